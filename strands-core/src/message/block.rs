@@ -1,0 +1,254 @@
+//! The pieces of a message: one JSON object each, whose key names its kind.
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+
+use super::{
+    AudioBlock, CitationsContent, DocumentBlock, ImageBlock, ReasoningContent, ToolResult, ToolUse,
+    UnknownFields, VideoBlock,
+};
+
+/// A piece of a message.
+///
+/// In JSON it is an object whose key names the kind: `{"text": ".."}`, `{"toolUse": {..}}`. Kinds that this version does
+/// not know are kept as they were read, and so are fields it has no name for.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ContentBlock {
+    /// Text.
+    Text(TextBlock),
+    /// An image.
+    Image(ImageBlock),
+    /// A document.
+    Document(DocumentBlock),
+    /// A video.
+    Video(VideoBlock),
+    /// A sound.
+    Audio(AudioBlock),
+    /// A model's call of a tool.
+    ToolUse(ToolUse),
+    /// A tool's answer.
+    ToolResult(ToolResult),
+    /// What the model thought.
+    Reasoning(ReasoningContent),
+    /// Everything before this may be cached by the provider.
+    CachePoint(CachePoint),
+    /// Content that a guardrail is to look at.
+    GuardContent(GuardContent),
+    /// Text with the places it comes from.
+    Citations(CitationsContent),
+    /// A kind that this version does not know, as it was read.
+    Unknown(Map<String, Value>),
+}
+
+/// Text.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TextBlock {
+    /// The text.
+    pub text: String,
+    /// Fields that this version has no name for.
+    pub unknown: UnknownFields,
+}
+
+/// Everything before this may be cached by the provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CachePoint {
+    /// `"default"`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How long: `"5m"` or `"1h"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+impl CachePoint {
+    /// A point with the provider's own time to live, or with this one (`"5m"` or `"1h"`).
+    pub fn new(ttl: Option<String>) -> Self {
+        Self {
+            ttl,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for CachePoint {
+    fn default() -> Self {
+        Self {
+            kind: "default".to_owned(),
+            ttl: None,
+            unknown: UnknownFields::default(),
+        }
+    }
+}
+
+/// Content that a guardrail is to look at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GuardContent {
+    /// The text to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<GuardText>,
+    /// The image to look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageBlock>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// Text that a guardrail is to look at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GuardText {
+    /// The text.
+    pub text: String,
+    /// What it is to the guardrail: `grounding_source`, `query` or `guard_content`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub qualifiers: Vec<String>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// A piece of a system prompt: text, or a point up to which it may be cached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum SystemBlock {
+    /// Text.
+    Text(String),
+    /// Everything before this may be cached by the provider.
+    CachePoint(CachePoint),
+}
+
+impl From<&str> for SystemBlock {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for SystemBlock {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl ContentBlock {
+    /// A text block.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(TextBlock {
+            text: text.into(),
+            unknown: UnknownFields::default(),
+        })
+    }
+
+    /// The text, where this is a text block.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(block) => Some(&block.text),
+            _ => None,
+        }
+    }
+
+    /// Every text that a reader of the block would see: its own, or that inside its citations.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let cited = match self {
+            Self::Citations(citations) => citations.content.as_slice(),
+            _ => &[],
+        };
+        self.as_text()
+            .into_iter()
+            .chain(cited.iter().map(|part| part.text.as_str()))
+    }
+}
+
+impl From<&str> for ContentBlock {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for ContentBlock {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+/// The kinds with a payload of their own: the key in JSON, the variant, the payload's type.
+macro_rules! kinds {
+    ($($key:literal $variant:ident($payload:ty),)+) => {
+        $(
+            impl From<$payload> for ContentBlock {
+                fn from(payload: $payload) -> Self {
+                    Self::$variant(payload)
+                }
+            }
+        )+
+
+        impl Serialize for ContentBlock {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut block = serializer.serialize_map(None)?;
+                let unknown = match self {
+                    Self::Text(text) => {
+                        block.serialize_entry("text", &text.text)?;
+                        &text.unknown
+                    }
+                    $(Self::$variant(payload) => {
+                        block.serialize_entry($key, payload)?;
+                        &payload.unknown
+                    })+
+                    Self::Unknown(fields) => {
+                        for (name, value) in fields {
+                            block.serialize_entry(name, value)?;
+                        }
+                        return block.end();
+                    }
+                };
+                for (name, value) in unknown.beside() {
+                    block.serialize_entry(name, value)?;
+                }
+                block.end()
+            }
+        }
+
+        impl<'de> Deserialize<'de> for ContentBlock {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut fields = Map::deserialize(deserializer)?;
+                if let Some(text) = fields.shift_remove("text") {
+                    let Value::String(text) = text else {
+                        return Err(de::Error::custom("in content block `text`: expected a string"));
+                    };
+                    let mut unknown = UnknownFields::default();
+                    unknown.keep_beside(fields);
+                    return Ok(Self::Text(TextBlock { text, unknown }));
+                }
+                $(if let Some(payload) = fields.shift_remove($key) {
+                    let mut payload: $payload = serde_json::from_value(payload)
+                        .map_err(|error| de::Error::custom(format!(concat!("in content block `", $key, "`: {}"), error)))?;
+                    payload.unknown.keep_beside(fields);
+                    return Ok(Self::$variant(payload));
+                })+
+                Ok(Self::Unknown(fields))
+            }
+        }
+    };
+}
+
+kinds! {
+    "toolUse" ToolUse(ToolUse),
+    "toolResult" ToolResult(ToolResult),
+    "reasoningContent" Reasoning(ReasoningContent),
+    "image" Image(ImageBlock),
+    "document" Document(DocumentBlock),
+    "video" Video(VideoBlock),
+    "audio" Audio(AudioBlock),
+    "cachePoint" CachePoint(CachePoint),
+    "guardContent" GuardContent(GuardContent),
+    "citationsContent" Citations(CitationsContent),
+}

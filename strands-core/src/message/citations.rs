@@ -1,0 +1,63 @@
+//! Text with the places it comes from.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::UnknownFields;
+
+/// Text with the places it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CitationsContent {
+    /// The places.
+    #[serde(default)]
+    pub citations: Vec<Citation>,
+    /// The text.
+    #[serde(default)]
+    pub content: Vec<CitationText>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// A place that a text comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Citation {
+    /// Where: one of `documentChar`, `documentPage`, `documentChunk` (`documentIndex`, `start`, `end`),
+    /// `searchResultLocation` (`searchResultIndex`, `start`, `end`) or `web` (`url`, `domain`), as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Value>,
+    /// What is written there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_content: Vec<CitationText>,
+    /// What the source is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// A piece of text in a citation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CitationText {
+    /// The text.
+    #[serde(default)]
+    pub text: String,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+impl CitationText {
+    /// A piece of text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            unknown: UnknownFields::default(),
+        }
+    }
+}

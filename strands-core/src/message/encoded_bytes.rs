@@ -1,0 +1,55 @@
+//! Bytes inside JSON, as Strands writes them: `{"__bytes_encoded__": true, "data": "<base64>"}`.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Encoded {
+    Strands { data: String },
+    // Bedrock's own JSON has the base64 text alone.
+    Plain(String),
+}
+
+pub(crate) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut encoded = serializer.serialize_struct("Bytes", 2)?;
+    encoded.serialize_field("__bytes_encoded__", &true)?;
+    encoded.serialize_field("data", &STANDARD.encode(bytes))?;
+    encoded.end()
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let (Encoded::Strands { data } | Encoded::Plain(data)) = Encoded::deserialize(deserializer)
+        .map_err(|_| {
+            D::Error::custom(
+                r#"bytes must be {"__bytes_encoded__": true, "data": "<base64>"} or base64 text"#,
+            )
+        })?;
+    STANDARD
+        .decode(data)
+        .map(Bytes::from)
+        .map_err(|error| D::Error::custom(format!("bytes are not base64: {error}")))
+}
+
+/// The same for a field that may be absent.
+pub(super) mod optional {
+    use super::{Bytes, Deserializer, Serializer};
+
+    pub(in crate::message) fn serialize<S: Serializer>(
+        bytes: &Option<Bytes>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => super::serialize(bytes, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(in crate::message) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Bytes>, D::Error> {
+        super::deserialize(deserializer).map(Some)
+    }
+}

@@ -1,0 +1,157 @@
+//! The vocabulary of a conversation. Its JSON is that of Strands Agents and of Bedrock's Converse API, so that stored
+//! conversations move between languages; whatever this version has no name for is kept and written back.
+
+mod block;
+mod citations;
+pub(crate) mod encoded_bytes;
+mod media;
+mod reasoning;
+mod tool_blocks;
+mod unknown;
+mod wire_enum;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use block::{CachePoint, ContentBlock, GuardContent, GuardText, SystemBlock, TextBlock};
+pub use citations::{Citation, CitationText, CitationsContent};
+pub use media::{
+    AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock,
+    ImageFormat, MediaLocation, MediaSource, VideoBlock, VideoFormat,
+};
+pub use reasoning::{ReasoningContent, ReasoningText};
+pub use tool_blocks::{ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
+pub use unknown::UnknownFields;
+pub(crate) use wire_enum::wire_enum;
+
+use crate::metrics::{ModelMetrics, Usage};
+
+/// Who speaks in a [`Message`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "Converse knows two roles; a third would be another protocol"
+)]
+pub enum Role {
+    /// The human, and the results of tools.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One turn of a conversation: who speaks, and the blocks that were said.
+///
+/// ```
+/// use strands_core::message::{Message, Role};
+///
+/// let message = Message::user("What is the weather in Oslo?");
+/// assert_eq!(message.role, Role::User);
+/// assert_eq!(message.text(), "What is the weather in Oslo?");
+/// assert_eq!(
+///     serde_json::to_string(&message)?,
+///     r#"{"role":"user","content":[{"text":"What is the weather in Oslo?"}]}"#,
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What was said, in order.
+    #[serde(default)]
+    pub content: Vec<ContentBlock>,
+    /// What is known about the message beside its content. Never sent to a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<MessageMetadata>,
+    /// A UUID given when the message joins an agent's history. Never sent to a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking_id: Option<String>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// What is known about a [`Message`] beside its content.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MessageMetadata {
+    /// Tokens of the model call that produced the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Timings of the model call that produced the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<ModelMetrics>,
+    /// Values of the program's own.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub custom: Map<String, Value>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+impl Message {
+    /// A message of `role` with these blocks.
+    pub fn new(role: Role, content: impl IntoIterator<Item = impl Into<ContentBlock>>) -> Self {
+        Self {
+            role,
+            content: content.into_iter().map(Into::into).collect(),
+            metadata: None,
+            tracking_id: None,
+            unknown: UnknownFields::default(),
+        }
+    }
+
+    /// A user message with one text block.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::new(Role::User, [ContentBlock::text(text)])
+    }
+
+    /// An assistant message with one text block.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::new(Role::Assistant, [ContentBlock::text(text)])
+    }
+
+    /// The text of the message: its text blocks, and the text inside citations, joined by line breaks.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for part in self.content.iter().flat_map(ContentBlock::texts) {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(part);
+        }
+        text
+    }
+
+    /// The tool calls in the message, in order.
+    pub fn tool_uses(&self) -> impl Iterator<Item = &ToolUse> {
+        self.content.iter().filter_map(|block| match block {
+            ContentBlock::ToolUse(tool_use) => Some(tool_use),
+            _ => None,
+        })
+    }
+
+    /// The tool results in the message, in order.
+    pub fn tool_results(&self) -> impl Iterator<Item = &ToolResult> {
+        self.content.iter().filter_map(|block| match block {
+            ContentBlock::ToolResult(result) => Some(result),
+            _ => None,
+        })
+    }
+
+    /// Gives the message a [`tracking_id`](Self::tracking_id) unless it has one.
+    pub(crate) fn track(&mut self) {
+        if self.tracking_id.is_none() {
+            self.tracking_id = Some(random_uuid());
+        }
+    }
+}
+
+/// A random (version 4) UUID. It names things inside one conversation, so a fast generator is enough.
+pub(crate) fn random_uuid() -> String {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes())
+        .into_uuid()
+        .to_string()
+}

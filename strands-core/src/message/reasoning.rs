@@ -1,0 +1,64 @@
+//! What a model thought before it spoke. Providers sign it and want it back unchanged.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{UnknownFields, encoded_bytes};
+
+/// What a model thought: in words, or encrypted by the provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ReasoningContent {
+    /// Thoughts in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_text: Option<ReasoningText>,
+    /// Thoughts that the provider encrypted; they are only good for sending back.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "encoded_bytes::optional"
+    )]
+    pub redacted_content: Option<Bytes>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// Thoughts in words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReasoningText {
+    /// The words.
+    #[serde(default)]
+    pub text: String,
+    /// The provider's signature over the words, which it wants back with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+impl ReasoningContent {
+    /// Thoughts in words, with the provider's signature where there is one.
+    pub fn text(text: impl Into<String>, signature: Option<String>) -> Self {
+        let reasoning_text = ReasoningText {
+            text: text.into(),
+            signature,
+            unknown: UnknownFields::default(),
+        };
+        Self {
+            reasoning_text: Some(reasoning_text),
+            ..Self::default()
+        }
+    }
+
+    /// Thoughts that the provider encrypted.
+    pub fn redacted(encrypted: impl Into<Bytes>) -> Self {
+        Self {
+            redacted_content: Some(encrypted.into()),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! A model's call of a tool, and the tool's answer.
+
+use serde::{Deserialize, Serialize, Serializer, de};
+use serde_json::{Map, Value};
+
+use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, wire_enum};
+
+/// A model's call of a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ToolUse {
+    /// Names the call; its [`ToolResult`] carries the same id.
+    pub tool_use_id: String,
+    /// The tool.
+    pub name: String,
+    /// The arguments. A text is what the model wrote where that was not valid JSON; such a call never runs.
+    #[serde(default)]
+    pub input: Value,
+    /// The provider's signature over the thoughts that led to the call, which it wants back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_signature: Option<String>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+impl ToolUse {
+    /// A call of `name`.
+    pub fn new(tool_use_id: impl Into<String>, name: impl Into<String>, input: Value) -> Self {
+        Self {
+            tool_use_id: tool_use_id.into(),
+            name: name.into(),
+            input,
+            reasoning_signature: None,
+            unknown: UnknownFields::default(),
+        }
+    }
+}
+
+wire_enum! {
+    /// Whether a tool did what it was asked.
+    pub enum ToolResultStatus {
+        /// It did.
+        Success = "success",
+        /// It did not; the content says why.
+        Error = "error",
+    }
+}
+
+/// A tool's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ToolResult {
+    /// The [`ToolUse`] that this answers.
+    pub tool_use_id: String,
+    /// Whether the tool did what it was asked.
+    #[serde(default = "success")]
+    pub status: ToolResultStatus,
+    /// The answer.
+    #[serde(default)]
+    pub content: Vec<ToolResultContent>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+fn success() -> ToolResultStatus {
+    ToolResultStatus::Success
+}
+
+impl ToolResult {
+    /// An answer.
+    pub fn new(
+        tool_use_id: impl Into<String>,
+        status: ToolResultStatus,
+        content: impl IntoIterator<Item = impl Into<ToolResultContent>>,
+    ) -> Self {
+        Self {
+            tool_use_id: tool_use_id.into(),
+            status,
+            content: content.into_iter().map(Into::into).collect(),
+            unknown: UnknownFields::default(),
+        }
+    }
+
+    /// The answer of a tool that could not do what it was asked.
+    pub fn error(tool_use_id: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(
+            tool_use_id,
+            ToolResultStatus::Error,
+            [ToolResultContent::Text(why.into())],
+        )
+    }
+
+    /// True when the tool could not do what it was asked.
+    pub fn is_error(&self) -> bool {
+        self.status == ToolResultStatus::Error
+    }
+}
+
+/// A piece of a tool's answer.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ToolResultContent {
+    /// Text.
+    Text(String),
+    /// JSON.
+    Json(Value),
+    /// An image.
+    Image(ImageBlock),
+    /// A document.
+    Document(DocumentBlock),
+    /// A video.
+    Video(VideoBlock),
+    /// A kind that this version does not know, as it was read.
+    Unknown(Map<String, Value>),
+}
+
+impl From<&str> for ToolResultContent {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for ToolResultContent {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Value> for ToolResultContent {
+    fn from(json: Value) -> Self {
+        Self::Json(json)
+    }
+}
+
+impl From<ImageBlock> for ToolResultContent {
+    fn from(image: ImageBlock) -> Self {
+        Self::Image(image)
+    }
+}
+
+impl From<DocumentBlock> for ToolResultContent {
+    fn from(document: DocumentBlock) -> Self {
+        Self::Document(document)
+    }
+}
+
+impl Serialize for ToolResultContent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.collect_map([("text", text)]),
+            Self::Json(json) => serializer.collect_map([("json", json)]),
+            Self::Image(image) => serializer.collect_map([("image", image)]),
+            Self::Document(document) => serializer.collect_map([("document", document)]),
+            Self::Video(video) => serializer.collect_map([("video", video)]),
+            Self::Unknown(fields) => fields.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ToolResultContent {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        // A known kind beside fields of another version is kept whole rather than in part.
+        let kind = (fields.len() == 1)
+            .then(|| fields.keys().next().cloned())
+            .flatten();
+        let kind = kind.as_deref().unwrap_or_default();
+        let Some(payload) = fields.get_mut(kind) else {
+            return Ok(Self::Unknown(fields));
+        };
+        fn payload_of<T: de::DeserializeOwned, E: de::Error>(
+            kind: &str,
+            payload: &mut Value,
+        ) -> Result<T, E> {
+            serde_json::from_value(payload.take())
+                .map_err(|error| E::custom(format!("in tool result `{kind}`: {error}")))
+        }
+        Ok(match kind {
+            "text" => Self::Text(payload_of(kind, payload)?),
+            "json" => Self::Json(payload.take()),
+            "image" => Self::Image(payload_of(kind, payload)?),
+            "document" => Self::Document(payload_of(kind, payload)?),
+            "video" => Self::Video(payload_of(kind, payload)?),
+            _ => Self::Unknown(fields),
+        })
+    }
+}

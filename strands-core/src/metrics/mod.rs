@@ -1,0 +1,5 @@
+//! What an agent's work costs.
+
+mod usage;
+
+pub use usage::{ModelMetrics, Usage};

@@ -1,0 +1,109 @@
+//! Tokens and timings of model calls.
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens of one or more model calls.
+///
+/// `input_tokens` are those the provider charged as ordinary input; tokens read from or written to its cache are counted
+/// apart, as Bedrock reports them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Usage {
+    /// Tokens read.
+    #[serde(default)]
+    pub input_tokens: u64,
+    /// Tokens written.
+    #[serde(default)]
+    pub output_tokens: u64,
+    /// All tokens, as the provider counts them.
+    #[serde(default)]
+    pub total_tokens: u64,
+    /// Tokens read from the provider's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_read_input_tokens: Option<u64>,
+    /// Tokens written to the provider's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_input_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// Input and output tokens, whose sum is the total.
+    pub fn new(input_tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            input_tokens,
+            output_tokens,
+            total_tokens: input_tokens.saturating_add(output_tokens),
+            ..Self::default()
+        }
+    }
+
+    /// The same with tokens read from and written to the provider's cache.
+    #[must_use]
+    pub fn with_cache(mut self, read: Option<u64>, write: Option<u64>) -> Self {
+        self.cache_read_input_tokens = read;
+        self.cache_write_input_tokens = write;
+        self
+    }
+
+    /// The same with a total that is not the sum of input and output.
+    #[must_use]
+    pub fn with_total(mut self, total_tokens: u64) -> Self {
+        self.total_tokens = total_tokens;
+        self
+    }
+
+    /// Adds another call's tokens.
+    pub fn add(&mut self, other: Self) {
+        fn sum(mine: Option<u64>, other: Option<u64>) -> Option<u64> {
+            match (mine, other) {
+                (None, None) => None,
+                (mine, other) => Some(mine.unwrap_or(0).saturating_add(other.unwrap_or(0))),
+            }
+        }
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
+        self.cache_read_input_tokens =
+            sum(self.cache_read_input_tokens, other.cache_read_input_tokens);
+        self.cache_write_input_tokens = sum(
+            self.cache_write_input_tokens,
+            other.cache_write_input_tokens,
+        );
+    }
+
+    /// Every token of the prompt, cached or not.
+    pub fn prompt_tokens(&self) -> u64 {
+        if self.input_tokens.saturating_add(self.output_tokens) == self.total_tokens {
+            return self.input_tokens;
+        }
+        let cached = self
+            .cache_read_input_tokens
+            .unwrap_or(0)
+            .saturating_add(self.cache_write_input_tokens.unwrap_or(0));
+        self.input_tokens.saturating_add(cached)
+    }
+}
+
+/// Timings of one model call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ModelMetrics {
+    /// How long the call took, in milliseconds: the provider's word where it says so, else measured here.
+    #[serde(default)]
+    pub latency_ms: u64,
+    /// From the request to the first content, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first_byte_ms: Option<u64>,
+}
+
+impl ModelMetrics {
+    /// A call that took this long.
+    pub fn new(latency_ms: u64) -> Self {
+        Self {
+            latency_ms,
+            time_to_first_byte_ms: None,
+        }
+    }
+}

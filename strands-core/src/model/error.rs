@@ -1,0 +1,308 @@
+//! What can go wrong between us and a model, sorted by what the caller can do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// How many bytes of a provider's error body are kept.
+const BODY_LIMIT: usize = 4 * 1024;
+
+/// A model call that failed, sorted by what the caller can do.
+///
+/// `Display` says what happened and what to do. It never prints the conversation or a key; the provider's own words are
+/// in [`ErrorDetails::body`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// Too many requests. Wait, then ask again.
+    Throttled {
+        /// How long the provider says to wait.
+        retry_after: Option<Duration>,
+        /// What the provider said.
+        details: Box<ErrorDetails>,
+    },
+    /// The provider can't serve anybody right now. Ask again later.
+    Overloaded {
+        /// How long the provider says to wait.
+        retry_after: Option<Duration>,
+        /// What the provider said.
+        details: Box<ErrorDetails>,
+    },
+    /// The request did not reach the provider, or the answer did not reach us.
+    Transport {
+        /// What is known.
+        details: Box<ErrorDetails>,
+    },
+    /// Nothing was heard for too long.
+    Timeout {
+        /// How long we waited.
+        after: Duration,
+        /// What is known.
+        details: Box<ErrorDetails>,
+    },
+    /// The conversation does not fit the model's context window.
+    ContextOverflow {
+        /// What the provider said.
+        details: Box<ErrorDetails>,
+    },
+    /// The provider does not accept who we are, or does not let us use the model.
+    Authentication {
+        /// What the provider said.
+        details: Box<ErrorDetails>,
+    },
+    /// The provider does not accept the request. Asking again is no use.
+    InvalidRequest {
+        /// What the provider said.
+        details: Box<ErrorDetails>,
+    },
+    /// A filter of the provider stopped the call.
+    ContentFiltered {
+        /// What the provider said.
+        details: Box<ErrorDetails>,
+    },
+    /// The answer is larger than we are willing to hold.
+    ResponseTooLarge {
+        /// The most bytes of content that one answer may have.
+        limit: usize,
+        /// What is known.
+        details: Box<ErrorDetails>,
+    },
+    /// The provider's answer does not follow its own protocol.
+    Protocol {
+        /// What was wrong, and where.
+        what: String,
+        /// What is known.
+        details: Box<ErrorDetails>,
+    },
+}
+
+/// What is known about a failed model call.
+///
+/// ```
+/// use strands_core::model::{ErrorDetails, ModelError};
+///
+/// let error = ModelError::InvalidRequest {
+///     details: ErrorDetails::new().with_status(400).with_body(r#"{"message":"bad model id"}"#).boxed(),
+/// };
+/// assert_eq!(error.details().status(), Some(400));
+/// assert!(error.to_string().contains("status 400"));
+/// ```
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ErrorDetails {
+    status: Option<u16>,
+    code: Option<String>,
+    request_id: Option<String>,
+    body: Option<String>,
+    source: Option<Source>,
+}
+
+impl ErrorDetails {
+    /// Nothing known yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// With the provider's own name for the error, such as `ValidationException`.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    /// With the provider's id of the request, which its support asks for.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.request_id = Some(request_id.into());
+        self
+    }
+
+    /// With what the provider said; the first 4 KiB are kept.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<String>) -> Self {
+        let mut body = body.into();
+        body.truncate(body.floor_char_boundary(BODY_LIMIT));
+        self.body = Some(body);
+        self
+    }
+
+    /// With the error beneath.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// In the box that [`ModelError`] keeps it in.
+    pub fn boxed(self) -> Box<Self> {
+        Box::new(self)
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The provider's own name for the error.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The provider's id of the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// What the provider said, cut at 4 KiB. It may quote the request.
+    pub fn body(&self) -> Option<&str> {
+        self.body.as_deref()
+    }
+}
+
+struct Detail<'a>(&'a ErrorDetails);
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.0.status.map(|status| format!("status {status}"));
+        let request_id = self.0.request_id.as_ref().map(|id| format!("request {id}"));
+        let parts: Vec<_> = [status, self.0.code.clone(), request_id]
+            .into_iter()
+            .flatten()
+            .collect();
+        if parts.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", parts.join(", "))
+        }
+    }
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detail = Detail(self.details());
+        match self {
+            Self::Throttled { .. } => {
+                write!(
+                    f,
+                    "the model provider throttled the request{detail}; wait before asking again, or raise the quota"
+                )
+            }
+            Self::Overloaded { .. } => {
+                write!(
+                    f,
+                    "the model provider is overloaded or failing{detail}; ask again later"
+                )
+            }
+            Self::Transport { .. } => {
+                write!(
+                    f,
+                    "the connection to the model provider failed{detail}; check the endpoint, the network and TLS"
+                )
+            }
+            Self::Timeout { after, .. } => {
+                write!(
+                    f,
+                    "nothing was heard from the model provider for {after:?}{detail}; ask again or raise the timeout"
+                )
+            }
+            Self::ContextOverflow { .. } => {
+                write!(
+                    f,
+                    "the conversation does not fit the model's context window{detail}; shorten it or use a conversation manager"
+                )
+            }
+            Self::Authentication { .. } => write!(
+                f,
+                "the model provider refused the credentials{detail}; check the key, what it may do and the region"
+            ),
+            Self::InvalidRequest { .. } => {
+                write!(
+                    f,
+                    "the model provider refused the request{detail}; the error's body says why"
+                )
+            }
+            Self::ContentFiltered { .. } => write!(
+                f,
+                "a content filter of the model provider stopped the call{detail}"
+            ),
+            Self::ResponseTooLarge { limit, .. } => write!(
+                f,
+                "the model's answer exceeds {limit} bytes{detail}; raise `max_response_bytes` if it should be that large"
+            ),
+            Self::Protocol { what, .. } => write!(
+                f,
+                "the model provider's answer was malformed{detail}: {what}"
+            ),
+        }
+    }
+}
+
+impl StdError for ModelError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.details().source.as_deref().map(|source| source as _)
+    }
+}
+
+impl ModelError {
+    /// A stream or body that does not follow the provider's protocol.
+    pub fn protocol(what: impl Into<String>) -> Self {
+        Self::Protocol {
+            what: what.into(),
+            details: Box::default(),
+        }
+    }
+
+    /// A connection that failed.
+    pub fn transport(source: impl Into<Source>) -> Self {
+        Self::Transport {
+            details: ErrorDetails::new().with_source(source).boxed(),
+        }
+    }
+
+    /// What is known about the failed call.
+    pub fn details(&self) -> &ErrorDetails {
+        match self {
+            Self::Throttled { details, .. }
+            | Self::Overloaded { details, .. }
+            | Self::Transport { details }
+            | Self::Timeout { details, .. }
+            | Self::ContextOverflow { details }
+            | Self::Authentication { details }
+            | Self::InvalidRequest { details }
+            | Self::ContentFiltered { details }
+            | Self::ResponseTooLarge { details, .. }
+            | Self::Protocol { details, .. } => details,
+        }
+    }
+
+    /// True when the same request may succeed later: throttling, overload, a failed connection, a timeout, or an answer
+    /// that broke off.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Throttled { .. }
+                | Self::Overloaded { .. }
+                | Self::Transport { .. }
+                | Self::Timeout { .. }
+        )
+    }
+
+    /// How long the provider says to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after, .. } | Self::Overloaded { retry_after, .. } => {
+                *retry_after
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What the loop asks of a model, and what every provider implements.
+
+mod error;
+mod estimate;
+mod event;
+mod outgoing;
+mod request;
+mod stop_reason;
+mod turn;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+
+pub use error::{ErrorDetails, ModelError};
+pub use estimate::estimate_tokens;
+pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
+pub use outgoing::outgoing_content;
+pub use request::{ModelRequest, ToolChoice, ToolSpecs};
+pub use stop_reason::StopReason;
+pub use turn::{Turn, TurnBuilder};
+
+/// A model's answer as it comes. It borrows nothing: the request is done with when the stream exists.
+pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;
+
+/// A language model: what it is asked is a [`ModelRequest`], what it answers a stream of [`StreamEvent`]s.
+///
+/// # Contract
+///
+/// - `stream` sends one request. It does not retry: the loop does, announces it, and honours [`ModelError::retry_after`].
+/// - The request only borrows the conversation; serialise each message at most once.
+/// - Dropping the future or the stream ends the call.
+/// - An answer that breaks off is an error: never `Ok` and then nothing.
+/// - Errors follow [`ModelError`]'s taxonomy, since callers and the retry policy act on it.
+/// - `Debug` output, errors and events hold no secret.
+///
+/// # Examples
+///
+/// ```
+/// use async_trait::async_trait;
+/// use futures_util::stream;
+/// use strands_core::model::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
+///
+/// /// Says what it was told.
+/// struct Echo;
+///
+/// #[async_trait]
+/// impl Model for Echo {
+///     fn model_id(&self) -> &str {
+///         "echo"
+///     }
+///
+///     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+///         let said = request.messages.last().map(|message| message.text()).unwrap_or_default();
+///         Ok(Box::pin(stream::iter([
+///             Ok(StreamEvent::start()),
+///             Ok(StreamEvent::text(0, said)),
+///             Ok(StreamEvent::block_stop(0)),
+///             Ok(StreamEvent::stop(StopReason::EndTurn)),
+///         ])))
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let mut agent = strands_core::Agent::builder().model(Echo).build().await?;
+/// assert_eq!(agent.prompt("hello").await?.text(), "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[async_trait]
+pub trait Model: Send + Sync {
+    /// The provider's name of the model.
+    fn model_id(&self) -> &str;
+
+    /// How many tokens a request may have, where that is known.
+    fn context_window(&self) -> Option<u64> {
+        None
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ModelError`]; so does each item of the stream.
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError>;
+
+    /// How many input tokens a request has: the provider's count where it has one, else [`estimate_tokens`].
+    ///
+    /// # Errors
+    ///
+    /// Any [`ModelError`] of the provider that counts.
+    async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
+        Ok(estimate_tokens(&request))
+    }
+}
+
+macro_rules! forward_model {
+    ($($holder:ty),+) => {
+        $(
+            #[async_trait]
+            #[deny(clippy::missing_trait_methods)]
+            impl<M: Model + ?Sized> Model for $holder {
+                fn model_id(&self) -> &str {
+                    (**self).model_id()
+                }
+
+                fn context_window(&self) -> Option<u64> {
+                    (**self).context_window()
+                }
+
+                async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+                    (**self).stream(request).await
+                }
+
+                async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
+                    (**self).count_tokens(request).await
+                }
+            }
+        )+
+    };
+}
+
+forward_model!(Arc<M>, Box<M>);

@@ -1,0 +1,165 @@
+//! What a model is asked. It borrows everything, so that asking costs nothing but the provider's own serialisation.
+
+use std::any::{Any, TypeId};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::{Message, SystemBlock};
+use crate::tool::ToolSpec;
+
+/// One request to a model.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ModelRequest<'a> {
+    /// The conversation, which ends with a user message.
+    pub messages: &'a [Arc<Message>],
+    /// The system prompt.
+    pub system: &'a [SystemBlock],
+    /// The tools that the model may call.
+    pub tools: &'a ToolSpecs,
+    /// Which tools the model must call; `None` leaves it to the provider's default, which is [`ToolChoice::Auto`].
+    pub tool_choice: Option<&'a ToolChoice>,
+}
+
+impl<'a> ModelRequest<'a> {
+    /// A request without a system prompt or tools.
+    pub fn new(messages: &'a [Arc<Message>]) -> Self {
+        static NO_TOOLS: std::sync::LazyLock<ToolSpecs> =
+            std::sync::LazyLock::new(ToolSpecs::default);
+        Self {
+            messages,
+            system: &[],
+            tools: &NO_TOOLS,
+            tool_choice: None,
+        }
+    }
+
+    /// With a system prompt.
+    #[must_use]
+    pub fn with_system(mut self, system: &'a [SystemBlock]) -> Self {
+        self.system = system;
+        self
+    }
+
+    /// With tools.
+    #[must_use]
+    pub fn with_tools(mut self, tools: &'a ToolSpecs) -> Self {
+        self.tools = tools;
+        self
+    }
+
+    /// With a choice of tools.
+    #[must_use]
+    pub fn with_tool_choice(mut self, choice: &'a ToolChoice) -> Self {
+        self.tool_choice = Some(choice);
+        self
+    }
+}
+
+/// Which tools a model must call. JSON: `{"auto":{}}`, `{"any":{}}`, `{"tool":{"name":"x"}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum ToolChoice {
+    /// The model decides.
+    Auto {},
+    /// At least one, whichever.
+    Any {},
+    /// This one.
+    Tool {
+        /// The tool.
+        name: String,
+    },
+}
+
+/// The tools that a model may call, in the order in which they were declared.
+///
+/// It is shared, not copied, and remembers what a provider made of it: a provider translates two hundred tools once, not
+/// once for each call.
+#[derive(Clone, Default)]
+pub struct ToolSpecs {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    specs: Vec<Arc<ToolSpec>>,
+    translations: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+}
+
+impl ToolSpecs {
+    /// The tools, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ToolSpec> {
+        self.shared.specs.iter().map(|spec| &**spec)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.shared.specs.len()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.shared.specs.is_empty()
+    }
+
+    /// What a provider made of these tools, made by `translate` the first time. `T` names the translation, so a provider
+    /// keeps a type of its own for each form it needs.
+    pub fn translated<T: Send + Sync + 'static>(
+        &self,
+        translate: impl FnOnce(&Self) -> T,
+    ) -> Arc<T> {
+        let known = |translations: &[(TypeId, Arc<dyn Any + Send + Sync>)]| {
+            let (_, found) = translations
+                .iter()
+                .find(|(id, _)| *id == TypeId::of::<T>())?;
+            Arc::clone(found).downcast::<T>().ok()
+        };
+        if let Some(found) = known(
+            &self
+                .shared
+                .translations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        ) {
+            return found;
+        }
+        let made = Arc::new(translate(self));
+        let mut translations = self
+            .shared
+            .translations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known(&translations) {
+            return found;
+        }
+        translations.push((TypeId::of::<T>(), made.clone()));
+        made
+    }
+}
+
+impl FromIterator<Arc<ToolSpec>> for ToolSpecs {
+    fn from_iter<I: IntoIterator<Item = Arc<ToolSpec>>>(specs: I) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                specs: specs.into_iter().collect(),
+                translations: Mutex::default(),
+            }),
+        }
+    }
+}
+
+impl FromIterator<ToolSpec> for ToolSpecs {
+    fn from_iter<I: IntoIterator<Item = ToolSpec>>(specs: I) -> Self {
+        specs.into_iter().map(Arc::new).collect()
+    }
+}
+
+impl std::fmt::Debug for ToolSpecs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|spec| &spec.name))
+            .finish()
+    }
+}

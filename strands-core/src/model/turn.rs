@@ -1,0 +1,542 @@
+//! From events to a message: the one place where a model's answer is put together.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use crate::message::{
+    Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata,
+    ReasoningContent, Role, ToolUse, random_uuid,
+};
+use crate::metrics::{ModelMetrics, Usage};
+
+/// Puts a model's answer together from its events.
+///
+/// Blocks are told apart by their index, so a provider may interleave them. What an answer may hold is bounded.
+#[derive(Debug)]
+pub struct TurnBuilder {
+    blocks: Vec<(usize, Partial)>,
+    stop_reason: Option<StopReason>,
+    response_fields: Option<Value>,
+    usage: Usage,
+    metrics: ModelMetrics,
+    trace: Option<Value>,
+    redact_user: Option<String>,
+    redact_assistant: Option<String>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Partial {
+    Text {
+        text: String,
+        citations: Vec<Citation>,
+    },
+    ToolUse {
+        start: ToolUseStart,
+        input: String,
+    },
+    Reasoning {
+        text: String,
+        signature: String,
+        redacted: Vec<u8>,
+    },
+}
+
+/// A model's whole answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Turn {
+    /// What it said, with usage and timings in its metadata.
+    pub message: Message,
+    /// Why it stopped. [`StopReason::ToolUse`] exactly when the message has tool calls.
+    pub stop_reason: StopReason,
+    /// What it cost.
+    pub usage: Usage,
+    /// How long it took.
+    pub metrics: ModelMetrics,
+    /// What a guardrail did, as the provider reports it.
+    pub trace: Option<Value>,
+    /// Fields of the provider's own that were asked for.
+    pub response_fields: Option<Value>,
+    /// What a guardrail wants the user's message to become.
+    pub redact_user: Option<String>,
+}
+
+impl TurnBuilder {
+    /// An answer of which at most `max_bytes` of content are held.
+    pub fn new(max_bytes: usize) -> Self {
+        Self {
+            blocks: Vec::new(),
+            stop_reason: None,
+            response_fields: None,
+            usage: Usage::default(),
+            metrics: ModelMetrics::default(),
+            trace: None,
+            redact_user: None,
+            redact_assistant: None,
+            bytes: 0,
+            max_bytes,
+        }
+    }
+
+    /// Takes in one event.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Protocol`] for arguments of a tool call that never began, [`ModelError::ResponseTooLarge`] when the
+    /// answer outgrows its bound.
+    pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
+        match event {
+            StreamEvent::MessageStart { .. } | StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::ContentBlockStart {
+                content_block_index,
+                start,
+            } => {
+                if let Some(start) = &start.tool_use {
+                    self.grow(start.name.len() + start.tool_use_id.len())?;
+                    let partial = Partial::ToolUse {
+                        start: start.clone(),
+                        input: String::new(),
+                    };
+                    self.blocks.push((*content_block_index, partial));
+                }
+            }
+            StreamEvent::ContentBlockDelta {
+                content_block_index,
+                delta,
+            } => self.delta(*content_block_index, delta)?,
+            StreamEvent::MessageStop {
+                stop_reason,
+                additional_model_response_fields,
+            } => {
+                self.stop_reason = Some(stop_reason.clone());
+                self.response_fields
+                    .clone_from(additional_model_response_fields);
+            }
+            StreamEvent::Metadata {
+                usage,
+                metrics,
+                trace,
+            } => {
+                self.usage = *usage;
+                self.metrics = *metrics;
+                self.trace.clone_from(trace);
+            }
+            StreamEvent::RedactContent {
+                redact_user_content_message,
+                redact_assistant_content_message,
+            } => {
+                self.redact_user.clone_from(redact_user_content_message);
+                self.redact_assistant
+                    .clone_from(redact_assistant_content_message);
+            }
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, index: usize, delta: &BlockDelta) -> Result<(), ModelError> {
+        match delta {
+            BlockDelta::Text(piece) => {
+                self.grow(piece.len())?;
+                if let Partial::Text { text, .. } = self.block(index, Kind::Text) {
+                    text.push_str(piece);
+                }
+            }
+            BlockDelta::Citation(citation) => {
+                self.grow(std::mem::size_of::<Citation>())?;
+                if let Partial::Text { citations, .. } = self.block(index, Kind::Text) {
+                    citations.push(citation.clone());
+                }
+            }
+            BlockDelta::ReasoningContent(piece) => {
+                self.grow(match piece {
+                    ReasoningDelta::Text(piece) | ReasoningDelta::Signature(piece) => piece.len(),
+                    ReasoningDelta::RedactedContent(piece) => piece.len(),
+                })?;
+                if let Partial::Reasoning {
+                    text,
+                    signature,
+                    redacted,
+                } = self.block(index, Kind::Reasoning)
+                {
+                    match piece {
+                        ReasoningDelta::Text(piece) => text.push_str(piece),
+                        ReasoningDelta::Signature(piece) => signature.push_str(piece),
+                        ReasoningDelta::RedactedContent(piece) => redacted.extend_from_slice(piece),
+                    }
+                }
+            }
+            BlockDelta::ToolUse(piece) => {
+                self.grow(piece.input.len())?;
+                let open = self
+                    .blocks
+                    .iter_mut()
+                    .rev()
+                    .find_map(|(at, partial)| match partial {
+                        Partial::ToolUse { input, .. } if *at == index => Some(input),
+                        _ => None,
+                    });
+                let Some(input) = open else {
+                    return Err(ModelError::protocol(format!(
+                        "block {index} has tool arguments but no tool call began there"
+                    )));
+                };
+                input.push_str(&piece.input);
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), ModelError> {
+        self.bytes = self.bytes.saturating_add(by);
+        if self.bytes > self.max_bytes {
+            return Err(ModelError::ResponseTooLarge {
+                limit: self.max_bytes,
+                details: Box::default(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The open block of this kind at `index`. Text and reasoning begin with their first delta.
+    fn block(&mut self, index: usize, kind: Kind) -> &mut Partial {
+        let found = self
+            .blocks
+            .iter()
+            .rposition(|(at, partial)| *at == index && kind.fits(partial));
+        let position = found.unwrap_or(self.blocks.len());
+        if found.is_none() {
+            self.blocks.push((index, kind.begin()));
+        }
+        // The position is that of a block found or pushed just now.
+        #[expect(clippy::indexing_slicing)]
+        &mut self.blocks[position].1
+    }
+
+    /// True once any content has arrived: from here on a retry would repeat what was already shown.
+    pub fn has_content(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
+    /// The whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Transport`] when the stream ended before it said why the model stopped;
+    /// [`ModelError::Protocol`] when the model is said to call tools but calls none and says nothing.
+    pub fn finish(self) -> Result<Turn, ModelError> {
+        let Some(stop_reason) = self.stop_reason else {
+            return Err(ModelError::transport(
+                "the stream ended before its stop event",
+            ));
+        };
+        let mut content: Vec<ContentBlock> = self
+            .blocks
+            .into_iter()
+            .filter_map(|(_, partial)| partial.finish())
+            .collect();
+        unique_ids(&mut content);
+        let stop_reason = settle(stop_reason, &mut content)?;
+        if let Some(replacement) = self.redact_assistant {
+            content = vec![ContentBlock::text(replacement)];
+        }
+        let mut message = Message::new(Role::Assistant, content);
+        message.metadata = Some(MessageMetadata {
+            usage: Some(self.usage),
+            metrics: Some(self.metrics),
+            ..MessageMetadata::default()
+        });
+        Ok(Turn {
+            message,
+            stop_reason,
+            usage: self.usage,
+            metrics: self.metrics,
+            trace: self.trace,
+            response_fields: self.response_fields,
+            redact_user: self.redact_user,
+        })
+    }
+
+    /// What had been said when the answer was cut short: its text. Thoughts without their signature and calls without
+    /// all their arguments are of no use to anybody.
+    pub fn into_partial(self) -> (Message, Usage) {
+        let text = self
+            .blocks
+            .into_iter()
+            .filter_map(|(_, partial)| match partial {
+                Partial::Text { text, .. } if !text.trim().is_empty() => {
+                    Some(ContentBlock::text(text))
+                }
+                _ => None,
+            });
+        (Message::new(Role::Assistant, text), self.usage)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Reasoning,
+}
+
+impl Kind {
+    fn fits(self, partial: &Partial) -> bool {
+        matches!(
+            (self, partial),
+            (Self::Text, Partial::Text { .. }) | (Self::Reasoning, Partial::Reasoning { .. })
+        )
+    }
+
+    fn begin(self) -> Partial {
+        match self {
+            Self::Text => Partial::Text {
+                text: String::new(),
+                citations: Vec::new(),
+            },
+            Self::Reasoning => Partial::Reasoning {
+                text: String::new(),
+                signature: String::new(),
+                redacted: Vec::new(),
+            },
+        }
+    }
+}
+
+impl Partial {
+    fn finish(self) -> Option<ContentBlock> {
+        match self {
+            Self::Text { text, citations } if citations.is_empty() => {
+                (!text.is_empty()).then(|| ContentBlock::text(text))
+            }
+            Self::Text { text, citations } => Some(ContentBlock::Citations(CitationsContent {
+                citations,
+                content: vec![CitationText::new(text)],
+                ..CitationsContent::default()
+            })),
+            Self::Reasoning {
+                text,
+                signature,
+                redacted,
+            } => {
+                let mut reasoning = if text.is_empty() && signature.is_empty() {
+                    ReasoningContent::default()
+                } else {
+                    ReasoningContent::text(text, (!signature.is_empty()).then_some(signature))
+                };
+                reasoning.redacted_content = (!redacted.is_empty()).then(|| redacted.into());
+                (reasoning != ReasoningContent::default())
+                    .then_some(ContentBlock::Reasoning(reasoning))
+            }
+            Self::ToolUse { start, input } => {
+                let mut call = ToolUse::new(start.tool_use_id, start.name, parse_input(input));
+                call.reasoning_signature = start.reasoning_signature;
+                Some(ContentBlock::ToolUse(call))
+            }
+        }
+    }
+}
+
+/// No text and `null` mean no arguments; text that is not JSON is kept as it is, for the loop to refuse.
+fn parse_input(input: String) -> Value {
+    if input.trim().is_empty() {
+        return Value::Object(Map::new());
+    }
+    match serde_json::from_str(&input) {
+        Ok(Value::Null) => Value::Object(Map::new()),
+        Ok(value) => value,
+        Err(_) => Value::String(input),
+    }
+}
+
+/// Calls without an id get one, and a repeated id is made unique: each call is answered by its own result.
+fn unique_ids(content: &mut [ContentBlock]) {
+    let mut seen = HashSet::new();
+    for block in content {
+        if let ContentBlock::ToolUse(call) = block
+            && (call.tool_use_id.is_empty() || !seen.insert(call.tool_use_id.clone()))
+        {
+            call.tool_use_id = format!("tooluse_{}", random_uuid());
+            seen.insert(call.tool_use_id.clone());
+        }
+    }
+}
+
+/// Makes the stop reason and the content agree: tools run exactly when there are calls and the model meant to make them.
+fn settle(stop_reason: StopReason, content: &mut [ContentBlock]) -> Result<StopReason, ModelError> {
+    let calls = content
+        .iter()
+        .any(|block| matches!(block, ContentBlock::ToolUse(_)));
+    match stop_reason {
+        StopReason::ToolUse if !calls && content.is_empty() => Err(ModelError::protocol(
+            "the model stopped to use tools but named none",
+        )),
+        StopReason::ToolUse if !calls => Ok(StopReason::EndTurn),
+        StopReason::ToolUse | StopReason::EndTurn | StopReason::StopSequence if calls => {
+            Ok(StopReason::ToolUse)
+        }
+        stopped if calls => {
+            for block in content {
+                if let ContentBlock::ToolUse(call) = block {
+                    *block = ContentBlock::text(unfinished(&call.name, &stopped));
+                }
+            }
+            Ok(stopped)
+        }
+        stopped => Ok(stopped),
+    }
+}
+
+/// What stands in history for a call that the model did not get to finish.
+fn unfinished(tool: &str, stopped: &StopReason) -> String {
+    let tool = if tool.is_empty() { "<unknown>" } else { tool };
+    match stopped {
+        // The words of Strands, which histories of both sides hold.
+        StopReason::MaxTokens => {
+            format!(
+                "The selected tool {tool}'s tool use was incomplete due to maximum token limits being reached."
+            )
+        }
+        stopped => {
+            format!("The selected tool {tool} was not run because the turn ended with {stopped}.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn turn(events: impl IntoIterator<Item = StreamEvent>) -> Result<Turn, ModelError> {
+        let mut builder = TurnBuilder::new(1024);
+        for event in events {
+            builder.push(&event)?;
+        }
+        builder.finish()
+    }
+
+    fn call(index: usize, id: &str, input: &str) -> [StreamEvent; 3] {
+        [
+            StreamEvent::tool_use(index, ToolUseStart::new(id, "look")),
+            StreamEvent::tool_input(index, input),
+            StreamEvent::block_stop(index),
+        ]
+    }
+
+    #[test]
+    fn interleaved_blocks_are_told_apart_by_index() {
+        let turn = turn([
+            StreamEvent::start(),
+            StreamEvent::tool_use(1, ToolUseStart::new("a", "look")),
+            StreamEvent::tool_use(2, ToolUseStart::new("b", "look")),
+            StreamEvent::tool_input(2, r#"{"at":"#),
+            StreamEvent::tool_input(1, r#"{"at":1}"#),
+            StreamEvent::tool_input(2, "2}"),
+            StreamEvent::stop(StopReason::ToolUse),
+        ])
+        .unwrap();
+        let inputs: Vec<_> = turn
+            .message
+            .tool_uses()
+            .map(|call| call.input.clone())
+            .collect();
+        assert_eq!(inputs, [json!({"at": 1}), json!({"at": 2})]);
+    }
+
+    #[test]
+    fn a_stream_without_its_stop_event_is_an_error() {
+        let error = turn([StreamEvent::start(), StreamEvent::text(0, "half")]).unwrap_err();
+        assert!(matches!(error, ModelError::Transport { .. }), "{error:?}");
+        assert!(error.is_retryable());
+    }
+
+    #[test]
+    fn stopping_for_tools_without_any_is_an_error_unless_something_was_said() {
+        assert!(matches!(
+            turn([StreamEvent::stop(StopReason::ToolUse)]),
+            Err(ModelError::Protocol { .. })
+        ));
+        let said = turn([
+            StreamEvent::text(0, "hi"),
+            StreamEvent::stop(StopReason::ToolUse),
+        ])
+        .unwrap();
+        assert_eq!(said.stop_reason, StopReason::EndTurn);
+    }
+
+    #[test]
+    fn bad_arguments_are_kept_for_the_loop_to_refuse() {
+        let mut events = call(0, "a", "{\"at\": ").to_vec();
+        events.push(StreamEvent::stop(StopReason::EndTurn));
+        let turn = turn(events).unwrap();
+        assert_eq!(turn.stop_reason, StopReason::ToolUse);
+        assert_eq!(
+            turn.message.tool_uses().next().unwrap().input,
+            json!("{\"at\": ")
+        );
+    }
+
+    #[test]
+    fn calls_without_an_id_or_with_a_repeated_one_get_their_own() {
+        let mut events: Vec<_> = ["", "a", "a"]
+            .iter()
+            .enumerate()
+            .flat_map(|(at, id)| call(at, id, ""))
+            .collect();
+        events.push(StreamEvent::stop(StopReason::ToolUse));
+        let ids: HashSet<_> = turn(events)
+            .unwrap()
+            .message
+            .tool_uses()
+            .map(|call| call.tool_use_id.clone())
+            .collect();
+        assert_eq!(ids.len(), 3);
+        assert!(ids.contains("a") && !ids.contains(""));
+    }
+
+    #[test]
+    fn calls_cut_by_max_tokens_become_a_note() {
+        let mut events = call(0, "a", "{\"at\"").to_vec();
+        events.push(StreamEvent::stop(StopReason::MaxTokens));
+        let turn = turn(events).unwrap();
+        assert_eq!(turn.stop_reason, StopReason::MaxTokens);
+        assert_eq!(
+            turn.message.text(),
+            "The selected tool look's tool use was incomplete due to maximum token limits being reached."
+        );
+    }
+
+    #[test]
+    fn an_answer_is_bounded() {
+        let endless = std::iter::repeat_with(|| StreamEvent::text(0, "x".repeat(100)));
+        assert!(matches!(
+            turn(endless),
+            Err(ModelError::ResponseTooLarge { limit: 1024, .. })
+        ));
+    }
+
+    #[test]
+    fn reasoning_keeps_its_signature_and_its_encrypted_part() {
+        let turn = turn([
+            StreamEvent::reasoning(0, ReasoningDelta::Text("hm".into())),
+            StreamEvent::reasoning(0, ReasoningDelta::Signature("sig".into())),
+            StreamEvent::block_stop(0),
+            StreamEvent::reasoning(1, ReasoningDelta::RedactedContent(vec![1, 2].into())),
+            StreamEvent::text(2, "so"),
+            StreamEvent::stop(StopReason::EndTurn),
+        ])
+        .unwrap();
+        assert_eq!(
+            turn.message.content,
+            [
+                ContentBlock::Reasoning(ReasoningContent::text("hm", Some("sig".into()))),
+                ContentBlock::Reasoning(ReasoningContent::redacted(vec![1, 2])),
+                ContentBlock::text("so"),
+            ]
+        );
+    }
+}

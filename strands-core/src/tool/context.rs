@@ -1,0 +1,223 @@
+//! What a running tool can reach.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{HostKey, HostValues, ToolError};
+use crate::interrupt::Interrupt;
+use crate::message::ToolUse;
+use crate::state::AgentState;
+
+/// What a running tool can reach: its call, the values that the program lends, the agent's state, the stream of events,
+/// and a human. Cheap to clone.
+#[derive(Clone)]
+pub struct ToolContext {
+    parts: Arc<ContextParts>,
+}
+
+pub(crate) struct ContextParts {
+    pub(crate) tool_use: Arc<ToolUse>,
+    pub(crate) host: HostValues,
+    pub(crate) state: AgentState,
+    pub(crate) cancellation: CancellationToken,
+    /// `None` when nobody listens.
+    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+    pub(crate) answers: Arc<HashMap<String, Value>>,
+}
+
+/// What a tool says while it runs.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) tool_use: Arc<ToolUse>,
+    pub(crate) data: Value,
+}
+
+impl ToolContext {
+    pub(crate) fn new(parts: ContextParts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// The id of the call.
+    pub fn tool_use_id(&self) -> &str {
+        &self.parts.tool_use.tool_use_id
+    }
+
+    /// The name that the tool was called by.
+    pub fn tool_name(&self) -> &str {
+        &self.parts.tool_use.name
+    }
+
+    /// The arguments as the model wrote them.
+    pub fn input(&self) -> &Value {
+        &self.parts.tool_use.input
+    }
+
+    /// A value that the program lends: this context itself, a value given to `inject`, or what an `Arc` given to
+    /// `inject` holds.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] when nobody injected a `T`.
+    pub fn lend<T: Send + Sync + 'static>(&self) -> Result<&T, ToolError> {
+        if let Some(context) = (self as &dyn std::any::Any).downcast_ref::<T>() {
+            return Ok(context);
+        }
+        self.parts.host.lend().ok_or_else(|| self.missing::<T>())
+    }
+
+    /// The same, to keep beyond the call.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] when nobody injected a `T`.
+    pub fn lend_arc<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, ToolError> {
+        self.parts
+            .host
+            .lend_arc()
+            .ok_or_else(|| self.missing::<T>())
+    }
+
+    fn missing<T>(&self) -> ToolError {
+        ToolError::new(format!(
+            "tool `{}` needs a `{}` that the program did not inject",
+            self.tool_name(),
+            std::any::type_name::<T>()
+        ))
+    }
+
+    /// Cancelled when the invocation is, and when the tool's time is up.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.parts.cancellation
+    }
+
+    /// The agent's state: JSON values that outlive the invocation.
+    pub fn state(&self) -> &AgentState {
+        &self.parts.state
+    }
+
+    /// Tells whoever streams the invocation how far the tool is. Waits while the listener is behind; returns at once
+    /// when nobody listens.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] when `data` can't be JSON.
+    pub async fn progress(&self, data: impl Serialize) -> Result<(), ToolError> {
+        if let Some(listener) = &self.parts.progress {
+            // A listener that has gone is nobody listening.
+            let _ = listener.send(self.say(&data)?).await;
+        }
+        Ok(())
+    }
+
+    /// [`progress`](Self::progress) for tools that are not async, which run where blocking is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] when `data` can't be JSON.
+    ///
+    /// # Panics
+    ///
+    /// In async code, as [`tokio::sync::mpsc::Sender::blocking_send`] does.
+    pub fn blocking_progress(&self, data: impl Serialize) -> Result<(), ToolError> {
+        if let Some(listener) = &self.parts.progress {
+            let _ = listener.blocking_send(self.say(&data)?);
+        }
+        Ok(())
+    }
+
+    fn say(&self, data: &impl Serialize) -> Result<Progress, ToolError> {
+        let data = serde_json::to_value(data).map_err(ToolError::from_source)?;
+        Ok(Progress {
+            tool_use: Arc::clone(&self.parts.tool_use),
+            data,
+        })
+    }
+
+    /// Asks a human. Returns the answer where there is one; otherwise returns an error that the tool passes on with `?`,
+    /// the invocation ends with [`StopReason::Interrupt`](crate::model::StopReason::Interrupt), and the tool is called
+    /// again, from its start, when `resume` brings the answer. So ask before you change anything.
+    ///
+    /// `name` tells the questions of one call apart; `reason` is what the human is shown.
+    ///
+    /// # Errors
+    ///
+    /// The [`ToolError`] to pass on while there is no answer, or one that says that `reason` can't be JSON.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use strands_core::{ToolContext, ToolError};
+    ///
+    /// fn delete(path: &str, ctx: &ToolContext) -> Result<String, ToolError> {
+    ///     let answer = ctx.interrupt("approval", format!("delete {path}?"))?;
+    ///     Ok(if answer == "yes" { format!("deleted {path}") } else { format!("kept {path}") })
+    /// }
+    /// ```
+    pub fn interrupt(&self, name: &str, reason: impl Serialize) -> Result<Value, ToolError> {
+        let id = Interrupt::tool_call_id(self.tool_use_id(), name);
+        if let Some(answer) = self.parts.answers.get(&id) {
+            return Ok(answer.clone());
+        }
+        let reason = serde_json::to_value(reason).map_err(ToolError::from_source)?;
+        Err(ToolError::interrupt(Interrupt::new(id, name, reason)))
+    }
+}
+
+impl std::fmt::Debug for ToolContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToolContext")
+            .field("tool_name", &self.tool_name())
+            .field("tool_use_id", &self.tool_use_id())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A value that a tool takes from its context and owns: the type of a `#[host]` argument.
+pub trait FromContext: Sized {
+    /// Takes it.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] when the context does not have it.
+    fn from_context(ctx: &ToolContext) -> Result<Self, ToolError>;
+
+    /// The injected value that this needs, so that `build()` can miss it.
+    fn requires() -> Option<HostKey> {
+        None
+    }
+}
+
+impl<T: Send + Sync + 'static> FromContext for Arc<T> {
+    fn from_context(ctx: &ToolContext) -> Result<Self, ToolError> {
+        ctx.lend_arc()
+    }
+
+    fn requires() -> Option<HostKey> {
+        Some(HostKey::of::<T>())
+    }
+}
+
+impl FromContext for CancellationToken {
+    fn from_context(ctx: &ToolContext) -> Result<Self, ToolError> {
+        Ok(ctx.cancellation().clone())
+    }
+}
+
+impl FromContext for AgentState {
+    fn from_context(ctx: &ToolContext) -> Result<Self, ToolError> {
+        Ok(ctx.state().clone())
+    }
+}
+
+impl FromContext for ToolContext {
+    fn from_context(ctx: &ToolContext) -> Result<Self, ToolError> {
+        Ok(ctx.clone())
+    }
+}

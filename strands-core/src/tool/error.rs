@@ -1,0 +1,105 @@
+//! Why a tool could not do what it was asked, in words for the model.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::interrupt::Interrupt;
+
+/// Why a tool could not do what it was asked.
+///
+/// The model reads the text and can act on it, so say what was wrong and what would be right. The error beneath is for
+/// the program's logs and hooks; the model is not shown it.
+///
+/// ```
+/// use strands_core::ToolError;
+///
+/// let error = ToolError::new("no flight 17 on that day; flights are 18 and 21");
+/// assert_eq!(error.to_string(), "no flight 17 on that day; flights are 18 and 21");
+/// ```
+#[derive(Debug)]
+pub struct ToolError {
+    pub(crate) kind: ToolErrorKind,
+    text: String,
+    /// True when the tool's author wrote the text for the model.
+    explicit: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ToolErrorKind {
+    Failed,
+    InvalidInput,
+    Interrupt(Box<Interrupt>),
+}
+
+impl ToolError {
+    /// The tool failed; the model reads `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            kind: ToolErrorKind::Failed,
+            text: text.into(),
+            explicit: true,
+            source: None,
+        }
+    }
+
+    /// The arguments are not what the tool takes; the model reads `text`, which says which and why.
+    pub fn invalid_input(text: impl Into<String>) -> Self {
+        Self {
+            kind: ToolErrorKind::InvalidInput,
+            ..Self::new(text)
+        }
+    }
+
+    /// The tool can't go on before a human answers.
+    pub fn interrupt(interrupt: Interrupt) -> Self {
+        let text = format!("waiting for an answer to `{}`", interrupt.name);
+        Self {
+            kind: ToolErrorKind::Interrupt(Box::new(interrupt)),
+            ..Self::new(text)
+        }
+    }
+
+    /// Any error. The model reads its `Display` but not its sources; a `ToolError` is taken as it is.
+    pub fn from_source(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        match source.into().downcast::<Self>() {
+            Ok(error) => *error,
+            Err(source) => Self {
+                kind: ToolErrorKind::Failed,
+                text: source.to_string(),
+                explicit: false,
+                source: Some(source),
+            },
+        }
+    }
+
+    /// True when the arguments were not what the tool takes.
+    pub fn is_invalid_input(&self) -> bool {
+        matches!(self.kind, ToolErrorKind::InvalidInput)
+    }
+
+    /// What the tool waits for, where it can't go on before a human answers.
+    pub fn as_interrupt(&self) -> Option<&Interrupt> {
+        match &self.kind {
+            ToolErrorKind::Interrupt(interrupt) => Some(interrupt),
+            _ => None,
+        }
+    }
+
+    /// True when the tool's author wrote the text for the model; false when it is the text of some other error.
+    pub fn is_explicit(&self) -> bool {
+        self.explicit
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for ToolError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

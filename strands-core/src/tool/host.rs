@@ -1,0 +1,111 @@
+//! Values that the program lends to its tools, by type.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The type of a value that a tool borrows from the program.
+#[derive(Clone, Copy)]
+pub struct HostKey {
+    value: fn() -> TypeId,
+    shared: fn() -> TypeId,
+    name: fn() -> &'static str,
+}
+
+impl HostKey {
+    /// The key of `T`.
+    pub const fn of<T: Send + Sync + 'static>() -> Self {
+        Self {
+            value: TypeId::of::<T>,
+            shared: TypeId::of::<Arc<T>>,
+            name: type_name::<T>,
+        }
+    }
+
+    /// The type, in words.
+    pub fn type_name(&self) -> &'static str {
+        (self.name)()
+    }
+
+    pub(crate) fn is<T: 'static>(&self) -> bool {
+        (self.value)() == TypeId::of::<T>()
+    }
+
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        let mine = (self.value)();
+        // `inject(Arc<T>)` lends a `&T` too, and so it does when it is declared ahead.
+        mine == (other.value)() || (self.shared)() == (other.value)()
+    }
+}
+
+impl std::fmt::Debug for HostKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HostKey<{}>", self.type_name())
+    }
+}
+
+type Values = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+
+/// What the program lends: the agent's values, and over them those of one invocation.
+#[derive(Clone, Default)]
+pub(crate) struct HostValues {
+    agent: Arc<Values>,
+    invocation: Option<Arc<Values>>,
+}
+
+impl HostValues {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        Arc::make_mut(&mut self.agent).insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    /// For this invocation only, in front of the agent's own.
+    pub(crate) fn insert_for_invocation<T: Send + Sync + 'static>(&mut self, value: T) {
+        Arc::make_mut(self.invocation.get_or_insert_default())
+            .insert(TypeId::of::<T>(), Arc::new(value));
+    }
+
+    fn find(&self, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.invocation
+            .as_ref()
+            .and_then(|values| values.get(&id))
+            .or_else(|| self.agent.get(&id))
+    }
+
+    pub(crate) fn contains(&self, key: &HostKey) -> bool {
+        self.find((key.value)()).is_some() || self.find((key.shared)()).is_some()
+    }
+
+    pub(crate) fn lend<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        let owned = self
+            .find(TypeId::of::<T>())
+            .and_then(|value| value.downcast_ref::<T>());
+        owned.or_else(|| {
+            self.find(TypeId::of::<Arc<T>>())?
+                .downcast_ref::<Arc<T>>()
+                .map(|shared| &**shared)
+        })
+    }
+
+    pub(crate) fn lend_arc<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let owned = self
+            .find(TypeId::of::<T>())
+            .and_then(|value| Arc::clone(value).downcast::<T>().ok());
+        owned.or_else(|| {
+            self.find(TypeId::of::<Arc<T>>())?
+                .downcast_ref::<Arc<T>>()
+                .cloned()
+        })
+    }
+}
+
+impl std::fmt::Debug for HostValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The values are the program's: they may hold secrets.
+        write!(
+            f,
+            "HostValues({} + {})",
+            self.agent.len(),
+            self.invocation.as_ref().map_or(0, |values| values.len())
+        )
+    }
+}

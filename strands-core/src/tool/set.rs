@@ -1,0 +1,101 @@
+//! The tools of an agent: in the order in which they were given, each under one name.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{Tool, ToolSpec, is_valid_tool_name};
+use crate::model::ToolSpecs;
+
+/// The tools of an agent, in the order in which they were given. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct ToolSet {
+    tools: Arc<IndexMap<String, Arc<dyn Tool>>>,
+    specs: ToolSpecs,
+}
+
+/// Why tools can't be given to one agent.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToolSetError {
+    /// A name that providers refuse.
+    #[error("tool name `{name}` is not valid; names are 1 to 64 of `a-z A-Z 0-9 _ -`")]
+    InvalidName {
+        /// The name.
+        name: String,
+    },
+    /// Two tools that the model could not tell apart.
+    #[error(
+        "two tools are called `{first}` and `{second}`; rename one, or give their toolset a prefix"
+    )]
+    DuplicateTool {
+        /// The name of the tool that came first.
+        first: String,
+        /// The name of the other; it may differ in `-` and `_` alone.
+        second: String,
+    },
+    /// A schema that no provider accepts.
+    #[error(
+        "the input schema of tool `{name}` is not a JSON object; start with {{\"type\": \"object\"}}"
+    )]
+    InvalidSchema {
+        /// The tool.
+        name: String,
+    },
+}
+
+impl ToolSet {
+    /// These tools, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that are no object.
+    pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
+        let mut by_name: IndexMap<String, Arc<dyn Tool>> = IndexMap::new();
+        let mut alike: std::collections::HashMap<String, String> = std::collections::HashMap::new();
+        for tool in tools {
+            let ToolSpec {
+                name, input_schema, ..
+            } = tool.spec();
+            if !is_valid_tool_name(name) {
+                return Err(ToolSetError::InvalidName { name: name.clone() });
+            }
+            if !input_schema.is_object() {
+                return Err(ToolSetError::InvalidSchema { name: name.clone() });
+            }
+            if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
+                return Err(ToolSetError::DuplicateTool {
+                    first,
+                    second: name.clone(),
+                });
+            }
+            by_name.insert(name.clone(), tool);
+        }
+        let specs = by_name.values().map(|tool| tool.spec().clone()).collect();
+        Ok(Self {
+            tools: Arc::new(by_name),
+            specs,
+        })
+    }
+
+    /// The tool of this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+        self.tools.get(name)
+    }
+
+    /// The tools, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Tool>> {
+        self.tools.values()
+    }
+
+    /// How they are described to a model.
+    pub fn specs(&self) -> &ToolSpecs {
+        &self.specs
+    }
+}
+
+impl std::fmt::Debug for ToolSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.tools.keys()).finish()
+    }
+}
