@@ -1,0 +1,44 @@
+//! Loopback servers for the tests of strands-rs, so that a provider is tested over a real socket without a network.
+//!
+//! - [`Server`] answers a script of [`Response`]s over HTTP/1.1 and records every [`Request`]; a [`Response`] says down
+//!   to the byte how its body goes over the wire: split, cut, stalled, held at a [`Gate`], or not HTTP at all.
+//! - [`ports`] are addresses that fail before HTTP begins: refused, unanswered, silent, TLS nobody trusts.
+//! - [`recording`] reads real exchanges from the folder that `STRANDS_SHARED` names.
+//! - [`eventstream`], [`converse`] and [`bedrock`] build and read Amazon's binary stream without the AWS SDK, so that what
+//!   a test expects does not come from the code it tests.
+//!
+//! ```
+//! use strands_testkit::{Cut, Response, Server};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let server = Server::sequence([
+//!     Response::json(429, &serde_json::json!({"message": "slow down"})).header("retry-after", "1"),
+//!     Response::new(200).body("half an answer").cut_at(4, Cut::Close),
+//! ])
+//! .await;
+//! let endpoint = server.url(); // hand this to the client under test
+//! assert!(endpoint.starts_with("http://127.0.0.1:"));
+//! assert_eq!(server.requests().len(), 0);
+//! # });
+//! ```
+#![expect(
+    clippy::panic,
+    reason = "a test crate: what cannot be set up fails the test that asked for it"
+)]
+
+pub mod bedrock;
+pub mod converse;
+mod delivery;
+pub mod eventstream;
+mod fault;
+pub mod ports;
+pub mod recording;
+mod request;
+mod response;
+mod server;
+
+pub use fault::{Cut, Framing, Gate, Splits};
+pub use recording::{Exchange, Recording, recordings, shared_dir};
+pub use request::Request;
+pub use response::Response;
+pub use server::{Counts, Server};

@@ -1,0 +1,268 @@
+//! The loopback server: takes requests, answers from a script, and tells the test what happened.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::delivery::Outcome;
+use crate::recording::Recording;
+use crate::request::{Connection, ReadError, Request};
+use crate::response::{Message, Response};
+
+/// How long a test waits for an event before it fails instead of hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An HTTP/1.1 server on `127.0.0.1`, on a port of its own, for as long as this value lives.
+///
+/// It runs on the runtime it was started on. Dropping it closes its port and all connections.
+pub struct Server {
+    address: SocketAddr,
+    state: Arc<State>,
+    accepting: AbortHandle,
+}
+
+/// What a [`Server`] has seen so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections accepted.
+    pub connections: usize,
+    /// Requests read to their end.
+    pub requests: usize,
+    /// Responses written as the script wanted.
+    pub completed: usize,
+    /// Times that a response came to a gate or a stall.
+    pub stalled: usize,
+    /// Responses that the client did not wait for.
+    pub client_gone: usize,
+    /// Connections on which something else than HTTP came, such as a TLS handshake.
+    pub malformed: usize,
+}
+
+struct State {
+    script: Mutex<Script>,
+    requests: Mutex<Vec<Request>>,
+    counts: watch::Sender<Counts>,
+}
+
+enum Script {
+    Sequence(VecDeque<Response>),
+    Repeat(Response),
+    Handler(Arc<Handler>),
+}
+
+type Handler = dyn Fn(&Request) -> Response + Send + Sync;
+
+impl Server {
+    /// Answers the first request with the first response, and so on, over all connections. Requests beyond the last
+    /// response get status 501, which no client repeats, and a body that says so.
+    pub async fn sequence(responses: impl IntoIterator<Item = Response>) -> Self {
+        Self::start(Script::Sequence(responses.into_iter().collect())).await
+    }
+
+    /// Answers every request with the same response.
+    pub async fn repeat(response: Response) -> Self {
+        Self::start(Script::Repeat(response)).await
+    }
+
+    /// Answers every request with what the function makes of it.
+    pub async fn handler(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
+        Self::start(Script::Handler(Arc::new(handler))).await
+    }
+
+    /// Answers with the responses of a recording, in order.
+    pub async fn replay(recording: &Recording) -> Self {
+        Self::sequence(recording.exchanges.iter().map(Response::from)).await
+    }
+
+    async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap_or_else(|error| panic!("binding a loopback port: {error}"));
+        let address = listener
+            .local_addr()
+            .unwrap_or_else(|error| panic!("asking for the bound port: {error}"));
+        let state = Arc::new(State {
+            script: Mutex::new(script),
+            requests: Mutex::new(Vec::new()),
+            counts: watch::Sender::new(Counts::default()),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
+        Self {
+            address,
+            state,
+            accepting,
+        }
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:<port>`, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The same port as `https://`: the handshake meets a plain-text answer and fails.
+    pub fn https_url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Every request so far, in the order in which they were complete.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.state.requests).clone()
+    }
+
+    /// What has happened so far.
+    pub fn counts(&self) -> Counts {
+        *self.state.counts.borrow()
+    }
+
+    /// Waits for a response to come to a stall or a gate: all that precedes it was written.
+    pub async fn stalled(&self) {
+        self.wait_until("a response to stall", |counts| counts.stalled > 0)
+            .await;
+    }
+
+    /// Waits for a client to abandon a response.
+    pub async fn client_gone(&self) {
+        self.wait_until("a client to go away", |counts| counts.client_gone > 0)
+            .await;
+    }
+
+    /// Waits until the condition holds. Panics, saying what for, when 30 seconds were not enough.
+    pub async fn wait_until(&self, what: &str, condition: impl Fn(&Counts) -> bool) {
+        let mut counts = self.state.counts.subscribe();
+        // The sender lives as long as this server does, so only the deadline can fail.
+        if tokio::time::timeout(PATIENCE, counts.wait_for(|counts| condition(counts)))
+            .await
+            .is_err()
+        {
+            panic!(
+                "waited {PATIENCE:?} in vain for {what}: {:?}",
+                self.counts()
+            );
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Server")
+            .field("address", &self.address)
+            .field("counts", &self.counts())
+            .finish()
+    }
+}
+
+impl State {
+    fn count(&self, change: impl FnOnce(&mut Counts)) {
+        self.counts.send_modify(change);
+    }
+
+    /// Records the request and picks its response.
+    fn answer(&self, mut request: Request) -> Response {
+        let mut requests = lock(&self.requests);
+        request.index = requests.len();
+        requests.push(request.clone());
+        drop(requests);
+        self.count(|counts| counts.requests += 1);
+        let handler = match &mut *lock(&self.script) {
+            Script::Sequence(responses) => {
+                return responses.pop_front().unwrap_or_else(|| {
+                    let Request {
+                        index,
+                        method,
+                        path,
+                        ..
+                    } = &request;
+                    let text =
+                        format!("the script has no response for request {index}: {method} {path}");
+                    Response::new(501).content_type("text/plain").body(text)
+                });
+            }
+            Script::Repeat(response) => return response.clone(),
+            Script::Handler(handler) => Arc::clone(handler),
+        };
+        handler(&request)
+    }
+}
+
+/// Accepts connections; they end with this task, because it owns them.
+async fn accept(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let Ok((stream, _)) = accepted else { continue };
+                state.count(|counts| counts.connections += 1);
+                connections.spawn(serve(stream, number, Arc::clone(&state)));
+                number += 1;
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, number: usize, state: Arc<State>) {
+    // Otherwise the kernel joins small pieces before it sends them.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let mut connection = Connection::new(stream, number);
+    loop {
+        let request = match connection.read_request().await {
+            Ok(Some(request)) => request,
+            Ok(None) | Err(ReadError::Io) => return,
+            Err(ReadError::Malformed) => {
+                state.count(|counts| counts.malformed += 1);
+                // Whether the client still wants to hear this is its own affair.
+                let _ = connection
+                    .stream
+                    .write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is no HTTP")
+                    .await;
+                return;
+            }
+        };
+        let keeps_alive = request.keeps_alive();
+        let head_only = request.method == "HEAD";
+        let response = state.answer(request);
+        let bodyless = head_only
+            || matches!(
+                response.message,
+                Message::Http {
+                    status: 204 | 304,
+                    ..
+                }
+            );
+        let stalled = || state.count(|counts| counts.stalled += 1);
+        match connection.deliver(&response, bodyless, stalled).await {
+            Outcome::ClientGone => return state.count(|counts| counts.client_gone += 1),
+            Outcome::KeepAlive if keeps_alive => state.count(|counts| counts.completed += 1),
+            Outcome::KeepAlive | Outcome::Close => {
+                return state.count(|counts| counts.completed += 1);
+            }
+        }
+    }
+}
+
+/// A test that panicked elsewhere must not hide its message behind a poisoned lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
