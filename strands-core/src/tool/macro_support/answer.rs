@@ -1,0 +1,153 @@
+//! Turns what a tool function returned into a [`ToolOutput`]. The types decide and not their spelling, so aliases of
+//! `Result` work: a [`Tag`] of the type is called through as many references as there are ways to convert it, and method
+//! resolution, which tries the most references first, picks the first way whose bounds hold.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::argument::generator;
+use super::diagnostics::{IntoToolError, OutputSchema, ToolAnswer};
+use crate::tool::{IntoToolOutput, ToolError, ToolOutput};
+
+/// Stands for a value of type `T`.
+#[derive(Debug)]
+pub struct Tag<T>(PhantomData<fn() -> T>);
+
+impl<T> Tag<T> {
+    #[expect(clippy::new_without_default, reason = "called by generated code only")]
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    pub const fn of(_: &T) -> Self {
+        Self::new()
+    }
+}
+
+/// First step, first choice: a `Result` of any alias.
+pub trait SplitResult<T, E> {
+    fn split(&self, result: Result<T, E>) -> Result<T, ToolError>
+    where
+        E: IntoToolError;
+}
+
+impl<T, E> SplitResult<T, E> for &Tag<Result<T, E>> {
+    fn split(&self, result: Result<T, E>) -> Result<T, ToolError>
+    where
+        E: IntoToolError,
+    {
+        result.map_err(IntoToolError::into_tool_error)
+    }
+}
+
+/// First step, else: a value.
+pub trait SplitValue<T> {
+    fn split(&self, value: T) -> Result<T, ToolError>;
+}
+
+impl<T> SplitValue<T> for Tag<T> {
+    fn split(&self, value: T) -> Result<T, ToolError> {
+        Ok(value)
+    }
+}
+
+/// Second step, first choice: what says itself how it is told.
+pub trait ConvertExplicit<T> {
+    fn convert(&self, value: T) -> Result<ToolOutput, ToolError>;
+}
+
+impl<T: IntoToolOutput> ConvertExplicit<T> for &&Tag<T> {
+    fn convert(&self, value: T) -> Result<ToolOutput, ToolError> {
+        value.into_tool_output()
+    }
+}
+
+/// Second step, second choice: what can be JSON.
+pub trait ConvertSerialize<T> {
+    fn convert(&self, value: T) -> Result<ToolOutput, ToolError>;
+}
+
+impl<T: Serialize> ConvertSerialize<T> for &Tag<T> {
+    fn convert(&self, value: T) -> Result<ToolOutput, ToolError> {
+        ToolOutput::serialize(&value)
+    }
+}
+
+/// Second step, else: the method's own bound fails, with our message.
+pub trait ConvertOther<T> {
+    fn convert(&self, value: T) -> Result<ToolOutput, ToolError>
+    where
+        T: ToolAnswer;
+}
+
+impl<T> ConvertOther<T> for Tag<T> {
+    fn convert(&self, value: T) -> Result<ToolOutput, ToolError>
+    where
+        T: ToolAnswer,
+    {
+        value.into_tool_output()
+    }
+}
+
+/// A default that can be shown in the schema.
+pub trait JsonOfSerialize<T> {
+    fn to_json(&self, value: &T) -> Option<Value>;
+}
+
+impl<T: Serialize> JsonOfSerialize<T> for &Tag<T> {
+    fn to_json(&self, value: &T) -> Option<Value> {
+        serde_json::to_value(value).ok()
+    }
+}
+
+/// A default that can't.
+pub trait JsonOfOther<T> {
+    fn to_json(&self, value: &T) -> Option<Value>;
+}
+
+impl<T> JsonOfOther<T> for Tag<T> {
+    fn to_json(&self, _: &T) -> Option<Value> {
+        None
+    }
+}
+
+/// The schema of what a `Result` holds.
+pub trait SchemaOfResult<T> {
+    fn output_schema(&self) -> Value
+    where
+        T: OutputSchema;
+}
+
+impl<T, E> SchemaOfResult<T> for &Tag<Result<T, E>> {
+    fn output_schema(&self) -> Value
+    where
+        T: OutputSchema,
+    {
+        schema_of::<T>()
+    }
+}
+
+/// The schema of any other value.
+pub trait SchemaOfValue<T> {
+    fn output_schema(&self) -> Value
+    where
+        T: OutputSchema;
+}
+
+impl<T> SchemaOfValue<T> for Tag<T> {
+    fn output_schema(&self) -> Value
+    where
+        T: OutputSchema,
+    {
+        schema_of::<T>()
+    }
+}
+
+fn schema_of<T: OutputSchema>() -> Value {
+    let mut generator = generator();
+    let settings = generator.settings().clone().for_serialize();
+    generator = settings.into_generator();
+    super::spec_builder::stand_alone(T::output_schema, &mut generator)
+}

@@ -1,0 +1,264 @@
+//! The traits at which a type that fits nowhere is refused: each stands in front of what is really needed and puts it
+//! into one sentence. Every use in generated code goes through one function, so that rustc says it once.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::error::Error;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::nothing::Nothing;
+use crate::tool::{FromContext, HostKey, IntoToolOutput, ToolContext, ToolError};
+
+/// What the model can supply.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a tool argument",
+    label = "the model can't supply this",
+    note = "a model argument is read by serde and described by schemars: derive `Deserialize` and `JsonSchema` for `{Self}`",
+    note = "to receive something from your program instead, take it by reference: `&{Self}`"
+)]
+pub trait ToolArg: Sized {
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
+    /// The schema itself, where `schema` may refer to `$defs`.
+    fn whole_schema(generator: &mut SchemaGenerator) -> Schema;
+    fn decode(value: &Value) -> Result<Self, serde_json::Error>;
+    /// What stands for an absent argument, where the type has such a thing.
+    fn absent() -> Option<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + JsonSchema> ToolArg for T {
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<T>()
+    }
+
+    fn whole_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+
+    fn decode(value: &Value) -> Result<Self, serde_json::Error> {
+        T::deserialize(value)
+    }
+
+    fn absent() -> Option<Self> {
+        T::deserialize(Nothing).ok()
+    }
+}
+
+/// What the program can lend.
+#[diagnostic::on_unimplemented(
+    message = "`&{Self}` cannot be a tool argument",
+    label = "the program can't lend this",
+    note = "a `&T` is lent by your program to tools on many threads: `T` must be `Send + Sync + 'static`, and of a known size",
+    note = "for data of the model take the owned type, such as `PathBuf` for `&Path`; for a trait object take `&Arc<dyn Trait>`"
+)]
+pub trait HostArg {
+    const KEY: HostKey;
+    fn lend(ctx: &ToolContext) -> Result<&Self, ToolError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> HostArg for T {
+    const KEY: HostKey = HostKey::of::<T>();
+
+    fn lend(ctx: &ToolContext) -> Result<&Self, ToolError> {
+        ctx.lend()
+    }
+}
+
+/// How a `&T` is declared and lent.
+#[derive(Debug)]
+pub struct Host<T: ?Sized> {
+    pub key: HostKey,
+    pub lend: for<'a> fn(&'a ToolContext) -> Result<&'a T, ToolError>,
+}
+
+/// A `&T` argument.
+pub const fn host<T: HostArg + ?Sized>() -> Host<T> {
+    Host { key: T::KEY, lend: T::lend }
+}
+
+/// What `#[host]` can take.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a `#[host]` argument",
+    label = "the context does not have this",
+    note = "owned host arguments implement `FromContext`: `Arc<T>` of an injected value, `CancellationToken`, `AgentState`",
+    note = "to borrow an injected value, take it by reference and without `#[host]`: `&{Self}`"
+)]
+pub trait ContextArg: Sized {
+    fn take(ctx: &ToolContext) -> Result<Self, ToolError>;
+    fn requires() -> Option<HostKey>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromContext> ContextArg for T {
+    fn take(ctx: &ToolContext) -> Result<Self, ToolError> {
+        T::from_context(ctx)
+    }
+
+    fn requires() -> Option<HostKey> {
+        <T as FromContext>::requires()
+    }
+}
+
+/// How a `#[host]` argument is declared and taken.
+#[derive(Debug)]
+pub struct Taken<T> {
+    pub key: fn() -> Option<HostKey>,
+    pub take: fn(&ToolContext) -> Result<T, ToolError>,
+}
+
+/// A `#[host]` argument.
+pub const fn taken<T: ContextArg>() -> Taken<T> {
+    Taken { key: T::requires, take: T::take }
+}
+
+/// What a tool function can return, beside what is `Serialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be returned from a `#[tool]` function",
+    label = "the model can't be told this",
+    note = "return text, `ToolOutput`, any `Serialize` or nothing, or a `Result` of one of these"
+)]
+pub trait ToolAnswer: IntoToolOutput {}
+
+#[diagnostic::do_not_recommend]
+impl<T: IntoToolOutput> ToolAnswer for T {}
+
+/// What a tool function can fail with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a tool error",
+    label = "the model can't be told this",
+    note = "fail with any `std::error::Error + Send + Sync`, `ToolError`, `anyhow::Error`, `String` or `&str`"
+)]
+pub trait IntoToolError {
+    fn into_tool_error(self) -> ToolError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn Error + Send + Sync>>> IntoToolError for E {
+    fn into_tool_error(self) -> ToolError {
+        ToolError::from_source(self)
+    }
+}
+
+/// A return type whose schema can be published.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no schema for `output` to publish",
+    label = "schemars can't describe this",
+    note = "derive `JsonSchema` for `{Self}`, or remove `output`"
+)]
+pub trait OutputSchema {
+    fn output_schema(generator: &mut SchemaGenerator) -> Schema;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: JsonSchema + ?Sized> OutputSchema for T {
+    fn output_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A type whose values can be shown in a schema.
+#[diagnostic::on_unimplemented(
+    message = "an `example` of `{Self}` cannot be shown to the model",
+    label = "serde can't write this",
+    note = "derive `Serialize` for `{Self}`, or remove `example`"
+)]
+pub trait ExampleArg {
+    fn to_json(&self) -> Option<Value>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> ExampleArg for T {
+    fn to_json(&self) -> Option<Value> {
+        serde_json::to_value(self).ok()
+    }
+}
+
+/// An example as JSON.
+#[expect(clippy::needless_pass_by_value, reason = "generated code has no other use for it")]
+pub fn example<T: ExampleArg>(value: T) -> Option<Value> {
+    value.to_json()
+}
+
+/// A type that `range` can bound.
+#[diagnostic::on_unimplemented(
+    message = "`range` cannot bound a `{Self}`",
+    label = "this is not a number",
+    note = "`range` is for the numbers of the standard library and for `Option`s of them; another type checks itself in its `Deserialize`"
+)]
+pub trait RangeArg {}
+
+/// What a length counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    Characters,
+    Items,
+    Entries,
+}
+
+/// A type that `len` can bound.
+#[diagnostic::on_unimplemented(
+    message = "`len` cannot bound a `{Self}`",
+    label = "this has no length",
+    note = "`len` is for the texts, lists, sets and maps of the standard library and for `Option`s of them; another type checks itself in its `Deserialize`"
+)]
+pub trait LenArg {
+    const COUNTED: Counted;
+}
+
+/// A type that `pattern` can bound.
+#[diagnostic::on_unimplemented(
+    message = "`pattern` cannot bound a `{Self}`",
+    label = "this is not text",
+    note = "`pattern` is for `String`, `&str` and `Option`s of them; another type checks itself in its `Deserialize`"
+)]
+pub trait PatternArg {}
+
+macro_rules! numbers {
+    ($($number:ty)+) => { $(impl RangeArg for $number {})+ };
+}
+
+numbers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
+
+macro_rules! lengths {
+    ($($counted:ident of <$($generics:ident),*> $ty:ty;)+) => {
+        $(impl<$($generics),*> LenArg for $ty {
+            const COUNTED: Counted = Counted::$counted;
+        })+
+    };
+}
+
+lengths! {
+    Characters of <> String;
+    Characters of <> Box<str>;
+    Characters of <> Arc<str>;
+    Characters of <> std::borrow::Cow<'_, str>;
+    Items of <T> Vec<T>;
+    Items of <T> VecDeque<T>;
+    Items of <T> Box<[T]>;
+    Items of <T> BTreeSet<T>;
+    Items of <T, S> HashSet<T, S>;
+    Entries of <K, V> BTreeMap<K, V>;
+    Entries of <K, V, S> HashMap<K, V, S>;
+    Entries of <> serde_json::Map<String, Value>;
+}
+
+impl PatternArg for String {}
+impl PatternArg for Box<str> {}
+impl PatternArg for Arc<str> {}
+impl PatternArg for std::borrow::Cow<'_, str> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: RangeArg> RangeArg for Option<T> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: LenArg> LenArg for Option<T> {
+    const COUNTED: Counted = T::COUNTED;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: PatternArg> PatternArg for Option<T> {}

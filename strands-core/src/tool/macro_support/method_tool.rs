@@ -1,0 +1,58 @@
+//! A method of a `#[toolset]` block as a tool. The tools of one block share the value.
+
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+use serde_json::Value;
+
+use crate::tool::{HostKey, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec};
+
+type Call<S> = for<'a> fn(&'a Arc<S>, &'a ToolContext, Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
+
+/// One method of `S`.
+pub struct MethodTool<S> {
+    shared: Arc<S>,
+    spec: ToolSpec,
+    requires: Vec<HostKey>,
+    policy: ToolPolicy,
+    call: Call<S>,
+}
+
+impl<S> MethodTool<S> {
+    pub fn new(shared: Arc<S>, spec: ToolSpec, requires: Vec<HostKey>, policy: ToolPolicy, call: Call<S>) -> Self {
+        Self { shared, spec, requires, policy, call }
+    }
+}
+
+impl<S: Send + Sync> Tool for MethodTool<S> {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn requires(&self) -> &[HostKey] {
+        &self.requires
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        self.policy
+    }
+
+    fn checks_input(&self) -> bool {
+        true
+    }
+
+    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        (self.call)(&self.shared, ctx, input)
+    }
+}
+
+impl<S> std::fmt::Debug for MethodTool<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MethodTool").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// The keys of the arguments that have one.
+pub fn host_keys<const N: usize>(keys: [Option<HostKey>; N]) -> Vec<HostKey> {
+    keys.into_iter().flatten().collect()
+}

@@ -1,0 +1,41 @@
+//! What the output of `#[tool]` and `#[toolset]` calls. It is public only so that the user's crate can reach it; the
+//! module it is re-exported through carries the patch version in its name, and nothing here is promised.
+#![allow(missing_docs, reason = "called by generated code only; the comments are for whoever changes it")]
+
+mod answer;
+mod argument;
+mod arguments;
+mod blocking;
+mod check;
+mod diagnostics;
+mod method_tool;
+mod nothing;
+mod spec_builder;
+
+pub use std::sync::{Arc, LazyLock};
+pub use std::time::Duration;
+
+pub use futures_core::future::BoxFuture;
+pub use serde_json::Value;
+
+pub use answer::{
+    ConvertExplicit, ConvertOther, ConvertSerialize, JsonOfOther, JsonOfSerialize, SchemaOfResult,
+    SchemaOfValue, SplitResult, SplitValue, Tag,
+};
+pub use argument::{Argument, Whole, argument, whole};
+pub use arguments::Arguments;
+pub use blocking::on_blocking_pool;
+pub use check::{Bound, Check, Pattern, len, pattern, range};
+pub use diagnostics::{example, host, taken};
+pub use method_tool::{MethodTool, host_keys};
+pub use spec_builder::{Shown, SpecBuilder, doc_text};
+pub use std::boxed::Box;
+pub use std::clone::Clone;
+pub use std::convert::From;
+pub use std::default::Default;
+pub use std::marker::{Send, Sync};
+pub use std::option::Option::{None, Some};
+pub use std::result::Result::{self, Err, Ok};
+pub use std::vec::Vec;
+
+pub use super::{HostKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, Toolset};

@@ -1,0 +1,339 @@
+//! Writes what a tool is made of: its spec, what it borrows, its policy and its call. [`function`](crate::function) and
+//! [`toolset`](crate::toolset) put these pieces together.
+//!
+//! Locals are `mixed_site`, so no name of the user's can meet one of ours; everything else is reached through the
+//! private module of `strands`. Calls that can fail to type-check are spanned at the user's type.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Lit, Path, Type};
+
+use crate::attr::DefaultValue;
+use crate::model::{Argument, Origin, ToolFn, peel};
+
+/// The module of `strands` that generated code may use. Its name carries the patch version, so that a `strands-core`
+/// and a `strands-macros` that do not belong together fail at once.
+pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
+    let module = Ident::new(concat!("__private", env!("CARGO_PKG_VERSION_PATCH")), Span::mixed_site());
+    match krate {
+        Some(path) => quote!(#path::#module),
+        None => quote_spanned!(Span::mixed_site()=> ::strands::#module),
+    }
+}
+
+/// One tool's pieces.
+pub(crate) struct Expander<'a> {
+    pub(crate) tool: &'a ToolFn,
+    pub(crate) private: &'a TokenStream,
+}
+
+impl Expander<'_> {
+    /// The `ToolSpec`.
+    pub(crate) fn spec(&self) -> TokenStream {
+        let Self { tool, private } = self;
+        let name = tool.tool_name();
+        let description = match &tool.attr.description {
+            Some(expr) => quote!(#expr),
+            None => tool.docs.description(private).unwrap_or_else(|| quote!("")),
+        };
+        let annotations = self.annotations();
+        let strict = tool.settings.strict.is_some_and(|flag| flag.on);
+        let arguments = tool.arguments.iter().filter_map(|argument| self.described(argument));
+        let output = tool
+            .settings
+            .output
+            .filter(|flag| flag.on)
+            .and(tool.return_type())
+            .filter(|ty| crate::lifetime::first_impl_trait(ty).is_none())
+            .map(|ty| {
+                let ty = self.erased(ty);
+                quote_spanned!(self.at(&ty)=> .output({
+                    #[allow(unused_imports)]
+                    use #private::{SchemaOfResult as _, SchemaOfValue as _};
+                    (&&#private::Tag::<#ty>::new()).output_schema()
+                }))
+            });
+        quote_spanned! {Span::mixed_site()=>
+            #private::SpecBuilder::new(#name, #description)
+                #annotations
+                .strict(#strict)
+                #(#arguments)*
+                #output
+                .build()
+        }
+    }
+
+    fn annotations(&self) -> TokenStream {
+        let private = self.private;
+        let settings = &self.tool.settings;
+        let hints = [
+            ("read_only", settings.read_only),
+            ("destructive", settings.destructive),
+            ("idempotent", settings.idempotent),
+            ("open_world", settings.open_world),
+        ];
+        let said: Vec<TokenStream> = hints
+            .into_iter()
+            .filter_map(|(name, flag)| {
+                let (setter, on) = (format_ident!("with_{name}"), flag?.on);
+                Some(quote!(.#setter(#on)))
+            })
+            .collect();
+        if said.is_empty() {
+            return TokenStream::new();
+        }
+        quote_spanned!(Span::mixed_site()=> .annotations(#private::ToolAnnotations::new() #(#said)*))
+    }
+
+    /// One argument's part of the schema; `None` for what the host provides.
+    fn described(&self, argument: &Argument) -> Option<TokenStream> {
+        let private = self.private;
+        let ty = &argument.ty;
+        let description = match &argument.listed {
+            Some(text) => Some(quote!(#text)),
+            None => argument.docs.whole(private),
+        };
+        let description = description.map(|text| quote!(.describe(#text)));
+        if argument.origin == Origin::WholeInput {
+            return Some(quote_spanned! {Span::mixed_site()=>
+                .whole(#private::whole::<#ty>(), #private::Shown::new() #description)
+            });
+        }
+        if !argument.origin.is_model() {
+            return None;
+        }
+        let read = self.reader(argument);
+        let default = argument.attr.default.as_ref().map(|default| {
+            let value = self.default_value(argument, default);
+            quote! {
+                .default_value({
+                    #[allow(unused_imports)]
+                    use #private::{JsonOfSerialize as _, JsonOfOther as _};
+                    let value: #ty = #value;
+                    (&&#private::Tag::of(&value)).to_json(&value)
+                })
+            }
+        });
+        let example = argument.attr.example.as_ref().map(|example| {
+            let value = self.as_held(argument, example);
+            quote!(.example(#private::example::<#ty>({ let value: #ty = #value; value })))
+        });
+        Some(
+            quote_spanned!(Span::mixed_site()=> .argument(#read, #private::Shown::new() #description #default #example)),
+        )
+    }
+
+    /// What the schema and the decoding of an argument share, so that they can't disagree.
+    fn reader(&self, argument: &Argument) -> TokenStream {
+        let private = self.private;
+        let ty = &argument.ty;
+        let name = argument.name();
+        let default = argument.attr.default.as_ref().map(|default| {
+            let value = self.default_value(argument, default);
+            quote_spanned!(Span::mixed_site()=> .or(|| #value))
+        });
+        let range = argument.range.as_ref().map(|range| {
+            let bounds = range.numbers(private);
+            quote_spanned!(Span::mixed_site()=> .check(#private::range::<#ty>(#bounds)))
+        });
+        let len = argument.len.as_ref().map(|len| {
+            let bounds = len.counts(private);
+            quote_spanned!(Span::mixed_site()=> .check(#private::len::<#ty>(#bounds)))
+        });
+        let pattern = argument.attr.pattern.as_ref().map(|pattern| {
+            quote_spanned! {Span::mixed_site()=> .check({
+                static __STRANDS_PATTERN: #private::Pattern = #private::Pattern::new(#pattern);
+                #private::pattern::<#ty>(&__STRANDS_PATTERN)
+            })}
+        });
+        quote_spanned!(Span::mixed_site()=> #private::argument::<#ty>(#name) #default #range #len #pattern)
+    }
+
+    fn default_value(&self, argument: &Argument, default: &DefaultValue) -> TokenStream {
+        let private = self.private;
+        match default {
+            DefaultValue::OfType => {
+                let ty = &argument.ty;
+                quote_spanned!(self.at(ty)=> <#ty as #private::Default>::default())
+            }
+            DefaultValue::Expr(expr) => self.as_held(argument, expr),
+        }
+    }
+
+    /// An expression of the type written, as the type held: text for `&str`, and for `String` too where it is a literal.
+    fn as_held(&self, argument: &Argument, expr: &Expr) -> TokenStream {
+        let private = self.private;
+        let is_text = matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. }));
+        if is_text || argument.origin == Origin::ModelLent {
+            quote_spanned!(expr.span()=> #private::From::from(#expr))
+        } else {
+            quote!(#expr)
+        }
+    }
+
+    /// The `HostKey`s, as a list of expressions: for `&T` they are constant, for `#[host]` optional.
+    pub(crate) fn requires(&self) -> (Vec<TokenStream>, Vec<TokenStream>) {
+        let private = self.private;
+        let of = |origin| self.tool.arguments.iter().filter(move |argument| argument.origin == origin);
+        let lent = of(Origin::Host).map(|Argument { ty, .. }| quote!(#private::host::<#ty>().key));
+        let taken = of(Origin::Context).map(|Argument { ty, .. }| quote!((#private::taken::<#ty>().key)()));
+        (lent.collect(), taken.collect())
+    }
+
+    /// The `ToolPolicy`.
+    pub(crate) fn policy(&self) -> TokenStream {
+        let private = self.private;
+        let settings = &self.tool.settings;
+        let timeout =
+            settings.timeout_millis.map(|millis| quote!(.with_timeout(#private::Duration::from_millis(#millis))));
+        let exclusive = settings.exclusive.map(|flag| {
+            let on = flag.on;
+            quote!(.with_exclusive(#on))
+        });
+        let approval = settings.approval.map(|flag| {
+            let on = flag.on;
+            quote!(.with_approval(#on))
+        });
+        quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval)
+    }
+
+    /// The boxed future of one call: reads the arguments, borrows the rest, calls, converts the answer.
+    ///
+    /// In scope are `ctx`, `input` and for a method `shared`, an `&Arc<Self>`; `callee` is called with `receiver` before
+    /// the arguments.
+    pub(crate) fn call(
+        &self,
+        ctx: &Ident,
+        input: &Ident,
+        shared: Option<&Ident>,
+        callee: &TokenStream,
+        receiver: Option<&TokenStream>,
+    ) -> TokenStream {
+        let Self { tool, private } = self;
+        let site = Span::mixed_site();
+        let decode = self.decode(input);
+        let lend = self.lend(ctx);
+        let passed = self.passed();
+        let answer = self.answer(&format_ident!("output", span = site));
+        let called = quote_spanned!(site=> #callee(#receiver #(#passed),*));
+        if tool.sig.asyncness.is_some() {
+            return quote_spanned! {site=>
+                #private::Box::pin(async move {
+                    #decode
+                    #lend
+                    let output = #called.await;
+                    #answer
+                })
+            };
+        }
+        if tool.settings.inline.is_some_and(|flag| flag.on) {
+            return quote_spanned! {site=>
+                #private::Box::pin(async move {
+                    #decode
+                    #lend
+                    let output = #called;
+                    #answer
+                })
+            };
+        }
+        let keep = shared.map(|shared| quote_spanned!(site=> let owner = #private::Clone::clone(#shared);));
+        let share = shared.map(|shared| quote_spanned!(site=> let #shared = &owner;));
+        quote_spanned! {site=>
+            #private::Box::pin(async move {
+                #decode
+                let context = #private::Clone::clone(#ctx);
+                #keep
+                #private::on_blocking_pool(move || -> #private::Result<#private::ToolOutput, #private::ToolError> {
+                    let #ctx = &context;
+                    #share
+                    #lend
+                    let output = #called;
+                    #answer
+                }).await
+            })
+        }
+    }
+
+    fn decode(&self, input: &Ident) -> TokenStream {
+        let private = self.private;
+        let site = Span::mixed_site();
+        let whole = self.tool.arguments.iter().position(|argument| argument.origin == Origin::WholeInput);
+        if let Some((at, argument)) = whole.and_then(|at| Some((at, self.tool.arguments.get(at)?))) {
+            let (local, ty) = (local(at), &argument.ty);
+            return quote_spanned!(site=> let #local = #private::whole::<#ty>().read(#input)?;);
+        }
+        let model = || self.tool.arguments.iter().enumerate().filter(|(_, argument)| argument.origin.is_model());
+        let reads = model().map(|(at, argument)| {
+            let (local, reader) = (local(at), self.reader(argument));
+            quote_spanned!(site=> let #local = arguments.take(#reader);)
+        });
+        let names = model().map(|(_, argument)| argument.name());
+        let locals: Vec<Ident> = model().map(|(at, _)| local(at)).collect();
+        quote_spanned! {site=>
+            let mut arguments = #private::Arguments::new(#input);
+            #(#reads)*
+            let (#(#private::Some(#locals),)* true) = (#(#locals,)* arguments.knows(&[#(#names),*])) else {
+                return #private::Err(arguments.into_error());
+            };
+        }
+    }
+
+    fn lend(&self, ctx: &Ident) -> TokenStream {
+        let private = self.private;
+        let host = self.tool.arguments.iter().enumerate().filter_map(|(at, argument)| {
+            let (local, ty) = (local(at), &argument.ty);
+            match argument.origin {
+                Origin::Host => Some(quote_spanned! {Span::mixed_site()=>
+                    let #local = (#private::host::<#ty>().lend)(#ctx)?;
+                }),
+                Origin::Context => Some(quote_spanned! {Span::mixed_site()=>
+                    let #local = (#private::taken::<#ty>().take)(#ctx)?;
+                }),
+                _ => None,
+            }
+        });
+        host.collect()
+    }
+
+    fn passed(&self) -> impl Iterator<Item = TokenStream> {
+        self.tool.arguments.iter().enumerate().map(|(at, argument)| {
+            let local = local(at);
+            if argument.origin == Origin::ModelLent { quote!(&#local) } else { quote!(#local) }
+        })
+    }
+
+    /// Turns what the function returned into a `ToolOutput`: types decide how, by method resolution.
+    fn answer(&self, output: &Ident) -> TokenStream {
+        let private = self.private;
+        let site = Span::mixed_site();
+        let at = self.tool.return_type().map_or(site, |ty| self.at(ty));
+        let split = quote_spanned!(at=> split(#output));
+        let convert = quote_spanned!(at=> convert(value));
+        quote_spanned! {site=>
+            #[allow(unused_imports)]
+            use #private::{ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _, SplitResult as _, SplitValue as _};
+            match (&&#private::Tag::of(&#output)).#split {
+                #private::Ok(value) => (&&&#private::Tag::of(&value)).#convert,
+                #private::Err(error) => #private::Err(error),
+            }
+        }
+    }
+
+    /// The place of a type, with the hygiene of generated code.
+    fn at(&self, ty: &Type) -> Span {
+        Span::mixed_site().located_at(peel(ty).span())
+    }
+
+    fn erased(&self, ty: &Type) -> Type {
+        let lifetimes: Vec<Ident> =
+            self.tool.sig.generics.lifetimes().map(|lifetime| lifetime.lifetime.ident.clone()).collect();
+        let mut ty = ty.clone();
+        crate::lifetime::erase(&mut ty, &lifetimes);
+        ty
+    }
+}
+
+fn local(at: usize) -> Ident {
+    format_ident!("argument{at}", span = Span::mixed_site())
+}

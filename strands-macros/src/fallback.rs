@@ -1,0 +1,98 @@
+//! What is written beside a refusal: enough for the rest of the user's program to compile, so that one mistake is one
+//! message.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, FnArg, Ident, Token, Visibility};
+
+use crate::errors::Errors;
+use crate::expand;
+use crate::function::handle_struct;
+use crate::message;
+use crate::model::{Function, ToolFn};
+
+/// The function, its struct, and a stub of the impl.
+pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) -> TokenStream {
+    let errors = errors.into_tokens();
+    function.attrs.retain(|attr| !crate::validate::is_tool_attribute(attr));
+    // rustc refuses these too, and would say it again.
+    function.sig.variadic = None;
+    let in_impl = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
+    let handle =
+        tool.handle().filter(|handle| !in_impl && (tool.attr.handle.is_some() || *handle != function.sig.ident));
+    let Some(handle) = handle else { return quote!(#errors #function) };
+    let private = expand::private(tool.attr.krate.as_ref());
+    let item = handle_struct(tool, &handle);
+    let cfgs = &tool.cfgs;
+    quote_spanned! {Span::mixed_site()=>
+        #errors
+        #[allow(dead_code)]
+        #function
+        #item
+        #(#cfgs)*
+        const _: () = {
+            #[automatically_derived]
+            #[allow(unused_qualifications)]
+            impl #private::Tool for #handle {
+                fn spec(&self) -> &#private::ToolSpec {
+                    loop {}
+                }
+                fn call<'a>(
+                    &'a self,
+                    _: &'a #private::ToolContext,
+                    _: #private::Value,
+                ) -> #private::BoxFuture<'a, #private::Result<#private::ToolOutput, #private::ToolError>> {
+                    loop {}
+                }
+            }
+        };
+    }
+}
+
+/// The item as it was, with a message that fits: it is no function, or a function with a mistake in its signature.
+pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, mut errors: Errors) -> TokenStream {
+    match is_function.parse2(item.clone()) {
+        Ok(true) => errors.push(error),
+        Ok(false) | Err(_) => errors.add_over(first_after_attributes(item), message::NOT_A_FUNCTION),
+    }
+    let errors = errors.into_tokens();
+    quote!(#errors #item)
+}
+
+/// Whether it starts as a function does.
+fn is_function(input: ParseStream<'_>) -> syn::Result<bool> {
+    input.call(Attribute::parse_outer)?;
+    input.parse::<Visibility>()?;
+    let mut found = false;
+    while input.peek(Token![const])
+        || input.peek(Token![async])
+        || input.peek(Token![unsafe])
+        || input.peek(Token![extern])
+        || input.peek(syn::LitStr)
+    {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    if input.peek(Token![fn]) {
+        input.parse::<Token![fn]>()?;
+        input.parse::<Ident>()?;
+        found = true;
+    }
+    // A function without a body is a trait's: there is nothing to call.
+    let has_body = {
+        let rest: TokenStream = input.parse()?;
+        rest.into_iter().last().is_some_and(|last| {
+            matches!(last, proc_macro2::TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Brace)
+        })
+    };
+    Ok(found && has_body)
+}
+
+/// The tokens of an item without its attributes: where a message about the item belongs.
+pub(crate) fn first_after_attributes(item: &TokenStream) -> TokenStream {
+    let skip = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<TokenStream>()
+    };
+    skip.parse2(item.clone()).unwrap_or_else(|_| item.clone())
+}

@@ -1,0 +1,125 @@
+//! `#[tool]` on a function: the function as written, and beside it the unit struct that is its tool.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+
+use crate::attr::ToolAttr;
+use crate::errors::Errors;
+use crate::expand::{self, Expander};
+use crate::model::{Function, ToolFn};
+use crate::{fallback, validate};
+
+/// Expands `#[tool(keys)] item`.
+pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let attr = ToolAttr::read(keys, &mut errors);
+    let mut function = match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => return fallback::not_a_function(item, error, errors),
+    };
+    let tool = ToolFn::read(attr, &function.attrs, &function.vis, &mut function.sig, &mut errors);
+    validate::function(&tool, &mut errors);
+    if !errors.is_empty() {
+        return fallback::function(&tool, function, errors);
+    }
+    let Some(handle) = tool.handle() else { return quote!(#function) };
+    let private = expand::private(tool.attr.krate.as_ref());
+    let item = handle_struct(&tool, &handle);
+    let imp = tool_impl(&tool, &handle, &private);
+    quote! {
+        #function
+        #item
+        #imp
+    }
+}
+
+/// The unit struct.
+pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
+    let cfgs = &tool.cfgs;
+    let deprecated = tool.attrs.iter().filter(|attr| attr.path().is_ident("deprecated"));
+    let vis = &tool.vis;
+    let name = &tool.sig.ident;
+    let about =
+        if name.unraw() == *name { format!("Tool for [`{name}`].") } else { format!("Tool for `{}`.", name.unraw()) };
+    let docs = tool.docs.attributes();
+    quote! {
+        #(#cfgs)*
+        #(#deprecated)*
+        #[doc = #about]
+        #[doc = ""]
+        #docs
+        #[::core::prelude::v1::derive(
+            ::core::clone::Clone,
+            ::core::marker::Copy,
+            ::core::fmt::Debug,
+            ::core::default::Default,
+        )]
+        #vis struct #handle;
+    }
+}
+
+fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStream {
+    let expander = Expander { tool, private };
+    let cfgs = &tool.cfgs;
+    let spec = expander.spec();
+    let requires = requires(&expander);
+    let policy = expander.policy();
+    let site = Span::mixed_site();
+    let (ctx, input) = (Ident::new("ctx", site), Ident::new("input", site));
+    let function = &tool.sig.ident;
+    let call = expander.call(&ctx, &input, None, &quote!(#function), None);
+    quote_spanned! {site=>
+        #(#cfgs)*
+        const _: () = {
+            #[automatically_derived]
+            #[allow(deprecated, unused_qualifications, unreachable_code)]
+            impl #private::Tool for #handle {
+                fn spec(&self) -> &#private::ToolSpec {
+                    static __STRANDS_SPEC: #private::LazyLock<#private::ToolSpec> =
+                        #private::LazyLock::new(|| #spec);
+                    &__STRANDS_SPEC
+                }
+                #requires
+                fn policy(&self) -> #private::ToolPolicy {
+                    #policy
+                }
+                fn checks_input(&self) -> bool {
+                    true
+                }
+                fn call<'a>(
+                    &'a self,
+                    #ctx: &'a #private::ToolContext,
+                    #input: #private::Value,
+                ) -> #private::BoxFuture<'a, #private::Result<#private::ToolOutput, #private::ToolError>> {
+                    #call
+                }
+            }
+        };
+    }
+}
+
+fn requires(expander: &Expander<'_>) -> Option<TokenStream> {
+    let private = expander.private;
+    let (lent, taken) = expander.requires();
+    if lent.is_empty() && taken.is_empty() {
+        return None;
+    }
+    let keys = if taken.is_empty() {
+        quote_spanned! {Span::mixed_site()=>
+            const __STRANDS_KEYS: &[#private::HostKey] = &[#(#lent),*];
+            __STRANDS_KEYS
+        }
+    } else {
+        quote_spanned! {Span::mixed_site()=>
+            static __STRANDS_KEYS: #private::LazyLock<#private::Vec<#private::HostKey>> =
+                #private::LazyLock::new(|| #private::host_keys([#(#private::Some(#lent),)* #(#taken),*]));
+            &__STRANDS_KEYS
+        }
+    };
+    Some(quote_spanned! {Span::mixed_site()=>
+        fn requires(&self) -> &[#private::HostKey] {
+            #keys
+        }
+    })
+}

@@ -1,0 +1,179 @@
+//! `#[toolset]` on an impl block: the block as written, and beside it the tools that its marked methods are. They share
+//! the value behind one `Arc`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, Meta, ReceiverKind, Token, Type};
+
+use crate::attr::{ToolAttr, ToolsetAttr};
+use crate::errors::Errors;
+use crate::expand::{self, Expander};
+use crate::model::{ToolFn, peel};
+use crate::{fallback, message, validate};
+
+/// Expands `#[toolset(keys)] item`.
+pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let attr = ToolsetAttr::read(keys, &mut errors);
+    if !is_impl.parse2(item.clone()).unwrap_or(false) {
+        errors.add_over(fallback::first_after_attributes(item), message::NOT_AN_IMPL);
+        let errors = errors.into_tokens();
+        return quote!(#errors #item);
+    }
+    let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
+        Ok(block) => block,
+        Err(error) => {
+            errors.push(error);
+            let errors = errors.into_tokens();
+            return quote!(#errors #item);
+        }
+    };
+    if let Some((path, _)) = &block.trait_ {
+        errors.add_over(path, message::TRAIT_IMPL);
+        let errors = errors.into_tokens();
+        return quote!(#errors #block);
+    }
+    let tools = read_methods(&mut block, &attr, &mut errors);
+    if tools.is_empty() && errors.is_empty() {
+        errors.add(block.impl_token.span, message::NO_TOOLS);
+    }
+    let private = expand::private(attr.krate.as_ref());
+    let list = if errors.is_empty() {
+        let tools = tools.iter().map(|tool| method_tool(tool, &private));
+        quote_spanned! {Span::mixed_site()=>
+            let mut tools: #private::Vec<#private::Arc<dyn #private::Tool>> = #private::Vec::new();
+            #(#tools)*
+            tools
+        }
+    } else {
+        quote_spanned!(Span::mixed_site()=> loop {})
+    };
+    let errors = errors.into_tokens();
+    let imp = list_impl(&block, &attr, &private, &list);
+    quote! {
+        #errors
+        #block
+        #imp
+    }
+}
+
+fn is_impl(input: ParseStream<'_>) -> syn::Result<bool> {
+    input.call(Attribute::parse_outer)?;
+    input.parse::<Option<Token![unsafe]>>()?;
+    let found = input.peek(Token![impl]);
+    input.parse::<TokenStream>()?;
+    Ok(found)
+}
+
+fn read_methods(block: &mut ItemImpl, attr: &ToolsetAttr, errors: &mut Errors) -> Vec<ToolFn> {
+    let mut tools = Vec::new();
+    for item in &mut block.items {
+        let ImplItem::Fn(method) = item else { continue };
+        let Some(keys) = take_tool_attribute(method, errors) else { continue };
+        let own = ToolAttr::read(keys, errors);
+        let mut tool = ToolFn::read(own, &method.attrs, &method.vis, &mut method.sig, errors);
+        tool.settings = tool.attr.settings.or(attr.settings);
+        tool.prefix = attr.prefix.as_ref().map(syn::LitStr::value).unwrap_or_default();
+        validate::method(&tool, errors);
+        method.attrs.retain(|attr| !validate::is_tool_attribute(attr));
+        tools.push(tool);
+    }
+    tools
+}
+
+/// Takes the first `#[tool(..)]` from a method and returns its keys.
+fn take_tool_attribute(method: &mut ImplItemFn, errors: &mut Errors) -> Option<TokenStream> {
+    let at = method.attrs.iter().position(validate::is_tool_attribute)?;
+    let attr = method.attrs.remove(at);
+    match attr.meta {
+        Meta::Path(_) => Some(TokenStream::new()),
+        Meta::List(list) => Some(list.tokens),
+        Meta::NameValue(_) => {
+            errors.add_over(&attr, message::TOOL_WITH_VALUE);
+            Some(TokenStream::new())
+        }
+    }
+}
+
+/// One `tools.push(..)`.
+fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let expander = Expander { tool, private };
+    let spec = expander.spec();
+    let policy = expander.policy();
+    let (lent, taken) = expander.requires();
+    let shared = format_ident!("shared", span = site);
+    let (ctx, input) = (format_ident!("ctx", span = site), format_ident!("input", span = site));
+    let name = &tool.sig.ident;
+    let receiver = receiver(tool, &shared, private);
+    let call = expander.call(&ctx, &input, Some(&shared), &quote!(Self::#name), receiver.as_ref());
+    let cfgs = &tool.cfgs;
+    quote_spanned! {site=>
+        #(#cfgs)*
+        tools.push(#private::Arc::new(#private::MethodTool::new(
+            #private::Clone::clone(&shared),
+            #spec,
+            #private::host_keys([#(#private::Some(#lent),)* #(#taken),*]),
+            #policy,
+            |#shared, #ctx, #input| #call,
+        )));
+    }
+}
+
+/// The method's first argument, made of `shared: &Arc<Self>`.
+fn receiver(tool: &ToolFn, shared: &Ident, private: &TokenStream) -> Option<TokenStream> {
+    let is_self = |ty: &Type| matches!(peel(ty), Type::Path(path) if path.path.is_ident("Self"));
+    let site = Span::mixed_site();
+    Some(match &tool.receiver.as_ref()?.kind {
+        ReceiverKind::Typed(_, ty) => match peel(ty) {
+            Type::Reference(reference) if is_self(&reference.elem) => quote_spanned!(site=> &**#shared,),
+            Type::Reference(_) => quote_spanned!(site=> #shared,),
+            _ => quote_spanned!(site=> #private::Clone::clone(#shared),),
+        },
+        _ => quote_spanned!(site=> &**#shared,),
+    })
+}
+
+/// `impl Toolset`, or with `into` the inherent function that lists the tools.
+fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: &TokenStream) -> TokenStream {
+    let site = Span::mixed_site();
+    let cfgs = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let (impl_generics, _, where_clause) = block.generics.split_for_impl();
+    let self_ty = &block.self_ty;
+    let mut predicates = where_clause.map(|clause| clause.predicates.clone()).unwrap_or_default();
+    if !predicates.empty_or_trailing() {
+        predicates.push_punct(Token![,](site));
+    }
+    let list_type = quote_spanned!(site=> #private::Vec<#private::Arc<dyn #private::Tool>>);
+    let shareable = quote_spanned!(site=> #private::Send + #private::Sync + 'static);
+    let allow = quote!(#[allow(deprecated, unused_qualifications, unreachable_code)]);
+    if let Some((vis, name)) = &attr.into {
+        return quote_spanned! {site=>
+            #(#cfgs)*
+            #[automatically_derived]
+            #allow
+            impl #impl_generics #self_ty where #predicates {
+                /// The tools of this block. They share the value.
+                #vis fn #name(self: &#private::Arc<Self>) -> #list_type
+                where
+                    Self: #shareable,
+                {
+                    let shared = #private::Clone::clone(self);
+                    #list
+                }
+            }
+        };
+    }
+    quote_spanned! {site=>
+        #(#cfgs)*
+        #[automatically_derived]
+        #allow
+        impl #impl_generics #private::Toolset for #self_ty where #predicates #self_ty: #shareable {
+            fn into_tools(self) -> #list_type {
+                let shared = #private::Arc::new(self);
+                #list
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Refuses what can't be a tool, each thing at its place. What depends on types is left to the traits in
+//! `strands-core`, whose messages rustc shows at the type.
+
+use syn::spanned::Spanned;
+use syn::{GenericParam, Receiver, ReceiverKind, Safety, Signature, Type};
+
+use crate::errors::Errors;
+use crate::lifetime;
+use crate::message;
+use crate::model::{Argument, Origin, ToolFn, peel};
+
+/// Checks a function outside of any block.
+pub(crate) fn function(tool: &ToolFn, errors: &mut Errors) {
+    if let Some(receiver) = &tool.receiver {
+        errors.add(receiver.self_token.span, message::SELF_OUTSIDE_TOOLSET);
+    }
+    match tool.handle() {
+        Some(handle) if tool.attr.handle.is_some() || handle != tool.sig.ident => {}
+        _ => errors.add(tool.sig.ident.span(), message::no_struct_name(&tool.sig.ident.to_string())),
+    }
+    common(tool, errors);
+}
+
+/// Checks a method within a `#[toolset]` block.
+pub(crate) fn method(tool: &ToolFn, errors: &mut Errors) {
+    if let Some(receiver) = &tool.receiver {
+        self::receiver(receiver, errors);
+    }
+    if let Some(span) = tool.attr.handle_span {
+        errors.add(span, message::METHOD_HAS_NO_STRUCT);
+    }
+    if let Some(span) = tool.attr.krate_span {
+        errors.add(span, message::METHOD_HAS_NO_CRATE);
+    }
+    common(tool, errors);
+}
+
+fn receiver(receiver: &Receiver, errors: &mut Errors) {
+    match &receiver.kind {
+        ReceiverKind::Reference(_, _, Some(mutable)) => errors.add(mutable.span, message::SELF_MUT),
+        ReceiverKind::Typed(_, ty) => match peel(ty) {
+            Type::Reference(reference) => {
+                if let Some(mutable) = reference.mutability {
+                    errors.add(mutable.span, message::SELF_MUT);
+                }
+            }
+            Type::Path(path) if path.path.is_ident("Self") => {
+                errors.add(receiver.self_token.span, message::SELF_BY_VALUE);
+            }
+            _ => {}
+        },
+        ReceiverKind::Value => errors.add(receiver.self_token.span, message::SELF_BY_VALUE),
+        _ => {}
+    }
+}
+
+fn common(tool: &ToolFn, errors: &mut Errors) {
+    ordinary(&tool.sig, errors);
+    if tool.attrs.iter().any(is_tool_attribute) {
+        errors.add(tool.sig.ident.span(), message::TOOL_TWICE);
+    }
+    if tool.attr.description.is_none() && tool.docs.description(&Default::default()).is_none() {
+        errors.add(tool.sig.ident.span(), message::NO_DESCRIPTION);
+    }
+    if !is_tool_name(&tool.tool_name()) {
+        errors.add(tool.tool_name_span(), message::BAD_TOOL_NAME);
+    }
+    if let (Some(inline), Some(_)) = (tool.attr.settings.inline, tool.sig.asyncness)
+        && inline.on
+    {
+        errors.add(inline.span, message::INLINE_ASYNC);
+    }
+    if let Some(output) = tool.attr.settings.output
+        && output.on
+        && tool.return_type().is_none_or(|ty| lifetime::first_impl_trait(ty).is_some())
+    {
+        errors.add(output.span, message::OUTPUT_UNNAMED);
+    }
+    for argument in &tool.arguments {
+        self::argument(argument, errors);
+    }
+    together(&tool.arguments, errors);
+}
+
+/// Whether an attribute is ours, by whatever path it is imported.
+pub(crate) fn is_tool_attribute(attr: &syn::Attribute) -> bool {
+    attr.path().segments.last().is_some_and(|segment| segment.ident == "tool")
+}
+
+fn ordinary(sig: &Signature, errors: &mut Errors) {
+    let mut refuse = |span, keyword| errors.add(span, message::not_ordinary(keyword));
+    if let Some(keyword) = &sig.constness {
+        refuse(keyword.span, "const");
+    }
+    if let Safety::Unsafe(keyword) = &sig.safety {
+        refuse(keyword.span, "unsafe");
+    }
+    if let Some(abi) = &sig.abi {
+        refuse(abi.extern_token.span, "extern");
+    }
+    if let Some(variadic) = &sig.variadic {
+        refuse(variadic.span(), "...");
+    }
+    for param in &sig.generics.params {
+        match param {
+            GenericParam::Lifetime(_) => {}
+            GenericParam::Type(param) => errors.add(param.ident.span(), message::generic(&param.ident.to_string())),
+            GenericParam::Const(param) => errors.add(param.ident.span(), message::generic(&param.ident.to_string())),
+        }
+    }
+}
+
+fn argument(argument: &Argument, errors: &mut Errors) {
+    let Some(ident) = &argument.ident else {
+        errors.add_over(&argument.param.pat, message::ARG_PATTERN);
+        return;
+    };
+    let written = peel(&argument.param.ty);
+    if let Some(found) = lifetime::first_impl_trait(written) {
+        errors.add_over(found, message::ARG_IMPL_TRAIT);
+        return;
+    }
+    if let (Some(_), Some(host)) = (argument.args_span, argument.host_span) {
+        errors.add(host, message::ARGS_AND_HOST);
+        return;
+    }
+    if let Type::Reference(reference) = written {
+        if let Some(host) = argument.host_span {
+            errors.add(host, message::HOST_ON_REFERENCE);
+            return;
+        }
+        if argument.args_span.is_some() {
+            errors.add(reference.and_token.span, message::ARGS_NOT_OWNED);
+            return;
+        }
+        if let Some(mutable) = reference.mutability {
+            errors.add(mutable.span, message::ARG_MUT_REFERENCE);
+            return;
+        }
+        if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
+            errors.add(lifetime.span(), message::ARG_STATIC_REFERENCE);
+            return;
+        }
+    }
+    match argument.origin {
+        Origin::Model | Origin::ModelLent | Origin::WholeInput => {
+            if let Some(reference) = lifetime::first_reference(&argument.ty) {
+                let owned = lifetime::owned(&argument.ty);
+                errors.add(reference.and_token.span, message::nested_reference(&plain(&owned)));
+            }
+        }
+        Origin::Host | Origin::Context => {
+            for key in &argument.attr.said {
+                errors.add(key.span(), message::host_option(&key.to_string()));
+            }
+        }
+    }
+    if argument.origin == Origin::WholeInput
+        && let Some(key) = argument.attr.said.first()
+    {
+        errors.add(key.span(), message::ARGS_WITH_OPTIONS);
+    }
+    if argument.origin.is_model() {
+        let name = argument.name();
+        let without = name.trim_start_matches('_');
+        if argument.attr.rename.is_none() && without.len() < name.len() {
+            let without = if without.is_empty() { "name" } else { without };
+            errors.add(ident.span(), message::underscore(&name, without));
+        } else if !is_arg_name(&name) {
+            errors.add(argument.name_span(), message::BAD_ARG_NAME);
+        }
+    }
+    if let Some(pattern) = &argument.attr.pattern
+        && let Err(error) = regex_lite::Regex::new(&pattern.value())
+    {
+        errors.add(pattern.span(), message::bad_pattern(&error.to_string()));
+    }
+}
+
+/// What only shows when the arguments are seen side by side.
+fn together(arguments: &[Argument], errors: &mut Errors) {
+    let mut names: Vec<String> = Vec::new();
+    let mut whole = None;
+    let mut others = 0_usize;
+    for argument in arguments {
+        if argument.origin == Origin::WholeInput {
+            if whole.is_some() || others > 0 {
+                errors.add(argument.args_span.unwrap_or_else(|| argument.name_span()), message::ARGS_NOT_ALONE);
+            }
+            whole = Some(());
+        } else if argument.origin.is_model() && argument.ident.is_some() {
+            if whole.is_some() {
+                errors.add(argument.name_span(), message::ARGS_NOT_ALONE);
+            }
+            others += 1;
+            let name = argument.name();
+            if names.contains(&name) {
+                errors.add(argument.name_span(), message::duplicate_name(&name));
+            }
+            names.push(name);
+        }
+    }
+}
+
+/// What every provider accepts as a tool's name.
+pub(crate) fn is_tool_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+fn is_arg_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// A type as people write it.
+fn plain(ty: &Type) -> String {
+    let text = quote::ToTokens::to_token_stream(ty).to_string();
+    [(" < ", "<"), (" <", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), (" :: ", "::"), (":: ", "::")]
+        .iter()
+        .fold(text, |text, (spaced, tight)| text.replace(spaced, tight))
+}
