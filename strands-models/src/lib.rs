@@ -6,8 +6,7 @@
 //! | `offline` | [`OfflineModel`] | nothing: it follows rules, and is no language model |
 
 #[cfg(feature = "offline")]
-pub mod offline;
+mod offline;
 
 #[cfg(feature = "offline")]
-#[doc(inline)]
 pub use offline::{OfflineModel, OfflineModelBuilder, OfflineStep, OfflineToolResult, OfflineTurn};

@@ -2,10 +2,4 @@
 
 pub use strands_core::*;
 
-/// The models to choose from, by feature.
-pub mod models {
-    #[cfg(feature = "bedrock")]
-    pub use strands_bedrock::*;
-    #[cfg(feature = "offline")]
-    pub use strands_models::*;
-}
+pub mod models;

@@ -22,11 +22,7 @@ pub(super) fn events(request: &ModelRequest<'_>, step: &OfflineStep) -> Vec<Stre
         index += 1;
     }
     let calls = step.tool_calls();
-    let stop_reason = if calls.len() == 0 {
-        StopReason::EndTurn
-    } else {
-        StopReason::ToolUse
-    };
+    let stop_reason = if calls.len() == 0 { StopReason::EndTurn } else { StopReason::ToolUse };
     let mut output_tokens = (step.text().chars().count() as u64).div_ceil(4);
     for ((tool, input), number) in calls.zip(next_call_number(request)..) {
         let input = arguments(input);
@@ -50,12 +46,7 @@ fn next_call_number(request: &ModelRequest<'_>) -> u64 {
         .messages
         .iter()
         .flat_map(|message: &std::sync::Arc<Message>| message.tool_uses())
-        .filter_map(|call| {
-            call.tool_use_id
-                .strip_prefix(ID_PREFIX)?
-                .parse::<u64>()
-                .ok()
-        })
+        .filter_map(|call| call.tool_use_id.strip_prefix(ID_PREFIX)?.parse::<u64>().ok())
         .max();
     taken.map_or(1, |taken| taken.saturating_add(1))
 }
@@ -72,10 +63,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let word = rest.find(|c: char| !c.is_whitespace())?;
-        let gap = rest
-            .get(word..)?
-            .find(char::is_whitespace)
-            .map(|at| word + at);
+        let gap = rest.get(word..)?.find(char::is_whitespace).map(|at| word + at);
         let next = gap.and_then(|gap| {
             let after = rest.get(gap..)?.find(|c: char| !c.is_whitespace())?;
             Some(gap + after)
@@ -89,10 +77,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let end = rest
-            .char_indices()
-            .nth(INPUT_PIECE)
-            .map_or(rest.len(), |(at, _)| at);
+        let end = rest.char_indices().nth(INPUT_PIECE).map_or(rest.len(), |(at, _)| at);
         let (piece, remaining) = rest.split_at_checked(end)?;
         rest = remaining;
         (!piece.is_empty()).then_some(piece)

@@ -25,10 +25,7 @@ pub struct OfflineStep {
 impl OfflineStep {
     /// Says this, and ends the turn.
     pub fn say(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            calls: Vec::new(),
-        }
+        Self { text: text.into(), calls: Vec::new() }
     }
 
     /// Calls one tool. The model is asked again when the result is there.
@@ -39,13 +36,7 @@ impl OfflineStep {
     /// Calls several tools at once: pairs of a tool's name and its arguments, a JSON object. Without any, nothing is
     /// said and the turn ends.
     pub fn calls(calls: impl IntoIterator<Item = (impl Into<String>, Value)>) -> Self {
-        Self {
-            text: String::new(),
-            calls: calls
-                .into_iter()
-                .map(|(tool, input)| (tool.into(), input))
-                .collect(),
-        }
+        Self { text: String::new(), calls: calls.into_iter().map(|(tool, input)| (tool.into(), input)).collect() }
     }
 
     /// The same with one more call.
@@ -67,8 +58,6 @@ impl OfflineStep {
 
     /// The calls, in order: the tool's name and its arguments.
     pub fn tool_calls(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.calls
-            .iter()
-            .map(|(tool, input)| (tool.as_str(), input))
+        self.calls.iter().map(|(tool, input)| (tool.as_str(), input))
     }
 }

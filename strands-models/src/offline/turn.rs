@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use strands_core::ToolSpec;
-use strands_core::message::{
-    Message, Role, SystemBlock, ToolResult, ToolResultContent, ToolResultStatus, ToolUse,
-};
+use strands_core::message::{Message, Role, SystemBlock, ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
 use strands_core::model::{ModelRequest, ToolChoice, ToolSpecs};
 
 /// The conversation as a planner sees it.
@@ -36,18 +34,9 @@ impl<'a> OfflineTurn<'a> {
     /// assert_eq!(turn.user_text(), "What is due today?");
     /// ```
     pub fn new(request: ModelRequest<'a>) -> Self {
-        let asked = request
-            .messages
-            .iter()
-            .rposition(|message| is_user_text(message));
-        let user_text = asked
-            .and_then(|at| request.messages.get(at))
-            .map(|message| message.text())
-            .unwrap_or_default();
-        let since = request
-            .messages
-            .get(asked.map_or(0, |at| at + 1)..)
-            .unwrap_or_default();
+        let asked = request.messages.iter().rposition(|message| is_user_text(message));
+        let user_text = asked.and_then(|at| request.messages.get(at)).map(|message| message.text()).unwrap_or_default();
+        let since = request.messages.get(asked.map_or(0, |at| at + 1)..).unwrap_or_default();
         Self {
             messages: request.messages,
             tools: request.tools,
@@ -65,10 +54,7 @@ impl<'a> OfflineTurn<'a> {
 
     /// Everything that the user said, oldest first; tool results are not the user's words.
     pub fn user_texts(&self) -> impl DoubleEndedIterator<Item = String> {
-        self.messages
-            .iter()
-            .filter(|message| is_user_text(message))
-            .map(|message| message.text())
+        self.messages.iter().filter(|message| is_user_text(message)).map(|message| message.text())
     }
 
     /// The text of the system prompt; empty where there is none.
@@ -103,13 +89,8 @@ impl<'a> OfflineTurn<'a> {
 
     /// The answers to the latest calls: those that no model turn has looked at yet. Empty when the user spoke last.
     pub fn new_results(&self) -> &[OfflineToolResult<'a>] {
-        let latest = self
-            .results
-            .last()
-            .map_or(usize::MAX, |result| result.message);
-        let first = self
-            .results
-            .partition_point(|result| result.message < latest);
+        let latest = self.results.last().map_or(usize::MAX, |result| result.message);
+        let first = self.results.partition_point(|result| result.message < latest);
         self.results.get(first..).unwrap_or_default()
     }
 
@@ -194,11 +175,7 @@ fn results_in(messages: &[Arc<Message>]) -> Vec<OfflineToolResult<'_>> {
     let mut calls: HashMap<&str, &ToolUse> = HashMap::new();
     let mut results = Vec::new();
     for (at, message) in messages.iter().enumerate() {
-        calls.extend(
-            message
-                .tool_uses()
-                .map(|call| (call.tool_use_id.as_str(), call)),
-        );
+        calls.extend(message.tool_uses().map(|call| (call.tool_use_id.as_str(), call)));
         for result in message.tool_results() {
             let call = calls.get(result.tool_use_id.as_str());
             results.push(OfflineToolResult {

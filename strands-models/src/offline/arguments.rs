@@ -1,0 +1,425 @@
+//! A tool's arguments, made of what a text says and of the tool's schema.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value};
+use strands_core::ToolSpec;
+
+use super::clues::Clues;
+use super::invention;
+use super::schema::{Property, Schema, Shape, TextFormat};
+use super::vocabulary::stems;
+
+/// How many values one call may have: a schema that goes in circles asks for any number.
+const MAX_VALUES: u32 = 500;
+
+/// A required argument that the text does not give.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) name: String,
+    pub(super) description: String,
+}
+
+/// The arguments that `text` gives.
+pub(super) fn from_text(tool: &ToolSpec, text: &str) -> Result<Value, Vec<Missing>> {
+    let mut reader = Reader::new(tool, text, None);
+    let arguments = reader.object(Schema::new(&tool.input_schema), true);
+    if reader.missing.is_empty() { Ok(Value::Object(arguments)) } else { Err(reader.missing) }
+}
+
+/// Arguments that fit the schema in any case: of values that are `known` by the same name, newest first, of what `text`
+/// gives, and what neither gives is made up.
+pub(super) fn forced(tool: &ToolSpec, text: &str, known: &[&Value]) -> Value {
+    let mut reader = Reader::new(tool, text, Some(known));
+    Value::Object(reader.object(Schema::new(&tool.input_schema), true))
+}
+
+struct Reader<'t> {
+    clues: Clues<'t>,
+    /// The tool's own words, which are no names of anything else.
+    ordinary: HashSet<String>,
+    /// Where values are looked up by name; `None` when nothing may be made up.
+    known: Option<&'t [&'t Value]>,
+    missing: Vec<Missing>,
+    values: u32,
+}
+
+/// What a text argument is, by its name.
+enum Meaning {
+    Origin,
+    Destination,
+    Code,
+    Day,
+    Formula,
+    Prose,
+    Other,
+}
+
+impl Meaning {
+    fn of(name: &str) -> Self {
+        let words: Vec<String> = stems(name).collect();
+        let any = |known: &[&str]| known.iter().flat_map(|known| stems(known)).any(|known| words.contains(&known));
+        if any(&["origin", "from", "source", "start", "departure", "sender"]) {
+            Self::Origin
+        } else if any(&["destination", "to", "target", "recipient", "arrival"]) {
+            Self::Destination
+        } else if any(&["code", "id", "number", "reference"]) {
+            Self::Code
+        } else if any(&["day", "date", "when", "weekday"]) {
+            Self::Day
+        } else if any(&["expression", "formula", "equation", "calculation"]) {
+            Self::Formula
+        } else if any(&[
+            "query",
+            "text",
+            "question",
+            "prompt",
+            "message",
+            "input",
+            "content",
+            "topic",
+            "task",
+            "request",
+            "sentence",
+            "instruction",
+            "body",
+            "note",
+            "description",
+            "summary",
+        ]) {
+            Self::Prose
+        } else {
+            Self::Other
+        }
+    }
+
+    fn prepositions(&self) -> &'static [&'static str] {
+        match self {
+            Self::Origin => &["from"],
+            Self::Destination => &["to", "for", "in"],
+            _ => &["in", "at", "for", "of", "about", "on", "near", "named", "called", "to", "from"],
+        }
+    }
+}
+
+impl<'t> Reader<'t> {
+    fn new(tool: &ToolSpec, text: &'t str, known: Option<&'t [&'t Value]>) -> Self {
+        let ordinary = stems(&tool.name).chain(stems(&tool.description));
+        Self { clues: Clues::new(text), ordinary: ordinary.collect(), known, missing: Vec::new(), values: 0 }
+    }
+
+    /// The values of an object, the required ones first: they have the first choice among the clues.
+    fn object(&mut self, schema: Schema<'_>, required: bool) -> Map<String, Value> {
+        let properties: Vec<Property<'_>> = schema.properties().collect();
+        let (needed, other): (Vec<_>, Vec<_>) = properties.iter().partition(|property| property.required);
+        let mut values: HashMap<&str, Value> = HashMap::new();
+        for property in needed.into_iter().chain(other) {
+            self.values += 1;
+            if self.values > MAX_VALUES || schema.is_too_deep() {
+                break;
+            }
+            let needed = required && property.required;
+            let value = self
+                .known(property)
+                .or_else(|| self.value(property, needed))
+                .or_else(|| needed.then(|| self.otherwise(property))?);
+            if let Some(value) = value {
+                values.insert(property.name, value);
+            }
+        }
+        properties
+            .iter()
+            .filter_map(|property| {
+                let value = values.remove(property.name)?;
+                Some((property.name.to_owned(), value))
+            })
+            .collect()
+    }
+
+    fn known(&self, property: &Property<'_>) -> Option<Value> {
+        let name: Vec<String> = stems(property.name).collect();
+        self.known?.iter().find_map(|value| invention::look_up(value, &name, property.schema))
+    }
+
+    /// A required value that the text does not give.
+    fn otherwise(&mut self, property: &Property<'_>) -> Option<Value> {
+        if let Some(value) = property.default.or(property.examples.first()) {
+            return Some(value.clone());
+        }
+        if self.known.is_some() {
+            return Some(match property.schema.shape() {
+                Shape::Object => Value::Object(self.object(property.schema, true)),
+                Shape::List(items) => self.made_up_list(property, items),
+                _ => invention::scalar(property.schema, self.clues.text()),
+            });
+        }
+        // What an object lacks was noted when it was read.
+        if !matches!(property.schema.shape(), Shape::Object) {
+            self.missing.push(Missing { name: property.name.to_owned(), description: property.description.to_owned() });
+        }
+        None
+    }
+
+    fn made_up_list(&mut self, property: &Property<'_>, items: Schema<'_>) -> Value {
+        let length = property.schema.bound("minItems").unwrap_or(0.0);
+        let mut list = Vec::new();
+        while (list.len() as f64) < length && self.values < MAX_VALUES {
+            self.values += 1;
+            list.push(match items.shape() {
+                Shape::Object => Value::Object(self.object(items, true)),
+                _ => invention::scalar(items, self.clues.text()),
+            });
+        }
+        Value::Array(list)
+    }
+
+    fn value(&mut self, property: &Property<'_>, needed: bool) -> Option<Value> {
+        let name = property.name;
+        match property.schema.shape() {
+            Shape::Choice(choices) => self.choice(&choices, needed),
+            Shape::Boolean => {
+                let said = self.labelled_as(name, "true").or_else(|| self.clues.affirms(name).then_some(true));
+                said.or(needed.then_some(false)).map(Value::from)
+            }
+            Shape::Number { integer } => {
+                let fits = |number: f64| invention::number_fits(property.schema, integer, number);
+                let number = self.clues.number_of(name, fits).or_else(|| needed.then(|| self.clues.number(fits))?);
+                number.and_then(invention::number)
+            }
+            Shape::Text(TextFormat::Date) => self.clues.date().map(Value::from),
+            Shape::Text(TextFormat::DateTime) => self.clues.date_time().map(Value::from),
+            Shape::Text(TextFormat::Plain) => self.text(name, needed).map(Value::from),
+            Shape::List(items) => self.list(name, items, needed),
+            Shape::Object => {
+                let noted = self.missing.len();
+                let made_up = self.known.take_if(|_| !needed);
+                let object = self.object(property.schema, true);
+                self.known = self.known.or(made_up);
+                let whole = self.missing.len() == noted;
+                if !needed {
+                    self.missing.truncate(noted);
+                }
+                (whole && (needed || !object.is_empty())).then_some(Value::Object(object))
+            }
+            Shape::Anything => needed.then(|| Value::from(self.clues.text())),
+        }
+    }
+
+    fn labelled_as(&mut self, name: &str, wanted: &str) -> Option<bool> {
+        let said = self.clues.labelled(name)?;
+        Some(said.eq_ignore_ascii_case(wanted) || said.eq_ignore_ascii_case("yes"))
+    }
+
+    /// Of the choices the one that the text names first; of names that begin at the same word, the longest.
+    fn choice(&self, choices: &[&Value], needed: bool) -> Option<Value> {
+        if let ([only], true) = (choices, needed) {
+            return Some((*only).clone());
+        }
+        self.chosen(choices).into_iter().next()
+    }
+
+    fn chosen(&self, choices: &[&Value]) -> Vec<Value> {
+        let mut named: Vec<_> = choices
+            .iter()
+            .filter_map(|choice| {
+                let name = choice.as_str().map_or_else(|| choice.to_string(), str::to_owned);
+                let at = self.clues.position(&name)?;
+                Some((at, usize::MAX - name.len(), (*choice).clone()))
+            })
+            .collect();
+        named.sort_by_key(|(at, shortness, _)| (*at, *shortness));
+        named.into_iter().map(|(_, _, choice)| choice).collect()
+    }
+
+    fn text(&mut self, name: &str, needed: bool) -> Option<String> {
+        let meaning = Meaning::of(name);
+        let prepositions = meaning.prepositions();
+        if let Some(labelled) = self.clues.labelled(name) {
+            return Some(labelled);
+        }
+        if !needed {
+            return match meaning {
+                Meaning::Origin | Meaning::Destination => {
+                    self.clues.name_after(prepositions).or_else(|| self.clues.words_after(prepositions))
+                }
+                Meaning::Day => self.clues.day_in_words(),
+                _ => None,
+            };
+        }
+        if let Some(quoted) = self.clues.quoted() {
+            return Some(quoted.to_owned());
+        }
+        match meaning {
+            Meaning::Code => self.clues.code().map(str::to_owned),
+            Meaning::Day => self.clues.date().map(str::to_owned).or_else(|| self.clues.day_in_words()),
+            Meaning::Formula => self.clues.formula().map(str::to_owned),
+            Meaning::Prose => Some(self.clues.text().to_owned()),
+            Meaning::Origin | Meaning::Destination | Meaning::Other => {
+                let elsewhere: &[&str] = match meaning {
+                    Meaning::Origin => &["to"],
+                    _ => &["from"],
+                };
+                self.clues
+                    .name_after(prepositions)
+                    .or_else(|| self.clues.name(elsewhere))
+                    .or_else(|| self.clues.words_after(prepositions))
+                    .or_else(|| self.clues.name_at_start(&self.ordinary))
+            }
+        }
+    }
+
+    fn list(&mut self, name: &str, items: Schema<'_>, needed: bool) -> Option<Value> {
+        let list: Vec<Value> = match items.shape() {
+            Shape::Choice(choices) => self.chosen(&choices),
+            Shape::Number { integer } if needed => {
+                let fits = |number: f64| invention::number_fits(items, integer, number);
+                std::iter::from_fn(|| self.clues.number(fits)).filter_map(invention::number).collect()
+            }
+            Shape::Text(TextFormat::Date) => std::iter::from_fn(|| self.clues.date()).map(Value::from).collect(),
+            Shape::Text(_) if needed => {
+                let mut next = || self.clues.quoted().map(str::to_owned).or_else(|| self.clues.name(&[]));
+                std::iter::from_fn(&mut next).map(Value::from).collect()
+            }
+            Shape::Text(_) => self.clues.labelled(name).map(Value::from).into_iter().collect(),
+            Shape::Object if needed => {
+                let noted = self.missing.len();
+                let item = self.object(items, true);
+                let whole = self.missing.len() == noted;
+                self.missing.truncate(noted);
+                whole.then_some(Value::Object(item)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        };
+        (!list.is_empty()).then_some(Value::Array(list))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tool(properties: &Value, required: &[&str]) -> ToolSpec {
+        let schema = json!({"type": "object", "properties": properties, "required": required});
+        ToolSpec::new("do_it", "Does what is asked.", schema)
+    }
+
+    fn read(properties: &Value, required: &[&str], text: &str) -> Value {
+        from_text(&tool(properties, required), text).expect("everything is given")
+    }
+
+    #[test]
+    fn names_numbers_and_choices_are_read_from_a_sentence() {
+        let properties = json!({
+            "city": {"type": "string"},
+            "days": {"type": "integer", "minimum": 1, "maximum": 10},
+            "units": {"enum": ["celsius", "fahrenheit"]},
+        });
+        let read = |text| read(&properties, &["city"], text);
+        assert_eq!(
+            read("What will the weather be in New York for 3 days, in Fahrenheit?"),
+            json!({"city": "New York", "days": 3, "units": "fahrenheit"})
+        );
+        assert_eq!(read("weather in oslo please"), json!({"city": "oslo"}));
+        assert_eq!(read("Oslo, 12 days"), json!({"city": "Oslo"}), "12 is out of range");
+    }
+
+    #[test]
+    fn directions_are_told_apart() {
+        let properties = json!({
+            "destination": {"type": "string"},
+            "date": {"type": "string", "format": "date"},
+            "back": {"type": "string", "format": "date"},
+            "origin": {"type": ["string", "null"]},
+        });
+        let text = "Flights from San Francisco to New York on 2026-03-01, back 2026-03-04.";
+        assert_eq!(
+            read(&properties, &["destination", "date"], text),
+            json!({"destination": "New York", "date": "2026-03-01", "back": "2026-03-04", "origin": "San Francisco"})
+        );
+        let missing = from_text(&tool(&properties, &["destination", "date"]), "Flights from Oslo").unwrap_err();
+        let missing: Vec<_> = missing.iter().map(|missing| missing.name.as_str()).collect();
+        assert_eq!(missing, ["destination", "date"]);
+    }
+
+    #[test]
+    fn arguments_keep_the_order_of_the_schema() {
+        let properties = json!({"note": {"type": "string"}, "b": {"type": "number"}, "a": {"type": "number"}});
+        let arguments = read(&properties, &["a", "b"], "note: hi, add 2 and 3.5");
+        assert_eq!(arguments.to_string(), r#"{"note":"hi","b":2,"a":3.5}"#);
+    }
+
+    #[test]
+    fn prose_codes_and_formulas_are_taken_as_they_stand() {
+        let read_one = |name: &str, text| {
+            let mut properties = json!({});
+            properties[name] = json!({"type": "string"});
+            read(&properties, &[name], text)[name].clone()
+        };
+        assert_eq!(read_one("query", "search rust agents"), "search rust agents");
+        assert_eq!(read_one("query", "search for \"rust agents\""), "rust agents");
+        assert_eq!(read_one("confirmation_code", "Cancel AC7K2M9Q please"), "AC7K2M9Q");
+        assert_eq!(read_one("expression", "What is 12 * (3 + 4)?"), "12 * (3 + 4)");
+        assert_eq!(read_one("day", "how about next Monday?"), "next Monday");
+    }
+
+    #[test]
+    fn nested_objects_and_lists_are_filled() {
+        let properties = json!({
+            "order": {
+                "type": "object",
+                "properties": {"code": {"type": "string"}, "express": {"type": "boolean"}},
+                "required": ["code", "express"],
+            },
+            "cities": {"type": "array", "items": {"type": "string"}},
+        });
+        assert_eq!(
+            read(&properties, &["order", "cities"], "send X12 to Oslo and Rome, no express"),
+            json!({"order": {"code": "X12", "express": false}, "cities": ["Oslo", "Rome"]})
+        );
+    }
+
+    #[test]
+    fn defaults_and_examples_stand_in_for_what_was_not_said() {
+        let properties = json!({
+            "city": {"type": "string", "examples": ["Oslo"]},
+            "days": {"type": "integer", "default": 2},
+        });
+        assert_eq!(read(&properties, &["city", "days"], "how is the weather?"), json!({"city": "Oslo", "days": 2}));
+    }
+
+    #[test]
+    fn forced_arguments_take_what_is_known_and_make_up_the_rest() {
+        let tool = tool(
+            &json!({
+                "city": {"type": "string"},
+                "price": {"type": "number", "exclusiveMinimum": 0},
+                "when": {"type": "string", "format": "date"},
+                "stops": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+                "extra": {"type": "string"},
+                "class": {"enum": ["economy", "business"]},
+            }),
+            &["city", "price", "when", "stops", "class"],
+        );
+        let known = json!([{"hotel": {"city": "Rome", "price": -3}}]);
+        let arguments = forced(&tool, "sum it up", &[&known]);
+        assert_eq!(
+            arguments,
+            json!({"city": "Rome", "price": 1, "when": "2000-01-01", "stops": ["sum it up", "sum it up"], "class": "economy"})
+        );
+    }
+
+    #[test]
+    fn a_schema_that_asks_for_ever_more_is_cut_short() {
+        let leg = json!({"$ref": "#/$defs/Leg"});
+        let properties = json!({"a": leg, "b": leg, "c": leg});
+        let schema = json!({
+            "type": "object", "properties": properties, "required": ["a", "b", "c"],
+            "$defs": {"Leg": {"type": "object", "properties": properties, "required": ["a", "b", "c"]}},
+        });
+        let tool = ToolSpec::new("go", "Goes.", schema);
+        assert!(forced(&tool, "go", &[]).is_object());
+        assert!(from_text(&tool, "go").is_ok());
+    }
+}

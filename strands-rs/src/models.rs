@@ -1,0 +1,269 @@
+//! The models to choose from, by cargo feature, and [`from_id`] and [`from_env`], which choose one by its name at run
+//! time.
+//!
+//! | feature | model | id |
+//! |---|---|---|
+//! | `bedrock` | `BedrockModel` | `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0` |
+//! | `offline` | `OfflineModel` | `offline` |
+
+use std::env::VarError;
+use std::sync::Arc;
+
+#[cfg(feature = "bedrock")]
+#[doc(no_inline)]
+pub use strands_bedrock::*;
+use strands_core::model::Model;
+#[cfg(feature = "offline")]
+#[doc(no_inline)]
+pub use strands_models::*;
+
+/// The environment variable that [`from_env`] reads.
+pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";
+
+const EXAMPLE: &str = "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
+
+/// The providers, which are also the names of their features. In the order of the alphabet.
+const PROVIDERS: [&str; 2] = ["bedrock", "offline"];
+
+/// Why an id, or the environment, gives no model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelIdError {
+    /// The environment names no model.
+    #[error(
+        "no model is chosen: the environment variable {MODEL_VARIABLE} is not set; set it to an id such as `{EXAMPLE}` or `offline`"
+    )]
+    NotSet,
+    /// The environment's value is not text.
+    #[error(
+        "the environment variable {MODEL_VARIABLE} is not valid UTF-8; set it to an id such as `{EXAMPLE}` or `offline`"
+    )]
+    NotUnicode,
+    /// The id is not of the form `<provider>/<model>`.
+    #[error("`{id}` is no model id; write `<provider>/<model>`, such as `{EXAMPLE}`, or `offline`")]
+    Malformed {
+        /// The id.
+        id: String,
+    },
+    /// The id names a provider and no model.
+    #[error("`{provider}` is a provider; name the model too, as in `{EXAMPLE}`")]
+    ModelMissing {
+        /// The provider.
+        provider: String,
+    },
+    /// The id is one of Amazon Bedrock's, without the provider.
+    #[error("`{id}` is what Amazon Bedrock calls a model; write `bedrock/{id}`")]
+    ProviderMissing {
+        /// The id.
+        id: String,
+    },
+    /// No provider has this name.
+    #[error("`{id}` names the provider `{provider}`, which this version does not know; it knows {}", PROVIDERS.join(", "))]
+    UnknownProvider {
+        /// The id.
+        id: String,
+        /// The provider.
+        provider: String,
+    },
+    /// The provider exists, and was not compiled in.
+    #[error(
+        "`{id}` needs the cargo feature `{feature}`, which is off; in Cargo.toml: strands-rs = {{ version = \"{}.{}\", features = [\"{feature}\"] }}",
+        env!("CARGO_PKG_VERSION_MAJOR"),
+        env!("CARGO_PKG_VERSION_MINOR")
+    )]
+    FeatureOff {
+        /// The id.
+        id: String,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// The provider could not be set up: a key, a region or another setting is missing or wrong. The source says which.
+    #[error("the model `{id}` can't be set up")]
+    Setup {
+        /// The id.
+        id: String,
+        /// What is missing or wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The model of this id: `<provider>/<model>`, or `offline`.
+///
+/// Keys, regions and endpoints come from the environment, as the provider documents. Nothing is sent yet. A provider
+/// that was not compiled in is an error that names the cargo feature.
+///
+/// # Errors
+///
+/// [`ModelIdError`]; each says what to write or to set instead.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "offline")]
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let model = strands::models::from_id("offline").await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
+/// let response = agent.prompt("Hello!").await?;
+/// assert!(response.text().contains("offline"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    let id = id.trim();
+    let (provider, model) = match id.split_once('/') {
+        _ if is_bedrock_model(id) => return Err(ModelIdError::ProviderMissing { id: id.to_owned() }),
+        Some((provider, model)) => (provider, model),
+        None => (id, ""),
+    };
+    match provider {
+        "offline" => offline(id),
+        "bedrock" if model.is_empty() => Err(ModelIdError::ModelMissing { provider: provider.to_owned() }),
+        "bedrock" => bedrock(id, model).await,
+        provider if provider.is_empty() || !id.contains('/') => Err(ModelIdError::Malformed { id: id.to_owned() }),
+        provider => Err(ModelIdError::UnknownProvider { id: id.to_owned(), provider: provider.to_owned() }),
+    }
+}
+
+/// The model that the environment variable `STRANDS_MODEL` names: [`from_id`] of its value.
+///
+/// # Errors
+///
+/// [`ModelIdError`]; where the variable is not set, it says so and gives an example.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let agent = strands::Agent::builder().model(strands::models::from_env().await?).build().await?;
+/// # drop(agent); Ok(()) }
+/// ```
+pub async fn from_env() -> Result<Arc<dyn Model>, ModelIdError> {
+    from_id(&setting(std::env::var(MODEL_VARIABLE))?).await
+}
+
+fn setting(variable: Result<String, VarError>) -> Result<String, ModelIdError> {
+    match variable {
+        Ok(id) if !id.trim().is_empty() => Ok(id),
+        Ok(_) | Err(VarError::NotPresent) => Err(ModelIdError::NotSet),
+        Err(VarError::NotUnicode(_)) => Err(ModelIdError::NotUnicode),
+    }
+}
+
+/// True for what Bedrock itself calls its models: `us.anthropic.claude-…`, `amazon.nova-…`, an ARN.
+fn is_bedrock_model(id: &str) -> bool {
+    const VENDORS: [&str; 13] = [
+        "ai21",
+        "amazon",
+        "anthropic",
+        "cohere",
+        "deepseek",
+        "google",
+        "meta",
+        "minimax",
+        "mistral",
+        "moonshot",
+        "openai",
+        "qwen",
+        "writer",
+    ];
+    let is_profile = |id: &str| id.split('.').rev().skip(1).any(|part| VENDORS.contains(&part));
+    (id.starts_with("arn:") && id.contains(":bedrock:")) || (!id.contains('/') && is_profile(id))
+}
+
+#[cfg(feature = "offline")]
+fn offline(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    Ok(Arc::new(OfflineModel::builder().model_id(id).build()))
+}
+
+#[cfg(not(feature = "offline"))]
+fn offline(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "offline" })
+}
+
+#[cfg(feature = "bedrock")]
+async fn bedrock(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    match BedrockModel::builder().model_id(model).build().await {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
+    }
+}
+
+#[cfg(not(feature = "bedrock"))]
+fn bedrock(id: &str, _model: &str) -> std::future::Ready<Result<Arc<dyn Model>, ModelIdError>> {
+    std::future::ready(Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "bedrock" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn refusal(id: &str) -> String {
+        match from_id(id).await {
+            Ok(model) => panic!("`{id}` gave the model {}", model.model_id()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_id_is_told_what_to_write() {
+        for id in ["", " ", "/", "/model", "gpt-5.4", "claude"] {
+            assert!(refusal(id).await.contains("write `<provider>/<model>`"), "{id}");
+        }
+        assert!(refusal("bedrock").await.starts_with("`bedrock` is a provider; name the model too"));
+        assert!(refusal("bedrock/").await.starts_with("`bedrock` is a provider; name the model too"));
+    }
+
+    #[tokio::test]
+    async fn providers_that_do_not_exist_are_not_pretended() {
+        for provider in ["openai", "anthropic", "gemini", "ollama", "mistral", "llamacpp", "Bedrock", "nobody"] {
+            let refusal = refusal(&format!("{provider}/model")).await;
+            assert!(refusal.contains(&format!("`{provider}`, which this version does not know")), "{refusal}");
+            assert!(refusal.ends_with("it knows bedrock, offline"), "{refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_id_of_bedrock_alone_is_told_its_provider() {
+        for id in [
+            "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+            "amazon.nova-lite-v1:0",
+            "openai.gpt-oss-120b-1:0",
+            "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        ] {
+            assert!(refusal(id).await.ends_with(&format!("write `bedrock/{id}`")), "{id}");
+        }
+    }
+
+    #[cfg(not(feature = "bedrock"))]
+    #[tokio::test]
+    async fn a_provider_that_is_off_names_its_feature() {
+        let refusal = refusal("bedrock/amazon.nova-lite-v1:0").await;
+        assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["bedrock"] }"#), "{refusal}");
+    }
+
+    #[cfg(not(feature = "offline"))]
+    #[tokio::test]
+    async fn the_offline_model_is_a_feature_too() {
+        let refusal = refusal("offline").await;
+        assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["offline"] }"#), "{refusal}");
+    }
+
+    #[cfg(feature = "offline")]
+    #[tokio::test]
+    async fn the_offline_model_goes_by_its_id() {
+        for id in ["offline", "offline/travel"] {
+            assert_eq!(from_id(id).await.expect("a model").model_id(), id);
+        }
+    }
+
+    #[test]
+    fn an_environment_without_a_model_is_told_the_variable_and_an_example() {
+        for unset in [Err(VarError::NotPresent), Ok(String::new()), Ok(" ".to_owned())] {
+            let refusal = setting(unset).unwrap_err().to_string();
+            assert!(refusal.contains("STRANDS_MODEL") && refusal.contains("`bedrock/us.anthropic."), "{refusal}");
+        }
+        assert_eq!(setting(Ok("offline".to_owned())).expect("a setting"), "offline");
+        let broken = setting(Err(VarError::NotUnicode("x".into()))).unwrap_err();
+        assert!(broken.to_string().contains("UTF-8"));
+    }
+}
