@@ -1,0 +1,85 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use jiff::civil::Date;
+use travel_agent::{clock::Clock, error::TravelError, store::Store, trip::Traveller};
+
+/// Who travels when nobody is named and the login name is no employee's.
+const DEMO_USER: &str = "ana";
+
+/// AcmeCorp's travel agent: plans and books business trips within company policy.
+///
+/// With a prompt it answers once; without one it chats: Ctrl-C stops an answer, Ctrl-D leaves.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Args {
+    /// What you want, e.g. "Book me a trip to New York next Monday".
+    pub(crate) prompt: Option<String>,
+
+    /// The model, e.g. "bedrock/<model id>". Without one a set of rules plays the model: no key, no network.
+    #[arg(long, value_name = "ID", env = "STRANDS_MODEL")]
+    pub(crate) model: Option<String>,
+
+    /// Who travels: the user name of an employee. By default the login name, or ana if that is nobody's.
+    #[arg(long, value_name = "NAME", env = "TRAVEL_USER")]
+    user: Option<String>,
+
+    /// The database file, created on first use. By default a file in the user's data folder.
+    #[arg(long, value_name = "FILE", env = "TRAVEL_DB")]
+    db: Option<PathBuf>,
+
+    /// Pretend that today is this day, for demonstrations that can be repeated.
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    today: Option<Date>,
+
+    /// Print the metrics summary as JSON at the end.
+    #[arg(long)]
+    pub(crate) metrics: bool,
+}
+
+impl Args {
+    pub(crate) fn clock(&self) -> Clock {
+        self.today.map_or(Clock::System, Clock::Fixed)
+    }
+
+    pub(crate) fn store(&self) -> Result<Store, TravelError> {
+        let path = self.db.clone().or_else(|| data_file("travel.sqlite3"));
+        let path = path.ok_or_else(|| TravelError::Open {
+            path: PathBuf::from("travel.sqlite3"),
+            reason: "this system names no folder for the user's data; choose a file with --db".to_owned(),
+        })?;
+        Store::open(&path)
+    }
+
+    /// The traveller, and whether nobody chose them.
+    pub(crate) fn traveller(&self, store: &Store) -> Result<(Traveller, bool), TravelError> {
+        if let Some(user) = &self.user {
+            return Ok((store.traveller(user)?, false));
+        }
+        let login = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+        match login.map(|login| store.traveller(&login)) {
+            Some(Ok(traveller)) => Ok((traveller, false)),
+            None | Some(Err(TravelError::UnknownUser { .. })) => Ok((store.traveller(DEMO_USER)?, true)),
+            Some(Err(error)) => Err(error),
+        }
+    }
+}
+
+/// A file of this program in the platform's folder for user data.
+pub(crate) fn data_file(name: &str) -> Option<PathBuf> {
+    Some(dirs::data_dir()?.join("strands-travel-agent").join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,53 @@
+//! The conversation at the prompt: line editing, history, and what Ctrl-C and Ctrl-D mean.
+
+use rustyline::{
+    Cmd, ConditionalEventHandler, DefaultEditor, Event, EventContext, EventHandler, KeyEvent, Movement, RepeatCount,
+    error::ReadlineError,
+};
+use strands::Agent;
+
+use super::{Terminal, args::data_file, turn, with_causes};
+
+/// Chats until the user leaves.
+pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Error>> {
+    let mut editor = DefaultEditor::new()?;
+    editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrLeave)));
+    let history = data_file("history.txt");
+    if let Some(history) = &history {
+        // There is none at the first start.
+        let _ = editor.load_history(history);
+    }
+    let mut terminal = Terminal::standard();
+    loop {
+        // Reading blocks this thread, so its worker is given up for the time.
+        let line = match tokio::task::block_in_place(|| editor.readline("> ")) {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted | ReadlineError::Eof) => break,
+            Err(error) => return Err(error.into()),
+        };
+        let prompt = line.trim();
+        if prompt.is_empty() {
+            continue;
+        }
+        editor.add_history_entry(prompt)?;
+        if let Err(error) = turn(agent, prompt, &mut terminal).await? {
+            terminal.note(&with_causes(&error))?;
+        }
+    }
+    if let Some(history) = &history {
+        if let Some(folder) = history.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        editor.save_history(history)?;
+    }
+    Ok(())
+}
+
+/// Ctrl-C discards the line that is being typed; when there is none, it leaves.
+struct ClearOrLeave;
+
+impl ConditionalEventHandler for ClearOrLeave {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        Some(if context.line().is_empty() { Cmd::Interrupt } else { Cmd::Kill(Movement::WholeLine) })
+    }
+}

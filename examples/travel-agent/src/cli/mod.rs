@@ -1,0 +1,11 @@
+//! The command line as a host of the agent.
+
+mod args;
+mod chat;
+mod terminal;
+mod turn;
+
+pub(crate) use args::Args;
+pub(crate) use chat::chat;
+pub(crate) use terminal::Terminal;
+pub(crate) use turn::{Outcome, turn, with_causes};

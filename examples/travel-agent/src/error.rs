@@ -1,0 +1,113 @@
+//! One error for everything the travel desk can refuse: its text is what the model, and then the traveller, is told.
+
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+
+use crate::policy::Violation;
+
+/// Why the travel desk could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TravelError {
+    /// The place is real, but abroad.
+    #[error("{place} is in {country}, and company policy allows travel within the United States only")]
+    OutsideUsa {
+        /// The place as it was asked for.
+        place: String,
+        /// The country it is in.
+        country: String,
+    },
+    /// The place is none that the travel desk knows.
+    #[error("no city called `{place}`: we fly to {served}")]
+    UnknownCity {
+        /// The place as it was asked for.
+        place: String,
+        /// The cities to choose from.
+        served: String,
+    },
+    /// Somebody flies to where they are.
+    #[error("origin and destination are both {city}: name another one")]
+    SameCity {
+        /// The city.
+        city: String,
+    },
+    /// An id that no search has returned.
+    #[error("no {kind} `{id}`: take an id from a search result")]
+    UnknownOffer {
+        /// `flight`, `hotel` or `car`.
+        kind: &'static str,
+        /// The id as given.
+        id: String,
+    },
+    /// The parts of an order contradict each other.
+    #[error("these parts do not make one trip: {reason}")]
+    Inconsistent {
+        /// What does not fit.
+        reason: String,
+    },
+    /// Somebody else was faster.
+    #[error("{what} is sold out on {date}: search again and choose another")]
+    SoldOut {
+        /// The flight, hotel or car.
+        what: String,
+        /// The first day without a free place.
+        date: Date,
+    },
+    /// The order breaks company policy.
+    #[error("company policy does not allow this trip: {}", reasons(violations))]
+    NotCompliant {
+        /// Every rule that it breaks.
+        violations: Vec<Violation>,
+    },
+    /// The traveller is away already.
+    #[error(
+        "you are travelling from {departure_date} to {return_date} already (booking {code}): cancel that trip first, or change the dates"
+    )]
+    Overlapping {
+        /// Confirmation code of the other trip.
+        code: String,
+        /// Its first day.
+        departure_date: Date,
+        /// Its last day.
+        return_date: Date,
+    },
+    /// The traveller has no such booking (whether somebody else has is not told).
+    #[error("you have no booking `{code}`: the codes are those that my_bookings lists")]
+    UnknownBooking {
+        /// The code as given.
+        code: String,
+    },
+    /// The trip has begun.
+    #[error("booking {code} began on {departure_date}: a trip can be cancelled until the day before")]
+    TooLate {
+        /// Its confirmation code.
+        code: String,
+        /// The day of departure.
+        departure_date: Date,
+    },
+    /// Nobody of that name works here.
+    #[error("`{user}` is not an employee: the users are {known}")]
+    UnknownUser {
+        /// The user name as given.
+        user: String,
+        /// The user names there are.
+        known: String,
+    },
+    /// The database file cannot be used.
+    #[error("cannot open the travel database {path}: {reason}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// SQLite failed in the middle of something.
+    #[error("the travel database failed; nothing was changed")]
+    Database(#[from] rusqlite::Error),
+}
+
+fn reasons(violations: &[Violation]) -> String {
+    let reasons: Vec<&str> = violations.iter().map(|v| v.reason.as_str()).collect();
+    reasons.join("; ")
+}

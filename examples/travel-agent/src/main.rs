@@ -1,0 +1,69 @@
+//! `travel-agent`: the corporate travel agent on the command line.
+
+mod cli;
+
+use std::{error::Error, process::ExitCode, sync::Arc};
+
+use clap::Parser;
+use cli::{Args, Outcome, Terminal};
+use strands::Agent;
+use travel_agent::{agent::build_agent, offline::offline_model};
+
+/// What shells report for a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            // Nothing is left to do if stderr is gone, too.
+            let _ = Terminal::standard().note(&cli::with_causes(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
+    let store = Arc::new(args.store()?);
+    let (traveller, assumed) = args.traveller(&store)?;
+    let mut terminal = Terminal::standard();
+    if assumed || args.prompt.is_none() {
+        let hint = if assumed { " (choose another employee with --user)" } else { "" };
+        terminal.note(&format!(
+            "Travelling as {}, {}, from {}{hint}",
+            traveller.name, traveller.department, traveller.home
+        ))?;
+    }
+    let mut agent = match args.model.as_deref().filter(|id| !id.is_empty()) {
+        None | Some("offline") => {
+            if args.prompt.is_none() {
+                terminal.note("Rules answer in place of a language model; choose a model with --model")?;
+            }
+            build_agent(offline_model(), traveller, store, args.clock()).await?
+        }
+        Some(id) => build_agent(strands::models::from_id(id).await?, traveller, store, args.clock()).await?,
+    };
+    let code = match &args.prompt {
+        Some(prompt) => once(&mut agent, prompt, &mut terminal).await?,
+        None => {
+            cli::chat(&mut agent).await?;
+            ExitCode::SUCCESS
+        }
+    };
+    if args.metrics {
+        terminal.data(&format!("{:#}", agent.metrics().summary()))?;
+    }
+    Ok(code)
+}
+
+async fn once<O: std::io::Write, E: std::io::Write>(
+    agent: &mut Agent,
+    prompt: &str,
+    terminal: &mut Terminal<O, E>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    Ok(match cli::turn(agent, prompt, terminal).await?? {
+        Outcome::Answered => ExitCode::SUCCESS,
+        Outcome::Cancelled => ExitCode::from(INTERRUPTED),
+    })
+}

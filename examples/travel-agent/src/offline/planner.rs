@@ -1,0 +1,303 @@
+//! What to do next, given the request and what the tools have answered so far.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{
+    dates,
+    replies::{self, day},
+    request::{CarWish, Intent, Request},
+};
+use crate::trip::Purpose;
+
+/// Length of a trip when the traveller does not say.
+const ASSUMED_NIGHTS: i32 = 2;
+
+/// What the rules see of a conversation.
+#[derive(Clone, Debug)]
+pub(super) struct Situation<'a> {
+    /// The request and the answers to our questions, oldest first.
+    pub(super) texts: &'a [String],
+    /// First name of the traveller.
+    pub(super) name: &'a str,
+    /// What the tools have answered since the last text, in order.
+    pub(super) answers: Vec<Answer<'a>>,
+}
+
+/// What a tool answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) tool: &'a str,
+    /// The result, or the text of the error.
+    pub(super) result: Result<&'a Value, &'a str>,
+}
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    /// Answer the traveller.
+    Say(String),
+    /// Call tools, all at once, with a word on what is being done.
+    Call(&'static str, Vec<(&'static str, Value)>),
+}
+
+impl<'a> Situation<'a> {
+    fn answers_of(&self, tool: &str) -> impl Iterator<Item = Answer<'a>> {
+        self.answers.iter().filter(move |answer| answer.tool == tool).copied()
+    }
+
+    fn answer(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
+        self.answers_of(tool).last().map(|answer| answer.result)
+    }
+}
+
+/// The next step of the conversation.
+pub(super) fn next(situation: &Situation<'_>) -> Step {
+    let request = Request::read(situation.texts);
+    let step = match request.intent {
+        Intent::Book | Intent::Propose => trip(situation, &request),
+        Intent::Bookings => {
+            ask_one(situation, ("my_bookings", json!({})), |found| Ok(replies::bookings(situation.name, found)))
+        }
+        Intent::Cancel => cancel(situation, &request),
+        Intent::Policy => ask_one(situation, ("get_travel_policies", json!({})), |found| {
+            Ok(replies::policies(situation.name, &request.words(), found))
+        }),
+        Intent::Today => ask_one(situation, ("todays_date", json!({})), |found| {
+            Ok(format!("Today is {}, {}.", day(today(found)?), situation.name))
+        }),
+        Intent::Other => Ok(Step::Say(replies::introduction(situation.name))),
+    };
+    step.unwrap_or_else(|reason| {
+        Step::Say(match request.intent {
+            Intent::Book | Intent::Propose => replies::refusal(situation.name, &reason),
+            _ => replies::failure(situation.name, &reason),
+        })
+    })
+}
+
+/// One tool, then the answer from its result.
+fn ask_one(
+    situation: &Situation<'_>,
+    call: (&'static str, Value),
+    reply: impl FnOnce(&Value) -> Result<String, String>,
+) -> Result<Step, String> {
+    match situation.answer(call.0) {
+        None => Ok(Step::Call("", vec![call])),
+        Some(found) => reply(found?).map(Step::Say),
+    }
+}
+
+fn cancel(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String> {
+    if let Some(done) = situation.answer("cancel_booking") {
+        return Ok(Step::Say(replies::cancellation(situation.name, done?)));
+    }
+    let cancel =
+        |code: &str| Step::Call("I am cancelling it.", vec![("cancel_booking", json!({ "confirmation_code": code }))]);
+    if let Some(code) = &request.code {
+        return Ok(cancel(code));
+    }
+    let Some(found) = situation.answer("my_bookings") else {
+        return Ok(Step::Call("Let me look up your bookings.", vec![("my_bookings", json!({}))]));
+    };
+    let found = found?.as_array().map(Vec::as_slice).unwrap_or_default();
+    let meant: Vec<&Value> =
+        found.iter().filter(|booking| replies::mentions(&request.words(), &booking["destination"])).collect();
+    let meant = if meant.is_empty() { found.iter().collect() } else { meant };
+    Ok(match meant.as_slice() {
+        [] => Step::Say(format!("You have no bookings that I could cancel, {}.", situation.name)),
+        [one] => cancel(one["confirmation_code"].as_str().unwrap_or_default()),
+        several => Step::Say(replies::which_one(situation.name, several)),
+    })
+}
+
+/// The plan of a trip: details, policy, offers, policy again, booking.
+fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String> {
+    let name = situation.name;
+    let Some(destination) = &request.destination else {
+        return Ok(Step::Say(format!("Where would you like to travel to, {name}?")));
+    };
+    if !dates::mentions_departure(&request.parts) {
+        return Ok(Step::Say(format!("On which day would you like to leave for {destination}, {name}?")));
+    }
+    let Some(calendar) = situation.answer("todays_date") else {
+        return Ok(Step::Call(
+            "Let me look at the calendar and our travel policy.",
+            vec![("todays_date", json!({})), ("get_travel_policies", json!({}))],
+        ));
+    };
+    let when = dates::when(&request.parts, today(calendar?)?, ASSUMED_NIGHTS);
+    let (Some(departure), Some(return_)) = (when.departure, when.return_) else {
+        return Ok(Step::Say(format!("On which day would you like to leave for {destination}, {name}?")));
+    };
+    let plan = Plan { request, destination, departure, return_ };
+
+    let mut verdicts = situation.answers_of("check_policy");
+    let Some(first) = verdicts.next() else {
+        return Ok(Step::Call(
+            "Let me see whether company policy allows this trip.",
+            vec![("check_policy", plan.draft())],
+        ));
+    };
+    if let Some(refusal) = replies::violations(name, first.result?) {
+        return Ok(Step::Say(refusal));
+    }
+    let flights: Vec<Answer<'_>> = situation.answers_of("search_flights").collect();
+    let [there, back] = flights.as_slice() else {
+        return Ok(Step::Call("It does. I am looking for what is free.", plan.searches()));
+    };
+    let (there, back) = plan.flights(there.result?, back.result?)?;
+    let choice = Choice {
+        there,
+        back,
+        hotel: situation
+            .answer("get_hotels")
+            .transpose()?
+            .map(|found| {
+                allowed_offer(found, "hotels")
+                    .ok_or_else(|| format!("no hotel in {destination} is free within policy on these days"))
+            })
+            .transpose()?,
+        car: situation.answer("get_cars").transpose()?.and_then(|found| allowed_offer(found, "cars")),
+    };
+    let car = match request.car {
+        CarWish::Unsaid | CarWish::None => None,
+        CarWish::Any | CarWish::Category(_) => Some(
+            choice.car.ok_or_else(|| format!("no such car is free within policy in {destination} on these days"))?,
+        ),
+    };
+    let order = plan.order(&choice, car);
+    let Some(second) = verdicts.next() else {
+        return Ok(Step::Call("Let me check this choice against the policy.", vec![("check_policy", order)]));
+    };
+    if let Some(refusal) = replies::violations(name, second.result?) {
+        return Ok(Step::Say(refusal));
+    }
+    if request.intent == Intent::Propose {
+        return Ok(Step::Say(replies::proposal(name, &choice, car)));
+    }
+    match situation.answer("book_trip") {
+        None => Ok(Step::Call("Everything fits. I am booking it.", vec![("book_trip", order)])),
+        Some(booked) => {
+            let assumptions = replies::Assumptions {
+                length: !when.length_given,
+                purpose: request.purpose.is_none(),
+                car: choice.car.filter(|_| request.car == CarWish::Unsaid),
+            };
+            Ok(Step::Say(replies::confirmation(name, booked?, &assumptions)))
+        }
+    }
+}
+
+/// A trip as requested.
+struct Plan<'a> {
+    request: &'a Request<'a>,
+    destination: &'a str,
+    departure: Date,
+    return_: Date,
+}
+
+/// The offers that the rules chose.
+pub(super) struct Choice<'a> {
+    pub(super) there: &'a Value,
+    pub(super) back: &'a Value,
+    pub(super) hotel: Option<&'a Value>,
+    /// A car that could be had, whether wanted or not.
+    pub(super) car: Option<&'a Value>,
+}
+
+impl Plan<'_> {
+    fn nights(&self) -> i32 {
+        (self.return_ - self.departure).get_days()
+    }
+
+    fn draft(&self) -> Value {
+        let mut draft = json!({
+            "destination": self.destination,
+            "departure_date": self.departure,
+            "return_date": self.return_,
+            "purpose": self.request.purpose.unwrap_or(Purpose::Business),
+        });
+        if let CarWish::Category(category) = self.request.car {
+            draft["car_category"] = json!(category);
+        }
+        draft
+    }
+
+    fn searches(&self) -> Vec<(&'static str, Value)> {
+        let mut there = json!({ "destination": self.destination, "date": self.departure });
+        let mut back = json!({ "origin": self.destination, "date": self.return_ });
+        if let Some(origin) = &self.request.origin {
+            there["origin"] = json!(origin);
+            back["destination"] = json!(origin);
+        }
+        let mut calls = vec![("search_flights", there), ("search_flights", back)];
+        if self.request.hotel && self.nights() > 0 {
+            let nights = self.nights();
+            calls.push((
+                "get_hotels",
+                json!({ "city": self.destination, "check_in": self.departure, "nights": nights }),
+            ));
+        }
+        if self.request.car != CarWish::None {
+            let mut cars = json!({ "city": self.destination, "pick_up": self.departure, "days": self.nights() + 1 });
+            if let CarWish::Category(category) = self.request.car {
+                cars["category"] = json!(category);
+            }
+            calls.push(("get_cars", cars));
+        }
+        calls
+    }
+
+    fn order(&self, choice: &Choice<'_>, car: Option<&Value>) -> Value {
+        let mut order = json!({
+            "destination": self.destination,
+            "departure_date": self.departure,
+            "return_date": self.return_,
+            "purpose": self.request.purpose.unwrap_or(Purpose::Business),
+            "outbound_flight": choice.there["number"],
+            "return_flight": choice.back["number"],
+        });
+        if let Some(hotel) = choice.hotel {
+            order["hotel"] = hotel["id"].clone();
+        }
+        if let Some(car) = car {
+            order["car"] = car["id"].clone();
+        }
+        order
+    }
+
+    /// The cheapest way there and back.
+    fn flights<'a>(&self, there: &'a Value, back: &'a Value) -> Result<(&'a Value, &'a Value), String> {
+        let (outbound, inbound) = (offers(there, "flights"), offers(back, "flights"));
+        for (flights, date) in [(outbound, self.departure), (inbound, self.return_)] {
+            if flights.is_empty() {
+                return Err(format!("there is no flight with free seats on {}", day(date)));
+            }
+        }
+        let catches = |there: &Value, back: &Value| {
+            // Times are HH:MM: they compare as text.
+            self.nights() > 0 || there["arrives"].as_str() < back["departs"].as_str()
+        };
+        let pairs = outbound.iter().flat_map(|there| inbound.iter().map(move |back| (there, back)));
+        let fare = |flight: &Value| flight["fare_usd"].as_u64().unwrap_or(u64::MAX);
+        pairs
+            .filter(|(there, back)| catches(there, back))
+            .min_by_key(|(there, back)| fare(there).saturating_add(fare(back)))
+            .ok_or_else(|| format!("nobody can fly out and back on {}", day(self.departure)))
+    }
+}
+
+fn today(calendar: &Value) -> Result<Date, String> {
+    let date = calendar["date"].as_str().and_then(|date| date.parse().ok());
+    date.ok_or_else(|| "the calendar did not tell the date".to_owned())
+}
+
+fn offers<'a>(found: &'a Value, list: &str) -> &'a [Value] {
+    found[list].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The cheapest that the policy allows: offers come cheapest first.
+fn allowed_offer<'a>(found: &'a Value, list: &str) -> Option<&'a Value> {
+    offers(found, list).iter().find(|offer| offer["within_policy"] == true)
+}

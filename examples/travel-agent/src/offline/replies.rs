@@ -1,0 +1,229 @@
+//! What the traveller is told. Every fact comes from a tool's result.
+
+use std::fmt::Write as _;
+
+use jiff::civil::Date;
+use serde_json::Value;
+
+use super::{
+    planner::Choice,
+    words::{Word, among},
+};
+
+/// A day as people say it.
+pub(super) fn day(date: Date) -> String {
+    date.strftime("%A, %B %-d, %Y").to_string()
+}
+
+/// What the rules took for granted, for the traveller to correct.
+pub(super) struct Assumptions<'a> {
+    pub(super) length: bool,
+    pub(super) purpose: bool,
+    /// A car that could have been booked, had one been asked for.
+    pub(super) car: Option<&'a Value>,
+}
+
+pub(super) fn introduction(name: &str) -> String {
+    format!(
+        "Hello {name}. I book AcmeCorp's business trips within the USA: flights, hotels and cars, within company policy. \
+         Tell me where and when, for example: \"Book me a trip to New York next Monday for 3 days\". \
+         You can also ask what is booked, what the policy says, or have a booking cancelled."
+    )
+}
+
+pub(super) fn refusal(name: &str, reason: &str) -> String {
+    format!("I am sorry, {name}: {reason}. Nothing was booked. What would you like to change?")
+}
+
+/// The same where nothing was to be booked.
+pub(super) fn failure(name: &str, reason: &str) -> String {
+    format!("I am sorry, {name}: {reason}.")
+}
+
+/// The refusal that a verdict asks for, if it asks for one.
+pub(super) fn violations(name: &str, verdict: &Value) -> Option<String> {
+    if verdict["compliant"] == true {
+        return None;
+    }
+    let reasons: Vec<&str> = list(&verdict["violations"]).iter().map(|violation| text(&violation["reason"])).collect();
+    Some(format!("I am sorry, {name}, I cannot book this trip: {}. What would you like to change?", reasons.join("; ")))
+}
+
+pub(super) fn confirmation(name: &str, booked: &Value, assumptions: &Assumptions<'_>) -> String {
+    let destination = text(&booked["destination"]);
+    let mut reply = if booked["already_booked"] == true {
+        format!("Your trip to {destination} was booked before, {name}; I booked nothing twice.\n\n")
+    } else {
+        format!("Done, {name}: your trip to {destination} is booked.\n\n")
+    };
+    reply.push_str(&booking(booked));
+    let mut assumed = Vec::new();
+    if assumptions.length {
+        assumed.push(format!("that you return on {}", written_day(&booked["return_date"])));
+    }
+    if assumptions.purpose {
+        assumed.push(format!("that the purpose is {}", text(&booked["purpose"])));
+    }
+    if !assumed.is_empty() {
+        let assumed = assumed.join(", and ");
+        let _ = write!(reply, "\n\nI assumed {assumed}. If that is wrong, have me cancel it and book again.");
+    }
+    if let Some(car) = assumptions.car {
+        let (model, category) = (text(&car["model"]), text(&car["category"]));
+        let _ = write!(reply, "\nNo car is booked; a {model} ({category}) would be {} a day.", usd(&car["daily_usd"]));
+    }
+    reply
+}
+
+pub(super) fn proposal(name: &str, choice: &Choice<'_>, car: Option<&Value>) -> String {
+    let mut reply = format!("This would suit the policy, {name}:\n\n");
+    for (label, flight) in [("Out", choice.there), ("Back", choice.back)] {
+        let _ = writeln!(reply, "  {label:<8}{}, {}", flight_line(flight), usd(&flight["fare_usd"]));
+    }
+    if let Some(hotel) = choice.hotel {
+        let _ = writeln!(
+            reply,
+            "  Hotel   {}, {}: {} a night, {} in all",
+            text(&hotel["name"]),
+            text(&hotel["area"]),
+            usd(&hotel["nightly_usd"]),
+            usd(&hotel["total_usd"])
+        );
+    }
+    if let Some(car) = car {
+        let _ = writeln!(
+            reply,
+            "  Car     {} ({}): {} in all",
+            text(&car["model"]),
+            text(&car["category"]),
+            usd(&car["total_usd"])
+        );
+    }
+    reply.push_str("\nShall I book it?");
+    reply
+}
+
+pub(super) fn bookings(name: &str, found: &Value) -> String {
+    match list(found) {
+        [] => format!("You have no bookings, {name}."),
+        [one] => format!("You have one booking, {name}: {}.\n\n{}", text(&one["destination"]), booking(one)),
+        several => {
+            let blocks: Vec<String> =
+                several.iter().map(|one| format!("{}\n{}", text(&one["destination"]), booking(one))).collect();
+            format!("You have {} bookings, {name}.\n\n{}", several.len(), blocks.join("\n\n"))
+        }
+    }
+}
+
+pub(super) fn which_one(name: &str, found: &[&Value]) -> String {
+    let lines: Vec<String> = found
+        .iter()
+        .map(|one| {
+            let code = text(&one["confirmation_code"]);
+            format!("  {code}  {}, {}", text(&one["destination"]), written_day(&one["departure_date"]))
+        })
+        .collect();
+    format!("You have {} bookings, {name}:\n\n{}\n\nWhich one shall I cancel?", found.len(), lines.join("\n"))
+}
+
+pub(super) fn cancellation(name: &str, done: &Value) -> String {
+    let code = text(&done["confirmation_code"]);
+    let destination = text(&done["destination"]);
+    if done["already_cancelled"] == true {
+        format!("Booking {code} to {destination} had been cancelled before, {name}.")
+    } else {
+        let date = written_day(&done["departure_date"]);
+        format!("Booking {code} to {destination} on {date} is cancelled, {name}: {} go back.", usd(&done["total_usd"]))
+    }
+}
+
+/// The rules, or those that the question is about.
+pub(super) fn policies(name: &str, asked: &[Word<'_>], found: &Value) -> String {
+    let rules = list(&found["rules"]);
+    let relevant: Vec<&Value> = rules.iter().filter(|rule| mentions(asked, &rule["rule"])).collect();
+    let shown = if relevant.is_empty() { rules.iter().collect() } else { relevant };
+    let mut reply = format!("This is our travel policy, {name}:\n");
+    for rule in shown {
+        let _ = write!(reply, "\n- {}", text(&rule["rule"]));
+    }
+    if asked.iter().any(|word| word.lower.starts_with("hotel")) {
+        let caps =
+            list(&found["hotel_caps"]).iter().flat_map(|cap| list(&cap["cities"]).iter().map(move |city| (city, cap)));
+        let (named, others): (Vec<_>, Vec<_>) = caps.partition(|(city, _)| mentions(asked, city));
+        for (city, cap) in if named.is_empty() { others } else { named } {
+            let _ = write!(reply, "\n- {}: {} a night", text(city), usd(&cap["nightly_usd"]));
+        }
+    }
+    reply
+}
+
+/// Whether one of the telling words of a text is among the words.
+pub(super) fn mentions(asked: &[Word<'_>], told: &Value) -> bool {
+    const COMMON: &str = "travel days allowed most booking book least within";
+    let stem = |word: &str| word.trim_end_matches('s').to_owned();
+    super::words::words(text(told))
+        .iter()
+        .filter(|word| word.lower.len() > 3 && !among(&word.lower, COMMON))
+        .any(|word| asked.iter().any(|asked| stem(&asked.lower) == stem(&word.lower)))
+}
+
+fn booking(booking: &Value) -> String {
+    let mut lines = format!("  Code    {}\n", text(&booking["confirmation_code"]));
+    for (label, flight) in [("Out", &booking["outbound"]), ("Back", &booking["return"])] {
+        let _ = writeln!(lines, "  {label:<8}{}", flight_line(flight));
+    }
+    if let Some(name) = booking["hotel"]["name"].as_str() {
+        let _ = writeln!(
+            lines,
+            "  Hotel   {name}, {}, {}",
+            text(&booking["hotel"]["area"]),
+            counted(&booking["hotel"]["nights"], "night")
+        );
+    }
+    if let Some(model) = booking["car"]["model"].as_str() {
+        let _ = writeln!(
+            lines,
+            "  Car     {model} ({}), {}",
+            text(&booking["car"]["category"]),
+            counted(&booking["car"]["days"], "day")
+        );
+    }
+    let _ = write!(lines, "  Total   {}", usd(&booking["total_usd"]));
+    lines
+}
+
+fn flight_line(flight: &Value) -> String {
+    let written = text(&flight["date"]);
+    let date = written.parse().map_or_else(|_| written.to_owned(), |date: Date| date.strftime("%a %b %-d").to_string());
+    let (airline, number) = (text(&flight["airline"]), text(&flight["number"]));
+    let (origin, departs) = (text(&flight["origin"]), text(&flight["departs"]));
+    let (destination, arrives) = (text(&flight["destination"]), text(&flight["arrives"]));
+    format!("{date}, {airline} {number}, {origin} {departs} to {destination} {arrives}")
+}
+
+/// Whole dollars, with a comma at the thousands.
+fn usd(amount: &Value) -> String {
+    let amount = amount.as_u64().unwrap_or_default();
+    match amount / 1000 {
+        0 => format!("${amount}"),
+        thousands => format!("${thousands},{:03}", amount % 1000),
+    }
+}
+
+fn counted(count: &Value, unit: &str) -> String {
+    let plural = if *count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+fn written_day(date: &Value) -> String {
+    let written = text(date);
+    written.parse().map_or_else(|_| written.to_owned(), day)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}

@@ -1,0 +1,190 @@
+//! What the agent can do: nine plain functions. Owned arguments come from the model; the traveller, the store and the
+//! clock are borrowed from the program, so no text can talk the agent into acting for somebody else.
+
+use jiff::{ToSpan, civil::Date};
+use serde::Serialize;
+use strands::tool;
+
+use crate::{
+    clock::Clock,
+    error::TravelError,
+    policy::{TravelPolicies, Verdict},
+    store::Store,
+    trip::{
+        Booking, Cancellation, CarCategory, CarOffer, Confirmation, Dates, FlightOffer, HotelOffer, Traveller,
+        TripDraft, TripOrder,
+    },
+};
+
+/// A day with its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Today {
+    /// The day, YYYY-MM-DD.
+    pub date: Date,
+    /// Its name in English.
+    pub weekday: String,
+}
+
+/// What `search_flights` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlightSearch {
+    /// City of departure.
+    pub origin: String,
+    /// City of arrival.
+    pub destination: String,
+    /// Day of the flights.
+    pub date: Date,
+    /// Flights with a free seat, cheapest first.
+    pub flights: Vec<FlightOffer>,
+}
+
+/// What `get_hotels` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct HotelSearch {
+    /// City of the hotels.
+    pub city: String,
+    /// First night.
+    pub check_in: Date,
+    /// Length of the stay.
+    pub nights: u8,
+    /// What a night may cost in this city, US dollars.
+    pub nightly_cap_usd: u32,
+    /// Hotels with a free room, cheapest first.
+    pub hotels: Vec<HotelOffer>,
+}
+
+/// What `get_cars` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct CarSearch {
+    /// City of the rental.
+    pub city: String,
+    /// First day.
+    pub pick_up: Date,
+    /// Length of the rental.
+    pub days: u8,
+    /// Free cars, cheapest first.
+    pub cars: Vec<CarOffer>,
+}
+
+/// Today's date and weekday. Call it before working out a date such as "next Monday".
+#[tool(read_only)]
+pub fn todays_date(clock: &Clock) -> Today {
+    let date = clock.today();
+    Today { date, weekday: date.strftime("%A").to_string() }
+}
+
+/// The company's travel policy: its rules, and what a hotel may cost in each city.
+#[tool(read_only)]
+pub fn get_travel_policies(store: &Store) -> Result<TravelPolicies, TravelError> {
+    store.policies()
+}
+
+/// Nonstop flights with free seats on a day. Search once for the way there and once for the way back.
+#[tool(read_only)]
+pub fn search_flights(
+    /// Day of the flight, YYYY-MM-DD.
+    date: Date,
+    /// City of departure, e.g. "New York"; the traveller's home city if left out.
+    origin: Option<String>,
+    /// City of arrival, e.g. "New York"; the traveller's home city if left out.
+    destination: Option<String>,
+    traveller: &Traveller,
+    store: &Store,
+) -> Result<FlightSearch, TravelError> {
+    let or_home = |place: Option<String>| match place {
+        Some(place) => store.city(&place),
+        None => Ok(traveller.home.clone()),
+    };
+    let origin = or_home(origin)?;
+    let destination = or_home(destination)?;
+    let flights = store.flights(&origin, &destination, date)?;
+    Ok(FlightSearch { origin: origin.to_string(), destination: destination.to_string(), date, flights })
+}
+
+/// Hotels with a room that is free in every night of a stay.
+#[tool(read_only)]
+pub fn get_hotels(
+    /// City, e.g. "New York".
+    city: String,
+    /// First night, YYYY-MM-DD.
+    check_in: Date,
+    /// Length of the stay.
+    #[arg(range = 1..=30)]
+    nights: u8,
+    store: &Store,
+) -> Result<HotelSearch, TravelError> {
+    let city = store.city(&city)?;
+    let stay = dates(check_in, nights)?;
+    let (nightly_cap_usd, hotels) = store.hotels(&city, stay)?;
+    Ok(HotelSearch { city: city.to_string(), check_in, nights, nightly_cap_usd, hotels })
+}
+
+/// Rental cars that are free on every day of a rental.
+#[tool(read_only)]
+pub fn get_cars(
+    /// City, e.g. "New York".
+    city: String,
+    /// First day, YYYY-MM-DD.
+    pick_up: Date,
+    /// Length of the rental, counting the day of return.
+    #[arg(range = 1..=30)]
+    days: u8,
+    /// Only cars of this category.
+    category: Option<CarCategory>,
+    store: &Store,
+) -> Result<CarSearch, TravelError> {
+    let city = store.city(&city)?;
+    let rental = dates(pick_up, days.saturating_sub(1))?;
+    let cars = store.cars(&city, rental, category)?;
+    Ok(CarSearch { city: city.to_string(), pick_up, days, cars })
+}
+
+/// Whether a trip, as far as it is decided, complies with company policy, and if not, why.
+#[tool(read_only)]
+pub fn check_policy(#[args] draft: TripDraft, store: &Store, clock: &Clock) -> Result<Verdict, TravelError> {
+    store.check(&draft, clock.today())
+}
+
+/// Books flights, hotel and car of one trip for the traveller, all or nothing. Policy and availability are checked
+/// again. Repeating an order returns the booking that exists.
+#[tool(exclusive, idempotent)]
+pub fn book_trip(
+    #[args] order: TripOrder,
+    traveller: &Traveller,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Confirmation, TravelError> {
+    store.book(traveller, &order, clock.today())
+}
+
+/// The traveller's own bookings, in order of departure.
+#[tool(read_only)]
+pub fn my_bookings(
+    /// Also list what was cancelled.
+    #[arg(default)]
+    include_cancelled: bool,
+    traveller: &Traveller,
+    store: &Store,
+) -> Result<Vec<Booking>, TravelError> {
+    store.bookings(traveller, include_cancelled)
+}
+
+/// Cancels one of the traveller's own bookings, until the day before departure.
+#[tool(exclusive, destructive, idempotent)]
+pub fn cancel_booking(
+    /// The code, e.g. "AC7K2M9Q".
+    confirmation_code: String,
+    traveller: &Traveller,
+    store: &Store,
+    clock: &Clock,
+) -> Result<Cancellation, TravelError> {
+    store.cancel(traveller, &confirmation_code, clock.today())
+}
+
+/// A day and as many nights after it.
+fn dates(first: Date, nights: u8) -> Result<Dates, TravelError> {
+    let last = first.checked_add(i32::from(nights).days());
+    let last =
+        last.map_err(|_| TravelError::Inconsistent { reason: format!("no calendar goes {nights} days past {first}") })?;
+    Dates::new(first, last)
+}
