@@ -26,12 +26,7 @@ pub struct Interrupt {
 impl Interrupt {
     /// A question.
     pub fn new(id: impl Into<String>, name: impl Into<String>, reason: Value) -> Self {
-        Self {
-            id: id.into(),
-            name: name.into(),
-            reason,
-            response: None,
-        }
+        Self { id: id.into(), name: name.into(), reason, response: None }
     }
 
     /// The id of a question that a tool asks.
@@ -46,10 +41,7 @@ impl Interrupt {
 
     /// The answer to this question.
     pub fn answer(&self, response: impl Into<Value>) -> InterruptResponse {
-        InterruptResponse {
-            interrupt_id: self.id.clone(),
-            response: response.into(),
-        }
+        InterruptResponse { interrupt_id: self.id.clone(), response: response.into() }
     }
 }
 
@@ -75,10 +67,7 @@ pub struct InterruptResponse {
 impl InterruptResponse {
     /// An answer to the question of this id.
     pub fn new(interrupt_id: impl Into<String>, response: impl Into<Value>) -> Self {
-        Self {
-            interrupt_id: interrupt_id.into(),
-            response: response.into(),
-        }
+        Self { interrupt_id: interrupt_id.into(), response: response.into() }
     }
 }
 

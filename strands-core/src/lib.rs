@@ -1,20 +1,35 @@
 //! The heart of strands-rs: the vocabulary of a conversation, tools, the [`Agent`] and its event loop. No network, no
 //! disk. Programs use it through the `strands-rs` crate, which re-exports it; adapters (models, sessions) build on it.
 
-// Lets the macros' output, which names `::strands`, compile inside this crate's own tests.
-#[cfg(test)]
-extern crate self as strands;
-
+mod agent;
+pub mod conversation;
+mod event_loop;
+pub mod hook;
 pub mod interrupt;
 pub mod message;
 pub mod metrics;
 pub mod model;
 mod state;
+pub mod testing;
 pub mod tool;
 
+pub use agent::{
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, BuildError, Invocation, Prompt,
+};
+pub use event_loop::{Limits, RetryPolicy};
 pub use interrupt::{Interrupt, InterruptResponse};
 pub use state::AgentState;
 pub use tool::{
-    FromContext, HostKey, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError,
-    ToolOutput, ToolPolicy, ToolSet, ToolSetError, ToolSpec, Toolset,
+    FromContext, HostKey, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy,
+    ToolSet, ToolSetError, ToolSpec, Toolset,
 };
+
+#[doc(inline)]
+pub use strands_macros::{tool, toolset};
+
+/// What the macros' output calls. The name carries the patch version: a `strands-macros` of another release does not
+/// find it.
+#[doc(hidden)]
+pub mod __private0 {
+    pub use crate::tool::macro_support::*;
+}

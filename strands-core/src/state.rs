@@ -51,11 +51,7 @@ impl AgentState {
     /// # Errors
     ///
     /// When the value can't be JSON.
-    pub fn set(
-        &self,
-        name: impl Into<String>,
-        value: impl Serialize,
-    ) -> Result<(), serde_json::Error> {
+    pub fn set(&self, name: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
         self.values().insert(name.into(), value);
         Ok(())
@@ -75,17 +71,10 @@ impl AgentState {
     pub fn to_json(&self) -> Map<String, Value> {
         self.values().clone()
     }
-
-    /// A state of its own with the same values.
-    pub(crate) fn fork(&self) -> Self {
-        Self::from(self.to_json())
-    }
 }
 
 impl From<Map<String, Value>> for AgentState {
     fn from(values: Map<String, Value>) -> Self {
-        Self {
-            values: Arc::new(Mutex::new(values)),
-        }
+        Self { values: Arc::new(Mutex::new(values)) }
     }
 }

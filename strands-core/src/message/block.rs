@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use super::{
-    AudioBlock, CitationsContent, DocumentBlock, ImageBlock, ReasoningContent, ToolResult, ToolUse,
-    UnknownFields, VideoBlock,
+    AudioBlock, CitationsContent, DocumentBlock, ImageBlock, ReasoningContent, ToolResult, ToolUse, UnknownFields,
+    VideoBlock,
 };
 
 /// A piece of a message.
@@ -70,20 +70,13 @@ pub struct CachePoint {
 impl CachePoint {
     /// A point with the provider's own time to live, or with this one (`"5m"` or `"1h"`).
     pub fn new(ttl: Option<String>) -> Self {
-        Self {
-            ttl,
-            ..Self::default()
-        }
+        Self { ttl, ..Self::default() }
     }
 }
 
 impl Default for CachePoint {
     fn default() -> Self {
-        Self {
-            kind: "default".to_owned(),
-            ttl: None,
-            unknown: UnknownFields::default(),
-        }
+        Self { kind: "default".to_owned(), ttl: None, unknown: UnknownFields::default() }
     }
 }
 
@@ -142,10 +135,7 @@ impl From<String> for SystemBlock {
 impl ContentBlock {
     /// A text block.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Text(TextBlock {
-            text: text.into(),
-            unknown: UnknownFields::default(),
-        })
+        Self::Text(TextBlock { text: text.into(), unknown: UnknownFields::default() })
     }
 
     /// The text, where this is a text block.
@@ -162,9 +152,7 @@ impl ContentBlock {
             Self::Citations(citations) => citations.content.as_slice(),
             _ => &[],
         };
-        self.as_text()
-            .into_iter()
-            .chain(cited.iter().map(|part| part.text.as_str()))
+        self.as_text().into_iter().chain(cited.iter().map(|part| part.text.as_str()))
     }
 }
 

@@ -55,9 +55,6 @@ pub struct CitationText {
 impl CitationText {
     /// A piece of text.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            unknown: UnknownFields::default(),
-        }
+        Self { text: text.into(), unknown: UnknownFields::default() }
     }
 }

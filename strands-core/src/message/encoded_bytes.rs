@@ -21,16 +21,10 @@ pub(crate) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
-    let (Encoded::Strands { data } | Encoded::Plain(data)) = Encoded::deserialize(deserializer)
-        .map_err(|_| {
-            D::Error::custom(
-                r#"bytes must be {"__bytes_encoded__": true, "data": "<base64>"} or base64 text"#,
-            )
-        })?;
-    STANDARD
-        .decode(data)
-        .map(Bytes::from)
-        .map_err(|error| D::Error::custom(format!("bytes are not base64: {error}")))
+    let (Encoded::Strands { data } | Encoded::Plain(data)) = Encoded::deserialize(deserializer).map_err(|_| {
+        D::Error::custom(r#"bytes must be {"__bytes_encoded__": true, "data": "<base64>"} or base64 text"#)
+    })?;
+    STANDARD.decode(data).map(Bytes::from).map_err(|error| D::Error::custom(format!("bytes are not base64: {error}")))
 }
 
 /// The same for a field that may be absent.

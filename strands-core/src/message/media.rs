@@ -240,11 +240,7 @@ pub struct DocumentCitations {
 
 impl DocumentBlock {
     /// A document of this format.
-    pub fn new(
-        name: impl Into<String>,
-        format: DocumentFormat,
-        source: impl Into<MediaSource>,
-    ) -> Self {
+    pub fn new(name: impl Into<String>, format: DocumentFormat, source: impl Into<MediaSource>) -> Self {
         Self {
             format: Some(format),
             name: name.into(),
@@ -258,10 +254,7 @@ impl DocumentBlock {
     /// Lets the model cite it.
     #[must_use]
     pub fn with_citations(mut self) -> Self {
-        self.citations = Some(DocumentCitations {
-            enabled: true,
-            unknown: UnknownFields::default(),
-        });
+        self.citations = Some(DocumentCitations { enabled: true, unknown: UnknownFields::default() });
         self
     }
 }

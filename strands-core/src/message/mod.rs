@@ -16,8 +16,8 @@ use serde_json::{Map, Value};
 pub use block::{CachePoint, ContentBlock, GuardContent, GuardText, SystemBlock, TextBlock};
 pub use citations::{Citation, CitationText, CitationsContent};
 pub use media::{
-    AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock,
-    ImageFormat, MediaLocation, MediaSource, VideoBlock, VideoFormat,
+    AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock, ImageFormat, MediaLocation,
+    MediaSource, VideoBlock, VideoFormat,
 };
 pub use reasoning::{ReasoningContent, ReasoningText};
 pub use tool_blocks::{ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
@@ -29,10 +29,7 @@ use crate::metrics::{ModelMetrics, Usage};
 /// Who speaks in a [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "Converse knows two roles; a third would be another protocol"
-)]
+#[expect(clippy::exhaustive_enums, reason = "Converse knows two roles; a third would be another protocol")]
 pub enum Role {
     /// The human, and the results of tools.
     User,
@@ -151,7 +148,5 @@ impl Message {
 
 /// A random (version 4) UUID. It names things inside one conversation, so a fast generator is enough.
 pub(crate) fn random_uuid() -> String {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes())
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid().to_string()
 }

@@ -14,11 +14,7 @@ pub struct ReasoningContent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_text: Option<ReasoningText>,
     /// Thoughts that the provider encrypted; they are only good for sending back.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "encoded_bytes::optional"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "encoded_bytes::optional")]
     pub redacted_content: Option<Bytes>,
     /// Fields that this version has no name for.
     #[serde(flatten)]
@@ -43,22 +39,12 @@ pub struct ReasoningText {
 impl ReasoningContent {
     /// Thoughts in words, with the provider's signature where there is one.
     pub fn text(text: impl Into<String>, signature: Option<String>) -> Self {
-        let reasoning_text = ReasoningText {
-            text: text.into(),
-            signature,
-            unknown: UnknownFields::default(),
-        };
-        Self {
-            reasoning_text: Some(reasoning_text),
-            ..Self::default()
-        }
+        let reasoning_text = ReasoningText { text: text.into(), signature, unknown: UnknownFields::default() };
+        Self { reasoning_text: Some(reasoning_text), ..Self::default() }
     }
 
     /// Thoughts that the provider encrypted.
     pub fn redacted(encrypted: impl Into<Bytes>) -> Self {
-        Self {
-            redacted_content: Some(encrypted.into()),
-            ..Self::default()
-        }
+        Self { redacted_content: Some(encrypted.into()), ..Self::default() }
     }
 }

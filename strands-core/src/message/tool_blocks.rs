@@ -87,11 +87,7 @@ impl ToolResult {
 
     /// The answer of a tool that could not do what it was asked.
     pub fn error(tool_use_id: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(
-            tool_use_id,
-            ToolResultStatus::Error,
-            [ToolResultContent::Text(why.into())],
-        )
+        Self::new(tool_use_id, ToolResultStatus::Error, [ToolResultContent::Text(why.into())])
     }
 
     /// True when the tool could not do what it was asked.
@@ -165,17 +161,12 @@ impl<'de> Deserialize<'de> for ToolResultContent {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
         // A known kind beside fields of another version is kept whole rather than in part.
-        let kind = (fields.len() == 1)
-            .then(|| fields.keys().next().cloned())
-            .flatten();
+        let kind = (fields.len() == 1).then(|| fields.keys().next().cloned()).flatten();
         let kind = kind.as_deref().unwrap_or_default();
         let Some(payload) = fields.get_mut(kind) else {
             return Ok(Self::Unknown(fields));
         };
-        fn payload_of<T: de::DeserializeOwned, E: de::Error>(
-            kind: &str,
-            payload: &mut Value,
-        ) -> Result<T, E> {
+        fn payload_of<T: de::DeserializeOwned, E: de::Error>(kind: &str, payload: &mut Value) -> Result<T, E> {
             serde_json::from_value(payload.take())
                 .map_err(|error| E::custom(format!("in tool result `{kind}`: {error}")))
         }

@@ -24,10 +24,7 @@ impl UnknownFields {
 
     /// Keeps a field, to be written with the value that holds this.
     pub fn insert(&mut self, name: impl Into<String>, value: Value) {
-        self.0
-            .get_or_insert_default()
-            .inside
-            .insert(name.into(), value);
+        self.0.get_or_insert_default().inside.insert(name.into(), value);
     }
 
     /// True when there are none.
@@ -50,11 +47,7 @@ impl UnknownFields {
 impl std::fmt::Debug for UnknownFields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_map()
-            .entries(
-                self.0
-                    .iter()
-                    .flat_map(|fields| fields.inside.iter().chain(fields.beside.iter())),
-            )
+            .entries(self.0.iter().flat_map(|fields| fields.inside.iter().chain(fields.beside.iter())))
             .finish()
     }
 }
@@ -68,11 +61,6 @@ impl Serialize for UnknownFields {
 impl<'de> Deserialize<'de> for UnknownFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let inside = Map::deserialize(deserializer)?;
-        Ok(Self((!inside.is_empty()).then(|| {
-            Box::new(Fields {
-                inside,
-                beside: Map::new(),
-            })
-        })))
+        Ok(Self((!inside.is_empty()).then(|| Box::new(Fields { inside, beside: Map::new() }))))
     }
 }

@@ -1,5 +1,164 @@
-//! What an agent's work costs.
+//! What an agent's work costs: tokens, time and tool calls, summed over its life.
 
+mod summary;
+mod trace;
 mod usage;
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde::{Serialize, Serializer};
+
+pub use summary::{AccumulatedMetrics, ExecutionStats, InvocationSummary, MetricsSummary, ToolInfo, ToolUsage};
+pub use trace::Trace;
 pub use usage::{ModelMetrics, Usage};
+
+use crate::message::{Message, ToolUse, random_uuid};
+
+/// What an agent's work has cost over its life. As JSON it is its [`summary`](Self::summary).
+///
+/// The sums keep everything; of invocations and traces the newest stay
+/// ([`AgentBuilder::trace_limit`](crate::AgentBuilder::trace_limit)), so that an agent may live for years.
+#[derive(Clone, Debug, Default)]
+pub struct EventLoopMetrics {
+    cycles: u64,
+    time: Duration,
+    tools: IndexMap<String, ToolMetrics>,
+    usage: Usage,
+    latency_ms: u64,
+    invocations: VecDeque<Arc<InvocationMetrics>>,
+    traces: VecDeque<Arc<Trace>>,
+    limit: usize,
+}
+
+#[derive(Clone, Debug)]
+struct ToolMetrics {
+    last_call: Arc<ToolUse>,
+    successes: u64,
+    errors: u64,
+    time: Duration,
+}
+
+#[derive(Clone, Debug, Default)]
+struct InvocationMetrics {
+    usage: Usage,
+    cycles: VecDeque<CycleMetrics>,
+}
+
+/// One model call of an invocation.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CycleMetrics {
+    /// Names the cycle.
+    pub event_loop_cycle_id: String,
+    /// Its tokens.
+    pub usage: Usage,
+}
+
+impl EventLoopMetrics {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+
+    /// How many times the model was called.
+    pub fn cycle_count(&self) -> u64 {
+        self.cycles
+    }
+
+    /// Tokens of all model calls.
+    pub fn accumulated_usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// How long all cycles took, tools included.
+    pub fn total_duration(&self) -> Duration {
+        self.time
+    }
+
+    /// The newest steps, oldest first, as many as the agent keeps.
+    pub fn traces(&self) -> impl Iterator<Item = &Trace> {
+        self.traces.iter().map(|trace| &**trace)
+    }
+
+    pub(crate) fn begin_invocation(&mut self) {
+        push_bounded(&mut self.invocations, Arc::default(), self.limit);
+    }
+
+    pub(crate) fn begin_cycle(&mut self) {
+        self.cycles += 1;
+        let trace = Trace::begin(format!("Cycle {}", self.cycles), None, None);
+        push_bounded(&mut self.traces, Arc::new(trace), self.limit);
+        let cycle = CycleMetrics { event_loop_cycle_id: random_uuid(), usage: Usage::default() };
+        let limit = self.limit;
+        if let Some(invocation) = self.invocations.back_mut() {
+            push_bounded(&mut Arc::make_mut(invocation).cycles, cycle, limit);
+        }
+    }
+
+    pub(crate) fn end_cycle(&mut self, took: Duration) {
+        self.time = self.time.saturating_add(took);
+        if let Some(trace) = self.traces.back_mut() {
+            Arc::make_mut(trace).end();
+        }
+    }
+
+    /// A model call's cost, whatever came of it.
+    pub(crate) fn add_usage(&mut self, usage: Usage, latency_ms: u64) {
+        self.usage.add(usage);
+        self.latency_ms = self.latency_ms.saturating_add(latency_ms);
+        if let Some(invocation) = self.invocations.back_mut().map(Arc::make_mut) {
+            invocation.usage.add(usage);
+            if let Some(cycle) = invocation.cycles.back_mut() {
+                cycle.usage.add(usage);
+            }
+        }
+    }
+
+    pub(crate) fn add_answer(&mut self, message: &Arc<Message>, took: Duration) {
+        let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) else { return };
+        let mut trace = Trace::begin("stream_messages".to_owned(), None, Some(cycle));
+        trace.start_time -= took.as_secs_f64();
+        trace.end_after(took.as_secs_f64());
+        trace.message = Some(Arc::clone(message));
+        cycle.children.push(trace);
+    }
+
+    /// A call of a tool that the agent has.
+    pub(crate) fn add_tool_call(&mut self, call: &Arc<ToolUse>, success: bool, took: Duration) {
+        if let Some(tool) = self.tools.get_mut(&call.name) {
+            tool.last_call = Arc::clone(call);
+        } else {
+            let first = ToolMetrics { last_call: Arc::clone(call), successes: 0, errors: 0, time: Duration::ZERO };
+            self.tools.insert(call.name.clone(), first);
+        }
+        if let Some(tool) = self.tools.get_mut(&call.name) {
+            if success {
+                tool.successes += 1;
+            } else {
+                tool.errors += 1;
+            }
+            tool.time = tool.time.saturating_add(took);
+        }
+        let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) else { return };
+        let raw_name = format!("{} - {}", call.name, call.tool_use_id);
+        let mut trace = Trace::begin(format!("Tool: {}", call.name), Some(raw_name), Some(cycle));
+        trace.start_time -= took.as_secs_f64();
+        trace.end_after(took.as_secs_f64());
+        cycle.children.push(trace);
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, limit: usize) {
+    while queue.len() >= limit.max(1) {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+impl Serialize for EventLoopMetrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.summary().serialize(serializer)
+    }
+}

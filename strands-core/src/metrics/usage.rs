@@ -64,12 +64,8 @@ impl Usage {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
-        self.cache_read_input_tokens =
-            sum(self.cache_read_input_tokens, other.cache_read_input_tokens);
-        self.cache_write_input_tokens = sum(
-            self.cache_write_input_tokens,
-            other.cache_write_input_tokens,
-        );
+        self.cache_read_input_tokens = sum(self.cache_read_input_tokens, other.cache_read_input_tokens);
+        self.cache_write_input_tokens = sum(self.cache_write_input_tokens, other.cache_write_input_tokens);
     }
 
     /// Every token of the prompt, cached or not.
@@ -77,10 +73,8 @@ impl Usage {
         if self.input_tokens.saturating_add(self.output_tokens) == self.total_tokens {
             return self.input_tokens;
         }
-        let cached = self
-            .cache_read_input_tokens
-            .unwrap_or(0)
-            .saturating_add(self.cache_write_input_tokens.unwrap_or(0));
+        let cached =
+            self.cache_read_input_tokens.unwrap_or(0).saturating_add(self.cache_write_input_tokens.unwrap_or(0));
         self.input_tokens.saturating_add(cached)
     }
 }
@@ -101,9 +95,6 @@ pub struct ModelMetrics {
 impl ModelMetrics {
     /// A call that took this long.
     pub fn new(latency_ms: u64) -> Self {
-        Self {
-            latency_ms,
-            time_to_first_byte_ms: None,
-        }
+        Self { latency_ms, time_to_first_byte_ms: None }
     }
 }

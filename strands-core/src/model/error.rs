@@ -174,15 +174,8 @@ impl fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.0.status.map(|status| format!("status {status}"));
         let request_id = self.0.request_id.as_ref().map(|id| format!("request {id}"));
-        let parts: Vec<_> = [status, self.0.code.clone(), request_id]
-            .into_iter()
-            .flatten()
-            .collect();
-        if parts.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", parts.join(", "))
-        }
+        let parts: Vec<_> = [status, self.0.code.clone(), request_id].into_iter().flatten().collect();
+        if parts.is_empty() { Ok(()) } else { write!(f, " ({})", parts.join(", ")) }
     }
 }
 
@@ -197,10 +190,7 @@ impl fmt::Display for ModelError {
                 )
             }
             Self::Overloaded { .. } => {
-                write!(
-                    f,
-                    "the model provider is overloaded or failing{detail}; ask again later"
-                )
+                write!(f, "the model provider is overloaded or failing{detail}; ask again later")
             }
             Self::Transport { .. } => {
                 write!(
@@ -225,23 +215,16 @@ impl fmt::Display for ModelError {
                 "the model provider refused the credentials{detail}; check the key, what it may do and the region"
             ),
             Self::InvalidRequest { .. } => {
-                write!(
-                    f,
-                    "the model provider refused the request{detail}; the error's body says why"
-                )
+                write!(f, "the model provider refused the request{detail}; the error's body says why")
             }
-            Self::ContentFiltered { .. } => write!(
-                f,
-                "a content filter of the model provider stopped the call{detail}"
-            ),
+            Self::ContentFiltered { .. } => {
+                write!(f, "a content filter of the model provider stopped the call{detail}")
+            }
             Self::ResponseTooLarge { limit, .. } => write!(
                 f,
                 "the model's answer exceeds {limit} bytes{detail}; raise `max_response_bytes` if it should be that large"
             ),
-            Self::Protocol { what, .. } => write!(
-                f,
-                "the model provider's answer was malformed{detail}: {what}"
-            ),
+            Self::Protocol { what, .. } => write!(f, "the model provider's answer was malformed{detail}: {what}"),
         }
     }
 }
@@ -255,17 +238,12 @@ impl StdError for ModelError {
 impl ModelError {
     /// A stream or body that does not follow the provider's protocol.
     pub fn protocol(what: impl Into<String>) -> Self {
-        Self::Protocol {
-            what: what.into(),
-            details: Box::default(),
-        }
+        Self::Protocol { what: what.into(), details: Box::default() }
     }
 
     /// A connection that failed.
     pub fn transport(source: impl Into<Source>) -> Self {
-        Self::Transport {
-            details: ErrorDetails::new().with_source(source).boxed(),
-        }
+        Self::Transport { details: ErrorDetails::new().with_source(source).boxed() }
     }
 
     /// What is known about the failed call.
@@ -287,21 +265,13 @@ impl ModelError {
     /// True when the same request may succeed later: throttling, overload, a failed connection, a timeout, or an answer
     /// that broke off.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Throttled { .. }
-                | Self::Overloaded { .. }
-                | Self::Transport { .. }
-                | Self::Timeout { .. }
-        )
+        matches!(self, Self::Throttled { .. } | Self::Overloaded { .. } | Self::Transport { .. } | Self::Timeout { .. })
     }
 
     /// How long the provider says to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after, .. } | Self::Overloaded { retry_after, .. } => {
-                *retry_after
-            }
+            Self::Throttled { retry_after, .. } | Self::Overloaded { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

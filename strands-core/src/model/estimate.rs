@@ -18,11 +18,8 @@ const SECOND_BYTES: u64 = 250_000;
 /// counts, and media by their size, which Strands leaves out.
 pub fn estimate_tokens(request: &ModelRequest<'_>) -> u64 {
     let system: u64 = request.system.iter().map(system_block).sum();
-    let tools: u64 = request
-        .tools
-        .iter()
-        .map(|spec| text(&spec.name) + text(&spec.description) + json(&spec.input_schema))
-        .sum();
+    let tools: u64 =
+        request.tools.iter().map(|spec| text(&spec.name) + text(&spec.description) + json(&spec.input_schema)).sum();
     let messages: u64 = request.messages.iter().map(|each| message(each)).sum();
     system + tools + messages
 }
@@ -48,18 +45,12 @@ fn block(block: &ContentBlock) -> u64 {
         ContentBlock::Audio(audio) => seconds(audio.source.bytes().map(|bytes| bytes.len())),
         ContentBlock::ToolUse(call) => text(&call.name) + json(&call.input),
         ContentBlock::ToolResult(result) => result.content.iter().map(result_content).sum(),
-        ContentBlock::Reasoning(reasoning) => reasoning
-            .reasoning_text
-            .as_ref()
-            .map_or(0, |thoughts| text(&thoughts.text)),
-        ContentBlock::CachePoint(_) => 0,
-        ContentBlock::GuardContent(guarded) => guarded
-            .text
-            .as_ref()
-            .map_or(IMAGE, |words| text(&words.text)),
-        ContentBlock::Citations(citations) => {
-            citations.content.iter().map(|part| text(&part.text)).sum()
+        ContentBlock::Reasoning(reasoning) => {
+            reasoning.reasoning_text.as_ref().map_or(0, |thoughts| text(&thoughts.text))
         }
+        ContentBlock::CachePoint(_) => 0,
+        ContentBlock::GuardContent(guarded) => guarded.text.as_ref().map_or(IMAGE, |words| text(&words.text)),
+        ContentBlock::Citations(citations) => citations.content.iter().map(|part| text(&part.text)).sum(),
         ContentBlock::Unknown(fields) => fields.values().map(json).sum(),
     }
 }
@@ -69,9 +60,7 @@ fn result_content(content: &ToolResultContent) -> u64 {
         ToolResultContent::Text(words) => text(words),
         ToolResultContent::Json(value) => json(value),
         ToolResultContent::Image(_) => IMAGE,
-        ToolResultContent::Document(document) => {
-            pages(document.source.bytes().map(|bytes| bytes.len()))
-        }
+        ToolResultContent::Document(document) => pages(document.source.bytes().map(|bytes| bytes.len())),
         ToolResultContent::Video(video) => seconds(video.source.bytes().map(|bytes| bytes.len())),
         ToolResultContent::Unknown(fields) => fields.values().map(json).sum(),
     }

@@ -102,11 +102,7 @@ pub struct ToolUseStart {
 impl ToolUseStart {
     /// A call of `name`.
     pub fn new(tool_use_id: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            tool_use_id: tool_use_id.into(),
-            name: name.into(),
-            reasoning_signature: None,
-        }
+        Self { tool_use_id: tool_use_id.into(), name: name.into(), reasoning_signature: None }
     }
 }
 
@@ -150,77 +146,47 @@ pub enum ReasoningDelta {
 impl StreamEvent {
     /// The answer begins.
     pub fn start() -> Self {
-        Self::MessageStart {
-            role: Role::Assistant,
-        }
+        Self::MessageStart { role: Role::Assistant }
     }
 
     /// A piece of text in block `index`.
     pub fn text(index: usize, text: impl Into<String>) -> Self {
-        Self::ContentBlockDelta {
-            content_block_index: index,
-            delta: BlockDelta::Text(text.into()),
-        }
+        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Text(text.into()) }
     }
 
     /// A piece of thought in block `index`.
     pub fn reasoning(index: usize, delta: ReasoningDelta) -> Self {
-        Self::ContentBlockDelta {
-            content_block_index: index,
-            delta: BlockDelta::ReasoningContent(delta),
-        }
+        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::ReasoningContent(delta) }
     }
 
     /// Block `index` is a call of a tool.
     pub fn tool_use(index: usize, start: ToolUseStart) -> Self {
-        Self::ContentBlockStart {
-            content_block_index: index,
-            start: BlockStart {
-                tool_use: Some(start),
-            },
-        }
+        Self::ContentBlockStart { content_block_index: index, start: BlockStart { tool_use: Some(start) } }
     }
 
     /// A piece of the arguments of the tool call in block `index`.
     pub fn tool_input(index: usize, input: impl Into<String>) -> Self {
-        let delta = BlockDelta::ToolUse(ToolUseDelta {
-            input: input.into(),
-        });
-        Self::ContentBlockDelta {
-            content_block_index: index,
-            delta,
-        }
+        let delta = BlockDelta::ToolUse(ToolUseDelta { input: input.into() });
+        Self::ContentBlockDelta { content_block_index: index, delta }
     }
 
     /// A place that the text of block `index` comes from.
     pub fn citation(index: usize, citation: Citation) -> Self {
-        Self::ContentBlockDelta {
-            content_block_index: index,
-            delta: BlockDelta::Citation(citation),
-        }
+        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Citation(citation) }
     }
 
     /// Block `index` is complete.
     pub fn block_stop(index: usize) -> Self {
-        Self::ContentBlockStop {
-            content_block_index: index,
-        }
+        Self::ContentBlockStop { content_block_index: index }
     }
 
     /// The answer is complete.
     pub fn stop(stop_reason: StopReason) -> Self {
-        Self::MessageStop {
-            stop_reason,
-            additional_model_response_fields: None,
-        }
+        Self::MessageStop { stop_reason, additional_model_response_fields: None }
     }
 
     /// What the answer cost.
     pub fn metadata(usage: Usage, metrics: ModelMetrics) -> Self {
-        Self::Metadata {
-            usage,
-            metrics,
-            trace: None,
-        }
+        Self::Metadata { usage, metrics, trace: None }
     }
 }

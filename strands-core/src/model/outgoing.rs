@@ -17,8 +17,7 @@ const INVALID_TOOL_NAME: &str = "INVALID_TOOL_NAME";
 pub fn outgoing_content(message: &Message) -> impl Iterator<Item = Cow<'_, ContentBlock>> {
     let assistant = message.role == Role::Assistant;
     let calls_tools = message.tool_uses().next().is_some();
-    let empty =
-        (assistant && message.content.is_empty()).then(|| Cow::Owned(ContentBlock::text(BLANK)));
+    let empty = (assistant && message.content.is_empty()).then(|| Cow::Owned(ContentBlock::text(BLANK)));
     let blocks = message.content.iter().filter_map(move |block| match block {
         ContentBlock::Text(text) if assistant && text.text.trim().is_empty() => {
             (!calls_tools).then(|| Cow::Owned(ContentBlock::text(BLANK)))

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Message, SystemBlock};
-use crate::tool::ToolSpec;
+use crate::tool::{Tool, ToolSpec};
 
 /// One request to a model.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +25,8 @@ pub struct ModelRequest<'a> {
 impl<'a> ModelRequest<'a> {
     /// A request without a system prompt or tools.
     pub fn new(messages: &'a [Arc<Message>]) -> Self {
-        static NO_TOOLS: std::sync::LazyLock<ToolSpecs> =
-            std::sync::LazyLock::new(ToolSpecs::default);
-        Self {
-            messages,
-            system: &[],
-            tools: &NO_TOOLS,
-            tool_choice: None,
-        }
+        static NO_TOOLS: std::sync::LazyLock<ToolSpecs> = std::sync::LazyLock::new(ToolSpecs::default);
+        Self { messages, system: &[], tools: &NO_TOOLS, tool_choice: None }
     }
 
     /// With a system prompt.
@@ -84,53 +78,59 @@ pub struct ToolSpecs {
 
 #[derive(Default)]
 struct Shared {
-    specs: Vec<Arc<ToolSpec>>,
+    tools: Vec<Described>,
     translations: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+}
+
+#[derive(Clone)]
+enum Described {
+    Spec(Arc<ToolSpec>),
+    Tool(Arc<dyn Tool>),
+}
+
+impl Described {
+    fn spec(&self) -> &ToolSpec {
+        match self {
+            Self::Spec(spec) => spec,
+            Self::Tool(tool) => tool.spec(),
+        }
+    }
 }
 
 impl ToolSpecs {
     /// The tools, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ToolSpec> {
-        self.shared.specs.iter().map(|spec| &**spec)
+        self.shared.tools.iter().map(Described::spec)
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.shared.specs.len()
+        self.shared.tools.len()
     }
 
     /// True when there are none.
     pub fn is_empty(&self) -> bool {
-        self.shared.specs.is_empty()
+        self.shared.tools.is_empty()
+    }
+
+    /// These tools and one more.
+    pub(crate) fn with(&self, spec: ToolSpec) -> Self {
+        let known = self.shared.tools.iter().cloned();
+        known.chain([Described::Spec(Arc::new(spec))]).collect()
     }
 
     /// What a provider made of these tools, made by `translate` the first time. `T` names the translation, so a provider
     /// keeps a type of its own for each form it needs.
-    pub fn translated<T: Send + Sync + 'static>(
-        &self,
-        translate: impl FnOnce(&Self) -> T,
-    ) -> Arc<T> {
+    pub fn translated<T: Send + Sync + 'static>(&self, translate: impl FnOnce(&Self) -> T) -> Arc<T> {
         let known = |translations: &[(TypeId, Arc<dyn Any + Send + Sync>)]| {
-            let (_, found) = translations
-                .iter()
-                .find(|(id, _)| *id == TypeId::of::<T>())?;
+            let (_, found) = translations.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
             Arc::clone(found).downcast::<T>().ok()
         };
-        if let Some(found) = known(
-            &self
-                .shared
-                .translations
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        ) {
+        if let Some(found) = known(&self.shared.translations.lock().unwrap_or_else(PoisonError::into_inner)) {
             return found;
         }
         let made = Arc::new(translate(self));
-        let mut translations = self
-            .shared
-            .translations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut translations = self.shared.translations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known(&translations) {
             return found;
         }
@@ -139,27 +139,26 @@ impl ToolSpecs {
     }
 }
 
-impl FromIterator<Arc<ToolSpec>> for ToolSpecs {
-    fn from_iter<I: IntoIterator<Item = Arc<ToolSpec>>>(specs: I) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                specs: specs.into_iter().collect(),
-                translations: Mutex::default(),
-            }),
-        }
+impl FromIterator<Described> for ToolSpecs {
+    fn from_iter<I: IntoIterator<Item = Described>>(tools: I) -> Self {
+        Self { shared: Arc::new(Shared { tools: tools.into_iter().collect(), translations: Mutex::default() }) }
     }
 }
 
 impl FromIterator<ToolSpec> for ToolSpecs {
     fn from_iter<I: IntoIterator<Item = ToolSpec>>(specs: I) -> Self {
-        specs.into_iter().map(Arc::new).collect()
+        specs.into_iter().map(Arc::new).map(Described::Spec).collect()
+    }
+}
+
+impl FromIterator<Arc<dyn Tool>> for ToolSpecs {
+    fn from_iter<I: IntoIterator<Item = Arc<dyn Tool>>>(tools: I) -> Self {
+        tools.into_iter().map(Described::Tool).collect()
     }
 }
 
 impl std::fmt::Debug for ToolSpecs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(|spec| &spec.name))
-            .finish()
+        f.debug_list().entries(self.iter().map(|spec| &spec.name)).finish()
     }
 }

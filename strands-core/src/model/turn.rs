@@ -1,13 +1,14 @@
 //! From events to a message: the one place where a model's answer is put together.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use crate::message::{
-    Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata,
-    ReasoningContent, Role, ToolUse, random_uuid,
+    Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata, ReasoningContent, Role, ToolUse,
+    random_uuid,
 };
 use crate::metrics::{ModelMetrics, Usage};
 
@@ -30,19 +31,9 @@ pub struct TurnBuilder {
 
 #[derive(Debug)]
 enum Partial {
-    Text {
-        text: String,
-        citations: Vec<Citation>,
-    },
-    ToolUse {
-        start: ToolUseStart,
-        input: String,
-    },
-    Reasoning {
-        text: String,
-        signature: String,
-        redacted: Vec<u8>,
-    },
+    Text { text: String, citations: Vec<Citation> },
+    ToolUse { start: ToolUseStart, input: String },
+    Reasoning { text: String, signature: String, redacted: Vec<u8> },
 }
 
 /// A model's whole answer.
@@ -63,6 +54,35 @@ pub struct Turn {
     pub response_fields: Option<Value>,
     /// What a guardrail wants the user's message to become.
     pub redact_user: Option<String>,
+}
+
+impl Turn {
+    /// An answer that no model gave.
+    pub(crate) fn said(message: Message) -> Self {
+        Self {
+            message,
+            stop_reason: StopReason::EndTurn,
+            usage: Usage::default(),
+            metrics: ModelMetrics::default(),
+            trace: None,
+            response_fields: None,
+            redact_user: None,
+        }
+    }
+
+    /// Fills in the timings that the provider did not report.
+    pub(crate) fn measured(&mut self, took: Duration, first_content: Option<Duration>) {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        if self.metrics.latency_ms == 0 {
+            self.metrics.latency_ms = milliseconds(took);
+        }
+        if self.metrics.time_to_first_byte_ms.is_none() {
+            self.metrics.time_to_first_byte_ms = first_content.map(milliseconds).filter(|measured| *measured > 0);
+        }
+        if let Some(metadata) = &mut self.message.metadata {
+            metadata.metrics = Some(self.metrics);
+        }
+    }
 }
 
 impl TurnBuilder {
@@ -91,47 +111,26 @@ impl TurnBuilder {
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
         match event {
             StreamEvent::MessageStart { .. } | StreamEvent::ContentBlockStop { .. } => {}
-            StreamEvent::ContentBlockStart {
-                content_block_index,
-                start,
-            } => {
+            StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
                     self.grow(start.name.len() + start.tool_use_id.len())?;
-                    let partial = Partial::ToolUse {
-                        start: start.clone(),
-                        input: String::new(),
-                    };
+                    let partial = Partial::ToolUse { start: start.clone(), input: String::new() };
                     self.blocks.push((*content_block_index, partial));
                 }
             }
-            StreamEvent::ContentBlockDelta {
-                content_block_index,
-                delta,
-            } => self.delta(*content_block_index, delta)?,
-            StreamEvent::MessageStop {
-                stop_reason,
-                additional_model_response_fields,
-            } => {
+            StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
+            StreamEvent::MessageStop { stop_reason, additional_model_response_fields } => {
                 self.stop_reason = Some(stop_reason.clone());
-                self.response_fields
-                    .clone_from(additional_model_response_fields);
+                self.response_fields.clone_from(additional_model_response_fields);
             }
-            StreamEvent::Metadata {
-                usage,
-                metrics,
-                trace,
-            } => {
+            StreamEvent::Metadata { usage, metrics, trace } => {
                 self.usage = *usage;
                 self.metrics = *metrics;
                 self.trace.clone_from(trace);
             }
-            StreamEvent::RedactContent {
-                redact_user_content_message,
-                redact_assistant_content_message,
-            } => {
+            StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
                 self.redact_user.clone_from(redact_user_content_message);
-                self.redact_assistant
-                    .clone_from(redact_assistant_content_message);
+                self.redact_assistant.clone_from(redact_assistant_content_message);
             }
         }
         Ok(())
@@ -146,7 +145,7 @@ impl TurnBuilder {
                 }
             }
             BlockDelta::Citation(citation) => {
-                self.grow(std::mem::size_of::<Citation>())?;
+                self.grow(size_of::<Citation>())?;
                 if let Partial::Text { citations, .. } = self.block(index, Kind::Text) {
                     citations.push(citation.clone());
                 }
@@ -156,12 +155,7 @@ impl TurnBuilder {
                     ReasoningDelta::Text(piece) | ReasoningDelta::Signature(piece) => piece.len(),
                     ReasoningDelta::RedactedContent(piece) => piece.len(),
                 })?;
-                if let Partial::Reasoning {
-                    text,
-                    signature,
-                    redacted,
-                } = self.block(index, Kind::Reasoning)
-                {
+                if let Partial::Reasoning { text, signature, redacted } = self.block(index, Kind::Reasoning) {
                     match piece {
                         ReasoningDelta::Text(piece) => text.push_str(piece),
                         ReasoningDelta::Signature(piece) => signature.push_str(piece),
@@ -171,14 +165,10 @@ impl TurnBuilder {
             }
             BlockDelta::ToolUse(piece) => {
                 self.grow(piece.input.len())?;
-                let open = self
-                    .blocks
-                    .iter_mut()
-                    .rev()
-                    .find_map(|(at, partial)| match partial {
-                        Partial::ToolUse { input, .. } if *at == index => Some(input),
-                        _ => None,
-                    });
+                let open = self.blocks.iter_mut().rev().find_map(|(at, partial)| match partial {
+                    Partial::ToolUse { input, .. } if *at == index => Some(input),
+                    _ => None,
+                });
                 let Some(input) = open else {
                     return Err(ModelError::protocol(format!(
                         "block {index} has tool arguments but no tool call began there"
@@ -193,20 +183,14 @@ impl TurnBuilder {
     fn grow(&mut self, by: usize) -> Result<(), ModelError> {
         self.bytes = self.bytes.saturating_add(by);
         if self.bytes > self.max_bytes {
-            return Err(ModelError::ResponseTooLarge {
-                limit: self.max_bytes,
-                details: Box::default(),
-            });
+            return Err(ModelError::ResponseTooLarge { limit: self.max_bytes, details: Box::default() });
         }
         Ok(())
     }
 
     /// The open block of this kind at `index`. Text and reasoning begin with their first delta.
     fn block(&mut self, index: usize, kind: Kind) -> &mut Partial {
-        let found = self
-            .blocks
-            .iter()
-            .rposition(|(at, partial)| *at == index && kind.fits(partial));
+        let found = self.blocks.iter().rposition(|(at, partial)| *at == index && kind.fits(partial));
         let position = found.unwrap_or(self.blocks.len());
         if found.is_none() {
             self.blocks.push((index, kind.begin()));
@@ -221,6 +205,16 @@ impl TurnBuilder {
         !self.blocks.is_empty()
     }
 
+    /// True once the model has said why it stopped.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.stop_reason.is_some()
+    }
+
+    /// What the answer has cost as far as the provider has said.
+    pub(crate) fn usage(&self) -> Usage {
+        self.usage
+    }
+
     /// The whole answer.
     ///
     /// # Errors
@@ -229,15 +223,10 @@ impl TurnBuilder {
     /// [`ModelError::Protocol`] when the model is said to call tools but calls none and says nothing.
     pub fn finish(self) -> Result<Turn, ModelError> {
         let Some(stop_reason) = self.stop_reason else {
-            return Err(ModelError::transport(
-                "the stream ended before its stop event",
-            ));
+            return Err(ModelError::transport("the stream ended before its stop event"));
         };
-        let mut content: Vec<ContentBlock> = self
-            .blocks
-            .into_iter()
-            .filter_map(|(_, partial)| partial.finish())
-            .collect();
+        let mut content: Vec<ContentBlock> =
+            self.blocks.into_iter().filter_map(|(_, partial)| partial.finish()).collect();
         unique_ids(&mut content);
         let stop_reason = settle(stop_reason, &mut content)?;
         if let Some(replacement) = self.redact_assistant {
@@ -263,15 +252,10 @@ impl TurnBuilder {
     /// What had been said when the answer was cut short: its text. Thoughts without their signature and calls without
     /// all their arguments are of no use to anybody.
     pub fn into_partial(self) -> (Message, Usage) {
-        let text = self
-            .blocks
-            .into_iter()
-            .filter_map(|(_, partial)| match partial {
-                Partial::Text { text, .. } if !text.trim().is_empty() => {
-                    Some(ContentBlock::text(text))
-                }
-                _ => None,
-            });
+        let text = self.blocks.into_iter().filter_map(|(_, partial)| match partial {
+            Partial::Text { text, .. } if !text.trim().is_empty() => Some(ContentBlock::text(text)),
+            _ => None,
+        });
         (Message::new(Role::Assistant, text), self.usage)
     }
 }
@@ -284,23 +268,15 @@ enum Kind {
 
 impl Kind {
     fn fits(self, partial: &Partial) -> bool {
-        matches!(
-            (self, partial),
-            (Self::Text, Partial::Text { .. }) | (Self::Reasoning, Partial::Reasoning { .. })
-        )
+        matches!((self, partial), (Self::Text, Partial::Text { .. }) | (Self::Reasoning, Partial::Reasoning { .. }))
     }
 
     fn begin(self) -> Partial {
         match self {
-            Self::Text => Partial::Text {
-                text: String::new(),
-                citations: Vec::new(),
-            },
-            Self::Reasoning => Partial::Reasoning {
-                text: String::new(),
-                signature: String::new(),
-                redacted: Vec::new(),
-            },
+            Self::Text => Partial::Text { text: String::new(), citations: Vec::new() },
+            Self::Reasoning => {
+                Partial::Reasoning { text: String::new(), signature: String::new(), redacted: Vec::new() }
+            }
         }
     }
 }
@@ -316,19 +292,14 @@ impl Partial {
                 content: vec![CitationText::new(text)],
                 ..CitationsContent::default()
             })),
-            Self::Reasoning {
-                text,
-                signature,
-                redacted,
-            } => {
+            Self::Reasoning { text, signature, redacted } => {
                 let mut reasoning = if text.is_empty() && signature.is_empty() {
                     ReasoningContent::default()
                 } else {
                     ReasoningContent::text(text, (!signature.is_empty()).then_some(signature))
                 };
                 reasoning.redacted_content = (!redacted.is_empty()).then(|| redacted.into());
-                (reasoning != ReasoningContent::default())
-                    .then_some(ContentBlock::Reasoning(reasoning))
+                (reasoning != ReasoningContent::default()).then_some(ContentBlock::Reasoning(reasoning))
             }
             Self::ToolUse { start, input } => {
                 let mut call = ToolUse::new(start.tool_use_id, start.name, parse_input(input));
@@ -366,17 +337,13 @@ fn unique_ids(content: &mut [ContentBlock]) {
 
 /// Makes the stop reason and the content agree: tools run exactly when there are calls and the model meant to make them.
 fn settle(stop_reason: StopReason, content: &mut [ContentBlock]) -> Result<StopReason, ModelError> {
-    let calls = content
-        .iter()
-        .any(|block| matches!(block, ContentBlock::ToolUse(_)));
+    let calls = content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_)));
     match stop_reason {
-        StopReason::ToolUse if !calls && content.is_empty() => Err(ModelError::protocol(
-            "the model stopped to use tools but named none",
-        )),
-        StopReason::ToolUse if !calls => Ok(StopReason::EndTurn),
-        StopReason::ToolUse | StopReason::EndTurn | StopReason::StopSequence if calls => {
-            Ok(StopReason::ToolUse)
+        StopReason::ToolUse if !calls && content.is_empty() => {
+            Err(ModelError::protocol("the model stopped to use tools but named none"))
         }
+        StopReason::ToolUse if !calls => Ok(StopReason::EndTurn),
+        StopReason::ToolUse | StopReason::EndTurn | StopReason::StopSequence if calls => Ok(StopReason::ToolUse),
         stopped if calls => {
             for block in content {
                 if let ContentBlock::ToolUse(call) = block {
@@ -395,9 +362,7 @@ fn unfinished(tool: &str, stopped: &StopReason) -> String {
     match stopped {
         // The words of Strands, which histories of both sides hold.
         StopReason::MaxTokens => {
-            format!(
-                "The selected tool {tool}'s tool use was incomplete due to maximum token limits being reached."
-            )
+            format!("The selected tool {tool}'s tool use was incomplete due to maximum token limits being reached.")
         }
         stopped => {
             format!("The selected tool {tool} was not run because the turn ended with {stopped}.")
@@ -439,11 +404,7 @@ mod tests {
             StreamEvent::stop(StopReason::ToolUse),
         ])
         .unwrap();
-        let inputs: Vec<_> = turn
-            .message
-            .tool_uses()
-            .map(|call| call.input.clone())
-            .collect();
+        let inputs: Vec<_> = turn.message.tool_uses().map(|call| call.input.clone()).collect();
         assert_eq!(inputs, [json!({"at": 1}), json!({"at": 2})]);
     }
 
@@ -456,15 +417,8 @@ mod tests {
 
     #[test]
     fn stopping_for_tools_without_any_is_an_error_unless_something_was_said() {
-        assert!(matches!(
-            turn([StreamEvent::stop(StopReason::ToolUse)]),
-            Err(ModelError::Protocol { .. })
-        ));
-        let said = turn([
-            StreamEvent::text(0, "hi"),
-            StreamEvent::stop(StopReason::ToolUse),
-        ])
-        .unwrap();
+        assert!(matches!(turn([StreamEvent::stop(StopReason::ToolUse)]), Err(ModelError::Protocol { .. })));
+        let said = turn([StreamEvent::text(0, "hi"), StreamEvent::stop(StopReason::ToolUse)]).unwrap();
         assert_eq!(said.stop_reason, StopReason::EndTurn);
     }
 
@@ -474,26 +428,14 @@ mod tests {
         events.push(StreamEvent::stop(StopReason::EndTurn));
         let turn = turn(events).unwrap();
         assert_eq!(turn.stop_reason, StopReason::ToolUse);
-        assert_eq!(
-            turn.message.tool_uses().next().unwrap().input,
-            json!("{\"at\": ")
-        );
+        assert_eq!(turn.message.tool_uses().next().unwrap().input, json!("{\"at\": "));
     }
 
     #[test]
     fn calls_without_an_id_or_with_a_repeated_one_get_their_own() {
-        let mut events: Vec<_> = ["", "a", "a"]
-            .iter()
-            .enumerate()
-            .flat_map(|(at, id)| call(at, id, ""))
-            .collect();
+        let mut events: Vec<_> = ["", "a", "a"].iter().enumerate().flat_map(|(at, id)| call(at, id, "")).collect();
         events.push(StreamEvent::stop(StopReason::ToolUse));
-        let ids: HashSet<_> = turn(events)
-            .unwrap()
-            .message
-            .tool_uses()
-            .map(|call| call.tool_use_id.clone())
-            .collect();
+        let ids: HashSet<_> = turn(events).unwrap().message.tool_uses().map(|call| call.tool_use_id.clone()).collect();
         assert_eq!(ids.len(), 3);
         assert!(ids.contains("a") && !ids.contains(""));
     }
@@ -513,10 +455,7 @@ mod tests {
     #[test]
     fn an_answer_is_bounded() {
         let endless = std::iter::repeat_with(|| StreamEvent::text(0, "x".repeat(100)));
-        assert!(matches!(
-            turn(endless),
-            Err(ModelError::ResponseTooLarge { limit: 1024, .. })
-        ));
+        assert!(matches!(turn(endless), Err(ModelError::ResponseTooLarge { limit: 1024, .. })));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{HostKey, HostValues, ToolError};
+use crate::agent::AgentEvent;
 use crate::interrupt::Interrupt;
 use crate::message::ToolUse;
 use crate::state::AgentState;
@@ -26,22 +27,13 @@ pub(crate) struct ContextParts {
     pub(crate) state: AgentState,
     pub(crate) cancellation: CancellationToken,
     /// `None` when nobody listens.
-    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+    pub(crate) progress: Option<mpsc::Sender<AgentEvent>>,
     pub(crate) answers: Arc<HashMap<String, Value>>,
-}
-
-/// What a tool says while it runs.
-#[derive(Debug)]
-pub(crate) struct Progress {
-    pub(crate) tool_use: Arc<ToolUse>,
-    pub(crate) data: Value,
 }
 
 impl ToolContext {
     pub(crate) fn new(parts: ContextParts) -> Self {
-        Self {
-            parts: Arc::new(parts),
-        }
+        Self { parts: Arc::new(parts) }
     }
 
     /// The id of the call.
@@ -78,10 +70,7 @@ impl ToolContext {
     ///
     /// [`ToolError`] when nobody injected a `T`.
     pub fn lend_arc<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, ToolError> {
-        self.parts
-            .host
-            .lend_arc()
-            .ok_or_else(|| self.missing::<T>())
+        self.parts.host.lend_arc().ok_or_else(|| self.missing::<T>())
     }
 
     fn missing<T>(&self) -> ToolError {
@@ -132,12 +121,9 @@ impl ToolContext {
         Ok(())
     }
 
-    fn say(&self, data: &impl Serialize) -> Result<Progress, ToolError> {
+    fn say(&self, data: &impl Serialize) -> Result<AgentEvent, ToolError> {
         let data = serde_json::to_value(data).map_err(ToolError::from_source)?;
-        Ok(Progress {
-            tool_use: Arc::clone(&self.parts.tool_use),
-            data,
-        })
+        Ok(AgentEvent::ToolProgress { tool_use: Arc::clone(&self.parts.tool_use), data })
     }
 
     /// Asks a human. Returns the answer where there is one; otherwise returns an error that the tool passes on with `?`,

@@ -35,41 +35,27 @@ pub(crate) enum ToolErrorKind {
 impl ToolError {
     /// The tool failed; the model reads `text`.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            kind: ToolErrorKind::Failed,
-            text: text.into(),
-            explicit: true,
-            source: None,
-        }
+        Self { kind: ToolErrorKind::Failed, text: text.into(), explicit: true, source: None }
     }
 
     /// The arguments are not what the tool takes; the model reads `text`, which says which and why.
     pub fn invalid_input(text: impl Into<String>) -> Self {
-        Self {
-            kind: ToolErrorKind::InvalidInput,
-            ..Self::new(text)
-        }
+        Self { kind: ToolErrorKind::InvalidInput, ..Self::new(text) }
     }
 
     /// The tool can't go on before a human answers.
     pub fn interrupt(interrupt: Interrupt) -> Self {
         let text = format!("waiting for an answer to `{}`", interrupt.name);
-        Self {
-            kind: ToolErrorKind::Interrupt(Box::new(interrupt)),
-            ..Self::new(text)
-        }
+        Self { kind: ToolErrorKind::Interrupt(Box::new(interrupt)), ..Self::new(text) }
     }
 
     /// Any error. The model reads its `Display` but not its sources; a `ToolError` is taken as it is.
     pub fn from_source(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match source.into().downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => Self {
-                kind: ToolErrorKind::Failed,
-                text: source.to_string(),
-                explicit: false,
-                source: Some(source),
-            },
+            Err(source) => {
+                Self { kind: ToolErrorKind::Failed, text: source.to_string(), explicit: false, source: Some(source) }
+            }
         }
     }
 

@@ -15,11 +15,7 @@ pub struct HostKey {
 impl HostKey {
     /// The key of `T`.
     pub const fn of<T: Send + Sync + 'static>() -> Self {
-        Self {
-            value: TypeId::of::<T>,
-            shared: TypeId::of::<Arc<T>>,
-            name: type_name::<T>,
-        }
+        Self { value: TypeId::of::<T>, shared: TypeId::of::<Arc<T>>, name: type_name::<T> }
     }
 
     /// The type, in words.
@@ -60,15 +56,11 @@ impl HostValues {
 
     /// For this invocation only, in front of the agent's own.
     pub(crate) fn insert_for_invocation<T: Send + Sync + 'static>(&mut self, value: T) {
-        Arc::make_mut(self.invocation.get_or_insert_default())
-            .insert(TypeId::of::<T>(), Arc::new(value));
+        Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Arc::new(value));
     }
 
     fn find(&self, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
-        self.invocation
-            .as_ref()
-            .and_then(|values| values.get(&id))
-            .or_else(|| self.agent.get(&id))
+        self.invocation.as_ref().and_then(|values| values.get(&id)).or_else(|| self.agent.get(&id))
     }
 
     pub(crate) fn contains(&self, key: &HostKey) -> bool {
@@ -76,36 +68,19 @@ impl HostValues {
     }
 
     pub(crate) fn lend<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        let owned = self
-            .find(TypeId::of::<T>())
-            .and_then(|value| value.downcast_ref::<T>());
-        owned.or_else(|| {
-            self.find(TypeId::of::<Arc<T>>())?
-                .downcast_ref::<Arc<T>>()
-                .map(|shared| &**shared)
-        })
+        let owned = self.find(TypeId::of::<T>()).and_then(|value| value.downcast_ref::<T>());
+        owned.or_else(|| self.find(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().map(|shared| &**shared))
     }
 
     pub(crate) fn lend_arc<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let owned = self
-            .find(TypeId::of::<T>())
-            .and_then(|value| Arc::clone(value).downcast::<T>().ok());
-        owned.or_else(|| {
-            self.find(TypeId::of::<Arc<T>>())?
-                .downcast_ref::<Arc<T>>()
-                .cloned()
-        })
+        let owned = self.find(TypeId::of::<T>()).and_then(|value| Arc::clone(value).downcast::<T>().ok());
+        owned.or_else(|| self.find(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().cloned())
     }
 }
 
 impl std::fmt::Debug for HostValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The values are the program's: they may hold secrets.
-        write!(
-            f,
-            "HostValues({} + {})",
-            self.agent.len(),
-            self.invocation.as_ref().map_or(0, |values| values.len())
-        )
+        write!(f, "HostValues({} + {})", self.agent.len(), self.invocation.as_ref().map_or(0, |values| values.len()))
     }
 }

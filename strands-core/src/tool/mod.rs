@@ -3,6 +3,7 @@
 mod context;
 mod error;
 mod host;
+pub(crate) mod macro_support;
 mod output;
 mod schema_check;
 mod set;
@@ -13,10 +14,9 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
-pub(crate) use context::{ContextParts, Progress};
+pub(crate) use context::ContextParts;
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
-pub(crate) use error::ToolErrorKind;
 pub use host::HostKey;
 pub(crate) use host::HostValues;
 pub use output::{IntoToolOutput, ToolOutput};
@@ -57,11 +57,7 @@ pub trait Tool: Send + Sync {
     }
 
     /// Does it. `input` is a JSON object.
-    fn call<'a>(
-        &'a self,
-        ctx: &'a ToolContext,
-        input: Value,
-    ) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
+    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 }
 
 macro_rules! forward_tool {
@@ -107,8 +103,6 @@ where
     I::Item: Tool + 'static,
 {
     fn into_tools(self) -> Vec<Arc<dyn Tool>> {
-        self.into_iter()
-            .map(|tool| Arc::new(tool) as Arc<dyn Tool>)
-            .collect()
+        self.into_iter().map(|tool| Arc::new(tool) as Arc<dyn Tool>).collect()
     }
 }

@@ -16,10 +16,7 @@ pub struct ToolOutput {
 impl ToolOutput {
     /// These pieces.
     pub fn new(content: impl IntoIterator<Item = impl Into<ToolResultContent>>) -> Self {
-        Self {
-            content: content.into_iter().map(Into::into).collect(),
-            status: ToolResultStatus::Success,
-        }
+        Self { content: content.into_iter().map(Into::into).collect(), status: ToolResultStatus::Success }
     }
 
     /// A text.
@@ -46,10 +43,7 @@ impl ToolOutput {
 
     /// Bad news: the model is told that the tool could not do what it was asked, and why.
     pub fn error(text: impl Into<String>) -> Self {
-        Self {
-            status: ToolResultStatus::Error,
-            ..Self::text(text)
-        }
+        Self { status: ToolResultStatus::Error, ..Self::text(text) }
     }
 
     /// The pieces.

@@ -11,16 +11,8 @@ const MAX_DEPTH: usize = 64;
 /// Checks `value` against `schema`; each mistake is named by its path.
 pub(crate) fn check(schema: &Value, value: &Value) -> Result<(), String> {
     let mut mistakes = Vec::new();
-    Checker {
-        root: schema,
-        mistakes: &mut mistakes,
-    }
-    .check(schema, value, "", 0);
-    if mistakes.is_empty() {
-        Ok(())
-    } else {
-        Err(mistakes.join("; "))
-    }
+    Checker { root: schema, mistakes: &mut mistakes }.check(schema, value, "", 0);
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes.join("; ")) }
 }
 
 struct Checker<'a> {
@@ -30,21 +22,13 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn mistake(&mut self, path: &str, what: impl std::fmt::Display) {
-        let path = if path.is_empty() {
-            "the arguments"
-        } else {
-            path
-        };
+        let path = if path.is_empty() { "the arguments" } else { path };
         self.mistakes.push(format!("`{path}`: {what}"));
     }
 
     fn fits(&self, schema: &Value, value: &Value, path: &str, depth: usize) -> bool {
         let mut mistakes = Vec::new();
-        Checker {
-            root: self.root,
-            mistakes: &mut mistakes,
-        }
-        .check(schema, value, path, depth);
+        Checker { root: self.root, mistakes: &mut mistakes }.check(schema, value, path, depth);
         mistakes.is_empty()
     }
 
@@ -54,10 +38,7 @@ impl Checker<'_> {
             Value::Object(schema) if depth < MAX_DEPTH => schema,
             _ => return,
         };
-        if let Some(pointer) = schema
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|to| to.strip_prefix('#'))
+        if let Some(pointer) = schema.get("$ref").and_then(Value::as_str).and_then(|to| to.strip_prefix('#'))
             && let Some(target) = self.root.pointer(pointer)
         {
             self.check(target, value, path, depth + 1);
@@ -65,19 +46,13 @@ impl Checker<'_> {
         if let Some(expected) = schema.get("type")
             && !has_type(expected, value)
         {
-            return self.mistake(
-                path,
-                format_args!("expected {}, got {}", in_words(expected), kind(value)),
-            );
+            return self.mistake(path, format_args!("expected {}, got {}", in_words(expected), kind(value)));
         }
         if let Some(Value::Array(allowed)) = schema.get("enum")
             && !allowed.contains(value)
         {
             let allowed: Vec<_> = allowed.iter().map(Value::to_string).collect();
-            self.mistake(
-                path,
-                format_args!("{value} is not one of {}", allowed.join(", ")),
-            );
+            self.mistake(path, format_args!("{value} is not one of {}", allowed.join(", ")));
         }
         if let Some(expected) = schema.get("const")
             && expected != value
@@ -94,35 +69,20 @@ impl Checker<'_> {
         }
     }
 
-    fn combinations(
-        &mut self,
-        schema: &Map<String, Value>,
-        value: &Value,
-        path: &str,
-        depth: usize,
-    ) {
+    fn combinations(&mut self, schema: &Map<String, Value>, value: &Value, path: &str, depth: usize) {
         let list = |name: &str| schema.get(name).and_then(Value::as_array);
         for part in list("allOf").into_iter().flatten() {
             self.check(part, value, path, depth + 1);
         }
         if let Some(choices) = list("anyOf")
-            && !choices
-                .iter()
-                .any(|choice| self.fits(choice, value, path, depth + 1))
+            && !choices.iter().any(|choice| self.fits(choice, value, path, depth + 1))
         {
             self.mistake(path, "fits none of the forms that the schema allows");
         }
         if let Some(choices) = list("oneOf")
-            && choices
-                .iter()
-                .filter(|choice| self.fits(choice, value, path, depth + 1))
-                .count()
-                != 1
+            && choices.iter().filter(|choice| self.fits(choice, value, path, depth + 1)).count() != 1
         {
-            self.mistake(
-                path,
-                "must fit exactly one of the forms that the schema allows",
-            );
+            self.mistake(path, "must fit exactly one of the forms that the schema allows");
         }
         if let Some(refused) = schema.get("not")
             && self.fits(refused, value, path, depth + 1)
@@ -131,27 +91,11 @@ impl Checker<'_> {
         }
     }
 
-    fn object(
-        &mut self,
-        schema: &Map<String, Value>,
-        object: &Map<String, Value>,
-        path: &str,
-        depth: usize,
-    ) {
+    fn object(&mut self, schema: &Map<String, Value>, object: &Map<String, Value>, path: &str, depth: usize) {
         let at = |name: &str| {
-            if path.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{path}.{name}")
-            }
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
         };
-        for name in schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !object.contains_key(name) {
                 self.mistake(&at(name), "required");
             }
@@ -163,33 +107,17 @@ impl Checker<'_> {
             } else if schema.contains_key("patternProperties") {
                 // What its patterns cover, the tool checks.
             } else if let Some(Value::Bool(false)) = schema.get("additionalProperties") {
-                let known: Vec<_> = properties
-                    .into_iter()
-                    .flat_map(Map::keys)
-                    .map(String::as_str)
-                    .collect();
-                self.mistake(
-                    &at(name),
-                    format_args!("unknown; expected one of {}", known.join(", ")),
-                );
+                let known: Vec<_> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                self.mistake(&at(name), format_args!("unknown; expected one of {}", known.join(", ")));
             } else if let Some(others) = schema.get("additionalProperties") {
                 self.check(others, value, &at(name), depth + 1);
             }
         }
-        self.bounds(
-            schema,
-            "Properties",
-            object.len() as f64,
-            path,
-            "properties",
-        );
+        self.bounds(schema, "Properties", object.len() as f64, path, "properties");
     }
 
     fn array(&mut self, schema: &Map<String, Value>, items: &[Value], path: &str, depth: usize) {
-        let first = schema
-            .get("prefixItems")
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice);
+        let first = schema.get("prefixItems").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         for (index, item) in items.iter().enumerate() {
             if let Some(schema) = first.get(index).or_else(|| schema.get("items")) {
                 self.check(schema, item, &format!("{path}[{index}]"), depth + 1);
@@ -197,23 +125,14 @@ impl Checker<'_> {
         }
         self.bounds(schema, "Items", items.len() as f64, path, "items");
         if schema.get("uniqueItems") == Some(&Value::Bool(true))
-            && items
-                .iter()
-                .enumerate()
-                .any(|(index, item)| items.iter().take(index).any(|earlier| earlier == item))
+            && items.iter().enumerate().any(|(index, item)| items.iter().take(index).any(|earlier| earlier == item))
         {
             self.mistake(path, "its items must differ");
         }
     }
 
     fn string(&mut self, schema: &Map<String, Value>, text: &str, path: &str) {
-        self.bounds(
-            schema,
-            "Length",
-            text.chars().count() as f64,
-            path,
-            "characters",
-        );
+        self.bounds(schema, "Length", text.chars().count() as f64, path, "characters");
         if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
             && Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text))
         {
@@ -221,14 +140,7 @@ impl Checker<'_> {
         }
     }
 
-    fn bounds(
-        &mut self,
-        schema: &Map<String, Value>,
-        what: &str,
-        actual: f64,
-        path: &str,
-        unit: &str,
-    ) {
+    fn bounds(&mut self, schema: &Map<String, Value>, what: &str, actual: f64, path: &str, unit: &str) {
         let bound = |name: &str| schema.get(&format!("{name}{what}")).and_then(Value::as_f64);
         if let Some(least) = bound("min").filter(|least| actual < *least) {
             self.mistake(path, format_args!("needs at least {least} {unit}"));
@@ -264,11 +176,7 @@ impl Checker<'_> {
 fn has_type(expected: &Value, value: &Value) -> bool {
     match expected {
         Value::String(name) => match name.as_str() {
-            "integer" => {
-                value.is_i64()
-                    || value.is_u64()
-                    || value.as_f64().is_some_and(|number| number.fract() == 0.0)
-            }
+            "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
             "number" => value.is_number(),
             "string" => value.is_string(),
             "boolean" => value.is_boolean(),
@@ -285,11 +193,7 @@ fn has_type(expected: &Value, value: &Value) -> bool {
 fn in_words(expected: &Value) -> String {
     match expected {
         Value::String(name) => name.clone(),
-        Value::Array(names) => names
-            .iter()
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(" or "),
+        Value::Array(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
         other => other.to_string(),
     }
 }
@@ -348,14 +252,8 @@ mod tests {
 
     #[test]
     fn a_value_of_the_wrong_type_is_not_looked_into() {
-        assert_eq!(
-            check(&schema(), &json!([])).unwrap_err(),
-            "`the arguments`: expected object, got an array"
-        );
-        assert_eq!(
-            check(&schema(), &json!({"city": 1})).unwrap_err(),
-            "`city`: expected string, got number 1"
-        );
+        assert_eq!(check(&schema(), &json!([])).unwrap_err(), "`the arguments`: expected object, got an array");
+        assert_eq!(check(&schema(), &json!({"city": 1})).unwrap_err(), "`city`: expected string, got number 1");
     }
 
     #[test]

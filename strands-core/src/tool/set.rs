@@ -15,7 +15,7 @@ pub struct ToolSet {
 }
 
 /// Why tools can't be given to one agent.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
     /// A name that providers refuse.
@@ -25,9 +25,7 @@ pub enum ToolSetError {
         name: String,
     },
     /// Two tools that the model could not tell apart.
-    #[error(
-        "two tools are called `{first}` and `{second}`; rename one, or give their toolset a prefix"
-    )]
+    #[error("two tools are called `{first}` and `{second}`; rename one, or give their toolset a prefix")]
     DuplicateTool {
         /// The name of the tool that came first.
         first: String,
@@ -35,9 +33,7 @@ pub enum ToolSetError {
         second: String,
     },
     /// A schema that no provider accepts.
-    #[error(
-        "the input schema of tool `{name}` is not a JSON object; start with {{\"type\": \"object\"}}"
-    )]
+    #[error("the input schema of tool `{name}` is not a JSON object; start with {{\"type\": \"object\"}}")]
     InvalidSchema {
         /// The tool.
         name: String,
@@ -54,9 +50,7 @@ impl ToolSet {
         let mut by_name: IndexMap<String, Arc<dyn Tool>> = IndexMap::new();
         let mut alike: std::collections::HashMap<String, String> = std::collections::HashMap::new();
         for tool in tools {
-            let ToolSpec {
-                name, input_schema, ..
-            } = tool.spec();
+            let ToolSpec { name, input_schema, .. } = tool.spec();
             if !is_valid_tool_name(name) {
                 return Err(ToolSetError::InvalidName { name: name.clone() });
             }
@@ -64,18 +58,12 @@ impl ToolSet {
                 return Err(ToolSetError::InvalidSchema { name: name.clone() });
             }
             if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
-                return Err(ToolSetError::DuplicateTool {
-                    first,
-                    second: name.clone(),
-                });
+                return Err(ToolSetError::DuplicateTool { first, second: name.clone() });
             }
             by_name.insert(name.clone(), tool);
         }
-        let specs = by_name.values().map(|tool| tool.spec().clone()).collect();
-        Ok(Self {
-            tools: Arc::new(by_name),
-            specs,
-        })
+        let specs = by_name.values().map(Arc::clone).collect();
+        Ok(Self { tools: Arc::new(by_name), specs })
     }
 
     /// The tool of this name.

@@ -45,11 +45,7 @@ fn unwrap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error>
 
 impl ToolSpec {
     /// A tool by this name, for this purpose, with arguments that fit this schema.
-    pub fn new(
-        name: impl Into<String>,
-        description: impl Into<String>,
-        input_schema: Value,
-    ) -> Self {
+    pub fn new(name: impl Into<String>, description: impl Into<String>, input_schema: Value) -> Self {
         Self {
             name: name.into(),
             description: description.into(),
@@ -87,44 +83,23 @@ impl ToolSpec {
 #[non_exhaustive]
 pub struct ToolAnnotations {
     /// It changes nothing.
-    #[serde(
-        default,
-        rename = "readOnlyHint",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "readOnlyHint", skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
     /// What it changes can't be undone.
-    #[serde(
-        default,
-        rename = "destructiveHint",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "destructiveHint", skip_serializing_if = "Option::is_none")]
     pub destructive: Option<bool>,
     /// Calling it twice is the same as calling it once.
-    #[serde(
-        default,
-        rename = "idempotentHint",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "idempotentHint", skip_serializing_if = "Option::is_none")]
     pub idempotent: Option<bool>,
     /// It reaches things outside the program, such as the web.
-    #[serde(
-        default,
-        rename = "openWorldHint",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "openWorldHint", skip_serializing_if = "Option::is_none")]
     pub open_world: Option<bool>,
 }
 
 impl ToolAnnotations {
     /// Nothing said.
     pub const fn new() -> Self {
-        Self {
-            read_only: None,
-            destructive: None,
-            idempotent: None,
-            open_world: None,
-        }
+        Self { read_only: None, destructive: None, idempotent: None, open_world: None }
     }
 
     /// Whether it changes nothing.
@@ -175,11 +150,7 @@ pub struct ToolPolicy {
 impl ToolPolicy {
     /// No limit, beside others, without consent.
     pub const fn new() -> Self {
-        Self {
-            timeout: None,
-            exclusive: false,
-            approval: false,
-        }
+        Self { timeout: None, exclusive: false, approval: false }
     }
 
     /// With a limit on how long a call may take.
@@ -207,7 +178,5 @@ impl ToolPolicy {
 /// What every provider accepts as a tool's name: 1 to 64 of `a-z A-Z 0-9 _ -`.
 pub(crate) fn is_valid_tool_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }

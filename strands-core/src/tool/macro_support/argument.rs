@@ -24,14 +24,7 @@ pub struct Argument<T> {
 
 /// An argument of type `T` by this name.
 pub fn argument<T: ToolArg>(name: &'static str) -> Argument<T> {
-    Argument {
-        name,
-        schema: T::schema,
-        decode: T::decode,
-        absent: T::absent,
-        default: None,
-        checks: [None; 3],
-    }
+    Argument { name, schema: T::schema, decode: T::decode, absent: T::absent, default: None, checks: [None; 3] }
 }
 
 impl<T> Argument<T> {
@@ -158,7 +151,9 @@ fn whole_numbers(value: &Value) -> Option<Value> {
             let changed: Vec<_> = entries.values().map(whole_numbers).collect();
             changed.iter().any(Option::is_some).then(|| {
                 let values = changed.into_iter().zip(entries);
-                values.map(|(changed, (name, value))| (name.clone(), changed.unwrap_or_else(|| value.clone()))).collect()
+                values
+                    .map(|(changed, (name, value))| (name.clone(), changed.unwrap_or_else(|| value.clone())))
+                    .collect()
             })
         }
         _ => None,

@@ -90,7 +90,8 @@ impl Check {
             Self::Range { least, greatest } => {
                 let number = value.as_number()?;
                 let below = least.is_some_and(|least| least.compare(number).is_some_and(|order| order.is_lt()));
-                let above = greatest.is_some_and(|greatest| greatest.compare(number).is_some_and(|order| order.is_gt()));
+                let above =
+                    greatest.is_some_and(|greatest| greatest.compare(number).is_some_and(|order| order.is_gt()));
                 (below || above).then(|| format!("{number} is out of range, expected {}", interval(*least, *greatest)))
             }
             Self::Len { counted, least, greatest } => {
@@ -101,7 +102,8 @@ impl Check {
                     _ => return None,
                 };
                 let length = u64::try_from(length).unwrap_or(u64::MAX);
-                let fits = least.is_none_or(|least| length >= least) && greatest.is_none_or(|greatest| length <= greatest);
+                let fits =
+                    least.is_none_or(|least| length >= least) && greatest.is_none_or(|greatest| length <= greatest);
                 (!fits).then(|| format!("has {length} {unit}, expected {}", interval(*least, *greatest)))
             }
             Self::Pattern(pattern) => {
@@ -137,7 +139,12 @@ impl Check {
     }
 }
 
-fn tighten(schema: &mut Map<String, Value>, keyword: &str, bound: Option<Bound>, keeps: fn(std::cmp::Ordering) -> bool) {
+fn tighten(
+    schema: &mut Map<String, Value>,
+    keyword: &str,
+    bound: Option<Bound>,
+    keeps: fn(std::cmp::Ordering) -> bool,
+) {
     let Some(bound) = bound else { return };
     let own = schema.get(keyword).and_then(Value::as_number);
     if own.and_then(|own| bound.compare(own)).is_some_and(keeps) {

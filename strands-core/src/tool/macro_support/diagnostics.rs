@@ -17,7 +17,7 @@ use crate::tool::{FromContext, HostKey, IntoToolOutput, ToolContext, ToolError};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a tool argument",
     label = "the model can't supply this",
-    note = "a model argument is read by serde and described by schemars: derive `Deserialize` and `JsonSchema` for `{Self}`",
+    note = "a model argument is read by serde and described by schemars: derive both, `Deserialize` and `JsonSchema`",
     note = "to receive something from your program instead, take it by reference: `&{Self}`"
 )]
 pub trait ToolArg: Sized {
@@ -184,6 +184,28 @@ pub fn example<T: ExampleArg>(value: T) -> Option<Value> {
     value.to_json()
 }
 
+/// A type that a text literal can stand for.
+#[diagnostic::on_unimplemented(
+    message = "text cannot be the `default` or the `example` of a `{Self}`",
+    label = "this is not made of text",
+    note = "write a value of the argument's type; text is for types that implement `From<&str>`"
+)]
+pub trait TextArg {
+    fn of_text(text: &'static str) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: From<&'static str>> TextArg for T {
+    fn of_text(text: &'static str) -> Self {
+        text.into()
+    }
+}
+
+/// A text literal as a value of the argument's type.
+pub fn of_text<T: TextArg>(text: &'static str) -> T {
+    T::of_text(text)
+}
+
 /// A type that `range` can bound.
 #[diagnostic::on_unimplemented(
     message = "`range` cannot bound a `{Self}`",
@@ -219,16 +241,24 @@ pub trait LenArg {
 pub trait PatternArg {}
 
 macro_rules! numbers {
-    ($($number:ty)+) => { $(impl RangeArg for $number {})+ };
+    ($($number:ty)+) => {
+        $(
+            #[diagnostic::do_not_recommend]
+            impl RangeArg for $number {}
+        )+
+    };
 }
 
 numbers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
 
 macro_rules! lengths {
     ($($counted:ident of <$($generics:ident),*> $ty:ty;)+) => {
-        $(impl<$($generics),*> LenArg for $ty {
-            const COUNTED: Counted = Counted::$counted;
-        })+
+        $(
+            #[diagnostic::do_not_recommend]
+            impl<$($generics),*> LenArg for $ty {
+                const COUNTED: Counted = Counted::$counted;
+            }
+        )+
     };
 }
 
@@ -247,9 +277,16 @@ lengths! {
     Entries of <> serde_json::Map<String, Value>;
 }
 
+#[diagnostic::do_not_recommend]
 impl PatternArg for String {}
+
+#[diagnostic::do_not_recommend]
 impl PatternArg for Box<str> {}
+
+#[diagnostic::do_not_recommend]
 impl PatternArg for Arc<str> {}
+
+#[diagnostic::do_not_recommend]
 impl PatternArg for std::borrow::Cow<'_, str> {}
 
 #[diagnostic::do_not_recommend]

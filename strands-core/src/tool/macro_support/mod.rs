@@ -19,14 +19,17 @@ pub use futures_core::future::BoxFuture;
 pub use serde_json::Value;
 
 pub use answer::{
-    ConvertExplicit, ConvertOther, ConvertSerialize, JsonOfOther, JsonOfSerialize, SchemaOfResult,
-    SchemaOfValue, SplitResult, SplitValue, Tag,
+    ConvertExplicit, ConvertOther, ConvertSerialize, JsonOfOther, JsonOfSerialize, SchemaOfResult, SchemaOfValue,
+    SplitResult, SplitValue, Tag,
 };
 pub use argument::{Argument, Whole, argument, whole};
 pub use arguments::Arguments;
 pub use blocking::on_blocking_pool;
 pub use check::{Bound, Check, Pattern, len, pattern, range};
-pub use diagnostics::{example, host, taken};
+pub use diagnostics::{
+    ContextArg, Counted, ExampleArg, Host, HostArg, IntoToolError, LenArg, OutputSchema, PatternArg, RangeArg, Taken,
+    TextArg, ToolAnswer, ToolArg, example, host, of_text, taken,
+};
 pub use method_tool::{MethodTool, host_keys};
 pub use spec_builder::{Shown, SpecBuilder, doc_text};
 pub use std::boxed::Box;

@@ -159,10 +159,7 @@ pub(super) fn whole_schema(
 }
 
 /// A schema that stands alone, with the `$defs` it refers to.
-pub(super) fn stand_alone(
-    schema: fn(&mut SchemaGenerator) -> Schema,
-    generator: &mut SchemaGenerator,
-) -> Value {
+pub(super) fn stand_alone(schema: fn(&mut SchemaGenerator) -> Schema, generator: &mut SchemaGenerator) -> Value {
     let mut schema = object(schema(generator));
     schema.shift_remove("title");
     add_definitions(&mut schema, generator);

@@ -1,0 +1,273 @@
+//! How an agent is put together. A builder is a template: clone it, and build one agent per request.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::{Agent, AgentShared, BuildError, History};
+use crate::conversation::{ConversationManager, SlidingWindowConversationManager};
+use crate::event_loop::{Limits, RetryPolicy};
+use crate::hook::Hook;
+use crate::message::{Message, SystemBlock};
+use crate::metrics::EventLoopMetrics;
+use crate::model::Model;
+use crate::state::AgentState;
+use crate::tool::{HostKey, HostValues, Tool, ToolContext, ToolSet, ToolSetError, Toolset};
+
+const DEFAULT_TOOL_CONCURRENCY: usize = 64;
+const DEFAULT_MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+const DEFAULT_TRACE_LIMIT: usize = 64;
+
+/// Puts an [`Agent`] together. Clones are cheap: models, tools and schemas are shared.
+///
+/// ```
+/// use strands_core::{Agent, testing::ScriptedModel};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let template = Agent::builder().model(ScriptedModel::answering("hi")).system_prompt("Be brief.");
+/// let (mut one, mut other) = (template.clone().build().await?, template.build().await?);
+/// one.prompt("hello").await?;
+/// assert_eq!((one.messages().len(), other.messages().len()), (2, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct AgentBuilder {
+    agent_id: String,
+    name: String,
+    model: Option<Arc<dyn Model>>,
+    system: Vec<SystemBlock>,
+    tools: Vec<Arc<dyn Tool>>,
+    /// Made of the tools by the first clone that is built.
+    tool_set: Arc<OnceLock<Result<ToolSet, ToolSetError>>>,
+    host: HostValues,
+    injected_per_prompt: Vec<HostKey>,
+    messages: Vec<Arc<Message>>,
+    state: Map<String, Value>,
+    hooks: Vec<Arc<dyn Hook>>,
+    conversation: Arc<dyn ConversationManager>,
+    retry: RetryPolicy,
+    limits: Limits,
+    tool_concurrency: usize,
+    tool_timeout: Option<Duration>,
+    redact_tool_errors: bool,
+    max_response_bytes: usize,
+    trace_limit: usize,
+}
+
+impl Default for AgentBuilder {
+    fn default() -> Self {
+        static DEFAULT_CONVERSATION: std::sync::LazyLock<Arc<dyn ConversationManager>> =
+            std::sync::LazyLock::new(|| Arc::new(SlidingWindowConversationManager::default()));
+        Self {
+            agent_id: "default".to_owned(),
+            name: "Strands Agents".to_owned(),
+            model: None,
+            system: Vec::new(),
+            tools: Vec::new(),
+            tool_set: Arc::default(),
+            host: HostValues::default(),
+            injected_per_prompt: Vec::new(),
+            messages: Vec::new(),
+            state: Map::new(),
+            hooks: Vec::new(),
+            conversation: Arc::clone(&DEFAULT_CONVERSATION),
+            retry: RetryPolicy::new(),
+            limits: Limits::new(),
+            tool_concurrency: DEFAULT_TOOL_CONCURRENCY,
+            tool_timeout: None,
+            redact_tool_errors: false,
+            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            trace_limit: DEFAULT_TRACE_LIMIT,
+        }
+    }
+}
+
+impl AgentBuilder {
+    /// The model. The one thing that an agent can't be without.
+    pub fn model(mut self, model: impl Model + 'static) -> Self {
+        self.model = Some(Arc::new(model));
+        self
+    }
+
+    /// What the model is told before the conversation. Replaces an earlier one.
+    pub fn system_prompt(self, prompt: impl Into<String>) -> Self {
+        self.system_blocks([SystemBlock::Text(prompt.into())])
+    }
+
+    /// The system prompt in pieces, with cache points between them.
+    pub fn system_blocks(mut self, blocks: impl IntoIterator<Item = impl Into<SystemBlock>>) -> Self {
+        self.system = blocks.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a tool.
+    pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
+        self.tools.push(Arc::new(tool));
+        self.tool_set = Arc::default();
+        self
+    }
+
+    /// Adds tools that come together: a list such as `tools![GetWeather, BookTrip]`, or a type with `#[tools]`.
+    pub fn tools(mut self, tools: impl Toolset) -> Self {
+        self.tools.extend(tools.into_tools());
+        self.tool_set = Arc::default();
+        self
+    }
+
+    /// Lends a value to the tools: those with an argument `&T` borrow it. One value for each type; a value in an `Arc`
+    /// is lent as what it holds.
+    pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.host.insert(value);
+        self
+    }
+
+    /// Says that each prompt will inject a `T`, so that `build` does not miss it. The invocation does, before the first
+    /// model call.
+    pub fn injected_per_prompt<T: Send + Sync + 'static>(mut self) -> Self {
+        self.injected_per_prompt.push(HostKey::of::<T>());
+        self
+    }
+
+    /// A conversation to go on with. What is not valid input for a model is made so: tool calls get their results.
+    pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Arc<Message>>>) -> Self {
+        self.messages = messages.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The agent's state at the beginning. Each agent built has its own.
+    pub fn state(mut self, values: Map<String, Value>) -> Self {
+        self.state = values;
+        self
+    }
+
+    /// Adds a hook.
+    pub fn hook(mut self, hook: impl Hook + 'static) -> Self {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// What keeps the conversation inside the model's context window. The default is a
+    /// [`SlidingWindowConversationManager`] of 40 messages.
+    pub fn conversation_manager(mut self, manager: impl ConversationManager + 'static) -> Self {
+        self.conversation = Arc::new(manager);
+        self
+    }
+
+    /// When a failed model call is made again.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How far each invocation may go. The default is no limit.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How many tools of one turn run beside each other; 1 runs them one after the other. The default is 64.
+    pub fn tool_concurrency(mut self, calls: usize) -> Self {
+        self.tool_concurrency = calls.max(1);
+        self
+    }
+
+    /// How long a tool may take, for tools that do not say so themselves. The default is no limit.
+    pub fn tool_timeout(mut self, timeout: Duration) -> Self {
+        self.tool_timeout = Some(timeout);
+        self
+    }
+
+    /// Shows the model only those tool errors that were written for it, and hides the text of all others.
+    pub fn redact_tool_errors(mut self) -> Self {
+        self.redact_tool_errors = true;
+        self
+    }
+
+    /// The most bytes of content that one answer of the model may have. The default is 16 MiB.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// How many cycles' traces, and how many invocations, the metrics keep. The default is 64. The sums keep everything.
+    pub fn trace_limit(mut self, cycles: usize) -> Self {
+        self.trace_limit = cycles;
+        self
+    }
+
+    /// The agent's id, under which a session keeps it. The default is `default`.
+    pub fn agent_id(mut self, id: impl Into<String>) -> Self {
+        self.agent_id = id.into();
+        self
+    }
+
+    /// The agent's name, for people.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Puts the agent together.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] when there is no model, when the tools can't stand together, and when a tool borrows a value that
+    /// nobody injected.
+    #[expect(clippy::unused_async, reason = "restoring a session reads, and callers should not change when it does")]
+    pub async fn build(self) -> Result<Agent, BuildError> {
+        let model = self.model.ok_or(BuildError::MissingModel)?;
+        let tools = match self.tool_set.get_or_init(|| ToolSet::new(self.tools)) {
+            Ok(tools) => tools.clone(),
+            Err(error) => return Err(BuildError::Tools(error.clone())),
+        };
+        let mut host_per_prompt = Vec::new();
+        for tool in tools.iter() {
+            for key in tool.requires().iter().filter(|key| !key.is::<ToolContext>() && !self.host.contains(key)) {
+                let tool = tool.spec().name.clone();
+                if !self.injected_per_prompt.iter().any(|declared| key.matches(declared)) {
+                    return Err(BuildError::MissingHostValue { tool, ty: key.type_name() });
+                }
+                host_per_prompt.push((tool, *key));
+            }
+        }
+        Ok(Agent {
+            shared: Arc::new(AgentShared {
+                agent_id: self.agent_id,
+                name: self.name,
+                model,
+                system: self.system,
+                tools,
+                host: self.host,
+                host_per_prompt,
+                hooks: self.hooks,
+                conversation: self.conversation,
+                retry: self.retry,
+                limits: self.limits,
+                tool_concurrency: self.tool_concurrency,
+                tool_timeout: self.tool_timeout,
+                redact_tool_errors: self.redact_tool_errors,
+                max_response_bytes: self.max_response_bytes,
+            }),
+            history: History::restore(self.messages),
+            state: AgentState::from(self.state),
+            conversation_state: Map::new(),
+            metrics: Arc::new(EventLoopMetrics::new(self.trace_limit)),
+            run: None,
+            waiting: false,
+        })
+    }
+}
+
+impl fmt::Debug for AgentBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("agent_id", &self.agent_id)
+            .field("model", &self.model.as_ref().map(|model| model.model_id()))
+            .field("tools", &self.tools.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! Why an agent could not be built, or an invocation could not go on.
+
+use std::error::Error as StdError;
+
+use crate::model::{ModelError, StopReason};
+use crate::tool::ToolSetError;
+
+/// Why an agent could not be built.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is nobody to talk to.
+    #[error("the agent has no model: add `.model(..)` to the builder")]
+    MissingModel,
+    /// A tool borrows a value that the program does not lend.
+    #[error(
+        "tool `{tool}` needs a `{ty}`: add `.inject(..)` to the builder, or `.injected_per_prompt::<{ty}>()` and inject it \
+         with each prompt; if the model should supply it, take it by value"
+    )]
+    MissingHostValue {
+        /// The tool.
+        tool: String,
+        /// The type of the value.
+        ty: &'static str,
+    },
+    /// The tools can't be given to one agent.
+    #[error(transparent)]
+    Tools(#[from] ToolSetError),
+}
+
+/// Why an invocation could not go on. The history stays valid: the next prompt can use it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The model call failed, and retrying did not help or was no use.
+    #[error("the model call failed after {attempts} attempt(s)")]
+    Model {
+        /// How often it was tried.
+        attempts: u32,
+        /// How it failed last.
+        #[source]
+        source: ModelError,
+    },
+    /// The conversation does not fit the model's context window and could not be shortened any further.
+    #[error("the conversation does not fit the model's context window; what was tried: {tried}")]
+    ContextOverflow {
+        /// What the conversation manager did and could not do.
+        tried: String,
+        /// What the model provider said.
+        #[source]
+        source: ModelError,
+    },
+    /// The conversation manager failed.
+    #[error("the conversation manager `{manager}` failed")]
+    Conversation {
+        /// The manager.
+        manager: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A hook failed.
+    #[error("a hook failed in `{event}`")]
+    Hook {
+        /// The event that it was called for.
+        event: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A tool borrows a value that was to be injected with the prompt.
+    #[error("tool `{tool}` needs a `{ty}` with each prompt: add `.inject(..)` to the invocation")]
+    MissingHostValue {
+        /// The tool.
+        tool: String,
+        /// The type of the value.
+        ty: &'static str,
+    },
+    /// The agent waits for a human's answer.
+    #[error(
+        "the agent waits for an answer to {}: call `.resume(..)` on the invocation, or drop the question with \
+         `agent.discard_interrupts()`", interrupts.join(", ")
+    )]
+    Interrupted {
+        /// The ids of the questions.
+        interrupts: Vec<String>,
+    },
+    /// An answer to a question that nobody asked.
+    #[error("no interrupt `{id}` waits for an answer")]
+    UnknownInterrupt {
+        /// The id in the answer.
+        id: String,
+    },
+    /// The model did not give the typed output it was asked for.
+    #[error("the model did not give a valid `{output}` in {attempts} attempts: {reason}")]
+    InvalidOutput {
+        /// The name of the type.
+        output: String,
+        /// How often it was asked.
+        attempts: u32,
+        /// What was wrong with its last attempt.
+        reason: String,
+    },
+    /// The invocation ended before there was a typed output.
+    #[error("the invocation ended with `{stop_reason}` before there was an output")]
+    NoOutput {
+        /// Why it ended.
+        stop_reason: StopReason,
+    },
+    /// The typed output would hide a tool, or its type is no object.
+    #[error("the output type can't be asked for: {reason}")]
+    OutputType {
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing to send to the model.
+    #[error("there is nothing to ask: the prompt and the history are empty")]
+    EmptyConversation,
+}

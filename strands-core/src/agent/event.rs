@@ -1,0 +1,121 @@
+//! What a listener hears while an invocation runs. It is JSON as it stands, with names that stay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::AgentResponse;
+use crate::interrupt::Interrupt;
+use crate::message::{Citation, Message, ToolResult, ToolUse};
+
+/// What a listener hears while an invocation runs.
+///
+/// In JSON each is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// The model is about to be called.
+    CycleStart {
+        /// Counts the model calls of this invocation, from 1.
+        cycle: u32,
+    },
+    /// A piece of the answer's text.
+    TextDelta {
+        /// The piece.
+        text: String,
+    },
+    /// A piece of what the model thinks.
+    ReasoningDelta {
+        /// The piece.
+        text: String,
+    },
+    /// A place that the text comes from.
+    Citation {
+        /// The place.
+        citation: Citation,
+    },
+    /// The model begins a tool call.
+    ToolUseStart {
+        /// Names the call.
+        tool_use_id: Arc<str>,
+        /// The tool.
+        name: String,
+    },
+    /// A piece of the call's arguments.
+    ToolUseDelta {
+        /// The call.
+        tool_use_id: Arc<str>,
+        /// JSON text; only all pieces together are valid JSON.
+        input: String,
+    },
+    /// A model call failed and will be made again after a wait. What was streamed since the cycle's start is void.
+    Retry {
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// How long the loop waits now, in milliseconds.
+        #[serde(rename = "delay_ms", serialize_with = "milliseconds")]
+        delay: Duration,
+        /// What went wrong.
+        error: String,
+        /// True when pieces had already been streamed, which a display should take back.
+        discards_output: bool,
+    },
+    /// The conversation did not fit the model's context window and was shortened.
+    ContextReduced {
+        /// What was done.
+        what: String,
+    },
+    /// A guardrail replaced text.
+    Redacted {
+        /// What the user's message became.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+        /// What the answer became. What was streamed before is to be taken back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        assistant: Option<String>,
+    },
+    /// A message joined the history: the prompt, the model's answer, or the results of tools.
+    Message {
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// A tool is called.
+    ToolStart {
+        /// The call.
+        tool_use: Arc<ToolUse>,
+    },
+    /// A running tool says how far it is.
+    ToolProgress {
+        /// The call.
+        tool_use: Arc<ToolUse>,
+        /// What it says.
+        data: Value,
+    },
+    /// A tool has answered.
+    ToolEnd {
+        /// The call.
+        tool_use: Arc<ToolUse>,
+        /// The answer.
+        result: ToolResult,
+        /// How long it took, in milliseconds.
+        #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+        duration: Duration,
+    },
+    /// Humans are asked; the invocation ends.
+    Interrupt {
+        /// What they are asked.
+        interrupts: Vec<Interrupt>,
+    },
+    /// The invocation has ended. Always the last event.
+    Result {
+        /// What it ended with.
+        response: Box<AgentResponse>,
+    },
+}
+
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

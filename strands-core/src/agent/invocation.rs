@@ -1,0 +1,175 @@
+//! A prompt on its way: what can be added to it, and its two forms, a response and a stream of events.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::future::BoxFuture;
+use futures_core::{FusedStream, Stream};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::emitter::{Emitter, Slot};
+use super::{Agent, AgentError, AgentEvent, AgentResponse, OutputType, Prompt};
+use crate::event_loop::Limits;
+use crate::event_loop::driver::{Driver, Request};
+use crate::interrupt::InterruptResponse;
+use crate::tool::HostValues;
+
+/// A prompt on its way to the agent. Nothing happens before it is awaited or streamed.
+///
+/// Dropping it, or what it becomes, stops the model call and the tools, and leaves a history that the next prompt can
+/// use.
+#[must_use = "an invocation does nothing until it is awaited or streamed"]
+pub struct Invocation<'a, T = Value> {
+    agent: &'a mut Agent,
+    request: Request,
+    output: PhantomData<fn() -> T>,
+}
+
+impl<'a> Invocation<'a> {
+    pub(super) fn new(agent: &'a mut Agent, prompt: Prompt) -> Self {
+        let request = Request {
+            prompt,
+            answers: Vec::new(),
+            host: agent.shared.host.clone(),
+            limits: agent.shared.limits,
+            cancellation: CancellationToken::new(),
+            output: None,
+        };
+        Self { agent, request, output: PhantomData }
+    }
+
+    /// Asks for a typed answer, which the response has as [`AgentResponse::output`].
+    ///
+    /// The model is given a tool whose arguments are the type's fields; a model that ends without calling it is asked
+    /// again, at most three times.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use schemars::JsonSchema;
+    /// use serde::Deserialize;
+    /// use strands_core::{Agent, testing::{ScriptedModel, ScriptedTurn}};
+    ///
+    /// #[derive(Deserialize, JsonSchema)]
+    /// struct Trip {
+    ///     city: String,
+    ///     nights: u8,
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # let model = ScriptedModel::new([ScriptedTurn::tool_use("Trip", serde_json::json!({"city": "Oslo", "nights": 2}))]);
+    /// let mut agent = Agent::builder().model(model).build().await?;
+    /// let trip = agent.prompt("Two nights in Oslo, please.").output::<Trip>().await?.into_output()?;
+    /// assert_eq!((trip.city.as_str(), trip.nights), ("Oslo", 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn output<T: DeserializeOwned + JsonSchema>(mut self) -> Invocation<'a, T> {
+        self.request.output = Some(OutputType::of::<T>());
+        Invocation { agent: self.agent, request: self.request, output: PhantomData }
+    }
+}
+
+impl<'a, T> Invocation<'a, T> {
+    /// Lends a value to the tools of this invocation, in front of the agent's own value of the same type.
+    pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
+        self.request.host.insert_for_invocation(value);
+        self
+    }
+
+    /// How far this invocation may go, instead of the agent's own limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.request.limits = limits;
+        self
+    }
+
+    /// Ends the invocation with [`StopReason::Cancelled`](crate::model::StopReason::Cancelled) when `token` is
+    /// cancelled. Seen at once, whatever the model or a tool is doing.
+    pub fn cancel_with(mut self, token: CancellationToken) -> Self {
+        self.request.cancellation = token;
+        self
+    }
+
+    /// Brings humans' answers to what the agent waits for. The prompt must be [`Prompt::none`]; questions without an
+    /// answer are asked again.
+    pub fn resume(mut self, answers: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        self.request.answers.extend(answers);
+        self
+    }
+
+    /// The events of the invocation as they happen; the last is [`AgentEvent::Result`], or an error.
+    pub fn stream(self) -> AgentStream<'a> {
+        let slot = Slot::default();
+        let driver = Driver::new(self.agent, Emitter::new(slot.clone()));
+        AgentStream { run: Some(Box::pin(driver.run(self.request))), slot }
+    }
+}
+
+impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
+    type Output = Result<AgentResponse<T>, AgentError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let driver = Driver::new(self.agent, Emitter::silent());
+        let request = self.request;
+        Box::pin(async move {
+            let response = driver.run(request).await?;
+            // The loop has checked that the output is a `T`.
+            Ok(response.map_output(|output| serde_json::from_value(output).ok()))
+        })
+    }
+}
+
+impl<T> fmt::Debug for Invocation<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invocation").field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+/// The events of an invocation as they happen. The last is [`AgentEvent::Result`], or an error.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct AgentStream<'a> {
+    run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
+    slot: Slot,
+}
+
+impl Stream for AgentStream<'_> {
+    type Item = Result<AgentEvent, AgentError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(run) = &mut self.run else { return Poll::Ready(None) };
+        let ended = run.as_mut().poll(cx);
+        if let Poll::Ready(ended) = ended {
+            self.run = None;
+            return Poll::Ready(Some(ended.map(|response| AgentEvent::Result { response: Box::new(response) })));
+        }
+        match self.slot.take() {
+            Some(event) => Poll::Ready(Some(Ok(event))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl FusedStream for AgentStream<'_> {
+    fn is_terminated(&self) -> bool {
+        self.run.is_none()
+    }
+}
+
+impl fmt::Debug for AgentStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentStream").field("ended", &self.run.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// The values of an invocation before it is bound to an agent's tools.
+pub(crate) fn missing_host_value(agent: &Agent, host: &HostValues) -> Option<AgentError> {
+    let (tool, key) = agent.shared.host_per_prompt.iter().find(|(_, key)| !host.contains(key))?;
+    Some(AgentError::MissingHostValue { tool: tool.clone(), ty: key.type_name() })
+}

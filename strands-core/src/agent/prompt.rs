@@ -1,0 +1,52 @@
+//! What an invocation adds to the history.
+
+use crate::message::{ContentBlock, Message, Role};
+
+/// What an invocation adds to the history: text, content blocks, whole messages, or nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prompt {
+    pub(crate) messages: Vec<Message>,
+}
+
+impl Prompt {
+    /// Nothing: the model goes on from the history as it is.
+    pub fn none() -> Self {
+        Self::default()
+    }
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self::from(Message::user(text))
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self::from(Message::user(text))
+    }
+}
+
+impl From<&String> for Prompt {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Vec<ContentBlock>> for Prompt {
+    fn from(content: Vec<ContentBlock>) -> Self {
+        Self::from(Message::new(Role::User, content))
+    }
+}
+
+impl From<Message> for Prompt {
+    fn from(message: Message) -> Self {
+        Self { messages: vec![message] }
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(messages: Vec<Message>) -> Self {
+        Self { messages }
+    }
+}

@@ -1,0 +1,12 @@
+//! The agentic loop: a state machine without I/O ([`run`]), and the driver that performs its steps.
+
+pub(crate) mod driver;
+mod limits;
+mod model_call;
+mod retry;
+pub(crate) mod run;
+mod tool_call;
+mod tool_phase;
+
+pub use limits::Limits;
+pub use retry::RetryPolicy;

@@ -1,0 +1,306 @@
+//! One tool call: hooks, consent, arguments, time and panics, until there is exactly one answer.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::driver::failed;
+use crate::agent::{AgentError, AgentEvent, AgentShared, OutputType};
+use crate::hook::{AfterToolCall, BeforeToolCall};
+use crate::interrupt::{Interrupt, consents};
+use crate::message::{ToolResult, ToolResultStatus, ToolUse};
+use crate::state::AgentState;
+use crate::tool::{ContextParts, HostValues, Tool, ToolContext, ToolError, ToolOutput, check_schema};
+
+/// How often hooks may have one call made again.
+const MAX_HOOK_RETRIES: u32 = 8;
+
+/// What the calls of one turn share.
+pub(super) struct ToolCalls {
+    pub(super) shared: Arc<AgentShared>,
+    pub(super) state: AgentState,
+    pub(super) host: HostValues,
+    pub(super) cancellation: CancellationToken,
+    pub(super) answers: Arc<HashMap<String, Value>>,
+    pub(super) events: Option<mpsc::Sender<AgentEvent>>,
+    pub(super) output_tool: Option<String>,
+    pub(super) output: Option<OutputType>,
+}
+
+/// What came of a call.
+pub(super) struct CallOutcome {
+    pub(super) position: usize,
+    pub(super) call: Arc<ToolUse>,
+    pub(super) answer: Answer,
+    /// True for a tool that the agent has.
+    pub(super) known: bool,
+    pub(super) took: Duration,
+    pub(super) hook_failure: Option<AgentError>,
+}
+
+pub(super) enum Answer {
+    Result(ToolResult),
+    /// The typed output, and what the model is told.
+    Output(Value, ToolResult),
+    /// What is wrong with the typed output, and what the model is told.
+    BadOutput(String, ToolResult),
+    Interrupts(Vec<Interrupt>),
+}
+
+/// A call that went ahead or was refused.
+enum Performed {
+    Done(Result<ToolOutput, ToolError>),
+    Interrupted(Vec<Interrupt>),
+}
+
+impl ToolCalls {
+    pub(super) fn is_exclusive(&self, name: &str) -> bool {
+        self.shared.tools.get(name).is_some_and(|tool| tool.policy().exclusive)
+    }
+
+    pub(super) async fn call(&self, position: usize, asked: ToolUse) -> CallOutcome {
+        if self.output_tool.as_ref() == Some(&asked.name) {
+            return self.take_output(position, asked);
+        }
+        let began = Instant::now();
+        let mut outcome = CallOutcome {
+            position,
+            call: Arc::new(asked.clone()),
+            answer: Answer::Interrupts(Vec::new()),
+            known: false,
+            took: Duration::ZERO,
+            hook_failure: None,
+        };
+        let mut retries = 0;
+        loop {
+            let (call, tool, denied) = match self.before(asked.clone()).await {
+                Ok(Ok(ready)) => ready,
+                Ok(Err(interrupts)) => {
+                    outcome.answer = Answer::Interrupts(interrupts);
+                    return outcome;
+                }
+                Err(failure) => {
+                    outcome.hook_failure = Some(failure);
+                    outcome.answer =
+                        Answer::Result(ToolResult::error(&asked.tool_use_id, "a check before the tool failed"));
+                    return outcome;
+                }
+            };
+            let call = Arc::new(call);
+            outcome.known = tool.is_some();
+            outcome.call = Arc::clone(&call);
+            let performed = match denied {
+                Some(reason) => Performed::Done(Err(ToolError::new(reason))),
+                None => self.perform(&call, tool.as_ref()).await,
+            };
+            let (mut result, error) = match performed {
+                Performed::Interrupted(interrupts) => {
+                    outcome.answer = Answer::Interrupts(interrupts);
+                    return outcome;
+                }
+                Performed::Done(Ok(output)) => (output.into_result(&asked.tool_use_id), None),
+                Performed::Done(Err(error)) => {
+                    (ToolResult::error(&asked.tool_use_id, self.text_for_model(&error)), Some(error))
+                }
+            };
+            outcome.took = began.elapsed();
+            let retry = self.after(&call, &mut result, error.as_ref(), &mut outcome).await;
+            // Whatever a hook made of it, the result answers this call.
+            result.tool_use_id.clone_from(&asked.tool_use_id);
+            if retry && retries < MAX_HOOK_RETRIES && outcome.hook_failure.is_none() {
+                retries += 1;
+                continue;
+            }
+            self.tell(|| AgentEvent::ToolEnd {
+                tool_use: Arc::clone(&call),
+                result: result.clone(),
+                duration: outcome.took,
+            })
+            .await;
+            outcome.answer = Answer::Result(result);
+            return outcome;
+        }
+    }
+
+    async fn before(&self, mut call: ToolUse) -> Result<Result<Ready, Vec<Interrupt>>, AgentError> {
+        let mut interrupts = Vec::new();
+        let id = call.tool_use_id.clone();
+        let mut event = BeforeToolCall {
+            state: &self.state,
+            tool_use: &mut call,
+            tool: None,
+            deny: None,
+            answers: &self.answers,
+            interrupts: &mut interrupts,
+        };
+        for hook in &self.shared.hooks {
+            hook.before_tool_call(&mut event).await.map_err(failed("before_tool_call"))?;
+        }
+        let (swapped, deny) = (event.tool, event.deny);
+        call.tool_use_id = id;
+        if deny.is_none() && !interrupts.is_empty() {
+            return Ok(Err(interrupts));
+        }
+        let tool = swapped.or_else(|| self.shared.tools.get(&call.name).cloned());
+        Ok(Ok((call, tool, deny)))
+    }
+
+    async fn after(
+        &self,
+        call: &ToolUse,
+        result: &mut ToolResult,
+        error: Option<&ToolError>,
+        outcome: &mut CallOutcome,
+    ) -> bool {
+        let error = error.map(|error| error as &(dyn StdError + Send + Sync));
+        let mut event =
+            AfterToolCall { state: &self.state, tool_use: call, result, error, duration: outcome.took, retry: false };
+        for hook in self.shared.hooks.iter().rev() {
+            if let Err(failure) = hook.after_tool_call(&mut event).await {
+                outcome.hook_failure = Some(failed("after_tool_call")(failure));
+                return false;
+            }
+        }
+        event.retry
+    }
+
+    async fn perform(&self, call: &Arc<ToolUse>, tool: Option<&Arc<dyn Tool>>) -> Performed {
+        let Some(tool) = tool else { return Performed::Done(Err(self.unknown(&call.name))) };
+        let input = match arguments(&call.input, &**tool) {
+            Ok(input) => input,
+            Err(mistake) => return Performed::Done(Err(ToolError::invalid_input(mistake))),
+        };
+        match self.consent(call, &**tool) {
+            Consent::Given => {}
+            Consent::Refused => return Performed::Done(Err(ToolError::new("the user did not approve this call"))),
+            Consent::Asked(question) => return Performed::Interrupted(vec![question]),
+        }
+        self.tell(|| AgentEvent::ToolStart { tool_use: Arc::clone(call) }).await;
+        let cancellation = self.cancellation.child_token();
+        let _stops_tool = cancellation.clone().drop_guard();
+        let ctx = ToolContext::new(ContextParts {
+            tool_use: Arc::clone(call),
+            host: self.host.clone(),
+            state: self.state.clone(),
+            cancellation,
+            progress: self.events.clone(),
+            answers: Arc::clone(&self.answers),
+        });
+        // A tool may panic while it makes its future, too.
+        let running = async { tool.call(&ctx, input).await };
+        let running = AssertUnwindSafe(running).catch_unwind();
+        let done = match tool.policy().timeout.or(self.shared.tool_timeout) {
+            Some(timeout) => match tokio::time::timeout(timeout, running).await {
+                Ok(done) => done,
+                Err(_) => Ok(Err(ToolError::new(format!("tool `{}` did not answer within {timeout:?}", call.name)))),
+            },
+            None => running.await,
+        };
+        match done {
+            Ok(Err(error)) => match error.as_interrupt() {
+                Some(question) => Performed::Interrupted(vec![question.clone()]),
+                None => Performed::Done(Err(error)),
+            },
+            Ok(done) => Performed::Done(done),
+            Err(panic) => Performed::Done(Err(panicked(&call.name, &*panic))),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> ToolError {
+        let known: Vec<_> = self.shared.tools.iter().map(|tool| tool.spec().name.as_str()).collect();
+        ToolError::new(format!("Unknown tool: {name}. The tools are: {}", known.join(", ")))
+    }
+
+    fn consent(&self, call: &ToolUse, tool: &dyn Tool) -> Consent {
+        if !tool.policy().approval {
+            return Consent::Given;
+        }
+        // The arguments are part of the question: consent to one call can't be used for another.
+        let id = Interrupt::before_tool_call_id(&call.tool_use_id, &format!("approval:{}:{}", call.name, call.input));
+        match self.answers.get(&id) {
+            Some(answer) if consents(answer) => Consent::Given,
+            Some(_) => Consent::Refused,
+            None => {
+                let reason = json!({"tool": call.name, "input": call.input});
+                Consent::Asked(Interrupt::new(id, "approval", reason))
+            }
+        }
+    }
+
+    fn text_for_model(&self, error: &ToolError) -> String {
+        if self.shared.redact_tool_errors && !error.is_explicit() {
+            "the tool failed".to_owned()
+        } else {
+            error.to_string()
+        }
+    }
+
+    fn take_output(&self, position: usize, call: ToolUse) -> CallOutcome {
+        let id = call.tool_use_id.clone();
+        let checked = match &self.output {
+            Some(output) => output.check(&call.input),
+            None => Ok(()),
+        };
+        let answer = match checked {
+            Ok(()) => {
+                let done = ToolResult::new(id, ToolResultStatus::Success, ["The answer was accepted."]);
+                Answer::Output(call.input.clone(), done)
+            }
+            Err(mistake) => {
+                let told =
+                    format!("The arguments of {} are not valid: {mistake}. Call it again with all of them.", call.name);
+                Answer::BadOutput(mistake, ToolResult::error(id, told))
+            }
+        };
+        CallOutcome { position, call: Arc::new(call), answer, known: false, took: Duration::ZERO, hook_failure: None }
+    }
+
+    async fn tell(&self, event: impl FnOnce() -> AgentEvent) {
+        if let Some(events) = &self.events {
+            // The driver listens for as long as a call runs.
+            let _ = events.send(event()).await;
+        }
+    }
+}
+
+/// A call that hooks have let through, its tool where there is one, and why it was denied where it was.
+type Ready = (ToolUse, Option<Arc<dyn Tool>>, Option<String>);
+
+enum Consent {
+    Given,
+    Refused,
+    Asked(Interrupt),
+}
+
+/// The arguments as an object that fits the tool's schema, or what is wrong with them.
+fn arguments(input: &Value, tool: &dyn Tool) -> Result<Value, String> {
+    let input = match input {
+        Value::Object(_) => input.clone(),
+        Value::Null => Value::Object(Map::new()),
+        Value::String(text) if text.trim().is_empty() => Value::Object(Map::new()),
+        Value::String(text) => {
+            let parsed = serde_json::from_str::<Value>(text);
+            let why = parsed.err().map_or_else(|| "they are a string".to_owned(), |error| error.to_string());
+            return Err(format!("the arguments are not a valid JSON object: {why}"));
+        }
+        _ => return Err(format!("the arguments must be a JSON object, not {input}")),
+    };
+    if !tool.checks_input() {
+        check_schema(&tool.spec().input_schema, &input)?;
+    }
+    Ok(input)
+}
+
+fn panicked(tool: &str, panic: &(dyn Any + Send)) -> ToolError {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = format!("tool `{tool}` panicked: {}", words.unwrap_or("no reason given"));
+    ToolError::from_source(text)
+}

@@ -1,0 +1,146 @@
+//! The metrics as Strands reports them: the same keys, so that dashboards carry over.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{CycleMetrics, EventLoopMetrics, Trace, Usage};
+
+/// What an agent's work has cost, in the shape and with the keys of Strands. Durations are seconds.
+///
+/// `Display` is its JSON; `{:#}` sets it out in lines.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct MetricsSummary<'a> {
+    /// How many times the model was called.
+    pub total_cycles: u64,
+    /// How long all cycles took, tools included.
+    pub total_duration: f64,
+    /// How long one cycle took, on average.
+    pub average_cycle_time: f64,
+    /// What each tool did.
+    pub tool_usage: IndexMap<&'a str, ToolUsage<'a>>,
+    /// Tokens of all model calls.
+    pub accumulated_usage: Usage,
+    /// Timings of all model calls.
+    pub accumulated_metrics: AccumulatedMetrics,
+    /// The newest invocations.
+    pub agent_invocations: Vec<InvocationSummary<'a>>,
+    /// The newest steps.
+    pub traces: &'a VecDeque<Arc<Trace>>,
+}
+
+/// Timings of all model calls.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AccumulatedMetrics {
+    /// How long they took, in milliseconds.
+    pub latency_ms: u64,
+}
+
+/// What a tool did.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ToolUsage<'a> {
+    /// Its newest call.
+    pub tool_info: ToolInfo<'a>,
+    /// All its calls.
+    pub execution_stats: ExecutionStats,
+}
+
+/// The newest call of a tool.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ToolInfo<'a> {
+    /// The call's id.
+    pub tool_use_id: &'a str,
+    /// The tool.
+    pub name: &'a str,
+    /// The arguments.
+    pub input_params: &'a Value,
+}
+
+/// All calls of a tool.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ExecutionStats {
+    /// How many.
+    pub call_count: u64,
+    /// How many did what they were asked.
+    pub success_count: u64,
+    /// How many did not.
+    pub error_count: u64,
+    /// How long all took, in seconds.
+    pub total_time: f64,
+    /// How long one took, on average, in seconds.
+    pub average_time: f64,
+    /// Successes over calls.
+    pub success_rate: f64,
+}
+
+/// One invocation.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct InvocationSummary<'a> {
+    /// Its tokens.
+    pub usage: Usage,
+    /// Its newest model calls.
+    pub cycles: &'a VecDeque<CycleMetrics>,
+}
+
+impl EventLoopMetrics {
+    /// What the agent's work has cost, in the shape of Strands.
+    pub fn summary(&self) -> MetricsSummary<'_> {
+        MetricsSummary {
+            total_cycles: self.cycles,
+            total_duration: self.time.as_secs_f64(),
+            average_cycle_time: ratio(self.time.as_secs_f64(), self.cycles),
+            tool_usage: self.tools.iter().map(|(name, tool)| (name.as_str(), tool.summary())).collect(),
+            accumulated_usage: self.usage,
+            accumulated_metrics: AccumulatedMetrics { latency_ms: self.latency_ms },
+            agent_invocations: self
+                .invocations
+                .iter()
+                .map(|invocation| InvocationSummary { usage: invocation.usage, cycles: &invocation.cycles })
+                .collect(),
+            traces: &self.traces,
+        }
+    }
+}
+
+impl super::ToolMetrics {
+    fn summary(&self) -> ToolUsage<'_> {
+        let calls = self.successes + self.errors;
+        ToolUsage {
+            tool_info: ToolInfo {
+                tool_use_id: &self.last_call.tool_use_id,
+                name: &self.last_call.name,
+                input_params: &self.last_call.input,
+            },
+            execution_stats: ExecutionStats {
+                call_count: calls,
+                success_count: self.successes,
+                error_count: self.errors,
+                total_time: self.time.as_secs_f64(),
+                average_time: ratio(self.time.as_secs_f64(), calls),
+                success_rate: ratio(self.successes as f64, calls),
+            },
+        }
+    }
+}
+
+fn ratio(sum: f64, count: u64) -> f64 {
+    if count == 0 { 0.0 } else { sum / count as f64 }
+}
+
+impl fmt::Display for MetricsSummary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let json = if f.alternate() { serde_json::to_string_pretty(self) } else { serde_json::to_string(self) };
+        f.write_str(&json.map_err(|_| fmt::Error)?)
+    }
+}
