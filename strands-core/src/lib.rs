@@ -27,6 +27,15 @@ pub use tool::{
 #[doc(inline)]
 pub use strands_macros::{tool, toolset};
 
+// What the public API is made of, so that a program needs no second dependency whose version must match.
+pub use async_trait::async_trait;
+pub use futures_core::future::BoxFuture;
+pub use futures_util::{Stream, StreamExt};
+pub use schemars::{self, JsonSchema};
+pub use serde::{self, Deserialize, Serialize};
+pub use serde_json;
+pub use tokio_util::sync::CancellationToken;
+
 /// What the macros' output calls. The name carries the patch version: a `strands-macros` of another release does not
 /// find it.
 #[doc(hidden)]

@@ -1,5 +1,59 @@
 //! Agents in Rust: plain functions as tools, a typed agentic loop, any model provider.
+//!
+//! `#[tool]` makes a tool of an ordinary function; an [`Agent`] lets a model call it, in a loop that streams, retries,
+//! cancels, asks humans and counts what it costs. The ideas, the words and the data formats are those of AWS Strands
+//! Agents.
+//!
+//! ```
+//! use strands::{Agent, tool, tools};
+//! # use strands::testing::{ScriptedModel, ScriptedTurn};
+//!
+//! /// The current weather in a city.
+//! #[tool]
+//! async fn get_weather(
+//!     /// City name, e.g. "Seattle".
+//!     city: String,
+//! ) -> String {
+//!     format!("It is sunny in {city}.")
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! # let call = ScriptedTurn::tool_use("get_weather", strands::serde_json::json!({"city": "Oslo"}));
+//! # let model = ScriptedModel::new([call, ScriptedTurn::text("Sunny in Oslo.")]);
+//! let mut agent = Agent::builder().model(model).tools(tools![GetWeather]).build().await?;
+//!
+//! let response = agent.prompt("How is the weather in Oslo?").await?;
+//! assert_eq!(response.text(), "Sunny in Oslo.");
+//! println!("{:#}", response.metrics.summary());
+//!
+//! // The function is still a function.
+//! assert_eq!(get_weather("Bergen".into()).await, "It is sunny in Bergen.");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default: what you do not use is not compiled.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `offline` | `OfflineModel`: rules in place of a model, for examples and tests without a key |
+//! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | write a tool | [`tool`](macro@tool), [`toolset`](macro@toolset), [`ToolContext`] |
+//! | put an agent together | [`AgentBuilder`], [`models`] |
+//! | stream, cancel, limit, ask for a type | [`Invocation`], [`AgentEvent`] |
+//! | steer the loop | [`hook::Hook`], [`conversation::ConversationManager`], [`RetryPolicy`] |
+//! | ask a human | [`ToolContext::interrupt`], [`Invocation::resume`] |
+//! | test an agent | [`testing::ScriptedModel`] |
+//! | write a provider | [`model::Model`] |
 
 pub use strands_core::*;
 
 pub mod models;
+pub mod prelude;

@@ -4,6 +4,7 @@ mod context;
 mod error;
 mod host;
 pub(crate) mod macro_support;
+mod list;
 mod output;
 mod schema_check;
 mod set;

@@ -1,0 +1,31 @@
+//! `tools![..]`: a list of tools of different types.
+
+/// A list of tools, in the order in which the model sees them: `Vec<Arc<dyn Tool>>`.
+///
+/// Lists are values: they can be kept, extended and given to several agents.
+///
+/// ```
+/// use std::sync::Arc;
+/// use strands_core::{Tool, tools};
+/// # use strands_core::{BoxFuture, ToolContext, ToolError, ToolOutput, ToolSpec, serde_json::{Value, json}};
+/// # struct Named(ToolSpec);
+/// # impl Tool for Named {
+/// #     fn spec(&self) -> &ToolSpec { &self.0 }
+/// #     fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+/// #         Box::pin(async { Ok(ToolOutput::text("ok")) })
+/// #     }
+/// # }
+/// # let named = |name| Named(ToolSpec::new(name, "A tool.", json!({"type": "object"})));
+/// # let (search, book, cancel) = (named("search"), named("book"), named("cancel"));
+/// let mut list = tools![search, book];
+/// list.extend(tools![cancel]);
+/// assert_eq!(list.iter().map(|tool| tool.spec().name.as_str()).collect::<Vec<_>>(), ["search", "book", "cancel"]);
+/// ```
+#[macro_export]
+macro_rules! tools {
+    ($($tool:expr),* $(,)?) => {{
+        let list: ::std::vec::Vec<::std::sync::Arc<dyn $crate::Tool>> =
+            ::std::vec![$(::std::sync::Arc::new($tool)),*];
+        list
+    }};
+}

@@ -1,0 +1,6 @@
+//! What most programs need: `use strands::prelude::*;`.
+
+pub use strands_core::{
+    Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Limits, StreamExt, Tool, ToolContext, ToolError,
+    ToolOutput, Toolset, tool, tools, toolset,
+};
