@@ -28,14 +28,17 @@ pub(super) fn from_text(tool: &ToolSpec, text: &str) -> Result<Value, Vec<Missin
 }
 
 /// Arguments that fit the schema in any case: of values that are `known` by the same name, newest first, of what `text`
-/// gives, and what neither gives is made up.
-pub(super) fn forced(tool: &ToolSpec, text: &str, known: &[&Value]) -> Value {
+/// gives, and what neither gives is made up; where any text will do, `prose`.
+pub(super) fn forced(tool: &ToolSpec, text: &str, prose: &str, known: &[&Value]) -> Value {
     let mut reader = Reader::new(tool, text, Some(known));
+    reader.prose = prose;
     Value::Object(reader.object(Schema::new(&tool.input_schema), true))
 }
 
 struct Reader<'t> {
     clues: Clues<'t>,
+    /// What an argument gets that may be any text.
+    prose: &'t str,
     /// The tool's own words, which are no names of anything else.
     ordinary: HashSet<String>,
     /// Where values are looked up by name; `None` when nothing may be made up.
@@ -105,7 +108,14 @@ impl Meaning {
 impl<'t> Reader<'t> {
     fn new(tool: &ToolSpec, text: &'t str, known: Option<&'t [&'t Value]>) -> Self {
         let ordinary = stems(&tool.name).chain(stems(&tool.description));
-        Self { clues: Clues::new(text), ordinary: ordinary.collect(), known, missing: Vec::new(), values: 0 }
+        Self {
+            clues: Clues::new(text),
+            prose: text,
+            ordinary: ordinary.collect(),
+            known,
+            missing: Vec::new(),
+            values: 0,
+        }
     }
 
     /// The values of an object, the required ones first: they have the first choice among the clues.
@@ -150,7 +160,7 @@ impl<'t> Reader<'t> {
             return Some(match property.schema.shape() {
                 Shape::Object => Value::Object(self.object(property.schema, true)),
                 Shape::List(items) => self.made_up_list(property, items),
-                _ => invention::scalar(property.schema, self.clues.text()),
+                _ => invention::scalar(property.schema, self.prose),
             });
         }
         // What an object lacks was noted when it was read.
@@ -167,7 +177,7 @@ impl<'t> Reader<'t> {
             self.values += 1;
             list.push(match items.shape() {
                 Shape::Object => Value::Object(self.object(items, true)),
-                _ => invention::scalar(items, self.clues.text()),
+                _ => invention::scalar(items, self.prose),
             });
         }
         Value::Array(list)
@@ -201,7 +211,7 @@ impl<'t> Reader<'t> {
                 }
                 (whole && (needed || !object.is_empty())).then_some(Value::Object(object))
             }
-            Shape::Anything => needed.then(|| Value::from(self.clues.text())),
+            Shape::Anything => needed.then(|| Value::from(self.prose)),
         }
     }
 
@@ -253,7 +263,7 @@ impl<'t> Reader<'t> {
             Meaning::Code => self.clues.code().map(str::to_owned),
             Meaning::Day => self.clues.date().map(str::to_owned).or_else(|| self.clues.day_in_words()),
             Meaning::Formula => self.clues.formula().map(str::to_owned),
-            Meaning::Prose => Some(self.clues.text().to_owned()),
+            Meaning::Prose => Some(self.prose.to_owned()),
             Meaning::Origin | Meaning::Destination | Meaning::Other => {
                 let elsewhere: &[&str] = match meaning {
                     Meaning::Origin => &["to"],
@@ -403,11 +413,30 @@ mod tests {
             &["city", "price", "when", "stops", "class"],
         );
         let known = json!([{"hotel": {"city": "Rome", "price": -3}}]);
-        let arguments = forced(&tool, "sum it up", &[&known]);
+        let arguments = forced(&tool, "sum it up", "It is up.", &[&known]);
         assert_eq!(
             arguments,
-            json!({"city": "Rome", "price": 1, "when": "2000-01-01", "stops": ["sum it up", "sum it up"], "class": "economy"})
+            json!({"city": "Rome", "price": 1, "when": "2000-01-01", "stops": ["It is up.", "It is up."], "class": "economy"})
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_to_its_end(text in "\\PC*|([a-z ]|[-\"'`:=.,/$#°]|[0-9]|[A-Z]|é|東|\n){0,60}") {
+            let when = json!({"type": "string", "format": "date-time"});
+            let properties = json!({
+                "to": {"type": "string"}, "from": {"type": "string"}, "id": {"type": "string"}, "day": {"type": "string"},
+                "formula": {"type": "string"}, "n": {"type": "integer", "minimum": 2}, "when": when,
+                "days": {"type": "array", "items": {"type": "string", "format": "date"}, "minItems": 1},
+                "names": {"type": "array", "items": {"type": "string"}}, "is_on": {"type": "boolean"},
+            });
+            let required: Vec<&str> = properties.as_object().expect("an object").keys().map(String::as_str).collect();
+            let tool = tool(&properties, &required);
+            let _ = from_text(&tool, &text);
+            let arguments = forced(&tool, &text, &text, &[]);
+            proptest::prop_assert!(required.iter().all(|name| arguments.get(name).is_some()), "{arguments}");
+            proptest::prop_assert!(arguments["n"].as_i64().is_some_and(|n| n >= 2), "{arguments}");
+        }
     }
 
     #[test]
@@ -419,7 +448,7 @@ mod tests {
             "$defs": {"Leg": {"type": "object", "properties": properties, "required": ["a", "b", "c"]}},
         });
         let tool = ToolSpec::new("go", "Goes.", schema);
-        assert!(forced(&tool, "go", &[]).is_object());
+        assert!(forced(&tool, "go", "go", &[]).is_object());
         assert!(from_text(&tool, "go").is_ok());
     }
 }

@@ -51,11 +51,6 @@ impl<'t> Clues<'t> {
         Self { text, pieces, taken }
     }
 
-    /// The whole text.
-    pub(super) fn text(&self) -> &'t str {
-        self.text
-    }
-
     fn free(&self) -> impl DoubleEndedIterator<Item = (usize, &Piece<'t>)> {
         self.pieces.iter().enumerate().filter(|(at, _)| !self.taken.get(*at).copied().unwrap_or(true))
     }

@@ -2,11 +2,14 @@
 //! tools answered, and otherwise say what it is.
 
 use strands_core::ToolSpec;
+use strands_core::message::Role;
 use strands_core::model::{ErrorDetails, ModelError, ToolChoice};
 
 use super::arguments::{self, Missing};
 use super::{OfflineStep, OfflineTurn, matching, quote};
 
+/// What the loop asks when a typed output is due. It is no word of the user's.
+const OUTPUT_PROMPT: &str = "You must format the previous response as structured output.";
 /// How many of the user's latest texts a forced call takes its arguments from.
 const TEXTS_LOOKED_AT: usize = 8;
 
@@ -43,10 +46,14 @@ pub(super) fn obey(turn: &OfflineTurn<'_>, step: OfflineStep) -> Result<OfflineS
         }
         _ => return Ok(step),
     };
-    let texts: Vec<String> = turn.user_texts().rev().take(TEXTS_LOOKED_AT).collect();
+    let texts: Vec<String> =
+        turn.user_texts().rev().filter(|text| text != OUTPUT_PROMPT).take(TEXTS_LOOKED_AT).collect();
+    let text = texts.join(". ");
+    let said = turn.messages().iter().rev().find(|message| message.role == Role::Assistant);
+    let said = said.map(|message| message.text()).filter(|said| !said.is_empty());
     let results = turn.all_results();
     let known: Vec<_> = results.iter().rev().filter_map(super::OfflineToolResult::json).collect();
-    let input = arguments::forced(tool, &texts.join(". "), &known);
+    let input = arguments::forced(tool, &text, said.as_ref().unwrap_or(&text), &known);
     Ok(OfflineStep::call(&tool.name, input))
 }
 

@@ -1,143 +1,31 @@
 //! Words that mean the same although they are written differently: "bookings" and "book", `check_in` and "Check in".
 
 /// Words that say nothing about what is wanted.
-const EMPTY_WORDS: &[&str] = &[
-    "a",
-    "about",
-    "all",
-    "am",
-    "an",
-    "and",
-    "any",
-    "are",
-    "argument",
-    "arguments",
-    "as",
-    "at",
-    "be",
-    "by",
-    "call",
-    "can",
-    "could",
-    "did",
-    "do",
-    "does",
-    "find",
-    "for",
-    "from",
-    "get",
-    "give",
-    "has",
-    "have",
-    "hello",
-    "help",
-    "hey",
-    "hi",
-    "how",
-    "i",
-    "i'd",
-    "i'm",
-    "if",
-    "in",
-    "into",
-    "is",
-    "it",
-    "its",
-    "let",
-    "like",
-    "list",
-    "many",
-    "may",
-    "me",
-    "much",
-    "my",
-    "named",
-    "need",
-    "no",
-    "not",
-    "now",
-    "of",
-    "on",
-    "once",
-    "one",
-    "only",
-    "or",
-    "our",
-    "out",
-    "please",
-    "set",
-    "should",
-    "show",
-    "so",
-    "some",
-    "tell",
-    "thank",
-    "thanks",
-    "that",
-    "the",
-    "their",
-    "them",
-    "then",
-    "there",
-    "these",
-    "they",
-    "this",
-    "to",
-    "tool",
-    "tools",
-    "up",
-    "us",
-    "use",
-    "want",
-    "was",
-    "we",
-    "what",
-    "what's",
-    "when",
-    "where",
-    "which",
-    "who",
-    "why",
-    "will",
-    "with",
-    "would",
-    "you",
-    "your",
-];
+const EMPTY_WORDS: &str = "\
+    a about all am an and any are argument arguments as at be by call can could did do does find for from \
+    get give has have hello help hey hi how i i'd i'm if in into is it its let like list many may me much my \
+    named need no not now of on once one only or our out please set should show so some tell thank thanks \
+    that the their them then there these they this to tool tools up us use want was we what what's when \
+    where which who why will with would you your";
 
 /// Days and months: written with a capital, and yet no name of anything else.
-const CALENDAR: &[&str] = &[
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+const CALENDAR: &str = "\
+    monday tuesday wednesday thursday friday saturday sunday january february march april may june july \
+    august september october november december";
 
 /// True for a word that says nothing about what is wanted.
 pub(super) fn is_empty_word(word: &str) -> bool {
-    let word = word.to_lowercase();
-    EMPTY_WORDS.contains(&word.as_str())
+    is_one_of(word, EMPTY_WORDS)
 }
 
 /// True for the name of a day or a month.
 pub(super) fn is_calendar_word(word: &str) -> bool {
+    is_one_of(word, CALENDAR)
+}
+
+fn is_one_of(word: &str, words: &str) -> bool {
     let word = word.to_lowercase();
-    CALENDAR.contains(&word.as_str())
+    words.split(' ').any(|known| known == word)
 }
 
 /// The words of a text or an identifier, in lower case and without their endings.
