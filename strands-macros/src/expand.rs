@@ -4,7 +4,7 @@
 //! Locals are `mixed_site`, so no name of the user's can meet one of ours; everything else is reached through the
 //! private module of `strands`. Calls that can fail to type-check are spanned at the user's type.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Path, Type};
@@ -20,6 +20,15 @@ pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
         Some(path) => quote!(#path::#module),
         None => quote_spanned!(Span::mixed_site()=> ::strands::#module),
     }
+}
+
+/// The same tokens, as if they stood elsewhere.
+pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
+    let place = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(at));
+        token
+    };
+    tokens.clone().into_iter().map(place).collect()
 }
 
 /// One tool's pieces.
@@ -45,7 +54,7 @@ impl Expander<'_> {
             .output
             .filter(|flag| flag.on)
             .and(tool.return_type())
-            .filter(|ty| crate::lifetime::first_impl_trait(ty).is_none())
+            .filter(|ty| crate::types::first_impl_trait(ty).is_none())
             .map(|ty| {
                 let ty = self.erased(ty);
                 quote_spanned!(self.at(&ty)=> .output({
@@ -131,7 +140,8 @@ impl Expander<'_> {
         let name = argument.name();
         let default = argument.attr.default.as_ref().map(|default| {
             let value = self.default_value(argument, default);
-            quote_spanned!(Span::mixed_site()=> .or(|| #value))
+            // Word for word as it is shown, so that a mistake in it is one message.
+            quote_spanned!(Span::mixed_site()=> .or(|| { let value: #ty = #value; value }))
         });
         let range = argument.range.as_ref().map(|range| {
             let bounds = range.numbers(private);
@@ -161,12 +171,14 @@ impl Expander<'_> {
         }
     }
 
-    /// An expression of the type written, as the type held: text for `&str`, and for `String` too where it is a literal.
+    /// An expression of the type written, as the type held: a text literal stands for any type made of text.
     fn as_held(&self, argument: &Argument, expr: &Expr) -> TokenStream {
         let private = self.private;
-        let is_text = matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. }));
-        if is_text || argument.origin == Origin::ModelLent {
-            quote_spanned!(expr.span()=> #private::From::from(#expr))
+        let ty = &argument.ty;
+        if matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) {
+            quote_spanned!(Span::mixed_site()=> #private::of_text::<#ty>(#expr))
+        } else if argument.origin == Origin::ModelLent {
+            quote_spanned!(Span::mixed_site()=> #private::From::from(#expr))
         } else {
             quote!(#expr)
         }
@@ -215,44 +227,34 @@ impl Expander<'_> {
         let decode = self.decode(input);
         let lend = self.lend(ctx);
         let passed = self.passed();
-        let answer = self.answer(&format_ident!("output", span = site));
-        let called = quote_spanned!(site=> #callee(#receiver #(#passed),*));
-        if tool.sig.asyncness.is_some() {
-            return quote_spanned! {site=>
-                #private::Box::pin(async move {
-                    #decode
-                    #lend
-                    let output = #called.await;
-                    #answer
-                })
-            };
-        }
-        if tool.settings.inline.is_some_and(|flag| flag.on) {
-            return quote_spanned! {site=>
-                #private::Box::pin(async move {
-                    #decode
-                    #lend
-                    let output = #called;
-                    #answer
-                })
-            };
+        let wait = tool.sig.asyncness.map(|_| quote_spanned!(site=> .await));
+        let answer = self.answer(&quote_spanned!(site=> #callee(#receiver #(#passed),*) #wait));
+        // A future that is not `Send` is refused at the function's name.
+        let at = site.located_at(tool.sig.ident.span());
+        let boxed = |body: &TokenStream| {
+            let private = located(private, at);
+            quote_spanned!(at=> #private::Box::pin(async move { #body }))
+        };
+        if tool.sig.asyncness.is_some() || tool.settings.inline.is_some_and(|flag| flag.on) {
+            return boxed(&quote_spanned! {site=>
+                #decode
+                #lend
+                #answer
+            });
         }
         let keep = shared.map(|shared| quote_spanned!(site=> let owner = #private::Clone::clone(#shared);));
         let share = shared.map(|shared| quote_spanned!(site=> let #shared = &owner;));
-        quote_spanned! {site=>
-            #private::Box::pin(async move {
-                #decode
-                let context = #private::Clone::clone(#ctx);
-                #keep
-                #private::on_blocking_pool(move || -> #private::Result<#private::ToolOutput, #private::ToolError> {
-                    let #ctx = &context;
-                    #share
-                    #lend
-                    let output = #called;
-                    #answer
-                }).await
-            })
-        }
+        boxed(&quote_spanned! {site=>
+            #decode
+            let context = #private::Clone::clone(#ctx);
+            #keep
+            #private::on_blocking_pool(move || -> #private::Result<#private::ToolOutput, #private::ToolError> {
+                let #ctx = &context;
+                #share
+                #lend
+                #answer
+            }).await
+        })
     }
 
     fn decode(&self, input: &Ident) -> TokenStream {
@@ -303,17 +305,25 @@ impl Expander<'_> {
         })
     }
 
-    /// Turns what the function returned into a `ToolOutput`: types decide how, by method resolution.
-    fn answer(&self, output: &Ident) -> TokenStream {
+    /// Turns what the call returns into a `ToolOutput`: types decide how, by method resolution.
+    fn answer(&self, called: &TokenStream) -> TokenStream {
         let private = self.private;
         let site = Span::mixed_site();
-        let at = self.tool.return_type().map_or(site, |ty| self.at(ty));
-        let split = quote_spanned!(at=> split(#output));
+        let returned = self.tool.return_type().map(peel);
+        if matches!(returned, Some(Type::Never(_))) {
+            return quote_spanned! {site=>
+                let answer: #private::Result<#private::ToolOutput, #private::ToolError> = match #called {};
+                answer
+            };
+        }
+        let at = returned.map_or(site, |ty| self.at(ty));
+        let split = quote_spanned!(at=> split(output));
         let convert = quote_spanned!(at=> convert(value));
         quote_spanned! {site=>
+            let output = #called;
             #[allow(unused_imports)]
             use #private::{ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _, SplitResult as _, SplitValue as _};
-            match (&&#private::Tag::of(&#output)).#split {
+            match (&&#private::Tag::of(&output)).#split {
                 #private::Ok(value) => (&&&#private::Tag::of(&value)).#convert,
                 #private::Err(error) => #private::Err(error),
             }
@@ -329,7 +339,7 @@ impl Expander<'_> {
         let lifetimes: Vec<Ident> =
             self.tool.sig.generics.lifetimes().map(|lifetime| lifetime.lifetime.ident.clone()).collect();
         let mut ty = ty.clone();
-        crate::lifetime::erase(&mut ty, &lifetimes);
+        crate::types::erase(&mut ty, &lifetimes);
         ty
     }
 }

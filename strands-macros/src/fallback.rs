@@ -19,8 +19,10 @@ pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) ->
     // rustc refuses these too, and would say it again.
     function.sig.variadic = None;
     let in_impl = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
-    let handle =
-        tool.handle().filter(|handle| !in_impl && (tool.attr.handle.is_some() || *handle != function.sig.ident));
+    let handle = tool.handle().filter(|handle| {
+        let is_free = !crate::types::names(&tool.sig, handle) && *handle != function.sig.ident;
+        !in_impl && is_free
+    });
     let Some(handle) = handle else { return quote!(#errors #function) };
     let private = expand::private(tool.attr.krate.as_ref());
     let item = handle_struct(tool, &handle);

@@ -10,8 +10,14 @@ use crate::expand::{self, Expander};
 use crate::model::{Function, ToolFn};
 use crate::{fallback, validate};
 
+/// The key that `#[toolset]` leaves on the methods it has read.
+pub(crate) const READ_BY_TOOLSET: &str = "__read_by_toolset";
+
 /// Expands `#[tool(keys)] item`.
 pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
+    if syn::parse2::<Ident>(keys.clone()).is_ok_and(|key| key == READ_BY_TOOLSET) {
+        return item.clone();
+    }
     let mut errors = Errors::default();
     let attr = ToolAttr::read(keys, &mut errors);
     let mut function = match syn::parse2::<Function>(item.clone()) {
@@ -43,6 +49,9 @@ pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
     let about =
         if name.unraw() == *name { format!("Tool for [`{name}`].") } else { format!("Tool for `{}`.", name.unraw()) };
     let docs = tool.docs.attributes();
+    // Clashes of the name are said at the function's name.
+    let at = Span::call_site().located_at(handle.span());
+    let item = quote_spanned!(at=> #vis struct #handle;);
     quote! {
         #(#cfgs)*
         #(#deprecated)*
@@ -55,7 +64,7 @@ pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
             ::core::fmt::Debug,
             ::core::default::Default,
         )]
-        #vis struct #handle;
+        #item
     }
 }
 

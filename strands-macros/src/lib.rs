@@ -7,10 +7,11 @@ mod errors;
 mod expand;
 mod fallback;
 mod function;
-mod lifetime;
+
 mod message;
 mod model;
 mod toolset;
+mod types;
 mod validate;
 
 use proc_macro::TokenStream;

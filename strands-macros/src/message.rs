@@ -116,6 +116,13 @@ pub(crate) fn no_struct_name(name: &str) -> String {
     format!("no struct can be named after `{name}`: choose one with `#[tool(struct = Name)]`")
 }
 
+/// The message for a handle that would be called like a type of the signature.
+pub(crate) fn struct_name_in_signature(name: &str) -> String {
+    format!(
+        "the tool's struct would be called `{name}`, as a type of the signature is: choose another with `#[tool(struct = Name)]`"
+    )
+}
+
 /// The message for a `pattern` that does not parse.
 pub(crate) fn bad_pattern(reason: &str) -> String {
     format!("this pattern is not a regular expression: {reason}")

@@ -222,7 +222,7 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
                 if !matches!(found.meta, Meta::Path(_)) {
                     errors.add_over(&found.meta, message::TAKES_NO_KEYS);
                 }
-                *(if name == "args" { &mut args_span } else { &mut host_span }) = Some(found.span());
+                *(if name == "args" { &mut args_span } else { &mut host_span }) = Some(found.path().span());
             }
             "cfg" | "cfg_attr" => errors.add_over(&found.meta, message::ARG_CFG),
             _ => return !docs::is_doc(found),
@@ -240,7 +240,7 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
     } else {
         origin_of(&param.ty)
     };
-    crate::lifetime::erase(&mut ty, lifetimes);
+    crate::types::erase(&mut ty, lifetimes);
     let mut bounds = |expr: &Option<Expr>, read: fn(&Expr) -> syn::Result<Bounds>| {
         read(expr.as_ref()?).map_err(|error| errors.push(error)).ok()
     };

@@ -4,13 +4,14 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, Meta, ReceiverKind, Token, Type};
 
 use crate::attr::{ToolAttr, ToolsetAttr};
 use crate::errors::Errors;
 use crate::expand::{self, Expander};
 use crate::model::{ToolFn, peel};
-use crate::{fallback, message, validate};
+use crate::{fallback, function, message, validate};
 
 /// Expands `#[toolset(keys)] item`.
 pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
@@ -72,20 +73,23 @@ fn read_methods(block: &mut ItemImpl, attr: &ToolsetAttr, errors: &mut Errors) -
         let ImplItem::Fn(method) = item else { continue };
         let Some(keys) = take_tool_attribute(method, errors) else { continue };
         let own = ToolAttr::read(keys, errors);
-        let mut tool = ToolFn::read(own, &method.attrs, &method.vis, &mut method.sig, errors);
+        let attrs: Vec<Attribute> = method.attrs.iter().filter(|attr| !is_mark(attr)).cloned().collect();
+        let mut tool = ToolFn::read(own, &attrs, &method.vis, &mut method.sig, errors);
         tool.settings = tool.attr.settings.or(attr.settings);
         tool.prefix = attr.prefix.as_ref().map(syn::LitStr::value).unwrap_or_default();
         validate::method(&tool, errors);
-        method.attrs.retain(|attr| !validate::is_tool_attribute(attr));
+        method.attrs.retain(|attr| is_mark(attr) || !validate::is_tool_attribute(attr));
         tools.push(tool);
     }
     tools
 }
 
-/// Takes the first `#[tool(..)]` from a method and returns its keys.
+/// Takes the keys from the first `#[tool(..)]` of a method, and marks it as read.
 fn take_tool_attribute(method: &mut ImplItemFn, errors: &mut Errors) -> Option<TokenStream> {
     let at = method.attrs.iter().position(validate::is_tool_attribute)?;
     let attr = method.attrs.remove(at);
+    let (path, mark) = (attr.path(), Ident::new(function::READ_BY_TOOLSET, Span::mixed_site()));
+    method.attrs.insert(at, syn::parse_quote!(#[#path(#mark)]));
     match attr.meta {
         Meta::Path(_) => Some(TokenStream::new()),
         Meta::List(list) => Some(list.tokens),
@@ -94,6 +98,12 @@ fn take_tool_attribute(method: &mut ImplItemFn, errors: &mut Errors) -> Option<T
             Some(TokenStream::new())
         }
     }
+}
+
+/// Whether this is the `#[tool]` that stays on a method: it expands to the method, and keeps the import in use.
+fn is_mark(attr: &Attribute) -> bool {
+    validate::is_tool_attribute(attr)
+        && attr.parse_args::<Ident>().is_ok_and(|ident| ident == function::READ_BY_TOOLSET)
 }
 
 /// One `tools.push(..)`.
@@ -146,7 +156,10 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
         predicates.push_punct(Token![,](site));
     }
     let list_type = quote_spanned!(site=> #private::Vec<#private::Arc<dyn #private::Tool>>);
-    let shareable = quote_spanned!(site=> #private::Send + #private::Sync + 'static);
+    // What can't be shared is said at the type.
+    let at = site.located_at(peel(self_ty).span());
+    let place = expand::located(private, at);
+    let shareable = quote_spanned!(at=> Self: #place::Send + #place::Sync + 'static);
     let allow = quote!(#[allow(deprecated, unused_qualifications, unreachable_code)]);
     if let Some((vis, name)) = &attr.into {
         return quote_spanned! {site=>
@@ -157,7 +170,7 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
                 /// The tools of this block. They share the value.
                 #vis fn #name(self: &#private::Arc<Self>) -> #list_type
                 where
-                    Self: #shareable,
+                    #shareable,
                 {
                     let shared = #private::Clone::clone(self);
                     #list
@@ -169,7 +182,7 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
         #(#cfgs)*
         #[automatically_derived]
         #allow
-        impl #impl_generics #private::Toolset for #self_ty where #predicates #self_ty: #shareable {
+        impl #impl_generics #private::Toolset for #self_ty where #predicates #shareable {
             fn into_tools(self) -> #list_type {
                 let shared = #private::Arc::new(self);
                 #list

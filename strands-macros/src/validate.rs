@@ -5,9 +5,9 @@ use syn::spanned::Spanned;
 use syn::{GenericParam, Receiver, ReceiverKind, Safety, Signature, Type};
 
 use crate::errors::Errors;
-use crate::lifetime;
 use crate::message;
 use crate::model::{Argument, Origin, ToolFn, peel};
+use crate::types;
 
 /// Checks a function outside of any block.
 pub(crate) fn function(tool: &ToolFn, errors: &mut Errors) {
@@ -15,7 +15,11 @@ pub(crate) fn function(tool: &ToolFn, errors: &mut Errors) {
         errors.add(receiver.self_token.span, message::SELF_OUTSIDE_TOOLSET);
     }
     match tool.handle() {
-        Some(handle) if tool.attr.handle.is_some() || handle != tool.sig.ident => {}
+        Some(handle) if tool.attr.handle.is_some() || handle != tool.sig.ident => {
+            if types::names(&tool.sig, &handle) {
+                errors.add(handle.span(), message::struct_name_in_signature(&handle.to_string()));
+            }
+        }
         _ => errors.add(tool.sig.ident.span(), message::no_struct_name(&tool.sig.ident.to_string())),
     }
     common(tool, errors);
@@ -72,7 +76,7 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
     }
     if let Some(output) = tool.attr.settings.output
         && output.on
-        && tool.return_type().is_none_or(|ty| lifetime::first_impl_trait(ty).is_some())
+        && tool.return_type().is_none_or(|ty| types::first_impl_trait(ty).is_some())
     {
         errors.add(output.span, message::OUTPUT_UNNAMED);
     }
@@ -116,7 +120,7 @@ fn argument(argument: &Argument, errors: &mut Errors) {
         return;
     };
     let written = peel(&argument.param.ty);
-    if let Some(found) = lifetime::first_impl_trait(written) {
+    if let Some(found) = types::first_impl_trait(written) {
         errors.add_over(found, message::ARG_IMPL_TRAIT);
         return;
     }
@@ -144,8 +148,8 @@ fn argument(argument: &Argument, errors: &mut Errors) {
     }
     match argument.origin {
         Origin::Model | Origin::ModelLent | Origin::WholeInput => {
-            if let Some(reference) = lifetime::first_reference(&argument.ty) {
-                let owned = lifetime::owned(&argument.ty);
+            if let Some(reference) = types::first_reference(&argument.ty) {
+                let owned = types::owned(&argument.ty);
                 errors.add(reference.and_token.span, message::nested_reference(&plain(&owned)));
             }
         }

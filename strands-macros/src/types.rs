@@ -1,8 +1,9 @@
-//! Types of a signature, made fit for the inside of another function: there the signature's lifetimes have no names.
+//! Walks through the types of a signature: what they name, what they borrow, and how they read inside another function,
+//! where the signature's lifetimes have no names.
 
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Ident, Lifetime, Type, TypeReference};
+use syn::{Ident, Lifetime, Signature, Type, TypeReference};
 
 /// Replaces the lifetimes that the signature declares by `'_`.
 pub(crate) fn erase(ty: &mut Type, declared: &[Ident]) {
@@ -46,6 +47,20 @@ pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     let mut finder = Finder(None);
     finder.visit_type(ty);
     finder.0
+}
+
+/// Whether a signature uses a type by this bare name.
+pub(crate) fn names(sig: &Signature, name: &Ident) -> bool {
+    struct Finder<'a>(&'a Ident, bool);
+    impl<'ast> Visit<'ast> for Finder<'_> {
+        fn visit_type_path(&mut self, path: &'ast syn::TypePath) {
+            self.1 |= path.qself.is_none() && path.path.is_ident(self.0);
+            visit::visit_type_path(self, path);
+        }
+    }
+    let mut finder = Finder(name, false);
+    finder.visit_signature(sig);
+    finder.1
 }
 
 /// The same type without references: `Option<&str>` becomes `Option<String>`.
