@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod message;
 pub mod metrics;
 pub mod model;
+pub mod session;
 mod state;
 pub mod testing;
 pub mod tool;
