@@ -272,6 +272,7 @@ impl<'t> Reader<'t> {
                 self.clues
                     .name_after(prepositions)
                     .or_else(|| self.clues.name(elsewhere))
+                    .or_else(|| self.clues.address().map(str::to_owned))
                     .or_else(|| self.clues.words_after(prepositions))
                     .or_else(|| self.clues.name_at_start(&self.ordinary))
             }
@@ -371,6 +372,9 @@ mod tests {
         assert_eq!(read_one("query", "search for \"rust agents\""), "rust agents");
         assert_eq!(read_one("confirmation_code", "Cancel AC7K2M9Q please"), "AC7K2M9Q");
         assert_eq!(read_one("expression", "What is 12 * (3 + 4)?"), "12 * (3 + 4)");
+        assert_eq!(read_one("site", "Crawl the site example.org."), "example.org");
+        assert_eq!(read_one("file", "read ./src/main.rs"), "./src/main.rs");
+        assert_eq!(read_one("to", "write to bob@example.org, please"), "bob@example.org");
         assert_eq!(read_one("day", "how about next Monday?"), "next Monday");
     }
 

@@ -80,6 +80,17 @@ impl<'t> Clues<'t> {
         })
     }
 
+    /// The next word that is an address, a file or the like: it has marks inside, as "bob@example.org" has.
+    pub(super) fn address(&mut self) -> Option<&'t str> {
+        self.first(|piece| match piece {
+            Piece::Word(text) => {
+                let inside = text.trim_matches(|c: char| !c.is_alphanumeric());
+                inside.contains(['.', '@', '/', '_']).then_some(*text)
+            }
+            _ => None,
+        })
+    }
+
     /// The next day, as it is written: `2026-03-01`.
     pub(super) fn date(&mut self) -> Option<&'t str> {
         self.first(|piece| match piece {
@@ -333,7 +344,8 @@ fn quotation(text: &str) -> Option<(Piece<'_>, &str)> {
 fn mark(text: &str, first: char) -> Option<(Piece<'_>, &str)> {
     let is_sign = matches!(first, '-' | '$' | '€' | '£' | '#' | '@' | '/')
         && text.chars().nth(1).is_some_and(char::is_alphanumeric);
-    if first.is_alphanumeric() || is_sign {
+    let is_path = ["./", "../", "~/"].iter().any(|start| text.starts_with(start));
+    if first.is_alphanumeric() || is_sign || is_path {
         return None;
     }
     Some((Piece::Mark(first), text.get(first.len_utf8()..)?))
@@ -351,7 +363,8 @@ fn chunk(text: &str) -> (Piece<'_>, &str) {
         let goes_on = match c {
             ',' => digits && time,
             ':' => address || (time && digits),
-            '.' | '\'' | '’' => inside,
+            '.' => inside || after == Some('/') || at == 0,
+            '\'' | '’' => inside,
             '=' | ';' | '!' | '?' | '"' | '“' | '”' | '(' | ')' | '[' | ']' | '{' | '}' => false,
             c => !c.is_whitespace(),
         };
