@@ -1,0 +1,540 @@
+//! Content as Converse's JSON. Bedrock refuses fields it does not know, so only those it knows are written; kinds of
+//! block that we do not know are Bedrock's own from a newer version, and go as they came.
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+use strands_core::message::{
+    CitationText, CitationsContent, ContentBlock, DocumentBlock, GuardContent, ImageBlock,
+    MediaSource, ReasoningContent, ToolResult, ToolResultContent, ToolUse,
+};
+
+use crate::turns::{OutBlock, OutTurn, is_result_sent};
+
+/// What a model wants tool results to look like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResultStyle {
+    pub(crate) status: bool,
+    pub(crate) json_as_text: bool,
+}
+
+/// One entry of `messages`.
+pub(crate) struct TurnJson<'a>(pub(crate) &'a OutTurn<'a>, pub(crate) ResultStyle);
+
+impl Serialize for TurnJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut turn = serializer.serialize_map(Some(2))?;
+        turn.serialize_entry("role", &self.0.role)?;
+        turn.serialize_entry("content", &Blocks(&self.0.content, self.1))?;
+        turn.end()
+    }
+}
+
+struct Blocks<'a>(&'a [OutBlock<'a>], ResultStyle);
+
+impl Serialize for Blocks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|block| BlockJson(block, self.1)))
+    }
+}
+
+struct BlockJson<'a>(&'a OutBlock<'a>, ResultStyle);
+
+impl Serialize for BlockJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            OutBlock::Own(block) => own(block, self.1, serializer),
+            OutBlock::Guarded(block) => one(serializer, "guardContent", &GuardedJson(block)),
+            OutBlock::CachePoint { kind, ttl } => {
+                one(serializer, "cachePoint", &PointJson(kind, ttl.as_deref()))
+            }
+            OutBlock::Words(words) => one(serializer, "text", words),
+        }
+    }
+}
+
+fn one<S: Serializer, T: Serialize + ?Sized>(
+    serializer: S,
+    key: &str,
+    value: &T,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(1))?;
+    map.serialize_entry(key, value)?;
+    map.end()
+}
+
+fn own<S: Serializer>(
+    block: &ContentBlock,
+    style: ResultStyle,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match block {
+        ContentBlock::Text(text) => one(serializer, "text", &text.text),
+        ContentBlock::Image(image) => one(serializer, "image", &ImageJson(image)),
+        ContentBlock::Document(document) => one(serializer, "document", &DocumentJson(document)),
+        ContentBlock::Video(video) => one(
+            serializer,
+            "video",
+            &MediumJson(video.format.as_str(), &video.source),
+        ),
+        ContentBlock::Audio(audio) => one(
+            serializer,
+            "audio",
+            &MediumJson(audio.format.as_str(), &audio.source),
+        ),
+        ContentBlock::ToolUse(call) => one(serializer, "toolUse", &ToolUseJson(call)),
+        ContentBlock::ToolResult(result) => {
+            one(serializer, "toolResult", &ResultJson(result, style))
+        }
+        ContentBlock::Reasoning(reasoning) => {
+            one(serializer, "reasoningContent", &ReasoningJson(reasoning))
+        }
+        ContentBlock::CachePoint(point) => one(
+            serializer,
+            "cachePoint",
+            &PointJson(&point.kind, point.ttl.as_deref()),
+        ),
+        ContentBlock::GuardContent(guarded) => {
+            one(serializer, "guardContent", &GuardContentJson(guarded))
+        }
+        ContentBlock::Citations(citations) => {
+            one(serializer, "citationsContent", &CitationsJson(citations))
+        }
+        ContentBlock::Unknown(fields) => PlainBytes(fields).serialize(serializer),
+        // A kind that the vocabulary gained and this file did not: its own JSON is the best there is.
+        other => other.serialize(serializer),
+    }
+}
+
+/// A cache point. An empty time to live is none.
+pub(crate) struct PointJson<'a>(pub(crate) &'a str, pub(crate) Option<&'a str>);
+
+impl Serialize for PointJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut point = serializer.serialize_map(None)?;
+        point.serialize_entry("type", self.0)?;
+        if let Some(ttl) = self.1.filter(|ttl| !ttl.is_empty()) {
+            point.serialize_entry("ttl", ttl)?;
+        }
+        point.end()
+    }
+}
+
+/// Bytes as the base64 text that Bedrock reads, written without a copy in between.
+struct BytesJson<'a>(&'a Bytes);
+
+impl Serialize for BytesJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
+}
+
+struct SourceJson<'a>(&'a MediaSource);
+
+impl Serialize for SourceJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            MediaSource::Bytes(bytes) => one(serializer, "bytes", &BytesJson(bytes)),
+            MediaSource::Location(place) => {
+                let mut location = Map::new();
+                location.insert("uri".to_owned(), place.uri.clone().into());
+                if let Some(owner) = &place.bucket_owner {
+                    location.insert("bucketOwner".to_owned(), owner.clone().into());
+                }
+                one(serializer, "s3Location", &location)
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+struct MediumJson<'a>(&'a str, &'a MediaSource);
+
+impl Serialize for MediumJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut medium = serializer.serialize_map(Some(2))?;
+        medium.serialize_entry("format", self.0)?;
+        medium.serialize_entry("source", &SourceJson(self.1))?;
+        medium.end()
+    }
+}
+
+struct ImageJson<'a>(&'a ImageBlock);
+
+impl Serialize for ImageJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        MediumJson(self.0.format.as_str(), &self.0.source).serialize(serializer)
+    }
+}
+
+struct DocumentJson<'a>(&'a DocumentBlock);
+
+impl Serialize for DocumentJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_map(None)?;
+        document.serialize_entry("name", &self.0.name)?;
+        if let Some(format) = &self.0.format {
+            document.serialize_entry("format", format)?;
+        }
+        document.serialize_entry("source", &SourceJson(&self.0.source))?;
+        if let Some(citations) = &self.0.citations {
+            document.serialize_entry("citations", &Enabled(citations.enabled))?;
+        }
+        if let Some(context) = &self.0.context {
+            document.serialize_entry("context", context)?;
+        }
+        document.end()
+    }
+}
+
+struct Enabled(bool);
+
+impl Serialize for Enabled {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        one(serializer, "enabled", &self.0)
+    }
+}
+
+struct ToolUseJson<'a>(&'a ToolUse);
+
+impl Serialize for ToolUseJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut call = serializer.serialize_map(Some(3))?;
+        call.serialize_entry("toolUseId", &self.0.tool_use_id)?;
+        call.serialize_entry("name", &self.0.name)?;
+        // Arguments that were no JSON object never ran; Bedrock refuses anything but an object here.
+        match &self.0.input {
+            Value::Object(input) => call.serialize_entry("input", input)?,
+            _ => call.serialize_entry("input", &Map::new())?,
+        }
+        call.end()
+    }
+}
+
+struct ResultJson<'a>(&'a ToolResult, ResultStyle);
+
+impl Serialize for ResultJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut result = serializer.serialize_map(None)?;
+        result.serialize_entry("toolUseId", &self.0.tool_use_id)?;
+        result.serialize_entry("content", &ResultContents(&self.0.content, self.1))?;
+        if self.1.status {
+            result.serialize_entry("status", &self.0.status)?;
+        }
+        result.end()
+    }
+}
+
+struct ResultContents<'a>(&'a [ToolResultContent], ResultStyle);
+
+impl Serialize for ResultContents<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_seq(None)?;
+        let mut empty = true;
+        for part in self.0.iter().filter(|part| is_result_sent(part)) {
+            empty = false;
+            parts.serialize_element(&ResultContentJson(part, self.1))?;
+        }
+        // Some models refuse a result that says nothing at all.
+        if empty {
+            let nothing = ToolResultContent::Text(String::new());
+            parts.serialize_element(&ResultContentJson(&nothing, self.1))?;
+        }
+        parts.end()
+    }
+}
+
+struct ResultContentJson<'a>(&'a ToolResultContent, ResultStyle);
+
+impl Serialize for ResultContentJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ToolResultContent::Text(text) => one(serializer, "text", text),
+            // Bedrock refuses JSON that is not an object.
+            ToolResultContent::Json(json) if self.1.json_as_text || !json.is_object() => {
+                one(serializer, "text", &json_text(json))
+            }
+            ToolResultContent::Json(json) => one(serializer, "json", json),
+            ToolResultContent::Image(image) => one(serializer, "image", &ImageJson(image)),
+            ToolResultContent::Document(document) => {
+                one(serializer, "document", &DocumentJson(document))
+            }
+            ToolResultContent::Video(video) => one(
+                serializer,
+                "video",
+                &MediumJson(video.format.as_str(), &video.source),
+            ),
+            ToolResultContent::Unknown(fields) => match known_part(fields) {
+                Some(part) => ResultContentJson(&part, self.1).serialize(serializer),
+                None => PlainBytes(fields).serialize(serializer),
+            },
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// The part that Bedrock knows, where fields of another version stand beside it.
+fn known_part(fields: &Map<String, Value>) -> Option<ToolResultContent> {
+    if fields.len() < 2 {
+        return None;
+    }
+    let kind = ["json", "document", "image", "text", "video"]
+        .into_iter()
+        .find(|kind| fields.contains_key(*kind))?;
+    let mut alone = Map::new();
+    alone.insert(kind.to_owned(), fields.get(kind)?.clone());
+    serde_json::from_value(Value::Object(alone)).ok()
+}
+
+struct ReasoningJson<'a>(&'a ReasoningContent);
+
+impl Serialize for ReasoningJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut reasoning = serializer.serialize_map(None)?;
+        if let Some(words) = &self.0.reasoning_text {
+            let mut text = Map::new();
+            text.insert("text".to_owned(), words.text.clone().into());
+            if let Some(signature) = words.signature.as_ref().filter(|s| !s.is_empty()) {
+                text.insert("signature".to_owned(), signature.clone().into());
+            }
+            reasoning.serialize_entry("reasoningText", &text)?;
+        }
+        if let Some(redacted) = &self.0.redacted_content {
+            reasoning.serialize_entry("redactedContent", &BytesJson(redacted))?;
+        }
+        reasoning.end()
+    }
+}
+
+struct GuardContentJson<'a>(&'a GuardContent);
+
+impl Serialize for GuardContentJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(text) = &self.0.text {
+            let mut guarded = Map::new();
+            guarded.insert("text".to_owned(), text.text.clone().into());
+            if !text.qualifiers.is_empty() {
+                guarded.insert("qualifiers".to_owned(), text.qualifiers.clone().into());
+            }
+            return one(serializer, "text", &guarded);
+        }
+        match &self.0.image {
+            Some(image) => one(serializer, "image", &ImageJson(image)),
+            None => serializer.collect_map::<&str, &str, _>([]),
+        }
+    }
+}
+
+/// Text or an image, wrapped for the guardrail.
+struct GuardedJson<'a>(&'a ContentBlock);
+
+impl Serialize for GuardedJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ContentBlock::Text(text) => one(
+                serializer,
+                "text",
+                &std::collections::BTreeMap::from([("text", &text.text)]),
+            ),
+            ContentBlock::Image(image) => one(serializer, "image", &ImageJson(image)),
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+struct CitationsJson<'a>(&'a CitationsContent);
+
+impl Serialize for CitationsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        fn texts(parts: &[CitationText]) -> Vec<Value> {
+            parts
+                .iter()
+                .map(|part| serde_json::json!({"text": part.text}))
+                .collect()
+        }
+        let citations: Vec<Value> = self
+            .0
+            .citations
+            .iter()
+            .map(|citation| {
+                let mut kept = Map::new();
+                if let Some(location) = &citation.location {
+                    kept.insert("location".to_owned(), location.clone());
+                }
+                if !citation.source_content.is_empty() {
+                    kept.insert(
+                        "sourceContent".to_owned(),
+                        texts(&citation.source_content).into(),
+                    );
+                }
+                if let Some(title) = &citation.title {
+                    kept.insert("title".to_owned(), title.clone().into());
+                }
+                Value::Object(kept)
+            })
+            .collect();
+        let mut block = serializer.serialize_map(None)?;
+        block.serialize_entry("citations", &citations)?;
+        if !self.0.content.is_empty() {
+            block.serialize_entry("content", &texts(&self.0.content))?;
+        }
+        block.end()
+    }
+}
+
+/// JSON in which bytes, as Strands stores them, become the base64 text that Bedrock reads.
+struct PlainBytes<'a>(&'a Map<String, Value>);
+
+impl Serialize for PlainBytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, PlainValue(value))))
+    }
+}
+
+struct PlainValue<'a>(&'a Value);
+
+impl Serialize for PlainValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) if fields.contains_key("__bytes_encoded__") => fields
+                .get("data")
+                .unwrap_or(&Value::Null)
+                .serialize(serializer),
+            Value::Object(fields) => PlainBytes(fields).serialize(serializer),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(PlainValue)),
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// JSON as text, in the form in which Python writes it: histories and caches of both sides agree on it.
+fn json_text(json: &Value) -> String {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, PythonStyle);
+    // Writing to memory can't fail, and a value is always valid JSON.
+    let _ = json.serialize(&mut serializer);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+struct PythonStyle;
+
+impl serde_json::ser::Formatter for PythonStyle {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
+        writer.write_all(if first { b"" } else { b", " })
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+    ) -> std::io::Result<()> {
+        writer.write_all(b": ")
+    }
+
+    fn write_string_fragment<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> std::io::Result<()> {
+        for character in fragment.chars() {
+            if character.is_ascii() {
+                write!(writer, "{character}")?;
+            } else {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use strands_core::message::Message;
+
+    use super::*;
+    use crate::capabilities::ReasoningReplay;
+    use crate::turns::outgoing;
+
+    fn sent(content: &Value, json_as_text: bool) -> Value {
+        let message: Message =
+            serde_json::from_value(json!({"role": "user", "content": content})).unwrap();
+        let messages = [Arc::new(message)];
+        let turns = outgoing(&messages, ReasoningReplay::All, None);
+        let style = ResultStyle {
+            status: false,
+            json_as_text,
+        };
+        let mut turn = serde_json::to_value(TurnJson(&turns[0], style)).unwrap();
+        turn["content"].take()
+    }
+
+    fn result(content: &Value) -> Value {
+        json!([{"toolResult": {"toolUseId": "1", "status": "success", "content": content}}])
+    }
+
+    #[test]
+    fn only_fields_that_bedrock_knows_are_sent() {
+        let content = json!([
+            {"text": "hi", "note": 1},
+            {"image": {"format": "jpg", "source": {"bytes": "AQI="}, "alt": "x"}},
+            {"video": {"format": "3gp", "source": {"location": {"type": "s3", "uri": "s3://b/k", "etag": "x"}}}},
+            {"toolUse": {"toolUseId": "1", "name": "look", "input": [1], "extra": true}},
+            {"cachePoint": {"type": "default", "ttl": ""}},
+        ]);
+        let expected = json!([
+            {"text": "hi"},
+            {"image": {"format": "jpeg", "source": {"bytes": "AQI="}}},
+            {"video": {"format": "three_gp", "source": {"s3Location": {"uri": "s3://b/k"}}}},
+            {"toolUse": {"toolUseId": "1", "name": "look", "input": {}}},
+            {"cachePoint": {"type": "default"}},
+        ]);
+        assert_eq!(sent(&content, false), expected);
+    }
+
+    #[test]
+    fn kinds_of_a_newer_version_go_as_they_came() {
+        let content = json!([{"searchResult": {"source": "s", "blob": {"__bytes_encoded__": true, "data": "AQI="}}}]);
+        let expected = json!([{"searchResult": {"source": "s", "blob": "AQI="}}]);
+        assert_eq!(sent(&content, false), expected);
+    }
+
+    #[test]
+    fn json_results_become_text_where_bedrock_or_the_model_wants_it() {
+        let parts = json!([{"json": {"a": [1, 2.5], "b": "é\n"}}, {"json": [1]}, {"json": null}]);
+        let text = json!([{"toolResult": {"toolUseId": "1", "content": [
+            {"text": r#"{"a": [1, 2.5], "b": "\u00e9\n"}"#}, {"text": "[1]"}, {"text": "null"},
+        ]}}]);
+        assert_eq!(sent(&result(&parts), true), text);
+        let kept = sent(&result(&parts), false);
+        let contents = &kept[0]["toolResult"]["content"];
+        assert_eq!(contents[0], parts[0]);
+        assert_eq!(contents[1], json!({"text": "[1]"}));
+    }
+
+    #[test]
+    fn a_result_is_never_empty_and_loses_foreign_fields() {
+        let empty = sent(&result(&json!([])), false);
+        assert_eq!(empty[0]["toolResult"]["content"], json!([{"text": ""}]));
+        let beside = sent(&result(&json!([{"text": "x", "annotations": 1}])), false);
+        assert_eq!(beside[0]["toolResult"]["content"], json!([{"text": "x"}]));
+    }
+}

@@ -1,0 +1,95 @@
+//! The bytes of a response as they come, given up when nothing comes for too long.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http_body::Body as _;
+use strands_core::model::{ErrorDetails, ModelError};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// The body of a response.
+pub(crate) struct ResponseBody {
+    body: Pin<Box<SdkBody>>,
+    idle: Duration,
+    silence: Pin<Box<Sleep>>,
+    waiting: bool,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(body: SdkBody, idle: Duration) -> Self {
+        Self {
+            body: Box::pin(body),
+            idle,
+            silence: Box::pin(sleep(idle)),
+            waiting: false,
+        }
+    }
+
+    /// The next bytes, or `None` at the end.
+    pub(crate) fn poll_bytes(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, ModelError>>> {
+        loop {
+            match self.body.as_mut().poll_frame(context) {
+                Poll::Ready(frame) => {
+                    self.waiting = false;
+                    return Poll::Ready(match frame {
+                        None => None,
+                        Some(Err(error)) => Some(Err(ModelError::transport(error))),
+                        Some(Ok(frame)) => match frame.into_data() {
+                            Ok(bytes) => Some(Ok(bytes)),
+                            // Trailers say nothing that we need.
+                            Err(_) => continue,
+                        },
+                    });
+                }
+                Poll::Pending => {
+                    // The clock is set once for each silence, not for each poll.
+                    if !self.waiting {
+                        self.waiting = true;
+                        self.silence.as_mut().reset(Instant::now() + self.idle);
+                    }
+                    ready!(self.silence.as_mut().poll(context));
+                    return Poll::Ready(Some(Err(ModelError::Timeout {
+                        after: self.idle,
+                        details: ErrorDetails::new().boxed(),
+                    })));
+                }
+            }
+        }
+    }
+
+    /// All of it, if it is no longer than `limit` bytes.
+    pub(crate) async fn read(mut self, limit: usize) -> Result<Vec<u8>, ModelError> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = std::future::poll_fn(|context| self.poll_bytes(context)).await {
+            let bytes = bytes?;
+            if whole.len().saturating_add(bytes.len()) > limit {
+                return Err(ModelError::ResponseTooLarge {
+                    limit,
+                    details: Box::default(),
+                });
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole)
+    }
+
+    /// The first `limit` bytes of an error, as far as they can be had.
+    pub(crate) async fn read_error(mut self, limit: usize) -> Vec<u8> {
+        let mut start = Vec::new();
+        while start.len() < limit {
+            match std::future::poll_fn(|context| self.poll_bytes(context)).await {
+                Some(Ok(bytes)) => start.extend_from_slice(&bytes),
+                Some(Err(_)) | None => break,
+            }
+        }
+        start.truncate(limit);
+        start
+    }
+}

@@ -1,0 +1,245 @@
+//! Where cache points go. Bedrock caches tools, then the system prompt, then messages, allows four points in a request, and
+//! refuses a point with nothing before it, right behind a document that is no PDF, or with a longer life than one before.
+
+use std::borrow::Cow;
+
+use strands_core::message::{Role, SystemBlock};
+
+use crate::settings::{CacheConfig, CacheSection};
+use crate::turns::{OutBlock, OutTurn};
+
+/// The time to live of the point behind the tools; `None` when there is none.
+pub(crate) fn tools_point(config: Option<&CacheConfig>) -> Option<Option<&str>> {
+    let config = config?;
+    config.tools.ttl(config.ttl.as_deref())
+}
+
+/// A piece of the system prompt as it is sent.
+#[derive(Debug, PartialEq)]
+pub(crate) enum OutSystem<'a> {
+    Text(&'a str),
+    CachePoint {
+        kind: &'a str,
+        ttl: Option<&'a str>,
+    },
+}
+
+/// The system prompt with its point.
+pub(crate) fn system<'a>(
+    blocks: &'a [SystemBlock],
+    config: Option<&'a CacheConfig>,
+    has_tools: bool,
+) -> Vec<OutSystem<'a>> {
+    let mut out: Vec<_> = blocks
+        .iter()
+        .filter_map(|block| match block {
+            SystemBlock::Text(text) => Some(OutSystem::Text(text)),
+            SystemBlock::CachePoint(point) => Some(OutSystem::CachePoint {
+                kind: &point.kind,
+                ttl: point.ttl.as_deref().filter(|ttl| !ttl.is_empty()),
+            }),
+            _ => None,
+        })
+        .collect();
+    let Some(config) = config else {
+        return out;
+    };
+    let has_point = out
+        .iter()
+        .any(|block| matches!(block, OutSystem::CachePoint { .. }));
+    if config.system != CacheSection::Off && !out.is_empty() && !has_point {
+        out.push(OutSystem::CachePoint {
+            kind: "default",
+            ttl: None,
+        });
+    }
+    let ttl = system_ttl(config, has_tools);
+    for block in &mut out {
+        if let OutSystem::CachePoint { ttl: own, .. } = block {
+            *own = own.or(ttl);
+        }
+    }
+    out
+}
+
+/// What a point of the system prompt that says nothing about its life gets.
+fn system_ttl(config: &CacheConfig, has_tools: bool) -> Option<&str> {
+    if let CacheSection::Ttl(ttl) = &config.system {
+        return Some(ttl);
+    }
+    let inherited = config.ttl.as_deref()?;
+    // A tools point with another life decides what may follow it; Bedrock's default is always allowed.
+    let tools = has_tools.then(|| tools_point(Some(config))).flatten();
+    match tools {
+        Some(tools) if tools != Some(inherited) => None,
+        _ => Some(inherited),
+    }
+}
+
+/// Sees to it that the last user message has one point and no other message has any.
+pub(crate) fn messages<'a>(turns: &mut Vec<OutTurn<'a>>, config: &'a CacheConfig) {
+    let Some(ttl) = config.messages.ttl(config.ttl.as_deref()) else {
+        return;
+    };
+    let last_user = turns.iter().rposition(|turn| turn.role == Role::User);
+    for (at, turn) in turns.iter_mut().enumerate() {
+        if Some(at) == last_user {
+            place(&mut turn.content, ttl);
+        } else {
+            turn.content.retain(|block| !block.is_cache_point());
+        }
+    }
+    turns.retain(|turn| !turn.content.is_empty());
+}
+
+/// One point in the last user message: where the caller put it, else at the end.
+fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
+    let point = || OutBlock::CachePoint {
+        kind: Cow::Borrowed("default"),
+        ttl: ttl.map(Cow::Borrowed),
+    };
+    let placed = content.iter().position(OutBlock::is_cache_point);
+    content.retain(|block| !block.is_cache_point());
+    if content.is_empty() {
+        return;
+    }
+    let at = match placed {
+        // The caller marked where what repeats ends: keep that, but step back over documents that may not precede it.
+        Some(placed) if placed > 0 => {
+            let mut at = placed;
+            while at > 0 && content.get(at - 1).is_some_and(OutBlock::is_non_pdf_document) {
+                at -= 1;
+            }
+            at
+        }
+        _ => content
+            .iter()
+            .position(OutBlock::is_non_pdf_document)
+            .unwrap_or(content.len()),
+    };
+    // Before the first block there is nothing to cache.
+    if at > 0 {
+        content.insert(at, point());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use strands_core::message::{
+        CachePoint, ContentBlock, DocumentBlock, DocumentFormat, Message,
+    };
+
+    use super::*;
+    use crate::capabilities::ReasoningReplay;
+    use crate::turns::outgoing;
+
+    fn point() -> ContentBlock {
+        ContentBlock::CachePoint(CachePoint::new(Some("1h".to_owned())))
+    }
+
+    fn document(format: DocumentFormat) -> ContentBlock {
+        ContentBlock::Document(DocumentBlock::new("d", format, vec![1]))
+    }
+
+    fn text() -> ContentBlock {
+        ContentBlock::text("t")
+    }
+
+    /// `t` text, `d` document, `p` PDF, `.` point.
+    fn placed(content: Vec<ContentBlock>) -> String {
+        let messages = [
+            Arc::new(Message::new(Role::User, [text(), point()])),
+            Arc::new(Message::new(Role::Assistant, [text()])),
+            Arc::new(Message::new(Role::User, content)),
+        ];
+        let mut turns = outgoing(&messages, ReasoningReplay::All, None);
+        let config = CacheConfig::new().ttl("5m");
+        super::messages(&mut turns, &config);
+        let points = |turn: &OutTurn<'_>| turn.content.iter().any(OutBlock::is_cache_point);
+        assert!(!points(&turns[0]) && !points(&turns[1]));
+        let Some(last) = turns.get(2) else {
+            return String::new();
+        };
+        last.content
+            .iter()
+            .map(|block| match block {
+                OutBlock::CachePoint { ttl, .. } => {
+                    assert_eq!(ttl.as_deref(), Some("5m"), "the caller's life is not kept");
+                    '.'
+                }
+                OutBlock::Own(block) => match &**block {
+                    ContentBlock::Document(document)
+                        if document.format == Some(DocumentFormat::Pdf) =>
+                    {
+                        'p'
+                    }
+                    ContentBlock::Document(_) => 'd',
+                    _ => 't',
+                },
+                _ => '?',
+            })
+            .collect()
+    }
+
+    #[test]
+    fn one_point_in_the_last_user_message() {
+        use DocumentFormat::{Md, Pdf};
+        assert_eq!(placed(vec![text(), text()]), "tt.");
+        assert_eq!(placed(vec![text(), point(), text(), point()]), "t.t");
+        assert_eq!(placed(vec![point(), text()]), "t.");
+        assert_eq!(placed(vec![point()]), "");
+        assert_eq!(placed(vec![text(), document(Pdf)]), "tp.");
+        assert_eq!(placed(vec![text(), document(Md), text()]), "t.dt");
+        assert_eq!(placed(vec![document(Md), text()]), "dt");
+        assert_eq!(
+            placed(vec![text(), document(Md), document(Md), point(), text()]),
+            "t.ddt"
+        );
+        assert_eq!(placed(vec![document(Md), point(), text()]), "dt");
+        assert_eq!(placed(vec![document(Md), text(), point(), text()]), "dt.t");
+    }
+
+    #[test]
+    fn the_system_prompt_gets_a_point_unless_it_has_one() {
+        let words = [SystemBlock::from("be kind")];
+        let ttl = |config: &CacheConfig, has_tools| {
+            let out = system(&words, Some(config), has_tools);
+            match out.get(1) {
+                Some(OutSystem::CachePoint { ttl, .. }) => Some(ttl.map(str::to_owned)),
+                _ => None,
+            }
+        };
+        assert_eq!(ttl(&CacheConfig::new(), true), Some(None));
+        assert_eq!(
+            ttl(&CacheConfig::new().ttl("1h"), true),
+            Some(Some("1h".to_owned()))
+        );
+        assert_eq!(
+            ttl(&CacheConfig::new().system(CacheSection::Off), true),
+            None
+        );
+        let shorter_tools = CacheConfig::new()
+            .ttl("1h")
+            .tools(CacheSection::Ttl("5m".to_owned()));
+        assert_eq!(ttl(&shorter_tools, true), Some(None));
+        assert_eq!(ttl(&shorter_tools, false), Some(Some("1h".to_owned())));
+
+        let own = [
+            SystemBlock::from("a"),
+            SystemBlock::CachePoint(CachePoint::new(Some("5m".to_owned()))),
+            SystemBlock::from("b"),
+        ];
+        let config = CacheConfig::new().ttl("1h");
+        assert_eq!(system(&own, Some(&config), false).len(), 3);
+        assert_eq!(
+            system(&own, Some(&config), false)[1],
+            OutSystem::CachePoint {
+                kind: "default",
+                ttl: Some("5m")
+            }
+        );
+        assert!(system(&[], Some(&config), false).is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! A Converse answer, which comes in one piece, as the events that a stream would have had.
+
+use serde_json::Value;
+use strands_core::message::{ContentBlock, ReasoningContent};
+use strands_core::metrics::{ModelMetrics, Usage};
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
+
+use crate::stream::CallFacts;
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Response {
+    output: Output,
+    stop_reason: strands_core::model::StopReason,
+    #[serde(default)]
+    usage: Usage,
+    #[serde(default)]
+    metrics: ModelMetrics,
+    additional_model_response_fields: Option<Value>,
+    trace: Option<Value>,
+}
+
+#[derive(serde::Deserialize)]
+struct Output {
+    message: OutputMessage,
+}
+
+#[derive(serde::Deserialize)]
+struct OutputMessage {
+    #[serde(default)]
+    content: Vec<Value>,
+}
+
+/// The events of an answer.
+///
+/// # Errors
+///
+/// [`ModelError::Protocol`] when it is none.
+pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>, ModelError> {
+    let malformed = |error| ModelError::Protocol {
+        what: "the response of Converse is not what it should be".to_owned(),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    };
+    let response: Response = serde_json::from_slice(body).map_err(malformed)?;
+    let mut events = vec![StreamEvent::start()];
+    let mut tool = facts.text_is_call_of.as_deref();
+    for (index, block) in response.output.message.content.into_iter().enumerate() {
+        let is_bedrocks_own = block
+            .pointer("/toolUse/type")
+            .is_some_and(|kind| kind == "server_tool_use");
+        if !is_bedrocks_own {
+            let block = serde_json::from_value(block).map_err(malformed)?;
+            block_events(index, block, &mut tool, &mut events);
+        }
+    }
+    let redaction = facts
+        .redaction
+        .event(response.trace.as_ref(), Some(&response.stop_reason));
+    events.push(StreamEvent::MessageStop {
+        stop_reason: response.stop_reason,
+        additional_model_response_fields: response.additional_model_response_fields,
+    });
+    events.extend(redaction);
+    events.push(StreamEvent::Metadata {
+        usage: response.usage,
+        metrics: response.metrics,
+        trace: response.trace,
+    });
+    Ok(events)
+}
+
+fn block_events(
+    index: usize,
+    block: ContentBlock,
+    tool: &mut Option<&str>,
+    events: &mut Vec<StreamEvent>,
+) {
+    match block {
+        ContentBlock::Text(text) => match tool.take() {
+            Some(tool) => {
+                events.push(StreamEvent::tool_use(index, ToolUseStart::new("", tool)));
+                events.push(StreamEvent::tool_input(index, text.text));
+            }
+            None => events.push(StreamEvent::text(index, text.text)),
+        },
+        ContentBlock::ToolUse(call) => {
+            let start = ToolUseStart::new(call.tool_use_id, call.name);
+            events.push(StreamEvent::tool_use(index, start));
+            events.push(StreamEvent::tool_input(index, call.input.to_string()));
+        }
+        ContentBlock::Reasoning(reasoning) => events.extend(
+            reasoning_pieces(reasoning).map(|piece| StreamEvent::reasoning(index, piece)),
+        ),
+        ContentBlock::Citations(citations) => {
+            let text: String = citations
+                .content
+                .into_iter()
+                .map(|part| part.text)
+                .collect();
+            events.push(StreamEvent::text(index, text));
+            for citation in citations.citations {
+                events.push(StreamEvent::citation(index, citation));
+            }
+        }
+        // Kinds that a stream has no event for.
+        _ => return,
+    }
+    events.push(StreamEvent::block_stop(index));
+}
+
+fn reasoning_pieces(reasoning: ReasoningContent) -> impl Iterator<Item = ReasoningDelta> {
+    let words = reasoning.reasoning_text.map(|words| {
+        let signature = words.signature.filter(|signature| !signature.is_empty());
+        [
+            Some(ReasoningDelta::Text(words.text)),
+            signature.map(ReasoningDelta::Signature),
+        ]
+    });
+    let redacted = reasoning
+        .redacted_content
+        .map(ReasoningDelta::RedactedContent);
+    words.into_iter().flatten().flatten().chain(redacted)
+}

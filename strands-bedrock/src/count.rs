@@ -1,0 +1,97 @@
+//! How many tokens a request has: Bedrock's count where it is asked for and to be had, else an estimate.
+
+use serde::Deserialize;
+use strands_core::model::{ModelError, ModelRequest, estimate_tokens};
+
+use crate::capabilities;
+use crate::error::{CallContext, Refusal};
+use crate::exchange::{Failure, Operation, exchange};
+use crate::heal::Variant;
+use crate::model::Inner;
+use crate::request::Body;
+
+/// How long a count may be.
+const ANSWER_LIMIT: usize = 64 * 1024;
+const NOT_COUNTED: &str = "doesn't support counting tokens";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Count {
+    input_tokens: u64,
+}
+
+/// The number of input tokens. Whatever keeps Bedrock from counting, there is always an estimate.
+///
+/// # Errors
+///
+/// [`ModelError::InvalidRequest`] for content that has no JSON.
+pub(crate) async fn count_tokens(
+    inner: &Inner,
+    request: &ModelRequest<'_>,
+) -> Result<u64, ModelError> {
+    let model_id = &inner.context.model_id;
+    let memory = &inner.shared.memory;
+    if !inner.native_token_count
+        || !inner.capabilities.counts_tokens
+        || !memory.counts_tokens(model_id)
+    {
+        return Ok(estimate_tokens(request));
+    }
+    let body = Body::new(
+        request,
+        &inner.settings,
+        &inner.capabilities,
+        &Variant::default(),
+        false,
+    )
+    .count_tokens()?;
+    let mut counted = ask(inner, body.clone(), &inner.context).await;
+    // Profiles are not always known to the counter, the model behind them is.
+    if let Err(Some(refusal)) = &counted
+        && refusal.message.contains(NOT_COUNTED)
+        && let Some(base) = capabilities::base_model(model_id).filter(|base| base != model_id)
+    {
+        let context = CallContext {
+            model_id: base.to_owned(),
+            region: inner.context.region.clone(),
+        };
+        counted = ask(inner, body, &context).await;
+    }
+    match counted {
+        Ok(tokens) => Ok(tokens),
+        Err(refusal) => {
+            if refusal.is_some_and(|refusal| is_final(&refusal)) {
+                memory.no_token_count(model_id);
+            }
+            Ok(estimate_tokens(request))
+        }
+    }
+}
+
+async fn ask(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64, Option<Refusal>> {
+    let shared = &inner.shared;
+    let answer = exchange(
+        &shared.client,
+        Operation::CountTokens,
+        body,
+        shared.patience,
+        context,
+    )
+    .await
+    .map_err(|failure| match failure {
+        Failure::Refused(refusal) => Some(refusal),
+        Failure::Failed(_) => None,
+    })?;
+    let body = answer.body.read(ANSWER_LIMIT).await.map_err(|_| None)?;
+    let count: Count = serde_json::from_slice(&body).map_err(|_| None)?;
+    Ok(count.input_tokens)
+}
+
+/// Whether asking again for this model is no use.
+fn is_final(refusal: &Refusal) -> bool {
+    match refusal.code.as_deref() {
+        Some("AccessDeniedException") => true,
+        Some("ValidationException") => refusal.message.contains(NOT_COUNTED),
+        _ => false,
+    }
+}

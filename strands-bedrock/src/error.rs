@@ -1,0 +1,470 @@
+//! Bedrock's refusals and the SDK's failures as the errors of the vocabulary, by code, status and type. Words decide only
+//! where Bedrock has no code: a conversation that is too long.
+
+use std::error::Error as StdError;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_bedrockruntime::error::SdkError;
+use serde_json::Value;
+use strands_core::model::{ErrorDetails, ModelError};
+
+/// Which call failed, and what usually helps: the source of a [`ModelError`] of Bedrock's.
+///
+/// It holds nothing of the conversation and no key.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct BedrockCallError {
+    /// The model that was asked.
+    pub model_id: String,
+    /// The region that was asked, where one is known.
+    pub region: Option<String>,
+    advice: Option<&'static str>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl std::fmt::Display for BedrockCallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "calling Bedrock model `{}`", self.model_id)?;
+        if let Some(region) = &self.region {
+            write!(f, " in {region}")?;
+        }
+        if let Some(advice) = self.advice {
+            write!(f, ": {advice}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for BedrockCallError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Which call an error belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct CallContext {
+    pub(crate) model_id: String,
+    pub(crate) region: Option<String>,
+}
+
+impl CallContext {
+    fn error(
+        &self,
+        advice: Option<&'static str>,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> BedrockCallError {
+        BedrockCallError {
+            model_id: self.model_id.clone(),
+            region: self.region.clone(),
+            advice,
+            source,
+        }
+    }
+}
+
+/// What Bedrock says when it does not do what it was asked, over HTTP or in the middle of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Refusal {
+    /// The HTTP status; in a stream there is none.
+    pub(crate) status: Option<u16>,
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+    pub(crate) body: String,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// From an error response. The code stands in a header, or in the body.
+    pub(crate) fn from_response(
+        status: u16,
+        header: impl Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Self {
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let field = |names: [&str; 2]| {
+            let json = json.as_ref()?;
+            names
+                .iter()
+                .find_map(|name| json.get(*name).and_then(Value::as_str))
+        };
+        let code = header("x-amzn-errortype")
+            .or_else(|| field(["__type", "code"]).map(str::to_owned))
+            .map(|code| plain_code(&code).to_owned());
+        Self {
+            status: Some(status),
+            code,
+            message: field(["message", "Message"]).unwrap_or_default().to_owned(),
+            body: String::from_utf8_lossy(body).into_owned(),
+            request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")),
+            retry_after: header("retry-after")
+                .and_then(|value| parse_retry_after(&value, SystemTime::now())),
+        }
+    }
+
+    /// From an exception in the middle of a stream.
+    pub(crate) fn from_frame(
+        code: Option<&str>,
+        message: Option<&str>,
+        payload: &[u8],
+        request_id: Option<&str>,
+    ) -> Self {
+        let mut refusal = Self::from_response(0, |_| None, payload);
+        refusal.status = None;
+        // Streams write their codes with a small first letter; everywhere else it is a capital.
+        refusal.code = code.map(capitalised).or(refusal.code);
+        refusal.request_id = request_id.map(str::to_owned);
+        if let Some(message) = message {
+            message.clone_into(&mut refusal.message);
+            if refusal.body.is_empty() {
+                message.clone_into(&mut refusal.body);
+            }
+        }
+        refusal
+    }
+
+    /// As the error that tells the caller what to do.
+    pub(crate) fn into_error(self, context: &CallContext) -> ModelError {
+        let kind = self.kind();
+        let advice = self.advice(kind);
+        let mut details = ErrorDetails::new().with_source(context.error(advice, None));
+        if let Some(status) = self.status {
+            details = details.with_status(status);
+        }
+        if let Some(code) = self.code {
+            details = details.with_code(code);
+        }
+        if let Some(request_id) = self.request_id {
+            details = details.with_request_id(request_id);
+        }
+        if !self.body.is_empty() {
+            details = details.with_body(self.body);
+        }
+        let details = details.boxed();
+        let retry_after = self.retry_after;
+        match kind {
+            Kind::Throttled => ModelError::Throttled {
+                retry_after,
+                details,
+            },
+            Kind::Overloaded => ModelError::Overloaded {
+                retry_after,
+                details,
+            },
+            Kind::Transport => ModelError::Transport { details },
+            Kind::ContextOverflow => ModelError::ContextOverflow { details },
+            Kind::Authentication => ModelError::Authentication { details },
+            Kind::InvalidRequest => ModelError::InvalidRequest { details },
+            Kind::Protocol => ModelError::Protocol {
+                what: "the response is neither an answer nor an error that Bedrock knows"
+                    .to_owned(),
+                details,
+            },
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        let code = self.code.as_deref().unwrap_or_default();
+        if matches!(
+            code,
+            "ThrottlingException" | "TooManyRequestsException" | "Throttling" | "RequestLimitExceeded"
+        ) {
+            return Kind::Throttled;
+        }
+        if OVERFLOW
+            .iter()
+            .any(|words| self.message.contains(words) || self.body.contains(words))
+        {
+            return Kind::ContextOverflow;
+        }
+        match code {
+            "ServiceUnavailableException"
+            | "ServiceUnavailable"
+            | "ModelNotReadyException"
+            | "InternalServerException"
+            | "InternalFailure"
+            | "ModelTimeoutException"
+            | "ModelErrorException" => return Kind::Overloaded,
+            "ModelStreamErrorException" => return Kind::Transport,
+            "AccessDeniedException"
+            | "UnrecognizedClientException"
+            | "ExpiredTokenException"
+            | "ExpiredToken"
+            | "InvalidSignatureException"
+            | "IncompleteSignatureException"
+            | "IncompleteSignature"
+            | "InvalidClientTokenId"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "OptInRequired"
+            | "RequestExpired" => return Kind::Authentication,
+            "ValidationException"
+            | "ResourceNotFoundException"
+            | "ConflictException"
+            | "ServiceQuotaExceededException" => return Kind::InvalidRequest,
+            _ => {}
+        }
+        match self.status {
+            Some(429) => Kind::Throttled,
+            Some(401 | 403) => Kind::Authentication,
+            Some(408 | 424 | 500..=599) => Kind::Overloaded,
+            Some(400..=499) => Kind::InvalidRequest,
+            Some(_) => Kind::Protocol,
+            // An error without a code in the middle of a stream: the answer broke off.
+            None => Kind::Transport,
+        }
+    }
+
+    fn advice(&self, kind: Kind) -> Option<&'static str> {
+        let code = self.code.as_deref().unwrap_or_default();
+        if code == "AccessDeniedException" && self.message.contains("access to the model") {
+            return Some(
+                "the account has no access to the model: ask for it in the Bedrock console, and allow \
+                 bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream",
+            );
+        }
+        if code == "ValidationException" {
+            if self.message.contains("model identifier is invalid") {
+                return Some("the region does not know this model id: check its spelling and the region");
+            }
+            if self.message.contains("on-demand throughput isn") {
+                return Some(
+                    "the model is only served through inference profiles: put the profile's prefix before the id, such \
+                     as `us.` or `global.`",
+                );
+            }
+        }
+        (kind == Kind::Authentication).then_some(
+            "check the credentials (environment, profile, or `api_key`), what they may do, and the region",
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Throttled,
+    Overloaded,
+    Transport,
+    ContextOverflow,
+    Authentication,
+    InvalidRequest,
+    Protocol,
+}
+
+/// What Bedrock's models say of a conversation that is too long for them. There is no code for it.
+const OVERFLOW: [&str; 7] = [
+    "Input is too long for requested model",
+    "input is too long for requested model",
+    "input length and `max_tokens` exceed context limit",
+    "too many total text bytes",
+    "prompt is too long",
+    "This model's maximum context length is",
+    "Input Tokens Exceeded",
+];
+
+/// `ThrottlingException` from `com.amazon.coral#ThrottlingException:http://..`.
+fn plain_code(code: &str) -> &str {
+    let code = code.split_once(':').map_or(code, |(code, _)| code);
+    code.rsplit_once('#').map_or(code, |(_, code)| code).trim()
+}
+
+fn capitalised(code: &str) -> String {
+    let code = plain_code(code);
+    let mut letters = code.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_ascii_uppercase().to_string() + letters.as_str()
+    })
+}
+
+/// Seconds, or a date.
+fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// How long the SDK was told to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) connect: Duration,
+    pub(crate) idle: Duration,
+}
+
+/// From a call that got no response: the connection, the time, or the credentials failed.
+pub(crate) fn from_sdk<E, R>(
+    error: SdkError<E, R>,
+    patience: Patience,
+    context: &CallContext,
+) -> ModelError
+where
+    E: StdError + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let (timed_out, io) = match &error {
+        SdkError::TimeoutError(_) => (true, false),
+        SdkError::DispatchFailure(failure) => {
+            (failure.is_timeout(), failure.is_io() || failure.is_user())
+        }
+        _ => (false, false),
+    };
+    let words = chain(&error);
+    let credentials = words
+        .iter()
+        .any(|words| CREDENTIALS.iter().any(|each| words.contains(each)));
+    let with = |advice: Option<&'static str>, error: SdkError<E, R>| {
+        let details = ErrorDetails::new().with_source(context.error(advice, Some(Box::new(error))));
+        details.boxed()
+    };
+    if credentials {
+        return ModelError::Authentication {
+            details: with(
+                Some("no credentials: set AWS_PROFILE, AWS_ACCESS_KEY_ID or AWS_BEARER_TOKEN_BEDROCK, or use `api_key`"),
+                error,
+            ),
+        };
+    }
+    if timed_out {
+        let connecting = words.iter().any(|words| words.contains("connect timeout"));
+        return ModelError::Timeout {
+            after: if connecting {
+                patience.connect
+            } else {
+                patience.idle
+            },
+            details: with(None, error),
+        };
+    }
+    match &error {
+        SdkError::ConstructionFailure(_) => ModelError::InvalidRequest {
+            details: with(None, error),
+        },
+        SdkError::DispatchFailure(_) if !io && words.iter().any(|w| w.contains("endpoint")) => {
+            ModelError::InvalidRequest {
+                details: with(Some("there is no such endpoint: check `region` and `endpoint_url`"), error),
+            }
+        }
+        _ => ModelError::Transport {
+            details: with(None, error),
+        },
+    }
+}
+
+/// What the SDK's errors say when there are no credentials, or they can't be had. The types are not public.
+const CREDENTIALS: [&str; 6] = [
+    "credential provider",
+    "credentials provider",
+    "credentials are invalid",
+    "no auth scheme matched",
+    "failed to select an auth scheme",
+    "no identity resolver",
+];
+
+fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
+    std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> CallContext {
+        CallContext {
+            model_id: "m".to_owned(),
+            region: Some("us-east-1".to_owned()),
+        }
+    }
+
+    fn refused(status: u16, code: &str, message: &str) -> ModelError {
+        let body = serde_json::json!({"message": message}).to_string();
+        Refusal::from_response(
+            status,
+            |name| {
+                (name == "x-amzn-errortype")
+                    .then(|| format!("{code}:http://internal.amazon.com/coral/"))
+            },
+            body.as_bytes(),
+        )
+        .into_error(&context())
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        use ModelError as E;
+        let kind = |error: E| match error {
+            E::Throttled { .. } => "throttled",
+            E::Overloaded { .. } => "overloaded",
+            E::Transport { .. } => "transport",
+            E::ContextOverflow { .. } => "overflow",
+            E::Authentication { .. } => "authentication",
+            E::InvalidRequest { .. } => "invalid",
+            _ => "other",
+        };
+        for (status, code, message, expected) in [
+            (429, "ThrottlingException", "slow down", "throttled"),
+            (429, "", "slow down", "throttled"),
+            (429, "ModelNotReadyException", "", "overloaded"),
+            (400, "ServiceQuotaExceededException", "", "invalid"),
+            (503, "ServiceUnavailableException", "", "overloaded"),
+            (500, "InternalServerException", "", "overloaded"),
+            (502, "", "", "overloaded"),
+            (408, "ModelTimeoutException", "", "overloaded"),
+            (424, "ModelErrorException", "", "overloaded"),
+            (424, "ModelStreamErrorException", "", "transport"),
+            (403, "AccessDeniedException", "", "authentication"),
+            (403, "ExpiredTokenException", "", "authentication"),
+            (401, "", "", "authentication"),
+            (404, "ResourceNotFoundException", "", "invalid"),
+            (400, "ValidationException", "bad", "invalid"),
+            (400, "ValidationException", "prompt is too long: 3 tokens > 2", "overflow"),
+            (400, "ValidationException", "Input is too long for requested model.", "overflow"),
+        ] {
+            assert_eq!(kind(refused(status, code, message)), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn the_model_and_the_region_stand_in_the_source_and_the_words_in_the_body() {
+        let error = refused(
+            400,
+            "ValidationException",
+            "The provided model identifier is invalid.",
+        );
+        let source = StdError::source(&error).unwrap().to_string();
+        assert!(source.contains("`m` in us-east-1"), "{source}");
+        assert!(source.contains("check its spelling"), "{source}");
+        assert!(error.details().body().unwrap().contains("identifier is invalid"));
+        assert_eq!(error.details().code(), Some("ValidationException"));
+        assert_eq!(error.details().status(), Some(400));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        assert_eq!(parse_retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(parse_retry_after("0.5", now), Some(Duration::from_millis(500)));
+        assert_eq!(
+            parse_retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(
+            parse_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now),
+            Some(Duration::ZERO)
+        );
+        for bad in ["soon", "-1", "NaN", "inf"] {
+            assert_eq!(parse_retry_after(bad, now), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn codes_lose_their_namespaces() {
+        assert_eq!(plain_code("aws.x#AccessDeniedException"), "AccessDeniedException");
+        assert_eq!(plain_code("ThrottlingException:http://x"), "ThrottlingException");
+        assert_eq!(capitalised("throttlingException"), "ThrottlingException");
+    }
+}

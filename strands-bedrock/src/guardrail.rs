@@ -1,0 +1,158 @@
+//! What a guardrail is shown of the conversation, and what becomes of text that it blocked.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+use strands_core::message::{ContentBlock, ImageFormat, Message, Role};
+use strands_core::model::{StopReason, StreamEvent};
+
+use crate::settings::{Guardrail, Redaction};
+use crate::turns::OutBlock;
+
+/// The `guardrailConfig` of a request.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GuardrailJson<'a> {
+    guardrail_identifier: &'a str,
+    guardrail_version: &'a str,
+    trace: &'static str,
+    /// Converse, which does not stream, does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_processing_mode: Option<&'static str>,
+}
+
+impl<'a> GuardrailJson<'a> {
+    pub(crate) fn new(guardrail: &'a Guardrail, streaming: bool) -> Self {
+        Self {
+            guardrail_identifier: &guardrail.id,
+            guardrail_version: &guardrail.version,
+            trace: guardrail.trace.as_str(),
+            stream_processing_mode: guardrail
+                .stream_mode
+                .filter(|_| streaming)
+                .map(|mode| mode.as_str()),
+        }
+    }
+}
+
+/// The last thing the user said, as opposed to what tools answered: its address, which survives leaving messages out.
+pub(crate) fn latest_said(messages: &[Arc<Message>]) -> Option<&Message> {
+    messages
+        .iter()
+        .rev()
+        .find(|message| {
+            message.role == Role::User
+                && message
+                    .content
+                    .iter()
+                    .any(|block| matches!(block, ContentBlock::Text(_) | ContentBlock::Image(_)))
+        })
+        .map(|message| &**message)
+}
+
+/// Wraps what the guardrail can look at: text that says something, and images in the formats it reads.
+pub(crate) fn guarded(block: OutBlock<'_>) -> OutBlock<'_> {
+    match block {
+        OutBlock::Own(block) if is_readable(&block) => OutBlock::Guarded(block),
+        block => block,
+    }
+}
+
+fn is_readable(block: &ContentBlock) -> bool {
+    match block {
+        ContentBlock::Text(text) => !text.text.trim().is_empty(),
+        ContentBlock::Image(image) => {
+            matches!(image.format, ImageFormat::Png | ImageFormat::Jpeg)
+        }
+        _ => false,
+    }
+}
+
+impl Redaction {
+    /// What to replace, if the guardrail blocked anything. Masked text was replaced by Bedrock already and stays; where
+    /// there is no trace, the stop reason has to do.
+    pub(crate) fn event(
+        &self,
+        trace: Option<&Value>,
+        stop_reason: Option<&StopReason>,
+    ) -> Option<StreamEvent> {
+        let blocked = match trace
+            .and_then(|trace| trace.get("guardrail"))
+            .filter(|trace| !trace.is_null())
+        {
+            Some(guardrail) => ["inputAssessment", "outputAssessments"]
+                .into_iter()
+                .filter_map(|side| guardrail.get(side))
+                .any(has_blocked),
+            None => stop_reason == Some(&StopReason::GuardrailIntervened),
+        };
+        (blocked && (self.input || self.output)).then(|| StreamEvent::RedactContent {
+            redact_user_content_message: self.input.then(|| self.input_message.clone()),
+            redact_assistant_content_message: self.output.then(|| self.output_message.clone()),
+        })
+    }
+}
+
+fn has_blocked(assessment: &Value) -> bool {
+    match assessment {
+        Value::Object(fields) => {
+            let blocked = fields.get("action").and_then(Value::as_str) == Some("BLOCKED")
+                && fields.get("detected") == Some(&Value::Bool(true));
+            blocked || fields.values().any(has_blocked)
+        }
+        Value::Array(items) => items.iter().any(has_blocked),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn policy(action: &str, detected: bool) -> Value {
+        json!({"guardrail": {"inputAssessment": {"gr": {"topicPolicy": {"topics": [
+            {"name": "x", "action": "NONE", "detected": false},
+            {"name": "y", "action": action, "detected": detected},
+        ]}}}}})
+    }
+
+    #[test]
+    fn only_what_was_blocked_is_redacted() {
+        let redaction = Redaction::default();
+        let stopped = Some(&StopReason::GuardrailIntervened);
+        let redacts = |trace: Option<&Value>, stop| redaction.event(trace, stop).is_some();
+        assert!(redacts(Some(&policy("BLOCKED", true)), stopped));
+        assert!(redacts(Some(&policy("BLOCKED", true)), Some(&StopReason::EndTurn)));
+        assert!(!redacts(Some(&policy("ANONYMIZED", true)), stopped));
+        assert!(!redacts(Some(&policy("BLOCKED", false)), stopped));
+        assert!(redacts(None, stopped));
+        assert!(redacts(Some(&json!({"promptRouter": {}})), stopped));
+        assert!(!redacts(None, Some(&StopReason::EndTurn)));
+    }
+
+    #[test]
+    fn both_sides_are_redacted_by_one_event() {
+        let redaction = Redaction {
+            output: true,
+            ..Redaction::default()
+        };
+        assert_eq!(
+            redaction.event(None, Some(&StopReason::GuardrailIntervened)),
+            Some(StreamEvent::RedactContent {
+                redact_user_content_message: Some("[User input redacted.]".to_owned()),
+                redact_assistant_content_message: Some("[Assistant output redacted.]".to_owned()),
+            })
+        );
+        let nothing = Redaction {
+            input: false,
+            ..Redaction::default()
+        };
+        assert_eq!(
+            nothing.event(None, Some(&StopReason::GuardrailIntervened)),
+            None
+        );
+    }
+}

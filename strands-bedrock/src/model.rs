@@ -1,0 +1,193 @@
+//! The provider: asks Bedrock and hands back its answer.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream;
+use strands_core::model::{Model, ModelError, ModelRequest, ModelStream};
+use tokio::time::Instant;
+
+use crate::builder::BedrockModelBuilder;
+use crate::capabilities::Capabilities;
+use crate::client::Shared;
+use crate::converse;
+use crate::error::CallContext;
+use crate::exchange::{Answer, Failure, Operation, exchange};
+use crate::heal::{Mechanism, Variant};
+use crate::request::{Body, forced_tool};
+use crate::settings::{Redaction, Settings};
+use crate::stream::{AnswerStream, CallFacts};
+
+/// A model on Amazon Bedrock, over the Converse API.
+///
+/// Cheap to clone. Models with the same region, endpoint, key and timeouts share one client, its connections and its
+/// credentials, so building a second one costs nothing.
+///
+/// ```no_run
+/// use strands_bedrock::BedrockModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = BedrockModel::builder()
+///     .model_id("us.anthropic.claude-haiku-4-5-20251001-v1:0")
+///     .build()
+///     .await?;
+/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct BedrockModel {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) context: CallContext,
+    pub(crate) base_model: Option<String>,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) context_window: Option<u64>,
+    pub(crate) settings: Settings,
+    pub(crate) streaming: bool,
+    pub(crate) native_token_count: bool,
+    pub(crate) max_response_bytes: usize,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// The most changed requests after one refusal: each change is made once.
+const MOST_REMEDIES: usize = 5;
+
+impl BedrockModel {
+    /// Tells a model what to be.
+    pub fn builder() -> BedrockModelBuilder {
+        BedrockModelBuilder::default()
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl Inner {
+    /// Sends a request, changed where Bedrock refuses it for a reason that we can do something about.
+    async fn ask(
+        &self,
+        request: &ModelRequest<'_>,
+        operation: Operation,
+    ) -> Result<(Answer, Variant), ModelError> {
+        let model_id = &self.context.model_id;
+        let memory = &self.shared.memory;
+        let mut variant = memory.variant(model_id, request);
+        for _ in 0..MOST_REMEDIES {
+            match self.send(request, operation, &variant).await? {
+                Ok(answer) => {
+                    memory.succeeded(model_id, variant);
+                    return Ok((answer, variant));
+                }
+                Err(refusal) => {
+                    match memory.remedy(model_id, request, &self.settings, variant, &refusal) {
+                        Some(changed) => variant = changed,
+                        None => return Err(refusal.into_error(&self.context)),
+                    }
+                }
+            }
+        }
+        match self.send(request, operation, &variant).await? {
+            Ok(answer) => Ok((answer, variant)),
+            Err(refusal) => Err(refusal.into_error(&self.context)),
+        }
+    }
+
+    async fn send(
+        &self,
+        request: &ModelRequest<'_>,
+        operation: Operation,
+        variant: &Variant,
+    ) -> Result<Result<Answer, crate::error::Refusal>, ModelError> {
+        let streaming = operation == Operation::ConverseStream;
+        let body = Body::new(
+            request,
+            &self.settings,
+            &self.capabilities,
+            variant,
+            streaming,
+        )
+        .converse()?;
+        let shared = &self.shared;
+        match exchange(
+            &shared.client,
+            operation,
+            body,
+            shared.patience,
+            &self.context,
+        )
+        .await
+        {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Failure::Failed(error)) => Err(error),
+        }
+    }
+}
+
+#[async_trait]
+impl Model for BedrockModel {
+    fn model_id(&self) -> &str {
+        &self.inner.context.model_id
+    }
+
+    fn context_window(&self) -> Option<u64> {
+        self.inner.context_window
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        let inner = &self.inner;
+        let started = Instant::now();
+        let operation = if inner.streaming {
+            Operation::ConverseStream
+        } else {
+            Operation::Converse
+        };
+        let (answer, variant) = inner.ask(&request, operation).await?;
+        let text_is_call_of = (variant.mechanism == Mechanism::Native)
+            .then(|| forced_tool(&request))
+            .flatten()
+            .map(|(name, _)| name.to_owned());
+        let facts = CallFacts {
+            context: inner.context.clone(),
+            redaction: inner
+                .settings
+                .guardrail
+                .as_ref()
+                .map_or_else(Redaction::default, |guardrail| guardrail.redaction.clone()),
+            max_bytes: inner.max_response_bytes,
+            started,
+            text_is_call_of,
+        };
+        if inner.streaming {
+            return Ok(Box::pin(AnswerStream::new(answer, facts)));
+        }
+        let body = answer.body.read(inner.max_response_bytes).await?;
+        let events = converse::events(&body, &facts)?;
+        Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
+    }
+
+    async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
+        crate::count::count_tokens(self.inner(), &request).await
+    }
+}
+
+impl std::fmt::Debug for BedrockModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BedrockModel")
+            .field("model_id", &self.inner.context.model_id)
+            .field("base_model", &self.inner.base_model)
+            .field("region", &self.inner.context.region)
+            .field("streaming", &self.inner.streaming)
+            .finish_non_exhaustive()
+    }
+}

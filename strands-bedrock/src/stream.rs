@@ -1,0 +1,460 @@
+//! A ConverseStream answer: from bytes to frames to events. What is newer than this version is passed over.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use aws_smithy_eventstream::frame::read_message_from;
+use aws_smithy_types::event_stream::Message as Frame;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::{Buf, BytesMut};
+use futures_core::Stream;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use strands_core::message::{Citation, Role};
+use strands_core::metrics::{ModelMetrics, Usage};
+use strands_core::model::{
+    ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
+};
+use tokio::time::Instant;
+
+use crate::error::{CallContext, Refusal};
+use crate::exchange::Answer;
+use crate::settings::Redaction;
+
+/// How a frame begins: its length, the length of its headers, and a checksum of both, four bytes each.
+const PRELUDE: usize = 12;
+
+/// What is known about the call whose answer is read.
+#[derive(Debug)]
+pub(crate) struct CallFacts {
+    pub(crate) context: CallContext,
+    pub(crate) redaction: Redaction,
+    pub(crate) max_bytes: usize,
+    pub(crate) started: Instant,
+    /// The tool whose arguments the text of the answer is.
+    pub(crate) text_is_call_of: Option<String>,
+}
+
+/// A streamed answer.
+pub(crate) struct AnswerStream {
+    answer: Answer,
+    buffer: BytesMut,
+    reader: EventReader,
+    /// An event that waits for the one before it to be taken.
+    next: Option<StreamEvent>,
+    done: bool,
+}
+
+impl AnswerStream {
+    pub(crate) fn new(answer: Answer, facts: CallFacts) -> Self {
+        Self {
+            answer,
+            buffer: BytesMut::new(),
+            reader: EventReader::new(facts),
+            next: None,
+            done: false,
+        }
+    }
+
+    /// A frame out of the buffer, if there is a whole one.
+    fn frame(&mut self) -> Result<Option<Frame>, ModelError> {
+        let Some(prelude) = self.buffer.first_chunk::<PRELUDE>() else {
+            return Ok(None);
+        };
+        let [a, b, c, d, ..] = *prelude;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        // The length is believed only if its own checksum is right, and bounded before anything is kept for it.
+        let (lengths, checksum) = prelude.split_at(PRELUDE - 4);
+        if crc32fast::hash(lengths).to_be_bytes() != *checksum {
+            return Err(ModelError::protocol(
+                "a frame of the stream has a wrong checksum over its lengths",
+            ));
+        }
+        let limit = self.reader.facts.max_bytes;
+        if length > limit.saturating_add(FRAME_OVERHEAD) {
+            return Err(ModelError::ResponseTooLarge {
+                limit,
+                details: Box::default(),
+            });
+        }
+        if self.buffer.len() < length {
+            return Ok(None);
+        }
+        let mut frame = self.buffer.split_to(length).freeze();
+        let message = read_message_from(&mut frame).map_err(|error| ModelError::Protocol {
+            what: "a frame of the stream can't be read".to_owned(),
+            details: ErrorDetails::new().with_source(error).boxed(),
+        })?;
+        Ok(Some(message))
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamEvent, ModelError>>> {
+        loop {
+            if let Some(event) = self.next.take() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(frame) = self.frame()? {
+                let (first, second) = self
+                    .reader
+                    .read(&frame, self.answer.request_id.as_deref())?;
+                self.next = second;
+                match first {
+                    Some(event) => return Poll::Ready(Some(Ok(event))),
+                    None => continue,
+                }
+            }
+            match ready!(self.answer.body.poll_bytes(context)) {
+                Some(bytes) => {
+                    let bytes = bytes?;
+                    if self.buffer.is_empty() {
+                        // Usually a chunk is a frame: taken as it is, without copying.
+                        self.buffer = BytesMut::from(bytes);
+                    } else {
+                        self.buffer.extend_from_slice(&bytes);
+                    }
+                }
+                None => return Poll::Ready(self.finish()),
+            }
+        }
+    }
+
+    /// What is left to say when the bytes have ended.
+    fn finish(&mut self) -> Option<Result<StreamEvent, ModelError>> {
+        let broken = if self.buffer.has_remaining() {
+            "the stream ended in the middle of a frame"
+        } else if self.reader.stop_reason.is_none() {
+            "the stream ended before its stop event"
+        } else {
+            self.done = true;
+            return self.reader.late_redaction().map(Ok);
+        };
+        Some(Err(ModelError::transport(broken)))
+    }
+}
+
+/// What a frame may be longer than its content: headers, field names and padding.
+const FRAME_OVERHEAD: usize = 128 * 1024;
+
+impl Stream for AnswerStream {
+    type Item = Result<StreamEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.done {
+            return Poll::Ready(None);
+        }
+        let item = ready!(self.poll(context));
+        // Nothing follows an error or the end.
+        self.done |= !matches!(item, Some(Ok(_)));
+        Poll::Ready(item)
+    }
+}
+
+/// Makes events of frames.
+struct EventReader {
+    facts: CallFacts,
+    stop_reason: Option<StopReason>,
+    redacted: bool,
+    bytes: usize,
+    first_content: Option<Instant>,
+    /// Blocks that belong to Bedrock's own tools: nothing of ours is to run for them.
+    passed_over: Vec<usize>,
+    call_began: bool,
+}
+
+type Events = (Option<StreamEvent>, Option<StreamEvent>);
+
+impl EventReader {
+    fn new(facts: CallFacts) -> Self {
+        Self {
+            facts,
+            stop_reason: None,
+            redacted: false,
+            bytes: 0,
+            first_content: None,
+            passed_over: Vec::new(),
+            call_began: false,
+        }
+    }
+
+    fn read(&mut self, frame: &Frame, request_id: Option<&str>) -> Result<Events, ModelError> {
+        let header = |name: &str| {
+            frame
+                .headers()
+                .iter()
+                .find(|header| header.name().as_str() == name)
+                .and_then(|header| header.value().as_string().ok())
+                .map(|value| value.as_str())
+        };
+        let payload = frame.payload();
+        match header(":message-type") {
+            Some("event") => {}
+            Some("exception") => {
+                let code = header(":exception-type");
+                let refusal = Refusal::from_frame(code, None, payload, request_id);
+                return Err(refusal.into_error(&self.facts.context));
+            }
+            Some("error") => {
+                let message = header(":error-message");
+                let refusal =
+                    Refusal::from_frame(header(":error-code"), message, payload, request_id);
+                return Err(refusal.into_error(&self.facts.context));
+            }
+            _ => {
+                return Err(ModelError::protocol(
+                    "a frame of the stream does not say whether it is an event",
+                ));
+            }
+        }
+        match header(":event-type").unwrap_or_default() {
+            "messageStart" => {
+                let role = parse::<MessageStart>("messageStart", payload)?.role;
+                Ok((Some(StreamEvent::MessageStart { role }), None))
+            }
+            "contentBlockStart" => self.block_start(payload),
+            "contentBlockDelta" => self.delta(payload),
+            "contentBlockStop" => {
+                let index = parse::<BlockStop>("contentBlockStop", payload)?.content_block_index;
+                let known = !self.passed_over.contains(&index);
+                Ok((known.then(|| StreamEvent::block_stop(index)), None))
+            }
+            "messageStop" => {
+                let stop: MessageStop = parse("messageStop", payload)?;
+                self.stop_reason = Some(stop.stop_reason.clone());
+                let event = StreamEvent::MessageStop {
+                    stop_reason: stop.stop_reason,
+                    additional_model_response_fields: stop.additional_model_response_fields,
+                };
+                Ok((Some(event), None))
+            }
+            "metadata" => {
+                let metadata = parse("metadata", payload)?;
+                Ok(self.metadata(metadata))
+            }
+            _ => Ok((None, None)),
+        }
+    }
+
+    fn block_start(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
+        let begun: BlockBegun = parse("contentBlockStart", payload)?;
+        let index = begun.content_block_index;
+        let Some(start) = begun.start.unwrap_or_default().tool_use else {
+            return Ok((None, None));
+        };
+        // Bedrock runs its own tools itself and only reports on them.
+        if start.kind.as_deref() == Some("server_tool_use") {
+            if self.passed_over.len() < MOST_PASSED_OVER {
+                self.passed_over.push(index);
+            }
+            return Ok((None, None));
+        }
+        self.grow(start.tool_use_id.len() + start.name.len())?;
+        let tool_use = ToolUseStart::new(start.tool_use_id, start.name);
+        Ok((Some(StreamEvent::tool_use(index, tool_use)), None))
+    }
+
+    fn delta(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
+        let Delta {
+            content_block_index: index,
+            delta,
+        } = parse("contentBlockDelta", payload)?;
+        if self.passed_over.contains(&index) {
+            return Ok((None, None));
+        }
+        if let Some(text) = delta.text {
+            self.grow(text.len())?;
+            return Ok(self.text(index, text));
+        }
+        if let Some(piece) = delta.tool_use {
+            self.grow(piece.input.len())?;
+            return Ok((Some(StreamEvent::tool_input(index, piece.input)), None));
+        }
+        if let Some(piece) = delta.reasoning_content {
+            let piece = if let Some(text) = piece.text {
+                self.grow(text.len())?;
+                ReasoningDelta::Text(text)
+            } else if let Some(signature) = piece.signature {
+                self.grow(signature.len())?;
+                ReasoningDelta::Signature(signature)
+            } else if let Some(redacted) = piece.redacted_content {
+                self.grow(redacted.len())?;
+                ReasoningDelta::RedactedContent(decode_base64(&redacted)?)
+            } else {
+                return Ok((None, None));
+            };
+            return Ok((Some(StreamEvent::reasoning(index, piece)), None));
+        }
+        if let Some(citation) = delta.citation {
+            self.grow(payload.len())?;
+            return Ok((Some(StreamEvent::citation(index, citation)), None));
+        }
+        Ok((None, None))
+    }
+
+    /// Text, or a piece of the call that the text stands for.
+    fn text(&mut self, index: usize, text: String) -> Events {
+        let Some(tool) = &self.facts.text_is_call_of else {
+            return (Some(StreamEvent::text(index, text)), None);
+        };
+        let piece = StreamEvent::tool_input(index, text);
+        if self.call_began {
+            return (Some(piece), None);
+        }
+        self.call_began = true;
+        // Whoever puts the answer together gives the call an id.
+        let start = ToolUseStart::new("", tool.clone());
+        (Some(StreamEvent::tool_use(index, start)), Some(piece))
+    }
+
+    fn metadata(&mut self, metadata: Metadata) -> Events {
+        let redaction = if self.redacted {
+            None
+        } else {
+            self.facts
+                .redaction
+                .event(metadata.trace.as_ref(), self.stop_reason.as_ref())
+        };
+        self.redacted = true;
+        let mut metrics = metadata.metrics;
+        metrics.time_to_first_byte_ms = metrics.time_to_first_byte_ms.or_else(|| {
+            let first = self.first_content?.duration_since(self.facts.started);
+            u64::try_from(first.as_millis()).ok()
+        });
+        let event = StreamEvent::Metadata {
+            usage: metadata.usage,
+            metrics,
+            trace: metadata.trace,
+        };
+        match redaction {
+            Some(redaction) => (Some(redaction), Some(event)),
+            None => (Some(event), None),
+        }
+    }
+
+    /// The redaction of an answer that ended without metadata.
+    fn late_redaction(&mut self) -> Option<StreamEvent> {
+        if std::mem::replace(&mut self.redacted, true) {
+            return None;
+        }
+        self.facts.redaction.event(None, self.stop_reason.as_ref())
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), ModelError> {
+        self.first_content.get_or_insert_with(Instant::now);
+        self.bytes = self.bytes.saturating_add(by);
+        if self.bytes > self.facts.max_bytes {
+            return Err(ModelError::ResponseTooLarge {
+                limit: self.facts.max_bytes,
+                details: Box::default(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How many blocks of Bedrock's own tools an answer may have.
+const MOST_PASSED_OVER: usize = 10_000;
+
+pub(crate) fn decode_base64(text: &str) -> Result<bytes::Bytes, ModelError> {
+    STANDARD
+        .decode(text)
+        .map(Into::into)
+        .map_err(|_| ModelError::protocol("encrypted thoughts are not base64"))
+}
+
+fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(payload).map_err(|error| ModelError::Protocol {
+        what: format!("the stream's `{event}` event is not what it should be"),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    })
+}
+
+#[derive(Deserialize)]
+struct MessageStart {
+    #[serde(default = "assistant")]
+    role: Role,
+}
+
+fn assistant() -> Role {
+    Role::Assistant
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockBegun {
+    #[serde(default)]
+    content_block_index: usize,
+    start: Option<Start>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Start {
+    tool_use: Option<ToolStart>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolStart {
+    #[serde(default)]
+    tool_use_id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Delta {
+    #[serde(default)]
+    content_block_index: usize,
+    #[serde(default)]
+    delta: DeltaPiece,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DeltaPiece {
+    text: Option<String>,
+    tool_use: Option<ToolPiece>,
+    reasoning_content: Option<ReasoningPiece>,
+    citation: Option<Citation>,
+}
+
+#[derive(Deserialize)]
+struct ToolPiece {
+    #[serde(default)]
+    input: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReasoningPiece {
+    text: Option<String>,
+    signature: Option<String>,
+    redacted_content: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockStop {
+    #[serde(default)]
+    content_block_index: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageStop {
+    stop_reason: StopReason,
+    additional_model_response_fields: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    usage: Usage,
+    #[serde(default)]
+    metrics: ModelMetrics,
+    trace: Option<Value>,
+}

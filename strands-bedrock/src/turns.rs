@@ -1,0 +1,312 @@
+//! The conversation as this request sends it: which blocks go, which stay behind, in borrowed pieces. The stored history
+//! is never touched.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use strands_core::message::{
+    ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent,
+};
+use strands_core::model::outgoing_content;
+
+use crate::capabilities::ReasoningReplay;
+use crate::guardrail;
+
+/// A message as it is sent.
+#[derive(Debug)]
+pub(crate) struct OutTurn<'a> {
+    pub(crate) role: Role,
+    pub(crate) content: Vec<OutBlock<'a>>,
+}
+
+/// A block as it is sent.
+#[derive(Debug)]
+pub(crate) enum OutBlock<'a> {
+    /// A block of the conversation.
+    Own(Cow<'a, ContentBlock>),
+    /// A block of the conversation that the guardrail is to look at.
+    Guarded(Cow<'a, ContentBlock>),
+    /// A point up to which Bedrock may cache.
+    CachePoint {
+        kind: Cow<'a, str>,
+        ttl: Option<Cow<'a, str>>,
+    },
+    /// Words of ours.
+    Words(&'static str),
+}
+
+impl OutBlock<'_> {
+    pub(crate) fn is_cache_point(&self) -> bool {
+        matches!(self, Self::CachePoint { .. })
+    }
+
+    pub(crate) fn is_tool_result(&self) -> bool {
+        matches!(self, Self::Own(block) if matches!(**block, ContentBlock::ToolResult(_)))
+    }
+
+    /// A document that no cache point may follow.
+    pub(crate) fn is_non_pdf_document(&self) -> bool {
+        matches!(self, Self::Own(block) if matches!(&**block, ContentBlock::Document(document) if document.format != Some(DocumentFormat::Pdf)))
+    }
+}
+
+/// The conversation without what Bedrock or the model refuses. Messages that end up empty are left out. The message
+/// `guarded` is wrapped for the guardrail.
+pub(crate) fn outgoing<'a>(
+    messages: &'a [Arc<Message>],
+    replay: ReasoningReplay,
+    guarded: Option<&Message>,
+) -> Vec<OutTurn<'a>> {
+    let mut names = DocumentNames::default();
+    messages
+        .iter()
+        .filter_map(|message| {
+            let guard = guarded.is_some_and(|guarded| std::ptr::eq(guarded, &raw const **message));
+            let content: Vec<_> = outgoing_content(message)
+                .filter(|block| is_sent(block, replay))
+                .map(|block| out_block(names.fix(block)))
+                .map(|block| if guard { guardrail::guarded(block) } else { block })
+                .collect();
+            (!content.is_empty()).then_some(OutTurn {
+                role: message.role,
+                content,
+            })
+        })
+        .collect()
+}
+
+fn out_block(block: Cow<'_, ContentBlock>) -> OutBlock<'_> {
+    match block {
+        Cow::Borrowed(ContentBlock::CachePoint(point)) => OutBlock::CachePoint {
+            kind: Cow::Borrowed(&point.kind),
+            ttl: point
+                .ttl
+                .as_deref()
+                .filter(|ttl| !ttl.is_empty())
+                .map(Cow::Borrowed),
+        },
+        block => OutBlock::Own(block),
+    }
+}
+
+fn is_sent(block: &ContentBlock, replay: ReasoningReplay) -> bool {
+    match block {
+        ContentBlock::Image(image) => is_reachable(&image.source),
+        ContentBlock::Document(document) => is_reachable(&document.source),
+        ContentBlock::Video(video) => is_reachable(&video.source),
+        ContentBlock::Audio(audio) => is_reachable(&audio.source),
+        ContentBlock::Reasoning(reasoning) => replay.accepts(reasoning),
+        ContentBlock::GuardContent(guarded) => guarded.text.is_some() || guarded.image.is_some(),
+        ContentBlock::Unknown(fields) => is_known_to_bedrock(fields),
+        _ => true,
+    }
+}
+
+/// Whether a part of a tool's result is sent.
+pub(crate) fn is_result_sent(content: &ToolResultContent) -> bool {
+    match content {
+        ToolResultContent::Image(image) => is_reachable(&image.source),
+        ToolResultContent::Document(document) => is_reachable(&document.source),
+        ToolResultContent::Video(video) => is_reachable(&video.source),
+        ToolResultContent::Unknown(fields) => is_known_to_bedrock(fields),
+        _ => true,
+    }
+}
+
+/// Bedrock reads media from the request or from S3.
+fn is_reachable(source: &MediaSource) -> bool {
+    match source {
+        MediaSource::Location(place) => place.kind == "s3" && place.uri.is_some(),
+        _ => true,
+    }
+}
+
+/// The marker that AWS's SDKs leave for what they could not read is not sent back.
+fn is_known_to_bedrock(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
+    !fields.is_empty() && !fields.contains_key("SDK_UNKNOWN_MEMBER")
+}
+
+/// Documents need names that Bedrock accepts, each only once in a conversation.
+#[derive(Default)]
+struct DocumentNames {
+    taken: HashSet<String>,
+}
+
+impl DocumentNames {
+    fn fix<'a>(&mut self, block: Cow<'a, ContentBlock>) -> Cow<'a, ContentBlock> {
+        match &*block {
+            ContentBlock::Document(document) => {
+                let Some(name) = self.unlike(&document.name) else {
+                    return block;
+                };
+                let mut document = document.clone();
+                document.name = name;
+                Cow::Owned(ContentBlock::Document(document))
+            }
+            ContentBlock::ToolResult(result)
+                if result
+                    .content
+                    .iter()
+                    .any(|part| matches!(part, ToolResultContent::Document(_))) =>
+            {
+                let mut changed = false;
+                let mut result = result.clone();
+                for part in &mut result.content {
+                    if let ToolResultContent::Document(document) = part
+                        && let Some(name) = self.unlike(&document.name)
+                    {
+                        document.name = name;
+                        changed = true;
+                    }
+                }
+                if changed {
+                    Cow::Owned(ContentBlock::ToolResult(result))
+                } else {
+                    block
+                }
+            }
+            _ => block,
+        }
+    }
+
+    /// Another name, where this one is not allowed or taken. Names are given in the order of the conversation, so a
+    /// document keeps its name when the conversation grows.
+    fn unlike(&mut self, name: &str) -> Option<String> {
+        let allowed = allowed_name(name);
+        let mut unique = allowed.clone();
+        let mut count = 1_u32;
+        while !self.taken.insert(unique.clone()) {
+            count += 1;
+            unique = format!("{allowed} ({count})");
+        }
+        (unique != name).then_some(unique)
+    }
+}
+
+/// Letters, digits, hyphens, brackets and single spaces; anything else becomes a hyphen.
+fn allowed_name(name: &str) -> String {
+    let mut allowed = String::with_capacity(name.len());
+    for character in name.chars() {
+        let character = match character {
+            c if c.is_ascii_alphanumeric() || "-()[]".contains(c) => c,
+            c if c.is_whitespace() => ' ',
+            _ => '-',
+        };
+        if !(character == ' ' && allowed.ends_with(' ')) {
+            allowed.push(character);
+        }
+    }
+    if allowed.trim().is_empty() {
+        return "document".to_owned();
+    }
+    allowed
+}
+
+/// Puts an assistant message between tool results and what the user said next. Some models refuse both in one turn.
+pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
+    let mut at = 1;
+    while at < turns.len() {
+        let pair = (turns.get(at - 1), turns.get(at));
+        if let (Some(before), Some(after)) = pair
+            && before.role == Role::User
+            && after.role == Role::User
+            && before.content.iter().all(OutBlock::is_tool_result)
+            && !after.content.iter().any(OutBlock::is_tool_result)
+        {
+            let between = OutTurn {
+                role: Role::Assistant,
+                content: vec![OutBlock::Words("Tool result received.")],
+            };
+            turns.insert(at, between);
+            at += 1;
+        }
+        at += 1;
+    }
+}
+
+/// True when the conversation has tool calls or results; Bedrock wants tools declared then.
+pub(crate) fn uses_tools(messages: &[Arc<Message>]) -> bool {
+    messages.iter().any(|message| {
+        message.content.iter().any(|block| {
+            matches!(
+                block,
+                ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_)
+            )
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use strands_core::message::{DocumentBlock, ToolResult, ToolResultStatus};
+
+    use super::*;
+
+    fn document(name: &str) -> ContentBlock {
+        ContentBlock::Document(DocumentBlock::new(name, DocumentFormat::Txt, vec![1]))
+    }
+
+    fn names(turns: &[OutTurn<'_>]) -> Vec<String> {
+        turns
+            .iter()
+            .flat_map(|turn| &turn.content)
+            .filter_map(|block| match block {
+                OutBlock::Own(block) => match &**block {
+                    ContentBlock::Document(document) => Some(document.name.clone()),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn documents_get_names_that_bedrock_accepts_once() {
+        let messages = [
+            Arc::new(Message::new(
+                Role::User,
+                [document("notes"), document("Q3_report.pdf")],
+            )),
+            Arc::new(Message::new(
+                Role::User,
+                [document("notes"), document("a  b"), document("")],
+            )),
+        ];
+        assert_eq!(
+            names(&outgoing(&messages, ReasoningReplay::All, None)),
+            ["notes", "Q3-report-pdf", "notes (2)", "a b", "document"]
+        );
+    }
+
+    #[test]
+    fn tool_results_are_separated_from_what_follows() {
+        let results = Arc::new(Message::new(
+            Role::User,
+            [ToolResult::new("1", ToolResultStatus::Success, ["ok"])],
+        ));
+        let said = Arc::new(Message::user("and then?"));
+        let history = [said.clone(), results.clone(), said.clone(), said];
+        let mut turns = outgoing(&history, ReasoningReplay::All, None);
+        separate_tool_results(&mut turns);
+        let roles: Vec<_> = turns.iter().map(|turn| turn.role).collect();
+        assert_eq!(
+            roles,
+            [Role::User, Role::User, Role::Assistant, Role::User, Role::User]
+        );
+        separate_tool_results(&mut turns);
+        assert_eq!(turns.len(), 5, "a second time adds nothing");
+    }
+
+    #[test]
+    fn what_bedrock_can_not_read_stays_behind() {
+        let messages = [Arc::new(
+            serde_json::from_value::<Message>(serde_json::json!({"role": "user", "content": [
+                {"image": {"format": "png", "source": {"location": {"type": "https", "uri": "https://x/y.png"}}}},
+                {"SDK_UNKNOWN_MEMBER": {"name": "new"}},
+            ]}))
+            .unwrap(),
+        )];
+        assert!(outgoing(&messages, ReasoningReplay::All, None).is_empty());
+    }
+}
