@@ -1,0 +1,87 @@
+//! Tools: the one that the other benchmarks call, many of them in one agent, and many of them at once.
+
+use std::time::Duration;
+
+use divan::Bencher;
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::{Value, json};
+use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, tool};
+
+use crate::models::BareModel;
+use crate::{agent, awaited, block_on, build, script};
+
+/// What the weather will be.
+#[tool(crate = strands_core)]
+pub(crate) async fn forecast(
+    /// City name, such as "Oslo".
+    city: String,
+    /// How many days ahead.
+    days: u8,
+) -> String {
+    format!("{city}: rain on {days} of {days} days, source: yr.no")
+}
+
+/// Any number of tools that take nothing.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    spec: ToolSpec,
+    takes: Duration,
+}
+
+impl Numbered {
+    pub(crate) fn many(count: usize, takes: Duration) -> impl Iterator<Item = Self> {
+        let schema = json!({"type": "object", "properties": {}});
+        (0..count).map(move |at| Self { spec: ToolSpec::new(name(at), "Does nothing.", schema.clone()), takes })
+    }
+}
+
+fn name(at: usize) -> String {
+    format!("tool_{at}")
+}
+
+impl Tool for Numbered {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async {
+            if !self.takes.is_zero() {
+                tokio::time::sleep(self.takes).await;
+            }
+            Ok(ToolOutput::text("done"))
+        })
+    }
+}
+
+/// A call of the last of so many tools: how many there are makes no difference.
+#[divan::bench(args = [2, 200])]
+fn one_call_among(bencher: Bencher<'_, '_>, count: usize) {
+    let call = script::tool_calls([("tooluse_0".to_owned(), name(count - 1), json!({}))]);
+    let answers = vec![call, script::text_deltas(5).remove(0)];
+    let template = agent(BareModel::new(answers)).tools(Numbered::many(count, Duration::ZERO));
+    bencher.with_inputs(|| build(template.clone())).bench_local_refs(awaited);
+}
+
+/// 64 calls in one answer, of 50 ms each: they run beside each other.
+mod sixty_four_of_50_ms {
+    use super::*;
+
+    const TAKES: Duration = Duration::from_millis(50);
+
+    fn turn() -> Agent {
+        let calls = (0..64).map(|at| (format!("tooluse_{at}"), name(at), json!({})));
+        let answers = vec![script::tool_calls(calls), script::text_deltas(5).remove(0)];
+        build(agent(BareModel::new(answers)).tools(Numbered::many(64, TAKES)))
+    }
+
+    #[divan::bench(sample_count = 10)]
+    fn hand_written(bencher: Bencher<'_, '_>) {
+        bencher.bench_local(|| block_on(async { join_all((0..64).map(|_| tokio::time::sleep(TAKES))).await }));
+    }
+
+    #[divan::bench(sample_count = 10)]
+    fn agent_awaited(bencher: Bencher<'_, '_>) {
+        bencher.with_inputs(turn).bench_local_refs(awaited);
+    }
+}
