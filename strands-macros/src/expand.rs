@@ -126,7 +126,12 @@ impl Expander<'_> {
         });
         let example = argument.attr.example.as_ref().map(|example| {
             let value = self.as_held(argument, example);
-            quote!(.example(#private::example::<#ty>({ let value: #ty = #value; value })))
+            quote! {
+                .example({
+                    let value: #ty = #value;
+                    #private::example::<#ty>(&value)
+                })
+            }
         });
         Some(
             quote_spanned!(Span::mixed_site()=> .argument(#read, #private::Shown::new() #description #default #example)),
@@ -233,7 +238,7 @@ impl Expander<'_> {
         let at = site.located_at(tool.sig.ident.span());
         let boxed = |body: &TokenStream| {
             let private = located(private, at);
-            quote_spanned!(at=> #private::Box::pin(async move { #body }))
+            quote_spanned!(at=> #private::boxed(async move { #body }))
         };
         if tool.sig.asyncness.is_some() || tool.settings.inline.is_some_and(|flag| flag.on) {
             return boxed(&quote_spanned! {site=>

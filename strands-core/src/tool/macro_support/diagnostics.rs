@@ -179,8 +179,7 @@ impl<T: Serialize> ExampleArg for T {
 }
 
 /// An example as JSON.
-#[expect(clippy::needless_pass_by_value, reason = "generated code has no other use for it")]
-pub fn example<T: ExampleArg>(value: T) -> Option<Value> {
+pub fn example<T: ExampleArg>(value: &T) -> Option<Value> {
     value.to_json()
 }
 

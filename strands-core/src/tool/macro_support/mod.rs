@@ -5,11 +5,11 @@
 mod answer;
 mod argument;
 mod arguments;
-mod blocking;
 mod check;
 mod diagnostics;
 mod method_tool;
 mod nothing;
+mod running;
 mod spec_builder;
 
 pub use std::sync::{Arc, LazyLock};
@@ -24,15 +24,14 @@ pub use answer::{
 };
 pub use argument::{Argument, Whole, argument, whole};
 pub use arguments::Arguments;
-pub use blocking::on_blocking_pool;
 pub use check::{Bound, Check, Pattern, len, pattern, range};
 pub use diagnostics::{
     ContextArg, Counted, ExampleArg, Host, HostArg, IntoToolError, LenArg, OutputSchema, PatternArg, RangeArg, Taken,
     TextArg, ToolAnswer, ToolArg, example, host, of_text, taken,
 };
 pub use method_tool::{MethodTool, host_keys};
+pub use running::{boxed, on_blocking_pool};
 pub use spec_builder::{Shown, SpecBuilder, doc_text};
-pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::convert::From;
 pub use std::default::Default;

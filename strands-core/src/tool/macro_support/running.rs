@@ -1,9 +1,17 @@
-//! Runs sync tools where blocking is allowed, so that none of them stalls the runtime.
+//! How a call runs: boxed, and for a sync tool where blocking is allowed, so that none of them stalls the runtime.
 
+use futures_core::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::tool::{ToolError, ToolOutput};
+
+/// The future of a call. What is not `Send` is refused here, and not in a cast that spells out the types.
+pub fn boxed<'a>(
+    call: impl Future<Output = Result<ToolOutput, ToolError>> + Send + 'a,
+) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    Box::pin(call)
+}
 
 /// Takes a task that has not started off the queue when the call is dropped. One that runs can't be stopped.
 struct AbortOnDrop(JoinHandle<Result<ToolOutput, ToolError>>);

@@ -1,0 +1,7 @@
+use strands::tool;
+
+/// Greets.
+#[tool(inline)]
+async fn greet() {}
+
+fn main() {}

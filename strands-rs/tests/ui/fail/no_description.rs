@@ -1,0 +1,16 @@
+use strands::tool;
+
+#[tool]
+fn greet(name: String) -> String {
+    name
+}
+
+/// # Errors
+///
+/// A heading is no description.
+#[tool]
+fn farewell(name: String) -> String {
+    name
+}
+
+fn main() {}

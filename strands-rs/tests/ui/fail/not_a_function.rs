@@ -1,0 +1,14 @@
+use strands::tool;
+
+#[tool]
+struct Weather;
+
+#[tool]
+impl Weather {}
+
+trait Forecast {
+    #[tool]
+    fn forecast(&self) -> String;
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use strands::tool;
+
+struct Greet;
+
+/// Greets.
+#[tool]
+fn greet() {}
+
+fn main() {}

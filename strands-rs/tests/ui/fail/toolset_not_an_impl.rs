@@ -1,0 +1,7 @@
+use strands::toolset;
+
+/// Greets.
+#[toolset]
+fn greet() {}
+
+fn main() {}
