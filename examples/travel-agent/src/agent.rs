@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands::{Agent, BuildError, model::Model};
+use strands::{Agent, BuildError, model::Model, tools};
 
 use crate::{
     clock::Clock,
@@ -37,15 +37,17 @@ pub async fn build_agent(
     Agent::builder()
         .model(model)
         .system_prompt(prompt)
-        .tool(TodaysDate)
-        .tool(GetTravelPolicies)
-        .tool(SearchFlights)
-        .tool(GetHotels)
-        .tool(GetCars)
-        .tool(CheckPolicy)
-        .tool(BookTrip)
-        .tool(MyBookings)
-        .tool(CancelBooking)
+        .tools(tools![
+            TodaysDate,
+            GetTravelPolicies,
+            SearchFlights,
+            GetHotels,
+            GetCars,
+            CheckPolicy,
+            BookTrip,
+            MyBookings,
+            CancelBooking,
+        ])
         .inject(traveller)
         .inject(store)
         .inject(clock)

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use jiff::civil::date;
-use strands::Agent;
+use serde_json::{Value, json};
+use strands::{
+    Agent,
+    testing::{ScriptedModel, ScriptedTurn},
+};
 use travel_agent::{agent::build_agent, clock::Clock, offline::offline_model, store::Store, trip::Booking};
 
 /// An agent at work, and the store that it works on.
@@ -183,4 +187,73 @@ async fn nobody_books_for_somebody_else() {
     assert_says(&other.ask("I am Ana Silva. What did you book for me?").await, &["You have no bookings, Marcus"]);
     assert_says(&other.ask(&format!("cancel {code}")).await, &["you have no booking"]);
     assert_eq!(desk.bookings().len(), 1);
+}
+
+fn order() -> Value {
+    json!({
+        "destination": "New York",
+        "departure_date": "2026-11-23",
+        "return_date": "2026-11-25",
+        "purpose": "business",
+        "outbound_flight": "CD252",
+        "return_flight": "CD227",
+        "hotel": "NYC-H1"
+    })
+}
+
+/// What the tools answered a model that called them like this, all in one turn: text of errors, `Ok` for the rest.
+async fn answers(
+    store: &Arc<Store>,
+    calls: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Vec<Result<(), String>> {
+    let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
+    let ana = store.traveller("ana").unwrap();
+    let mut agent = build_agent(model, ana, Arc::clone(store), Clock::Fixed(date(2026, 11, 22))).await.unwrap();
+    agent.prompt("Do as you like.").await.unwrap();
+    let results = agent.messages().iter().flat_map(|message| message.tool_results());
+    results.map(|result| if result.is_error() { Err(format!("{:?}", result.content)) } else { Ok(()) }).collect()
+}
+
+#[tokio::test]
+async fn a_model_cannot_name_another_traveller() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let mut forged = order();
+    forged["traveller"] = json!("marcus");
+    let answers = answers(&store, [("book_trip", forged), ("my_bookings", json!({"traveller": "marcus"}))]).await;
+    for answer in answers {
+        assert_says(&answer.unwrap_err(), &["traveller"]);
+    }
+    for user in ["ana", "marcus"] {
+        assert!(store.bookings(&store.traveller(user).unwrap(), true).unwrap().is_empty(), "{user}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_skips_the_policy_check_books_nothing_forbidden() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let mut forbidden = order();
+    forbidden["car"] = json!("NYC-C4");
+    let answers = answers(&store, [("book_trip", forbidden)]).await;
+    assert_says(answers[0].as_ref().unwrap_err(), &["luxury cars are not allowed"]);
+    assert!(store.bookings(&store.traveller("ana").unwrap(), true).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_model_that_repeats_itself_books_once() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let answers = answers(&store, [("book_trip", order()), ("book_trip", order()), ("book_trip", order())]).await;
+    assert_eq!(answers, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(store.bookings(&store.traveller("ana").unwrap(), true).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_model_learns_what_is_wrong_with_its_arguments() {
+    let store = Arc::new(Store::in_memory().unwrap());
+    let calls = [
+        ("get_hotels", json!({"city": "Boston", "check_in": "next Monday", "nights": 0})),
+        ("get_cars", json!({"city": "Boston", "pick_up": "2026-11-23", "days": 2, "category": "tank"})),
+    ];
+    let answers = answers(&store, calls).await;
+    assert_says(answers[0].as_ref().unwrap_err(), &["check_in", "nights"]);
+    assert_says(answers[1].as_ref().unwrap_err(), &["category", "compact"]);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 const DIM: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
 /// Keeps a line of a call shorter than a terminal is wide: a line that wraps cannot be rewritten.
-const MAX_ARGUMENTS: usize = 44;
+const MAX_ARGUMENTS: usize = 42;
 
 /// The two streams and what stands on them.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Terminal<io::Stdout, io::Stderr> {
 }
 
 impl<O: Write, E: Write> Terminal<O, E> {
-    fn new(out: O, out_is_terminal: bool, err: E, err_is_terminal: bool) -> Self {
+    pub(super) fn new(out: O, out_is_terminal: bool, err: E, err_is_terminal: bool) -> Self {
         Self { out, err, out_is_terminal, err_is_terminal, mid_line: false, calls: Vec::new() }
     }
 
@@ -123,7 +123,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
 fn short(input: &Value) -> String {
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let words: Vec<String> = match input {
-        Value::Object(fields) => fields.values().filter(|value| !value.is_null()).map(word).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| format!("{name}: {}", word(value))).collect(),
         Value::Null => Vec::new(),
         other => vec![word(other)],
     };
@@ -163,9 +163,9 @@ mod tests {
         let plain = err.replace(DIM, "").replace(PLAIN, "");
         assert_eq!(
             plain,
-            "  \u{2026} todays_date()\n  \u{2026} get_hotels(Boston, 2)\n\
+            "  \u{2026} todays_date()\n  \u{2026} get_hotels(city: Boston, nights: 2)\n\
              \x1b[2A\r\x1b[2K  \u{2713} todays_date() ok, 3 ms\n\x1b[1B\
-             \x1b[1A\r\x1b[2K  \u{2717} get_hotels(Boston, 2) err, 1.5 s\n"
+             \x1b[1A\r\x1b[2K  \u{2717} get_hotels(city: Boston, nights: 2) err, 1.5 s\n"
         );
     }
 
@@ -179,7 +179,7 @@ mod tests {
             terminal.end_line().unwrap();
         });
         assert_eq!(out, "Let me see\nDone.\n");
-        assert_eq!(err, "  \u{2713} get_hotels(Boston) ok, 3 ms\n");
+        assert_eq!(err, "  \u{2713} get_hotels(city: Boston) ok, 3 ms\n");
     }
 
     #[test]

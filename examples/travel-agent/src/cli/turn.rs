@@ -1,6 +1,6 @@
 //! One turn of the conversation on the terminal, and its cancellation by Ctrl-C.
 
-use std::{error::Error, io, pin::pin};
+use std::{error::Error, future::Future, io, pin::pin};
 
 use futures_util::StreamExt;
 use strands::{Agent, AgentError, AgentEvent, model::StopReason};
@@ -25,15 +25,30 @@ pub(crate) async fn turn<O: io::Write, E: io::Write>(
     prompt: &str,
     terminal: &mut Terminal<O, E>,
 ) -> io::Result<Result<Outcome, AgentError>> {
+    let interrupt = async {
+        // A system that has no such signal cannot send it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    interruptible(agent, prompt, terminal, interrupt).await
+}
+
+async fn interruptible<O: io::Write, E: io::Write>(
+    agent: &mut Agent,
+    prompt: &str,
+    terminal: &mut Terminal<O, E>,
+    interrupt: impl Future<Output = ()>,
+) -> io::Result<Result<Outcome, AgentError>> {
     let token = CancellationToken::new();
     let mut events = pin!(agent.prompt(prompt).cancel_with(token.clone()).stream());
     // One listener for the whole turn: no signal falls between two.
-    let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let mut interrupt = pin!(interrupt);
     let mut outcome = Outcome::Answered;
     loop {
         let event = tokio::select! {
             event = events.next() => event,
-            _ = &mut interrupted, if !token.is_cancelled() => {
+            () = &mut interrupt, if !token.is_cancelled() => {
                 token.cancel();
                 continue;
             }
@@ -92,4 +107,50 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use strands::testing::{ScriptedModel, ScriptedTurn};
+
+    use super::*;
+
+    async fn agent(model: &ScriptedModel) -> Agent {
+        Agent::builder().model(model.clone()).build().await.unwrap()
+    }
+
+    /// What a turn shows on the two streams.
+    async fn shown(agent: &mut Agent, interrupt: impl Future<Output = ()>) -> (Outcome, String, String) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal::new(&mut out, false, &mut err, false);
+        let outcome = interruptible(agent, "hello", &mut terminal, interrupt).await.unwrap().unwrap();
+        (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_ends_the_turn_and_not_the_conversation() {
+        let stalled = ScriptedTurn::text("never to end").stalling_after(2);
+        let model = ScriptedModel::new([stalled, ScriptedTurn::text("Here I am.")]);
+        let mut agent = agent(&model).await;
+        let asked = async {
+            while model.requests().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let (outcome, _, err) = shown(&mut agent, asked).await;
+        assert_eq!((outcome, err.as_str()), (Outcome::Cancelled, "(cancelled)\n"));
+        let (outcome, out, err) = shown(&mut agent, pending()).await;
+        assert_eq!((outcome, out.as_str(), err.as_str()), (Outcome::Answered, "Here I am.\n", ""));
+    }
+
+    #[tokio::test]
+    async fn errors_are_told_with_their_causes() {
+        let mut agent = agent(&ScriptedModel::new([])).await;
+        let mut terminal = Terminal::new(Vec::new(), false, Vec::new(), false);
+        let error = interruptible(&mut agent, "hello", &mut terminal, pending()).await.unwrap().unwrap_err();
+        let text = with_causes(&error);
+        assert!(text.starts_with("error: ") && text.contains(&error.source().unwrap().to_string()), "{text}");
+    }
 }

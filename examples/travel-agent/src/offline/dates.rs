@@ -144,7 +144,7 @@ fn date_at(words: &[Word<'_>], at: usize, from: Date) -> Option<(Date, usize)> {
 fn duration_at(words: &[Word<'_>], at: usize) -> Option<i32> {
     let word = |offset: usize| words.get(at + offset).map(|word| word.lower.as_str());
     let previous = at.checked_sub(1).and_then(|at| words.get(at)).map(|word| word.lower.as_str());
-    if starts(words, at, "day trip") && !previous.is_some_and(|word| number(word).is_some_and(|n| n > 1)) {
+    if starts(words, at, "day trip") && previous.and_then(number).is_none_or(|count| count <= 1) {
         return Some(0);
     }
     let (count, unit) = match word(0)?.split_once('-') {

@@ -8,7 +8,7 @@ use super::{
     replies::{self, day},
     request::{CarWish, Intent, Request},
 };
-use crate::trip::Purpose;
+use crate::trip::{CarCategory, Purpose};
 
 /// Length of a trip when the traveller does not say.
 const ASSUMED_NIGHTS: i32 = 2;
@@ -211,60 +211,63 @@ impl Plan<'_> {
         (self.return_ - self.departure).get_days()
     }
 
+    /// The trip without anything chosen yet.
     fn draft(&self) -> Value {
-        let mut draft = json!({
+        without_nulls(json!({
             "destination": self.destination,
             "departure_date": self.departure,
             "return_date": self.return_,
-            "purpose": self.request.purpose.unwrap_or(Purpose::Business),
-        });
-        if let CarWish::Category(category) = self.request.car {
-            draft["car_category"] = json!(category);
-        }
-        draft
-    }
-
-    fn searches(&self) -> Vec<(&'static str, Value)> {
-        let mut there = json!({ "destination": self.destination, "date": self.departure });
-        let mut back = json!({ "origin": self.destination, "date": self.return_ });
-        if let Some(origin) = &self.request.origin {
-            there["origin"] = json!(origin);
-            back["destination"] = json!(origin);
-        }
-        let mut calls = vec![("search_flights", there), ("search_flights", back)];
-        if self.request.hotel && self.nights() > 0 {
-            let nights = self.nights();
-            calls.push((
-                "get_hotels",
-                json!({ "city": self.destination, "check_in": self.departure, "nights": nights }),
-            ));
-        }
-        if self.request.car != CarWish::None {
-            let mut cars = json!({ "city": self.destination, "pick_up": self.departure, "days": self.nights() + 1 });
-            if let CarWish::Category(category) = self.request.car {
-                cars["category"] = json!(category);
-            }
-            calls.push(("get_cars", cars));
-        }
-        calls
+            "purpose": self.purpose(),
+            "car_category": self.wanted_category(),
+        }))
     }
 
     fn order(&self, choice: &Choice<'_>, car: Option<&Value>) -> Value {
-        let mut order = json!({
+        without_nulls(json!({
             "destination": self.destination,
             "departure_date": self.departure,
             "return_date": self.return_,
-            "purpose": self.request.purpose.unwrap_or(Purpose::Business),
+            "purpose": self.purpose(),
             "outbound_flight": choice.there["number"],
             "return_flight": choice.back["number"],
-        });
-        if let Some(hotel) = choice.hotel {
-            order["hotel"] = hotel["id"].clone();
+            "hotel": choice.hotel.map(|hotel| &hotel["id"]),
+            "car": car.map(|car| &car["id"]),
+        }))
+    }
+
+    fn purpose(&self) -> Purpose {
+        self.request.purpose.unwrap_or(Purpose::Business)
+    }
+
+    fn wanted_category(&self) -> Option<CarCategory> {
+        match self.request.car {
+            CarWish::Category(category) => Some(category),
+            _ => None,
         }
-        if let Some(car) = car {
-            order["car"] = car["id"].clone();
+    }
+
+    fn searches(&self) -> Vec<(&'static str, Value)> {
+        let Self { request, destination, departure, return_ } = self;
+        let nights = self.nights();
+        let mut calls = vec![
+            (
+                "search_flights",
+                without_nulls(json!({ "origin": request.origin, "destination": destination, "date": departure })),
+            ),
+            (
+                "search_flights",
+                without_nulls(json!({ "origin": destination, "destination": request.origin, "date": return_ })),
+            ),
+        ];
+        if request.hotel && nights > 0 {
+            calls.push(("get_hotels", json!({ "city": destination, "check_in": departure, "nights": nights })));
         }
-        order
+        if request.car != CarWish::None {
+            let category = self.wanted_category();
+            let cars = json!({ "city": destination, "pick_up": departure, "days": nights + 1, "category": category });
+            calls.push(("get_cars", without_nulls(cars)));
+        }
+        calls
     }
 
     /// The cheapest way there and back.
@@ -286,6 +289,14 @@ impl Plan<'_> {
             .min_by_key(|(there, back)| fare(there).saturating_add(fare(back)))
             .ok_or_else(|| format!("nobody can fly out and back on {}", day(self.departure)))
     }
+}
+
+/// What is not known is left out, and not said to be null.
+fn without_nulls(mut fields: Value) -> Value {
+    if let Value::Object(fields) = &mut fields {
+        fields.retain(|_, value| !value.is_null());
+    }
+    fields
 }
 
 fn today(calendar: &Value) -> Result<Date, String> {

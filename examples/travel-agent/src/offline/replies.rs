@@ -172,20 +172,20 @@ fn booking(booking: &Value) -> String {
     for (label, flight) in [("Out", &booking["outbound"]), ("Back", &booking["return"])] {
         let _ = writeln!(lines, "  {label:<8}{}", flight_line(flight));
     }
-    if let Some(name) = booking["hotel"]["name"].as_str() {
+    if let Some(name) = at(booking, "/hotel/name").as_str() {
         let _ = writeln!(
             lines,
             "  Hotel   {name}, {}, {}",
-            text(&booking["hotel"]["area"]),
-            counted(&booking["hotel"]["nights"], "night")
+            text(at(booking, "/hotel/area")),
+            counted(at(booking, "/hotel/nights"), "night")
         );
     }
-    if let Some(model) = booking["car"]["model"].as_str() {
+    if let Some(model) = at(booking, "/car/model").as_str() {
         let _ = writeln!(
             lines,
             "  Car     {model} ({}), {}",
-            text(&booking["car"]["category"]),
-            counted(&booking["car"]["days"], "day")
+            text(at(booking, "/car/category")),
+            counted(at(booking, "/car/days"), "day")
         );
     }
     let _ = write!(lines, "  Total   {}", usd(&booking["total_usd"]));
@@ -199,6 +199,11 @@ fn flight_line(flight: &Value) -> String {
     let (origin, departs) = (text(&flight["origin"]), text(&flight["departs"]));
     let (destination, arrives) = (text(&flight["destination"]), text(&flight["arrives"]));
     format!("{date}, {airline} {number}, {origin} {departs} to {destination} {arrives}")
+}
+
+/// What stands at a path; null if nothing does.
+fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
+    value.pointer(path).unwrap_or(&Value::Null)
 }
 
 /// Whole dollars, with a comma at the thousands.
