@@ -1,1 +1,37 @@
-//! The book, compiled.
+//! The book, page by page, so that `cargo test` compiles and runs its code.
+
+macro_rules! pages {
+    ($($name:ident: $file:literal,)+) => {
+        $(
+            #[doc = include_str!(concat!("src/", $file))]
+            pub mod $name {}
+        )+
+
+        #[cfg(test)]
+        const PAGES: &[&str] = &[$($file),+];
+    };
+}
+
+pages! {
+    quickstart: "quickstart.md",
+    tools: "tools.md",
+    event_loop: "loop.md",
+    models: "models.md",
+    models_bedrock: "models/bedrock.md",
+    models_offline: "models/offline.md",
+    errors: "errors.md",
+}
+
+/// The README is the book's first page, and its example is held to the same.
+#[cfg(test)]
+mod tests {
+    use super::PAGES;
+
+    #[test]
+    fn every_page_of_the_book_is_compiled_and_listed() {
+        let summary = include_str!("src/SUMMARY.md");
+        let listed: Vec<&str> =
+            summary.split('(').skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        assert_eq!(listed, PAGES);
+    }
+}

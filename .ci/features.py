@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Checks that each feature of each library builds alone, and that none at all builds too."""
+
+import json
+import subprocess
+import sys
+
+LIBRARIES = ("strands-rs", "strands-core", "strands-models", "strands-bedrock", "strands-testkit", "travel-agent")
+
+
+def main() -> None:
+    listed = subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1", "--locked"], check=True, capture_output=True
+    )
+    packages = {package["name"]: package for package in json.loads(listed.stdout)["packages"]}
+    for name in LIBRARIES:
+        for feature in [None, *sorted(packages[name]["features"])]:
+            check = ["cargo", "check", "--locked", "-p", name, "--no-default-features"]
+            check += ["--features", feature] if feature else []
+            print("+", " ".join(check), flush=True)
+            if subprocess.run(check).returncode:
+                sys.exit(f"{name} does not build with {feature or 'no features'} alone")
+
+
+main()
