@@ -43,7 +43,8 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 /// ```
 #[async_trait]
 pub trait Hook: Send + Sync {
-    /// An invocation begins; its prompt can still be changed.
+    /// An invocation begins; its prompt can still be changed. One that brings answers to interrupts has no prompt, and
+    /// what is added to it has no effect.
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         let _ = event;
         Ok(())
@@ -55,7 +56,8 @@ pub trait Hook: Send + Sync {
         Ok(())
     }
 
-    /// A message is in the history for good.
+    /// A message is in the history for good. Where what was said since joined an older message of the same side, that
+    /// one comes again, as it is now, with the `tracking_id` that it had.
     async fn message_added(&self, event: &MessageAdded<'_>) -> HookResult {
         let _ = event;
         Ok(())
@@ -118,8 +120,8 @@ pub struct AfterInvocation<'a> {
     pub state: &'a AgentState,
     /// How it ended.
     pub outcome: Result<&'a AgentResponse, &'a AgentError>,
-    /// Set: the agent goes on with this prompt, at most 16 times in one invocation. Has no effect after an error, nor
-    /// while a human is asked.
+    /// Set: the agent goes on with this prompt, at most 16 times in one invocation, whose limits and usage count on. Has
+    /// no effect after an error or a cancellation, when the time is up, nor while a human is asked.
     pub resume: Option<Prompt>,
 }
 
@@ -179,7 +181,7 @@ pub struct AfterTools<'a> {
     pub state: &'a AgentState,
     /// Their results, which are about to join the history.
     pub results: &'a Message,
-    /// Set: the invocation ends here, and this is the answer.
+    /// Set: the invocation ends here, and this is the answer. Has no effect on one that was stopped meanwhile.
     pub end_turn: Option<String>,
 }
 

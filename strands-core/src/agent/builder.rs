@@ -132,7 +132,9 @@ impl AgentBuilder {
         self
     }
 
-    /// A conversation to go on with. What is not valid input for a model is made so: tool calls get their results.
+    /// A conversation to go on with. What is not valid input for a model is made so: tool calls get their results, results
+    /// without a call go, messages of one side that follow each other become one, and answers before the first question
+    /// go. Calls in the last message stay open: `prompt(Prompt::none())` runs them.
     pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Arc<Message>>>) -> Self {
         self.messages = messages.into_iter().map(Into::into).collect();
         self

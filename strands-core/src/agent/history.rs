@@ -1,10 +1,14 @@
 //! The messages of an agent, kept valid as input for the next model call whatever happens in between.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use crate::event_loop::run::INTERRUPTED;
 use crate::message::{ContentBlock, Message, Role, ToolResult};
+use crate::model::{ModelRequest, estimate_tokens};
 
 /// The messages of an agent. What a prompt adds is only kept once the model has answered it.
 #[derive(Debug, Default)]
@@ -14,70 +18,112 @@ pub(crate) struct History {
     unanswered: usize,
     /// The last answered message as it was before the prompt was merged into it.
     merged: Option<Arc<Message>>,
+    /// The messages, and the conversation manager's state, before they were shortened for a call that nobody has
+    /// answered yet.
+    unshortened: Option<Box<(Vec<Arc<Message>>, Map<String, Value>)>>,
 }
 
 impl History {
     /// Messages from elsewhere, made whole.
     pub(crate) fn restore(messages: impl IntoIterator<Item = Arc<Message>>) -> Self {
-        let mut messages: Vec<_> = messages.into_iter().collect();
-        repair(&mut messages);
-        Self { messages, unanswered: 0, merged: None }
+        let mut history = Self { messages: messages.into_iter().collect(), ..Self::default() };
+        history.repair();
+        history
+    }
+
+    /// Makes what others left here valid input again.
+    pub(crate) fn repair(&mut self) {
+        let messages = std::mem::take(&mut self.messages);
+        self.messages.reserve(messages.len());
+        for message in grouped(messages) {
+            append(&mut self.messages, message);
+        }
     }
 
     pub(crate) fn messages(&self) -> &[Arc<Message>] {
         &self.messages
     }
 
-    pub(crate) fn messages_mut(&mut self) -> &mut Vec<Arc<Message>> {
-        &mut self.messages
+    /// Removes messages from what the model sees. Returns how many went.
+    pub(crate) fn remove(&mut self, range: Range<usize>) -> usize {
+        let end = range.end.min(self.messages.len());
+        self.messages.drain(range.start.min(end)..end).count()
     }
 
-    /// Adds a message for good.
+    /// Puts another message in the place of one.
+    pub(crate) fn replace(&mut self, at: usize, message: Message) {
+        if let Some(old) = self.messages.get_mut(at) {
+            *old = Arc::new(message);
+        }
+    }
+
+    /// Puts a message that nobody said before the one at this place.
+    pub(crate) fn insert(&mut self, at: usize, mut message: Message) {
+        message.track();
+        self.messages.insert(at.min(self.messages.len()), Arc::new(message));
+    }
+
+    /// Adds a message for good. Returns it as it stands there: an answer that goes on from the model's own words joins
+    /// them.
     pub(crate) fn push(&mut self, mut message: Message) -> Arc<Message> {
         message.track();
         let message = Arc::new(message);
-        self.messages.push(Arc::clone(&message));
-        message
+        append(&mut self.messages, Arc::clone(&message));
+        self.messages.last().cloned().unwrap_or(message)
     }
 
-    /// Adds what a prompt says, until it is answered. Roles alternate: what follows a message of the same side joins it.
+    /// Adds what a prompt says, until it is answered. What follows a message of the same side joins it, and results that
+    /// answer no call are left out.
     pub(crate) fn ask(&mut self, prompt: Vec<Message>) {
-        if !prompt.is_empty()
-            && let Some(results) = self.messages.last().and_then(|last| unanswered_calls(last))
-        {
-            self.push(results);
-        }
-        for message in prompt {
-            match self.messages.last_mut() {
-                Some(last) if last.role == message.role => {
-                    if self.unanswered == 0 && self.merged.is_none() {
-                        self.merged = Some(Arc::clone(last));
-                    }
-                    Arc::make_mut(last).content.extend(message.content);
-                }
-                _ => {
-                    self.push(message);
-                    self.unanswered += 1;
-                }
+        for mut message in grouped(prompt.into_iter().map(Arc::new)) {
+            let (before, last) = (self.messages.len(), self.messages.last().cloned());
+            if message.tracking_id.is_none() {
+                Arc::make_mut(&mut message).track();
             }
+            append(&mut self.messages, message);
+            let pushed = self.messages.len() - before;
+            let changed = |last: &Arc<Message>| self.messages.last().is_some_and(|now| !Arc::ptr_eq(now, last));
+            if pushed == 0 && self.unanswered == 0 && self.merged.is_none() {
+                self.merged = last.filter(changed);
+            }
+            self.unanswered += pushed;
+        }
+    }
+
+    /// How much there is: a token for each message, and those of what they say.
+    pub(crate) fn size(&self) -> u64 {
+        estimate_tokens(&ModelRequest::new(&self.messages)).saturating_add(self.messages.len() as u64)
+    }
+
+    /// The messages are about to be shortened; they come back when nobody answers what is left.
+    pub(crate) fn remember_unshortened(&mut self, state: &Map<String, Value>) {
+        if self.unshortened.is_none() {
+            self.unshortened = Some(Box::new((self.messages.clone(), state.clone())));
         }
     }
 
     /// The prompt has been answered and stays. Returns what of it is new.
     pub(crate) fn answered(&mut self) -> Vec<Arc<Message>> {
+        self.unshortened = None;
         let merged = usize::from(self.merged.take().is_some());
         let new = std::mem::take(&mut self.unanswered) + merged;
         self.messages.iter().skip(self.messages.len().saturating_sub(new)).cloned().collect()
     }
 
-    /// Nobody will answer the prompt: it goes.
-    pub(crate) fn withdraw(&mut self) {
+    /// Nobody will answer the prompt: it goes. Returns the conversation manager's state, where that goes back too.
+    pub(crate) fn withdraw(&mut self) -> Option<Map<String, Value>> {
+        let state = self.unshortened.take().map(|unshortened| {
+            let (messages, state) = *unshortened;
+            self.messages = messages;
+            state
+        });
         self.messages.truncate(self.messages.len().saturating_sub(std::mem::take(&mut self.unanswered)));
         if let Some(merged) = self.merged.take()
             && let Some(last) = self.messages.last_mut()
         {
             *last = merged;
         }
+        state
     }
 
     /// A guardrail replaces what the user said last. Results stay beside the calls they answer.
@@ -104,42 +150,63 @@ fn unanswered_calls(message: &Message) -> Option<Message> {
     (message.role == Role::Assistant && !results.is_empty()).then(|| Message::new(Role::User, results))
 }
 
-/// Makes a history from elsewhere valid input: results that answer no call go, and calls that nobody answered get an
-/// error result, in the order of the calls. Calls in the last message stay open: they can still run.
-fn repair(messages: &mut Vec<Arc<Message>>) {
-    if messages.iter().all(|message| message.tool_uses().next().is_none() && message.tool_results().next().is_none()) {
-        return;
-    }
-    let mut whole: Vec<Arc<Message>> = Vec::with_capacity(messages.len());
-    for message in messages.drain(..) {
-        let calls: Vec<String> = match whole.last() {
-            Some(last) if last.role == Role::Assistant => {
-                last.tool_uses().map(|call| call.tool_use_id.clone()).collect()
+/// Messages of the user that follow each other, as one.
+fn grouped(messages: impl IntoIterator<Item = Arc<Message>>) -> Vec<Arc<Message>> {
+    let mut grouped: Vec<Arc<Message>> = Vec::new();
+    for message in messages {
+        match grouped.last_mut() {
+            Some(last) if last.role == Role::User && message.role == Role::User => {
+                Arc::make_mut(last).content.extend(message.content.iter().cloned());
             }
-            _ => Vec::new(),
-        };
-        if calls.is_empty() && message.tool_results().next().is_none() {
-            whole.push(message);
-            continue;
-        }
-        if message.role == Role::Assistant {
-            whole.extend(whole.last().and_then(|last| unanswered_calls(last)).map(Arc::new));
-            whole.push(message);
-            continue;
-        }
-        let answered: Vec<&str> = message.tool_results().map(|result| result.tool_use_id.as_str()).collect();
-        if answered == calls {
-            whole.push(message);
-            continue;
-        }
-        let content = answer_in_order(&calls, &message.content);
-        if !content.is_empty() {
-            let mut repaired = Message::clone(&message);
-            repaired.content = content;
-            whole.push(Arc::new(repaired));
+            _ => grouped.push(message),
         }
     }
-    *messages = whole;
+    grouped
+}
+
+/// Adds a message so that the conversation stays valid input: it begins with the user, roles alternate, and the results
+/// of calls stand behind them, in their order. Results that answer no call go, and calls that nobody answered get an
+/// error result. Calls in the last message stay open: they can still run.
+fn append(messages: &mut Vec<Arc<Message>>, message: Arc<Message>) {
+    match (messages.last_mut(), message.role) {
+        // There is no answer before the first question.
+        (None, Role::Assistant) => {}
+        (Some(last), Role::Assistant) if last.role == Role::Assistant => match unanswered_calls(last) {
+            Some(mut results) => {
+                results.track();
+                messages.extend([Arc::new(results), message]);
+            }
+            None => {
+                let last = Arc::make_mut(last);
+                last.content.extend(message.content.iter().cloned());
+                last.metadata.clone_from(&message.metadata);
+            }
+        },
+        (Some(last), Role::User) if last.role == Role::User => {
+            // The calls before it have their results.
+            let said = message.content.iter().filter(|block| !matches!(block, ContentBlock::ToolResult(_)));
+            let said: Vec<_> = said.cloned().collect();
+            if !said.is_empty() {
+                Arc::make_mut(last).content.extend(said);
+            }
+        }
+        (_, Role::Assistant) => messages.push(message),
+        (last, Role::User) => {
+            let calls = || last.iter().flat_map(|last| last.tool_uses().map(|call| &call.tool_use_id));
+            if calls().eq(message.tool_results().map(|result| &result.tool_use_id)) {
+                if !message.content.is_empty() {
+                    messages.push(message);
+                }
+                return;
+            }
+            let content = answer_in_order(&calls().cloned().collect::<Vec<_>>(), &message.content);
+            if !content.is_empty() {
+                let mut repaired = Message::clone(&message);
+                repaired.content = content;
+                messages.push(Arc::new(repaired));
+            }
+        }
+    }
 }
 
 fn answer_in_order(calls: &[String], content: &[ContentBlock]) -> Vec<ContentBlock> {
@@ -189,6 +256,52 @@ mod tests {
     }
 
     #[test]
+    fn shortening_for_a_call_that_fails_leaves_no_trace() {
+        let mut history = History::restore([Message::user("a"), Message::assistant("b")].map(Arc::new));
+        history.ask(vec![Message::user("c")]);
+        history.remember_unshortened(&Map::new());
+        history.remove(0..2);
+        assert_eq!(history.withdraw(), Some(Map::new()));
+        assert_eq!(history.messages().len(), 2);
+    }
+
+    #[test]
+    fn results_in_a_prompt_answer_open_calls_and_nothing_else() {
+        let mut history = History::restore([Message::user("a"), call(&["1", "2"])].map(Arc::new));
+        history.ask(vec![results(&["2", "stray"]), Message::user("so?")]);
+        assert_eq!(shape(&history).last().unwrap().1, ["1", "2"]);
+        let answers: Vec<_> = history.messages().last().unwrap().tool_results().map(ToolResult::is_error).collect();
+        assert_eq!(answers, [true, false]);
+        history.ask(vec![results(&["1"])]);
+        assert_eq!(shape(&history).last().unwrap().1, ["1", "2"]);
+    }
+
+    #[test]
+    fn roles_alternate_whatever_comes_from_elsewhere() {
+        let history = History::restore(
+            [
+                Message::assistant("hello"),
+                Message::user("a"),
+                Message::user("b"),
+                Message::assistant("c"),
+                Message::assistant("d"),
+                Message::new(Role::User, [""; 0]),
+            ]
+            .map(Arc::new),
+        );
+        let texts: Vec<_> = history.messages().iter().map(|message| message.text()).collect();
+        assert_eq!(texts, ["a\nb", "c\nd"]);
+    }
+
+    #[test]
+    fn results_that_came_in_two_messages_are_all_kept() {
+        let history =
+            History::restore([Message::user("a"), call(&["1", "2"]), results(&["2"]), results(&["1"])].map(Arc::new));
+        assert_eq!(shape(&history).last().unwrap().1, ["1", "2"]);
+        assert!(history.messages().last().unwrap().tool_results().all(|result| !result.is_error()));
+    }
+
+    #[test]
     fn a_prompt_after_open_calls_answers_them_first() {
         let mut history = History::restore([Message::user("a"), call(&["1", "2"])].map(Arc::new));
         history.ask(vec![Message::user("never mind")]);
@@ -224,7 +337,6 @@ mod tests {
                 (Role::User, ids(&["3"])),
                 (Role::Assistant, ids(&[])),
                 (Role::User, ids(&["4"])),
-                (Role::Assistant, ids(&[])),
                 (Role::Assistant, ids(&[])),
             ]
         );

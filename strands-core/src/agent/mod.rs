@@ -161,9 +161,10 @@ impl Agent {
         if self.waiting {
             return None;
         }
-        let mut run = self.run.take()?;
-        self.history.withdraw();
-        run.end(StopReason::Cancelled, INTERRUPTED).map(|results| self.history.push(results))
+        if let Some(state) = self.history.withdraw() {
+            self.conversation_state = state;
+        }
+        self.run.take()?.end(StopReason::Cancelled, INTERRUPTED).map(|results| self.history.push(results))
     }
 }
 

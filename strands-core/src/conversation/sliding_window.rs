@@ -9,8 +9,14 @@ use serde_json::Value;
 use super::{Conversation, ConversationManager, Reduction};
 use crate::message::{ContentBlock, Message, Role, ToolResult, ToolResultContent};
 
+/// The state's name for the ids of tool results that were cut.
+const TRUNCATED: &str = "truncated_results";
+
 /// How many characters of a long tool result stay at each end of it.
 const KEPT_AT_EACH_END: usize = 200;
+
+/// How many characters a text must have to be cut: what was cut once, with the note in its middle, is not cut again.
+const LONG: usize = 2 * KEPT_AT_EACH_END + 64;
 
 /// Keeps the newest messages.
 ///
@@ -44,25 +50,18 @@ impl SlidingWindowConversationManager {
 
     /// Removes the oldest messages so that about `keep` stay. Returns how many went.
     fn trim(conversation: &mut Conversation<'_>, keep: usize) -> usize {
-        let messages = &mut *conversation.messages;
+        let messages = conversation.messages();
         let least = messages.len().saturating_sub(keep);
         let start = messages.iter().enumerate().skip(least).find(|(_, message)| opens(message)).map(|(at, _)| at);
-        let removed = match start {
-            Some(start) => messages.drain(..start).count(),
-            // One long run of tools: its prompt stays, its oldest calls go with their results.
-            None => {
-                let prompt = messages.iter().rposition(|message| opens(message));
-                let Some(prompt) = prompt else { return 0 };
-                let from = prompt + 1;
-                let pairs = messages.len().saturating_sub(from).saturating_sub(1) / 2;
-                let surplus = least.saturating_sub(prompt).div_ceil(2).min(pairs);
-                let tools = messages.drain(from..from + surplus * 2).count();
-                tools + messages.drain(..prompt).count()
-            }
-        };
-        let count = conversation.state.entry("removed_message_count").or_insert_with(|| Value::from(0));
-        *count = Value::from(count.as_u64().unwrap_or(0) + removed as u64);
-        removed
+        if let Some(start) = start {
+            return conversation.remove(0..start);
+        }
+        // One long run of tools: its prompt stays, its oldest calls go with their results.
+        let Some(prompt) = messages.iter().rposition(|message| opens(message)) else { return 0 };
+        let from = prompt + 1;
+        let pairs = messages.len().saturating_sub(from).saturating_sub(1) / 2;
+        let surplus = least.saturating_sub(prompt).div_ceil(2).min(pairs);
+        conversation.remove(from..from + surplus * 2) + conversation.remove(0..prompt)
     }
 }
 
@@ -78,7 +77,7 @@ impl ConversationManager for SlidingWindowConversationManager {
     }
 
     async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        if conversation.messages.len() > self.window_size {
+        if conversation.messages().len() > self.window_size {
             Self::trim(conversation, self.window_size);
         }
         Ok(())
@@ -86,11 +85,11 @@ impl ConversationManager for SlidingWindowConversationManager {
 
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
         if self.truncate_results
-            && let Some(removed) = truncate_largest(conversation.messages)
+            && let Some(removed) = truncate_largest(conversation)
         {
             return Ok(Reduction::Reduced(format!("cut {removed} characters from the largest tool result")));
         }
-        let before = conversation.messages.len();
+        let before = conversation.messages().len();
         // Half, so that a conversation that is far too long does not take a model call for each message.
         let keep = self.window_size.min(before.saturating_sub(2)).min(before.div_ceil(2));
         match Self::trim(conversation, keep.max(1)) {
@@ -100,6 +99,19 @@ impl ConversationManager for SlidingWindowConversationManager {
             removed => Ok(Reduction::Reduced(format!("removed the {removed} oldest messages"))),
         }
     }
+
+    fn restored(&self, conversation: &mut Conversation<'_>) {
+        let Some(Value::Array(truncated)) = conversation.state().get(TRUNCATED).cloned() else { return };
+        let mut still: Vec<Value> = Vec::new();
+        for id in truncated.iter().filter_map(Value::as_str) {
+            let holds = |message: &Arc<Message>| message.tool_results().any(|result| result.tool_use_id == id);
+            if let Some(at) = conversation.messages().iter().position(holds) {
+                truncate_at(conversation, at, id);
+                still.push(Value::from(id));
+            }
+        }
+        conversation.state().insert(TRUNCATED.to_owned(), Value::Array(still));
+    }
 }
 
 fn long_texts(result: &ToolResult) -> usize {
@@ -108,20 +120,29 @@ fn long_texts(result: &ToolResult) -> usize {
         ToolResultContent::Json(json) => json.to_string().chars().count(),
         _ => 0,
     });
-    lengths.filter(|length| *length > 2 * KEPT_AT_EACH_END).sum()
+    lengths.filter(|length| *length > LONG).sum()
 }
 
 /// Cuts the largest tool result, wherever it is. Returns how many characters went.
-fn truncate_largest(messages: &mut [Arc<Message>]) -> Option<usize> {
-    let sizes = messages.iter().enumerate().flat_map(|(at, message)| {
-        message.content.iter().enumerate().filter_map(move |(block, content)| match content {
-            ContentBlock::ToolResult(result) => Some((long_texts(result), at, block)),
-            _ => None,
-        })
+fn truncate_largest(conversation: &mut Conversation<'_>) -> Option<usize> {
+    let sizes = conversation.messages().iter().enumerate().flat_map(|(at, message)| {
+        message.tool_results().map(move |result| (long_texts(result), at, result.tool_use_id.clone()))
     });
-    let (_, at, block) = sizes.filter(|(size, ..)| *size > 0).max_by_key(|(size, ..)| *size)?;
-    let message = Arc::make_mut(messages.get_mut(at)?);
-    let Some(ContentBlock::ToolResult(result)) = message.content.get_mut(block) else { return None };
+    let (_, at, id) = sizes.filter(|(size, ..)| *size > 0).max_by_key(|(size, ..)| *size)?;
+    let removed = truncate_at(conversation, at, &id)?;
+    let truncated = conversation.state().entry(TRUNCATED).or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(ids) = truncated {
+        ids.push(Value::String(id));
+    }
+    Some(removed)
+}
+
+fn truncate_at(conversation: &mut Conversation<'_>, at: usize, id: &str) -> Option<usize> {
+    let mut message = Message::clone(conversation.messages().get(at)?);
+    let result = message.content.iter_mut().find_map(|content| match content {
+        ContentBlock::ToolResult(result) if result.tool_use_id == id => Some(result),
+        _ => None,
+    })?;
     let mut removed = 0;
     for content in &mut result.content {
         let text = match content {
@@ -135,12 +156,13 @@ fn truncate_largest(messages: &mut [Arc<Message>]) -> Option<usize> {
             *content = ToolResultContent::Text(cut);
         }
     }
+    conversation.replace(at, message);
     Some(removed)
 }
 
 fn cut_middle(text: String) -> (String, usize) {
     let length = text.chars().count();
-    if length <= 2 * KEPT_AT_EACH_END {
+    if length <= LONG {
         return (text, 0);
     }
     let gone = length - 2 * KEPT_AT_EACH_END;
@@ -154,6 +176,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::agent::History;
     use crate::message::{ToolResultStatus, ToolUse};
     use crate::testing::ScriptedModel;
 
@@ -166,12 +189,12 @@ mod tests {
     }
 
     async fn reduce(messages: Vec<Message>) -> (Vec<Arc<Message>>, Reduction) {
-        let mut messages = messages.into_iter().map(Arc::new).collect();
-        let model = ScriptedModel::new([]);
-        let mut conversation = Conversation { messages: &mut messages, state: &mut Map::new(), model: &model };
+        let mut history = History::restore(messages.into_iter().map(Arc::new));
+        let (mut state, model) = (Map::new(), ScriptedModel::new([]));
+        let mut conversation = Conversation::new(&mut history, &mut state, &model);
         let manager = SlidingWindowConversationManager::new(4);
         let reduction = manager.reduce(&mut conversation).await.unwrap();
-        (messages, reduction)
+        (history.messages().to_vec(), reduction)
     }
 
     #[tokio::test]

@@ -3,13 +3,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
+use futures_util::FutureExt;
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
-use super::model_call::ModelOutcome;
+use super::model_call::{ModelOutcome, PartialAnswer};
 use super::run::{OutputNotGiven, Run, Step, UnknownInterrupt};
 use crate::agent::{Agent, AgentError, AgentEvent, AgentResponse, Emitter, OutputType, Prompt};
 use crate::conversation::Conversation;
@@ -45,6 +46,8 @@ pub(crate) struct Driver<'a> {
     pub(super) specs: ToolSpecs,
     pub(super) output: Option<OutputType>,
     limits: Limits,
+    /// True once hooks have heard of the invocation: then they hear of its end, too.
+    begun: bool,
     cycle_began: Option<Instant>,
     last_answer: Option<Arc<Message>>,
     output_mistake: String,
@@ -68,6 +71,7 @@ impl<'a> Driver<'a> {
             specs,
             output: None,
             limits: Limits::new(),
+            begun: false,
             cycle_began: None,
             last_answer: None,
             output_mistake: String::new(),
@@ -76,6 +80,8 @@ impl<'a> Driver<'a> {
     }
 
     pub(crate) async fn run(mut self, request: Request) -> Result<AgentResponse, AgentError> {
+        // An invocation that was leaked instead of dropped has left its traces.
+        self.agent.settle();
         if let Some(missing) = crate::agent::missing_host_value(self.agent, &request.host) {
             return Err(missing);
         }
@@ -106,30 +112,52 @@ impl<'a> Driver<'a> {
                 }
             }
         };
-        let mut stop = std::pin::pin!(stop);
+        let mut stop = std::pin::pin!(stop.fuse());
 
         self.metrics().begin_invocation();
         let mut prompt = request.prompt;
         let mut answers = request.answers;
         let mut resumes = 0;
+        let mut spent = (0, Usage::default());
         loop {
-            let ended = match self.begin(prompt, std::mem::take(&mut answers), output_tool.clone()).await {
+            let run = Run::new(self.limits, output_tool.clone()).counting_on(spent.0, spent.1);
+            let ended = match self.begin(prompt, std::mem::take(&mut answers), run).await {
                 Ok(Some(denied)) => Ok(denied),
                 Ok(None) => self.cycles(stop.as_mut()).await,
                 Err(error) => Err(error),
             };
             let ended = self.conclude(ended).await;
-            let mut event = AfterInvocation { state: &self.agent.state, outcome: ended.as_ref(), resume: None };
-            for hook in self.agent.shared.hooks.iter().rev() {
-                hook.after_invocation(&mut event).await.map_err(failed("after_invocation"))?;
+            if !std::mem::take(&mut self.begun) {
+                return ended;
             }
-            match event.resume {
-                Some(next) if resumes < MAX_RESUMES && ended.is_ok() && !self.agent.waiting => {
+            let (ended, resume) = self.after_invocation(ended).await;
+            match (ended, resume) {
+                (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_go_on(&response.stop_reason) => {
                     resumes += 1;
+                    spent = (response.turns, response.usage);
                     prompt = next;
                 }
-                _ => return ended,
+                (ended, _) => return ended,
             }
+        }
+    }
+
+    /// Tells every hook that the invocation has ended. Its own failure comes before a hook's.
+    async fn after_invocation(
+        &self,
+        ended: Result<AgentResponse, AgentError>,
+    ) -> (Result<AgentResponse, AgentError>, Option<Prompt>) {
+        let mut failure = None;
+        let mut event = AfterInvocation { state: &self.agent.state, outcome: ended.as_ref(), resume: None };
+        for hook in self.agent.shared.hooks.iter().rev() {
+            if let Err(error) = hook.after_invocation(&mut event).await {
+                failure.get_or_insert_with(|| failed("after_invocation")(error));
+            }
+        }
+        let resume = event.resume;
+        match failure {
+            Some(failure) => (ended.and(Err(failure)), None),
+            None => (ended, resume),
         }
     }
 
@@ -138,47 +166,70 @@ impl<'a> Driver<'a> {
         &mut self,
         prompt: Prompt,
         answers: Vec<InterruptResponse>,
-        output_tool: Option<String>,
+        run: Run,
     ) -> Result<Option<AgentResponse>, AgentError> {
         if self.agent.waiting {
-            return self.answer(&prompt, answers).map(|()| None);
+            return self.go_on(prompt, answers, &run).await;
         }
         if let Some(answer) = answers.first() {
             return Err(AgentError::UnknownInterrupt { id: answer.interrupt_id.clone() });
         }
         let mut messages = prompt.messages;
-        let mut event = BeforeInvocation { state: &self.agent.state, prompt: &mut messages, deny: None };
-        for hook in &self.agent.shared.hooks {
-            hook.before_invocation(&mut event).await.map_err(failed("before_invocation"))?;
-        }
-        let denied = event.deny;
-        let asked = !messages.is_empty();
+        let denied = self.before_invocation(&mut messages).await?;
         self.agent.history.ask(messages);
-        let run = Run::new(self.limits, output_tool);
-        if let Some(reason) = denied {
-            self.agent.run = Some(run);
-            self.commit().await?;
-            let message = self.add(Message::assistant(reason)).await?;
-            self.last_answer = Some(message);
-            let run = self.agent.run.take();
-            return Ok(Some(self.response(StopReason::EndTurn, run)));
-        }
-        let Some(last) = self.agent.history.messages().last() else { return Err(AgentError::EmptyConversation) };
-        // A conversation that ends with open calls goes on with them.
-        let run = if !asked && last.role == Role::Assistant { run.with_open_calls(last) } else { run };
         self.agent.run = Some(run);
+        let Some(last) = self.agent.history.messages().last() else { return Err(AgentError::EmptyConversation) };
+        if let Some(reason) = denied {
+            return self.denied(reason).await.map(Some);
+        }
+        // A conversation that ends with open calls goes on with them.
+        if last.role == Role::Assistant && last.tool_uses().next().is_some() {
+            self.agent.run = self.agent.run.take().map(|run| run.with_open_calls(last));
+            let asked = self.agent.history.answered();
+            self.all_added(&asked).await?;
+        }
         Ok(None)
     }
 
-    fn answer(&mut self, prompt: &Prompt, answers: Vec<InterruptResponse>) -> Result<(), AgentError> {
-        let interrupts = || self.agent.interrupts().into_iter().map(|interrupt| interrupt.id).collect();
-        if !prompt.messages.is_empty() || answers.is_empty() {
-            return Err(AgentError::Interrupted { interrupts: interrupts() });
+    async fn before_invocation(&mut self, prompt: &mut Vec<Message>) -> Result<Option<String>, AgentError> {
+        self.begun = true;
+        let mut event = BeforeInvocation { state: &self.agent.state, prompt, deny: None };
+        for hook in &self.agent.shared.hooks {
+            hook.before_invocation(&mut event).await.map_err(failed("before_invocation"))?;
         }
-        let Some(run) = &mut self.agent.run else { return Ok(()) };
+        Ok(event.deny)
+    }
+
+    /// Ends the invocation with a hook's words, before anything was done.
+    async fn denied(&mut self, reason: String) -> Result<AgentResponse, AgentError> {
+        let results = self.agent.run.as_mut().and_then(|run| run.end(StopReason::EndTurn, &reason));
+        let mut new = self.agent.history.answered();
+        new.extend(results.map(|results| self.agent.history.push(results)));
+        self.answer(new, Message::assistant(reason)).await?;
+        let run = self.agent.run.take();
+        Ok(self.response(StopReason::EndTurn, run))
+    }
+
+    /// Takes humans' answers to what the agent waits for.
+    async fn go_on(
+        &mut self,
+        prompt: Prompt,
+        answers: Vec<InterruptResponse>,
+        invocation: &Run,
+    ) -> Result<Option<AgentResponse>, AgentError> {
+        if !prompt.messages.is_empty() || answers.is_empty() {
+            let interrupts = self.agent.interrupts().into_iter().map(|interrupt| interrupt.id).collect();
+            return Err(AgentError::Interrupted { interrupts });
+        }
+        let Some(run) = &mut self.agent.run else { return Ok(None) };
         run.resume(answers).map_err(|UnknownInterrupt(id)| AgentError::UnknownInterrupt { id })?;
+        run.taken_over(invocation);
+        let denied = self.before_invocation(&mut Vec::new()).await?;
         self.agent.waiting = false;
-        Ok(())
+        match denied {
+            Some(reason) => self.denied(reason).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The loop.
@@ -205,9 +256,7 @@ impl<'a> Driver<'a> {
                     let outcome = self.call_model(choice.as_ref(), stop.as_mut()).await?;
                     match outcome {
                         ModelOutcome::Answered(turn) => self.take_answer(*turn, choice.is_some()).await?,
-                        ModelOutcome::Stopped { reason, partial, usage } => {
-                            self.stopped(reason, partial, usage).await?
-                        }
+                        ModelOutcome::Stopped { reason, partial } => self.stopped(partial, reason).await?,
                     }
                 }
                 Next::Tools => {
@@ -230,19 +279,22 @@ impl<'a> Driver<'a> {
         if let Some(replacement) = &redact_user {
             self.agent.history.redact_prompt(replacement);
         }
-        self.commit().await?;
-        let message = self.add(message).await?;
-        self.last_answer = Some(Arc::clone(&message));
-        let latency = message.metadata.as_ref().and_then(|known| known.metrics).unwrap_or_default().latency_ms;
-        self.metrics().add_answer(&message, std::time::Duration::from_millis(latency));
-
         // Some models answer a forced call in text: it is as good where it fits the type.
         let said = if forced && stop_reason == StopReason::EndTurn { self.output_in(&message.text()) } else { None };
+        // Nothing waits before the state machine knows: whoever drops the invocation can't part a call from its result.
+        let mut new = self.agent.history.answered();
+        let message = self.agent.history.push(message);
         let Some(run) = &mut self.agent.run else { return Ok(()) };
         if let Some(output) = said {
             run.output_given(output);
         }
-        match run.model_answered(&message, &stop_reason, usage) {
+        let next = run.model_answered(&message, &stop_reason, usage);
+        let latency = message.metadata.as_ref().and_then(|known| known.metrics).unwrap_or_default().latency_ms;
+        self.metrics().add_answer(&message, std::time::Duration::from_millis(latency));
+        self.last_answer = Some(Arc::clone(&message));
+        new.push(message);
+        self.all_added(&new).await?;
+        match next {
             Ok(None) => Ok(()),
             Ok(Some(follow_up)) => {
                 self.agent.history.ask(vec![follow_up]);
@@ -279,46 +331,47 @@ impl<'a> Driver<'a> {
 
     /// Ends the invocation with an answer that is not the model's.
     pub(super) async fn end_with(&mut self, answer: Message) -> Result<(), AgentError> {
-        let message = self.add(answer).await?;
-        self.last_answer = Some(message);
         if let Some(run) = &mut self.agent.run {
             run.end(StopReason::EndTurn, super::run::INTERRUPTED);
         }
-        Ok(())
+        self.answer(Vec::new(), answer).await
     }
 
     /// What the model had said when it was stopped stays, so that the conversation can go on from there.
-    async fn stopped(&mut self, reason: StopReason, partial: Message, usage: Usage) -> Result<(), AgentError> {
-        let partial = match &reason {
-            _ if !partial.content.is_empty() => partial,
+    async fn stopped(&mut self, partial: PartialAnswer, reason: StopReason) -> Result<(), AgentError> {
+        let PartialAnswer { message, usage, redact_user } = partial;
+        if let Some(replacement) = &redact_user {
+            self.agent.history.redact_prompt(replacement);
+        }
+        let message = match &reason {
+            _ if !message.content.is_empty() => message,
             StopReason::Cancelled => Message::assistant("Cancelled by user"),
             _ => Message::assistant("Stopped: the time for this answer was up"),
         };
-        self.commit().await?;
-        let message = self.add(partial).await?;
-        self.last_answer = Some(message);
         if let Some(run) = &mut self.agent.run {
             run.spent(usage);
             run.end(reason, super::run::INTERRUPTED);
         }
-        Ok(())
+        let asked = self.agent.history.answered();
+        self.answer(asked, message).await
     }
 
-    /// The prompt has been answered: it stays, and everybody hears of it.
-    pub(super) async fn commit(&mut self) -> Result<(), AgentError> {
-        for message in self.agent.history.answered() {
-            self.added(&message).await?;
+    /// An answer joins the history, and everybody hears of it and of what is new before it.
+    async fn answer(&mut self, mut new: Vec<Arc<Message>>, answer: Message) -> Result<(), AgentError> {
+        let answer = self.agent.history.push(answer);
+        self.last_answer = Some(Arc::clone(&answer));
+        new.push(answer);
+        self.all_added(&new).await
+    }
+
+    async fn all_added(&mut self, messages: &[Arc<Message>]) -> Result<(), AgentError> {
+        for message in messages {
+            self.added(message).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn add(&mut self, message: Message) -> Result<Arc<Message>, AgentError> {
-        let message = self.agent.history.push(message);
-        self.added(&message).await?;
-        Ok(message)
-    }
-
-    async fn added(&mut self, message: &Arc<Message>) -> Result<(), AgentError> {
+    pub(super) async fn added(&mut self, message: &Arc<Message>) -> Result<(), AgentError> {
         self.emitter.emit(|| AgentEvent::Message { message: Arc::clone(message) }).await;
         let event = MessageAdded { state: &self.agent.state, message };
         for hook in &self.agent.shared.hooks {
@@ -338,17 +391,18 @@ impl<'a> Driver<'a> {
             return ended;
         }
         let manager = Arc::clone(&self.agent.shared.conversation);
+        let before = self.agent.history.messages().len();
         let tidied = manager.apply(&mut self.conversation()).await;
+        if self.agent.history.messages().len() != before {
+            self.agent.history.repair();
+        }
         let tidied = tidied.map_err(|source| AgentError::Conversation { manager: manager.name(), source });
         ended.and_then(|response| tidied.map(|()| response))
     }
 
     pub(super) fn conversation(&mut self) -> Conversation<'_> {
-        Conversation {
-            messages: self.agent.history.messages_mut(),
-            state: &mut self.agent.conversation_state,
-            model: &*self.agent.shared.model,
-        }
+        let agent = &mut *self.agent;
+        Conversation::new(&mut agent.history, &mut agent.conversation_state, &*agent.shared.model)
     }
 
     async fn interrupted(&mut self) -> AgentResponse {
@@ -389,6 +443,11 @@ impl<'a> Driver<'a> {
             self.metrics().end_cycle(began.elapsed());
         }
     }
+}
+
+/// False for an invocation that was told to end: nobody goes on then.
+fn may_go_on(stop_reason: &StopReason) -> bool {
+    !matches!(stop_reason, StopReason::Cancelled | StopReason::LimitDuration | StopReason::Interrupt)
 }
 
 /// A hook's failure in `event`.

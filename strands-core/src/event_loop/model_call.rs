@@ -1,9 +1,10 @@
 //! One model call as the loop sees it: attempts, waits, overflow and cancellation, until there is an answer or no hope.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::time::Instant;
 
 use super::driver::{Driver, Stop, failed};
 use crate::agent::{AgentError, AgentEvent};
@@ -24,15 +25,27 @@ pub(super) enum ModelOutcome {
     /// The invocation was stopped; this much had been said.
     Stopped {
         reason: StopReason,
-        partial: Message,
-        usage: Usage,
+        partial: PartialAnswer,
     },
+}
+
+/// What there was of an answer when it was cut short.
+pub(super) struct PartialAnswer {
+    pub(super) message: Message,
+    pub(super) usage: Usage,
+    pub(super) redact_user: Option<String>,
+}
+
+impl PartialAnswer {
+    fn nothing() -> Self {
+        Self { message: Message::new(Role::Assistant, [""; 0]), usage: Usage::default(), redact_user: None }
+    }
 }
 
 /// What came of one attempt.
 enum Attempt {
     Answered(Turn),
-    Stopped { reason: StopReason, partial: Message, usage: Usage },
+    Stopped { reason: StopReason, partial: PartialAnswer },
     Failed { error: ModelError, streamed: bool, usage: Usage },
 }
 
@@ -43,7 +56,7 @@ impl Driver<'_> {
         mut stop: Stop<'_>,
     ) -> Result<ModelOutcome, AgentError> {
         let began = Instant::now();
-        let (mut attempts, mut hook_retries) = (0, 0);
+        let (mut attempts, mut failures, mut hook_retries) = (0, 0, 0);
         let mut tried: Vec<String> = Vec::new();
         loop {
             if let Some(denied) = self.before_model_call().await? {
@@ -51,45 +64,43 @@ impl Driver<'_> {
             }
             attempts += 1;
             let attempt = self.attempt(choice, stop.as_mut()).await;
+            let (usage, latency_ms) = attempt.cost();
+            self.metrics().add_usage(usage, latency_ms);
             let wants_another = self.after_model_call(&attempt).await? && hook_retries < MAX_HOOK_RETRIES;
             let (error, streamed) = match attempt {
-                Attempt::Answered(turn) if wants_another => {
+                Attempt::Answered(_) if wants_another => {
                     hook_retries += 1;
-                    self.spend(turn.usage, turn.metrics.latency_ms, true);
+                    self.thrown_away(usage);
                     self.announce_retry(attempts, Duration::ZERO, "a hook asked for another answer", true).await;
                     continue;
                 }
-                Attempt::Answered(turn) => {
-                    self.spend(turn.usage, turn.metrics.latency_ms, false);
-                    return Ok(ModelOutcome::Answered(Box::new(turn)));
-                }
-                Attempt::Stopped { reason, partial, usage } => {
-                    self.spend(usage, 0, false);
-                    return Ok(ModelOutcome::Stopped { reason, partial, usage });
-                }
-                Attempt::Failed { error, streamed, usage } => {
-                    self.spend(usage, 0, true);
-                    (error, streamed)
-                }
+                Attempt::Answered(turn) => return Ok(ModelOutcome::Answered(Box::new(turn))),
+                Attempt::Stopped { reason, partial } => return Ok(ModelOutcome::Stopped { reason, partial }),
+                Attempt::Failed { error, streamed, .. } => (error, streamed),
             };
+            self.thrown_away(usage);
             if wants_another {
                 hook_retries += 1;
                 self.announce_retry(attempts, Duration::ZERO, &error.to_string(), streamed).await;
                 continue;
             }
             if let ModelError::ContextOverflow { .. } = error {
-                self.shorten(error, &mut tried).await?;
-                continue;
+                match self.shorten(error, &mut tried, stop.as_mut()).await? {
+                    Some(reason) => {
+                        return Ok(ModelOutcome::Stopped { reason, partial: PartialAnswer::nothing() });
+                    }
+                    None => continue,
+                }
             }
-            let Some(delay) = self.agent.shared.retry.delay(&error, attempts, began.elapsed()) else {
+            failures += 1;
+            let Some(delay) = self.agent.shared.retry.delay(&error, failures, began.elapsed()) else {
                 return Err(AgentError::Model { attempts, source: error });
             };
             self.announce_retry(attempts, delay, &error.to_string(), streamed).await;
             tokio::select! {
                 biased;
                 reason = stop.as_mut() => {
-                    let partial = Message::new(Role::Assistant, [""; 0]);
-                    return Ok(ModelOutcome::Stopped { reason, partial, usage: Usage::default() });
+                    return Ok(ModelOutcome::Stopped { reason, partial: PartialAnswer::nothing() });
                 }
                 () = tokio::time::sleep(delay) => {}
             }
@@ -115,7 +126,7 @@ impl Driver<'_> {
     async fn after_model_call(&self, attempt: &Attempt) -> Result<bool, AgentError> {
         let outcome = match attempt {
             Attempt::Answered(turn) => Ok((&turn.message, &turn.stop_reason)),
-            Attempt::Stopped { reason, partial, .. } => Ok((partial, reason)),
+            Attempt::Stopped { reason, partial } => Ok((&partial.message, reason)),
             Attempt::Failed { error, .. } => Err(error),
         };
         let mut event = AfterModelCall { state: &self.agent.state, outcome, retry: false };
@@ -125,10 +136,9 @@ impl Driver<'_> {
         Ok(event.retry)
     }
 
-    /// Counts what a call cost; what was thrown away counts against the limits here, an answer when it is taken in.
-    fn spend(&mut self, usage: Usage, latency_ms: u64, thrown_away: bool) {
-        self.metrics().add_usage(usage, latency_ms);
-        if let Some(run) = self.agent.run.as_mut().filter(|_| thrown_away) {
+    /// What was thrown away counts against the limits here; an answer does when it is taken in.
+    fn thrown_away(&mut self, usage: Usage) {
+        if let Some(run) = &mut self.agent.run {
             run.spent(usage);
         }
     }
@@ -138,20 +148,37 @@ impl Driver<'_> {
         self.emitter.emit(event).await;
     }
 
-    async fn shorten(&mut self, overflow: ModelError, tried: &mut Vec<String>) -> Result<(), AgentError> {
+    /// Has the conversation shortened. Returns why the invocation is to end, where it was stopped meanwhile.
+    async fn shorten(
+        &mut self,
+        overflow: ModelError,
+        tried: &mut Vec<String>,
+        mut stop: Stop<'_>,
+    ) -> Result<Option<StopReason>, AgentError> {
         let manager = Arc::clone(&self.agent.shared.conversation);
-        let reduction = manager.reduce(&mut self.conversation()).await;
-        match reduction.map_err(|source| AgentError::Conversation { manager: manager.name(), source })? {
-            Reduction::Reduced(what) => {
+        let before = self.agent.history.size();
+        let agent = &mut *self.agent;
+        agent.history.remember_unshortened(&agent.conversation_state);
+        let mut conversation = self.conversation();
+        let reduction = tokio::select! {
+            biased;
+            reason = stop.as_mut() => return Ok(Some(reason)),
+            reduction = manager.reduce(&mut conversation) => reduction,
+        };
+        self.agent.history.repair();
+        let reduction = reduction.map_err(|source| AgentError::Conversation { manager: manager.name(), source })?;
+        let impossible = match reduction {
+            Reduction::Reduced(what) if self.agent.history.size() < before => {
                 tried.push(what.clone());
                 self.emitter.emit(|| AgentEvent::ContextReduced { what }).await;
-                Ok(())
+                return Ok(None);
             }
-            Reduction::Impossible(why) => {
-                tried.push(why);
-                Err(AgentError::ContextOverflow { tried: tried.join("; then "), source: overflow })
-            }
-        }
+            // Asking again and again would not end.
+            Reduction::Reduced(what) => format!("{what}, which made it no smaller"),
+            Reduction::Impossible(why) => why,
+        };
+        tried.push(impossible);
+        Err(AgentError::ContextOverflow { tried: tried.join("; then "), source: overflow })
     }
 
     async fn attempt(&self, choice: Option<&ToolChoice>, mut stop: Stop<'_>) -> Attempt {
@@ -243,9 +270,21 @@ impl Driver<'_> {
     }
 }
 
+impl Attempt {
+    /// What it cost, and how many milliseconds it took, where that counts.
+    fn cost(&self) -> (Usage, u64) {
+        match self {
+            Self::Answered(turn) => (turn.usage, turn.metrics.latency_ms),
+            Self::Stopped { partial, .. } => (partial.usage, 0),
+            Self::Failed { usage, .. } => (*usage, 0),
+        }
+    }
+}
+
 fn stopped(reason: StopReason, answer: TurnBuilder) -> Attempt {
-    let (partial, usage) = answer.into_partial();
-    Attempt::Stopped { reason, partial, usage }
+    let redact_user = answer.redact_user().map(str::to_owned);
+    let (message, usage) = answer.into_partial();
+    Attempt::Stopped { reason, partial: PartialAnswer { message, usage, redact_user } }
 }
 
 fn broken(error: ModelError, answer: TurnBuilder) -> Attempt {

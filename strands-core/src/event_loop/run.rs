@@ -48,6 +48,12 @@ struct Output {
     value: Option<Value>,
 }
 
+impl Output {
+    fn new(tool_name: String) -> Self {
+        Self { tool_name, forced: false, attempts: 0, value: None }
+    }
+}
+
 /// What is needed next.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step<'a> {
@@ -87,8 +93,25 @@ pub(crate) struct UnknownInterrupt(pub(crate) String);
 
 impl Run {
     pub(crate) fn new(limits: Limits, output_tool: Option<String>) -> Self {
-        let output = output_tool.map(|tool_name| Output { tool_name, forced: false, attempts: 0, value: None });
+        let output = output_tool.map(Output::new);
         Self { phase: Phase::Model, limits, turns: 0, usage: Usage::default(), output }
+    }
+
+    /// An invocation that has already cost this much.
+    pub(crate) fn counting_on(mut self, turns: u32, usage: Usage) -> Self {
+        self.turns = turns;
+        self.usage = usage;
+        self
+    }
+
+    /// Another invocation goes on here: its limits count, and its typed output is asked for.
+    pub(crate) fn taken_over(&mut self, by: &Self) {
+        self.limits = by.limits;
+        self.turns = by.turns;
+        self.usage = by.usage;
+        if self.output_tool() != by.output_tool() {
+            self.output.clone_from(&by.output);
+        }
     }
 
     /// An invocation that begins with the calls that a conversation ends with.
@@ -126,8 +149,9 @@ impl Run {
     ) -> Result<Option<Message>, OutputNotGiven> {
         self.turns = self.turns.saturating_add(1);
         self.usage.add(usage);
-        if *stop_reason == StopReason::ToolUse {
-            let calls = message.tool_uses().cloned().map(PendingCall::new).collect();
+        let calls: Vec<_> = message.tool_uses().cloned().map(PendingCall::new).collect();
+        // Without a call there is nothing to answer, whatever the model says.
+        if *stop_reason == StopReason::ToolUse && !calls.is_empty() {
             self.phase = Phase::Tools(PendingTools { calls, answers: HashMap::new() });
             return Ok(None);
         }
@@ -178,7 +202,7 @@ impl Run {
 
     /// The model's arguments for the typed output do not fit its type.
     pub(crate) fn output_refused(&mut self) -> Result<(), OutputNotGiven> {
-        let Some(output) = &mut self.output else { return Ok(()) };
+        let Some(output) = self.output.as_mut().filter(|output| output.value.is_none()) else { return Ok(()) };
         output.attempts += 1;
         if output.attempts >= MAX_OUTPUT_ATTEMPTS {
             return Err(OutputNotGiven { attempts: output.attempts });

@@ -44,7 +44,9 @@ impl Driver<'_> {
             },
         };
         if let Some(results) = results {
-            self.end_tools(results).await?;
+            // Nothing waits in between: whoever drops the invocation can't part the calls from their results.
+            let results = self.agent.history.push(results);
+            self.end_tools(&results, stopped.is_some()).await?;
         }
         match (hook_failure, output_failure) {
             (Some(failure), _) | (None, Some(failure)) => Err(failure),
@@ -101,14 +103,16 @@ impl Driver<'_> {
                 tokio::select! {
                     biased;
                     reason = stop.as_mut() => return (Some(reason), failure),
-                    Some(event) = heard.recv(), if listening => self.emitter.emit(|| event).await,
+                    // In front of the events: a task that a tool left behind may send those without end.
                     outcome = running.next() => match outcome {
                         Some(outcome) => self.take_outcome(outcome, &mut failure),
                         None => break,
                     },
+                    Some(event) = heard.recv(), if listening => self.emitter.emit(|| event).await,
                 }
             }
-            while let Ok(event) = heard.try_recv() {
+            for _ in 0..EVENTS_AHEAD {
+                let Ok(event) = heard.try_recv() else { break };
                 self.emitter.emit(|| event).await;
             }
         }
@@ -160,8 +164,8 @@ impl Driver<'_> {
         refused.err().map(|not_given| self.no_output(&not_given))
     }
 
-    async fn end_tools(&mut self, results: Message) -> Result<(), AgentError> {
-        let mut event = AfterTools { state: &self.agent.state, results: &results, end_turn: None };
+    async fn end_tools(&mut self, results: &Arc<Message>, stopped: bool) -> Result<(), AgentError> {
+        let mut event = AfterTools { state: &self.agent.state, results, end_turn: None };
         let mut failure = None;
         for hook in self.agent.shared.hooks.iter().rev() {
             if let Err(error) = hook.after_tools(&mut event).await {
@@ -169,8 +173,8 @@ impl Driver<'_> {
                 break;
             }
         }
-        let end_turn = event.end_turn;
-        self.add(results).await?;
+        let end_turn = event.end_turn.filter(|_| !stopped);
+        self.added(results).await?;
         if let Some(failure) = failure {
             return Err(failure);
         }

@@ -113,7 +113,7 @@ impl TurnBuilder {
             StreamEvent::MessageStart { .. } | StreamEvent::ContentBlockStop { .. } => {}
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
-                    self.grow(start.name.len() + start.tool_use_id.len())?;
+                    self.grow(size_of::<Partial>() + start.name.len() + start.tool_use_id.len())?;
                     let partial = Partial::ToolUse { start: start.clone(), input: String::new() };
                     self.blocks.push((*content_block_index, partial));
                 }
@@ -145,7 +145,8 @@ impl TurnBuilder {
                 }
             }
             BlockDelta::Citation(citation) => {
-                self.grow(size_of::<Citation>())?;
+                let quoted: usize = citation.source_content.iter().map(|part| part.text.len()).sum();
+                self.grow(size_of::<Citation>() + quoted + citation.title.as_ref().map_or(0, String::len))?;
                 if let Partial::Text { citations, .. } = self.block(index, Kind::Text) {
                     citations.push(citation.clone());
                 }
@@ -193,6 +194,8 @@ impl TurnBuilder {
         let found = self.blocks.iter().rposition(|(at, partial)| *at == index && kind.fits(partial));
         let position = found.unwrap_or(self.blocks.len());
         if found.is_none() {
+            // Blocks without content are bounded, too.
+            self.bytes = self.bytes.saturating_add(size_of::<Partial>());
             self.blocks.push((index, kind.begin()));
         }
         // The position is that of a block found or pushed just now.
@@ -208,6 +211,11 @@ impl TurnBuilder {
     /// True once the model has said why it stopped.
     pub(crate) fn is_complete(&self) -> bool {
         self.stop_reason.is_some()
+    }
+
+    /// What a guardrail wants the user's message to become.
+    pub(crate) fn redact_user(&self) -> Option<&str> {
+        self.redact_user.as_deref()
     }
 
     /// What the answer has cost as far as the provider has said.
@@ -228,10 +236,11 @@ impl TurnBuilder {
         let mut content: Vec<ContentBlock> =
             self.blocks.into_iter().filter_map(|(_, partial)| partial.finish()).collect();
         unique_ids(&mut content);
-        let stop_reason = settle(stop_reason, &mut content)?;
+        // Before the stop reason is looked at: a call that a guardrail took away is not made.
         if let Some(replacement) = self.redact_assistant {
             content = vec![ContentBlock::text(replacement)];
         }
+        let stop_reason = settle(stop_reason, &mut content)?;
         let mut message = Message::new(Role::Assistant, content);
         message.metadata = Some(MessageMetadata {
             usage: Some(self.usage),
@@ -252,6 +261,9 @@ impl TurnBuilder {
     /// What had been said when the answer was cut short: its text. Thoughts without their signature and calls without
     /// all their arguments are of no use to anybody.
     pub fn into_partial(self) -> (Message, Usage) {
+        if let Some(replacement) = self.redact_assistant {
+            return (Message::assistant(replacement), self.usage);
+        }
         let text = self.blocks.into_iter().filter_map(|(_, partial)| match partial {
             Partial::Text { text, .. } if !text.trim().is_empty() => Some(ContentBlock::text(text)),
             _ => None,
@@ -450,6 +462,26 @@ mod tests {
             turn.message.text(),
             "The selected tool look's tool use was incomplete due to maximum token limits being reached."
         );
+    }
+
+    #[test]
+    fn empty_blocks_are_bounded_too() {
+        let endless = (0..).map(|index| StreamEvent::text(index, ""));
+        assert!(matches!(turn(endless), Err(ModelError::ResponseTooLarge { .. })));
+        let endless = (0..).map(|index| StreamEvent::tool_use(index, ToolUseStart::new("", "")));
+        assert!(matches!(turn(endless), Err(ModelError::ResponseTooLarge { .. })));
+    }
+
+    #[test]
+    fn a_call_that_a_guardrail_took_away_is_not_made() {
+        let redacted = StreamEvent::RedactContent {
+            redact_user_content_message: None,
+            redact_assistant_content_message: Some("[gone]".into()),
+        };
+        let mut events = call(0, "a", "{}").to_vec();
+        events.extend([redacted, StreamEvent::stop(StopReason::ToolUse)]);
+        let turn = turn(events).unwrap();
+        assert_eq!((turn.message.text().as_str(), turn.stop_reason), ("[gone]", StopReason::EndTurn));
     }
 
     #[test]
