@@ -241,6 +241,13 @@ mod tests {
         assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["bedrock"] }"#), "{refusal}");
     }
 
+    #[cfg(feature = "bedrock")]
+    #[tokio::test]
+    async fn a_model_on_bedrock_goes_by_what_bedrock_calls_it() {
+        let id = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
+        assert_eq!(from_id(&format!("bedrock/{id}")).await.expect("a model").model_id(), id);
+    }
+
     #[cfg(not(feature = "offline"))]
     #[tokio::test]
     async fn the_offline_model_is_a_feature_too() {
