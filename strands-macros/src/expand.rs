@@ -119,8 +119,8 @@ impl Expander<'_> {
                 .default_value({
                     #[allow(unused_imports)]
                     use #private::{JsonOfSerialize as _, JsonOfOther as _};
-                    let value: #ty = #value;
-                    (&&#private::Tag::of(&value)).to_json(&value)
+                    let __value: #ty = #value;
+                    (&&#private::Tag::of(&__value)).to_json(&__value)
                 })
             }
         });
@@ -128,8 +128,8 @@ impl Expander<'_> {
             let value = self.as_held(argument, example);
             quote! {
                 .example({
-                    let value: #ty = #value;
-                    #private::example::<#ty>(&value)
+                    let __value: #ty = #value;
+                    #private::example::<#ty>(&__value)
                 })
             }
         });
@@ -146,7 +146,7 @@ impl Expander<'_> {
         let default = argument.attr.default.as_ref().map(|default| {
             let value = self.default_value(argument, default);
             // Word for word as it is shown, so that a mistake in it is one message.
-            quote_spanned!(Span::mixed_site()=> .or(|| { let value: #ty = #value; value }))
+            quote_spanned!(Span::mixed_site()=> .or(|| { let __value: #ty = #value; __value }))
         });
         let range = argument.range.as_ref().map(|range| {
             let bounds = range.numbers(private);
@@ -247,14 +247,14 @@ impl Expander<'_> {
                 #answer
             });
         }
-        let keep = shared.map(|shared| quote_spanned!(site=> let owner = #private::Clone::clone(#shared);));
-        let share = shared.map(|shared| quote_spanned!(site=> let #shared = &owner;));
+        let keep = shared.map(|shared| quote_spanned!(site=> let __owner = #private::Clone::clone(#shared);));
+        let share = shared.map(|shared| quote_spanned!(site=> let #shared = &__owner;));
         boxed(&quote_spanned! {site=>
             #decode
-            let context = #private::Clone::clone(#ctx);
+            let __context = #private::Clone::clone(#ctx);
             #keep
             #private::on_blocking_pool(move || -> #private::Result<#private::ToolOutput, #private::ToolError> {
-                let #ctx = &context;
+                let #ctx = &__context;
                 #share
                 #lend
                 #answer
@@ -273,15 +273,15 @@ impl Expander<'_> {
         let model = || self.tool.arguments.iter().enumerate().filter(|(_, argument)| argument.origin.is_model());
         let reads = model().map(|(at, argument)| {
             let (local, reader) = (local(at), self.reader(argument));
-            quote_spanned!(site=> let #local = arguments.take(#reader);)
+            quote_spanned!(site=> let #local = __arguments.take(#reader);)
         });
         let names = model().map(|(_, argument)| argument.name());
         let locals: Vec<Ident> = model().map(|(at, _)| local(at)).collect();
         quote_spanned! {site=>
-            let mut arguments = #private::Arguments::new(#input);
+            let mut __arguments = #private::Arguments::new(#input);
             #(#reads)*
-            let (#(#private::Some(#locals),)* true) = (#(#locals,)* arguments.knows(&[#(#names),*])) else {
-                return #private::Err(arguments.into_error());
+            let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.knows(&[#(#names),*])) else {
+                return #private::Err(__arguments.into_error());
             };
         }
     }
@@ -317,20 +317,20 @@ impl Expander<'_> {
         let returned = self.tool.return_type().map(peel);
         if matches!(returned, Some(Type::Never(_))) {
             return quote_spanned! {site=>
-                let answer: #private::Result<#private::ToolOutput, #private::ToolError> = match #called {};
-                answer
+                let __answer: #private::Result<#private::ToolOutput, #private::ToolError> = match #called {};
+                __answer
             };
         }
         let at = returned.map_or(site, |ty| self.at(ty));
-        let split = quote_spanned!(at=> split(output));
-        let convert = quote_spanned!(at=> convert(value));
+        let split = quote_spanned!(at=> split(__output));
+        let convert = quote_spanned!(at=> convert(__value));
         quote_spanned! {site=>
-            let output = #called;
+            let __output = #called;
             #[allow(unused_imports)]
             use #private::{ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _, SplitResult as _, SplitValue as _};
-            match (&&#private::Tag::of(&output)).#split {
-                #private::Ok(value) => (&&&#private::Tag::of(&value)).#convert,
-                #private::Err(error) => #private::Err(error),
+            match (&&#private::Tag::of(&__output)).#split {
+                #private::Ok(__value) => (&&&#private::Tag::of(&__value)).#convert,
+                #private::Err(__error) => #private::Err(__error),
             }
         }
     }
@@ -350,5 +350,5 @@ impl Expander<'_> {
 }
 
 fn local(at: usize) -> Ident {
-    format_ident!("argument{at}", span = Span::mixed_site())
+    format_ident!("__argument{at}", span = Span::mixed_site())
 }

@@ -75,7 +75,7 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
     let requires = requires(&expander);
     let policy = expander.policy();
     let site = Span::mixed_site();
-    let (ctx, input) = (Ident::new("ctx", site), Ident::new("input", site));
+    let (ctx, input) = (Ident::new("__ctx", site), Ident::new("__input", site));
     let function = &tool.sig.ident;
     let call = expander.call(&ctx, &input, None, &quote!(#function), None);
     quote_spanned! {site=>

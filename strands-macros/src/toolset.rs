@@ -43,9 +43,9 @@ pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
     let list = if errors.is_empty() {
         let tools = tools.iter().map(|tool| method_tool(tool, &private));
         quote_spanned! {Span::mixed_site()=>
-            let mut tools: #private::Vec<#private::Arc<dyn #private::Tool>> = #private::Vec::new();
+            let mut __tools: #private::Vec<#private::Arc<dyn #private::Tool>> = #private::Vec::new();
             #(#tools)*
-            tools
+            __tools
         }
     } else {
         quote_spanned!(Span::mixed_site()=> loop {})
@@ -113,16 +113,16 @@ fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
     let spec = expander.spec();
     let policy = expander.policy();
     let (lent, taken) = expander.requires();
-    let shared = format_ident!("shared", span = site);
-    let (ctx, input) = (format_ident!("ctx", span = site), format_ident!("input", span = site));
+    let shared = format_ident!("__shared", span = site);
+    let (ctx, input) = (format_ident!("__ctx", span = site), format_ident!("__input", span = site));
     let name = &tool.sig.ident;
     let receiver = receiver(tool, &shared, private);
     let call = expander.call(&ctx, &input, Some(&shared), &quote!(Self::#name), receiver.as_ref());
     let cfgs = &tool.cfgs;
     quote_spanned! {site=>
         #(#cfgs)*
-        tools.push(#private::Arc::new(#private::MethodTool::new(
-            #private::Clone::clone(&shared),
+        __tools.push(#private::Arc::new(#private::MethodTool::new(
+            #private::Clone::clone(&#shared),
             #spec,
             #private::host_keys([#(#private::Some(#lent),)* #(#taken),*]),
             #policy,
@@ -172,7 +172,7 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
                 where
                     #shareable,
                 {
-                    let shared = #private::Clone::clone(self);
+                    let __shared = #private::Clone::clone(self);
                     #list
                 }
             }
@@ -184,7 +184,7 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
         #allow
         impl #impl_generics #private::Toolset for #self_ty where #predicates #shareable {
             fn into_tools(self) -> #list_type {
-                let shared = #private::Arc::new(self);
+                let __shared = #private::Arc::new(self);
                 #list
             }
         }
