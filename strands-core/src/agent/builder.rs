@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{Agent, AgentShared, BuildError, History};
+use super::kept::{Beginning, Restored};
+use super::{Agent, AgentShared, BuildError};
 use crate::conversation::{ConversationManager, SlidingWindowConversationManager};
 use crate::event_loop::{Limits, RetryPolicy};
 use crate::hook::Hook;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
 use crate::model::Model;
-use crate::state::AgentState;
+use crate::session::SessionManager;
 use crate::tool::{HostKey, HostValues, Tool, ToolContext, ToolSet, ToolSetError, Toolset};
 
 const DEFAULT_TOOL_CONCURRENCY: usize = 64;
@@ -56,6 +57,7 @@ pub struct AgentBuilder {
     redact_tool_errors: bool,
     max_response_bytes: usize,
     trace_limit: usize,
+    sessions: Option<Arc<dyn SessionManager>>,
 }
 
 impl Default for AgentBuilder {
@@ -82,6 +84,7 @@ impl Default for AgentBuilder {
             redact_tool_errors: false,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             trace_limit: DEFAULT_TRACE_LIMIT,
+            sessions: None,
         }
     }
 }
@@ -201,6 +204,13 @@ impl AgentBuilder {
         self
     }
 
+    /// Keeps the conversation and the state in a session. What the session knows of the agent comes back when it is
+    /// built, and goes before messages and state given here.
+    pub fn session_manager(mut self, sessions: impl SessionManager + 'static) -> Self {
+        self.sessions = Some(Arc::new(sessions));
+        self
+    }
+
     /// The agent's id, under which a session keeps it. The default is `default`.
     pub fn agent_id(mut self, id: impl Into<String>) -> Self {
         self.agent_id = id.into();
@@ -217,9 +227,8 @@ impl AgentBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] when there is no model, when the tools can't stand together, and when a tool borrows a value that
-    /// nobody injected.
-    #[expect(clippy::unused_async, reason = "restoring a session reads, and callers should not change when it does")]
+    /// [`BuildError`] when there is no model, when the tools can't stand together, when a tool borrows a value that nobody
+    /// injected, and when the session can't be read.
     pub async fn build(self) -> Result<Agent, BuildError> {
         let model = self.model.ok_or(BuildError::MissingModel)?;
         let tools = match self.tool_set.get_or_init(|| ToolSet::new(self.tools)) {
@@ -236,6 +245,13 @@ impl AgentBuilder {
                 host_per_prompt.push((tool, *key));
             }
         }
+        let beginning = Beginning { messages: self.messages, state: self.state, limits: self.limits };
+        let Restored { kept, history, state, conversation_state, run } = match &self.sessions {
+            Some(sessions) => {
+                beginning.with_session(&**sessions, &self.agent_id, &*self.conversation, &*model).await?
+            }
+            None => beginning.without_session(),
+        };
         Ok(Agent {
             shared: Arc::new(AgentShared {
                 agent_id: self.agent_id,
@@ -254,12 +270,13 @@ impl AgentBuilder {
                 redact_tool_errors: self.redact_tool_errors,
                 max_response_bytes: self.max_response_bytes,
             }),
-            history: History::restore(self.messages),
-            state: AgentState::from(self.state),
-            conversation_state: Map::new(),
+            history,
+            state,
+            conversation_state,
             metrics: Arc::new(EventLoopMetrics::new(self.trace_limit)),
-            run: None,
-            waiting: false,
+            waiting: run.is_some(),
+            run,
+            kept,
         })
     }
 }

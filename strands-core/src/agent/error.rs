@@ -3,10 +3,11 @@
 use std::error::Error as StdError;
 
 use crate::model::{ModelError, StopReason};
+use crate::session::SessionError;
 use crate::tool::ToolSetError;
 
 /// Why an agent could not be built.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// There is nobody to talk to.
@@ -26,6 +27,9 @@ pub enum BuildError {
     /// The tools can't be given to one agent.
     #[error(transparent)]
     Tools(#[from] ToolSetError),
+    /// The session can't be read.
+    #[error(transparent)]
+    Session(#[from] SessionError),
 }
 
 /// Why an invocation could not go on. The history stays valid: the next prompt can use it.
@@ -68,6 +72,10 @@ pub enum AgentError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// The session could not be written. The conversation goes on in memory and the next invocation writes what is
+    /// missing; after a conflict with another worker, build the agent again.
+    #[error("the session could not be written")]
+    Session(#[from] SessionError),
     /// A tool borrows a value that was to be injected with the prompt.
     #[error("tool `{tool}` needs a `{ty}` with each prompt: add `.inject(..)` to the invocation")]
     MissingHostValue {

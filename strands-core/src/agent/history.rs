@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::event_loop::run::INTERRUPTED;
-use crate::message::{ContentBlock, Message, Role, ToolResult};
+use crate::message::{ContentBlock, Message, Place, Role, ToolResult};
 use crate::model::{ModelRequest, estimate_tokens};
+use crate::session::MessageRange;
 
 /// The messages of an agent. What a prompt adds is only kept once the model has answered it.
 #[derive(Debug, Default)]
@@ -21,12 +22,48 @@ pub(crate) struct History {
     /// The messages, and the conversation manager's state, before they were shortened for a call that nobody has
     /// answered yet.
     unshortened: Option<Box<(Vec<Arc<Message>>, Map<String, Value>)>>,
+    /// The number of the next message in the whole conversation.
+    next_number: u64,
+    /// The number of the first message that no session has.
+    saved_to: u64,
+    /// True when the newest saved message is no longer as it was saved.
+    last_changed: bool,
+    /// The numbers of the messages, in short.
+    kept: MessageRange,
+}
+
+/// What a session has to write next to be level with the history.
+#[derive(Debug)]
+pub(crate) enum Unsaved {
+    /// The newest saved message, which has changed.
+    Changed(Arc<Message>),
+    /// The next message.
+    Next(Arc<Message>),
 }
 
 impl History {
     /// Messages from elsewhere, made whole.
     pub(crate) fn restore(messages: impl IntoIterator<Item = Arc<Message>>) -> Self {
         let mut history = Self { messages: messages.into_iter().collect(), ..Self::default() };
+        history.repair();
+        history.next_number = history.messages.len() as u64;
+        for (number, message) in (0..).zip(&mut history.messages) {
+            // The message may come from another agent, where it had another place.
+            if message.number() != Some(number) {
+                Arc::make_mut(message).place = Place::Numbered(number);
+            }
+        }
+        history
+    }
+
+    /// The messages of a session that this range names, made whole.
+    pub(crate) fn restore_saved(range: &MessageRange, mut messages: Vec<Arc<Message>>) -> Self {
+        let next_number = range.from + messages.len().saturating_sub(range.also.len()) as u64;
+        for (number, message) in range.also.iter().copied().chain(range.from..).zip(&mut messages) {
+            Arc::make_mut(message).place = Place::Numbered(number);
+        }
+        let mut history =
+            Self { messages, next_number, saved_to: next_number, kept: range.clone(), ..Self::default() };
         history.repair();
         history
     }
@@ -38,6 +75,63 @@ impl History {
         for message in grouped(messages) {
             append(&mut self.messages, message);
         }
+        for message in &mut self.messages {
+            if matches!(message.place, Place::New) {
+                Arc::make_mut(message).place = Place::Nowhere;
+            }
+        }
+    }
+
+    /// Numbers what was just added.
+    fn number_newest(&mut self) {
+        let new = self.messages.iter().rev().take_while(|message| matches!(message.place, Place::New)).count();
+        let first = self.messages.len() - new;
+        for message in self.messages.iter_mut().skip(first) {
+            Arc::make_mut(message).place = Place::Numbered(self.next_number);
+            self.next_number += 1;
+        }
+    }
+
+    /// Which messages of the whole conversation are still here.
+    pub(crate) fn kept(&self) -> &MessageRange {
+        &self.kept
+    }
+
+    fn numbers_kept(&self) -> MessageRange {
+        let mut from = self.next_number;
+        let mut numbers = self.messages.iter().rev().filter_map(|message| message.number()).peekable();
+        while numbers.next_if(|number| number + 1 == from).is_some() {
+            from -= 1;
+        }
+        let mut also: Vec<u64> = numbers.collect();
+        also.reverse();
+        MessageRange::new(from, also)
+    }
+
+    /// What a session has to write next; nothing of a prompt that nobody has answered.
+    pub(crate) fn unsaved(&self) -> Option<Unsaved> {
+        let answered = self.messages.iter().rev().skip(self.unanswered);
+        let mut numbered = answered.filter_map(|message| Some((message.number()?, message)));
+        if self.last_changed {
+            let (_, message) = numbered.find(|(number, _)| *number < self.saved_to)?;
+            return Some(Unsaved::Changed(Arc::clone(message)));
+        }
+        let (_, message) = numbered.take_while(|(number, _)| *number >= self.saved_to).last()?;
+        Some(Unsaved::Next(Arc::clone(message)))
+    }
+
+    /// The session has written what [`unsaved`](Self::unsaved) returned.
+    pub(crate) fn saved(&mut self, written: &Unsaved) {
+        match written {
+            Unsaved::Changed(_) => self.last_changed = false,
+            Unsaved::Next(message) => self.saved_to = message.number().map_or(self.saved_to, |number| number + 1),
+        }
+    }
+
+    /// The newest message has changed after it was added.
+    fn newest_changed(&mut self) {
+        let newest = self.messages.last().and_then(|message| message.number());
+        self.last_changed |= newest.is_some_and(|number| number < self.saved_to);
     }
 
     pub(crate) fn messages(&self) -> &[Arc<Message>] {
@@ -47,12 +141,15 @@ impl History {
     /// Removes messages from what the model sees. Returns how many went.
     pub(crate) fn remove(&mut self, range: Range<usize>) -> usize {
         let end = range.end.min(self.messages.len());
-        self.messages.drain(range.start.min(end)..end).count()
+        let removed = self.messages.drain(range.start.min(end)..end).count();
+        self.kept = self.numbers_kept();
+        removed
     }
 
     /// Puts another message in the place of one.
-    pub(crate) fn replace(&mut self, at: usize, message: Message) {
+    pub(crate) fn replace(&mut self, at: usize, mut message: Message) {
         if let Some(old) = self.messages.get_mut(at) {
+            message.place = old.place;
             *old = Arc::new(message);
         }
     }
@@ -60,6 +157,7 @@ impl History {
     /// Puts a message that nobody said before the one at this place.
     pub(crate) fn insert(&mut self, at: usize, mut message: Message) {
         message.track();
+        message.place = Place::Nowhere;
         self.messages.insert(at.min(self.messages.len()), Arc::new(message));
     }
 
@@ -67,15 +165,24 @@ impl History {
     /// them.
     pub(crate) fn push(&mut self, mut message: Message) -> Arc<Message> {
         message.track();
-        let message = Arc::new(message);
-        append(&mut self.messages, Arc::clone(&message));
-        self.messages.last().cloned().unwrap_or(message)
+        message.place = Place::New;
+        if self.messages.is_empty() && message.role == Role::Assistant {
+            return Arc::new(message);
+        }
+        let before = self.messages.len();
+        append(&mut self.messages, Arc::new(message));
+        if self.messages.len() == before {
+            self.newest_changed();
+        }
+        self.number_newest();
+        self.messages.last().cloned().unwrap_or_else(|| Arc::new(Message::new(Role::User, [""; 0])))
     }
 
     /// Adds what a prompt says, until it is answered. What follows a message of the same side joins it, and results that
     /// answer no call are left out.
     pub(crate) fn ask(&mut self, prompt: Vec<Message>) {
         for mut message in grouped(prompt.into_iter().map(Arc::new)) {
+            Arc::make_mut(&mut message).place = Place::New;
             let (before, last) = (self.messages.len(), self.messages.last().cloned());
             if message.tracking_id.is_none() {
                 Arc::make_mut(&mut message).track();
@@ -87,6 +194,7 @@ impl History {
                 self.merged = last.filter(changed);
             }
             self.unanswered += pushed;
+            self.number_newest();
         }
     }
 
@@ -107,6 +215,8 @@ impl History {
         self.unshortened = None;
         let merged = usize::from(self.merged.take().is_some());
         let new = std::mem::take(&mut self.unanswered) + merged;
+        let joined = self.messages.len().checked_sub(new).filter(|_| merged > 0).and_then(|at| self.messages.get(at));
+        self.last_changed |= joined.and_then(|message| message.number()).is_some_and(|number| number < self.saved_to);
         self.messages.iter().skip(self.messages.len().saturating_sub(new)).cloned().collect()
     }
 
@@ -117,7 +227,14 @@ impl History {
             self.messages = messages;
             state
         });
-        self.messages.truncate(self.messages.len().saturating_sub(std::mem::take(&mut self.unanswered)));
+        let answered = self.messages.len().saturating_sub(std::mem::take(&mut self.unanswered));
+        if let Some(number) = self.messages.iter().skip(answered).find_map(|message| message.number()) {
+            self.next_number = number;
+        }
+        self.messages.truncate(answered);
+        if state.is_some() {
+            self.kept = self.numbers_kept();
+        }
         if let Some(merged) = self.merged.take()
             && let Some(last) = self.messages.last_mut()
         {
@@ -138,6 +255,7 @@ impl History {
             }
         }
         message.content = if results.is_empty() { vec![ContentBlock::text(replacement)] } else { results };
+        self.newest_changed();
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod event;
 mod history;
 mod invocation;
+mod kept;
 mod output;
 mod prompt;
 mod response;
@@ -59,6 +60,7 @@ pub struct Agent {
     pub(crate) run: Option<Run>,
     /// True while the run waits for humans, rather than for the driver.
     pub(crate) waiting: bool,
+    pub(crate) kept: Option<kept::Kept>,
 }
 
 /// What all agents of one builder share, and what never changes.

@@ -174,6 +174,8 @@ impl<'a> Driver<'a> {
         if let Some(answer) = answers.first() {
             return Err(AgentError::UnknownInterrupt { id: answer.interrupt_id.clone() });
         }
+        // What a dropped invocation left behind.
+        self.agent.save_messages().await?;
         let mut messages = prompt.messages;
         let denied = self.before_invocation(&mut messages).await?;
         self.agent.history.ask(messages);
@@ -371,7 +373,9 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// The session has a message before anybody hears of it.
     pub(super) async fn added(&mut self, message: &Arc<Message>) -> Result<(), AgentError> {
+        self.agent.save_messages().await?;
         self.emitter.emit(|| AgentEvent::Message { message: Arc::clone(message) }).await;
         let event = MessageAdded { state: &self.agent.state, message };
         for hook in &self.agent.shared.hooks {
@@ -387,8 +391,11 @@ impl<'a> Driver<'a> {
             // The first failure is the one to report.
             let _ = self.added(&results).await;
         }
-        if self.agent.waiting {
+        if matches!(ended, Err(AgentError::Session(_))) {
             return ended;
+        }
+        if self.agent.waiting {
+            return self.keep(ended).await;
         }
         let manager = Arc::clone(&self.agent.shared.conversation);
         let before = self.agent.history.messages().len();
@@ -397,7 +404,13 @@ impl<'a> Driver<'a> {
             self.agent.history.repair();
         }
         let tidied = tidied.map_err(|source| AgentError::Conversation { manager: manager.name(), source });
-        ended.and_then(|response| tidied.map(|()| response))
+        self.keep(ended.and_then(|response| tidied.map(|()| response))).await
+    }
+
+    /// Writes to the session what is kept beside the messages. The first failure is the one to report.
+    async fn keep(&mut self, ended: Result<AgentResponse, AgentError>) -> Result<AgentResponse, AgentError> {
+        let saved = self.agent.save_record().await;
+        ended.and_then(|response| saved.map(|()| response))
     }
 
     pub(super) fn conversation(&mut self) -> Conversation<'_> {

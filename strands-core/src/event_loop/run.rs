@@ -123,6 +123,46 @@ impl Run {
         self
     }
 
+    /// With the answers that tools had given before the run was put away.
+    pub(crate) fn with_results(mut self, results: Vec<ToolResult>) -> Self {
+        for result in results {
+            let calls = self.open_calls();
+            if let Some(call) = calls.into_iter().find(|call| call.tool_use.tool_use_id == result.tool_use_id) {
+                call.result = Some(result);
+            }
+        }
+        self
+    }
+
+    /// With the questions that humans were asked before the run was put away. A question's id names its call.
+    pub(crate) fn with_interrupts(mut self, interrupts: impl IntoIterator<Item = Interrupt>) -> Self {
+        for interrupt in interrupts {
+            let mut calls = self.open_calls();
+            let names = |call: &&mut PendingCall| interrupt.id.split(':').any(|part| part == call.tool_use.tool_use_id);
+            let named = calls.iter().position(|call| names(&call)).unwrap_or(0);
+            if let Some(call) = calls.get_mut(named) {
+                call.interrupts.push(interrupt);
+            }
+        }
+        self
+    }
+
+    fn open_calls(&mut self) -> Vec<&mut PendingCall> {
+        match &mut self.phase {
+            Phase::Tools(pending) => pending.calls.iter_mut().filter(|call| call.result.is_none()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the tools of this turn have answered so far.
+    pub(crate) fn results(&self) -> impl Iterator<Item = &ToolResult> {
+        let calls = match &self.phase {
+            Phase::Tools(pending) => pending.calls.as_slice(),
+            _ => &[],
+        };
+        calls.iter().filter_map(|call| call.result.as_ref())
+    }
+
     /// What is needed next.
     pub(crate) fn step(&mut self) -> Step<'_> {
         if matches!(self.phase, Phase::Model)

@@ -68,6 +68,27 @@ pub struct Message {
     /// Fields that this version has no name for.
     #[serde(flatten)]
     pub unknown: UnknownFields,
+    #[serde(skip)]
+    pub(crate) place: Place,
+}
+
+/// Where a message stands in the whole conversation, which a session keeps. It is not part of what is said: messages that
+/// differ in it alone are equal.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Place {
+    /// Not known yet.
+    #[default]
+    New,
+    /// The how manieth it is, from 0.
+    Numbered(u64),
+    /// Nobody said it: it stands for what was shortened or lost.
+    Nowhere,
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What is known about a [`Message`] beside its content.
@@ -97,6 +118,7 @@ impl Message {
             metadata: None,
             tracking_id: None,
             unknown: UnknownFields::default(),
+            place: Place::New,
         }
     }
 
@@ -136,6 +158,14 @@ impl Message {
             ContentBlock::ToolResult(result) => Some(result),
             _ => None,
         })
+    }
+
+    /// The how manieth of the whole conversation it is, from 0.
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self.place {
+            Place::Numbered(number) => Some(number),
+            Place::New | Place::Nowhere => None,
+        }
     }
 
     /// Gives the message a [`tracking_id`](Self::tracking_id) unless it has one.

@@ -1,6 +1,7 @@
 //! Conversations that outlive the process: what an agent keeps in a session, and what a store of sessions owes it.
 
 mod error;
+pub(crate) mod interrupt_state;
 mod record;
 
 use std::sync::Arc;

@@ -1,0 +1,270 @@
+//! An agent and its session: what is written, when, and that an agent built from it goes on where the other stood. The
+//! stores have tests of their own; this one keeps everything in memory and can be told to fail.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use strands_core::message::{Message, Role};
+use strands_core::model::StopReason;
+use strands_core::session::{AgentRecord, MessageRange, OpenedSession, Session, SessionError, SessionManager};
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{
+    Agent, AgentBuilder, AgentError, BoxFuture, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+};
+
+/// A session in memory. Clones share it.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Stored>>);
+
+#[derive(Default)]
+struct Stored {
+    record: Option<AgentRecord>,
+    messages: Vec<Message>,
+    writes: usize,
+    /// How many writes succeed before all fail.
+    fails_after: Option<usize>,
+}
+
+struct Open {
+    store: Memory,
+    next: usize,
+}
+
+impl Memory {
+    fn messages(&self) -> Vec<Message> {
+        self.0.lock().unwrap().messages.clone()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.messages().iter().map(Message::text).collect()
+    }
+
+    fn record(&self) -> AgentRecord {
+        self.0.lock().unwrap().record.clone().unwrap()
+    }
+
+    fn fail_after(&self, writes: Option<usize>) {
+        let mut stored = self.0.lock().unwrap();
+        stored.writes = 0;
+        stored.fails_after = writes;
+    }
+}
+
+impl Stored {
+    fn write(&mut self) -> Result<(), SessionError> {
+        self.writes += 1;
+        match self.fails_after {
+            Some(most) if self.writes > most => Err(SessionError::Storage {
+                action: "write",
+                key: "memory".into(),
+                source: "the disk is full".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionManager for Memory {
+    fn session_id(&self) -> &str {
+        "memory"
+    }
+
+    async fn open(&self, _: &str) -> Result<OpenedSession, SessionError> {
+        let stored = self.0.lock().unwrap();
+        let session = Open { store: self.clone(), next: stored.messages.len() };
+        Ok(OpenedSession::new(Box::new(session), stored.record.clone()))
+    }
+}
+
+#[async_trait]
+impl Session for Open {
+    async fn read(&mut self, wanted: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
+        let messages = self.store.messages();
+        self.next = messages.len();
+        let numbered = messages.into_iter().enumerate();
+        let wanted = |at: u64| at >= wanted.from || wanted.also.contains(&at);
+        Ok(numbered.filter(|(at, _)| wanted(*at as u64)).map(|(_, message)| Arc::new(message)).collect())
+    }
+
+    async fn append(&mut self, message: &Message) -> Result<(), SessionError> {
+        let mut stored = self.store.0.lock().unwrap();
+        if stored.messages.len() != self.next {
+            return Err(SessionError::Conflict {
+                session_id: "memory".into(),
+                what: "the next message".into(),
+                expected: self.next.to_string(),
+                found: stored.messages.len().to_string(),
+            });
+        }
+        stored.write()?;
+        assert!(stored.record.is_some(), "a message was written before its agent's record");
+        stored.messages.push(message.clone());
+        self.next += 1;
+        Ok(())
+    }
+
+    async fn replace_last(&mut self, message: &Message) -> Result<(), SessionError> {
+        let mut stored = self.store.0.lock().unwrap();
+        stored.write()?;
+        *stored.messages.last_mut().unwrap() = message.clone();
+        Ok(())
+    }
+
+    async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError> {
+        let mut stored = self.store.0.lock().unwrap();
+        stored.write()?;
+        stored.record = Some(record.clone());
+        Ok(())
+    }
+}
+
+/// A tool that asks a human.
+struct Delete(ToolSpec);
+
+impl Delete {
+    fn new() -> Self {
+        Self(ToolSpec::new("delete", "Deletes a file.", json!({"type": "object"})))
+    }
+}
+
+impl Tool for Delete {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn call<'a>(&'a self, ctx: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async move {
+            let answer = ctx.interrupt("approval", "delete?")?;
+            ctx.state().set("deleted", true).map_err(ToolError::from_source)?;
+            Ok(ToolOutput::text(format!("answered {answer}")))
+        })
+    }
+}
+
+fn agent(store: &Memory, model: ScriptedModel) -> AgentBuilder {
+    Agent::builder().model(model).session_manager(store.clone()).tool(Delete::new())
+}
+
+fn same(agent: &Agent, store: &Memory) {
+    let messages: Vec<_> = agent.messages().iter().map(|message| Message::clone(message)).collect();
+    assert_eq!(messages, store.messages());
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_in_another_process() {
+    let store = Memory::default();
+    let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    first.state().set("name", "Ana").unwrap();
+    first.prompt("hello").await.unwrap();
+    same(&first, &store);
+    drop(first);
+
+    let model = ScriptedModel::answering("still here");
+    let mut second = agent(&store, model.clone()).build().await.unwrap();
+    assert_eq!(second.state().get("name"), Some(json!("Ana")));
+    second.prompt("still there?").await.unwrap();
+    same(&second, &store);
+    assert_eq!(model.requests()[0].messages.len(), 3);
+    assert_eq!(store.texts(), ["hello", "hi", "still there?", "still here"]);
+}
+
+#[tokio::test]
+async fn what_nobody_answered_is_not_written() {
+    let store = Memory::default();
+    let mut agent = agent(&store, ScriptedModel::new([])).build().await.unwrap();
+    agent.prompt("hello").await.unwrap_err();
+    assert_eq!(store.texts(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_question_waits_in_the_session_and_is_answered_elsewhere() {
+    let store = Memory::default();
+    let asks = ScriptedModel::new([ScriptedTurn::tool_use("delete", json!({}))]);
+    let mut first = agent(&store, asks).build().await.unwrap();
+    let response = first.prompt("delete it").await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::Interrupt);
+    let state = store.record().internal_state.interrupt_state;
+    assert_eq!(state["activated"], json!(true));
+    assert_eq!(state["pending_tool_execution"]["assistant_message"]["role"], json!("assistant"));
+    drop(first);
+
+    let mut second = agent(&store, ScriptedModel::answering("done")).build().await.unwrap();
+    let waiting = second.interrupts();
+    assert_eq!(waiting, response.interrupts);
+    assert!(matches!(second.prompt("well?").await, Err(AgentError::Interrupted { .. })));
+    let response = second.prompt(Prompt::none()).resume([waiting[0].answer("yes")]).await.unwrap();
+    assert_eq!(response.text(), "done");
+    assert_eq!(second.state().get("deleted"), Some(json!(true)));
+    assert_eq!(store.record().internal_state.interrupt_state["activated"], json!(false));
+    same(&second, &store);
+}
+
+#[tokio::test]
+async fn a_second_worker_is_told_and_overwrites_nothing() {
+    let store = Memory::default();
+    let mut one = agent(&store, ScriptedModel::answering("one")).build().await.unwrap();
+    let mut other = agent(&store, ScriptedModel::answering("other")).build().await.unwrap();
+    one.prompt("first").await.unwrap();
+    let error = other.prompt("second").await.unwrap_err();
+    assert!(matches!(error, AgentError::Session(SessionError::Conflict { .. })), "{error:?}");
+    assert_eq!(store.texts(), ["first", "one"]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_written_is_written_by_the_next_invocation() {
+    let store = Memory::default();
+    let mut agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    agent.prompt("one").await.unwrap();
+    store.fail_after(Some(1));
+    let error = agent.prompt("two").await.unwrap_err();
+    assert!(matches!(error, AgentError::Session(SessionError::Storage { .. })), "{error:?}");
+    assert_eq!(store.texts(), ["one", "hi", "two"]);
+    store.fail_after(None);
+    agent.prompt("three").await.unwrap();
+    assert_eq!(store.texts(), ["one", "hi", "two", "hi", "three", "hi"]);
+    same(&agent, &store);
+}
+
+#[tokio::test]
+async fn results_and_the_prompt_that_joins_them_are_one_message() {
+    let store = Memory::default();
+    let turns = [ScriptedTurn::tool_use("nonesuch", json!({})), ScriptedTurn::error(refused())];
+    let mut failing = agent(&store, ScriptedModel::new(turns)).build().await.unwrap();
+    failing.prompt("go").await.unwrap_err();
+    assert_eq!(store.messages().len(), 3);
+    drop(failing);
+
+    let mut agent = agent(&store, ScriptedModel::answering("fine")).build().await.unwrap();
+    agent.prompt("never mind").await.unwrap();
+    let messages = store.messages();
+    assert_eq!(messages.iter().map(|message| message.role).collect::<Vec<_>>(), [
+        Role::User,
+        Role::Assistant,
+        Role::User,
+        Role::Assistant
+    ]);
+    assert_eq!(messages[2].tool_results().count(), 1);
+    assert_eq!(messages[2].text(), "never mind");
+    same(&agent, &store);
+}
+
+fn refused() -> strands_core::model::ModelError {
+    strands_core::model::ModelError::InvalidRequest { details: Box::default() }
+}
+
+#[tokio::test]
+async fn only_what_the_window_shows_is_read_again() {
+    let store = Memory::default();
+    let window = || strands_core::conversation::SlidingWindowConversationManager::new(4);
+    let build = || agent(&store, ScriptedModel::answering("hi")).conversation_manager(window());
+    let mut first = build().build().await.unwrap();
+    for number in 0..5 {
+        first.prompt(number.to_string()).await.unwrap();
+    }
+    assert_eq!(store.messages().len(), 10);
+    assert_eq!(store.record().conversation_manager_state["removed_message_count"], json!(6));
+    let second = build().build().await.unwrap();
+    assert_eq!(second.messages(), first.messages());
+}
