@@ -21,7 +21,7 @@ pub(crate) struct History {
     merged: Option<Arc<Message>>,
     /// The messages, and the conversation manager's state, before they were shortened for a call that nobody has
     /// answered yet.
-    unshortened: Option<Box<(Vec<Arc<Message>>, Map<String, Value>)>>,
+    unshortened: Option<Box<Unshortened>>,
     /// The number of the next message in the whole conversation.
     next_number: u64,
     /// The number of the first message that no session has.
@@ -31,6 +31,9 @@ pub(crate) struct History {
     /// The numbers of the messages, in short.
     kept: MessageRange,
 }
+
+/// Messages, and what the conversation manager remembered of them.
+type Unshortened = (Vec<Arc<Message>>, Map<String, Value>);
 
 /// What a session has to write next to be level with the history.
 #[derive(Debug)]

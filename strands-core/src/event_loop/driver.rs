@@ -257,7 +257,7 @@ impl<'a> Driver<'a> {
                     self.emitter.emit(|| AgentEvent::CycleStart { cycle }).await;
                     let outcome = self.call_model(choice.as_ref(), stop.as_mut()).await?;
                     match outcome {
-                        ModelOutcome::Answered(turn) => self.take_answer(*turn, choice.is_some()).await?,
+                        ModelOutcome::Answered(turn) => self.take_answer(turn, choice.is_some()).await?,
                         ModelOutcome::Stopped { reason, partial } => self.stopped(partial, reason).await?,
                     }
                 }

@@ -21,7 +21,7 @@ const MAX_HOOK_RETRIES: u32 = 8;
 
 /// What came of a model call.
 pub(super) enum ModelOutcome {
-    Answered(Box<Turn>),
+    Answered(Turn),
     /// The invocation was stopped; this much had been said.
     Stopped {
         reason: StopReason,
@@ -60,7 +60,7 @@ impl Driver<'_> {
         let mut tried: Vec<String> = Vec::new();
         loop {
             if let Some(denied) = self.before_model_call().await? {
-                return Ok(ModelOutcome::Answered(Box::new(denied)));
+                return Ok(ModelOutcome::Answered(denied));
             }
             attempts += 1;
             let attempt = self.attempt(choice, stop.as_mut()).await;
@@ -74,7 +74,7 @@ impl Driver<'_> {
                     self.announce_retry(attempts, Duration::ZERO, "a hook asked for another answer", true).await;
                     continue;
                 }
-                Attempt::Answered(turn) => return Ok(ModelOutcome::Answered(Box::new(turn))),
+                Attempt::Answered(turn) => return Ok(ModelOutcome::Answered(turn)),
                 Attempt::Stopped { reason, partial } => return Ok(ModelOutcome::Stopped { reason, partial }),
                 Attempt::Failed { error, streamed, .. } => (error, streamed),
             };

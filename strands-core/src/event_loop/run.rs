@@ -139,7 +139,7 @@ impl Run {
         for interrupt in interrupts {
             let mut calls = self.open_calls();
             let names = |call: &&mut PendingCall| interrupt.id.split(':').any(|part| part == call.tool_use.tool_use_id);
-            let named = calls.iter().position(|call| names(&call)).unwrap_or(0);
+            let named = calls.iter().position(names).unwrap_or(0);
             if let Some(call) = calls.get_mut(named) {
                 call.interrupts.push(interrupt);
             }

@@ -134,7 +134,8 @@ impl ToolSpecs {
         if let Some(found) = known(&translations) {
             return found;
         }
-        translations.push((TypeId::of::<T>(), made.clone()));
+        let kept: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(&made);
+        translations.push((TypeId::of::<T>(), kept));
         made
     }
 }
