@@ -40,6 +40,8 @@
 //! |---|---|
 //! | `offline` | `OfflineModel`: rules in place of a model, for examples and tests without a key |
 //! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |
+//! | `session` | `FileSessionManager`: conversations in local files, or in any object store |
+//! | `s3` | `S3SessionManager`: conversations in Amazon S3 |
 //!
 //! # Where to look
 //!
@@ -50,6 +52,7 @@
 //! | stream, cancel, limit, ask for a type | [`Invocation`], [`AgentEvent`] |
 //! | steer the loop | [`hook::Hook`], [`conversation::ConversationManager`], [`RetryPolicy`] |
 //! | ask a human | [`ToolContext::interrupt`], [`Invocation::resume`] |
+//! | keep conversations | [`session`] |
 //! | test an agent | [`testing::ScriptedModel`] |
 //! | write a provider | [`model::Model`] |
 
@@ -57,3 +60,4 @@ pub use strands_core::*;
 
 pub mod models;
 pub mod prelude;
+pub mod session;

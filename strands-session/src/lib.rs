@@ -1,0 +1,25 @@
+//! Session stores of strands-rs: conversations in local files, in S3, and in any other object store.
+//!
+//! Layout and JSON are those of Strands, so sessions move between languages in both directions. On top of that, writes
+//! are conditional and durable: two workers on one session get a
+//! [`Conflict`](strands_core::session::SessionError::Conflict) instead of writing over each other, and a crash loses at
+//! most the message that was being written.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | (none) | [`FileSessionManager`], [`ObjectStoreSessionManager`] with the stores of `object_store` that need no network |
+//! | `s3` | `S3SessionManager`: Amazon S3 and what speaks its protocol, with the credentials of the AWS SDK |
+//! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage |
+
+mod documents;
+mod id;
+mod layout;
+mod manager;
+mod session;
+mod slot;
+mod storage;
+mod store;
+
+pub use manager::{FileSessionManager, FileSessionManagerBuilder, ObjectStoreSessionManager};
+pub use object_store;
+pub use store::SessionStore;

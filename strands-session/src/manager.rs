@@ -1,0 +1,147 @@
+//! The session managers that an agent is built with: one session each, in files or in an object store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use object_store::ObjectStore;
+use strands_core::session::{OpenedSession, SessionError, SessionManager};
+
+use crate::SessionStore;
+use crate::id;
+
+/// A session in any object store that can create and update objects conditionally.
+///
+/// ```
+/// use std::sync::Arc;
+/// use strands_session::ObjectStoreSessionManager;
+/// use strands_session::object_store::memory::InMemory;
+///
+/// let manager = ObjectStoreSessionManager::new("user-42", Arc::new(InMemory::new()), "agent_sessions")?;
+/// # Ok::<(), strands_core::session::SessionError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ObjectStoreSessionManager {
+    session_id: String,
+    store: SessionStore,
+}
+
+impl ObjectStoreSessionManager {
+    /// The session of this id, below a prefix (which may be empty) in this store.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError`] when the id or the prefix can't be stored.
+    pub fn new(session_id: impl Into<String>, store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, SessionError> {
+        Self::in_store(session_id, SessionStore::objects(store, prefix)?)
+    }
+
+    /// The session of this id in this store.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::InvalidId`] when the id can't be stored.
+    pub fn in_store(session_id: impl Into<String>, store: SessionStore) -> Result<Self, SessionError> {
+        let session_id = session_id.into();
+        id::validate("session id", &session_id)?;
+        Ok(Self { session_id, store })
+    }
+
+    /// The place that keeps this session and others.
+    pub fn store(&self) -> &SessionStore {
+        &self.store
+    }
+}
+
+#[async_trait]
+impl SessionManager for ObjectStoreSessionManager {
+    fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
+        self.store.open(&self.session_id, agent_id).await
+    }
+}
+
+/// A session in files of this machine.
+///
+/// ```
+/// use strands_session::FileSessionManager;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let manager = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
+/// # Ok::<(), strands_core::session::SessionError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileSessionManager {
+    session_id: String,
+    store: SessionStore,
+}
+
+/// Tells a [`FileSessionManager`] where its files are.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build()`"]
+pub struct FileSessionManagerBuilder {
+    session_id: String,
+    dir: Option<PathBuf>,
+}
+
+impl FileSessionManager {
+    /// The session of this id.
+    pub fn builder(session_id: impl Into<String>) -> FileSessionManagerBuilder {
+        FileSessionManagerBuilder { session_id: session_id.into(), dir: None }
+    }
+
+    /// The folder that keeps this session and others.
+    pub fn store(&self) -> &SessionStore {
+        &self.store
+    }
+}
+
+impl FileSessionManagerBuilder {
+    /// The folder that keeps the sessions; it is made when the first one is written. Default: `~/.strands/sessions`.
+    pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
+        self.dir = Some(dir.as_ref().to_owned());
+        self
+    }
+
+    /// Checks the id. Nothing is read or written before an agent is built with the session.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::InvalidId`] when the id can't be stored; [`SessionError::Storage`] when no folder was given and
+    /// the user has no home.
+    #[expect(clippy::unused_async, reason = "as the other managers, some of which look for credentials")]
+    pub async fn build(self) -> Result<FileSessionManager, SessionError> {
+        id::validate("session id", &self.session_id)?;
+        let dir = match self.dir {
+            Some(dir) => dir,
+            None => default_dir()?,
+        };
+        Ok(FileSessionManager { session_id: self.session_id, store: SessionStore::files(dir) })
+    }
+}
+
+#[async_trait]
+impl SessionManager for FileSessionManager {
+    fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
+        self.store.open(&self.session_id, agent_id).await
+    }
+}
+
+fn default_dir() -> Result<PathBuf, SessionError> {
+    match std::env::home_dir() {
+        Some(home) if !home.as_os_str().is_empty() => Ok(home.join(".strands").join("sessions")),
+        _ => Err(SessionError::Storage {
+            action: "find",
+            key: "~/.strands/sessions".to_owned(),
+            source: "the user has no home folder; name a folder with `.dir(..)`".into(),
+        }),
+    }
+}
