@@ -1,6 +1,8 @@
 //! What the agent can do: nine plain functions. Owned arguments come from the model; the traveller, the store and the
 //! clock are borrowed from the program, so no text can talk the agent into acting for somebody else.
 
+#![expect(clippy::needless_pass_by_value, reason = "an `#[args]` struct comes from the model, and is the tool's own")]
+
 use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
 use strands::tool;
@@ -105,7 +107,7 @@ pub fn search_flights(
 #[tool(read_only)]
 pub fn get_hotels(
     /// City, e.g. "New York".
-    city: String,
+    city: &str,
     /// First night, YYYY-MM-DD.
     check_in: Date,
     /// Length of the stay.
@@ -113,7 +115,7 @@ pub fn get_hotels(
     nights: u8,
     store: &Store,
 ) -> Result<HotelSearch, TravelError> {
-    let city = store.city(&city)?;
+    let city = store.city(city)?;
     let stay = dates(check_in, nights)?;
     let (nightly_cap_usd, hotels) = store.hotels(&city, stay)?;
     Ok(HotelSearch { city: city.to_string(), check_in, nights, nightly_cap_usd, hotels })
@@ -123,7 +125,7 @@ pub fn get_hotels(
 #[tool(read_only)]
 pub fn get_cars(
     /// City, e.g. "New York".
-    city: String,
+    city: &str,
     /// First day, YYYY-MM-DD.
     pick_up: Date,
     /// Length of the rental, counting the day of return.
@@ -133,7 +135,7 @@ pub fn get_cars(
     category: Option<CarCategory>,
     store: &Store,
 ) -> Result<CarSearch, TravelError> {
-    let city = store.city(&city)?;
+    let city = store.city(city)?;
     let rental = dates(pick_up, days.saturating_sub(1))?;
     let cars = store.cars(&city, rental, category)?;
     Ok(CarSearch { city: city.to_string(), pick_up, days, cars })
@@ -173,12 +175,12 @@ pub fn my_bookings(
 #[tool(exclusive, destructive, idempotent)]
 pub fn cancel_booking(
     /// The code, e.g. "AC7K2M9Q".
-    confirmation_code: String,
+    confirmation_code: &str,
     traveller: &Traveller,
     store: &Store,
     clock: &Clock,
 ) -> Result<Cancellation, TravelError> {
-    store.cancel(traveller, &confirmation_code, clock.today())
+    store.cancel(traveller, confirmation_code, clock.today())
 }
 
 /// A day and as many nights after it.

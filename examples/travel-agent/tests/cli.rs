@@ -1,5 +1,12 @@
 //! The program as users start it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic, and so may what helps them"
+)]
+
 use std::{
     io::Write,
     path::PathBuf,

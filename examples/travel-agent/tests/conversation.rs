@@ -1,5 +1,12 @@
 //! The whole agent without a network: the offline rules drive the real loop, the real tools and a real store.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic, and so may what helps them"
+)]
+
 use std::sync::Arc;
 
 use jiff::civil::date;

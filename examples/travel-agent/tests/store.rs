@@ -1,5 +1,12 @@
 //! The store keeps its promises: what is booked stays booked, once, within policy, and takes its seat.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic, and so may what helps them"
+)]
+
 use std::{path::PathBuf, thread};
 
 use jiff::civil::{Date, date};

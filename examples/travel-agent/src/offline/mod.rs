@@ -10,7 +10,7 @@ mod words;
 
 use strands::{
     message::Role,
-    models::{OfflineModel, OfflineStep, OfflineTurn},
+    models::{OfflineModel, OfflineStep, OfflineToolResult, OfflineTurn},
 };
 
 use planner::{Answer, Situation, Step};
@@ -22,7 +22,7 @@ pub fn offline_model() -> OfflineModel {
 
 fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     let texts = open_texts(turn);
-    let errors: Vec<String> = turn.results().iter().map(|result| result.text()).collect();
+    let errors: Vec<String> = turn.results().iter().map(OfflineToolResult::text).collect();
     let answers = turn.results().iter().zip(&errors).map(|(result, error)| Answer {
         tool: result.tool(),
         result: result.json().filter(|_| !result.is_error()).ok_or(error.as_str()),
@@ -39,15 +39,12 @@ fn open_texts(turn: &OfflineTurn<'_>) -> Vec<String> {
     let mut texts = Vec::new();
     for message in turn.messages().iter().rev() {
         let text = message.text();
-        match message.role {
-            Role::User if !text.trim().is_empty() => texts.push(text),
-            // Words that go with tool calls are no answer yet.
-            Role::Assistant if !texts.is_empty() && message.tool_uses().next().is_none() => {
-                if !text.trim_end().ends_with('?') {
-                    break;
-                }
-            }
-            _ => {}
+        // Words that go with tool calls are no answer yet.
+        let answers = message.role == Role::Assistant && message.tool_uses().next().is_none();
+        if message.role == Role::User && !text.trim().is_empty() {
+            texts.push(text);
+        } else if answers && !texts.is_empty() && !text.trim_end().ends_with('?') {
+            break;
         }
     }
     texts.reverse();

@@ -51,12 +51,11 @@ pub(super) fn violations(name: &str, verdict: &Value) -> Option<String> {
 
 pub(super) fn confirmation(name: &str, booked: &Value, assumptions: &Assumptions<'_>) -> String {
     let destination = text(&booked["destination"]);
-    let mut reply = if booked["already_booked"] == true {
-        format!("Your trip to {destination} was booked before, {name}; I booked nothing twice.\n\n")
-    } else {
-        format!("Done, {name}: your trip to {destination} is booked.\n\n")
-    };
-    reply.push_str(&booking(booked));
+    if booked["already_booked"] == true {
+        let known = format!("Your trip to {destination} was booked before, {name}; nothing is booked twice.");
+        return format!("{known}\n\n{}", booking(booked));
+    }
+    let mut reply = format!("Done, {name}: your trip to {destination} is booked.\n\n{}", booking(booked));
     let mut assumed = Vec::new();
     if assumptions.length {
         assumed.push(format!("that you return on {}", written_day(&booked["return_date"])));

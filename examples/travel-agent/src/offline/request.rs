@@ -235,7 +235,9 @@ fn hotel(words: &[Word<'_>]) -> bool {
 fn code(word: &Word<'_>) -> Option<String> {
     let code = word.original.to_uppercase();
     let shaped = code.len() == 8 && code.starts_with("AC") && code.chars().all(|c| c.is_ascii_alphanumeric());
-    (shaped && code.chars().any(|c| c.is_ascii_digit()) || shaped && word.original == code).then_some(code)
+    // In small letters it could be a word: then a digit must tell.
+    let told = word.original == code || code.chars().any(|c| c.is_ascii_digit());
+    (shaped && told).then_some(code)
 }
 
 #[cfg(test)]
