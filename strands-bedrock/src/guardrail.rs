@@ -31,7 +31,7 @@ impl<'a> GuardrailJson<'a> {
             stream_processing_mode: guardrail
                 .stream_mode
                 .filter(|_| streaming)
-                .map(|mode| mode.as_str()),
+                .map(crate::settings::GuardrailStreamMode::as_str),
         }
     }
 }

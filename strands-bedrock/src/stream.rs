@@ -105,6 +105,10 @@ impl AnswerStream {
                 }
             }
             match ready!(self.answer.body.poll_bytes(context)) {
+                // After the last event nothing is missed but the end of the connection.
+                Some(Err(_)) if self.reader.complete && self.buffer.is_empty() => {
+                    return Poll::Ready(self.finish());
+                }
                 Some(bytes) => {
                     let bytes = bytes?;
                     if self.buffer.is_empty() {
@@ -155,6 +159,8 @@ struct EventReader {
     facts: CallFacts,
     stop_reason: Option<StopReason>,
     redacted: bool,
+    /// The last event was read.
+    complete: bool,
     bytes: usize,
     first_content: Option<Instant>,
     /// Blocks that belong to Bedrock's own tools: nothing of ours is to run for them.
@@ -170,6 +176,7 @@ impl EventReader {
             facts,
             stop_reason: None,
             redacted: false,
+            complete: false,
             bytes: 0,
             first_content: None,
             passed_over: Vec::new(),
@@ -184,7 +191,7 @@ impl EventReader {
                 .iter()
                 .find(|header| header.name().as_str() == name)
                 .and_then(|header| header.value().as_string().ok())
-                .map(|value| value.as_str())
+                .map(aws_smithy_types::str_bytes::StrBytes::as_str)
         };
         let payload = frame.payload();
         match header(":message-type") {
@@ -315,6 +322,7 @@ impl EventReader {
                 .event(metadata.trace.as_ref(), self.stop_reason.as_ref())
         };
         self.redacted = true;
+        self.complete = self.stop_reason.is_some();
         let mut metrics = metadata.metrics;
         metrics.time_to_first_byte_ms = metrics.time_to_first_byte_ms.or_else(|| {
             let first = self.first_content?.duration_since(self.facts.started);

@@ -286,7 +286,7 @@ mod tests {
             [ToolResult::new("1", ToolResultStatus::Success, ["ok"])],
         ));
         let said = Arc::new(Message::user("and then?"));
-        let history = [said.clone(), results.clone(), said.clone(), said];
+        let history = [Arc::clone(&said), results, Arc::clone(&said), said];
         let mut turns = outgoing(&history, ReasoningReplay::All, None);
         separate_tool_results(&mut turns);
         let roles: Vec<_> = turns.iter().map(|turn| turn.role).collect();

@@ -1,5 +1,5 @@
 //! What the tests share: a model whose endpoint is a loopback server, and an answer put together from its events.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test file uses a part of it, and fails with it")]
 
 use std::sync::Arc;
 
