@@ -6,7 +6,10 @@ use std::{error::Error, process::ExitCode, sync::Arc};
 
 use clap::Parser;
 use cli::{Args, Outcome, Terminal};
-use strands::Agent;
+use strands::{
+    Agent,
+    models::{ModelIdError, from_id},
+};
 use travel_agent::{agent::build_agent, offline::offline_model};
 
 /// What shells report for a program that Ctrl-C has ended.
@@ -42,7 +45,17 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             }
             build_agent(offline_model(), traveller, store, args.clock()).await?
         }
-        Some(id) => build_agent(strands::models::from_id(id).await?, traveller, store, args.clock()).await?,
+        Some(id) => {
+            let model = from_id(id).await.map_err(|error| match error {
+                // This program's user has its features to choose, and not a Cargo.toml to write.
+                ModelIdError::FeatureOff { id, feature } => {
+                    format!("`{id}` is not compiled in: start with `cargo run -p travel-agent --features {feature} --`")
+                        .into()
+                }
+                other => Box::<dyn Error>::from(other),
+            })?;
+            build_agent(model, traveller, store, args.clock()).await?
+        }
     };
     let code = match &args.prompt {
         Some(prompt) => once(&mut agent, prompt, &mut terminal).await?,

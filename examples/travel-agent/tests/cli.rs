@@ -92,10 +92,12 @@ fn a_failed_tool_is_marked() {
 #[test]
 fn the_chat_reads_lines_until_they_end() {
     let home = Home::new("chat");
-    let (out, err) = home.chat(&["--user", "marcus"], "I need to book a trip\nBoston\nnext Monday\n\n");
+    let (out, err) =
+        home.chat(&["--user", "marcus"], "I need to book a trip\nBoston\nnext Monday\n\nquit\nnobody reads this\n");
     assert!(err.contains("Travelling as Marcus Webb, Engineering, from San Francisco, CA"), "{err}");
     assert!(out.contains("Where would you like to travel to, Marcus?"), "{out}");
     assert!(out.contains("your trip to Boston, MA is booked"), "{out}");
+    assert!(!out.contains("I book AcmeCorp's business trips"), "{out}");
 }
 
 #[test]
@@ -134,6 +136,11 @@ fn mistakes_are_explained() {
     assert!(said.contains("--today"), "{said}");
     let said = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
     assert!(said.contains("cannot open the travel database") && said.contains("--db"), "{said}");
+    #[cfg(not(feature = "bedrock"))]
+    {
+        let said = failure(home.command(&["--model", "bedrock/amazon.nova-lite-v1:0", "hello"]).output().unwrap());
+        assert!(said.contains("--features bedrock"), "{said}");
+    }
     let said = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
     assert!(said.contains("nonsense"), "{said}");
 }

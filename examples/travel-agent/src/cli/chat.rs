@@ -26,8 +26,10 @@ pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Er
             Err(error) => return Err(error.into()),
         };
         let prompt = line.trim();
-        if prompt.is_empty() {
-            continue;
+        match prompt {
+            "" => continue,
+            "exit" | "quit" => break,
+            _ => {}
         }
         editor.add_history_entry(prompt)?;
         if let Err(error) = turn(agent, prompt, &mut terminal).await? {
