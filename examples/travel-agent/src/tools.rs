@@ -1,8 +1,6 @@
 //! What the agent can do: nine plain functions. Owned arguments come from the model; the traveller, the store and the
 //! clock are borrowed from the program, so no text can talk the agent into acting for somebody else.
 
-#![expect(clippy::needless_pass_by_value, reason = "an `#[args]` struct comes from the model, and is the tool's own")]
-
 use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
 use strands::tool;
