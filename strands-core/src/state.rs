@@ -67,6 +67,10 @@ impl AgentState {
         change(self.values().entry(name).or_insert(Value::Null))
     }
 
+    pub(crate) fn replace(&self, values: Map<String, Value>) {
+        *self.values() = values;
+    }
+
     /// All values.
     pub fn to_json(&self) -> Map<String, Value> {
         self.values().clone()

@@ -91,7 +91,8 @@ impl Beginning {
     }
 }
 
-fn range_in(state: &Map<String, Value>) -> MessageRange {
+/// Which messages are still there, by a conversation manager's state.
+pub(super) fn range_in(state: &Map<String, Value>) -> MessageRange {
     let from = state.get(REMOVED_MESSAGES).and_then(Value::as_u64).unwrap_or(0);
     let also = state.get(KEPT_MESSAGES).and_then(Value::as_array).into_iter().flatten();
     MessageRange::new(from, also.filter_map(Value::as_u64).filter(|number| *number < from).collect())
@@ -131,7 +132,7 @@ impl Agent {
         Ok(())
     }
 
-    fn record(&self) -> Result<AgentRecord, AgentError> {
+    pub(super) fn record(&self) -> Result<AgentRecord, AgentError> {
         let written = self.kept.as_ref().and_then(|kept| kept.written.as_ref());
         let mut record = written.cloned().unwrap_or_else(|| AgentRecord::new(&self.shared.agent_id));
         record.state = self.state.to_json();

@@ -10,6 +10,7 @@ mod kept;
 mod output;
 mod prompt;
 mod response;
+mod snapshot;
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use invocation::{AgentStream, Invocation};
 pub(crate) use output::OutputType;
 pub use prompt::Prompt;
 pub use response::AgentResponse;
+pub use snapshot::{Snapshot, SnapshotData, SnapshotError};
 
 use crate::conversation::ConversationManager;
 use crate::event_loop::run::{INTERRUPTED, Run};

@@ -1,0 +1,230 @@
+//! An agent's whole memory as one JSON value, in the envelope that Strands' SDKs share.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::kept::range_in;
+use super::{Agent, AgentError, History};
+use crate::conversation::Conversation;
+use crate::message::{Message, SystemBlock, UnknownFields};
+use crate::session::interrupt_state;
+
+/// The version of the envelope that is written, and the only one that is read.
+const SCHEMA_VERSION: &str = "1.0";
+const AGENT_SCOPE: &str = "agent";
+
+/// An agent's whole memory: its conversation, its state, and what it waits for. As JSON it is the snapshot of Strands,
+/// version 1.0, which its Python and TypeScript SDKs read too.
+///
+/// # Examples
+///
+/// ```
+/// use strands_core::{Agent, Snapshot, testing::ScriptedModel};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let template = Agent::builder().model(ScriptedModel::answering("hi"));
+/// let mut agent = template.clone().build().await?;
+/// agent.prompt("hello").await?;
+/// let json = serde_json::to_string(&agent.snapshot()?)?;
+///
+/// let mut other = template.build().await?;
+/// other.restore(serde_json::from_str::<Snapshot>(&json)?)?;
+/// assert_eq!(other.messages(), agent.messages());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// Whose memory it is: `agent`.
+    pub scope: String,
+    /// The version of the envelope.
+    pub schema_version: String,
+    /// When it was taken, by RFC 3339 in UTC.
+    pub created_at: String,
+    /// The memory.
+    pub data: SnapshotData,
+    /// Values of the program's own.
+    #[serde(default)]
+    pub app_data: Map<String, Value>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// The memory in a [`Snapshot`]. What is absent stays as it is when the snapshot is restored.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SnapshotData {
+    /// The conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Vec<Arc<Message>>>,
+    /// The agent's state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Map<String, Value>>,
+    /// What the conversation manager remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_manager_state: Option<Map<String, Value>>,
+    /// What humans are asked, and the calls that wait for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupt_state: Option<Map<String, Value>>,
+    /// The system prompt. Written for readers; an agent keeps the one it was built with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<Vec<SystemBlock>>,
+    /// Fields that this version has no name for.
+    #[serde(flatten)]
+    pub unknown: UnknownFields,
+}
+
+/// Why a snapshot can't be restored. The agent is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Not a snapshot of an agent, or of a version that this one does not know.
+    #[error("the snapshot is of scope `{scope}`, version {version}; an agent restores scope `agent`, version 1.0")]
+    Unsupported {
+        /// The scope.
+        scope: String,
+        /// The version.
+        version: String,
+    },
+    /// The agent's session would not learn of it.
+    #[error("the agent keeps its conversation in a session: restore the snapshot into an agent without one")]
+    HasSession,
+    /// The calls that wait for an answer can't be read.
+    #[error("the snapshot's interrupt state can't be read")]
+    InterruptState(#[source] serde_json::Error),
+}
+
+impl Agent {
+    /// The agent's whole memory.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentError`] when what the agent waits for can't be JSON.
+    pub fn snapshot(&self) -> Result<Snapshot, AgentError> {
+        let record = self.record()?;
+        let system = &self.shared.system;
+        Ok(Snapshot {
+            scope: AGENT_SCOPE.to_owned(),
+            schema_version: SCHEMA_VERSION.to_owned(),
+            created_at: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
+            data: SnapshotData {
+                messages: Some(self.history.messages().to_vec()),
+                state: Some(record.state),
+                conversation_manager_state: Some(record.conversation_manager_state),
+                interrupt_state: Some(record.internal_state.interrupt_state),
+                system_prompt: (!system.is_empty()).then(|| system.clone()),
+                unknown: UnknownFields::default(),
+            },
+            app_data: Map::new(),
+            unknown: UnknownFields::default(),
+        })
+    }
+
+    /// Puts the memory in a snapshot in the place of the agent's own.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`] when it is no snapshot of an agent, or when the agent has a session, which would not learn of it.
+    pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), SnapshotError> {
+        let Snapshot { scope, schema_version: version, data, .. } = snapshot;
+        if scope != AGENT_SCOPE || version != SCHEMA_VERSION {
+            return Err(SnapshotError::Unsupported { scope, version });
+        }
+        if self.kept.is_some() {
+            return Err(SnapshotError::HasSession);
+        }
+        let run = match data.interrupt_state {
+            Some(state) => {
+                interrupt_state::restore(state, self.shared.limits).map_err(SnapshotError::InterruptState)?
+            }
+            None => None,
+        };
+        if let Some(state) = data.conversation_manager_state {
+            self.conversation_state = state;
+        }
+        if let Some(messages) = data.messages {
+            self.history = History::restore_saved(&range_in(&self.conversation_state), messages);
+            let (manager, agent) = (Arc::clone(&self.shared.conversation), &mut *self);
+            let model = &*agent.shared.model;
+            manager.restored(&mut Conversation::new(&mut agent.history, &mut agent.conversation_state, model));
+        }
+        if let Some(state) = data.state {
+            self.state.replace(state);
+        }
+        self.waiting = run.is_some();
+        self.run = run;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Prompt;
+    use crate::model::StopReason;
+    use crate::testing::{ScriptedModel, ScriptedTurn};
+
+    #[tokio::test]
+    async fn only_agents_of_this_version_are_restored_and_a_refusal_changes_nothing() {
+        let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).build().await.unwrap();
+        agent.prompt("hello").await.unwrap();
+        let taken = agent.snapshot().unwrap();
+        for (scope, version) in [("multiAgent", "1.0"), ("agent", "2.0")] {
+            let mut other = taken.clone();
+            (other.scope, other.schema_version) = (scope.into(), version.into());
+            assert!(matches!(agent.restore(other), Err(SnapshotError::Unsupported { .. })));
+        }
+        assert_eq!(agent.messages().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_known_survives_and_what_is_absent_stays() {
+        let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).build().await.unwrap();
+        agent.state().set("k", 1).unwrap();
+        let json = json!({"scope": "agent", "schema_version": "1.0", "created_at": "2026-11-22T07:57:19.681245Z",
+            "data": {"messages": [{"role": "user", "content": [{"text": "a"}]}], "model_state": {"id": 7}},
+            "app_data": {"mine": true}, "later": 1});
+        let snapshot: Snapshot = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&snapshot).unwrap(), json);
+        agent.restore(snapshot).unwrap();
+        assert_eq!(agent.state().get("k"), Some(json!(1)));
+        assert_eq!(agent.messages().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_question_is_part_of_the_memory() {
+        struct Ask(crate::ToolSpec);
+        impl crate::Tool for Ask {
+            fn spec(&self) -> &crate::ToolSpec {
+                &self.0
+            }
+            fn policy(&self) -> crate::ToolPolicy {
+                crate::ToolPolicy::new().with_approval(true)
+            }
+            fn call<'a>(
+                &'a self,
+                _: &'a crate::ToolContext,
+                _: Value,
+            ) -> crate::BoxFuture<'a, Result<crate::ToolOutput, crate::ToolError>> {
+                Box::pin(async { Ok(crate::ToolOutput::text("done")) })
+            }
+        }
+        let tool = || Ask(crate::ToolSpec::new("wipe", "Wipes.", json!({"type": "object"})));
+        let asks = ScriptedModel::new([ScriptedTurn::tool_use("wipe", json!({}))]);
+        let mut agent = Agent::builder().model(asks).tool(tool()).build().await.unwrap();
+        assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::Interrupt);
+
+        let mut other = Agent::builder().model(ScriptedModel::answering("ok")).tool(tool()).build().await.unwrap();
+        other.restore(agent.snapshot().unwrap()).unwrap();
+        let answers: Vec<_> = other.interrupts().iter().map(|question| question.answer(true)).collect();
+        let response = other.prompt(Prompt::none()).resume(answers).await.unwrap();
+        assert_eq!(response.text(), "ok");
+    }
+}
