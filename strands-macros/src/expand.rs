@@ -7,7 +7,7 @@
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, Path, Type};
+use syn::{Attribute, Expr, ExprLit, Lit, Path, Type};
 
 use crate::attr::DefaultValue;
 use crate::model::{Argument, Origin, ToolFn, peel};
@@ -20,6 +20,12 @@ pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
         Some(path) => quote!(#path::#module),
         None => quote_spanned!(Span::mixed_site()=> ::strands::#module),
     }
+}
+
+/// On the user's function: clippy would have owned arguments borrowed and small borrowed ones owned, and here that
+/// decides who supplies them.
+pub(crate) fn allowed_on_functions() -> Attribute {
+    syn::parse_quote!(#[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)])
 }
 
 /// The same tokens, as if they stood elsewhere.

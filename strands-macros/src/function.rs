@@ -30,6 +30,7 @@ pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
         return fallback::function(&tool, function, errors);
     }
     let Some(handle) = tool.handle() else { return quote!(#function) };
+    function.attrs.push(expand::allowed_on_functions());
     let private = expand::private(tool.attr.krate.as_ref());
     let item = handle_struct(&tool, &handle);
     let imp = tool_impl(&tool, &handle, &private);
@@ -82,7 +83,7 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
         #(#cfgs)*
         const _: () = {
             #[automatically_derived]
-            #[allow(deprecated, unused_qualifications, unreachable_code)]
+            #[allow(deprecated, unused_qualifications, unreachable_code, clippy::diverging_sub_expression)]
             impl #private::Tool for #handle {
                 fn spec(&self) -> &#private::ToolSpec {
                     static __STRANDS_SPEC: #private::LazyLock<#private::ToolSpec> =

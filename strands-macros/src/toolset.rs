@@ -79,6 +79,7 @@ fn read_methods(block: &mut ItemImpl, attr: &ToolsetAttr, errors: &mut Errors) -
         tool.prefix = attr.prefix.as_ref().map(syn::LitStr::value).unwrap_or_default();
         validate::method(&tool, errors);
         method.attrs.retain(|attr| is_mark(attr) || !validate::is_tool_attribute(attr));
+        method.attrs.push(expand::allowed_on_functions());
         tools.push(tool);
     }
     tools
@@ -160,7 +161,7 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
     let at = site.located_at(peel(self_ty).span());
     let place = expand::located(private, at);
     let shareable = quote_spanned!(at=> Self: #place::Send + #place::Sync + 'static);
-    let allow = quote!(#[allow(deprecated, unused_qualifications, unreachable_code)]);
+    let allow = quote!(#[allow(deprecated, unused_qualifications, unreachable_code, clippy::diverging_sub_expression)]);
     if let Some((vis, name)) = &attr.into {
         return quote_spanned! {site=>
             #(#cfgs)*

@@ -46,16 +46,24 @@ impl ToolError {
     /// The tool can't go on before a human answers.
     pub fn interrupt(interrupt: Interrupt) -> Self {
         let text = format!("waiting for an answer to `{}`", interrupt.name);
-        Self { kind: ToolErrorKind::Interrupt(Box::new(interrupt)), ..Self::new(text) }
+        let source = Some(Box::new(Asked(interrupt.clone())) as _);
+        Self { kind: ToolErrorKind::Interrupt(Box::new(interrupt)), source, ..Self::new(text) }
     }
 
-    /// Any error. The model reads its `Display` but not its sources; a `ToolError` is taken as it is.
+    /// Any error. The model reads its `Display` but not its sources; a `ToolError` is taken as it is, and a question to a
+    /// human is found beneath other errors too.
     pub fn from_source(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match source.into().downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => {
-                Self { kind: ToolErrorKind::Failed, text: source.to_string(), explicit: false, source: Some(source) }
-            }
+            Err(source) => match Asked::beneath(&*source) {
+                Some(Asked(interrupt)) => Self::interrupt(interrupt.clone()),
+                None => Self {
+                    kind: ToolErrorKind::Failed,
+                    text: source.to_string(),
+                    explicit: false,
+                    source: Some(source),
+                },
+            },
         }
     }
 
@@ -89,3 +97,28 @@ impl StdError for ToolError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+/// The question beneath an interrupting [`ToolError`]. An error type that a tool wraps it in, such as `anyhow::Error`,
+/// may hide the `ToolError` itself, but not what it comes from.
+#[derive(Debug)]
+struct Asked(Interrupt);
+
+impl Asked {
+    fn beneath<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        std::iter::from_fn(|| {
+            let error = next?;
+            next = error.source();
+            Some(error)
+        })
+        .find_map(|error| error.downcast_ref())
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the question `{}` is for a human", self.0.id)
+    }
+}
+
+impl StdError for Asked {}

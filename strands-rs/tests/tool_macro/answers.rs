@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 
+use anyhow::Context as _;
 use serde::Serialize;
 use strands::message::{ToolResultContent, ToolResultStatus};
 use strands::serde_json::{Value, json};
@@ -31,7 +32,7 @@ fn lent_text() -> &'static str {
 
 /// An argument's part.
 #[tool]
-async fn part<'a>(of: &'a str) -> &'a str {
+async fn part(of: &str) -> &str {
     of.split(' ').next().unwrap_or_default()
 }
 
@@ -188,6 +189,13 @@ fn ask_anyhow(ctx: &ToolContext) -> anyhow::Result<String> {
     Ok(answer.to_string())
 }
 
+/// Asks a human, within anyhow and a context.
+#[tool]
+async fn ask_in_context(ctx: &ToolContext) -> anyhow::Result<String> {
+    let answer = ctx.interrupt("approval", "sure?").context("asking")?;
+    Ok(answer.to_string())
+}
+
 /// Asks a human, within an error of its own.
 #[tool]
 fn ask_boxed(ctx: &ToolContext) -> Outcome<String> {
@@ -196,7 +204,7 @@ fn ask_boxed(ctx: &ToolContext) -> Outcome<String> {
 
 #[tokio::test]
 async fn a_question_to_a_human_survives_the_error_type() {
-    for tool in [&AskAnyhow as &dyn Tool, &AskBoxed] {
+    for tool in [&AskAnyhow as &dyn Tool, &AskInContext, &AskBoxed] {
         let ctx = ToolContextBuilder::new("test").build();
         let error = tool.call(&ctx, json!({})).await.unwrap_err();
         assert_eq!(error.as_interrupt().map(|interrupt| interrupt.name.as_str()), Some("approval"));

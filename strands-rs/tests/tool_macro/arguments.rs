@@ -42,7 +42,8 @@ async fn null_leaves_an_optional_argument_out() {
 
 #[tokio::test]
 async fn every_mistake_is_told_at_once_by_name() {
-    let wrong = json!({"city": 1, "limit": -1, "legs": [{"to": "A", "nights": 1}, {"nights": "two"}], "kind": "x", "x": 0});
+    let wrong =
+        json!({"city": 1, "limit": -1, "legs": [{"to": "A", "nights": 1}, {"nights": "two"}], "kind": "x", "x": 0});
     assert_eq!(
         refusal(Search, wrong).await,
         "`city`: invalid type: integer `1`, expected a string; \
@@ -78,7 +79,10 @@ async fn models_say_no_arguments_in_several_ways() {
 async fn a_whole_number_may_be_written_with_a_fraction() {
     assert_eq!(text(Ring, json!({"times": 3.0})).await, "Some(3)");
     assert_eq!(refusal(Ring, json!({"times": 3.5})).await, "`times`: invalid type: floating point `3.5`, expected u8");
-    assert_eq!(refusal(Ring, json!({"times": 300.0})).await, "`times`: invalid type: floating point `300.0`, expected u8");
+    assert_eq!(
+        refusal(Ring, json!({"times": 300.0})).await,
+        "`times`: invalid type: floating point `300.0`, expected u8"
+    );
     let legs = json!({"city": "Oslo", "tags": [], "legs": [{"to": "A", "nights": 2.0}]});
     assert_eq!(text(Search, legs).await, "Oslo 10 [] 1 None");
 }
@@ -107,7 +111,8 @@ fn bounded(
 
 #[tokio::test]
 async fn what_the_schema_bounds_is_enforced() {
-    let fits = json!({"angle": -1.5, "digit": 9, "code": "äöü", "names": ["a", "b"], "map": {"k": 1}, "airport": "OSL"});
+    let fits =
+        json!({"angle": -1.5, "digit": 9, "code": "äöü", "names": ["a", "b"], "map": {"k": 1}, "airport": "OSL"});
     assert!(text(Bounded, fits).await.starts_with("-1.5 Some(9) äöü"));
     let beyond = json!({"angle": 2, "digit": 10, "code": "x", "names": ["a", "b", "c"], "map": {}, "airport": "osl"});
     assert_eq!(

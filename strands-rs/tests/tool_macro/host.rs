@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 use strands::message::ToolResultContent;
 use strands::serde_json::json;
 use strands::testing::ToolContextBuilder;
-use strands::{
-    AgentState, CancellationToken, FromContext, HostKey, Tool, ToolContext, ToolError, tool,
-};
+use strands::{AgentState, CancellationToken, FromContext, HostKey, Tool, ToolContext, ToolError, tool};
 
 struct Bookings(Mutex<Vec<String>>);
 
@@ -34,10 +32,7 @@ async fn book(
 #[tokio::test]
 async fn references_are_lent_by_type() {
     let bookings = Arc::new(Bookings(Mutex::default()));
-    let ctx = ToolContextBuilder::new("book")
-        .inject(Arc::clone(&bookings))
-        .inject(Identity { user: "ada" })
-        .build();
+    let ctx = ToolContextBuilder::new("book").inject(Arc::clone(&bookings)).inject(Identity { user: "ada" }).build();
     let output = Book.call(&ctx, json!({"hotel": "Ritz"})).await.unwrap();
     assert_eq!(output.content(), [ToolResultContent::Text("1 booked".into())]);
     assert_eq!(*bookings.0.lock().unwrap(), ["ada Ritz test"]);

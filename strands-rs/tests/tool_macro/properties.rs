@@ -25,6 +25,7 @@ enum Units {
 }
 
 /// Takes a bit of everything.
+#[allow(clippy::too_many_arguments, reason = "each argument is of another kind")]
 #[tool(inline)]
 fn plan(
     #[arg(len = 1..=8)] city: String,
@@ -90,11 +91,13 @@ fn object(schema: &Value, root: &Value, depth: usize) -> BoxedStrategy<Value> {
         let values = fitting(&schema["additionalProperties"], root, depth + 1);
         return btree_map(".{0,4}", values, 0..3).prop_map(|map| json!(map)).boxed();
     };
-    let required: Vec<&str> = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let mut entries = Just(Map::new()).boxed();
     for (name, property) in properties {
         let value = fitting(property, root, depth + 1);
-        let value = if required.contains(&name.as_str()) { value.prop_map(Some).boxed() } else { option::of(value).boxed() };
+        let value =
+            if required.contains(&name.as_str()) { value.prop_map(Some).boxed() } else { option::of(value).boxed() };
         let name = name.clone();
         entries = (entries, value)
             .prop_map(move |(mut entries, value)| {
@@ -116,7 +119,10 @@ fn any_json() -> BoxedStrategy<Value> {
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         let names = prop_oneof!["city|celsius|rate|sure|units|days|legs|prices|anything|to|nights|then", ".{0,4}"];
-        prop_oneof![vec(inner.clone(), 0..4).prop_map(Value::from), btree_map(names, inner, 0..6).prop_map(|map| json!(map))]
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            btree_map(names, inner, 0..6).prop_map(|map| json!(map))
+        ]
     })
     .boxed()
 }
@@ -132,7 +138,8 @@ proptest! {
 
     #[test]
     fn what_fits_the_schema_is_accepted(input in fitting(&Plan.spec().input_schema, &Plan.spec().input_schema, 0)) {
-        prop_assert!(run(input.clone()).is_ok(), "{input}: {}", run(input).unwrap_err());
+        let outcome = run(input.clone());
+        prop_assert!(outcome.is_ok(), "{input}: {}", outcome.unwrap_err());
     }
 
     #[test]

@@ -128,10 +128,7 @@ fn careful() {}
 
 #[test]
 fn keys_reach_the_policy_and_the_spec() {
-    let policy = ToolPolicy::new()
-        .with_timeout(Duration::from_millis(1500))
-        .with_exclusive(true)
-        .with_approval(true);
+    let policy = ToolPolicy::new().with_timeout(Duration::from_millis(1500)).with_exclusive(true).with_approval(true);
     assert_eq!(Careful.policy(), policy);
     let spec = Careful.spec();
     let hints = spec.annotations;

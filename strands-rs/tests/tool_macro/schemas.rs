@@ -21,7 +21,7 @@ enum Units {
     Imperial,
 }
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema, Serialize)]
 #[serde(tag = "kind")]
 enum Place {
     City { name: String },
@@ -30,8 +30,9 @@ enum Place {
 
 /// Forecasts.
 #[tool]
-fn enums(units: Units, perhaps: Option<Units>, #[arg(default)] usual: Units, place: Place) {
-    let _ = (units, perhaps, usual, place);
+fn enums(units: Units, perhaps: Option<Units>, #[arg(default)] usual: Units, place: Place) -> Place {
+    let _ = (units, perhaps, usual);
+    place
 }
 
 #[test]
@@ -118,13 +119,13 @@ fn of_optional_arguments() {
 fn bounds(
     #[arg(default = 5, range = 1..=10, example = 7)] number: u32,
     #[arg(range = ..=0.5)] fraction: f32,
-    #[arg(range = 300..)] beyond_its_type: u8,
+    #[arg(range = -5..=300)] within_its_type: u8,
     #[arg(len = 1..=64, pattern = "^[a-z]+$", default = "oslo")] text: String,
     #[arg(len = ..5, default = ["a".to_owned()], example = ["b".to_owned()])] list: &[String],
     #[arg(rename = "the-name")] name: &str,
     #[arg(default = Some(1))] perhaps: Option<i64>,
 ) {
-    let _ = (number, fraction, beyond_its_type, text, list, name, perhaps);
+    let _ = (number, fraction, within_its_type, text, list, name, perhaps);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use strands::message::ToolResultContent;
 use strands::serde_json::{Value, json};
 use strands::testing::{ScriptedModel, ScriptedTurn, ToolContextBuilder};
-use strands::{Agent, JsonSchema, Tool, ToolContext, Toolset, tool, toolset};
+use strands::{Agent, HostKey, JsonSchema, Tool, ToolContext, Toolset, tool, toolset};
 
 struct Files {
     names: Mutex<Vec<String>>,
@@ -81,7 +81,7 @@ async fn the_tools_share_the_value() {
     assert_eq!(call(&tools[1], json!({"name": "a", "times": 2})).await, ToolResultContent::Json(json!(2)));
     assert_eq!(call(&tools[0], json!({})).await, ToolResultContent::Json(json!(["a.txt", "a.txt"])));
     assert_eq!(call(&tools[2], json!({})).await, ToolResultContent::Text("/".into()));
-    assert!(tools.iter().all(|tool| tool.checks_input()));
+    assert!(tools.iter().all(Tool::checks_input));
     let ctx = ToolContextBuilder::new("test").build();
     let error = tools[1].call(&ctx, json!({"times": 4})).await.unwrap_err();
     assert_eq!(error.to_string(), "`name`: required; `times`: 4 is out of range, expected 1 to 3");
@@ -95,7 +95,7 @@ fn the_block_s_keys_are_the_methods_defaults() {
     assert_eq!(tools[0].policy().timeout.map(|time| time.as_secs()), Some(5));
     assert_eq!(tools[1].policy().timeout.map(|time| time.as_secs()), Some(10));
     assert_eq!(tools[1].spec().input_schema["properties"]["name"]["description"], json!("What it is called"));
-    let borrowed: Vec<_> = tools[1].requires().iter().map(|key| key.type_name()).collect();
+    let borrowed: Vec<_> = tools[1].requires().iter().map(HostKey::type_name).collect();
     assert_eq!(borrowed, ["alloc::string::String"]);
     assert!(tools[2].requires().is_empty());
 }
@@ -109,13 +109,10 @@ fn the_methods_stay_methods() {
 
 #[tokio::test]
 async fn an_agent_takes_a_whole_set() {
-    let model = ScriptedModel::new([
-        ScriptedTurn::tool_use("files_separator", json!({})),
-        ScriptedTurn::text("A slash."),
-    ]);
+    let model =
+        ScriptedModel::new([ScriptedTurn::tool_use("files_separator", json!({})), ScriptedTurn::text("A slash.")]);
     let files = Files::new();
-    let mut agent =
-        Agent::builder().model(model).tools(files).inject(String::new()).build().await.unwrap();
+    let mut agent = Agent::builder().model(model).tools(files).inject(String::new()).build().await.unwrap();
     assert_eq!(agent.prompt("What separates?").await.unwrap().text(), "A slash.");
 }
 

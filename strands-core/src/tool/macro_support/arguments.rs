@@ -38,7 +38,7 @@ impl Arguments {
         if self.unreadable {
             return None;
         }
-        let value = self.given.swap_remove(argument.name);
+        let value = self.given.shift_remove(argument.name);
         let given = match &value {
             // In strict modes the model must write every argument: null is how it leaves one out.
             None | Some(Value::Null) => argument.absent().ok_or(value.as_ref()),

@@ -89,9 +89,9 @@ impl Check {
         match self {
             Self::Range { least, greatest } => {
                 let number = value.as_number()?;
-                let below = least.is_some_and(|least| least.compare(number).is_some_and(|order| order.is_lt()));
+                let below = least.is_some_and(|least| least.compare(number).is_some_and(std::cmp::Ordering::is_lt));
                 let above =
-                    greatest.is_some_and(|greatest| greatest.compare(number).is_some_and(|order| order.is_gt()));
+                    greatest.is_some_and(|greatest| greatest.compare(number).is_some_and(std::cmp::Ordering::is_gt));
                 (below || above).then(|| format!("{number} is out of range, expected {}", interval(*least, *greatest)))
             }
             Self::Len { counted, least, greatest } => {

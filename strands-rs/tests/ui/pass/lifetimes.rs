@@ -1,0 +1,49 @@
+//! Lifetimes of the function's own, in arguments and in what it returns.
+#![deny(warnings)]
+
+use std::borrow::Cow;
+
+use strands::{Toolset, tool, toolset};
+
+struct Db {
+    name: String,
+}
+
+/// Returns what it was lent.
+#[tool(inline)]
+fn lent<'a>(city: &'a str, db: &'a Db) -> Cow<'a, str> {
+    if city.is_empty() { Cow::Borrowed(&db.name) } else { Cow::Borrowed(city) }
+}
+
+/// Returns what it was lent.
+#[tool]
+async fn lent_async<'a, 'b: 'a>(first: &'a str, #[arg(rename = "rest")] _rest: &'b [String], owned: Cow<'b, str>) -> Result<&'a str, String>
+where
+    'b: 'a,
+{
+    if first == owned { Err(owned.into_owned()) } else { Ok(first) }
+}
+
+struct Set {
+    name: String,
+}
+
+#[toolset]
+impl Set {
+    /// Returns its own.
+    #[tool]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns its own or another.
+    #[tool(output)]
+    async fn longer<'a>(&'a self, other: &'a str) -> &'a str {
+        if other.len() > self.name.len() { other } else { &self.name }
+    }
+}
+
+fn main() {
+    let _ = (Lent, LentAsync);
+    assert_eq!(Set { name: String::new() }.into_tools().len(), 2);
+}

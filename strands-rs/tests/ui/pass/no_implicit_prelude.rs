@@ -1,0 +1,39 @@
+//! Generated code takes no name from the prelude.
+#![no_implicit_prelude]
+
+use ::strands::{ToolContext, tool, toolset};
+
+/// Takes everything.
+#[tool(output, timeout = "1s", read_only)]
+fn sync(
+    text: &str,
+    list: &[u8],
+    #[arg(default = 3, range = 1..=5, example = 2)] number: u8,
+    #[arg(default, len = ..3, pattern = "a")] maybe: ::std::option::Option<::std::string::String>,
+    ctx: &ToolContext,
+    #[host] shared: ::std::sync::Arc<u8>,
+) -> ::std::string::String {
+    let _ = (text, list, number, maybe, ctx, shared);
+    ::std::string::String::new()
+}
+
+/// Fails.
+#[tool]
+async fn fails() -> ::std::result::Result<(), ::std::string::String> {
+    ::std::result::Result::Ok(())
+}
+
+struct Set;
+
+#[toolset]
+impl Set {
+    /// A method.
+    #[tool]
+    fn method(&self, number: u8) -> u8 {
+        number
+    }
+}
+
+fn main() {
+    let _ = (Sync, Fails, ::strands::Toolset::into_tools(Set));
+}

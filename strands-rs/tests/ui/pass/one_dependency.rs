@@ -1,0 +1,20 @@
+//! A program needs no other dependency: derives reach serde and schemars through `strands`.
+
+use strands::{Deserialize, JsonSchema, Serialize, Tool, tool};
+
+#[derive(Deserialize, JsonSchema, Serialize)]
+#[serde(crate = "strands::serde")]
+#[schemars(crate = "strands::schemars")]
+struct Leg {
+    to: String,
+}
+
+/// Books a leg.
+#[tool(output)]
+fn book(leg: Leg) -> Leg {
+    leg
+}
+
+fn main() {
+    assert_eq!(Book.spec().input_schema["required"][0], "leg");
+}
