@@ -213,6 +213,20 @@ async fn a_second_worker_is_told_and_overwrites_nothing() {
 }
 
 #[tokio::test]
+async fn a_second_worker_may_begin_again_from_what_the_first_has_written() {
+    let store = Memory::default();
+    let mut one = agent(&store, ScriptedModel::answering("one")).build().await.unwrap();
+    let model = ScriptedModel::answering("other");
+    let mut other = agent(&store, model.clone()).conflict_retries(1).build().await.unwrap();
+    one.prompt("first").await.unwrap();
+    let response = other.prompt("second").await.unwrap();
+    assert_eq!(response.text(), "other");
+    assert_eq!(model.requests()[1].messages.len(), 3);
+    assert_eq!(store.texts(), ["first", "one", "second", "other"]);
+    same(&other, &store);
+}
+
+#[tokio::test]
 async fn what_could_not_be_written_is_written_by_the_next_invocation() {
     let store = Memory::default();
     let mut agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();

@@ -58,6 +58,7 @@ pub struct AgentBuilder {
     max_response_bytes: usize,
     trace_limit: usize,
     sessions: Option<Arc<dyn SessionManager>>,
+    conflict_retries: u32,
 }
 
 impl Default for AgentBuilder {
@@ -85,6 +86,7 @@ impl Default for AgentBuilder {
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             trace_limit: DEFAULT_TRACE_LIMIT,
             sessions: None,
+            conflict_retries: 0,
         }
     }
 }
@@ -211,6 +213,13 @@ impl AgentBuilder {
         self
     }
 
+    /// How often an invocation begins again, from what the session has by then, when another worker has written to it
+    /// first. Only before any of its tools has run. The default is 0: the conflict is an error.
+    pub fn conflict_retries(mut self, times: u32) -> Self {
+        self.conflict_retries = times;
+        self
+    }
+
     /// The agent's id, under which a session keeps it. The default is `default`.
     pub fn agent_id(mut self, id: impl Into<String>) -> Self {
         self.agent_id = id.into();
@@ -248,7 +257,7 @@ impl AgentBuilder {
         let beginning = Beginning { messages: self.messages, state: self.state, limits: self.limits };
         let Restored { kept, history, state, conversation_state, run } = match &self.sessions {
             Some(sessions) => {
-                beginning.with_session(&**sessions, &self.agent_id, &*self.conversation, &*model).await?
+                beginning.with_session(sessions, &self.agent_id, &*self.conversation, &*model).await?
             }
             None => beginning.without_session(),
         };
@@ -269,6 +278,7 @@ impl AgentBuilder {
                 tool_timeout: self.tool_timeout,
                 redact_tool_errors: self.redact_tool_errors,
                 max_response_bytes: self.max_response_bytes,
+                conflict_retries: self.conflict_retries,
             }),
             history,
             state,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::history::{History, Unsaved};
-use super::{Agent, AgentError, BuildError};
+use super::{Agent, AgentError};
 use crate::conversation::{Conversation, ConversationManager};
 use crate::event_loop::Limits;
 use crate::event_loop::run::Run;
@@ -22,6 +22,7 @@ const KEPT_MESSAGES: &str = "kept_messages";
 
 /// An agent's session, and what was last written to it.
 pub(crate) struct Kept {
+    sessions: Arc<dyn SessionManager>,
     session: Box<dyn Session>,
     written: Option<AgentRecord>,
 }
@@ -56,14 +57,14 @@ impl Beginning {
     /// Opens the agent's part of a session. What the session knows goes before what the builder was given.
     pub(super) async fn with_session(
         self,
-        sessions: &dyn SessionManager,
+        sessions: &Arc<dyn SessionManager>,
         agent_id: &str,
         manager: &dyn ConversationManager,
         model: &dyn Model,
-    ) -> Result<Restored, BuildError> {
+    ) -> Result<Restored, SessionError> {
         let mut opened = sessions.open(agent_id).await?;
         let Some(record) = opened.record else {
-            let kept = Kept { session: opened.session, written: None };
+            let kept = Kept { sessions: Arc::clone(sessions), session: opened.session, written: None };
             return Ok(Restored { kept: Some(kept), ..self.without_session() });
         };
         let mut conversation_state = record.conversation_manager_state.clone();
@@ -83,7 +84,7 @@ impl Beginning {
         })?;
         Ok(Restored {
             state: AgentState::from(record.state.clone()),
-            kept: Some(Kept { session: opened.session, written: Some(record) }),
+            kept: Some(Kept { sessions: Arc::clone(sessions), session: opened.session, written: Some(record) }),
             history,
             conversation_state,
             run,
@@ -99,6 +100,19 @@ pub(super) fn range_in(state: &Map<String, Value>) -> MessageRange {
 }
 
 impl Agent {
+    /// Goes back to what the session has, after another worker has written to it.
+    pub(crate) async fn reopen(&mut self) -> Result<(), AgentError> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let (sessions, shared) = (Arc::clone(&kept.sessions), Arc::clone(&self.shared));
+        let beginning = Beginning { messages: Vec::new(), state: self.state.to_json(), limits: shared.limits };
+        let restored = beginning.with_session(&sessions, &shared.agent_id, &*shared.conversation, &*shared.model).await;
+        let Restored { kept, history, state, conversation_state, run } = restored?;
+        self.state.replace(state.to_json());
+        self.waiting = run.is_some();
+        (self.kept, self.history, self.conversation_state, self.run) = (kept, history, conversation_state, run);
+        Ok(())
+    }
+
     /// Writes what the session does not have yet. Without a session there is nothing to do.
     pub(crate) async fn save_messages(&mut self) -> Result<(), AgentError> {
         let Some(kept) = &self.kept else { return Ok(()) };

@@ -82,6 +82,7 @@ pub(crate) struct AgentShared {
     pub(crate) tool_timeout: Option<Duration>,
     pub(crate) redact_tool_errors: bool,
     pub(crate) max_response_bytes: usize,
+    pub(crate) conflict_retries: u32,
 }
 
 impl Agent {

@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::Value;
@@ -52,6 +53,8 @@ pub(crate) struct Driver<'a> {
     last_answer: Option<Arc<Message>>,
     output_mistake: String,
     output_mistaken: bool,
+    /// True once a tool may have changed something.
+    pub(super) ran_tools: bool,
 }
 
 impl Drop for Driver<'_> {
@@ -76,6 +79,7 @@ impl<'a> Driver<'a> {
             last_answer: None,
             output_mistake: String::new(),
             output_mistaken: false,
+            ran_tools: false,
         }
     }
 
@@ -118,15 +122,27 @@ impl<'a> Driver<'a> {
         let mut prompt = request.prompt;
         let mut answers = request.answers;
         let mut resumes = 0;
+        let mut conflicts = 0;
         let mut spent = (0, Usage::default());
         loop {
             let run = Run::new(self.limits, output_tool.clone()).counting_on(spent.0, spent.1);
+            let again = (conflicts < self.agent.shared.conflict_retries).then(|| prompt.clone());
             let ended = match self.begin(prompt, std::mem::take(&mut answers), run).await {
                 Ok(Some(denied)) => Ok(denied),
                 Ok(None) => self.cycles(stop.as_mut()).await,
                 Err(error) => Err(error),
             };
             let ended = self.conclude(ended).await;
+            if let (Err(AgentError::Session(conflict)), Some(again)) = (&ended, again)
+                && conflict.is_conflict()
+                && !self.ran_tools
+            {
+                conflicts += 1;
+                self.announce_retry(conflicts, Duration::ZERO, &conflict.to_string(), true).await;
+                self.agent.reopen().await?;
+                prompt = again;
+                continue;
+            }
             if !std::mem::take(&mut self.begun) {
                 return ended;
             }
@@ -292,7 +308,7 @@ impl<'a> Driver<'a> {
         }
         let next = run.model_answered(&message, &stop_reason, usage);
         let latency = message.metadata.as_ref().and_then(|known| known.metrics).unwrap_or_default().latency_ms;
-        self.metrics().add_answer(&message, std::time::Duration::from_millis(latency));
+        self.metrics().add_answer(&message, Duration::from_millis(latency));
         self.last_answer = Some(Arc::clone(&message));
         new.push(message);
         self.all_added(&new).await?;

@@ -143,7 +143,7 @@ impl Driver<'_> {
         }
     }
 
-    async fn announce_retry(&self, attempt: u32, delay: Duration, error: &str, discards_output: bool) {
+    pub(super) async fn announce_retry(&self, attempt: u32, delay: Duration, error: &str, discards_output: bool) {
         let event = || AgentEvent::Retry { attempt, delay, error: error.to_owned(), discards_output };
         self.emitter.emit(event).await;
     }

@@ -32,6 +32,7 @@ impl Driver<'_> {
                 self.answered(position, ToolResult::error(&call.tool_use_id, &*reason));
             }
         } else {
+            self.ran_tools = true;
             (stopped, hook_failure) = self.perform(calls, stop).await;
         }
         let output_failure = self.refused_output();
