@@ -8,8 +8,8 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{
-    CitationText, CitationsContent, ContentBlock, DocumentBlock, GuardContent, ImageBlock,
-    MediaSource, ReasoningContent, ToolResult, ToolResultContent, ToolUse,
+    CitationText, CitationsContent, ContentBlock, DocumentBlock, GuardContent, ImageBlock, MediaSource,
+    ReasoningContent, ToolResult, ToolResultContent, ToolUse,
 };
 
 use crate::turns::{OutBlock, OutTurn, is_result_sent};
@@ -48,61 +48,31 @@ impl Serialize for BlockJson<'_> {
         match self.0 {
             OutBlock::Own(block) => own(block, self.1, serializer),
             OutBlock::Guarded(block) => one(serializer, "guardContent", &GuardedJson(block)),
-            OutBlock::CachePoint { kind, ttl } => {
-                one(serializer, "cachePoint", &PointJson(kind, ttl.as_deref()))
-            }
+            OutBlock::CachePoint { kind, ttl } => one(serializer, "cachePoint", &PointJson(kind, ttl.as_deref())),
             OutBlock::Words(words) => one(serializer, "text", words),
         }
     }
 }
 
-fn one<S: Serializer, T: Serialize + ?Sized>(
-    serializer: S,
-    key: &str,
-    value: &T,
-) -> Result<S::Ok, S::Error> {
+fn one<S: Serializer, T: Serialize + ?Sized>(serializer: S, key: &str, value: &T) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(1))?;
     map.serialize_entry(key, value)?;
     map.end()
 }
 
-fn own<S: Serializer>(
-    block: &ContentBlock,
-    style: ResultStyle,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn own<S: Serializer>(block: &ContentBlock, style: ResultStyle, serializer: S) -> Result<S::Ok, S::Error> {
     match block {
         ContentBlock::Text(text) => one(serializer, "text", &text.text),
         ContentBlock::Image(image) => one(serializer, "image", &ImageJson(image)),
         ContentBlock::Document(document) => one(serializer, "document", &DocumentJson(document)),
-        ContentBlock::Video(video) => one(
-            serializer,
-            "video",
-            &MediumJson(video.format.as_str(), &video.source),
-        ),
-        ContentBlock::Audio(audio) => one(
-            serializer,
-            "audio",
-            &MediumJson(audio.format.as_str(), &audio.source),
-        ),
+        ContentBlock::Video(video) => one(serializer, "video", &MediumJson(video.format.as_str(), &video.source)),
+        ContentBlock::Audio(audio) => one(serializer, "audio", &MediumJson(audio.format.as_str(), &audio.source)),
         ContentBlock::ToolUse(call) => one(serializer, "toolUse", &ToolUseJson(call)),
-        ContentBlock::ToolResult(result) => {
-            one(serializer, "toolResult", &ResultJson(result, style))
-        }
-        ContentBlock::Reasoning(reasoning) => {
-            one(serializer, "reasoningContent", &ReasoningJson(reasoning))
-        }
-        ContentBlock::CachePoint(point) => one(
-            serializer,
-            "cachePoint",
-            &PointJson(&point.kind, point.ttl.as_deref()),
-        ),
-        ContentBlock::GuardContent(guarded) => {
-            one(serializer, "guardContent", &GuardContentJson(guarded))
-        }
-        ContentBlock::Citations(citations) => {
-            one(serializer, "citationsContent", &CitationsJson(citations))
-        }
+        ContentBlock::ToolResult(result) => one(serializer, "toolResult", &ResultJson(result, style)),
+        ContentBlock::Reasoning(reasoning) => one(serializer, "reasoningContent", &ReasoningJson(reasoning)),
+        ContentBlock::CachePoint(point) => one(serializer, "cachePoint", &PointJson(&point.kind, point.ttl.as_deref())),
+        ContentBlock::GuardContent(guarded) => one(serializer, "guardContent", &GuardContentJson(guarded)),
+        ContentBlock::Citations(citations) => one(serializer, "citationsContent", &CitationsJson(citations)),
         ContentBlock::Unknown(fields) => PlainBytes(fields).serialize(serializer),
         // A kind that the vocabulary gained and this file did not: its own JSON is the best there is.
         other => other.serialize(serializer),
@@ -259,14 +229,10 @@ impl Serialize for ResultContentJson<'_> {
             }
             ToolResultContent::Json(json) => one(serializer, "json", json),
             ToolResultContent::Image(image) => one(serializer, "image", &ImageJson(image)),
-            ToolResultContent::Document(document) => {
-                one(serializer, "document", &DocumentJson(document))
+            ToolResultContent::Document(document) => one(serializer, "document", &DocumentJson(document)),
+            ToolResultContent::Video(video) => {
+                one(serializer, "video", &MediumJson(video.format.as_str(), &video.source))
             }
-            ToolResultContent::Video(video) => one(
-                serializer,
-                "video",
-                &MediumJson(video.format.as_str(), &video.source),
-            ),
             ToolResultContent::Unknown(fields) => match known_part(fields) {
                 Some(part) => ResultContentJson(&part, self.1).serialize(serializer),
                 None => PlainBytes(fields).serialize(serializer),
@@ -281,9 +247,7 @@ fn known_part(fields: &Map<String, Value>) -> Option<ToolResultContent> {
     if fields.len() < 2 {
         return None;
     }
-    let kind = ["json", "document", "image", "text", "video"]
-        .into_iter()
-        .find(|kind| fields.contains_key(*kind))?;
+    let kind = ["json", "document", "image", "text", "video"].into_iter().find(|kind| fields.contains_key(*kind))?;
     let mut alone = Map::new();
     alone.insert(kind.to_owned(), fields.get(kind)?.clone());
     serde_json::from_value(Value::Object(alone)).ok()
@@ -334,11 +298,9 @@ struct GuardedJson<'a>(&'a ContentBlock);
 impl Serialize for GuardedJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ContentBlock::Text(text) => one(
-                serializer,
-                "text",
-                &std::collections::BTreeMap::from([("text", &text.text)]),
-            ),
+            ContentBlock::Text(text) => {
+                one(serializer, "text", &std::collections::BTreeMap::from([("text", &text.text)]))
+            }
             ContentBlock::Image(image) => one(serializer, "image", &ImageJson(image)),
             other => other.serialize(serializer),
         }
@@ -350,10 +312,7 @@ struct CitationsJson<'a>(&'a CitationsContent);
 impl Serialize for CitationsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         fn texts(parts: &[CitationText]) -> Vec<Value> {
-            parts
-                .iter()
-                .map(|part| serde_json::json!({"text": part.text}))
-                .collect()
+            parts.iter().map(|part| serde_json::json!({"text": part.text})).collect()
         }
         let citations: Vec<Value> = self
             .0
@@ -365,10 +324,7 @@ impl Serialize for CitationsJson<'_> {
                     kept.insert("location".to_owned(), location.clone());
                 }
                 if !citation.source_content.is_empty() {
-                    kept.insert(
-                        "sourceContent".to_owned(),
-                        texts(&citation.source_content).into(),
-                    );
+                    kept.insert("sourceContent".to_owned(), texts(&citation.source_content).into());
                 }
                 if let Some(title) = &citation.title {
                     kept.insert("title".to_owned(), title.clone().into());
@@ -399,10 +355,9 @@ struct PlainValue<'a>(&'a Value);
 impl Serialize for PlainValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::Object(fields) if fields.contains_key("__bytes_encoded__") => fields
-                .get("data")
-                .unwrap_or(&Value::Null)
-                .serialize(serializer),
+            Value::Object(fields) if fields.contains_key("__bytes_encoded__") => {
+                fields.get("data").unwrap_or(&Value::Null).serialize(serializer)
+            }
             Value::Object(fields) => PlainBytes(fields).serialize(serializer),
             Value::Array(items) => serializer.collect_seq(items.iter().map(PlainValue)),
             other => other.serialize(serializer),
@@ -422,26 +377,15 @@ fn json_text(json: &Value) -> String {
 struct PythonStyle;
 
 impl serde_json::ser::Formatter for PythonStyle {
-    fn begin_array_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
+    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
         writer.write_all(if first { b"" } else { b", " })
     }
 
-    fn begin_object_key<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> std::io::Result<()> {
+    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
         writer.write_all(if first { b"" } else { b", " })
     }
 
-    fn begin_object_value<W: ?Sized + std::io::Write>(
-        &mut self,
-        writer: &mut W,
-    ) -> std::io::Result<()> {
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
         writer.write_all(b": ")
     }
 
@@ -475,14 +419,10 @@ mod tests {
     use crate::turns::outgoing;
 
     fn sent(content: &Value, json_as_text: bool) -> Value {
-        let message: Message =
-            serde_json::from_value(json!({"role": "user", "content": content})).unwrap();
+        let message: Message = serde_json::from_value(json!({"role": "user", "content": content})).unwrap();
         let messages = [Arc::new(message)];
         let turns = outgoing(&messages, ReasoningReplay::All, None);
-        let style = ResultStyle {
-            status: false,
-            json_as_text,
-        };
+        let style = ResultStyle { status: false, json_as_text };
         let mut turn = serde_json::to_value(TurnJson(&turns[0], style)).unwrap();
         turn["content"].take()
     }

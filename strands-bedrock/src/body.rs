@@ -21,19 +21,11 @@ pub(crate) struct ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(body: SdkBody, idle: Duration) -> Self {
-        Self {
-            body: Box::pin(body),
-            idle,
-            silence: Box::pin(sleep(idle)),
-            waiting: false,
-        }
+        Self { body: Box::pin(body), idle, silence: Box::pin(sleep(idle)), waiting: false }
     }
 
     /// The next bytes, or `None` at the end.
-    pub(crate) fn poll_bytes(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, ModelError>>> {
+    pub(crate) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
         loop {
             match self.body.as_mut().poll_frame(context) {
                 Poll::Ready(frame) => {
@@ -70,10 +62,7 @@ impl ResponseBody {
         while let Some(bytes) = std::future::poll_fn(|context| self.poll_bytes(context)).await {
             let bytes = bytes?;
             if whole.len().saturating_add(bytes.len()) > limit {
-                return Err(ModelError::ResponseTooLarge {
-                    limit,
-                    details: Box::default(),
-                });
+                return Err(ModelError::ResponseTooLarge { limit, details: Box::default() });
             }
             whole.extend_from_slice(&bytes);
         }

@@ -177,10 +177,7 @@ impl BedrockModelBuilder {
     }
 
     /// Words at which the model stops.
-    pub fn stop_sequences(
-        mut self,
-        sequences: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
+    pub fn stop_sequences(mut self, sequences: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.stop_sequences = Some(sequences.into_iter().map(Into::into).collect());
         self
     }
@@ -217,37 +214,22 @@ impl BedrockModelBuilder {
     ///     .additional_request_field("anthropic_beta", json!(["interleaved-thinking-2025-05-14"]));
     /// # let _ = builder;
     /// ```
-    pub fn additional_request_field(
-        mut self,
-        name: impl Into<String>,
-        value: impl Into<Value>,
-    ) -> Self {
-        self.settings
-            .additional_request_fields
-            .insert(name.into(), value.into());
+    pub fn additional_request_field(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.settings.additional_request_fields.insert(name.into(), value.into());
         self
     }
 
     /// Several fields for the model itself, as [`additional_request_field`](Self::additional_request_field) takes them.
-    pub fn additional_request_fields(
-        mut self,
-        fields: impl IntoIterator<Item = (impl Into<String>, Value)>,
-    ) -> Self {
+    pub fn additional_request_fields(mut self, fields: impl IntoIterator<Item = (impl Into<String>, Value)>) -> Self {
         for (name, value) in fields {
-            self.settings
-                .additional_request_fields
-                .insert(name.into(), value);
+            self.settings.additional_request_fields.insert(name.into(), value);
         }
         self
     }
 
     /// Fields of the model's own answer to hand through, as JSON pointers such as `/stop_sequence`.
-    pub fn additional_response_field_paths(
-        mut self,
-        paths: impl IntoIterator<Item = impl Into<String>>,
-    ) -> Self {
-        self.settings.additional_response_field_paths =
-            paths.into_iter().map(Into::into).collect();
+    pub fn additional_response_field_paths(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.additional_response_field_paths = paths.into_iter().map(Into::into).collect();
         self
     }
 
@@ -328,16 +310,9 @@ impl BedrockModelBuilder {
         };
         let known_as = self.base_model.as_deref().unwrap_or(&self.model_id);
         let capabilities = capabilities::of(known_as);
-        let region = shared
-            .client
-            .config()
-            .region()
-            .map(|region| region.as_ref().to_owned());
+        let region = shared.client.config().region().map(|region| region.as_ref().to_owned());
         Ok(BedrockModel::new(Inner {
-            context: CallContext {
-                model_id: self.model_id,
-                region,
-            },
+            context: CallContext { model_id: self.model_id, region },
             base_model: self.base_model,
             capabilities,
             context_window: self.context_window.or(capabilities.context_window),
@@ -361,16 +336,9 @@ impl BedrockModelBuilder {
         {
             return Err(BedrockBuildError::InvalidEndpoint);
         }
-        for (field, value) in [
-            ("temperature", self.settings.temperature),
-            ("top_p", self.settings.top_p),
-        ] {
+        for (field, value) in [("temperature", self.settings.temperature), ("top_p", self.settings.top_p)] {
             if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
-                return Err(BedrockBuildError::InvalidNumber {
-                    field,
-                    value,
-                    expected: "from 0 to 1",
-                });
+                return Err(BedrockBuildError::InvalidNumber { field, value, expected: "from 0 to 1" });
             }
         }
         if self.settings.extra.contains_key("modelId") {
@@ -382,10 +350,7 @@ impl BedrockModelBuilder {
 }
 
 fn is_endpoint(url: &str) -> bool {
-    let Some(rest) = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"))
-    else {
+    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
         return false;
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();

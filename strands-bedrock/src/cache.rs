@@ -18,10 +18,7 @@ pub(crate) fn tools_point(config: Option<&CacheConfig>) -> Option<Option<&str>> 
 #[derive(Debug, PartialEq)]
 pub(crate) enum OutSystem<'a> {
     Text(&'a str),
-    CachePoint {
-        kind: &'a str,
-        ttl: Option<&'a str>,
-    },
+    CachePoint { kind: &'a str, ttl: Option<&'a str> },
 }
 
 /// The system prompt with its point.
@@ -44,14 +41,9 @@ pub(crate) fn system<'a>(
     let Some(config) = config else {
         return out;
     };
-    let has_point = out
-        .iter()
-        .any(|block| matches!(block, OutSystem::CachePoint { .. }));
+    let has_point = out.iter().any(|block| matches!(block, OutSystem::CachePoint { .. }));
     if config.system != CacheSection::Off && !out.is_empty() && !has_point {
-        out.push(OutSystem::CachePoint {
-            kind: "default",
-            ttl: None,
-        });
+        out.push(OutSystem::CachePoint { kind: "default", ttl: None });
     }
     let ttl = system_ttl(config, has_tools);
     for block in &mut out {
@@ -94,10 +86,7 @@ pub(crate) fn messages<'a>(turns: &mut Vec<OutTurn<'a>>, config: &'a CacheConfig
 
 /// One point in the last user message: where the caller put it, else at the end.
 fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
-    let point = || OutBlock::CachePoint {
-        kind: Cow::Borrowed("default"),
-        ttl: ttl.map(Cow::Borrowed),
-    };
+    let point = || OutBlock::CachePoint { kind: Cow::Borrowed("default"), ttl: ttl.map(Cow::Borrowed) };
     let placed = content.iter().position(OutBlock::is_cache_point);
     content.retain(|block| !block.is_cache_point());
     if content.is_empty() {
@@ -112,10 +101,7 @@ fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
             }
             at
         }
-        _ => content
-            .iter()
-            .position(OutBlock::is_non_pdf_document)
-            .unwrap_or(content.len()),
+        _ => content.iter().position(OutBlock::is_non_pdf_document).unwrap_or(content.len()),
     };
     // Before the first block there is nothing to cache.
     if at > 0 {
@@ -127,9 +113,7 @@ fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
 mod tests {
     use std::sync::Arc;
 
-    use strands_core::message::{
-        CachePoint, ContentBlock, DocumentBlock, DocumentFormat, Message,
-    };
+    use strands_core::message::{CachePoint, ContentBlock, DocumentBlock, DocumentFormat, Message};
 
     use super::*;
     use crate::capabilities::ReasoningReplay;
@@ -170,11 +154,7 @@ mod tests {
                     '.'
                 }
                 OutBlock::Own(block) => match &**block {
-                    ContentBlock::Document(document)
-                        if document.format == Some(DocumentFormat::Pdf) =>
-                    {
-                        'p'
-                    }
+                    ContentBlock::Document(document) if document.format == Some(DocumentFormat::Pdf) => 'p',
                     ContentBlock::Document(_) => 'd',
                     _ => 't',
                 },
@@ -193,10 +173,7 @@ mod tests {
         assert_eq!(placed(vec![text(), document(Pdf)]), "tp.");
         assert_eq!(placed(vec![text(), document(Md), text()]), "t.dt");
         assert_eq!(placed(vec![document(Md), text()]), "dt");
-        assert_eq!(
-            placed(vec![text(), document(Md), document(Md), point(), text()]),
-            "t.ddt"
-        );
+        assert_eq!(placed(vec![text(), document(Md), document(Md), point(), text()]), "t.ddt");
         assert_eq!(placed(vec![document(Md), point(), text()]), "dt");
         assert_eq!(placed(vec![document(Md), text(), point(), text()]), "dt.t");
     }
@@ -212,17 +189,9 @@ mod tests {
             }
         };
         assert_eq!(ttl(&CacheConfig::new(), true), Some(None));
-        assert_eq!(
-            ttl(&CacheConfig::new().ttl("1h"), true),
-            Some(Some("1h".to_owned()))
-        );
-        assert_eq!(
-            ttl(&CacheConfig::new().system(CacheSection::Off), true),
-            None
-        );
-        let shorter_tools = CacheConfig::new()
-            .ttl("1h")
-            .tools(CacheSection::Ttl("5m".to_owned()));
+        assert_eq!(ttl(&CacheConfig::new().ttl("1h"), true), Some(Some("1h".to_owned())));
+        assert_eq!(ttl(&CacheConfig::new().system(CacheSection::Off), true), None);
+        let shorter_tools = CacheConfig::new().ttl("1h").tools(CacheSection::Ttl("5m".to_owned()));
         assert_eq!(ttl(&shorter_tools, true), Some(None));
         assert_eq!(ttl(&shorter_tools, false), Some(Some("1h".to_owned())));
 
@@ -233,13 +202,7 @@ mod tests {
         ];
         let config = CacheConfig::new().ttl("1h");
         assert_eq!(system(&own, Some(&config), false).len(), 3);
-        assert_eq!(
-            system(&own, Some(&config), false)[1],
-            OutSystem::CachePoint {
-                kind: "default",
-                ttl: Some("5m")
-            }
-        );
+        assert_eq!(system(&own, Some(&config), false)[1], OutSystem::CachePoint { kind: "default", ttl: Some("5m") });
         assert!(system(&[], Some(&config), false).is_empty());
     }
 }

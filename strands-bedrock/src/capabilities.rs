@@ -61,40 +61,21 @@ const OTHER: Capabilities = Capabilities {
 };
 
 /// A model whose id does not even say whose it is, such as an application inference profile.
-const UNKNOWN: Capabilities = Capabilities {
-    reasoning: ReasoningReplay::All,
-    ..OTHER
-};
+const UNKNOWN: Capabilities = Capabilities { reasoning: ReasoningReplay::All, ..OTHER };
 
-const CLAUDE: Capabilities = Capabilities {
-    tool_result_status: true,
-    reasoning: ReasoningReplay::Signed,
-    automatic_caching: true,
-    ..OTHER
-};
+const CLAUDE: Capabilities =
+    Capabilities { tool_result_status: true, reasoning: ReasoningReplay::Signed, automatic_caching: true, ..OTHER };
 
-const NOVA: Capabilities = Capabilities {
-    json_results_as_text: true,
-    ..OTHER
-};
+const NOVA: Capabilities = Capabilities { json_results_as_text: true, ..OTHER };
 
-const NO_THOUGHTS: Capabilities = Capabilities {
-    reasoning: ReasoningReplay::RedactedOnly,
-    ..OTHER
-};
+const NO_THOUGHTS: Capabilities = Capabilities { reasoning: ReasoningReplay::RedactedOnly, ..OTHER };
 
 const fn window(tokens: u64, capabilities: Capabilities) -> Capabilities {
-    Capabilities {
-        context_window: Some(tokens),
-        ..capabilities
-    }
+    Capabilities { context_window: Some(tokens), ..capabilities }
 }
 
 const fn uncounted(capabilities: Capabilities) -> Capabilities {
-    Capabilities {
-        counts_tokens: false,
-        ..capabilities
-    }
+    Capabilities { counts_tokens: false, ..capabilities }
 }
 
 /// Base models by the beginning of their id; the longest beginning that fits wins.
@@ -103,22 +84,10 @@ const TABLE: &[(&str, Capabilities)] = &[
     ("amazon.nova-", NOVA),
     ("amazon.nova-2-lite", window(1_000_000, NOVA)),
     ("amazon.nova-2-pro", window(1_000_000, NOVA)),
-    (
-        "amazon.nova-lite",
-        Capabilities {
-            reasoning: ReasoningReplay::RedactedOnly,
-            ..window(300_000, NOVA)
-        },
-    ),
+    ("amazon.nova-lite", Capabilities { reasoning: ReasoningReplay::RedactedOnly, ..window(300_000, NOVA) }),
     ("amazon.nova-micro", window(128_000, NOVA)),
     ("amazon.nova-premier", window(1_000_000, NOVA)),
-    (
-        "amazon.nova-pro",
-        Capabilities {
-            reasoning: ReasoningReplay::RedactedOnly,
-            ..window(300_000, NOVA)
-        },
-    ),
+    ("amazon.nova-pro", Capabilities { reasoning: ReasoningReplay::RedactedOnly, ..window(300_000, NOVA) }),
     ("amazon.titan", uncounted(OTHER)),
     ("anthropic.", CLAUDE),
     ("anthropic.claude-3", window(200_000, CLAUDE)),
@@ -136,13 +105,7 @@ const TABLE: &[(&str, Capabilities)] = &[
     ("anthropic.claude-sonnet-4-6", window(1_000_000, CLAUDE)),
     ("anthropic.claude-sonnet-5", window(1_000_000, CLAUDE)),
     ("cohere.", uncounted(OTHER)),
-    (
-        "deepseek.",
-        uncounted(Capabilities {
-            reasoning: ReasoningReplay::Nothing,
-            ..OTHER
-        }),
-    ),
+    ("deepseek.", uncounted(Capabilities { reasoning: ReasoningReplay::Nothing, ..OTHER })),
     ("google.", OTHER),
     ("google.gemma", NO_THOUGHTS),
     ("luma.", OTHER),
@@ -237,11 +200,7 @@ mod tests {
             "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-20250514-v1:0",
             "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-20250514-v1:0",
         ] {
-            assert_eq!(
-                base_model(id),
-                Some("anthropic.claude-sonnet-4-20250514-v1:0"),
-                "{id}"
-            );
+            assert_eq!(base_model(id), Some("anthropic.claude-sonnet-4-20250514-v1:0"), "{id}");
             assert_eq!(of(id).context_window, Some(1_000_000), "{id}");
         }
         let custom = "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-lite-v1:0:300k/abc";
@@ -258,19 +217,10 @@ mod tests {
 
     #[test]
     fn the_longest_name_wins() {
-        assert_eq!(
-            of("anthropic.claude-opus-4-7").context_window,
-            Some(1_000_000)
-        );
-        assert_eq!(
-            of("anthropic.claude-opus-4-1-20250805-v1:0").context_window,
-            Some(200_000)
-        );
+        assert_eq!(of("anthropic.claude-opus-4-7").context_window, Some(1_000_000));
+        assert_eq!(of("anthropic.claude-opus-4-1-20250805-v1:0").context_window, Some(200_000));
         assert_eq!(of("openai.gpt-5.4-mini").context_window, Some(272_000));
-        assert_eq!(
-            of("us.amazon.nova-2-lite-v1:0").reasoning,
-            ReasoningReplay::Unsigned
-        );
+        assert_eq!(of("us.amazon.nova-2-lite-v1:0").reasoning, ReasoningReplay::Unsigned);
     }
 
     #[test]
@@ -282,13 +232,7 @@ mod tests {
         assert_eq!(takes("us.anthropic.claude-opus-5"), [true, false, true]);
         assert_eq!(takes("us.amazon.nova-pro-v1:0"), [false, false, true]);
         assert_eq!(takes("us.deepseek.r1-v1:0"), [false, false, false]);
-        assert_eq!(
-            takes("openai.gpt-oss-120b-1:0"),
-            [false, true, true]
-        );
-        assert_eq!(
-            takes("arn:aws:bedrock:us-east-1:1:application-inference-profile/x"),
-            [true, true, true]
-        );
+        assert_eq!(takes("openai.gpt-oss-120b-1:0"), [false, true, true]);
+        assert_eq!(takes("arn:aws:bedrock:us-east-1:1:application-inference-profile/x"), [true, true, true]);
     }
 }

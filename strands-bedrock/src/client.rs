@@ -13,9 +13,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_bedrockruntime::Client;
-use aws_sdk_bedrockruntime::config::{
-    Builder, SharedHttpClient, StalledStreamProtectionConfig, Token,
-};
+use aws_sdk_bedrockruntime::config::{Builder, SharedHttpClient, StalledStreamProtectionConfig, Token};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use secrecy::{ExposeSecret, SecretString};
@@ -73,12 +71,7 @@ static CLIENTS: Mutex<VecDeque<Known>> = Mutex::new(VecDeque::new());
 
 impl Connection {
     fn is_same(&self, other: &Self) -> bool {
-        let key = |connection: &Self| {
-            connection
-                .api_key
-                .as_ref()
-                .map(|key| key.expose_secret().to_owned())
-        };
+        let key = |connection: &Self| connection.api_key.as_ref().map(|key| key.expose_secret().to_owned());
         self.region == other.region
             && self.endpoint_url == other.endpoint_url
             && self.connect_timeout == other.connect_timeout
@@ -94,20 +87,14 @@ impl Connection {
         }
         let made = Arc::new(self.connect().await);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let other = clients
-            .iter()
-            .find(|known| known.connection.is_same(&self) && known.environment == environment);
+        let other = clients.iter().find(|known| known.connection.is_same(&self) && known.environment == environment);
         if let Some(other) = other {
             return Arc::clone(&other.shared);
         }
         if clients.len() >= MOST_CLIENTS {
             clients.pop_front();
         }
-        clients.push_back(Known {
-            connection: self,
-            environment,
-            shared: Arc::clone(&made),
-        });
+        clients.push_back(Known { connection: self, environment, shared: Arc::clone(&made) });
         made
     }
 
@@ -119,17 +106,12 @@ impl Connection {
             .or_else(Region::new(DEFAULT_REGION))
             .region()
             .await;
-        let plain = self
-            .endpoint_url
-            .as_ref()
-            .is_some_and(|url| url.starts_with("http://"));
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region)
-            .http_client(if plain {
-                PLAIN_HTTP.clone()
-            } else {
-                HTTP.clone()
-            });
+        let plain = self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(if plain {
+            PLAIN_HTTP.clone()
+        } else {
+            HTTP.clone()
+        });
         if self.api_key.is_some() {
             loader = loader.no_credentials();
         }
@@ -173,14 +155,8 @@ impl Connection {
                 .auth_scheme_preference(["httpBearerAuth".into()]);
         }
         let patience = Patience {
-            connect: self
-                .connect_timeout
-                .or_else(|| given?.connect_timeout())
-                .unwrap_or(DEFAULT_CONNECT),
-            idle: self
-                .idle_timeout
-                .or_else(|| given?.read_timeout())
-                .unwrap_or(DEFAULT_IDLE),
+            connect: self.connect_timeout.or_else(|| given?.connect_timeout()).unwrap_or(DEFAULT_CONNECT),
+            idle: self.idle_timeout.or_else(|| given?.read_timeout()).unwrap_or(DEFAULT_IDLE),
         };
         let timeouts = given
             .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
@@ -194,11 +170,7 @@ impl Connection {
             // A model that thinks is slow, not stalled; silence has its own timeout.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Shared {
-            client: Client::from_conf(config),
-            memory: Memory::default(),
-            patience,
-        }
+        Shared { client: Client::from_conf(config), memory: Memory::default(), patience }
     }
 }
 
@@ -217,11 +189,8 @@ fn app_name() -> Option<AppName> {
 
 /// One pool of connections for every client of the process.
 static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 });
 
 /// The same for endpoints without TLS, which need no certificates to be loaded.
-static PLAIN_HTTP: LazyLock<SharedHttpClient> =
-    LazyLock::new(|| aws_smithy_http_client::Builder::new().build_http());
+static PLAIN_HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| aws_smithy_http_client::Builder::new().build_http());

@@ -45,36 +45,23 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
     let mut events = vec![StreamEvent::start()];
     let mut tool = facts.text_is_call_of.as_deref();
     for (index, block) in response.output.message.content.into_iter().enumerate() {
-        let is_bedrocks_own = block
-            .pointer("/toolUse/type")
-            .is_some_and(|kind| kind == "server_tool_use");
+        let is_bedrocks_own = block.pointer("/toolUse/type").is_some_and(|kind| kind == "server_tool_use");
         if !is_bedrocks_own {
             let block = serde_json::from_value(block).map_err(malformed)?;
             block_events(index, block, &mut tool, &mut events);
         }
     }
-    let redaction = facts
-        .redaction
-        .event(response.trace.as_ref(), Some(&response.stop_reason));
+    let redaction = facts.redaction.event(response.trace.as_ref(), Some(&response.stop_reason));
     events.push(StreamEvent::MessageStop {
         stop_reason: response.stop_reason,
         additional_model_response_fields: response.additional_model_response_fields,
     });
     events.extend(redaction);
-    events.push(StreamEvent::Metadata {
-        usage: response.usage,
-        metrics: response.metrics,
-        trace: response.trace,
-    });
+    events.push(StreamEvent::Metadata { usage: response.usage, metrics: response.metrics, trace: response.trace });
     Ok(events)
 }
 
-fn block_events(
-    index: usize,
-    block: ContentBlock,
-    tool: &mut Option<&str>,
-    events: &mut Vec<StreamEvent>,
-) {
+fn block_events(index: usize, block: ContentBlock, tool: &mut Option<&str>, events: &mut Vec<StreamEvent>) {
     match block {
         ContentBlock::Text(text) => match tool.take() {
             Some(tool) => {
@@ -88,15 +75,11 @@ fn block_events(
             events.push(StreamEvent::tool_use(index, start));
             events.push(StreamEvent::tool_input(index, call.input.to_string()));
         }
-        ContentBlock::Reasoning(reasoning) => events.extend(
-            reasoning_pieces(reasoning).map(|piece| StreamEvent::reasoning(index, piece)),
-        ),
+        ContentBlock::Reasoning(reasoning) => {
+            events.extend(reasoning_pieces(reasoning).map(|piece| StreamEvent::reasoning(index, piece)))
+        }
         ContentBlock::Citations(citations) => {
-            let text: String = citations
-                .content
-                .into_iter()
-                .map(|part| part.text)
-                .collect();
+            let text: String = citations.content.into_iter().map(|part| part.text).collect();
             events.push(StreamEvent::text(index, text));
             for citation in citations.citations {
                 events.push(StreamEvent::citation(index, citation));
@@ -111,13 +94,8 @@ fn block_events(
 fn reasoning_pieces(reasoning: ReasoningContent) -> impl Iterator<Item = ReasoningDelta> {
     let words = reasoning.reasoning_text.map(|words| {
         let signature = words.signature.filter(|signature| !signature.is_empty());
-        [
-            Some(ReasoningDelta::Text(words.text)),
-            signature.map(ReasoningDelta::Signature),
-        ]
+        [Some(ReasoningDelta::Text(words.text)), signature.map(ReasoningDelta::Signature)]
     });
-    let redacted = reasoning
-        .redacted_content
-        .map(ReasoningDelta::RedactedContent);
+    let redacted = reasoning.redacted_content.map(ReasoningDelta::RedactedContent);
     words.into_iter().flatten().flatten().chain(redacted)
 }

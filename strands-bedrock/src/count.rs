@@ -25,36 +25,20 @@ struct Count {
 /// # Errors
 ///
 /// [`ModelError::InvalidRequest`] for content that has no JSON.
-pub(crate) async fn count_tokens(
-    inner: &Inner,
-    request: &ModelRequest<'_>,
-) -> Result<u64, ModelError> {
+pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> Result<u64, ModelError> {
     let model_id = &inner.context.model_id;
     let memory = &inner.shared.memory;
-    if !inner.native_token_count
-        || !inner.capabilities.counts_tokens
-        || !memory.counts_tokens(model_id)
-    {
+    if !inner.native_token_count || !inner.capabilities.counts_tokens || !memory.counts_tokens(model_id) {
         return Ok(estimate_tokens(request));
     }
-    let body = Body::new(
-        request,
-        &inner.settings,
-        &inner.capabilities,
-        &Variant::default(),
-        false,
-    )
-    .count_tokens()?;
+    let body = Body::new(request, &inner.settings, &inner.capabilities, &Variant::default(), false).count_tokens()?;
     let mut counted = ask(inner, body.clone(), &inner.context).await;
     // Profiles are not always known to the counter, the model behind them is.
     if let Err(Some(refusal)) = &counted
         && refusal.message.contains(NOT_COUNTED)
         && let Some(base) = capabilities::base_model(model_id).filter(|base| base != model_id)
     {
-        let context = CallContext {
-            model_id: base.to_owned(),
-            region: inner.context.region.clone(),
-        };
+        let context = CallContext { model_id: base.to_owned(), region: inner.context.region.clone() };
         counted = ask(inner, body, &context).await;
     }
     match counted {
@@ -70,18 +54,13 @@ pub(crate) async fn count_tokens(
 
 async fn ask(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64, Option<Refusal>> {
     let shared = &inner.shared;
-    let answer = exchange(
-        &shared.client,
-        Operation::CountTokens,
-        body,
-        shared.patience,
-        context,
-    )
-    .await
-    .map_err(|failure| match failure {
-        Failure::Refused(refusal) => Some(refusal),
-        Failure::Failed(_) => None,
-    })?;
+    let answer =
+        exchange(&shared.client, Operation::CountTokens, body, shared.patience, context).await.map_err(|failure| {
+            match failure {
+                Failure::Refused(refusal) => Some(refusal),
+                Failure::Failed(_) => None,
+            }
+        })?;
     let body = answer.body.read(ANSWER_LIMIT).await.map_err(|_| None)?;
     let count: Count = serde_json::from_slice(&body).map_err(|_| None)?;
     Ok(count.input_tokens)

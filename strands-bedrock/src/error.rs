@@ -49,17 +49,8 @@ pub(crate) struct CallContext {
 }
 
 impl CallContext {
-    fn error(
-        &self,
-        advice: Option<&'static str>,
-        source: Option<Box<dyn StdError + Send + Sync>>,
-    ) -> BedrockCallError {
-        BedrockCallError {
-            model_id: self.model_id.clone(),
-            region: self.region.clone(),
-            advice,
-            source,
-        }
+    fn error(&self, advice: Option<&'static str>, source: Option<Box<dyn StdError + Send + Sync>>) -> BedrockCallError {
+        BedrockCallError { model_id: self.model_id.clone(), region: self.region.clone(), advice, source }
     }
 }
 
@@ -77,17 +68,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     /// From an error response. The code stands in a header, or in the body.
-    pub(crate) fn from_response(
-        status: u16,
-        header: impl Fn(&str) -> Option<String>,
-        body: &[u8],
-    ) -> Self {
+    pub(crate) fn from_response(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
         let json: Option<Value> = serde_json::from_slice(body).ok();
         let field = |names: [&str; 2]| {
             let json = json.as_ref()?;
-            names
-                .iter()
-                .find_map(|name| json.get(*name).and_then(Value::as_str))
+            names.iter().find_map(|name| json.get(*name).and_then(Value::as_str))
         };
         let code = header("x-amzn-errortype")
             .or_else(|| field(["__type", "code"]).map(str::to_owned))
@@ -98,8 +83,7 @@ impl Refusal {
             message: field(["message", "Message"]).unwrap_or_default().to_owned(),
             body: String::from_utf8_lossy(body).into_owned(),
             request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")),
-            retry_after: header("retry-after")
-                .and_then(|value| parse_retry_after(&value, SystemTime::now())),
+            retry_after: header("retry-after").and_then(|value| parse_retry_after(&value, SystemTime::now())),
         }
     }
 
@@ -144,21 +128,14 @@ impl Refusal {
         let details = details.boxed();
         let retry_after = self.retry_after;
         match kind {
-            Kind::Throttled => ModelError::Throttled {
-                retry_after,
-                details,
-            },
-            Kind::Overloaded => ModelError::Overloaded {
-                retry_after,
-                details,
-            },
+            Kind::Throttled => ModelError::Throttled { retry_after, details },
+            Kind::Overloaded => ModelError::Overloaded { retry_after, details },
             Kind::Transport => ModelError::Transport { details },
             Kind::ContextOverflow => ModelError::ContextOverflow { details },
             Kind::Authentication => ModelError::Authentication { details },
             Kind::InvalidRequest => ModelError::InvalidRequest { details },
             Kind::Protocol => ModelError::Protocol {
-                what: "the response is neither an answer nor an error that Bedrock knows"
-                    .to_owned(),
+                what: "the response is neither an answer nor an error that Bedrock knows".to_owned(),
                 details,
             },
         }
@@ -166,16 +143,10 @@ impl Refusal {
 
     fn kind(&self) -> Kind {
         let code = self.code.as_deref().unwrap_or_default();
-        if matches!(
-            code,
-            "ThrottlingException" | "TooManyRequestsException" | "Throttling" | "RequestLimitExceeded"
-        ) {
+        if matches!(code, "ThrottlingException" | "TooManyRequestsException" | "Throttling" | "RequestLimitExceeded") {
             return Kind::Throttled;
         }
-        if OVERFLOW
-            .iter()
-            .any(|words| self.message.contains(words) || self.body.contains(words))
-        {
+        if OVERFLOW.iter().any(|words| self.message.contains(words) || self.body.contains(words)) {
             return Kind::ContextOverflow;
         }
         match code {
@@ -235,9 +206,8 @@ impl Refusal {
                 );
             }
         }
-        (kind == Kind::Authentication).then_some(
-            "check the credentials (environment, profile, or `api_key`), what they may do, and the region",
-        )
+        (kind == Kind::Authentication)
+            .then_some("check the credentials (environment, profile, or `api_key`), what they may do, and the region")
     }
 }
 
@@ -272,9 +242,7 @@ fn plain_code(code: &str) -> &str {
 fn capitalised(code: &str) -> String {
     let code = plain_code(code);
     let mut letters = code.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_ascii_uppercase().to_string() + letters.as_str()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 /// Seconds, or a date.
@@ -295,26 +263,18 @@ pub(crate) struct Patience {
 }
 
 /// From a call that got no response: the connection, the time, or the credentials failed.
-pub(crate) fn from_sdk<E, R>(
-    error: SdkError<E, R>,
-    patience: Patience,
-    context: &CallContext,
-) -> ModelError
+pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>, patience: Patience, context: &CallContext) -> ModelError
 where
     E: StdError + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let (timed_out, io) = match &error {
         SdkError::TimeoutError(_) => (true, false),
-        SdkError::DispatchFailure(failure) => {
-            (failure.is_timeout(), failure.is_io() || failure.is_user())
-        }
+        SdkError::DispatchFailure(failure) => (failure.is_timeout(), failure.is_io() || failure.is_user()),
         _ => (false, false),
     };
     let words = chain(&error);
-    let credentials = words
-        .iter()
-        .any(|words| CREDENTIALS.iter().any(|each| words.contains(each)));
+    let credentials = words.iter().any(|words| CREDENTIALS.iter().any(|each| words.contains(each)));
     let with = |advice: Option<&'static str>, error: SdkError<E, R>| {
         let details = ErrorDetails::new().with_source(context.error(advice, Some(Box::new(error))));
         details.boxed()
@@ -322,7 +282,9 @@ where
     if credentials {
         return ModelError::Authentication {
             details: with(
-                Some("no credentials: set AWS_PROFILE, AWS_ACCESS_KEY_ID or AWS_BEARER_TOKEN_BEDROCK, or use `api_key`"),
+                Some(
+                    "no credentials: set AWS_PROFILE, AWS_ACCESS_KEY_ID or AWS_BEARER_TOKEN_BEDROCK, or use `api_key`",
+                ),
                 error,
             ),
         };
@@ -330,26 +292,18 @@ where
     if timed_out {
         let connecting = words.iter().any(|words| words.contains("connect timeout"));
         return ModelError::Timeout {
-            after: if connecting {
-                patience.connect
-            } else {
-                patience.idle
-            },
+            after: if connecting { patience.connect } else { patience.idle },
             details: with(None, error),
         };
     }
     match &error {
-        SdkError::ConstructionFailure(_) => ModelError::InvalidRequest {
-            details: with(None, error),
-        },
+        SdkError::ConstructionFailure(_) => ModelError::InvalidRequest { details: with(None, error) },
         SdkError::DispatchFailure(_) if !io && words.iter().any(|w| w.contains("endpoint")) => {
             ModelError::InvalidRequest {
                 details: with(Some("there is no such endpoint: check `region` and `endpoint_url`"), error),
             }
         }
-        _ => ModelError::Transport {
-            details: with(None, error),
-        },
+        _ => ModelError::Transport { details: with(None, error) },
     }
 }
 
@@ -374,20 +328,14 @@ mod tests {
     use super::*;
 
     fn context() -> CallContext {
-        CallContext {
-            model_id: "m".to_owned(),
-            region: Some("us-east-1".to_owned()),
-        }
+        CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()) }
     }
 
     fn refused(status: u16, code: &str, message: &str) -> ModelError {
         let body = serde_json::json!({"message": message}).to_string();
         Refusal::from_response(
             status,
-            |name| {
-                (name == "x-amzn-errortype")
-                    .then(|| format!("{code}:http://internal.amazon.com/coral/"))
-            },
+            |name| (name == "x-amzn-errortype").then(|| format!("{code}:http://internal.amazon.com/coral/")),
             body.as_bytes(),
         )
         .into_error(&context())
@@ -430,11 +378,7 @@ mod tests {
 
     #[test]
     fn the_model_and_the_region_stand_in_the_source_and_the_words_in_the_body() {
-        let error = refused(
-            400,
-            "ValidationException",
-            "The provided model identifier is invalid.",
-        );
+        let error = refused(400, "ValidationException", "The provided model identifier is invalid.");
         let source = StdError::source(&error).unwrap().to_string();
         assert!(source.contains("`m` in us-east-1"), "{source}");
         assert!(source.contains("check its spelling"), "{source}");
@@ -448,14 +392,8 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         assert_eq!(parse_retry_after("7", now), Some(Duration::from_secs(7)));
         assert_eq!(parse_retry_after("0.5", now), Some(Duration::from_millis(500)));
-        assert_eq!(
-            parse_retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now),
-            Some(Duration::from_secs(10))
-        );
-        assert_eq!(
-            parse_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now),
-            Some(Duration::ZERO)
-        );
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(Duration::from_secs(10)));
+        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
         for bad in ["soon", "-1", "NaN", "inf"] {
             assert_eq!(parse_retry_after(bad, now), None, "{bad}");
         }

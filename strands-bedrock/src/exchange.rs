@@ -10,8 +10,8 @@ use aws_sdk_bedrockruntime::config::interceptors::{
 };
 use aws_sdk_bedrockruntime::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_bedrockruntime::error::BoxError;
-use aws_smithy_types::body::SdkBody;
 use aws_sdk_bedrockruntime::{Client, types};
+use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use strands_core::model::ModelError;
 
@@ -51,10 +51,7 @@ pub(crate) async fn exchange(
     patience: Patience,
     context: &CallContext,
 ) -> Result<Answer, Failure> {
-    let swap = Swap(Arc::new(Slot {
-        body: body.into(),
-        response: Mutex::new(None),
-    }));
+    let swap = Swap(Arc::new(Slot { body: body.into(), response: Mutex::new(None) }));
     let slot = Arc::clone(&swap.0);
     let model_id = &context.model_id;
     // What the SDK makes of the response it is left with says nothing; its failures before there was one do.
@@ -80,9 +77,7 @@ pub(crate) async fn exchange(
         Operation::CountTokens => client
             .count_tokens()
             .model_id(model_id)
-            .input(types::CountTokensInput::Converse(
-                types::ConverseTokensRequest::builder().build(),
-            ))
+            .input(types::CountTokensInput::Converse(types::ConverseTokensRequest::builder().build()))
             .customize()
             .interceptor(swap)
             .send()
@@ -90,29 +85,20 @@ pub(crate) async fn exchange(
             .err()
             .map(|error| from_sdk(error, patience, context)),
     };
-    let response = slot
-        .response
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let response = slot.response.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut response) = response else {
-        return Err(Failure::Failed(failed.unwrap_or_else(|| {
-            ModelError::protocol("the AWS SDK returned without a response")
-        })));
+        return Err(Failure::Failed(
+            failed.unwrap_or_else(|| ModelError::protocol("the AWS SDK returned without a response")),
+        ));
     };
     let body = ResponseBody::new(response.take_body(), patience.idle);
     let header = |name: &str| response.headers().get(name).map(str::to_owned);
     let status = response.status().as_u16();
     if response.status().is_success() {
-        return Ok(Answer {
-            body,
-            request_id: header("x-amzn-requestid"),
-        });
+        return Ok(Answer { body, request_id: header("x-amzn-requestid") });
     }
     let body = body.read_error(ERROR_LIMIT).await;
-    Err(Failure::Refused(Refusal::from_response(
-        status, header, &body,
-    )))
+    Err(Failure::Refused(Refusal::from_response(status, header, &body)))
 }
 
 /// Puts our body into the request and takes the response out.
@@ -157,11 +143,7 @@ impl Intercept for Swap {
         let response = context.response_mut();
         let nothing = HttpResponse::new(response.status(), SdkBody::from("{}"));
         let taken = std::mem::replace(response, nothing);
-        *self
-            .0
-            .response
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(taken);
+        *self.0.response.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         Ok(())
     }
 }

@@ -43,10 +43,7 @@ pub(crate) fn latest_said(messages: &[Arc<Message>]) -> Option<&Message> {
         .rev()
         .find(|message| {
             message.role == Role::User
-                && message
-                    .content
-                    .iter()
-                    .any(|block| matches!(block, ContentBlock::Text(_) | ContentBlock::Image(_)))
+                && message.content.iter().any(|block| matches!(block, ContentBlock::Text(_) | ContentBlock::Image(_)))
         })
         .map(|message| &**message)
 }
@@ -72,15 +69,8 @@ fn is_readable(block: &ContentBlock) -> bool {
 impl Redaction {
     /// What to replace, if the guardrail blocked anything. Masked text was replaced by Bedrock already and stays; where
     /// there is no trace, the stop reason has to do.
-    pub(crate) fn event(
-        &self,
-        trace: Option<&Value>,
-        stop_reason: Option<&StopReason>,
-    ) -> Option<StreamEvent> {
-        let blocked = match trace
-            .and_then(|trace| trace.get("guardrail"))
-            .filter(|trace| !trace.is_null())
-        {
+    pub(crate) fn event(&self, trace: Option<&Value>, stop_reason: Option<&StopReason>) -> Option<StreamEvent> {
+        let blocked = match trace.and_then(|trace| trace.get("guardrail")).filter(|trace| !trace.is_null()) {
             Some(guardrail) => ["inputAssessment", "outputAssessments"]
                 .into_iter()
                 .filter_map(|side| guardrail.get(side))
@@ -135,10 +125,7 @@ mod tests {
 
     #[test]
     fn both_sides_are_redacted_by_one_event() {
-        let redaction = Redaction {
-            output: true,
-            ..Redaction::default()
-        };
+        let redaction = Redaction { output: true, ..Redaction::default() };
         assert_eq!(
             redaction.event(None, Some(&StopReason::GuardrailIntervened)),
             Some(StreamEvent::RedactContent {
@@ -146,13 +133,7 @@ mod tests {
                 redact_assistant_content_message: Some("[Assistant output redacted.]".to_owned()),
             })
         );
-        let nothing = Redaction {
-            input: false,
-            ..Redaction::default()
-        };
-        assert_eq!(
-            nothing.event(None, Some(&StopReason::GuardrailIntervened)),
-            None
-        );
+        let nothing = Redaction { input: false, ..Redaction::default() };
+        assert_eq!(nothing.event(None, Some(&StopReason::GuardrailIntervened)), None);
     }
 }

@@ -60,15 +60,11 @@ const MOST_MODELS: usize = 256;
 const MOST_SCHEMAS: usize = 64;
 
 /// Refusals that mean that the model can't be forced to call a tool.
-const NO_FORCED_CHOICE: [&str; 2] = [
-    r#"tool_choice: type "tool" and "any" are not supported"#,
-    "doesn't support the toolConfig.toolChoice",
-];
+const NO_FORCED_CHOICE: [&str; 2] =
+    [r#"tool_choice: type "tool" and "any" are not supported"#, "doesn't support the toolConfig.toolChoice"];
 /// Refusals that mean that the model's answer can't be made to fit a schema.
-const NO_NATIVE_OUTPUT: [&str; 2] = [
-    "doesn't support the outputConfig field",
-    "output_config.format: Extra inputs are not permitted",
-];
+const NO_NATIVE_OUTPUT: [&str; 2] =
+    ["doesn't support the outputConfig field", "output_config.format: Extra inputs are not permitted"];
 /// Refusals that mean that the model's answer can't be made to fit this schema.
 const REFUSED_SCHEMA: [&str; 4] = [
     "output_config.format.schema",
@@ -76,8 +72,7 @@ const REFUSED_SCHEMA: [&str; 4] = [
     "Schema is too complex",
     "Citations cannot be enabled when output format is set",
 ];
-const TOOL_RESULT_TURN: &str =
-    "Conversation blocks and tool result blocks cannot be provided in the same turn.";
+const TOOL_RESULT_TURN: &str = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
 const STALE_THINKING: &str = "bound to a different conversation";
 const THINKING_BETA: &str = "thinking-binding-controls-2026-08-01";
 
@@ -114,10 +109,7 @@ impl Memory {
         }
         let says = |words: &[&str]| words.iter().any(|words| refusal.message.contains(words));
         if says(&[TOOL_RESULT_TURN]) && !sent.separate_tool_results {
-            return Some(Variant {
-                separate_tool_results: true,
-                ..sent
-            });
+            return Some(Variant { separate_tool_results: true, ..sent });
         }
         if says(&[STALE_THINKING]) && !sent.drop_stale_thinking {
             let mut fields = settings.additional_request_fields.clone();
@@ -126,10 +118,7 @@ impl Memory {
                 return None;
             }
             self.learn(model_id, |learned| learned.drop_stale_thinking = true);
-            return Some(Variant {
-                drop_stale_thinking: true,
-                ..sent
-            });
+            return Some(Variant { drop_stale_thinking: true, ..sent });
         }
         match sent.mechanism {
             Mechanism::Forced if is_forced(request.tool_choice) && says(&NO_FORCED_CHOICE) => {
@@ -141,10 +130,7 @@ impl Memory {
             }
             Mechanism::Native if says(&NO_NATIVE_OUTPUT) => {
                 self.learn(model_id, |learned| learned.no_native_output = true);
-                Some(Variant {
-                    mechanism: Mechanism::Auto,
-                    ..sent
-                })
+                Some(Variant { mechanism: Mechanism::Auto, ..sent })
             }
             Mechanism::Native if says(&REFUSED_SCHEMA) => {
                 self.learn(model_id, |learned| {
@@ -154,10 +140,7 @@ impl Memory {
                         learned.refused_schemas.push(schema_key(name, schema));
                     }
                 });
-                Some(Variant {
-                    mechanism: Mechanism::Auto,
-                    ..sent
-                })
+                Some(Variant { mechanism: Mechanism::Auto, ..sent })
             }
             _ => None,
         }
@@ -178,9 +161,7 @@ impl Memory {
     /// Whether counting is worth a request.
     pub(crate) fn counts_tokens(&self, model_id: &str) -> bool {
         let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        models
-            .get(model_id)
-            .is_none_or(|learned| !learned.no_token_count)
+        models.get(model_id).is_none_or(|learned| !learned.no_token_count)
     }
 
     fn learn<T>(&self, model_id: &str, lesson: impl FnOnce(&mut Learned) -> T) -> T {
@@ -198,11 +179,7 @@ fn weaker(learned: &Learned, request: &ModelRequest<'_>) -> Mechanism {
             native_output::output_config(name, schema).is_some()
                 && !learned.refused_schemas.contains(&schema_key(name, schema))
         });
-    if native {
-        Mechanism::Native
-    } else {
-        Mechanism::Auto
-    }
+    if native { Mechanism::Native } else { Mechanism::Auto }
 }
 
 fn schema_key(name: &str, schema: &Value) -> String {
@@ -217,10 +194,7 @@ pub(crate) fn drop_stale_thinking(fields: &mut Map<String, Value>) -> bool {
     if thinking.contains_key("block_binding") {
         return false;
     }
-    thinking.insert(
-        "block_binding".to_owned(),
-        json!({"prefix_mismatch_behavior": "drop_block"}),
-    );
+    thinking.insert("block_binding".to_owned(), json!({"prefix_mismatch_behavior": "drop_block"}));
     let mut betas = match fields.get("anthropic_beta") {
         Some(Value::Array(betas)) => betas.clone(),
         _ => Vec::new(),

@@ -41,6 +41,6 @@ pub use builder::{BedrockBuildError, BedrockModelBuilder};
 pub use error::BedrockCallError;
 pub use model::BedrockModel;
 pub use settings::{
-    CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace,
-    ServiceTier, ToolResultStatusPolicy,
+    CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace, ServiceTier,
+    ToolResultStatusPolicy,
 };

@@ -62,9 +62,7 @@ impl BedrockModel {
     }
 
     pub(crate) fn new(inner: Inner) -> Self {
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -74,11 +72,7 @@ impl BedrockModel {
 
 impl Inner {
     /// Sends a request, changed where Bedrock refuses it for a reason that we can do something about.
-    async fn ask(
-        &self,
-        request: &ModelRequest<'_>,
-        operation: Operation,
-    ) -> Result<(Answer, Variant), ModelError> {
+    async fn ask(&self, request: &ModelRequest<'_>, operation: Operation) -> Result<(Answer, Variant), ModelError> {
         let model_id = &self.context.model_id;
         let memory = &self.shared.memory;
         let mut variant = memory.variant(model_id, request);
@@ -88,12 +82,10 @@ impl Inner {
                     memory.succeeded(model_id, variant);
                     return Ok((answer, variant));
                 }
-                Err(refusal) => {
-                    match memory.remedy(model_id, request, &self.settings, variant, &refusal) {
-                        Some(changed) => variant = changed,
-                        None => return Err(refusal.into_error(&self.context)),
-                    }
-                }
+                Err(refusal) => match memory.remedy(model_id, request, &self.settings, variant, &refusal) {
+                    Some(changed) => variant = changed,
+                    None => return Err(refusal.into_error(&self.context)),
+                },
             }
         }
         match self.send(request, operation, &variant).await? {
@@ -109,24 +101,9 @@ impl Inner {
         variant: &Variant,
     ) -> Result<Result<Answer, crate::error::Refusal>, ModelError> {
         let streaming = operation == Operation::ConverseStream;
-        let body = Body::new(
-            request,
-            &self.settings,
-            &self.capabilities,
-            variant,
-            streaming,
-        )
-        .converse()?;
+        let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming).converse()?;
         let shared = &self.shared;
-        match exchange(
-            &shared.client,
-            operation,
-            body,
-            shared.patience,
-            &self.context,
-        )
-        .await
-        {
+        match exchange(&shared.client, operation, body, shared.patience, &self.context).await {
             Ok(answer) => Ok(Ok(answer)),
             Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
             Err(Failure::Failed(error)) => Err(error),
@@ -147,11 +124,7 @@ impl Model for BedrockModel {
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let inner = &self.inner;
         let started = Instant::now();
-        let operation = if inner.streaming {
-            Operation::ConverseStream
-        } else {
-            Operation::Converse
-        };
+        let operation = if inner.streaming { Operation::ConverseStream } else { Operation::Converse };
         let (answer, variant) = inner.ask(&request, operation).await?;
         let text_is_call_of = (variant.mechanism == Mechanism::Native)
             .then(|| forced_tool(&request))

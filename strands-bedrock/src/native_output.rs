@@ -20,33 +20,18 @@ fn is_expressible(schema: &Value, depth: usize) -> bool {
     let (Value::Object(node), Some(depth)) = (schema, depth.checked_sub(1)) else {
         return false;
     };
-    let closed = matches!(
-        node.get("additionalProperties"),
-        None | Some(Value::Null | Value::Bool(false))
-    );
-    let typed = ["type", "anyOf", "oneOf", "allOf", "$ref"]
-        .iter()
-        .any(|key| node.contains_key(*key));
-    if !closed
-        || !typed
-        || node.contains_key("prefixItems")
-        || node.contains_key("patternProperties")
-    {
+    let closed = matches!(node.get("additionalProperties"), None | Some(Value::Null | Value::Bool(false)));
+    let typed = ["type", "anyOf", "oneOf", "allOf", "$ref"].iter().any(|key| node.contains_key(*key));
+    if !closed || !typed || node.contains_key("prefixItems") || node.contains_key("patternProperties") {
         return false;
     }
     let maps = ["properties", "$defs", "definitions"]
         .iter()
         .filter_map(|key| node.get(*key)?.as_object())
         .flat_map(Map::values);
-    let lists = ["anyOf", "oneOf", "allOf"]
-        .iter()
-        .filter_map(|key| node.get(*key)?.as_array())
-        .flatten();
+    let lists = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| node.get(*key)?.as_array()).flatten();
     let items = node.get("items").filter(|items| items.is_object());
-    maps.chain(lists)
-        .chain(items)
-        .filter(|child| child.is_object())
-        .all(|child| is_expressible(child, depth))
+    maps.chain(lists).chain(items).filter(|child| child.is_object()).all(|child| is_expressible(child, depth))
 }
 
 /// The schema in the subset that is accepted. What has no place there is told to the model in the description.
@@ -88,9 +73,7 @@ fn convert(schema: &Value) -> Option<Value> {
             }
         }
         Some("string") => {
-            let known = rest.get("format").and_then(Value::as_str).is_some_and(|f| {
-                FORMATS.contains(&f)
-            });
+            let known = rest.get("format").and_then(Value::as_str).is_some_and(|f| FORMATS.contains(&f));
             if known && let Some(format) = rest.shift_remove("format") {
                 node.insert("format".to_owned(), format);
             }
@@ -125,9 +108,8 @@ fn convert(schema: &Value) -> Option<Value> {
     Some(Value::Object(node))
 }
 
-const FORMATS: [&str; 10] = [
-    "date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid",
-];
+const FORMATS: [&str; 10] =
+    ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
 
 fn convert_all(schemas: &Map<String, Value>) -> Option<Value> {
     schemas

@@ -1,7 +1,6 @@
 //! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
 //! comes first and the conversation last, so that each body begins with the bytes of the one before.
 
-
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -37,9 +36,10 @@ impl<'a> Body<'a> {
         variant: &Variant,
         streaming: bool,
     ) -> Self {
-        let cache = settings.cache.as_ref().filter(|cache| {
-            cache.strategy == CacheStrategy::Anthropic || capabilities.automatic_caching
-        });
+        let cache = settings
+            .cache
+            .as_ref()
+            .filter(|cache| cache.strategy == CacheStrategy::Anthropic || capabilities.automatic_caching);
         let choice = request.tool_choice.filter(|_| !variant.relaxes_choice());
         let tool_config = tool_config(request, settings, cache, choice);
         let system = cache::system(request.system, cache, tool_config.is_some());
@@ -98,19 +98,12 @@ impl<'a> Body<'a> {
             converse: CountJson<'b, 'a>,
         }
         let converse = CountJson(self);
-        serde_json::to_vec(&Count {
-            input: Input { converse },
-        })
-        .map_err(unwritable)
+        serde_json::to_vec(&Count { input: Input { converse } }).map_err(unwritable)
     }
 }
 
 fn unwritable(error: serde_json::Error) -> ModelError {
-    ModelError::InvalidRequest {
-        details: strands_core::model::ErrorDetails::new()
-            .with_source(error)
-            .boxed(),
-    }
+    ModelError::InvalidRequest { details: strands_core::model::ErrorDetails::new().with_source(error).boxed() }
 }
 
 fn tool_config<'a>(
@@ -127,19 +120,11 @@ fn tool_config<'a>(
     } else {
         return None;
     };
-    Some(ToolConfig {
-        tools,
-        cache: cache::tools_point(cache),
-        choice,
-    })
+    Some(ToolConfig { tools, cache: cache::tools_point(cache), choice })
 }
 
 /// `additionalModelRequestFields`. Bedrock refuses thinking together with a forced tool.
-fn additional_fields(
-    settings: &Settings,
-    choice: Option<&ToolChoice>,
-    variant: &Variant,
-) -> Map<String, Value> {
+fn additional_fields(settings: &Settings, choice: Option<&ToolChoice>, variant: &Variant) -> Map<String, Value> {
     let mut fields = settings.additional_request_fields.clone();
     if is_forced(choice) {
         fields.shift_remove("thinking");
@@ -155,11 +140,7 @@ pub(crate) fn is_forced(choice: Option<&ToolChoice>) -> bool {
 }
 
 /// `outputConfig`, where text that fits a tool's schema stands in for a call that can't be forced.
-fn native_output(
-    request: &ModelRequest<'_>,
-    settings: &Settings,
-    variant: &Variant,
-) -> Option<Value> {
+fn native_output(request: &ModelRequest<'_>, settings: &Settings, variant: &Variant) -> Option<Value> {
     if variant.mechanism != Mechanism::Native {
         return None;
     }
@@ -183,10 +164,7 @@ pub(crate) fn forced_tool<'a>(request: &ModelRequest<'a>) -> Option<(&'a str, &'
         _ => false,
     });
     let only = candidates.next()?;
-    candidates
-        .next()
-        .is_none()
-        .then_some((only.name.as_str(), &only.input_schema))
+    candidates.next().is_none().then_some((only.name.as_str(), &only.input_schema))
 }
 
 struct ConverseJson<'b, 'a>(&'b Body<'a>);
@@ -194,10 +172,7 @@ struct ConverseJson<'b, 'a>(&'b Body<'a>);
 impl Serialize for ConverseJson<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let body = self.0;
-        let mut fields = Fields {
-            map: serializer.serialize_map(None)?,
-            extra: &body.settings.extra,
-        };
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &body.settings.extra };
         if let Some(tools) = &body.tool_config {
             fields.put("toolConfig", tools)?;
         }
@@ -211,10 +186,7 @@ impl Serialize for ConverseJson<'_, '_> {
             fields.put("additionalModelResponseFieldPaths", paths)?;
         }
         if let Some(guardrail) = &body.settings.guardrail {
-            fields.put(
-                "guardrailConfig",
-                &GuardrailJson::new(guardrail, body.streaming),
-            )?;
+            fields.put("guardrailConfig", &GuardrailJson::new(guardrail, body.streaming))?;
         }
         if let Some(tier) = body.settings.service_tier {
             fields.put("serviceTier", &json!({"type": tier.as_str()}))?;

@@ -13,9 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use strands_core::message::{Citation, Role};
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{
-    ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
-};
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use tokio::time::Instant;
 
 use crate::error::{CallContext, Refusal};
@@ -48,13 +46,7 @@ pub(crate) struct AnswerStream {
 
 impl AnswerStream {
     pub(crate) fn new(answer: Answer, facts: CallFacts) -> Self {
-        Self {
-            answer,
-            buffer: BytesMut::new(),
-            reader: EventReader::new(facts),
-            next: None,
-            done: false,
-        }
+        Self { answer, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
     }
 
     /// A frame out of the buffer, if there is a whole one.
@@ -67,16 +59,11 @@ impl AnswerStream {
         // The length is believed only if its own checksum is right, and bounded before anything is kept for it.
         let (lengths, checksum) = prelude.split_at(PRELUDE - 4);
         if crc32fast::hash(lengths).to_be_bytes() != *checksum {
-            return Err(ModelError::protocol(
-                "a frame of the stream has a wrong checksum over its lengths",
-            ));
+            return Err(ModelError::protocol("a frame of the stream has a wrong checksum over its lengths"));
         }
         let limit = self.reader.facts.max_bytes;
         if length > limit.saturating_add(FRAME_OVERHEAD) {
-            return Err(ModelError::ResponseTooLarge {
-                limit,
-                details: Box::default(),
-            });
+            return Err(ModelError::ResponseTooLarge { limit, details: Box::default() });
         }
         if self.buffer.len() < length {
             return Ok(None);
@@ -95,9 +82,7 @@ impl AnswerStream {
                 return Poll::Ready(Some(Ok(event)));
             }
             if let Some(frame) = self.frame()? {
-                let (first, second) = self
-                    .reader
-                    .read(&frame, self.answer.request_id.as_deref())?;
+                let (first, second) = self.reader.read(&frame, self.answer.request_id.as_deref())?;
                 self.next = second;
                 match first {
                     Some(event) => return Poll::Ready(Some(Ok(event))),
@@ -203,14 +188,11 @@ impl EventReader {
             }
             Some("error") => {
                 let message = header(":error-message");
-                let refusal =
-                    Refusal::from_frame(header(":error-code"), message, payload, request_id);
+                let refusal = Refusal::from_frame(header(":error-code"), message, payload, request_id);
                 return Err(refusal.into_error(&self.facts.context));
             }
             _ => {
-                return Err(ModelError::protocol(
-                    "a frame of the stream does not say whether it is an event",
-                ));
+                return Err(ModelError::protocol("a frame of the stream does not say whether it is an event"));
             }
         }
         match header(":event-type").unwrap_or_default() {
@@ -261,10 +243,7 @@ impl EventReader {
     }
 
     fn delta(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
-        let Delta {
-            content_block_index: index,
-            delta,
-        } = parse("contentBlockDelta", payload)?;
+        let Delta { content_block_index: index, delta } = parse("contentBlockDelta", payload)?;
         if self.passed_over.contains(&index) {
             return Ok((None, None));
         }
@@ -317,9 +296,7 @@ impl EventReader {
         let redaction = if self.redacted {
             None
         } else {
-            self.facts
-                .redaction
-                .event(metadata.trace.as_ref(), self.stop_reason.as_ref())
+            self.facts.redaction.event(metadata.trace.as_ref(), self.stop_reason.as_ref())
         };
         self.redacted = true;
         self.complete = self.stop_reason.is_some();
@@ -328,11 +305,7 @@ impl EventReader {
             let first = self.first_content?.duration_since(self.facts.started);
             u64::try_from(first.as_millis()).ok()
         });
-        let event = StreamEvent::Metadata {
-            usage: metadata.usage,
-            metrics,
-            trace: metadata.trace,
-        };
+        let event = StreamEvent::Metadata { usage: metadata.usage, metrics, trace: metadata.trace };
         match redaction {
             Some(redaction) => (Some(redaction), Some(event)),
             None => (Some(event), None),
@@ -351,10 +324,7 @@ impl EventReader {
         self.first_content.get_or_insert_with(Instant::now);
         self.bytes = self.bytes.saturating_add(by);
         if self.bytes > self.facts.max_bytes {
-            return Err(ModelError::ResponseTooLarge {
-                limit: self.facts.max_bytes,
-                details: Box::default(),
-            });
+            return Err(ModelError::ResponseTooLarge { limit: self.facts.max_bytes, details: Box::default() });
         }
         Ok(())
     }
@@ -364,10 +334,7 @@ impl EventReader {
 const MOST_PASSED_OVER: usize = 10_000;
 
 pub(crate) fn decode_base64(text: &str) -> Result<bytes::Bytes, ModelError> {
-    STANDARD
-        .decode(text)
-        .map(Into::into)
-        .map_err(|_| ModelError::protocol("encrypted thoughts are not base64"))
+    STANDARD.decode(text).map(Into::into).map_err(|_| ModelError::protocol("encrypted thoughts are not base64"))
 }
 
 fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelError> {

@@ -21,20 +21,11 @@ struct TranslatedStrict(Arc<Translated>);
 pub(crate) fn translated(specs: &ToolSpecs, strict: bool) -> Arc<Translated> {
     if strict {
         let strict = specs.translated(|specs| {
-            TranslatedStrict(Arc::new(Translated(
-                specs.iter().filter_map(|spec| entry(spec, true)).collect(),
-            )))
+            TranslatedStrict(Arc::new(Translated(specs.iter().filter_map(|spec| entry(spec, true)).collect())))
         });
         Arc::clone(&strict.0)
     } else {
-        specs.translated(|specs| {
-            Translated(
-                specs
-                    .iter()
-                    .filter_map(|spec| entry(spec, spec.strict))
-                    .collect(),
-            )
-        })
+        specs.translated(|specs| Translated(specs.iter().filter_map(|spec| entry(spec, spec.strict)).collect()))
     }
 }
 
@@ -72,9 +63,7 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
         tool_spec: Spec {
             name: &spec.name,
             description: &spec.description,
-            input_schema: Schema {
-                json: strict_schema.as_ref().unwrap_or(&spec.input_schema),
-            },
+            input_schema: Schema { json: strict_schema.as_ref().unwrap_or(&spec.input_schema) },
             strict,
         },
     };
@@ -99,11 +88,8 @@ impl Serialize for ToolConfig<'_> {
             tools: Tools<'a>,
             tool_choice: &'a ToolChoice,
         }
-        Wire {
-            tools: Tools(&self.tools.0, self.cache),
-            tool_choice: self.choice.unwrap_or(&ToolChoice::Auto {}),
-        }
-        .serialize(serializer)
+        Wire { tools: Tools(&self.tools.0, self.cache), tool_choice: self.choice.unwrap_or(&ToolChoice::Auto {}) }
+            .serialize(serializer)
     }
 }
 
@@ -116,12 +102,12 @@ impl Serialize for Tools<'_> {
         enum Item<'a> {
             Tool(&'a RawValue),
             #[serde(rename_all = "camelCase")]
-            Point { cache_point: PointJson<'a> },
+            Point {
+                cache_point: PointJson<'a>,
+            },
         }
         let tools = self.0.iter().map(|tool| Item::Tool(tool));
-        let point = self.1.map(|ttl| Item::Point {
-            cache_point: PointJson("default", ttl),
-        });
+        let point = self.1.map(|ttl| Item::Point { cache_point: PointJson("default", ttl) });
         serializer.collect_seq(tools.chain(point))
     }
 }
@@ -130,12 +116,7 @@ impl Serialize for Tools<'_> {
 /// that have keywords beside them, as strict tools want it.
 fn strict_schema(schema: &Value) -> Value {
     let mut strict = schema.clone();
-    Strict {
-        root: schema,
-        inside: Vec::new(),
-        copies: 0,
-    }
-    .apply(&mut strict);
+    Strict { root: schema, inside: Vec::new(), copies: 0 }.apply(&mut strict);
     strict
 }
 
@@ -162,9 +143,7 @@ impl Strict<'_> {
                 }
             }
         }
-        if node.get("type").and_then(Value::as_str) == Some("object")
-            && !node.contains_key("additionalProperties")
-        {
+        if node.get("type").and_then(Value::as_str) == Some("object") && !node.contains_key("additionalProperties") {
             node.insert("additionalProperties".to_owned(), Value::Bool(false));
         }
         if let Some(items) = node.get_mut("items") {
@@ -193,9 +172,7 @@ impl Strict<'_> {
         if self.inside.iter().any(|outer| outer == reference) {
             return false;
         }
-        let referred = reference
-            .strip_prefix('#')
-            .and_then(|pointer| self.root.pointer(pointer));
+        let referred = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
         let Some(Value::Object(referred)) = referred else {
             return false;
         };
@@ -236,33 +213,16 @@ mod tests {
         assert_eq!(leg["additionalProperties"], json!(false));
         assert!(leg.get("$ref").is_none());
         assert_eq!(strict["properties"]["plain"], json!({"$ref": "#/$defs/Leg"}));
-        assert_eq!(
-            strict["properties"]["open"]["additionalProperties"],
-            json!({"type": "string"})
-        );
-        assert_eq!(
-            strict["properties"]["list"]["items"]["additionalProperties"],
-            json!(false)
-        );
-        assert_eq!(
-            strict["properties"]["either"]["anyOf"][0]["additionalProperties"],
-            json!(false)
-        );
+        assert_eq!(strict["properties"]["open"]["additionalProperties"], json!({"type": "string"}));
+        assert_eq!(strict["properties"]["list"]["items"]["additionalProperties"], json!(false));
+        assert_eq!(strict["properties"]["either"]["anyOf"][0]["additionalProperties"], json!(false));
     }
 
     #[test]
     fn tools_are_translated_once() {
-        let specs: ToolSpecs = [ToolSpec::new("look", "Looks.", json!({"type": "object"}))]
-            .into_iter()
-            .collect();
-        assert!(Arc::ptr_eq(
-            &translated(&specs, false),
-            &translated(&specs, false)
-        ));
-        assert!(Arc::ptr_eq(
-            &translated(&specs, true),
-            &translated(&specs, true)
-        ));
+        let specs: ToolSpecs = [ToolSpec::new("look", "Looks.", json!({"type": "object"}))].into_iter().collect();
+        assert!(Arc::ptr_eq(&translated(&specs, false), &translated(&specs, false)));
+        assert!(Arc::ptr_eq(&translated(&specs, true), &translated(&specs, true)));
     }
 
     #[test]
@@ -273,11 +233,7 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let config = ToolConfig {
-            tools: translated(&specs, false),
-            cache: Some(Some("1h")),
-            choice: None,
-        };
+        let config = ToolConfig { tools: translated(&specs, false), cache: Some(Some("1h")), choice: None };
         assert_eq!(
             serde_json::to_value(&config).unwrap(),
             json!({"tools": [

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use strands_core::message::{
-    ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent,
-};
+use strands_core::message::{ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent};
 use strands_core::model::outgoing_content;
 
 use crate::capabilities::ReasoningReplay;
@@ -28,10 +26,7 @@ pub(crate) enum OutBlock<'a> {
     /// A block of the conversation that the guardrail is to look at.
     Guarded(Cow<'a, ContentBlock>),
     /// A point up to which Bedrock may cache.
-    CachePoint {
-        kind: Cow<'a, str>,
-        ttl: Option<Cow<'a, str>>,
-    },
+    CachePoint { kind: Cow<'a, str>, ttl: Option<Cow<'a, str>> },
     /// Words of ours.
     Words(&'static str),
 }
@@ -68,10 +63,7 @@ pub(crate) fn outgoing<'a>(
                 .map(|block| out_block(names.fix(block)))
                 .map(|block| if guard { guardrail::guarded(block) } else { block })
                 .collect();
-            (!content.is_empty()).then_some(OutTurn {
-                role: message.role,
-                content,
-            })
+            (!content.is_empty()).then_some(OutTurn { role: message.role, content })
         })
         .collect()
 }
@@ -80,11 +72,7 @@ fn out_block(block: Cow<'_, ContentBlock>) -> OutBlock<'_> {
     match block {
         Cow::Borrowed(ContentBlock::CachePoint(point)) => OutBlock::CachePoint {
             kind: Cow::Borrowed(&point.kind),
-            ttl: point
-                .ttl
-                .as_deref()
-                .filter(|ttl| !ttl.is_empty())
-                .map(Cow::Borrowed),
+            ttl: point.ttl.as_deref().filter(|ttl| !ttl.is_empty()).map(Cow::Borrowed),
         },
         block => OutBlock::Own(block),
     }
@@ -145,10 +133,7 @@ impl DocumentNames {
                 Cow::Owned(ContentBlock::Document(document))
             }
             ContentBlock::ToolResult(result)
-                if result
-                    .content
-                    .iter()
-                    .any(|part| matches!(part, ToolResultContent::Document(_))) =>
+                if result.content.iter().any(|part| matches!(part, ToolResultContent::Document(_))) =>
             {
                 let mut changed = false;
                 let mut result = result.clone();
@@ -160,11 +145,7 @@ impl DocumentNames {
                         changed = true;
                     }
                 }
-                if changed {
-                    Cow::Owned(ContentBlock::ToolResult(result))
-                } else {
-                    block
-                }
+                if changed { Cow::Owned(ContentBlock::ToolResult(result)) } else { block }
             }
             _ => block,
         }
@@ -214,10 +195,7 @@ pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
             && before.content.iter().all(OutBlock::is_tool_result)
             && !after.content.iter().any(OutBlock::is_tool_result)
         {
-            let between = OutTurn {
-                role: Role::Assistant,
-                content: vec![OutBlock::Words("Tool result received.")],
-            };
+            let between = OutTurn { role: Role::Assistant, content: vec![OutBlock::Words("Tool result received.")] };
             turns.insert(at, between);
             at += 1;
         }
@@ -228,12 +206,7 @@ pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
 /// True when the conversation has tool calls or results; Bedrock wants tools declared then.
 pub(crate) fn uses_tools(messages: &[Arc<Message>]) -> bool {
     messages.iter().any(|message| {
-        message.content.iter().any(|block| {
-            matches!(
-                block,
-                ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_)
-            )
-        })
+        message.content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_)))
     })
 }
 
@@ -264,14 +237,8 @@ mod tests {
     #[test]
     fn documents_get_names_that_bedrock_accepts_once() {
         let messages = [
-            Arc::new(Message::new(
-                Role::User,
-                [document("notes"), document("Q3_report.pdf")],
-            )),
-            Arc::new(Message::new(
-                Role::User,
-                [document("notes"), document("a  b"), document("")],
-            )),
+            Arc::new(Message::new(Role::User, [document("notes"), document("Q3_report.pdf")])),
+            Arc::new(Message::new(Role::User, [document("notes"), document("a  b"), document("")])),
         ];
         assert_eq!(
             names(&outgoing(&messages, ReasoningReplay::All, None)),
@@ -281,19 +248,13 @@ mod tests {
 
     #[test]
     fn tool_results_are_separated_from_what_follows() {
-        let results = Arc::new(Message::new(
-            Role::User,
-            [ToolResult::new("1", ToolResultStatus::Success, ["ok"])],
-        ));
+        let results = Arc::new(Message::new(Role::User, [ToolResult::new("1", ToolResultStatus::Success, ["ok"])]));
         let said = Arc::new(Message::user("and then?"));
         let history = [Arc::clone(&said), results, Arc::clone(&said), said];
         let mut turns = outgoing(&history, ReasoningReplay::All, None);
         separate_tool_results(&mut turns);
         let roles: Vec<_> = turns.iter().map(|turn| turn.role).collect();
-        assert_eq!(
-            roles,
-            [Role::User, Role::User, Role::Assistant, Role::User, Role::User]
-        );
+        assert_eq!(roles, [Role::User, Role::User, Role::Assistant, Role::User, Role::User]);
         separate_tool_results(&mut turns);
         assert_eq!(turns.len(), 5, "a second time adds nothing");
     }

@@ -31,9 +31,7 @@ async fn streamed_text_and_a_tool_call() {
     let server = Server::repeat(stream.response()).await;
     let model = model(&server.url()).await;
     let (messages, tools) = (ask("Weather in Oslo?"), weather_tools());
-    let turn = turn(&model, ModelRequest::new(&messages).with_tools(&tools))
-        .await
-        .unwrap();
+    let turn = turn(&model, ModelRequest::new(&messages).with_tools(&tools)).await.unwrap();
     assert_eq!(turn.stop_reason, StopReason::ToolUse);
     assert_eq!(turn.message.text(), "Let me look.");
     let call = turn.message.tool_uses().next().unwrap();
@@ -45,10 +43,7 @@ async fn streamed_text_and_a_tool_call() {
 
     let request = &server.requests()[0];
     assert_eq!(request.method, "POST");
-    assert_eq!(
-        request.path.replace("%3A", ":"),
-        format!("/model/{CLAUDE}/converse-stream")
-    );
+    assert_eq!(request.path.replace("%3A", ":"), format!("/model/{CLAUDE}/converse-stream"));
     assert!(request.sends_credential("authorization", "Bearer test-key"));
     assert!(request.header("user-agent").unwrap().contains("strands-rs"));
     assert_eq!(request.header("content-type"), Some("application/json"));
@@ -89,10 +84,7 @@ async fn thoughts_citations_and_response_fields_are_kept() {
         }));
     let server = Server::repeat(stream.response()).await;
     let turn = answer(&model(&server.url()).await, "hi").await.unwrap();
-    assert_eq!(
-        turn.message.content[0],
-        ContentBlock::Reasoning(ReasoningContent::redacted(vec![1, 2, 3]))
-    );
+    assert_eq!(turn.message.content[0], ContentBlock::Reasoning(ReasoningContent::redacted(vec![1, 2, 3])));
     let ContentBlock::Citations(cited) = &turn.message.content[1] else {
         panic!("{:?}", turn.message.content);
     };
@@ -100,10 +92,7 @@ async fn thoughts_citations_and_response_fields_are_kept() {
     assert_eq!(turn.message.text(), "The sky is blue.");
     assert_eq!(turn.stop_reason, StopReason::StopSequence);
     assert_eq!(turn.response_fields, Some(json!({"stop_sequence": "END"})));
-    assert_eq!(
-        turn.usage,
-        Usage::new(3, 4).with_total(17).with_cache(Some(8), Some(2))
-    );
+    assert_eq!(turn.usage, Usage::new(3, 4).with_total(17).with_cache(Some(8), Some(2)));
 }
 
 #[tokio::test]
@@ -152,10 +141,7 @@ async fn an_answer_in_one_piece_says_the_same() {
     let turn = answer(&model, "hi").await.unwrap();
     assert!(server.requests()[0].path.ends_with("/converse"));
     assert_eq!(turn.message.content.len(), 4);
-    assert_eq!(
-        turn.message.content[0],
-        ContentBlock::Reasoning(ReasoningContent::text("hm", Some("sig".into())))
-    );
+    assert_eq!(turn.message.content[0], ContentBlock::Reasoning(ReasoningContent::text("hm", Some("sig".into()))));
     assert_eq!(turn.message.text(), "Let me look.\nab");
     let call = turn.message.tool_uses().next().unwrap();
     assert_eq!(call.input.to_string(), r#"{"z":1,"a":{"y":2,"b":3}}"#, "keys keep their order");
@@ -170,7 +156,8 @@ fn blocked(action: &str) -> Value {
 }
 
 fn metadata(trace: Option<Value>) -> Value {
-    let mut metadata = json!({"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}, "metrics": {"latencyMs": 1}});
+    let mut metadata =
+        json!({"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}, "metrics": {"latencyMs": 1}});
     if let Some(trace) = trace {
         metadata["trace"] = trace;
     }
@@ -191,11 +178,7 @@ async fn what_a_guardrail_blocks_is_redacted_and_what_it_masks_is_not() {
         let model = builder(&server.url()).guardrail(guardrail).build().await.unwrap();
         let turn = answer(&model, "hi").await.unwrap();
         assert_eq!(turn.stop_reason, StopReason::GuardrailIntervened, "{name}");
-        let (text, user) = if redacted {
-            ("[gone]", Some("[User input redacted.]"))
-        } else {
-            ("{NAME} is here", None)
-        };
+        let (text, user) = if redacted { ("[gone]", Some("[User input redacted.]")) } else { ("{NAME} is here", None) };
         assert_eq!((turn.message.text().as_str(), turn.redact_user.as_deref()), (text, user), "{name}");
     }
 }
@@ -220,7 +203,10 @@ async fn frames_that_are_no_converse_stream_are_protocol_errors() {
     for (name, frame) in [
         ("no JSON", Frame::event("contentBlockDelta", &json!({})).payload("{\"delta\":")),
         ("no message type", Frame { headers: Vec::new(), payload: "{}".into() }),
-        ("bad base64", Frame::event("contentBlockDelta", &json!({"delta": {"reasoningContent": {"redactedContent": "?"}}}))),
+        (
+            "bad base64",
+            Frame::event("contentBlockDelta", &json!({"delta": {"reasoningContent": {"redactedContent": "?"}}})),
+        ),
     ] {
         let stream = ConverseStream::new().text(["half"]).frame(frame);
         let server = Server::repeat(stream.response()).await;

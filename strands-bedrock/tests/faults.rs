@@ -118,8 +118,8 @@ async fn a_stalled_call_ends_when_it_is_dropped() {
 async fn refusals_with_and_without_retry_after() {
     for (status, expected) in [(429, "throttled"), (503, "overloaded")] {
         for (header, wait) in [(None, None), (Some("7"), Some(Duration::from_secs(7))), (Some("soon"), None)] {
-            let mut response = Response::json(status, &json!({"message": "slow down"}))
-                .header("x-amzn-requestid", "req-1");
+            let mut response =
+                Response::json(status, &json!({"message": "slow down"})).header("x-amzn-requestid", "req-1");
             if let Some(header) = header {
                 response = response.header("retry-after", header);
             }
@@ -200,10 +200,8 @@ async fn cut_at(name: &str, stream: &bytes::Bytes, cut: Cut, lengths: Vec<usize>
     let ends = eventstream::frame_ends(stream);
     let (body, cuts) = (stream.clone(), lengths.clone());
     // Each request gets its own length of the body.
-    let server = Server::handler(move |request| {
-        Response::eventstream(body.clone()).cut_at(cuts[request.index], cut)
-    })
-    .await;
+    let server =
+        Server::handler(move |request| Response::eventstream(body.clone()).cut_at(cuts[request.index], cut)).await;
     let (model, messages) = (model(&server.url()).await, ask("hi"));
     for &length in &lengths {
         let (events, error) = events(&model, ModelRequest::new(&messages)).await;
@@ -242,10 +240,7 @@ async fn a_stream_cut_at_every_byte() {
 async fn an_answer_that_is_complete_does_not_need_the_connection_any_more() {
     let stream = small_stream();
     let whole = || Response::eventstream(stream.clone());
-    for response in [
-        whole().cut_at(stream.len(), Cut::Close),
-        whole().stall_at(stream.len()),
-    ] {
+    for response in [whole().cut_at(stream.len(), Cut::Close), whole().stall_at(stream.len())] {
         let server = Server::repeat(response).await;
         let model = builder(&server.url()).idle_timeout(SHORT).build().await.unwrap();
         assert_eq!(answer(&model, "hi").await.unwrap().message.text(), "It is sunny.");
@@ -285,10 +280,7 @@ async fn damaged_frames_are_protocol_errors() {
 async fn what_an_answer_may_hold_is_bounded() {
     const MIB: usize = 1024 * 1024;
     let too_large = |error: ModelError, limit: usize| {
-        assert!(
-            matches!(error, ModelError::ResponseTooLarge { limit: l, .. } if l == limit),
-            "{error:?}"
-        );
+        assert!(matches!(error, ModelError::ResponseTooLarge { limit: l, .. } if l == limit), "{error:?}");
     };
     // 64 MiB of tool input in pieces: the end of the stream is never read.
     let piece = "x".repeat(MIB);

@@ -37,11 +37,7 @@ async fn recorded_answers_mean_what_they_say() {
                 .unwrap();
             let messages = ask("hello");
             let outcome = turn(&model, ModelRequest::new(&messages)).await;
-            assert_eq!(
-                server.requests().last().unwrap().path,
-                exchange.request.path,
-                "{name}"
-            );
+            assert_eq!(server.requests().last().unwrap().path, exchange.request.path, "{name}");
             check(&name, outcome, &Expectation::of(exchange));
             answers += 1;
         }
@@ -66,11 +62,7 @@ fn check(name: &str, outcome: Result<Turn, ModelError>, expected: &Expectation) 
         }
         (outcome, expected) => panic!("{name}: {outcome:?} instead of {expected:?}"),
     };
-    assert_eq!(
-        Some(turn.stop_reason.as_str()),
-        expected.stop_reason.as_deref(),
-        "{name}"
-    );
+    assert_eq!(Some(turn.stop_reason.as_str()), expected.stop_reason.as_deref(), "{name}");
     let usage = expected.usage.unwrap();
     assert_eq!(turn.usage.input_tokens, usage.input, "{name}");
     assert_eq!(turn.usage.output_tokens, usage.output, "{name}");

@@ -90,13 +90,8 @@ async fn the_signature_covers_the_body_that_is_sent() {
         .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
         .build();
     let server = Server::repeat(fine()).await;
-    let model = BedrockModel::builder()
-        .model_id(CLAUDE)
-        .sdk_config(&config)
-        .endpoint_url(server.url())
-        .build()
-        .await
-        .unwrap();
+    let model =
+        BedrockModel::builder().model_id(CLAUDE).sdk_config(&config).endpoint_url(server.url()).build().await.unwrap();
     answer(&model, "sign this").await.unwrap();
 
     let request = &server.requests()[0];
@@ -113,9 +108,10 @@ async fn the_signature_covers_the_body_that_is_sent() {
         .build()
         .unwrap()
         .into();
-    let signed = request.headers.iter().filter(|(name, _)| {
-        ["content-type", "content-length", "x-amz-user-agent"].contains(&name.as_str())
-    });
+    let signed = request
+        .headers
+        .iter()
+        .filter(|(name, _)| ["content-type", "content-length", "x-amz-user-agent"].contains(&name.as_str()));
     let url = format!("{}{}", server.url(), request.path);
     let expected = |body: &[u8]| {
         let signable = SignableRequest::new(
@@ -291,7 +287,8 @@ async fn stale_thoughts_are_dropped_once_bedrock_asks_for_it() {
     for _ in 0..2 {
         answer(&model, "hi").await.unwrap();
     }
-    let fields: Vec<_> = server.requests().iter().map(|request| request.json()["additionalModelRequestFields"].clone()).collect();
+    let fields: Vec<_> =
+        server.requests().iter().map(|request| request.json()["additionalModelRequestFields"].clone()).collect();
     assert_eq!(fields[0], json!({"thinking": {"type": "adaptive"}, "anthropic_beta": ["a-beta"]}));
     let healed = json!({
         "thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}},
@@ -314,13 +311,15 @@ async fn stale_thoughts_are_dropped_once_bedrock_asks_for_it() {
 #[tokio::test]
 async fn a_forced_tool_leaves_thinking_out() {
     let server = Server::repeat(fine()).await;
-    let model = builder(&server.url()).additional_request_field("thinking", json!({"type": "adaptive"})).build().await.unwrap();
+    let model =
+        builder(&server.url()).additional_request_field("thinking", json!({"type": "adaptive"})).build().await.unwrap();
     let (messages, tools) = (ask("hi"), weather_tools());
     for choice in [ToolChoice::Any {}, ToolChoice::Tool { name: "get_weather".into() }, ToolChoice::Auto {}] {
         let request = ModelRequest::new(&messages).with_tools(&tools).with_tool_choice(&choice);
         turn(&model, request).await.unwrap();
     }
-    let sent: Vec<_> = server.requests().iter().map(|request| request.json()["additionalModelRequestFields"].clone()).collect();
+    let sent: Vec<_> =
+        server.requests().iter().map(|request| request.json()["additionalModelRequestFields"].clone()).collect();
     assert_eq!(sent, [Value::Null, Value::Null, json!({"thinking": {"type": "adaptive"}})]);
 }
 
@@ -329,8 +328,11 @@ async fn a_tool_that_can_not_be_forced_is_asked_for_in_weaker_ways() {
     let no_force = "This model doesn't support the toolConfig.toolChoice.any field.";
     let no_native = "This model doesn't support the outputConfig field. Remove outputConfig and try again.";
     let native_answer = ConverseStream::text_turn(r#"{"city": "Oslo"}"#).response();
-    let server = Server::sequence([refusal(no_force), native_answer.clone(), native_answer, refusal(no_native), fine(), fine()]).await;
-    let model = builder(&server.url()).additional_request_field("thinking", json!({"type": "adaptive"})).build().await.unwrap();
+    let server =
+        Server::sequence([refusal(no_force), native_answer.clone(), native_answer, refusal(no_native), fine(), fine()])
+            .await;
+    let model =
+        builder(&server.url()).additional_request_field("thinking", json!({"type": "adaptive"})).build().await.unwrap();
     let (messages, tools) = (ask("hi"), weather_tools());
     let choice = ToolChoice::Tool { name: "get_weather".into() };
     let request = ModelRequest::new(&messages).with_tools(&tools).with_tool_choice(&choice);
@@ -431,7 +433,9 @@ async fn cache_points_follow_the_configuration() {
     let first = Message::new(Role::User, [ContentBlock::text("long"), CachePoint::default().into()]);
     let messages = [Arc::new(first), Arc::new(Message::assistant("ok")), Arc::new(Message::user("go on"))];
     let request = ModelRequest::new(&messages).with_tools(&tools).with_system(&system);
-    for (id, base) in [(CLAUDE, None), (NOVA, None), ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", Some(CLAUDE))] {
+    for (id, base) in
+        [(CLAUDE, None), (NOVA, None), ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", Some(CLAUDE))]
+    {
         let mut builder = builder(&server.url()).model_id(id).cache(cache.clone());
         if let Some(base) = base {
             builder = builder.base_model(base);

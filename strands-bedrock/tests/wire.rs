@@ -17,8 +17,8 @@ use std::sync::Arc;
 use loopback::{builder, events};
 use serde_json::{Map, Value, json};
 use strands_bedrock::{
-    BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode,
-    GuardrailTrace, ServiceTier, ToolResultStatusPolicy,
+    BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace,
+    ServiceTier, ToolResultStatusPolicy,
 };
 use strands_core::message::{Message, SystemBlock};
 use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
@@ -45,10 +45,7 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
 fn the_book_lists_the_same_differences() {
     let page = include_str!("../../docs/src/models/bedrock.md");
     let table = page.split("| difference |").nth(1).unwrap_or_default();
-    let in_book: Vec<_> = table
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .collect();
+    let in_book: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let here: Vec<_> = DIFFERENCES.iter().map(|(name, _)| *name).collect();
     assert_eq!(in_book, here);
 }
@@ -133,18 +130,17 @@ async fn send(capture: &Capture) -> Vec<Request> {
     let reply = if streaming {
         ConverseStream::text_turn("ok").response()
     } else {
-        Response::json(200, &json!({"output": {"message": {"role": "assistant", "content": [{"text": "ok"}]}}, "stopReason": "end_turn"}))
+        Response::json(
+            200,
+            &json!({"output": {"message": {"role": "assistant", "content": [{"text": "ok"}]}}, "stopReason": "end_turn"}),
+        )
     };
     let server = Server::repeat(reply).await;
-    let model = configured(builder(&server.url()).model_id(&capture.model_id), &capture.config)
-        .build()
-        .await
-        .unwrap();
+    let model = configured(builder(&server.url()).model_id(&capture.model_id), &capture.config).build().await.unwrap();
     for theirs in &capture.requests {
         let conversation = Conversation::of(capture, &theirs["body"]);
-        let mut request = ModelRequest::new(&conversation.messages)
-            .with_system(&conversation.system)
-            .with_tools(&conversation.tools);
+        let mut request =
+            ModelRequest::new(&conversation.messages).with_system(&conversation.system).with_tools(&conversation.tools);
         if let Some(choice) = &conversation.choice {
             request = request.with_tool_choice(choice);
         }
@@ -185,9 +181,7 @@ impl Conversation {
         let prompt = case["system_prompt"].as_str().filter(|prompt| !prompt.is_empty());
         Self {
             messages: messages.into_iter().map(Arc::new).collect(),
-            system: system
-                .or_else(|| Some(vec![SystemBlock::from(prompt?)]))
-                .unwrap_or_default(),
+            system: system.or_else(|| Some(vec![SystemBlock::from(prompt?)])).unwrap_or_default(),
             tools,
             choice,
         }
@@ -252,13 +246,12 @@ fn configured(mut builder: BedrockModelBuilder, config: &Value) -> BedrockModelB
 }
 
 fn guardrail(id: &str, version: &str, config: &Map<String, Value>) -> Guardrail {
-    let mut guardrail = Guardrail::new(id, version).trace(
-        match config.get("guardrail_trace").and_then(Value::as_str) {
+    let mut guardrail =
+        Guardrail::new(id, version).trace(match config.get("guardrail_trace").and_then(Value::as_str) {
             Some("enabled_full") => GuardrailTrace::EnabledFull,
             Some("disabled") => GuardrailTrace::Disabled,
             _ => GuardrailTrace::Enabled,
-        },
-    );
+        });
     match config.get("guardrail_stream_processing_mode").and_then(Value::as_str) {
         Some("sync") => guardrail = guardrail.stream_processing_mode(GuardrailStreamMode::Sync),
         Some("async") => guardrail = guardrail.stream_processing_mode(GuardrailStreamMode::Async),

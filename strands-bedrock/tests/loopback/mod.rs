@@ -6,9 +6,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use strands_bedrock::{BedrockModel, BedrockModelBuilder};
 use strands_core::message::Message;
-use strands_core::model::{
-    Model, ModelError, ModelRequest, StreamEvent, ToolSpecs, Turn, TurnBuilder,
-};
+use strands_core::model::{Model, ModelError, ModelRequest, StreamEvent, ToolSpecs, Turn, TurnBuilder};
 use strands_core::tool::ToolSpec;
 
 pub(crate) const CLAUDE: &str = "us.anthropic.claude-sonnet-4-20250514-v1:0";
@@ -16,11 +14,7 @@ pub(crate) const NOVA: &str = "us.amazon.nova-pro-v1:0";
 
 /// A builder for a model at this endpoint, with a key that is none.
 pub(crate) fn builder(endpoint: &str) -> BedrockModelBuilder {
-    BedrockModel::builder()
-        .model_id(CLAUDE)
-        .region("us-east-1")
-        .endpoint_url(endpoint)
-        .api_key("test-key")
+    BedrockModel::builder().model_id(CLAUDE).region("us-east-1").endpoint_url(endpoint).api_key("test-key")
 }
 
 pub(crate) async fn model(endpoint: &str) -> BedrockModel {
@@ -33,17 +27,13 @@ pub(crate) fn ask(text: &str) -> Vec<Arc<Message>> {
 }
 
 pub(crate) fn weather_tools() -> ToolSpecs {
-    let schema = serde_json::json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
-    [ToolSpec::new("get_weather", "The weather in a city.", schema)]
-        .into_iter()
-        .collect()
+    let schema =
+        serde_json::json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    [ToolSpec::new("get_weather", "The weather in a city.", schema)].into_iter().collect()
 }
 
 /// The events of an answer, up to and with the error if there is one.
-pub(crate) async fn events(
-    model: &BedrockModel,
-    request: ModelRequest<'_>,
-) -> (Vec<StreamEvent>, Option<ModelError>) {
+pub(crate) async fn events(model: &BedrockModel, request: ModelRequest<'_>) -> (Vec<StreamEvent>, Option<ModelError>) {
     let mut stream = match model.stream(request).await {
         Ok(stream) => stream,
         Err(error) => return (Vec::new(), Some(error)),
