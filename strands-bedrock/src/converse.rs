@@ -16,8 +16,8 @@ struct Response {
     usage: Usage,
     #[serde(default)]
     metrics: ModelMetrics,
-    additional_model_response_fields: Option<Value>,
-    trace: Option<Value>,
+    additional_model_response_fields: Option<Box<Value>>,
+    trace: Option<Box<Value>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -51,7 +51,7 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
             block_events(index, block, &mut tool, &mut events);
         }
     }
-    let redaction = facts.redaction.event(response.trace.as_ref(), Some(&response.stop_reason));
+    let redaction = facts.redaction.event(response.trace.as_deref(), Some(&response.stop_reason));
     events.push(StreamEvent::MessageStop {
         stop_reason: response.stop_reason,
         additional_model_response_fields: response.additional_model_response_fields,

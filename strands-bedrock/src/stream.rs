@@ -296,7 +296,7 @@ impl EventReader {
         let redaction = if self.redacted {
             None
         } else {
-            self.facts.redaction.event(metadata.trace.as_ref(), self.stop_reason.as_ref())
+            self.facts.redaction.event(metadata.trace.as_deref(), self.stop_reason.as_ref())
         };
         self.redacted = true;
         self.complete = self.stop_reason.is_some();
@@ -422,7 +422,7 @@ struct BlockStop {
 #[serde(rename_all = "camelCase")]
 struct MessageStop {
     stop_reason: StopReason,
-    additional_model_response_fields: Option<Value>,
+    additional_model_response_fields: Option<Box<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -431,5 +431,5 @@ struct Metadata {
     usage: Usage,
     #[serde(default)]
     metrics: ModelMetrics,
-    trace: Option<Value>,
+    trace: Option<Box<Value>>,
 }

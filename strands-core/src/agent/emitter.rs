@@ -19,10 +19,6 @@ impl Slot {
     fn put(&self, event: AgentEvent) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(event);
     }
-
-    fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
-    }
 }
 
 /// The driver's end. Without a listener no event is even made.
@@ -42,10 +38,21 @@ impl Emitter {
         self.0.is_none()
     }
 
+    /// Hands over one event. The caller returns `Pending` next: no waker, since the listener, which polls the driver,
+    /// takes the event before it polls again.
+    pub(crate) fn put(&self, event: AgentEvent) {
+        if let Some(slot) = &self.0 {
+            slot.put(event);
+        }
+    }
+
+    /// Hands over one event and waits until the listener has taken it.
     pub(crate) async fn emit(&self, event: impl FnOnce() -> AgentEvent) {
-        let Some(slot) = &self.0 else { return };
-        slot.put(event());
-        // No waker: the listener takes the event and polls the driver again in its next poll.
-        poll_fn(|_| if slot.is_empty() { Poll::Ready(()) } else { Poll::Pending }).await;
+        if self.is_silent() {
+            return;
+        }
+        self.put(event());
+        let mut taken = false;
+        poll_fn(|_| if std::mem::replace(&mut taken, true) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 }

@@ -35,7 +35,7 @@ pub enum AgentEvent {
     /// A place that the text comes from.
     Citation {
         /// The place.
-        citation: Citation,
+        citation: Box<Citation>,
     },
     /// The model begins a tool call.
     ToolUseStart {

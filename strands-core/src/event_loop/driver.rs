@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -26,7 +27,34 @@ use crate::tool::HostValues;
 const MAX_RESUMES: u32 = 16;
 
 /// Resolves when the invocation is to end now: it was cancelled, or its time is up.
-pub(super) type Stop<'s> = Pin<&'s mut (dyn Future<Output = StopReason> + Send)>;
+pub(super) struct Stop<'s> {
+    cancellation: &'s CancellationToken,
+    reason: Pin<&'s mut (dyn Future<Output = StopReason> + Send)>,
+}
+
+impl Stop<'_> {
+    pub(super) fn as_mut(&mut self) -> Stop<'_> {
+        Stop { cancellation: self.cancellation, reason: self.reason.as_mut() }
+    }
+
+    /// True once the invocation was cancelled. Much cheaper than to poll; whoever looks here must also poll before it
+    /// waits.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
+    pub(super) fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
+        self.reason.as_mut().poll(cx)
+    }
+}
+
+impl Future for Stop<'_> {
+    type Output = StopReason;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<StopReason> {
+        self.poll_stop(cx)
+    }
+}
 
 /// What an invocation was asked for.
 pub(crate) struct Request {
@@ -103,8 +131,8 @@ impl<'a> Driver<'a> {
         // Tools are told to stop when the invocation is dropped, too.
         self.cancellation = request.cancellation.child_token();
         let _stops_tools = self.cancellation.clone().drop_guard();
-        let (cancellation, time) = (request.cancellation, self.limits.time());
-        let stop = async move {
+        let (cancellation, time) = (&request.cancellation, self.limits.time());
+        let reason = async move {
             match time {
                 Some(time) => tokio::select! {
                     () = cancellation.cancelled() => StopReason::Cancelled,
@@ -116,7 +144,8 @@ impl<'a> Driver<'a> {
                 }
             }
         };
-        let mut stop = std::pin::pin!(stop.fuse());
+        let reason = std::pin::pin!(reason.fuse());
+        let mut stop = Stop { cancellation, reason };
 
         self.metrics().begin_invocation();
         let mut prompt = request.prompt;

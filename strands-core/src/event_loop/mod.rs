@@ -3,6 +3,7 @@
 pub(crate) mod driver;
 mod limits;
 mod model_call;
+mod reading;
 mod retry;
 pub(crate) mod run;
 mod tool_call;

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::driver::{Driver, Stop, failed};
+use super::reading::{Ended, Reading};
 use crate::agent::{AgentError, AgentEvent};
 use crate::conversation::Reduction;
 use crate::hook::{AfterModelCall, BeforeModelCall};
 use crate::message::{Message, Role};
 use crate::metrics::Usage;
-use crate::model::{
-    BlockDelta, ModelError, ModelRequest, ReasoningDelta, StopReason, StreamEvent, ToolChoice, Turn, TurnBuilder,
-};
+use crate::model::{ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
 
 /// How often in a row hooks may throw an answer away.
 const MAX_HOOK_RETRIES: u32 = 8;
@@ -190,38 +188,23 @@ impl Driver<'_> {
             tool_choice: choice,
         };
         let began = Instant::now();
-        let mut answer = TurnBuilder::new(shared.max_response_bytes);
+        let answer = TurnBuilder::new(shared.max_response_bytes);
         let opened = tokio::select! {
             biased;
             reason = stop.as_mut() => return stopped(reason, answer),
             opened = shared.model.stream(request) => opened,
         };
-        let mut events = match opened {
+        let events = match opened {
             Ok(events) => events,
             Err(error) => return Attempt::Failed { error, streamed: false, usage: Usage::default() },
         };
-        let mut first_content = None;
-        let mut calls: Vec<(usize, Arc<str>)> = Vec::new();
-        loop {
-            let event = tokio::select! {
-                biased;
-                reason = stop.as_mut() => return stopped(reason, answer),
-                event = events.next() => event,
-            };
-            let pushed = match event {
-                None => break,
-                Some(Ok(event)) => answer.push(&event).map(|()| event),
-                Some(Err(error)) => Err(error),
-            };
-            match pushed {
-                Ok(event) => {
-                    if first_content.is_none() && answer.has_content() {
-                        first_content = Some(began.elapsed());
-                    }
-                    self.tell(event, &mut calls).await;
-                }
-                Err(error) => return broken(error, answer),
-            }
+        let mut reading = Reading::new(events, answer, &self.emitter, began);
+        let ended = reading.read(stop).await;
+        let Reading { answer, first_content, .. } = reading;
+        match ended {
+            Ended::Over => {}
+            Ended::Stopped(reason) => return stopped(reason, answer),
+            Ended::Broken(error) => return broken(error, answer),
         }
         if !answer.is_complete() {
             return broken(ModelError::transport("the stream ended before its stop event"), answer);
@@ -235,38 +218,6 @@ impl Driver<'_> {
             }
             Err(error) => Attempt::Failed { error, streamed, usage },
         }
-    }
-
-    /// Passes a piece of the answer on to whoever listens.
-    async fn tell(&self, event: StreamEvent, calls: &mut Vec<(usize, Arc<str>)>) {
-        if self.emitter.is_silent() {
-            return;
-        }
-        let event = match event {
-            StreamEvent::ContentBlockStart { content_block_index, start } => {
-                let Some(start) = start.tool_use else { return };
-                let tool_use_id: Arc<str> = start.tool_use_id.into();
-                calls.push((content_block_index, Arc::clone(&tool_use_id)));
-                AgentEvent::ToolUseStart { tool_use_id, name: start.name }
-            }
-            StreamEvent::ContentBlockDelta { content_block_index, delta } => match delta {
-                BlockDelta::Text(text) => AgentEvent::TextDelta { text },
-                BlockDelta::ReasoningContent(ReasoningDelta::Text(text)) => AgentEvent::ReasoningDelta { text },
-                BlockDelta::ReasoningContent(_) => return,
-                BlockDelta::Citation(citation) => AgentEvent::Citation { citation },
-                BlockDelta::ToolUse(piece) => {
-                    let call = calls.iter().rev().find(|(index, _)| *index == content_block_index);
-                    let Some((_, tool_use_id)) = call else { return };
-                    AgentEvent::ToolUseDelta { tool_use_id: Arc::clone(tool_use_id), input: piece.input }
-                }
-            },
-            StreamEvent::RedactContent {
-                redact_user_content_message: user,
-                redact_assistant_content_message: assistant,
-            } => AgentEvent::Redacted { user, assistant },
-            _ => return,
-        };
-        self.emitter.emit(|| event).await;
     }
 }
 

@@ -13,6 +13,8 @@ use crate::metrics::{ModelMetrics, Usage};
 /// The order is: `MessageStart`, then for each block an optional `ContentBlockStart`, its deltas and a
 /// `ContentBlockStop`, then `MessageStop`, then `Metadata`. Blocks may be interleaved; their index tells them apart.
 /// A stream that ends before `MessageStop` is a broken stream.
+///
+/// What is large and rare is boxed: thousands of these pass from hand to hand in one answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
@@ -50,7 +52,7 @@ pub enum StreamEvent {
         stop_reason: StopReason,
         /// Fields of the provider's own that were asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        additional_model_response_fields: Option<Value>,
+        additional_model_response_fields: Option<Box<Value>>,
     },
     /// What the answer cost.
     Metadata {
@@ -62,7 +64,7 @@ pub enum StreamEvent {
         metrics: ModelMetrics,
         /// What the provider's guardrail did, as it reports it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        trace: Option<Value>,
+        trace: Option<Box<Value>>,
     },
     /// A guardrail wants text replaced, in the user's message, in the answer, or in both.
     RedactContent {
@@ -118,7 +120,7 @@ pub enum BlockDelta {
     /// A piece of what the model thought.
     ReasoningContent(ReasoningDelta),
     /// A place that the block's text comes from.
-    Citation(Citation),
+    Citation(Box<Citation>),
 }
 
 /// A piece of a tool call's arguments.
@@ -172,7 +174,7 @@ impl StreamEvent {
 
     /// A place that the text of block `index` comes from.
     pub fn citation(index: usize, citation: Citation) -> Self {
-        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Citation(citation) }
+        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Citation(Box::new(citation)) }
     }
 
     /// Block `index` is complete.

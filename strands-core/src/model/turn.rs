@@ -121,12 +121,12 @@ impl TurnBuilder {
             StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
             StreamEvent::MessageStop { stop_reason, additional_model_response_fields } => {
                 self.stop_reason = Some(stop_reason.clone());
-                self.response_fields.clone_from(additional_model_response_fields);
+                self.response_fields = additional_model_response_fields.as_deref().cloned();
             }
             StreamEvent::Metadata { usage, metrics, trace } => {
                 self.usage = *usage;
                 self.metrics = *metrics;
-                self.trace.clone_from(trace);
+                self.trace = trace.as_deref().cloned();
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
                 self.redact_user.clone_from(redact_user_content_message);
@@ -148,7 +148,7 @@ impl TurnBuilder {
                 let quoted: usize = citation.source_content.iter().map(|part| part.text.len()).sum();
                 self.grow(size_of::<Citation>() + quoted + citation.title.as_ref().map_or(0, String::len))?;
                 if let Partial::Text { citations, .. } = self.block(index, Kind::Text) {
-                    citations.push(citation.clone());
+                    citations.push(Citation::clone(citation));
                 }
             }
             BlockDelta::ReasoningContent(piece) => {
