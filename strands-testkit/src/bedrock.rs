@@ -82,36 +82,22 @@ impl Expectation {
     pub fn of(exchange: &Exchange) -> Self {
         let response = &exchange.response;
         if response.content_type.contains("vnd.amazon.eventstream") {
-            let frames =
-                eventstream::decode(&response.body).unwrap_or_else(|error| panic!("{error}"));
+            let frames = eventstream::decode(&response.body).unwrap_or_else(|error| panic!("{error}"));
             return Self::of_frames(&frames);
         }
-        let body: Value = serde_json::from_slice(&response.body).unwrap_or_else(|error| {
-            panic!(
-                "{} is answered without JSON: {error}",
-                exchange.request.path
-            )
-        });
+        let body: Value = serde_json::from_slice(&response.body)
+            .unwrap_or_else(|error| panic!("{} is answered without JSON: {error}", exchange.request.path));
         if response.status >= 400 {
-            return Self {
-                error: Some(error_body(Some(response.status), None, &body)),
-                ..Self::default()
-            };
+            return Self { error: Some(error_body(Some(response.status), None, &body)), ..Self::default() };
         }
         Self::of_document(&body)
     }
 
     /// What a Converse response document means.
     pub fn of_document(body: &Value) -> Self {
-        let content = body
-            .pointer("/output/message/content")
-            .and_then(Value::as_array);
+        let content = body.pointer("/output/message/content").and_then(Value::as_array);
         Self {
-            blocks: content
-                .into_iter()
-                .flatten()
-                .map(Block::of_document)
-                .collect(),
+            blocks: content.into_iter().flatten().map(Block::of_document).collect(),
             stop_reason: string(body, "/stopReason"),
             usage: usage(body),
             latency_ms: body.pointer("/metrics/latencyMs").and_then(Value::as_u64),
@@ -131,14 +117,9 @@ impl Expectation {
         let mut blocks: BTreeMap<u64, StreamedBlock> = BTreeMap::new();
         for frame in frames {
             let payload = serde_json::from_slice(&frame.payload).unwrap_or(Value::Null);
-            let index = payload
-                .get("contentBlockIndex")
-                .and_then(Value::as_u64)
-                .unwrap_or_default();
+            let index = payload.get("contentBlockIndex").and_then(Value::as_u64).unwrap_or_default();
             if frame.string(":message-type") != Some("event") {
-                let kind = frame
-                    .string(":exception-type")
-                    .or_else(|| frame.string(":error-code"));
+                let kind = frame.string(":exception-type").or_else(|| frame.string(":error-code"));
                 let mut error = error_body(None, kind, &payload);
                 if let Some(message) = frame.string(":error-message") {
                     error.message = message.to_owned();
@@ -157,9 +138,7 @@ impl Expectation {
                 Some("messageStop") => expectation.stop_reason = string(&payload, "/stopReason"),
                 Some("metadata") => {
                     expectation.usage = usage(&payload);
-                    expectation.latency_ms = payload
-                        .pointer("/metrics/latencyMs")
-                        .and_then(Value::as_u64);
+                    expectation.latency_ms = payload.pointer("/metrics/latencyMs").and_then(Value::as_u64);
                 }
                 _ => {}
             }
@@ -172,13 +151,7 @@ impl Expectation {
     pub fn text(&self) -> String {
         self.blocks
             .iter()
-            .filter_map(|block| {
-                if let Block::Text(text) = block {
-                    Some(text.as_str())
-                } else {
-                    None
-                }
-            })
+            .filter_map(|block| if let Block::Text(text) = block { Some(text.as_str()) } else { None })
             .collect()
     }
 
@@ -186,13 +159,7 @@ impl Expectation {
     pub fn tool_uses(&self) -> Vec<&ToolUse> {
         self.blocks
             .iter()
-            .filter_map(|block| {
-                if let Block::ToolUse(tool) = block {
-                    Some(tool)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|block| if let Block::ToolUse(tool) = block { Some(tool) } else { None })
             .collect()
     }
 }
@@ -203,10 +170,7 @@ impl Block {
             return Self::Text(text);
         }
         if let Some(text) = string(block, "/reasoningContent/reasoningText/text") {
-            return Self::Reasoning {
-                text,
-                signature: string(block, "/reasoningContent/reasoningText/signature"),
-            };
+            return Self::Reasoning { text, signature: string(block, "/reasoningContent/reasoningText/signature") };
         }
         match block.get("toolUse") {
             Some(tool) => Self::ToolUse(ToolUse {
@@ -229,11 +193,8 @@ struct StreamedBlock {
 impl StreamedBlock {
     fn finish(self) -> Block {
         let joined = |pointer: &str| -> Option<String> {
-            let pieces: Vec<&str> = self
-                .deltas
-                .iter()
-                .filter_map(|delta| delta.pointer(pointer).and_then(Value::as_str))
-                .collect();
+            let pieces: Vec<&str> =
+                self.deltas.iter().filter_map(|delta| delta.pointer(pointer).and_then(Value::as_str)).collect();
             (!pieces.is_empty()).then(|| pieces.concat())
         };
         if let Some(tool) = self.start.as_ref().and_then(|start| start.get("toolUse")) {
@@ -241,31 +202,21 @@ impl StreamedBlock {
             return Block::ToolUse(ToolUse {
                 name: string(tool, "/name").unwrap_or_default(),
                 id: string(tool, "/toolUseId").unwrap_or_default(),
-                input: if input.is_empty() {
-                    Some(json!({}))
-                } else {
-                    serde_json::from_str(&input).ok()
-                },
+                input: if input.is_empty() { Some(json!({})) } else { serde_json::from_str(&input).ok() },
             });
         }
         if let Some(text) = joined("/text") {
             return Block::Text(text);
         }
         if let Some(text) = joined("/reasoningContent/text") {
-            return Block::Reasoning {
-                text,
-                signature: joined("/reasoningContent/signature"),
-            };
+            return Block::Reasoning { text, signature: joined("/reasoningContent/signature") };
         }
         Block::Other(self.start.into_iter().chain(self.deltas).collect())
     }
 }
 
 fn string(value: &Value, pointer: &str) -> Option<String> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
 fn usage(body: &Value) -> Option<Usage> {
@@ -282,15 +233,11 @@ fn usage(body: &Value) -> Option<Usage> {
 
 fn error_body(status: Option<u16>, kind: Option<&str>, body: &Value) -> ErrorBody {
     // In a body the type may come with a namespace: `com.amazon.coral.service#ThrottlingException`.
-    let named = || {
-        string(body, "/__type").map(|name| name.rsplit('#').next().unwrap_or_default().to_owned())
-    };
+    let named = || string(body, "/__type").map(|name| name.rsplit('#').next().unwrap_or_default().to_owned());
     ErrorBody {
         status,
         kind: kind.map(str::to_owned).or_else(named),
-        message: string(body, "/message")
-            .or_else(|| string(body, "/Message"))
-            .unwrap_or_default(),
+        message: string(body, "/message").or_else(|| string(body, "/Message")).unwrap_or_default(),
     }
 }
 
@@ -312,61 +259,28 @@ mod tests {
             .usage(12, 3);
         let expectation = Expectation::of_frames(stream.frames());
         assert_eq!(expectation.text(), "It is sunny.");
-        let reasoning = Block::Reasoning {
-            text: "let me see".to_owned(),
-            signature: Some("sig".to_owned()),
-        };
+        let reasoning = Block::Reasoning { text: "let me see".to_owned(), signature: Some("sig".to_owned()) };
         assert_eq!(expectation.blocks[0], reasoning);
-        let inputs: Vec<_> = expectation
-            .tool_uses()
-            .iter()
-            .map(|tool| (tool.id.as_str(), tool.input.clone()))
-            .collect();
-        assert_eq!(
-            inputs,
-            [
-                ("t-1", Some(json!({"city": "Seattle"}))),
-                ("t-2", Some(json!({}))),
-                ("t-3", None)
-            ]
-        );
+        let inputs: Vec<_> =
+            expectation.tool_uses().iter().map(|tool| (tool.id.as_str(), tool.input.clone())).collect();
+        assert_eq!(inputs, [("t-1", Some(json!({"city": "Seattle"}))), ("t-2", Some(json!({}))), ("t-3", None)]);
         assert_eq!(expectation.stop_reason.as_deref(), Some("tool_use"));
-        assert_eq!(
-            expectation.usage,
-            Some(Usage {
-                input: 12,
-                output: 3,
-                total: 15,
-                ..Usage::default()
-            })
-        );
+        assert_eq!(expectation.usage, Some(Usage { input: 12, output: 3, total: 15, ..Usage::default() }));
         assert_eq!(expectation.latency_ms, Some(100));
         assert_eq!(expectation.error, None);
     }
 
     #[test]
     fn an_error_inside_a_stream_keeps_what_came_before() {
-        let stream = ConverseStream::new()
-            .text(["half"])
-            .exception("throttlingException", "slow down");
+        let stream = ConverseStream::new().text(["half"]).exception("throttlingException", "slow down");
         let expectation = Expectation::of_frames(stream.frames());
         assert_eq!(expectation.text(), "half");
         let kind = Some("throttlingException".to_owned());
-        assert_eq!(
-            expectation.error,
-            Some(ErrorBody {
-                status: None,
-                kind,
-                message: "slow down".to_owned()
-            })
-        );
+        assert_eq!(expectation.error, Some(ErrorBody { status: None, kind, message: "slow down".to_owned() }));
 
         let stream = ConverseStream::new().frame(Frame::error("InternalError", "sorry"));
         let error = Expectation::of_frames(stream.frames()).error.unwrap();
-        assert_eq!(
-            (error.kind.as_deref(), error.message.as_str()),
-            (Some("InternalError"), "sorry")
-        );
+        assert_eq!((error.kind.as_deref(), error.message.as_str()), (Some("InternalError"), "sorry"));
     }
 
     #[test]
@@ -377,16 +291,8 @@ mod tests {
             let expectation = Expectation::of_prefix(&bytes[..length]);
             let whole = ends.iter().filter(|&&end| end <= length).count();
             // Start, delta, block stop, stop, metadata.
-            assert_eq!(
-                expectation.text(),
-                if whole >= 2 { "hello" } else { "" },
-                "{length} bytes"
-            );
-            assert_eq!(
-                expectation.stop_reason.is_some(),
-                whole >= 4,
-                "{length} bytes"
-            );
+            assert_eq!(expectation.text(), if whole >= 2 { "hello" } else { "" }, "{length} bytes");
+            assert_eq!(expectation.stop_reason.is_some(), whole >= 4, "{length} bytes");
             assert_eq!(expectation.usage.is_some(), whole >= 5, "{length} bytes");
         }
     }
@@ -413,26 +319,13 @@ mod tests {
                     assert!(expectation.stop_reason.is_some(), "{name}: no stop reason");
                     assert!(expectation.usage.is_some(), "{name}: no usage");
                     assert!(!expectation.blocks.is_empty(), "{name}: no content");
-                    assert!(
-                        !expectation
-                            .blocks
-                            .iter()
-                            .any(|block| matches!(block, Block::Other(_))),
-                        "{name}"
-                    );
+                    assert!(!expectation.blocks.iter().any(|block| matches!(block, Block::Other(_))), "{name}");
                     assert_eq!(expectation.error, None, "{name}");
                 } else {
                     let error = expectation.error.unwrap();
-                    assert!(
-                        !error.message.is_empty(),
-                        "{name}: an error without message"
-                    );
+                    assert!(!error.message.is_empty(), "{name}: an error without message");
                 }
-                tools += expectation
-                    .blocks
-                    .iter()
-                    .filter(|block| matches!(block, Block::ToolUse(_)))
-                    .count();
+                tools += expectation.blocks.iter().filter(|block| matches!(block, Block::ToolUse(_))).count();
             }
         }
         assert!(tools > 0, "no recording of Bedrock calls a tool");

@@ -27,11 +27,7 @@ pub struct ConverseStream {
 impl ConverseStream {
     /// A stream that begins with `messageStart`.
     pub fn new() -> Self {
-        Self {
-            frames: Vec::new(),
-            block: 0,
-        }
-        .event("messageStart", &json!({"role": "assistant"}))
+        Self { frames: Vec::new(), block: 0 }.event("messageStart", &json!({"role": "assistant"}))
     }
 
     /// A whole text turn with a usage of 10 tokens in and 5 out.
@@ -41,49 +37,32 @@ impl ConverseStream {
 
     /// A whole turn that asks for one tool, with a usage of 10 tokens in and 5 out.
     pub fn tool_turn(name: &str, id: &str, input: &Value) -> Self {
-        Self::new()
-            .tool_use(name, id, [input.to_string().as_str()])
-            .stop("tool_use")
-            .usage(10, 5)
+        Self::new().tool_use(name, id, [input.to_string().as_str()]).stop("tool_use").usage(10, 5)
     }
 
     /// A text block, one delta per piece. Bedrock starts none of these with `contentBlockStart`.
     #[must_use]
     pub fn text<'a>(self, pieces: impl IntoIterator<Item = &'a str>) -> Self {
-        self.deltas(pieces.into_iter().map(|piece| json!({"text": piece})))
-            .block_stop()
+        self.deltas(pieces.into_iter().map(|piece| json!({"text": piece}))).block_stop()
     }
 
     /// A reasoning block, one delta per piece, with its signature at the end.
     #[must_use]
     pub fn reasoning<'a>(self, pieces: impl IntoIterator<Item = &'a str>, signature: &str) -> Self {
-        self.deltas(
-            pieces
-                .into_iter()
-                .map(|piece| json!({"reasoningContent": {"text": piece}})),
-        )
-        .deltas([json!({"reasoningContent": {"signature": signature}})])
-        .block_stop()
+        self.deltas(pieces.into_iter().map(|piece| json!({"reasoningContent": {"text": piece}})))
+            .deltas([json!({"reasoningContent": {"signature": signature}})])
+            .block_stop()
     }
 
     /// A tool use, one delta per piece of its input; the pieces need not be JSON, apart or together.
     #[must_use]
-    pub fn tool_use<'a>(
-        self,
-        name: &str,
-        id: &str,
-        pieces: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
+    pub fn tool_use<'a>(self, name: &str, id: &str, pieces: impl IntoIterator<Item = &'a str>) -> Self {
         let start = json!({
             "contentBlockIndex": self.block,
             "start": {"toolUse": {"toolUseId": id, "name": name}},
         });
         self.event("contentBlockStart", &start)
-            .deltas(
-                pieces
-                    .into_iter()
-                    .map(|piece| json!({"toolUse": {"input": piece}})),
-            )
+            .deltas(pieces.into_iter().map(|piece| json!({"toolUse": {"input": piece}})))
             .block_stop()
     }
 
@@ -96,12 +75,8 @@ impl ConverseStream {
     /// `metadata` with this usage in tokens, and a latency of 100 ms.
     #[must_use]
     pub fn usage(self, input: u64, output: u64) -> Self {
-        let usage =
-            json!({"inputTokens": input, "outputTokens": output, "totalTokens": input + output});
-        self.event(
-            "metadata",
-            &json!({"usage": usage, "metrics": {"latencyMs": 100}}),
-        )
+        let usage = json!({"inputTokens": input, "outputTokens": output, "totalTokens": input + output});
+        self.event("metadata", &json!({"usage": usage, "metrics": {"latencyMs": 100}}))
     }
 
     /// Any event.
@@ -113,10 +88,7 @@ impl ConverseStream {
     /// An exception in the middle of the stream, such as `throttlingException`.
     #[must_use]
     pub fn exception(self, exception_type: &str, message: &str) -> Self {
-        self.frame(Frame::exception(
-            exception_type,
-            &json!({"message": message}),
-        ))
+        self.frame(Frame::exception(exception_type, &json!({"message": message})))
     }
 
     /// Any frame.
@@ -144,8 +116,7 @@ impl ConverseStream {
     fn deltas(mut self, deltas: impl IntoIterator<Item = Value>) -> Self {
         for delta in deltas {
             let payload = json!({"contentBlockIndex": self.block, "delta": delta});
-            self.frames
-                .push(Frame::event("contentBlockDelta", &payload));
+            self.frames.push(Frame::event("contentBlockDelta", &payload));
         }
         self
     }

@@ -23,35 +23,19 @@ pub(crate) enum Outcome {
 
 impl Connection {
     /// Writes the response; `stalled` is called when it comes to a wait.
-    pub(crate) async fn deliver(
-        &mut self,
-        response: &Response,
-        bodyless: bool,
-        stalled: impl Fn(),
-    ) -> Outcome {
+    pub(crate) async fn deliver(&mut self, response: &Response, bodyless: bool, stalled: impl Fn()) -> Outcome {
         // Writing fails only because the other end has closed: everything else is under our control.
-        self.write(response, bodyless, stalled)
-            .await
-            .unwrap_or(Outcome::ClientGone)
+        self.write(response, bodyless, stalled).await.unwrap_or(Outcome::ClientGone)
     }
 
-    async fn write(
-        &mut self,
-        response: &Response,
-        bodyless: bool,
-        stalled: impl Fn(),
-    ) -> io::Result<Outcome> {
+    async fn write(&mut self, response: &Response, bodyless: bool, stalled: impl Fn()) -> io::Result<Outcome> {
         let delivery = &response.delivery;
         if let Some(hold) = &delivery.head
             && !self.wait(hold, &stalled).await
         {
             return Ok(Outcome::ClientGone);
         }
-        let body = if bodyless {
-            &[][..]
-        } else {
-            &response.body[..]
-        };
+        let body = if bodyless { &[][..] } else { &response.body[..] };
         let cut = delivery.cut.filter(|(offset, _)| *offset <= body.len());
         // A clean cut is a shorter body in every respect; the other cuts promise all of it.
         let body = match cut {
@@ -71,9 +55,7 @@ impl Connection {
                 }
             }
             let cut_here = match cut {
-                Some((offset, how @ (Cut::Close | Cut::Reset))) if offset < end => {
-                    Some((offset, how))
-                }
+                Some((offset, how @ (Cut::Close | Cut::Reset))) if offset < end => Some((offset, how)),
                 _ => None,
             };
             let written_end = cut_here.map_or(end, |(offset, _)| offset);
@@ -106,11 +88,7 @@ impl Connection {
             out.put_slice(b"0\r\n\r\n");
             self.flush(&mut out).await?;
         }
-        Ok(if raw || delivery.framing == Framing::UntilClose {
-            Outcome::Close
-        } else {
-            Outcome::KeepAlive
-        })
+        Ok(if raw || delivery.framing == Framing::UntilClose { Outcome::Close } else { Outcome::KeepAlive })
     }
 
     /// Leaves the connection to be closed, or reset.
@@ -149,11 +127,7 @@ impl Connection {
 }
 
 fn hold_at(delivery: &Delivery, offset: usize) -> Option<&Hold> {
-    delivery
-        .holds
-        .iter()
-        .find(|(at, _)| *at == offset)
-        .map(|(_, hold)| hold)
+    delivery.holds.iter().find(|(at, _)| *at == offset).map(|(_, hold)| hold)
 }
 
 fn write_head(out: &mut BytesMut, response: &Response, length: usize, bodyless: bool) {

@@ -81,32 +81,19 @@ impl Frame {
 
     /// An unmodelled error: code and message stand in the headers, the payload is empty.
     pub fn error(code: &str, message: &str) -> Self {
-        let header =
-            |name: &str, value: &str| (name.to_owned(), HeaderValue::String(value.to_owned()));
-        let headers = vec![
-            header(":error-code", code),
-            header(":error-message", message),
-            header(":message-type", "error"),
-        ];
-        Self {
-            headers,
-            payload: Bytes::new(),
-        }
+        let header = |name: &str, value: &str| (name.to_owned(), HeaderValue::String(value.to_owned()));
+        let headers =
+            vec![header(":error-code", code), header(":error-message", message), header(":message-type", "error")];
+        Self { headers, payload: Bytes::new() }
     }
 
     fn json(kind: [(&str, &str); 1], message_type: &str, payload: &Value) -> Self {
         let headers = kind
             .into_iter()
-            .chain([
-                (":content-type", "application/json"),
-                (":message-type", message_type),
-            ])
+            .chain([(":content-type", "application/json"), (":message-type", message_type)])
             .map(|(name, value)| (name.to_owned(), HeaderValue::String(value.to_owned())))
             .collect();
-        Self {
-            headers,
-            payload: Bytes::from(payload.to_string()),
-        }
+        Self { headers, payload: Bytes::from(payload.to_string()) }
     }
 
     /// Adds a header at the end.
@@ -144,35 +131,22 @@ impl Frame {
     fn encode_with(&self, damage: Option<Damage>) -> Bytes {
         let mut headers = BytesMut::new();
         for (name, value) in &self.headers {
-            let length = u8::try_from(name.len())
-                .unwrap_or_else(|_| panic!("header name longer than 255: {name}"));
+            let length = u8::try_from(name.len()).unwrap_or_else(|_| panic!("header name longer than 255: {name}"));
             headers.put_u8(length);
             headers.put_slice(name.as_bytes());
             value.encode(&mut headers);
         }
         let total = length_u32(PRELUDE + headers.len() + self.payload.len() + TRAILER);
-        let total = if let Some(Damage::Length(announced)) = damage {
-            announced
-        } else {
-            total
-        };
+        let total = if let Some(Damage::Length(announced)) = damage { announced } else { total };
         let mut out = BytesMut::new();
         out.put_u32(total);
         out.put_u32(length_u32(headers.len()));
         let crc = crc32fast::hash(&out);
-        out.put_u32(if damage == Some(Damage::PreludeCrc) {
-            !crc
-        } else {
-            crc
-        });
+        out.put_u32(if damage == Some(Damage::PreludeCrc) { !crc } else { crc });
         out.put_slice(&headers);
         out.put_slice(&self.payload);
         let crc = crc32fast::hash(&out);
-        out.put_u32(if damage == Some(Damage::MessageCrc) {
-            !crc
-        } else {
-            crc
-        });
+        out.put_u32(if damage == Some(Damage::MessageCrc) { !crc } else { crc });
         if let Some(Damage::Truncated(length)) = damage {
             out.truncate(length);
         }
@@ -183,8 +157,7 @@ impl Frame {
 impl HeaderValue {
     fn encode(&self, out: &mut BytesMut) {
         let put_long = |out: &mut BytesMut, kind: u8, bytes: &[u8]| {
-            let length = u16::try_from(bytes.len())
-                .unwrap_or_else(|_| panic!("header value of {} bytes", bytes.len()));
+            let length = u16::try_from(bytes.len()).unwrap_or_else(|_| panic!("header value of {} bytes", bytes.len()));
             out.put_u8(kind);
             out.put_u16(length);
             out.put_slice(bytes);
@@ -222,8 +195,7 @@ impl HeaderValue {
 }
 
 fn length_u32(length: usize) -> u32 {
-    u32::try_from(length)
-        .unwrap_or_else(|_| panic!("a frame of {length} bytes does not fit its format"))
+    u32::try_from(length).unwrap_or_else(|_| panic!("a frame of {length} bytes does not fit its format"))
 }
 
 /// Frames as one stream of bytes.
@@ -244,24 +216,13 @@ mod tests {
     /// Published test vectors of the format: an empty message, and one with a header and a payload.
     #[test]
     fn known_bytes_are_written_and_read() {
-        let empty = Frame {
-            headers: Vec::new(),
-            payload: Bytes::new(),
-        };
-        let bytes = [
-            0u8, 0, 0, 16, 0, 0, 0, 0, 5, 194, 72, 235, 125, 152, 200, 255,
-        ];
+        let empty = Frame { headers: Vec::new(), payload: Bytes::new() };
+        let bytes = [0u8, 0, 0, 16, 0, 0, 0, 0, 5, 194, 72, 235, 125, 152, 200, 255];
         assert_eq!(empty.encode(), &bytes[..]);
         assert_eq!(decode(&bytes).unwrap(), [empty]);
 
-        let full = Frame {
-            headers: Vec::new(),
-            payload: Bytes::from_static(b"{'foo':'bar'}"),
-        }
-        .header(
-            "content-type",
-            HeaderValue::String("application/json".to_owned()),
-        );
+        let full = Frame { headers: Vec::new(), payload: Bytes::from_static(b"{'foo':'bar'}") }
+            .header("content-type", HeaderValue::String("application/json".to_owned()));
         let bytes = [
             &[0u8, 0, 0, 0x3d, 0, 0, 0, 0x20, 0x07, 0xfd, 0x83, 0x96, 0x0c][..],
             b"content-type\x07\x00\x10application/json{'foo':'bar'}",

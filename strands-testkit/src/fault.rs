@@ -32,15 +32,8 @@ impl Splits {
     pub fn ends(&self, length: usize) -> Vec<usize> {
         let mut ends: Vec<usize> = match self {
             Self::Whole => Vec::new(),
-            Self::At(offsets) => offsets
-                .iter()
-                .copied()
-                .filter(|&offset| offset > 0 && offset < length)
-                .collect(),
-            Self::Every(size) => (1..)
-                .map(|n| n * (*size).max(1))
-                .take_while(|&end| end < length)
-                .collect(),
+            Self::At(offsets) => offsets.iter().copied().filter(|&offset| offset > 0 && offset < length).collect(),
+            Self::Every(size) => (1..).map(|n| n * (*size).max(1)).take_while(|&end| end < length).collect(),
             Self::Random { seed, max } => {
                 let mut random = fastrand::Rng::with_seed(*seed);
                 let mut ends = Vec::new();
@@ -126,10 +119,7 @@ impl Default for Gate {
 
 impl fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_tuple("Gate")
-            .field(if *self.0.borrow() { &"open" } else { &"closed" })
-            .finish()
+        formatter.debug_tuple("Gate").field(if *self.0.borrow() { &"open" } else { &"closed" }).finish()
     }
 }
 
@@ -156,12 +146,7 @@ impl Delivery {
     /// Where the pieces end: as the splits say, and wherever the body waits.
     pub(crate) fn ends(&self, length: usize) -> Vec<usize> {
         let mut ends = self.splits.ends(length);
-        ends.extend(
-            self.holds
-                .iter()
-                .map(|(offset, _)| *offset)
-                .filter(|&offset| offset > 0 && offset < length),
-        );
+        ends.extend(self.holds.iter().map(|(offset, _)| *offset).filter(|&offset| offset > 0 && offset < length));
         ends.sort_unstable();
         ends.dedup();
         ends
@@ -187,25 +172,15 @@ mod tests {
             let ends = Splits::Random { seed: 7, max: 9 }.ends(length);
             assert_eq!(ends, Splits::Random { seed: 7, max: 9 }.ends(length));
             assert_eq!(ends.last(), Some(&length));
-            let longest = ends
-                .windows(2)
-                .map(|pair| pair[1] - pair[0])
-                .max()
-                .unwrap_or(0);
+            let longest = ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
             assert!(longest <= 9, "a piece of {longest} bytes");
         }
-        assert_ne!(
-            Splits::Random { seed: 1, max: 9 }.ends(1000),
-            Splits::Random { seed: 2, max: 9 }.ends(1000)
-        );
+        assert_ne!(Splits::Random { seed: 1, max: 9 }.ends(1000), Splits::Random { seed: 2, max: 9 }.ends(1000));
     }
 
     #[test]
     fn a_wait_ends_a_piece() {
-        let delivery = Delivery {
-            holds: vec![(3, Hold::Stall), (99, Hold::Stall)],
-            ..Delivery::default()
-        };
+        let delivery = Delivery { holds: vec![(3, Hold::Stall), (99, Hold::Stall)], ..Delivery::default() };
         assert_eq!(delivery.ends(5), [3, 5]);
     }
 }

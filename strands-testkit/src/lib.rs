@@ -6,6 +6,7 @@
 //! - [`recording`] reads real exchanges from the folder that `STRANDS_SHARED` names.
 //! - [`eventstream`], [`converse`] and [`bedrock`] build and read Amazon's binary stream without the AWS SDK, so that what
 //!   a test expects does not come from the code it tests.
+//! - `s3` (a feature) is a bucket with conditional writes, and faults where a test wants them.
 //!
 //! ```
 //! use strands_testkit::{Cut, Response, Server};
@@ -21,10 +22,7 @@
 //! assert_eq!(server.requests().len(), 0);
 //! # });
 //! ```
-#![expect(
-    clippy::panic,
-    reason = "a test crate: what cannot be set up fails the test that asked for it"
-)]
+#![expect(clippy::panic, reason = "a test crate: what cannot be set up fails the test that asked for it")]
 
 pub mod bedrock;
 pub mod converse;
@@ -35,6 +33,8 @@ pub mod ports;
 pub mod recording;
 mod request;
 mod response;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod server;
 
 pub use fault::{Cut, Framing, Gate, Splits};

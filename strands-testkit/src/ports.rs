@@ -19,10 +19,7 @@ impl RefusedPort {
     /// Binds a port on loopback.
     pub fn bind() -> Self {
         let (socket, address) = bound_socket();
-        Self {
-            address,
-            _bound: socket,
-        }
+        Self { address, _bound: socket }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -51,18 +48,11 @@ impl UnansweredPort {
     /// Binds a port and fills its queue of waiting connections; the kernel ignores further attempts.
     pub async fn bind() -> Self {
         let (socket, address) = bound_socket();
-        let listener = socket
-            .listen(0)
-            .unwrap_or_else(|error| panic!("listening on {address}: {error}"));
+        let listener = socket.listen(0).unwrap_or_else(|error| panic!("listening on {address}: {error}"));
         // A queue of length 0 holds one connection.
-        let waiting = TcpStream::connect(address)
-            .await
-            .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-        Self {
-            address,
-            _listener: listener,
-            _waiting: waiting,
-        }
+        let waiting =
+            TcpStream::connect(address).await.unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
+        Self { address, _listener: listener, _waiting: waiting }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -87,13 +77,8 @@ impl SilentPort {
     /// Binds a port on loopback; the kernel accepts up to 1024 connections, and nobody takes them.
     pub fn bind() -> Self {
         let (socket, address) = bound_socket();
-        let listener = socket
-            .listen(1024)
-            .unwrap_or_else(|error| panic!("listening on {address}: {error}"));
-        Self {
-            address,
-            _listener: listener,
-        }
+        let listener = socket.listen(1024).unwrap_or_else(|error| panic!("listening on {address}: {error}"));
+        Self { address, _listener: listener }
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -109,9 +94,7 @@ impl SilentPort {
 
 fn bound_socket() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap_or_else(|error| panic!("opening a socket: {error}"));
-    let bound = socket
-        .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
-        .and_then(|()| socket.local_addr());
+    let bound = socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).and_then(|()| socket.local_addr());
     let address = bound.unwrap_or_else(|error| panic!("binding a loopback port: {error}"));
     (socket, address)
 }
@@ -153,17 +136,10 @@ mod tls {
             let listener = TcpListener::bind(("127.0.0.1", 0))
                 .await
                 .unwrap_or_else(|error| panic!("binding a loopback port: {error}"));
-            let address = listener
-                .local_addr()
-                .unwrap_or_else(|error| panic!("asking for the bound port: {error}"));
+            let address = listener.local_addr().unwrap_or_else(|error| panic!("asking for the bound port: {error}"));
             let outcomes = Arc::new(watch::Sender::new((0, 0)));
-            let accepting =
-                tokio::spawn(accept(listener, acceptor, Arc::clone(&outcomes))).abort_handle();
-            Self {
-                address,
-                outcomes,
-                accepting,
-            }
+            let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&outcomes))).abort_handle();
+            Self { address, outcomes, accepting }
         }
 
         /// `https://localhost:<port>`: the name fits the certificate, so only the missing trust is wrong.
@@ -179,10 +155,7 @@ mod tls {
         /// Waits until a client has turned the certificate down.
         pub async fn rejected(&self) {
             let mut outcomes = self.outcomes.subscribe();
-            if tokio::time::timeout(PATIENCE, outcomes.wait_for(|(_, rejected)| *rejected > 0))
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(PATIENCE, outcomes.wait_for(|(_, rejected)| *rejected > 0)).await.is_err() {
                 panic!("waited {PATIENCE:?} in vain for a client to reject the certificate");
             }
         }
@@ -199,11 +172,7 @@ mod tls {
         }
     }
 
-    async fn accept(
-        listener: TcpListener,
-        acceptor: TlsAcceptor,
-        outcomes: Arc<watch::Sender<(usize, usize)>>,
-    ) {
+    async fn accept(listener: TcpListener, acceptor: TlsAcceptor, outcomes: Arc<watch::Sender<(usize, usize)>>) {
         let mut handshakes = JoinSet::new();
         loop {
             tokio::select! {
@@ -219,17 +188,12 @@ mod tls {
     }
 
     fn config() -> ServerConfig {
-        let certified =
-            rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
-                .unwrap_or_else(|error| panic!("making a certificate: {error}"));
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()])
+            .unwrap_or_else(|error| panic!("making a certificate: {error}"));
         let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
         ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .and_then(|builder| {
-                builder
-                    .with_no_client_auth()
-                    .with_single_cert(vec![certified.cert.der().clone()], key)
-            })
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![certified.cert.der().clone()], key))
             .unwrap_or_else(|error| panic!("setting up TLS: {error}"))
     }
 }

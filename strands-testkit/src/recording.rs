@@ -89,25 +89,16 @@ impl TryFrom<RawResponse> for RecordedResponse {
                 .map_err(|error| format!("`body_base64` is not base64: {error}"))?,
             (None, None) => Bytes::new(),
         };
-        Ok(Self {
-            status: raw.status,
-            content_type: raw.content_type.unwrap_or_default(),
-            body,
-        })
+        Ok(Self { status: raw.status, content_type: raw.content_type.unwrap_or_default(), body })
     }
 }
 
 impl Recording {
     /// Reads one file. Panics, naming the file, if it is not a recording.
     pub fn load(path: &Path) -> Self {
-        let text = std::fs::read(path)
-            .unwrap_or_else(|error| panic!("reading recording {}: {error}", path.display()));
-        let exchanges = Self::parse(&text)
-            .unwrap_or_else(|error| panic!("recording {}: {error}", path.display()));
-        Self {
-            name: path.display().to_string(),
-            exchanges,
-        }
+        let text = std::fs::read(path).unwrap_or_else(|error| panic!("reading recording {}: {error}", path.display()));
+        let exchanges = Self::parse(&text).unwrap_or_else(|error| panic!("recording {}: {error}", path.display()));
+        Self { name: path.display().to_string(), exchanges }
     }
 
     /// The exchanges in the text of a file.
@@ -142,11 +133,7 @@ fn resolve(value: &Path) -> PathBuf {
 /// A file or folder below [`shared_dir`], or `None` if the variable is not set. Panics if it is not there.
 pub fn shared_path(relative: &str) -> Option<PathBuf> {
     let path = shared_dir()?.join(relative);
-    assert!(
-        path.exists(),
-        "{VARIABLE} is set, but {} does not exist",
-        path.display()
-    );
+    assert!(path.exists(), "{VARIABLE} is set, but {} does not exist", path.display());
     Some(path)
 }
 
@@ -165,11 +152,7 @@ pub fn recordings(provider: &str) -> Option<Vec<Recording>> {
             recording
         })
         .collect();
-    assert!(
-        !recordings.is_empty(),
-        "{VARIABLE} is set, but {} holds no recording",
-        folder.display()
-    );
+    assert!(!recordings.is_empty(), "{VARIABLE} is set, but {} holds no recording", folder.display());
     Some(recordings)
 }
 
@@ -178,18 +161,13 @@ pub fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder)
-            .unwrap_or_else(|error| panic!("listing {}: {error}", folder.display()));
+        let entries =
+            std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("listing {}: {error}", folder.display()));
         for entry in entries {
-            let path = entry
-                .unwrap_or_else(|error| panic!("listing {}: {error}", folder.display()))
-                .path();
+            let path = entry.unwrap_or_else(|error| panic!("listing {}: {error}", folder.display())).path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "json")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "json") {
                 files.push(path);
             }
         }
@@ -212,27 +190,21 @@ mod tests {
         )
         .unwrap();
         assert_eq!(exchanges[0].request.path, "/m/a%3A0/converse");
-        assert_eq!(
-            exchanges[0].request.query,
-            [("alt".to_owned(), "sse".to_owned())]
-        );
+        assert_eq!(exchanges[0].request.query, [("alt".to_owned(), "sse".to_owned())]);
         assert_eq!(exchanges[0].response.body, "{}");
         assert_eq!(exchanges[1].request.body, Value::Null);
         assert_eq!(exchanges[1].response.body, &[0u8, 1, 2][..]);
 
-        let text = br#"[{"request": {"method": "GET", "path": "/"}, "response": {"status": 400, "body_base64": "{}"}}]"#;
+        let text =
+            br#"[{"request": {"method": "GET", "path": "/"}, "response": {"status": 400, "body_base64": "{}"}}]"#;
         assert_eq!(Recording::parse(text).unwrap()[0].response.body, "{}");
     }
 
     #[test]
     fn a_broken_file_says_what_is_wrong() {
-        let broken = br#"[{"request": {"method": "GET", "path": "/"}, "response": {"status": 200, "body_base64": "?"}}]"#;
-        assert!(
-            Recording::parse(broken)
-                .unwrap_err()
-                .to_string()
-                .contains("not base64")
-        );
+        let broken =
+            br#"[{"request": {"method": "GET", "path": "/"}, "response": {"status": 200, "body_base64": "?"}}]"#;
+        assert!(Recording::parse(broken).unwrap_err().to_string().contains("not base64"));
     }
 
     #[test]
@@ -252,24 +224,11 @@ mod tests {
             return;
         };
         let files = json_files(&root);
-        assert!(
-            files.len() > 700,
-            "only {} recordings below {}",
-            files.len(),
-            root.display()
-        );
+        assert!(files.len() > 700, "only {} recordings below {}", files.len(), root.display());
         for file in files {
-            assert!(
-                !Recording::load(&file).exchanges.is_empty(),
-                "{} is empty",
-                file.display()
-            );
+            assert!(!Recording::load(&file).exchanges.is_empty(), "{} is empty", file.display());
         }
         let bedrock = recordings("bedrock").unwrap();
-        assert!(
-            bedrock
-                .iter()
-                .all(|recording| recording.name.starts_with("bedrock/"))
-        );
+        assert!(bedrock.iter().all(|recording| recording.name.starts_with("bedrock/")));
     }
 }

@@ -28,13 +28,7 @@ const SECRET_HEADERS: [&str; 7] = [
     "x-amz-security-token",
 ];
 /// Query parameters that carry credentials.
-const SECRET_PARAMETERS: [&str; 5] = [
-    "key",
-    "api_key",
-    "access_token",
-    "X-Amz-Signature",
-    "X-Amz-Security-Token",
-];
+const SECRET_PARAMETERS: [&str; 5] = ["key", "api_key", "access_token", "X-Amz-Signature", "X-Amz-Security-Token"];
 
 /// A request that a [`Server`](crate::Server) received.
 ///
@@ -72,41 +66,28 @@ impl fmt::Debug for Credential {
 impl Request {
     /// The first header of this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The first query parameter of this name.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a redacted header or query parameter had exactly this value, such as `Bearer …` in `authorization`.
     pub fn sends_credential(&self, name: &str, value: &str) -> bool {
-        self.credentials
-            .iter()
-            .any(|(key, credential)| key == name && credential.0 == value)
+        self.credentials.iter().any(|(key, credential)| key == name && credential.0 == value)
     }
 
     /// The body as JSON. Panics, showing the body, if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!(
-                "{} {}: the body is no JSON: {error}: {:?}",
-                self.method, self.path, self.body
-            )
+            panic!("{} {}: the body is no JSON: {error}: {:?}", self.method, self.path, self.body)
         })
     }
 
     pub(crate) fn keeps_alive(&self) -> bool {
-        !self
-            .header("connection")
-            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        !self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 }
 
@@ -141,11 +122,7 @@ struct Head {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, number: usize) -> Self {
-        Self {
-            stream,
-            buffer: BytesMut::new(),
-            number,
-        }
+        Self { stream, buffer: BytesMut::new(), number }
     }
 
     /// Reads the next request; `None` if the client closed the connection between two of them.
@@ -158,28 +135,15 @@ impl Connection {
                 return Err(ReadError::Malformed);
             }
             if self.fill().await? == 0 {
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(ReadError::Io)
-                };
+                return if self.buffer.is_empty() { Ok(None) } else { Err(ReadError::Io) };
             }
         };
         let mut request = head.request;
         request.connection = self.number;
-        if request
-            .header("expect")
-            .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
-        {
-            self.stream
-                .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")
-                .await?;
+        if request.header("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
-        request.body = if head.chunked {
-            self.read_chunked().await?
-        } else {
-            self.read_exact(head.length).await?
-        };
+        request.body = if head.chunked { self.read_chunked().await? } else { self.read_exact(head.length).await? };
         Ok(Some(request))
     }
 
@@ -301,7 +265,7 @@ fn parse_head(buffer: &mut BytesMut) -> Result<Option<Head>, ReadError> {
     Ok(Some(head))
 }
 
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -309,11 +273,7 @@ fn percent_decode(text: &str) -> String {
         match (first, tail) {
             (b'+', _) => decoded.push(b' '),
             (b'%', [high, low, after @ ..]) => {
-                let digit = |byte: u8| {
-                    char::from(byte)
-                        .to_digit(16)
-                        .and_then(|digit| u8::try_from(digit).ok())
-                };
+                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
                 if let (Some(high), Some(low)) = (digit(*high), digit(*low)) {
                     decoded.push(high << 4 | low);
                     rest = after;
@@ -345,20 +305,14 @@ mod tests {
         assert_eq!(request.header("authorization"), Some(REDACTED));
         assert_eq!(request.parameter("alt"), Some("sse"));
         let printed = format!("{request:?}");
-        assert!(
-            !printed.contains("s3cret") && !printed.contains("k-123"),
-            "{printed}"
-        );
+        assert!(!printed.contains("s3cret") && !printed.contains("k-123"), "{printed}");
     }
 
     #[test]
     fn a_head_is_taken_only_when_it_is_complete() {
         let text = "GET /a%3A0?q=a+b%20c&broken=%zz HTTP/1.1\r\ncontent-length: 4\r\n\r\n";
         for length in 0..text.len() {
-            assert!(
-                matches!(head(text.get(..length).unwrap()), Ok(None)),
-                "{length} bytes"
-            );
+            assert!(matches!(head(text.get(..length).unwrap()), Ok(None)), "{length} bytes");
         }
         let head = head(text).unwrap().unwrap();
         assert_eq!((head.length, head.chunked), (4, false));
@@ -369,9 +323,6 @@ mod tests {
 
     #[test]
     fn a_tls_handshake_is_not_a_request() {
-        assert!(matches!(
-            parse_head(&mut BytesMut::from(&[22u8, 3, 1, 2, 0, 1][..])),
-            Err(ReadError::Malformed)
-        ));
+        assert!(matches!(parse_head(&mut BytesMut::from(&[22u8, 3, 1, 2, 0, 1][..])), Err(ReadError::Malformed)));
     }
 }

@@ -43,10 +43,7 @@ impl Response {
     /// An empty response with this status.
     pub fn new(status: u16) -> Self {
         Self {
-            message: Message::Http {
-                status,
-                headers: Vec::new(),
-            },
+            message: Message::Http { status, headers: Vec::new() },
             body: Bytes::new(),
             delivery: Delivery::default(),
         }
@@ -54,34 +51,22 @@ impl Response {
 
     /// A JSON response.
     pub fn json(status: u16, body: &Value) -> Self {
-        Self::new(status)
-            .content_type("application/json")
-            .body(body.to_string())
+        Self::new(status).content_type("application/json").body(body.to_string())
     }
 
     /// A stream of Amazon event-stream frames, chunked as Bedrock sends it.
     pub fn eventstream(body: impl Into<Bytes>) -> Self {
-        Self::new(200)
-            .content_type("application/vnd.amazon.eventstream")
-            .body(body)
-            .framing(Framing::Chunked)
+        Self::new(200).content_type("application/vnd.amazon.eventstream").body(body).framing(Framing::Chunked)
     }
 
     /// A stream of server-sent events, chunked.
     pub fn sse(body: impl Into<Bytes>) -> Self {
-        Self::new(200)
-            .content_type("text/event-stream")
-            .body(body)
-            .framing(Framing::Chunked)
+        Self::new(200).content_type("text/event-stream").body(body).framing(Framing::Chunked)
     }
 
     /// These bytes instead of HTTP, then the end of the connection.
     pub fn garbage(bytes: impl Into<Bytes>) -> Self {
-        Self {
-            message: Message::Raw,
-            body: bytes.into(),
-            delivery: Delivery::default(),
-        }
+        Self { message: Message::Raw, body: bytes.into(), delivery: Delivery::default() }
     }
 
     /// Adds a header. It is sent as it stands, after those added before it.
@@ -160,17 +145,9 @@ impl Response {
 impl From<&Exchange> for Response {
     fn from(exchange: &Exchange) -> Self {
         let recorded = &exchange.response;
-        let streamed = ["eventstream", "event-stream", "ndjson"]
-            .iter()
-            .any(|kind| recorded.content_type.contains(kind));
-        let framing = if streamed {
-            Framing::Chunked
-        } else {
-            Framing::ContentLength
-        };
-        Self::new(recorded.status)
-            .content_type(&recorded.content_type)
-            .body(recorded.body.clone())
-            .framing(framing)
+        let streamed =
+            ["eventstream", "event-stream", "ndjson"].iter().any(|kind| recorded.content_type.contains(kind));
+        let framing = if streamed { Framing::Chunked } else { Framing::ContentLength };
+        Self::new(recorded.status).content_type(&recorded.content_type).body(recorded.body.clone()).framing(framing)
     }
 }

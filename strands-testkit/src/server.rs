@@ -85,20 +85,14 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
             .unwrap_or_else(|error| panic!("binding a loopback port: {error}"));
-        let address = listener
-            .local_addr()
-            .unwrap_or_else(|error| panic!("asking for the bound port: {error}"));
+        let address = listener.local_addr().unwrap_or_else(|error| panic!("asking for the bound port: {error}"));
         let state = Arc::new(State {
             script: Mutex::new(script),
             requests: Mutex::new(Vec::new()),
             counts: watch::Sender::new(Counts::default()),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&state))).abort_handle();
-        Self {
-            address,
-            state,
-            accepting,
-        }
+        Self { address, state, accepting }
     }
 
     /// Where the server listens.
@@ -128,28 +122,20 @@ impl Server {
 
     /// Waits for a response to come to a stall or a gate: all that precedes it was written.
     pub async fn stalled(&self) {
-        self.wait_until("a response to stall", |counts| counts.stalled > 0)
-            .await;
+        self.wait_until("a response to stall", |counts| counts.stalled > 0).await;
     }
 
     /// Waits for a client to abandon a response.
     pub async fn client_gone(&self) {
-        self.wait_until("a client to go away", |counts| counts.client_gone > 0)
-            .await;
+        self.wait_until("a client to go away", |counts| counts.client_gone > 0).await;
     }
 
     /// Waits until the condition holds. Panics, saying what for, when 30 seconds were not enough.
     pub async fn wait_until(&self, what: &str, condition: impl Fn(&Counts) -> bool) {
         let mut counts = self.state.counts.subscribe();
         // The sender lives as long as this server does, so only the deadline can fail.
-        if tokio::time::timeout(PATIENCE, counts.wait_for(|counts| condition(counts)))
-            .await
-            .is_err()
-        {
-            panic!(
-                "waited {PATIENCE:?} in vain for {what}: {:?}",
-                self.counts()
-            );
+        if tokio::time::timeout(PATIENCE, counts.wait_for(|counts| condition(counts))).await.is_err() {
+            panic!("waited {PATIENCE:?} in vain for {what}: {:?}", self.counts());
         }
     }
 }
@@ -162,11 +148,7 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Server")
-            .field("address", &self.address)
-            .field("counts", &self.counts())
-            .finish()
+        formatter.debug_struct("Server").field("address", &self.address).field("counts", &self.counts()).finish()
     }
 }
 
@@ -185,14 +167,8 @@ impl State {
         let handler = match &mut *lock(&self.script) {
             Script::Sequence(responses) => {
                 return responses.pop_front().unwrap_or_else(|| {
-                    let Request {
-                        index,
-                        method,
-                        path,
-                        ..
-                    } = &request;
-                    let text =
-                        format!("the script has no response for request {index}: {method} {path}");
+                    let Request { index, method, path, .. } = &request;
+                    let text = format!("the script has no response for request {index}: {method} {path}");
                     Response::new(501).content_type("text/plain").body(text)
                 });
             }
@@ -233,24 +209,14 @@ async fn serve(stream: TcpStream, number: usize, state: Arc<State>) {
             Err(ReadError::Malformed) => {
                 state.count(|counts| counts.malformed += 1);
                 // Whether the client still wants to hear this is its own affair.
-                let _ = connection
-                    .stream
-                    .write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is no HTTP")
-                    .await;
+                let _ = connection.stream.write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is no HTTP").await;
                 return;
             }
         };
         let keeps_alive = request.keeps_alive();
         let head_only = request.method == "HEAD";
         let response = state.answer(request);
-        let bodyless = head_only
-            || matches!(
-                response.message,
-                Message::Http {
-                    status: 204 | 304,
-                    ..
-                }
-            );
+        let bodyless = head_only || matches!(response.message, Message::Http { status: 204 | 304, .. });
         let stalled = || state.count(|counts| counts.stalled += 1);
         match connection.deliver(&response, bodyless, stalled).await {
             Outcome::ClientGone => return state.count(|counts| counts.client_gone += 1),

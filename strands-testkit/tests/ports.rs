@@ -11,10 +11,7 @@ use tokio::net::TcpStream;
 async fn a_refused_port_refuses_every_time() {
     let port = RefusedPort::bind();
     for _ in 0..3 {
-        assert_eq!(
-            TcpStream::connect(port.address()).await.unwrap_err().kind(),
-            ErrorKind::ConnectionRefused
-        );
+        assert_eq!(TcpStream::connect(port.address()).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
     assert!(port.url().starts_with("http://127.0.0.1:"));
 }
@@ -23,11 +20,7 @@ async fn a_refused_port_refuses_every_time() {
 #[tokio::test]
 async fn an_unanswered_port_leaves_it_to_the_connect_timeout() {
     let port = strands_testkit::ports::UnansweredPort::bind().await;
-    let attempt = tokio::time::timeout(
-        Duration::from_millis(100),
-        TcpStream::connect(port.address()),
-    )
-    .await;
+    let attempt = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(port.address())).await;
     assert!(attempt.is_err(), "the attempt ended by itself: {attempt:?}");
 }
 
@@ -58,10 +51,7 @@ async fn nobody_trusts_the_certificate() {
         .with_no_client_auth();
     let stream = TcpStream::connect(server.address()).await.unwrap();
     let name = "localhost".try_into().unwrap();
-    let error = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .unwrap_err();
+    let error = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap_err();
     assert!(error.to_string().contains("UnknownIssuer"), "{error}");
     server.rejected().await;
     assert_eq!(server.trusted(), 0);

@@ -1,8 +1,5 @@
 //! What a loopback server takes and answers, seen from the other end of a bare socket.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the client of these tests fails with them"
-)]
+#![expect(clippy::unwrap_used, reason = "the client of these tests fails with them")]
 
 mod client;
 
@@ -20,10 +17,7 @@ async fn responses_come_in_order_on_one_connection() {
     .await;
     let mut client = Client::connect(server.address()).await;
     client.post("/a?x=1", r#"{"n": 1}"#).await;
-    assert_eq!(
-        client.read_until("one").await,
-        "HTTP/1.1 200 \r\ncontent-length: 3\r\n\r\none"
-    );
+    assert_eq!(client.read_until("one").await, "HTTP/1.1 200 \r\ncontent-length: 3\r\n\r\none");
     client.post("/b", "").await;
     assert_eq!(
         client.read_until("}").await,
@@ -35,26 +29,12 @@ async fn responses_come_in_order_on_one_connection() {
     assert!(beyond.starts_with("HTTP/1.1 501 "), "{beyond}");
 
     let requests = server.requests();
-    let seen: Vec<_> = requests
-        .iter()
-        .map(|r| (r.index, r.connection, r.method.as_str(), r.path.as_str()))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (0, 0, "POST", "/a"),
-            (1, 0, "POST", "/b"),
-            (2, 0, "POST", "/c")
-        ]
-    );
+    let seen: Vec<_> = requests.iter().map(|r| (r.index, r.connection, r.method.as_str(), r.path.as_str())).collect();
+    assert_eq!(seen, [(0, 0, "POST", "/a"), (1, 0, "POST", "/b"), (2, 0, "POST", "/c")]);
     assert_eq!(requests[0].json(), json!({"n": 1}));
     assert_eq!(requests[0].parameter("x"), Some("1"));
     assert_eq!(requests[0].header("host"), Some("x"));
-    server
-        .wait_until("the last response to be counted", |counts| {
-            counts.completed == 3
-        })
-        .await;
+    server.wait_until("the last response to be counted", |counts| counts.completed == 3).await;
     assert_eq!(server.counts().connections, 1);
 }
 
@@ -70,28 +50,17 @@ async fn requests_sent_at_once_and_in_pieces_are_told_apart() {
     let (bytes, end) = client.read_to_end().await;
     end.unwrap();
     let text = String::from_utf8(bytes).unwrap();
-    assert_eq!(
-        text,
-        "HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\none!!HTTP/1.1 200 \r\ncontent-length: 3\r\n\r\ntwo"
-    );
+    assert_eq!(text, "HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\none!!HTTP/1.1 200 \r\ncontent-length: 3\r\n\r\ntwo");
 }
 
 #[tokio::test]
 async fn a_client_that_asks_first_may_send_its_body() {
     let server = Server::repeat(Response::new(200)).await;
     let mut client = Client::connect(server.address()).await;
-    client
-        .send("PUT /o HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n")
-        .await;
-    assert_eq!(
-        client.read_until("\r\n\r\n").await,
-        "HTTP/1.1 100 Continue\r\n\r\n"
-    );
+    client.send("PUT /o HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n").await;
+    assert_eq!(client.read_until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
     client.send("body").await;
-    assert_eq!(
-        client.read_until("\r\n\r\n").await,
-        "HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n"
-    );
+    assert_eq!(client.read_until("\r\n\r\n").await, "HTTP/1.1 200 \r\ncontent-length: 0\r\n\r\n");
     assert_eq!(server.requests()[0].body, "body");
 }
 
@@ -116,10 +85,7 @@ async fn something_else_than_http_is_counted_and_turned_away() {
     client.send([22u8, 3, 1, 0, 5, 1, 0, 0, 1, 0]).await;
     let (bytes, _) = client.read_to_end().await;
     assert!(bytes.starts_with(b"HTTP/1.1 400 "), "{bytes:?}");
-    assert_eq!(
-        (server.counts().malformed, server.counts().requests),
-        (1, 0)
-    );
+    assert_eq!((server.counts().malformed, server.counts().requests), (1, 0));
 }
 
 #[tokio::test]
@@ -145,16 +111,8 @@ async fn a_recording_is_replayed_byte_for_byte() {
               "response": {"status": 404, "content_type": "application/json", "body": "{}"}}]"#,
     )
     .unwrap();
-    replay(Recording {
-        name: "made up".to_owned(),
-        exchanges,
-    })
-    .await;
-    for recording in ["bedrock", "anthropic"]
-        .into_iter()
-        .filter_map(recordings)
-        .flatten()
-    {
+    replay(Recording { name: "made up".to_owned(), exchanges }).await;
+    for recording in ["bedrock", "anthropic"].into_iter().filter_map(recordings).flatten() {
         replay(recording).await;
     }
 }
@@ -163,38 +121,16 @@ async fn replay(recording: Recording) {
     let server = Server::replay(&recording).await;
     for exchange in &recording.exchanges {
         let mut client = Client::connect(server.address()).await;
-        client
-            .send("GET / HTTP/1.1\r\nconnection: close\r\n\r\n")
-            .await;
+        client.send("GET / HTTP/1.1\r\nconnection: close\r\n\r\n").await;
         let (bytes, end) = client.read_to_end().await;
         end.unwrap();
-        let (head, body) = bytes.split_at(
-            bytes
-                .windows(4)
-                .position(|four| four == b"\r\n\r\n")
-                .unwrap()
-                + 4,
-        );
+        let (head, body) = bytes.split_at(bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4);
         let head = std::str::from_utf8(head).unwrap();
         let response = &exchange.response;
-        assert!(
-            head.starts_with(&format!("HTTP/1.1 {} \r\n", response.status)),
-            "{}: {head}",
-            recording.name
-        );
-        assert!(
-            head.contains(&format!("content-type: {}\r\n", response.content_type)),
-            "{}: {head}",
-            recording.name
-        );
+        assert!(head.starts_with(&format!("HTTP/1.1 {} \r\n", response.status)), "{}: {head}", recording.name);
+        assert!(head.contains(&format!("content-type: {}\r\n", response.content_type)), "{}: {head}", recording.name);
         let expected = if head.contains("chunked") {
-            [
-                format!("{:x}\r\n", response.body.len()).as_bytes(),
-                &response.body,
-                b"\r\n0\r\n\r\n",
-            ]
-            .concat()
-            .into()
+            [format!("{:x}\r\n", response.body.len()).as_bytes(), &response.body, b"\r\n0\r\n\r\n"].concat().into()
         } else {
             response.body.clone()
         };

@@ -32,16 +32,8 @@ pub enum Reason {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            frames,
-            offset,
-            reason,
-        } = self;
-        write!(
-            formatter,
-            "frame {} at byte {offset} cannot be read: {reason:?}",
-            frames.len()
-        )
+        let Self { frames, offset, reason } = self;
+        write!(formatter, "frame {} at byte {offset} cannot be read: {reason:?}", frames.len())
     }
 }
 
@@ -61,11 +53,7 @@ pub fn decode(stream: &[u8]) -> Result<Vec<Frame>, DecodeError> {
                 rest = after;
             }
             Err(reason) => {
-                return Err(DecodeError {
-                    frames,
-                    offset: stream.len() - rest.len(),
-                    reason,
-                });
+                return Err(DecodeError { frames, offset: stream.len() - rest.len(), reason });
             }
         }
     }
@@ -102,15 +90,10 @@ fn decode_frame(stream: &[u8]) -> Result<(Frame, &[u8]), Reason> {
     if crc32fast::hash(stream.get(..total - TRAILER).unwrap_or_default()) != reader.u32()? {
         return Err(Reason::MessageCrc);
     }
-    let mut frame = Frame {
-        headers: Vec::new(),
-        payload,
-    };
+    let mut frame = Frame { headers: Vec::new(), payload };
     while !headers.0.is_empty() {
         // The headers have a known length, so their end is no end of the stream.
-        frame
-            .headers
-            .push(headers.header().map_err(|_| Reason::Malformed)?);
+        frame.headers.push(headers.header().map_err(|_| Reason::Malformed)?);
     }
     Ok((frame, reader.0))
 }
@@ -136,8 +119,7 @@ impl<'a> Reader<'a> {
     }
 
     fn length(&mut self) -> Result<usize, Reason> {
-        self.u32()
-            .and_then(|length| usize::try_from(length).map_err(|_| Reason::Malformed))
+        self.u32().and_then(|length| usize::try_from(length).map_err(|_| Reason::Malformed))
     }
 
     fn text(&mut self, length: usize) -> Result<String, Reason> {
@@ -217,17 +199,12 @@ mod tests {
         let mut streams = 0;
         for recording in &recordings {
             for exchange in &recording.exchanges {
-                if !exchange
-                    .response
-                    .content_type
-                    .contains("vnd.amazon.eventstream")
-                {
+                if !exchange.response.content_type.contains("vnd.amazon.eventstream") {
                     continue;
                 }
                 streams += 1;
                 let body = &exchange.response.body;
-                let frames =
-                    decode(body).unwrap_or_else(|error| panic!("{}: {error}", recording.name));
+                let frames = decode(body).unwrap_or_else(|error| panic!("{}: {error}", recording.name));
                 assert_eq!(encode(&frames), body, "{}", recording.name);
                 assert_eq!(frame_ends(body).last(), Some(&body.len()));
                 for frame in &frames {

@@ -12,10 +12,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(address).await.unwrap(),
-            received: Vec::new(),
-        }
+        Self { stream: TcpStream::connect(address).await.unwrap(), received: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -25,21 +22,14 @@ impl Client {
     /// A POST with a body.
     pub(crate) async fn post(&mut self, path: &str, body: &str) {
         let length = body.len();
-        self.send(format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"
-        ))
-        .await;
+        self.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")).await;
     }
 
     /// Reads until what was received ends so.
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
         while !self.received.ends_with(end.as_bytes()) {
             let read = self.stream.read_buf(&mut self.received).await.unwrap();
-            assert!(
-                read > 0,
-                "closed after {:?}",
-                String::from_utf8_lossy(&self.received)
-            );
+            assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&self.received));
         }
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
