@@ -9,17 +9,27 @@
 //! |---|---|
 //! | (none) | [`FileSessionManager`], [`ObjectStoreSessionManager`] with the stores of `object_store` that need no network |
 //! | `s3` | `S3SessionManager`: Amazon S3 and what speaks its protocol, with the credentials of the AWS SDK |
-//! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage |
+//! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage, to be used with `HttpsConnector` |
 
+#[cfg(feature = "s3")]
+mod credentials;
 mod documents;
+#[cfg(feature = "tls")]
+mod https;
 mod id;
 mod layout;
 mod manager;
+#[cfg(feature = "s3")]
+mod s3;
 mod session;
 mod slot;
 mod storage;
 mod store;
 
+#[cfg(feature = "tls")]
+pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, ObjectStoreSessionManager};
 pub use object_store;
+#[cfg(feature = "s3")]
+pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use store::SessionStore;

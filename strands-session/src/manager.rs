@@ -47,6 +47,15 @@ impl ObjectStoreSessionManager {
         Ok(Self { session_id, store })
     }
 
+    /// Another session in the same place: what a server with many sessions makes for each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::InvalidId`] when the id can't be stored.
+    pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
+        Self::in_store(session_id, self.store.clone())
+    }
+
     /// The place that keeps this session and others.
     pub fn store(&self) -> &SessionStore {
         &self.store
@@ -92,6 +101,17 @@ impl FileSessionManager {
     /// The session of this id.
     pub fn builder(session_id: impl Into<String>) -> FileSessionManagerBuilder {
         FileSessionManagerBuilder { session_id: session_id.into(), dir: None }
+    }
+
+    /// Another session in the same place: what a server with many sessions makes for each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::InvalidId`] when the id can't be stored.
+    pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
+        let session_id = session_id.into();
+        id::validate("session id", &session_id)?;
+        Ok(Self { session_id, store: self.store.clone() })
     }
 
     /// The folder that keeps this session and others.

@@ -15,7 +15,7 @@ fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
 
 #[tokio::test]
 async fn what_was_appended_is_read_back_in_order() {
-    for place in places() {
+    for place in places().await {
         let mut first = open(&place.store, "s", "main").await;
         assert!(first.record.is_none(), "{}", place.name);
         assert!(read_texts(&mut *first.session).await.is_empty());
@@ -31,7 +31,7 @@ async fn what_was_appended_is_read_back_in_order() {
 
 #[tokio::test]
 async fn opening_writes_nothing() {
-    for place in places() {
+    for place in places().await {
         let mut opened = open(&place.store, "s", "main").await;
         assert!(read_texts(&mut *opened.session).await.is_empty());
         assert!(place.store.list().await.unwrap().is_empty(), "{}", place.name);
@@ -40,7 +40,7 @@ async fn opening_writes_nothing() {
 
 #[tokio::test]
 async fn a_range_is_read_without_the_rest() {
-    for place in places() {
+    for place in places().await {
         append_all(&mut *open(&place.store, "s", "main").await.session, 0..12).await;
         let mut opened = open(&place.store, "s", "main").await;
         let read = opened.session.read(&MessageRange::new(9, vec![2, 4, 77])).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_range_is_read_without_the_rest() {
 
 #[tokio::test]
 async fn appending_without_reading_goes_on_after_the_newest() {
-    for place in places() {
+    for place in places().await {
         append_all(&mut *open(&place.store, "s", "main").await.session, 0..3).await;
         append_all(&mut *open(&place.store, "s", "main").await.session, 3..5).await;
         assert_eq!(texts(&place.store, "s", "main").await, numbered(0..5), "{}", place.name);
@@ -64,7 +64,7 @@ async fn appending_without_reading_goes_on_after_the_newest() {
 
 #[tokio::test]
 async fn the_second_of_two_writers_gets_a_conflict_and_overwrites_nothing() {
-    for place in places() {
+    for place in places().await {
         append_all(&mut *open(&place.store, "s", "main").await.session, 0..2).await;
         let mut slow = open(&place.store, "s", "main").await;
         read_texts(&mut *slow.session).await;
@@ -88,7 +88,7 @@ async fn the_second_of_two_writers_gets_a_conflict_and_overwrites_nothing() {
 
 #[tokio::test]
 async fn two_workers_that_start_one_session_do_not_share_it() {
-    for place in places() {
+    for place in places().await {
         let mut one = open(&place.store, "s", "main").await;
         let mut other = open(&place.store, "s", "main").await;
         read_texts(&mut *one.session).await;
@@ -102,7 +102,7 @@ async fn two_workers_that_start_one_session_do_not_share_it() {
 
 #[tokio::test]
 async fn a_record_comes_back_and_is_written_over_by_nobody_who_has_not_seen_it() {
-    for place in places() {
+    for place in places().await {
         let mut opened = open(&place.store, "s", "main").await;
         let mut record = AgentRecord::new("main");
         record.state.insert("seats".to_owned(), json!({"row": 12, "naïve": "日本"}));
@@ -125,7 +125,7 @@ async fn a_record_comes_back_and_is_written_over_by_nobody_who_has_not_seen_it()
 
 #[tokio::test]
 async fn an_unchanged_record_is_no_news_to_others() {
-    for place in places() {
+    for place in places().await {
         let mut opened = open(&place.store, "s", "main").await;
         let mut record = AgentRecord::new("main");
         opened.session.save(&record).await.unwrap();
@@ -138,7 +138,7 @@ async fn an_unchanged_record_is_no_news_to_others() {
 
 #[tokio::test]
 async fn the_newest_message_is_replaced_only_by_who_knows_it() {
-    for place in places() {
+    for place in places().await {
         let mut first = open(&place.store, "s", "main").await;
         append_all(&mut *first.session, 0..2).await;
         let mut second = open(&place.store, "s", "main").await;
@@ -164,7 +164,7 @@ async fn the_newest_message_is_replaced_only_by_who_knows_it() {
 
 #[tokio::test]
 async fn replacing_in_an_empty_session_is_an_error() {
-    for place in places() {
+    for place in places().await {
         let mut opened = open(&place.store, "s", "main").await;
         let error = opened.session.replace_last(&Message::user("?")).await.unwrap_err();
         assert!(matches!(error, SessionError::NotFound { .. }), "{}: {error}", place.name);
@@ -174,7 +174,7 @@ async fn replacing_in_an_empty_session_is_an_error() {
 
 #[tokio::test]
 async fn agents_of_a_session_are_apart() {
-    for place in places() {
+    for place in places().await {
         append_all(&mut *open(&place.store, "s", "x").await.session, 0..2).await;
         append_all(&mut *open(&place.store, "s", "y").await.session, 0..5).await;
         assert_eq!(texts(&place.store, "s", "x").await, numbered(0..2), "{}", place.name);
@@ -184,7 +184,7 @@ async fn agents_of_a_session_are_apart() {
 
 #[tokio::test]
 async fn sessions_are_listed_and_deleted() {
-    for place in places() {
+    for place in places().await {
         for id in ["b", "a", "a.b"] {
             append_all(&mut *open(&place.store, id, "main").await.session, 0..2).await;
         }
@@ -209,7 +209,7 @@ async fn sessions_are_listed_and_deleted() {
 #[tokio::test]
 async fn hostile_ids_are_refused_before_anything_is_touched() {
     let long = "x".repeat(10_240);
-    for place in places() {
+    for place in places().await {
         for id in ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", ".x", "\u{202e}", &long] {
             for (session_id, agent_id) in [(id, "main"), ("s", id)] {
                 let error = try_open(&place.store, session_id, agent_id).await.unwrap_err();
@@ -226,7 +226,7 @@ async fn hostile_ids_are_refused_before_anything_is_touched() {
 /// take it for another worker's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_append_is_no_conflict() {
-    for place in places() {
+    for place in places().await {
         let mut opened = open(&place.store, "s", "main").await;
         opened.session.append(&Message::user("start")).await.unwrap();
         let mut expected = BTreeSet::from(["start".to_owned()]);

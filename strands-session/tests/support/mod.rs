@@ -3,25 +3,58 @@
 
 use std::sync::Arc;
 
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use strands_core::message::Message;
 use strands_core::session::{MessageRange, OpenedSession, Session, SessionError, SessionManager};
 use strands_session::object_store::memory::InMemory;
-use strands_session::{ObjectStoreSessionManager, SessionStore};
+use strands_session::{ObjectStoreSessionManager, S3SessionManager, S3SessionManagerBuilder, SessionStore};
+use strands_testkit::s3::S3Server;
 use tempfile::TempDir;
+
+/// The key that the tests sign with.
+pub(crate) const SECRET: &str = "s3cret-of-the-tests";
 
 /// A place for sessions, and what keeps it alive.
 pub(crate) struct Place {
     pub(crate) name: &'static str,
     pub(crate) store: SessionStore,
-    _folder: Option<TempDir>,
+    _keep: Keep,
 }
 
-/// A folder and a memory store, both empty.
-pub(crate) fn places() -> Vec<Place> {
+enum Keep {
+    Nothing,
+    Folder(TempDir),
+    Server(S3Server),
+}
+
+/// A folder, a memory store and a bucket, all empty.
+pub(crate) async fn places() -> Vec<Place> {
     let folder = tempfile::tempdir().unwrap();
     let store = SessionStore::files(folder.path());
     let memory = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions").unwrap();
-    vec![Place { name: "files", store, _folder: Some(folder) }, Place { name: "memory", store: memory, _folder: None }]
+    let server = S3Server::start("bucket").await;
+    let bucket = s3(&server, "any").await.store().clone();
+    vec![
+        Place { name: "files", store, _keep: Keep::Folder(folder) },
+        Place { name: "memory", store: memory, _keep: Keep::Nothing },
+        Place { name: "s3", store: bucket, _keep: Keep::Server(server) },
+    ]
+}
+
+/// A session in the server's bucket, by a worker of its own.
+pub(crate) async fn s3(server: &S3Server, session_id: &str) -> S3SessionManager {
+    s3_builder(session_id, "bucket", &server.url()).prefix("agent_sessions").build().await.unwrap()
+}
+
+pub(crate) fn s3_builder(session_id: &str, bucket: &str, endpoint: &str) -> S3SessionManagerBuilder {
+    let credentials = Credentials::new("AKEXAMPLE", SECRET, None, None, "test");
+    let config = SdkConfig::builder()
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    S3SessionManager::builder(session_id, bucket).endpoint(endpoint).sdk_config(&config)
 }
 
 /// What a worker that comes to the session now finds.

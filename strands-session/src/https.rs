@@ -1,0 +1,118 @@
+//! HTTPS for object stores: one pool of connections for the process, TLS by rustls with ring.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::{ClientOptions, Error};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
+
+/// Connects the builders of [`object_store`] to their service: pass it to `with_http_connector`. They have no TLS of
+/// their own here. `ClientOptions` given to a builder have no effect with it.
+///
+/// All connectors with the default idle timeout share one pool of connections.
+///
+/// ```
+/// use strands_session::HttpsConnector;
+/// # #[cfg(feature = "gcs")] {
+/// use std::sync::Arc;
+/// use strands_session::ObjectStoreSessionManager;
+/// use strands_session::object_store::gcp::GoogleCloudStorageBuilder;
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = GoogleCloudStorageBuilder::from_env()
+///     .with_bucket_name("my-bucket")
+///     .with_http_connector(HttpsConnector::new())
+///     .build()?;
+/// let manager = ObjectStoreSessionManager::new("user-42", Arc::new(store), "agent_sessions")?;
+/// # Ok(()) }
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct HttpsConnector {
+    idle_timeout: Duration,
+    allow_http: bool,
+}
+
+impl HttpsConnector {
+    /// HTTPS only, and at most 30 seconds of silence.
+    pub fn new() -> Self {
+        Self { idle_timeout: DEFAULT_IDLE_TIMEOUT, allow_http: false }
+    }
+
+    /// How long to wait for the next byte of a response. Default: 30 seconds.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Whether plain HTTP may be spoken, as on a loopback interface. Default: no.
+    #[must_use]
+    pub fn allow_http(mut self, allow: bool) -> Self {
+        self.allow_http = allow;
+        self
+    }
+
+    fn client(&self) -> Result<reqwest::Client, HttpsError> {
+        if self.idle_timeout == DEFAULT_IDLE_TIMEOUT {
+            let shared = if self.allow_http { &SHARED_PLAIN } else { &SHARED };
+            if let Ok(client) = &**shared {
+                return Ok(client.clone());
+            }
+        }
+        self.connect()
+    }
+
+    fn connect(&self) -> Result<reqwest::Client, HttpsError> {
+        Ok(reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(self.allow_http)?)
+            .https_only(!self.allow_http)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(self.idle_timeout)
+            .user_agent(USER_AGENT)
+            .build()?)
+    }
+}
+
+impl Default for HttpsConnector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpConnector for HttpsConnector {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        match self.client() {
+            Ok(client) => Ok(HttpClient::new(client)),
+            Err(error) => Err(Error::Generic { store: "HTTPS", source: error.into() }),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum HttpsError {
+    #[error("TLS can't be set up")]
+    Tls(#[from] rustls::Error),
+    #[error("the HTTP client can't be set up")]
+    Client(#[from] reqwest::Error),
+}
+
+static SHARED: LazyLock<Result<reqwest::Client, HttpsError>> = LazyLock::new(|| HttpsConnector::new().connect());
+static SHARED_PLAIN: LazyLock<Result<reqwest::Client, HttpsError>> =
+    LazyLock::new(|| HttpsConnector::new().allow_http(true).connect());
+
+/// TLS that trusts what the system trusts. Where plain HTTP is spoken there may be no such thing: then it trusts nobody.
+fn tls(plain: bool) -> Result<ClientConfig, HttpsError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let config =
+        if plain { config.with_root_certificates(RootCertStore::empty()) } else { config.with_platform_verifier()? };
+    Ok(config.with_no_client_auth())
+}

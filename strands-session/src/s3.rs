@@ -1,0 +1,211 @@
+//! Sessions in Amazon S3, and in what speaks its protocol.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::{BackoffConfig, RetryConfig};
+use strands_core::session::{OpenedSession, SessionError, SessionManager};
+
+use crate::credentials::SdkCredentials;
+use crate::https::HttpsConnector;
+use crate::{ObjectStoreSessionManager, SessionStore, id};
+
+/// Where S3 is found when nobody says: as in the AWS SDKs.
+const DEFAULT_REGION: &str = "us-east-1";
+/// The endpoint for S3 alone, which comes before the one for every service.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_S3";
+const RETRIES: usize = 4;
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A session in a bucket of Amazon S3, or of a service that speaks its protocol and writes conditionally (`If-Match`,
+/// `If-None-Match`).
+///
+/// Credentials are those that the AWS SDK finds: environment, profile and SSO, web identity, container, instance. They
+/// need `s3:GetObject`, `s3:PutObject` and `s3:ListBucket`; deleting sessions needs `s3:DeleteObject`.
+///
+/// ```no_run
+/// use strands_session::S3SessionManager;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let manager = S3SessionManager::builder("user-42", "my-bucket").prefix("agent_sessions").build().await?;
+/// # let _ = manager; Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct S3SessionManager(ObjectStoreSessionManager);
+
+/// Tells an [`S3SessionManager`] where its bucket is.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build()`"]
+pub struct S3SessionManagerBuilder {
+    session_id: String,
+    bucket: String,
+    prefix: String,
+    region: Option<String>,
+    endpoint: Option<String>,
+    sdk_config: Option<SdkConfig>,
+    connector: HttpsConnector,
+}
+
+impl S3SessionManager {
+    /// The session of this id in this bucket.
+    pub fn builder(session_id: impl Into<String>, bucket: impl Into<String>) -> S3SessionManagerBuilder {
+        S3SessionManagerBuilder {
+            session_id: session_id.into(),
+            bucket: bucket.into(),
+            prefix: String::new(),
+            region: None,
+            endpoint: None,
+            sdk_config: None,
+            connector: HttpsConnector::new(),
+        }
+    }
+
+    /// Another session in the same place, over the same connections and credentials: what a server with many sessions
+    /// makes for each of them.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::InvalidId`] when the id can't be stored.
+    pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
+        self.0.for_session(session_id).map(Self)
+    }
+
+    /// The place that keeps this session and others.
+    pub fn store(&self) -> &SessionStore {
+        self.0.store()
+    }
+}
+
+impl S3SessionManagerBuilder {
+    /// What the keys of the sessions start with. Default: nothing.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-east-1`.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Where to send requests instead of the region's endpoint: another service, a VPC endpoint, or a test server.
+    /// Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// A configuration of the AWS SDK to take credentials, region and endpoint from. Default: what the environment and
+    /// the profile say.
+    pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
+        self.sdk_config = Some(config.clone());
+        self
+    }
+
+    /// How long to wait for the next byte of a response. Default: 30 seconds.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.connector = self.connector.idle_timeout(timeout);
+        self
+    }
+
+    /// Checks what it was told, and reads the AWS configuration. Credentials are looked for with the first request.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionError::InvalidId`] when the session's id can't be stored; [`SessionError::Storage`] when bucket, prefix or
+    /// endpoint can't be used.
+    pub async fn build(self) -> Result<S3SessionManager, SessionError> {
+        id::validate("session id", &self.session_id)?;
+        validate_bucket(&self.bucket)?;
+        let config = match self.sdk_config {
+            Some(config) => config,
+            None => load(self.region.clone()).await,
+        };
+        let endpoint = self
+            .endpoint
+            .or_else(|| std::env::var(ENDPOINT_VARIABLE).ok().filter(|url| !url.is_empty()))
+            .or_else(|| config.endpoint_url().map(str::to_owned));
+        let region = self.region.or_else(|| config.region().map(ToString::to_string));
+        let plain = endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(&self.bucket)
+            .with_region(region.unwrap_or_else(|| DEFAULT_REGION.to_owned()))
+            .with_allow_http(plain)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_http_connector(self.connector.allow_http(plain))
+            .with_retry(RetryConfig {
+                backoff: BackoffConfig::default(),
+                max_retries: RETRIES,
+                retry_timeout: RETRY_TIMEOUT,
+            });
+        if let Some(endpoint) = &endpoint {
+            validate_endpoint(endpoint)?;
+            builder = builder.with_endpoint(endpoint);
+        }
+        if let Some(provider) = config.credentials_provider() {
+            builder = builder.with_credentials(Arc::new(SdkCredentials::new(provider)));
+        }
+        let store = builder.build().map_err(|error| unusable(format!("bucket `{}`", self.bucket), error))?;
+        let store = SessionStore::objects(Arc::new(store), &self.prefix)?;
+        ObjectStoreSessionManager::in_store(self.session_id, store).map(S3SessionManager)
+    }
+}
+
+#[async_trait]
+impl SessionManager for S3SessionManager {
+    fn session_id(&self) -> &str {
+        self.0.session_id()
+    }
+
+    async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
+        self.0.open(agent_id).await
+    }
+}
+
+/// What the environment and the profile say.
+async fn load(region: Option<String>) -> SdkConfig {
+    let region = RegionProviderChain::first_try(region.map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new())
+        .or_else(Region::new(DEFAULT_REGION))
+        .region()
+        .await;
+    // For SSO, web identity and the rest. Connections are made when one of them is asked.
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(http).load().await
+}
+
+/// A bucket's name becomes part of a URL.
+fn validate_bucket(bucket: &str) -> Result<(), SessionError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if (1..=255).contains(&bucket.len()) && bucket.bytes().all(allowed) && !bucket.starts_with('.') {
+        return Ok(());
+    }
+    let shown: String = bucket.chars().take(64).flat_map(char::escape_debug).collect();
+    Err(unusable(format!("bucket `{shown}`"), "a bucket's name has letters, digits, `-` and `.`"))
+}
+
+/// An endpoint with a password in it would be shown with every error.
+fn validate_endpoint(endpoint: &str) -> Result<(), SessionError> {
+    let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
+    if host.is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#'])) {
+        return Ok(());
+    }
+    Err(unusable(
+        "endpoint".to_owned(),
+        "it must start with `http://` or `https://` and name a host, without user or password",
+    ))
+}
+
+fn unusable(what: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SessionError {
+    SessionError::Storage { action: "use", key: what, source: source.into() }
+}
