@@ -71,7 +71,9 @@ static CLIENTS: Mutex<VecDeque<Known>> = Mutex::new(VecDeque::new());
 
 impl Connection {
     fn is_same(&self, other: &Self) -> bool {
-        let key = |connection: &Self| connection.api_key.as_ref().map(|key| key.expose_secret().to_owned());
+        fn key(connection: &Connection) -> Option<&str> {
+            connection.api_key.as_ref().map(ExposeSecret::expose_secret)
+        }
         self.region == other.region
             && self.endpoint_url == other.endpoint_url
             && self.connect_timeout == other.connect_timeout

@@ -76,7 +76,7 @@ fn block_events(index: usize, block: ContentBlock, tool: &mut Option<&str>, even
             events.push(StreamEvent::tool_input(index, call.input.to_string()));
         }
         ContentBlock::Reasoning(reasoning) => {
-            events.extend(reasoning_pieces(reasoning).map(|piece| StreamEvent::reasoning(index, piece)))
+            events.extend(reasoning_pieces(reasoning).map(|piece| StreamEvent::reasoning(index, piece)));
         }
         ContentBlock::Citations(citations) => {
             let text: String = citations.content.into_iter().map(|part| part.text).collect();

@@ -11,6 +11,7 @@ use crate::error::Refusal;
 use crate::native_output;
 use crate::request::{forced_tool, is_forced};
 use crate::settings::Settings;
+use crate::turns;
 
 /// How a request makes the model call the tool that it must call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,10 +109,11 @@ impl Memory {
             return None;
         }
         let says = |words: &[&str]| words.iter().any(|words| refusal.message.contains(words));
-        if says(&[TOOL_RESULT_TURN]) && !sent.separate_tool_results {
+        if says(&[TOOL_RESULT_TURN]) && !sent.separate_tool_results && turns::mixes_tool_results(request.messages) {
             return Some(Variant { separate_tool_results: true, ..sent });
         }
-        if says(&[STALE_THINKING]) && !sent.drop_stale_thinking {
+        let thinks = sent.relaxes_choice() || !is_forced(request.tool_choice);
+        if says(&[STALE_THINKING]) && !sent.drop_stale_thinking && thinks {
             let mut fields = settings.additional_request_fields.clone();
             // A caller that says what is to become of stale thoughts is left alone.
             if !drop_stale_thinking(&mut fields) {

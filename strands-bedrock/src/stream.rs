@@ -433,3 +433,81 @@ struct Metadata {
     metrics: ModelMetrics,
     trace: Option<Box<Value>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_smithy_types::body::SdkBody;
+    use futures_util::StreamExt;
+    use proptest::prelude::*;
+    use strands_testkit::converse::ConverseStream;
+
+    use super::*;
+    use crate::body::ResponseBody;
+
+    fn read(bytes: Vec<u8>) -> Vec<Result<StreamEvent, ModelError>> {
+        let facts = CallFacts {
+            context: CallContext { model_id: "m".to_owned(), region: None },
+            redaction: Redaction::default(),
+            max_bytes: 1024,
+            started: Instant::now(),
+            text_is_call_of: None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let answer =
+                Answer { body: ResponseBody::new(SdkBody::from(bytes), Duration::from_secs(1)), request_id: None };
+            AnswerStream::new(answer, facts).collect().await
+        })
+    }
+
+    fn whole() -> Vec<u8> {
+        ConverseStream::new()
+            .text(["It is ", "sunny."])
+            .tool_use("get_weather", "t-1", ["{}"])
+            .stop("tool_use")
+            .usage(1, 2)
+            .encode()
+            .to_vec()
+    }
+
+    #[test]
+    fn a_whole_stream_has_its_events() {
+        let events = read(whole());
+        assert_eq!(events.len(), 9);
+        assert!(events.iter().all(Result::is_ok));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let events = read(bytes);
+            prop_assert!(matches!(events.last(), Some(Err(_))));
+        }
+
+        /// A checksum covers every byte: a changed stream is never taken for a whole one.
+        #[test]
+        fn a_changed_byte_is_noticed(at in any::<prop::sample::Index>(), change in 1..=255_u8) {
+            let mut bytes = whole();
+            let at = at.index(bytes.len());
+            bytes[at] ^= change;
+            let events = read(bytes);
+            prop_assert!(matches!(events.last(), Some(Err(_))));
+            prop_assert_eq!(events.iter().filter(|event| event.is_err()).count(), 1);
+        }
+
+        /// What is in a frame may be any JSON at all.
+        #[test]
+        fn any_payload_is_an_event_or_an_error(
+            kind in prop::sample::select(vec!["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata", "new"]),
+            payload in prop::sample::select(vec!["", "{}", "[]", "null", "1", "{\"delta\":{\"text\":1}}", "{\"delta\":null}", "{\"contentBlockIndex\":-1}", "{\"contentBlockIndex\":1e30,\"delta\":{\"text\":\"x\"}}", "{\"start\":{\"toolUse\":{}}}", "{\"stopReason\":{}}", "{\"usage\":{\"inputTokens\":-1}}", "\"\\ud800\""]),
+        ) {
+            let frame = strands_testkit::eventstream::Frame::event(kind, &Value::Null).payload(payload);
+            let events = read(frame.encode().to_vec());
+            // It ends without its stop event at the latest.
+            let stopped = kind == "messageStop" && events.iter().all(Result::is_ok);
+            prop_assert!(stopped || matches!(events.last(), Some(Err(_))));
+        }
+    }
+}

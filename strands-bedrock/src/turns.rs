@@ -203,6 +203,14 @@ pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
     }
 }
 
+/// True when what the user said follows tool results without anything in between.
+pub(crate) fn mixes_tool_results(messages: &[Arc<Message>]) -> bool {
+    let mut turns = outgoing(messages, ReasoningReplay::Nothing, None);
+    let before = turns.len();
+    separate_tool_results(&mut turns);
+    turns.len() > before
+}
+
 /// True when the conversation has tool calls or results; Bedrock wants tools declared then.
 pub(crate) fn uses_tools(messages: &[Arc<Message>]) -> bool {
     messages.iter().any(|message| {
