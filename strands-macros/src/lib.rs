@@ -5,6 +5,8 @@ mod bounds;
 mod docs;
 mod errors;
 mod expand;
+#[cfg(test)]
+mod expansions;
 mod fallback;
 mod function;
 
