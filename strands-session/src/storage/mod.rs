@@ -11,8 +11,8 @@ use strands_core::session::SessionError;
 pub(crate) use files::Files;
 pub(crate) use objects::Objects;
 
-/// How many reads are under way at once.
-pub(crate) const READS_IN_FLIGHT: usize = 16;
+/// How many reads are under way at once: with that of the newest message, sixteen.
+const READS_IN_FLIGHT: usize = 15;
 
 /// A place that keeps documents.
 pub(crate) enum Storage {
