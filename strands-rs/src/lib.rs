@@ -52,7 +52,7 @@
 //! | stream, cancel, limit, ask for a type | [`Invocation`], [`AgentEvent`] |
 //! | steer the loop | [`hook::Hook`], [`conversation::ConversationManager`], [`RetryPolicy`] |
 //! | ask a human | [`ToolContext::interrupt`], [`Invocation::resume`] |
-//! | keep conversations | [`session`] |
+//! | keep conversations | [`session`], [`Agent::snapshot`] |
 //! | test an agent | [`testing::ScriptedModel`] |
 //! | write a provider | [`model::Model`] |
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands::{Agent, BuildError, model::Model, tools};
+use strands::{Agent, AgentBuilder, model::Model, tools};
 
 use crate::{
     clock::Clock,
@@ -17,24 +17,25 @@ use crate::{
 /// What the line of the system prompt begins with that names the traveller.
 pub(crate) const TRAVELLER: &str = "Traveller: ";
 
-/// The travel agent for one traveller.
+/// The id under which a session keeps the agent.
+const AGENT_ID: &str = "travel_agent";
+
+/// The travel agent for one traveller, ready to be built. A host adds what is its own, such as a session.
 ///
 /// Who the traveller is, the host has established before: from the login here, from a verified token elsewhere. The
 /// model reads the name to address them; the tools borrow the [`Traveller`] itself, whatever the conversation says.
-///
-/// # Errors
-///
-/// [`BuildError`] if a tool lacks a host value, which would be a mistake in this function.
-pub async fn build_agent(
+#[must_use]
+pub fn travel_agent(
     model: impl Model + 'static,
     traveller: Traveller,
     store: Arc<Store>,
     clock: Clock,
-) -> Result<Agent, BuildError> {
+) -> AgentBuilder {
     let rules = include_str!("prompt.md").trim_end();
     let prompt =
         format!("{rules}\n\n{TRAVELLER}{}, {}, based in {}.", traveller.name, traveller.department, traveller.home);
     Agent::builder()
+        .agent_id(AGENT_ID)
         .model(model)
         .system_prompt(prompt)
         .tools(tools![
@@ -51,6 +52,4 @@ pub async fn build_agent(
         .inject(traveller)
         .inject(store)
         .inject(clock)
-        .build()
-        .await
 }

@@ -1,6 +1,6 @@
 //! The corporate travel agent: an agent with real policies, offers and bookings over an embedded database.
 //!
-//! [`agent::build_agent`] composes it from a model, the traveller and the store. The command line is one host of
+//! [`agent::travel_agent`] composes it from a model, the traveller and the store. The command line is one host of
 //! it; an HTTP service or a function in the cloud calls the same code.
 
 pub mod agent;

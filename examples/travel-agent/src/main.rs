@@ -10,7 +10,7 @@ use strands::{
     Agent,
     models::{ModelIdError, from_id},
 };
-use travel_agent::{agent::build_agent, offline::offline_model};
+use travel_agent::{agent::travel_agent, offline::offline_model};
 
 /// What shells report for a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -38,12 +38,12 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             traveller.name, traveller.department, traveller.home
         ))?;
     }
-    let mut agent = match args.model.as_deref().filter(|id| !id.is_empty()) {
+    let builder = match args.model.as_deref().filter(|id| !id.is_empty()) {
         None | Some("offline") => {
             if args.prompt.is_none() {
                 terminal.note("Rules answer in place of a language model; choose a model with --model")?;
             }
-            build_agent(offline_model(), traveller, store, args.clock()).await?
+            travel_agent(offline_model(), traveller, store, args.clock())
         }
         Some(id) => {
             let model = from_id(id).await.map_err(|error| match error {
@@ -54,9 +54,14 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
                 }
                 other => Box::<dyn Error>::from(other),
             })?;
-            build_agent(model, traveller, store, args.clock()).await?
+            travel_agent(model, traveller, store, args.clock())
         }
     };
+    let builder = match args.session.open().await? {
+        Some(session) => builder.session_manager(session),
+        None => builder,
+    };
+    let mut agent = builder.build().await?;
     let code = match &args.prompt {
         Some(prompt) => once(&mut agent, prompt, &mut terminal).await?,
         None => {

@@ -15,7 +15,7 @@ use strands::{
     Agent,
     testing::{ScriptedModel, ScriptedTurn},
 };
-use travel_agent::{agent::build_agent, clock::Clock, offline::offline_model, store::Store, trip::Booking};
+use travel_agent::{agent::travel_agent, clock::Clock, offline::offline_model, store::Store, trip::Booking};
 
 /// An agent at work, and the store that it works on.
 struct Desk {
@@ -29,7 +29,7 @@ impl Desk {
         let traveller = store.traveller(user).unwrap();
         // A Sunday.
         let clock = Clock::Fixed(date(2026, 11, 22));
-        let agent = build_agent(offline_model(), traveller, Arc::clone(&store), clock).await.unwrap();
+        let agent = travel_agent(offline_model(), traveller, Arc::clone(&store), clock).build().await.unwrap();
         Self { agent, store, user }
     }
 
@@ -215,7 +215,7 @@ async fn answers(
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
     let ana = store.traveller("ana").unwrap();
-    let mut agent = build_agent(model, ana, Arc::clone(store), Clock::Fixed(date(2026, 11, 22))).await.unwrap();
+    let mut agent = travel_agent(model, ana, Arc::clone(store), Clock::Fixed(date(2026, 11, 22))).build().await.unwrap();
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
     results.map(|result| if result.is_error() { Err(format!("{:?}", result.content)) } else { Ok(()) }).collect()

@@ -34,6 +34,18 @@ pub trait SessionManager: Send + Sync {
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError>;
 }
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<M: SessionManager + ?Sized> SessionManager for Arc<M> {
+    fn session_id(&self) -> &str {
+        (**self).session_id()
+    }
+
+    async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
+        (**self).open(agent_id).await
+    }
+}
+
 /// An agent's part of a session, and what was kept of it.
 #[non_exhaustive]
 pub struct OpenedSession {

@@ -6,6 +6,8 @@ use clap::Parser;
 use jiff::civil::Date;
 use travel_agent::{clock::Clock, error::TravelError, store::Store, trip::Traveller};
 
+use super::session::SessionArgs;
+
 /// Who travels when nobody is named and the login name is no employee's.
 const DEMO_USER: &str = "ana";
 
@@ -33,6 +35,9 @@ pub(crate) struct Args {
     /// Pretend that today is this day, for demonstrations that can be repeated.
     #[arg(long, value_name = "YYYY-MM-DD")]
     today: Option<Date>,
+
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
 
     /// Print the metrics summary as JSON at the end.
     #[arg(long)]

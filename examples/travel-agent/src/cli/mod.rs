@@ -2,6 +2,7 @@
 
 mod args;
 mod chat;
+mod session;
 mod terminal;
 mod turn;
 
