@@ -53,7 +53,7 @@ impl Expander<'_> {
             None => tool.docs.description(private).unwrap_or_else(|| quote!("")),
         };
         let annotations = self.annotations();
-        let strict = tool.settings.strict.is_some_and(|flag| flag.on);
+        let strict = tool.settings.strict.filter(|flag| flag.on).map(|_| quote!(.strict(true)));
         let arguments = tool.arguments.iter().filter_map(|argument| self.described(argument));
         let output = tool
             .settings
@@ -72,7 +72,7 @@ impl Expander<'_> {
         quote_spanned! {Span::mixed_site()=>
             #private::SpecBuilder::new(#name, #description)
                 #annotations
-                .strict(#strict)
+                #strict
                 #(#arguments)*
                 #output
                 .build()
@@ -283,11 +283,15 @@ impl Expander<'_> {
         });
         let names = model().map(|(_, argument)| argument.name());
         let locals: Vec<Ident> = model().map(|(at, _)| local(at)).collect();
+        // In a block of its own, so that nothing of it lives as long as the call.
         quote_spanned! {site=>
-            let mut __arguments = #private::Arguments::new(#input);
-            #(#reads)*
-            let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.knows(&[#(#names),*])) else {
-                return #private::Err(__arguments.into_error());
+            let (#(#locals,)*) = {
+                let mut __arguments = #private::Arguments::new(#input);
+                #(#reads)*
+                let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.knows(&[#(#names),*])) else {
+                    return #private::Err(__arguments.into_error());
+                };
+                (#(#locals,)*)
             };
         }
     }
