@@ -189,6 +189,9 @@ impl Refusal {
 
     fn advice(&self, kind: Kind) -> Option<&'static str> {
         let code = self.code.as_deref().unwrap_or_default();
+        if code == "ModelStreamErrorException" {
+            return Some("the model broke off its answer: ask again");
+        }
         if code == "AccessDeniedException" && self.message.contains("access to the model") {
             return Some(
                 "the account has no access to the model: ask for it in the Bedrock console, and allow \

@@ -49,6 +49,8 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
     #[serde(rename_all = "camelCase")]
     struct Spec<'a> {
         name: &'a str,
+        // Bedrock refuses a description without a character in it.
+        #[serde(skip_serializing_if = "str::is_empty")]
         description: &'a str,
         input_schema: Schema<'a>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -229,7 +231,7 @@ mod tests {
     fn a_tool_may_be_strict_by_itself() {
         let specs: ToolSpecs = [
             ToolSpec::new("a", "A.", json!({"type": "object"})).with_strict(true),
-            ToolSpec::new("b", "B.", json!({"type": "object"})),
+            ToolSpec::new("b", "", json!({"type": "object"})),
         ]
         .into_iter()
         .collect();
@@ -238,7 +240,7 @@ mod tests {
             serde_json::to_value(&config).unwrap(),
             json!({"tools": [
                 {"toolSpec": {"name": "a", "description": "A.", "strict": true, "inputSchema": {"json": {"type": "object", "additionalProperties": false}}}},
-                {"toolSpec": {"name": "b", "description": "B.", "inputSchema": {"json": {"type": "object"}}}},
+                {"toolSpec": {"name": "b", "inputSchema": {"json": {"type": "object"}}}},
                 {"cachePoint": {"type": "default", "ttl": "1h"}},
             ], "toolChoice": {"auto": {}}})
         );

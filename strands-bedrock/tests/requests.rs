@@ -17,7 +17,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use loopback::{CLAUDE, NOVA, answer, ask, builder, events, kind, model, turn, weather_tools};
 use serde_json::{Value, json};
-use strands_bedrock::{BedrockBuildError, BedrockModel, CacheConfig, CacheSection};
+use strands_bedrock::{BedrockBuildError, BedrockModel, CacheConfig, CacheSection, Guardrail, GuardrailStreamMode};
 use strands_core::message::{
     CachePoint, ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultStatus, ToolUse,
 };
@@ -179,12 +179,15 @@ async fn child_with_a_key_in_its_environment() {
     let Some(endpoint) = std::env::var_os(CHILD) else {
         return;
     };
-    let model = BedrockModel::builder().endpoint_url(endpoint.into_string().unwrap()).build().await.unwrap();
-    answer(&model, "hi").await.unwrap();
+    let of_environment = BedrockModel::builder().endpoint_url(endpoint.into_string().unwrap());
+    let own = of_environment.clone().api_key("key-of-its-own");
+    for builder in [of_environment, own] {
+        answer(&builder.build().await.unwrap(), "hi").await.unwrap();
+    }
 }
 
 #[tokio::test]
-async fn key_and_region_come_from_the_environment() {
+async fn a_key_comes_from_the_environment_unless_one_is_given() {
     let server = Server::repeat(fine()).await;
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_with_a_key_in_its_environment"])
@@ -195,8 +198,9 @@ async fn key_and_region_come_from_the_environment() {
         .unwrap();
     let exit = tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
     assert!(exit.success());
-    let request = &server.requests()[0];
-    assert!(request.sends_credential("authorization", "Bearer key-of-the-environment"));
+    for (at, key) in ["key-of-the-environment", "key-of-its-own"].into_iter().enumerate() {
+        assert!(server.requests()[at].sends_credential("authorization", &format!("Bearer {key}")), "{key}");
+    }
 }
 
 #[tokio::test]
@@ -478,4 +482,38 @@ async fn the_answer_of_one_model_is_not_waited_for_by_another() {
     let calls = (0..50).map(|_| events(&model, ModelRequest::new(&messages)));
     let answers = futures_util::future::join_all(calls).await;
     assert!(answers.iter().all(|(events, error)| !events.is_empty() && error.is_none()));
+}
+
+#[tokio::test]
+async fn a_guardrail_sees_images_and_streams_only_where_there_is_a_stream() {
+    let one_piece = json!({"output": {"message": {"content": [{"text": "ok"}]}}, "stopReason": "end_turn"});
+    let server =
+        Server::handler(
+            move |request| {
+                if request.path.ends_with("/converse") { Response::json(200, &one_piece) } else { fine() }
+            },
+        )
+        .await;
+    let message: Message = serde_json::from_value(json!({"role": "user", "content": [
+        {"guardContent": {"image": {"format": "png", "source": {"bytes": "AQI="}}}},
+        {"text": " "},
+        {"image": {"format": "gif", "source": {"bytes": "AQI="}}},
+        {"text": "look"},
+    ]}))
+    .unwrap();
+    let messages = [Arc::new(message)];
+    for streaming in [true, false] {
+        let guardrail =
+            Guardrail::new("gr", "1").stream_processing_mode(GuardrailStreamMode::Async).latest_message(true);
+        let model = builder(&server.url()).guardrail(guardrail).streaming(streaming).build().await.unwrap();
+        turn(&model, ModelRequest::new(&messages)).await.unwrap();
+    }
+    let sent: Vec<_> = server.requests().iter().map(Request::json).collect();
+    assert_eq!(sent[0]["guardrailConfig"]["streamProcessingMode"], "async");
+    assert!(sent[1]["guardrailConfig"].get("streamProcessingMode").is_none());
+    let content = &sent[0]["messages"][0]["content"];
+    assert_eq!(content[0], json!({"guardContent": {"image": {"format": "png", "source": {"bytes": "AQI="}}}}));
+    assert_eq!(content[1], json!({"text": " "}), "a guardrail refuses blank text");
+    assert_eq!(content[2], json!({"image": {"format": "gif", "source": {"bytes": "AQI="}}}), "and GIF");
+    assert_eq!(content[3], json!({"guardContent": {"text": {"text": "look"}}}));
 }

@@ -36,6 +36,8 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ("guard-content-image", &[]),
     ("guardrail-mode-without-streaming", &[]),
     ("unnamed-blocks", &[]),
+    ("empty-descriptions", &[]),
+    ("blank-answers", &[]),
     ("empty-after-caching", &[]),
     ("base-model", &[]),
     ("server-tools", &[]),
