@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Sessions between languages: what Python Strands wrote is gone on with in Rust, and what Rust wrote is restored and gone
+on with by Python Strands; in folders, and in an S3 server that was not written for this project.
+
+usage: check.py <shared folder> <continue_session program>
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+
+
+def run(command: list[str], what: str) -> dict:
+    env = {**os.environ, **CREDENTIALS, "PYTHONPATH": str(HERE)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    if done.returncode:
+        sys.exit(f"{what}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
+def said(messages: list[dict]) -> list[dict]:
+    return [{"role": message["role"], "content": message["content"]} for message in messages]
+
+
+class Check:
+    def __init__(self, shared: Path, program: str) -> None:
+        self.sessions = shared / "sessions"
+        self.checker = [sys.executable, str(shared / "rigs/sessions/check_restore.py")]
+        self.program = program
+        self.done = 0
+
+    def cases(self):
+        for expected in sorted(self.sessions.glob("*/expected.json")):
+            case = json.loads(expected.read_text())
+            if case.get("conversation_manager") and case.get("agents"):
+                yield expected.parent, case
+
+    def case(self, folder: Path, case: dict, place: list[str], restore: list[str]) -> None:
+        session, manager = case["session_id"], case["conversation_manager"]
+        manager_args = ["--manager", manager["type"], "--manager-args", json.dumps(manager["args"])]
+        for agent, expected in case["agents"].items():
+            name = f"{folder.name}/{agent} {place[0]}"
+            ours = run([self.program, *place, session, agent, json.dumps(manager)], f"{name}, in Rust")
+            if said(ours["restored"]) != said(expected["messages"]):
+                sys.exit(f"{name}: restored {json.dumps(ours['restored'], indent=1)}")
+            if ours["state"] != expected["state"]:
+                sys.exit(f"{name}: state {ours['state']} is not {expected['state']}")
+            theirs = run([*self.checker, *restore, session, agent, *manager_args, "--continue", "and in Python"], name)
+            # Python has said two more by the time it prints.
+            if said(theirs["messages"]) != said(ours["continued"]):
+                sys.exit(f"{name}: Python restored {json.dumps(said(theirs['messages']), indent=1)}\n"
+                         f"and Rust had {json.dumps(said(ours['continued']), indent=1)}")
+            self.done += 1
+
+    def files(self) -> None:
+        for folder, case in self.cases():
+            with tempfile.TemporaryDirectory() as copy:
+                shutil.copytree(folder / f"session_{case['session_id']}", Path(copy) / f"session_{case['session_id']}")
+                self.case(folder, case, ["--dir", copy], [copy])
+
+    def s3(self, endpoint: str) -> None:
+        import boto3
+
+        client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1",
+                              aws_access_key_id="test", aws_secret_access_key="test")
+        client.create_bucket(Bucket="sessions")
+        for folder, case in self.cases():
+            for file in (folder / f"session_{case['session_id']}").rglob("*.json"):
+                client.put_object(Bucket="sessions", Key=f"kept/{file.relative_to(folder)}", Body=file.read_bytes())
+            self.case(folder, case, ["--s3", endpoint, "sessions", "kept"],
+                      ["--prefix", "kept", "--s3", endpoint, "sessions"])
+
+
+def main() -> None:
+    check = Check(Path(sys.argv[1]), sys.argv[2])
+    check.files()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    endpoint = f"http://127.0.0.1:{port}"
+    moto = Path(sys.executable).parent / "moto_server"
+    server = subprocess.Popen([moto, "-H", "127.0.0.1", "-p", str(port)],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"{endpoint}/moto-api/", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        check.s3(endpoint)
+    finally:
+        server.terminate()
+    if not check.done:
+        sys.exit("no sessions to check")
+    print(f"sessions between languages: {check.done} passed")
+
+
+main()

@@ -1,0 +1,94 @@
+//! Restores an agent from a session, prints what came back, goes on with the conversation, and prints where it stands
+//! then. The checks run it on sessions that Python Strands wrote, and have Python read what it leaves.
+//!
+//! ```text
+//! continue_session --dir <folder> <session id> <agent id> <manager>
+//! continue_session --s3 <endpoint> <bucket> <prefix> <session id> <agent id> <manager>
+//! ```
+//!
+//! `<manager>` is JSON such as `{"type": "sliding", "args": {"window_size": 4}}`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use strands_core::conversation::{
+    ConversationManager, NullConversationManager, SlidingWindowConversationManager, SummarizingConversationManager,
+};
+use strands_core::session::SessionManager;
+use strands_core::testing::ScriptedModel;
+use strands_core::{Agent, AgentBuilder, BoxFuture, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, tools};
+use strands_session::{FileSessionManager, S3SessionManager};
+
+/// The tool of the recorded session that waits for a human.
+struct Approve(ToolSpec);
+
+impl Tool for Approve {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async move {
+            let answer = ctx.interrupt("approval", &input)?;
+            Ok(ToolOutput::text(answer.to_string()))
+        })
+    }
+}
+
+fn managed(builder: AgentBuilder, manager: &Value) -> Result<AgentBuilder, Box<dyn Error>> {
+    fn with(builder: AgentBuilder, manager: impl ConversationManager + 'static) -> AgentBuilder {
+        builder.conversation_manager(manager)
+    }
+    let count = |name: &str| manager["args"][name].as_u64().and_then(|count| usize::try_from(count).ok());
+    Ok(match manager["type"].as_str() {
+        Some("null") => with(builder, NullConversationManager::new()),
+        Some("sliding") => with(builder, SlidingWindowConversationManager::new(count("window_size").unwrap_or(40))),
+        Some("summarizing") => {
+            let mut summarizing = SummarizingConversationManager::new();
+            if let Some(ratio) = manager["args"]["summary_ratio"].as_f64() {
+                summarizing = summarizing.summary_ratio(ratio);
+            }
+            if let Some(recent) = count("preserve_recent_messages") {
+                summarizing = summarizing.preserve_recent(recent);
+            }
+            with(builder, summarizing)
+        }
+        other => return Err(format!("no such conversation manager: {other:?}").into()),
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (sessions, agent_id, manager): (Arc<dyn SessionManager>, _, _) = match arguments.as_slice() {
+        ["--dir", dir, session, agent, manager] => {
+            (Arc::new(FileSessionManager::builder(*session).dir(dir).build().await?), agent, manager)
+        }
+        ["--s3", endpoint, bucket, prefix, session, agent, manager] => {
+            let builder = S3SessionManager::builder(*session, *bucket).prefix(*prefix).endpoint(*endpoint);
+            (Arc::new(builder.region("us-east-1").build().await?), agent, manager)
+        }
+        _ => return Err("see the head of this file for the arguments".into()),
+    };
+    let approve = ToolSpec::new("approve", "Asks a human.", json!({"type": "object"}));
+    let builder = Agent::builder()
+        .model(ScriptedModel::answering("answered in Rust"))
+        .tools(tools![Approve(approve)])
+        .agent_id(*agent_id)
+        .session_manager(sessions);
+    let mut agent = managed(builder, &serde_json::from_str(manager)?)?.build().await?;
+
+    let restored = serde_json::to_value(agent.messages())?;
+    let state = agent.state().to_json();
+    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer("yes")).collect();
+    if answers.is_empty() {
+        agent.prompt("and in Rust").await?;
+    } else {
+        agent.prompt(Prompt::none()).resume(answers).await?;
+    }
+    let stands = json!({"restored": restored, "state": state, "continued": agent.messages()});
+    println!("{stands}");
+    Ok(())
+}
