@@ -65,6 +65,22 @@ fn failure(output: Output) -> String {
 }
 
 #[test]
+fn a_conversation_goes_on_when_the_program_starts_again() {
+    let home = Home::new("session");
+    let session = ["--session", "trip-to-boston"];
+    let ask = |prompt| home.run(&[session.as_slice(), &[prompt]].concat()).0;
+    let proposal = ask("Show me flights to Boston next Monday");
+    assert!(proposal.contains("Shall I book it?"), "{proposal}");
+    let booked = ask("yes");
+    assert!(booked.contains("your trip to Boston, MA is booked"), "{booked}");
+
+    let stranger = home.run(&["yes"]).0;
+    assert!(!stranger.contains("is booked"), "another conversation knows nothing of it: {stranger}");
+    let refused = failure(home.command(&["--session", "../elsewhere", "hello"]).output().unwrap());
+    assert!(refused.contains("session id"), "{refused}");
+}
+
+#[test]
 fn a_trip_booked_by_one_process_is_known_to_the_next() {
     let home = Home::new("books");
     let (out, err) = home.run(&["Book me a trip to New York next Monday"]);
