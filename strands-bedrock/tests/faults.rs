@@ -225,7 +225,8 @@ async fn cut_at(name: &str, stream: &bytes::Bytes, cut: Cut, lengths: Vec<usize>
 
 #[tokio::test]
 async fn a_stream_cut_at_every_byte() {
-    let (name, stream) = ("our own stream", small_stream());
+    let short = ConverseStream::new().text(["Sunny."]).tool_use("now", "t", ["{}"]).stop("tool_use").usage(1, 2);
+    let (name, stream) = ("our own stream", short.encode());
     cut_everywhere(name, &stream, Cut::Clean).await;
     cut_everywhere(name, &stream, Cut::Close).await;
     // A reset may swallow what was not read yet, so where exactly it happens matters less.
