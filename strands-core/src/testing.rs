@@ -16,7 +16,7 @@ use crate::model::{
     ErrorDetails, Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolChoice, ToolUseStart,
 };
 use crate::state::AgentState;
-use crate::tool::{ContextParts, HostValues, ToolContext};
+use crate::tool::{CallToken, ContextParts, HostValues, ToolContext};
 
 /// A model that answers with what a test wrote down, and remembers what it was asked. Clones share both.
 ///
@@ -308,7 +308,7 @@ impl ToolContextBuilder {
             tool_use: Arc::new(self.tool_use),
             host: self.host,
             state: self.state,
-            cancellation: self.cancellation,
+            cancellation: CallToken::of(&self.cancellation),
             progress: None,
             answers: Arc::new(self.answers),
         })

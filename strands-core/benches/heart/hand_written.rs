@@ -188,7 +188,6 @@ impl Chat {
                     Event::MessageStart {} | Event::ContentBlockStop {} => {}
                 }
             }
-            drop(events);
             self.usage.input_tokens += usage.input_tokens;
             self.usage.output_tokens += usage.output_tokens;
             let mut inputs = inputs.into_iter();

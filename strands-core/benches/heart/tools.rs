@@ -11,6 +11,7 @@ use crate::models::BareModel;
 use crate::{agent, awaited, block_on, build, script};
 
 /// What the weather will be.
+#[expect(clippy::unused_async, reason = "a real one would ask somebody")]
 #[tool(crate = strands_core)]
 pub(crate) async fn forecast(
     /// City name, such as "Oslo".

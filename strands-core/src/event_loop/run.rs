@@ -2,6 +2,7 @@
 //! same machine serves streaming, awaiting, resuming a week later on another machine, and any other driver.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,7 +83,7 @@ pub(crate) struct PendingTools {
 /// A tool call and what came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PendingCall {
-    pub(crate) tool_use: ToolUse,
+    pub(crate) tool_use: Arc<ToolUse>,
     pub(crate) result: Option<ToolResult>,
     pub(crate) interrupts: Vec<Interrupt>,
 }
@@ -341,7 +342,7 @@ fn ends_by_itself(stop_reason: &StopReason) -> bool {
 
 impl PendingCall {
     fn new(tool_use: ToolUse) -> Self {
-        Self { tool_use, result: None, interrupts: Vec::new() }
+        Self { tool_use: Arc::new(tool_use), result: None, interrupts: Vec::new() }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::hook::{AfterToolCall, BeforeToolCall};
 use crate::interrupt::{Interrupt, consents};
 use crate::message::{ToolResult, ToolResultStatus, ToolUse};
 use crate::state::AgentState;
-use crate::tool::{ContextParts, HostValues, Tool, ToolContext, ToolError, ToolOutput, check_schema};
+use crate::tool::{CallToken, ContextParts, HostValues, RunningCall, Tool, ToolError, ToolOutput, check_schema};
 
 /// How often hooks may have one call made again.
 const MAX_HOOK_RETRIES: u32 = 8;
@@ -67,14 +67,14 @@ impl ToolCalls {
         self.shared.tools.get(name).is_some_and(|tool| tool.policy().exclusive)
     }
 
-    pub(super) async fn call(&self, position: usize, asked: ToolUse) -> CallOutcome {
+    pub(super) async fn call(&self, position: usize, asked: Arc<ToolUse>) -> CallOutcome {
         if self.output_tool.as_ref() == Some(&asked.name) {
             return self.take_output(position, asked);
         }
         let began = Instant::now();
         let mut outcome = CallOutcome {
             position,
-            call: Arc::new(asked.clone()),
+            call: Arc::clone(&asked),
             answer: Answer::Interrupts(Vec::new()),
             known: false,
             took: Duration::ZERO,
@@ -82,7 +82,7 @@ impl ToolCalls {
         };
         let mut retries = 0;
         loop {
-            let (call, tool, denied) = match self.before(asked.clone()).await {
+            let (call, tool, denied) = match self.before(&asked).await {
                 Ok(Ok(ready)) => ready,
                 Ok(Err(interrupts)) => {
                     outcome.answer = Answer::Interrupts(interrupts);
@@ -95,7 +95,6 @@ impl ToolCalls {
                     return outcome;
                 }
             };
-            let call = Arc::new(call);
             outcome.known = tool.is_some();
             outcome.call = Arc::clone(&call);
             let performed = match denied {
@@ -131,9 +130,13 @@ impl ToolCalls {
         }
     }
 
-    async fn before(&self, mut call: ToolUse) -> Result<Result<Ready, Vec<Interrupt>>, AgentError> {
+    async fn before(&self, asked: &Arc<ToolUse>) -> Result<Result<Ready, Vec<Interrupt>>, AgentError> {
+        let tool_named = |name: &str| self.shared.tools.get(name).cloned();
+        if self.shared.hooks.is_empty() {
+            return Ok(Ok((Arc::clone(asked), tool_named(&asked.name), None)));
+        }
+        let mut call = ToolUse::clone(asked);
         let mut interrupts = Vec::new();
-        let id = call.tool_use_id.clone();
         let mut event = BeforeToolCall {
             state: &self.state,
             tool_use: &mut call,
@@ -146,12 +149,12 @@ impl ToolCalls {
             hook.before_tool_call(&mut event).await.map_err(failed("before_tool_call"))?;
         }
         let (swapped, deny) = (event.tool, event.deny);
-        call.tool_use_id = id;
+        call.tool_use_id.clone_from(&asked.tool_use_id);
         if deny.is_none() && !interrupts.is_empty() {
             return Ok(Err(interrupts));
         }
-        let tool = swapped.or_else(|| self.shared.tools.get(&call.name).cloned());
-        Ok(Ok((call, tool, deny)))
+        let tool = swapped.or_else(|| tool_named(&call.name));
+        Ok(Ok((Arc::new(call), tool, deny)))
     }
 
     async fn after(
@@ -185,18 +188,16 @@ impl ToolCalls {
             Consent::Asked(question) => return Performed::Interrupted(vec![question]),
         }
         self.tell(|| AgentEvent::ToolStart { tool_use: Arc::clone(call) }).await;
-        let cancellation = self.cancellation.child_token();
-        let _stops_tool = cancellation.clone().drop_guard();
-        let ctx = ToolContext::new(ContextParts {
+        let ctx = RunningCall::new(ContextParts {
             tool_use: Arc::clone(call),
             host: self.host.clone(),
             state: self.state.clone(),
-            cancellation,
+            cancellation: CallToken::of(&self.cancellation),
             progress: self.events.clone(),
             answers: Arc::clone(&self.answers),
         });
         // A tool may panic while it makes its future, too.
-        let running = async { tool.call(&ctx, input).await };
+        let running = async { tool.call(ctx.context(), input).await };
         let running = AssertUnwindSafe(running).catch_unwind();
         let done = match tool.policy().timeout.or(self.shared.tool_timeout) {
             Some(timeout) => match tokio::time::timeout(timeout, running).await {
@@ -244,7 +245,7 @@ impl ToolCalls {
         }
     }
 
-    fn take_output(&self, position: usize, call: ToolUse) -> CallOutcome {
+    fn take_output(&self, position: usize, call: Arc<ToolUse>) -> CallOutcome {
         let id = call.tool_use_id.clone();
         let checked = match &self.output {
             Some(output) => output.check(&call.input),
@@ -261,7 +262,7 @@ impl ToolCalls {
                 Answer::BadOutput(mistake, ToolResult::error(id, told))
             }
         };
-        CallOutcome { position, call: Arc::new(call), answer, known: false, took: Duration::ZERO, hook_failure: None }
+        CallOutcome { position, call, answer, known: false, took: Duration::ZERO, hook_failure: None }
     }
 
     async fn tell(&self, event: impl FnOnce() -> AgentEvent) {
@@ -273,7 +274,7 @@ impl ToolCalls {
 }
 
 /// A call that hooks have let through, its tool where there is one, and why it was denied where it was.
-type Ready = (ToolUse, Option<Arc<dyn Tool>>, Option<String>);
+type Ready = (Arc<ToolUse>, Option<Arc<dyn Tool>>, Option<String>);
 
 enum Consent {
     Given,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::driver::{Driver, Stop, failed};
 use super::run::{Run, Step};
 use super::tool_call::{Answer, CallOutcome, ToolCalls};
-use crate::agent::AgentError;
+use crate::agent::{AgentError, AgentEvent};
 use crate::hook::{AfterTools, BeforeTools};
 use crate::message::{Message, Role, ToolResult, ToolUse};
 use crate::model::StopReason;
@@ -33,7 +33,7 @@ impl Driver<'_> {
             }
         } else {
             self.ran_tools = true;
-            (stopped, hook_failure) = self.perform(calls, stop).await;
+            (stopped, hook_failure) = self.perform(&calls, stop).await;
         }
         let output_failure = self.refused_output();
         let Some(run) = &mut self.agent.run else { return Ok(StopReason::EndTurn) };
@@ -55,11 +55,11 @@ impl Driver<'_> {
         }
     }
 
-    fn open_calls(&mut self) -> Vec<(usize, ToolUse)> {
+    fn open_calls(&mut self) -> Vec<(usize, Arc<ToolUse>)> {
         match self.agent.run.as_mut().map(Run::step) {
             Some(Step::RunTools(pending)) => {
                 let calls = pending.calls.iter().enumerate().filter(|(_, call)| call.result.is_none());
-                calls.map(|(position, call)| (position, call.tool_use.clone())).collect()
+                calls.map(|(position, call)| (position, Arc::clone(&call.tool_use))).collect()
             }
             _ => Vec::new(),
         }
@@ -77,10 +77,11 @@ impl Driver<'_> {
     /// Calls the tools. Returns why they were stopped, and the first failure of a hook.
     async fn perform(
         &mut self,
-        calls: Vec<(usize, ToolUse)>,
+        calls: &[(usize, Arc<ToolUse>)],
         mut stop: Stop<'_>,
     ) -> (Option<StopReason>, Option<AgentError>) {
-        let (events, mut heard) = mpsc::channel(EVENTS_AHEAD);
+        let listening = !self.emitter.is_silent();
+        let (events, mut heard) = listening.then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
         let answers = match self.agent.run.as_mut().map(Run::step) {
             Some(Step::RunTools(pending)) => Arc::new(pending.answers().clone()),
             _ => Arc::default(),
@@ -91,15 +92,22 @@ impl Driver<'_> {
             host: self.host.clone(),
             cancellation: self.cancellation.clone(),
             answers,
-            events: (!self.emitter.is_silent()).then_some(events),
+            events,
             output_tool: self.agent.run.as_ref().and_then(Run::output_tool).map(str::to_owned),
             output: self.output.clone(),
         };
-        let listening = tools.events.is_some();
+        let beside = |call: &(usize, Arc<ToolUse>)| !tools.is_exclusive(&call.1.name);
         let mut failure = None;
-        for batch in batches(calls, |call| tools.is_exclusive(&call.name)) {
-            let running = stream::iter(batch).map(|(position, call)| tools.call(position, call));
-            let mut running = std::pin::pin!(running.buffer_unordered(self.agent.shared.tool_concurrency));
+        for batch in calls.chunk_by(|call, next| beside(call) && beside(next)) {
+            let running = match batch {
+                // Most turns call one tool, which needs nothing to run beside others.
+                [(position, call)] => stream::once(tools.call(*position, Arc::clone(call))).left_stream(),
+                _ => stream::iter(batch.to_vec())
+                    .map(|(position, call)| tools.call(position, call))
+                    .buffer_unordered(self.agent.shared.tool_concurrency)
+                    .right_stream(),
+            };
+            let mut running = std::pin::pin!(running);
             loop {
                 tokio::select! {
                     biased;
@@ -109,11 +117,11 @@ impl Driver<'_> {
                         Some(outcome) => self.take_outcome(outcome, &mut failure),
                         None => break,
                     },
-                    Some(event) = heard.recv(), if listening => self.emitter.emit(|| event).await,
+                    event = hear(&mut heard), if listening => self.emitter.emit(|| event).await,
                 }
             }
             for _ in 0..EVENTS_AHEAD {
-                let Ok(event) = heard.try_recv() else { break };
+                let Some(Ok(event)) = heard.as_mut().map(mpsc::Receiver::try_recv) else { break };
                 self.emitter.emit(|| event).await;
             }
         }
@@ -186,17 +194,13 @@ impl Driver<'_> {
     }
 }
 
-/// Calls that may run beside each other, in order; a call of an exclusive tool stands alone.
-fn batches(calls: Vec<(usize, ToolUse)>, exclusive: impl Fn(&ToolUse) -> bool) -> Vec<Vec<(usize, ToolUse)>> {
-    let mut batches: Vec<Vec<(usize, ToolUse)>> = Vec::new();
-    let mut alone = true;
-    for call in calls {
-        let exclusive = exclusive(&call.1);
-        match batches.last_mut() {
-            Some(batch) if !alone && !exclusive => batch.push(call),
-            _ => batches.push(vec![call]),
-        }
-        alone = exclusive;
+/// The next event of a tool; none ever comes where nobody listens.
+async fn hear(events: &mut Option<mpsc::Receiver<AgentEvent>>) -> AgentEvent {
+    match events {
+        Some(events) => match events.recv().await {
+            Some(event) => event,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
-    batches
 }

@@ -12,6 +12,7 @@ mod wire_enum;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 pub use block::{CachePoint, ContentBlock, GuardContent, GuardText, SystemBlock, TextBlock};
 pub use citations::{Citation, CitationText, CitationsContent};
@@ -171,12 +172,12 @@ impl Message {
     /// Gives the message a [`tracking_id`](Self::tracking_id) unless it has one.
     pub(crate) fn track(&mut self) {
         if self.tracking_id.is_none() {
-            self.tracking_id = Some(random_uuid());
+            self.tracking_id = Some(random_uuid().to_string());
         }
     }
 }
 
 /// A random (version 4) UUID. It names things inside one conversation, so a fast generator is enough.
-pub(crate) fn random_uuid() -> String {
-    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid().to_string()
+pub(crate) fn random_uuid() -> Uuid {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid()
 }

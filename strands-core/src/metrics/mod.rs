@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 pub use summary::{AccumulatedMetrics, ExecutionStats, InvocationSummary, MetricsSummary, ToolInfo, ToolUsage};
 pub use trace::Trace;
@@ -52,7 +53,7 @@ struct InvocationMetrics {
 #[non_exhaustive]
 pub struct CycleMetrics {
     /// Names the cycle.
-    pub event_loop_cycle_id: String,
+    pub event_loop_cycle_id: Uuid,
     /// Its tokens.
     pub usage: Usage,
 }
@@ -88,8 +89,7 @@ impl EventLoopMetrics {
 
     pub(crate) fn begin_cycle(&mut self) {
         self.cycles += 1;
-        let trace = Trace::begin(format!("Cycle {}", self.cycles), None, None);
-        push_bounded(&mut self.traces, Arc::new(trace), self.limit);
+        push_bounded(&mut self.traces, Arc::new(Trace::cycle(self.cycles)), self.limit);
         let cycle = CycleMetrics { event_loop_cycle_id: random_uuid(), usage: Usage::default() };
         let limit = self.limit;
         if let Some(invocation) = self.invocations.back_mut() {
@@ -117,12 +117,9 @@ impl EventLoopMetrics {
     }
 
     pub(crate) fn add_answer(&mut self, message: &Arc<Message>, took: Duration) {
-        let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) else { return };
-        let mut trace = Trace::begin("stream_messages".to_owned(), None, Some(cycle));
-        trace.start_time -= took.as_secs_f64();
-        trace.end_after(took.as_secs_f64());
-        trace.message = Some(Arc::clone(message));
-        cycle.children.push(trace);
+        if let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) {
+            cycle.add_model_call(Arc::clone(message), took);
+        }
     }
 
     /// A call of a tool that the agent has.
@@ -141,12 +138,9 @@ impl EventLoopMetrics {
             }
             tool.time = tool.time.saturating_add(took);
         }
-        let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) else { return };
-        let raw_name = format!("{} - {}", call.name, call.tool_use_id);
-        let mut trace = Trace::begin(format!("Tool: {}", call.name), Some(raw_name), Some(cycle));
-        trace.start_time -= took.as_secs_f64();
-        trace.end_after(took.as_secs_f64());
-        cycle.children.push(trace);
+        if let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) {
+            cycle.add_tool_call(Arc::clone(call), took);
+        }
     }
 }
 

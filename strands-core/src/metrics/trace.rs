@@ -1,63 +1,136 @@
 //! What an agent did, step by step, and for how long.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use tokio::time::Instant;
+use uuid::Uuid;
 
-use crate::message::{Message, random_uuid};
+use crate::message::{Message, ToolUse, random_uuid};
 
-/// A step of an agent's work, with the steps inside it. Times are seconds since 1970.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
+/// A step of an agent's work, with the steps inside it.
+///
+/// Steps are recorded in the middle of the work, so they are kept as they come; names are written when they are read.
+#[derive(Clone, Debug)]
 pub struct Trace {
-    /// A UUID.
-    pub id: String,
-    /// What was done: `Cycle 1`, `stream_messages`, `Tool: get_weather`.
-    pub name: String,
-    /// The same with what tells it apart, such as a tool call's id.
-    pub raw_name: Option<String>,
-    /// The step that this is part of.
-    pub parent_id: Option<String>,
-    /// When it began.
-    pub start_time: f64,
-    /// When it ended.
-    pub end_time: Option<f64>,
-    /// How long it took, in seconds.
-    pub duration: Option<f64>,
-    /// The steps inside it.
-    pub children: Vec<Trace>,
-    /// What else is known.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
-    /// The message that came of it.
-    pub message: Option<Arc<Message>>,
-    #[serde(skip)]
+    id: Uuid,
+    parent: Option<Uuid>,
+    step: Step,
+    /// Since 1970.
+    start: Duration,
+    took: Option<Duration>,
     began: Instant,
+    children: Vec<Trace>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Cycle(u64),
+    ModelCall(Arc<Message>),
+    ToolCall(Arc<ToolUse>),
 }
 
 impl Trace {
-    pub(super) fn begin(name: String, raw_name: Option<String>, parent: Option<&Self>) -> Self {
+    pub(super) fn cycle(number: u64) -> Self {
         Self {
             id: random_uuid(),
-            name,
-            raw_name,
-            parent_id: parent.map(|parent| parent.id.clone()),
-            start_time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
-            end_time: None,
-            duration: None,
-            children: Vec::new(),
-            metadata: serde_json::Map::new(),
-            message: None,
+            parent: None,
+            step: Step::Cycle(number),
+            start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            took: None,
             began: Instant::now(),
+            children: Vec::new(),
         }
     }
 
-    pub(super) fn end(&mut self) {
-        self.end_after(self.began.elapsed().as_secs_f64());
+    pub(super) fn add_model_call(&mut self, answer: Arc<Message>, took: Duration) {
+        self.add(Step::ModelCall(answer), took);
     }
 
-    pub(super) fn end_after(&mut self, seconds: f64) {
-        self.duration = Some(seconds);
-        self.end_time = Some(self.start_time + seconds);
+    pub(super) fn add_tool_call(&mut self, call: Arc<ToolUse>, took: Duration) {
+        self.add(Step::ToolCall(call), took);
+    }
+
+    /// A step that has just ended.
+    fn add(&mut self, step: Step, took: Duration) {
+        let began = Instant::now().checked_sub(took).unwrap_or(self.began);
+        self.children.push(Self {
+            id: random_uuid(),
+            parent: Some(self.id),
+            step,
+            start: self.start + began.saturating_duration_since(self.began),
+            took: Some(took),
+            began,
+            children: Vec::new(),
+        });
+    }
+
+    pub(super) fn end(&mut self) {
+        self.took = Some(self.began.elapsed());
+    }
+
+    /// Names the step.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// What was done: `Cycle 1`, `stream_messages`, `Tool: get_weather`.
+    pub fn name(&self) -> String {
+        match &self.step {
+            Step::Cycle(number) => format!("Cycle {number}"),
+            Step::ModelCall(_) => "stream_messages".to_owned(),
+            Step::ToolCall(call) => format!("Tool: {}", call.name),
+        }
+    }
+
+    /// The same with what tells it apart: a tool call's id.
+    pub fn raw_name(&self) -> Option<String> {
+        match &self.step {
+            Step::ToolCall(call) => Some(format!("{} - {}", call.name, call.tool_use_id)),
+            Step::Cycle(_) | Step::ModelCall(_) => None,
+        }
+    }
+
+    /// When it began, counted from 1970.
+    pub fn start(&self) -> Duration {
+        self.start
+    }
+
+    /// How long it took; `None` while it goes on.
+    pub fn duration(&self) -> Option<Duration> {
+        self.took
+    }
+
+    /// The steps inside it.
+    pub fn children(&self) -> &[Trace] {
+        &self.children
+    }
+
+    /// The message that came of it.
+    pub fn message(&self) -> Option<&Arc<Message>> {
+        match &self.step {
+            Step::ModelCall(answer) => Some(answer),
+            Step::Cycle(_) | Step::ToolCall(_) => None,
+        }
+    }
+}
+
+/// The keys are those of Strands; times are seconds.
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let end = self.took.map(|took| self.start + took);
+        let mut trace = serializer.serialize_map(None)?;
+        trace.serialize_entry("id", &self.id)?;
+        trace.serialize_entry("name", &self.name())?;
+        trace.serialize_entry("raw_name", &self.raw_name())?;
+        trace.serialize_entry("parent_id", &self.parent)?;
+        trace.serialize_entry("start_time", &self.start.as_secs_f64())?;
+        trace.serialize_entry("end_time", &end.map(|end| end.as_secs_f64()))?;
+        trace.serialize_entry("duration", &self.took.map(|took| took.as_secs_f64()))?;
+        trace.serialize_entry("children", &self.children)?;
+        trace.serialize_entry("metadata", &serde_json::Map::new())?;
+        trace.serialize_entry("message", &self.message())?;
+        trace.end()
     }
 }

@@ -336,10 +336,11 @@ fn parse_input(input: String) -> Value {
 
 /// Calls without an id get one, and a repeated id is made unique: each call is answered by its own result.
 fn unique_ids(content: &mut [ContentBlock]) {
+    let several = content.iter().filter(|block| matches!(block, ContentBlock::ToolUse(_))).nth(1).is_some();
     let mut seen = HashSet::new();
     for block in content {
         if let ContentBlock::ToolUse(call) = block
-            && (call.tool_use_id.is_empty() || !seen.insert(call.tool_use_id.clone()))
+            && (call.tool_use_id.is_empty() || (several && !seen.insert(call.tool_use_id.clone())))
         {
             call.tool_use_id = format!("tooluse_{}", random_uuid());
             seen.insert(call.tool_use_id.clone());

@@ -1,7 +1,7 @@
 //! What a running tool can reach.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -25,10 +25,48 @@ pub(crate) struct ContextParts {
     pub(crate) tool_use: Arc<ToolUse>,
     pub(crate) host: HostValues,
     pub(crate) state: AgentState,
-    pub(crate) cancellation: CancellationToken,
+    pub(crate) cancellation: CallToken,
     /// `None` when nobody listens.
     pub(crate) progress: Option<mpsc::Sender<AgentEvent>>,
     pub(crate) answers: Arc<HashMap<String, Value>>,
+}
+
+/// The token of one call, made when somebody asks for it: most tools never do.
+pub(crate) struct CallToken {
+    invocation: CancellationToken,
+    call: OnceLock<CancellationToken>,
+}
+
+impl CallToken {
+    pub(crate) fn of(invocation: &CancellationToken) -> Self {
+        Self { invocation: invocation.clone(), call: OnceLock::new() }
+    }
+
+    fn get(&self) -> &CancellationToken {
+        self.call.get_or_init(|| self.invocation.child_token())
+    }
+}
+
+/// The context of a call for as long as it runs. Whoever keeps the context for longer finds it cancelled.
+pub(crate) struct RunningCall(ToolContext);
+
+impl RunningCall {
+    pub(crate) fn new(parts: ContextParts) -> Self {
+        Self(ToolContext::new(parts))
+    }
+
+    pub(crate) fn context(&self) -> &ToolContext {
+        &self.0
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        let parts = &self.0.parts;
+        if parts.cancellation.call.get().is_some() || Arc::strong_count(parts) > 1 {
+            parts.cancellation.get().cancel();
+        }
+    }
 }
 
 impl ToolContext {
@@ -83,7 +121,7 @@ impl ToolContext {
 
     /// Cancelled when the invocation is, and when the tool's time is up.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.parts.cancellation
+        self.parts.cancellation.get()
     }
 
     /// The agent's state: JSON values that outlive the invocation.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
-pub(crate) use context::ContextParts;
+pub(crate) use context::{CallToken, ContextParts, RunningCall};
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub use host::HostKey;
