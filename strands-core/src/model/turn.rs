@@ -129,8 +129,12 @@ impl TurnBuilder {
                 self.trace = trace.as_deref().cloned();
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
-                self.redact_user.clone_from(redact_user_content_message);
-                self.redact_assistant.clone_from(redact_assistant_content_message);
+                if let Some(replacement) = redact_user_content_message {
+                    self.redact_user = Some(replacement.clone());
+                }
+                if let Some(replacement) = redact_assistant_content_message {
+                    self.redact_assistant = Some(replacement.clone());
+                }
             }
         }
         Ok(())
