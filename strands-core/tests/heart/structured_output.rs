@@ -1,0 +1,227 @@
+//! Typed output: what the model is asked, what it may get wrong, and what the caller gets.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use strands_core::message::Role;
+use strands_core::model::{StopReason, ToolChoice};
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{AgentError, Limits, Prompt, ToolOutput};
+
+use crate::support::{agent, assert_whole, flaw, naming, newest_results, tool};
+
+/// A journey.
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Trip {
+    city: String,
+    nights: u8,
+}
+
+fn right() -> ScriptedTurn {
+    ScriptedTurn::tool_use("Trip", json!({"city": "Oslo", "nights": 2}))
+}
+
+fn wrong() -> ScriptedTurn {
+    ScriptedTurn::tool_use("Trip", json!({"city": "Oslo", "nights": "two"}))
+}
+
+fn oslo() -> Trip {
+    Trip { city: "Oslo".into(), nights: 2 }
+}
+
+#[tokio::test]
+async fn the_output_comes_from_its_tool_and_ends_the_turn() {
+    let model = ScriptedModel::new([right(), ScriptedTurn::text("never asked")]);
+    let mut agent = agent(&model, [naming("one")]).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!((response.stop_reason.clone(), response.turns), (StopReason::EndTurn, 1));
+    assert_eq!(response.into_output().unwrap(), oslo());
+    assert_eq!(model.requests()[0].tools, ["one", "Trip"]);
+    assert_eq!(model.requests()[0].tool_choice, None);
+    assert_whole(&mut agent).await;
+    // The next prompt knows nothing of it.
+    agent.prompt("thanks").await.unwrap();
+    assert_eq!(model.requests()[1].tools, ["one"]);
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn a_tool_and_the_output_in_one_batch_both_count() {
+    let batch = ScriptedTurn::tool_uses([("one", json!({})), ("Trip", json!({"city": "Oslo", "nights": 2}))]);
+    let model = ScriptedModel::new([batch]);
+    let mut agent = agent(&model, [naming("one")]).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    assert_eq!(newest_results(agent.messages())[0], (false, "one".into()));
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn an_output_that_does_not_fit_is_told_to_the_model_which_may_mend_it() {
+    let model = ScriptedModel::new([wrong(), right()]);
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let (error, told) = newest_results(&model.requests()[1].messages).remove(0);
+    assert!(error && told.contains("expected u8"), "{told}");
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_json_are_a_mistake_like_any_other() {
+    let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([("Trip", "{\"city\": ")]), right()]);
+    let mut agent = agent(&model, []).await;
+    assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn a_good_output_beside_a_bad_one_is_taken() {
+    let pair =
+        ScriptedTurn::tool_uses([("Trip", json!({"city": "Oslo", "nights": 2})), ("Trip", json!({"city": "Rome"}))]);
+    let model = ScriptedModel::new([pair]);
+    let mut agent = agent(&model, []).await;
+    assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn a_model_that_only_talks_is_asked_again_with_the_tool_forced() {
+    let model = ScriptedModel::new([ScriptedTurn::text("Oslo, I would say."), right()]);
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let asked = &model.requests()[1];
+    assert_eq!(asked.tool_choice, Some(ToolChoice::Tool { name: "Trip".into() }));
+    assert_eq!(asked.messages[2].text(), "You must format the previous response as structured output.");
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn a_model_that_answers_the_forced_call_in_text_is_understood() {
+    let text = ScriptedTurn::text(r#" {"city": "Oslo", "nights": 2} "#);
+    let model = ScriptedModel::new([ScriptedTurn::text("hm"), text]);
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn an_output_that_never_comes_is_an_error_after_three_attempts() {
+    for (what, turn) in [("talks", (|| ScriptedTurn::text("no")) as fn() -> ScriptedTurn), ("errs", wrong)] {
+        let model = ScriptedModel::from_fn(move |_| turn());
+        let mut agent = agent(&model, []).await;
+        let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
+        let AgentError::InvalidOutput { output, attempts: 3, reason } = &error else { panic!("{what}: {error:?}") };
+        assert_eq!(output, "Trip");
+        assert!(if what == "talks" { reason.contains("without calling") } else { reason.contains("u8") }, "{reason}");
+        assert!(model.requests().len() <= 4);
+        assert_whole(&mut agent).await;
+    }
+}
+
+#[tokio::test]
+async fn a_turn_that_ends_early_has_no_output_and_says_why() {
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("still thinking"));
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().limits(Limits::new().turns(1)).await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::LimitTurns);
+    let error = response.into_output().unwrap_err();
+    assert_eq!(error.to_string(), "the invocation ended with `limit_turns` before there was an output");
+    // The question that was never put to the model is not left behind.
+    assert_eq!(agent.messages().last().unwrap().role, Role::Assistant);
+    assert_whole(&mut agent).await;
+
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("too lo").stopping_with(StopReason::MaxTokens));
+    let mut agent = self::agent(&model, []).await;
+    let error = agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap_err();
+    assert!(matches!(error, AgentError::NoOutput { stop_reason: StopReason::MaxTokens }));
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Booking {
+    Flight { number: u32 },
+    Hotel { name: String, stars: Option<u8> },
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Plan {
+    bookings: Vec<Booking>,
+    then: Option<Box<Plan>>,
+}
+
+#[tokio::test]
+async fn unions_and_types_that_hold_themselves_keep_their_schema() {
+    let input = json!({
+        "bookings": [{"kind": "flight", "number": 7}, {"kind": "hotel", "name": "Grand"}],
+        "then": {"bookings": []},
+    });
+    let schemas = std::sync::Arc::new(std::sync::Mutex::new(Value::Null));
+    let seen = std::sync::Arc::clone(&schemas);
+    let model = ScriptedModel::from_fn(move |request| {
+        *seen.lock().unwrap() = request.tools.iter().last().unwrap().input_schema.clone();
+        ScriptedTurn::tool_use("Plan", input.clone())
+    });
+    let mut agent = agent(&model, []).await;
+    let plan = agent.prompt("plan").output::<Plan>().await.unwrap().into_output().unwrap();
+    let hotel = Booking::Hotel { name: "Grand".into(), stars: None };
+    assert_eq!(plan.bookings, [Booking::Flight { number: 7 }, hotel]);
+    assert_eq!(plan.then.unwrap().bookings, []);
+    let schema = schemas.lock().unwrap().clone();
+    assert_eq!(schema["type"], "object");
+    let definitions = schema["$defs"].as_object().unwrap();
+    assert!(definitions["Booking"]["oneOf"].as_array().unwrap().len() == 2, "{schema:#}");
+    assert!(schema.to_string().contains("\"$ref\""), "{schema:#}");
+}
+
+#[tokio::test]
+async fn types_that_no_provider_takes_as_arguments_are_refused_before_anything_is_sent() {
+    let model = ScriptedModel::answering("never");
+    let mut agent = agent(&model, [naming("Trip"), naming("trip-2")]).await;
+    let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
+    assert!(error.to_string().contains("the agent has a tool named `Trip`"), "{error}");
+    let error = agent.prompt("plan").output::<Vec<Trip>>().await.unwrap_err();
+    assert!(matches!(&error, AgentError::OutputType { .. }), "{error:?}");
+    let error = agent.prompt("plan").output::<Booking>().await.unwrap_err();
+    assert!(error.to_string().contains("wrap it in a struct"), "{error}");
+    assert_eq!((model.requests().len(), agent.messages().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_question_to_a_human_and_an_output_in_one_turn_go_together() {
+    let asks = tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) });
+    let batch = ScriptedTurn::tool_uses([("asks", json!({})), ("Trip", json!({"city": "Oslo", "nights": 2}))]);
+    let model = ScriptedModel::new([batch, ScriptedTurn::text("plain")]);
+    let mut agent = agent(&model, [asks]).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    let asked = response.interrupts.clone();
+    assert_eq!(response.stop_reason, StopReason::Interrupt);
+    let answers = [asked[0].answer("y")];
+    let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn an_output_can_be_asked_for_when_answers_are_brought_and_never_comes_unchecked() {
+    let asking = || tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) });
+    // Only the resuming invocation wants it.
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
+    let mut agent = agent(&model, [asking()]).await;
+    let asked = agent.prompt("plan").await.unwrap().interrupts;
+    let answers = [asked[0].answer("y")];
+    let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+
+    // Only the first did: the model is not held to it any longer, and nothing unchecked is passed off as an output.
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), ScriptedTurn::text("plain")]);
+    let mut agent = self::agent(&model, [asking()]).await;
+    let asked = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;
+    let response = agent.prompt(Prompt::none()).resume([asked[0].answer("y")]).await.unwrap();
+    assert_eq!((response.text().as_str(), response.output), ("plain", None));
+    for request in model.requests() {
+        assert_eq!(flaw(&request.messages, false), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! What the tests share: tools made of closures, hooks that write down what they hear, and what a valid history is.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use serde_json::{Value, json};
+use strands_core::message::{Message, Role, ToolResult, ToolResultContent};
+use strands_core::testing::ScriptedModel;
+use strands_core::{
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, Tool, ToolContext, ToolError, ToolOutput,
+    ToolPolicy, ToolSpec,
+};
+
+pub(crate) type ToolAnswer = Result<ToolOutput, ToolError>;
+type Run = dyn Fn(ToolContext, Value) -> BoxFuture<'static, ToolAnswer> + Send + Sync;
+
+/// A tool made of a closure.
+#[derive(Clone)]
+pub(crate) struct FnTool {
+    spec: ToolSpec,
+    policy: ToolPolicy,
+    run: Arc<Run>,
+}
+
+/// A tool of this name whose arguments are any object.
+pub(crate) fn tool<F>(name: &str, run: impl Fn(ToolContext, Value) -> F + Send + Sync + 'static) -> FnTool
+where
+    F: Future<Output = ToolAnswer> + Send + 'static,
+{
+    FnTool {
+        spec: ToolSpec::new(name, format!("The tool {name}."), json!({"type": "object"})),
+        policy: ToolPolicy::new(),
+        run: Arc::new(move |ctx, input| run(ctx, input).boxed()),
+    }
+}
+
+/// A tool that answers with its name.
+pub(crate) fn naming(name: &'static str) -> FnTool {
+    tool(name, move |_, _| async move { Ok(ToolOutput::text(name)) })
+}
+
+impl FnTool {
+    pub(crate) fn schema(mut self, schema: Value) -> Self {
+        self.spec.input_schema = schema;
+        self
+    }
+
+    pub(crate) fn policy(mut self, policy: ToolPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+}
+
+impl Tool for FnTool {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn policy(&self) -> ToolPolicy {
+        self.policy
+    }
+
+    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, ToolAnswer> {
+        (self.run)(ctx.clone(), input)
+    }
+}
+
+/// A builder with a model and tools.
+pub(crate) fn template(model: &ScriptedModel, tools: impl IntoIterator<Item = FnTool>) -> AgentBuilder {
+    tools.into_iter().fold(Agent::builder().model(model.clone()), AgentBuilder::tool)
+}
+
+pub(crate) async fn agent(model: &ScriptedModel, tools: impl IntoIterator<Item = FnTool>) -> Agent {
+    template(model, tools).build().await.unwrap()
+}
+
+/// Lines that several parties write down.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn add(&self, line: impl Into<String>) {
+        self.0.lock().unwrap().push(line.into());
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// The events of a stream, and how it ended.
+pub(crate) async fn listen(mut stream: AgentStream<'_>) -> (Vec<AgentEvent>, Result<AgentResponse, AgentError>) {
+    let mut events = Vec::new();
+    let mut ended = None;
+    while let Some(event) = stream.next().await {
+        assert!(ended.is_none(), "an event after the end: {event:?}");
+        match event {
+            Ok(AgentEvent::Result { response }) => ended = Some(Ok(*response)),
+            Ok(event) => events.push(event),
+            Err(error) => ended = Some(Err(error)),
+        }
+    }
+    (events, ended.expect("a stream ends with a result or an error"))
+}
+
+/// The kinds of events, by their names in JSON.
+pub(crate) fn kinds(events: &[AgentEvent]) -> Vec<String> {
+    let kind = |event: &AgentEvent| serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned();
+    events.iter().map(kind).collect()
+}
+
+pub(crate) fn text_of(result: &ToolResult) -> String {
+    let piece = |content: &ToolResultContent| match content {
+        ToolResultContent::Text(text) => text.clone(),
+        other => serde_json::to_string(other).unwrap(),
+    };
+    result.content.iter().map(piece).collect()
+}
+
+/// The newest tool results: whether each is an error, and its text.
+pub(crate) fn newest_results(messages: &[Arc<Message>]) -> Vec<(bool, String)> {
+    let newest = messages.iter().rfind(|message| message.tool_results().next().is_some());
+    newest
+        .iter()
+        .flat_map(|message| message.tool_results())
+        .map(|result| (result.is_error(), text_of(result)))
+        .collect()
+}
+
+/// What is wrong with a history as input for a model. Calls in the last message may be open where humans are asked.
+pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
+    for (at, message) in messages.iter().enumerate() {
+        let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
+        if message.role != expected {
+            return Some(format!("message {at} is of {:?}", message.role));
+        }
+        if message.role == Role::User && message.content.is_empty() {
+            return Some(format!("message {at} is empty"));
+        }
+        let calls = at.checked_sub(1).map(|before| &messages[before]);
+        let calls: Vec<_> =
+            calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
+        let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
+        if calls != results {
+            return Some(format!("message {at} answers {results:?}, the calls are {calls:?}"));
+        }
+        let open = at + 1 == messages.len() && message.tool_uses().next().is_some();
+        if open != (asking && at + 1 == messages.len()) {
+            return Some(format!("message {at}: open calls {open}, humans asked {asking}"));
+        }
+    }
+    None
+}
+
+/// Fails unless the history is valid input, and stays so with the next prompt.
+pub(crate) async fn assert_whole(agent: &mut Agent) {
+    assert_eq!(flaw(agent.messages(), !agent.interrupts().is_empty()), None, "{:#?}", agent.messages());
+}
