@@ -8,7 +8,7 @@
 
 use anyhow::Context as _;
 use strands_core::message::Message;
-use strands_core::session::{AgentRecord, MessageRange, SessionManager};
+use strands_core::session::SessionManager;
 use strands_session::{FileSessionManager, S3SessionManager};
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,17 +25,6 @@ async fn main() -> anyhow::Result<()> {
         None => Box::new(FileSessionManager::builder(session_id).dir(place).build().await?),
     };
     let mut opened = manager.open(&agent_id).await?;
-    if opened.record.is_none() {
-        let mut record = AgentRecord::new(agent_id);
-        // What Strands keeps where it is given no other conversation manager.
-        for (name, value) in
-            [("__name__", "SlidingWindowConversationManager".into()), ("removed_message_count", 0.into())]
-        {
-            record.conversation_manager_state.insert(name.to_owned(), value);
-        }
-        opened.session.save(&record).await?;
-    }
-    opened.session.read(&MessageRange::new(u64::MAX, Vec::new())).await?;
     opened.session.append(&Message::user(question)).await.context("adding the question")?;
     opened.session.append(&Message::assistant(answer)).await.context("adding the answer")?;
     Ok(())

@@ -84,6 +84,17 @@ pub(crate) fn agent_fields(key: &str, bytes: &[u8]) -> Result<Map<String, Value>
     read(key, "an agent's document", bytes)
 }
 
+/// The record of an agent that nobody has told anything of yet: that of Strands where an agent is given nothing.
+pub(crate) fn new_record(agent_id: &str) -> AgentRecord {
+    let mut record = AgentRecord::new(agent_id);
+    record.conversation_manager_state = object([
+        ("__name__", "SlidingWindowConversationManager".into()),
+        ("removed_message_count", 0.into()),
+        ("model_call_count", 0.into()),
+    ]);
+    record
+}
+
 /// The agent's document with this record in it; `None` when that changes nothing. Stored fields that the record does
 /// not name are kept.
 pub(crate) fn merged_record(
@@ -99,13 +110,9 @@ pub(crate) fn merged_record(
     let updated_at = merged.shift_remove(UPDATED_AT);
     for (name, mut value) in new {
         if name == INTERNAL_STATE
-            && let (Some(Value::Object(old)), Value::Object(new)) = (merged.get(&name), &mut value)
+            && let Value::Object(internal) = &mut value
         {
-            for (name, value) in old {
-                if !new.contains_key(name) {
-                    new.insert(name.clone(), value.clone());
-                }
-            }
+            complete(internal, merged.get(&name).and_then(Value::as_object));
         }
         merged.insert(name, value);
     }
@@ -118,6 +125,25 @@ pub(crate) fn merged_record(
     }
     merged.insert(UPDATED_AT.to_owned(), Value::String(now()));
     Ok(Some(merged))
+}
+
+/// Adds to what the loop remembers what is stored beside it, and what Strands can't read a session without.
+fn complete(internal: &mut Map<String, Value>, stored: Option<&Map<String, Value>>) {
+    for (name, value) in stored.into_iter().flatten() {
+        if !internal.contains_key(name) {
+            internal.insert(name.clone(), value.clone());
+        }
+    }
+    if let Some(Value::Object(interrupts)) = internal.get_mut("interrupt_state")
+        && interrupts.is_empty()
+    {
+        *interrupts =
+            object([("interrupts", Map::new().into()), ("context", Map::new().into()), ("activated", false.into())]);
+    }
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What is in a document, in a few words, for an error about it: never its content.

@@ -99,7 +99,7 @@ impl StoredSession {
         if self.agent.known().is_some() {
             return Ok(());
         }
-        self.write_record(&AgentRecord::new(&*self.agent_id)).await
+        self.write_record(&documents::new_record(&self.agent_id)).await
     }
 
     async fn write_record(&mut self, record: &AgentRecord) -> Result<(), SessionError> {
@@ -149,6 +149,13 @@ impl Session for StoredSession {
         let next = self.next_after(numbers.last().copied())?;
         let mut also = wanted.also.clone();
         also.sort_unstable();
+        if let Some(missing) = also.iter().find(|number| numbers.binary_search(number).is_err()) {
+            let key = layout::message_document(&self.messages, *missing);
+            return Err(SessionError::NotFound {
+                what: "a message that the agent's record names",
+                key: self.storage.locate(&key),
+            });
+        }
         numbers.retain(|number| *number >= wanted.from || also.binary_search(number).is_ok());
         let newest = numbers.pop_if(|number| number.checked_add(1) == Some(next.number));
         let keys = numbers.iter().map(|number| layout::message_document(&self.messages, *number)).collect();

@@ -23,7 +23,14 @@ async fn what_was_appended_is_read_back_in_order() {
         append_all(&mut *first.session, 0..13).await;
 
         let again = open(&place.store, "s", "main").await;
-        assert_eq!(again.record.unwrap().agent_id, "main", "{}", place.name);
+        // What Strands needs to go on with an agent that has kept nothing.
+        let record = again.record.unwrap();
+        assert_eq!(record.agent_id, "main", "{}", place.name);
+        assert_eq!(record.conversation_manager_state["__name__"], "SlidingWindowConversationManager");
+        assert_eq!(
+            json!(record.internal_state.interrupt_state),
+            json!({"interrupts": {}, "context": {}, "activated": false})
+        );
         assert_eq!(texts(&place.store, "s", "main").await, numbered(0..13), "{}", place.name);
         assert_eq!(texts(&place.store, "s", "other").await, numbered(0..0), "{}", place.name);
     }
@@ -43,9 +50,12 @@ async fn a_range_is_read_without_the_rest() {
     for place in places().await {
         append_all(&mut *open(&place.store, "s", "main").await.session, 0..12).await;
         let mut opened = open(&place.store, "s", "main").await;
-        let read = opened.session.read(&MessageRange::new(9, vec![2, 4, 77])).await.unwrap();
+        let read = opened.session.read(&MessageRange::new(9, vec![4, 2])).await.unwrap();
         let read: Vec<String> = read.iter().map(|message| message.text()).collect();
         assert_eq!(read, numbered([2, 4, 9, 10, 11]), "{}", place.name);
+        let missing = opened.session.read(&MessageRange::new(9, vec![2, 77])).await.unwrap_err();
+        assert!(matches!(missing, SessionError::NotFound { .. }), "{}: {missing}", place.name);
+        assert!(missing.to_string().contains("message_77.json"), "{missing}");
         // What follows comes after the newest message, not after what was read.
         opened.session.read(&MessageRange::new(u64::MAX, Vec::new())).await.unwrap();
         append_all(&mut *opened.session, 12..13).await;
@@ -107,6 +117,7 @@ async fn a_record_comes_back_and_is_written_over_by_nobody_who_has_not_seen_it()
         let mut record = AgentRecord::new("main");
         record.state.insert("seats".to_owned(), json!({"row": 12, "naïve": "日本"}));
         record.conversation_manager_state.insert("__name__".to_owned(), json!("NullConversationManager"));
+        record.internal_state.interrupt_state.insert("activated".to_owned(), json!(false));
         opened.session.save(&record).await.unwrap();
 
         let mut slow = open(&place.store, "s", "main").await;
