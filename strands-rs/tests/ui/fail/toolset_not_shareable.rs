@@ -1,15 +1,20 @@
 use strands::{tool, toolset};
 
+// Can be shared but not sent: rustc then has one thing to say.
+struct Local(*const u8);
+
+unsafe impl Sync for Local {}
+
 struct Files {
-    count: *const u8,
+    local: Local,
 }
 
 #[toolset]
 impl Files {
-    /// Counts.
+    /// Looks.
     #[tool]
-    fn count(&self) -> bool {
-        self.count.is_null()
+    fn look(&self) -> bool {
+        self.local.0.is_null()
     }
 }
 
