@@ -63,10 +63,15 @@ pub enum AgentEvent {
         /// True when pieces had already been streamed, which a display should take back.
         discards_output: bool,
     },
-    /// The conversation did not fit the model's context window and was shortened.
+    /// The conversation did not fit the model's context window, or soon would not have, and was shortened.
     ContextReduced {
         /// What was done.
         what: String,
+    },
+    /// The conversation was to be shortened before it is too long, and could not be. The invocation goes on.
+    ContextReductionFailed {
+        /// Why.
+        error: String,
     },
     /// A guardrail replaced text.
     Redacted {

@@ -1,7 +1,6 @@
 //! The messages of an agent, kept valid as input for the next model call whatever happens in between.
 
 use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -30,7 +29,16 @@ pub(crate) struct History {
     last_changed: bool,
     /// The numbers of the messages, in short.
     kept: MessageRange,
+    /// True when a session keeps the messages.
+    recording: bool,
+    /// What was said, where the model sees something else and the session may have yet to write it.
+    said: Vec<Arc<Message>>,
+    /// True when others changed something here, so that it may no longer be valid input.
+    changed: bool,
 }
+
+/// What stands between two messages of one side when those between them went.
+const GAP: &str = "[Earlier messages left out.]";
 
 /// Messages, and what the conversation manager remembered of them.
 type Unshortened = (Vec<Arc<Message>>, Map<String, Value>);
@@ -48,32 +56,40 @@ impl History {
     /// Messages from elsewhere, made whole.
     pub(crate) fn restore(messages: impl IntoIterator<Item = Arc<Message>>) -> Self {
         let mut history = Self { messages: messages.into_iter().collect(), ..Self::default() };
-        history.repair();
+        // They may come from another agent, whose numbers say nothing here.
+        history.make_whole(|messages| messages);
         history.next_number = history.messages.len() as u64;
         for (number, message) in (0..).zip(&mut history.messages) {
-            // The message may come from another agent, where it had another place.
-            if message.number() != Some(number) {
-                Arc::make_mut(message).place = Place::Numbered(number);
+            if message.numbers() != Some((number, number)) {
+                Arc::make_mut(message).place = Place::numbered(number);
             }
         }
         history
     }
 
-    /// The messages of a session that this range names, made whole.
+    /// The messages of a session that this range names, which [`repair`](Self::repair) makes whole.
     pub(crate) fn restore_saved(range: &MessageRange, mut messages: Vec<Arc<Message>>) -> Self {
         let next_number = range.from + messages.len().saturating_sub(range.also.len()) as u64;
         for (number, message) in range.also.iter().copied().chain(range.from..).zip(&mut messages) {
-            Arc::make_mut(message).place = Place::Numbered(number);
+            Arc::make_mut(message).place = Place::numbered(number);
         }
-        let mut history =
-            Self { messages, next_number, saved_to: next_number, kept: range.clone(), ..Self::default() };
-        history.repair();
-        history
+        Self { messages, next_number, saved_to: next_number, kept: range.clone(), changed: true, ..Self::default() }
+    }
+
+    /// A session keeps what is said from here on.
+    pub(crate) fn record(&mut self) {
+        self.recording = true;
     }
 
     /// Makes what others left here valid input again.
     pub(crate) fn repair(&mut self) {
-        let messages = std::mem::take(&mut self.messages);
+        if std::mem::take(&mut self.changed) {
+            self.make_whole(bridged);
+        }
+    }
+
+    fn make_whole(&mut self, prepared: impl FnOnce(Vec<Arc<Message>>) -> Vec<Arc<Message>>) {
+        let messages = prepared(std::mem::take(&mut self.messages));
         self.messages.reserve(messages.len());
         for message in grouped(messages) {
             append(&mut self.messages, message);
@@ -90,7 +106,7 @@ impl History {
         let new = self.messages.iter().rev().take_while(|message| matches!(message.place, Place::New)).count();
         let first = self.messages.len() - new;
         for message in self.messages.iter_mut().skip(first) {
-            Arc::make_mut(message).place = Place::Numbered(self.next_number);
+            Arc::make_mut(message).place = Place::numbered(self.next_number);
             self.next_number += 1;
         }
     }
@@ -102,13 +118,18 @@ impl History {
 
     fn numbers_kept(&self) -> MessageRange {
         let mut from = self.next_number;
-        let mut numbers = self.messages.iter().rev().filter_map(|message| message.number()).peekable();
-        while numbers.next_if(|number| number + 1 == from).is_some() {
-            from -= 1;
+        let mut numbers = self.messages.iter().rev().filter_map(|message| message.numbers()).peekable();
+        while let Some((first, _)) = numbers.next_if(|(_, last)| last + 1 == from) {
+            from = first;
         }
-        let mut also: Vec<u64> = numbers.collect();
+        let mut also: Vec<u64> = numbers.flat_map(|(first, last)| (first..=last).rev()).collect();
         also.reverse();
         MessageRange::new(from, also)
+    }
+
+    /// The number of the newest message, answered or not.
+    pub(crate) fn newest_number(&self) -> Option<u64> {
+        self.next_number.checked_sub(1)
     }
 
     /// What a session has to write next; nothing of a prompt that nobody has answered.
@@ -117,10 +138,20 @@ impl History {
         let mut numbered = answered.filter_map(|message| Some((message.number()?, message)));
         if self.last_changed {
             let (_, message) = numbered.find(|(number, _)| *number < self.saved_to)?;
-            return Some(Unsaved::Changed(Arc::clone(message)));
+            return Some(Unsaved::Changed(self.as_said(message)));
         }
         let (_, message) = numbered.take_while(|(number, _)| *number >= self.saved_to).last()?;
-        Some(Unsaved::Next(Arc::clone(message)))
+        Some(Unsaved::Next(self.as_said(message)))
+    }
+
+    /// The message as it was said, with what has joined it since.
+    fn as_said(&self, message: &Arc<Message>) -> Arc<Message> {
+        let Some(said) = self.said.iter().find(|said| said.number() == message.number()) else {
+            return Arc::clone(message);
+        };
+        let mut whole = Message::clone(message);
+        whole.content = said.content.iter().chain(message.content.iter().skip(said.content.len())).cloned().collect();
+        Arc::new(whole)
     }
 
     /// The session has written what [`unsaved`](Self::unsaved) returned.
@@ -128,6 +159,11 @@ impl History {
         match written {
             Unsaved::Changed(_) => self.last_changed = false,
             Unsaved::Next(message) => self.saved_to = message.number().map_or(self.saved_to, |number| number + 1),
+        }
+        if !self.said.is_empty() {
+            // The newest may change again.
+            let (saved_to, newest) = (self.saved_to, self.messages.last().and_then(|message| message.number()));
+            self.said.retain(|said| said.number() >= Some(saved_to) || said.number() == newest);
         }
     }
 
@@ -141,19 +177,40 @@ impl History {
         &self.messages
     }
 
-    /// Removes messages from what the model sees. Returns how many went.
-    pub(crate) fn remove(&mut self, range: Range<usize>) -> usize {
-        let end = range.end.min(self.messages.len());
-        let removed = self.messages.drain(range.start.min(end)..end).count();
-        self.kept = self.numbers_kept();
+    /// Removes the messages at the places for which `goes` is true from what the model sees. Returns how many went.
+    pub(crate) fn remove_where(&mut self, mut goes: impl FnMut(usize) -> bool) -> usize {
+        let before = self.messages.len();
+        let mut at = 0;
+        self.messages.retain(|_| {
+            at += 1;
+            !goes(at - 1)
+        });
+        let removed = before - self.messages.len();
+        if removed > 0 {
+            self.changed = true;
+            self.kept = self.numbers_kept();
+        }
         removed
+    }
+
+    /// Takes the notes between messages away; [`repair`](Self::repair) puts those back that are needed.
+    pub(crate) fn close_gaps(&mut self) {
+        self.messages.retain(|message| !message.is_gap());
+        self.changed = true;
     }
 
     /// Puts another message in the place of one.
     pub(crate) fn replace(&mut self, at: usize, mut message: Message) {
-        if let Some(old) = self.messages.get_mut(at) {
-            message.place = old.place;
-            *old = Arc::new(message);
+        let newest = at + 1 == self.messages.len();
+        let Some(shown) = self.messages.get_mut(at) else { return };
+        message.place = shown.place;
+        let said = std::mem::replace(shown, Arc::new(message));
+        self.changed = true;
+        let Some(number) = said.number().filter(|number| self.recording && (newest || *number >= self.saved_to)) else {
+            return;
+        };
+        if !self.said.iter().any(|said| said.number() == Some(number)) {
+            self.said.push(said);
         }
     }
 
@@ -162,6 +219,7 @@ impl History {
         message.track();
         message.place = Place::Nowhere;
         self.messages.insert(at.min(self.messages.len()), Arc::new(message));
+        self.changed = true;
     }
 
     /// Adds a message for good. Returns it as it stands there: an answer that goes on from the model's own words joins
@@ -228,12 +286,14 @@ impl History {
         let state = self.unshortened.take().map(|unshortened| {
             let (messages, state) = *unshortened;
             self.messages = messages;
+            self.changed = false;
             state
         });
         let answered = self.messages.len().saturating_sub(std::mem::take(&mut self.unanswered));
         if let Some(number) = self.messages.iter().skip(answered).find_map(|message| message.number()) {
             self.next_number = number;
         }
+        self.said.retain(|said| said.number() < Some(self.next_number));
         self.messages.truncate(answered);
         if state.is_some() {
             self.kept = self.numbers_kept();
@@ -258,6 +318,8 @@ impl History {
             }
         }
         message.content = if results.is_empty() { vec![ContentBlock::text(replacement)] } else { results };
+        let number = message.number();
+        self.said.retain(|said| said.number() != number);
         self.newest_changed();
     }
 }
@@ -277,12 +339,50 @@ fn grouped(messages: impl IntoIterator<Item = Arc<Message>>) -> Vec<Arc<Message>
     for message in messages {
         match grouped.last_mut() {
             Some(last) if last.role == Role::User && message.role == Role::User => {
-                Arc::make_mut(last).content.extend(message.content.iter().cloned());
+                join(last, &message, message.content.iter().cloned());
             }
             _ => grouped.push(message),
         }
     }
     grouped
+}
+
+/// Adds what a message of the same side says to the one before it.
+fn join(last: &mut Arc<Message>, message: &Message, content: impl IntoIterator<Item = ContentBlock>) {
+    let last = Arc::make_mut(last);
+    last.content.extend(content);
+    last.place = last.place.joined(message.place);
+    if message.is_pinned() {
+        last.pin();
+    }
+}
+
+/// Messages of one side between whom others went, with a note of the other side between them. A pinned answer at the
+/// beginning gets one, too.
+fn bridged(messages: Vec<Arc<Message>>) -> Vec<Arc<Message>> {
+    let mut bridged: Vec<Arc<Message>> = Vec::with_capacity(messages.len());
+    for message in messages.into_iter().filter(|message| !message.is_gap()) {
+        let parted = match bridged.last() {
+            None => message.role == Role::Assistant && message.number().is_some_and(|number| number > 0),
+            Some(last) => last.role == message.role && !last.place.is_followed_by(message.place),
+        };
+        if parted {
+            let mut note = match message.role {
+                Role::User => Message::assistant(GAP),
+                Role::Assistant => Message::user(GAP),
+            };
+            note.place = Place::Gap;
+            bridged.push(Arc::new(note));
+        }
+        bridged.push(message);
+    }
+    bridged
+}
+
+/// The messages without notes between them, which are told from what was said by their words.
+pub(crate) fn without_gaps(messages: Vec<Arc<Message>>) -> Vec<Arc<Message>> {
+    let is_gap = |message: &Message| message.tracking_id.is_none() && message.text() == GAP;
+    messages.into_iter().filter(|message| !is_gap(message)).collect()
 }
 
 /// Adds a message so that the conversation stays valid input: it begins with the user, roles alternate, and the results
@@ -298,9 +398,13 @@ fn append(messages: &mut Vec<Arc<Message>>, message: Arc<Message>) {
                 messages.extend([Arc::new(results), message]);
             }
             None => {
+                let pinned = last.is_pinned();
+                join(last, &message, message.content.iter().cloned());
                 let last = Arc::make_mut(last);
-                last.content.extend(message.content.iter().cloned());
                 last.metadata.clone_from(&message.metadata);
+                if pinned {
+                    last.pin();
+                }
             }
         },
         (Some(last), Role::User) if last.role == Role::User => {
@@ -308,7 +412,7 @@ fn append(messages: &mut Vec<Arc<Message>>, message: Arc<Message>) {
             let said = message.content.iter().filter(|block| !matches!(block, ContentBlock::ToolResult(_)));
             let said: Vec<_> = said.cloned().collect();
             if !said.is_empty() {
-                Arc::make_mut(last).content.extend(said);
+                join(last, &message, said);
             }
         }
         (_, Role::Assistant) => messages.push(message),
@@ -381,7 +485,7 @@ mod tests {
         let mut history = History::restore([Message::user("a"), Message::assistant("b")].map(Arc::new));
         history.ask(vec![Message::user("c")]);
         history.remember_unshortened(&Map::new());
-        history.remove(0..2);
+        history.remove_where(|at| at < 2);
         assert_eq!(history.withdraw(), Some(Map::new()));
         assert_eq!(history.messages().len(), 2);
     }

@@ -65,20 +65,26 @@ impl Beginning {
         let mut opened = sessions.open(agent_id).await?;
         let Some(record) = opened.record else {
             let kept = Kept { sessions: Arc::clone(sessions), session: opened.session, written: None };
-            return Ok(Restored { kept: Some(kept), ..self.without_session() });
+            let mut restored = Restored { kept: Some(kept), ..self.without_session() };
+            restored.history.record();
+            return Ok(restored);
         };
-        let mut conversation_state = record.conversation_manager_state.clone();
-        // Another manager's memory is of no use to this one: it sees the whole conversation and shortens it its own way.
-        if conversation_state.get(MANAGER_NAME).and_then(Value::as_str) != Some(manager.name()) {
-            conversation_state.clear();
-        }
+        let mut conversation_state = memory_of(manager, &record.conversation_manager_state);
         let range = range_in(&conversation_state);
         let messages = opened.session.read(&range).await?;
         let mut history = History::restore_saved(&range, messages);
-        manager.restored(&mut Conversation::new(&mut history, &mut conversation_state, model));
+        history.record();
+        let key = || format!("agent `{agent_id}` of session `{}`", sessions.session_id());
+        let mut conversation = Conversation::new(&mut history, &mut conversation_state, model).restoring();
+        manager.restored(&mut conversation).map_err(|source| SessionError::Corrupt {
+            key: key(),
+            expected: "the memory of a conversation manager",
+            source,
+        })?;
+        history.repair();
         let run = interrupt_state::restore(record.internal_state.interrupt_state.clone(), self.limits);
         let run = run.map_err(|source| SessionError::Corrupt {
-            key: format!("agent `{agent_id}` of session `{}`", sessions.session_id()),
+            key: key(),
             expected: "calls that wait for an answer",
             source: source.into(),
         })?;
@@ -90,6 +96,13 @@ impl Beginning {
             run,
         })
     }
+}
+
+/// What a conversation manager remembers. Another manager's memory is of no use to it: it sees the whole conversation and
+/// shortens it its own way.
+pub(super) fn memory_of(manager: &dyn ConversationManager, state: &Map<String, Value>) -> Map<String, Value> {
+    let is_its_own = state.get(MANAGER_NAME).and_then(Value::as_str) == Some(manager.name());
+    if is_its_own { state.clone() } else { Map::new() }
 }
 
 /// Which messages are still there, by a conversation manager's state.

@@ -22,7 +22,7 @@ pub use builder::AgentBuilder;
 pub(crate) use emitter::Emitter;
 pub use error::{AgentError, BuildError};
 pub use event::AgentEvent;
-pub(crate) use history::History;
+pub(crate) use history::{History, without_gaps};
 pub(crate) use invocation::missing_host_value;
 pub use invocation::{AgentStream, Invocation};
 pub(crate) use output::OutputType;

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::kept::range_in;
+use super::kept::{memory_of, range_in};
 use super::{Agent, AgentError, History};
-use crate::conversation::Conversation;
+use crate::conversation::{self, Conversation};
 use crate::message::{Message, SystemBlock, UnknownFields};
 use crate::session::interrupt_state;
 
@@ -94,6 +94,9 @@ pub enum SnapshotError {
     /// The agent's session would not learn of it.
     #[error("the agent keeps its conversation in a session: restore the snapshot into an agent without one")]
     HasSession,
+    /// What the conversation manager remembers can't be read.
+    #[error("the snapshot's conversation manager state can't be read")]
+    ConversationManager(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The calls that wait for an answer can't be read.
     #[error("the snapshot's interrupt state can't be read")]
     InterruptState(#[source] serde_json::Error),
@@ -144,14 +147,26 @@ impl Agent {
             }
             None => None,
         };
-        if let Some(state) = data.conversation_manager_state {
-            self.conversation_state = state;
-        }
-        if let Some(messages) = data.messages {
-            self.history = History::restore_saved(&range_in(&self.conversation_state), messages);
-            let (manager, agent) = (Arc::clone(&self.shared.conversation), &mut *self);
-            let model = &*agent.shared.model;
-            manager.restored(&mut Conversation::new(&mut agent.history, &mut agent.conversation_state, model));
+        let manager = &*self.shared.conversation;
+        let mut conversation_state = match data.conversation_manager_state {
+            Some(state) => memory_of(manager, &state),
+            None => self.conversation_state.clone(),
+        };
+        let history = match data.messages {
+            Some(messages) => {
+                let messages = conversation::without_notes(messages, &conversation_state);
+                let mut history = History::restore_saved(&range_in(&conversation_state), messages);
+                let mut conversation =
+                    Conversation::new(&mut history, &mut conversation_state, &*self.shared.model).restoring();
+                manager.restored(&mut conversation).map_err(SnapshotError::ConversationManager)?;
+                history.repair();
+                Some(history)
+            }
+            None => None,
+        };
+        self.conversation_state = conversation_state;
+        if let Some(history) = history {
+            self.history = history;
         }
         if let Some(state) = data.state {
             self.state.replace(state);

@@ -1,10 +1,15 @@
 //! What of a conversation the model still sees: the managers that keep it inside the context window.
 
 mod null;
+mod pins;
+mod results;
+mod share;
 mod sliding_window;
+mod summarizing;
+mod transcript;
+mod view;
 
 use std::error::Error as StdError;
-use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,61 +17,16 @@ use serde_json::{Map, Value};
 
 pub use null::NullConversationManager;
 pub use sliding_window::SlidingWindowConversationManager;
+pub use summarizing::{SummarizingConversationManager, SummaryError};
+pub use view::Conversation;
+pub(crate) use view::Cost;
 
-use crate::agent::History;
+use crate::agent::without_gaps;
 use crate::message::Message;
-use crate::model::Model;
 
-/// A conversation that a [`ConversationManager`] may shorten.
-///
-/// What is changed here changes what the model sees; a session keeps what was said.
-pub struct Conversation<'a> {
-    history: &'a mut History,
-    state: &'a mut Map<String, Value>,
-    model: &'a dyn Model,
-}
-
-impl<'a> Conversation<'a> {
-    pub(crate) fn new(history: &'a mut History, state: &'a mut Map<String, Value>, model: &'a dyn Model) -> Self {
-        Self { history, state, model }
-    }
-
-    /// The messages, oldest first.
-    pub fn messages(&self) -> &[Arc<Message>] {
-        self.history.messages()
-    }
-
-    /// Removes the messages at these places. Returns how many went.
-    pub fn remove(&mut self, places: Range<usize>) -> usize {
-        self.history.remove(places)
-    }
-
-    /// Puts another message in the place of one.
-    pub fn replace(&mut self, place: usize, message: Message) {
-        self.history.replace(place, message);
-    }
-
-    /// Puts a message that nobody said, such as a summary, before the one at this place.
-    pub fn insert(&mut self, place: usize, message: Message) {
-        self.history.insert(place, message);
-    }
-
-    /// What the manager remembers of this conversation. It is kept with the agent, not in the manager, so that one
-    /// manager serves many agents.
-    pub fn state(&mut self) -> &mut Map<String, Value> {
-        self.state
-    }
-
-    /// The agent's model.
-    pub fn model(&self) -> &'a dyn Model {
-        self.model
-    }
-}
-
-impl std::fmt::Debug for Conversation<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Conversation").field("messages", &self.messages().len()).finish_non_exhaustive()
-    }
+/// Messages as a model saw them, without what the manager puts there itself when it restores them.
+pub(crate) fn without_notes(messages: Vec<Arc<Message>>, state: &Map<String, Value>) -> Vec<Arc<Message>> {
+    if state.is_empty() { messages } else { summarizing::without_summary(without_gaps(messages), state) }
 }
 
 /// What came of an attempt to shorten a conversation.
@@ -77,6 +37,8 @@ pub enum Reduction {
     Reduced(String),
     /// It can't be shortened; the words say what was tried.
     Impossible(String),
+    /// It need not be shortened yet.
+    NotNeeded,
 }
 
 /// Keeps a conversation inside the model's context window.
@@ -84,9 +46,11 @@ pub enum Reduction {
 /// # Contract
 ///
 /// - What is left is valid input: it starts with a user message, roles alternate, and each tool call stands beside its
-///   result.
+///   result. (The agent mends what is not.)
 /// - The newest user message stays.
 /// - `Reduction::Reduced` means that the conversation is smaller than before, so that asking again ends.
+/// - What a manager remembers is in [`Conversation::state`], and with it `restored` does to the messages that a session
+///   brings back what had been done to them.
 #[async_trait]
 pub trait ConversationManager: Send + Sync {
     /// The manager's name, under which its state is stored.
@@ -99,6 +63,17 @@ pub trait ConversationManager: Send + Sync {
     /// Whatever the manager's own work can fail with, such as a model call.
     async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>;
 
+    /// Shortens the conversation before a model call, where it is time to. The default leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the manager's own work can fail with, such as a model call. The invocation goes on with the conversation
+    /// as it stands, after [`AgentEvent::ContextReductionFailed`](crate::AgentEvent::ContextReductionFailed).
+    async fn prepare(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
+        let _ = conversation;
+        Ok(Reduction::NotNeeded)
+    }
+
     /// Shortens the conversation because the model said that it does not fit.
     ///
     /// # Errors
@@ -107,7 +82,12 @@ pub trait ConversationManager: Send + Sync {
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>>;
 
     /// Brings what was shortened back as it was, after a session has brought back those messages that had stayed.
-    fn restored(&self, conversation: &mut Conversation<'_>) {
+    ///
+    /// # Errors
+    ///
+    /// When what the session remembers for the manager can't be read.
+    fn restored(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
         let _ = conversation;
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use super::Limits;
 use super::model_call::{ModelOutcome, PartialAnswer};
 use super::run::{OutputNotGiven, Run, Step, UnknownInterrupt};
 use crate::agent::{Agent, AgentError, AgentEvent, AgentResponse, Emitter, OutputType, Prompt};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Cost};
 use crate::hook::{AfterInvocation, BeforeInvocation, MessageAdded};
 use crate::interrupt::InterruptResponse;
 use crate::message::{Message, Role};
@@ -443,11 +443,10 @@ impl<'a> Driver<'a> {
             return self.keep(ended).await;
         }
         let manager = Arc::clone(&self.agent.shared.conversation);
-        let before = self.agent.history.messages().len();
-        let tidied = manager.apply(&mut self.conversation()).await;
-        if self.agent.history.messages().len() != before {
-            self.agent.history.repair();
-        }
+        let mut conversation = self.conversation();
+        let tidied = manager.apply(&mut conversation).await;
+        let cost = conversation.cost();
+        self.shortened(cost);
         let tidied = tidied.map_err(|source| AgentError::Conversation { manager: manager.name(), source });
         self.keep(ended.and_then(|response| tidied.map(|()| response))).await
     }
@@ -460,7 +459,24 @@ impl<'a> Driver<'a> {
 
     pub(super) fn conversation(&mut self) -> Conversation<'_> {
         let agent = &mut *self.agent;
-        Conversation::new(&mut agent.history, &mut agent.conversation_state, &*agent.shared.model)
+        let shared = &agent.shared;
+        Conversation::new(&mut agent.history, &mut agent.conversation_state, &*shared.model).sent_with(
+            &shared.system,
+            &self.specs,
+            shared.retry,
+        )
+    }
+
+    /// The conversation manager has done its work, and this is what it cost.
+    pub(super) fn shortened(&mut self, cost: Cost) {
+        self.agent.history.repair();
+        if cost.usage != Usage::default() {
+            let latency = u64::try_from(cost.latency.as_millis()).unwrap_or(u64::MAX);
+            self.metrics().add_usage(cost.usage, latency);
+            if let Some(run) = &mut self.agent.run {
+                run.spent(cost.usage);
+            }
+        }
     }
 
     async fn interrupted(&mut self) -> AgentResponse {

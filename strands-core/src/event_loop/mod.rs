@@ -6,6 +6,7 @@ mod model_call;
 mod reading;
 mod retry;
 pub(crate) mod run;
+mod shortening;
 mod tool_call;
 mod tool_phase;
 

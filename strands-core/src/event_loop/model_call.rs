@@ -1,6 +1,5 @@
 //! One model call as the loop sees it: attempts, waits, overflow and cancellation, until there is an answer or no hope.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,7 +7,6 @@ use tokio::time::Instant;
 use super::driver::{Driver, Stop, failed};
 use super::reading::{Ended, Reading};
 use crate::agent::{AgentError, AgentEvent};
-use crate::conversation::Reduction;
 use crate::hook::{AfterModelCall, BeforeModelCall};
 use crate::message::{Message, Role};
 use crate::metrics::Usage;
@@ -56,6 +54,9 @@ impl Driver<'_> {
         let began = Instant::now();
         let (mut attempts, mut failures, mut hook_retries) = (0, 0, 0);
         let mut tried: Vec<String> = Vec::new();
+        if let Some(reason) = self.prepare_conversation(stop.as_mut()).await {
+            return Ok(ModelOutcome::Stopped { reason, partial: PartialAnswer::nothing() });
+        }
         loop {
             if let Some(denied) = self.before_model_call().await? {
                 return Ok(ModelOutcome::Answered(denied));
@@ -144,39 +145,6 @@ impl Driver<'_> {
     pub(super) async fn announce_retry(&self, attempt: u32, delay: Duration, error: &str, discards_output: bool) {
         let event = || AgentEvent::Retry { attempt, delay, error: error.to_owned(), discards_output };
         self.emitter.emit(event).await;
-    }
-
-    /// Has the conversation shortened. Returns why the invocation is to end, where it was stopped meanwhile.
-    async fn shorten(
-        &mut self,
-        overflow: ModelError,
-        tried: &mut Vec<String>,
-        mut stop: Stop<'_>,
-    ) -> Result<Option<StopReason>, AgentError> {
-        let manager = Arc::clone(&self.agent.shared.conversation);
-        let before = self.agent.history.size();
-        let agent = &mut *self.agent;
-        agent.history.remember_unshortened(&agent.conversation_state);
-        let mut conversation = self.conversation();
-        let reduction = tokio::select! {
-            biased;
-            reason = stop.as_mut() => return Ok(Some(reason)),
-            reduction = manager.reduce(&mut conversation) => reduction,
-        };
-        self.agent.history.repair();
-        let reduction = reduction.map_err(|source| AgentError::Conversation { manager: manager.name(), source })?;
-        let impossible = match reduction {
-            Reduction::Reduced(what) if self.agent.history.size() < before => {
-                tried.push(what.clone());
-                self.emitter.emit(|| AgentEvent::ContextReduced { what }).await;
-                return Ok(None);
-            }
-            // Asking again and again would not end.
-            Reduction::Reduced(what) => format!("{what}, which made it no smaller"),
-            Reduction::Impossible(why) => why,
-        };
-        tried.push(impossible);
-        Err(AgentError::ContextOverflow { tried: tried.join("; then "), source: overflow })
     }
 
     async fn attempt(&self, choice: Option<&ToolChoice>, mut stop: Stop<'_>) -> Attempt {

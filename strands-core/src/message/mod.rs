@@ -80,10 +80,36 @@ pub(crate) enum Place {
     /// Not known yet.
     #[default]
     New,
-    /// The how manieth it is, from 0.
-    Numbered(u64),
+    /// The how manieth it is, from 0: the first and the last of those that it was joined from.
+    Numbered { first: u64, last: u64 },
     /// Nobody said it: it stands for what was shortened or lost.
     Nowhere,
+    /// Nobody said it: it keeps those apart between whom something went.
+    Gap,
+}
+
+impl Place {
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self::Numbered { first: number, last: number }
+    }
+
+    /// The place of a message with the one after it joined to it.
+    pub(crate) fn joined(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Numbered { first, .. }, Self::Numbered { last, .. }) => Self::Numbered { first, last },
+            (_, Self::Numbered { .. }) => next,
+            _ => self,
+        }
+    }
+
+    /// False when something went between a message and the one after it.
+    pub(crate) fn is_followed_by(self, next: Self) -> bool {
+        match (self, next) {
+            (Self::Numbered { last, .. }, Self::Numbered { first, .. }) => last + 1 == first,
+            (Self::New, _) | (_, Self::New) => true,
+            _ => false,
+        }
+    }
 }
 
 impl PartialEq for Place {
@@ -163,10 +189,24 @@ impl Message {
 
     /// The how manieth of the whole conversation it is, from 0.
     pub(crate) fn number(&self) -> Option<u64> {
+        Some(self.numbers()?.0)
+    }
+
+    /// The first and the last of the messages of the whole conversation that it was joined from.
+    pub(crate) fn numbers(&self) -> Option<(u64, u64)> {
         match self.place {
-            Place::Numbered(number) => Some(number),
-            Place::New | Place::Nowhere => None,
+            Place::Numbered { first, last } => Some((first, last)),
+            Place::New | Place::Nowhere | Place::Gap => None,
         }
+    }
+
+    pub(crate) fn has_number(&self, number: u64) -> bool {
+        self.numbers().is_some_and(|(first, last)| (first..=last).contains(&number))
+    }
+
+    /// True for a note between messages that were not beside each other.
+    pub(crate) fn is_gap(&self) -> bool {
+        matches!(self.place, Place::Gap)
     }
 
     /// Gives the message a [`tracking_id`](Self::tracking_id) unless it has one.

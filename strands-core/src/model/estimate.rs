@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::ModelRequest;
-use crate::message::{ContentBlock, Message, SystemBlock, ToolResultContent};
+use crate::message::{ContentBlock, Message, SystemBlock, ToolResult, ToolResultContent};
 
 /// What an image costs: providers charge about this for the largest they accept.
 const IMAGE: u64 = 1_600;
@@ -44,7 +44,7 @@ fn block(block: &ContentBlock) -> u64 {
         ContentBlock::Video(video) => seconds(video.source.bytes().map(|bytes| bytes.len())),
         ContentBlock::Audio(audio) => seconds(audio.source.bytes().map(|bytes| bytes.len())),
         ContentBlock::ToolUse(call) => text(&call.name) + json(&call.input),
-        ContentBlock::ToolResult(result) => result.content.iter().map(result_content).sum(),
+        ContentBlock::ToolResult(result) => tool_result(result),
         ContentBlock::Reasoning(reasoning) => {
             reasoning.reasoning_text.as_ref().map_or(0, |thoughts| text(&thoughts.text))
         }
@@ -53,6 +53,11 @@ fn block(block: &ContentBlock) -> u64 {
         ContentBlock::Citations(citations) => citations.content.iter().map(|part| text(&part.text)).sum(),
         ContentBlock::Unknown(fields) => fields.values().map(json).sum(),
     }
+}
+
+/// An estimate of a tool result's tokens.
+pub(crate) fn tool_result(result: &ToolResult) -> u64 {
+    result.content.iter().map(result_content).sum()
 }
 
 fn result_content(content: &ToolResultContent) -> u64 {
@@ -66,7 +71,7 @@ fn result_content(content: &ToolResultContent) -> u64 {
     }
 }
 
-fn text(text: &str) -> u64 {
+pub(crate) fn text(text: &str) -> u64 {
     (text.chars().count() as u64).div_ceil(4)
 }
 

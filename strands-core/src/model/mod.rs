@@ -1,7 +1,7 @@
 //! What the loop asks of a model, and what every provider implements.
 
 mod error;
-mod estimate;
+pub(crate) mod estimate;
 mod event;
 mod outgoing;
 mod request;

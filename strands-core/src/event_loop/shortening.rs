@@ -1,0 +1,81 @@
+//! The conversation manager at work around a model call: before it, where the conversation is about to be too long, and
+//! after it, where the model says that it is.
+
+use std::sync::Arc;
+
+use super::driver::{Driver, Stop};
+use crate::agent::{AgentError, AgentEvent};
+use crate::conversation::Reduction;
+use crate::model::{ModelError, StopReason};
+
+/// What came of shortening: the manager's word, or why the invocation is to end.
+type Shortened<T> = Result<T, StopReason>;
+
+impl Driver<'_> {
+    /// Has the conversation shortened before a model call, where its manager thinks that it is time. Returns why the
+    /// invocation is to end, where it was stopped meanwhile.
+    pub(super) async fn prepare_conversation(&mut self, mut stop: Stop<'_>) -> Option<StopReason> {
+        let manager = Arc::clone(&self.agent.shared.conversation);
+        let mut conversation = self.conversation().before_an_answer();
+        let prepared: Shortened<_> = tokio::select! {
+            biased;
+            reason = stop.as_mut() => Err(reason),
+            reduction = manager.prepare(&mut conversation) => Ok(reduction),
+        };
+        let cost = conversation.cost();
+        self.shortened(cost);
+        match prepared {
+            Err(reason) => return Some(reason),
+            Ok(Ok(Reduction::Reduced(what))) => self.emitter.emit(|| AgentEvent::ContextReduced { what }).await,
+            Ok(Ok(Reduction::Impossible(_) | Reduction::NotNeeded)) => {}
+            // The model may still take it; and when it does not, the manager is asked again and its failure counts.
+            Ok(Err(error)) => {
+                self.emitter.emit(|| AgentEvent::ContextReductionFailed { error: with_causes(&*error) }).await;
+            }
+        }
+        None
+    }
+
+    /// Has the conversation shortened after the model has refused it. Returns why the invocation is to end, where it was
+    /// stopped meanwhile.
+    pub(super) async fn shorten(
+        &mut self,
+        overflow: ModelError,
+        tried: &mut Vec<String>,
+        mut stop: Stop<'_>,
+    ) -> Result<Option<StopReason>, AgentError> {
+        let manager = Arc::clone(&self.agent.shared.conversation);
+        let before = self.agent.history.size();
+        let mut conversation = self.conversation().before_an_answer();
+        let reduction: Shortened<_> = tokio::select! {
+            biased;
+            reason = stop.as_mut() => Err(reason),
+            reduction = manager.reduce(&mut conversation) => Ok(reduction),
+        };
+        let cost = conversation.cost();
+        self.shortened(cost);
+        let reduction = match reduction {
+            Err(reason) => return Ok(Some(reason)),
+            Ok(reduction) => reduction,
+        };
+        let reduction = reduction.map_err(|source| AgentError::Conversation { manager: manager.name(), source })?;
+        let impossible = match reduction {
+            Reduction::Reduced(what) if self.agent.history.size() < before => {
+                tried.push(what.clone());
+                self.emitter.emit(|| AgentEvent::ContextReduced { what }).await;
+                return Ok(None);
+            }
+            // Asking again and again would not end.
+            Reduction::Reduced(what) => format!("{what}, which made it no smaller"),
+            Reduction::Impossible(why) => why,
+            Reduction::NotNeeded => "the conversation manager saw no need".to_owned(),
+        };
+        tried.push(impossible);
+        Err(AgentError::ContextOverflow { tried: tried.join("; then "), source: overflow })
+    }
+}
+
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
+}
