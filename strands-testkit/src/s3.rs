@@ -102,7 +102,7 @@ impl State {
     }
 
     fn carry_out(&mut self, request: &Request) -> Response {
-        if !request.header("authorization").is_some_and(|value| !value.is_empty()) {
+        if request.header("authorization").is_none_or(str::is_empty) {
             return error(403, "AccessDenied", "the request is not signed");
         }
         let path = percent_decode(request.path.trim_start_matches('/'));
