@@ -354,6 +354,9 @@ impl PendingTools {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -420,6 +423,76 @@ mod tests {
         let mut run = Run::new(Limits::new().total_tokens(5), None);
         run.spent(Usage::new(3, 2));
         assert_eq!(run.step(), Step::Done(&StopReason::LimitTotalTokens));
+    }
+
+    /// What may come back to a run, in any order, sensible or not.
+    #[derive(Clone, Debug)]
+    enum Told {
+        Answer(usize, bool),
+        Result(usize),
+        Question(usize),
+        AllTools,
+        Answers(usize),
+        Output(bool),
+        Spent,
+        End,
+    }
+
+    fn told() -> impl Strategy<Value = Told> {
+        prop_oneof![
+            4 => (0_usize..4, any::<bool>()).prop_map(|(calls, ends)| Told::Answer(calls, ends)),
+            4 => (0_usize..4).prop_map(Told::Result),
+            2 => (0_usize..4).prop_map(Told::Question),
+            3 => Just(Told::AllTools),
+            2 => (0_usize..4).prop_map(Told::Answers),
+            1 => any::<bool>().prop_map(Told::Output),
+            1 => Just(Told::Spent),
+            1 => Just(Told::End),
+        ]
+    }
+
+    fn tell(run: &mut Run, told: &Told) -> String {
+        match told {
+            Told::Answer(calls, ends) => {
+                let ids: Vec<_> = ["a", "b", "c", "d"].into_iter().take(*calls).collect();
+                let reason = if *ends { StopReason::EndTurn } else { StopReason::ToolUse };
+                format!("{:?}", run.model_answered(&calling(&ids), &reason, Usage::new(3, 2)))
+            }
+            Told::Result(position) => format!("{:?}", run.tool_answered(*position, answer("a"))),
+            Told::Question(position) => {
+                let question = Interrupt::new(format!("q{position}"), "sure?", json!({"n": position}));
+                format!("{:?}", run.tool_interrupted(*position, vec![question]))
+            }
+            Told::AllTools => format!("{:?}", run.tools_answered()),
+            Told::Answers(position) => {
+                let answers = vec![InterruptResponse::new(format!("q{position}"), json!(null))];
+                format!("{:?} {:?}", run.interrupts(), run.resume(answers))
+            }
+            Told::Output(true) => format!("{:?}", run.output_given(json!({"city": "Oslo"}))),
+            Told::Output(false) => format!("{:?}", run.output_refused()),
+            Told::Spent => format!("{:?}", run.spent(Usage::new(1, 1).with_cache(Some(1), None))),
+            Told::End => format!("{:?}", run.end(StopReason::Cancelled, "gone")),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn put_away_as_json_after_every_step_a_run_goes_on_as_if_it_had_not_been(
+            story in prop::collection::vec(told(), 0..30),
+            turns in prop::option::of(0_u32..9),
+            output in any::<bool>(),
+        ) {
+            let limits = turns.map_or(Limits::new(), |turns| Limits::new().turns(turns).duration(Duration::from_millis(7)));
+            let mut here = Run::new(limits, output.then(|| "Trip".to_owned()));
+            let mut elsewhere = here.clone();
+            for told in &story {
+                let json = serde_json::to_string(&elsewhere).unwrap();
+                elsewhere = serde_json::from_str(&json).unwrap();
+                prop_assert_eq!(format!("{:?}", here.step()), format!("{:?}", elsewhere.step()));
+                prop_assert_eq!(tell(&mut here, told), tell(&mut elsewhere, told));
+                prop_assert_eq!(&here, &elsewhere);
+            }
+        }
     }
 
     #[test]

@@ -98,13 +98,15 @@ async fn the_last_hook_hears_of_an_end_first() {
     let mut agent = builder.hook(Hears("a ", log.clone())).hook(Hears("b ", log.clone())).build().await.unwrap();
     agent.prompt("go").await.unwrap();
     let lines = log.lines();
+    let heard = |event: &str| {
+        let lines = lines.iter().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.starts_with(event));
+        lines.map(|(who, _)| who.to_owned()).take(2).collect::<Vec<_>>()
+    };
     for event in ["before_invocation", "before_model_call", "before_tools", "before_tool_call", "message_added"] {
-        let heard: Vec<_> = lines.iter().filter(|line| line[2..].starts_with(event)).map(|line| &line[..1]).collect();
-        assert_eq!(&heard[..2], ["a", "b"], "{event}");
+        assert_eq!(heard(event), ["a", "b"], "{event}");
     }
     for event in ["after_invocation", "after_model_call", "after_tools", "after_tool_call"] {
-        let heard: Vec<_> = lines.iter().filter(|line| line[2..].starts_with(event)).map(|line| &line[..1]).collect();
-        assert_eq!(&heard[..2], ["b", "a"], "{event}");
+        assert_eq!(heard(event), ["b", "a"], "{event}");
     }
 }
 

@@ -292,7 +292,7 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
             Err(error) => ended = Some(Err(error)),
         }
     }
-    ended.expect("a stream ends with a result or an error")
+    ended.unwrap()
 }
 
 /// Polls a future so many times at most.

@@ -101,7 +101,7 @@ pub(crate) async fn listen(mut stream: AgentStream<'_>) -> (Vec<AgentEvent>, Res
             Err(error) => ended = Some(Err(error)),
         }
     }
-    (events, ended.expect("a stream ends with a result or an error"))
+    (events, ended.unwrap())
 }
 
 /// The kinds of events, by their names in JSON.

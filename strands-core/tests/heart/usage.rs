@@ -18,8 +18,11 @@ fn refused() -> ModelError {
     ModelError::InvalidRequest { details: ErrorDetails::new().boxed() }
 }
 
+/// Its name, its model, its limits and its cost.
+type Outcome = (&'static str, fn() -> ScriptedModel, Limits, Usage);
+
 /// A model for each outcome; what one invocation costs, and what of it the response says.
-fn outcomes() -> Vec<(&'static str, fn() -> ScriptedModel, Limits, Usage)> {
+fn outcomes() -> Vec<Outcome> {
     let none = Limits::new();
     vec![
         (
