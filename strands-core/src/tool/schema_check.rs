@@ -2,22 +2,28 @@
 //! keyword beyond that is not checked here, and the tool itself has the last word. The full validators on offer would
 //! more than double what this crate compiles.
 
+use std::cell::Cell;
+
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
 /// How deep a schema may refer to itself for one value: past that it goes round in a circle.
 const MAX_DEPTH: usize = 64;
 
+/// How many schemas one value may be held against: past that, alternatives inside alternatives would take for ever.
+const MAX_STEPS: usize = 100_000;
+
 /// Checks `value` against `schema`; each mistake is named by its path.
 pub(crate) fn check(schema: &Value, value: &Value) -> Result<(), String> {
     let mut mistakes = Vec::new();
-    Checker { root: schema, mistakes: &mut mistakes }.check(schema, value, "", 0);
+    Checker { root: schema, mistakes: &mut mistakes, steps: &Cell::new(0) }.check(schema, value, "", 0);
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes.join("; ")) }
 }
 
 struct Checker<'a> {
     root: &'a Value,
     mistakes: &'a mut Vec<String>,
+    steps: &'a Cell<usize>,
 }
 
 impl Checker<'_> {
@@ -28,11 +34,15 @@ impl Checker<'_> {
 
     fn fits(&self, schema: &Value, value: &Value, path: &str, depth: usize) -> bool {
         let mut mistakes = Vec::new();
-        Checker { root: self.root, mistakes: &mut mistakes }.check(schema, value, path, depth);
+        Checker { root: self.root, mistakes: &mut mistakes, steps: self.steps }.check(schema, value, path, depth);
         mistakes.is_empty()
     }
 
     fn check(&mut self, schema: &Value, value: &Value, path: &str, depth: usize) {
+        self.steps.set(self.steps.get() + 1);
+        if self.steps.get() > MAX_STEPS {
+            return;
+        }
         let schema = match schema {
             Value::Bool(false) => return self.mistake(path, "nothing is allowed here"),
             Value::Object(schema) if depth < MAX_DEPTH => schema,
@@ -254,6 +264,13 @@ mod tests {
     fn a_value_of_the_wrong_type_is_not_looked_into() {
         assert_eq!(check(&schema(), &json!([])).unwrap_err(), "`the arguments`: expected object, got an array");
         assert_eq!(check(&schema(), &json!({"city": 1})).unwrap_err(), "`city`: expected string, got number 1");
+    }
+
+    #[test]
+    fn alternatives_inside_alternatives_end() {
+        // A server of tools may send this: every level doubles the work.
+        let hostile = json!({"oneOf": [{"$ref": "#"}, {"$ref": "#"}, {"type": "string"}]});
+        let _ = check(&hostile, &json!({}));
     }
 
     #[test]
