@@ -1,4 +1,12 @@
 //! What every store owes an agent, whatever it keeps its documents in.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails panics"
+)]
 
 mod support;
 

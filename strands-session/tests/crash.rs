@@ -1,4 +1,12 @@
 //! Processes that are killed, and processes that write at once: what was acknowledged stays.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails panics"
+)]
 #![cfg(unix)]
 
 mod support;
@@ -13,11 +21,10 @@ use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultS
 use strands_core::session::{AgentRecord, MessageRange, SessionError};
 use strands_session::SessionStore;
 use strands_testkit::s3::S3Server;
-use support::{open, s3_builder};
+use support::{foreign_s3, open, s3_builder, unused_prefix};
 
 /// Where the worker finds what it is to do, as JSON; without it the process is no worker.
 const ORDERS: &str = "STRANDS_SESSION_TEST_WORKER";
-const PREFIX: &str = "agent_sessions";
 
 /// Not a test, but what the other processes of the tests below do: this program runs itself with this name.
 #[tokio::test]
@@ -33,14 +40,20 @@ async fn worker() {
     }
 }
 
-/// The store behind a folder or a URL.
+/// The store behind a folder, or a prefix on a server.
 async fn place(place: &str) -> SessionStore {
-    if place.starts_with("http://") {
-        let manager = s3_builder("any", "bucket", place).prefix(PREFIX).build().await.unwrap();
-        manager.store().clone()
-    } else {
-        SessionStore::files(place)
+    match place.split_once('#') {
+        Some((url, prefix)) => {
+            let manager = s3_builder("any", "bucket", url).prefix(prefix).build().await.unwrap();
+            manager.store().clone()
+        }
+        None => SessionStore::files(place),
     }
+}
+
+/// A prefix on this server that is empty.
+fn unused_place(url: &str) -> String {
+    format!("{url}#{}", unused_prefix())
 }
 
 fn start(orders: &Value) -> Child {
@@ -157,7 +170,7 @@ async fn killed_workers_lose_nothing_on_files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_workers_lose_nothing_on_s3() {
     let server = S3Server::start("bucket").await;
-    is_killed_and_loses_nothing(&server.url(), if thoroughly() { 500 } else { 25 }).await;
+    is_killed_and_loses_nothing(&unused_place(&server.url()), if thoroughly() { 500 } else { 25 }).await;
 }
 
 const RACERS: usize = 8;
@@ -239,5 +252,12 @@ async fn eight_writers_overwrite_nothing_on_files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_writers_overwrite_nothing_on_s3() {
     let server = S3Server::start("bucket").await;
-    race_is_won_by_one_for_each_message(&server.url()).await;
+    race_is_won_by_one_for_each_message(&unused_place(&server.url())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_on_a_server_of_somebody_else() {
+    let Some(url) = foreign_s3() else { return };
+    is_killed_and_loses_nothing(&unused_place(&url), if thoroughly() { 100 } else { 25 }).await;
+    race_is_won_by_one_for_each_message(&unused_place(&url)).await;
 }

@@ -1,4 +1,12 @@
 //! Files: what others put in the folder, what the system refuses, and what may be seen there.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails panics"
+)]
 #![cfg(unix)]
 
 mod support;

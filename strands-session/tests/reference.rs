@@ -1,5 +1,13 @@
 //! Sessions that the reference implementation has written, read and continued. They are not part of the project: the
 //! variable `STRANDS_SHARED` says where they are.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails panics"
+)]
 
 mod support;
 

@@ -1,4 +1,12 @@
 //! S3 when it is slow, refuses, breaks off, or loses its answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails panics"
+)]
 
 mod support;
 

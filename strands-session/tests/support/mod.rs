@@ -36,11 +36,27 @@ pub(crate) async fn places() -> Vec<Place> {
     let memory = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions").unwrap();
     let server = S3Server::start("bucket").await;
     let bucket = s3(&server, "any").await.store().clone();
-    vec![
+    let mut places = vec![
         Place { name: "files", store, _keep: Keep::Folder(folder) },
         Place { name: "memory", store: memory, _keep: Keep::Nothing },
         Place { name: "s3", store: bucket, _keep: Keep::Server(server) },
-    ]
+    ];
+    if let Some(foreign) = foreign_s3() {
+        let manager = s3_builder("any", "bucket", &foreign).prefix(unused_prefix()).build().await.unwrap();
+        places.push(Place { name: "foreign s3", store: manager.store().clone(), _keep: Keep::Nothing });
+    }
+    places
+}
+
+/// An S3 of somebody else's making, where the variable names one: it has to have a bucket of the name `bucket`, and to
+/// take the tests' keys.
+pub(crate) fn foreign_s3() -> Option<String> {
+    std::env::var("STRANDS_TEST_S3").ok().filter(|url| !url.is_empty())
+}
+
+/// A prefix that no other test has.
+pub(crate) fn unused_prefix() -> String {
+    format!("strands-test-{:016x}", fastrand::u64(..))
 }
 
 /// A session in the server's bucket, by a worker of its own.
