@@ -3,10 +3,22 @@
 //!
 //! | feature | model | what it needs |
 //! |---|---|---|
+//! | `openai` | [`OpenAiModel`], [`OpenAiResponsesModel`] | a key, or a server that speaks the same protocol |
 //! | `offline` | [`OfflineModel`] | nothing: it follows rules, and is no language model |
 
+#[cfg(feature = "openai")]
+mod http;
 #[cfg(feature = "offline")]
 mod offline;
+#[cfg(feature = "openai")]
+mod openai;
 
+#[cfg(feature = "openai")]
+pub use http::{ModelBuildError, ModelCallError};
 #[cfg(feature = "offline")]
 pub use offline::{OfflineModel, OfflineModelBuilder, OfflineStep, OfflineToolResult, OfflineTurn};
+#[cfg(feature = "openai")]
+pub use openai::{
+    OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, ReasoningEffort,
+    ReasoningReplay, ReasoningSummary,
+};

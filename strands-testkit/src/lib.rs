@@ -29,6 +29,7 @@ pub mod converse;
 mod delivery;
 pub mod eventstream;
 mod fault;
+pub mod openai;
 pub mod ports;
 pub mod recording;
 mod request;

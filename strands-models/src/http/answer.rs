@@ -1,0 +1,142 @@
+//! A streamed answer: a provider's events in, ours out.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::Stream;
+use sse_stream::Sse;
+use strands_core::model::{ModelError, ModelStream, StreamEvent};
+use tokio::time::{Sleep, sleep};
+
+use super::body::Body;
+use super::error::CallContext;
+use super::refusal::{Kind, Refusal};
+use super::sse::EventStream;
+
+/// How long the end of a response is waited for once the answer is whole. A connection whose response has ended can
+/// carry the next request; one that is left before has to be made anew.
+const LINGER: Duration = Duration::from_millis(100);
+
+/// Makes our events of a provider's.
+pub(crate) trait AnswerReader: Send + Unpin + 'static {
+    /// Takes in one event of the provider's.
+    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
+
+    /// The stream has ended.
+    fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
+
+    /// True once everything was said.
+    fn is_complete(&self) -> bool;
+}
+
+/// Why an answer can't be read on.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// The provider has broken off, and says why.
+    Refused(Box<(Refusal, Kind)>),
+    Failed(ModelError),
+}
+
+impl From<ModelError> for ReadError {
+    fn from(error: ModelError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<(Refusal, Kind)> for ReadError {
+    fn from(refused: (Refusal, Kind)) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
+impl ReadError {
+    pub(crate) fn into_error(self, context: &CallContext, request_id: Option<&str>) -> ModelError {
+        match self {
+            Self::Failed(error) => error,
+            Self::Refused(refused) => {
+                let (mut refusal, kind) = *refused;
+                refusal.request_id = refusal.request_id.or_else(|| request_id.map(str::to_owned));
+                refusal.into_error(kind, context)
+            }
+        }
+    }
+}
+
+/// The events of an answer, whether it comes as a stream or, from servers that do not stream, in one piece.
+pub(crate) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize) -> ModelStream {
+    Box::pin(AnswerStream {
+        context: body.context().clone(),
+        request_id: body.request_id().map(str::to_owned),
+        events: EventStream::new(body, limit),
+        reader,
+        out: VecDeque::new(),
+        ending: None,
+        done: false,
+    })
+}
+
+struct AnswerStream<R> {
+    context: CallContext,
+    request_id: Option<String>,
+    events: EventStream,
+    reader: R,
+    out: VecDeque<StreamEvent>,
+    /// The answer is whole, and only the end of the response is waited for.
+    ending: Option<Pin<Box<Sleep>>>,
+    done: bool,
+}
+
+impl<R: AnswerReader> AnswerStream<R> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamEvent, ModelError>>> {
+        loop {
+            if let Some(event) = self.out.pop_front() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if self.done {
+                return Poll::Ready(None);
+            }
+            if self.reader.is_complete() {
+                return self.poll_end(context).map(|()| None);
+            }
+            let read = match ready!(self.events.poll_event(context)) {
+                Some(Ok(event)) => self.reader.read(&event, &mut self.out),
+                Some(Err(error)) => Err(error.into()),
+                None => {
+                    self.done = true;
+                    self.reader.end(&mut self.out)
+                }
+            };
+            if let Err(error) = read {
+                let error = error.into_error(&self.context, self.request_id.as_deref());
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+    }
+
+    /// What comes after a whole answer is of no use, and its failure does no harm.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let linger = self.ending.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        if linger.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        while let Some(Ok(_)) = ready!(self.events.poll_event(context)) {}
+        Poll::Ready(())
+    }
+}
+
+impl<R: AnswerReader> Stream for AnswerStream<R> {
+    type Item = Result<StreamEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(self.poll(context));
+        // Nothing follows an error or the end.
+        if !matches!(item, Some(Ok(_))) {
+            self.done = true;
+            self.out.clear();
+        }
+        Poll::Ready(item)
+    }
+}

@@ -1,0 +1,87 @@
+//! The bytes of a response as they come.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::Body as _;
+use strands_core::model::ModelError;
+
+use super::answer::ReadError;
+use super::client::Patience;
+use super::error::CallContext;
+
+/// The body of a response. The client gives it up when nothing comes for too long.
+pub(crate) struct Body {
+    body: reqwest::Body,
+    context: CallContext,
+    patience: Patience,
+    request_id: Option<String>,
+}
+
+impl Body {
+    pub(super) fn new(
+        body: reqwest::Body,
+        context: CallContext,
+        patience: Patience,
+        request_id: Option<String>,
+    ) -> Self {
+        Self { body, context, patience, request_id }
+    }
+
+    pub(super) fn context(&self) -> &CallContext {
+        &self.context
+    }
+
+    pub(super) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// A failure of what reads these bytes, as the caller gets it.
+    pub(crate) fn explain(&self, error: ReadError) -> ModelError {
+        error.into_error(&self.context, self.request_id())
+    }
+
+    /// The next bytes, or `None` at the end.
+    pub(super) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
+        loop {
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.context.failed(error, self.patience)))),
+                // Trailers say nothing that we need.
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// All of it, if it is no longer than `limit` bytes.
+    pub(crate) async fn read(&mut self, limit: usize) -> Result<Vec<u8>, ModelError> {
+        let mut whole = Vec::new();
+        while let Some(bytes) = poll_fn(|context| self.poll_bytes(context)).await {
+            let bytes = bytes?;
+            if whole.len().saturating_add(bytes.len()) > limit {
+                return Err(ModelError::ResponseTooLarge { limit, details: Box::default() });
+            }
+            whole.extend_from_slice(&bytes);
+        }
+        Ok(whole)
+    }
+
+    /// The first `limit` bytes as text, as far as they can be had.
+    pub(super) async fn read_start(&mut self, limit: usize) -> String {
+        let mut start = Vec::new();
+        while start.len() < limit {
+            match poll_fn(|context| self.poll_bytes(context)).await {
+                Some(Ok(bytes)) => start.extend_from_slice(&bytes),
+                Some(Err(_)) | None => break,
+            }
+        }
+        start.truncate(limit);
+        String::from_utf8_lossy(&start).into_owned()
+    }
+}

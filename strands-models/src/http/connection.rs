@@ -1,0 +1,161 @@
+//! The way to a provider: where it is, what every request carries, and one request over it.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Request, Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+use strands_core::model::ModelError;
+
+use super::body::Body;
+use super::client::{self, Patience};
+use super::error::{CallContext, ModelBuildError};
+use super::refusal::Refusal;
+
+/// How many bytes of an error are read.
+const MOST_ERROR_BYTES: usize = 64 * 1024;
+
+/// What a builder was told about the way to a provider.
+#[derive(Clone, Default)]
+pub(crate) struct Connection {
+    pub(crate) base_url: Option<String>,
+    pub(crate) api_key: Option<SecretString>,
+    pub(crate) headers: Vec<(String, SecretString)>,
+    pub(crate) query: Vec<(String, SecretString)>,
+    pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) client: Option<reqwest::Client>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn names(pairs: &[(String, SecretString)]) -> Vec<&str> {
+            pairs.iter().map(|(name, _)| name.as_str()).collect()
+        }
+        f.debug_struct("Connection")
+            .field("base_url", &self.base_url)
+            .field("api_key", &self.api_key.as_ref().map(|_| "[redacted]"))
+            .field("headers", &names(&self.headers))
+            .field("query", &names(&self.query))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// The way to `path` under `base_url`. The key goes in the `Authorization` header.
+    pub(crate) fn open(
+        &self,
+        base_url: &str,
+        path: &[&str],
+        api_key: Option<&SecretString>,
+        model_id: &str,
+    ) -> Result<Endpoint, ModelBuildError> {
+        let mut url = parse(base_url).ok_or(ModelBuildError::InvalidBaseUrl)?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        for (name, value) in &self.query {
+            url.query_pairs_mut().append_pair(name, value.expose_secret());
+        }
+        let defaults = Patience::default();
+        let patience = Patience {
+            connect: self.connect_timeout.unwrap_or(defaults.connect),
+            idle: self.idle_timeout.unwrap_or(defaults.idle),
+        };
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => client::client(patience, url.scheme() == "https")
+                .map_err(|error| ModelBuildError::Client { source: error.into() })?,
+        };
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Ok(Endpoint {
+            client,
+            headers: self.headers(api_key)?,
+            url,
+            patience,
+            context: CallContext { model_id: model_id.to_owned(), host },
+        })
+    }
+
+    fn headers(&self, api_key: Option<&SecretString>) -> Result<HeaderMap, ModelBuildError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = api_key {
+            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+                .map_err(|_| ModelBuildError::InvalidApiKey)?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        for (name, value) in &self.headers {
+            let invalid = || ModelBuildError::InvalidHeader { name: name.clone() };
+            let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| invalid())?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid())?, value);
+        }
+        Ok(headers)
+    }
+}
+
+/// A URL that may hold a provider: it names a host, and neither user nor password.
+fn parse(base_url: &str) -> Option<Url> {
+    let url = Url::parse(base_url.trim()).ok()?;
+    let named = matches!(url.scheme(), "http" | "https") && url.has_host();
+    (named && url.username().is_empty() && url.password().is_none()).then_some(url)
+}
+
+/// Where requests go.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    client: reqwest::Client,
+    url: Url,
+    headers: HeaderMap,
+    patience: Patience,
+    context: CallContext,
+}
+
+/// A response that is no refusal.
+pub(crate) struct Answer {
+    pub(crate) body: Body,
+    /// True for one JSON document, whatever was asked for.
+    pub(crate) is_document: bool,
+}
+
+impl Endpoint {
+    pub(crate) fn host(&self) -> &str {
+        &self.context.host
+    }
+
+    pub(crate) fn model_id(&self) -> &str {
+        &self.context.model_id
+    }
+
+    /// Sends one request and waits for the head of its response.
+    ///
+    /// `sort` names the kind of a refusal.
+    pub(crate) async fn post(
+        &self,
+        body: Vec<u8>,
+        sort: impl FnOnce(&mut Refusal) -> super::Kind,
+    ) -> Result<Answer, ModelError> {
+        let mut request = Request::new(Method::POST, self.url.clone());
+        request.headers_mut().clone_from(&self.headers);
+        *request.body_mut() = Some(body.into());
+        let response = self.client.execute(request).await.map_err(|error| self.context.failed(error, self.patience))?;
+        let status = response.status();
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let mut refusal = Refusal::from_head(status.as_u16(), header);
+        if !status.is_success() {
+            refusal.body = self.body(response, None).read_start(MOST_ERROR_BYTES).await;
+            let kind = sort(&mut refusal);
+            return Err(refusal.into_error(kind, &self.context));
+        }
+        let content_type = header("content-type").unwrap_or_default();
+        let is_document = content_type.trim_start().to_ascii_lowercase().starts_with("application/json");
+        Ok(Answer { body: self.body(response, refusal.request_id), is_document })
+    }
+
+    fn body(&self, response: Response, request_id: Option<String>) -> Body {
+        Body::new(response.into(), self.context.clone(), self.patience, request_id)
+    }
+}

@@ -1,0 +1,392 @@
+//! The answer of Chat Completions: chunks of a stream, or one document that reads like a chunk with everything in it.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+use serde_json::{Map, Value};
+use sse_stream::Sse;
+use strands_core::message::Citation;
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+
+use super::thoughts::Details;
+use crate::http::{AnswerReader, Kind, ReadError, Refusal};
+use crate::openai::error::refused;
+use crate::openai::usage::last_events;
+
+#[derive(Deserialize)]
+struct Chunk {
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: u32,
+    #[serde(alias = "message")]
+    delta: Option<Delta>,
+    finish_reason: Option<String>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    content: Option<String>,
+    refusal: Option<String>,
+    /// DeepSeek, vLLM, Moonshot.
+    reasoning_content: Option<String>,
+    /// OpenRouter, Groq.
+    reasoning: Option<String>,
+    /// OpenRouter.
+    reasoning_details: Option<Vec<Map<String, Value>>>,
+    tool_calls: Option<Vec<CallPiece>>,
+    annotations: Option<Vec<Value>>,
+}
+
+#[derive(Deserialize)]
+struct CallPiece {
+    index: Option<usize>,
+    id: Option<String>,
+    function: Option<FunctionPiece>,
+}
+
+#[derive(Deserialize)]
+struct FunctionPiece {
+    name: Option<String>,
+    #[serde(default, deserialize_with = "text_or_json")]
+    arguments: Option<String>,
+}
+
+/// Arguments are text with JSON in it; some servers send the JSON.
+fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Arguments;
+
+    impl<'de> Visitor<'de> for Arguments {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("text, or an object")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(text.to_owned()))
+        }
+
+        fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+            Ok(Some(text))
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            let map = Map::deserialize(de::value::MapAccessDeserializer::new(map))?;
+            Ok(Some(Value::Object(map).to_string()))
+        }
+    }
+
+    deserializer.deserialize_any(Arguments)
+}
+
+/// Reads an answer. What is newer than this version is passed over.
+pub(super) struct ChatReader {
+    began: bool,
+    /// The index of the next block.
+    next: usize,
+    /// The block of text or thoughts that is being written.
+    open: Option<(Section, usize)>,
+    calls: Vec<Call>,
+    /// The block whose signature holds the details of all thoughts.
+    detailed: Option<usize>,
+    details: Details,
+    refused: bool,
+    finish_reason: Option<String>,
+    usage: Option<Value>,
+    complete: bool,
+    bytes: usize,
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Text,
+    Thoughts,
+}
+
+struct Call {
+    /// The provider's index.
+    place: usize,
+    id: String,
+    block: usize,
+    /// Arguments that came before the tool's name.
+    early: Option<String>,
+}
+
+impl ChatReader {
+    /// No answer may have more than `limit` bytes of content.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            began: false,
+            next: 0,
+            open: None,
+            calls: Vec::new(),
+            detailed: None,
+            details: Details::default(),
+            refused: false,
+            finish_reason: None,
+            usage: None,
+            complete: false,
+            bytes: 0,
+            limit,
+        }
+    }
+
+    /// The events of an answer that came in one piece.
+    pub(super) fn whole(mut self, body: &[u8]) -> Result<VecDeque<StreamEvent>, ReadError> {
+        let mut out = VecDeque::new();
+        self.chunk(body, &mut out)?;
+        self.finish(&mut out)?;
+        Ok(out)
+    }
+
+    fn chunk(&mut self, json: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let chunk: Chunk = serde_json::from_slice(json).map_err(|error| ModelError::Protocol {
+            what: "a piece of the answer is not what Chat Completions sends".to_owned(),
+            details: ErrorDetails::new().with_source(error).boxed(),
+        })?;
+        if let Some(error) = chunk.error {
+            return Err(refused(&error).into());
+        }
+        if !self.began {
+            self.began = true;
+            out.push_back(StreamEvent::start());
+        }
+        for choice in chunk.choices.into_iter().flatten() {
+            // Whoever asks for several answers at once gets the first.
+            if choice.index == 0 {
+                self.choice(choice, out)?;
+            }
+        }
+        if chunk.usage.is_some() {
+            self.usage = chunk.usage;
+        }
+        Ok(())
+    }
+
+    fn choice(&mut self, choice: Choice, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if let Some(error) = choice.error {
+            return Err(refused(&error).into());
+        }
+        if let Some(delta) = choice.delta {
+            self.delta(delta, out)?;
+        }
+        if choice.finish_reason.is_some() {
+            self.finish_reason = choice.finish_reason;
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: Delta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let words = |text: &String| !text.is_empty();
+        if let Some(details) = delta.reasoning_details.filter(|details| !details.is_empty()) {
+            self.detail(details, out)?;
+        }
+        if let Some(thought) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
+            self.grow(thought.len())?;
+            let block = self.block(Section::Thoughts, out);
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
+        }
+        if let Some(text) = delta.content.filter(words) {
+            self.text(text, out)?;
+        }
+        if let Some(refusal) = delta.refusal.filter(words) {
+            self.refused = true;
+            self.text(refusal, out)?;
+        }
+        for piece in delta.tool_calls.into_iter().flatten() {
+            self.call(piece, out)?;
+        }
+        for citation in delta.annotations.iter().flatten().filter_map(citation) {
+            self.grow(size_of::<Citation>())?;
+            let block = self.block(Section::Text, out);
+            out.push_back(StreamEvent::citation(block, citation));
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.grow(text.len())?;
+        let block = self.block(Section::Text, out);
+        out.push_back(StreamEvent::text(block, text));
+        Ok(())
+    }
+
+    /// Details of thoughts may go on until the end of the answer, so their block stays open as long.
+    fn detail(&mut self, details: Vec<Map<String, Value>>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if self.detailed.is_none() {
+            let block = self.block(Section::Thoughts, out);
+            self.detailed = Some(block);
+            // The block has its place in the answer from now on.
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
+        }
+        for piece in details {
+            let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+            self.grow(size_of::<Map<String, Value>>() + texts)?;
+            self.details.push(piece);
+        }
+        Ok(())
+    }
+
+    /// The block of this kind that is being written; another kind ends the one before.
+    fn block(&mut self, kind: Section, out: &mut VecDeque<StreamEvent>) -> usize {
+        match self.open {
+            Some((open, block)) if open == kind => block,
+            _ => {
+                self.close(out);
+                let block = self.new_block();
+                self.open = Some((kind, block));
+                block
+            }
+        }
+    }
+
+    fn new_block(&mut self) -> usize {
+        let block = self.next;
+        self.next += 1;
+        block
+    }
+
+    fn close(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if let Some((_, block)) = self.open.take()
+            && self.detailed != Some(block)
+        {
+            out.push_back(StreamEvent::block_stop(block));
+        }
+    }
+
+    /// A piece of a call: the first has id and name, the others the arguments, told apart by the provider's index. Some
+    /// servers give no index, or the same to all.
+    fn call(&mut self, piece: CallPiece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let id = piece.id.unwrap_or_default();
+        let (name, arguments) = piece.function.map_or((None, None), |function| (function.name, function.arguments));
+        let name = name.unwrap_or_default();
+        let known = match piece.index {
+            Some(place) => self.calls.iter().rposition(|call| call.place == place),
+            None if name.is_empty() => self.calls.len().checked_sub(1),
+            None => None,
+        };
+        let is_same = |call: &Call| name.is_empty() || id.is_empty() || call.id.is_empty() || call.id == id;
+        let known = known.filter(|at| self.calls.get(*at).is_some_and(is_same));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.close(out);
+                let place = piece.index.unwrap_or(self.calls.len());
+                let block = self.new_block();
+                self.grow(size_of::<Call>())?;
+                self.calls.push(Call { place, id: String::new(), block, early: Some(String::new()) });
+                self.calls.len() - 1
+            }
+        };
+        self.grow(id.len() + name.len() + arguments.as_ref().map_or(0, String::len))?;
+        let Some(call) = self.calls.get_mut(at) else {
+            return Ok(());
+        };
+        if call.id.is_empty() {
+            call.id = id;
+        }
+        let arguments = arguments.unwrap_or_default();
+        match &mut call.early {
+            Some(early) if name.is_empty() => early.push_str(&arguments),
+            early => {
+                let early = early.take();
+                if early.is_some() {
+                    out.push_back(StreamEvent::tool_use(call.block, ToolUseStart::new(call.id.clone(), name)));
+                }
+                for piece in early.into_iter().chain([arguments]).filter(|piece| !piece.is_empty()) {
+                    out.push_back(StreamEvent::tool_input(call.block, piece));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The last events.
+    fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some(finish_reason) = self.finish_reason.take() else {
+            return Err(ModelError::transport("the answer ended before its finish reason").into());
+        };
+        let stop_reason = match finish_reason.as_str() {
+            "error" | "insufficient_system_resource" => return Err(broken_off(finish_reason).into()),
+            "length" => StopReason::MaxTokens,
+            "content_filter" => StopReason::ContentFiltered,
+            "tool_calls" | "function_call" => StopReason::ToolUse,
+            _ if !self.calls.is_empty() => StopReason::ToolUse,
+            _ if self.refused => StopReason::ContentFiltered,
+            _ => StopReason::EndTurn,
+        };
+        self.complete = true;
+        self.close(out);
+        if let Some(block) = self.detailed {
+            let signature = std::mem::take(&mut self.details).signature();
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
+            out.push_back(StreamEvent::block_stop(block));
+        }
+        for call in &mut self.calls {
+            // A call without a name is one of a tool that does not exist, which the model is told.
+            if let Some(early) = call.early.take() {
+                out.push_back(StreamEvent::tool_use(call.block, ToolUseStart::new(call.id.clone(), "")));
+                out.push_back(StreamEvent::tool_input(call.block, early));
+            }
+            out.push_back(StreamEvent::block_stop(call.block));
+        }
+        out.extend(last_events(stop_reason, self.usage.take()));
+        Ok(())
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), ModelError> {
+        self.bytes = self.bytes.saturating_add(by);
+        if self.bytes > self.limit {
+            return Err(ModelError::ResponseTooLarge { limit: self.limit, details: Box::default() });
+        }
+        Ok(())
+    }
+}
+
+/// A finish reason that says that the server could not go on.
+fn broken_off(finish_reason: String) -> (Refusal, Kind) {
+    let kind = if finish_reason == "error" { Kind::Transport } else { Kind::Overloaded };
+    (Refusal { code: Some(finish_reason), ..Refusal::default() }, kind)
+}
+
+/// A place on the web that the text comes from.
+fn citation(annotation: &Value) -> Option<Citation> {
+    let cited = annotation.get("url_citation")?;
+    let mut citation = Citation::default();
+    citation.title = cited.get("title").and_then(Value::as_str).map(str::to_owned);
+    citation.location = Some(serde_json::json!({"web": {"url": cited.get("url")?}}));
+    Some(citation)
+}
+
+impl AnswerReader for ChatReader {
+    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match event.data.as_deref().map(str::trim) {
+            None | Some("") => Ok(()),
+            Some("[DONE]") => self.finish(out),
+            Some(data) => self.chunk(data.as_bytes(), out),
+        }
+    }
+
+    fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        // Some servers end without saying `[DONE]`.
+        self.finish(out)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+}

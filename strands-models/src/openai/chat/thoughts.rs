@@ -1,0 +1,156 @@
+//! Thoughts in Chat Completions: no part of OpenAI's protocol, and each server has its own form for them.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use strands_core::message::ContentBlock;
+
+/// In which form a server wants a model's thoughts back with the answer that they led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReasoningReplay {
+    /// Not at all: OpenAI refuses them, and most servers ignore them.
+    #[default]
+    Never,
+    /// As text in `reasoning_content`: DeepSeek, Moonshot, vLLM.
+    Content,
+    /// As the `reasoning_details` that the server sent, signatures and encrypted parts included: OpenRouter.
+    Details,
+}
+
+impl ReasoningReplay {
+    /// What the server at this host is known to want.
+    pub(super) fn of_host(host: &str) -> Self {
+        let is = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+        if is("deepseek.com") {
+            Self::Content
+        } else if is("openrouter.ai") {
+            Self::Details
+        } else {
+            Self::Never
+        }
+    }
+
+    /// `reasoning_content` of an answer with these blocks.
+    pub(super) fn content(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<String> {
+        if self != Self::Content {
+            return None;
+        }
+        let words = blocks.iter().filter_map(|block| match &**block {
+            ContentBlock::Reasoning(reasoning) => Some(reasoning.reasoning_text.as_ref()?.text.as_str()),
+            _ => None,
+        });
+        let words: String = words.collect();
+        (!words.is_empty()).then_some(words)
+    }
+
+    /// `reasoning_details` of an answer with these blocks.
+    pub(super) fn details(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<Vec<Value>> {
+        if self != Self::Details {
+            return None;
+        }
+        let details = blocks.iter().filter_map(|block| match &**block {
+            ContentBlock::Reasoning(reasoning) => {
+                let signature = reasoning.reasoning_text.as_ref()?.signature.as_deref()?;
+                Some(serde_json::from_str::<Kept>(signature).ok()?.reasoning_details)
+            }
+            _ => None,
+        });
+        let details: Vec<Value> = details.flatten().collect();
+        (!details.is_empty()).then_some(details)
+    }
+}
+
+/// What stands in the signature of a thought: the details as the server sent them. Nobody else's signature reads so.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    reasoning_details: Vec<Value>,
+}
+
+/// The details of an answer, put together from their pieces.
+#[derive(Debug, Default)]
+pub(super) struct Details(Vec<Map<String, Value>>);
+
+impl Details {
+    /// Takes in a piece. Pieces of one detail have its index and its type.
+    pub(super) fn push(&mut self, piece: Map<String, Value>) {
+        let last = self.0.iter_mut().rev().find(|known| {
+            ["index", "type"].iter().all(|name| known.get(*name) == piece.get(*name)) && piece.contains_key("index")
+        });
+        let Some(known) = last else {
+            return self.0.push(piece);
+        };
+        for (name, value) in piece {
+            match (known.get_mut(&name), value) {
+                (Some(Value::String(text)), Value::String(more))
+                    if matches!(name.as_str(), "text" | "summary" | "data") =>
+                {
+                    text.push_str(&more);
+                }
+                (Some(_), Value::Null) => {}
+                (_, value) => drop(known.insert(name, value)),
+            }
+        }
+    }
+
+    /// The signature that holds them.
+    pub(super) fn signature(self) -> String {
+        let details = self.0.into_iter().map(Value::Object).collect();
+        // Values that were JSON are JSON.
+        serde_json::to_string(&Kept { reasoning_details: details }).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use strands_core::message::ReasoningContent;
+
+    use super::*;
+
+    fn details(pieces: Value) -> Details {
+        let mut details = Details::default();
+        for piece in pieces.as_array().unwrap() {
+            details.push(piece.as_object().unwrap().clone());
+        }
+        details
+    }
+
+    #[test]
+    fn details_come_back_as_they_were_sent() {
+        let signature = details(json!([
+            {"type": "reasoning.text", "index": 0, "text": "let ", "format": "f"},
+            {"type": "reasoning.text", "index": 0, "text": "me", "signature": null},
+            {"type": "reasoning.text", "index": 0, "signature": "sig"},
+            {"type": "reasoning.encrypted", "index": 1, "data": "xyz", "id": "rs_1"},
+        ]))
+        .signature();
+        let block = ContentBlock::Reasoning(ReasoningContent::text("let me", Some(signature)));
+        let blocks = [Cow::Borrowed(&block)];
+        assert_eq!(
+            ReasoningReplay::Details.details(&blocks).unwrap(),
+            [
+                json!({"type": "reasoning.text", "index": 0, "text": "let me", "format": "f", "signature": "sig"}),
+                json!({"type": "reasoning.encrypted", "index": 1, "data": "xyz", "id": "rs_1"}),
+            ]
+        );
+        assert_eq!(ReasoningReplay::Content.content(&blocks).as_deref(), Some("let me"));
+        assert_eq!(ReasoningReplay::Never.content(&blocks), None);
+        assert_eq!(ReasoningReplay::Never.details(&blocks), None);
+    }
+
+    #[test]
+    fn signatures_of_others_stay_behind() {
+        let block = ContentBlock::Reasoning(ReasoningContent::text("hm", Some("EqQBCkYIBxgCKkD".to_owned())));
+        assert_eq!(ReasoningReplay::Details.details(&[Cow::Borrowed(&block)]), None);
+    }
+
+    #[test]
+    fn servers_are_known_by_their_hosts() {
+        assert_eq!(ReasoningReplay::of_host("api.deepseek.com"), ReasoningReplay::Content);
+        assert_eq!(ReasoningReplay::of_host("openrouter.ai"), ReasoningReplay::Details);
+        assert_eq!(ReasoningReplay::of_host("notopenrouter.ai"), ReasoningReplay::Never);
+        assert_eq!(ReasoningReplay::of_host("api.openai.com"), ReasoningReplay::Never);
+    }
+}

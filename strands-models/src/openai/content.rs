@@ -1,0 +1,186 @@
+//! Content as both protocols take it: text, images, files and sounds. What neither takes leaves a note in its place, so
+//! that a conversation can move here from a model that took more.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use strands_core::message::{
+    AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaSource, SystemBlock, ToolResult,
+    ToolResultContent,
+};
+
+/// A piece of a message or of a tool's result.
+#[derive(Debug)]
+pub(super) enum Part<'a> {
+    Text(Cow<'a, str>),
+    Image(DataUrl<'a>),
+    File {
+        name: Cow<'a, str>,
+        data: DataUrl<'a>,
+    },
+    /// A format of which the protocol knows two, and the bytes.
+    Audio(&'static str, &'a Bytes),
+}
+
+impl<'a> Part<'a> {
+    fn note(note: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(note))
+    }
+
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A block of a user's or a model's. Tool calls, their results, thoughts and cache points are none.
+    pub(super) fn of_block(block: &'a ContentBlock) -> Option<Self> {
+        Some(match block {
+            ContentBlock::Text(text) => Self::Text(Cow::Borrowed(&text.text)),
+            ContentBlock::Image(image) => Self::image(image),
+            ContentBlock::Document(document) => Self::document(document),
+            ContentBlock::Video(_) => Self::note("[A video that can't be shown to this model.]"),
+            ContentBlock::Audio(audio) => match (&audio.format, audio.source.bytes()) {
+                (AudioFormat::Mp3, Some(bytes)) => Self::Audio("mp3", bytes),
+                (AudioFormat::Wav, Some(bytes)) => Self::Audio("wav", bytes),
+                _ => Self::note(NO_AUDIO),
+            },
+            ContentBlock::GuardContent(guarded) => match (&guarded.text, &guarded.image) {
+                (Some(text), _) => Self::Text(Cow::Borrowed(&text.text)),
+                (None, Some(image)) => Self::image(image),
+                (None, None) => return None,
+            },
+            ContentBlock::Citations(cited) => {
+                Self::Text(Cow::Owned(cited.content.iter().map(|part| part.text.as_str()).collect()))
+            }
+            _ => return None,
+        })
+    }
+
+    fn of_result(content: &'a ToolResultContent) -> Option<Self> {
+        Some(match content {
+            ToolResultContent::Text(text) => Self::Text(Cow::Borrowed(text)),
+            ToolResultContent::Json(json) => Self::Text(Cow::Owned(json.to_string())),
+            ToolResultContent::Image(image) => Self::image(image),
+            ToolResultContent::Document(document) => Self::document(document),
+            ToolResultContent::Video(_) => Self::note("[A video that can't be shown to this model.]"),
+            ToolResultContent::Unknown(fields) if !fields.is_empty() => {
+                Self::Text(Cow::Owned(Value::Object(fields.clone()).to_string()))
+            }
+            _ => return None,
+        })
+    }
+
+    fn image(image: &'a ImageBlock) -> Self {
+        match &image.source {
+            MediaSource::Bytes(bytes) => Self::Image(DataUrl { mime: format!("image/{}", image.format).into(), bytes }),
+            _ => Self::note("[An image that can't be shown to this model: it is stored elsewhere.]"),
+        }
+    }
+
+    fn document(document: &'a DocumentBlock) -> Self {
+        match &document.source {
+            MediaSource::Bytes(bytes) => {
+                let mime = document.format.as_ref().map_or("application/octet-stream", mime);
+                Self::File { name: file_name(document), data: DataUrl { mime: mime.into(), bytes } }
+            }
+            _ => Self::note("[A document that can't be shown to this model: it is stored elsewhere.]"),
+        }
+    }
+}
+
+/// What stands for a sound that can't be sent.
+pub(super) const NO_AUDIO: &str = "[A sound that can't be played to this model.]";
+
+/// What a tool has answered. There is no field for a failure, so the words say it.
+pub(super) fn result_parts(result: &ToolResult) -> Vec<Part<'_>> {
+    let mut parts: Vec<_> = result.content.iter().filter_map(Part::of_result).collect();
+    if result.is_error() {
+        let says_so = |text: &str| text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
+        match parts.first_mut() {
+            Some(Part::Text(text)) if says_so(text) => {}
+            Some(Part::Text(text)) => *text = Cow::Owned(format!("Error: {text}")),
+            _ => parts.insert(0, Part::note("Error: the tool failed.")),
+        }
+    }
+    parts
+}
+
+/// The text of parts that are nothing else, a line each.
+pub(super) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
+    match parts {
+        [Part::Text(text)] => Some(Cow::Borrowed(text)),
+        parts => {
+            let texts: Option<Vec<&str>> = parts.iter().map(Part::as_text).collect();
+            Some(Cow::Owned(texts?.join("\n")))
+        }
+    }
+}
+
+/// The arguments of a call as the text that both protocols want. A call whose arguments were no JSON object never ran,
+/// and servers that read this text refuse anything else.
+pub(super) fn arguments(input: &Value) -> String {
+    if input.is_object() { input.to_string() } else { "{}".to_owned() }
+}
+
+/// Bytes in a URL.
+#[derive(Debug)]
+pub(super) struct DataUrl<'a> {
+    mime: Cow<'static, str>,
+    bytes: &'a Bytes,
+}
+
+impl fmt::Display for DataUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "data:{};base64,{}", self.mime, Base64Display::new(self.bytes, &STANDARD))
+    }
+}
+
+/// Servers tell a file's kind by the end of its name.
+fn file_name(document: &DocumentBlock) -> Cow<'_, str> {
+    let Some(format) = &document.format else {
+        return Cow::Borrowed(&document.name);
+    };
+    let ends = document.name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case(format.as_str()));
+    if ends { Cow::Borrowed(&document.name) } else { Cow::Owned(format!("{}.{format}", document.name)) }
+}
+
+fn mime(format: &DocumentFormat) -> &'static str {
+    match format {
+        DocumentFormat::Pdf => "application/pdf",
+        DocumentFormat::Csv => "text/csv",
+        DocumentFormat::Doc => "application/msword",
+        DocumentFormat::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        DocumentFormat::Xls => "application/vnd.ms-excel",
+        DocumentFormat::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        DocumentFormat::Html => "text/html",
+        DocumentFormat::Txt => "text/plain",
+        DocumentFormat::Md => "text/markdown",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The system prompt as one text. The provider caches by itself, so cache points say nothing to it.
+pub(super) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
+    let mut texts = system.iter().filter_map(|block| match block {
+        SystemBlock::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let first = texts.next()?;
+    Some(texts.fold(Cow::Borrowed(first), |text, more| Cow::Owned(format!("{text}\n{more}"))))
+}
+
+/// Text that is written without a copy in between.
+pub(super) struct Shown<'a>(pub(super) &'a dyn fmt::Display);
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}

@@ -1,0 +1,129 @@
+//! Refusals of OpenAI, and of those who speak as it does, sorted by what the caller can do about them.
+
+use serde_json::Value;
+
+use crate::http::{Kind, Refusal};
+
+/// What servers say of a conversation that is too long for the model, in small letters. Only OpenAI has a code for it.
+const OVERFLOW: [&str; 9] = [
+    "maximum context length",
+    "context_length_exceeded",
+    "too many tokens",
+    "context length",
+    "input is too long for requested model",
+    "input length and `max_tokens` exceed context limit",
+    "too many total text bytes",
+    "exceeds the max_model_len",
+    "exceeds the context window",
+];
+
+/// The kind of an error response.
+pub(super) fn sort(refusal: &mut Refusal) -> Kind {
+    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    // Some wrap the error, some are the error, and some put it in a list.
+    let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
+    sort_error(refusal, error)
+}
+
+/// The kind of an error object, from a response or out of a stream.
+pub(super) fn refused(error: &Value) -> (Refusal, Kind) {
+    let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
+    let kind = sort_error(&mut refusal, error);
+    (refusal, kind)
+}
+
+fn sort_error(refusal: &mut Refusal, error: &Value) -> Kind {
+    let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
+    // Gateways put the status of the server behind them where OpenAI has a word.
+    let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    let status = refusal.status.filter(|status| *status >= 400).or(number.filter(|code| (400..600).contains(code)));
+    let code = word("code").or_else(|| word("type")).map(str::to_owned);
+    refusal.code = code.or_else(|| number.map(|number| number.to_string()));
+    let words = word("message").or_else(|| error.as_str()).unwrap_or(&refusal.body).to_lowercase();
+    let named = [word("code"), word("type")];
+    let is = |name: &str| named.contains(&Some(name));
+    if is("insufficient_quota") || is("billing_hard_limit_reached") {
+        refusal.advice = Some("the account has no credit left: asking again does not help until there is some");
+        return Kind::InvalidRequest;
+    }
+    if is("context_length_exceeded") || is("string_above_max_length") {
+        return Kind::ContextOverflow;
+    }
+    if status == Some(429) || is("rate_limit_exceeded") || is("rate_limit_error") || is("too_many_requests") {
+        return Kind::Throttled;
+    }
+    if is("content_filter") || is("content_policy_violation") || is("invalid_prompt") && words.contains("policy") {
+        return Kind::ContentFiltered;
+    }
+    if OVERFLOW.iter().any(|overflow| words.contains(overflow)) || words.contains("model maximum") {
+        return Kind::ContextOverflow;
+    }
+    if is("invalid_api_key") || is("authentication_error") || is("permission_error") {
+        return Kind::Authentication;
+    }
+    if is("server_error") || is("internal_server_error") || is("overloaded_error") || is("service_unavailable") {
+        return Kind::Overloaded;
+    }
+    if is("model_not_found") {
+        refusal.advice = Some("the host does not know this model id, or the key may not use it");
+    }
+    if status.is_none() && (is("invalid_request_error") || is("invalid_prompt")) {
+        return Kind::InvalidRequest;
+    }
+    Kind::of_status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(status: Option<u16>, body: &Value) -> (Kind, Option<String>) {
+        let mut refusal = Refusal { status, body: body.to_string(), ..Refusal::default() };
+        let kind = sort(&mut refusal);
+        (kind, refusal.code)
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        for (status, body, expected, code) in [
+            (429, json!({"error": {"code": "rate_limit_exceeded"}}), Kind::Throttled, "rate_limit_exceeded"),
+            (429, json!({"error": {"type": "insufficient_quota"}}), Kind::InvalidRequest, "insufficient_quota"),
+            (413, json!({"error": {"code": "rate_limit_exceeded"}}), Kind::Throttled, "rate_limit_exceeded"),
+            (
+                400,
+                json!({"error": {"code": "context_length_exceeded"}}),
+                Kind::ContextOverflow,
+                "context_length_exceeded",
+            ),
+            (400, json!({"error": {"message": "This model's maximum context length is 8"}}), Kind::ContextOverflow, ""),
+            (400, json!([{"error": {"message": "bad"}}]), Kind::InvalidRequest, ""),
+            (400, json!({"error": {"code": "content_filter"}}), Kind::ContentFiltered, "content_filter"),
+            (401, json!({"error": {"code": "invalid_api_key"}}), Kind::Authentication, "invalid_api_key"),
+            (403, json!({}), Kind::Authentication, ""),
+            (404, json!({"error": {"code": "model_not_found"}}), Kind::InvalidRequest, "model_not_found"),
+            (500, json!({"error": {"type": "server_error"}}), Kind::Overloaded, "server_error"),
+            (502, json!("bad gateway"), Kind::Overloaded, ""),
+            (301, json!({}), Kind::Protocol, ""),
+        ] {
+            let (kind, named) = kind(Some(status), &body);
+            assert_eq!(kind, expected, "{status} {body}");
+            assert_eq!(named.unwrap_or_default(), code, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn errors_in_a_stream_have_no_status_but_may_have_its_number() {
+        for (error, expected) in [
+            (json!({"code": 502, "message": "upstream"}), Kind::Overloaded),
+            (json!({"code": 429, "message": "slow down"}), Kind::Throttled),
+            (json!({"type": "server_error"}), Kind::Overloaded),
+            (json!({"code": "invalid_prompt", "message": "bad"}), Kind::InvalidRequest),
+            (json!({"message": "what"}), Kind::Transport),
+            (json!("what"), Kind::Transport),
+        ] {
+            assert_eq!(refused(&error).1, expected, "{error}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! The answer of Responses: events of a stream by their types, or one document with all items in it.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sse_stream::Sse;
+use strands_core::message::Citation;
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+
+use super::thoughts;
+use crate::http::{AnswerReader, ReadError};
+use crate::openai::error::refused;
+use crate::openai::usage::last_events;
+
+#[derive(Deserialize)]
+struct Piece {
+    #[serde(default)]
+    output_index: usize,
+    /// The part of the item: of a message's content, or of a thought's summary.
+    #[serde(default, alias = "content_index", alias = "summary_index")]
+    part: usize,
+    #[serde(default)]
+    delta: String,
+}
+
+#[derive(Deserialize)]
+struct WholeItem {
+    #[serde(default)]
+    output_index: usize,
+    item: Value,
+}
+
+#[derive(Deserialize)]
+struct Annotated {
+    #[serde(default)]
+    output_index: usize,
+    #[serde(default)]
+    content_index: usize,
+    annotation: Value,
+}
+
+#[derive(Deserialize)]
+struct Ended {
+    response: Response,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    output: Vec<Value>,
+    error: Option<Value>,
+    incomplete_details: Option<Value>,
+    usage: Option<Value>,
+}
+
+/// Reads an answer. What is newer than this version is passed over.
+pub(super) struct ResponsesReader {
+    began: bool,
+    /// Blocks that are being written.
+    open: Vec<Open>,
+    next: usize,
+    /// Whether tools were called, and whether the model refused.
+    called: bool,
+    refused: bool,
+    complete: bool,
+    bytes: usize,
+    limit: usize,
+}
+
+struct Open {
+    /// The provider's index of the item.
+    item: usize,
+    /// The part of the item that is written, or was last.
+    part: usize,
+    what: What,
+    block: usize,
+    /// Nothing of it has come yet.
+    empty: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Text,
+    Thoughts,
+    Call,
+}
+
+impl ResponsesReader {
+    /// No answer may have more than `limit` bytes of content.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            began: false,
+            open: Vec::new(),
+            next: 0,
+            called: false,
+            refused: false,
+            complete: false,
+            bytes: 0,
+            limit,
+        }
+    }
+
+    /// The events of an answer that came in one piece.
+    pub(super) fn whole(mut self, body: &[u8]) -> Result<VecDeque<StreamEvent>, ReadError> {
+        let mut out = VecDeque::new();
+        let mut response: Response = parse(body)?;
+        self.begin(&mut out);
+        for (at, item) in std::mem::take(&mut response.output).into_iter().enumerate() {
+            self.item_done(at, &item, &mut out)?;
+        }
+        self.finish(response, &mut out)?;
+        Ok(out)
+    }
+
+    fn event(&mut self, kind: &str, data: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match kind {
+            "response.output_text.delta" => self.text(parse(data)?, out),
+            "response.refusal.delta" => {
+                self.refused = true;
+                self.text(parse(data)?, out)
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                self.thought(parse(data)?, out)
+            }
+            "response.function_call_arguments.delta" => self.arguments(parse(data)?, out),
+            "response.output_text.annotation.added" => self.annotation(&parse(data)?, out),
+            "response.output_item.added" => {
+                let added: WholeItem = parse(data)?;
+                self.item_added(added.output_index, &added.item, out)
+            }
+            "response.output_item.done" => {
+                let done: WholeItem = parse(data)?;
+                self.item_done(done.output_index, &done.item, out)
+            }
+            "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
+                self.finish(parse::<Ended>(data)?.response, out)
+            }
+            "error" => {
+                let event: Value = parse(data)?;
+                Err(refused(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if !std::mem::replace(&mut self.began, true) {
+            out.push_back(StreamEvent::start());
+        }
+    }
+
+    fn text(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if piece.delta.is_empty() {
+            return Ok(());
+        }
+        self.grow(piece.delta.len())?;
+        let open = self.open(piece.output_index, What::Text, Some(piece.part))?;
+        out.push_back(StreamEvent::text(open.block, piece.delta));
+        Ok(())
+    }
+
+    fn thought(&mut self, mut piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if piece.delta.is_empty() {
+            return Ok(());
+        }
+        self.grow(piece.delta.len())?;
+        let open = self.open(piece.output_index, What::Thoughts, None)?;
+        // A summary has parts, and a block has none.
+        if !std::mem::replace(&mut open.empty, false) && open.part != piece.part {
+            piece.delta.insert_str(0, "\n\n");
+        }
+        open.part = piece.part;
+        out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(piece.delta)));
+        Ok(())
+    }
+
+    fn arguments(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.grow(piece.delta.len())?;
+        let open = self.open.iter_mut().find(|open| open.item == piece.output_index && open.what == What::Call);
+        // Arguments of calls that are none of ours.
+        let Some(open) = open else {
+            return Ok(());
+        };
+        if !piece.delta.is_empty() {
+            open.empty = false;
+            out.push_back(StreamEvent::tool_input(open.block, piece.delta));
+        }
+        Ok(())
+    }
+
+    fn annotation(&mut self, annotated: &Annotated, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if let Some(citation) = citation(&annotated.annotation) {
+            self.grow(size_of::<Citation>())?;
+            let open = self.open(annotated.output_index, What::Text, Some(annotated.content_index))?;
+            out.push_back(StreamEvent::citation(open.block, citation));
+        }
+        Ok(())
+    }
+
+    fn item_added(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match word(item, "type") {
+            "function_call" => {
+                let (id, name) = (word(item, "call_id"), word(item, "name"));
+                self.grow(id.len() + name.len())?;
+                self.called = true;
+                let open = self.open(at, What::Call, None)?;
+                out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(id, name)));
+            }
+            "reasoning" => {
+                // The block has its place in the answer from now on.
+                let open = self.open(at, What::Thoughts, None)?;
+                out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
+            }
+            // A message begins with its first words; what the provider's own tools do has no block.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An item is whole. What did not come in pieces is taken from here.
+    fn item_done(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let known = |what: What, open: &[Open]| open.iter().any(|open| open.item == at && open.what == what);
+        match word(item, "type") {
+            "function_call" => {
+                if !known(What::Call, &self.open) {
+                    self.item_added(at, item, out)?;
+                }
+                let open = self.open(at, What::Call, None)?;
+                if open.empty {
+                    let delta = word(item, "arguments").to_owned();
+                    self.arguments(Piece { output_index: at, part: 0, delta }, out)?;
+                }
+            }
+            "reasoning" => {
+                let open = self.open(at, What::Thoughts, None)?;
+                let (block, empty) = (open.block, open.empty);
+                if empty {
+                    self.whole_thought(at, item, out)?;
+                }
+                if let Some(signature) = thoughts::signature(item) {
+                    self.grow(signature.len())?;
+                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
+                }
+            }
+            "message" if !known(What::Text, &self.open) => self.whole_message(at, item, out)?,
+            _ => {}
+        }
+        self.close(|open| open.item == at, out);
+        Ok(())
+    }
+
+    fn whole_thought(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let summary = list(item, "summary");
+        let parts = if summary.is_empty() { list(item, "content") } else { summary };
+        for (part, said) in parts.iter().enumerate() {
+            let delta = word(said, "text").to_owned();
+            self.thought(Piece { output_index: at, part, delta }, out)?;
+        }
+        Ok(())
+    }
+
+    fn whole_message(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        for (part, said) in list(item, "content").iter().enumerate() {
+            let refusal = word(said, "refusal");
+            self.refused |= !refusal.is_empty();
+            let delta = if refusal.is_empty() { word(said, "text") } else { refusal }.to_owned();
+            self.text(Piece { output_index: at, part, delta }, out)?;
+            for annotation in list(said, "annotations") {
+                let annotation = annotation.clone();
+                self.annotation(&Annotated { output_index: at, content_index: part, annotation }, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The block of this item, and of this part of it where parts are blocks.
+    fn open(&mut self, item: usize, what: What, part: Option<usize>) -> Result<&mut Open, ModelError> {
+        let found = self
+            .open
+            .iter()
+            .rposition(|open| open.item == item && open.what == what && part.is_none_or(|part| open.part == part));
+        let at = match found {
+            Some(at) => at,
+            None => {
+                self.grow(size_of::<Open>())?;
+                let block = self.next;
+                self.next += 1;
+                self.open.push(Open { item, part: part.unwrap_or_default(), what, block, empty: true });
+                self.open.len() - 1
+            }
+        };
+        // The position is that of a block found or pushed just now.
+        #[expect(clippy::indexing_slicing)]
+        Ok(&mut self.open[at])
+    }
+
+    fn close(&mut self, which: impl Fn(&Open) -> bool, out: &mut VecDeque<StreamEvent>) {
+        self.open.retain(|open| {
+            let ends = which(open);
+            if ends {
+                out.push_back(StreamEvent::block_stop(open.block));
+            }
+            !ends
+        });
+    }
+
+    /// The last events.
+    fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let error = response.error.filter(|error| !error.is_null());
+        let reason = response.incomplete_details.as_ref().map(|details| word(details, "reason").to_owned());
+        let stop_reason = match response.status.as_str() {
+            "incomplete" if reason.as_deref() == Some("content_filter") => StopReason::ContentFiltered,
+            "incomplete" => StopReason::MaxTokens,
+            "completed" if self.called => StopReason::ToolUse,
+            "completed" if self.refused => StopReason::ContentFiltered,
+            "completed" => StopReason::EndTurn,
+            status => {
+                let unnamed = || serde_json::json!({"message": format!("the response has the status `{status}`")});
+                return Err(refused(&error.unwrap_or_else(unnamed)).into());
+            }
+        };
+        self.complete = true;
+        self.close(|_| true, out);
+        out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
+        Ok(())
+    }
+
+    fn grow(&mut self, by: usize) -> Result<(), ModelError> {
+        self.bytes = self.bytes.saturating_add(by);
+        if self.bytes > self.limit {
+            return Err(ModelError::ResponseTooLarge { limit: self.limit, details: Box::default() });
+        }
+        Ok(())
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(json).map_err(|error| ModelError::Protocol {
+        what: "a piece of the answer is not what Responses sends".to_owned(),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    })
+}
+
+fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A place that the text comes from: on the web, or a file that was given to the provider.
+fn citation(annotation: &Value) -> Option<Citation> {
+    let mut citation = Citation::default();
+    match word(annotation, "type") {
+        "url_citation" => {
+            citation.location = Some(serde_json::json!({"web": {"url": annotation.get("url")?}}));
+            citation.title = annotation.get("title").and_then(Value::as_str).map(str::to_owned);
+        }
+        "file_citation" => citation.title = Some(annotation.get("filename")?.as_str()?.to_owned()),
+        _ => return None,
+    }
+    Some(citation)
+}
+
+impl AnswerReader for ResponsesReader {
+    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        #[derive(Deserialize)]
+        struct Typed<'a> {
+            #[serde(borrow)]
+            r#type: Cow<'a, str>,
+        }
+        let data = event.data.as_deref().map(str::trim).unwrap_or_default();
+        // Nothing of this protocol, but of servers that speak both.
+        if data.is_empty() || data == "[DONE]" {
+            return Ok(());
+        }
+        self.begin(out);
+        match event.event.as_deref().filter(|name| !name.is_empty() && *name != "message") {
+            Some(kind) => self.event(kind, data.as_bytes(), out),
+            None => {
+                let typed: Typed<'_> = serde_json::from_str(data).map_err(|error| ModelError::Protocol {
+                    what: "a piece of the answer does not say its type".to_owned(),
+                    details: ErrorDetails::new().with_source(error).boxed(),
+                })?;
+                self.event(&typed.r#type, data.as_bytes(), out)
+            }
+        }
+    }
+
+    fn end(&mut self, _: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        Err(ModelError::transport("the answer ended before its last event").into())
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
