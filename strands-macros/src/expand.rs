@@ -283,6 +283,9 @@ impl Expander<'_> {
         });
         let names = model().map(|(_, argument)| argument.name());
         let locals: Vec<Ident> = model().map(|(at, _)| local(at)).collect();
+        if locals.is_empty() {
+            return quote_spanned!(site=> #private::no_arguments(#input)?;);
+        }
         // In a block of its own, so that nothing of it lives as long as the call.
         quote_spanned! {site=>
             let (#(#locals,)*) = {

@@ -12,6 +12,7 @@ mod answers;
 mod arguments;
 mod descriptions;
 mod host;
+mod in_agent;
 mod properties;
 mod running;
 mod schemas;

@@ -74,3 +74,13 @@ impl Arguments {
         ToolError::invalid_input(self.mistakes.join("; "))
     }
 }
+
+/// Reads the input of a tool without arguments.
+///
+/// # Errors
+///
+/// [`ToolError::invalid_input`] when it holds any.
+pub fn no_arguments(input: Value) -> Result<(), ToolError> {
+    let mut arguments = Arguments::new(input);
+    if arguments.knows(&[]) { Ok(()) } else { Err(arguments.into_error()) }
+}

@@ -23,7 +23,7 @@ pub use answer::{
     SplitResult, SplitValue, Tag,
 };
 pub use argument::{Argument, Whole, argument, whole};
-pub use arguments::Arguments;
+pub use arguments::{Arguments, no_arguments};
 pub use check::{Bound, Check, Pattern, len, pattern, range};
 pub use diagnostics::{
     ContextArg, Counted, ExampleArg, Host, HostArg, IntoToolError, LenArg, OutputSchema, PatternArg, RangeArg, Taken,
