@@ -116,7 +116,7 @@ impl AgentBuilder {
         self
     }
 
-    /// Adds tools that come together: a list such as `tools![GetWeather, BookTrip]`, or a type with `#[tools]`.
+    /// Adds tools that come together: a list such as `tools![GetWeather, BookTrip]`, or a type with `#[toolset]`.
     pub fn tools(mut self, tools: impl Toolset) -> Self {
         self.tools.extend(tools.into_tools());
         self.tool_set = Arc::default();

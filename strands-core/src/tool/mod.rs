@@ -3,8 +3,8 @@
 mod context;
 mod error;
 mod host;
-pub(crate) mod macro_support;
 mod list;
+pub(crate) mod macro_support;
 mod output;
 mod schema_check;
 mod set;
@@ -92,7 +92,7 @@ macro_rules! forward_tool {
 
 forward_tool!(Arc<T>, Box<T>, &'static T);
 
-/// Tools that come together: a list, or the methods of a type under `#[tools]`.
+/// Tools that come together: a list, or the methods of a type under `#[toolset]`.
 pub trait Toolset {
     /// The tools, in the order in which the model sees them.
     fn into_tools(self) -> Vec<Arc<dyn Tool>>;
