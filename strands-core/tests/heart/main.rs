@@ -17,6 +17,7 @@ mod parallel;
 mod properties;
 mod recorded_messages;
 mod retries;
+mod session_properties;
 mod stopping;
 mod streaming;
 mod structured_output;

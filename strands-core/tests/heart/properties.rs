@@ -22,7 +22,7 @@ use crate::support::{FnTool, flaw, template, tool};
 
 /// What a random model says.
 #[derive(Clone, Debug)]
-enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Thought,
     Call { id: &'static str, name: &'static str, input: &'static str },
@@ -31,7 +31,7 @@ enum Piece {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Ending {
+pub(crate) enum Ending {
     Whole,
     /// So many events, and then this.
     Cut(usize),
@@ -41,7 +41,7 @@ enum Ending {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Failure {
+pub(crate) enum Failure {
     Throttled,
     Transport,
     Overflow,
@@ -49,7 +49,7 @@ enum Failure {
 }
 
 #[derive(Clone, Debug)]
-struct Answer {
+pub(crate) struct Answer {
     pieces: Vec<Piece>,
     stop: StopReason,
     ending: Ending,
@@ -57,7 +57,7 @@ struct Answer {
 
 /// What a random caller does with an invocation.
 #[derive(Clone, Copy, Debug)]
-enum Manner {
+pub(crate) enum Manner {
     Awaited,
     Streamed,
     /// Dropped after so many polls.
@@ -70,7 +70,7 @@ enum Manner {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Reply {
+pub(crate) enum Reply {
     All(bool),
     Some(bool),
     Unknown,
@@ -79,11 +79,11 @@ enum Reply {
 }
 
 #[derive(Clone, Debug)]
-struct Scenario {
-    answers: Vec<Answer>,
-    prompts: Vec<(Manner, Reply)>,
-    concurrency: usize,
-    window: usize,
+pub(crate) struct Scenario {
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) prompts: Vec<(Manner, Reply)>,
+    pub(crate) concurrency: usize,
+    pub(crate) window: usize,
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -152,7 +152,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-fn scenario() -> impl Strategy<Value = Scenario> {
+pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
     let answers = prop::collection::vec(answer(), 0..12);
     let prompts = prop::collection::vec((manner(), reply()), 1..6);
     (answers, prompts, 1_usize..5, 0_usize..12).prop_map(|(answers, prompts, concurrency, window)| Scenario {
@@ -206,7 +206,7 @@ fn turn(answer: &Answer) -> ScriptedTurn {
     }
 }
 
-fn model(answers: &[Answer]) -> ScriptedModel {
+pub(crate) fn model(answers: &[Answer]) -> ScriptedModel {
     let turns = answers.iter().map(turn).collect::<Vec<_>>();
     // Calm in the end, so that every scenario ends.
     ScriptedModel::new(turns.into_iter().chain((0..100).map(|_| ScriptedTurn::text("calm"))))
@@ -217,7 +217,7 @@ fn quiet_panic() -> ! {
     std::panic::resume_unwind(Box::new("in a tool"))
 }
 
-fn tools() -> Vec<FnTool> {
+pub(crate) fn tools() -> Vec<FnTool> {
     let object = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
     let asks = tool("asks", |ctx, _| async move {
         let first = ctx.interrupt("first", "?")?;
@@ -251,7 +251,7 @@ fn told(ended: &Result<AgentResponse, AgentError>) -> String {
 }
 
 /// A history without its random ids and measured times.
-fn shape(messages: &[Arc<Message>]) -> Vec<String> {
+pub(crate) fn shape(messages: &[Arc<Message>]) -> Vec<String> {
     let block = |block: &ContentBlock| match block {
         ContentBlock::ToolUse(call) => format!("call {} {}", call.name, call.input),
         ContentBlock::ToolResult(result) => format!("result {} {:?}", result.status, result.content),
@@ -309,7 +309,11 @@ async fn polled<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<
 }
 
 /// One invocation; what it came to, where it came to anything.
-async fn invoke(agent: &mut Agent, prompt: Prompt, manner: Manner) -> Option<Result<AgentResponse, AgentError>> {
+pub(crate) async fn invoke(
+    agent: &mut Agent,
+    prompt: Prompt,
+    manner: Manner,
+) -> Option<Result<AgentResponse, AgentError>> {
     // A model that stalls and a caller without patience: the last way to drop.
     let patience = Duration::from_secs(3_600);
     match manner {
@@ -350,7 +354,7 @@ fn check(agent: &Agent, before: Usage) -> Result<Usage, TestCaseError> {
     Ok(now)
 }
 
-async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), TestCaseError> {
+pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), TestCaseError> {
     let asked = agent.interrupts();
     let none = Prompt::none;
     match reply {
@@ -442,7 +446,7 @@ async fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn paused<T>(run: impl Future<Output = T>) -> T {
+pub(crate) fn paused<T>(run: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(run)
 }
 
