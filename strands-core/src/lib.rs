@@ -16,7 +16,7 @@ pub mod tool;
 
 pub use agent::{
     Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, BuildError, Invocation, Prompt,
-    Snapshot, SnapshotData, SnapshotError,
+    Repair, Snapshot, SnapshotData, SnapshotError,
 };
 pub use event_loop::{Limits, RetryPolicy};
 pub use interrupt::{Interrupt, InterruptResponse};

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use strands_core::message::{Message, Role};
+use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse};
 use strands_core::model::StopReason;
 use strands_core::session::{AgentRecord, MessageRange, OpenedSession, Session, SessionError, SessionManager};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentBuilder, AgentError, BoxFuture, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+    Agent, AgentBuilder, AgentError, BoxFuture, Prompt, Repair, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
 };
 
 /// A session in memory. Clones share it.
@@ -55,11 +55,9 @@ impl Stored {
     fn write(&mut self) -> Result<(), SessionError> {
         self.writes += 1;
         match self.fails_after {
-            Some(most) if self.writes > most => Err(SessionError::Storage {
-                action: "write",
-                key: "memory".into(),
-                source: "the disk is full".into(),
-            }),
+            Some(most) if self.writes > most => {
+                Err(SessionError::Storage { action: "write", key: "memory".into(), source: "the disk is full".into() })
+            }
             _ => Ok(()),
         }
     }
@@ -253,12 +251,10 @@ async fn results_and_the_prompt_that_joins_them_are_one_message() {
     let mut agent = agent(&store, ScriptedModel::answering("fine")).build().await.unwrap();
     agent.prompt("never mind").await.unwrap();
     let messages = store.messages();
-    assert_eq!(messages.iter().map(|message| message.role).collect::<Vec<_>>(), [
-        Role::User,
-        Role::Assistant,
-        Role::User,
-        Role::Assistant
-    ]);
+    assert_eq!(
+        messages.iter().map(|message| message.role).collect::<Vec<_>>(),
+        [Role::User, Role::Assistant, Role::User, Role::Assistant]
+    );
     assert_eq!(messages[2].tool_results().count(), 1);
     assert_eq!(messages[2].text(), "never mind");
     same(&agent, &store);
@@ -281,4 +277,24 @@ async fn only_what_the_window_shows_is_read_again() {
     assert_eq!(store.record().conversation_manager_state["removed_message_count"], json!(6));
     let second = build().build().await.unwrap();
     assert_eq!(second.messages(), first.messages());
+}
+
+#[tokio::test]
+async fn what_was_mended_in_a_restored_conversation_is_told() {
+    let store = Memory::default();
+    let call = |id: &str| Message::new(Role::Assistant, [ToolUse::new(id, "delete", json!({}))]);
+    let result = |id: &str| Message::new(Role::User, [ToolResult::new(id, ToolResultStatus::Success, ["ok"])]);
+    let messages =
+        [Message::user("go"), call("lost"), Message::user("well?"), Message::assistant("hm"), result("stray")];
+    {
+        let mut stored = store.0.lock().unwrap();
+        stored.messages = messages.into();
+        stored.record = Some(AgentRecord::new("default"));
+    }
+    let agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    assert_eq!(
+        agent.repairs(),
+        [Repair::CallAnswered { tool_use_id: "lost".into() }, Repair::ResultDropped { tool_use_id: "stray".into() },]
+    );
+    assert_eq!(store.messages().len(), 5, "what was said stays as it was");
 }

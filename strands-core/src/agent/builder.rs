@@ -255,7 +255,7 @@ impl AgentBuilder {
             }
         }
         let beginning = Beginning { messages: self.messages, state: self.state, limits: self.limits };
-        let Restored { kept, history, state, conversation_state, run } = match &self.sessions {
+        let Restored { kept, history, state, conversation_state, run, repairs } = match &self.sessions {
             Some(sessions) => {
                 beginning.with_session(sessions, &self.agent_id, &*self.conversation, &*model).await?
             }
@@ -287,6 +287,7 @@ impl AgentBuilder {
             waiting: run.is_some(),
             run,
             kept,
+            repairs,
         })
     }
 }

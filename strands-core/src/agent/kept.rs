@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::history::{History, Unsaved};
+use super::repair::{self, Repair};
 use super::{Agent, AgentError};
 use crate::conversation::{Conversation, ConversationManager};
 use crate::event_loop::Limits;
@@ -41,6 +42,7 @@ pub(super) struct Restored {
     pub(super) state: AgentState,
     pub(super) conversation_state: Map<String, Value>,
     pub(super) run: Option<Run>,
+    pub(super) repairs: Vec<Repair>,
 }
 
 impl Beginning {
@@ -51,6 +53,7 @@ impl Beginning {
             state: AgentState::from(self.state),
             conversation_state: Map::new(),
             run: None,
+            repairs: Vec::new(),
         }
     }
 
@@ -72,6 +75,7 @@ impl Beginning {
         let mut conversation_state = memory_of(manager, &record.conversation_manager_state);
         let range = range_in(&conversation_state);
         let messages = opened.session.read(&range).await?;
+        let read = repair::answered(&messages);
         let mut history = History::restore_saved(&range, messages);
         history.record();
         let key = || format!("agent `{agent_id}` of session `{}`", sessions.session_id());
@@ -89,6 +93,7 @@ impl Beginning {
             source: source.into(),
         })?;
         Ok(Restored {
+            repairs: repair::repairs(&read, history.messages()),
             state: AgentState::from(record.state.clone()),
             kept: Some(Kept { sessions: Arc::clone(sessions), session: opened.session, written: Some(record) }),
             history,
@@ -119,10 +124,11 @@ impl Agent {
         let (sessions, shared) = (Arc::clone(&kept.sessions), Arc::clone(&self.shared));
         let beginning = Beginning { messages: Vec::new(), state: self.state.to_json(), limits: shared.limits };
         let restored = beginning.with_session(&sessions, &shared.agent_id, &*shared.conversation, &*shared.model).await;
-        let Restored { kept, history, state, conversation_state, run } = restored?;
+        let Restored { kept, history, state, conversation_state, run, repairs } = restored?;
         self.state.replace(state.to_json());
         self.waiting = run.is_some();
         (self.kept, self.history, self.conversation_state, self.run) = (kept, history, conversation_state, run);
+        self.repairs = repairs;
         Ok(())
     }
 
@@ -157,6 +163,15 @@ impl Agent {
         kept.session.save(&record).await?;
         kept.written = Some(record);
         Ok(())
+    }
+
+    /// Writes what is left to write when an invocation ends.
+    pub(crate) async fn save_invocation(&mut self) -> Result<(), AgentError> {
+        self.save_record().await?;
+        match &mut self.kept {
+            Some(kept) => Ok(kept.session.invocation_ended().await?),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn record(&self) -> Result<AgentRecord, AgentError> {

@@ -9,6 +9,7 @@ mod invocation;
 mod kept;
 mod output;
 mod prompt;
+mod repair;
 mod response;
 mod snapshot;
 
@@ -27,6 +28,7 @@ pub(crate) use invocation::missing_host_value;
 pub use invocation::{AgentStream, Invocation};
 pub(crate) use output::OutputType;
 pub use prompt::Prompt;
+pub use repair::Repair;
 pub use response::AgentResponse;
 pub use snapshot::{Snapshot, SnapshotData, SnapshotError};
 
@@ -63,6 +65,7 @@ pub struct Agent {
     /// True while the run waits for humans, rather than for the driver.
     pub(crate) waiting: bool,
     pub(crate) kept: Option<kept::Kept>,
+    pub(crate) repairs: Vec<Repair>,
 }
 
 /// What all agents of one builder share, and what never changes.
@@ -153,6 +156,11 @@ impl Agent {
     /// What humans are asked, while the agent waits for them.
     pub fn interrupts(&self) -> Vec<Interrupt> {
         self.run.as_ref().filter(|_| self.waiting).map(Run::interrupts).unwrap_or_default()
+    }
+
+    /// What had to be mended in the conversation when it came back from a session.
+    pub fn repairs(&self) -> &[Repair] {
+        &self.repairs
     }
 
     /// Drops what humans were asked. The calls that waited get an error result, and the next prompt goes on.
