@@ -40,8 +40,13 @@ pub(crate) struct History {
 /// What stands between two messages of one side when those between them went.
 const GAP: &str = "[Earlier messages left out.]";
 
-/// Messages, and what the conversation manager remembered of them.
-type Unshortened = (Vec<Arc<Message>>, Map<String, Value>);
+/// Messages, and what was remembered of them.
+#[derive(Debug)]
+struct Unshortened {
+    messages: Vec<Arc<Message>>,
+    said: Vec<Arc<Message>>,
+    state: Map<String, Value>,
+}
 
 /// What a session has to write next to be level with the history.
 #[derive(Debug)]
@@ -267,7 +272,8 @@ impl History {
     /// The messages are about to be shortened; they come back when nobody answers what is left.
     pub(crate) fn remember_unshortened(&mut self, state: &Map<String, Value>) {
         if self.unshortened.is_none() {
-            self.unshortened = Some(Box::new((self.messages.clone(), state.clone())));
+            let (messages, said, state) = (self.messages.clone(), self.said.clone(), state.clone());
+            self.unshortened = Some(Box::new(Unshortened { messages, said, state }));
         }
     }
 
@@ -284,9 +290,8 @@ impl History {
     /// Nobody will answer the prompt: it goes. Returns the conversation manager's state, where that goes back too.
     pub(crate) fn withdraw(&mut self) -> Option<Map<String, Value>> {
         let state = self.unshortened.take().map(|unshortened| {
-            let (messages, state) = *unshortened;
-            self.messages = messages;
-            self.changed = false;
+            let Unshortened { messages, said, state } = *unshortened;
+            (self.messages, self.said, self.changed) = (messages, said, false);
             state
         });
         let answered = self.messages.len().saturating_sub(std::mem::take(&mut self.unanswered));

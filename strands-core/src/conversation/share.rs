@@ -16,16 +16,24 @@ impl Share {
 
     /// By how many tokens the next request is above the share.
     pub(super) fn excess(self, conversation: &Conversation<'_>) -> Option<u64> {
-        let projected = conversation.projected_tokens();
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a token count, from 0 to that count; the last bits do not matter"
-        )]
-        let most = (conversation.context_window() as f64 * self.0) as u64;
-        projected.checked_sub(most).filter(|excess| *excess > 0)
+        let most = share_of(conversation.context_window(), self.0);
+        conversation.projected_tokens().checked_sub(most).filter(|excess| *excess > 0)
     }
+}
+
+/// An estimate of the tokens of all messages.
+pub(super) fn all_tokens(conversation: &Conversation<'_>) -> u64 {
+    (0..conversation.messages().len()).map(|at| conversation.estimated_tokens(at)).sum()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count, from 0 to that count; the last bits do not matter"
+)]
+pub(super) fn share_of(count: u64, share: f64) -> u64 {
+    (count as f64 * share) as u64
 }
 
 #[cfg(test)]
@@ -34,9 +42,7 @@ mod tests {
 
     #[test]
     fn a_share_is_a_share() {
-        assert_eq!(
-            [0.5, 3.0, -1.0, 0.0, f64::NAN].map(|share| Share::new(share).0),
-            [0.5, 1.0, DEFAULT, DEFAULT, DEFAULT]
-        );
+        let shares = [0.5, 3.0, -1.0, 0.0, f64::NAN].map(|share| share_of(1_000, Share::new(share).0));
+        assert_eq!(shares, [500, 1_000, 700, 700, 700]);
     }
 }

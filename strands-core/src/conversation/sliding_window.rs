@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::share::Share;
+use super::share::{Share, all_tokens};
 use super::{Conversation, ConversationManager, Reduction, pins, results};
 use crate::message::{Message, Role};
 
@@ -226,8 +226,8 @@ impl ConversationManager for SlidingWindowConversationManager {
         if self.truncate_results {
             let pins = self.pins(conversation);
             // A quarter, so that hundreds of long results do not take a model call each.
-            let all: u64 = (0..conversation.messages().len()).map(|at| conversation.estimated_tokens(at)).sum();
-            if let Some(cut) = results::cut_largest(conversation, &pins, all / 4) {
+            let quarter = all_tokens(conversation) / 4;
+            if let Some(cut) = results::cut_largest(conversation, &pins, quarter) {
                 return Ok(Reduction::Reduced(cut.what()));
             }
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::share::Share;
+use super::share::{Share, all_tokens, share_of};
 use super::transcript::transcript;
 use super::{Conversation, ConversationManager, Reduction, pins, results};
 use crate::message::{Message, Role, SystemBlock};
@@ -35,8 +35,9 @@ const REQUEST: &str = "Please summarize this conversation.";
 /// Replaces the oldest messages by a summary that a model writes.
 ///
 /// The summary is one user message at the beginning of what is left. The next one is written from it and from what was
-/// said since, and takes its place. The newest messages stay, and so do pinned ones and the newest prompt, word by word; tool calls are
-/// summarized or stay with their results. A tool result that is a quarter of the whole conversation or more is cut first.
+/// said since, and takes its place. The newest messages stay, and so do pinned ones and the newest prompt, word by word;
+/// tool calls are summarized or stay with their results. A tool result that is a quarter of the whole conversation or
+/// more is cut first.
 /// A summary that fails leaves everything as it was.
 ///
 /// ```
@@ -98,8 +99,9 @@ impl SummarizingConversationManager {
         Self::default()
     }
 
-    /// How much of the conversation is summarized at once: a share of its messages from 0.1 to 0.8, the default is 0.3.
-    /// More, where that is what it takes to come below the [`proactive`](Self::proactive) share.
+    /// How much of the conversation is summarized at once: a share of its messages, or of its tokens where that is more,
+    /// from 0.1 to 0.8. The default is 0.3. Before a model call, as much as it takes to come below the
+    /// [`proactive`](Self::proactive) share.
     #[must_use]
     pub fn summary_ratio(mut self, ratio: f64) -> Self {
         self.ratio = if ratio.is_nan() { Self::default().ratio } else { ratio.clamp(0.1, 0.8) };
@@ -162,8 +164,7 @@ impl SummarizingConversationManager {
             return None;
         }
         let pins = self.pins(conversation);
-        let all: u64 = (0..conversation.messages().len()).map(|at| conversation.estimated_tokens(at)).sum();
-        let huge = results::largest(conversation, &pins).saturating_mul(4) >= all;
+        let huge = results::largest(conversation, &pins).saturating_mul(4) >= all_tokens(conversation);
         huge.then(|| results::cut_largest(conversation, &pins, 1)).flatten()
     }
 
@@ -177,13 +178,7 @@ impl SummarizingConversationManager {
             *prompt = true;
         }
         let loose = |at: &usize| !stays.get(*at).copied().unwrap_or(false);
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a count of messages, which is below that count"
-        )]
-        let share = (messages.len() as f64 * self.ratio) as usize;
+        let share = usize::try_from(share_of(messages.len() as u64, self.ratio)).unwrap_or(last);
         let mut freed = 0;
         let frees_enough = (0..last).take_while(|at| {
             freed += if loose(at) { conversation.estimated_tokens(*at) } else { 0 };
@@ -325,8 +320,9 @@ impl ConversationManager for SummarizingConversationManager {
             return Ok(Reduction::Reduced(cut.what()));
         }
         let mut preserve = self.preserve.max(1);
+        let excess = share_of(all_tokens(conversation), self.ratio);
         loop {
-            if let Some(part) = self.part(conversation, preserve, 0) {
+            if let Some(part) = self.part(conversation, preserve, excess) {
                 return Ok(self.summarize(conversation, &part).await?);
             }
             if preserve == 1 {

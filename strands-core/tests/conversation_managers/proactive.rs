@@ -1,0 +1,166 @@
+//! Shortening before the model has to refuse: by what the newest answer says and what is new since.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use strands_core::conversation::{
+    Conversation, ConversationManager, Reduction, SlidingWindowConversationManager, SummarizingConversationManager,
+};
+use strands_core::message::Message;
+use strands_core::metrics::Usage;
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{Agent, AgentEvent, StreamExt};
+
+use crate::support::{Answer, Planned, Step, flaw, say, texts};
+
+async fn events(agent: &mut Agent, prompt: &str) -> Vec<AgentEvent> {
+    agent.prompt(prompt).stream().map(Result::unwrap).collect().await
+}
+
+fn reductions(events: Vec<AgentEvent>) -> Vec<String> {
+    let what = |event| match event {
+        AgentEvent::ContextReduced { what } => Some(what),
+        _ => None,
+    };
+    events.into_iter().filter_map(what).collect()
+}
+
+#[tokio::test]
+async fn the_window_is_never_overrun() {
+    let model = Planned::taking(2_000);
+    let manager = SlidingWindowConversationManager::new(1_000).proactive(0.7);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    let mut reduced = 0;
+    for n in 0..200 {
+        model.plans([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
+        reduced += reductions(events(&mut agent, &format!("question {n}")).await).len();
+        assert_eq!(flaw(agent.messages()), None);
+    }
+    // No call was refused, and not every call was preceded by a reduction: caches of a provider live in between.
+    assert_eq!(model.asked().len(), 200);
+    assert!((2..40).contains(&reduced), "{reduced}");
+}
+
+#[tokio::test]
+async fn a_large_result_is_cut_before_the_next_call() {
+    let model = Planned::taking(2_000);
+    let manager = SlidingWindowConversationManager::default().proactive(0.7);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    model.plans([Step::Call(1, Answer::Text(7_000)), say("seen")]);
+    let events = events(&mut agent, "look").await;
+    assert_eq!(reductions(events), ["cut 6600 characters from the largest tool result"]);
+    assert_eq!(model.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn without_a_share_nothing_happens_before_the_model_refuses() {
+    let model = Planned::taking(2_000);
+    let mut agent = model.agent().build().await.unwrap();
+    model.plans([Step::Call(1, Answer::Text(7_000)), say("seen")]);
+    assert!(reductions(events(&mut agent, "look").await).is_empty());
+    assert_eq!(model.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_of_many_tools_stays_in_the_window() {
+    let model = Planned::taking(100_000);
+    let manager = SlidingWindowConversationManager::new(6).per_turn(2);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    model.plans((0..30).map(|_| Step::Call(1, Answer::Text(9))).chain([say("done")]));
+    agent.prompt("look around").await.unwrap();
+    let longest = model.asked().iter().map(|request| request.messages.len()).max().unwrap();
+    assert!((7..12).contains(&longest), "{longest}");
+    assert!(model.asked().iter().all(|request| request.messages[0].text() == "look around"));
+}
+
+#[tokio::test]
+async fn a_summary_is_written_in_time_and_its_cost_counts() {
+    let model = Planned::taking(2_000);
+    let manager = SummarizingConversationManager::new().preserve_recent(4).proactive(0.6);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    for n in 0..60 {
+        model.plans([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
+        agent.prompt(format!("question {n}")).await.unwrap();
+        assert_eq!(flaw(agent.messages()), None);
+    }
+    let summaries = model.summarized();
+    assert!((2..30).contains(&summaries.len()), "{}", summaries.len());
+    assert!(summaries[1].contains("<summary_of_what_was_before>\nsummary of"), "{}", summaries[1]);
+    let said = texts(agent.messages());
+    assert_eq!(said.iter().filter(|text| text.starts_with("summary of")).count(), 1);
+    let written = 10 * model.asked().len() + 5 * summaries.len();
+    assert_eq!(agent.metrics().accumulated_usage().output_tokens, written as u64);
+}
+
+#[tokio::test]
+async fn a_summary_that_fails_is_told_and_changes_nothing() {
+    let writer = ScriptedModel::new([]);
+    let model = Planned::taking(2_000);
+    let manager = SummarizingConversationManager::new().model(writer.clone()).preserve_recent(2).proactive(0.2);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    for n in 0..3 {
+        model.plans([say(&"so it is ".repeat(100))]);
+        agent.prompt(format!("question {n}")).await.unwrap();
+    }
+    let before = agent.messages().to_vec();
+    model.plans([say("fine")]);
+    let events = events(&mut agent, "and now?").await;
+    let error = events.iter().find_map(|event| match event {
+        AgentEvent::ContextReductionFailed { error } => Some(error.as_str()),
+        _ => None,
+    });
+    let error = error.unwrap();
+    assert!(error.contains("the summary of") && error.contains("the script has no more turns"), "{error}");
+    assert_eq!(agent.messages()[..before.len()], before);
+    assert_eq!(agent.messages().last().unwrap().text(), "fine");
+}
+
+/// Writes down what it projects.
+struct Projecting(Arc<Mutex<Vec<u64>>>, Arc<AtomicU64>);
+
+#[async_trait]
+impl ConversationManager for Projecting {
+    fn name(&self) -> &'static str {
+        "Projecting"
+    }
+
+    async fn apply(&self, _: &mut Conversation<'_>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(())
+    }
+
+    async fn prepare(
+        &self,
+        conversation: &mut Conversation<'_>,
+    ) -> Result<Reduction, Box<dyn std::error::Error + Send + Sync>> {
+        let remove = self.1.load(Ordering::Relaxed) as usize;
+        conversation.remove(0..remove);
+        self.0.lock().unwrap().push(conversation.projected_tokens());
+        Ok(Reduction::NotNeeded)
+    }
+
+    async fn reduce(&self, _: &mut Conversation<'_>) -> Result<Reduction, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Reduction::NotNeeded)
+    }
+}
+
+#[tokio::test]
+async fn the_projection_is_the_newest_answers_word_and_an_estimate_of_the_rest() {
+    let cached = Usage::new(100, 20).with_cache(Some(3_000), Some(400)).with_total(3_520);
+    let model = ScriptedModel::new([
+        ScriptedTurn::text("one").costing(cached),
+        ScriptedTurn::text("two").costing(Usage::new(70, 7)),
+        ScriptedTurn::text("three"),
+    ]);
+    let (projected, remove) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+    let manager = Projecting(Arc::clone(&projected), Arc::clone(&remove));
+    let builder = Agent::builder().model(model).system_prompt("12345678").conversation_manager(manager);
+    let mut agent = builder.build().await.unwrap();
+    agent.prompt(Message::user("1234")).await.unwrap();
+    agent.prompt(Message::user("12345678")).await.unwrap();
+    remove.store(2, Ordering::Relaxed);
+    agent.prompt(Message::user("123456789abc")).await.unwrap();
+    // Nothing is known: everything is estimated. Then 3,500 read and 20 written, and 2 new. Then the beginning has gone,
+    // so the last answer's word is void: 2 for the system prompt, 2 + 1 + 3 for the messages that are left.
+    assert_eq!(*projected.lock().unwrap(), [3, 3_522, 8]);
+}

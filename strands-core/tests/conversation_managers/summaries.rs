@@ -1,0 +1,140 @@
+//! Summaries after the model has refused.
+
+use strands_core::AgentError;
+use strands_core::conversation::{SummarizingConversationManager, SummaryError};
+use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+
+use crate::store::Store;
+use crate::support::{Answer, Planned, Step, flaw, say, texts};
+
+fn overflow() -> ScriptedTurn {
+    ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })
+}
+
+fn long(words: &str) -> String {
+    format!("{words} {}", "and so on ".repeat(20))
+}
+
+#[tokio::test]
+async fn the_oldest_become_one_user_message_and_the_next_summary_takes_its_place() {
+    let writer = ScriptedModel::new(["FIRST", "SECOND"].map(ScriptedTurn::text));
+    let manager = SummarizingConversationManager::new()
+        .summary_ratio(0.5)
+        .preserve_recent(2)
+        .system_prompt("Be brief.")
+        .model(writer.clone());
+    let (model, store) = (Planned::taking(100_000), Store::default());
+    let build = || model.agent().conversation_manager(manager.clone()).session_manager(store.clone()).build();
+    let mut agent = build().await.unwrap();
+    for n in 0..3 {
+        model.plans([say(&format!("a{n}"))]);
+        agent.prompt(long(&format!("q{n}"))).await.unwrap();
+    }
+    model.plans([Step::Refuse, say("a3")]);
+    agent.prompt("q3").await.unwrap();
+    assert_eq!(texts(agent.messages())[..2], ["FIRST", "a1"]);
+    let state = store.record().conversation_manager_state;
+    assert_eq!(state["removed_message_count"], 3);
+    assert_eq!(state["summary_message"]["content"][0]["text"], "FIRST");
+    assert_eq!(state["summary_message"]["role"], "user");
+    assert_eq!(build().await.unwrap().messages(), agent.messages());
+
+    model.plans([Step::Refuse, say("a4")]);
+    agent.prompt("q4").await.unwrap();
+    assert_eq!(flaw(agent.messages()), None);
+    let said = texts(agent.messages());
+    assert_eq!(said[0], "SECOND");
+    assert!(!said.contains(&"FIRST".to_owned()));
+    let asked = writer.requests();
+    assert!(asked[0].messages[0].text().starts_with("<conversation>\nUser: q0"));
+    assert!(asked[1].messages[0].text().starts_with("<summary_of_what_was_before>\nFIRST\n"), "{:?}", asked[1]);
+    assert!(asked.iter().all(|request| request.tools.is_empty() && request.messages.len() == 1));
+    assert_eq!(build().await.unwrap().messages(), agent.messages());
+    // What was said is all in the session.
+    assert_eq!(store.messages().len(), 10);
+}
+
+#[tokio::test]
+async fn a_failed_summary_is_an_error_and_leaves_everything_as_it_was() {
+    let failures = [
+        (ScriptedTurn::text("  "), "wrote no summary"),
+        (ScriptedTurn::text("no").stopping_with(StopReason::ContentFiltered), "wrote no summary"),
+        (ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }), "could not be written"),
+        (ScriptedTurn::text("half a summary").breaking_after(2, ModelError::transport("cut")), "could not be written"),
+    ];
+    for (failure, words) in failures {
+        let manager = SummarizingConversationManager::new().preserve_recent(2).model(ScriptedModel::new([failure]));
+        let (model, store) = (Planned::taking(100_000), Store::default());
+        let builder = model.agent().retry(strands_core::RetryPolicy::never());
+        let mut agent = builder.conversation_manager(manager).session_manager(store.clone()).build().await.unwrap();
+        for n in 0..4 {
+            model.plans([say("yes")]);
+            agent.prompt(long(&n.to_string())).await.unwrap();
+        }
+        let (before, state) = (agent.messages().to_vec(), store.record());
+        model.plans([Step::Refuse]);
+        let AgentError::Conversation { manager: "SummarizingConversationManager", source } =
+            agent.prompt("more").await.unwrap_err()
+        else {
+            panic!("not the manager's error")
+        };
+        assert!(source.downcast_ref::<SummaryError>().unwrap().to_string().contains(words), "{source}");
+        assert_eq!(agent.messages(), before);
+        assert_eq!(store.record(), state);
+        model.plans([say("well")]);
+        agent.prompt("less").await.unwrap();
+        assert_eq!(agent.messages().len(), 10);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_summary_is_tried_again_as_the_agents_policy_says() {
+    let throttled = || ScriptedTurn::error(ModelError::Throttled { retry_after: None, details: Box::default() });
+    let writer = ScriptedModel::new([throttled(), throttled(), ScriptedTurn::text("at last")]);
+    let manager = SummarizingConversationManager::new().preserve_recent(2).model(writer);
+    let model = Planned::taking(100_000);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    model.plans([say("yes")]);
+    agent.prompt(long("one")).await.unwrap();
+    model.plans([Step::Refuse, say("fine")]);
+    agent.prompt("two").await.unwrap();
+    assert_eq!(texts(agent.messages())[0], "at last");
+}
+
+#[tokio::test]
+async fn what_is_too_long_to_be_summarized_whole_is_summarized_with_its_results_cut() {
+    let writer = ScriptedModel::new([overflow(), ScriptedTurn::text("short")]);
+    let manager = SummarizingConversationManager::new().preserve_recent(1).keep_results().model(writer.clone());
+    let model = Planned::taking(100_000);
+    let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
+    model.plans([Step::Call(2, Answer::Text(5_000)), say("seen"), say("x")]);
+    agent.prompt("look").await.unwrap();
+    model.plans([Step::Refuse, say("fine")]);
+    agent.prompt("and?").await.unwrap();
+    let asked: Vec<_> = writer.requests().iter().map(|request| request.messages[0].text().len()).collect();
+    assert!(asked.len() == 2 && asked[0] > 10_000 && asked[1] < 3_000, "{asked:?}");
+    assert_eq!(flaw(agent.messages()), None);
+}
+
+#[tokio::test]
+async fn a_result_that_is_most_of_the_conversation_is_cut_and_nothing_summarized() {
+    let model = Planned::taking(100_000);
+    let mut agent = model.agent().conversation_manager(SummarizingConversationManager::new()).build().await.unwrap();
+    model.plans([Step::Call(1, Answer::Json(50_000)), Step::Refuse, say("seen")]);
+    agent.prompt("look").await.unwrap();
+    assert!(model.summarized().is_empty());
+    assert!(serde_json::to_string(agent.messages()).unwrap().len() < 3_000);
+}
+
+#[tokio::test]
+async fn what_can_not_be_summarized_says_so() {
+    let model = Planned::taking(100_000);
+    let mut agent = model.agent().conversation_manager(SummarizingConversationManager::new()).build().await.unwrap();
+    model.plans([Step::Refuse]);
+    let error = agent.prompt("much").await.unwrap_err();
+    assert!(
+        matches!(&error, AgentError::ContextOverflow { tried, .. } if tried.contains("none was left to summarize")),
+        "{error}"
+    );
+}

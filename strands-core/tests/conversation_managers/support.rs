@@ -1,0 +1,180 @@
+//! A model that does what a test plans and takes only so much, a tool that answers at length, and what valid input is.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use strands_core::message::{
+    DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, Role, SystemBlock, ToolResultContent,
+};
+use strands_core::metrics::Usage;
+use strands_core::model::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
+use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};
+use strands_core::{Agent, AgentBuilder, BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+
+/// What the model does next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Say(String),
+    /// Calls the tool this often at once, for answers of this kind.
+    Call(usize, Answer),
+    /// Says that the conversation does not fit.
+    Refuse,
+    /// Fails.
+    Fail,
+}
+
+/// What the tool answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    Text(usize),
+    Json(usize),
+    Image,
+    Pieces(usize),
+}
+
+/// A model with a context window.
+#[derive(Clone)]
+pub(crate) struct Planned {
+    model: ScriptedModel,
+    plan: Arc<Mutex<VecDeque<Step>>>,
+    window: u64,
+}
+
+impl Planned {
+    /// A model that takes at most so many tokens. Asked for a summary, it writes one.
+    pub(crate) fn taking(window: u64) -> Self {
+        let plan: Arc<Mutex<VecDeque<Step>>> = Arc::default();
+        let steps = Arc::clone(&plan);
+        let model = ScriptedModel::from_fn(move |request| {
+            let tokens = estimate_tokens(request);
+            if tokens > window {
+                return refused();
+            }
+            if summarizes(request.system) {
+                return ScriptedTurn::text(format!("summary of {tokens}")).costing(Usage::new(tokens, 5));
+            }
+            match steps.lock().unwrap().pop_front() {
+                Some(Step::Say(text)) => ScriptedTurn::text(text),
+                Some(Step::Call(times, answer)) => {
+                    let (kind, size) = match answer {
+                        Answer::Text(size) => ("text", size),
+                        Answer::Json(size) => ("json", size),
+                        Answer::Image => ("image", 0),
+                        Answer::Pieces(pieces) => ("pieces", pieces),
+                    };
+                    let input = json!({"kind": kind, "size": size});
+                    ScriptedTurn::tool_uses((0..times.max(1)).map(|_| ("look", input.clone())))
+                }
+                Some(Step::Refuse) => refused(),
+                Some(Step::Fail) => ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }),
+                None => ScriptedTurn::text("nothing more"),
+            }
+            .costing(Usage::new(tokens, 10))
+        });
+        Self { model, plan, window }
+    }
+
+    pub(crate) fn plans(&self, steps: impl IntoIterator<Item = Step>) {
+        *self.plan.lock().unwrap() = steps.into_iter().collect();
+    }
+
+    /// What it was asked, requests for summaries left out.
+    pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
+        self.model.requests().into_iter().filter(|request| !summarizes(&request.system)).collect()
+    }
+
+    /// What it was to summarize.
+    pub(crate) fn summarized(&self) -> Vec<String> {
+        let summaries = self.model.requests().into_iter().filter(|request| summarizes(&request.system));
+        summaries.map(|request| request.messages[0].text()).collect()
+    }
+
+    pub(crate) fn agent(&self) -> AgentBuilder {
+        Agent::builder().model(self.clone()).tool(Look::new())
+    }
+}
+
+fn refused() -> ScriptedTurn {
+    ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })
+}
+
+fn summarizes(system: &[SystemBlock]) -> bool {
+    system.iter().any(|block| matches!(block, SystemBlock::Text(text) if text.contains("ummar")))
+}
+
+#[async_trait]
+impl Model for Planned {
+    fn model_id(&self) -> &str {
+        "planned"
+    }
+
+    fn context_window(&self) -> Option<u64> {
+        Some(self.window)
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        self.model.stream(request).await
+    }
+}
+
+/// A tool that answers as much as it is told to.
+pub(crate) struct Look(ToolSpec);
+
+impl Look {
+    pub(crate) fn new() -> Self {
+        Self(ToolSpec::new("look", "Looks.", json!({"type": "object"})))
+    }
+}
+
+impl Tool for Look {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        let size = input["size"].as_u64().unwrap() as usize;
+        Box::pin(async move {
+            Ok(match input["kind"].as_str().unwrap() {
+                "text" => ToolOutput::text("é".repeat(size)),
+                "json" => ToolOutput::json(json!({"rows": vec!["row"; size / 6]})),
+                "image" => ToolOutput::new([
+                    ToolResultContent::Image(ImageBlock::new(ImageFormat::Png, vec![1; 64])),
+                    ToolResultContent::Document(DocumentBlock::new("plan", DocumentFormat::Pdf, vec![2; 64])),
+                ]),
+                _ => ToolOutput::new((0..size).map(|n| format!("piece {n} of what was seen"))),
+            })
+        })
+    }
+}
+
+/// What is wrong with messages as input for a model.
+pub(crate) fn flaw(messages: &[Arc<Message>]) -> Option<String> {
+    for (at, message) in messages.iter().enumerate() {
+        let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
+        if message.role != expected {
+            return Some(format!("message {at} is of {:?}", message.role));
+        }
+        if message.role == Role::User && message.content.is_empty() {
+            return Some(format!("message {at} is empty"));
+        }
+        let calls = at.checked_sub(1).map(|before| &messages[before]);
+        let calls: Vec<_> =
+            calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
+        let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
+        if calls != results {
+            return Some(format!("message {at} answers {results:?}, the calls are {calls:?}"));
+        }
+    }
+    let open = messages.last().is_some_and(|last| last.tool_uses().next().is_some());
+    open.then(|| "the last calls are open".to_owned())
+}
+
+pub(crate) fn texts(messages: &[Arc<Message>]) -> Vec<String> {
+    messages.iter().map(|message| message.text()).collect()
+}
+
+pub(crate) fn say(text: &str) -> Step {
+    Step::Say(text.to_owned())
+}
