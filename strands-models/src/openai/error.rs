@@ -36,7 +36,7 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> Kind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     // Gateways put the status of the server behind them where OpenAI has a word.
     let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let status = refusal.status.filter(|status| *status >= 400).or(number.filter(|code| (400..600).contains(code)));
+    let status = refusal.status.or(number.filter(|code| (400..600).contains(code)));
     let code = word("code").or_else(|| word("type")).map(str::to_owned);
     refusal.code = code.or_else(|| number.map(|number| number.to_string()));
     let words = word("message").or_else(|| error.as_str()).unwrap_or(&refusal.body).to_lowercase();
