@@ -1,6 +1,8 @@
 //! An agent and its session: what is written, when, and that an agent built from it goes on where the other stood. The
 //! stores have tests of their own; this one keeps everything in memory and can be told to fail.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
