@@ -18,6 +18,7 @@ pages! {
     event_loop: "loop.md",
     models: "models.md",
     models_bedrock: "models/bedrock.md",
+    models_openai: "models/openai.md",
     models_offline: "models/offline.md",
     errors: "errors.md",
 }

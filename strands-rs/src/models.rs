@@ -5,6 +5,8 @@
 //! |---|---|---|
 //! | `bedrock` | `BedrockModel` | `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0` |
 //! | `offline` | `OfflineModel` | `offline` |
+//! | `openai` | `OpenAiModel` | `openai/gpt-5.4` |
+//! | `openai` | `OpenAiResponsesModel` | `openai-responses/gpt-5.4` |
 
 use std::env::VarError;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 #[doc(no_inline)]
 pub use strands_bedrock::*;
 use strands_core::model::Model;
-#[cfg(feature = "offline")]
+#[cfg(any(feature = "offline", feature = "openai"))]
 #[doc(no_inline)]
 pub use strands_models::*;
 
@@ -22,8 +24,8 @@ pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";
 
 const EXAMPLE: &str = "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
-/// The providers, which are also the names of their features. In the order of the alphabet.
-const PROVIDERS: [&str; 2] = ["bedrock", "offline"];
+/// The providers, in the order of the alphabet.
+const PROVIDERS: [&str; 4] = ["bedrock", "offline", "openai", "openai-responses"];
 
 /// Why an id, or the environment, gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +119,10 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
     };
     match provider {
         "offline" => offline(id),
-        "bedrock" if model.is_empty() => Err(ModelIdError::ModelMissing { provider: provider.to_owned() }),
+        "bedrock" | "openai" | "openai-responses" if model.is_empty() => Err(ModelIdError::ModelMissing { provider: provider.to_owned() }),
         "bedrock" => bedrock(id, model).await,
+        "openai" => openai(id, model),
+        "openai-responses" => openai_responses(id, model),
         provider if provider.is_empty() || !id.contains('/') => Err(ModelIdError::Malformed { id: id.to_owned() }),
         provider => Err(ModelIdError::UnknownProvider { id: id.to_owned(), provider: provider.to_owned() }),
     }
@@ -193,6 +197,30 @@ fn bedrock(id: &str, _model: &str) -> std::future::Ready<Result<Arc<dyn Model>, 
     std::future::ready(Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "bedrock" }))
 }
 
+#[cfg(feature = "openai")]
+fn openai(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    match OpenAiModel::builder().model_id(model).build() {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
+    }
+}
+
+#[cfg(feature = "openai")]
+fn openai_responses(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    match OpenAiResponsesModel::builder().model_id(model).build() {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
+    }
+}
+
+#[cfg(not(feature = "openai"))]
+fn openai(id: &str, _model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "openai" })
+}
+
+#[cfg(not(feature = "openai"))]
+use openai as openai_responses;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,15 +238,18 @@ mod tests {
             assert!(refusal(id).await.contains("write `<provider>/<model>`"), "{id}");
         }
         assert!(refusal("bedrock").await.starts_with("`bedrock` is a provider; name the model too"));
-        assert!(refusal("bedrock/").await.starts_with("`bedrock` is a provider; name the model too"));
+        for provider in ["bedrock", "openai", "openai-responses"] {
+            let refusal = refusal(&format!("{provider}/")).await;
+            assert!(refusal.starts_with(&format!("`{provider}` is a provider; name the model too")), "{refusal}");
+        }
     }
 
     #[tokio::test]
     async fn providers_that_do_not_exist_are_not_pretended() {
-        for provider in ["openai", "anthropic", "gemini", "ollama", "mistral", "llamacpp", "Bedrock", "nobody"] {
+        for provider in ["anthropic", "gemini", "ollama", "mistral", "llamacpp", "Bedrock", "nobody"] {
             let refusal = refusal(&format!("{provider}/model")).await;
             assert!(refusal.contains(&format!("`{provider}`, which this version does not know")), "{refusal}");
-            assert!(refusal.ends_with("it knows bedrock, offline"), "{refusal}");
+            assert!(refusal.ends_with("it knows bedrock, offline, openai, openai-responses"), "{refusal}");
         }
     }
 
@@ -239,6 +270,30 @@ mod tests {
     async fn a_provider_that_is_off_names_its_feature() {
         let refusal = refusal("bedrock/amazon.nova-lite-v1:0").await;
         assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["bedrock"] }"#), "{refusal}");
+    }
+
+    #[cfg(not(feature = "openai"))]
+    #[tokio::test]
+    async fn both_protocols_of_openai_are_one_feature() {
+        for id in ["openai/gpt-5.4", "openai-responses/gpt-5.4"] {
+            let refusal = refusal(id).await;
+            assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["openai"] }"#), "{refusal}");
+        }
+    }
+
+    #[cfg(feature = "openai")]
+    #[tokio::test]
+    async fn a_model_of_openais_needs_a_key() {
+        for id in ["openai/gpt-5.4", "openai-responses/gpt-5.4"] {
+            // Where the one who runs the tests has a key, there is a model.
+            match from_id(id).await {
+                Ok(model) => assert_eq!(model.model_id(), "gpt-5.4"),
+                Err(error) => {
+                    let source = std::error::Error::source(&error).expect("a source").to_string();
+                    assert!(source.contains("OPENAI_API_KEY"), "{source}");
+                }
+            }
+        }
     }
 
     #[cfg(feature = "bedrock")]
