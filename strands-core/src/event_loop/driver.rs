@@ -453,7 +453,7 @@ impl<'a> Driver<'a> {
 
     /// Writes to the session what is kept beside the messages. The first failure is the one to report.
     async fn keep(&mut self, ended: Result<AgentResponse, AgentError>) -> Result<AgentResponse, AgentError> {
-        let saved = self.agent.save_record().await;
+        let saved = self.agent.save_invocation().await;
         ended.and_then(|response| saved.map(|()| response))
     }
 

@@ -100,6 +100,15 @@ pub trait Session: Send + Sync {
     ///
     /// As for `append`.
     async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError>;
+
+    /// An invocation has ended, and all that changed with it has been written. The default does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As for `append`.
+    async fn invocation_ended(&mut self) -> Result<(), SessionError> {
+        Ok(())
+    }
 }
 
 /// Messages of a session, by their number from 0.
