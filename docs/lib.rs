@@ -31,8 +31,7 @@ mod tests {
     #[test]
     fn every_page_of_the_book_is_compiled_and_listed() {
         let summary = include_str!("src/SUMMARY.md");
-        let listed: Vec<&str> =
-            summary.split('(').skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        let listed: Vec<&str> = summary.split('(').skip(1).filter_map(|rest| rest.split(')').next()).collect();
         assert_eq!(listed, PAGES);
     }
 }

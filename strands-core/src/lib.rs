@@ -15,8 +15,8 @@ pub mod testing;
 pub mod tool;
 
 pub use agent::{
-    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, BuildError, Invocation, Prompt,
-    Repair, Snapshot, SnapshotData, SnapshotError,
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, BuildError, Invocation, Prompt, Repair,
+    Snapshot, SnapshotData, SnapshotError,
 };
 pub use event_loop::{Limits, RetryPolicy};
 pub use interrupt::{Interrupt, InterruptResponse};

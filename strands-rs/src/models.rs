@@ -119,7 +119,9 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
     };
     match provider {
         "offline" => offline(id),
-        "bedrock" | "openai" | "openai-responses" if model.is_empty() => Err(ModelIdError::ModelMissing { provider: provider.to_owned() }),
+        "bedrock" | "openai" | "openai-responses" if model.is_empty() => {
+            Err(ModelIdError::ModelMissing { provider: provider.to_owned() })
+        }
         "bedrock" => bedrock(id, model).await,
         "openai" => openai(id, model),
         "openai-responses" => openai_responses(id, model),

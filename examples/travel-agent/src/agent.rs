@@ -24,7 +24,6 @@ const AGENT_ID: &str = "travel_agent";
 ///
 /// Who the traveller is, the host has established before: from the login here, from a verified token elsewhere. The
 /// model reads the name to address them; the tools borrow the [`Traveller`] itself, whatever the conversation says.
-#[must_use]
 pub fn travel_agent(
     model: impl Model + 'static,
     traveller: Traveller,

@@ -215,7 +215,8 @@ async fn answers(
 ) -> Vec<Result<(), String>> {
     let model = ScriptedModel::new([ScriptedTurn::tool_uses(calls), ScriptedTurn::text("Done.")]);
     let ana = store.traveller("ana").unwrap();
-    let mut agent = travel_agent(model, ana, Arc::clone(store), Clock::Fixed(date(2026, 11, 22))).build().await.unwrap();
+    let mut agent =
+        travel_agent(model, ana, Arc::clone(store), Clock::Fixed(date(2026, 11, 22))).build().await.unwrap();
     agent.prompt("Do as you like.").await.unwrap();
     let results = agent.messages().iter().flat_map(|message| message.tool_results());
     results.map(|result| if result.is_error() { Err(format!("{:?}", result.content)) } else { Ok(()) }).collect()

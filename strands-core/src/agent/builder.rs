@@ -256,9 +256,7 @@ impl AgentBuilder {
         }
         let beginning = Beginning { messages: self.messages, state: self.state, limits: self.limits };
         let Restored { kept, history, state, conversation_state, run, repairs } = match &self.sessions {
-            Some(sessions) => {
-                beginning.with_session(sessions, &self.agent_id, &*self.conversation, &*model).await?
-            }
+            Some(sessions) => beginning.with_session(sessions, &self.agent_id, &*self.conversation, &*model).await?,
             None => beginning.without_session(),
         };
         Ok(Agent {
