@@ -45,8 +45,8 @@ class Check:
             if case.get("conversation_manager") and case.get("agents"):
                 yield expected.parent, case
 
-    def case(self, folder: Path, case: dict, place: list[str], restore: list[str]) -> None:
-        session, manager = case["session_id"], case["conversation_manager"]
+    def case(self, folder: Path, case: dict, place: list[str], restore: list[str], *flags: str) -> None:
+        session, manager = case["session_id"], case.get("conversation_manager") or {"type": "sliding", "args": {}}
         manager_args = ["--manager", manager["type"], "--manager-args", json.dumps(manager["args"])]
         for agent, expected in case["agents"].items():
             name = f"{folder.name}/{agent} {place[0]}"
@@ -55,7 +55,7 @@ class Check:
                 sys.exit(f"{name}: restored {json.dumps(ours['restored'], indent=1)}")
             if ours["state"] != expected["state"]:
                 sys.exit(f"{name}: state {ours['state']} is not {expected['state']}")
-            theirs = run([*self.checker, *restore, session, agent, *manager_args, "--continue", "and in Python"], name)
+            theirs = run([*self.checker, *restore, session, agent, *flags, *manager_args, "--continue", "and in Python"], name)
             # Python has said two more by the time it prints.
             if said(theirs["messages"]) != said(ours["continued"]):
                 sys.exit(f"{name}: Python restored {json.dumps(said(theirs['messages']), indent=1)}\n"
@@ -67,6 +67,25 @@ class Check:
             with tempfile.TemporaryDirectory() as copy:
                 shutil.copytree(folder / f"session_{case['session_id']}", Path(copy) / f"session_{case['session_id']}")
                 self.case(folder, case, ["--dir", copy], [copy])
+
+    def snapshots(self) -> None:
+        for storage in sorted(self.sessions.glob("*/storage")):
+            case = json.loads((storage.parent / "expected.json").read_text())
+            with tempfile.TemporaryDirectory() as copy:
+                shutil.copytree(storage, copy, dirs_exist_ok=True)
+                # The second round begins with what Rust has left in the first.
+                for _ in range(2):
+                    self.case(storage.parent, case, ["--snapshots", copy], [copy], "--snapshot")
+                    for agent in case["agents"].values():
+                        added = [("user", "and in Rust"), ("assistant", "answered in Rust")]
+                        agent["messages"] += [{"role": role, "content": [{"text": text}]} for role, text in added]
+            self.new_snapshots()
+
+    def new_snapshots(self) -> None:
+        """A session that Rust has begun."""
+        with tempfile.TemporaryDirectory() as place:
+            case = {"session_id": "begun-in-rust", "agents": {"main": {"messages": [], "state": {}}}}
+            self.case(Path("begun in Rust"), case, ["--snapshots", place], [place], "--snapshot")
 
     def s3(self, endpoint: str) -> None:
         import boto3
@@ -84,6 +103,7 @@ class Check:
 def main() -> None:
     check = Check(Path(sys.argv[1]), sys.argv[2])
     check.files()
+    check.snapshots()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

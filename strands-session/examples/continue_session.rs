@@ -4,6 +4,7 @@
 //! ```text
 //! continue_session --dir <folder> <session id> <agent id> <manager>
 //! continue_session --s3 <endpoint> <bucket> <prefix> <session id> <agent id> <manager>
+//! continue_session --snapshots <folder> <session id> <agent id> <manager>
 //! ```
 //!
 //! `<manager>` is JSON such as `{"type": "sliding", "args": {"window_size": 4}}`.
@@ -18,7 +19,7 @@ use strands_core::conversation::{
 use strands_core::session::SessionManager;
 use strands_core::testing::ScriptedModel;
 use strands_core::{Agent, AgentBuilder, BoxFuture, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, tools};
-use strands_session::{FileSessionManager, S3SessionManager};
+use strands_session::{FileSessionManager, S3SessionManager, SessionStore, SnapshotSessionManager};
 
 /// The tool of the recorded session that waits for a human.
 struct Approve(ToolSpec);
@@ -69,6 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ["--s3", endpoint, bucket, prefix, session, agent, manager] => {
             let builder = S3SessionManager::builder(*session, *bucket).prefix(*prefix).endpoint(*endpoint);
             (Arc::new(builder.region("us-east-1").build().await?), agent, manager)
+        }
+        ["--snapshots", dir, session, agent, manager] => {
+            (Arc::new(SnapshotSessionManager::new(*session, SessionStore::files(dir))?), agent, manager)
         }
         _ => return Err("see the head of this file for the arguments".into()),
     };

@@ -7,7 +7,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | (none) | [`FileSessionManager`], [`ObjectStoreSessionManager`] with the stores of `object_store` that need no network |
+//! | (none) | [`FileSessionManager`], [`ObjectStoreSessionManager`] and [`SnapshotSessionManager`] with the stores of `object_store` that need no network |
 //! | `s3` | `S3SessionManager`: Amazon S3 and what speaks its protocol, with the credentials of the AWS SDK |
 //! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage, to be used with `HttpsConnector` |
 
@@ -23,6 +23,7 @@ mod manager;
 mod s3;
 mod session;
 mod slot;
+mod snapshots;
 mod storage;
 mod store;
 
@@ -32,4 +33,5 @@ pub use manager::{FileSessionManager, FileSessionManagerBuilder, ObjectStoreSess
 pub use object_store;
 #[cfg(feature = "s3")]
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
+pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;

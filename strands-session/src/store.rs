@@ -86,6 +86,11 @@ impl SessionStore {
         }
     }
 
+    /// What keeps the documents.
+    pub(crate) fn storage(&self) -> &Arc<Storage> {
+        &self.storage
+    }
+
     /// Opens an agent's part of a session.
     pub(crate) async fn open(&self, session_id: &str, agent_id: &str) -> Result<OpenedSession, SessionError> {
         id::validate("session id", session_id)?;

@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use strands_core::session::SessionError;
 
 use super::{READS_IN_FLIGHT, Stored, Version, Written, durable, failed};
+use crate::snapshots::layout;
 
 /// Workers take turns at updating a session's documents by locking this file in its folder.
 const LOCK: &str = ".strands.lock";
@@ -66,7 +67,7 @@ impl Files {
 
     pub(super) async fn update(&self, key: &str, bytes: Bytes, known: Bytes) -> Result<Written, SessionError> {
         self.run("write", key, move |files, key| {
-            let folder = key.split('/').next().unwrap_or_default();
+            let folder = layout::folder_of_session(key);
             if files.look("write", folder)?.1.is_none() {
                 return Ok(Written::Refused);
             }

@@ -1,0 +1,210 @@
+//! What a snapshot holds, as a session knows it: messages with numbers, and the record beside them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chrono::{SecondsFormat, Utc};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, json};
+use strands_core::Snapshot;
+use strands_core::message::Message;
+use strands_core::session::{AgentRecord, MessageRange, SessionError};
+
+use crate::documents::corrupt;
+use crate::storage::failed;
+
+const SCOPE: &str = "agent";
+const VERSION: &str = "1.0";
+const MODEL_STATE: &str = "model_state";
+/// The names of a conversation manager's memory: how many messages went, which stayed although newer ones went, the
+/// summary of those that went, and the number of the message that the summary stands before.
+const REMOVED_MESSAGES: &str = "removed_message_count";
+const KEPT_MESSAGES: &str = "kept_messages";
+const SUMMARY: &str = "summary_message";
+const SUMMARY_BEFORE: &str = "summary_before";
+
+/// An agent's whole memory. The summary of a conversation manager is in its state, and among the messages only where
+/// the snapshot is written: an agent brings it back itself.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    /// All but the messages.
+    snapshot: Snapshot,
+    /// The messages by their numbers in the whole conversation, which rise.
+    messages: Vec<(u64, Arc<Message>)>,
+    next: u64,
+}
+
+impl Memory {
+    /// That of an agent that has done nothing yet.
+    pub(super) fn new(place: &str) -> Result<Self, SessionError> {
+        let empty = json!({"scope": SCOPE, "schema_version": VERSION, "created_at": "", "data": {}});
+        let snapshot = serde_json::from_value(empty).map_err(|error| failed("write", place, error))?;
+        Ok(Self { snapshot, messages: Vec::new(), next: 0 })
+    }
+
+    /// That in a document.
+    pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Self, SessionError> {
+        let mut snapshot = snapshot(place, bytes)?;
+        let state = snapshot.data.conversation_manager_state.as_ref();
+        let summary = state.and_then(summary_in);
+        let mut messages = snapshot.data.messages.take().unwrap_or_default();
+        messages.retain(|message| summary.as_ref().is_none_or(|summary| !is_same(message, summary)));
+        let mut memory = Self { snapshot, messages: Vec::new(), next: 0 };
+        memory.number(&memory.range(), messages);
+        Ok(memory)
+    }
+
+    /// What is kept beside the messages.
+    pub(super) fn record(&self, agent_id: &str) -> AgentRecord {
+        let data = &self.snapshot.data;
+        let mut record = AgentRecord::new(agent_id);
+        record.state = data.state.clone().unwrap_or_default();
+        record.conversation_manager_state = data.conversation_manager_state.clone().unwrap_or_default();
+        record.internal_state.interrupt_state = data.interrupt_state.clone().unwrap_or_default();
+        if let Some(Value::Object(state)) = data.unknown.get(MODEL_STATE) {
+            record.internal_state.model_state = state.clone();
+        }
+        record
+    }
+
+    /// The messages that a reader asks for. One that asks for all of them does not know the conversation manager's
+    /// state: it counts from what is left, and a summary is a message like any other to it.
+    pub(super) fn read(&mut self, place: &str, wanted: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
+        let known = self.range();
+        if *wanted != known && *wanted == MessageRange::default() {
+            let all = self.with_summary();
+            self.number(wanted, all);
+        } else if *wanted != known {
+            let missing = |number: &u64| self.messages.binary_search_by_key(number, |(number, _)| *number).is_err();
+            if wanted.from < known.from || wanted.also.iter().any(missing) {
+                return Err(SessionError::NotFound { what: "a message of the conversation", key: place.to_owned() });
+            }
+        }
+        let is_wanted = |number: u64| number >= wanted.from || wanted.also.contains(&number);
+        let read = self.messages.iter().filter(|(number, _)| is_wanted(*number));
+        Ok(read.map(|(_, message)| Arc::clone(message)).collect())
+    }
+
+    /// Adds the next message.
+    pub(super) fn push(&mut self, message: &Message) {
+        self.messages.push((self.next, Arc::new(message.clone())));
+        self.next += 1;
+    }
+
+    /// Puts a message in the place of the newest; `false` when there is none.
+    pub(super) fn replace_last(&mut self, message: &Message) -> bool {
+        let Some((_, newest)) = self.messages.last_mut() else { return false };
+        *newest = Arc::new(message.clone());
+        true
+    }
+
+    /// Takes over what is kept beside the messages, and lets go of those that the conversation manager has removed;
+    /// `false` when nothing changes with it.
+    pub(super) fn update(&mut self, record: &AgentRecord) -> bool {
+        let before = self.record(&record.agent_id);
+        let data = &mut self.snapshot.data;
+        let is_new = data.state.is_none();
+        data.state = Some(record.state.clone());
+        // Strands refuses the memory of a conversation manager without a name, and questions without their fields.
+        let present = |fields: &Map<String, Value>| (!fields.is_empty()).then(|| fields.clone());
+        data.conversation_manager_state = present(&record.conversation_manager_state);
+        data.interrupt_state = present(&record.internal_state.interrupt_state);
+        let model_state = Value::Object(record.internal_state.model_state.clone());
+        if data.unknown.get(MODEL_STATE) != Some(&model_state) {
+            data.unknown.insert(MODEL_STATE, model_state);
+        }
+        let range = self.range();
+        let messages = self.messages.len();
+        self.messages.retain(|(number, _)| *number >= range.from || range.also.contains(number));
+        is_new || messages != self.messages.len() || before != self.record(&record.agent_id)
+    }
+
+    /// The snapshot as readers get it.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.snapshot.clone();
+        snapshot.data.messages = Some(self.with_summary());
+        snapshot
+    }
+
+    /// The snapshot as JSON, taken now.
+    pub(super) fn write(&mut self, place: &str) -> Result<Bytes, SessionError> {
+        self.snapshot.created_at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        self.snapshot.data.messages = Some(self.with_summary());
+        let json = serde_json::to_vec(&self.snapshot);
+        self.snapshot.data.messages = None;
+        json.map(Bytes::from).map_err(|error| failed("write", place, error))
+    }
+
+    fn with_summary(&self) -> Vec<Arc<Message>> {
+        let mut messages: Vec<Arc<Message>> = self.messages.iter().map(|(_, message)| Arc::clone(message)).collect();
+        let state = self.snapshot.data.conversation_manager_state.as_ref();
+        let Some((state, summary)) = state.and_then(|state| Some((state, summary_in(state)?))) else { return messages };
+        if !messages.iter().any(|message| is_same(message, &summary)) {
+            let before = state.get(SUMMARY_BEFORE).and_then(Value::as_u64).unwrap_or(0);
+            let at = self.messages.partition_point(|(number, _)| *number < before);
+            messages.insert(at, Arc::new(summary));
+        }
+        messages
+    }
+
+    /// Which messages of the whole conversation are still there, by the conversation manager's state.
+    fn range(&self) -> MessageRange {
+        let state = self.snapshot.data.conversation_manager_state.as_ref();
+        let number = |name: &str| state.and_then(|state| state.get(name)?.as_u64());
+        let from = number(REMOVED_MESSAGES).unwrap_or(0);
+        let also = state.and_then(|state| state.get(KEPT_MESSAGES)?.as_array()).into_iter().flatten();
+        MessageRange::new(from, also.filter_map(Value::as_u64).filter(|number| *number < from).collect())
+    }
+
+    /// Numbers messages as the agent does that reads this range.
+    fn number(&mut self, range: &MessageRange, messages: Vec<Arc<Message>>) {
+        self.messages = range.also.iter().copied().chain(range.from..).zip(messages).collect();
+        self.next = self.messages.last().map_or(range.from, |(number, _)| (number + 1).max(range.from));
+    }
+}
+
+/// The snapshot in a document.
+pub(super) fn snapshot(place: &str, bytes: &[u8]) -> Result<Snapshot, SessionError> {
+    let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| corrupt(place, EXPECTED, error))?;
+    if snapshot.scope == SCOPE && snapshot.schema_version == VERSION {
+        return Ok(snapshot);
+    }
+    let shown = |text: &str| text.chars().take(40).flat_map(char::escape_debug).collect::<String>();
+    let found = format!("it is of scope `{}`, version {}", shown(&snapshot.scope), shown(&snapshot.schema_version));
+    Err(corrupt(place, EXPECTED, found))
+}
+
+const EXPECTED: &str = "a snapshot of an agent, version 1.0";
+
+/// What is in a document, in a few words, for an error about it: never its content.
+pub(super) fn summary(bytes: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Outline {
+        created_at: String,
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(default)]
+        messages: Vec<IgnoredAny>,
+    }
+    match serde_json::from_slice::<Outline>(bytes) {
+        Ok(outline) if outline.created_at.len() <= 40 && !outline.created_at.contains(char::is_control) => {
+            format!("that of {} with {} messages", outline.created_at, outline.data.messages.len())
+        }
+        Ok(outline) => format!("one with {} messages", outline.data.messages.len()),
+        Err(_) => format!("{} bytes that are no snapshot", bytes.len()),
+    }
+}
+
+fn summary_in(state: &Map<String, Value>) -> Option<Message> {
+    Message::deserialize(state.get(SUMMARY)?).ok()
+}
+
+fn is_same(message: &Message, summary: &Message) -> bool {
+    match &summary.tracking_id {
+        Some(_) => message.tracking_id == summary.tracking_id,
+        None => message == summary,
+    }
+}
