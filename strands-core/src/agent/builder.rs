@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::kept::{Beginning, Restored};
 use super::{Agent, AgentShared, BuildError};
-use crate::conversation::{ConversationManager, SlidingWindowConversationManager};
+use crate::conversation::{ConversationManager, SlidingWindowConversationManager, ToolResultOffloader};
 use crate::event_loop::{Limits, RetryPolicy};
 use crate::hook::Hook;
 use crate::message::{Message, SystemBlock};
@@ -161,6 +161,14 @@ impl AgentBuilder {
     /// [`SlidingWindowConversationManager`] of 40 messages.
     pub fn conversation_manager(mut self, manager: impl ConversationManager + 'static) -> Self {
         self.conversation = Arc::new(manager);
+        self
+    }
+
+    /// Keeps long tool results out of the conversation: the model sees a preview and gets a tool to read on with.
+    pub fn offload_tool_results(mut self, offloader: ToolResultOffloader) -> Self {
+        self = self.tool(offloader.tool());
+        // What comes after the tools runs in the reverse order: so the result is as the other hooks left it.
+        self.hooks.insert(0, Arc::new(offloader));
         self
     }
 

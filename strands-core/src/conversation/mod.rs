@@ -1,6 +1,7 @@
 //! What of a conversation the model still sees: the managers that keep it inside the context window.
 
 mod null;
+mod offload;
 mod pins;
 mod results;
 mod share;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 pub use null::NullConversationManager;
+pub use offload::ToolResultOffloader;
 pub use sliding_window::SlidingWindowConversationManager;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
 pub use view::Conversation;

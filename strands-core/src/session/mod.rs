@@ -1,5 +1,6 @@
 //! Conversations that outlive the process: what an agent keeps in a session, and what a store of sessions owes it.
 
+mod content;
 mod error;
 pub(crate) mod interrupt_state;
 mod record;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use content::{ContentStore, InMemoryContentStore};
 pub use error::SessionError;
 pub use record::{AgentRecord, InternalState};
 

@@ -1,0 +1,290 @@
+//! Tool results that are too long for a conversation: the model sees a preview and reads on where it wants to.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_core::future::BoxFuture;
+use regex_lite::RegexBuilder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::hook::{AfterToolCall, Hook, HookResult};
+use crate::message::{ToolResultContent, random_uuid};
+use crate::model::estimate;
+use crate::session::ContentStore;
+use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+
+/// The tool that the model reads with.
+const RETRIEVE: &str = "retrieve_offloaded_content";
+
+/// How many tokens the model may read at once.
+const MOST_TOKENS: usize = 10_000;
+
+/// As [`estimate`] counts.
+const CHARACTERS_PER_TOKEN: usize = 4;
+
+/// How long a line is before it counts as several, so that one without line breaks can be read in parts.
+const LINE: usize = 1_000;
+
+/// How large a compiled pattern may be: the model writes it.
+const PATTERN_BYTES: usize = 64 * 1024;
+
+/// Moves long tool results out of the conversation into a store. In their place the model sees their beginning, their end
+/// and a reference, with which it reads on by the tool `retrieve_offloaded_content`: lines by their numbers or by a
+/// pattern, at most 10,000 tokens at once.
+///
+/// The conversation, its session and its listeners have only the preview. What other hooks do with a result happens
+/// before, so that one that redacts is heeded. Images and the like stay, and so does a result that the store does not
+/// take.
+///
+/// ```
+/// use strands_core::{Agent, conversation::ToolResultOffloader, session::InMemoryContentStore};
+///
+/// let offloader = ToolResultOffloader::new(InMemoryContentStore::default()).threshold(4_000);
+/// let builder = Agent::builder().offload_tool_results(offloader);
+/// ```
+#[derive(Clone)]
+pub struct ToolResultOffloader {
+    store: Arc<dyn ContentStore>,
+    threshold: u64,
+    preview: u64,
+}
+
+impl ToolResultOffloader {
+    /// Keeps long results in this store. Agents that share a store can read each other's results only by references,
+    /// which nobody can guess.
+    pub fn new(store: impl ContentStore + 'static) -> Self {
+        Self { store: Arc::new(store), threshold: 2_500, preview: 1_000 }
+    }
+
+    /// How many tokens, as estimated, the text and JSON of a result may have to stay; the default is 2,500.
+    #[must_use]
+    pub fn threshold(mut self, tokens: u64) -> Self {
+        self.threshold = tokens;
+        self
+    }
+
+    /// How many tokens of it the model sees at once; the default is 1,000. At most half of the threshold.
+    #[must_use]
+    pub fn preview(mut self, tokens: u64) -> Self {
+        self.preview = tokens;
+        self
+    }
+
+    pub(crate) fn tool(&self) -> impl Tool + use<> {
+        Retrieve { spec: spec(), store: Arc::clone(&self.store) }
+    }
+
+    fn previewed(&self, content: &str, reference: &str) -> String {
+        let tokens = usize::try_from(self.preview.min(self.threshold / 2)).unwrap_or(usize::MAX);
+        let shown = tokens.saturating_mul(CHARACTERS_PER_TOKEN);
+        let characters = content.chars().count();
+        let head: String = content.chars().take(shown - shown * 2 / 5).collect();
+        let tail: String = content.chars().skip(characters.saturating_sub(shown * 2 / 5)).collect();
+        format!(
+            "[Offloaded: ~{} tokens in {} lines; the beginning and the end follow. Read more with `{RETRIEVE}`.] \
+             [ref: {reference}]\n{head}\n... [{} characters left out] ...\n{tail}",
+            estimate::text(content),
+            lines(content).count(),
+            characters.saturating_sub(shown),
+        )
+    }
+}
+
+#[async_trait]
+impl Hook for ToolResultOffloader {
+    async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
+        if event.retry || event.tool_use.name == RETRIEVE {
+            return Ok(());
+        }
+        let said: Vec<String> = event.result.content.iter().filter_map(words).collect();
+        let content = said.join("\n");
+        if estimate::text(&content) <= self.threshold {
+            return Ok(());
+        }
+        let reference = format!("offloaded-{}", random_uuid());
+        if self.store.put(&reference, &content).await.is_ok() {
+            event.result.content.retain(|piece| words(piece).is_none());
+            event.result.content.insert(0, ToolResultContent::Text(self.previewed(&content, &reference)));
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for ToolResultOffloader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToolResultOffloader")
+            .field("threshold", &self.threshold)
+            .field("preview", &self.preview)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a piece says, where that is text or JSON. JSON is written in lines, to be read in parts.
+fn words(piece: &ToolResultContent) -> Option<String> {
+    match piece {
+        ToolResultContent::Text(text) => Some(text.clone()),
+        ToolResultContent::Json(json) => Some(format!("{json:#}")),
+        _ => None,
+    }
+}
+
+/// The lines of a text; one that is very long counts as several.
+fn lines(content: &str) -> impl Iterator<Item = &str> {
+    content.lines().flat_map(|line| {
+        let mut rest = Some(line);
+        std::iter::from_fn(move || {
+            let line = rest?;
+            let end = line.char_indices().nth(LINE).map(|(at, _)| at);
+            let (this, next) =
+                end.and_then(|end| line.split_at_checked(end)).map_or((line, None), |(a, b)| (a, Some(b)));
+            rest = next;
+            Some(this)
+        })
+    })
+}
+
+/// The tool that the model reads with.
+struct Retrieve {
+    spec: ToolSpec,
+    store: Arc<dyn ContentStore>,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    reference: String,
+    pattern: Option<String>,
+    line_range: Option<LineRange>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct LineRange {
+    start: usize,
+    end: usize,
+}
+
+fn spec() -> ToolSpec {
+    let line =
+        |which: &str| json!({"type": "integer", "minimum": 1, "description": format!("The {which} line, from 1.")});
+    let range = json!({
+        "type": "object",
+        "properties": {"start": line("first"), "end": line("last")},
+        "required": ["start", "end"],
+        "description": "Only these lines.",
+    });
+    ToolSpec::new(
+        RETRIEVE,
+        "Reads a long tool result of which the conversation has only a preview: all of it, some lines, or the lines that \
+         match a pattern. At most 10,000 tokens at once.",
+        json!({
+            "type": "object",
+            "properties": {
+                "reference": {"type": "string", "description": "What stands behind `ref:` in the preview."},
+                "pattern": {
+                    "type": "string",
+                    "description": "A regular expression: only lines in which it is found, with their numbers.",
+                },
+                "line_range": range,
+            },
+            "required": ["reference"],
+        }),
+    )
+}
+
+impl Tool for Retrieve {
+    fn spec(&self) -> &ToolSpec {
+        &self.spec
+    }
+
+    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async move {
+            let wanted: Wanted =
+                serde_json::from_value(input).map_err(|error| ToolError::invalid_input(error.to_string()))?;
+            let content = self.store.get(&wanted.reference).await.map_err(ToolError::from_source)?;
+            let Some(content) = content else {
+                let reference = wanted.reference;
+                return Ok(ToolOutput::error(format!(
+                    "there is no content `{reference}`, or no longer; call the tool that it came from again"
+                )));
+            };
+            read(&content, &wanted).map(ToolOutput::text)
+        })
+    }
+}
+
+fn read(content: &str, wanted: &Wanted) -> Result<String, ToolError> {
+    let pattern = wanted.pattern.as_ref().map(|pattern| {
+        let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
+        compiled.map_err(|error| ToolError::invalid_input(format!("`pattern` is no regular expression: {error}")))
+    });
+    let pattern = pattern.transpose()?;
+    let all = lines(content).count();
+    let range = wanted.line_range.unwrap_or(LineRange { start: 1, end: all });
+    if range.start > all || range.end < range.start.max(1) {
+        return Err(ToolError::invalid_input(format!("`line_range` must lie within the lines 1 to {all}")));
+    }
+    let numbered =
+        (1..).zip(lines(content)).skip(range.start.max(1) - 1).take_while(|(number, _)| *number <= range.end);
+    let mut found =
+        numbered.filter(|(_, line)| pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))).peekable();
+    let mut said = match (&pattern, found.peek()) {
+        (Some(_), None) => return Ok(format!("[no line from {} to {} matches]", range.start, range.end.min(all))),
+        (Some(_), _) => format!("[matching lines of {all}]\n"),
+        (None, _) => format!("[lines {} to {} of {all}]\n", range.start.max(1), range.end.min(all)),
+    };
+    let mut left = MOST_TOKENS * CHARACTERS_PER_TOKEN;
+    for (number, line) in found {
+        let line = if pattern.is_some() { format!("{number}: {line}\n") } else { format!("{line}\n") };
+        match left.checked_sub(line.chars().count()) {
+            Some(rest) => left = rest,
+            None => {
+                said.push_str(&format!("[that is as much as can be read at once; go on from line {number}]"));
+                break;
+            }
+        }
+        said.push_str(&line);
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(content: &str, pattern: Option<&str>, range: Option<(usize, usize)>) -> Result<String, ToolError> {
+        let line_range = range.map(|(start, end)| LineRange { start, end });
+        read(content, &Wanted { reference: String::new(), pattern: pattern.map(str::to_owned), line_range })
+    }
+
+    #[test]
+    fn lines_are_read_by_number_and_by_pattern() {
+        let content = "one\ntwo\nthree\nfour";
+        assert_eq!(reading(content, None, Some((2, 3))).unwrap(), "[lines 2 to 3 of 4]\ntwo\nthree\n");
+        assert_eq!(
+            reading(content, Some("o.*r|^t"), None).unwrap(),
+            "[matching lines of 4]\n2: two\n3: three\n4: four\n"
+        );
+        assert_eq!(reading(content, Some("four"), Some((1, 3))).unwrap(), "[no line from 1 to 3 matches]");
+        for wrong in [(5, 9), (3, 2), (0, 0)] {
+            assert!(reading(content, None, Some(wrong)).unwrap_err().is_invalid_input());
+        }
+        assert!(reading(content, Some("("), None).unwrap_err().is_invalid_input());
+        assert!(reading(content, Some("(((a{1000}){1000}){1000})"), None).unwrap_err().is_invalid_input());
+    }
+
+    #[test]
+    fn a_text_of_one_line_is_read_to_its_end_in_parts() {
+        let content = "é".repeat(100_000);
+        let mut read = String::new();
+        let mut from = 1;
+        loop {
+            let part = reading(&content, None, Some((from, 1_000))).unwrap();
+            assert!(part.chars().count() < 41_000);
+            let said = part.lines().skip(1).filter(|line| !line.starts_with('['));
+            read.extend(said);
+            let Some((_, next)) = part.split_once("go on from line ") else { break };
+            from = next.trim_end_matches(']').parse().unwrap();
+        }
+        assert_eq!(read, content);
+    }
+}
