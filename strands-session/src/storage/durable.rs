@@ -1,6 +1,6 @@
 //! Writing to a folder so that a crash at any instant leaves each file whole, as it was before or as it is after.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -60,17 +60,18 @@ pub(super) fn lock(path: &Path) -> io::Result<File> {
 }
 
 /// Deletes a file that a crash has left half written; one that is being written stays.
-pub(super) fn sweep(path: &Path, name: &str) {
+pub(super) fn sweep(entry: &DirEntry, name: &str) {
     if !name.starts_with(TEMPORARY_PREFIX) || !name.ends_with(TEMPORARY_SUFFIX) {
         return;
     }
-    let age = fs::symlink_metadata(path)
+    let age = entry
+        .metadata()
         .and_then(|metadata| metadata.modified())
         .ok()
         .and_then(|written| SystemTime::now().duration_since(written).ok());
     if age.is_some_and(|age| age > ABANDONED_AFTER) {
         // What can't be deleted does no harm: it is never read.
-        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(entry.path());
     }
 }
 

@@ -1,6 +1,6 @@
 //! Documents in a folder. Updates are conditional on the file's content, compared under a lock that all workers take.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,8 +88,8 @@ impl Files {
             if found.is_none() {
                 return Ok(Vec::new());
             }
-            files.names(folder, &path, |path, name, _| {
-                durable::sweep(path, name);
+            files.names(folder, &path, |entry, name| {
+                durable::sweep(entry, name);
                 true
             })
         })
@@ -97,7 +97,10 @@ impl Files {
     }
 
     pub(super) async fn folders(&self) -> Result<Vec<String>, SessionError> {
-        self.run("list", "", |files, key| files.names(key, &files.root, |_, _, is_folder| is_folder)).await
+        self.run("list", "", |files, key| {
+            files.names(key, &files.root, |entry, _| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        })
+        .await
     }
 
     pub(super) async fn delete_folder(&self, folder: &str) -> Result<bool, SessionError> {
@@ -134,9 +137,18 @@ impl Files {
         parse: fn(&str, &[u8]) -> Result<T, SessionError>,
     ) -> Result<Vec<T>, SessionError> {
         let mut parsed = Vec::with_capacity(keys.len());
+        let mut looked_at = None;
         for key in keys {
-            if let Some(bytes) = self.read_now(key)? {
-                parsed.push(parse(&self.locate(key), &bytes)?);
+            // The way to the folder is the same for all that are in it.
+            let folder = key.rsplit_once('/').map(|(folder, _)| folder);
+            if folder != looked_at {
+                self.look("read", folder.unwrap_or_default())?;
+                looked_at = folder;
+            }
+            let path = self.path(key);
+            let found = self.look_at("read", key, &path)?;
+            if let Some(bytes) = self.read_file(key, &path, found)? {
+                parsed.push(parse(&path.to_string_lossy(), &bytes)?);
             }
         }
         Ok(parsed)
@@ -144,12 +156,16 @@ impl Files {
 
     fn read_now(&self, key: &str) -> Result<Option<Bytes>, SessionError> {
         let (path, found) = self.look("read", key)?;
+        self.read_file(key, &path, found)
+    }
+
+    fn read_file(&self, key: &str, path: &Path, found: Option<Metadata>) -> Result<Option<Bytes>, SessionError> {
         let Some(metadata) = found else { return Ok(None) };
         // Opening a pipe would wait for somebody to write to it.
         if !metadata.is_file() {
             return Err(self.failed("read", key, io::Error::other("it is no file")));
         }
-        match fs::read(&path) {
+        match fs::read(path) {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.failed("read", key, error)),
@@ -160,27 +176,35 @@ impl Files {
     fn look(&self, action: &'static str, key: &str) -> Result<(PathBuf, Option<Metadata>), SessionError> {
         let mut path = self.root.to_path_buf();
         let mut found = None;
-        for segment in key.split('/') {
+        for segment in key.split('/').filter(|segment| !segment.is_empty()) {
             path.push(segment);
-            match fs::symlink_metadata(&path) {
-                Ok(metadata) if metadata.file_type().is_symlink() => {
-                    let reason = format!("{} is a symbolic link, and sessions follow none", path.display());
-                    return Err(self.failed(action, key, io::Error::other(reason)));
-                }
-                Ok(metadata) => found = Some(metadata),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok((self.path(key), None)),
-                Err(error) => return Err(self.failed(action, key, error)),
+            found = self.look_at(action, key, &path)?;
+            if found.is_none() {
+                return Ok((self.path(key), None));
             }
         }
         Ok((path, found))
     }
 
-    /// The names in a folder that `wanted` picks by path, name, and whether it is a folder. No folder has no names.
+    /// What is at one place on the way.
+    fn look_at(&self, action: &'static str, key: &str, path: &Path) -> Result<Option<Metadata>, SessionError> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.file_type().is_symlink() => {
+                let reason = format!("{} is a symbolic link, and sessions follow none", path.display());
+                Err(self.failed(action, key, io::Error::other(reason)))
+            }
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(action, key, error)),
+        }
+    }
+
+    /// The names in a folder that are wanted. No folder has no names.
     fn names(
         &self,
         key: &str,
         path: &Path,
-        wanted: impl Fn(&Path, &str, bool) -> bool,
+        wanted: impl Fn(&DirEntry, &str) -> bool,
     ) -> Result<Vec<String>, SessionError> {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
@@ -192,8 +216,7 @@ impl Files {
             let entry = entry.map_err(|error| self.failed("list", key, error))?;
             // What we or Strands have written has a name that is text.
             let Ok(name) = entry.file_name().into_string() else { continue };
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if wanted(&entry.path(), &name, is_folder) {
+            if wanted(&entry, &name) {
                 names.push(name);
             }
         }
