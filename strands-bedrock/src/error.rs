@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_bedrockruntime::error::SdkError;
 use serde_json::Value;
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
 /// Which call failed, and what usually helps: the source of a [`ModelError`] of Bedrock's.
 ///
@@ -125,29 +125,16 @@ impl Refusal {
         if !self.body.is_empty() {
             details = details.with_body(self.body);
         }
-        let details = details.boxed();
-        let retry_after = self.retry_after;
-        match kind {
-            Kind::Throttled => ModelError::Throttled { retry_after, details },
-            Kind::Overloaded => ModelError::Overloaded { retry_after, details },
-            Kind::Transport => ModelError::Transport { details },
-            Kind::ContextOverflow => ModelError::ContextOverflow { details },
-            Kind::Authentication => ModelError::Authentication { details },
-            Kind::InvalidRequest => ModelError::InvalidRequest { details },
-            Kind::Protocol => ModelError::Protocol {
-                what: "the response is neither an answer nor an error that Bedrock knows".to_owned(),
-                details,
-            },
-        }
+        kind.into_error(self.retry_after, details)
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> RefusalKind {
         let code = self.code.as_deref().unwrap_or_default();
         if matches!(code, "ThrottlingException" | "TooManyRequestsException" | "Throttling" | "RequestLimitExceeded") {
-            return Kind::Throttled;
+            return RefusalKind::Throttled;
         }
         if OVERFLOW.iter().any(|words| self.message.contains(words) || self.body.contains(words)) {
-            return Kind::ContextOverflow;
+            return RefusalKind::ContextOverflow;
         }
         match code {
             "ServiceUnavailableException"
@@ -156,8 +143,8 @@ impl Refusal {
             | "InternalServerException"
             | "InternalFailure"
             | "ModelTimeoutException"
-            | "ModelErrorException" => return Kind::Overloaded,
-            "ModelStreamErrorException" => return Kind::Transport,
+            | "ModelErrorException" => return RefusalKind::Overloaded,
+            "ModelStreamErrorException" => return RefusalKind::Transport,
             "AccessDeniedException"
             | "UnrecognizedClientException"
             | "ExpiredTokenException"
@@ -169,25 +156,21 @@ impl Refusal {
             | "MissingAuthenticationToken"
             | "MissingAuthenticationTokenException"
             | "OptInRequired"
-            | "RequestExpired" => return Kind::Authentication,
+            | "RequestExpired" => return RefusalKind::Authentication,
             "ValidationException"
             | "ResourceNotFoundException"
             | "ConflictException"
-            | "ServiceQuotaExceededException" => return Kind::InvalidRequest,
+            | "ServiceQuotaExceededException" => return RefusalKind::InvalidRequest,
             _ => {}
         }
         match self.status {
-            Some(429) => Kind::Throttled,
-            Some(401 | 403) => Kind::Authentication,
-            Some(408 | 424 | 500..=599) => Kind::Overloaded,
-            Some(400..=499) => Kind::InvalidRequest,
-            Some(_) => Kind::Protocol,
-            // An error without a code in the middle of a stream: the answer broke off.
-            None => Kind::Transport,
+            // The model behind Bedrock failed.
+            Some(424) => RefusalKind::Overloaded,
+            status => RefusalKind::of_status(status),
         }
     }
 
-    fn advice(&self, kind: Kind) -> Option<&'static str> {
+    fn advice(&self, kind: RefusalKind) -> Option<&'static str> {
         let code = self.code.as_deref().unwrap_or_default();
         if code == "ModelStreamErrorException" {
             return Some("the model broke off its answer: ask again");
@@ -209,20 +192,9 @@ impl Refusal {
                 );
             }
         }
-        (kind == Kind::Authentication)
+        (kind == RefusalKind::Authentication)
             .then_some("check the credentials (environment, profile, or `api_key`), what they may do, and the region")
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Throttled,
-    Overloaded,
-    Transport,
-    ContextOverflow,
-    Authentication,
-    InvalidRequest,
-    Protocol,
 }
 
 /// What Bedrock's models say of a conversation that is too long for them. There is no code for it.
@@ -246,16 +218,6 @@ fn capitalised(code: &str) -> String {
     let code = plain_code(code);
     let mut letters = code.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
-}
-
-/// Seconds, or a date.
-fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// How long the SDK was told to wait.
@@ -388,18 +350,6 @@ mod tests {
         assert!(error.details().body().unwrap().contains("identifier is invalid"));
         assert_eq!(error.details().code(), Some("ValidationException"));
         assert_eq!(error.details().status(), Some(400));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(parse_retry_after("7", now), Some(Duration::from_secs(7)));
-        assert_eq!(parse_retry_after("0.5", now), Some(Duration::from_millis(500)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(Duration::from_secs(10)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
-        for bad in ["soon", "-1", "NaN", "inf"] {
-            assert_eq!(parse_retry_after(bad, now), None, "{bad}");
-        }
     }
 
     #[test]
