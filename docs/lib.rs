@@ -16,10 +16,12 @@ pages! {
     quickstart: "quickstart.md",
     tools: "tools.md",
     event_loop: "loop.md",
+    conversation: "conversation.md",
     models: "models.md",
     models_bedrock: "models/bedrock.md",
     models_openai: "models/openai.md",
     models_offline: "models/offline.md",
+    sessions: "sessions.md",
     errors: "errors.md",
 }
 
