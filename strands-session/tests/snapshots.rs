@@ -374,6 +374,7 @@ async fn what_is_no_snapshot_is_reported_and_left_alone() {
         &whole.replace("\"schema_version\":\"1.0\"", "\"schema_version\":\"2.0\""),
         &whole.replace("\"scope\":\"agent\"", "\"scope\":\"multiAgent\""),
         &whole.replace("\"role\":\"user\"", "\"role\":\"nobody\""),
+        &whole.replace("\"removed_message_count\":0", "\"removed_message_count\":18446744073709551615"),
     ] {
         fs::write(latest_file(&folder), wrong).unwrap();
         for refused in [

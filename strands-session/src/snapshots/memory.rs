@@ -24,6 +24,10 @@ const KEPT_MESSAGES: &str = "kept_messages";
 const SUMMARY: &str = "summary_message";
 const SUMMARY_BEFORE: &str = "summary_before";
 
+/// More messages than any conversation has: numbers behind it would run out.
+const MAX_REMOVED: u64 = u64::MAX / 2;
+const EXPECTED: &str = "a snapshot of an agent, version 1.0";
+
 /// An agent's whole memory. The summary of a conversation manager is in its state, and among the messages only where
 /// the snapshot is written: an agent brings it back itself.
 #[derive(Clone, Debug)]
@@ -151,8 +155,7 @@ impl Memory {
     /// Which messages of the whole conversation are still there, by the conversation manager's state.
     fn range(&self) -> MessageRange {
         let state = self.snapshot.data.conversation_manager_state.as_ref();
-        let number = |name: &str| state.and_then(|state| state.get(name)?.as_u64());
-        let from = number(REMOVED_MESSAGES).unwrap_or(0);
+        let from = state.map_or(0, removed);
         let also = state.and_then(|state| state.get(KEPT_MESSAGES)?.as_array()).into_iter().flatten();
         MessageRange::new(from, also.filter_map(Value::as_u64).filter(|number| *number < from).collect())
     }
@@ -167,6 +170,10 @@ impl Memory {
 /// The snapshot in a document.
 pub(super) fn snapshot(place: &str, bytes: &[u8]) -> Result<Snapshot, SessionError> {
     let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| corrupt(place, EXPECTED, error))?;
+    let removed = snapshot.data.conversation_manager_state.as_ref().map_or(0, removed);
+    if removed > MAX_REMOVED {
+        return Err(corrupt(place, EXPECTED, format!("{removed} messages can't have been removed")));
+    }
     if snapshot.scope == SCOPE && snapshot.schema_version == VERSION {
         return Ok(snapshot);
     }
@@ -174,8 +181,6 @@ pub(super) fn snapshot(place: &str, bytes: &[u8]) -> Result<Snapshot, SessionErr
     let found = format!("it is of scope `{}`, version {}", shown(&snapshot.scope), shown(&snapshot.schema_version));
     Err(corrupt(place, EXPECTED, found))
 }
-
-const EXPECTED: &str = "a snapshot of an agent, version 1.0";
 
 /// What is in a document, in a few words, for an error about it: never its content.
 pub(super) fn summary(bytes: &[u8]) -> String {
@@ -196,6 +201,10 @@ pub(super) fn summary(bytes: &[u8]) -> String {
         Ok(outline) => format!("one with {} messages", outline.data.messages.len()),
         Err(_) => format!("{} bytes that are no snapshot", bytes.len()),
     }
+}
+
+fn removed(state: &Map<String, Value>) -> u64 {
+    state.get(REMOVED_MESSAGES).and_then(Value::as_u64).unwrap_or(0)
 }
 
 fn summary_in(state: &Map<String, Value>) -> Option<Message> {

@@ -62,7 +62,8 @@ pub enum SaveOn {
     #[default]
     Message,
     /// When an invocation ends, and when the newest message is replaced: a crash in between loses what the invocation
-    /// has said and what its tools have answered, though the tools have done their work.
+    /// has said and what its tools have answered, though the tools have done their work. That another worker was faster
+    /// shows only at the end, too.
     Invocation,
 }
 
