@@ -67,7 +67,7 @@ async fn options_of_chat_completions() {
     assert!(request.header("user-agent").unwrap().starts_with("strands-rs/"));
     let mut body = request.json();
     let body = body.as_object_mut().unwrap();
-    assert_eq!(body.keys().last().unwrap(), "messages", "what changes comes last");
+    assert_eq!(body.keys().next_back().unwrap(), "messages", "what changes comes last");
     body.shift_remove("messages");
     body.shift_remove("tools");
     assert_eq!(

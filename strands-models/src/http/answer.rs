@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use sse_stream::Sse;
-use strands_core::model::{ModelError, ModelStream, StreamEvent};
+use strands_core::model::{ModelError, ModelStream, RefusalKind, StreamEvent};
 use tokio::time::{Sleep, sleep};
 
 use super::body::Body;
 use super::error::CallContext;
-use super::refusal::{Kind, Refusal};
+use super::refusal::Refusal;
 use super::sse::EventStream;
 
 /// How long the end of a response is waited for once the answer is whole. A connection whose response has ended can
@@ -30,13 +30,16 @@ pub(crate) trait AnswerReader: Send + Unpin + 'static {
 
     /// True once everything was said.
     fn is_complete(&self) -> bool;
+
+    /// Takes in an answer that came in one piece.
+    fn whole(self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
 }
 
 /// Why an answer can't be read on.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// The provider has broken off, and says why.
-    Refused(Box<(Refusal, Kind)>),
+    Refused(Box<(Refusal, RefusalKind)>),
     Failed(ModelError),
 }
 
@@ -46,14 +49,14 @@ impl From<ModelError> for ReadError {
     }
 }
 
-impl From<(Refusal, Kind)> for ReadError {
-    fn from(refused: (Refusal, Kind)) -> Self {
+impl From<(Refusal, RefusalKind)> for ReadError {
+    fn from(refused: (Refusal, RefusalKind)) -> Self {
         Self::Refused(Box::new(refused))
     }
 }
 
 impl ReadError {
-    pub(crate) fn into_error(self, context: &CallContext, request_id: Option<&str>) -> ModelError {
+    pub(super) fn into_error(self, context: &CallContext, request_id: Option<&str>) -> ModelError {
         match self {
             Self::Failed(error) => error,
             Self::Refused(refused) => {
@@ -65,8 +68,8 @@ impl ReadError {
     }
 }
 
-/// The events of an answer, whether it comes as a stream or, from servers that do not stream, in one piece.
-pub(crate) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize) -> ModelStream {
+/// The events of an answer that is streamed.
+pub(super) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize) -> ModelStream {
     Box::pin(AnswerStream {
         context: body.context().clone(),
         request_id: body.request_id().map(str::to_owned),

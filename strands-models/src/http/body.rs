@@ -13,7 +13,7 @@ use super::client::Patience;
 use super::error::CallContext;
 
 /// The body of a response. The client gives it up when nothing comes for too long.
-pub(crate) struct Body {
+pub(super) struct Body {
     body: reqwest::Body,
     context: CallContext,
     patience: Patience,
@@ -39,7 +39,7 @@ impl Body {
     }
 
     /// A failure of what reads these bytes, as the caller gets it.
-    pub(crate) fn explain(&self, error: ReadError) -> ModelError {
+    pub(super) fn explain(&self, error: ReadError) -> ModelError {
         error.into_error(&self.context, self.request_id())
     }
 
@@ -60,7 +60,7 @@ impl Body {
     }
 
     /// All of it, if it is no longer than `limit` bytes.
-    pub(crate) async fn read(&mut self, limit: usize) -> Result<Vec<u8>, ModelError> {
+    pub(super) async fn read(&mut self, limit: usize) -> Result<Vec<u8>, ModelError> {
         let mut whole = Vec::new();
         while let Some(bytes) = poll_fn(|context| self.poll_bytes(context)).await {
             let bytes = bytes?;

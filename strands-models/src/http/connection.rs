@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
-use strands_core::model::ModelError;
+use strands_core::model::{ModelError, RefusalKind};
 
 use super::body::Body;
 use super::client::{self, Patience};
@@ -115,10 +115,10 @@ pub(crate) struct Endpoint {
 }
 
 /// A response that is no refusal.
-pub(crate) struct Answer {
-    pub(crate) body: Body,
+pub(super) struct Answer {
+    pub(super) body: Body,
     /// True for one JSON document, whatever was asked for.
-    pub(crate) is_document: bool,
+    pub(super) is_document: bool,
 }
 
 impl Endpoint {
@@ -133,10 +133,10 @@ impl Endpoint {
     /// Sends one request and waits for the head of its response.
     ///
     /// `sort` names the kind of a refusal.
-    pub(crate) async fn post(
+    pub(super) async fn post(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> super::Kind,
+        sort: impl FnOnce(&mut Refusal) -> RefusalKind,
     ) -> Result<Answer, ModelError> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers_mut().clone_from(&self.headers);

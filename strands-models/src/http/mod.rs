@@ -5,10 +5,12 @@ mod body;
 mod client;
 mod connection;
 mod error;
+mod exchange;
 mod refusal;
 mod sse;
 
-pub(crate) use answer::{AnswerReader, ReadError, answer_stream};
-pub(crate) use connection::{Connection, Endpoint};
+pub(crate) use answer::{AnswerReader, ReadError};
+pub(crate) use connection::Connection;
 pub use error::{ModelBuildError, ModelCallError};
-pub(crate) use refusal::{Kind, Refusal};
+pub(crate) use exchange::Exchange;
+pub(crate) use refusal::Refusal;

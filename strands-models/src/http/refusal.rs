@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
 use super::error::CallContext;
 
@@ -23,33 +23,6 @@ pub(crate) struct Refusal {
     pub(crate) advice: Option<&'static str>,
 }
 
-/// What the caller can do about a refusal: the taxonomy of [`ModelError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Throttled,
-    Overloaded,
-    Transport,
-    ContextOverflow,
-    Authentication,
-    InvalidRequest,
-    ContentFiltered,
-    Protocol,
-}
-
-impl Kind {
-    /// What a status means where nothing else is known. An error without one broke an answer off.
-    pub(crate) fn of_status(status: Option<u16>) -> Self {
-        match status {
-            Some(429) => Self::Throttled,
-            Some(401 | 403) => Self::Authentication,
-            Some(408 | 500..=599) => Self::Overloaded,
-            Some(400..=499) => Self::InvalidRequest,
-            Some(_) => Self::Protocol,
-            None => Self::Transport,
-        }
-    }
-}
-
 impl Refusal {
     /// From the head of a response.
     pub(super) fn from_head(status: u16, header: impl Fn(&str) -> Option<String>) -> Self {
@@ -65,9 +38,11 @@ impl Refusal {
     }
 
     /// As the error that tells the caller what to do.
-    pub(crate) fn into_error(self, kind: Kind, context: &CallContext) -> ModelError {
-        let advice = self.advice.or_else(|| {
-            (kind == Kind::Authentication).then_some("check the key, what it may do, and that it belongs to this host")
+    pub(crate) fn into_error(self, kind: RefusalKind, context: &CallContext) -> ModelError {
+        let advice = self.advice.or(match kind {
+            RefusalKind::Authentication => Some("check the key, what it may do, and that it belongs to this host"),
+            RefusalKind::Protocol => Some("check the base URL: another server seems to answer there"),
+            _ => None,
         });
         let mut details = ErrorDetails::new().with_source(context.error(advice, None));
         if let Some(status) = self.status {
@@ -82,49 +57,13 @@ impl Refusal {
         if !self.body.is_empty() {
             details = details.with_body(self.body);
         }
-        let details = details.boxed();
-        let retry_after = self.retry_after;
-        match kind {
-            Kind::Throttled => ModelError::Throttled { retry_after, details },
-            Kind::Overloaded => ModelError::Overloaded { retry_after, details },
-            Kind::Transport => ModelError::Transport { details },
-            Kind::ContextOverflow => ModelError::ContextOverflow { details },
-            Kind::Authentication => ModelError::Authentication { details },
-            Kind::InvalidRequest => ModelError::InvalidRequest { details },
-            Kind::ContentFiltered => ModelError::ContentFiltered { details },
-            Kind::Protocol => ModelError::Protocol {
-                what: "the response is neither an answer nor an error; check the base URL".to_owned(),
-                details,
-            },
-        }
+        kind.into_error(self.retry_after, details)
     }
-}
-
-/// Seconds, or a date.
-fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        assert_eq!(parse_retry_after("7", now), Some(Duration::from_secs(7)));
-        assert_eq!(parse_retry_after("0.5", now), Some(Duration::from_millis(500)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:47 GMT", now), Some(Duration::from_secs(10)));
-        assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
-        for bad in ["soon", "-1", "NaN", "inf"] {
-            assert_eq!(parse_retry_after(bad, now), None, "{bad}");
-        }
-    }
 
     #[test]
     fn milliseconds_are_more_exact_than_seconds() {

@@ -1,8 +1,9 @@
 //! Refusals of OpenAI, and of those who speak as it does, sorted by what the caller can do about them.
 
 use serde_json::Value;
+use strands_core::model::RefusalKind;
 
-use crate::http::{Kind, Refusal};
+use crate::http::Refusal;
 
 /// What servers say of a conversation that is too long for the model, in small letters. Only OpenAI has a code for it.
 const OVERFLOW: [&str; 9] = [
@@ -18,7 +19,7 @@ const OVERFLOW: [&str; 9] = [
 ];
 
 /// The kind of an error response.
-pub(super) fn sort(refusal: &mut Refusal) -> Kind {
+pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
     let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
     // Some wrap the error, some are the error, and some put it in a list.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
@@ -26,13 +27,13 @@ pub(super) fn sort(refusal: &mut Refusal) -> Kind {
 }
 
 /// The kind of an error object, from a response or out of a stream.
-pub(super) fn refused(error: &Value) -> (Refusal, Kind) {
+pub(super) fn refused(error: &Value) -> (Refusal, RefusalKind) {
     let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
     let kind = sort_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value) -> Kind {
+fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     // Gateways put the status of the server behind them where OpenAI has a word.
     let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
@@ -44,33 +45,33 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> Kind {
     let is = |name: &str| named.contains(&Some(name));
     if is("insufficient_quota") || is("billing_hard_limit_reached") {
         refusal.advice = Some("the account has no credit left: asking again does not help until there is some");
-        return Kind::InvalidRequest;
+        return RefusalKind::InvalidRequest;
     }
     if is("context_length_exceeded") || is("string_above_max_length") {
-        return Kind::ContextOverflow;
+        return RefusalKind::ContextOverflow;
     }
     if status == Some(429) || is("rate_limit_exceeded") || is("rate_limit_error") || is("too_many_requests") {
-        return Kind::Throttled;
+        return RefusalKind::Throttled;
     }
     if is("content_filter") || is("content_policy_violation") || is("invalid_prompt") && words.contains("policy") {
-        return Kind::ContentFiltered;
+        return RefusalKind::ContentFiltered;
     }
     if OVERFLOW.iter().any(|overflow| words.contains(overflow)) || words.contains("model maximum") {
-        return Kind::ContextOverflow;
+        return RefusalKind::ContextOverflow;
     }
     if is("invalid_api_key") || is("authentication_error") || is("permission_error") {
-        return Kind::Authentication;
+        return RefusalKind::Authentication;
     }
     if is("server_error") || is("internal_server_error") || is("overloaded_error") || is("service_unavailable") {
-        return Kind::Overloaded;
+        return RefusalKind::Overloaded;
     }
     if is("model_not_found") {
         refusal.advice = Some("the host does not know this model id, or the key may not use it");
     }
     if status.is_none() && (is("invalid_request_error") || is("invalid_prompt")) {
-        return Kind::InvalidRequest;
+        return RefusalKind::InvalidRequest;
     }
-    Kind::of_status(status)
+    RefusalKind::of_status(status)
 }
 
 #[cfg(test)]
@@ -79,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    fn kind(status: Option<u16>, body: &Value) -> (Kind, Option<String>) {
+    fn kind(status: Option<u16>, body: &Value) -> (RefusalKind, Option<String>) {
         let mut refusal = Refusal { status, body: body.to_string(), ..Refusal::default() };
         let kind = sort(&mut refusal);
         (kind, refusal.code)
@@ -88,24 +89,29 @@ mod tests {
     #[test]
     fn refusals_are_sorted_by_what_the_caller_can_do() {
         for (status, body, expected, code) in [
-            (429, json!({"error": {"code": "rate_limit_exceeded"}}), Kind::Throttled, "rate_limit_exceeded"),
-            (429, json!({"error": {"type": "insufficient_quota"}}), Kind::InvalidRequest, "insufficient_quota"),
-            (413, json!({"error": {"code": "rate_limit_exceeded"}}), Kind::Throttled, "rate_limit_exceeded"),
+            (429, json!({"error": {"code": "rate_limit_exceeded"}}), RefusalKind::Throttled, "rate_limit_exceeded"),
+            (429, json!({"error": {"type": "insufficient_quota"}}), RefusalKind::InvalidRequest, "insufficient_quota"),
+            (413, json!({"error": {"code": "rate_limit_exceeded"}}), RefusalKind::Throttled, "rate_limit_exceeded"),
             (
                 400,
                 json!({"error": {"code": "context_length_exceeded"}}),
-                Kind::ContextOverflow,
+                RefusalKind::ContextOverflow,
                 "context_length_exceeded",
             ),
-            (400, json!({"error": {"message": "This model's maximum context length is 8"}}), Kind::ContextOverflow, ""),
-            (400, json!([{"error": {"message": "bad"}}]), Kind::InvalidRequest, ""),
-            (400, json!({"error": {"code": "content_filter"}}), Kind::ContentFiltered, "content_filter"),
-            (401, json!({"error": {"code": "invalid_api_key"}}), Kind::Authentication, "invalid_api_key"),
-            (403, json!({}), Kind::Authentication, ""),
-            (404, json!({"error": {"code": "model_not_found"}}), Kind::InvalidRequest, "model_not_found"),
-            (500, json!({"error": {"type": "server_error"}}), Kind::Overloaded, "server_error"),
-            (502, json!("bad gateway"), Kind::Overloaded, ""),
-            (301, json!({}), Kind::Protocol, ""),
+            (
+                400,
+                json!({"error": {"message": "This model's maximum context length is 8"}}),
+                RefusalKind::ContextOverflow,
+                "",
+            ),
+            (400, json!([{"error": {"message": "bad"}}]), RefusalKind::InvalidRequest, ""),
+            (400, json!({"error": {"code": "content_filter"}}), RefusalKind::ContentFiltered, "content_filter"),
+            (401, json!({"error": {"code": "invalid_api_key"}}), RefusalKind::Authentication, "invalid_api_key"),
+            (403, json!({}), RefusalKind::Authentication, ""),
+            (404, json!({"error": {"code": "model_not_found"}}), RefusalKind::InvalidRequest, "model_not_found"),
+            (500, json!({"error": {"type": "server_error"}}), RefusalKind::Overloaded, "server_error"),
+            (502, json!("bad gateway"), RefusalKind::Overloaded, ""),
+            (301, json!({}), RefusalKind::Protocol, ""),
         ] {
             let (kind, named) = kind(Some(status), &body);
             assert_eq!(kind, expected, "{status} {body}");
@@ -116,12 +122,12 @@ mod tests {
     #[test]
     fn errors_in_a_stream_have_no_status_but_may_have_its_number() {
         for (error, expected) in [
-            (json!({"code": 502, "message": "upstream"}), Kind::Overloaded),
-            (json!({"code": 429, "message": "slow down"}), Kind::Throttled),
-            (json!({"type": "server_error"}), Kind::Overloaded),
-            (json!({"code": "invalid_prompt", "message": "bad"}), Kind::InvalidRequest),
-            (json!({"message": "what"}), Kind::Transport),
-            (json!("what"), Kind::Transport),
+            (json!({"code": 502, "message": "upstream"}), RefusalKind::Overloaded),
+            (json!({"code": 429, "message": "slow down"}), RefusalKind::Throttled),
+            (json!({"type": "server_error"}), RefusalKind::Overloaded),
+            (json!({"code": "invalid_prompt", "message": "bad"}), RefusalKind::InvalidRequest),
+            (json!({"message": "what"}), RefusalKind::Transport),
+            (json!("what"), RefusalKind::Transport),
         ] {
             assert_eq!(refused(&error).1, expected, "{error}");
         }

@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::http::{Connection, Endpoint, ModelBuildError};
+use super::known;
+use crate::http::{Connection, Exchange, ModelBuildError};
 
 /// The model of Strands for OpenAI, where none is named.
 const DEFAULT_MODEL: &str = "gpt-5.4";
@@ -79,7 +80,7 @@ impl Options {
         &self,
         path: &[&str],
         environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Endpoint, ModelBuildError> {
+    ) -> Result<Exchange, ModelBuildError> {
         if self.model_id.trim().is_empty() {
             return Err(ModelBuildError::EmptyModelId);
         }
@@ -116,7 +117,13 @@ impl Options {
                 connection.headers.push((header.to_owned(), told.clone().into()));
             }
         }
-        connection.open(&base_url, path, api_key.as_ref(), &self.model_id)
+        let endpoint = connection.open(&base_url, path, api_key.as_ref(), &self.model_id)?;
+        Ok(Exchange { endpoint, streaming: self.streaming, max_response_bytes: self.max_response_bytes })
+    }
+
+    /// How many tokens a request may have, as told or known.
+    pub(super) fn context_window(&self) -> Option<u64> {
+        self.context_window.or_else(|| known::context_window(&self.model_id))
     }
 }
 
@@ -257,7 +264,7 @@ pub(super) use shared_options;
 mod tests {
     use super::*;
 
-    fn open(options: &Options, known: &[(&str, &str)]) -> Result<Endpoint, ModelBuildError> {
+    fn open(options: &Options, known: &[(&str, &str)]) -> Result<Exchange, ModelBuildError> {
         options.open(&["responses"], |name| {
             known.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
@@ -275,7 +282,7 @@ mod tests {
     #[test]
     fn the_environment_names_another_server() {
         let known = [("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")];
-        assert_eq!(open(&Options::default(), &known).ok().unwrap().host(), "127.0.0.1");
+        assert_eq!(open(&Options::default(), &known).ok().unwrap().endpoint.host(), "127.0.0.1");
     }
 
     #[test]

@@ -6,7 +6,6 @@ use super::request::Settings;
 use super::thoughts::ReasoningReplay;
 use super::{Inner, OpenAiModel};
 use crate::http::ModelBuildError;
-use crate::openai::known;
 use crate::openai::options::{Options, check, shared_options};
 
 /// Tells an [`OpenAiModel`] what to be; [`OpenAiModel::builder`] makes one.
@@ -74,21 +73,15 @@ impl OpenAiModelBuilder {
     ///
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(self) -> Result<OpenAiModel, ModelBuildError> {
-        let endpoint = self.options.open(&["chat", "completions"], |name| std::env::var(name).ok())?;
+        let exchange = self.options.open(&["chat", "completions"], |name| std::env::var(name).ok())?;
         check("temperature", self.settings.temperature, 2.0, "from 0 to 2")?;
         check("top_p", self.settings.top_p, 1.0, "from 0 to 1")?;
+        let context_window = self.options.context_window();
         let settings = Settings {
-            replay: self.replay.unwrap_or_else(|| ReasoningReplay::of_host(endpoint.host())),
+            replay: self.replay.unwrap_or_else(|| ReasoningReplay::of_host(exchange.endpoint.host())),
             extra: self.options.extra,
             ..self.settings
         };
-        let inner = Inner {
-            context_window: self.options.context_window.or_else(|| known::context_window(&self.options.model_id)),
-            endpoint,
-            settings,
-            streaming: self.options.streaming,
-            max_response_bytes: self.options.max_response_bytes,
-        };
-        Ok(OpenAiModel { inner: Arc::new(inner) })
+        Ok(OpenAiModel { inner: Arc::new(Inner { exchange, settings, context_window }) })
     }
 }

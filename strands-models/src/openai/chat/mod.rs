@@ -8,12 +8,11 @@ mod thoughts;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::stream as streams;
 use strands_core::model::{Model, ModelError, ModelRequest, ModelStream};
 
 use self::request::{Body, Settings};
 use self::stream::ChatReader;
-use crate::http::{Endpoint, answer_stream};
+use crate::http::Exchange;
 
 pub use builder::OpenAiModelBuilder;
 pub use thoughts::ReasoningReplay;
@@ -37,11 +36,9 @@ pub struct OpenAiModel {
 }
 
 struct Inner {
-    endpoint: Endpoint,
+    exchange: Exchange,
     settings: Settings,
-    streaming: bool,
     context_window: Option<u64>,
-    max_response_bytes: usize,
 }
 
 impl OpenAiModel {
@@ -54,7 +51,7 @@ impl OpenAiModel {
 #[async_trait]
 impl Model for OpenAiModel {
     fn model_id(&self) -> &str {
-        self.inner.endpoint.model_id()
+        self.inner.exchange.endpoint.model_id()
     }
 
     fn context_window(&self) -> Option<u64> {
@@ -62,27 +59,15 @@ impl Model for OpenAiModel {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { endpoint, settings, streaming, max_response_bytes: limit, .. } = &*self.inner;
-        let body =
-            Body { model_id: endpoint.model_id(), settings, request: &request, streaming: *streaming }.write()?;
-        let mut answer = endpoint.post(body, super::error::sort).await?;
-        let reader = ChatReader::new(*limit);
-        // Some servers answer in one piece whatever they are asked for.
-        if *streaming && !answer.is_document {
-            return Ok(answer_stream(answer.body, reader, *limit));
-        }
-        let whole = answer.body.read(*limit).await?;
-        let events = reader.whole(&whole).map_err(|error| answer.body.explain(error))?;
-        Ok(Box::pin(streams::iter(events.into_iter().map(Ok))))
+        let Inner { exchange, settings, .. } = &*self.inner;
+        let model_id = exchange.endpoint.model_id();
+        let body = Body { model_id, settings, request: &request, streaming: exchange.streaming }.write()?;
+        exchange.ask(body, super::error::sort, ChatReader::new).await
     }
 }
 
 impl std::fmt::Debug for OpenAiModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenAiModel")
-            .field("model_id", &self.inner.endpoint.model_id())
-            .field("host", &self.inner.endpoint.host())
-            .field("streaming", &self.inner.streaming)
-            .finish_non_exhaustive()
+        self.inner.exchange.describe(f.debug_struct("OpenAiModel"))
     }
 }

@@ -8,10 +8,12 @@ use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Map, Value};
 use sse_stream::Sse;
 use strands_core::message::Citation;
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::model::{
+    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+};
 
 use super::thoughts::Details;
-use crate::http::{AnswerReader, Kind, ReadError, Refusal};
+use crate::http::{AnswerReader, ReadError, Refusal};
 use crate::openai::error::refused;
 use crate::openai::usage::last_events;
 
@@ -143,14 +145,6 @@ impl ChatReader {
             bytes: 0,
             limit,
         }
-    }
-
-    /// The events of an answer that came in one piece.
-    pub(super) fn whole(mut self, body: &[u8]) -> Result<VecDeque<StreamEvent>, ReadError> {
-        let mut out = VecDeque::new();
-        self.chunk(body, &mut out)?;
-        self.finish(&mut out)?;
-        Ok(out)
     }
 
     fn chunk(&mut self, json: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -358,8 +352,8 @@ impl ChatReader {
 }
 
 /// A finish reason that says that the server could not go on.
-fn broken_off(finish_reason: String) -> (Refusal, Kind) {
-    let kind = if finish_reason == "error" { Kind::Transport } else { Kind::Overloaded };
+fn broken_off(finish_reason: String) -> (Refusal, RefusalKind) {
+    let kind = if finish_reason == "error" { RefusalKind::Transport } else { RefusalKind::Overloaded };
     (Refusal { code: Some(finish_reason), ..Refusal::default() }, kind)
 }
 
@@ -388,5 +382,10 @@ impl AnswerReader for ChatReader {
 
     fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.chunk(document, out)?;
+        self.finish(out)
     }
 }

@@ -89,25 +89,19 @@ impl OpenAiResponsesModelBuilder {
     ///
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(self) -> Result<OpenAiResponsesModel, ModelBuildError> {
-        let endpoint = self.options.open(&["responses"], |name| std::env::var(name).ok())?;
+        let exchange = self.options.open(&["responses"], |name| std::env::var(name).ok())?;
         check("temperature", self.settings.temperature, 2.0, "from 0 to 2")?;
         check("top_p", self.settings.top_p, 1.0, "from 0 to 1")?;
         let thinks = || {
             let asked = self.settings.reasoning_effort.is_some() || self.settings.reasoning_summary.is_some();
             asked || known::thinks(&self.options.model_id)
         };
+        let context_window = self.options.context_window();
         let settings = Settings {
             encrypted_reasoning: self.encrypted_reasoning.unwrap_or_else(thinks),
             extra: self.options.extra,
             ..self.settings
         };
-        let inner = Inner {
-            context_window: self.options.context_window.or_else(|| known::context_window(&self.options.model_id)),
-            endpoint,
-            settings,
-            streaming: self.options.streaming,
-            max_response_bytes: self.options.max_response_bytes,
-        };
-        Ok(OpenAiResponsesModel { inner: Arc::new(inner) })
+        Ok(OpenAiResponsesModel { inner: Arc::new(Inner { exchange, settings, context_window }) })
     }
 }

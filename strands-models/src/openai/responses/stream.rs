@@ -105,18 +105,6 @@ impl ResponsesReader {
         }
     }
 
-    /// The events of an answer that came in one piece.
-    pub(super) fn whole(mut self, body: &[u8]) -> Result<VecDeque<StreamEvent>, ReadError> {
-        let mut out = VecDeque::new();
-        let mut response: Response = parse(body)?;
-        self.begin(&mut out);
-        for (at, item) in std::mem::take(&mut response.output).into_iter().enumerate() {
-            self.item_done(at, &item, &mut out)?;
-        }
-        self.finish(response, &mut out)?;
-        Ok(out)
-    }
-
     fn event(&mut self, kind: &str, data: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         match kind {
             "response.output_text.delta" => self.text(parse(data)?, out),
@@ -399,5 +387,14 @@ impl AnswerReader for ResponsesReader {
 
     fn is_complete(&self) -> bool {
         self.complete
+    }
+
+    fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let mut response: Response = parse(document)?;
+        self.begin(out);
+        for (at, item) in std::mem::take(&mut response.output).into_iter().enumerate() {
+            self.item_done(at, &item, out)?;
+        }
+        self.finish(response, out)
     }
 }
