@@ -389,3 +389,70 @@ impl AnswerReader for ChatReader {
         self.finish(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use strands_core::model::TurnBuilder;
+
+    use super::*;
+
+    fn delta() -> impl Strategy<Value = Value> {
+        let words = "[a-z ü]{0,4}";
+        let id = || prop::option::of("[ab]?");
+        prop_oneof![
+            words.prop_map(|text| json!({"content": text})),
+            words.prop_map(|text| json!({"reasoning": text, "content": ""})),
+            words.prop_map(|text| json!({"refusal": text})),
+            (0..3_u8, words).prop_map(|(at, text)| json!({"reasoning_details": [{"index": at, "type": "t", "text": text}]})),
+            (prop::option::of(0..3_usize), id(), id(), prop::option::of(words)).prop_map(|(index, id, name, arguments)| {
+                json!({"tool_calls": [{"index": index, "id": id, "function": {"name": name, "arguments": arguments}}]})
+            }),
+            Just(json!({"tool_calls": [{}], "reasoning_details": [], "role": "assistant"})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_makes_an_answer(deltas in prop::collection::vec(delta(), 0..12)) {
+            let mut reader = ChatReader::new(1 << 20);
+            let mut out = VecDeque::new();
+            for delta in &deltas {
+                let chunk = json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
+                reader.read(&Sse::default().data(chunk), &mut out).unwrap();
+            }
+            let last = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string();
+            reader.read(&Sse::default().data(last), &mut out).unwrap();
+            reader.read(&Sse::default().data("[DONE]"), &mut out).unwrap();
+            prop_assert!(reader.is_complete());
+
+            let mut turn = TurnBuilder::new(usize::MAX);
+            let (mut begun, mut ended) = (Vec::new(), Vec::new());
+            for event in &out {
+                turn.push(event).unwrap();
+                match event {
+                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
+                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
+                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
+                        begun.push(*at);
+                    }
+                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
+                    _ => {}
+                }
+            }
+            begun.sort_unstable();
+            begun.dedup();
+            ended.sort_unstable();
+            prop_assert_eq!(begun, ended, "each block ends once");
+            turn.finish().unwrap();
+        }
+
+        #[test]
+        fn no_bytes_panic(data in ".{0,64}") {
+            let mut out = VecDeque::new();
+            let _ = ChatReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = ChatReader::new(64).whole(data.as_bytes(), &mut out);
+        }
+    }
+}

@@ -398,3 +398,74 @@ impl AnswerReader for ResponsesReader {
         self.finish(response, out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use strands_core::model::TurnBuilder;
+
+    use super::*;
+
+    fn event() -> impl Strategy<Value = Value> {
+        let words = "[a-z ü]{0,4}";
+        let kind = prop::sample::select(vec![
+            "response.output_text.delta",
+            "response.refusal.delta",
+            "response.reasoning_summary_text.delta",
+            "response.function_call_arguments.delta",
+            "response.something.new",
+        ]);
+        let item = prop_oneof![
+            words.prop_map(|text| json!({"type": "function_call", "call_id": text, "name": "f", "arguments": "{}"})),
+            words.prop_map(|text| json!({"type": "reasoning", "summary": [{"text": text}], "encrypted_content": "x"})),
+            words.prop_map(|text| json!({"type": "message", "content": [{"text": text}, {"refusal": text}]})),
+            Just(json!({"type": "web_search_call"})),
+            Just(json!(null)),
+        ];
+        let whole = prop::sample::select(vec!["response.output_item.added", "response.output_item.done"]);
+        prop_oneof![
+            (kind, 0..3_usize, 0..2_usize, words).prop_map(|(kind, at, part, delta)| {
+                json!({"type": kind, "output_index": at, "content_index": part, "delta": delta})
+            }),
+            (whole, 0..3_usize, item)
+                .prop_map(|(kind, at, item)| json!({"type": kind, "output_index": at, "item": item})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_makes_an_answer(events in prop::collection::vec(event(), 0..12)) {
+            let mut reader = ResponsesReader::new(1 << 20);
+            let mut out = VecDeque::new();
+            for event in &events {
+                reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+            }
+            let last = json!({"type": "response.completed", "response": {"status": "completed"}}).to_string();
+            reader.read(&Sse::default().data(last), &mut out).unwrap();
+            prop_assert!(reader.is_complete());
+
+            let mut turn = TurnBuilder::new(usize::MAX);
+            let mut ended = Vec::new();
+            for event in &out {
+                turn.push(event).unwrap();
+                match event {
+                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
+                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
+                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
+                    }
+                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
+                    _ => {}
+                }
+            }
+            turn.finish().unwrap();
+        }
+
+        #[test]
+        fn no_bytes_panic(data in ".{0,64}") {
+            let mut out = VecDeque::new();
+            let _ = ResponsesReader::new(64).read(&Sse::default().event("error").data(data.clone()), &mut out);
+            let _ = ResponsesReader::new(64).whole(data.as_bytes(), &mut out);
+        }
+    }
+}
