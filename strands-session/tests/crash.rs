@@ -36,6 +36,7 @@ async fn worker() {
     match orders["task"].as_str() {
         Some("turns") => take_turns(&store, &text("session")).await,
         Some("race") => race(&store, &text("name"), orders["milliseconds"].as_u64().unwrap()).await,
+        Some("count") => count(&store, orders["milliseconds"].as_u64().unwrap()).await,
         other => panic!("no such task: {other:?}"),
     }
 }
@@ -255,9 +256,57 @@ async fn eight_writers_overwrite_nothing_on_s3() {
     race_is_won_by_one_for_each_message(&unused_place(&server.url())).await;
 }
 
+/// Adds one to a number in the agent's record, again and again, each time to the number that is there.
+async fn count(store: &SessionStore, milliseconds: u64) {
+    let until = Instant::now() + Duration::from_millis(milliseconds);
+    let mut counted = 0;
+    while Instant::now() < until {
+        let mut opened = open(store, "race", "main").await;
+        let mut record = opened.record.unwrap();
+        let number = record.state.get("number").and_then(Value::as_u64).unwrap_or(0);
+        record.state.insert("number".to_owned(), json!(number + 1));
+        match opened.session.save(&record).await {
+            Ok(()) => counted += 1,
+            Err(error) => assert!(error.is_conflict(), "{}", support::chain(&error)),
+        }
+    }
+    acknowledge(&counted.to_string());
+}
+
+/// A record is read and written again by one worker at a time, or the number would be smaller than their sum.
+async fn no_change_of_a_record_is_lost(place_name: &str) {
+    let store = place(place_name).await;
+    open(&store, "race", "main").await.session.save(&AgentRecord::new("main")).await.unwrap();
+    let orders = json!({"task": "count", "place": place_name, "milliseconds": if thoroughly() { 5_000 } else { 700 }});
+    let mut children: Vec<Child> = (0..RACERS).map(|_| start(&orders)).collect();
+    let mut sum = 0;
+    for child in &mut children {
+        let said = acknowledgements(child);
+        let said = tokio::task::spawn_blocking(move || said.collect::<Vec<String>>()).await.unwrap();
+        sum += said.iter().map(|counted| counted.parse::<u64>().unwrap()).sum::<u64>();
+        assert!(child.wait().unwrap().success());
+    }
+    let record = open(&store, "race", "main").await.record.unwrap();
+    assert!(sum > 0);
+    assert_eq!(record.state["number"], json!(sum));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_writers_lose_no_change_on_files() {
+    let folder = tempfile::tempdir().unwrap();
+    no_change_of_a_record_is_lost(folder.path().to_str().unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_writers_lose_no_change_on_s3() {
+    let server = S3Server::start("bucket").await;
+    no_change_of_a_record_is_lost(&unused_place(&server.url())).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_on_a_server_of_somebody_else() {
     let Some(url) = foreign_s3() else { return };
     is_killed_and_loses_nothing(&unused_place(&url), if thoroughly() { 100 } else { 25 }).await;
     race_is_won_by_one_for_each_message(&unused_place(&url)).await;
+    no_change_of_a_record_is_lost(&unused_place(&url)).await;
 }
