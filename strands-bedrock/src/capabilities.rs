@@ -23,7 +23,12 @@ impl ReasoningReplay {
         let Some(words) = &reasoning.reasoning_text else {
             return self != Self::Nothing && reasoning.redacted_content.is_some();
         };
-        let signed = words.signature.as_deref().is_some_and(|s| !s.is_empty());
+        let signature = words.signature.as_deref().unwrap_or_default();
+        // Bedrock's signatures are no JSON; one that is comes from another provider, whose thoughts mean nothing here.
+        if signature.starts_with('{') {
+            return false;
+        }
+        let signed = !signature.is_empty();
         match self {
             Self::All => true,
             Self::Signed => signed,
@@ -228,6 +233,8 @@ mod tests {
         let signed = ReasoningContent::text("hm", Some("sig".to_owned()));
         let unsigned = ReasoningContent::text("hm", None);
         let redacted = ReasoningContent::redacted(vec![1]);
+        let foreign = ReasoningContent::text("hm", Some(r#"{"reasoning_item":{}}"#.to_owned()));
+        assert!(!of("us.anthropic.claude-opus-5").reasoning.accepts(&foreign));
         let takes = |id: &str| [&signed, &unsigned, &redacted].map(|r| of(id).reasoning.accepts(r));
         assert_eq!(takes("us.anthropic.claude-opus-5"), [true, false, true]);
         assert_eq!(takes("us.amazon.nova-pro-v1:0"), [false, false, true]);

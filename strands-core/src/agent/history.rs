@@ -74,7 +74,7 @@ impl History {
 
     /// The messages of a session that this range names, which [`repair`](Self::repair) makes whole.
     pub(crate) fn restore_saved(range: &MessageRange, mut messages: Vec<Arc<Message>>) -> Self {
-        let next_number = range.from + messages.len().saturating_sub(range.also.len()) as u64;
+        let next_number = range.from.saturating_add(messages.len().saturating_sub(range.also.len()) as u64);
         for (number, message) in range.also.iter().copied().chain(range.from..).zip(&mut messages) {
             Arc::make_mut(message).place = Place::numbered(number);
         }
@@ -112,7 +112,7 @@ impl History {
         let first = self.messages.len() - new;
         for message in self.messages.iter_mut().skip(first) {
             Arc::make_mut(message).place = Place::numbered(self.next_number);
-            self.next_number += 1;
+            self.next_number = self.next_number.saturating_add(1);
         }
     }
 
@@ -124,7 +124,7 @@ impl History {
     fn numbers_kept(&self) -> MessageRange {
         let mut from = self.next_number;
         let mut numbers = self.messages.iter().rev().filter_map(|message| message.numbers()).peekable();
-        while let Some((first, _)) = numbers.next_if(|(_, last)| last + 1 == from) {
+        while let Some((first, _)) = numbers.next_if(|(_, last)| last.checked_add(1) == Some(from)) {
             from = first;
         }
         let mut also: Vec<u64> = numbers.flat_map(|(first, last)| (first..=last).rev()).collect();
@@ -163,7 +163,7 @@ impl History {
     pub(crate) fn saved(&mut self, written: &Unsaved) {
         match written {
             Unsaved::Changed(_) => self.last_changed = false,
-            Unsaved::Next(message) => self.saved_to = message.number().map_or(self.saved_to, |number| number + 1),
+            Unsaved::Next(message) => self.saved_to = message.number().map_or(self.saved_to, |number| number.saturating_add(1)),
         }
         if !self.said.is_empty() {
             // The newest may change again.
