@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::message::{Message, MessageMetadata};
+use crate::message::{ContentBlock, Message, MessageMetadata, Role};
 
 /// Strands' name of the flag in a message's `metadata.custom`.
 const PINNED: &str = "pinned";
@@ -54,6 +54,17 @@ pub(super) fn pinned(messages: &[Arc<Message>], first: u64) -> Vec<bool> {
     messages.iter().enumerate().map(pinned).collect()
 }
 
+/// The places of what the user said last: a prompt, or results that a prompt has joined, with their calls.
+pub(super) fn newest_words(messages: &[Arc<Message>]) -> std::ops::Range<usize> {
+    let said = |message: &Arc<Message>| {
+        let words = message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)));
+        message.role == Role::User && message.number().is_some() && words
+    };
+    let Some(at) = messages.iter().rposition(said) else { return 0..0 };
+    let with_results = messages.get(at).is_some_and(|message| message.tool_results().next().is_some());
+    at.saturating_sub(usize::from(with_results))..at + 1
+}
+
 /// True when one message has a result of the other's tool calls.
 fn answers(result: &Message, call: &Message) -> bool {
     result.tool_results().any(|result| call.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))
@@ -64,7 +75,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::message::{Role, ToolResult, ToolResultStatus, ToolUse};
+    use crate::message::{ToolResult, ToolResultStatus, ToolUse};
 
     #[test]
     fn both_halves_of_a_pinned_tool_call_are_pinned() {

@@ -181,10 +181,12 @@ fn going(conversation: &Conversation<'_>, pins: &[bool], keep: usize) -> Vec<boo
     let gone = goes.iter().filter(|goes| **goes).count();
     let mut surplus = surplus.saturating_sub(gone);
     let mut at = prompt + 1;
+    let words = pins::newest_words(messages);
+    let stays = |at: usize| pinned(at) || words.contains(&at);
     // The newest message stays, and a call in front of it.
     while surplus > 0 && at + 2 < messages.len() {
         let role = |at: usize| messages.get(at).map(|message| message.role);
-        if role(at) == Some(Role::Assistant) && role(at + 1) == Some(Role::User) && !pinned(at) && !pinned(at + 1) {
+        if role(at) == Some(Role::Assistant) && role(at + 1) == Some(Role::User) && !stays(at) && !stays(at + 1) {
             goes.iter_mut().skip(at).take(2).for_each(|goes| *goes = true);
             surplus = surplus.saturating_sub(2);
             at += 1;

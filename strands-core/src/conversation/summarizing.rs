@@ -174,9 +174,9 @@ impl SummarizingConversationManager {
         let last = messages.len().checked_sub(preserve.max(1))?;
         let mut stays = self.pins(conversation);
         // What the user wants now is known best from the user's own words.
-        if let Some(prompt) = messages.iter().rposition(|message| is_prompt(message)).and_then(|at| stays.get_mut(at)) {
-            *prompt = true;
-        }
+        let newest = pins::newest_words(messages);
+        stays.iter_mut().skip(newest.start).take(newest.len()).for_each(|stays| *stays = true);
+        let summary = previous(conversation).and_then(|id| messages.iter().position(|message| is(message, id)));
         let loose = |at: &usize| !stays.get(*at).copied().unwrap_or(false);
         let share = usize::try_from(share_of(messages.len() as u64, self.ratio)).unwrap_or(last);
         let mut freed = 0;
@@ -185,10 +185,13 @@ impl SummarizingConversationManager {
             freed <= excess
         });
         let wanted = share.max(frees_enough.count() + usize::from(excess > 0)).max(1);
-        // Before an answer, what is left goes on behind the summary, and no call has lost its result.
+        // Before an answer, what is left goes on behind the summary, and no call has lost its result. A summary of what
+        // was before is part of it.
         let ends = |end: &usize| {
             let begins_with_an_answer = messages.get(*end).is_some_and(|message| message.role == Role::Assistant);
-            begins_with_an_answer && (0..*end).filter(loose).any(|at| conversation.number(at).is_some())
+            begins_with_an_answer
+                && summary.is_none_or(|summary| summary < *end)
+                && (0..*end).filter(loose).any(|at| conversation.number(at).is_some())
         };
         let end = (wanted..=last).find(ends).or_else(|| (1..wanted.min(last + 1)).rev().find(ends))?;
         Some(Part { end, goes: (0..end).filter(loose).collect() })
@@ -198,8 +201,8 @@ impl SummarizingConversationManager {
     async fn summarize(&self, conversation: &mut Conversation<'_>, part: &Part) -> Result<Reduction, SummaryError> {
         let messages: Vec<Arc<Message>> =
             part.goes.iter().filter_map(|at| conversation.messages().get(*at).map(Arc::clone)).collect();
-        let previous = conversation.remembered(SUMMARY).and_then(tracking_id);
-        let of_before = |message: &Arc<Message>| message.tracking_id.as_deref().is_some_and(|id| previous == Some(id));
+        let previous = previous(conversation);
+        let of_before = |message: &Arc<Message>| previous.is_some_and(|id| is(message, id));
         let (before, said): (Vec<_>, Vec<_>) = messages.iter().cloned().partition(of_before);
         let summary = self.summary_of(conversation, &before, &said).await?;
 
@@ -265,8 +268,13 @@ fn request(before: &[Arc<Message>], said: &[Arc<Message>], short: bool) -> Strin
     request + &format!("<conversation>\n{}\n</conversation>\n\n{REQUEST}", transcript(said, short))
 }
 
-fn is_prompt(message: &Message) -> bool {
-    message.role == Role::User && message.number().is_some() && message.tool_results().next().is_none()
+/// The id of the summary that there is.
+fn previous<'a>(conversation: &'a Conversation<'_>) -> Option<&'a str> {
+    conversation.remembered(SUMMARY).and_then(tracking_id)
+}
+
+fn is(message: &Message, id: &str) -> bool {
+    message.tracking_id.as_deref() == Some(id)
 }
 
 fn tracking_id(message: &Value) -> Option<&str> {

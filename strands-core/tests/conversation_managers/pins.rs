@@ -90,3 +90,48 @@ async fn a_snapshot_brings_the_same_messages_back() {
         assert!(texts(other.messages()).contains(&LEFT_OUT.to_owned()));
     }
 }
+
+#[tokio::test]
+async fn a_request_that_joined_results_outlives_the_tools_that_it_takes() {
+    for summarizing in [false, true] {
+        let (model, store) = (Planned::taking(100_000), Store::default());
+        let build = || {
+            let builder = model.agent().session_manager(store.clone());
+            match summarizing {
+                true => builder
+                    .conversation_manager(SummarizingConversationManager::new().summary_ratio(0.8).preserve_recent(2)),
+                false => builder.conversation_manager(SlidingWindowConversationManager::new(4).per_turn(1)),
+            }
+            .build()
+        };
+        let mut agent = build().await.unwrap();
+        model.plans([Step::Call(1, Answer::Text(5)), Step::Fail]);
+        agent.prompt("look").await.unwrap_err();
+        let calls = (0..9).map(|_| Step::Call(1, Answer::Text(90)));
+        let refuses = summarizing.then_some(Step::Refuse);
+        model.plans(calls.chain(refuses).chain([say("done")]));
+        agent.prompt("rather look there").await.unwrap();
+        let last = model.asked().pop().unwrap().messages;
+        assert!(last.len() < 12 && texts(&last).contains(&"rather look there".to_owned()), "{:?}", texts(&last));
+        assert_eq!(build().await.unwrap().messages(), agent.messages());
+    }
+}
+
+#[tokio::test]
+async fn a_summary_behind_pins_is_merged_into_the_next_one() {
+    let (model, store) = (Planned::taking(100_000), Store::default());
+    let manager = SummarizingConversationManager::new().summary_ratio(0.1).preserve_recent(2);
+    let build = || model.agent().conversation_manager(manager.clone()).session_manager(store.clone()).build();
+    let mut agent = build().await.unwrap();
+    let calls = || (0..3).map(|_| Step::Call(1, Answer::Text(400)));
+    model.plans(calls().chain([Step::Refuse, say("seen")]));
+    agent.prompt("look around, for as long as it takes to find the way out of here").await.unwrap();
+    for n in 0..3 {
+        // The prompt of the summarized run is no longer the newest, and stands in front of its summary.
+        model.plans([Step::Refuse, say(&format!("a{n} {}", "and so on ".repeat(30)))]);
+        agent.prompt(format!("q{n} {}", "and so on ".repeat(30))).await.unwrap();
+        let summaries = texts(agent.messages()).iter().filter(|text| text.starts_with("summary of")).count();
+        assert_eq!(summaries, 1, "{:?}", texts(agent.messages()));
+        assert_eq!(build().await.unwrap().messages(), agent.messages());
+    }
+}

@@ -171,7 +171,7 @@ async fn same_everywhere(manager: &Manager, turns: &[Turn]) -> Result<(), TestCa
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn an_agent_from_its_session_stands_where_the_other_stands(manager in managers(), turns in turns()) {
