@@ -121,12 +121,19 @@ impl<R: AnswerReader> AnswerStream<R> {
 
     /// What comes after a whole answer is of no use, and its failure does no harm.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let linger = self.ending.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        if linger.as_mut().poll(context).is_ready() {
+        if self.ending.as_mut().is_some_and(|linger| linger.as_mut().poll(context).is_ready()) {
             return Poll::Ready(());
         }
-        while let Some(Ok(_)) = ready!(self.events.poll_event(context)) {}
-        Poll::Ready(())
+        while let Poll::Ready(event) = self.events.poll_event(context) {
+            if !matches!(event, Some(Ok(_))) {
+                return Poll::Ready(());
+            }
+        }
+        // Mostly the end is there already, and no timer is needed.
+        match &mut self.ending {
+            Some(_) => Poll::Pending,
+            None => self.ending.insert(Box::pin(sleep(LINGER))).as_mut().poll(context),
+        }
     }
 }
 

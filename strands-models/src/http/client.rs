@@ -1,4 +1,4 @@
-//! The HTTP client: one for the process unless a model has timeouts of its own.
+//! The HTTP client: one for the process unless a model has a connect timeout of its own.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -31,30 +31,30 @@ pub(crate) enum ClientError {
     Client(#[from] reqwest::Error),
 }
 
-static SHARED: LazyLock<Result<reqwest::Client, ClientError>> = LazyLock::new(|| connect(Patience::default(), true));
+static SHARED: LazyLock<Result<reqwest::Client, ClientError>> =
+    LazyLock::new(|| connect(Patience::default().connect, true));
 static SHARED_PLAIN: LazyLock<Result<reqwest::Client, ClientError>> =
-    LazyLock::new(|| connect(Patience::default(), false));
+    LazyLock::new(|| connect(Patience::default().connect, false));
 
-/// A client with this patience: the process's own where that is the default.
-pub(crate) fn client(patience: Patience, tls: bool) -> Result<reqwest::Client, ClientError> {
-    if patience == Patience::default() {
+/// A client that connects with this patience: the process's own where that is the default.
+pub(crate) fn client(connect_timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError> {
+    if connect_timeout == Patience::default().connect {
         let shared = if tls { &SHARED } else { &SHARED_PLAIN };
         // An error can't be cloned; making it again says it again.
         if let Ok(client) = &**shared {
             return Ok(client.clone());
         }
     }
-    connect(patience, tls)
+    connect(connect_timeout, tls)
 }
 
-fn connect(patience: Patience, tls: bool) -> Result<reqwest::Client, ClientError> {
+fn connect(timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError> {
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(tls)?)
         .https_only(tls)
         // A key goes where it was meant to go, and nowhere else.
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(patience.connect)
-        .read_timeout(patience.idle)
+        .connect_timeout(timeout)
         .user_agent(USER_AGENT)
         .build()?)
 }

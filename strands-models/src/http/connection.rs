@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use strands_core::model::{ModelError, RefusalKind};
+use tokio::time::timeout;
 
 use super::body::Body;
 use super::client::{self, Patience};
@@ -65,7 +66,7 @@ impl Connection {
         };
         let client = match &self.client {
             Some(client) => client.clone(),
-            None => client::client(patience, url.scheme() == "https")
+            None => client::client(patience.connect, url.scheme() == "https")
                 .map_err(|error| ModelBuildError::Client { source: error.into() })?,
         };
         let host = url.host_str().unwrap_or_default().to_owned();
@@ -74,6 +75,7 @@ impl Connection {
             headers: self.headers(api_key)?,
             url,
             patience,
+            silence: self.client.is_none().then_some(patience.idle),
             context: CallContext { model_id: model_id.to_owned(), host },
         })
     }
@@ -111,6 +113,8 @@ pub(crate) struct Endpoint {
     url: Url,
     headers: HeaderMap,
     patience: Patience,
+    /// How long the server may be silent. A client that somebody has brought along sees to that by itself.
+    silence: Option<Duration>,
     context: CallContext,
 }
 
@@ -141,7 +145,12 @@ impl Endpoint {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers_mut().clone_from(&self.headers);
         *request.body_mut() = Some(body.into());
-        let response = self.client.execute(request).await.map_err(|error| self.context.failed(error, self.patience))?;
+        let response = self.client.execute(request);
+        let response = match self.silence {
+            Some(most) => timeout(most, response).await.map_err(|_| self.context.silent(most))?,
+            None => response.await,
+        };
+        let response = response.map_err(|error| self.context.failed(error, self.patience))?;
         let status = response.status();
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let mut refusal = Refusal::from_head(status.as_u16(), header);
@@ -156,6 +165,6 @@ impl Endpoint {
     }
 
     fn body(&self, response: Response, request_id: Option<String>) -> Body {
-        Body::new(response.into(), self.context.clone(), self.patience, request_id)
+        Body::new(response.into(), self.context.clone(), self.patience, self.silence, request_id)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use strands_core::model::{ErrorDetails, ModelError};
 
@@ -102,6 +103,12 @@ impl CallContext {
         source: Option<Box<dyn StdError + Send + Sync>>,
     ) -> ModelCallError {
         ModelCallError { model_id: self.model_id.clone(), host: self.host.clone(), advice, source }
+    }
+
+    /// From a call in which nothing came for so long.
+    pub(super) fn silent(&self, after: Duration) -> ModelError {
+        let details = ErrorDetails::new().with_source(self.error(None, None)).boxed();
+        ModelError::Timeout { after, details }
     }
 
     /// From a call that got no response, or not all of it.

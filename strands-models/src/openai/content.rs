@@ -126,7 +126,9 @@ pub(super) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
 /// The arguments of a call as the text that both protocols want. A call whose arguments were no JSON object never ran,
 /// and servers that read this text refuse anything else.
 pub(super) fn arguments(input: &Value) -> String {
-    if input.is_object() { input.to_string() } else { "{}".to_owned() }
+    // Several times as fast as `to_string`, which goes through a formatter.
+    let text = if input.is_object() { serde_json::to_string(input).ok() } else { None };
+    text.unwrap_or_else(|| "{}".to_owned())
 }
 
 /// Bytes in a URL.

@@ -229,8 +229,8 @@ macro_rules! shared_options {
             self
         }
 
-        /// How long connecting may take. Default: 10 seconds. Models with timeouts of their own have a client, and so
-        /// connections, of their own; the others share one.
+        /// How long connecting may take. Default: 10 seconds. Models that are told have a client, and so connections, of
+        /// their own; the others share one.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.connect_timeout = Some(timeout);
             self

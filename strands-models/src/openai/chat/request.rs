@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use strands_core::message::{ContentBlock, Message, Role, ToolUse};
+use strands_core::message::{ContentBlock, Message, Role, ToolResultContent, ToolUse};
 use strands_core::model::{ErrorDetails, ModelError, ModelRequest, outgoing_content};
 
 use super::thoughts::ReasoningReplay;
@@ -114,14 +114,14 @@ enum Content<'a> {
 #[derive(Serialize)]
 struct AssistantSaid<'a> {
     role: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    content: Vec<PartJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<AssistantParts<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_details: Option<Vec<Value>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<CallJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<Calls<'a>>,
 }
 
 /// What a user said. Tool results come first, each a message of its own. These take text alone, so media of theirs go
@@ -129,6 +129,12 @@ struct AssistantSaid<'a> {
 fn user<S: SerializeSeq>(messages: &mut S, message: &Message) -> Result<(), S::Error> {
     let mut moved = Vec::new();
     for result in message.tool_results() {
+        // What most results are, and what a long conversation has most of.
+        if let ([ToolResultContent::Text(text)], false) = (result.content.as_slice(), result.is_error()) {
+            let content = Content::Text(Cow::Borrowed(text));
+            messages.serialize_element(&ToolSaid { role: "tool", tool_call_id: &result.tool_use_id, content })?;
+            continue;
+        }
         let mut texts = Vec::new();
         for part in result_parts(result) {
             match part {
@@ -154,10 +160,11 @@ fn user<S: SerializeSeq>(messages: &mut S, message: &Message) -> Result<(), S::E
         };
         messages.serialize_element(&ToolSaid { role: "tool", tool_call_id: &result.tool_use_id, content })?;
     }
-    for content in [moved, message.content.iter().filter_map(Part::of_block).map(PartJson).collect()] {
-        if !content.is_empty() {
-            messages.serialize_element(&Said { role: "user", content: &content })?;
-        }
+    if !moved.is_empty() {
+        messages.serialize_element(&Said { role: "user", content: &moved })?;
+    }
+    if message.content.iter().any(|block| Part::of_block(block).is_some()) {
+        messages.serialize_element(&Said { role: "user", content: &UserParts(message) })?;
     }
     Ok(())
 }
@@ -170,27 +177,63 @@ const DOCUMENT_FOLLOWS: &str =
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, replay: ReasoningReplay) -> Result<(), S::Error> {
-    let blocks: Vec<Cow<'_, ContentBlock>> = outgoing_content(message).collect();
-    let content = blocks.iter().filter_map(|block| Part::of_block(block)).map(|part| match part {
-        Part::Text(_) => PartJson(part),
-        _ => PartJson(Part::Text(Cow::Borrowed("[Media that can't be shown to this model.]"))),
-    });
-    let calls = blocks.iter().filter_map(|block| match &**block {
-        ContentBlock::ToolUse(call) => Some(CallJson(call)),
-        _ => None,
-    });
-    let said = AssistantSaid {
-        role: "assistant",
-        content: content.collect(),
-        reasoning_content: replay.content(&blocks),
-        reasoning_details: replay.details(&blocks),
-        tool_calls: calls.collect(),
-    };
+    let content = outgoing_content(message).any(|block| Part::of_block(&block).is_some());
+    let calls = message.tool_uses().next().is_some();
     // A message of thoughts alone is refused.
-    if said.content.is_empty() && said.tool_calls.is_empty() {
+    if !content && !calls {
         return Ok(());
     }
-    messages.serialize_element(&said)
+    let thoughts: Vec<_> =
+        if replay == ReasoningReplay::Never { Vec::new() } else { outgoing_content(message).collect() };
+    messages.serialize_element(&AssistantSaid {
+        role: "assistant",
+        content: content.then_some(AssistantParts(message)),
+        reasoning_content: replay.content(&thoughts),
+        reasoning_details: replay.details(&thoughts),
+        tool_calls: calls.then_some(Calls(message)),
+    })
+}
+
+/// The parts are written as they are found: a conversation is written anew for every request.
+struct UserParts<'a>(&'a Message);
+
+impl Serialize for UserParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.content.iter().filter_map(Part::of_block).map(PartJson))
+    }
+}
+
+struct AssistantParts<'a>(&'a Message);
+
+impl Serialize for AssistantParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut parts = serializer.serialize_seq(None)?;
+        for block in outgoing_content(self.0) {
+            match Part::of_block(&block) {
+                None => {}
+                Some(text @ Part::Text(_)) => parts.serialize_element(&PartJson(text))?,
+                Some(_) => {
+                    let note = Part::Text(Cow::Borrowed("[Media that can't be shown to this model.]"));
+                    parts.serialize_element(&PartJson(note))?;
+                }
+            }
+        }
+        parts.end()
+    }
+}
+
+struct Calls<'a>(&'a Message);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut calls = serializer.serialize_seq(None)?;
+        for block in outgoing_content(self.0) {
+            if let ContentBlock::ToolUse(call) = &*block {
+                calls.serialize_element(&CallJson(call))?;
+            }
+        }
+        calls.end()
+    }
 }
 
 struct PartJson<'a>(Part<'a>);

@@ -147,8 +147,8 @@ impl ChatReader {
         }
     }
 
-    fn chunk(&mut self, json: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let chunk: Chunk = serde_json::from_slice(json).map_err(|error| ModelError::Protocol {
+    fn chunk(&mut self, chunk: serde_json::Result<Chunk>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let chunk = chunk.map_err(|error| ModelError::Protocol {
             what: "a piece of the answer is not what Chat Completions sends".to_owned(),
             details: ErrorDetails::new().with_source(error).boxed(),
         })?;
@@ -371,7 +371,7 @@ impl AnswerReader for ChatReader {
         match event.data.as_deref().map(str::trim) {
             None | Some("") => Ok(()),
             Some("[DONE]") => self.finish(out),
-            Some(data) => self.chunk(data.as_bytes(), out),
+            Some(data) => self.chunk(serde_json::from_str(data), out),
         }
     }
 
@@ -385,7 +385,7 @@ impl AnswerReader for ChatReader {
     }
 
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.chunk(document, out)?;
+        self.chunk(serde_json::from_slice(document), out)?;
         self.finish(out)
     }
 }
