@@ -7,6 +7,8 @@ const AGENT: &str = "agent_";
 const MESSAGES: &str = "messages";
 const MESSAGE: &str = "message_";
 const JSON: &str = ".json";
+/// The folder of what is too long for conversations: ours, beside those of Strands.
+const OFFLOADED: &str = "offloaded";
 
 /// The folder of a session. The id is valid.
 pub(crate) fn session_folder(session_id: &str) -> String {
@@ -36,6 +38,11 @@ pub(crate) fn messages_folder(session_id: &str, agent_id: &str) -> String {
 /// A message's document.
 pub(crate) fn message_document(messages_folder: &str, number: u64) -> String {
     format!("{messages_folder}/{MESSAGE}{number}{JSON}")
+}
+
+/// A text that is too long for the session's conversations. Both ids are valid.
+pub(crate) fn content_document(session_id: &str, key: &str) -> String {
+    format!("{SESSION}{session_id}/{OFFLOADED}/{key}")
 }
 
 /// The number of the message in a document of this name. Anything that Strands would not have written is no message.

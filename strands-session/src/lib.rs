@@ -11,6 +11,7 @@
 //! | `s3` | `S3SessionManager`: Amazon S3 and what speaks its protocol, with the credentials of the AWS SDK |
 //! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage, to be used with `HttpsConnector` |
 
+mod content;
 #[cfg(feature = "s3")]
 mod credentials;
 mod documents;
@@ -29,6 +30,7 @@ mod store;
 
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
+pub use content::SessionContent;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, ObjectStoreSessionManager};
 pub use object_store;
 #[cfg(feature = "s3")]
