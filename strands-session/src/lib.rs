@@ -28,9 +28,9 @@ mod snapshots;
 mod storage;
 mod store;
 
+pub use content::SessionContent;
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
-pub use content::SessionContent;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, ObjectStoreSessionManager};
 pub use object_store;
 #[cfg(feature = "s3")]

@@ -163,7 +163,9 @@ impl History {
     pub(crate) fn saved(&mut self, written: &Unsaved) {
         match written {
             Unsaved::Changed(_) => self.last_changed = false,
-            Unsaved::Next(message) => self.saved_to = message.number().map_or(self.saved_to, |number| number.saturating_add(1)),
+            Unsaved::Next(message) => {
+                self.saved_to = message.number().map_or(self.saved_to, |number| number.saturating_add(1))
+            }
         }
         if !self.said.is_empty() {
             // The newest may change again.
