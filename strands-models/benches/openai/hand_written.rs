@@ -185,7 +185,8 @@ impl<'p> Chat<'p> {
             messages: &self.messages,
         };
         let body = serde_json::to_vec(&request).unwrap();
-        let request = client.post(url).header(CONTENT_TYPE, "application/json").header(AUTHORIZATION, "Bearer test-key");
+        let request =
+            client.post(url).header(CONTENT_TYPE, "application/json").header(AUTHORIZATION, "Bearer test-key");
         let mut response = request.body(body).send().await.unwrap().error_for_status().unwrap();
 
         let (mut text, mut calls, mut stopped) = (String::new(), Vec::<Call>::new(), String::new());

@@ -1,10 +1,13 @@
-//! The provider's side: a thread for each connection that answers every request at once with bytes that are ready. It
-//! reads no more of a request than its length.
+//! The provider's side: one thread that answers every request at once with bytes that are ready. It reads no more of a
+//! request than its length. Both sides of a comparison have connections to the same thread, since it matters on which
+//! processor that happens to run.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
 
 use crate::script::Responses;
 
@@ -23,16 +26,19 @@ struct State {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                let state = Arc::clone(&shared);
-                thread::spawn(move || serve(&connection.unwrap(), &state));
+        let accept = async move {
+            let listener = TcpListener::from_std(listener).unwrap();
+            loop {
+                let (connection, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(connection, Arc::clone(&shared)));
             }
-        });
+        };
+        thread::spawn(|| Builder::new_current_thread().enable_io().build().unwrap().block_on(accept));
         Self { base_url, state }
     }
 
@@ -47,12 +53,12 @@ impl Server {
     }
 }
 
-fn serve(connection: &TcpStream, state: &Mutex<State>) {
+async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
     connection.set_nodelay(true).unwrap();
-    let mut requests = BufReader::with_capacity(256 * 1024, connection);
-    while let Some(length) = read_head(&mut requests) {
+    let mut connection = BufReader::with_capacity(256 * 1024, connection);
+    while let Some(length) = read_head(&mut connection).await {
         let mut body = vec![0; length];
-        requests.read_exact(&mut body).unwrap();
+        connection.read_exact(&mut body).await.unwrap();
         let (responses, at) = {
             let mut state = state.lock().unwrap();
             state.bodies.push(body);
@@ -60,17 +66,17 @@ fn serve(connection: &TcpStream, state: &Mutex<State>) {
             (Arc::clone(&state.responses), state.answered - 1)
         };
         let response = responses.get(at).expect("nobody asks for more than the script has");
-        (&*connection).write_all(response).unwrap();
+        connection.get_mut().write_all(response).await.unwrap();
     }
 }
 
 /// How long the body of the next request is, or `None` if there is none.
-fn read_head(requests: &mut impl BufRead) -> Option<usize> {
+async fn read_head(connection: &mut BufReader<TcpStream>) -> Option<usize> {
     let mut length = 0;
     let mut line = String::new();
     loop {
         line.clear();
-        if requests.read_line(&mut line).ok()? == 0 {
+        if connection.read_line(&mut line).await.ok()? == 0 {
             return None;
         }
         match line.trim_end().split_once(": ") {

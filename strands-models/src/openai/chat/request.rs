@@ -127,6 +127,10 @@ struct AssistantSaid<'a> {
 /// What a user said. Tool results come first, each a message of its own. These take text alone, so media of theirs go
 /// along with what the user said.
 fn user<S: SerializeSeq>(messages: &mut S, message: &Message) -> Result<(), S::Error> {
+    if let Some(text) = only_text(message) {
+        let content = [PartJson(Part::Text(Cow::Borrowed(text)))];
+        return messages.serialize_element(&Said { role: "user", content: &content });
+    }
     let mut moved = Vec::new();
     for result in message.tool_results() {
         // What most results are, and what a long conversation has most of.
@@ -177,6 +181,10 @@ const DOCUMENT_FOLLOWS: &str =
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, replay: ReasoningReplay) -> Result<(), S::Error> {
+    if let Some(text) = only_text(message).filter(|text| !text.trim().is_empty()) {
+        let content = [PartJson(Part::Text(Cow::Borrowed(text)))];
+        return messages.serialize_element(&Said { role: "assistant", content: &content });
+    }
     let content = outgoing_content(message).any(|block| Part::of_block(&block).is_some());
     let calls = message.tool_uses().next().is_some();
     // A message of thoughts alone is refused.
@@ -192,6 +200,14 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, replay: Reaso
         reasoning_details: replay.details(&thoughts),
         tool_calls: calls.then_some(Calls(message)),
     })
+}
+
+/// The text of a message that is nothing else, as most of a long conversation are.
+fn only_text(message: &Message) -> Option<&str> {
+    match message.content.as_slice() {
+        [ContentBlock::Text(text)] => Some(&text.text),
+        _ => None,
+    }
 }
 
 /// The parts are written as they are found: a conversation is written anew for every request.
