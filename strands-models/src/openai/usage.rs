@@ -1,36 +1,42 @@
 //! What an answer cost, in the words of both protocols.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{StopReason, StreamEvent};
 
 /// The provider counts tokens of its cache among the input; we count them apart.
 pub(super) fn usage(raw: &Value) -> Usage {
-    let count = |names: &[&str]| names.iter().find_map(|name| raw.pointer(name).and_then(Value::as_u64));
-    let input = count(&["/prompt_tokens", "/input_tokens"]).unwrap_or_default();
-    let output = count(&["/completion_tokens", "/output_tokens"]).unwrap_or_default();
+    // No JSON pointers: each would be taken apart and copied for every answer.
+    let count = |names: &[&[&str]]| {
+        names.iter().find_map(|path| path.iter().try_fold(raw, |value, name| value.get(name))?.as_u64())
+    };
+    let input = count(&[&["prompt_tokens"], &["input_tokens"]]).unwrap_or_default();
+    let output = count(&[&["completion_tokens"], &["output_tokens"]]).unwrap_or_default();
     let read = count(&[
-        "/prompt_tokens_details/cached_tokens",
-        "/input_tokens_details/cached_tokens",
-        "/prompt_cache_hit_tokens",
+        &["prompt_tokens_details", "cached_tokens"],
+        &["input_tokens_details", "cached_tokens"],
+        &["prompt_cache_hit_tokens"],
     ]);
-    let write = count(&["/prompt_tokens_details/cache_write_tokens", "/input_tokens_details/cache_write_tokens"]);
+    let write =
+        count(&[&["prompt_tokens_details", "cache_write_tokens"], &["input_tokens_details", "cache_write_tokens"]]);
     let ordinary = input.saturating_sub(read.unwrap_or_default()).saturating_sub(write.unwrap_or_default());
     Usage::new(ordinary, output)
         .with_cache(read, write)
-        .with_total(count(&["/total_tokens"]).unwrap_or_else(|| input.saturating_add(output)))
+        .with_total(count(&[&["total_tokens"]]).unwrap_or_else(|| input.saturating_add(output)))
 }
 
 /// The last events of an answer. The provider's own counts, with those of thoughts, go along as they came.
 pub(super) fn last_events(stop_reason: StopReason, raw: Option<Value>) -> impl Iterator<Item = StreamEvent> {
     let metadata = raw.as_ref().map(|raw| StreamEvent::metadata(usage(raw), ModelMetrics::default()));
-    let fields = raw.map(|raw| Box::new(json!({"usage": raw})));
+    let fields = raw.map(|raw| Box::new(Value::Object(Map::from_iter([("usage".to_owned(), raw)]))));
     let stop = StreamEvent::MessageStop { stop_reason, additional_model_response_fields: fields };
     std::iter::once(stop).chain(metadata)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
