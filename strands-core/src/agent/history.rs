@@ -164,7 +164,7 @@ impl History {
         match written {
             Unsaved::Changed(_) => self.last_changed = false,
             Unsaved::Next(message) => {
-                self.saved_to = message.number().map_or(self.saved_to, |number| number.saturating_add(1))
+                self.saved_to = message.number().map_or(self.saved_to, |number| number.saturating_add(1));
             }
         }
         if !self.said.is_empty() {
