@@ -267,6 +267,21 @@ fn refused() -> strands_core::model::ModelError {
 }
 
 #[tokio::test]
+async fn prompts_that_another_client_left_unanswered_are_not_said_twice() {
+    let store = Memory::default();
+    {
+        let mut stored = store.0.lock().unwrap();
+        stored.messages = vec![Message::user("one"), Message::user("two")];
+        stored.record = Some(AgentRecord::new("default"));
+    }
+    let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    first.prompt("three").await.unwrap();
+    assert_eq!(store.texts(), ["one", "two\nthree", "hi"]);
+    let second = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    assert_eq!(second.messages().iter().map(|message| message.text()).collect::<Vec<_>>(), ["one\ntwo\nthree", "hi"]);
+}
+
+#[tokio::test]
 async fn only_what_the_window_shows_is_read_again() {
     let store = Memory::default();
     let window = || strands_core::conversation::SlidingWindowConversationManager::new(4);

@@ -143,7 +143,7 @@ impl History {
         let mut numbered = answered.filter_map(|message| Some((message.number()?, message)));
         if self.last_changed {
             let (_, message) = numbered.find(|(number, _)| *number < self.saved_to)?;
-            return Some(Unsaved::Changed(self.as_said(message)));
+            return Some(Unsaved::Changed(as_numbered(self.as_said(message))));
         }
         let (_, message) = numbered.take_while(|(number, _)| *number >= self.saved_to).last()?;
         Some(Unsaved::Next(self.as_said(message)))
@@ -354,11 +354,23 @@ fn grouped(messages: impl IntoIterator<Item = Arc<Message>>) -> Vec<Arc<Message>
     grouped
 }
 
+/// The last of the messages that one was joined from, as far as it is that: the others stand for themselves.
+fn as_numbered(joined: Arc<Message>) -> Arc<Message> {
+    match joined.place {
+        Place::Numbered { before_last, .. } if (1..joined.content.len()).contains(&before_last) => {
+            let mut last = Message::clone(&joined);
+            last.content.drain(..before_last);
+            Arc::new(last)
+        }
+        _ => joined,
+    }
+}
+
 /// Adds what a message of the same side says to the one before it.
 fn join(last: &mut Arc<Message>, message: &Message, content: impl IntoIterator<Item = ContentBlock>) {
     let last = Arc::make_mut(last);
+    last.place = last.place.joined(last.content.len(), message.place);
     last.content.extend(content);
-    last.place = last.place.joined(message.place);
     if message.is_pinned() {
         last.pin();
     }

@@ -80,8 +80,9 @@ pub(crate) enum Place {
     /// Not known yet.
     #[default]
     New,
-    /// The how manieth it is, from 0: the first and the last of those that it was joined from.
-    Numbered { first: u64, last: u64 },
+    /// The how manieth it is, from 0: the first and the last of those that it was joined from, and how many of its blocks
+    /// are those of the ones before the last.
+    Numbered { first: u64, last: u64, before_last: usize },
     /// Nobody said it: it stands for what was shortened or lost.
     Nowhere,
     /// Nobody said it: it keeps those apart between whom something went.
@@ -90,13 +91,15 @@ pub(crate) enum Place {
 
 impl Place {
     pub(crate) fn numbered(number: u64) -> Self {
-        Self::Numbered { first: number, last: number }
+        Self::Numbered { first: number, last: number, before_last: 0 }
     }
 
-    /// The place of a message with the one after it joined to it.
-    pub(crate) fn joined(self, next: Self) -> Self {
+    /// The place of a message of so many blocks with the one after it joined to it.
+    pub(crate) fn joined(self, blocks: usize, next: Self) -> Self {
         match (self, next) {
-            (Self::Numbered { first, .. }, Self::Numbered { last, .. }) => Self::Numbered { first, last },
+            (Self::Numbered { first, .. }, Self::Numbered { last, before_last, .. }) => {
+                Self::Numbered { first, last, before_last: blocks + before_last }
+            }
             (_, Self::Numbered { .. }) => next,
             _ => self,
         }
@@ -105,7 +108,7 @@ impl Place {
     /// False when something went between a message and the one after it.
     pub(crate) fn is_followed_by(self, next: Self) -> bool {
         match (self, next) {
-            (Self::Numbered { last, .. }, Self::Numbered { first, .. }) => last + 1 == first,
+            (Self::Numbered { last, .. }, Self::Numbered { first, .. }) => last.checked_add(1) == Some(first),
             (Self::New, _) | (_, Self::New) => true,
             _ => false,
         }
@@ -195,7 +198,7 @@ impl Message {
     /// The first and the last of the messages of the whole conversation that it was joined from.
     pub(crate) fn numbers(&self) -> Option<(u64, u64)> {
         match self.place {
-            Place::Numbered { first, last } => Some((first, last)),
+            Place::Numbered { first, last, .. } => Some((first, last)),
             Place::New | Place::Nowhere | Place::Gap => None,
         }
     }
