@@ -273,7 +273,8 @@ where
 }
 
 /// What the SDK's errors say when there are no credentials, or they can't be had. The types are not public.
-const CREDENTIALS: [&str; 6] = [
+const CREDENTIALS: [&str; 7] = [
+    "loading credentials",
     "credential provider",
     "credentials provider",
     "credentials are invalid",

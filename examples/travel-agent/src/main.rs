@@ -46,14 +46,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
             travel_agent(offline_model(), traveller, store, args.clock())
         }
         Some(id) => {
-            let model = from_id(id).await.map_err(|error| match error {
-                // This program's user has its features to choose, and not a Cargo.toml to write.
-                ModelIdError::FeatureOff { id, feature } => {
-                    format!("`{id}` is not compiled in: start with `cargo run -p travel-agent --features {feature} --`")
-                        .into()
-                }
-                other => Box::<dyn Error>::from(other),
-            })?;
+            let model = from_id(id).await.map_err(explained)?;
             travel_agent(model, traveller, store, args.clock())
         }
     };
@@ -84,4 +77,25 @@ async fn once<O: std::io::Write, E: std::io::Write>(
         Outcome::Answered => ExitCode::SUCCESS,
         Outcome::Cancelled => ExitCode::from(INTERRUPTED),
     })
+}
+
+/// This program's user has its features to choose, and not a Cargo.toml to write.
+fn explained(error: ModelIdError) -> Box<dyn Error> {
+    match error {
+        ModelIdError::FeatureOff { id, feature } => {
+            format!("`{id}` is not compiled in: start with `cargo run -p travel-agent --features {feature} --`").into()
+        }
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_is_not_compiled_in_names_the_feature_to_start_with() {
+        let off = ModelIdError::FeatureOff { id: "bedrock/amazon.nova-lite-v1:0".into(), feature: "bedrock" };
+        assert!(explained(off).to_string().contains("cargo run -p travel-agent --features bedrock --"));
+    }
 }

@@ -152,11 +152,6 @@ fn mistakes_are_explained() {
     assert!(said.contains("--today"), "{said}");
     let said = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
     assert!(said.contains("cannot open the travel database") && said.contains("--db"), "{said}");
-    #[cfg(not(feature = "bedrock"))]
-    {
-        let said = failure(home.command(&["--model", "bedrock/amazon.nova-lite-v1:0", "hello"]).output().unwrap());
-        assert!(said.contains("--features bedrock"), "{said}");
-    }
     let said = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
     assert!(said.contains("nonsense"), "{said}");
 }
