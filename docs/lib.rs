@@ -1,4 +1,4 @@
-//! The book, page by page, so that `cargo test` compiles and runs its code.
+//! The book, page by page, and the README, so that `cargo test` compiles and runs its code.
 
 macro_rules! pages {
     ($($name:ident: $file:literal,)+) => {
@@ -25,7 +25,9 @@ pages! {
     errors: "errors.md",
 }
 
-/// The README is the book's first page, and its example is held to the same.
+#[doc = include_str!("../README.md")]
+pub mod readme {}
+
 #[cfg(test)]
 mod tests {
     use super::PAGES;
