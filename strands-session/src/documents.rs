@@ -61,7 +61,7 @@ pub(crate) fn replaced_message(key: &str, stored: &[u8], message: &Message) -> R
         fields.insert("redact_message".to_owned(), message.clone());
     }
     fields.insert("message".to_owned(), message);
-    fields.insert(UPDATED_AT.to_owned(), Value::String(now()));
+    fields.insert(UPDATED_AT.to_owned(), Value::String(now_exactly()));
     write(key, &fields)
 }
 
@@ -123,7 +123,7 @@ pub(crate) fn merged_record(
             return Ok(None);
         }
     }
-    merged.insert(UPDATED_AT.to_owned(), Value::String(now()));
+    merged.insert(UPDATED_AT.to_owned(), Value::String(now_exactly()));
     Ok(Some(merged))
 }
 
@@ -200,6 +200,12 @@ pub(crate) fn corrupt(
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> SessionError {
     SessionError::Corrupt { key: key.to_owned(), expected, source: source.into() }
+}
+
+/// The same to the nanosecond, for documents that several workers may write over: two that change one thing to the same
+/// in one microsecond would write the same bytes, and each would take the other's document for its own.
+fn now_exactly() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, false)
 }
 
 /// ISO 8601 as Python's `datetime.isoformat` writes it.

@@ -66,10 +66,15 @@ impl Slot {
                 return Ok(Outcome::Done);
             }
             match storage.read(&self.key).await? {
-                // An answer was lost on its way, and the repeated request found the document of the first.
-                Some(found) if found.bytes == bytes => {
+                // An answer was lost on its way, and the repeated request found the document of the first. A file system
+                // loses no answers: there it is another worker's that happens to be the same.
+                Some(found) if found.bytes == bytes && storage.may_lose_answers() => {
                     self.settle(found);
                     return Ok(Outcome::Done);
+                }
+                Some(found) if found.bytes == bytes => {
+                    self.unanswered.clear();
+                    return Ok(Outcome::Conflict(Some(found.bytes)));
                 }
                 Some(found) if self.unanswered.contains(&found.bytes) => self.known = Some(found),
                 // Stores say so too while another write to the same key is under way.
@@ -86,5 +91,23 @@ impl Slot {
     fn settle(&mut self, stored: Stored) {
         self.known = Some(stored);
         self.unanswered.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Files;
+
+    #[tokio::test]
+    async fn the_same_document_from_another_worker_is_still_the_other_workers() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::Files(Files::new(folder.path()));
+        let slot = || Slot::new("session_s/agents/agent_a/agent.json".to_owned());
+        let (mut one, mut other) = (slot(), slot());
+        assert!(matches!(one.write(&storage, "1".into()).await.unwrap(), Outcome::Done));
+        other.read(&storage).await.unwrap();
+        assert!(matches!(one.write(&storage, "2".into()).await.unwrap(), Outcome::Done));
+        assert!(matches!(other.write(&storage, "2".into()).await.unwrap(), Outcome::Conflict(_)));
     }
 }

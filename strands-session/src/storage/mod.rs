@@ -58,6 +58,11 @@ impl Storage {
         }
     }
 
+    /// True where a write may have been done although it seems refused: requests over a network are repeated.
+    pub(crate) fn may_lose_answers(&self) -> bool {
+        matches!(self, Self::Objects(_))
+    }
+
     /// Reads a document.
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Stored>, SessionError> {
         match self {
