@@ -6,14 +6,19 @@
 //! | `openai` | [`OpenAiModel`], [`OpenAiResponsesModel`] | a key, or a server that speaks the same protocol |
 //! | `offline` | [`OfflineModel`] | nothing: it follows rules, and is no language model |
 
-#[cfg(feature = "openai")]
+#[cfg(feature = "_http")]
+// Not every provider needs all of it.
+#[cfg_attr(
+    not(all(feature = "anthropic", feature = "gemini", feature = "ollama", feature = "openai")),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 mod http;
 #[cfg(feature = "offline")]
 mod offline;
 #[cfg(feature = "openai")]
 mod openai;
 
-#[cfg(feature = "openai")]
+#[cfg(feature = "_http")]
 pub use http::{ModelBuildError, ModelCallError};
 #[cfg(feature = "offline")]
 pub use offline::{OfflineModel, OfflineModelBuilder, OfflineStep, OfflineToolResult, OfflineTurn};

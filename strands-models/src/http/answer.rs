@@ -13,8 +13,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::body::Body;
 use super::error::CallContext;
+use super::framing::{Events, Framing};
 use super::refusal::Refusal;
-use super::sse::EventStream;
 
 /// How long the end of a response is waited for once the answer is whole. A connection whose response has ended can
 /// carry the next request; one that is left before has to be made anew.
@@ -22,6 +22,9 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// Makes our events of a provider's.
 pub(crate) trait AnswerReader: Send + Unpin + 'static {
+    /// How the provider streams.
+    const FRAMING: Framing;
+
     /// Takes in one event of the provider's.
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
 
@@ -73,7 +76,7 @@ pub(super) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize
     Box::pin(AnswerStream {
         context: body.context().clone(),
         request_id: body.request_id().map(str::to_owned),
-        events: EventStream::new(body, limit),
+        events: Events::new(R::FRAMING, body, limit),
         reader,
         out: VecDeque::new(),
         ending: None,
@@ -84,7 +87,7 @@ pub(super) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize
 struct AnswerStream<R> {
     context: CallContext,
     request_id: Option<String>,
-    events: EventStream,
+    events: Events,
     reader: R,
     out: VecDeque<StreamEvent>,
     /// The answer is whole, and only the end of the response is waited for.

@@ -29,6 +29,23 @@ pub(crate) struct Connection {
     pub(crate) client: Option<reqwest::Client>,
 }
 
+/// Where a provider wants the key.
+#[derive(Clone, Copy)]
+pub(crate) enum ApiKey<'a> {
+    None,
+    /// In `Authorization`, as a bearer's.
+    Bearer(&'a SecretString),
+    /// In a header of the provider's own, whose name is in small letters.
+    Header(&'static str, &'a SecretString),
+}
+
+impl<'a> ApiKey<'a> {
+    /// As a bearer's, where there is one.
+    pub(crate) fn bearer(key: Option<&'a SecretString>) -> Self {
+        key.map_or(Self::None, Self::Bearer)
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn names(pairs: &[(String, SecretString)]) -> Vec<&str> {
@@ -44,12 +61,12 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// The way to `path` under `base_url`. The key goes in the `Authorization` header.
+    /// The way to `path` under `base_url`.
     pub(crate) fn open(
         &self,
         base_url: &str,
         path: &[&str],
-        api_key: Option<&SecretString>,
+        api_key: ApiKey<'_>,
         model_id: &str,
     ) -> Result<Endpoint, ModelBuildError> {
         let mut url = parse(base_url).ok_or(ModelBuildError::InvalidBaseUrl)?;
@@ -80,14 +97,18 @@ impl Connection {
         })
     }
 
-    fn headers(&self, api_key: Option<&SecretString>) -> Result<HeaderMap, ModelBuildError> {
+    fn headers(&self, api_key: ApiKey<'_>) -> Result<HeaderMap, ModelBuildError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(key) = api_key {
-            let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
-                .map_err(|_| ModelBuildError::InvalidApiKey)?;
-            bearer.set_sensitive(true);
-            headers.insert(AUTHORIZATION, bearer);
+        let key = match api_key {
+            ApiKey::None => None,
+            ApiKey::Bearer(key) => Some((AUTHORIZATION, format!("Bearer {}", key.expose_secret()))),
+            ApiKey::Header(name, key) => Some((HeaderName::from_static(name), key.expose_secret().to_owned())),
+        };
+        if let Some((name, key)) = key {
+            let mut key = HeaderValue::from_str(&key).map_err(|_| ModelBuildError::InvalidApiKey)?;
+            key.set_sensitive(true);
+            headers.insert(name, key);
         }
         for (name, value) in &self.headers {
             let invalid = || ModelBuildError::InvalidHeader { name: name.clone() };

@@ -10,6 +10,7 @@ use super::connection::Endpoint;
 use super::refusal::Refusal;
 
 /// Where requests go, and how their answers come.
+#[derive(Clone)]
 pub(crate) struct Exchange {
     pub(crate) endpoint: Endpoint,
     pub(crate) streaming: bool,

@@ -1,4 +1,5 @@
-//! What every provider over HTTP shares: the client, the way to an endpoint, event streams, and how failures are sorted.
+//! What every provider over HTTP shares: its options, the client, the way to an endpoint, streams of events, and how
+//! failures are sorted.
 
 mod answer;
 mod body;
@@ -6,11 +7,20 @@ mod client;
 mod connection;
 mod error;
 mod exchange;
+mod fields;
+mod framing;
+mod limit;
+mod lines;
+mod options;
 mod refusal;
 mod sse;
 
 pub(crate) use answer::{AnswerReader, ReadError};
-pub(crate) use connection::Connection;
+pub(crate) use connection::{ApiKey, Connection};
 pub use error::{ModelBuildError, ModelCallError};
 pub(crate) use exchange::Exchange;
+pub(crate) use fields::{Fields, body};
+pub(crate) use framing::Framing;
+pub(crate) use limit::ContentLimit;
+pub(crate) use options::{Options, Place, check, http_options};
 pub(crate) use refusal::Refusal;

@@ -11,9 +11,7 @@ use sse_stream::{Error, Sse, SseByteStream};
 use strands_core::model::{ErrorDetails, ModelError};
 
 use super::body::Body;
-
-/// What an event may be longer than its content: field names, ids and padding.
-const EVENT_OVERHEAD: usize = 128 * 1024;
+use super::framing::EVENT_OVERHEAD;
 
 /// The events of a response.
 pub(super) struct EventStream {

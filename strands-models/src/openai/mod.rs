@@ -3,7 +3,6 @@
 mod chat;
 mod content;
 mod error;
-mod fields;
 mod known;
 mod options;
 mod responses;

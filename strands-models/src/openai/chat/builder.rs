@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::request::Settings;
 use super::thoughts::ReasoningReplay;
 use super::{Inner, OpenAiModel};
-use crate::http::ModelBuildError;
-use crate::openai::options::{Options, check, shared_options};
+use crate::http::{ModelBuildError, Options};
+use crate::openai::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options};
 
 /// Tells an [`OpenAiModel`] what to be; [`OpenAiModel::builder`] makes one.
 ///
@@ -31,16 +31,24 @@ use crate::openai::options::{Options, check, shared_options};
 ///     .build()?;
 /// # let _ = (model, local, azure); Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()`"]
 pub struct OpenAiModelBuilder {
     options: Options,
+    account: Account,
     settings: Settings,
     replay: Option<ReasoningReplay>,
 }
 
+impl Default for OpenAiModelBuilder {
+    fn default() -> Self {
+        let options = Options::new(DEFAULT_MODEL);
+        Self { options, account: Account::default(), settings: Settings::default(), replay: None }
+    }
+}
+
 impl OpenAiModelBuilder {
-    shared_options!();
+    openai_options!();
 
     /// The most tokens that the model may write in one answer, thoughts included (`max_completion_tokens`).
     pub fn max_completion_tokens(mut self, tokens: u32) -> Self {
@@ -73,10 +81,9 @@ impl OpenAiModelBuilder {
     ///
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(self) -> Result<OpenAiModel, ModelBuildError> {
-        let exchange = self.options.open(&["chat", "completions"], |name| std::env::var(name).ok())?;
-        check("temperature", self.settings.temperature, 2.0, "from 0 to 2")?;
-        check("top_p", self.settings.top_p, 1.0, "from 0 to 1")?;
-        let context_window = self.options.context_window();
+        let exchange = self.account.open(&self.options, &["chat", "completions"], &|name| std::env::var(name).ok())?;
+        check_sampling(self.settings.temperature, self.settings.top_p)?;
+        let context_window = context_window(&self.options);
         let settings = Settings {
             replay: self.replay.unwrap_or_else(|| ReasoningReplay::of_host(exchange.endpoint.host())),
             extra: self.options.extra,

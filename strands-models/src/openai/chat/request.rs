@@ -7,13 +7,16 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role, ToolResultContent, ToolUse};
-use strands_core::model::{ErrorDetails, ModelError, ModelRequest, outgoing_content};
+use strands_core::model::{ModelRequest, outgoing_content};
 
 use super::thoughts::ReasoningReplay;
+use crate::http::Fields;
 use crate::openai::ReasoningEffort;
 use crate::openai::content::{Part, Shown, arguments, joined, result_parts, system_text};
-use crate::openai::fields::Fields;
 use crate::openai::tools;
+
+/// Whose thoughts are sent.
+const PROVIDER: &str = "openai";
 
 /// Everything that shapes a request, beside the conversation.
 #[derive(Clone, Debug, Default)]
@@ -35,16 +38,6 @@ pub(super) struct Body<'a> {
     pub(super) settings: &'a Settings,
     pub(super) request: &'a ModelRequest<'a>,
     pub(super) streaming: bool,
-}
-
-impl Body<'_> {
-    /// # Errors
-    ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
-    pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
-        serde_json::to_vec(self)
-            .map_err(|error| ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() })
-    }
 }
 
 impl Serialize for Body<'_> {
@@ -185,14 +178,14 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, replay: Reaso
         let content = [PartJson(Part::Text(Cow::Borrowed(text)))];
         return messages.serialize_element(&Said { role: "assistant", content: &content });
     }
-    let content = outgoing_content(message).any(|block| Part::of_block(&block).is_some());
+    let content = outgoing_content(message, PROVIDER).any(|block| Part::of_block(&block).is_some());
     let calls = message.tool_uses().next().is_some();
     // A message of thoughts alone is refused.
     if !content && !calls {
         return Ok(());
     }
     let thoughts: Vec<_> =
-        if replay == ReasoningReplay::Never { Vec::new() } else { outgoing_content(message).collect() };
+        if replay == ReasoningReplay::Never { Vec::new() } else { outgoing_content(message, PROVIDER).collect() };
     messages.serialize_element(&AssistantSaid {
         role: "assistant",
         content: content.then_some(AssistantParts(message)),
@@ -224,7 +217,7 @@ struct AssistantParts<'a>(&'a Message);
 impl Serialize for AssistantParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut parts = serializer.serialize_seq(None)?;
-        for block in outgoing_content(self.0) {
+        for block in outgoing_content(self.0, PROVIDER) {
             match Part::of_block(&block) {
                 None => {}
                 Some(text @ Part::Text(_)) => parts.serialize_element(&PartJson(text))?,
@@ -243,7 +236,7 @@ struct Calls<'a>(&'a Message);
 impl Serialize for Calls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut calls = serializer.serialize_seq(None)?;
-        for block in outgoing_content(self.0) {
+        for block in outgoing_content(self.0, PROVIDER) {
             if let ContentBlock::ToolUse(call) = &*block {
                 calls.serialize_element(&CallJson(call))?;
             }

@@ -13,7 +13,7 @@ use strands_core::model::{
 };
 
 use super::thoughts::Details;
-use crate::http::{AnswerReader, ReadError, Refusal};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 use crate::openai::error::refused;
 use crate::openai::usage::last_events;
 
@@ -109,8 +109,7 @@ pub(super) struct ChatReader {
     finish_reason: Option<String>,
     usage: Option<Value>,
     complete: bool,
-    bytes: usize,
-    limit: usize,
+    content: ContentLimit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -142,8 +141,7 @@ impl ChatReader {
             finish_reason: None,
             usage: None,
             complete: false,
-            bytes: 0,
-            limit,
+            content: ContentLimit::new(limit),
         }
     }
 
@@ -190,7 +188,7 @@ impl ChatReader {
             self.detail(details, out)?;
         }
         if let Some(thought) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
-            self.grow(thought.len())?;
+            self.content.grow(thought.len())?;
             let block = self.block(Section::Thoughts, out);
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
         }
@@ -205,7 +203,7 @@ impl ChatReader {
             self.call(piece, out)?;
         }
         for citation in delta.annotations.iter().flatten().filter_map(citation) {
-            self.grow(size_of::<Citation>())?;
+            self.content.grow(size_of::<Citation>())?;
             let block = self.block(Section::Text, out);
             out.push_back(StreamEvent::citation(block, citation));
         }
@@ -213,7 +211,7 @@ impl ChatReader {
     }
 
     fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.grow(text.len())?;
+        self.content.grow(text.len())?;
         let block = self.block(Section::Text, out);
         out.push_back(StreamEvent::text(block, text));
         Ok(())
@@ -229,7 +227,7 @@ impl ChatReader {
         }
         for piece in details {
             let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
-            self.grow(size_of::<Map<String, Value>>() + texts)?;
+            self.content.grow(size_of::<Map<String, Value>>() + texts)?;
             self.details.push(piece);
         }
         Ok(())
@@ -281,12 +279,12 @@ impl ChatReader {
                 self.close(out);
                 let place = piece.index.unwrap_or(self.calls.len());
                 let block = self.new_block();
-                self.grow(size_of::<Call>())?;
+                self.content.grow(size_of::<Call>())?;
                 self.calls.push(Call { place, id: String::new(), block, early: Some(String::new()) });
                 self.calls.len() - 1
             }
         };
-        self.grow(id.len() + name.len() + arguments.as_ref().map_or(0, String::len))?;
+        self.content.grow(id.len() + name.len() + arguments.as_ref().map_or(0, String::len))?;
         let Some(call) = self.calls.get_mut(at) else {
             return Ok(());
         };
@@ -341,14 +339,6 @@ impl ChatReader {
         out.extend(last_events(stop_reason, self.usage.take()));
         Ok(())
     }
-
-    fn grow(&mut self, by: usize) -> Result<(), ModelError> {
-        self.bytes = self.bytes.saturating_add(by);
-        if self.bytes > self.limit {
-            return Err(ModelError::ResponseTooLarge { limit: self.limit, details: Box::default() });
-        }
-        Ok(())
-    }
 }
 
 /// A finish reason that says that the server could not go on.
@@ -367,6 +357,8 @@ fn citation(annotation: &Value) -> Option<Citation> {
 }
 
 impl AnswerReader for ChatReader {
+    const FRAMING: Framing = Framing::ServerSentEvents;
+
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         match event.data.as_deref().map(str::trim) {
             None | Some("") => Ok(()),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::request::Settings;
 use super::{Inner, OpenAiResponsesModel};
-use crate::http::ModelBuildError;
+use crate::http::{ModelBuildError, Options};
 use crate::openai::known;
-use crate::openai::options::{Options, check, shared_options};
+use crate::openai::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options};
 
 /// How a model's thoughts are summed up for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,16 +52,24 @@ impl ReasoningSummary {
 ///     .build()?;
 /// # let _ = (model, grok); Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()`"]
 pub struct OpenAiResponsesModelBuilder {
     options: Options,
+    account: Account,
     settings: Settings,
     encrypted_reasoning: Option<bool>,
 }
 
+impl Default for OpenAiResponsesModelBuilder {
+    fn default() -> Self {
+        let options = Options::new(DEFAULT_MODEL);
+        Self { options, account: Account::default(), settings: Settings::default(), encrypted_reasoning: None }
+    }
+}
+
 impl OpenAiResponsesModelBuilder {
-    shared_options!();
+    openai_options!();
 
     /// The most tokens that the model may write in one answer, thoughts included.
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
@@ -89,14 +97,13 @@ impl OpenAiResponsesModelBuilder {
     ///
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(self) -> Result<OpenAiResponsesModel, ModelBuildError> {
-        let exchange = self.options.open(&["responses"], |name| std::env::var(name).ok())?;
-        check("temperature", self.settings.temperature, 2.0, "from 0 to 2")?;
-        check("top_p", self.settings.top_p, 1.0, "from 0 to 1")?;
+        let exchange = self.account.open(&self.options, &["responses"], &|name| std::env::var(name).ok())?;
+        check_sampling(self.settings.temperature, self.settings.top_p)?;
         let thinks = || {
             let asked = self.settings.reasoning_effort.is_some() || self.settings.reasoning_summary.is_some();
             asked || known::thinks(&self.options.model_id)
         };
-        let context_window = self.options.context_window();
+        let context_window = context_window(&self.options);
         let settings = Settings {
             encrypted_reasoning: self.encrypted_reasoning.unwrap_or_else(thinks),
             extra: self.options.extra,

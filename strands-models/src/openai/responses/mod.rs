@@ -12,7 +12,7 @@ use strands_core::model::{Model, ModelError, ModelRequest, ModelStream};
 
 use self::request::{Body, Settings};
 use self::stream::ResponsesReader;
-use crate::http::Exchange;
+use crate::http::{self, Exchange};
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
@@ -61,8 +61,8 @@ impl Model for OpenAiResponsesModel {
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let Inner { exchange, settings, .. } = &*self.inner;
         let model_id = exchange.endpoint.model_id();
-        let body = Body { model_id, settings, request: &request, streaming: exchange.streaming }.write()?;
-        exchange.ask(body, super::error::sort, ResponsesReader::new).await
+        let body = Body { model_id, settings, request: &request, streaming: exchange.streaming };
+        exchange.ask(http::body(&body)?, super::error::sort, ResponsesReader::new).await
     }
 }
 

@@ -6,14 +6,17 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{ErrorDetails, ModelError, ModelRequest, outgoing_content};
+use strands_core::model::{ModelRequest, outgoing_content};
 
 use super::builder::ReasoningSummary;
 use super::thoughts;
+use crate::http::Fields;
 use crate::openai::ReasoningEffort;
 use crate::openai::content::{NO_AUDIO, Part, Shown, arguments, joined, result_parts, system_text};
-use crate::openai::fields::Fields;
 use crate::openai::tools;
+
+/// Whose thoughts are sent.
+const PROVIDER: &str = "openai";
 
 /// Everything that shapes a request, beside the conversation.
 #[derive(Clone, Debug, Default)]
@@ -34,16 +37,6 @@ pub(super) struct Body<'a> {
     pub(super) settings: &'a Settings,
     pub(super) request: &'a ModelRequest<'a>,
     pub(super) streaming: bool,
-}
-
-impl Body<'_> {
-    /// # Errors
-    ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
-    pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
-        serde_json::to_vec(self)
-            .map_err(|error| ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() })
-    }
 }
 
 impl Serialize for Body<'_> {
@@ -141,7 +134,7 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Erro
 /// What the model said, an item for each block. A thought goes with what it led to, and alone is refused.
 fn assistant<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Error> {
     let mut thought = None;
-    for block in outgoing_content(message) {
+    for block in outgoing_content(message, PROVIDER) {
         let item = match &*block {
             ContentBlock::Reasoning(reasoning) => {
                 if let Some(item) = thoughts::item(reasoning)

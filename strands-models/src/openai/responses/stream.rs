@@ -11,7 +11,7 @@ use strands_core::message::Citation;
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 
 use super::thoughts;
-use crate::http::{AnswerReader, ReadError};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
 use crate::openai::error::refused;
 use crate::openai::usage::last_events;
 
@@ -68,8 +68,7 @@ pub(super) struct ResponsesReader {
     called: bool,
     refused: bool,
     complete: bool,
-    bytes: usize,
-    limit: usize,
+    content: ContentLimit,
 }
 
 struct Open {
@@ -100,8 +99,7 @@ impl ResponsesReader {
             called: false,
             refused: false,
             complete: false,
-            bytes: 0,
-            limit,
+            content: ContentLimit::new(limit),
         }
     }
 
@@ -146,7 +144,7 @@ impl ResponsesReader {
         if piece.delta.is_empty() {
             return Ok(());
         }
-        self.grow(piece.delta.len())?;
+        self.content.grow(piece.delta.len())?;
         let open = self.open(piece.output_index, What::Text, Some(piece.part))?;
         out.push_back(StreamEvent::text(open.block, piece.delta));
         Ok(())
@@ -156,7 +154,7 @@ impl ResponsesReader {
         if piece.delta.is_empty() {
             return Ok(());
         }
-        self.grow(piece.delta.len())?;
+        self.content.grow(piece.delta.len())?;
         let open = self.open(piece.output_index, What::Thoughts, None)?;
         // A summary has parts, and a block has none.
         if !std::mem::replace(&mut open.empty, false) && open.part != piece.part {
@@ -168,7 +166,7 @@ impl ResponsesReader {
     }
 
     fn arguments(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.grow(piece.delta.len())?;
+        self.content.grow(piece.delta.len())?;
         let open = self.open.iter_mut().find(|open| open.item == piece.output_index && open.what == What::Call);
         // Arguments of calls that are none of ours.
         let Some(open) = open else {
@@ -183,7 +181,7 @@ impl ResponsesReader {
 
     fn annotation(&mut self, annotated: &Annotated, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         if let Some(citation) = citation(&annotated.annotation) {
-            self.grow(size_of::<Citation>())?;
+            self.content.grow(size_of::<Citation>())?;
             let open = self.open(annotated.output_index, What::Text, Some(annotated.content_index))?;
             out.push_back(StreamEvent::citation(open.block, citation));
         }
@@ -194,7 +192,7 @@ impl ResponsesReader {
         match word(item, "type") {
             "function_call" => {
                 let (id, name) = (word(item, "call_id"), word(item, "name"));
-                self.grow(id.len() + name.len())?;
+                self.content.grow(id.len() + name.len())?;
                 self.called = true;
                 let open = self.open(at, What::Call, None)?;
                 out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(id, name)));
@@ -231,7 +229,7 @@ impl ResponsesReader {
                     self.whole_thought(at, item, out)?;
                 }
                 if let Some(signature) = thoughts::signature(item) {
-                    self.grow(signature.len())?;
+                    self.content.grow(signature.len())?;
                     out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
                 }
             }
@@ -275,7 +273,7 @@ impl ResponsesReader {
         let at = match found {
             Some(at) => at,
             None => {
-                self.grow(size_of::<Open>())?;
+                self.content.grow(size_of::<Open>())?;
                 let block = self.next;
                 self.next += 1;
                 self.open.push(Open { item, part: part.unwrap_or_default(), what, block, empty: true });
@@ -317,14 +315,6 @@ impl ResponsesReader {
         out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
         Ok(())
     }
-
-    fn grow(&mut self, by: usize) -> Result<(), ModelError> {
-        self.bytes = self.bytes.saturating_add(by);
-        if self.bytes > self.limit {
-            return Err(ModelError::ResponseTooLarge { limit: self.limit, details: Box::default() });
-        }
-        Ok(())
-    }
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
@@ -357,6 +347,8 @@ fn citation(annotation: &Value) -> Option<Citation> {
 }
 
 impl AnswerReader for ResponsesReader {
+    const FRAMING: Framing = Framing::ServerSentEvents;
+
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         #[derive(Deserialize)]
         struct Typed<'a> {

@@ -1,0 +1,42 @@
+//! The body of a request: its fields, where one that the program gave by itself wins.
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde_json::{Map, Value};
+use strands_core::model::{ErrorDetails, ModelError};
+
+/// The body as bytes.
+///
+/// # Errors
+///
+/// [`ModelError::InvalidRequest`] for content that has no JSON.
+pub(crate) fn body(body: &impl Serialize) -> Result<Vec<u8>, ModelError> {
+    serde_json::to_vec(body)
+        .map_err(|error| ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() })
+}
+
+/// The fields of a body while they are written.
+pub(crate) struct Fields<'a, M> {
+    pub(crate) map: M,
+    /// The program's own.
+    pub(crate) extra: &'a Map<String, Value>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    pub(crate) fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), M::Error> {
+        if self.extra.contains_key(name) {
+            return Ok(());
+        }
+        self.map.serialize_entry(name, value)
+    }
+
+    pub(crate) fn put_some<T: Serialize>(&mut self, name: &str, value: Option<&T>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.put(name, value))
+    }
+
+    /// The program's own fields.
+    pub(crate) fn put_extra(&mut self) -> Result<(), M::Error> {
+        let extra = self.extra;
+        extra.iter().try_for_each(|(name, value)| self.map.serialize_entry(name, value))
+    }
+}
