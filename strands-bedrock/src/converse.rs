@@ -5,6 +5,7 @@ use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
+use crate::PROVIDER;
 use crate::stream::CallFacts;
 
 #[derive(serde::Deserialize)]
@@ -42,7 +43,7 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
         details: ErrorDetails::new().with_source(error).boxed(),
     };
     let response: Response = serde_json::from_slice(body).map_err(malformed)?;
-    let mut events = vec![StreamEvent::start()];
+    let mut events = vec![StreamEvent::start_from(PROVIDER)];
     let mut tool = facts.text_is_call_of.as_deref();
     for (index, block) in response.output.message.content.into_iter().enumerate() {
         let is_bedrocks_own = block.pointer("/toolUse/type").is_some_and(|kind| kind == "server_tool_use");
@@ -57,7 +58,12 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
         additional_model_response_fields: response.additional_model_response_fields,
     });
     events.extend(redaction);
-    events.push(StreamEvent::Metadata { usage: response.usage, metrics: response.metrics, trace: response.trace });
+    events.push(StreamEvent::Metadata {
+        usage: response.usage,
+        metrics: response.metrics,
+        trace: response.trace,
+        provider_usage: None,
+    });
     Ok(events)
 }
 

@@ -37,6 +37,9 @@ mod stream;
 mod tools;
 mod turns;
 
+/// The name under which Bedrock's answers begin.
+const PROVIDER: &str = "bedrock";
+
 pub use builder::{BedrockBuildError, BedrockModelBuilder};
 pub use error::BedrockCallError;
 pub use model::BedrockModel;

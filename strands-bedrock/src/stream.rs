@@ -11,11 +11,12 @@ use futures_core::Stream;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use strands_core::message::{Citation, Role};
+use strands_core::message::Citation;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use tokio::time::Instant;
 
+use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::Answer;
 use crate::settings::Redaction;
@@ -197,8 +198,8 @@ impl EventReader {
         }
         match header(":event-type").unwrap_or_default() {
             "messageStart" => {
-                let role = parse::<MessageStart>("messageStart", payload)?.role;
-                Ok((Some(StreamEvent::MessageStart { role }), None))
+                parse::<MessageStart>("messageStart", payload)?;
+                Ok((Some(StreamEvent::start_from(PROVIDER)), None))
             }
             "contentBlockStart" => self.block_start(payload),
             "contentBlockDelta" => self.delta(payload),
@@ -305,7 +306,8 @@ impl EventReader {
             let first = self.first_content?.duration_since(self.facts.started);
             u64::try_from(first.as_millis()).ok()
         });
-        let event = StreamEvent::Metadata { usage: metadata.usage, metrics, trace: metadata.trace };
+        let event =
+            StreamEvent::Metadata { usage: metadata.usage, metrics, trace: metadata.trace, provider_usage: None };
         match redaction {
             Some(redaction) => (Some(redaction), Some(event)),
             None => (Some(event), None),
@@ -344,15 +346,9 @@ fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelErr
     })
 }
 
+/// Its role is always the assistant's.
 #[derive(Deserialize)]
-struct MessageStart {
-    #[serde(default = "assistant")]
-    role: Role,
-}
-
-fn assistant() -> Role {
-    Role::Assistant
-}
+struct MessageStart {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

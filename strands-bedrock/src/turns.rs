@@ -8,6 +8,7 @@ use std::sync::Arc;
 use strands_core::message::{ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent};
 use strands_core::model::outgoing_content;
 
+use crate::PROVIDER;
 use crate::capabilities::ReasoningReplay;
 use crate::guardrail;
 
@@ -58,7 +59,7 @@ pub(crate) fn outgoing<'a>(
         .iter()
         .filter_map(|message| {
             let guard = guarded.is_some_and(|guarded| std::ptr::eq(guarded, &raw const **message));
-            let content: Vec<_> = outgoing_content(message)
+            let content: Vec<_> = outgoing_content(message, PROVIDER)
                 .filter(|block| is_sent(block, replay))
                 .map(|block| out_block(names.fix(block)))
                 .map(|block| if guard { guardrail::guarded(block) } else { block })

@@ -13,7 +13,8 @@ use crate::interrupt::Interrupt;
 use crate::message::{Message, SystemBlock, ToolUse, random_uuid};
 use crate::metrics::{ModelMetrics, Usage};
 use crate::model::{
-    ErrorDetails, Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolChoice, ToolUseStart,
+    ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, OutputSchema, StopReason,
+    StreamEvent, ToolChoice, ToolUseStart,
 };
 use crate::state::AgentState;
 use crate::tool::{CallToken, ContextParts, HostValues, ToolContext};
@@ -43,6 +44,7 @@ use crate::tool::{CallToken, ContextParts, HostValues, ToolContext};
 #[derive(Clone)]
 pub struct ScriptedModel {
     script: Arc<Script>,
+    capabilities: ModelCapabilities,
 }
 
 struct Script {
@@ -66,6 +68,8 @@ pub struct RecordedRequest {
     pub tools: Vec<String>,
     /// Which tools had to be called.
     pub tool_choice: Option<ToolChoice>,
+    /// The JSON that the answer had to be.
+    pub output_schema: Option<OutputSchema>,
 }
 
 /// One answer of a [`ScriptedModel`].
@@ -98,7 +102,15 @@ impl ScriptedModel {
 
     fn with(turns: impl IntoIterator<Item = ScriptedTurn>, otherwise: Option<Box<Otherwise>>) -> Self {
         let turns = Mutex::new(turns.into_iter().collect());
-        Self { script: Arc::new(Script { turns, otherwise, requests: Mutex::default() }) }
+        let script = Arc::new(Script { turns, otherwise, requests: Mutex::default() });
+        Self { script, capabilities: ModelCapabilities::default() }
+    }
+
+    /// The same script by a model that can be asked for this.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: ModelCapabilities) -> Self {
+        self.capabilities = capabilities;
+        self
     }
 
     /// What it was asked so far.
@@ -112,6 +124,7 @@ impl ScriptedModel {
             system: request.system.to_vec(),
             tools: request.tools.iter().map(|spec| spec.name.clone()).collect(),
             tool_choice: request.tool_choice.cloned(),
+            output_schema: request.output_schema.cloned(),
         };
         self.script.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         let next = self.script.turns.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -130,6 +143,10 @@ impl ScriptedModel {
 impl Model for ScriptedModel {
     fn model_id(&self) -> &str {
         "scripted"
+    }
+
+    fn capabilities(&self) -> ModelCapabilities {
+        self.capabilities
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

@@ -108,7 +108,7 @@ struct Content<'a>(&'a Message);
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut blocks = serializer.serialize_seq(None)?;
-        for block in outgoing_content(self.0) {
+        for block in outgoing_content(self.0, "") {
             let block: Cow<'_, ContentBlock> = block;
             blocks.serialize_element(&*block)?;
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::AgentResponse;
 use crate::interrupt::Interrupt;
-use crate::message::{Citation, Message, ToolResult, ToolUse};
+use crate::message::{Citation, Message, ProviderContent, ToolResult, ToolUse};
 
 /// What a listener hears while an invocation runs.
 ///
@@ -36,6 +36,20 @@ pub enum AgentEvent {
     Citation {
         /// The place.
         citation: Box<Citation>,
+    },
+    /// Content that only the provider understands, such as a search of its own and what it found.
+    ProviderContent {
+        /// The content.
+        content: Box<ProviderContent>,
+    },
+    /// One model could not answer and another one is asked; see [`Fallback`](crate::model::Fallback).
+    Fallback {
+        /// The model that could not.
+        from: String,
+        /// The one that is asked now.
+        to: String,
+        /// Why it could not.
+        error: String,
     },
     /// The model begins a tool call.
     ToolUseStart {

@@ -1,11 +1,11 @@
-//! Typed output: a tool whose arguments are the answer.
+//! Typed output: a tool whose arguments are the answer, or an answer that the provider itself holds to a schema.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::AgentError;
-use crate::model::ToolSpecs;
+use crate::model::{OutputSchema, ToolSpecs};
 use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
 
 /// The type that an invocation is to end with.
@@ -27,8 +27,8 @@ impl OutputType {
         (self.check)(value)
     }
 
-    /// The agent's tools with the one whose arguments are the output, and its name.
-    pub(crate) fn join(&self, tools: &ToolSet) -> Result<(ToolSpecs, String), AgentError> {
+    /// The agent's tools with the one whose arguments are the output, and that output's name and schema.
+    pub(crate) fn join(&self, tools: &ToolSet) -> Result<(ToolSpecs, OutputSchema), AgentError> {
         let spec = (self.spec)();
         let refuse = |reason: String| Err(AgentError::OutputType { reason });
         if spec.input_schema.get("type").and_then(Value::as_str) != Some("object") {
@@ -40,8 +40,9 @@ impl OutputType {
                 spec.name
             ));
         }
-        let name = spec.name.clone();
-        Ok((tools.specs().with(spec), name))
+        let mut schema = OutputSchema::new(&spec.name, spec.input_schema.clone());
+        schema.description = spec.input_schema.get("description").and_then(Value::as_str).map(str::to_owned);
+        Ok((tools.specs().with(spec), schema))
     }
 }
 

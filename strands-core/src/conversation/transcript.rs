@@ -36,7 +36,10 @@ fn said(speaker: &str, block: &ContentBlock, short: bool) -> Option<String> {
         }
         ContentBlock::ToolResult(result) => return Some(answered(result, short)),
         // Thoughts, cache points and what only one provider understands say nothing to others.
-        ContentBlock::Reasoning(_) | ContentBlock::CachePoint(_) | ContentBlock::Unknown(_) => return None,
+        ContentBlock::Reasoning(_)
+        | ContentBlock::CachePoint(_)
+        | ContentBlock::Provider(_)
+        | ContentBlock::Unknown(_) => return None,
     };
     Some(format!("{speaker}: {words}"))
 }

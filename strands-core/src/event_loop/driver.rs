@@ -20,7 +20,7 @@ use crate::hook::{AfterInvocation, BeforeInvocation, MessageAdded};
 use crate::interrupt::InterruptResponse;
 use crate::message::{Message, Role};
 use crate::metrics::{EventLoopMetrics, Usage};
-use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
+use crate::model::{OutputSchema, StopReason, ToolChoice, ToolSpecs, Turn};
 use crate::tool::HostValues;
 
 /// How often the hooks of one invocation may ask for another round.
@@ -74,6 +74,8 @@ pub(crate) struct Driver<'a> {
     pub(super) host: HostValues,
     pub(super) specs: ToolSpecs,
     pub(super) output: Option<OutputType>,
+    /// The output's schema, where the provider itself can hold an answer to it.
+    pub(super) native_output: Option<OutputSchema>,
     limits: Limits,
     /// True once hooks have heard of the invocation: then they hear of its end, too.
     begun: bool,
@@ -101,6 +103,7 @@ impl<'a> Driver<'a> {
             host: HostValues::default(),
             specs,
             output: None,
+            native_output: None,
             limits: Limits::new(),
             begun: false,
             cycle_began: None,
@@ -119,8 +122,13 @@ impl<'a> Driver<'a> {
         }
         let output_tool = match &request.output {
             Some(output) => {
-                let (specs, name) = output.join(&self.agent.shared.tools)?;
-                self.specs = specs;
+                let (specs, schema) = output.join(&self.agent.shared.tools)?;
+                let name = schema.name.clone();
+                self.native_output = self.agent.shared.model.capabilities().structured_output.then_some(schema);
+                // Where there is nothing else to call, the provider gives the output at once.
+                if self.native_output.is_none() || !self.specs.is_empty() {
+                    self.specs = specs;
+                }
                 Some(name)
             }
             None => None,
@@ -154,7 +162,10 @@ impl<'a> Driver<'a> {
         let mut conflicts = 0;
         let mut spent = (0, Usage::default());
         loop {
-            let run = Run::new(self.limits, output_tool.clone()).counting_on(spent.0, spent.1);
+            let mut run = Run::new(self.limits, output_tool.clone()).counting_on(spent.0, spent.1);
+            if self.specs.is_empty() {
+                run.force_output();
+            }
             let again = (conflicts < self.agent.shared.conflict_retries).then(|| prompt.clone());
             let ended = match self.begin(prompt, std::mem::take(&mut answers), run).await {
                 Ok(Some(denied)) => Ok(denied),
@@ -327,7 +338,7 @@ impl<'a> Driver<'a> {
             self.agent.history.redact_prompt(replacement);
         }
         // Some models answer a forced call in text: it is as good where it fits the type.
-        let said = if forced && stop_reason == StopReason::EndTurn { self.output_in(&message.text()) } else { None };
+        let said = if forced && stop_reason == StopReason::EndTurn { self.output_in(&message) } else { None };
         // Nothing waits before the state machine knows: whoever drops the invocation can't part a call from its result.
         let mut new = self.agent.history.answered();
         let message = self.agent.history.push(message);
@@ -343,7 +354,11 @@ impl<'a> Driver<'a> {
         self.all_added(&new).await?;
         match next {
             Ok(None) => Ok(()),
-            Ok(Some(follow_up)) => {
+            Ok(Some(mut follow_up)) => {
+                if self.native_output.is_some() && !self.output_mistake.is_empty() {
+                    let mistake = format!("The previous response does not fit: {}", self.output_mistake);
+                    follow_up.content.push(mistake.into());
+                }
                 self.agent.history.ask(vec![follow_up]);
                 Ok(())
             }
@@ -351,10 +366,21 @@ impl<'a> Driver<'a> {
         }
     }
 
-    fn output_in(&self, text: &str) -> Option<Value> {
-        let value: Value = serde_json::from_str(text.trim()).ok()?;
-        self.output.as_ref()?.check(&value).ok()?;
-        Some(value)
+    fn output_in(&mut self, message: &Message) -> Option<Value> {
+        if message.tool_uses().next().is_some() {
+            return None;
+        }
+        let output = self.output.as_ref()?;
+        let read = serde_json::from_str::<Value>(message.text().trim()).map_err(|error| error.to_string());
+        match read.and_then(|value| output.check(&value).map(|()| value)) {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                if self.native_output.is_some() {
+                    self.output_mistake = mistake;
+                }
+                None
+            }
+        }
     }
 
     pub(super) fn no_output(&self, not_given: &OutputNotGiven) -> AgentError {

@@ -153,7 +153,8 @@ impl Driver<'_> {
             messages: self.agent.history.messages(),
             system: &shared.system,
             tools: &self.specs,
-            tool_choice: choice,
+            tool_choice: choice.filter(|_| self.native_output.is_none()),
+            output_schema: choice.and(self.native_output.as_ref()),
         };
         let began = Instant::now();
         let answer = TurnBuilder::new(shared.max_response_bytes);

@@ -102,6 +102,7 @@ impl<'a> Reading<'a> {
                 BlockDelta::Text(text) => Some(AgentEvent::TextDelta { text }),
                 BlockDelta::ReasoningContent(ReasoningDelta::Text(text)) => Some(AgentEvent::ReasoningDelta { text }),
                 BlockDelta::ReasoningContent(_) => None,
+                BlockDelta::Provider(content) => Some(AgentEvent::ProviderContent { content }),
                 BlockDelta::Citation(citation) => Some(AgentEvent::Citation { citation }),
                 BlockDelta::ToolUse(piece) => {
                     let call = self.calls.iter().rev().find(|(index, _)| *index == content_block_index);
@@ -109,6 +110,7 @@ impl<'a> Reading<'a> {
                     Some(AgentEvent::ToolUseDelta { tool_use_id, input: piece.input })
                 }
             },
+            StreamEvent::Fallback { from, to, error } => Some(AgentEvent::Fallback { from, to, error }),
             StreamEvent::RedactContent {
                 redact_user_content_message: user,
                 redact_assistant_content_message: assistant,

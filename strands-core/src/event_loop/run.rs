@@ -234,6 +234,13 @@ impl Run {
         }
     }
 
+    /// The typed output is to come with the next answer.
+    pub(crate) fn force_output(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.forced = true;
+        }
+    }
+
     /// The model's arguments for the typed output fit its type.
     pub(crate) fn output_given(&mut self, value: Value) {
         if let Some(output) = &mut self.output {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use super::{
-    AudioBlock, CitationsContent, DocumentBlock, ImageBlock, ReasoningContent, ToolResult, ToolUse, UnknownFields,
-    VideoBlock,
+    AudioBlock, CitationsContent, DocumentBlock, ImageBlock, ProviderContent, ReasoningContent, ToolResult, ToolUse,
+    UnknownFields, VideoBlock, provider_content,
 };
 
 /// A piece of a message.
@@ -38,6 +38,8 @@ pub enum ContentBlock {
     GuardContent(GuardContent),
     /// Text with the places it comes from.
     Citations(CitationsContent),
+    /// Content that only one provider understands.
+    Provider(ProviderContent),
     /// A kind that this version does not know, as it was read.
     Unknown(Map<String, Value>),
 }
@@ -138,6 +140,11 @@ impl ContentBlock {
         Self::Text(TextBlock { text: text.into(), unknown: UnknownFields::default() })
     }
 
+    /// Content that only `provider` understands.
+    pub fn provider(provider: impl Into<String>, content: Value) -> Self {
+        Self::Provider(ProviderContent::new(provider, content))
+    }
+
     /// The text, where this is a text block.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -153,6 +160,12 @@ impl ContentBlock {
             _ => &[],
         };
         self.as_text().into_iter().chain(cited.iter().map(|part| part.text.as_str()))
+    }
+}
+
+impl From<ProviderContent> for ContentBlock {
+    fn from(content: ProviderContent) -> Self {
+        Self::Provider(content)
     }
 }
 
@@ -181,6 +194,9 @@ macro_rules! kinds {
 
         impl Serialize for ContentBlock {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if let Self::Provider(content) = self {
+                    return content.serialize_beside_text(serializer);
+                }
                 let mut block = serializer.serialize_map(None)?;
                 let unknown = match self {
                     Self::Text(text) => {
@@ -191,6 +207,8 @@ macro_rules! kinds {
                         block.serialize_entry($key, payload)?;
                         &payload.unknown
                     })+
+                    // Written above.
+                    Self::Provider(content) => &content.unknown,
                     Self::Unknown(fields) => {
                         for (name, value) in fields {
                             block.serialize_entry(name, value)?;
@@ -208,6 +226,13 @@ macro_rules! kinds {
         impl<'de> Deserialize<'de> for ContentBlock {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let mut fields = Map::deserialize(deserializer)?;
+                if let Some(content) = fields.shift_remove(provider_content::KEY) {
+                    let mut content: ProviderContent = serde_json::from_value(content)
+                        .map_err(|error| de::Error::custom(format!("in content block `providerContent`: {error}")))?;
+                    fields.shift_remove("text");
+                    content.unknown.keep_beside(fields);
+                    return Ok(Self::Provider(content));
+                }
                 if let Some(text) = fields.shift_remove("text") {
                     let Value::String(text) = text else {
                         return Err(de::Error::custom("in content block `text`: expected a string"));

@@ -5,6 +5,7 @@ mod block;
 mod citations;
 pub(crate) mod encoded_bytes;
 mod media;
+mod provider_content;
 mod reasoning;
 mod tool_blocks;
 mod unknown;
@@ -20,6 +21,7 @@ pub use media::{
     AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock, ImageFormat, MediaLocation,
     MediaSource, VideoBlock, VideoFormat,
 };
+pub use provider_content::ProviderContent;
 pub use reasoning::{ReasoningContent, ReasoningText};
 pub use tool_blocks::{ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
 pub use unknown::UnknownFields;
@@ -131,6 +133,12 @@ pub struct MessageMetadata {
     /// Timings of the model call that produced the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<ModelMetrics>,
+    /// The provider that answered, by the name under which its answers begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// What the provider itself says that the answer cost, in its own words and counts.
+    #[serde(default, rename = "providerUsage", skip_serializing_if = "Option::is_none")]
+    pub provider_usage: Option<Value>,
     /// Values of the program's own.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub custom: Map<String, Value>,

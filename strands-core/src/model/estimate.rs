@@ -51,6 +51,7 @@ fn block(block: &ContentBlock) -> u64 {
         ContentBlock::CachePoint(_) => 0,
         ContentBlock::GuardContent(guarded) => guarded.text.as_ref().map_or(IMAGE, |words| text(&words.text)),
         ContentBlock::Citations(citations) => citations.content.iter().map(|part| text(&part.text)).sum(),
+        ContentBlock::Provider(own) => json(&own.content),
         ContentBlock::Unknown(fields) => fields.values().map(json).sum(),
     }
 }

@@ -1,11 +1,13 @@
 //! What a model says, piece by piece: the union of Bedrock's ConverseStream, which every provider is translated to.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StopReason;
-use crate::message::{Citation, Role};
+use crate::message::{Citation, ProviderContent, Role};
 use crate::metrics::{ModelMetrics, Usage};
 
 /// One event of a model's answer.
@@ -23,6 +25,19 @@ pub enum StreamEvent {
     MessageStart {
         /// Always the assistant.
         role: Role,
+        /// Who answers. What is said is marked with it, so that signed thoughts and content of a provider's own go back
+        /// to that provider alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider: Option<Cow<'static, str>>,
+    },
+    /// One model could not answer and another one is asked; see [`Fallback`](super::Fallback).
+    Fallback {
+        /// The model that could not.
+        from: String,
+        /// The one that is asked now.
+        to: String,
+        /// Why it could not.
+        error: String,
     },
     /// A block begins. Text and reasoning blocks may begin with their first delta instead.
     ContentBlockStart {
@@ -65,6 +80,9 @@ pub enum StreamEvent {
         /// What the provider's guardrail did, as it reports it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<Box<Value>>,
+        /// What the provider itself says that the answer cost, in its own words and counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_usage: Option<Box<Value>>,
     },
     /// A guardrail wants text replaced, in the user's message, in the answer, or in both.
     RedactContent {
@@ -121,6 +139,8 @@ pub enum BlockDelta {
     ReasoningContent(ReasoningDelta),
     /// A place that the block's text comes from.
     Citation(Box<Citation>),
+    /// A block of content that only one provider understands, as a whole.
+    Provider(Box<ProviderContent>),
 }
 
 /// A piece of a tool call's arguments.
@@ -148,7 +168,12 @@ pub enum ReasoningDelta {
 impl StreamEvent {
     /// The answer begins.
     pub fn start() -> Self {
-        Self::MessageStart { role: Role::Assistant }
+        Self::MessageStart { role: Role::Assistant, provider: None }
+    }
+
+    /// The answer of `provider` begins.
+    pub fn start_from(provider: impl Into<Cow<'static, str>>) -> Self {
+        Self::MessageStart { role: Role::Assistant, provider: Some(provider.into()) }
     }
 
     /// A piece of text in block `index`.
@@ -177,6 +202,11 @@ impl StreamEvent {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Citation(Box::new(citation)) }
     }
 
+    /// Block `index` is content that only one provider understands.
+    pub fn provider_content(index: usize, content: ProviderContent) -> Self {
+        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Provider(Box::new(content)) }
+    }
+
     /// Block `index` is complete.
     pub fn block_stop(index: usize) -> Self {
         Self::ContentBlockStop { content_block_index: index }
@@ -189,6 +219,15 @@ impl StreamEvent {
 
     /// What the answer cost.
     pub fn metadata(usage: Usage, metrics: ModelMetrics) -> Self {
-        Self::Metadata { usage, metrics, trace: None }
+        Self::Metadata { usage, metrics, trace: None, provider_usage: None }
+    }
+
+    /// The same with the provider's own counts; other events stay as they are.
+    #[must_use]
+    pub fn with_provider_usage(mut self, counts: Value) -> Self {
+        if let Self::Metadata { provider_usage, .. } = &mut self {
+            *provider_usage = Some(Box::new(counts));
+        }
+        self
     }
 }

@@ -1,5 +1,6 @@
 //! What the loop asks of a model, and what every provider implements.
 
+mod capabilities;
 mod error;
 pub(crate) mod estimate;
 mod event;
@@ -15,12 +16,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_core::Stream;
 
+pub use capabilities::ModelCapabilities;
 pub use error::{ErrorDetails, ModelError};
 pub use estimate::estimate_tokens;
 pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
 pub use outgoing::outgoing_content;
 pub use refusal::{RefusalKind, parse_retry_after};
-pub use request::{ModelRequest, ToolChoice, ToolSpecs};
+pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 pub use stop_reason::StopReason;
 pub use turn::{Turn, TurnBuilder};
 
@@ -80,6 +82,11 @@ pub trait Model: Send + Sync {
         None
     }
 
+    /// What the provider can be asked for.
+    fn capabilities(&self) -> ModelCapabilities {
+        ModelCapabilities::default()
+    }
+
     /// Sends a request.
     ///
     /// # Errors
@@ -109,6 +116,10 @@ macro_rules! forward_model {
 
                 fn context_window(&self) -> Option<u64> {
                     (**self).context_window()
+                }
+
+                fn capabilities(&self) -> ModelCapabilities {
+                    (**self).capabilities()
                 }
 
                 async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::message::{Message, SystemBlock};
 use crate::tool::{Tool, ToolSpec};
@@ -20,13 +21,42 @@ pub struct ModelRequest<'a> {
     pub tools: &'a ToolSpecs,
     /// Which tools the model must call; `None` leaves it to the provider's default, which is [`ToolChoice::Auto`].
     pub tool_choice: Option<&'a ToolChoice>,
+    /// The answer's text must be JSON of this schema, and no tool may be called. Set only for models whose
+    /// [`capabilities`](super::Model::capabilities) say that they follow it.
+    pub output_schema: Option<&'a OutputSchema>,
+}
+
+/// The JSON that an answer must be.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OutputSchema {
+    /// What it is called: letters, digits, `_` and `-`, 64 at most.
+    pub name: String,
+    /// What it is.
+    pub description: Option<String>,
+    /// Its JSON schema, of an object.
+    pub schema: Value,
+}
+
+impl OutputSchema {
+    /// JSON of this schema.
+    pub fn new(name: impl Into<String>, schema: Value) -> Self {
+        Self { name: name.into(), description: None, schema }
+    }
+
+    /// With what it is.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
 }
 
 impl<'a> ModelRequest<'a> {
     /// A request without a system prompt or tools.
     pub fn new(messages: &'a [Arc<Message>]) -> Self {
         static NO_TOOLS: std::sync::LazyLock<ToolSpecs> = std::sync::LazyLock::new(ToolSpecs::default);
-        Self { messages, system: &[], tools: &NO_TOOLS, tool_choice: None }
+        Self { messages, system: &[], tools: &NO_TOOLS, tool_choice: None, output_schema: None }
     }
 
     /// With a system prompt.
@@ -40,6 +70,13 @@ impl<'a> ModelRequest<'a> {
     #[must_use]
     pub fn with_tools(mut self, tools: &'a ToolSpecs) -> Self {
         self.tools = tools;
+        self
+    }
+
+    /// With the JSON that the answer must be.
+    #[must_use]
+    pub fn with_output_schema(mut self, schema: &'a OutputSchema) -> Self {
+        self.output_schema = Some(schema);
         self
     }
 

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use crate::message::{
-    Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata, ReasoningContent, Role, ToolUse,
-    random_uuid,
+    Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata, ProviderContent,
+    ReasoningContent, Role, ToolUse, random_uuid,
 };
 use crate::metrics::{ModelMetrics, Usage};
 
@@ -23,6 +23,8 @@ pub struct TurnBuilder {
     usage: Usage,
     metrics: ModelMetrics,
     trace: Option<Value>,
+    provider: Option<String>,
+    provider_usage: Option<Value>,
     redact_user: Option<String>,
     redact_assistant: Option<String>,
     bytes: usize,
@@ -34,6 +36,7 @@ enum Partial {
     Text { text: String, citations: Vec<Citation> },
     ToolUse { start: ToolUseStart, input: String },
     Reasoning { text: String, signature: String, redacted: Vec<u8> },
+    Provider(Box<ProviderContent>),
 }
 
 /// A model's whole answer.
@@ -95,6 +98,8 @@ impl TurnBuilder {
             usage: Usage::default(),
             metrics: ModelMetrics::default(),
             trace: None,
+            provider: None,
+            provider_usage: None,
             redact_user: None,
             redact_assistant: None,
             bytes: 0,
@@ -110,7 +115,8 @@ impl TurnBuilder {
     /// answer outgrows its bound.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
         match event {
-            StreamEvent::MessageStart { .. } | StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::Fallback { .. } | StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
                     self.grow(size_of::<Partial>() + start.name.len() + start.tool_use_id.len())?;
@@ -123,10 +129,11 @@ impl TurnBuilder {
                 self.stop_reason = Some(stop_reason.clone());
                 self.response_fields = additional_model_response_fields.as_deref().cloned();
             }
-            StreamEvent::Metadata { usage, metrics, trace } => {
+            StreamEvent::Metadata { usage, metrics, trace, provider_usage } => {
                 self.usage = *usage;
                 self.metrics = *metrics;
                 self.trace = trace.as_deref().cloned();
+                self.provider_usage = provider_usage.as_deref().cloned();
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
                 if let Some(replacement) = redact_user_content_message {
@@ -154,6 +161,10 @@ impl TurnBuilder {
                 if let Partial::Text { citations, .. } = self.block(index, Kind::Text) {
                     citations.push(Citation::clone(citation));
                 }
+            }
+            BlockDelta::Provider(content) => {
+                self.grow(size_of::<Partial>() + content.provider.len() + json_size(&content.content))?;
+                self.blocks.push((index, Partial::Provider(content.clone())));
             }
             BlockDelta::ReasoningContent(piece) => {
                 self.grow(match piece {
@@ -249,6 +260,8 @@ impl TurnBuilder {
         message.metadata = Some(MessageMetadata {
             usage: Some(self.usage),
             metrics: Some(self.metrics),
+            provider: self.provider,
+            provider_usage: self.provider_usage,
             ..MessageMetadata::default()
         });
         Ok(Turn {
@@ -317,6 +330,7 @@ impl Partial {
                 reasoning.redacted_content = (!redacted.is_empty()).then(|| redacted.into());
                 (reasoning != ReasoningContent::default()).then_some(ContentBlock::Reasoning(reasoning))
             }
+            Self::Provider(content) => Some(ContentBlock::Provider(*content)),
             Self::ToolUse { start, input } => {
                 let mut call = ToolUse::new(start.tool_use_id, start.name, parse_input(input));
                 call.reasoning_signature = start.reasoning_signature;
@@ -324,6 +338,17 @@ impl Partial {
             }
         }
     }
+}
+
+/// About how many bytes a value holds.
+fn json_size(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(json_size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + json_size(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 /// No text and `null` mean no arguments; text that is not JSON is kept as it is, for the loop to refuse.
@@ -514,5 +539,27 @@ mod tests {
                 ContentBlock::text("so"),
             ]
         );
+    }
+
+    #[test]
+    fn what_only_the_provider_understands_keeps_its_place_and_its_name() {
+        let own = ProviderContent::new("a", json!({"type": "search", "query": "rain"}));
+        let events = [
+            StreamEvent::start_from("a"),
+            StreamEvent::text(0, "Let me look."),
+            StreamEvent::provider_content(1, own.clone()),
+            StreamEvent::text(2, "It rains."),
+            StreamEvent::stop(StopReason::EndTurn),
+            StreamEvent::metadata(Usage::new(1, 2), ModelMetrics::default()).with_provider_usage(json!({"in": 1})),
+        ];
+        let said = turn(events).unwrap().message;
+        assert_eq!(said.content[1], ContentBlock::Provider(own));
+        assert_eq!(said.text(), "Let me look.\nIt rains.");
+        let known = said.metadata.as_ref().unwrap();
+        assert_eq!((known.provider.as_deref(), &known.provider_usage), (Some("a"), &Some(json!({"in": 1}))));
+
+        let large = ProviderContent::new("a", json!({"found": ["x".repeat(2048)]}));
+        let error = turn([StreamEvent::provider_content(0, large)]).unwrap_err();
+        assert!(matches!(error, ModelError::ResponseTooLarge { limit: 1024, .. }), "{error:?}");
     }
 }

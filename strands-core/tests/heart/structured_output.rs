@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::message::Role;
-use strands_core::model::{StopReason, ToolChoice};
+use strands_core::model::{ModelCapabilities, StopReason, ToolChoice};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, Limits, Prompt, ToolOutput};
 
@@ -104,6 +104,43 @@ async fn a_model_that_answers_the_forced_call_in_text_is_understood() {
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
+    assert_whole(&mut agent).await;
+}
+
+/// A provider that can hold answers to a schema.
+const NATIVE: ModelCapabilities = ModelCapabilities::new().with_structured_output(true);
+
+#[tokio::test]
+async fn a_provider_that_can_is_asked_for_json_at_once_where_there_are_no_tools() {
+    let model = ScriptedModel::new([ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)]).with_capabilities(NATIVE);
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let asked = &model.requests()[0];
+    assert_eq!((&asked.tool_choice, asked.tools.len()), (&None, 0));
+    let schema = asked.output_schema.as_ref().unwrap();
+    assert_eq!((schema.name.as_str(), schema.description.as_deref()), ("Trip", Some("A journey.")));
+    assert_eq!(schema.schema["properties"]["city"]["type"], "string");
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_can_is_asked_for_json_where_the_model_only_talked() {
+    let model = ScriptedModel::new([
+        ScriptedTurn::text("Oslo, I would say."),
+        ScriptedTurn::text(r#"{"city": "Oslo", "nights": "two"}"#),
+        ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#),
+    ])
+    .with_capabilities(NATIVE);
+    let mut agent = agent(&model, [naming("one")]).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let asked = model.requests();
+    assert!(asked[0].output_schema.is_none(), "tools may be called first");
+    assert_eq!(asked[0].tools, ["one", "Trip"]);
+    assert!(asked[1].output_schema.is_some() && asked[1].tool_choice.is_none());
+    let mistake = asked[2].messages.last().unwrap().text();
+    assert!(mistake.contains("u8"), "the model is told what does not fit: {mistake}");
     assert_whole(&mut agent).await;
 }
 
