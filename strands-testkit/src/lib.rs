@@ -6,6 +6,8 @@
 //! - [`recording`] reads real exchanges from the folder that `STRANDS_SHARED` names.
 //! - [`eventstream`], [`converse`] and [`bedrock`] build and read Amazon's binary stream without the AWS SDK, so that what
 //!   a test expects does not come from the code it tests.
+//! - [`expectation`] says what an answer of any provider means, in one vocabulary.
+//! - `provider` (a feature) is one suite for every model provider: faults, recordings, what goes over the wire.
 //! - `s3` (a feature) is a bucket with conditional writes, and faults where a test wants them.
 //!
 //! ```
@@ -28,9 +30,11 @@ pub mod bedrock;
 pub mod converse;
 mod delivery;
 pub mod eventstream;
+pub mod expectation;
 mod fault;
-pub mod openai;
 pub mod ports;
+#[cfg(feature = "provider")]
+pub mod provider;
 pub mod recording;
 mod request;
 mod response;

@@ -64,6 +64,11 @@ impl Response {
         Self::new(200).content_type("text/event-stream").body(body).framing(Framing::Chunked)
     }
 
+    /// A stream of JSON documents, one in each line, chunked.
+    pub fn json_lines(body: impl Into<Bytes>) -> Self {
+        Self::new(200).content_type("application/x-ndjson").body(body).framing(Framing::Chunked)
+    }
+
     /// These bytes instead of HTTP, then the end of the connection.
     pub fn garbage(bytes: impl Into<Bytes>) -> Self {
         Self { message: Message::Raw, body: bytes.into(), delivery: Delivery::default() }

@@ -1,23 +1,14 @@
 //! What answers mean: the cases that recordings have, and those that only some servers make.
-#![cfg(feature = "openai")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "what fails here fails the test"
-)]
-
-mod loopback;
 
 use futures_util::StreamExt;
-use loopback::{Api, ask, events, sse, text, together, turn, weather_tools};
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::Usage;
 use strands_core::model::{BlockDelta, ModelRequest, StopReason, StreamEvent, Turn};
+use strands_testkit::provider::{ask, events, text, together, turn, weather_tools};
 use strands_testkit::{Gate, Response, Server};
+
+use super::{Api, sse};
 
 /// A chunk of Chat Completions.
 fn chunk(delta: &Value) -> Value {
@@ -33,7 +24,7 @@ async fn heard(api: Api, pieces: &[Value]) -> Turn {
     let done = if api == Api::Chat { "data: [DONE]\n\n" } else { "" };
     let server = Server::repeat(Response::sse(format!(": hello\n\n{}{done}", sse(pieces)))).await;
     let messages = ask("hi");
-    turn(&*api.model(&server.url()), ModelRequest::new(&messages)).await.unwrap()
+    turn(&*api.plain(&server.url()), ModelRequest::new(&messages)).await.unwrap()
 }
 
 async fn chat(pieces: &[Value]) -> Turn {
@@ -123,7 +114,7 @@ async fn arguments_come_as_they_are_written() {
         let held = stream.find("Oslo").unwrap();
         let server = Server::repeat(Response::sse(stream).hold_at(held, &gate)).await;
         let (messages, tools) = (ask("hi"), weather_tools());
-        let model = api.model(&server.url());
+        let model = api.plain(&server.url());
         let mut stream = model.stream(ModelRequest::new(&messages).with_tools(&tools)).await.unwrap();
         // The first half is there before the second was sent.
         loop {
@@ -214,7 +205,7 @@ async fn usage_is_counted_and_kept_as_it_came() {
         "prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 5}});
     let turn = chat(&[chunk(&json!({"content": "x"})), finish("stop"), json!({"choices": [], "usage": raw})]).await;
     assert_eq!(turn.usage, Usage::new(36, 9).with_cache(Some(64), None).with_total(109));
-    assert_eq!(turn.response_fields.unwrap()["usage"], raw);
+    assert_eq!(turn.message.metadata.unwrap().provider_usage, Some(raw));
 
     let raw = json!({"input_tokens": 100, "output_tokens": 9, "total_tokens": 109,
         "input_tokens_details": {"cached_tokens": 64}, "output_tokens_details": {"reasoning_tokens": 5}});
@@ -224,7 +215,7 @@ async fn usage_is_counted_and_kept_as_it_came() {
     ])
     .await;
     assert_eq!(turn.usage, Usage::new(36, 9).with_cache(Some(64), None).with_total(109));
-    assert_eq!(turn.response_fields.unwrap()["usage"], raw);
+    assert_eq!(turn.message.metadata.unwrap().provider_usage, Some(raw));
 }
 
 #[tokio::test]
@@ -323,7 +314,7 @@ async fn items_mean_the_same_in_pieces_at_their_end_and_in_one_document() {
     let whole = json!({"object": "response", "status": "completed", "output": items(), "error": null});
     let server = Server::repeat(Response::json(200, &whole)).await;
     let messages = ask("hi");
-    check_items(&turn(&*Api::Responses.model(&server.url()), ModelRequest::new(&messages)).await.unwrap());
+    check_items(&turn(&*Api::Responses.plain(&server.url()), ModelRequest::new(&messages)).await.unwrap());
 }
 
 #[tokio::test]
@@ -335,7 +326,7 @@ async fn names_of_events_may_be_missing() {
     );
     let server = Server::repeat(Response::sse(stream)).await;
     let messages = ask("hi");
-    let (events, error) = events(&*Api::Responses.model(&server.url()), ModelRequest::new(&messages)).await;
+    let (events, error) = events(&*Api::Responses.plain(&server.url()), ModelRequest::new(&messages)).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(text(&events), "fine.");
     assert_eq!(together(&events).unwrap().stop_reason, StopReason::EndTurn);
@@ -348,12 +339,12 @@ async fn a_server_without_streams_or_without_an_end_mark_is_understood() {
         "finish_reason": "tool_calls"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}});
     let server = Server::repeat(Response::json(200, &whole)).await;
     let messages = ask("hi");
-    let answer = turn(&*Api::Chat.model(&server.url()), ModelRequest::new(&messages)).await.unwrap();
+    let answer = turn(&*Api::Chat.plain(&server.url()), ModelRequest::new(&messages)).await.unwrap();
     assert_eq!(answer.message.text(), "fine.");
     assert_eq!(calls(&answer), [("f", "a", json!({})), ("g", "b", json!({}))]);
     assert_eq!(answer.usage, Usage::new(1, 2));
 
     let server = Server::repeat(Response::sse(sse([&chunk(&json!({"content": "fine."})), &finish("stop")]))).await;
-    let answer = turn(&*Api::Chat.model(&server.url()), ModelRequest::new(&messages)).await.unwrap();
+    let answer = turn(&*Api::Chat.plain(&server.url()), ModelRequest::new(&messages)).await.unwrap();
     assert_eq!(answer.message.text(), "fine.");
 }

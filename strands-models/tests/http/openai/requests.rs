@@ -1,25 +1,16 @@
 //! What requests look like where the reference has no example, or does worse.
-#![cfg(feature = "openai")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "what fails here fails the test"
-)]
-
-mod loopback;
 
 use std::sync::Arc;
 
-use loopback::{Api, BOTH, answer, ask, chat, fine, responses, turn, weather_tools};
 use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
 use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
 use strands_models::{ModelBuildError, ReasoningEffort, ReasoningReplay, ReasoningSummary};
+use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Server};
+
+use super::{Api, BOTH, chat, responses};
 
 fn messages(messages: Value) -> Vec<Arc<Message>> {
     serde_json::from_value::<Vec<Message>>(messages).unwrap().into_iter().map(Arc::new).collect()
@@ -27,7 +18,7 @@ fn messages(messages: Value) -> Vec<Arc<Message>> {
 
 /// What a model sends for a request.
 async fn sent(api: Api, model: impl FnOnce(&str) -> Arc<dyn Model>, request: ModelRequest<'_>) -> Request {
-    let server = Server::repeat(fine(api)).await;
+    let server = Server::repeat(api.response(api.fine())).await;
     turn(&*model(&server.url()), request).await.unwrap();
     server.requests().remove(0)
 }
@@ -36,8 +27,8 @@ async fn sent(api: Api, model: impl FnOnce(&str) -> Arc<dyn Model>, request: Mod
 async fn conversation(history: Value) -> (Value, Value) {
     let history = messages(history);
     let request = ModelRequest::new(&history);
-    let of_chat = sent(Api::Chat, |url| Api::Chat.model(url), request).await.json();
-    let of_responses = sent(Api::Responses, |url| Api::Responses.model(url), request).await.json();
+    let of_chat = sent(Api::Chat, |url| Api::Chat.plain(url), request).await.json();
+    let of_responses = sent(Api::Responses, |url| Api::Responses.plain(url), request).await.json();
     (of_chat["messages"].clone(), of_responses["input"].clone())
 }
 
@@ -281,7 +272,7 @@ async fn thoughts_go_back_with_what_they_led_to() {
         {"role": "user", "content": [{"text": "go on"}]},
     ]));
     let model = |url: &str| -> Arc<dyn Model> {
-        Arc::new(loopback::chat(url).reasoning_replay(ReasoningReplay::Content).build().unwrap())
+        Arc::new(super::chat(url).reasoning_replay(ReasoningReplay::Content).build().unwrap())
     };
     let body = sent(Api::Chat, model, ModelRequest::new(&history)).await.json();
     assert_eq!(body["messages"][1]["reasoning_content"], "hm");
@@ -296,7 +287,7 @@ async fn tools_keep_their_order_and_may_be_forced() {
     let (history, choice) = (ask("hi"), ToolChoice::Tool { name: "alpha".to_owned() });
     let request = ModelRequest::new(&history).with_tools(&specs).with_tool_choice(&choice);
     for api in BOTH {
-        let request = sent(api, |url| api.model(url), request).await;
+        let request = sent(api, |url| api.plain(url), request).await;
         let text = std::str::from_utf8(&request.body).unwrap();
         assert!(text.find("zeta").unwrap() < text.find("alpha").unwrap());
         assert!(text.contains(r#""properties":{"b":{},"a":{}}"#), "{text}");
@@ -335,7 +326,7 @@ async fn a_model_says_what_it_is() {
 async fn a_client_of_ones_own_is_used() {
     let client = reqwest_client();
     for api in BOTH {
-        let server = Server::repeat(fine(api)).await;
+        let server = Server::repeat(api.response(api.fine())).await;
         let model: Arc<dyn Model> = match api {
             Api::Chat => Arc::new(chat(&server.url()).client(client.clone()).build().unwrap()),
             Api::Responses => Arc::new(responses(&server.url()).client(client.clone()).build().unwrap()),

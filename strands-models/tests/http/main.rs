@@ -1,0 +1,14 @@
+//! Every provider over HTTP, against loopback servers: the suite that all of them share, and what each promises by itself.
+//! A provider is a folder here, and a line.
+#![cfg(feature = "_http")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "what fails here fails the test"
+)]
+
+#[cfg(feature = "openai")]
+mod openai;

@@ -1,0 +1,106 @@
+//! What recordings of OpenAI, OpenRouter, Groq, DeepSeek and xAI mean.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use strands_core::model::Model;
+use strands_models::{OpenAiModel, OpenAiResponsesModel, ReasoningReplay};
+use strands_testkit::Exchange;
+use strands_testkit::expectation::{Expectation, openai};
+use strands_testkit::provider::recorded::Folder;
+use strands_testkit::provider::{Recorded, Sent, SentCall, SentResult};
+
+use super::Api;
+
+#[async_trait]
+impl Recorded for Api {
+    fn folders(&self) -> Vec<Folder> {
+        let folder = |name, answers, runs| Folder { name, answers, runs };
+        match self {
+            Self::Chat => vec![
+                folder("openai", 110, 5),
+                folder("openrouter", 140, 9),
+                folder("groq", 20, 2),
+                folder("deepseek", 90, 8),
+            ],
+            Self::Responses => vec![folder("openai", 80, 14), folder("xai", 40, 6)],
+        }
+    }
+
+    fn speaks(&self, exchange: &Exchange) -> bool {
+        exchange.request.path.ends_with("/responses") == (*self == Self::Responses)
+    }
+
+    async fn asking(&self, folder: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model> {
+        let path = &exchange.request.path;
+        let streaming = exchange.request.body["stream"] == true;
+        let id = exchange.request.body["model"].as_str().unwrap_or("gpt-4o");
+        if let Some(base) = path.strip_suffix("/responses") {
+            let builder = OpenAiResponsesModel::builder().base_url(format!("{server}{base}")).api_key("test-key");
+            return Arc::new(builder.model_id(id).streaming(streaming).build().unwrap());
+        }
+        let base = path.strip_suffix("/chat/completions").unwrap();
+        let replay = match folder {
+            "deepseek" => ReasoningReplay::Content,
+            "openrouter" => ReasoningReplay::Details,
+            _ => ReasoningReplay::Never,
+        };
+        let builder = OpenAiModel::builder().base_url(format!("{server}{base}")).api_key("test-key");
+        Arc::new(builder.reasoning_replay(replay).model_id(id).streaming(streaming).build().unwrap())
+    }
+
+    fn expectation(&self, exchange: &Exchange) -> Expectation {
+        openai::of(exchange)
+    }
+
+    fn sent(&self, body: &Value) -> Sent {
+        let mut sent = Sent::default();
+        let call = |id: &Value, function: &Value| {
+            let input = serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap();
+            SentCall { id: text(id), name: text(&function["name"]).unwrap(), input }
+        };
+        for item in body["input"].as_array().into_iter().flatten() {
+            match item["type"].as_str() {
+                Some("function_call") => sent.calls.push(call(&item["call_id"], item)),
+                Some("function_call_output") => sent.results.push(result(&item["call_id"], &item["output"])),
+                Some("reasoning") => sent.kept.push(kept_item(item)),
+                _ => {}
+            }
+        }
+        for message in body["messages"].as_array().into_iter().flatten() {
+            let calls = message["tool_calls"].as_array().into_iter().flatten();
+            sent.calls.extend(calls.map(|item| call(&item["id"], &item["function"])));
+            if message["role"] == "tool" {
+                sent.results.push(result(&message["tool_call_id"], &message["content"]));
+            }
+            sent.kept
+                .extend(text(&message["reasoning_content"]).filter(|thoughts| !thoughts.is_empty()).map(Value::from));
+            sent.kept.extend(message["reasoning_details"].as_array().cloned().unwrap_or_default());
+        }
+        sent
+    }
+
+    fn wanted_back(&self, folder: &str, _: &Exchange, expected: &Expectation) -> Vec<Value> {
+        match (self, folder) {
+            (Self::Responses, _) => expected.kept.iter().map(kept_item).collect(),
+            (Self::Chat, "openrouter") => expected.kept.clone(),
+            (Self::Chat, "deepseek") if !expected.thoughts.is_empty() => vec![json!(expected.thoughts)],
+            (Self::Chat, _) => Vec::new(),
+        }
+    }
+}
+
+/// What of an item of thought has to go back.
+fn kept_item(item: &Value) -> Value {
+    json!({"id": item["id"], "encrypted_content": item["encrypted_content"], "summary": item["summary"]})
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn result(id: &Value, content: &Value) -> SentResult {
+    let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+    SentResult { id: text(id), text: text(content).unwrap_or_else(|| parts.collect()) }
+}

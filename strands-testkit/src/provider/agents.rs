@@ -1,0 +1,95 @@
+//! A whole agent over a provider: the tool runs, a failing server costs nothing of the history.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use strands_core::model::{Model, StopReason};
+use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+
+use super::{Recorded, Tuned};
+use crate::fault::{Cut, Splits};
+use crate::server::Server;
+
+/// Says that it is sunny in every city.
+#[derive(Debug)]
+pub struct GetWeather(ToolSpec);
+
+impl GetWeather {
+    /// The tool `get_weather`.
+    pub fn new() -> Self {
+        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+        Self(ToolSpec::new("get_weather", "The weather in a city.", schema))
+    }
+}
+
+impl Default for GetWeather {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Tool for GetWeather {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async move { Ok(ToolOutput::text(format!("{} is sunny", input["city"]))) })
+    }
+}
+
+/// An agent with this model and [`GetWeather`], which asks three times and does not wait for long.
+pub async fn weather_agent(model: Arc<dyn Model>) -> Agent {
+    let retry = RetryPolicy::new().max_attempts(3).initial_delay(Duration::from_millis(1));
+    Agent::builder().model(model).tool(GetWeather::new()).retry(retry).build().await.unwrap()
+}
+
+/// Refusals, an answer in pieces, a broken one: the agent asks again what it has asked, and the history stays whole.
+pub async fn a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
+    let stream = provider.small_stream();
+    let refusal = |status| provider.refusals().into_iter().find(|refusal| refusal.status == status).unwrap();
+    let half = stream.len() / 2;
+    let server = Server::sequence([
+        refusal(429).response().header("retry-after", "0"),
+        refusal(503).response(),
+        provider.response(stream.clone()).splits(Splits::Every(7)),
+        provider.response(stream.clone()).cut_at(half, Cut::Close),
+        provider.response(provider.fine()),
+    ])
+    .await;
+    let mut agent = weather_agent(provider.model(&server.url(), Tuned::default()).await).await;
+    let mut invocation = agent.prompt("Weather in Oslo?").stream();
+    let (mut response, mut retries, mut thoughts) = (None, 0, String::new());
+    while let Some(event) = invocation.next().await {
+        match event.unwrap() {
+            AgentEvent::Retry { .. } => retries += 1,
+            AgentEvent::Result { response: last } => response = Some(last),
+            AgentEvent::ReasoningDelta { text } => thoughts += &text,
+            _ => {}
+        }
+    }
+    drop(invocation);
+    let name = provider.name();
+    assert_eq!(retries, 3, "{name}");
+    let expected = provider.meaning(&stream);
+    assert!(thoughts.starts_with(&expected.thoughts), "{name}: {thoughts}");
+    let response = response.unwrap();
+    assert_eq!(response.text(), "fine.", "{name}");
+    assert_eq!(response.stop_reason, StopReason::EndTurn, "{name}");
+    assert!(response.usage.input_tokens >= 10, "{name}");
+    assert_eq!(agent.messages().len(), 4, "{name}: {:?}", agent.messages());
+    let requests = server.requests();
+    assert_eq!(requests.len(), 5, "{name}");
+    assert_eq!(requests[3].body, requests[4].body, "{name}: the same is asked again");
+    assert_eq!(requests[0].body, requests[2].body, "{name}");
+    let sent = provider.sent(&requests[4].json());
+    let calls: Vec<_> = sent.calls.iter().map(|call| (call.name.as_str(), call.input.clone())).collect();
+    assert_eq!(calls, [("get_weather", json!({"city": "Oslo"}))], "{name}");
+    let results: Vec<_> = sent.results.iter().map(|result| result.text.as_str()).collect();
+    assert_eq!(results, ["\"Oslo\" is sunny"], "{name}");
+    assert_eq!(sent.calls[0].id, sent.results[0].id, "{name}");
+}

@@ -1,0 +1,157 @@
+//! What tests ask a model, and what they hear from it.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use strands_core::message::{ContentBlock, Message};
+use strands_core::model::{
+    BlockDelta, Model, ModelError, ModelRequest, ReasoningDelta, StreamEvent, ToolSpecs, Turn, TurnBuilder,
+};
+use strands_core::tool::ToolSpec;
+
+use crate::expectation::{Expectation, Kind};
+
+/// A conversation of one message.
+pub fn ask(text: &str) -> Vec<Arc<Message>> {
+    vec![Arc::new(Message::user(text))]
+}
+
+/// One tool, `get_weather`, which takes a `city`.
+pub fn weather_tools() -> ToolSpecs {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    [ToolSpec::new("get_weather", "The weather in a city.", schema)].into_iter().collect()
+}
+
+/// The events of an answer, up to and with the error if there is one. Panics if something follows the end.
+pub async fn events(model: &dyn Model, request: ModelRequest<'_>) -> (Vec<StreamEvent>, Option<ModelError>) {
+    let mut stream = match model.stream(request).await {
+        Ok(stream) => stream,
+        Err(error) => return (Vec::new(), Some(error)),
+    };
+    let mut events = Vec::new();
+    while let Some(event) = stream.next().await {
+        match event {
+            Ok(event) => events.push(event),
+            Err(error) => {
+                assert!(stream.next().await.is_none(), "nothing follows an error");
+                return (events, Some(error));
+            }
+        }
+    }
+    assert!(stream.next().await.is_none(), "nothing follows the end");
+    (events, None)
+}
+
+/// The whole answer.
+///
+/// # Errors
+/// The model's.
+pub async fn turn(model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
+    let (events, error) = events(model, request).await;
+    error.map_or_else(|| together(&events), Err)
+}
+
+/// What these events make together.
+///
+/// # Errors
+/// If they are no whole answer.
+pub fn together(events: &[StreamEvent]) -> Result<Turn, ModelError> {
+    let mut turn = TurnBuilder::new(usize::MAX);
+    for event in events {
+        turn.push(event)?;
+    }
+    turn.finish()
+}
+
+/// The whole answer to one question.
+///
+/// # Errors
+/// The model's.
+pub async fn answer(model: &dyn Model, question: &str) -> Result<Turn, ModelError> {
+    turn(model, ModelRequest::new(&ask(question))).await
+}
+
+/// The text in these events.
+pub fn text(events: &[StreamEvent]) -> String {
+    let texts = events.iter().filter_map(|event| match event {
+        StreamEvent::ContentBlockDelta { delta: BlockDelta::Text(text), .. } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// The thoughts in these events.
+pub fn thoughts(events: &[StreamEvent]) -> String {
+    let texts = events.iter().filter_map(|event| match event {
+        StreamEvent::ContentBlockDelta { delta: BlockDelta::ReasoningContent(ReasoningDelta::Text(text)), .. } => {
+            Some(text.as_str())
+        }
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// Name, id and text of the arguments of the calls in these events, also of those that are not run because the answer was
+/// cut.
+pub fn calls_in(events: &[StreamEvent]) -> Vec<(String, String, String)> {
+    let mut calls: Vec<(usize, (String, String, String))> = Vec::new();
+    for event in events {
+        match event {
+            StreamEvent::ContentBlockStart { content_block_index, start } => {
+                if let Some(start) = &start.tool_use {
+                    let call = (start.name.clone(), start.tool_use_id.clone(), String::new());
+                    calls.push((*content_block_index, call));
+                }
+            }
+            StreamEvent::ContentBlockDelta { content_block_index, delta: BlockDelta::ToolUse(piece) } => {
+                let begun = calls.iter_mut().rev().find(|(index, _)| index == content_block_index);
+                let (_, call) = begun.unwrap_or_else(|| panic!("arguments of a call that has not begun: {event:?}"));
+                call.2 += &piece.input;
+            }
+            _ => {}
+        }
+    }
+    calls.into_iter().map(|(_, call)| call).collect()
+}
+
+/// The kinds of a message's blocks, in order, neighbours of a kind (other than calls) taken together.
+pub fn order_of(message: &Message) -> Vec<Kind> {
+    let mut order = Expectation::default();
+    for block in &message.content {
+        order.goes_on(match block {
+            ContentBlock::Reasoning(_) => Kind::Thoughts,
+            ContentBlock::ToolUse(_) => Kind::Call,
+            ContentBlock::Provider(_) => Kind::Provider,
+            _ => Kind::Text,
+        });
+    }
+    order.order.unwrap_or_default()
+}
+
+/// The provider's own counts in these events; `Null` if there are none.
+pub fn reported_usage(events: &[StreamEvent]) -> Value {
+    let counts = events.iter().filter_map(|event| match event {
+        StreamEvent::Metadata { provider_usage, .. } => provider_usage.as_deref().cloned(),
+        StreamEvent::MessageStop { additional_model_response_fields: Some(fields), .. } => fields.get("usage").cloned(),
+        _ => None,
+    });
+    counts.last().unwrap_or_default()
+}
+
+/// What kind of error it is, for messages and comparisons.
+pub fn kind(error: &ModelError) -> &'static str {
+    match error {
+        ModelError::Throttled { .. } => "throttled",
+        ModelError::Overloaded { .. } => "overloaded",
+        ModelError::Transport { .. } => "transport",
+        ModelError::Timeout { .. } => "timeout",
+        ModelError::ContextOverflow { .. } => "context overflow",
+        ModelError::Authentication { .. } => "authentication",
+        ModelError::InvalidRequest { .. } => "invalid request",
+        ModelError::ContentFiltered { .. } => "content filtered",
+        ModelError::ResponseTooLarge { .. } => "response too large",
+        ModelError::Protocol { .. } => "protocol",
+        _ => "another",
+    }
+}
