@@ -6,38 +6,17 @@ mod loopback;
 
 use std::time::{Duration, Instant};
 
-use futures_core::future::BoxFuture;
 use futures_util::StreamExt;
 use loopback::builder;
 use serde_json::{Value, json};
 
 use strands_core::message::Role;
 use strands_core::model::{ModelError, StopReason};
-use strands_core::{
-    Agent, AgentError, AgentEvent, CancellationToken, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
-};
+use strands_core::{Agent, AgentError, AgentEvent, CancellationToken, RetryPolicy};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::{Damage, Frame, frame_ends};
+use strands_testkit::provider::agents::GetWeather;
 use strands_testkit::{Cut, Response, Server};
-
-struct GetWeather(ToolSpec);
-
-impl GetWeather {
-    fn new() -> Self {
-        let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-        Self(ToolSpec::new("get_weather", "The weather in a city.", schema))
-    }
-}
-
-impl Tool for GetWeather {
-    fn spec(&self) -> &ToolSpec {
-        &self.0
-    }
-
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move { Ok(ToolOutput::text(format!("{} is sunny", input["city"]))) })
-    }
-}
 
 async fn agent(server: &Server) -> Agent {
     let model = builder(&server.url())
