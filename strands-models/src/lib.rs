@@ -3,6 +3,7 @@
 //!
 //! | feature | model | what it needs |
 //! |---|---|---|
+//! | `ollama` | [`OllamaModel`] | a server of one's own, or a key for Ollama's cloud |
 //! | `openai` | [`OpenAiModel`], [`OpenAiResponsesModel`] | a key, or a server that speaks the same protocol |
 //! | `offline` | [`OfflineModel`] | nothing: it follows rules, and is no language model |
 
@@ -15,6 +16,8 @@
 mod http;
 #[cfg(feature = "offline")]
 mod offline;
+#[cfg(feature = "ollama")]
+mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
 
@@ -22,6 +25,8 @@ mod openai;
 pub use http::{ModelBuildError, ModelCallError};
 #[cfg(feature = "offline")]
 pub use offline::{OfflineModel, OfflineModelBuilder, OfflineStep, OfflineToolResult, OfflineTurn};
+#[cfg(feature = "ollama")]
+pub use ollama::{OllamaModel, OllamaModelBuilder, OllamaThink};
 #[cfg(feature = "openai")]
 pub use openai::{
     OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, ReasoningEffort,

@@ -77,7 +77,7 @@ impl fmt::Display for ModelCallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "calling model `{}` at {}", self.model_id, self.host)?;
         match self.advice {
-            Some(advice) => write!(f, ": {advice}"),
+            Some(advice) => write!(f, ": {}", advice.replace("<model>", &self.model_id)),
             None => Ok(()),
         }
     }

@@ -183,7 +183,8 @@ macro_rules! http_options {
         }
 
         /// How long the server may be silent: before its answer begins, and between any two pieces of it. Default: 120
-        /// seconds. How long an answer takes as a whole is not limited.
+        /// seconds; ten minutes where a model may have to be loaded first, which is so with Ollama. How long an answer
+        /// takes as a whole is not limited.
         pub fn idle_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.idle_timeout = Some(timeout);
             self

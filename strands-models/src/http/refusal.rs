@@ -19,7 +19,7 @@ pub(crate) struct Refusal {
     pub(crate) body: String,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    /// What usually helps.
+    /// What usually helps. `<model>` stands for the model's id.
     pub(crate) advice: Option<&'static str>,
 }
 

@@ -1,0 +1,138 @@
+//! Refusals of Ollama, and of the servers behind it, sorted by what the caller can do about them.
+
+use serde_json::Value;
+use strands_core::model::RefusalKind;
+
+use crate::http::Refusal;
+
+/// What servers say of a conversation that is too long for the model, in small letters. There is no code for it.
+const OVERFLOW: [&str; 6] = [
+    "prompt is longer than the context length",
+    "input length exceeds the context length",
+    "exceeds the available context",
+    "exceeded max context length",
+    "exceeds maximum context length",
+    "exceeds the model's maximum context length",
+];
+
+/// The kind of an error response.
+pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    sort_error(refusal, body.get("error").unwrap_or(&body))
+}
+
+/// The kind of an error that broke a stream off. Newer servers say which status it would have been.
+pub(super) fn refused(error: &Value, status: Option<u16>) -> (Refusal, RefusalKind) {
+    let body = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
+    let mut refusal = Refusal { status, body, ..Refusal::default() };
+    let kind = sort_error(&mut refusal, error);
+    (refusal, kind)
+}
+
+fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
+    let words = error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or(&refusal.body).to_lowercase();
+    // Gateways, and the servers behind Ollama, have objects with a name for the error.
+    let named = ["code", "type"].iter().find_map(|name| error.get(name)?.as_str().filter(|word| !word.is_empty()));
+    refusal.code = named.map(str::to_owned);
+    if OVERFLOW.iter().any(|overflow| words.contains(overflow)) {
+        return RefusalKind::ContextOverflow;
+    }
+    if words.contains("requires more system memory") {
+        refusal.advice = Some("choose a smaller model, or a smaller `num_ctx`: asking again does not help");
+        return RefusalKind::InvalidRequest;
+    }
+    let kind = RefusalKind::of_status(refusal.status);
+    if refusal.status == Some(404) && words.contains("model") && words.contains("not found") {
+        refusal.advice = Some("the server does not have this model; get it there with `ollama pull <model>`");
+    } else if words.contains("does not support tools") {
+        refusal.advice = Some("choose a model that can call tools, or give the agent none");
+    } else if kind == RefusalKind::Authentication {
+        refusal.advice = Some("sign the server in with `ollama signin`, or give a key where the server wants one");
+    }
+    kind
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sorted(status: u16, body: &str) -> (RefusalKind, &'static str) {
+        let mut refusal = Refusal { status: Some(status), body: body.to_owned(), ..Refusal::default() };
+        (sort(&mut refusal), refusal.advice.unwrap_or_default())
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        for (status, body, expected, advice) in [
+            (404, r#"{"error":"model 'qwen3:8b' not found"}"#, RefusalKind::InvalidRequest, "`ollama pull <model>`"),
+            (404, "404 page not found", RefusalKind::InvalidRequest, ""),
+            (
+                400,
+                r#"{"error":"registry.ollama.ai/library/m does not support tools"}"#,
+                RefusalKind::InvalidRequest,
+                "give the agent none",
+            ),
+            (400, r#"{"error":"\"m\" does not support thinking"}"#, RefusalKind::InvalidRequest, ""),
+            (
+                400,
+                r#"{"error":"The prompt is longer than the context length currently available to the model"}"#,
+                RefusalKind::ContextOverflow,
+                "",
+            ),
+            (500, r#"{"error":"the input length exceeds the context length"}"#, RefusalKind::ContextOverflow, ""),
+            (
+                400,
+                r#"{"error":{"code":400,"message":"request (302 tokens) exceeds the available context size","type":"x"}}"#,
+                RefusalKind::ContextOverflow,
+                "",
+            ),
+            (
+                400,
+                r#"{"error":"prompt too long; exceeded max context length by 7 tokens"}"#,
+                RefusalKind::ContextOverflow,
+                "",
+            ),
+            (
+                401,
+                r#"{"error":"unauthorized","signin_url":"https://ollama.com/connect"}"#,
+                RefusalKind::Authentication,
+                "signin",
+            ),
+            (429, r#"{"error":"slow down"}"#, RefusalKind::Throttled, ""),
+            (
+                503,
+                r#"{"error":"server busy, please try again.  maximum pending requests exceeded"}"#,
+                RefusalKind::Overloaded,
+                "",
+            ),
+            (
+                500,
+                r#"{"error":"model requires more system memory (9 GiB) than is available (7 GiB)"}"#,
+                RefusalKind::InvalidRequest,
+                "num_ctx",
+            ),
+            (500, r#"{"error":"llama runner process has terminated"}"#, RefusalKind::Overloaded, ""),
+            (502, "bad gateway", RefusalKind::Overloaded, ""),
+            (301, "", RefusalKind::Protocol, ""),
+        ] {
+            let (kind, told) = sorted(status, body);
+            assert_eq!(kind, expected, "{status} {body}");
+            assert_eq!(told.is_empty(), advice.is_empty(), "{status} {body}: {told}");
+            assert!(told.contains(advice), "{status} {body}: {told}");
+        }
+    }
+
+    #[test]
+    fn errors_in_a_stream_may_have_a_status() {
+        for (error, status, expected) in [
+            (json!("an error was encountered while running the model"), None, RefusalKind::Transport),
+            (json!("slow down"), Some(429), RefusalKind::Throttled),
+            (json!({"message": "the input length exceeds the context length"}), None, RefusalKind::ContextOverflow),
+            (json!(7), Some(500), RefusalKind::Overloaded),
+        ] {
+            assert_eq!(refused(&error, status).1, expected, "{error}");
+        }
+    }
+}

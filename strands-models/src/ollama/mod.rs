@@ -1,0 +1,86 @@
+//! Ollama: models on one's own machine, and in Ollama's cloud, over the server's own protocol.
+
+mod address;
+mod builder;
+mod content;
+mod error;
+mod request;
+mod settings;
+mod stream;
+mod tools;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+
+use self::request::ChatBody;
+use self::settings::Settings;
+use self::stream::ChatReader;
+use crate::http::{Exchange, body};
+
+pub use builder::OllamaModelBuilder;
+pub use settings::OllamaThink;
+
+/// By this name messages say that a model behind Ollama gave them.
+const PROVIDER: &str = "ollama";
+
+/// A model behind [Ollama](https://ollama.com), on this machine or elsewhere.
+///
+/// Cheap to clone. Models share one HTTP client and its connections.
+///
+/// ```no_run
+/// use strands_models::OllamaModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = OllamaModel::builder().model_id("qwen3:8b").build()?;
+/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct OllamaModel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    exchange: Exchange,
+    settings: Settings,
+    context_window: Option<u64>,
+}
+
+impl OllamaModel {
+    /// Tells a model what to be.
+    pub fn builder() -> OllamaModelBuilder {
+        OllamaModelBuilder::default()
+    }
+}
+
+#[async_trait]
+impl Model for OllamaModel {
+    fn model_id(&self) -> &str {
+        self.inner.exchange.endpoint.model_id()
+    }
+
+    fn context_window(&self) -> Option<u64> {
+        self.inner.context_window
+    }
+
+    fn capabilities(&self) -> ModelCapabilities {
+        // The protocol has no field for a choice of tools.
+        ModelCapabilities::new().with_tool_choice(false).with_structured_output(true)
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        let Inner { exchange, settings, .. } = &*self.inner;
+        let model_id = exchange.endpoint.model_id();
+        let body = body(&ChatBody { model_id, settings, request: &request, streaming: exchange.streaming })?;
+        exchange.ask(body, error::sort, ChatReader::new).await
+    }
+}
+
+impl std::fmt::Debug for OllamaModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.exchange.describe(f.debug_struct("OllamaModel"))
+    }
+}

@@ -1,0 +1,289 @@
+//! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
+//! comes first and the conversation last, so that each body begins with the bytes of the one before.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
+use strands_core::model::{ModelRequest, outgoing_content};
+
+use super::content::{Image, Said, system_text};
+use super::settings::Settings;
+use super::{PROVIDER, tools};
+use crate::http::Fields;
+
+/// A request that is ready to be written.
+pub(super) struct ChatBody<'a> {
+    pub(super) model_id: &'a str,
+    pub(super) settings: &'a Settings,
+    pub(super) request: &'a ModelRequest<'a>,
+    pub(super) streaming: bool,
+}
+
+impl Serialize for ChatBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { settings, request, .. } = self;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &settings.extra };
+        fields.put("model", self.model_id)?;
+        fields.put("stream", &self.streaming)?;
+        fields.put("options", &settings.sampling)?;
+        fields.put_some("think", settings.think.as_ref())?;
+        fields.put_some("keep_alive", settings.keep_alive.as_ref())?;
+        fields.put_some("truncate", settings.truncate.as_ref())?;
+        match request.output_schema {
+            // A model that sees tools may call one instead of answering.
+            Some(output) => fields.put("format", &output.schema)?,
+            None => fields.put("tools", &*tools::translated(request.tools))?,
+        }
+        fields.put_extra()?;
+        fields.put("messages", &Messages(request))?;
+        fields.map.end()
+    }
+}
+
+struct Messages<'a>(&'a ModelRequest<'a>);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = serializer.serialize_seq(None)?;
+        if let Some(system) = system_text(self.0.system) {
+            written.serialize_element(&MessageJson {
+                role: "system",
+                content: Some(system),
+                ..MessageJson::default()
+            })?;
+        }
+        let mut before: &[Arc<Message>] = &[];
+        for (at, message) in self.0.messages.iter().enumerate() {
+            match message.role {
+                Role::User => user(&mut written, message, before)?,
+                Role::Assistant => assistant(&mut written, message)?,
+            }
+            before = self.0.messages.get(..=at).unwrap_or_default();
+        }
+        written.end()
+    }
+}
+
+#[derive(Default, Serialize)]
+struct MessageJson<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thinking: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Image>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<CallJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'a str>,
+}
+
+/// What a user said. Tool results come first, each a message of its own.
+fn user<S: SerializeSeq>(written: &mut S, message: &Message, before: &[Arc<Message>]) -> Result<(), S::Error> {
+    let mut spoken = Said::default();
+    for block in &message.content {
+        match block {
+            ContentBlock::ToolResult(result) => {
+                let said = Said::by_tool(result);
+                written.serialize_element(&MessageJson {
+                    role: "tool",
+                    content: said.text,
+                    images: said.images,
+                    tool_name: tool_of(result, before),
+                    tool_call_id: Some(&result.tool_use_id),
+                    ..MessageJson::default()
+                })?;
+            }
+            block => spoken.block(block),
+        }
+    }
+    if spoken.is_empty() {
+        return Ok(());
+    }
+    let Said { text: content, images } = spoken;
+    written.serialize_element(&MessageJson { role: "user", content, images, ..MessageJson::default() })
+}
+
+/// The tool that was called, by the name that the model is told again. Results follow their calls, so the last answer is
+/// the first place to look.
+fn tool_of(result: &ToolResult, before: &[Arc<Message>]) -> Option<String> {
+    let mut answers = before.iter().rev().filter(|message| message.role == Role::Assistant);
+    let calls = answers.find(|answer| answer.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))?;
+    outgoing_content(calls, PROVIDER).find_map(|block| match &*block {
+        ContentBlock::ToolUse(call) if call.tool_use_id == result.tool_use_id => Some(call.name.clone()),
+        _ => None,
+    })
+}
+
+/// What the model said: text, images, calls, and what it thought where the model was one of Ollama's.
+fn assistant<S: SerializeSeq>(written: &mut S, message: &Message) -> Result<(), S::Error> {
+    // Thoughts without a name are somebody else's: they were not kept before answers had one.
+    let is_own = message.metadata.as_ref().is_some_and(|known| known.provider.as_deref() == Some(PROVIDER));
+    let mut said = Said::default();
+    let mut thinking = String::new();
+    let mut tool_calls = Vec::new();
+    for block in outgoing_content(message, PROVIDER) {
+        match block {
+            Cow::Borrowed(ContentBlock::ToolUse(call)) => tool_calls.push(CallJson(Cow::Borrowed(call))),
+            Cow::Owned(ContentBlock::ToolUse(call)) => tool_calls.push(CallJson(Cow::Owned(call))),
+            Cow::Borrowed(ContentBlock::Reasoning(thought)) if is_own => {
+                thinking += thought.reasoning_text.as_ref().map_or("", |thought| &thought.text);
+            }
+            Cow::Borrowed(block) => said.block(block),
+            Cow::Owned(ContentBlock::Text(text)) => said.line(Cow::Owned(text.text)),
+            Cow::Owned(_) => {}
+        }
+    }
+    if said.is_empty() && tool_calls.is_empty() && thinking.is_empty() {
+        return Ok(());
+    }
+    let Said { text: content, images } = said;
+    written.serialize_element(&MessageJson {
+        role: "assistant",
+        content,
+        thinking,
+        images,
+        tool_calls,
+        ..MessageJson::default()
+    })
+}
+
+struct CallJson<'a>(Cow<'a, ToolUse>);
+
+impl Serialize for CallJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            id: &'a str,
+            function: Function<'a>,
+        }
+        #[derive(Serialize)]
+        struct Function<'a> {
+            name: &'a str,
+            arguments: Arguments<'a>,
+        }
+        /// A call whose arguments were no JSON object never ran, and the server refuses anything else.
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Arguments<'a> {
+            Given(&'a Map<String, Value>),
+            None {},
+        }
+        let arguments = self.0.input.as_object().map_or(Arguments::None {}, Arguments::Given);
+        Wire { id: &self.0.tool_use_id, function: Function { name: &self.0.name, arguments } }.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use strands_core::message::{MessageMetadata, ReasoningContent, ToolResultStatus};
+    use strands_core::model::{OutputSchema, ToolSpecs};
+    use strands_core::tool::ToolSpec;
+
+    use super::*;
+
+    fn body(settings: &Settings, request: &ModelRequest<'_>) -> Value {
+        json!(ChatBody { model_id: "qwen3:8b", settings, request, streaming: true })
+    }
+
+    fn messages(messages: impl IntoIterator<Item = Message>) -> Value {
+        let messages: Vec<_> = messages.into_iter().map(Arc::new).collect();
+        body(&Settings::default(), &ModelRequest::new(&messages))["messages"].take()
+    }
+
+    fn answer_of(provider: Option<&str>, content: impl IntoIterator<Item = ContentBlock>) -> Message {
+        let mut message = Message::new(Role::Assistant, content);
+        let provider = provider.map(str::to_owned);
+        let mut metadata = MessageMetadata::default();
+        metadata.provider = provider;
+        message.metadata = Some(metadata);
+        message
+    }
+
+    #[test]
+    fn thoughts_go_back_to_ollama_alone() {
+        let said = || {
+            [
+                ContentBlock::Reasoning(ReasoningContent::text("hm", None)),
+                ContentBlock::provider("anthropic", json!({"type": "server_tool_use"})),
+                ContentBlock::text("It rains."),
+            ]
+        };
+        for (provider, thinking) in [(Some("ollama"), json!("hm")), (Some("openai"), Value::Null), (None, Value::Null)]
+        {
+            let sent = messages([answer_of(provider, said())]);
+            assert_eq!(sent[0]["thinking"], thinking, "{provider:?}");
+            assert_eq!(sent[0]["content"], "It rains.", "{provider:?}");
+        }
+    }
+
+    #[test]
+    fn results_keep_their_order_and_say_whose_they_are() {
+        let call = |id: &str, name: &str, input: Value| ContentBlock::ToolUse(ToolUse::new(id, name, input));
+        let result = |id: &str, status, text: &str| ContentBlock::ToolResult(ToolResult::new(id, status, [text]));
+        let sent = messages([
+            Message::user("How is it?"),
+            answer_of(None, [call("a", "look", json!({"at": 1})), call("b", "no name", json!("{bad"))]),
+            Message::new(
+                Role::User,
+                [
+                    ContentBlock::text("And?"),
+                    result("b", ToolResultStatus::Error, "no such tool"),
+                    result("a", ToolResultStatus::Success, "sunny"),
+                    result("c", ToolResultStatus::Error, ""),
+                ],
+            ),
+        ]);
+        assert_eq!(
+            sent,
+            json!([
+                {"role": "user", "content": "How is it?"},
+                {"role": "assistant", "tool_calls": [
+                    {"id": "a", "function": {"name": "look", "arguments": {"at": 1}}},
+                    {"id": "b", "function": {"name": "INVALID_TOOL_NAME", "arguments": {}}},
+                ]},
+                {"role": "tool", "content": "Error: no such tool", "tool_name": "INVALID_TOOL_NAME", "tool_call_id": "b"},
+                {"role": "tool", "content": "sunny", "tool_name": "look", "tool_call_id": "a"},
+                {"role": "tool", "content": "Error: the tool failed.", "tool_call_id": "c"},
+                {"role": "user", "content": "And?"},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_schema_takes_the_place_of_tools() {
+        let asked = [Arc::new(Message::user("Where?"))];
+        let tools: ToolSpecs = [ToolSpec::new("look", "Looks.", json!({"type": "object"}))].into_iter().collect();
+        let output = OutputSchema::new("Place", json!({"type": "object", "properties": {"city": {"type": "string"}}}));
+        let request = ModelRequest::new(&asked).with_tools(&tools);
+        let body_with = |request: &ModelRequest<'_>| body(&Settings::default(), request);
+        assert_eq!(body_with(&request)["tools"][0]["function"]["name"], "look");
+        let body = body_with(&request.with_output_schema(&output));
+        assert_eq!(body["format"], output.schema);
+        assert!(body.get("tools").is_none(), "{body}");
+    }
+
+    #[test]
+    fn a_field_of_the_programs_own_wins() {
+        let settings = Settings {
+            extra: Map::from_iter([("think".to_owned(), json!("low")), ("shift".to_owned(), json!(false))]),
+            think: Some(true.into()),
+            truncate: Some(false),
+            ..Settings::default()
+        };
+        let body = body(&settings, &ModelRequest::new(&[]));
+        assert_eq!(
+            body,
+            json!({"model": "qwen3:8b", "stream": true, "options": {}, "truncate": false, "tools": [], "think": "low",
+                "shift": false, "messages": []})
+        );
+    }
+}

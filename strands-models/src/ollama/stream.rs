@@ -1,0 +1,401 @@
+//! The answer of Ollama's chat: a document on each line of a stream, or one document that reads like a line with
+//! everything in it.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use sse_stream::Sse;
+use strands_core::metrics::{ModelMetrics, Usage};
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+
+use super::PROVIDER;
+use super::error::refused;
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
+
+#[derive(Deserialize)]
+struct Chunk {
+    message: Option<Said>,
+    done: Option<bool>,
+    done_reason: Option<String>,
+    error: Option<Value>,
+    /// The HTTP status that an error would have had before the stream began.
+    status: Option<u16>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    content: Option<String>,
+    thinking: Option<String>,
+    tool_calls: Option<Vec<Call>>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    id: Option<String>,
+    function: Option<Function>,
+}
+
+#[derive(Deserialize)]
+struct Function {
+    name: Option<String>,
+    arguments: Option<Box<RawValue>>,
+}
+
+/// What the last document says beside its message: counts of tokens, and durations in nanoseconds.
+#[derive(Default, Deserialize)]
+struct Counts {
+    #[serde(rename = "message")]
+    _message: Option<IgnoredAny>,
+    #[serde(rename = "logprobs")]
+    _logprobs: Option<IgnoredAny>,
+    #[serde(flatten)]
+    counts: Map<String, Value>,
+}
+
+impl Counts {
+    fn count(&self, name: &str) -> u64 {
+        self.counts.get(name).and_then(Value::as_u64).unwrap_or_default()
+    }
+
+    /// The event that says what the answer cost, if the server does.
+    fn event(mut self) -> Option<StreamEvent> {
+        self.counts.retain(|_, count| count.is_number());
+        if self.counts.is_empty() {
+            return None;
+        }
+        let usage = Usage::new(self.count("prompt_eval_count"), self.count("eval_count"));
+        let mut metrics = ModelMetrics::default();
+        metrics.latency_ms = self.count("total_duration") / 1_000_000;
+        Some(StreamEvent::metadata(usage, metrics).with_provider_usage(Value::Object(self.counts)))
+    }
+}
+
+/// Reads an answer. What is newer than this version is passed over.
+pub(super) struct ChatReader {
+    began: bool,
+    /// The index of the next block.
+    next: usize,
+    /// The block of text or thoughts that is being written.
+    open: Option<(Section, usize)>,
+    calls: bool,
+    complete: bool,
+    limit: ContentLimit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Text,
+    Thoughts,
+}
+
+impl ChatReader {
+    /// No answer may have more than `limit` bytes of content.
+    pub(super) fn new(limit: usize) -> Self {
+        let limit = ContentLimit::new(limit);
+        Self { began: false, next: 0, open: None, calls: false, complete: false, limit }
+    }
+
+    /// One document of the answer.
+    fn document(&mut self, document: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let chunk: Chunk = serde_json::from_str(document).map_err(broken)?;
+        if let Some(error) = chunk.error {
+            return Err(refused(&error, chunk.status).into());
+        }
+        if !self.began {
+            self.began = true;
+            out.push_back(StreamEvent::start_from(PROVIDER));
+        }
+        if let Some(said) = chunk.message {
+            self.said(said, out)?;
+        }
+        if chunk.done == Some(true) {
+            self.finish(chunk.done_reason.as_deref(), document, out);
+        }
+        Ok(())
+    }
+
+    fn said(&mut self, said: Said, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let words = |text: &String| !text.is_empty();
+        if let Some(thought) = said.thinking.filter(words) {
+            self.limit.grow(thought.len())?;
+            let block = self.block(Section::Thoughts, out);
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
+        }
+        if let Some(text) = said.content.filter(words) {
+            self.limit.grow(text.len())?;
+            let block = self.block(Section::Text, out);
+            out.push_back(StreamEvent::text(block, text));
+        }
+        for call in said.tool_calls.into_iter().flatten() {
+            self.call(call, out)?;
+        }
+        Ok(())
+    }
+
+    /// A call, which always comes as a whole.
+    fn call(&mut self, call: Call, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let id = call.id.unwrap_or_default();
+        let (name, arguments) = call.function.map_or((None, None), |function| (function.name, function.arguments));
+        let name = name.unwrap_or_default();
+        // Some models write arguments as text with JSON in it, and not every version of the server reads that.
+        let arguments =
+            arguments.map(|json| serde_json::from_str(json.get()).unwrap_or_else(|_| json.get().to_owned()));
+        let arguments = arguments.unwrap_or_default();
+        self.limit.grow(size_of::<StreamEvent>() + id.len() + name.len() + arguments.len())?;
+        self.close(out);
+        self.calls = true;
+        let block = self.new_block();
+        out.push_back(StreamEvent::tool_use(block, ToolUseStart::new(id, name)));
+        if !arguments.is_empty() {
+            out.push_back(StreamEvent::tool_input(block, arguments));
+        }
+        out.push_back(StreamEvent::block_stop(block));
+        Ok(())
+    }
+
+    /// The last events.
+    fn finish(&mut self, done_reason: Option<&str>, document: &str, out: &mut VecDeque<StreamEvent>) {
+        self.complete = true;
+        self.close(out);
+        out.push_back(StreamEvent::stop(match done_reason {
+            Some("length") => StopReason::MaxTokens,
+            _ if self.calls => StopReason::ToolUse,
+            // `load` and `unload` answer nothing: they say that the model is there now, or gone.
+            _ => StopReason::EndTurn,
+        }));
+        // It was read as a document of the answer before.
+        out.extend(serde_json::from_str::<Counts>(document).unwrap_or_default().event());
+    }
+
+    /// The block that is being written, if it is such a one, or a new one.
+    fn block(&mut self, section: Section, out: &mut VecDeque<StreamEvent>) -> usize {
+        if let Some((open, block)) = self.open
+            && open == section
+        {
+            return block;
+        }
+        self.close(out);
+        let block = self.new_block();
+        self.open = Some((section, block));
+        block
+    }
+
+    fn close(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if let Some((_, block)) = self.open.take() {
+            out.push_back(StreamEvent::block_stop(block));
+        }
+    }
+
+    fn new_block(&mut self) -> usize {
+        let block = self.next;
+        self.next += 1;
+        block
+    }
+}
+
+fn broken(error: serde_json::Error) -> ModelError {
+    ModelError::Protocol {
+        what: "a piece of the answer is not what Ollama sends".to_owned(),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    }
+}
+
+impl AnswerReader for ChatReader {
+    const FRAMING: Framing = Framing::JsonLines;
+
+    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match event.data.as_deref().map(str::trim) {
+            None | Some("") => Ok(()),
+            Some(line) => self.document(line, out),
+        }
+    }
+
+    fn end(&mut self, _out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if self.complete { Ok(()) } else { Err(ModelError::transport("the answer ended before it was done").into()) }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn whole(mut self, body: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        // Some gateways call a stream a document.
+        for document in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>() {
+            self.document(document.map_err(broken)?.get(), out)?;
+            if self.complete {
+                break;
+            }
+        }
+        self.end(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use strands_core::model::{Turn, TurnBuilder};
+
+    use super::*;
+
+    fn line(reader: &mut ChatReader, line: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        reader.read(&Sse::default().data(line.to_string()), out)
+    }
+
+    fn turn(lines: &[Value]) -> Result<Turn, ModelError> {
+        let (mut reader, mut out) = (ChatReader::new(1 << 20), VecDeque::new());
+        for each in lines {
+            line(&mut reader, each, &mut out).unwrap();
+        }
+        reader.end(&mut out).map_err(|error| match error {
+            ReadError::Failed(error) => error,
+            refused @ ReadError::Refused(_) => panic!("{refused:?}"),
+        })?;
+        let mut turn = TurnBuilder::new(usize::MAX);
+        out.iter().for_each(|event| turn.push(event).unwrap());
+        turn.finish()
+    }
+
+    fn said(message: Value) -> Value {
+        json!({"model": "qwen3:8b", "message": message, "done": false, "newer": [{}]})
+    }
+
+    #[test]
+    fn counts_and_durations_come_with_the_last_document() {
+        let turn = turn(&[
+            said(json!({"role": "assistant", "content": "", "thinking": "hm"})),
+            said(json!({"role": "assistant", "content": "Yes."})),
+            json!({"message": {"content": ""}, "done": true, "done_reason": "stop", "total_duration": 7_577_982_042_u64,
+                "prompt_eval_count": 26, "eval_count": 47, "cached_count": 3, "created_at": "now", "logprobs": [1]}),
+        ])
+        .unwrap();
+        assert_eq!(turn.message.text(), "Yes.");
+        assert_eq!(turn.stop_reason, StopReason::EndTurn);
+        assert_eq!((turn.usage, turn.metrics.latency_ms), (Usage::new(26, 47), 7_577));
+        let metadata = turn.message.metadata.unwrap();
+        assert_eq!(metadata.provider.as_deref(), Some("ollama"));
+        assert_eq!(
+            metadata.provider_usage.unwrap(),
+            json!({"total_duration": 7_577_982_042_u64, "prompt_eval_count": 26, "eval_count": 47, "cached_count": 3})
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_done_is_an_error() {
+        let error = turn(&[said(json!({"content": "Yes"}))]).unwrap_err();
+        assert!(error.is_retryable(), "{error}");
+    }
+
+    #[test]
+    fn calls_are_whole_and_may_lack_an_id() {
+        let call = |function: Value| json!({"message": {"tool_calls": [{"function": function}]}});
+        let turn = turn(&[
+            call(json!({"index": 0, "name": "add", "arguments": {"y": 2, "x": 1.0}})),
+            call(json!({"name": "add", "arguments": "{\"x\":1}"})),
+            call(json!({"name": "add", "arguments": null})),
+            json!({"done": true, "done_reason": "stop"}),
+        ])
+        .unwrap();
+        assert_eq!(turn.stop_reason, StopReason::ToolUse);
+        let inputs: Vec<_> = turn.message.tool_uses().map(|call| call.input.to_string()).collect();
+        assert_eq!(inputs, [r#"{"y":2,"x":1.0}"#, r#"{"x":1}"#, "{}"]);
+        assert!(turn.message.tool_uses().all(|call| !call.tool_use_id.is_empty()));
+    }
+
+    #[test]
+    fn reasons_to_be_done() {
+        for (reason, expected) in [
+            (json!("stop"), StopReason::EndTurn),
+            (json!("length"), StopReason::MaxTokens),
+            (json!("load"), StopReason::EndTurn),
+            (json!("unload"), StopReason::EndTurn),
+            (Value::Null, StopReason::EndTurn),
+        ] {
+            assert_eq!(turn(&[json!({"done": true, "done_reason": reason})]).unwrap().stop_reason, expected);
+        }
+    }
+
+    #[test]
+    fn an_error_in_the_middle_says_what_it_is() {
+        let (mut reader, mut out) = (ChatReader::new(64), VecDeque::new());
+        line(&mut reader, &said(json!({"content": "Yes"})), &mut out).unwrap();
+        let error = line(&mut reader, &json!({"error": "slow down", "status": 429}), &mut out).unwrap_err();
+        assert!(matches!(&error, ReadError::Refused(refused) if refused.0.status == Some(429)), "{error:?}");
+    }
+
+    #[test]
+    fn a_stream_that_is_called_a_document_is_read() {
+        let body = concat!(
+            "{\"message\":{\"content\":\"Y\"},\"done\":false}\n",
+            "{\"message\":{\"content\":\"es\"},\"done\":true}\n",
+            "{\"never\": \"read"
+        );
+        let mut out = VecDeque::new();
+        ChatReader::new(64).whole(body.as_bytes(), &mut out).unwrap();
+        let mut turn = TurnBuilder::new(usize::MAX);
+        out.iter().for_each(|event| turn.push(event).unwrap());
+        assert_eq!(turn.finish().unwrap().message.text(), "Yes");
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_given_up() {
+        let (mut reader, mut out) = (ChatReader::new(1024), VecDeque::new());
+        let call = said(json!({"tool_calls": [{}]}));
+        let error = (0..1024).find_map(|_| line(&mut reader, &call, &mut out).err()).unwrap();
+        assert!(matches!(error, ReadError::Failed(ModelError::ResponseTooLarge { limit: 1024, .. })), "{error:?}");
+    }
+
+    fn piece() -> impl Strategy<Value = Value> {
+        let words = || prop::option::of("[a-z ü]{0,4}");
+        let arguments =
+            prop_oneof![Just(Value::Null), Just(json!({"a": [1]})), Just(json!("{\"a\":1}")), Just(json!(7))];
+        let call = (words(), words(), arguments)
+            .prop_map(|(id, name, arguments)| json!({"id": id, "function": {"name": name, "arguments": arguments}}));
+        (words(), words(), prop::collection::vec(call, 0..3))
+            .prop_map(|(content, thinking, tool_calls)| {
+                json!({"message": {"content": content, "thinking": thinking, "tool_calls": tool_calls}})
+            })
+            .boxed()
+            .prop_union(Just(json!({"message": null, "done": false})).boxed())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_makes_an_answer(pieces in prop::collection::vec(piece(), 0..12)) {
+            let (mut reader, mut out) = (ChatReader::new(1 << 20), VecDeque::new());
+            for piece in &pieces {
+                line(&mut reader, piece, &mut out).unwrap();
+            }
+            line(&mut reader, &json!({"done": true, "done_reason": "stop"}), &mut out).unwrap();
+            prop_assert!(reader.is_complete());
+
+            let mut turn = TurnBuilder::new(usize::MAX);
+            let (mut begun, mut ended) = (Vec::new(), Vec::new());
+            for event in &out {
+                turn.push(event).unwrap();
+                match event {
+                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
+                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
+                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
+                        begun.push(*at);
+                    }
+                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
+                    _ => {}
+                }
+            }
+            begun.dedup();
+            prop_assert_eq!(begun, ended, "each block ends once");
+            turn.finish().unwrap();
+        }
+
+        #[test]
+        fn no_bytes_panic(data in ".{0,64}") {
+            let mut out = VecDeque::new();
+            let _ = ChatReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = ChatReader::new(64).whole(data.as_bytes(), &mut out);
+        }
+    }
+}
