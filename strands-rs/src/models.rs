@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `bedrock` | `BedrockModel` | `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0` |
 //! | `offline` | `OfflineModel` | `offline` |
+//! | `ollama` | `OllamaModel` | `ollama/qwen3:8b` |
 //! | `openai` | `OpenAiModel` | `openai/gpt-5.4` |
 //! | `openai` | `OpenAiResponsesModel` | `openai-responses/gpt-5.4` |
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 #[doc(no_inline)]
 pub use strands_bedrock::*;
 use strands_core::model::Model;
-#[cfg(any(feature = "offline", feature = "openai"))]
+#[cfg(any(feature = "offline", feature = "ollama", feature = "openai"))]
 #[doc(no_inline)]
 pub use strands_models::*;
 
@@ -25,7 +26,7 @@ pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";
 const EXAMPLE: &str = "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 /// The providers, in the order of the alphabet.
-const PROVIDERS: [&str; 4] = ["bedrock", "offline", "openai", "openai-responses"];
+const PROVIDERS: &[&str] = &["bedrock", "offline", "ollama", "openai", "openai-responses"];
 
 /// Why an id, or the environment, gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -119,10 +120,11 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
     };
     match provider {
         "offline" => offline(id),
-        "bedrock" | "openai" | "openai-responses" if model.is_empty() => {
+        provider if model.is_empty() && PROVIDERS.contains(&provider) => {
             Err(ModelIdError::ModelMissing { provider: provider.to_owned() })
         }
         "bedrock" => bedrock(id, model).await,
+        "ollama" => ollama(id, model),
         "openai" => openai(id, model),
         "openai-responses" => openai_responses(id, model),
         provider if provider.is_empty() || !id.contains('/') => Err(ModelIdError::Malformed { id: id.to_owned() }),
@@ -199,29 +201,27 @@ fn bedrock(id: &str, _model: &str) -> std::future::Ready<Result<Arc<dyn Model>, 
     std::future::ready(Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "bedrock" }))
 }
 
-#[cfg(feature = "openai")]
-fn openai(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
-    match OpenAiModel::builder().model_id(model).build() {
-        Ok(model) => Ok(Arc::new(model)),
-        Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
-    }
+/// The function that sets up a model over HTTP, or says that its feature is off.
+macro_rules! over_http {
+    ($name:ident, $feature:literal, $model:ident) => {
+        #[cfg(feature = $feature)]
+        fn $name(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+            match $model::builder().model_id(model).build() {
+                Ok(model) => Ok(Arc::new(model)),
+                Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
+            }
+        }
+
+        #[cfg(not(feature = $feature))]
+        fn $name(id: &str, _model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+            Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: $feature })
+        }
+    };
 }
 
-#[cfg(feature = "openai")]
-fn openai_responses(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
-    match OpenAiResponsesModel::builder().model_id(model).build() {
-        Ok(model) => Ok(Arc::new(model)),
-        Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
-    }
-}
-
-#[cfg(not(feature = "openai"))]
-fn openai(id: &str, _model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
-    Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "openai" })
-}
-
-#[cfg(not(feature = "openai"))]
-use openai as openai_responses;
+over_http!(ollama, "ollama", OllamaModel);
+over_http!(openai, "openai", OpenAiModel);
+over_http!(openai_responses, "openai", OpenAiResponsesModel);
 
 #[cfg(test)]
 mod tests {
@@ -240,7 +240,7 @@ mod tests {
             assert!(refusal(id).await.contains("write `<provider>/<model>`"), "{id}");
         }
         assert!(refusal("bedrock").await.starts_with("`bedrock` is a provider; name the model too"));
-        for provider in ["bedrock", "openai", "openai-responses"] {
+        for provider in PROVIDERS.iter().filter(|provider| **provider != "offline") {
             let refusal = refusal(&format!("{provider}/")).await;
             assert!(refusal.starts_with(&format!("`{provider}` is a provider; name the model too")), "{refusal}");
         }
@@ -248,10 +248,10 @@ mod tests {
 
     #[tokio::test]
     async fn providers_that_do_not_exist_are_not_pretended() {
-        for provider in ["anthropic", "gemini", "ollama", "mistral", "llamacpp", "Bedrock", "nobody"] {
+        for provider in ["anthropic", "gemini", "mistral", "llamacpp", "Bedrock", "nobody"] {
             let refusal = refusal(&format!("{provider}/model")).await;
             assert!(refusal.contains(&format!("`{provider}`, which this version does not know")), "{refusal}");
-            assert!(refusal.ends_with("it knows bedrock, offline, openai, openai-responses"), "{refusal}");
+            assert!(refusal.ends_with(&format!("it knows {}", PROVIDERS.join(", "))), "{refusal}");
         }
     }
 
@@ -272,6 +272,14 @@ mod tests {
     async fn a_provider_that_is_off_names_its_feature() {
         let refusal = refusal("bedrock/amazon.nova-lite-v1:0").await;
         assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["bedrock"] }"#), "{refusal}");
+    }
+
+    #[cfg(feature = "ollama")]
+    #[tokio::test]
+    async fn a_model_of_ollamas_may_have_slashes_and_colons_in_its_id() {
+        for id in ["qwen3:8b", "hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M"] {
+            assert_eq!(from_id(&format!("ollama/{id}")).await.expect("a model").model_id(), id);
+        }
     }
 
     #[cfg(not(feature = "openai"))]
