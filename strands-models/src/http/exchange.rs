@@ -38,6 +38,16 @@ impl Exchange {
         Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
     }
 
+    /// Sends one request that is answered by one document, such as how many tokens it has.
+    pub(crate) async fn ask_for_document(
+        &self,
+        body: Vec<u8>,
+        sort: impl FnOnce(&mut Refusal) -> RefusalKind,
+    ) -> Result<Vec<u8>, ModelError> {
+        let mut answer = self.endpoint.post(body, sort).await?;
+        answer.body.read(self.max_response_bytes).await
+    }
+
     /// What `Debug` shows of a model.
     pub(crate) fn describe(&self, mut shown: std::fmt::DebugStruct<'_, '_>) -> std::fmt::Result {
         shown

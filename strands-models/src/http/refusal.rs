@@ -7,7 +7,8 @@ use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_aft
 use super::error::CallContext;
 
 /// Where the providers put the id by which they know a request.
-const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "apim-request-id", "cf-ray"];
+const REQUEST_ID_HEADERS: [&str; 5] =
+    ["x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "cf-ray"];
 
 /// A refusal, before it is known what the caller can do about it.
 #[derive(Debug, Default)]

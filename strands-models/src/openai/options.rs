@@ -1,7 +1,10 @@
 //! What both models are told in the same way: where OpenAI is, and who pays.
 
+use std::borrow::Cow;
+
 use super::known;
-use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place, check};
+use crate::chat_completions::Settings;
+use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place};
 
 /// The model of Strands for OpenAI, where none is named.
 pub(super) const DEFAULT_MODEL: &str = "gpt-5.4";
@@ -12,37 +15,6 @@ const OPENAI: Place = Place {
 };
 const ORGANIZATION_VARIABLE: &str = "OPENAI_ORG_ID";
 const PROJECT_VARIABLE: &str = "OPENAI_PROJECT_ID";
-
-/// How much a model thinks before it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReasoningEffort {
-    /// Not at all.
-    None,
-    /// As little as it can.
-    Minimal,
-    /// Little.
-    Low,
-    /// As most do by themselves.
-    Medium,
-    /// Much.
-    High,
-    /// Most.
-    XHigh,
-}
-
-impl ReasoningEffort {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Minimal => "minimal",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::XHigh => "xhigh",
-        }
-    }
-}
 
 /// Who pays.
 #[derive(Clone, Debug, Default)]
@@ -82,9 +54,14 @@ pub(super) fn context_window(options: &Options) -> Option<u64> {
 }
 
 /// Numbers that the provider would refuse.
-pub(super) fn check_sampling(temperature: Option<f64>, top_p: Option<f64>) -> Result<(), ModelBuildError> {
-    check("temperature", temperature, 0.0..=2.0, "from 0 to 2")?;
-    check("top_p", top_p, 0.0..=1.0, "from 0 to 1")
+pub(super) fn check_sampling(settings: &Settings) -> Result<(), ModelBuildError> {
+    settings.check("temperature", 0.0..=2.0, "from 0 to 2")?;
+    settings.check("top_p", 0.0..=1.0, "from 0 to 1")
+}
+
+/// The name under which answers of this server begin. Content that only one provider understands is no other's.
+pub(super) fn provider(host: &str) -> Cow<'static, str> {
+    if known::is_openai(host) { Cow::Borrowed("openai") } else { Cow::Owned(host.to_owned()) }
 }
 
 /// The methods that both builders have.
@@ -111,27 +88,25 @@ macro_rules! openai_options {
             self
         }
 
-        /// How much chance there is in the model's words, from 0 to 2.
-        pub fn temperature(mut self, temperature: f64) -> Self {
-            self.settings.temperature = Some(temperature);
-            self
-        }
-
-        /// Which share of the likeliest words the model chooses from, from 0 to 1.
-        pub fn top_p(mut self, top_p: f64) -> Self {
-            self.settings.top_p = Some(top_p);
-            self
-        }
+        crate::chat_completions::sampling_options! { temperature: "from 0 to 2." }
 
         /// How much the model thinks before it answers. An effort with another name goes through [`extra`](Self::extra).
-        pub fn reasoning_effort(mut self, effort: crate::openai::ReasoningEffort) -> Self {
-            self.settings.reasoning_effort = Some(effort);
+        pub fn reasoning_effort(mut self, effort: crate::chat_completions::ReasoningEffort) -> Self {
+            self.effort = Some(effort);
             self
         }
 
-        /// Whether the model may call several tools at once. Default: what the provider does by itself.
-        pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
-            self.settings.parallel_tool_calls = Some(parallel);
+        /// A tool that the provider itself runs, as it is described to it: `{"type": "web_search"}`. What the provider does
+        /// with it stays in the conversation as content of its own.
+        pub fn server_tool(mut self, tool: serde_json::Value) -> Self {
+            self.settings.server_tools.push(tool);
+            self
+        }
+
+        /// Whether the server can be asked for answers of a given JSON schema. Default: true for models of OpenAI's that are
+        /// known to be able to. Where it is false, an agent that wants a typed result lets the model call a tool.
+        pub fn structured_output(mut self, able: bool) -> Self {
+            self.structured_output = Some(able);
             self
         }
     };

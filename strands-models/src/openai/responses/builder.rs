@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use super::request::Settings;
+use serde_json::{Map, Value};
+use strands_core::model::ModelCapabilities;
+
+use super::request::Shape;
 use super::{Inner, OpenAiResponsesModel};
+use crate::chat_completions::{ReasoningEffort, Settings};
 use crate::http::{ModelBuildError, Options};
 use crate::openai::known;
-use crate::openai::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options};
+use crate::openai::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options, provider};
 
 /// How a model's thoughts are summed up for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +62,25 @@ pub struct OpenAiResponsesModelBuilder {
     options: Options,
     account: Account,
     settings: Settings,
+    effort: Option<ReasoningEffort>,
+    summary: Option<ReasoningSummary>,
+    stateful: bool,
+    structured_output: Option<bool>,
     encrypted_reasoning: Option<bool>,
 }
 
 impl Default for OpenAiResponsesModelBuilder {
     fn default() -> Self {
-        let options = Options::new(DEFAULT_MODEL);
-        Self { options, account: Account::default(), settings: Settings::default(), encrypted_reasoning: None }
+        Self {
+            options: Options::new(DEFAULT_MODEL),
+            account: Account::default(),
+            settings: Settings::default(),
+            effort: None,
+            summary: None,
+            stateful: false,
+            structured_output: None,
+            encrypted_reasoning: None,
+        }
     }
 }
 
@@ -73,21 +89,33 @@ impl OpenAiResponsesModelBuilder {
 
     /// The most tokens that the model may write in one answer, thoughts included.
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
-        self.settings.max_output_tokens = Some(tokens);
+        self.settings.set("max_output_tokens", tokens);
         self
     }
 
     /// Asks for a summary of the model's thoughts; without it they are not shown.
     pub fn reasoning_summary(mut self, summary: ReasoningSummary) -> Self {
-        self.settings.reasoning_summary = Some(summary);
+        self.summary = Some(summary);
         self
     }
 
     /// Whether to ask for the model's thoughts in encrypted form, which go back with the next request, so that it need not
     /// think them again. Default: for models that are known to think, and where effort or summary are set; others refuse
-    /// to be asked.
+    /// to be asked. Not for [`stateful`](Self::stateful) models, whose thoughts stay at the provider.
     pub fn encrypted_reasoning(mut self, encrypted: bool) -> Self {
         self.encrypted_reasoning = Some(encrypted);
+        self
+    }
+
+    /// Whether the provider keeps the conversation, so that each request only carries what is new (`store`,
+    /// `previous_response_id`). Default: false.
+    ///
+    /// The id under which an answer is kept stands at its end, as content that only this provider understands, so that it
+    /// is stored with the conversation; what was said since the last one is sent. Where there is none, and where the
+    /// provider has forgotten it, everything is. What a hook or a conversation manager changes in older messages does not
+    /// reach the provider.
+    pub fn stateful(mut self, stateful: bool) -> Self {
+        self.stateful = stateful;
         self
     }
 
@@ -96,19 +124,40 @@ impl OpenAiResponsesModelBuilder {
     /// # Errors
     ///
     /// [`ModelBuildError`] for what can't be right.
-    pub fn build(self) -> Result<OpenAiResponsesModel, ModelBuildError> {
-        let exchange = self.account.open(&self.options, &["responses"], &|name| std::env::var(name).ok())?;
-        check_sampling(self.settings.temperature, self.settings.top_p)?;
-        let thinks = || {
-            let asked = self.settings.reasoning_effort.is_some() || self.settings.reasoning_summary.is_some();
-            asked || known::thinks(&self.options.model_id)
-        };
+    pub fn build(mut self) -> Result<OpenAiResponsesModel, ModelBuildError> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let exchange = self.account.open(&self.options, &["responses"], &environment)?;
+        check_sampling(&self.settings)?;
+        for (field, method) in [("store", "stateful"), ("previous_response_id", "stateful")] {
+            if self.options.extra.contains_key(field) {
+                return Err(ModelBuildError::ReservedField { field, method });
+            }
+        }
         let context_window = context_window(&self.options);
-        let settings = Settings {
-            encrypted_reasoning: self.encrypted_reasoning.unwrap_or_else(thinks),
-            extra: self.options.extra,
-            ..self.settings
+        let model_id = &self.options.model_id;
+        let host = exchange.endpoint.host();
+        let able = || known::is_openai(host) && known::follows_schemas(model_id);
+        let able = self.structured_output.unwrap_or_else(able);
+        let thinks = || self.effort.is_some() || self.summary.is_some() || known::thinks(model_id);
+        let encrypted_reasoning = self.encrypted_reasoning.unwrap_or_else(|| !self.stateful && thinks());
+        let effort = self.effort.map(|effort| ("effort", effort.as_str()));
+        let summary = self.summary.map(|summary| ("summary", summary.as_str()));
+        let reasoning = effort.into_iter().chain(summary).map(|(name, word)| (name.to_owned(), word.into()));
+        let text = match self.options.extra.get_mut("text").map(Value::take) {
+            Some(Value::Object(text)) => text,
+            _ => Map::new(),
         };
-        Ok(OpenAiResponsesModel { inner: Arc::new(Inner { exchange, settings, context_window }) })
+        self.options.extra.shift_remove("text");
+        let shape = Shape {
+            provider: provider(host),
+            settings: self.settings,
+            reasoning: reasoning.collect(),
+            encrypted_reasoning,
+            stateful: self.stateful,
+            text,
+            extra: self.options.extra,
+        };
+        let capabilities = ModelCapabilities::new().with_structured_output(able);
+        Ok(OpenAiResponsesModel { inner: Arc::new(Inner { exchange, shape, context_window, capabilities }) })
     }
 }

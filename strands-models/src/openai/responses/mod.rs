@@ -1,25 +1,28 @@
 //! Responses: OpenAI's newer protocol, in which a model's thoughts can be had encrypted and given back.
 
 mod builder;
+mod kept;
 mod request;
 mod stream;
 mod thoughts;
+mod tools;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream};
+use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
-use self::request::{Body, Settings};
+use self::request::{Body, Shape};
 use self::stream::ResponsesReader;
-use crate::http::{self, Exchange};
+use crate::chat_completions::sort;
+use crate::http::{self, Exchange, Refusal};
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
 /// A model behind OpenAI's Responses, at OpenAI, xAI or any server that speaks the same protocol.
 ///
-/// Nothing is kept at the provider: each request carries the conversation, with the model's thoughts encrypted where the
-/// provider gives them. Cheap to clone. Models share one HTTP client and its connections.
+/// Nothing is kept at the provider unless [`stateful`](OpenAiResponsesModelBuilder::stateful) asks for it: each request
+/// carries the conversation, with the model's thoughts encrypted where the provider gives them. Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
 /// use strands_models::OpenAiResponsesModel;
@@ -37,8 +40,9 @@ pub struct OpenAiResponsesModel {
 
 struct Inner {
     exchange: Exchange,
-    settings: Settings,
+    shape: Shape,
     context_window: Option<u64>,
+    capabilities: ModelCapabilities,
 }
 
 impl OpenAiResponsesModel {
@@ -58,12 +62,42 @@ impl Model for OpenAiResponsesModel {
         self.inner.context_window
     }
 
-    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { exchange, settings, .. } = &*self.inner;
-        let model_id = exchange.endpoint.model_id();
-        let body = Body { model_id, settings, request: &request, streaming: exchange.streaming };
-        exchange.ask(http::body(&body)?, super::error::sort, ResponsesReader::new).await
+    fn capabilities(&self) -> ModelCapabilities {
+        self.inner.capabilities
     }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        let Inner { exchange, shape, .. } = &*self.inner;
+        let body = Body::new(exchange.endpoint.model_id(), shape, &request, exchange.streaming);
+        let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
+        let mut forgotten = false;
+        let answer = exchange.ask(
+            http::body(&body)?,
+            |refusal| {
+                let kind = sort(refusal, |_, _| None);
+                forgotten = is_forgotten(refusal);
+                kind
+            },
+            reader,
+        );
+        match answer.await {
+            // The provider keeps responses for a month, and the conversation may be older.
+            Err(_) if forgotten && body.previous.is_some() => {
+                exchange.ask(http::body(&body.whole())?, |refusal| sort(refusal, |_, _| None), reader).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// True where the provider does not have the response after which the conversation was to go on.
+fn is_forgotten(refusal: &Refusal) -> bool {
+    let param = |body: &str| {
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        Some(body.get("error")?.get("param")? == "previous_response_id")
+    };
+    matches!(refusal.status, Some(400 | 404))
+        && (refusal.code.as_deref() == Some("previous_response_not_found") || param(&refusal.body) == Some(true))
 }
 
 impl std::fmt::Debug for OpenAiResponsesModel {

@@ -1,90 +1,120 @@
 //! The body of a request, written once, straight from the borrowed conversation, which comes last.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{ModelRequest, outgoing_content};
+use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
 
-use super::builder::ReasoningSummary;
+use super::kept;
 use super::thoughts;
+use super::tools::{self, ResponsesTools};
+use crate::chat_completions::{
+    Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
+};
 use crate::http::Fields;
-use crate::openai::ReasoningEffort;
-use crate::openai::content::{NO_AUDIO, Part, Shown, arguments, joined, result_parts, system_text};
-use crate::openai::tools;
 
-/// Whose thoughts are sent.
-const PROVIDER: &str = "openai";
-
-/// Everything that shapes a request, beside the conversation.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Settings {
-    pub(super) max_output_tokens: Option<u32>,
-    pub(super) temperature: Option<f64>,
-    pub(super) top_p: Option<f64>,
-    pub(super) reasoning_effort: Option<ReasoningEffort>,
-    pub(super) reasoning_summary: Option<ReasoningSummary>,
+/// What every request of a model has in common, beside its settings.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    /// Whose content in a conversation is sent.
+    pub(super) provider: Cow<'static, str>,
+    pub(super) settings: Settings,
+    pub(super) reasoning: Map<String, Value>,
     pub(super) encrypted_reasoning: bool,
-    pub(super) parallel_tool_calls: Option<bool>,
+    /// Whether the provider keeps the conversation.
+    pub(super) stateful: bool,
+    /// What else is said of the answer's text.
+    pub(super) text: Map<String, Value>,
     pub(super) extra: Map<String, Value>,
 }
 
 /// A request that is ready to be written.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
-    pub(super) settings: &'a Settings,
+    pub(super) shape: &'a Shape,
     pub(super) request: &'a ModelRequest<'a>,
+    /// The response after which the conversation goes on, where the provider has kept it, and what was said since.
+    pub(super) previous: Option<&'a str>,
+    pub(super) messages: &'a [Arc<Message>],
     pub(super) streaming: bool,
+}
+
+impl<'a> Body<'a> {
+    /// A request with as much of the conversation as the provider does not have.
+    pub(super) fn new(model_id: &'a str, shape: &'a Shape, request: &'a ModelRequest<'a>, streaming: bool) -> Self {
+        let kept = if shape.stateful { kept::last(request.messages, &shape.provider) } else { None };
+        let (previous, messages) = kept.unzip();
+        Self { model_id, shape, request, previous, messages: messages.unwrap_or(request.messages), streaming }
+    }
+
+    /// The same with all of it.
+    pub(super) fn whole(self) -> Self {
+        Self { previous: None, messages: self.request.messages, ..self }
+    }
 }
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { settings, request, .. } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &settings.extra };
+        let Self { shape, request, .. } = self;
+        let settings = &shape.settings;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &shape.extra };
         fields.put("model", self.model_id)?;
         fields.put("stream", &self.streaming)?;
-        fields.put("store", &false)?;
-        fields.put_some("max_output_tokens", settings.max_output_tokens.as_ref())?;
-        fields.put_some("temperature", settings.temperature.as_ref())?;
-        fields.put_some("top_p", settings.top_p.as_ref())?;
-        fields.put_some("reasoning", reasoning(settings).as_ref())?;
-        if settings.encrypted_reasoning {
+        fields.put("store", &shape.stateful)?;
+        fields.put_some("previous_response_id", self.previous.as_ref())?;
+        for (name, value) in &settings.fields {
+            fields.put(name, value)?;
+        }
+        if !shape.reasoning.is_empty() {
+            fields.put("reasoning", &shape.reasoning)?;
+        }
+        if shape.encrypted_reasoning {
             fields.put("include", &["reasoning.encrypted_content"])?;
         }
-        if let Some(tools) = tools::responses(request.tools) {
-            fields.put("tools", &*tools)?;
-            fields.put_some("tool_choice", request.tool_choice.map(tools::responses_choice).as_ref())?;
-            fields.put_some("parallel_tool_calls", settings.parallel_tool_calls.as_ref())?;
+        let text = text(&shape.text, request.output_schema);
+        if !text.is_empty() {
+            fields.put("text", &text)?;
+        }
+        if request.output_schema.is_none() {
+            let functions = ResponsesTools::new(request.tools);
+            fields.put_some("tools", functions.with(&settings.server_tools).as_ref())?;
+            if !request.tools.is_empty() {
+                fields.put_some("tool_choice", request.tool_choice.map(tools::choice).as_ref())?;
+                fields.put_some("parallel_tool_calls", settings.parallel_tool_calls.as_ref())?;
+            }
         }
         fields.put_some("instructions", system_text(request.system).as_ref())?;
         fields.put_extra()?;
-        fields.put("input", &Input(request))?;
+        fields.put("input", &Input(self))?;
         fields.map.end()
     }
 }
 
-fn reasoning(settings: &Settings) -> Option<Value> {
-    let mut reasoning = Map::new();
-    if let Some(effort) = settings.reasoning_effort {
-        reasoning.insert("effort".to_owned(), effort.as_str().into());
+/// What the answer's text must be.
+fn text(told: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String, Value> {
+    let mut text = told.clone();
+    if let Some(schema) = schema {
+        let mut format = Map::from_iter([("type".to_owned(), "json_schema".into())]);
+        format.extend(described(schema));
+        text.insert("format".to_owned(), format.into());
     }
-    if let Some(summary) = settings.reasoning_summary {
-        reasoning.insert("summary".to_owned(), summary.as_str().into());
-    }
-    (!reasoning.is_empty()).then_some(Value::Object(reasoning))
+    text
 }
 
-struct Input<'a>(&'a ModelRequest<'a>);
+struct Input<'a>(&'a Body<'a>);
 
 impl Serialize for Input<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let provider = &*self.0.shape.provider;
         let mut items = serializer.serialize_seq(None)?;
         for message in self.0.messages {
             match message.role {
-                Role::User => user(&mut items, message)?,
-                Role::Assistant => assistant(&mut items, message)?,
+                Role::User => user(&mut items, message, provider)?,
+                Role::Assistant => assistant(&mut items, message, provider)?,
             }
         }
         items.end()
@@ -105,7 +135,7 @@ struct Said<'a> {
 }
 
 /// What a user said. Tool results come first, each an item of its own.
-fn user<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Error> {
+fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
     #[derive(Serialize)]
     struct Output<'a> {
         r#type: &'static str,
@@ -113,7 +143,7 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Erro
         output: Content<'a>,
     }
     for result in message.tool_results() {
-        let parts = result_parts(result);
+        let parts = result_parts(result, &Media::OPENAI);
         let as_parts: Vec<PartJson<'_>>;
         let output = match joined(&parts) {
             Some(text) => Content::Text(Cow::Owned(text.into_owned())),
@@ -124,7 +154,17 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Erro
         };
         items.serialize_element(&Output { r#type: "function_call_output", call_id: &result.tool_use_id, output })?;
     }
-    let content: Vec<_> = message.content.iter().filter_map(Part::of_block).map(PartJson).collect();
+    // Answers to what the provider itself asks, such as whether a tool of its own may run.
+    for block in &message.content {
+        if let ContentBlock::Provider(own) = block
+            && own.provider == provider
+            && kept::is_item(&own.content)
+        {
+            items.serialize_element(&own.content)?;
+        }
+    }
+    let parts = message.content.iter().filter_map(|block| Part::of_block(block, &Media::OPENAI));
+    let content: Vec<_> = parts.map(PartJson).collect();
     if content.is_empty() {
         return Ok(());
     }
@@ -132,9 +172,9 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Erro
 }
 
 /// What the model said, an item for each block. A thought goes with what it led to, and alone is refused.
-fn assistant<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S::Error> {
+fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
     let mut thought = None;
-    for block in outgoing_content(message, PROVIDER) {
+    for block in outgoing_content(message, provider) {
         let item = match &*block {
             ContentBlock::Reasoning(reasoning) => {
                 if let Some(item) = thoughts::item(reasoning)
@@ -150,7 +190,8 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message) -> Result<(), S:
                 "name": call.name,
                 "arguments": arguments(&call.input),
             }),
-            block => match Part::of_block(block) {
+            ContentBlock::Provider(own) if kept::is_item(&own.content) => own.content.clone(),
+            block => match Part::of_block(block, &Media::OPENAI) {
                 Some(Part::Text(text)) => json!({"role": "assistant", "content": text}),
                 Some(_) => json!({"role": "assistant", "content": "[Media that can't be shown to this model.]"}),
                 None => continue,
@@ -182,7 +223,7 @@ impl Serialize for PartJson<'_> {
             Part::Text(text) => Wire::Text { text },
             Part::Image(url) => Wire::Image { image_url: Shown(url) },
             Part::File { name, data } => Wire::File { filename: name, file_data: Shown(data) },
-            Part::Audio(..) => Wire::Text { text: NO_AUDIO },
+            Part::Audio(..) | Part::Own(_) => Wire::Text { text: NO_AUDIO },
         }
         .serialize(serializer)
     }

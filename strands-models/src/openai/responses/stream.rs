@@ -7,13 +7,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sse_stream::Sse;
-use strands_core::message::Citation;
+use strands_core::message::{Citation, ProviderContent};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 
-use super::thoughts;
+use super::{kept, thoughts};
+use crate::chat_completions::{last_events, refused};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
-use crate::openai::error::refused;
-use crate::openai::usage::last_events;
 
 #[derive(Deserialize)]
 struct Piece {
@@ -50,6 +49,8 @@ struct Ended {
 #[derive(Deserialize)]
 struct Response {
     #[serde(default)]
+    id: String,
+    #[serde(default)]
     status: String,
     #[serde(default)]
     output: Vec<Value>,
@@ -60,6 +61,10 @@ struct Response {
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ResponsesReader {
+    /// Who answers.
+    provider: Cow<'static, str>,
+    /// Whether the provider keeps the answer.
+    stateful: bool,
     began: bool,
     /// Blocks that are being written.
     open: Vec<Open>,
@@ -91,8 +96,10 @@ enum What {
 
 impl ResponsesReader {
     /// No answer may have more than `limit` bytes of content.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(provider: Cow<'static, str>, stateful: bool, limit: usize) -> Self {
         Self {
+            provider,
+            stateful,
             began: false,
             open: Vec::new(),
             next: 0,
@@ -128,7 +135,7 @@ impl ResponsesReader {
             }
             "error" => {
                 let event: Value = parse(data)?;
-                Err(refused(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)).into())
+                Err(refusal(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)))
             }
             _ => Ok(()),
         }
@@ -136,7 +143,7 @@ impl ResponsesReader {
 
     fn begin(&mut self, out: &mut VecDeque<StreamEvent>) {
         if !std::mem::replace(&mut self.began, true) {
-            out.push_back(StreamEvent::start());
+            out.push_back(StreamEvent::start_from(self.provider.clone()));
         }
     }
 
@@ -202,7 +209,7 @@ impl ResponsesReader {
                 let open = self.open(at, What::Thoughts, None)?;
                 out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
             }
-            // A message begins with its first words; what the provider's own tools do has no block.
+            // A message begins with its first words, and what the provider's own tools do comes as a whole.
             _ => {}
         }
         Ok(())
@@ -233,10 +240,21 @@ impl ResponsesReader {
                     out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
                 }
             }
-            "message" if !known(What::Text, &self.open) => self.whole_message(at, item, out)?,
-            _ => {}
+            "message" if known(What::Text, &self.open) => {}
+            "message" => self.whole_message(at, item, out)?,
+            "" => {}
+            // What the provider's own tools did, and whatever is newer than this version.
+            _ => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
         }
         self.close(|open| open.item == at, out);
+        Ok(())
+    }
+
+    fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(content.content.to_string().len())?;
+        let block = self.next;
+        self.next += 1;
+        out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
         Ok(())
     }
 
@@ -307,14 +325,22 @@ impl ResponsesReader {
             "completed" => StopReason::EndTurn,
             status => {
                 let unnamed = || serde_json::json!({"message": format!("the response has the status `{status}`")});
-                return Err(refused(&error.unwrap_or_else(unnamed)).into());
+                return Err(refusal(&error.unwrap_or_else(unnamed)));
             }
         };
         self.complete = true;
         self.close(|_| true, out);
+        // A response that was cut short is no good beginning: it may hold calls that nobody answers.
+        if self.stateful && response.status == "completed" && !response.id.is_empty() {
+            self.own(kept::block(&self.provider, &response.id), out)?;
+        }
         out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
         Ok(())
     }
+}
+
+fn refusal(error: &Value) -> ReadError {
+    refused(error, |_, _| None).into()
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
@@ -399,6 +425,10 @@ mod tests {
 
     use super::*;
 
+    fn reader(limit: usize) -> ResponsesReader {
+        ResponsesReader::new(Cow::Borrowed("openai"), true, limit)
+    }
+
     fn event() -> impl Strategy<Value = Value> {
         let words = "[a-z ü]{0,4}";
         let kind = prop::sample::select(vec![
@@ -428,12 +458,12 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_makes_an_answer(events in prop::collection::vec(event(), 0..12)) {
-            let mut reader = ResponsesReader::new(1 << 20);
+            let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for event in &events {
                 reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
             }
-            let last = json!({"type": "response.completed", "response": {"status": "completed"}}).to_string();
+            let last = json!({"type": "response.completed", "response": {"id": "r", "status": "completed"}}).to_string();
             reader.read(&Sse::default().data(last), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
@@ -456,8 +486,8 @@ mod tests {
         #[test]
         fn no_bytes_panic(data in ".{0,64}") {
             let mut out = VecDeque::new();
-            let _ = ResponsesReader::new(64).read(&Sse::default().event("error").data(data.clone()), &mut out);
-            let _ = ResponsesReader::new(64).whole(data.as_bytes(), &mut out);
+            let _ = reader(64).read(&Sse::default().event("error").data(data.clone()), &mut out);
+            let _ = reader(64).whole(data.as_bytes(), &mut out);
         }
     }
 }

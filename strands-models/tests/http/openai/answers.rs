@@ -260,14 +260,19 @@ fn items() -> Vec<Value> {
 
 fn check_items(turn: &Turn) {
     assert_eq!(turn.stop_reason, StopReason::ToolUse);
-    let [ContentBlock::Reasoning(reasoning), ContentBlock::Text(said), ContentBlock::ToolUse(_)] =
-        &turn.message.content[..]
+    let [
+        ContentBlock::Reasoning(reasoning),
+        ContentBlock::Provider(search),
+        ContentBlock::Text(said),
+        ContentBlock::ToolUse(_),
+    ] = &turn.message.content[..]
     else {
         panic!("{:?}", turn.message);
     };
     let thoughts = reasoning.reasoning_text.as_ref().unwrap();
     assert_eq!(thoughts.text, "first\n\nsecond");
     assert!(thoughts.signature.as_deref().unwrap().contains("xyz"));
+    assert_eq!((&search.provider[..], &search.content), ("127.0.0.1", &items()[1]));
     assert_eq!(said.text, "It is sunny.");
     assert_eq!(calls(turn), [("f", "a", json!({"x": 1}))]);
 }

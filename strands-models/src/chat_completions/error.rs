@@ -5,6 +5,9 @@ use strands_core::model::RefusalKind;
 
 use crate::http::Refusal;
 
+/// What one server alone says.
+type Own = fn(&mut Refusal, &Value) -> Option<RefusalKind>;
+
 /// What servers say of a conversation that is too long for the model, in small letters. Only OpenAI has a code for it.
 const OVERFLOW: [&str; 9] = [
     "maximum context length",
@@ -19,27 +22,30 @@ const OVERFLOW: [&str; 9] = [
 ];
 
 /// The kind of an error response.
-pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> RefusalKind {
     let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
     // Some wrap the error, some are the error, and some put it in a list.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
-    sort_error(refusal, error)
+    sort_error(refusal, error, own)
 }
 
 /// The kind of an error object, from a response or out of a stream.
-pub(super) fn refused(error: &Value) -> (Refusal, RefusalKind) {
+pub(crate) fn refused(error: &Value, own: Own) -> (Refusal, RefusalKind) {
     let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
-    let kind = sort_error(&mut refusal, error);
+    let kind = sort_error(&mut refusal, error, own);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
+fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> RefusalKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     // Gateways put the status of the server behind them where OpenAI has a word.
     let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
     let status = refusal.status.or(number.filter(|code| (400..600).contains(code)));
     let code = word("code").or_else(|| word("type")).map(str::to_owned);
     refusal.code = code.or_else(|| number.map(|number| number.to_string()));
+    if let Some(kind) = own(refusal, error) {
+        return kind;
+    }
     let words = word("message").or_else(|| error.as_str()).unwrap_or(&refusal.body).to_lowercase();
     let named = [word("code"), word("type")];
     let is = |name: &str| named.contains(&Some(name));
@@ -82,7 +88,7 @@ mod tests {
 
     fn kind(status: Option<u16>, body: &Value) -> (RefusalKind, Option<String>) {
         let mut refusal = Refusal { status, body: body.to_string(), ..Refusal::default() };
-        let kind = sort(&mut refusal);
+        let kind = sort(&mut refusal, |_, _| None);
         (kind, refusal.code)
     }
 
@@ -129,7 +135,7 @@ mod tests {
             (json!({"message": "what"}), RefusalKind::Transport),
             (json!("what"), RefusalKind::Transport),
         ] {
-            assert_eq!(refused(&error).1, expected, "{error}");
+            assert_eq!(refused(&error, |_, _| None).1, expected, "{error}");
         }
     }
 }

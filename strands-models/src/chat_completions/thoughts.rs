@@ -13,15 +13,17 @@ pub enum ReasoningReplay {
     /// Not at all: OpenAI refuses them, and most servers ignore them.
     #[default]
     Never,
-    /// As text in `reasoning_content`: DeepSeek, Moonshot, vLLM.
+    /// As text in `reasoning_content`: DeepSeek, Moonshot, vLLM, llama.cpp.
     Content,
     /// As the `reasoning_details` that the server sent, signatures and encrypted parts included: OpenRouter.
     Details,
+    /// As a part of the content, of the type `thinking`: Mistral.
+    Parts,
 }
 
 impl ReasoningReplay {
     /// What the server at this host is known to want.
-    pub(super) fn of_host(host: &str) -> Self {
+    pub(crate) fn of_host(host: &str) -> Self {
         let is = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
         if is("deepseek.com") {
             Self::Content
@@ -33,7 +35,7 @@ impl ReasoningReplay {
     }
 
     /// `reasoning_content` of an answer with these blocks.
-    pub(super) fn content(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<String> {
+    pub(crate) fn content(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<String> {
         if self != Self::Content {
             return None;
         }
@@ -46,7 +48,7 @@ impl ReasoningReplay {
     }
 
     /// `reasoning_details` of an answer with these blocks.
-    pub(super) fn details(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<Vec<Value>> {
+    pub(crate) fn details(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<Vec<Value>> {
         if self != Self::Details {
             return None;
         }
@@ -70,11 +72,11 @@ struct Kept {
 
 /// The details of an answer, put together from their pieces.
 #[derive(Debug, Default)]
-pub(super) struct Details(Vec<Map<String, Value>>);
+pub(crate) struct Details(Vec<Map<String, Value>>);
 
 impl Details {
     /// Takes in a piece. Pieces of one detail have its index and its type.
-    pub(super) fn push(&mut self, piece: Map<String, Value>) {
+    pub(crate) fn push(&mut self, piece: Map<String, Value>) {
         let last = self.0.iter_mut().rev().find(|known| {
             ["index", "type"].iter().all(|name| known.get(*name) == piece.get(*name)) && piece.contains_key("index")
         });
@@ -95,7 +97,7 @@ impl Details {
     }
 
     /// The signature that holds them.
-    pub(super) fn signature(self) -> String {
+    pub(crate) fn signature(self) -> String {
         let details = self.0.into_iter().map(Value::Object).collect();
         // Values that were JSON are JSON.
         serde_json::to_string(&Kept { reasoning_details: details }).unwrap_or_default()

@@ -1,17 +1,24 @@
 //! What an answer cost, in the words of both protocols.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{StopReason, StreamEvent};
 
 /// The provider counts tokens of its cache among the input; we count them apart.
-pub(super) fn usage(raw: &Value) -> Usage {
+pub(crate) fn usage(raw: &Value) -> Usage {
     // No JSON pointers: each would be taken apart and copied for every answer.
     let count = |names: &[&[&str]]| {
         names.iter().find_map(|path| path.iter().try_fold(raw, |value, name| value.get(name))?.as_u64())
     };
-    let input = count(&[&["prompt_tokens"], &["input_tokens"]]).unwrap_or_default();
+    let mut input = count(&[&["prompt_tokens"], &["input_tokens"]]).unwrap_or_default();
     let output = count(&[&["completion_tokens"], &["output_tokens"]]).unwrap_or_default();
+    let total = count(&[&["total_tokens"]]);
+    // Mistral counts sounds beside the rest of the input, and in the total.
+    if let Some(sounds) = count(&[&["prompt_tokens_details", "audio_tokens"]])
+        && total == Some(input.saturating_add(output).saturating_add(sounds))
+    {
+        input = input.saturating_add(sounds);
+    }
     let read = count(&[
         &["prompt_tokens_details", "cached_tokens"],
         &["input_tokens_details", "cached_tokens"],
@@ -22,15 +29,13 @@ pub(super) fn usage(raw: &Value) -> Usage {
     let ordinary = input.saturating_sub(read.unwrap_or_default()).saturating_sub(write.unwrap_or_default());
     Usage::new(ordinary, output)
         .with_cache(read, write)
-        .with_total(count(&[&["total_tokens"]]).unwrap_or_else(|| input.saturating_add(output)))
+        .with_total(total.unwrap_or_else(|| input.saturating_add(output)))
 }
 
 /// The last events of an answer. The provider's own counts, with those of thoughts, go along as they came.
-pub(super) fn last_events(stop_reason: StopReason, raw: Option<Value>) -> impl Iterator<Item = StreamEvent> {
-    let metadata = raw.as_ref().map(|raw| StreamEvent::metadata(usage(raw), ModelMetrics::default()));
-    let fields = raw.map(|raw| Box::new(Value::Object(Map::from_iter([("usage".to_owned(), raw)]))));
-    let stop = StreamEvent::MessageStop { stop_reason, additional_model_response_fields: fields };
-    std::iter::once(stop).chain(metadata)
+pub(crate) fn last_events(stop_reason: StopReason, raw: Option<Value>) -> impl Iterator<Item = StreamEvent> {
+    let metadata = raw.map(|raw| StreamEvent::metadata(usage(&raw), ModelMetrics::default()).with_provider_usage(raw));
+    std::iter::once(StreamEvent::stop(stop_reason)).chain(metadata)
 }
 
 #[cfg(test)]
@@ -47,5 +52,15 @@ mod tests {
         let responses = json!({"input_tokens": 5, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 0}});
         assert_eq!(usage(&responses), Usage::new(5, 2).with_cache(Some(0), None));
         assert_eq!(usage(&json!({})), Usage::default());
+    }
+
+    #[test]
+    fn sounds_count_as_input_wherever_they_are_counted() {
+        let beside = json!({"prompt_tokens": 11, "completion_tokens": 15, "total_tokens": 401,
+            "prompt_tokens_details": {"audio_tokens": 375, "cached_tokens": 9}});
+        assert_eq!(usage(&beside), Usage::new(377, 15).with_cache(Some(9), None).with_total(401));
+        let within = json!({"prompt_tokens": 386, "completion_tokens": 15, "total_tokens": 401,
+            "prompt_tokens_details": {"audio_tokens": 375}});
+        assert_eq!(usage(&within), Usage::new(386, 15));
     }
 }

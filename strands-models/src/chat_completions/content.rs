@@ -1,5 +1,5 @@
-//! Content as both protocols take it: text, images, files and sounds. What neither takes leaves a note in its place, so
-//! that a conversation can move here from a model that took more.
+//! Content as servers take it: text, images, files and sounds. What a server does not take leaves a note in its place,
+//! so that a conversation can move there from a model that took more.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,17 +14,53 @@ use strands_core::message::{
     ToolResultContent,
 };
 
+/// What a server takes beside text and images.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Media {
+    pub(crate) documents: Documents,
+    pub(crate) sounds: Sounds,
+    /// Whether an image is an object with its address, or the address.
+    pub(crate) image_objects: bool,
+}
+
+impl Media {
+    /// What OpenAI takes.
+    pub(crate) const OPENAI: Self = Self { documents: Documents::Files, sounds: Sounds::Named, image_objects: true };
+}
+
+/// How a server takes documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Documents {
+    /// As a file with a name.
+    Files,
+    /// As a URL with the bytes in it, except for those that are text.
+    Urls,
+    /// Only those that are text.
+    Text,
+}
+
+/// How a server takes sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sounds {
+    /// As bytes of one of two formats, which has to be named.
+    Named,
+    /// As bytes of whatever format.
+    Bare,
+}
+
 /// A piece of a message or of a tool's result.
 #[derive(Debug)]
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     Text(Cow<'a, str>),
     Image(DataUrl<'a>),
     File {
         name: Cow<'a, str>,
         data: DataUrl<'a>,
     },
-    /// A format of which the protocol knows two, and the bytes.
-    Audio(&'static str, &'a Bytes),
+    /// A format, and the bytes.
+    Audio(&'a str, &'a Bytes),
+    /// What the server itself has sent.
+    Own(&'a Value),
 }
 
 impl<'a> Part<'a> {
@@ -32,23 +68,27 @@ impl<'a> Part<'a> {
         Self::Text(Cow::Borrowed(note))
     }
 
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    /// A block of a user's or a model's. Tool calls, their results, thoughts and cache points are none.
-    pub(super) fn of_block(block: &'a ContentBlock) -> Option<Self> {
+    /// A block of a user's or a model's. Tool calls, their results, thoughts, cache points and what is a provider's own are
+    /// none.
+    pub(crate) fn of_block(block: &'a ContentBlock, media: &Media) -> Option<Self> {
         Some(match block {
             ContentBlock::Text(text) => Self::Text(Cow::Borrowed(&text.text)),
             ContentBlock::Image(image) => Self::image(image),
-            ContentBlock::Document(document) => Self::document(document),
+            ContentBlock::Document(document) => Self::document(document, media),
             ContentBlock::Video(_) => Self::note("[A video that can't be shown to this model.]"),
-            ContentBlock::Audio(audio) => match (&audio.format, audio.source.bytes()) {
-                (AudioFormat::Mp3, Some(bytes)) => Self::Audio("mp3", bytes),
-                (AudioFormat::Wav, Some(bytes)) => Self::Audio("wav", bytes),
+            ContentBlock::Audio(audio) => match audio.source.bytes() {
+                Some(bytes)
+                    if media.sounds == Sounds::Bare || matches!(audio.format, AudioFormat::Mp3 | AudioFormat::Wav) =>
+                {
+                    Self::Audio(audio.format.as_str(), bytes)
+                }
                 _ => Self::note(NO_AUDIO),
             },
             ContentBlock::GuardContent(guarded) => match (&guarded.text, &guarded.image) {
@@ -63,12 +103,12 @@ impl<'a> Part<'a> {
         })
     }
 
-    fn of_result(content: &'a ToolResultContent) -> Option<Self> {
+    fn of_result(content: &'a ToolResultContent, media: &Media) -> Option<Self> {
         Some(match content {
             ToolResultContent::Text(text) => Self::Text(Cow::Borrowed(text)),
             ToolResultContent::Json(json) => Self::Text(Cow::Owned(json.to_string())),
             ToolResultContent::Image(image) => Self::image(image),
-            ToolResultContent::Document(document) => Self::document(document),
+            ToolResultContent::Document(document) => Self::document(document, media),
             ToolResultContent::Video(_) => Self::note("[A video that can't be shown to this model.]"),
             ToolResultContent::Unknown(fields) if !fields.is_empty() => {
                 Self::Text(Cow::Owned(Value::Object(fields.clone()).to_string()))
@@ -84,23 +124,38 @@ impl<'a> Part<'a> {
         }
     }
 
-    fn document(document: &'a DocumentBlock) -> Self {
-        match &document.source {
-            MediaSource::Bytes(bytes) => {
-                let mime = document.format.as_ref().map_or("application/octet-stream", mime);
-                Self::File { name: file_name(document), data: DataUrl { mime: mime.into(), bytes } }
-            }
-            _ => Self::note("[A document that can't be shown to this model: it is stored elsewhere.]"),
+    fn document(document: &'a DocumentBlock, media: &Media) -> Self {
+        let MediaSource::Bytes(bytes) = &document.source else {
+            return Self::note("[A document that can't be shown to this model: it is stored elsewhere.]");
+        };
+        if media.documents != Documents::Files
+            && let Some(text) = text_of(document, bytes)
+        {
+            let name = file_name(document);
+            return Self::Text(Cow::Owned(format!("<document name=\"{name}\">\n{text}\n</document>")));
         }
+        if media.documents == Documents::Text {
+            return Self::note("[A document that can't be shown to this model: it reads no files.]");
+        }
+        let mime = document.format.as_ref().map_or("application/octet-stream", mime);
+        Self::File { name: file_name(document), data: DataUrl { mime: mime.into(), bytes } }
     }
 }
 
+/// The text of a document that is nothing else.
+fn text_of<'a>(document: &DocumentBlock, bytes: &'a Bytes) -> Option<&'a str> {
+    let is_text = |format: &DocumentFormat| {
+        matches!(format, DocumentFormat::Txt | DocumentFormat::Md | DocumentFormat::Csv | DocumentFormat::Html)
+    };
+    std::str::from_utf8(bytes).ok().filter(|_| document.format.as_ref().is_none_or(is_text))
+}
+
 /// What stands for a sound that can't be sent.
-pub(super) const NO_AUDIO: &str = "[A sound that can't be played to this model.]";
+pub(crate) const NO_AUDIO: &str = "[A sound that can't be played to this model.]";
 
 /// What a tool has answered. There is no field for a failure, so the words say it.
-pub(super) fn result_parts(result: &ToolResult) -> Vec<Part<'_>> {
-    let mut parts: Vec<_> = result.content.iter().filter_map(Part::of_result).collect();
+pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Part<'a>> {
+    let mut parts: Vec<_> = result.content.iter().filter_map(|content| Part::of_result(content, media)).collect();
     if result.is_error() {
         let says_so = |text: &str| text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
         match parts.first_mut() {
@@ -113,7 +168,7 @@ pub(super) fn result_parts(result: &ToolResult) -> Vec<Part<'_>> {
 }
 
 /// The text of parts that are nothing else, a line each.
-pub(super) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
+pub(crate) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
     match parts {
         [Part::Text(text)] => Some(Cow::Borrowed(text)),
         parts => {
@@ -125,7 +180,7 @@ pub(super) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
 
 /// The arguments of a call as the text that both protocols want. A call whose arguments were no JSON object never ran,
 /// and servers that read this text refuse anything else.
-pub(super) fn arguments(input: &Value) -> String {
+pub(crate) fn arguments(input: &Value) -> String {
     // Several times as fast as `to_string`, which goes through a formatter.
     let text = if input.is_object() { serde_json::to_string(input).ok() } else { None };
     text.unwrap_or_else(|| "{}".to_owned())
@@ -133,7 +188,7 @@ pub(super) fn arguments(input: &Value) -> String {
 
 /// Bytes in a URL.
 #[derive(Debug)]
-pub(super) struct DataUrl<'a> {
+pub(crate) struct DataUrl<'a> {
     mime: Cow<'static, str>,
     bytes: &'a Bytes,
 }
@@ -169,7 +224,7 @@ fn mime(format: &DocumentFormat) -> &'static str {
 }
 
 /// The system prompt as one text. The provider caches by itself, so cache points say nothing to it.
-pub(super) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
+pub(crate) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
     let mut texts = system.iter().filter_map(|block| match block {
         SystemBlock::Text(text) => Some(text.as_str()),
         _ => None,
@@ -179,7 +234,7 @@ pub(super) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
 }
 
 /// Text that is written without a copy in between.
-pub(super) struct Shown<'a>(pub(super) &'a dyn fmt::Display);
+pub(crate) struct Shown<'a>(pub(crate) &'a dyn fmt::Display);
 
 impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

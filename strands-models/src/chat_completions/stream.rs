@@ -1,101 +1,25 @@
 //! The answer of Chat Completions: chunks of a stream, or one document that reads like a chunk with everything in it.
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Map, Value};
 use sse_stream::Sse;
-use strands_core::message::Citation;
+use strands_core::message::{Citation, ProviderContent};
 use strands_core::model::{
     ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
 };
 
+use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
+use super::dialect::Dialect;
+use super::error::refused;
 use super::thoughts::Details;
+use super::usage::last_events;
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
-use crate::openai::error::refused;
-use crate::openai::usage::last_events;
-
-#[derive(Deserialize)]
-struct Chunk {
-    choices: Option<Vec<Choice>>,
-    usage: Option<Value>,
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    #[serde(default)]
-    index: u32,
-    #[serde(alias = "message")]
-    delta: Option<Delta>,
-    finish_reason: Option<String>,
-    error: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Delta {
-    content: Option<String>,
-    refusal: Option<String>,
-    /// DeepSeek, vLLM, Moonshot.
-    reasoning_content: Option<String>,
-    /// OpenRouter, Groq.
-    reasoning: Option<String>,
-    /// OpenRouter.
-    reasoning_details: Option<Vec<Map<String, Value>>>,
-    tool_calls: Option<Vec<CallPiece>>,
-    annotations: Option<Vec<Value>>,
-}
-
-#[derive(Deserialize)]
-struct CallPiece {
-    index: Option<usize>,
-    id: Option<String>,
-    function: Option<FunctionPiece>,
-}
-
-#[derive(Deserialize)]
-struct FunctionPiece {
-    name: Option<String>,
-    #[serde(default, deserialize_with = "text_or_json")]
-    arguments: Option<String>,
-}
-
-/// Arguments are text with JSON in it; some servers send the JSON.
-fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct Arguments;
-
-    impl<'de> Visitor<'de> for Arguments {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("text, or an object")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Some(text.to_owned()))
-        }
-
-        fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-            Ok(Some(text))
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            let map = Map::deserialize(de::value::MapAccessDeserializer::new(map))?;
-            Ok(Some(Value::Object(map).to_string()))
-        }
-    }
-
-    deserializer.deserialize_any(Arguments)
-}
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
+    dialect: Arc<Dialect>,
     began: bool,
     /// The index of the next block.
     next: usize,
@@ -129,8 +53,9 @@ struct Call {
 
 impl ChatReader {
     /// No answer may have more than `limit` bytes of content.
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(dialect: Arc<Dialect>, limit: usize) -> Self {
         Self {
+            dialect,
             began: false,
             next: 0,
             open: None,
@@ -151,11 +76,11 @@ impl ChatReader {
             details: ErrorDetails::new().with_source(error).boxed(),
         })?;
         if let Some(error) = chunk.error {
-            return Err(refused(&error).into());
+            return Err(refused(&error, self.dialect.sort).into());
         }
         if !self.began {
             self.began = true;
-            out.push_back(StreamEvent::start());
+            out.push_back(StreamEvent::start_from(self.dialect.provider.clone()));
         }
         for choice in chunk.choices.into_iter().flatten() {
             // Whoever asks for several answers at once gets the first.
@@ -166,12 +91,15 @@ impl ChatReader {
         if chunk.usage.is_some() {
             self.usage = chunk.usage;
         }
+        if let (Some(Value::Object(usage)), Some(timings)) = (&mut self.usage, chunk.timings) {
+            usage.insert("timings".to_owned(), timings);
+        }
         Ok(())
     }
 
     fn choice(&mut self, choice: Choice, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         if let Some(error) = choice.error {
-            return Err(refused(&error).into());
+            return Err(refused(&error, self.dialect.sort).into());
         }
         if let Some(delta) = choice.delta {
             self.delta(delta, out)?;
@@ -188,12 +116,12 @@ impl ChatReader {
             self.detail(details, out)?;
         }
         if let Some(thought) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
-            self.content.grow(thought.len())?;
-            let block = self.block(Section::Thoughts, out);
-            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
+            self.thought(thought, out)?;
         }
-        if let Some(text) = delta.content.filter(words) {
-            self.text(text, out)?;
+        match delta.content {
+            Said::Nothing => {}
+            Said::Text(text) => self.text(text, out)?,
+            Said::Parts(parts) => parts.into_iter().try_for_each(|part| self.part(part, out))?,
         }
         if let Some(refusal) = delta.refusal.filter(words) {
             self.refused = true;
@@ -203,9 +131,7 @@ impl ChatReader {
             self.call(piece, out)?;
         }
         for citation in delta.annotations.iter().flatten().filter_map(citation) {
-            self.content.grow(size_of::<Citation>())?;
-            let block = self.block(Section::Text, out);
-            out.push_back(StreamEvent::citation(block, citation));
+            self.cite(citation, out)?;
         }
         Ok(())
     }
@@ -214,6 +140,63 @@ impl ChatReader {
         self.content.grow(text.len())?;
         let block = self.block(Section::Text, out);
         out.push_back(StreamEvent::text(block, text));
+        Ok(())
+    }
+
+    fn thought(&mut self, thought: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(thought.len())?;
+        let block = self.block(Section::Thoughts, out);
+        out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
+        Ok(())
+    }
+
+    /// A part of the content, in an answer that is a list of parts.
+    fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match part.get("type").and_then(Value::as_str) {
+            Some("text") => match word(&part, "text") {
+                text if text.is_empty() => Ok(()),
+                text => self.text(text, out),
+            },
+            Some("thinking") => {
+                for piece in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
+                    match word(piece, "text") {
+                        text if text.is_empty() => {}
+                        text => self.thought(text, out)?,
+                    }
+                }
+                let signature = word(&part, "signature");
+                if !signature.is_empty() {
+                    self.content.grow(signature.len())?;
+                    let block = self.block(Section::Thoughts, out);
+                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
+                    // It is one thought's, and another one has its own.
+                    self.close(out);
+                }
+                Ok(())
+            }
+            Some("reference") => {
+                let mut citation = Citation::default();
+                citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
+                self.cite(citation, out)
+            }
+            // What the server gets back as it was.
+            Some(_) => {
+                self.content.grow(part.to_string().len())?;
+                self.close(out);
+                let block = self.new_block();
+                let own = ProviderContent::new(self.dialect.provider.clone(), part);
+                out.extend([StreamEvent::provider_content(block, own), StreamEvent::block_stop(block)]);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn cite(&mut self, citation: Citation, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(size_of::<Citation>())?;
+        let block = self.block(Section::Text, out);
+        out.push_back(StreamEvent::citation(block, citation));
         Ok(())
     }
 
@@ -263,7 +246,8 @@ impl ChatReader {
     /// A piece of a call: the first has id and name, the others the arguments, told apart by the provider's index. Some
     /// servers give no index, or the same to all.
     fn call(&mut self, piece: CallPiece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let id = piece.id.unwrap_or_default();
+        // Mistral's client fills in the word.
+        let id = piece.id.filter(|id| id != "null").unwrap_or_default();
         let (name, arguments) = piece.function.map_or((None, None), |function| (function.name, function.arguments));
         let name = name.unwrap_or_default();
         let known = match piece.index {
@@ -314,7 +298,7 @@ impl ChatReader {
         };
         let stop_reason = match finish_reason.as_str() {
             "error" | "insufficient_system_resource" => return Err(broken_off(finish_reason).into()),
-            "length" => StopReason::MaxTokens,
+            "length" | "model_length" => StopReason::MaxTokens,
             "content_filter" => StopReason::ContentFiltered,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
@@ -389,12 +373,20 @@ mod tests {
     use strands_core::model::TurnBuilder;
 
     use super::*;
+    use crate::chat_completions::ReasoningReplay;
+
+    fn reader(limit: usize) -> ChatReader {
+        ChatReader::new(Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
+    }
 
     fn delta() -> impl Strategy<Value = Value> {
         let words = "[a-z ü]{0,4}";
         let id = || prop::option::of("[ab]?");
         prop_oneof![
             words.prop_map(|text| json!({"content": text})),
+            words.prop_map(|text| json!({"content": [{"type": "text", "text": text}, {"type": "reference", "reference_ids": [1]}]})),
+            words.prop_map(|text| json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}], "signature": text}]})),
+            Just(json!({"content": [{"type": "tool_file", "file_id": "f"}, null]})),
             words.prop_map(|text| json!({"reasoning": text, "content": ""})),
             words.prop_map(|text| json!({"refusal": text})),
             (0..3_u8, words).prop_map(|(at, text)| json!({"reasoning_details": [{"index": at, "type": "t", "text": text}]})),
@@ -408,7 +400,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_makes_an_answer(deltas in prop::collection::vec(delta(), 0..12)) {
-            let mut reader = ChatReader::new(1 << 20);
+            let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for delta in &deltas {
                 let chunk = json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
@@ -443,8 +435,8 @@ mod tests {
         #[test]
         fn no_bytes_panic(data in ".{0,64}") {
             let mut out = VecDeque::new();
-            let _ = ChatReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
-            let _ = ChatReader::new(64).whole(data.as_bytes(), &mut out);
+            let _ = reader(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = reader(64).whole(data.as_bytes(), &mut out);
         }
     }
 }

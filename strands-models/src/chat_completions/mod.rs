@@ -1,0 +1,29 @@
+//! Chat Completions: the protocol that OpenAI began and most servers speak, each with differences of its own.
+
+mod chunk;
+mod content;
+mod dialect;
+mod effort;
+mod error;
+mod model;
+mod parts;
+mod request;
+mod schema;
+mod settings;
+mod stream;
+mod thoughts;
+mod tools;
+mod usage;
+
+pub(crate) use content::{
+    Documents, Media, NO_AUDIO, Part, Shown, Sounds, arguments, joined, result_parts, system_text,
+};
+pub(crate) use dialect::Dialect;
+pub use effort::ReasoningEffort;
+pub(crate) use error::{refused, sort};
+pub(crate) use model::{Chat, chat_model};
+pub(crate) use schema::{described, is_strict};
+pub(crate) use settings::{Settings, chat_options, sampling_options, setting_methods};
+pub use thoughts::ReasoningReplay;
+pub(crate) use tools::{AllTools, Function, word};
+pub(crate) use usage::last_events;

@@ -1,0 +1,117 @@
+//! What all models over Chat Completions are: a way to a server, the dialect it speaks, and the answers that are wanted.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use strands_core::model::{ErrorDetails, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+
+use super::dialect::Dialect;
+use super::request::Body;
+use super::settings::Settings;
+use super::sort;
+use super::stream::ChatReader;
+use crate::http::{self, Exchange};
+
+/// A model behind a server that speaks Chat Completions.
+pub(crate) struct Chat {
+    pub(crate) exchange: Exchange,
+    pub(crate) dialect: Arc<Dialect>,
+    pub(crate) settings: Settings,
+    pub(crate) extra: Map<String, Value>,
+    pub(crate) context_window: Option<u64>,
+    pub(crate) capabilities: ModelCapabilities,
+    /// Where the server counts the tokens of a request.
+    pub(crate) counter: Option<Exchange>,
+}
+
+impl Chat {
+    fn body(&self, request: &ModelRequest<'_>, streaming: bool) -> Result<Vec<u8>, ModelError> {
+        http::body(&Body {
+            model_id: self.exchange.endpoint.model_id(),
+            dialect: &self.dialect,
+            settings: &self.settings,
+            extra: &self.extra,
+            request,
+            streaming,
+        })
+    }
+
+    pub(crate) async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        let body = self.body(&request, self.exchange.streaming)?;
+        let reader = |limit| ChatReader::new(Arc::clone(&self.dialect), limit);
+        self.exchange.ask(body, |refusal| sort(refusal, self.dialect.sort), reader).await
+    }
+
+    /// How many input tokens a request has, where the server counts them.
+    pub(crate) async fn count_tokens(&self, request: ModelRequest<'_>) -> Option<Result<u64, ModelError>> {
+        let counter = self.counter.as_ref()?;
+        Some(self.count_at(counter, request).await)
+    }
+
+    async fn count_at(&self, counter: &Exchange, request: ModelRequest<'_>) -> Result<u64, ModelError> {
+        #[derive(Deserialize)]
+        struct Counted {
+            input_tokens: u64,
+        }
+        let body = self.body(&request, false)?;
+        let answer = counter.ask_for_document(body, |refusal| sort(refusal, self.dialect.sort)).await?;
+        let counted: Counted = serde_json::from_slice(&answer).map_err(|error| ModelError::Protocol {
+            what: "the answer does not say how many tokens the request has".to_owned(),
+            details: ErrorDetails::new().with_source(error).boxed(),
+        })?;
+        Ok(counted.input_tokens)
+    }
+}
+
+/// Makes a model of a struct with a `chat: Arc<Chat>`, and its builder's entrance.
+macro_rules! chat_model {
+    ($model:ident, $builder:ident) => {
+        impl $model {
+            /// Tells a model what to be.
+            pub fn builder() -> $builder {
+                $builder::default()
+            }
+        }
+
+        #[async_trait::async_trait]
+        impl strands_core::model::Model for $model {
+            fn model_id(&self) -> &str {
+                self.chat.exchange.endpoint.model_id()
+            }
+
+            fn context_window(&self) -> Option<u64> {
+                self.chat.context_window
+            }
+
+            fn capabilities(&self) -> strands_core::model::ModelCapabilities {
+                self.chat.capabilities
+            }
+
+            async fn stream(
+                &self,
+                request: strands_core::model::ModelRequest<'_>,
+            ) -> Result<strands_core::model::ModelStream, strands_core::model::ModelError> {
+                self.chat.stream(request).await
+            }
+
+            async fn count_tokens(
+                &self,
+                request: strands_core::model::ModelRequest<'_>,
+            ) -> Result<u64, strands_core::model::ModelError> {
+                match self.chat.count_tokens(request).await {
+                    Some(counted) => counted,
+                    None => Ok(strands_core::model::estimate_tokens(&request)),
+                }
+            }
+        }
+
+        impl std::fmt::Debug for $model {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.chat.exchange.describe(f.debug_struct(stringify!($model)))
+            }
+        }
+    };
+}
+
+pub(crate) use chat_model;

@@ -1,0 +1,181 @@
+//! What messages are made of, in the words of Chat Completions. Parts are written as they are found: a conversation is
+//! written anew for every request.
+
+use std::borrow::Cow;
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+use strands_core::message::{ContentBlock, Message, ReasoningContent, ToolUse};
+use strands_core::model::outgoing_content;
+
+use super::content::{Part, Shown, Sounds, arguments};
+use super::dialect::Dialect;
+use super::thoughts::ReasoningReplay;
+
+/// What stands for a medium that only users may send.
+const USERS_ONLY: &str = "[Media that can't be shown to this model.]";
+
+/// The part that a block is. What is a provider's own is one for that provider.
+fn part<'a>(block: &'a ContentBlock, dialect: &Dialect) -> Option<Part<'a>> {
+    match block {
+        ContentBlock::Provider(own) if own.provider == dialect.provider => Some(Part::Own(&own.content)),
+        block => Part::of_block(block, &dialect.media),
+    }
+}
+
+pub(super) fn is_part(block: &ContentBlock, dialect: &Dialect) -> bool {
+    part(block, dialect).is_some()
+}
+
+pub(super) struct UserParts<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
+
+impl Serialize for UserParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, dialect) = self;
+        let parts = message.content.iter().filter_map(|block| part(block, dialect));
+        serializer.collect_seq(parts.map(|part| PartJson(part, dialect)))
+    }
+}
+
+pub(super) struct AssistantParts<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
+
+impl Serialize for AssistantParts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, dialect) = self;
+        let mut parts = serializer.serialize_seq(None)?;
+        let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
+        for block in outgoing_content(message, &dialect.provider) {
+            if let ContentBlock::Reasoning(thought) = &*block
+                && dialect.replay == ReasoningReplay::Parts
+            {
+                // Nobody knows whose the signatures of an answer without a name are.
+                if let Some(thought) = thinking(thought, answered.is_some()) {
+                    parts.serialize_element(&thought)?;
+                }
+                continue;
+            }
+            let part = match part(&block, dialect) {
+                None => continue,
+                Some(part @ (Part::Text(_) | Part::Own(_))) => part,
+                Some(_) => Part::Text(Cow::Borrowed(USERS_ONLY)),
+            };
+            parts.serialize_element(&PartJson(part, dialect))?;
+        }
+        parts.end()
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "thinking")]
+struct Thinking<'a> {
+    thinking: [ThinkingText<'a>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "text")]
+struct ThinkingText<'a> {
+    text: &'a str,
+}
+
+fn thinking(thought: &ReasoningContent, signed: bool) -> Option<Thinking<'_>> {
+    let thought = thought.reasoning_text.as_ref()?;
+    let signature = thought.signature.as_deref().filter(|_| signed);
+    Some(Thinking { thinking: [ThinkingText { text: &thought.text }], signature })
+}
+
+pub(super) struct Calls<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, dialect) = self;
+        let mut calls = serializer.serialize_seq(None)?;
+        for block in outgoing_content(message, &dialect.provider) {
+            if let ContentBlock::ToolUse(call) = &*block {
+                calls.serialize_element(&CallJson(call, dialect))?;
+            }
+        }
+        calls.end()
+    }
+}
+
+/// A part as the server takes it.
+pub(super) struct PartJson<'a>(pub(super) Part<'a>, pub(super) &'a Dialect);
+
+impl Serialize for PartJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(tag = "type", rename_all = "snake_case")]
+        enum Wire<'a> {
+            Text { text: &'a str },
+            ImageUrl { image_url: ImageUrl<'a> },
+            File { file: File<'a> },
+            DocumentUrl { document_url: Shown<'a>, document_name: &'a str },
+            InputAudio { input_audio: Audio<'a> },
+        }
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum ImageUrl<'a> {
+            Object { url: Shown<'a>, detail: &'static str },
+            Url(Shown<'a>),
+        }
+        #[derive(Serialize)]
+        struct File<'a> {
+            file_data: Shown<'a>,
+            filename: &'a str,
+        }
+        #[derive(Serialize)]
+        #[serde(untagged)]
+        enum Audio<'a> {
+            Named { data: Shown<'a>, format: &'a str },
+            Bare(Shown<'a>),
+        }
+        let Self(part, dialect) = self;
+        let media = &dialect.media;
+        match part {
+            Part::Text(text) => Wire::Text { text },
+            Part::Image(url) if media.image_objects => {
+                Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } }
+            }
+            Part::Image(url) => Wire::ImageUrl { image_url: ImageUrl::Url(Shown(url)) },
+            Part::File { name, data } if media.documents == super::Documents::Urls => {
+                Wire::DocumentUrl { document_url: Shown(data), document_name: name }
+            }
+            Part::File { name, data } => Wire::File { file: File { file_data: Shown(data), filename: name } },
+            Part::Audio(format, bytes) => {
+                let data = Base64Display::new(bytes, &STANDARD);
+                let input_audio = match media.sounds {
+                    Sounds::Named => Audio::Named { data: Shown(&data), format },
+                    Sounds::Bare => Audio::Bare(Shown(&data)),
+                };
+                return Wire::InputAudio { input_audio }.serialize(serializer);
+            }
+            Part::Own(content) => return content.serialize(serializer),
+        }
+        .serialize(serializer)
+    }
+}
+
+struct CallJson<'a>(&'a ToolUse, &'a Dialect);
+
+impl Serialize for CallJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            id: Cow<'a, str>,
+            r#type: &'static str,
+            function: Function<'a>,
+        }
+        #[derive(Serialize)]
+        struct Function<'a> {
+            name: &'a str,
+            arguments: String,
+        }
+        let Self(call, dialect) = self;
+        let function = Function { name: &call.name, arguments: arguments(&call.input) };
+        Wire { id: dialect.call_id(&call.tool_use_id), r#type: "function", function }.serialize(serializer)
+    }
+}

@@ -1,0 +1,213 @@
+//! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
+//! comes first and the conversation last, so that each body begins with the bytes of the one before.
+
+use std::borrow::Cow;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultContent};
+use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
+
+use super::content::{Part, joined, result_parts, system_text};
+use super::described;
+use super::dialect::Dialect;
+use super::parts::{AssistantParts, Calls, PartJson, UserParts, is_part};
+use super::settings::Settings;
+use super::thoughts::ReasoningReplay;
+use super::tools::Offer;
+use crate::http::Fields;
+
+/// A request that is ready to be written.
+pub(super) struct Body<'a> {
+    pub(super) model_id: &'a str,
+    pub(super) dialect: &'a Dialect,
+    pub(super) settings: &'a Settings,
+    pub(super) extra: &'a Map<String, Value>,
+    pub(super) request: &'a ModelRequest<'a>,
+    pub(super) streaming: bool,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { dialect, settings, request, .. } = self;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: self.extra };
+        fields.put("model", self.model_id)?;
+        fields.put("stream", &self.streaming)?;
+        if self.streaming && dialect.asks_for_usage {
+            fields.put("stream_options", &json!({"include_usage": true}))?;
+        }
+        // An answer can be held to one form alone.
+        let is_form = |name: &str| matches!(name, "response_format" | "grammar" | "json_schema");
+        for (name, value) in
+            settings.fields.iter().filter(|(name, _)| request.output_schema.is_none() || !is_form(name))
+        {
+            fields.put(name, value)?;
+        }
+        match request.output_schema {
+            // No tool may be called then, and servers differ in what they make of tools beside a form.
+            Some(schema) => fields.put("response_format", &response_format(schema))?,
+            None => {
+                let offer = Offer::new(request.tools, request.tool_choice, dialect);
+                fields.put_some("tools", offer.tools(&settings.server_tools).as_ref())?;
+                if offer.has_functions() {
+                    fields.put_some("tool_choice", offer.choice.as_ref())?;
+                    fields.put_some("parallel_tool_calls", settings.parallel_tool_calls.as_ref())?;
+                }
+            }
+        }
+        fields.put_extra()?;
+        fields.put("messages", &Messages(request, dialect))?;
+        fields.map.end()
+    }
+}
+
+fn response_format(schema: &OutputSchema) -> Value {
+    json!({"type": "json_schema", "json_schema": described(schema)})
+}
+
+struct Messages<'a>(&'a ModelRequest<'a>, &'a Dialect);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(request, dialect) = self;
+        let mut messages = serializer.serialize_seq(None)?;
+        if let Some(system) = system_text(request.system) {
+            messages.serialize_element(&Said { role: "system", content: &*system })?;
+        }
+        for message in request.messages {
+            match message.role {
+                Role::User => user(&mut messages, message, dialect)?,
+                Role::Assistant => assistant(&mut messages, message, dialect)?,
+            }
+        }
+        messages.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Said<'a, T: ?Sized> {
+    role: &'static str,
+    content: &'a T,
+}
+
+#[derive(Serialize)]
+struct ToolSaid<'a> {
+    role: &'static str,
+    tool_call_id: Cow<'a, str>,
+    content: Content<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(Cow<'a, str>),
+    Parts(Vec<PartJson<'a>>),
+}
+
+impl<'a> Content<'a> {
+    /// One text, in the form that the server takes.
+    fn one(text: &'a str, dialect: &'a Dialect) -> Self {
+        let text = Cow::Borrowed(text);
+        if dialect.plain_text { Self::Text(text) } else { Self::Parts(vec![PartJson(Part::Text(text), dialect)]) }
+    }
+}
+
+#[derive(Serialize)]
+struct AssistantSaid<'a> {
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<AssistantParts<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<Calls<'a>>,
+}
+
+/// What a user said. Tool results come first, each a message of its own. Where these take text alone, media of theirs go
+/// along with what the user said.
+fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
+    if let Some(text) = only_text(message) {
+        return messages.serialize_element(&Said { role: "user", content: &Content::one(text, dialect) });
+    }
+    let mut moved = Vec::new();
+    let mut answered = false;
+    for result in message.tool_results() {
+        answered = true;
+        let content = tool_content(result, dialect, &mut moved);
+        let tool_call_id = dialect.call_id(&result.tool_use_id);
+        messages.serialize_element(&ToolSaid { role: "tool", tool_call_id, content })?;
+    }
+    let speaks = message.content.iter().any(|block| is_part(block, dialect));
+    if let Some(between) = dialect.after_results.filter(|_| answered && (speaks || !moved.is_empty())) {
+        messages.serialize_element(&Said { role: "assistant", content: between })?;
+    }
+    if !moved.is_empty() {
+        messages.serialize_element(&Said { role: "user", content: &moved })?;
+    }
+    if speaks {
+        messages.serialize_element(&Said { role: "user", content: &UserParts(message, dialect) })?;
+    }
+    Ok(())
+}
+
+/// What a tool has answered. Media for which its message has no place are moved.
+fn tool_content<'a>(result: &'a ToolResult, dialect: &'a Dialect, moved: &mut Vec<PartJson<'a>>) -> Content<'a> {
+    // What most results are, and what a long conversation has most of.
+    if let ([ToolResultContent::Text(text)], false) = (result.content.as_slice(), result.is_error()) {
+        return Content::Text(Cow::Borrowed(text));
+    }
+    let mut parts = result_parts(result, &dialect.media);
+    if let Some(text) = joined(&parts) {
+        return Content::Text(Cow::Owned(text.into_owned()));
+    }
+    if !dialect.media_in_results {
+        for part in parts.iter_mut().filter(|part| part.as_text().is_none()) {
+            let note = if matches!(part, Part::Image(_)) { IMAGE_FOLLOWS } else { DOCUMENT_FOLLOWS };
+            let media = std::mem::replace(part, Part::Text(Cow::Borrowed(note)));
+            moved.push(PartJson(media, dialect));
+        }
+    }
+    Content::Parts(parts.into_iter().map(|part| PartJson(part, dialect)).collect())
+}
+
+/// The words of Strands.
+const IMAGE_FOLLOWS: &str =
+    "Tool successfully returned an image. The image is being provided in the following user message.";
+const DOCUMENT_FOLLOWS: &str =
+    "Tool successfully returned a document. The document is being provided in the following user message.";
+
+/// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
+fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
+    if let Some(text) = only_text(message).filter(|text| !text.trim().is_empty()) {
+        return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
+    }
+    let said = || outgoing_content(message, &dialect.provider);
+    let content = said().any(|block| is_part(&block, dialect));
+    let calls = message.tool_uses().next().is_some();
+    // A message of thoughts alone is refused.
+    if !content && !calls {
+        return Ok(());
+    }
+    let beside = matches!(dialect.replay, ReasoningReplay::Content | ReasoningReplay::Details);
+    let thoughts: Vec<_> = if beside { said().collect() } else { Vec::new() };
+    let within = dialect.replay == ReasoningReplay::Parts
+        && said().any(|block| matches!(&*block, ContentBlock::Reasoning(thought) if thought.reasoning_text.is_some()));
+    messages.serialize_element(&AssistantSaid {
+        role: "assistant",
+        content: (content || within).then_some(AssistantParts(message, dialect)),
+        reasoning_content: dialect.replay.content(&thoughts),
+        reasoning_details: dialect.replay.details(&thoughts),
+        tool_calls: calls.then_some(Calls(message, dialect)),
+    })
+}
+
+/// The text of a message that is nothing else, as most of a long conversation are.
+fn only_text(message: &Message) -> Option<&str> {
+    match message.content.as_slice() {
+        [ContentBlock::Text(text)] => Some(&text.text),
+        _ => None,
+    }
+}

@@ -1,0 +1,180 @@
+//! Tools as JSON text. They are translated once for all requests of an agent.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::tool::ToolSpec;
+
+use super::dialect::Dialect;
+use super::is_strict;
+
+/// Tools in the form of Chat Completions.
+#[derive(Debug)]
+struct ChatTools(Vec<Box<RawValue>>);
+
+/// A tool as every protocol of OpenAI's describes it.
+#[derive(Serialize)]
+pub(crate) struct Function<'a> {
+    pub(crate) name: &'a str,
+    description: &'a str,
+    parameters: Cow<'a, Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+}
+
+impl<'a> From<&'a ToolSpec> for Function<'a> {
+    fn from(spec: &'a ToolSpec) -> Self {
+        let schema = &spec.input_schema;
+        Self {
+            name: &spec.name,
+            description: &spec.description,
+            parameters: with_properties(schema),
+            strict: spec.strict && is_strict(schema),
+        }
+    }
+}
+
+fn translate<'a>(specs: impl Iterator<Item = &'a ToolSpec>) -> ChatTools {
+    #[derive(Serialize)]
+    struct Tool<'a> {
+        r#type: &'static str,
+        function: Function<'a>,
+    }
+    // Only a map whose keys are no text has no JSON, and a schema has none.
+    let entry = |spec: &ToolSpec| to_raw_value(&Tool { r#type: "function", function: spec.into() }).ok();
+    ChatTools(specs.filter_map(entry).collect())
+}
+
+/// The tools of a request, and which of them has to be called.
+pub(super) struct Offer {
+    tools: Option<Arc<ChatTools>>,
+    pub(super) choice: Option<Value>,
+}
+
+impl Offer {
+    pub(super) fn new(specs: &ToolSpecs, choice: Option<&ToolChoice>, dialect: &Dialect) -> Self {
+        if specs.is_empty() {
+            return Self { tools: None, choice: None };
+        }
+        match choice {
+            // A choice without a name means this tool where there is no other.
+            Some(ToolChoice::Tool { name }) if !dialect.named_choice => {
+                let only = specs.iter().filter(|spec| spec.name == *name);
+                Self { tools: Some(Arc::new(translate(only))), choice: Some(json!(dialect.any_tool)) }
+            }
+            choice => {
+                let tools = specs.translated(|specs| translate(specs.iter()));
+                Self { tools: Some(tools), choice: choice.map(|choice| written(choice, dialect)) }
+            }
+        }
+    }
+
+    pub(super) fn has_functions(&self) -> bool {
+        self.tools.is_some()
+    }
+
+    /// All tools, the provider's own among them.
+    pub(super) fn tools<'a>(&'a self, server_tools: &'a [Value]) -> Option<AllTools<'a>> {
+        let functions = self.tools.as_ref().map_or(&[][..], |tools| &tools.0);
+        AllTools::new(functions, server_tools)
+    }
+}
+
+/// The functions of a program, and the tools that the provider itself runs.
+pub(crate) struct AllTools<'a> {
+    functions: &'a [Box<RawValue>],
+    server_tools: &'a [Value],
+}
+
+impl<'a> AllTools<'a> {
+    /// `None` where there is neither.
+    pub(crate) fn new(functions: &'a [Box<RawValue>], server_tools: &'a [Value]) -> Option<Self> {
+        (!functions.is_empty() || !server_tools.is_empty()).then_some(Self { functions, server_tools })
+    }
+}
+
+impl Serialize for AllTools<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tools = serializer.serialize_seq(Some(self.functions.len() + self.server_tools.len()))?;
+        self.functions.iter().try_for_each(|tool| tools.serialize_element(tool))?;
+        self.server_tools.iter().try_for_each(|tool| tools.serialize_element(tool))?;
+        tools.end()
+    }
+}
+
+fn written(choice: &ToolChoice, dialect: &Dialect) -> Value {
+    match choice {
+        ToolChoice::Tool { name } => json!({"type": "function", "function": {"name": name}}),
+        choice => word(choice, dialect.any_tool).into(),
+    }
+}
+
+/// A choice that has no name in it, where `any` stands for any tool.
+pub(crate) fn word(choice: &ToolChoice, any: &'static str) -> &'static str {
+    if matches!(choice, ToolChoice::Any {}) { any } else { "auto" }
+}
+
+/// An object schema has to name its properties, even where there are none.
+fn with_properties(schema: &Value) -> Cow<'_, Value> {
+    match schema {
+        Value::Object(fields) if !fields.contains_key("properties") && !fields.contains_key("$ref") => {
+            let mut fields = fields.clone();
+            fields.insert("properties".to_owned(), Value::Object(Map::new()));
+            Cow::Owned(Value::Object(fields))
+        }
+        schema => Cow::Borrowed(schema),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat_completions::ReasoningReplay;
+
+    fn specs() -> ToolSpecs {
+        ["look", "book"].map(|name| ToolSpec::new(name, "It.", json!({"type": "object"}))).into_iter().collect()
+    }
+
+    fn sent(offer: &Offer) -> Value {
+        serde_json::to_value(offer.tools(&[json!({"type": "web_search"})]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn tools_are_translated_once() {
+        let (specs, dialect) = (specs(), Dialect::openai("openai", ReasoningReplay::Never));
+        let [one, other] = [(); 2].map(|()| Offer::new(&specs, None, &dialect).tools.unwrap());
+        assert!(Arc::ptr_eq(&one, &other));
+        assert_eq!(
+            sent(&Offer::new(&specs, None, &dialect)),
+            json!([
+                {"type": "function", "function": {"name": "look", "description": "It.",
+                    "parameters": {"type": "object", "properties": {}}}},
+                {"type": "function", "function": {"name": "book", "description": "It.",
+                    "parameters": {"type": "object", "properties": {}}}},
+                {"type": "web_search"},
+            ])
+        );
+        assert!(Offer::new(&ToolSpecs::default(), None, &dialect).tools(&[]).is_none());
+    }
+
+    #[test]
+    fn a_choice_is_written_as_the_server_reads_it() {
+        let (specs, openai) = (specs(), Dialect::openai("openai", ReasoningReplay::Never));
+        let unnamed = Dialect { named_choice: false, any_tool: "any", ..openai.clone() };
+        let choice = |choice: &ToolChoice, dialect| Offer::new(&specs, Some(choice), dialect).choice.unwrap();
+        let book = ToolChoice::Tool { name: "book".to_owned() };
+        assert_eq!(choice(&ToolChoice::Any {}, &openai), "required");
+        assert_eq!(choice(&ToolChoice::Any {}, &unnamed), "any");
+        assert_eq!(choice(&ToolChoice::Auto {}, &unnamed), "auto");
+        assert_eq!(choice(&book, &openai), json!({"type": "function", "function": {"name": "book"}}));
+        assert_eq!(choice(&book, &unnamed), "any");
+        let alone = sent(&Offer::new(&specs, Some(&book), &unnamed));
+        assert_eq!(alone[0]["function"]["name"], "book");
+        assert_eq!(alone[1], json!({"type": "web_search"}));
+    }
+}

@@ -1,0 +1,32 @@
+//! Models on one's own machine, behind llama.cpp's server.
+
+mod builder;
+mod refusal;
+
+use std::sync::Arc;
+
+use crate::chat_completions::{Chat, chat_model};
+
+pub use builder::{LlamaCppModelBuilder, LlamaCppMirostat};
+
+/// A model behind llama.cpp's server (`llama-server`).
+///
+/// Tools and thoughts need the server's `--jinja`, which newer versions have on; images and sounds need a model with a
+/// projector (`--mmproj`). Cheap to clone. Models share one HTTP client and its connections.
+///
+/// ```no_run
+/// use strands_models::LlamaCppModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// // At http://localhost:8080/v1, with the model that the server was started with.
+/// let model = LlamaCppModel::builder().build()?;
+/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct LlamaCppModel {
+    chat: Arc<Chat>,
+}
+
+chat_model!(LlamaCppModel, LlamaCppModelBuilder);

@@ -1,0 +1,67 @@
+//! What only llama.cpp's server says when it does not do what it was asked.
+
+use serde_json::Value;
+use strands_core::model::RefusalKind;
+
+use crate::http::Refusal;
+
+/// What the server says with the status 500 of requests that it will never answer, and what helps.
+const NEVER: [(&str, &str); 5] = [
+    ("requires --jinja", "start the server with `--jinja`: without it there are no tools"),
+    ("mmproj", "start the server with the model's projector (`--mmproj`), or send no media"),
+    ("input is not supported", "the model of this server takes no such input"),
+    ("cannot use", "an answer is held to one form: a grammar, a JSON schema or tools"),
+    ("grammar", "the server can't make a grammar of what was asked for; look at its log"),
+];
+
+/// Errors have types of the server's own: `{"error": {"code": 400, "message": .., "type": "exceed_context_size_error"}}`.
+/// Everything that goes wrong while a request is read is a `server_error`, as is everything while it is answered.
+pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<RefusalKind> {
+    let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    match word("type") {
+        "exceed_context_size_error" => Some(RefusalKind::ContextOverflow),
+        "unavailable_error" => {
+            refusal.advice = Some("the server is still loading the model: ask again in a while");
+            Some(RefusalKind::Overloaded)
+        }
+        "not_supported_error" => {
+            refusal.advice = Some("the server was started without what this request needs");
+            Some(RefusalKind::InvalidRequest)
+        }
+        "server_error" => {
+            let message = word("message").to_lowercase();
+            let (_, advice) = NEVER.iter().find(|(said, _)| message.contains(said))?;
+            refusal.advice = Some(advice);
+            Some(RefusalKind::InvalidRequest)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::chat_completions;
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        for (status, kind, message, expected) in [
+            (400, "exceed_context_size_error", "request (2009 tokens) exceeds the available", RefusalKind::ContextOverflow),
+            (400, "invalid_request_error", "the slot and its context are fine", RefusalKind::InvalidRequest),
+            (401, "authentication_error", "Invalid API Key", RefusalKind::Authentication),
+            (500, "server_error", "tools param requires --jinja flag", RefusalKind::InvalidRequest),
+            (500, "server_error", "image input is not supported - hint: mmproj", RefusalKind::InvalidRequest),
+            (500, "server_error", "Cannot use both json_schema and grammar", RefusalKind::InvalidRequest),
+            (500, "server_error", "Compute error.", RefusalKind::Overloaded),
+            (501, "not_supported_error", "This server does not support it.", RefusalKind::InvalidRequest),
+            (503, "unavailable_error", "Loading model", RefusalKind::Overloaded),
+        ] {
+            let body = json!({"error": {"code": status, "type": kind, "message": message}}).to_string();
+            let mut refusal = Refusal { status: Some(status), body, ..Refusal::default() };
+            assert_eq!(chat_completions::sort(&mut refusal, sort), expected, "{status} {message}");
+            assert_eq!(refusal.code.as_deref(), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Mistral's models, at Mistral or on a server that speaks as it does.
+
+mod builder;
+mod refusal;
+
+use std::sync::Arc;
+
+use crate::chat_completions::{Chat, chat_model};
+
+pub use builder::MistralModelBuilder;
+
+/// A model of Mistral's.
+///
+/// Cheap to clone. Models share one HTTP client and its connections.
+///
+/// ```no_run
+/// use strands_models::MistralModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = MistralModel::builder().model_id("mistral-large-latest").build()?;
+/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct MistralModel {
+    chat: Arc<Chat>,
+}
+
+chat_model!(MistralModel, MistralModelBuilder);

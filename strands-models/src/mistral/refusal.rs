@@ -1,0 +1,61 @@
+//! What only Mistral says when it does not do what it was asked.
+
+use serde_json::Value;
+use strands_core::model::RefusalKind;
+
+use crate::http::Refusal;
+
+/// Errors are no object in another: `{"object": "error", "message": .., "type": .., "code": "3051"}`. Types are told apart
+/// here, since the words of a message may be about anything.
+pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<RefusalKind> {
+    let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (word("type"), word("message")) {
+        ("service_tier_capacity_exceeded" | "rate_limited", _) => Some(RefusalKind::Throttled),
+        ("invalid_model", _) => {
+            refusal.advice = Some("the host does not know this model id, or the key may not use it");
+            Some(RefusalKind::InvalidRequest)
+        }
+        // "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length".
+        (_, message) if message.contains("too large for model with") => Some(RefusalKind::ContextOverflow),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::chat_completions;
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        for (status, body, expected) in [
+            (
+                400,
+                json!({"object": "error", "type": "invalid_request_prompt", "code": "3051",
+                    "message": "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum \
+                                context length"}),
+                RefusalKind::ContextOverflow,
+            ),
+            (
+                400,
+                json!({"object": "error", "message": "Invalid temperature: generate less", "type": "invalid_request_error"}),
+                RefusalKind::InvalidRequest,
+            ),
+            (400, json!({"message": "Invalid model: m", "type": "invalid_model"}), RefusalKind::InvalidRequest),
+            (401, json!({"message": "Unauthorized", "request_id": "r"}), RefusalKind::Authentication),
+            (422, json!({"detail": [{"type": "extra_forbidden", "loc": ["body", "x"]}]}), RefusalKind::InvalidRequest),
+            (429, json!({"message": "Requests rate limit exceeded"}), RefusalKind::Throttled),
+            (
+                429,
+                json!({"type": "service_tier_capacity_exceeded", "code": "3505", "message": "exceeded"}),
+                RefusalKind::Throttled,
+            ),
+            (500, json!({"object": "error", "message": "Service unavailable."}), RefusalKind::Overloaded),
+        ] {
+            let mut refusal = Refusal { status: Some(status), body: body.to_string(), ..Refusal::default() };
+            assert_eq!(chat_completions::sort(&mut refusal, sort), expected, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A model behind Chat Completions, at OpenAI or elsewhere, and how it is told what to be.
+
+use std::sync::Arc;
+
+use strands_core::model::ModelCapabilities;
+
+use super::known;
+use super::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options, provider};
+use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
+use crate::http::{ModelBuildError, Options};
+
+/// A model behind OpenAI's Chat Completions, at OpenAI or at any server that speaks the same protocol.
+///
+/// Cheap to clone. Models share one HTTP client and its connections.
+///
+/// ```no_run
+/// use strands_models::OpenAiModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = OpenAiModel::builder().model_id("gpt-5.4").build()?;
+/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct OpenAiModel {
+    chat: Arc<Chat>,
+}
+
+chat_model!(OpenAiModel, OpenAiModelBuilder);
+
+/// Tells an [`OpenAiModel`] what to be; [`OpenAiModel::builder`] makes one.
+///
+/// `Debug` shows no key.
+///
+/// ```no_run
+/// use strands_models::OpenAiModel;
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// // At OpenAI, with the key in `OPENAI_API_KEY`.
+/// let model = OpenAiModel::builder().model_id("gpt-5.4").max_completion_tokens(8_192).build()?;
+///
+/// // At any server that speaks the same protocol.
+/// let local = OpenAiModel::builder().base_url("http://localhost:1234/v1").model_id("qwen3-8b").build()?;
+///
+/// // On Azure.
+/// let azure = OpenAiModel::builder()
+///     .base_url("https://my-resource.openai.azure.com/openai/deployments/my-deployment")
+///     .query("api-version", "2024-10-21")
+///     .header("api-key", std::env::var("AZURE_OPENAI_API_KEY")?)
+///     .model_id("gpt-4o")
+///     .build()?;
+/// # let _ = (model, local, azure); Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build()`"]
+pub struct OpenAiModelBuilder {
+    options: Options,
+    account: Account,
+    settings: Settings,
+    effort: Option<ReasoningEffort>,
+    replay: Option<ReasoningReplay>,
+    structured_output: Option<bool>,
+}
+
+impl Default for OpenAiModelBuilder {
+    fn default() -> Self {
+        Self {
+            options: Options::new(DEFAULT_MODEL),
+            account: Account::default(),
+            settings: Settings::default(),
+            effort: None,
+            replay: None,
+            structured_output: None,
+        }
+    }
+}
+
+impl OpenAiModelBuilder {
+    openai_options!();
+    chat_options!();
+
+    /// The most tokens that the model may write in one answer, thoughts included (`max_completion_tokens`).
+    pub fn max_completion_tokens(mut self, tokens: u32) -> Self {
+        self.settings.set("max_completion_tokens", tokens);
+        self
+    }
+
+    /// The same by its older name (`max_tokens`), which OpenAI's models that think refuse and many other servers want.
+    pub fn max_tokens(mut self, tokens: u32) -> Self {
+        self.settings.set("max_tokens", tokens);
+        self
+    }
+
+    /// In which form the model gets its thoughts back. Default: the form that the server is known to want, by its host;
+    /// OpenAI takes none.
+    pub fn reasoning_replay(mut self, replay: ReasoningReplay) -> Self {
+        self.replay = Some(replay);
+        self
+    }
+
+    /// The model. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelBuildError`] for what can't be right.
+    pub fn build(mut self) -> Result<OpenAiModel, ModelBuildError> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let exchange = self.account.open(&self.options, &["chat", "completions"], &environment)?;
+        check_sampling(&self.settings)?;
+        if let Some(effort) = self.effort {
+            self.settings.set("reasoning_effort", effort.as_str());
+        }
+        let host = exchange.endpoint.host();
+        let replay = self.replay.unwrap_or_else(|| ReasoningReplay::of_host(host));
+        let able = || known::is_openai(host) && known::follows_schemas(&self.options.model_id);
+        let able = self.structured_output.unwrap_or_else(able);
+        Ok(OpenAiModel {
+            chat: Arc::new(Chat {
+                dialect: Arc::new(Dialect::openai(provider(host), replay)),
+                context_window: context_window(&self.options),
+                capabilities: ModelCapabilities::new().with_structured_output(able),
+                settings: self.settings,
+                extra: self.options.extra,
+                counter: None,
+                exchange,
+            }),
+        })
+    }
+}
