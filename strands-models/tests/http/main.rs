@@ -10,5 +10,7 @@
     reason = "what fails here fails the test"
 )]
 
+#[cfg(feature = "ollama")]
+mod ollama;
 #[cfg(feature = "openai")]
 mod openai;

@@ -281,10 +281,11 @@ fn results_of(provider: &dyn Recorded, run: &Run<'_>, next: &Exchange) -> Option
     let results = last_of(&sent.results, expected.calls.len())?;
     let made =
         calls.iter().zip(&expected.calls).all(|(sent, made)| sent.name == made.name && sent.input == made.input());
-    // Some clients send the results in the order in which they came.
+    // Some clients send the results in the order in which they came, and some leave out the ids.
+    let named = have_ids(results);
     let answer = |at: usize, call: &Call| match &call.id {
-        Some(id) => results.iter().find(|result| result.id.as_ref() == Some(id)),
-        None => results.get(at),
+        Some(id) if named => results.iter().find(|result| result.id.as_ref() == Some(id)),
+        _ => results.get(at),
     };
     let texts = expected.calls.iter().enumerate().map(|(at, call)| Some(answer(at, call)?.text.clone()));
     made.then(|| texts.collect())?
@@ -336,10 +337,12 @@ async fn run_again(provider: &dyn Recorded, folder: &str, name: &str, run: &Run<
         let (ours, theirs) = (provider.sent(&requests[at].json()), provider.sent(&exchange.request.body));
         let recorded = last_of(&theirs.calls, ours.calls.len()).unwrap_or_default();
         assert_eq!(without_ids(&ours.calls), without_ids(recorded), "{name}");
+        let recorded = last_of(&theirs.results, ours.results.len()).unwrap_or_default();
+        let named = have_ids(recorded);
+        let comparable = |result: &SentResult| (result.id.clone().filter(|_| named), as_json(&result.text));
         let mut told: Vec<_> = ours.results.iter().map(comparable).collect();
-        let mut recorded: Vec<_> =
-            last_of(&theirs.results, told.len()).unwrap_or_default().iter().map(comparable).collect();
-        if ours.results.iter().all(|result| result.id.is_some()) {
+        let mut recorded: Vec<_> = recorded.iter().map(comparable).collect();
+        if named {
             told.sort();
             recorded.sort();
         }
@@ -360,8 +363,11 @@ fn without_ids(calls: &[SentCall]) -> Vec<(String, Value)> {
     calls.iter().map(|call| (call.name.clone(), call.input.clone())).collect()
 }
 
+fn have_ids(results: &[SentResult]) -> bool {
+    results.iter().all(|result| result.id.is_some())
+}
+
 /// JSON is the same however it is written.
-fn comparable(result: &SentResult) -> (Option<String>, String) {
-    let json = serde_json::from_str::<Value>(&result.text).map(|json| json.to_string());
-    (result.id.clone(), json.unwrap_or_else(|_| result.text.clone()))
+fn as_json(text: &str) -> String {
+    serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |json| json.to_string())
 }
