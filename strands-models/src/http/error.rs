@@ -43,6 +43,11 @@ pub enum ModelBuildError {
         /// What would be right.
         expected: &'static str,
     },
+    /// A tool of the provider's own that it can't be.
+    #[error(
+        "a server tool is JSON with the `type` by which the provider knows it and no `input_schema`; tools that the program runs are given to the agent"
+    )]
+    InvalidServerTool,
     /// A field of the body that the library has to know.
     #[error("`extra` can't set `{field}`; use `.{method}(..)`")]
     ReservedField {

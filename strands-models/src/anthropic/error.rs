@@ -1,0 +1,136 @@
+//! Refusals of Anthropic, sorted by what the caller can do about them. Source:
+//! <https://platform.claude.com/docs/en/api/errors>.
+
+use serde_json::Value;
+use strands_core::model::RefusalKind;
+
+use crate::http::Refusal;
+
+/// What is said of a conversation that is too long for the model, in small letters. There is no code for it.
+const OVERFLOW: [&str; 6] = [
+    "prompt is too long",
+    "input is too long",
+    "input too long",
+    "input length exceeds context window",
+    "input and output tokens exceed your context limit",
+    "exceed context limit",
+];
+
+/// The kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
+pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    sort_error(refusal, &body)
+}
+
+/// The kind of an error event in a stream, which looks the same.
+pub(super) fn refused(event: &Value) -> (Refusal, RefusalKind) {
+    let mut refusal = Refusal { body: event.to_string(), ..Refusal::default() };
+    let kind = sort_error(&mut refusal, event);
+    (refusal, kind)
+}
+
+fn sort_error(refusal: &mut Refusal, body: &Value) -> RefusalKind {
+    let error = body.get("error").unwrap_or(body);
+    let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (kind, message) = (word(error, "type"), word(error, "message").to_lowercase());
+    refusal.code = (!kind.is_empty()).then(|| kind.clone());
+    if refusal.request_id.is_none() {
+        refusal.request_id = Some(word(body, "request_id")).filter(|id| !id.is_empty());
+    }
+    let sorted = match kind.as_str() {
+        "rate_limit_error" => RefusalKind::Throttled,
+        "overloaded_error" | "api_error" | "timeout_error" => RefusalKind::Overloaded,
+        "authentication_error" | "permission_error" => RefusalKind::Authentication,
+        "billing_error" => {
+            refusal.advice = Some("check the account's credit: asking again does not help until there is some");
+            RefusalKind::InvalidRequest
+        }
+        "not_found_error" => {
+            refusal.advice = Some("the host does not know this model id, or the key may not use it");
+            RefusalKind::InvalidRequest
+        }
+        // Bytes are what there is too much of, and what shortening takes away.
+        "request_too_large" => RefusalKind::ContextOverflow,
+        "invalid_request_error" if OVERFLOW.iter().any(|overflow| message.contains(overflow)) => {
+            RefusalKind::ContextOverflow
+        }
+        "invalid_request_error" => RefusalKind::InvalidRequest,
+        _ => RefusalKind::of_status(refusal.status),
+    };
+    if message.contains("bound to a different conversation") {
+        refusal.advice =
+            Some("the history was changed behind thoughts of the model; use `.stale_thinking(StaleThinking::Drop)`");
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn error(kind: &str, message: &str) -> Value {
+        json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"})
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        for (status, kind, message, expected) in [
+            (400, "invalid_request_error", "temperature: range: 0..1", RefusalKind::InvalidRequest),
+            (
+                400,
+                "invalid_request_error",
+                "prompt is too long: 209 tokens > 200 maximum",
+                RefusalKind::ContextOverflow,
+            ),
+            (
+                400,
+                "invalid_request_error",
+                "input length and `max_tokens` exceed context limit: 9 + 9 > 10",
+                RefusalKind::ContextOverflow,
+            ),
+            (401, "authentication_error", "API key is invalid.", RefusalKind::Authentication),
+            (402, "billing_error", "no credit", RefusalKind::InvalidRequest),
+            (403, "permission_error", "no", RefusalKind::Authentication),
+            (404, "not_found_error", "model: x", RefusalKind::InvalidRequest),
+            (413, "request_too_large", "too many bytes", RefusalKind::ContextOverflow),
+            (429, "rate_limit_error", "slow down", RefusalKind::Throttled),
+            (500, "api_error", "oh", RefusalKind::Overloaded),
+            (504, "timeout_error", "late", RefusalKind::Overloaded),
+            (529, "overloaded_error", "Overloaded", RefusalKind::Overloaded),
+            (418, "new_error", "?", RefusalKind::InvalidRequest),
+        ] {
+            let mut refusal =
+                Refusal { status: Some(status), body: error(kind, message).to_string(), ..Refusal::default() };
+            assert_eq!(sort(&mut refusal), expected, "{status} {kind}");
+            assert_eq!(refusal.code.as_deref(), Some(kind));
+            assert_eq!(refusal.request_id.as_deref(), Some("req_1"));
+        }
+        let mut gateway = Refusal { status: Some(502), body: "<html>".to_owned(), ..Refusal::default() };
+        assert_eq!(sort(&mut gateway), RefusalKind::Overloaded);
+    }
+
+    #[test]
+    fn errors_in_a_stream_have_no_status() {
+        for (kind, expected) in [
+            ("overloaded_error", RefusalKind::Overloaded),
+            ("rate_limit_error", RefusalKind::Throttled),
+            ("api_error", RefusalKind::Overloaded),
+            ("invalid_request_error", RefusalKind::InvalidRequest),
+            ("new_error", RefusalKind::Transport),
+        ] {
+            let (refusal, sorted) = refused(&error(kind, "Overloaded"));
+            assert_eq!(sorted, expected, "{kind}");
+            assert!(refusal.body.contains("Overloaded"));
+        }
+    }
+
+    #[test]
+    fn thoughts_of_another_conversation_are_told_what_helps() {
+        let message = "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation.";
+        let (refusal, kind) = refused(&error("invalid_request_error", message));
+        assert_eq!(kind, RefusalKind::InvalidRequest);
+        assert!(refusal.advice.unwrap().contains("stale_thinking"));
+    }
+}

@@ -1,0 +1,680 @@
+//! The answer of Messages: events of a stream by their types, or one document that has all blocks in it.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use sse_stream::Sse;
+use strands_core::message::{Citation, ProviderContent};
+use strands_core::metrics::ModelMetrics;
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+
+use super::PROVIDER;
+use super::citations::citation;
+use super::error::refused;
+use super::own::OwnBlock;
+use super::usage::{update, usage};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
+
+#[derive(Deserialize)]
+struct MessageStarted {
+    message: Head,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    usage: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct BlockStarted<'a> {
+    #[serde(default)]
+    index: usize,
+    #[serde(borrow)]
+    content_block: &'a RawValue,
+}
+
+/// What an object is.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+}
+
+/// A block of a known kind as it begins, or as a whole.
+#[derive(Deserialize)]
+struct Block<'a> {
+    text: Option<String>,
+    citations: Option<Vec<Value>>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    data: Option<String>,
+    id: Option<String>,
+    name: Option<String>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct BlockPiece<'a> {
+    #[serde(default)]
+    index: usize,
+    #[serde(borrow)]
+    delta: Piece<'a>,
+}
+
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    text: Option<String>,
+    partial_json: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    citation: Option<Value>,
+}
+
+/// The same for a block of the provider's own.
+#[derive(Deserialize)]
+struct OwnPiece {
+    #[serde(default)]
+    index: usize,
+    #[serde(default)]
+    delta: Map<String, Value>,
+}
+
+const KNOWN_PIECES: [&str; 5] =
+    ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
+
+#[derive(Deserialize)]
+struct BlockEnded {
+    #[serde(default)]
+    index: usize,
+}
+
+#[derive(Deserialize)]
+struct MessageChanged {
+    #[serde(default)]
+    delta: Stopped,
+    usage: Option<Map<String, Value>>,
+}
+
+#[derive(Default, Deserialize)]
+struct Stopped {
+    stop_reason: Option<String>,
+    stop_sequence: Option<Value>,
+    stop_details: Option<Value>,
+    container: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    content: Option<Vec<&'a RawValue>>,
+    usage: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    stopped: Stopped,
+}
+
+/// Reads an answer. What is newer than this version is kept where it has a place, and passed over where it has none.
+pub(super) struct MessagesReader {
+    began: bool,
+    /// Blocks that are being written.
+    open: Vec<Open>,
+    /// The index of the next block.
+    next: usize,
+    usage: Map<String, Value>,
+    stopped: Stopped,
+    complete: bool,
+    bytes: ContentLimit,
+}
+
+struct Open {
+    /// The provider's index.
+    place: usize,
+    block: usize,
+    what: What,
+}
+
+enum What {
+    Text,
+    Thinking,
+    /// With the arguments that it began with, until others come.
+    Call(Option<String>),
+    Own(Box<OwnBlock>),
+    /// All of it was there when it began.
+    Whole,
+}
+
+impl MessagesReader {
+    /// No answer may have more than `limit` bytes of content.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            began: false,
+            open: Vec::new(),
+            next: 0,
+            usage: Map::new(),
+            stopped: Stopped::default(),
+            complete: false,
+            bytes: ContentLimit::new(limit),
+        }
+    }
+
+    fn event(&mut self, kind: &str, data: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match kind {
+            "content_block_delta" => self.piece(data, out),
+            "content_block_start" => {
+                let started: BlockStarted<'_> = parse(data)?;
+                self.start(started.index, started.content_block.get(), out)
+            }
+            "content_block_stop" => {
+                let ended: BlockEnded = parse(data)?;
+                self.close(Some(ended.index), out);
+                Ok(())
+            }
+            "message_start" => {
+                let started: MessageStarted = parse(data)?;
+                self.begin(out);
+                update(&mut self.usage, started.message.usage.unwrap_or_default());
+                Ok(())
+            }
+            "message_delta" => {
+                let changed: MessageChanged = parse(data)?;
+                update(&mut self.usage, changed.usage.unwrap_or_default());
+                self.stopped = changed.delta;
+                Ok(())
+            }
+            "message_stop" => self.finish(out),
+            "error" => Err(refused(&serde_json::from_str(data).unwrap_or_default()).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if !self.began {
+            self.began = true;
+            out.push_back(StreamEvent::start_from(PROVIDER));
+        }
+    }
+
+    fn start(&mut self, place: usize, json: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.begin(out);
+        self.close(Some(place), out);
+        let kind = parse::<Typed<'_>>(json)?.r#type;
+        self.bytes.grow(size_of::<Open>())?;
+        let block = self.next;
+        self.next += 1;
+        let what = match &*kind {
+            "text" => {
+                let begun: Block<'_> = parse(json)?;
+                self.text(block, begun.text.unwrap_or_default(), out)?;
+                for original in begun.citations.into_iter().flatten() {
+                    self.citation(block, original, out)?;
+                }
+                What::Text
+            }
+            "thinking" => {
+                let begun: Block<'_> = parse(json)?;
+                self.thought(block, begun.thinking.map(ReasoningDelta::Text), out)?;
+                self.thought(block, begun.signature.map(ReasoningDelta::Signature), out)?;
+                What::Thinking
+            }
+            "tool_use" => {
+                let begun: Block<'_> = parse(json)?;
+                let (id, name) = (begun.id.unwrap_or_default(), begun.name.unwrap_or_default());
+                self.bytes.grow(id.len() + name.len())?;
+                out.push_back(StreamEvent::tool_use(block, ToolUseStart::new(id, name)));
+                What::Call(begun.input.map(RawValue::get).filter(|input| *input != "{}").map(str::to_owned))
+            }
+            "redacted_thinking" => {
+                let data = parse::<Block<'_>>(json)?.data.unwrap_or_default();
+                self.bytes.grow(data.len())?;
+                out.push_back(redacted(block, data));
+                What::Whole
+            }
+            _ => {
+                self.bytes.grow(json.len())?;
+                What::Own(Box::new(OwnBlock::new(parse(json)?)))
+            }
+        };
+        self.open.push(Open { place, block, what });
+        Ok(())
+    }
+
+    fn piece(&mut self, data: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let BlockPiece { index, delta } = match parse(data) {
+            Ok(piece) => piece,
+            Err(error) => return self.own_piece(data, Some(error)),
+        };
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.place == index) else {
+            return self.begin_with(index, data, &delta, out);
+        };
+        let block = open.block;
+        match (&*delta.r#type, &mut open.what) {
+            ("text_delta", What::Text) => self.text(block, delta.text.unwrap_or_default(), out),
+            ("citations_delta", What::Text) => match delta.citation {
+                Some(original) => self.citation(block, original, out),
+                None => Ok(()),
+            },
+            ("thinking_delta", What::Thinking) => self.thought(block, delta.thinking.map(ReasoningDelta::Text), out),
+            ("signature_delta", What::Thinking) => {
+                self.thought(block, delta.signature.map(ReasoningDelta::Signature), out)
+            }
+            ("input_json_delta", What::Call(begun)) => {
+                let input = delta.partial_json.filter(|input| !input.is_empty());
+                if let Some(input) = input {
+                    // What comes in pieces takes the place of what was there.
+                    *begun = None;
+                    self.bytes.grow(input.len())?;
+                    out.push_back(StreamEvent::tool_input(block, input));
+                }
+                Ok(())
+            }
+            (_, What::Own(_)) => self.own_piece(data, None),
+            _ => Ok(()),
+        }
+    }
+
+    /// A piece of a block of the provider's own, or one that could not be read, which is no failure where its kind is
+    /// not known.
+    fn own_piece(&mut self, data: &str, unread: Option<ModelError>) -> Result<(), ReadError> {
+        let OwnPiece { index, delta } = parse(data)?;
+        let open = self.open.iter_mut().rev().find(|open| open.place == index);
+        let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
+        match (open.map(|open| &mut open.what), unread) {
+            (Some(What::Own(own)), _) => {
+                self.bytes.grow(data.len())?;
+                own.push(delta);
+                Ok(())
+            }
+            (_, Some(error)) if KNOWN_PIECES.contains(&kind) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A piece of text or thought of a block that was not announced.
+    fn begin_with(
+        &mut self,
+        place: usize,
+        data: &str,
+        delta: &Piece<'_>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let kind = match &*delta.r#type {
+            "text_delta" => r#"{"type":"text"}"#,
+            "thinking_delta" => r#"{"type":"thinking"}"#,
+            _ => return Ok(()),
+        };
+        self.start(place, kind, out)?;
+        self.piece(data, out)
+    }
+
+    fn text(&mut self, block: usize, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if !text.is_empty() {
+            self.bytes.grow(text.len())?;
+            out.push_back(StreamEvent::text(block, text));
+        }
+        Ok(())
+    }
+
+    fn citation(&mut self, block: usize, original: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let texts = original.as_object().into_iter().flat_map(Map::values).filter_map(Value::as_str);
+        // It is kept twice: in our words, and as it came.
+        self.bytes.grow(size_of::<Citation>() + texts.map(str::len).sum::<usize>() * 2)?;
+        out.push_back(StreamEvent::citation(block, citation(original)));
+        Ok(())
+    }
+
+    fn thought(
+        &mut self,
+        block: usize,
+        delta: Option<ReasoningDelta>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let Some(delta) = delta else {
+            return Ok(());
+        };
+        let (ReasoningDelta::Text(words) | ReasoningDelta::Signature(words)) = &delta else {
+            return Ok(());
+        };
+        if !words.is_empty() {
+            self.bytes.grow(words.len())?;
+            out.push_back(StreamEvent::reasoning(block, delta));
+        }
+        Ok(())
+    }
+
+    /// Ends the block at this place, or all of them.
+    fn close(&mut self, place: Option<usize>, out: &mut VecDeque<StreamEvent>) {
+        for open in self.open.extract_if(.., |open| place.is_none_or(|place| open.place == place)) {
+            match open.what {
+                What::Call(Some(input)) => out.push_back(StreamEvent::tool_input(open.block, input)),
+                What::Own(own) => out.push_back(StreamEvent::provider_content(open.block, own.finish())),
+                _ => {}
+            }
+            out.push_back(StreamEvent::block_stop(open.block));
+        }
+    }
+
+    /// The last events.
+    fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some(reason) = self.stopped.stop_reason.take() else {
+            return Err(ModelError::transport("the answer ended before its stop reason").into());
+        };
+        self.begin(out);
+        self.complete = true;
+        self.close(None, out);
+        let Stopped { stop_sequence, stop_details, container, .. } = std::mem::take(&mut self.stopped);
+        let fields = [("stop_sequence", stop_sequence), ("stop_details", stop_details), ("container", container)];
+        let fields =
+            fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.filter(|v| !v.is_null())?)));
+        let fields: Map<String, Value> = fields.collect();
+        out.push_back(StreamEvent::MessageStop {
+            stop_reason: stop_reason(&reason),
+            additional_model_response_fields: (!fields.is_empty()).then(|| Box::new(Value::Object(fields))),
+        });
+        let raw = std::mem::take(&mut self.usage);
+        if !raw.is_empty() {
+            let metadata = StreamEvent::metadata(usage(&raw), ModelMetrics::default());
+            out.push_back(metadata.with_provider_usage(Value::Object(raw)));
+        }
+        Ok(())
+    }
+}
+
+/// Our words are Anthropic's but for one.
+fn stop_reason(reason: &str) -> StopReason {
+    if reason == "refusal" { StopReason::ContentFiltered } else { StopReason::from(reason) }
+}
+
+/// Encrypted thoughts are base64. Any other text would come back another, so it is kept as it is.
+fn redacted(block: usize, data: String) -> StreamEvent {
+    match STANDARD.decode(&data) {
+        Ok(bytes) if !bytes.is_empty() && STANDARD.encode(&bytes) == data => {
+            StreamEvent::reasoning(block, ReasoningDelta::RedactedContent(bytes.into()))
+        }
+        _ => {
+            let content = serde_json::json!({"type": "redacted_thinking", "data": data});
+            StreamEvent::provider_content(block, ProviderContent::new(PROVIDER, content))
+        }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, ModelError> {
+    serde_json::from_str(json).map_err(|error| ModelError::Protocol {
+        what: "a piece of the answer is not what Messages sends".to_owned(),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    })
+}
+
+impl AnswerReader for MessagesReader {
+    const FRAMING: Framing = Framing::ServerSentEvents;
+
+    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let data = event.data.as_deref().map(str::trim).unwrap_or_default();
+        if data.is_empty() {
+            return Ok(());
+        }
+        match event.event.as_deref().filter(|name| !name.is_empty() && *name != "message") {
+            Some(kind) => self.event(kind, data, out),
+            None => {
+                let typed: Typed<'_> = parse(data)?;
+                self.event(&typed.r#type, data, out)
+            }
+        }
+    }
+
+    fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        // Some servers end without saying `message_stop`.
+        self.finish(out)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let document = std::str::from_utf8(document).map_err(|error| ModelError::Protocol {
+            what: "the answer is not text".to_owned(),
+            details: ErrorDetails::new().with_source(error).boxed(),
+        })?;
+        let answer: Document<'_> = parse(document)?;
+        let Some(content) = answer.content else {
+            return self.event(&parse::<Typed<'_>>(document)?.r#type, document, out).and_then(|()| self.finish(out));
+        };
+        self.begin(out);
+        for (place, block) in content.into_iter().enumerate() {
+            self.start(place, block.get(), out)?;
+            self.close(Some(place), out);
+        }
+        update(&mut self.usage, answer.usage.unwrap_or_default());
+        self.stopped = answer.stopped;
+        self.finish(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use strands_core::message::ContentBlock;
+    use strands_core::model::{RefusalKind, Turn, TurnBuilder};
+
+    use super::*;
+
+    fn read(events: &[Value]) -> Result<VecDeque<StreamEvent>, ReadError> {
+        let mut reader = MessagesReader::new(1 << 20);
+        let mut out = VecDeque::new();
+        for event in events {
+            let kind = event["type"].as_str().unwrap_or_default();
+            reader.read(&Sse::default().event(kind).data(event.to_string()), &mut out)?;
+        }
+        reader.end(&mut out)?;
+        Ok(out)
+    }
+
+    fn turn(events: &[Value]) -> Turn {
+        let mut turn = TurnBuilder::new(usize::MAX);
+        for event in read(events).unwrap() {
+            turn.push(&event).unwrap();
+        }
+        turn.finish().unwrap()
+    }
+
+    fn start(index: usize, block: Value) -> Value {
+        json!({"type": "content_block_start", "index": index, "content_block": block})
+    }
+
+    fn delta(index: usize, delta: Value) -> Value {
+        json!({"type": "content_block_delta", "index": index, "delta": delta})
+    }
+
+    fn ended(index: usize) -> Value {
+        json!({"type": "content_block_stop", "index": index})
+    }
+
+    fn stop(reason: &str) -> Value {
+        json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 7}})
+    }
+
+    #[test]
+    fn thoughts_come_with_their_signature_and_what_is_encrypted_as_it_was() {
+        let turn = turn(&[
+            json!({"type": "message_start", "message": {"usage": {"input_tokens": 3, "output_tokens": 1}}}),
+            start(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
+            delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
+            delta(0, json!({"type": "signature_delta", "signature": "c2ln"})),
+            start(1, json!({"type": "redacted_thinking", "data": "AAEC"})),
+            start(2, json!({"type": "redacted_thinking", "data": "no base64"})),
+            start(3, json!({"type": "text", "text": ""})),
+            delta(3, json!({"type": "text_delta", "text": "so"})),
+            stop("end_turn"),
+        ]);
+        let content = serde_json::to_value(&turn.message.content).unwrap();
+        assert_eq!(content[0], json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}));
+        assert_eq!(content[1]["reasoningContent"]["redactedContent"]["data"], "AAEC");
+        assert_eq!(
+            turn.message.content[2],
+            ContentBlock::provider(PROVIDER, json!({"type": "redacted_thinking", "data": "no base64"}))
+        );
+        assert_eq!(content[3], json!({"text": "so"}));
+        assert_eq!((turn.usage.input_tokens, turn.usage.output_tokens, turn.usage.total_tokens), (3, 7, 10));
+    }
+
+    #[test]
+    fn blocks_of_the_providers_own_keep_their_place() {
+        let result = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"encrypted_content": "E"}]});
+        let turn = turn(&[
+            start(0, json!({"type": "text", "text": "Looking."})),
+            start(1, json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}})),
+            delta(1, json!({"type": "input_json_delta", "partial_json": "{\"query\":\"x\"}"})),
+            ended(1),
+            start(2, result.clone()),
+            ended(2),
+            start(3, json!({"type": "text", "text": "", "citations": []})),
+            delta(3, json!({"type": "text_delta", "text": "It is so."})),
+            delta(
+                3,
+                json!({"type": "citations_delta", "citation": {"type": "web_search_result_location", "url": "https://a.b/", "encrypted_index": "I"}}),
+            ),
+            stop("end_turn"),
+        ]);
+        let call =
+            json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}});
+        let [first, second, third, ContentBlock::Citations(cited)] = turn.message.content.as_slice() else {
+            panic!("{:?}", turn.message.content);
+        };
+        assert_eq!(*first, ContentBlock::text("Looking."));
+        assert_eq!(*second, ContentBlock::provider(PROVIDER, call));
+        assert_eq!(*third, ContentBlock::provider(PROVIDER, result));
+        assert_eq!(cited.citations[0].unknown.get("anthropic").unwrap()["encrypted_index"], "I");
+    }
+
+    #[test]
+    fn arguments_may_be_there_from_the_beginning() {
+        let call = |input: Value| start(0, json!({"type": "tool_use", "id": "t", "name": "f", "input": input}));
+        let input = |events: &[Value]| turn(events).message.tool_uses().next().unwrap().input.clone();
+        assert_eq!(input(&[call(json!({"a": 1})), stop("tool_use")]), json!({"a": 1}));
+        assert_eq!(input(&[call(json!({})), stop("tool_use")]), json!({}));
+        let pieces = ["{\"a\"", ": 2}"].map(|text| delta(0, json!({"type": "input_json_delta", "partial_json": text})));
+        assert_eq!(input(&[&[call(json!({}))], &pieces[..], &[stop("tool_use")]].concat()), json!({"a": 2}));
+    }
+
+    #[test]
+    fn what_is_newer_than_this_version_is_no_failure() {
+        let turn = turn(&[
+            json!({"type": "newer_event", "x": 1}),
+            start(0, json!({"type": "newer_block", "text": {"not": "text"}})),
+            delta(0, json!({"type": "newer_delta", "text": ["neither"]})),
+            ended(0),
+            delta(9, json!({"type": "newer_delta", "text": 1})),
+            start(1, json!({"type": "text", "text": "hi"})),
+            delta(1, json!({"type": "newer_delta", "text": 1})),
+            stop("newer_reason"),
+        ]);
+        assert_eq!(turn.stop_reason.as_str(), "newer_reason");
+        assert_eq!(
+            turn.message.content[0],
+            ContentBlock::provider(PROVIDER, json!({"type": "newer_block", "text": ["neither"]}))
+        );
+        assert_eq!(turn.message.text(), "hi");
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let details = json!({"type": "refusal", "category": "bio"});
+        let turn = turn(&[
+            json!({"type": "message_delta", "delta": {"stop_reason": "refusal", "stop_details": details, "stop_sequence": null}}),
+        ]);
+        assert_eq!(turn.stop_reason, StopReason::ContentFiltered);
+        assert_eq!(turn.response_fields, Some(json!({"stop_details": details})));
+    }
+
+    #[test]
+    fn an_error_in_the_middle_is_one() {
+        let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
+        let Err(ReadError::Refused(refused)) = read(&[start(0, json!({"type": "text", "text": "hi"})), error.clone()])
+        else {
+            panic!("no refusal");
+        };
+        assert_eq!(refused.1, RefusalKind::Overloaded);
+        let whole = MessagesReader::new(64).whole(error.to_string().as_bytes(), &mut VecDeque::new());
+        assert!(matches!(whole, Err(ReadError::Refused(_))), "{whole:?}");
+    }
+
+    #[test]
+    fn an_answer_without_its_stop_reason_is_broken() {
+        assert!(matches!(
+            read(&[start(0, json!({"type": "text", "text": "hi"}))]),
+            Err(ReadError::Failed(ModelError::Transport { .. }))
+        ));
+    }
+
+    fn event() -> impl Strategy<Value = Value> {
+        let words = "[a-z ü]{0,4}";
+        let block = prop_oneof![
+            words.prop_map(|text| json!({"type": "text", "text": text})),
+            words.prop_map(|text| json!({"type": "thinking", "thinking": text, "signature": ""})),
+            words.prop_map(|data| json!({"type": "redacted_thinking", "data": data})),
+            words.prop_map(|id| json!({"type": "tool_use", "id": id, "name": "f", "input": {}})),
+            words.prop_map(|id| json!({"type": "server_tool_use", "id": id, "input": {}})),
+        ];
+        let piece = prop_oneof![
+            words.prop_map(|text| json!({"type": "text_delta", "text": text})),
+            words.prop_map(|text| json!({"type": "thinking_delta", "thinking": text})),
+            words.prop_map(|text| json!({"type": "signature_delta", "signature": text})),
+            words.prop_map(|text| json!({"type": "input_json_delta", "partial_json": text})),
+            words.prop_map(|text| json!({"type": "citations_delta", "citation": {"cited_text": text}})),
+            Just(json!({"type": "newer_delta"})),
+        ];
+        prop_oneof![
+            (0..3_usize, block).prop_map(|(at, block)| start(at, block)),
+            (0..3_usize, piece).prop_map(|(at, piece)| delta(at, piece)),
+            (0..3_usize).prop_map(ended),
+            Just(json!({"type": "ping"})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_makes_an_answer(mut events in prop::collection::vec(event(), 0..12)) {
+            events.extend([stop("end_turn"), json!({"type": "message_stop"})]);
+            let mut turn = TurnBuilder::new(usize::MAX);
+            let (mut begun, mut ended) = (Vec::new(), Vec::new());
+            let mut reader = MessagesReader::new(1 << 20);
+            let mut out = VecDeque::new();
+            for event in &events {
+                reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+            }
+            prop_assert!(reader.is_complete());
+            for event in &out {
+                turn.push(event).unwrap();
+                match event {
+                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
+                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
+                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
+                        begun.push(*at);
+                    }
+                    StreamEvent::ContentBlockStop { content_block_index: at } => {
+                        prop_assert!(!ended.contains(at), "{at} ends twice: {out:?}");
+                        ended.push(*at);
+                    }
+                    _ => {}
+                }
+            }
+            prop_assert!(begun.iter().all(|at| ended.contains(at)), "each block ends: {out:?}");
+            turn.finish().unwrap();
+        }
+
+        #[test]
+        fn no_bytes_panic(kind in "(content_block_(start|delta|stop)|message_(start|delta)|error)?", data in ".{0,64}") {
+            let mut out = VecDeque::new();
+            let _ = MessagesReader::new(64).read(&Sse::default().event(kind).data(data.clone()), &mut out);
+            let _ = MessagesReader::new(64).whole(data.as_bytes(), &mut out);
+        }
+    }
+}

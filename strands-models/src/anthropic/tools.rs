@@ -1,0 +1,195 @@
+//! Tools as JSON text, and which of them the model must call. Tools are translated once for all requests of an agent.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
+use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::tool::ToolSpec;
+
+use super::cache::CacheTtl;
+use super::schema::is_constrained;
+
+/// How many tools of a request may be strict.
+const MOST_STRICT: usize = 20;
+
+/// Tools in the form of Messages.
+#[derive(Debug)]
+pub(super) struct MessagesTools(Vec<Box<RawValue>>);
+
+pub(super) fn translated(specs: &ToolSpecs) -> Arc<MessagesTools> {
+    specs.translated(|specs| {
+        let mut strict = 0;
+        // Only a map whose keys are no text has no JSON, and a schema has none.
+        let entries = specs.iter().filter_map(|spec| to_raw_value(&tool(spec, &mut strict)).ok());
+        MessagesTools(entries.collect())
+    })
+}
+
+fn tool<'a>(spec: &'a ToolSpec, strict: &mut usize) -> impl Serialize + 'a {
+    #[derive(Serialize)]
+    struct Tool<'a> {
+        name: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        description: &'a str,
+        input_schema: Cow<'a, Value>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        strict: bool,
+    }
+    let input_schema = typed(&spec.input_schema);
+    let is_strict = spec.strict && *strict < MOST_STRICT && is_constrained(&input_schema);
+    *strict += usize::from(is_strict);
+    Tool { name: &spec.name, description: &spec.description, input_schema, strict: is_strict }
+}
+
+/// A tool's schema has to say that it is one of an object.
+fn typed(schema: &Value) -> Cow<'_, Value> {
+    match schema {
+        Value::Object(fields) if !fields.contains_key("type") => {
+            let mut fields = fields.clone();
+            fields.insert("type".to_owned(), json!("object"));
+            Cow::Owned(Value::Object(fields))
+        }
+        schema => Cow::Borrowed(schema),
+    }
+}
+
+/// All tools of a request: the program's, then the provider's own. The last one may end a stretch that is cached.
+pub(super) struct AllTools<'a> {
+    pub(super) ours: &'a MessagesTools,
+    pub(super) servers: &'a [Value],
+    pub(super) cached: Option<CacheTtl>,
+}
+
+impl AllTools<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ours.0.is_empty() && self.servers.is_empty()
+    }
+}
+
+impl Serialize for AllTools<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let last = (self.ours.0.len() + self.servers.len()).saturating_sub(1);
+        let mut tools = serializer.serialize_seq(Some(last + 1))?;
+        for (at, tool) in self.ours.0.iter().enumerate() {
+            match self.cached.filter(|_| at == last).and_then(|ttl| marked(tool.get(), ttl)) {
+                Some(marked) => tools.serialize_element(&marked)?,
+                None => tools.serialize_element(tool)?,
+            }
+        }
+        for (at, tool) in self.servers.iter().enumerate() {
+            match self.cached.filter(|_| self.ours.0.len() + at == last).and_then(|ttl| marked(&tool.to_string(), ttl))
+            {
+                Some(marked) => tools.serialize_element(&marked)?,
+                None => tools.serialize_element(tool)?,
+            }
+        }
+        tools.end()
+    }
+}
+
+/// A tool with a mark at its end.
+fn marked(tool: &str, ttl: CacheTtl) -> Option<Box<RawValue>> {
+    let open = tool.trim_end().strip_suffix('}')?;
+    let mark = serde_json::to_string(&ttl.control()).ok()?;
+    RawValue::from_string(format!(r#"{open},"cache_control":{mark}}}"#)).ok()
+}
+
+/// `tool_choice` of Messages.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Choice<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    disable_parallel_tool_use: bool,
+}
+
+impl<'a> Choice<'a> {
+    pub(super) const NONE: Self = Self { r#type: "none", name: None, disable_parallel_tool_use: false };
+
+    /// What was chosen, or what is so by itself where there is something to add to it.
+    pub(super) fn of(choice: Option<&'a ToolChoice>, parallel: Option<bool>) -> Option<Self> {
+        let alone = parallel == Some(false);
+        let (kind, name) = match choice {
+            Some(ToolChoice::Any {}) => ("any", None),
+            Some(ToolChoice::Tool { name }) => ("tool", Some(name.as_str())),
+            Some(_) => ("auto", None),
+            None if alone => ("auto", None),
+            None => return None,
+        };
+        Some(Self { r#type: kind, name, disable_parallel_tool_use: alone })
+    }
+}
+
+/// True where a tool must be called.
+pub(super) fn forces(choice: Option<&ToolChoice>) -> bool {
+    matches!(choice, Some(ToolChoice::Any {} | ToolChoice::Tool { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn specs(specs: impl IntoIterator<Item = ToolSpec>) -> ToolSpecs {
+        specs.into_iter().collect()
+    }
+
+    fn sent(specs: &ToolSpecs, servers: &[Value], cached: Option<CacheTtl>) -> Value {
+        serde_json::to_value(AllTools { ours: &translated(specs), servers, cached }).unwrap()
+    }
+
+    #[test]
+    fn tools_are_translated_once() {
+        let look = specs([ToolSpec::new("look", "Looks.", json!({"properties": {}}))]);
+        assert!(Arc::ptr_eq(&translated(&look), &translated(&look)));
+        assert_eq!(
+            sent(&look, &[], None),
+            json!([{"name": "look", "description": "Looks.", "input_schema": {"properties": {}, "type": "object"}}])
+        );
+    }
+
+    #[test]
+    fn the_last_tool_is_marked_whosever_it_is() {
+        let both = specs([
+            ToolSpec::new("a", "", json!({"type": "object"})),
+            ToolSpec::new("b", "", json!({"type": "object"})),
+        ]);
+        let marks = |tools: &Value| -> Vec<Value> {
+            tools.as_array().unwrap().iter().map(|tool| tool["cache_control"].clone()).collect()
+        };
+        let ours = sent(&both, &[], Some(CacheTtl::FiveMinutes));
+        assert_eq!(marks(&ours), [Value::Null, json!({"type": "ephemeral"})]);
+        let search = json!({"type": "web_search_20250305", "name": "web_search"});
+        let theirs = sent(&both, &[search], Some(CacheTtl::OneHour));
+        assert_eq!(marks(&theirs), [Value::Null, Value::Null, json!({"type": "ephemeral", "ttl": "1h"})]);
+    }
+
+    #[test]
+    fn a_tool_is_strict_where_its_schema_can_be() {
+        let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
+        let open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+        let strict = |schema: &Value| ToolSpec::new("t", "", schema.clone()).with_strict(true);
+        let tools = sent(&specs((0..21).map(|_| strict(&closed)).chain([strict(&open)])), &[], None);
+        let strict: Vec<_> = tools.as_array().unwrap().iter().map(|tool| tool["strict"] == true).collect();
+        assert!(strict[..20].iter().all(|strict| *strict) && !strict[20] && !strict[21], "{strict:?}");
+    }
+
+    #[test]
+    fn choices_have_their_words() {
+        let named = ToolChoice::Tool { name: "look".to_owned() };
+        for (choice, parallel, expected) in [
+            (None, None, Value::Null),
+            (None, Some(true), Value::Null),
+            (None, Some(false), json!({"type": "auto", "disable_parallel_tool_use": true})),
+            (Some(&ToolChoice::Auto {}), None, json!({"type": "auto"})),
+            (Some(&ToolChoice::Any {}), Some(false), json!({"type": "any", "disable_parallel_tool_use": true})),
+            (Some(&named), None, json!({"type": "tool", "name": "look"})),
+        ] {
+            assert_eq!(serde_json::to_value(Choice::of(choice, parallel)).unwrap(), expected);
+        }
+    }
+}
