@@ -1,0 +1,210 @@
+//! Every provider against a mock server that others have written: what we believe of the protocols is not all that is
+//! tested. It runs only when it is named, because it needs that server: `.ci/mock/run` starts it, runs
+//! `cargo test -p strands-models --test mock_server`, and stops it.
+#![cfg(feature = "_http")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test"
+)]
+
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
+use strands_core::model::{Model, ModelRequest, StopReason};
+use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_testkit::provider::{ask, events, kind, text, thoughts, turn};
+use tokio::runtime::{Builder, Runtime};
+
+/// Where the server is. A run that names this file and has no server has failed.
+fn url() -> String {
+    std::env::var("STRANDS_MOCK_SERVER")
+        .expect("STRANDS_MOCK_SERVER names the server: run this with .ci/mock/run, which starts one")
+}
+
+/// All models share one client and its connections, all tests one server: the connections have to outlive each test.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
+
+/// What the server makes of its fixtures in a protocol, where it does not do as the provider would.
+#[derive(Clone, Copy, Debug)]
+struct Surface {
+    /// It counts no tokens.
+    uncounted: bool,
+    /// It does not tell that an answer was cut at its limit.
+    limitless: bool,
+    /// The thoughts of the fixture do not come.
+    thoughtless: bool,
+    /// Its refusal for a context that is too long is worded as the provider never would.
+    overflowless: bool,
+}
+
+/// It does as the provider would.
+const FAITHFUL: Surface = Surface { uncounted: false, limitless: false, thoughtless: false, overflowless: false };
+
+macro_rules! surface {
+    ($feature:literal, $name:ident, $surface:expr, $model:expr) => {
+        #[cfg(feature = $feature)]
+        mod $name {
+            use super::*;
+
+            const SURFACE: Surface = $surface;
+
+            fn model() -> Arc<dyn Model> {
+                let model: fn(String) -> Arc<dyn Model> = $model;
+                model(url())
+            }
+
+            #[test]
+            fn a_turn_with_a_tool() {
+                RUNTIME.block_on(super::a_turn_with_a_tool(model(), SURFACE));
+            }
+
+            #[test]
+            fn two_calls_at_once() {
+                RUNTIME.block_on(super::two_calls_at_once(model()));
+            }
+
+            #[test]
+            fn what_else_an_answer_may_be() {
+                RUNTIME.block_on(super::what_else_an_answer_may_be(&*model(), SURFACE));
+            }
+
+            #[test]
+            fn refusals() {
+                RUNTIME.block_on(super::refusals(&*model(), SURFACE));
+            }
+        }
+    };
+}
+
+surface!("openai", openai, Surface { thoughtless: true, ..FAITHFUL }, |url| {
+    let builder = strands_models::OpenAiModel::builder().base_url(format!("{url}/v1")).api_key("test-key");
+    Arc::new(builder.model_id("gpt-4o").build().unwrap())
+});
+surface!("openai", openai_responses, FAITHFUL, |url| {
+    let builder = strands_models::OpenAiResponsesModel::builder().base_url(format!("{url}/v1")).api_key("test-key");
+    Arc::new(builder.model_id("gpt-5").build().unwrap())
+});
+
+surface!(
+    "ollama",
+    ollama,
+    Surface { uncounted: true, limitless: true, thoughtless: true, overflowless: true },
+    |url| { Arc::new(strands_models::OllamaModel::builder().base_url(url).model_id("llama3.1").build().unwrap()) }
+);
+
+/// Says what the fixtures expect, and remembers what it was asked.
+struct GetWeather(ToolSpec, Arc<Mutex<Vec<Value>>>);
+
+impl Tool for GetWeather {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async move {
+            let said = format!("21C sunny in {}", input["city"]);
+            self.1.lock().unwrap().push(input);
+            Ok(ToolOutput::text(said))
+        })
+    }
+}
+
+/// An agent, and the inputs of its tool.
+async fn agent(model: Arc<dyn Model>) -> (Agent, Arc<Mutex<Vec<Value>>>) {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "The city"},
+            "options": {
+                "type": "object",
+                "properties": {"units": {"type": "string", "enum": ["C", "F"]}, "days": {"type": "integer"}},
+            },
+        },
+        "required": ["city"],
+    });
+    let inputs = Arc::new(Mutex::new(Vec::new()));
+    let tool = GetWeather(ToolSpec::new("get_weather", "Get the weather.", schema), Arc::clone(&inputs));
+    let retry = RetryPolicy::new().max_attempts(1);
+    let builder = Agent::builder().model(model).system_prompt("You use tools.").tool(tool).retry(retry);
+    (builder.build().await.unwrap(), inputs)
+}
+
+async fn a_turn_with_a_tool(model: Arc<dyn Model>, surface: Surface) {
+    const ANSWER: &str = "It is 21 degrees and sunny in Paris. Voilà — 晴れ ☀️";
+    let (mut agent, inputs) = agent(model).await;
+    let mut stream = agent.prompt("What is the weather in Paris?").stream();
+    let (mut said, mut arguments, mut pieces, mut response) = (String::new(), String::new(), 0, None);
+    while let Some(event) = stream.next().await {
+        match event.unwrap() {
+            AgentEvent::TextDelta { text } => {
+                said += &text;
+                pieces += 1;
+            }
+            AgentEvent::ToolUseDelta { input, .. } => arguments += &input,
+            AgentEvent::Result { response: last } => response = Some(last),
+            _ => {}
+        }
+    }
+    drop(stream);
+    let input = json!({"city": "Paris", "options": {"units": "C", "days": 2}});
+    assert_eq!(*inputs.lock().unwrap(), std::slice::from_ref(&input));
+    assert_eq!(serde_json::from_str::<Value>(&arguments).unwrap(), input, "arguments are streamed");
+    assert_eq!(said, format!("Let me look that up.{ANSWER}"));
+    assert!(pieces >= 3, "text is streamed: {pieces} pieces");
+    let response = response.unwrap();
+    assert_eq!(response.text(), ANSWER);
+    assert_eq!((response.stop_reason, response.turns), (StopReason::EndTurn, 2));
+    let usage = (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens);
+    assert_eq!(usage, if surface.uncounted { (0, 0, 0) } else { (124, 36, 160) });
+    assert_eq!(agent.messages().len(), 4, "{:?}", agent.messages());
+}
+
+async fn two_calls_at_once(model: Arc<dyn Model>) {
+    let (mut agent, inputs) = agent(model).await;
+    let response = agent.prompt("Use two tools.").await.unwrap();
+    assert_eq!(response.text(), "Oslo and Rome are both fine.");
+    let mut cities: Vec<_> = inputs.lock().unwrap().iter().map(|input| input["city"].to_string()).collect();
+    cities.sort();
+    assert_eq!(cities, ["\"Oslo\"", "\"Rome\""]);
+    assert_eq!(agent.messages().len(), 4, "both results are in one message: {:?}", agent.messages());
+}
+
+async fn what_else_an_answer_may_be(model: &dyn Model, surface: Surface) {
+    let cut = turn(model, ModelRequest::new(&ask("hit the limit"))).await.unwrap();
+    assert_eq!(cut.message.text(), "This answer stops because of max tok");
+    assert_eq!(cut.stop_reason, if surface.limitless { StopReason::EndTurn } else { StopReason::MaxTokens });
+
+    let (heard, error) = events(model, ModelRequest::new(&ask("think hard"))).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(text(&heard), "Forty-two.");
+    let thought = if surface.thoughtless { "" } else { "First I consider the question. Then I answer." };
+    assert_eq!(thoughts(&heard), thought);
+
+    // The connection goes away in the middle.
+    let (heard, error) = events(model, ModelRequest::new(&ask("cut me off"))).await;
+    assert!(
+        "This long answer is going to be interrupted somewhere in the middle".starts_with(&text(&heard)),
+        "{heard:?}"
+    );
+    assert!(!heard.is_empty());
+    let error = error.expect("half an answer is none");
+    assert_eq!(kind(&error), "transport", "{error:?}");
+    assert!(error.is_retryable());
+}
+
+async fn refusals(model: &dyn Model, surface: Surface) {
+    let refused = async |question: &str| turn(model, ModelRequest::new(&ask(question))).await.unwrap_err();
+    let error = refused("always 429").await;
+    assert_eq!(kind(&error), "throttled", "{error:?}");
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    let error = refused("server error").await;
+    assert_eq!(kind(&error), "overloaded", "{error:?}");
+    let error = refused("context overflow").await;
+    assert_eq!(kind(&error), if surface.overflowless { "invalid request" } else { "context overflow" }, "{error:?}");
+}
