@@ -13,7 +13,7 @@ use crate::event_loop::{Limits, RetryPolicy};
 use crate::hook::Hook;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::Model;
+use crate::model::{Model, WrittenMessages};
 use crate::session::SessionManager;
 use crate::tool::{HostKey, HostValues, Tool, ToolContext, ToolSet, ToolSetError, Toolset};
 
@@ -294,6 +294,7 @@ impl AgentBuilder {
             run,
             kept,
             repairs,
+            written: WrittenMessages::default(),
         })
     }
 }

@@ -39,7 +39,7 @@ use crate::hook::Hook;
 use crate::interrupt::Interrupt;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::{Model, StopReason};
+use crate::model::{Model, StopReason, WrittenMessages};
 use crate::state::AgentState;
 use crate::tool::{HostKey, HostValues, ToolSet};
 
@@ -66,6 +66,8 @@ pub struct Agent {
     pub(crate) waiting: bool,
     pub(crate) kept: Option<kept::Kept>,
     pub(crate) repairs: Vec<Repair>,
+    /// What was written of the history for requests that were sent.
+    pub(crate) written: WrittenMessages,
 }
 
 /// What all agents of one builder share, and what never changes.

@@ -155,6 +155,7 @@ impl Driver<'_> {
             tools: &self.specs,
             tool_choice: choice.filter(|_| self.native_output.is_none()),
             output_schema: choice.and(self.native_output.as_ref()),
+            written: Some(&self.agent.written),
         };
         let began = Instant::now();
         let answer = TurnBuilder::new(shared.max_response_bytes);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::WrittenMessages;
 use crate::message::{Message, SystemBlock};
 use crate::tool::{Tool, ToolSpec};
 
@@ -24,6 +25,8 @@ pub struct ModelRequest<'a> {
     /// The answer's text must be JSON of this schema, and no tool may be called. Set only for models whose
     /// [`capabilities`](super::Model::capabilities) say that they follow it.
     pub output_schema: Option<&'a OutputSchema>,
+    /// What was written of this conversation for earlier requests, for providers to go on from.
+    pub written: Option<&'a WrittenMessages>,
 }
 
 /// The JSON that an answer must be.
@@ -56,7 +59,7 @@ impl<'a> ModelRequest<'a> {
     /// A request without a system prompt or tools.
     pub fn new(messages: &'a [Arc<Message>]) -> Self {
         static NO_TOOLS: std::sync::LazyLock<ToolSpecs> = std::sync::LazyLock::new(ToolSpecs::default);
-        Self { messages, system: &[], tools: &NO_TOOLS, tool_choice: None, output_schema: None }
+        Self { messages, system: &[], tools: &NO_TOOLS, tool_choice: None, output_schema: None, written: None }
     }
 
     /// With a system prompt.
@@ -70,6 +73,13 @@ impl<'a> ModelRequest<'a> {
     #[must_use]
     pub fn with_tools(mut self, tools: &'a ToolSpecs) -> Self {
         self.tools = tools;
+        self
+    }
+
+    /// With what was written of this conversation for earlier requests.
+    #[must_use]
+    pub fn with_written(mut self, written: &'a WrittenMessages) -> Self {
+        self.written = Some(written);
         self
     }
 
