@@ -1,0 +1,165 @@
+//! Refusals of Google's, sorted by what the caller can do about them.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use strands_core::model::RefusalKind;
+
+use crate::http::Refusal;
+
+/// What the provider says of a conversation that is too long, in small letters. There is no code for it.
+const OVERFLOW: [&str; 3] = [
+    "exceeds the maximum number of tokens",
+    "exceeds the maximum input token",
+    "request payload size exceeds the limit",
+];
+
+/// The kind of an error response.
+pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    // A stream that was not to be is an array.
+    let error = body.get("error").or_else(|| body.get(0)?.get("error")).unwrap_or(&body);
+    sort_error(refusal, error)
+}
+
+/// The kind of an error object that came in a stream.
+pub(super) fn refused(error: &Value) -> (Refusal, RefusalKind) {
+    let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
+    let kind = sort_error(&mut refusal, error);
+    (refusal, kind)
+}
+
+fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
+    let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
+    let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
+    let reason = |reason: &str| details().any(|detail| detail.get("reason").is_some_and(|known| known == reason));
+    let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+    let status = refusal.status.or(number.filter(|code| (400..600).contains(code)));
+    refusal.code = word("status").map(str::to_owned).or_else(|| number.map(|number| number.to_string()));
+    // More exact than a header, which there mostly is none of.
+    let delay = details().find_map(|detail| duration(detail.get("retryDelay")?.as_str()?));
+    refusal.retry_after = delay.or(refusal.retry_after);
+    let words = word("message").unwrap_or(&refusal.body).to_lowercase();
+    match word("status").unwrap_or_default() {
+        "RESOURCE_EXHAUSTED" => throttled(refusal, details()),
+        "UNAUTHENTICATED" | "PERMISSION_DENIED" => RefusalKind::Authentication,
+        _ if reason("API_KEY_INVALID") || reason("API_KEY_EXPIRED") || words.contains("api key not valid") => {
+            RefusalKind::Authentication
+        }
+        _ if OVERFLOW.iter().any(|overflow| words.contains(overflow)) => RefusalKind::ContextOverflow,
+        "UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "ABORTED" | "CANCELLED" | "UNKNOWN" => {
+            RefusalKind::Overloaded
+        }
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => RefusalKind::InvalidRequest,
+        "NOT_FOUND" => {
+            refusal.advice = Some("the host does not know this model id, or the key may not use it");
+            RefusalKind::InvalidRequest
+        }
+        _ if status == Some(429) => throttled(refusal, details()),
+        _ => RefusalKind::of_status(status),
+    }
+}
+
+/// Quotas of a day do not come back with the minute that the provider says to wait.
+fn throttled<'a>(refusal: &mut Refusal, details: impl Iterator<Item = &'a Value>) -> RefusalKind {
+    let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+    let quotas = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
+    if quotas.into_iter().any(|quota| quota.contains("PerDay")) {
+        refusal.advice = Some("the quota of the day is used up: asking again does not help until it comes back");
+    }
+    RefusalKind::Throttled
+}
+
+/// A duration as Google's JSON has it: seconds with an `s` behind them.
+fn duration(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sorted(status: u16, body: &Value) -> (RefusalKind, Refusal) {
+        let mut refusal = Refusal { status: Some(status), body: body.to_string(), ..Refusal::default() };
+        (sort(&mut refusal), refusal)
+    }
+
+    #[test]
+    fn refusals_are_sorted_by_what_the_caller_can_do() {
+        let error = |status: &str, message: &str| json!({"error": {"status": status, "message": message}});
+        for (status, body, expected) in [
+            (429, error("RESOURCE_EXHAUSTED", ""), RefusalKind::Throttled),
+            (429, json!("slow down"), RefusalKind::Throttled),
+            (503, error("UNAVAILABLE", "The model is overloaded."), RefusalKind::Overloaded),
+            (500, error("INTERNAL", ""), RefusalKind::Overloaded),
+            (504, error("DEADLINE_EXCEEDED", ""), RefusalKind::Overloaded),
+            (499, error("CANCELLED", ""), RefusalKind::Overloaded),
+            (502, json!(null), RefusalKind::Overloaded),
+            (401, error("UNAUTHENTICATED", ""), RefusalKind::Authentication),
+            (403, error("PERMISSION_DENIED", ""), RefusalKind::Authentication),
+            (404, error("NOT_FOUND", "models/x is not found"), RefusalKind::InvalidRequest),
+            (400, error("FAILED_PRECONDITION", "User location is not supported"), RefusalKind::InvalidRequest),
+            (
+                400,
+                error("INVALID_ARGUMENT", "Function call is missing a thought_signature"),
+                RefusalKind::InvalidRequest,
+            ),
+            (
+                400,
+                error("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
+                RefusalKind::Authentication,
+            ),
+            (
+                400,
+                error(
+                    "INVALID_ARGUMENT",
+                    "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
+                ),
+                RefusalKind::ContextOverflow,
+            ),
+            (301, json!({}), RefusalKind::Protocol),
+        ] {
+            let (kind, refusal) = sorted(status, &body);
+            assert_eq!(kind, expected, "{status} {body}");
+            let code = body.pointer("/error/status").and_then(Value::as_str);
+            assert_eq!(refusal.code.as_deref(), code, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_wrong_is_a_bad_request_with_a_reason() {
+        let body = json!({"error": {"code": 400, "message": "API Key expired.", "status": "INVALID_ARGUMENT",
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}});
+        assert_eq!(sorted(400, &body).0, RefusalKind::Authentication);
+    }
+
+    #[test]
+    fn errors_in_an_array_say_how_long_to_wait() {
+        let body = json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [
+            {"@type": "type.googleapis.com/google.rpc.QuotaFailure",
+                "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
+            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "32.5s"},
+        ]}}]);
+        let (kind, refusal) = sorted(429, &body);
+        assert_eq!(kind, RefusalKind::Throttled);
+        assert_eq!(refusal.retry_after, Some(Duration::from_millis(32_500)));
+        assert!(refusal.advice.is_some_and(|advice| advice.contains("day")));
+        for bad in ["32", "s", "-1s", "NaNs"] {
+            assert_eq!(duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn errors_in_a_stream_have_the_status_in_them() {
+        for (error, expected) in [
+            (json!({"code": 503, "status": "UNAVAILABLE"}), RefusalKind::Overloaded),
+            (json!({"code": 429}), RefusalKind::Throttled),
+            (json!({"code": 400, "status": "INVALID_ARGUMENT"}), RefusalKind::InvalidRequest),
+            (json!({"message": "what"}), RefusalKind::Transport),
+        ] {
+            assert_eq!(refused(&error).1, expected, "{error}");
+        }
+    }
+}

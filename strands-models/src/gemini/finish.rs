@@ -1,0 +1,81 @@
+//! Why the model stopped, in the provider's words and in ours.
+
+use serde_json::json;
+use strands_core::model::{RefusalKind, StopReason};
+
+use crate::http::Refusal;
+
+/// What a finish reason means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    Stopped(StopReason),
+    /// The answer is no answer.
+    Failed(RefusalKind),
+}
+
+/// The words are those of the [API][words]. Calls come whole, so a limit that was reached after them does not undo them;
+/// a filter does.
+///
+/// [words]: https://ai.google.dev/api/generate-content#FinishReason
+pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
+    match reason {
+        "SAFETY" | "IMAGE_SAFETY" => Finish::Stopped(StopReason::GuardrailIntervened),
+        "RECITATION"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "LANGUAGE"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "MODEL_ARMOR" => Finish::Stopped(StopReason::ContentFiltered),
+        // The model wrote a call that can't be read, which it may not do the next time.
+        "MALFORMED_FUNCTION_CALL" | "MALFORMED_RESPONSE" | "UNEXPECTED_TOOL_CALL" => {
+            Finish::Failed(RefusalKind::Transport)
+        }
+        "MISSING_THOUGHT_SIGNATURE" => Finish::Failed(RefusalKind::InvalidRequest),
+        _ if calls => Finish::Stopped(StopReason::ToolUse),
+        "MAX_TOKENS" => Finish::Stopped(StopReason::MaxTokens),
+        "STOP" => Finish::Stopped(StopReason::EndTurn),
+        // Whatever stopped the model before it said anything, there is no answer.
+        _ if !said => Finish::Failed(RefusalKind::Transport),
+        _ => Finish::Stopped(StopReason::EndTurn),
+    }
+}
+
+/// An answer that failed, as the provider words it.
+pub(super) fn failed(reason: String, message: Option<String>) -> Refusal {
+    let body = json!({"finishReason": reason, "finishMessage": message}).to_string();
+    Refusal { code: Some(reason), body, ..Refusal::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_meaning() {
+        use StopReason::{ContentFiltered, EndTurn, GuardrailIntervened, MaxTokens, ToolUse};
+
+        for (reason, calls, said, expected) in [
+            ("STOP", false, true, Finish::Stopped(EndTurn)),
+            ("STOP", false, false, Finish::Stopped(EndTurn)),
+            ("STOP", true, false, Finish::Stopped(ToolUse)),
+            ("MAX_TOKENS", false, true, Finish::Stopped(MaxTokens)),
+            ("MAX_TOKENS", true, true, Finish::Stopped(ToolUse)),
+            ("SAFETY", true, true, Finish::Stopped(GuardrailIntervened)),
+            ("RECITATION", false, false, Finish::Stopped(ContentFiltered)),
+            ("PROHIBITED_CONTENT", true, false, Finish::Stopped(ContentFiltered)),
+            ("BLOCKLIST", false, true, Finish::Stopped(ContentFiltered)),
+            ("SPII", false, true, Finish::Stopped(ContentFiltered)),
+            ("LANGUAGE", false, false, Finish::Stopped(ContentFiltered)),
+            ("MALFORMED_FUNCTION_CALL", true, true, Finish::Failed(RefusalKind::Transport)),
+            ("UNEXPECTED_TOOL_CALL", false, false, Finish::Failed(RefusalKind::Transport)),
+            ("MISSING_THOUGHT_SIGNATURE", false, true, Finish::Failed(RefusalKind::InvalidRequest)),
+            ("OTHER", false, true, Finish::Stopped(EndTurn)),
+            ("OTHER", false, false, Finish::Failed(RefusalKind::Transport)),
+            ("A_WORD_OF_TOMORROW", true, false, Finish::Stopped(ToolUse)),
+        ] {
+            assert_eq!(finish(reason, calls, said), expected, "{reason} {calls} {said}");
+        }
+    }
+}

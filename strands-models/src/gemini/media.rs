@@ -1,0 +1,165 @@
+//! Media as Gemini takes them: bytes with their MIME type, or the address of a file.
+
+use std::borrow::Cow;
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+use strands_core::message::{AudioFormat, DocumentFormat, ImageFormat, MediaSource, VideoFormat};
+
+/// A medium that can be sent.
+#[derive(Clone, Debug)]
+pub(super) enum Medium<'a> {
+    Inline(InlineData<'a>),
+    File(FileData<'a>),
+}
+
+/// Bytes, written as base64.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InlineData<'a> {
+    mime_type: Cow<'static, str>,
+    data: Base64<'a>,
+}
+
+/// A file that the provider fetches by itself.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FileData<'a> {
+    mime_type: Cow<'static, str>,
+    file_uri: &'a str,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Base64<'a>(&'a Bytes);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
+}
+
+/// Which media may stand inside a tool's result; the others are sent beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NestedMedia {
+    None,
+    /// Images and documents of the kinds that Gemini 3 takes there ([function calling][doc]).
+    ///
+    /// [doc]: https://ai.google.dev/gemini-api/docs/function-calling#multimodal
+    Some,
+}
+
+impl NestedMedia {
+    pub(super) fn takes(self, medium: &Medium<'_>) -> bool {
+        const KINDS: [&str; 5] = ["image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"];
+        match (self, medium) {
+            (Self::Some, Medium::Inline(data)) => KINDS.contains(&&*data.mime_type),
+            _ => false,
+        }
+    }
+}
+
+impl<'a> Medium<'a> {
+    /// A medium of this type, unless it is stored where Google can't read it.
+    pub(super) fn new(mime_type: Cow<'static, str>, source: &'a MediaSource) -> Option<Self> {
+        match source {
+            MediaSource::Bytes(bytes) => Some(Self::Inline(InlineData { mime_type, data: Base64(bytes) })),
+            MediaSource::Location(location) => {
+                let file_uri = location.uri.as_deref()?;
+                let fetched = ["https://", "http://", "gs://"].iter().any(|scheme| file_uri.starts_with(scheme));
+                fetched.then_some(Self::File(FileData { mime_type, file_uri }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is said in the place of a medium that can't be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Image,
+    Document,
+    Video,
+    Audio,
+}
+
+impl Kind {
+    pub(super) fn stored_elsewhere(self) -> &'static str {
+        match self {
+            Self::Image => "[An image that can't be shown to this model: it is stored elsewhere.]",
+            Self::Document => "[A document that can't be shown to this model: it is stored elsewhere.]",
+            Self::Video => "[A video that can't be shown to this model: it is stored elsewhere.]",
+            Self::Audio => "[A sound that can't be played to this model: it is stored elsewhere.]",
+        }
+    }
+
+    /// What a tool's result says of a medium that is sent beside its text.
+    pub(super) fn beside(self) -> &'static str {
+        match self {
+            Self::Image => "Tool successfully returned an image. The image is being provided beside this result.",
+            Self::Document => {
+                "Tool successfully returned a document. The document is being provided beside this result."
+            }
+            Self::Video => "Tool successfully returned a video. The video is being provided beside this result.",
+            Self::Audio => "Tool successfully returned a sound. The sound is being provided beside this result.",
+        }
+    }
+}
+
+pub(super) fn image_mime(format: &ImageFormat) -> Cow<'static, str> {
+    Cow::Borrowed(match format {
+        ImageFormat::Png => "image/png",
+        ImageFormat::Jpeg => "image/jpeg",
+        ImageFormat::Gif => "image/gif",
+        ImageFormat::Webp => "image/webp",
+        other => return Cow::Owned(format!("image/{other}")),
+    })
+}
+
+pub(super) fn document_mime(format: Option<&DocumentFormat>) -> Cow<'static, str> {
+    Cow::Borrowed(match format {
+        Some(DocumentFormat::Pdf) => "application/pdf",
+        Some(DocumentFormat::Csv) => "text/csv",
+        Some(DocumentFormat::Doc) => "application/msword",
+        Some(DocumentFormat::Docx) => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        Some(DocumentFormat::Xls) => "application/vnd.ms-excel",
+        Some(DocumentFormat::Xlsx) => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        Some(DocumentFormat::Html) => "text/html",
+        Some(DocumentFormat::Txt) => "text/plain",
+        Some(DocumentFormat::Md) => "text/markdown",
+        _ => "application/octet-stream",
+    })
+}
+
+pub(super) fn video_mime(format: &VideoFormat) -> Cow<'static, str> {
+    Cow::Borrowed(match format {
+        VideoFormat::Flv => "video/x-flv",
+        VideoFormat::Mkv => "video/x-matroska",
+        VideoFormat::Mov => "video/quicktime",
+        VideoFormat::Mpeg | VideoFormat::Mpg => "video/mpeg",
+        VideoFormat::Mp4 => "video/mp4",
+        VideoFormat::ThreeGp => "video/3gpp",
+        VideoFormat::Webm => "video/webm",
+        VideoFormat::Wmv => "video/x-ms-wmv",
+        other => return Cow::Owned(format!("video/{other}")),
+    })
+}
+
+pub(super) fn audio_mime(format: &AudioFormat) -> Cow<'static, str> {
+    Cow::Borrowed(match format {
+        AudioFormat::Mp3 => "audio/mp3",
+        AudioFormat::Wav => "audio/wav",
+        AudioFormat::Aac | AudioFormat::XAac => "audio/aac",
+        AudioFormat::Flac => "audio/flac",
+        AudioFormat::Ogg => "audio/ogg",
+        AudioFormat::Opus => "audio/opus",
+        AudioFormat::Mp4 => "audio/mp4",
+        AudioFormat::M4a => "audio/m4a",
+        AudioFormat::Mpeg | AudioFormat::Mpga => "audio/mpeg",
+        AudioFormat::Mkv | AudioFormat::Mka => "audio/x-matroska",
+        AudioFormat::Pcm => "audio/pcm",
+        AudioFormat::Webm => "audio/webm",
+        other => return Cow::Owned(format!("audio/{other}")),
+    })
+}

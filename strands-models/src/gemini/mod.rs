@@ -1,0 +1,111 @@
+//! Google's Gemini: `generateContent`, and the same streamed.
+
+mod body;
+mod builder;
+mod chunk;
+mod contents;
+mod counting;
+mod error;
+mod finish;
+mod grounding;
+mod known;
+mod media;
+mod part;
+mod reader;
+mod results;
+mod settings;
+mod signed_text;
+mod tools;
+mod usage;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
+
+use self::body::Body;
+use self::counting::Counting;
+use self::known::Traits;
+use self::reader::GeminiReader;
+use self::settings::Settings;
+use crate::http::{Exchange, body};
+
+pub use builder::GeminiModelBuilder;
+pub use settings::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
+
+/// The name under which answers begin and content of Gemini's own is kept.
+const PROVIDER: &str = "gemini";
+
+/// A model behind the Gemini API, or behind Google Cloud's, which speaks the same protocol.
+///
+/// Cheap to clone. Models share one HTTP client and its connections.
+///
+/// ```no_run
+/// use strands_models::GeminiModel;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = GeminiModel::builder().model_id("gemini-3.5-flash").build()?;
+/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct GeminiModel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    exchange: Exchange,
+    counting: Option<Counting>,
+    settings: Settings,
+    traits: Traits,
+    context_window: Option<u64>,
+}
+
+impl GeminiModel {
+    /// Tells a model what to be.
+    pub fn builder() -> GeminiModelBuilder {
+        GeminiModelBuilder::default()
+    }
+}
+
+#[async_trait]
+impl Model for GeminiModel {
+    fn model_id(&self) -> &str {
+        self.inner.exchange.endpoint.model_id()
+    }
+
+    fn context_window(&self) -> Option<u64> {
+        self.inner.context_window
+    }
+
+    fn capabilities(&self) -> ModelCapabilities {
+        ModelCapabilities::new().with_structured_output(self.inner.traits.follows_schemas)
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        let Inner { exchange, settings, traits, .. } = &*self.inner;
+        let body = body(&Body { settings, traits: *traits, request: &request })?;
+        exchange.ask(body, error::sort, GeminiReader::new).await
+    }
+
+    /// What the provider counts, where [`native_token_count`](GeminiModelBuilder::native_token_count) is on and it
+    /// answers; else the estimate.
+    async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
+        let Inner { counting, settings, traits, .. } = &*self.inner;
+        if let Some(counting) = counting {
+            let body = Body { settings, traits: *traits, request: &request };
+            if let Ok(tokens) = counting.count(&body).await {
+                return Ok(tokens);
+            }
+        }
+        Ok(estimate_tokens(&request))
+    }
+}
+
+impl fmt::Debug for GeminiModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.exchange.describe(f.debug_struct("GeminiModel"))
+    }
+}

@@ -1,0 +1,324 @@
+//! The answer: chunks of a stream, or one document that reads like a chunk with everything in it.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+use sse_stream::Sse;
+use strands_core::message::ProviderContent;
+use strands_core::metrics::ModelMetrics;
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StreamEvent, ToolUseStart};
+
+use super::chunk::{Candidate, Chunk, PromptFeedback};
+use super::error::refused;
+use super::finish::{Finish, failed, finish};
+use super::grounding::Sources;
+use super::part::{FunctionCall, Part};
+use super::usage::usage;
+use super::{PROVIDER, signed_text};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+
+/// Reads an answer. What is newer than this version is kept.
+pub(super) struct GeminiReader {
+    began: bool,
+    /// The index of the next block.
+    next: usize,
+    text: Option<OpenText>,
+    thoughts: Option<usize>,
+    calls: bool,
+    finish: Option<(String, Option<String>)>,
+    /// The last counts as they came. Each chunk has some, and only the last ones count.
+    usage: String,
+    sources: Sources,
+    content: ContentLimit,
+}
+
+/// The last block of text. It ends with the answer, so that its sources, which come last, find it open.
+struct OpenText {
+    block: usize,
+    bytes: usize,
+    /// Something came after it that it does not go on behind.
+    sealed: bool,
+}
+
+impl GeminiReader {
+    /// No answer may have more than `limit` bytes of content.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            began: false,
+            next: 0,
+            text: None,
+            thoughts: None,
+            calls: false,
+            finish: None,
+            usage: String::new(),
+            sources: Sources::default(),
+            content: ContentLimit::new(limit),
+        }
+    }
+
+    fn chunk(
+        &mut self,
+        chunk: serde_json::Result<Chunk<'_>>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let chunk = chunk.map_err(|error| ModelError::Protocol {
+            what: "a piece of the answer is not what Gemini sends".to_owned(),
+            details: ErrorDetails::new().with_source(error).boxed(),
+        })?;
+        if let Some(error) = chunk.error {
+            return Err(refused(&error).into());
+        }
+        if !self.began {
+            self.began = true;
+            out.push_back(StreamEvent::start_from(PROVIDER));
+        }
+        if let Some(feedback) = chunk.prompt_feedback {
+            let blocked = serde_json::from_str::<PromptFeedback>(feedback.get()).ok();
+            if let Some(reason) = blocked.and_then(|feedback| feedback.block_reason) {
+                return Err(blocked_prompt(reason, feedback.get()).into());
+            }
+        }
+        for candidate in chunk.candidates.into_iter().flatten() {
+            // Whoever asks for several answers at once gets the first.
+            if candidate.index == 0 {
+                self.candidate(candidate, out)?;
+            }
+        }
+        if let Some(counts) = chunk.usage_metadata {
+            self.usage.clear();
+            self.usage.push_str(counts.get());
+        }
+        Ok(())
+    }
+
+    fn candidate(&mut self, candidate: Candidate<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        for part in candidate.content.and_then(|content| content.parts).into_iter().flatten() {
+            match part {
+                Part::Text { text, thought: true, signature } => self.thought(text, signature, out)?,
+                Part::Text { text, thought: false, signature } => self.text(text, signature, out)?,
+                Part::Call { call, signature } => self.call(call, signature, out)?,
+                Part::Own(part) => self.own(part, out)?,
+                Part::Empty => {}
+            }
+        }
+        if let Some(found) = candidate.grounding_metadata {
+            self.content.grow(found.get().len())?;
+            self.sources.ground(found.get());
+        }
+        if let Some(read) = candidate.url_context_metadata {
+            self.content.grow(read.get().len())?;
+            self.sources.read_urls(read.get());
+        }
+        if let Some(quoted) = candidate.citation_metadata {
+            self.content.grow(quoted.get().len())?;
+            self.sources.quote(quoted.get());
+        }
+        // An answer that runs code may say several times that it stops, and goes on.
+        if let Some(reason) = candidate.finish_reason {
+            self.finish = Some((reason, candidate.finish_message));
+        }
+        Ok(())
+    }
+
+    fn text(
+        &mut self,
+        text: String,
+        signature: Option<String>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ModelError> {
+        let length = text.len();
+        if length > 0 {
+            self.content.grow(length)?;
+            self.close_thoughts(out);
+            let open = self.open_text(out);
+            open.bytes += length;
+            out.push_back(StreamEvent::text(open.block, text));
+        }
+        let Some(signature) = signature else {
+            return Ok(());
+        };
+        self.content.grow(signature.len())?;
+        self.close_thoughts(out);
+        let kept = match &self.text {
+            Some(open) if !open.sealed => signed_text::keep(signature, open.bytes - length..open.bytes),
+            _ => ProviderContent::new(PROVIDER, json!({"text": "", "thoughtSignature": signature})),
+        };
+        self.provider(kept, out);
+        Ok(())
+    }
+
+    fn thought(
+        &mut self,
+        text: String,
+        signature: Option<String>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ModelError> {
+        if text.is_empty() && signature.is_none() {
+            return Ok(());
+        }
+        self.content.grow(text.len() + signature.as_ref().map_or(0, String::len))?;
+        self.seal_text();
+        // A signed thought is not joined with one that is not.
+        if signature.is_some() {
+            self.close_thoughts(out);
+        }
+        let block = match self.thoughts {
+            Some(block) => block,
+            None => self.new_block(),
+        };
+        self.thoughts = Some(block);
+        if !text.is_empty() {
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(text)));
+        }
+        if let Some(signature) = signature {
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
+            self.close_thoughts(out);
+        }
+        Ok(())
+    }
+
+    /// A call comes whole.
+    fn call(
+        &mut self,
+        call: FunctionCall,
+        signature: Option<String>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ModelError> {
+        self.seal_text();
+        self.close_thoughts(out);
+        self.calls = true;
+        // The turn gives an id to a call that has none.
+        let mut start = ToolUseStart::new(call.id.unwrap_or_default(), call.name.unwrap_or_default());
+        start.reasoning_signature = signature;
+        let signed = start.reasoning_signature.as_ref().map_or(0, String::len);
+        let arguments = call.args.map(|args| String::from(Box::<str>::from(args)));
+        let length = arguments.as_ref().map_or(0, String::len);
+        self.content.grow(size_of::<ToolUseStart>() + start.tool_use_id.len() + start.name.len() + signed + length)?;
+        let block = self.new_block();
+        out.push_back(StreamEvent::tool_use(block, start));
+        if let Some(arguments) = arguments {
+            out.push_back(StreamEvent::tool_input(block, arguments));
+        }
+        out.push_back(StreamEvent::block_stop(block));
+        Ok(())
+    }
+
+    /// What is kept as it came: code that ran, calls of the provider's own tools, images.
+    fn own(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ModelError> {
+        self.content.grow(size_of::<ProviderContent>() + size(&part))?;
+        self.seal_text();
+        self.close_thoughts(out);
+        self.provider(ProviderContent::new(PROVIDER, part), out);
+        Ok(())
+    }
+
+    fn provider(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) {
+        let block = self.new_block();
+        out.push_back(StreamEvent::provider_content(block, content));
+        out.push_back(StreamEvent::block_stop(block));
+    }
+
+    fn new_block(&mut self) -> usize {
+        let block = self.next;
+        self.next += 1;
+        block
+    }
+
+    /// The block that the text goes on in.
+    fn open_text(&mut self, out: &mut VecDeque<StreamEvent>) -> &mut OpenText {
+        if let Some(sealed) = self.text.take_if(|text| text.sealed) {
+            out.push_back(StreamEvent::block_stop(sealed.block));
+        }
+        let next = &mut self.next;
+        self.text.get_or_insert_with(|| {
+            let block = *next;
+            *next += 1;
+            OpenText { block, bytes: 0, sealed: false }
+        })
+    }
+
+    fn seal_text(&mut self) {
+        if let Some(text) = &mut self.text {
+            text.sealed = true;
+        }
+    }
+
+    fn close_thoughts(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if let Some(block) = self.thoughts.take() {
+            out.push_back(StreamEvent::block_stop(block));
+        }
+    }
+
+    /// The last events.
+    fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some((reason, message)) = self.finish.take() else {
+            return Err(ModelError::transport("the answer ended before its finish reason").into());
+        };
+        let stop_reason = match finish(&reason, self.calls, self.next > 0) {
+            Finish::Stopped(stop_reason) => stop_reason,
+            Finish::Failed(kind) => return Err((failed(reason, message), kind).into()),
+        };
+        self.close_thoughts(out);
+        let mut sources = std::mem::take(&mut self.sources);
+        if let Some(text) = self.text.take() {
+            out.extend(sources.citations().into_iter().map(|citation| StreamEvent::citation(text.block, citation)));
+            out.push_back(StreamEvent::block_stop(text.block));
+        }
+        let fields = sources.into_fields().map(Box::new);
+        out.push_back(StreamEvent::MessageStop { stop_reason, additional_model_response_fields: fields });
+        if let Ok(counts) = serde_json::from_str::<Value>(&self.usage) {
+            let metadata = StreamEvent::metadata(usage(&counts), ModelMetrics::default());
+            out.push_back(metadata.with_provider_usage(counts));
+        }
+        Ok(())
+    }
+}
+
+/// A prompt that is not answered.
+fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, RefusalKind) {
+    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, RefusalKind::ContentFiltered)
+}
+
+/// About how many bytes a value holds.
+fn size(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + inside
+}
+
+impl AnswerReader for GeminiReader {
+    const FRAMING: Framing = Framing::ServerSentEvents;
+
+    fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        match event.data.as_deref() {
+            None | Some("") => Ok(()),
+            Some(data) => self.chunk(serde_json::from_str(data), out),
+        }
+    }
+
+    fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.finish(out)
+    }
+
+    /// Nothing but its end says that an answer is whole: finish reasons can come again.
+    fn is_complete(&self) -> bool {
+        false
+    }
+
+    fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        // A stream that somebody has put together again is an array of its chunks.
+        if document.trim_ascii_start().starts_with(b"[") {
+            match serde_json::from_slice::<Vec<Chunk<'_>>>(document) {
+                Ok(chunks) => chunks.into_iter().try_for_each(|chunk| self.chunk(Ok(chunk), out))?,
+                Err(error) => self.chunk(Err(error), out)?,
+            }
+        } else {
+            self.chunk(serde_json::from_slice(document), out)?;
+        }
+        self.finish(out)
+    }
+}
