@@ -9,6 +9,7 @@ mod refusal;
 mod request;
 mod stop_reason;
 mod turn;
+mod written;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use refusal::{RefusalKind, parse_retry_after};
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 pub use stop_reason::StopReason;
 pub use turn::{Turn, TurnBuilder};
+pub use written::{MessageWriter, WrittenMessages};
 
 /// A model's answer as it comes. It borrows nothing: the request is done with when the stream exists.
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;

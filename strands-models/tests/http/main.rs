@@ -10,6 +10,8 @@
     reason = "what fails here fails the test"
 )]
 
+#[cfg(feature = "gemini")]
+mod gemini;
 #[cfg(feature = "ollama")]
 mod ollama;
 #[cfg(feature = "openai")]

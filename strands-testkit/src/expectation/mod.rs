@@ -1,6 +1,7 @@
 //! What an answer means, computed from its bytes without the code under test: one type for all providers, one file for
 //! each protocol that says how it is read.
 
+pub mod gemini;
 pub mod ollama;
 pub mod openai;
 
