@@ -133,7 +133,6 @@ pub fn order_of(message: &Message) -> Vec<Kind> {
 pub fn reported_usage(events: &[StreamEvent]) -> Value {
     let counts = events.iter().filter_map(|event| match event {
         StreamEvent::Metadata { provider_usage, .. } => provider_usage.as_deref().cloned(),
-        StreamEvent::MessageStop { additional_model_response_fields: Some(fields), .. } => fields.get("usage").cloned(),
         _ => None,
     });
     counts.last().unwrap_or_default()
