@@ -1,0 +1,345 @@
+//! What requests look like where the reference has no example, or does worse.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use strands_core::message::{Message, MessageMetadata, SystemBlock};
+use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, estimate_tokens};
+use strands_models::{
+    GeminiModel, GeminiModelBuilder, HarmBlockThreshold, HarmCategory, ModelBuildError, ThinkingLevel,
+};
+use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
+use strands_testkit::{Request, Response, Server};
+
+use super::{Gemini, builder, plain};
+
+fn messages(messages: Value) -> Vec<Arc<Message>> {
+    serde_json::from_value::<Vec<Message>>(messages).unwrap().into_iter().map(Arc::new).collect()
+}
+
+/// What a model sends for a request.
+async fn sent(tell: impl FnOnce(GeminiModelBuilder) -> GeminiModelBuilder, request: ModelRequest<'_>) -> Request {
+    let server = Server::repeat(Gemini.response(Gemini.fine())).await;
+    turn(&tell(builder(&server.url())).build().unwrap(), request).await.unwrap();
+    server.requests().remove(0)
+}
+
+/// The conversation as a model of this id is sent it.
+async fn contents_for(model_id: &str, history: &[Arc<Message>]) -> Value {
+    sent(|builder| builder.model_id(model_id), ModelRequest::new(history)).await.json()["contents"].take()
+}
+
+async fn contents(history: Value) -> Value {
+    contents_for("gemini-3.5-flash", &messages(history)).await
+}
+
+#[tokio::test]
+async fn options_are_written_where_the_api_has_them() {
+    let history = ask("hi");
+    let system = [SystemBlock::from("Be kind."), SystemBlock::from("Be brief.")];
+    let tell = |builder: GeminiModelBuilder| {
+        builder
+            .max_output_tokens(100)
+            .temperature(0.5)
+            .top_p(0.9)
+            .top_k(40)
+            .stop_sequences(["END"])
+            .seed(7)
+            .thinking_level(ThinkingLevel::Low)
+            .include_thoughts(true)
+            .generation_config("responseModalities", json!(["TEXT"]))
+            .generation_config("temperature", 1)
+            .safety_setting(HarmCategory::Harassment, HarmBlockThreshold::BlockNone)
+            .safety_setting(HarmCategory::Harassment, HarmBlockThreshold::BlockOnlyHigh)
+            .extra("labels", json!({"team": "a"}))
+    };
+    let request = sent(tell, ModelRequest::new(&history).with_system(&system)).await;
+    assert!(request.sends_credential("x-goog-api-key", "test-key"));
+    assert_eq!(request.header("authorization"), None);
+    assert_eq!(request.parameter("alt"), Some("sse"));
+    let body = request.json();
+    assert_eq!(body.as_object().unwrap().keys().next_back().unwrap(), "contents", "what changes comes last");
+    assert_eq!(
+        body,
+        json!({
+            "systemInstruction": {"role": "user", "parts": [{"text": "Be kind.\nBe brief."}]},
+            "generationConfig": {"topP": 0.9, "topK": 40, "maxOutputTokens": 100, "stopSequences": ["END"], "seed": 7,
+                "thinkingConfig": {"includeThoughts": true, "thinkingLevel": "LOW"},
+                "responseModalities": ["TEXT"], "temperature": 1},
+            "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}],
+            "labels": {"team": "a"},
+            "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+        })
+    );
+}
+
+#[tokio::test]
+async fn models_are_asked_where_they_are() {
+    for (model_id, path) in [
+        ("gemini-3.5-flash", "/v1beta/models/gemini-3.5-flash:generateContent"),
+        ("models/gemini-3.5-flash", "/v1beta/models/gemini-3.5-flash:generateContent"),
+        ("tunedModels/mine", "/v1beta/tunedModels/mine:generateContent"),
+        ("a b?c", "/v1beta/models/a%20b%3Fc:generateContent"),
+    ] {
+        let server = Server::repeat(Response::json(200, &Gemini.fine_document())).await;
+        let model = builder(&server.url()).model_id(model_id).streaming(false).build().unwrap();
+        assert_eq!(answer(&model, "hi").await.unwrap().message.text(), "fine.");
+        let request = server.requests().remove(0);
+        assert_eq!(request.path, path);
+        assert_eq!(request.parameter("alt"), None);
+        assert_eq!(model.model_id(), model_id);
+    }
+}
+
+#[tokio::test]
+async fn results_stand_together_with_the_names_of_their_calls() {
+    let call = |id: &str, name: &str, input: Value| json!({"toolUse": {"toolUseId": id, "name": name, "input": input}});
+    let result = |id: &str, status: &str, content: Value| json!({"toolResult": {"toolUseId": id, "status": status, "content": content}});
+    let sent = contents(json!([
+        {"role": "user", "content": [{"text": "go"}]},
+        {"role": "assistant", "content": [
+            call("a", "f", json!({"x": 1})), call("b", "f", json!("{\"x\": ")), call("c", "not a name!", json!({}))]},
+        {"role": "user", "content": [
+            {"text": "well?"},
+            result("a", "success", json!([{"json": {"y": 1}}])),
+            result("b", "error", json!([{"text": "boom"}])),
+            result("c", "success", json!([])),
+            result("gone", "success", json!([{"text": "late"}])),
+        ]},
+    ]))
+    .await;
+    let response = |id: &str, name: &str, response: Value| json!({"functionResponse": {"id": id, "name": name, "response": response}});
+    assert_eq!(
+        sent[1]["parts"],
+        json!([
+            {"functionCall": {"id": "a", "name": "f", "args": {"x": 1}},
+                "thoughtSignature": "skip_thought_signature_validator"},
+            {"functionCall": {"id": "b", "name": "f", "args": {}}},
+            {"functionCall": {"id": "c", "name": "INVALID_TOOL_NAME", "args": {}}},
+        ])
+    );
+    assert_eq!(
+        sent[2]["parts"],
+        json!([
+            response("a", "f", json!({"output": [{"json": {"y": 1}}]})),
+            response("b", "f", json!({"error": [{"text": "boom"}]})),
+            response("c", "INVALID_TOOL_NAME", json!({"output": []})),
+            response("gone", "gone", json!({"output": [{"text": "late"}]})),
+            {"text": "well?"},
+        ])
+    );
+}
+
+/// A step of one call, signed or not, by this provider.
+fn step(signature: Option<&str>, provider: Option<&str>) -> Vec<Arc<Message>> {
+    let call = |id: &str| json!({"toolUse": {"toolUseId": id, "name": "f", "input": {}}});
+    let mut signed = call("b");
+    if let Some(signature) = signature {
+        signed["toolUse"]["reasoningSignature"] = json!(signature);
+    }
+    let thought = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "b3RoZXI="}}});
+    let mut said: Message =
+        serde_json::from_value(json!({"role": "assistant", "content": [thought, call("a"), signed]})).unwrap();
+    let mut metadata = MessageMetadata::default();
+    metadata.provider = provider.map(str::to_owned);
+    said.metadata = Some(metadata);
+    let result = |id: &str| json!({"toolResult": {"toolUseId": id, "status": "success", "content": []}});
+    let mut history = messages(json!([{"role": "user", "content": [{"text": "go"}]},
+        {"role": "user", "content": [result("a"), result("b")]}]));
+    history.insert(1, Arc::new(said));
+    history
+}
+
+#[tokio::test]
+async fn calls_that_nobody_has_signed_are_marked_where_gemini_wants_them_signed() {
+    const MARK: Option<&str> = Some("skip_thought_signature_validator");
+    for (model_id, signature, provider, expected) in [
+        ("gemini-3.5-flash", None, Some("gemini"), [MARK, None]),
+        ("gemini-3.5-flash", None, None, [MARK, None]),
+        ("gemini-3.5-flash", Some("c2ln"), Some("gemini"), [None, Some("c2ln")]),
+        ("gemini-3.5-flash", Some("c2ln"), None, [None, Some("c2ln")]),
+        ("gemini-3.5-flash", Some("c2ln"), Some("anthropic"), [MARK, None]),
+        ("gemini-3.5-flash", Some("{no base64}"), None, [MARK, None]),
+        ("gemini-2.5-flash", None, Some("anthropic"), [None, None]),
+        ("gemini-2.5-flash", Some("c2ln"), Some("gemini"), [None, Some("c2ln")]),
+        ("gemini-4-argon", None, Some("anthropic"), [MARK, None]),
+        ("gemini-flash-latest", None, Some("anthropic"), [MARK, None]),
+    ] {
+        let sent = contents_for(model_id, &step(signature, provider)).await;
+        let parts = sent[1]["parts"].as_array().unwrap();
+        let calls = parts.iter().filter(|part| part.get("functionCall").is_some());
+        let signatures: Vec<_> = calls.map(|call| call.get("thoughtSignature").and_then(Value::as_str)).collect();
+        assert_eq!(signatures, expected, "{model_id} {signature:?} {provider:?}");
+        let thoughts = parts.iter().filter(|part| part.get("thought").is_some()).count();
+        assert_eq!(thoughts, usize::from(provider != Some("anthropic")), "thoughts of another's stay behind");
+    }
+}
+
+#[tokio::test]
+async fn media_of_results_are_media() {
+    let history = messages(json!([
+        {"role": "user", "content": [{"text": "go"}]},
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "a", "name": "f", "input": {}, "reasoningSignature": "c2ln"}}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "a", "status": "success", "content": [
+            {"image": {"format": "png", "source": {"bytes": "AAEC"}}},
+            {"image": {"format": "gif", "source": {"bytes": "AAEC"}}},
+            {"document": {"name": "d", "format": "pdf", "source": {"location": {"type": "s3", "uri": "s3://b/d"}}}},
+        ]}}, {"text": "and?"}]},
+    ]));
+    let beside = |medium: &str, name: &str| json!({"text": format!("Tool successfully returned {medium}. The {name} is being provided beside this result.")});
+    let note = json!({"text": "[A document that can't be shown to this model: it is stored elsewhere.]"});
+    let output = json!({"output": [beside("an image", "image"), beside("an image", "image"), note]});
+    let inline = |mime: &str| json!({"inlineData": {"mimeType": mime, "data": "AAEC"}});
+    let newer = contents_for("gemini-3.5-flash", &history).await;
+    let response = json!({"id": "a", "name": "f", "response": output, "parts": [inline("image/png")]});
+    assert_eq!(newer[2]["parts"], json!([{"functionResponse": response}, inline("image/gif"), {"text": "and?"}]));
+    let older = contents_for("gemini-2.5-flash", &history).await;
+    let response = json!({"id": "a", "name": "f", "response": output});
+    assert_eq!(
+        older[2]["parts"],
+        json!([{"functionResponse": response}, inline("image/png"), inline("image/gif"), {"text": "and?"}])
+    );
+}
+
+#[tokio::test]
+async fn media_are_sent_or_fetched_or_leave_a_note() {
+    let bytes = || json!({"bytes": "AAEC"});
+    let at = |uri: &str| json!({"location": {"type": "uri", "uri": uri}});
+    let sent = contents(json!([{"role": "user", "content": [
+        {"video": {"format": "three_gp", "source": bytes()}},
+        {"audio": {"format": "mp3", "source": bytes()}},
+        {"image": {"format": "heic", "source": bytes()}},
+        {"document": {"name": "n", "source": bytes()}},
+        {"video": {"format": "mp4", "source": at("https://youtu.be/x")}},
+        {"document": {"name": "d", "format": "pdf", "source": at("gs://b/d.pdf")}},
+        {"audio": {"format": "wav", "source": at("s3://b/s.wav")}},
+        {"guardContent": {"text": {"text": "guarded"}}},
+        {"cachePoint": {"type": "default"}},
+        {"text": ""},
+    ]}]))
+    .await;
+    let inline = |mime: &str| json!({"inlineData": {"mimeType": mime, "data": "AAEC"}});
+    assert_eq!(
+        sent[0]["parts"],
+        json!([
+            inline("video/3gpp"),
+            inline("audio/mp3"),
+            inline("image/heic"),
+            inline("application/octet-stream"),
+            {"fileData": {"mimeType": "video/mp4", "fileUri": "https://youtu.be/x"}},
+            {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/d.pdf"}},
+            {"text": "[A sound that can't be played to this model: it is stored elsewhere.]"},
+            {"text": "guarded"},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn what_gemini_can_not_read_stays_behind() {
+    let sent = contents(json!([
+        {"role": "user", "content": [{"text": "go"}]},
+        {"role": "assistant", "content": [{"reasoningContent": {"redactedContent": "AAEC"}}]},
+        {"role": "user", "content": [{"text": "and?"}]},
+        {"role": "assistant", "content": [
+            {"reasoningContent": {"reasoningText": {"text": "", "signature": "no base64!"}}},
+            {"text": "", "providerContent": {"provider": "anthropic", "content": {"type": "server_tool_use"}}},
+            {"citationsContent": {"content": [{"text": "a"}, {"text": "b"}], "citations": []}},
+        ]},
+        {"role": "user", "content": [{"text": "well?"}]},
+    ]))
+    .await;
+    let said = |role: &str, text: &str| json!({"role": role, "parts": [{"text": text}]});
+    assert_eq!(sent, json!([said("user", "go"), said("user", "and?"), said("model", "ab"), said("user", "well?")]));
+}
+
+#[tokio::test]
+async fn a_schema_for_the_answer_leaves_no_tools() {
+    let (history, tools, any) = (ask("hi"), weather_tools(), ToolChoice::Any {});
+    let schema = OutputSchema::new("Trip", json!({"type": "object", "properties": {"to": {"type": "string"}}}));
+    let request = ModelRequest::new(&history).with_tools(&tools).with_tool_choice(&any).with_output_schema(&schema);
+    let body = sent(|builder| builder.built_in_tool(json!({"googleSearch": {}})), request).await.json();
+    assert_eq!(
+        body["generationConfig"],
+        json!({"responseMimeType": "application/json", "responseJsonSchema": schema.schema})
+    );
+    assert!(body.get("tools").is_none() && body.get("toolConfig").is_none(), "{body}");
+    assert!(plain("http://localhost").capabilities().structured_output);
+    let gemma = GeminiModel::builder().model_id("gemma-3-27b-it").api_key("k").build().unwrap();
+    assert!(!gemma.capabilities().structured_output);
+}
+
+#[tokio::test]
+async fn a_cache_has_tools_and_system_prompt_of_its_own() {
+    let (history, tools, system) = (ask("hi"), weather_tools(), [SystemBlock::from("Be kind.")]);
+    let request = ModelRequest::new(&history).with_tools(&tools).with_system(&system);
+    let body = sent(|builder| builder.cached_content("cachedContents/x"), request).await.json();
+    assert_eq!(
+        body,
+        json!({"cachedContent": "cachedContents/x", "contents": [{"role": "user", "parts": [{"text": "hi"}]}]})
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_counted_by_whom_was_told_to() {
+    let (history, tools) = (ask("hi"), weather_tools());
+    let request = ModelRequest::new(&history).with_tools(&tools);
+    let server = Server::repeat(Response::json(200, &json!({"totalTokens": 1234}))).await;
+    let estimating = builder(&server.url()).build().unwrap();
+    assert_eq!(estimating.count_tokens(request).await.unwrap(), estimate_tokens(&request));
+    assert!(server.requests().is_empty());
+
+    let counting = builder(&server.url()).native_token_count(true).build().unwrap();
+    assert_eq!(counting.count_tokens(request).await.unwrap(), 1234);
+    let asked = server.requests().remove(0);
+    assert_eq!(asked.path, "/v1beta/models/gemini-3.5-flash:countTokens");
+    assert_eq!(asked.parameter("alt"), None);
+    let asked = asked.json();
+    let whole = &asked["generateContentRequest"];
+    assert_eq!(whole["model"], "models/gemini-3.5-flash");
+    assert!(whole["contents"].is_array() && whole["tools"].is_array(), "{whole}");
+
+    let broken = Server::repeat(Response::new(500)).await;
+    let counting = builder(&broken.url()).native_token_count(true).build().unwrap();
+    assert_eq!(counting.count_tokens(request).await.unwrap(), estimate_tokens(&request));
+}
+
+#[tokio::test]
+async fn a_request_begins_with_the_bytes_of_the_one_before() {
+    let (mut history, tools) = (step(Some("c2ln"), Some("gemini")), weather_tools());
+    let first = sent(|builder| builder, ModelRequest::new(&history).with_tools(&tools)).await;
+    history.push(Arc::new(Message::assistant("done")));
+    history.push(Arc::new(Message::user("more")));
+    let second = sent(|builder| builder, ModelRequest::new(&history).with_tools(&tools)).await;
+    let common = first.body.strip_suffix(b"]}").unwrap();
+    assert!(second.body.starts_with(common));
+}
+
+#[test]
+fn what_can_not_be_right_is_refused() {
+    let builder = || GeminiModel::builder().api_key("k");
+    assert!(builder().build().is_ok());
+    assert_eq!(builder().build().unwrap().context_window(), Some(1_048_576));
+    for wrong in [
+        builder().model_id(" "),
+        builder().model_id("models/"),
+        builder().temperature(2.5),
+        builder().top_p(-0.1),
+        builder().base_url("localhost"),
+        builder().api_key("a\nb"),
+        builder().extra("model", "x"),
+    ] {
+        let error: ModelBuildError = wrong.build().unwrap_err();
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_token_stands_in_the_place_of_a_key() {
+    let server = Server::repeat(Gemini.response(Gemini.fine())).await;
+    let model = GeminiModel::builder().base_url(server.url()).header("authorization", "Bearer token").build().unwrap();
+    answer(&model, "hi").await.unwrap();
+    let request = server.requests().remove(0);
+    assert!(request.sends_credential("authorization", "Bearer token"));
+    assert_eq!(request.header("x-goog-api-key"), None);
+    assert_eq!(request.path, "/models/gemini-3.5-flash:streamGenerateContent");
+}
