@@ -6,23 +6,25 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use serde_json::{Map, Value};
 
+/// What is rare is boxed: one of these is moved about for every token.
 #[derive(Deserialize)]
 pub(super) struct Chunk {
-    pub(super) choices: Option<Vec<Choice>>,
-    pub(super) usage: Option<Value>,
-    pub(super) error: Option<Value>,
+    #[serde(default, deserialize_with = "first_choice", rename = "choices")]
+    pub(super) choice: Option<Choice>,
+    pub(super) usage: Option<Box<Value>>,
+    pub(super) error: Option<Box<Value>>,
     /// llama.cpp.
-    pub(super) timings: Option<Value>,
+    pub(super) timings: Option<Box<Value>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Choice {
     #[serde(default)]
-    pub(super) index: u32,
+    index: u32,
     #[serde(alias = "message")]
     pub(super) delta: Option<Delta>,
     pub(super) finish_reason: Option<String>,
-    pub(super) error: Option<Value>,
+    pub(super) error: Option<Box<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,35 @@ pub(super) struct FunctionPiece {
     pub(super) name: Option<String>,
     #[serde(default, deserialize_with = "text_or_json")]
     pub(super) arguments: Option<String>,
+}
+
+/// Whoever asks for several answers at once gets the first.
+fn first_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
+    struct Choices;
+
+    impl<'de> Visitor<'de> for Choices {
+        type Value = Option<Choice>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of choices")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut choices: A) -> Result<Self::Value, A::Error> {
+            let mut first = None;
+            while let Some(choice) = choices.next_element::<Choice>()? {
+                if choice.index == 0 {
+                    first = Some(choice);
+                }
+            }
+            Ok(first)
+        }
+    }
+
+    deserializer.deserialize_any(Choices)
 }
 
 /// Arguments are text with JSON in it; some servers send the JSON.

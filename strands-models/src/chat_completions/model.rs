@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use strands_core::model::{ErrorDetails, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::model::{ErrorDetails, MessageWriter, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
 use super::dialect::Dialect;
+use super::messages;
 use super::request::Body;
 use super::settings::Settings;
 use super::sort;
@@ -21,20 +22,26 @@ pub(crate) struct Chat {
     pub(crate) extra: Map<String, Value>,
     pub(crate) context_window: Option<u64>,
     pub(crate) capabilities: ModelCapabilities,
+    pub(crate) writer: MessageWriter,
     /// Where the server counts the tokens of a request.
     pub(crate) counter: Option<Exchange>,
 }
 
 impl Chat {
     fn body(&self, request: &ModelRequest<'_>, streaming: bool) -> Result<Vec<u8>, ModelError> {
-        http::body(&Body {
+        let mut body = http::body(&Body {
             model_id: self.exchange.endpoint.model_id(),
             dialect: &self.dialect,
             settings: &self.settings,
             extra: &self.extra,
             request,
             streaming,
-        })
+        })?;
+        // The program's own wins, as for every field.
+        if !self.extra.contains_key("messages") {
+            messages::append(&mut body, request, &self.dialect, self.writer).map_err(http::unwritable)?;
+        }
+        Ok(body)
     }
 
     pub(crate) async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

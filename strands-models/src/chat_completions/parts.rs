@@ -34,6 +34,12 @@ pub(super) struct UserParts<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
 impl Serialize for UserParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(message, dialect) = self;
+        let mut parts = message.content.iter().filter_map(|block| part(block, dialect));
+        if dialect.plain_text
+            && let (Some(Part::Text(only)), None) = (parts.next(), parts.next())
+        {
+            return serializer.serialize_str(&only);
+        }
         let parts = message.content.iter().filter_map(|block| part(block, dialect));
         serializer.collect_seq(parts.map(|part| PartJson(part, dialect)))
     }
@@ -44,14 +50,19 @@ pub(super) struct AssistantParts<'a>(pub(super) &'a Message, pub(super) &'a Dial
 impl Serialize for AssistantParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(message, dialect) = self;
-        let mut parts = serializer.serialize_seq(None)?;
-        let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
-        for block in outgoing_content(message, &dialect.provider) {
-            if let ContentBlock::Reasoning(thought) = &*block
-                && dialect.replay == ReasoningReplay::Parts
+        let thinks = has_thinking(message, dialect);
+        if dialect.plain_text && !thinks {
+            let mut said = outgoing_content(message, &dialect.provider).filter(|block| is_part(block, dialect));
+            if let (Some(only), None) = (said.next(), said.next())
+                && let Some(Part::Text(only)) = part(&only, dialect)
             {
-                // Nobody knows whose the signatures of an answer without a name are.
-                if let Some(thought) = thinking(thought, answered.is_some()) {
+                return serializer.serialize_str(&only);
+            }
+        }
+        let mut parts = serializer.serialize_seq(None)?;
+        for block in outgoing_content(message, &dialect.provider) {
+            if let ContentBlock::Reasoning(thought) = &*block {
+                if let Some(thought) = thinking(thought).filter(|_| thinks) {
                     parts.serialize_element(&thought)?;
                 }
                 continue;
@@ -81,10 +92,17 @@ struct ThinkingText<'a> {
     text: &'a str,
 }
 
-fn thinking(thought: &ReasoningContent, signed: bool) -> Option<Thinking<'_>> {
+fn thinking(thought: &ReasoningContent) -> Option<Thinking<'_>> {
     let thought = thought.reasoning_text.as_ref()?;
-    let signature = thought.signature.as_deref().filter(|_| signed);
-    Some(Thinking { thinking: [ThinkingText { text: &thought.text }], signature })
+    Some(Thinking { thinking: [ThinkingText { text: &thought.text }], signature: thought.signature.as_deref() })
+}
+
+/// True where thoughts go back among the content. In an answer that nobody has put a name to they are somebody else's.
+pub(super) fn has_thinking(message: &Message, dialect: &Dialect) -> bool {
+    let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
+    dialect.replay == ReasoningReplay::Parts
+        && answered == Some(&dialect.provider)
+        && message.content.iter().any(|block| matches!(block, ContentBlock::Reasoning(thought) if thought.reasoning_text.is_some()))
 }
 
 pub(super) struct Calls<'a>(pub(super) &'a Message, pub(super) &'a Dialect);

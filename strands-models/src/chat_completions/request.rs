@@ -6,19 +6,19 @@ use std::borrow::Cow;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultContent};
+use strands_core::message::{ContentBlock, Message, ToolResult, ToolResultContent};
 use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
 
-use super::content::{Part, joined, result_parts, system_text};
+use super::content::{Part, joined, result_parts};
 use super::described;
 use super::dialect::Dialect;
-use super::parts::{AssistantParts, Calls, PartJson, UserParts, is_part};
+use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_part};
 use super::settings::Settings;
 use super::thoughts::ReasoningReplay;
 use super::tools::Offer;
 use crate::http::Fields;
 
-/// A request that is ready to be written.
+/// A request without its conversation, which [`append`](super::messages::append) writes behind it.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
     pub(super) dialect: &'a Dialect,
@@ -57,7 +57,6 @@ impl Serialize for Body<'_> {
             }
         }
         fields.put_extra()?;
-        fields.put("messages", &Messages(request, dialect))?;
         fields.map.end()
     }
 }
@@ -66,29 +65,10 @@ fn response_format(schema: &OutputSchema) -> Value {
     json!({"type": "json_schema", "json_schema": described(schema)})
 }
 
-struct Messages<'a>(&'a ModelRequest<'a>, &'a Dialect);
-
-impl Serialize for Messages<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(request, dialect) = self;
-        let mut messages = serializer.serialize_seq(None)?;
-        if let Some(system) = system_text(request.system) {
-            messages.serialize_element(&Said { role: "system", content: &*system })?;
-        }
-        for message in request.messages {
-            match message.role {
-                Role::User => user(&mut messages, message, dialect)?,
-                Role::Assistant => assistant(&mut messages, message, dialect)?,
-            }
-        }
-        messages.end()
-    }
-}
-
 #[derive(Serialize)]
-struct Said<'a, T: ?Sized> {
-    role: &'static str,
-    content: &'a T,
+pub(super) struct Said<'a, T: ?Sized> {
+    pub(super) role: &'static str,
+    pub(super) content: &'a T,
 }
 
 #[derive(Serialize)]
@@ -128,7 +108,7 @@ struct AssistantSaid<'a> {
 
 /// What a user said. Tool results come first, each a message of its own. Where these take text alone, media of theirs go
 /// along with what the user said.
-fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
+pub(super) fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     if let Some(text) = only_text(message) {
         return messages.serialize_element(&Said { role: "user", content: &Content::one(text, dialect) });
     }
@@ -180,7 +160,11 @@ const DOCUMENT_FOLLOWS: &str =
     "Tool successfully returned a document. The document is being provided in the following user message.";
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
-fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
+pub(super) fn assistant<S: SerializeSeq>(
+    messages: &mut S,
+    message: &Message,
+    dialect: &Dialect,
+) -> Result<(), S::Error> {
     if let Some(text) = only_text(message).filter(|text| !text.trim().is_empty()) {
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }
@@ -193,11 +177,9 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
     }
     let beside = matches!(dialect.replay, ReasoningReplay::Content | ReasoningReplay::Details);
     let thoughts: Vec<_> = if beside { said().collect() } else { Vec::new() };
-    let within = dialect.replay == ReasoningReplay::Parts
-        && said().any(|block| matches!(&*block, ContentBlock::Reasoning(thought) if thought.reasoning_text.is_some()));
     messages.serialize_element(&AssistantSaid {
         role: "assistant",
-        content: (content || within).then_some(AssistantParts(message, dialect)),
+        content: (content || has_thinking(message, dialect)).then_some(AssistantParts(message, dialect)),
         reasoning_content: dialect.replay.content(&thoughts),
         reasoning_details: dialect.replay.details(&thoughts),
         tool_calls: calls.then_some(Calls(message, dialect)),

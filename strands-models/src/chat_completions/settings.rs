@@ -33,6 +33,12 @@ impl Settings {
         let value = self.fields.get(field).map(|value| value.as_f64().unwrap_or(f64::NAN));
         check(field, value, range, expected)
     }
+
+    /// Refuses tools that no provider runs.
+    pub(crate) fn check_server_tools(&self) -> Result<(), ModelBuildError> {
+        let is_servers = |tool: &Value| tool.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "function");
+        if self.server_tools.iter().all(is_servers) { Ok(()) } else { Err(ModelBuildError::InvalidServerTool) }
+    }
 }
 
 /// Methods of a builder with a field `settings`, each for a field of the body that is a number or a truth.
@@ -72,6 +78,18 @@ macro_rules! sampling_options {
     };
 }
 
+/// The method of builders whose providers run tools.
+macro_rules! server_tool_option {
+    () => {
+        /// A tool that the provider itself runs, as it is described to it: `{"type": "web_search"}`. What the provider does
+        /// with it stays in the conversation as content of its own.
+        pub fn server_tool(mut self, tool: serde_json::Value) -> Self {
+            self.settings.server_tools.push(tool);
+            self
+        }
+    };
+}
+
 /// The methods of every builder for Chat Completions.
 macro_rules! chat_options {
     () => {
@@ -91,4 +109,4 @@ macro_rules! chat_options {
     };
 }
 
-pub(crate) use {chat_options, sampling_options, setting_methods};
+pub(crate) use {chat_options, sampling_options, server_tool_option, setting_methods};

@@ -31,7 +31,7 @@ pub(super) struct ChatReader {
     details: Details,
     refused: bool,
     finish_reason: Option<String>,
-    usage: Option<Value>,
+    usage: Option<Box<Value>>,
     complete: bool,
     content: ContentLimit,
 }
@@ -82,17 +82,14 @@ impl ChatReader {
             self.began = true;
             out.push_back(StreamEvent::start_from(self.dialect.provider.clone()));
         }
-        for choice in chunk.choices.into_iter().flatten() {
-            // Whoever asks for several answers at once gets the first.
-            if choice.index == 0 {
-                self.choice(choice, out)?;
-            }
+        if let Some(choice) = chunk.choice {
+            self.choice(choice, out)?;
         }
         if chunk.usage.is_some() {
             self.usage = chunk.usage;
         }
-        if let (Some(Value::Object(usage)), Some(timings)) = (&mut self.usage, chunk.timings) {
-            usage.insert("timings".to_owned(), timings);
+        if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
+            usage.insert("timings".to_owned(), *timings);
         }
         Ok(())
     }
@@ -320,7 +317,7 @@ impl ChatReader {
             }
             out.push_back(StreamEvent::block_stop(call.block));
         }
-        out.extend(last_events(stop_reason, self.usage.take()));
+        out.extend(last_events(stop_reason, self.usage.take().map(|usage| *usage)));
         Ok(())
     }
 }

@@ -11,8 +11,12 @@ use strands_core::model::{ErrorDetails, ModelError};
 ///
 /// [`ModelError::InvalidRequest`] for content that has no JSON.
 pub(crate) fn body(body: &impl Serialize) -> Result<Vec<u8>, ModelError> {
-    serde_json::to_vec(body)
-        .map_err(|error| ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() })
+    serde_json::to_vec(body).map_err(unwritable)
+}
+
+/// From content that has no JSON.
+pub(crate) fn unwritable(error: serde_json::Error) -> ModelError {
+    ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() }
 }
 
 /// The fields of a body while they are written.

@@ -19,7 +19,7 @@ pub(crate) use answer::{AnswerReader, ReadError};
 pub(crate) use connection::{ApiKey, Connection};
 pub use error::{ModelBuildError, ModelCallError};
 pub(crate) use exchange::Exchange;
-pub(crate) use fields::{Fields, body};
+pub(crate) use fields::{Fields, body, unwritable};
 pub(crate) use framing::Framing;
 pub(crate) use limit::ContentLimit;
 pub(crate) use options::{Options, Place, check, http_options};

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use strands_core::model::ModelCapabilities;
+use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::{LlamaCppModel, refusal};
 use crate::chat_completions::{
-    Chat, Dialect, Documents, Media, ReasoningEffort, ReasoningReplay, Settings, Sounds, chat_options, sampling_options,
-    setting_methods,
+    Chat, Dialect, Documents, Media, ReasoningEffort, ReasoningReplay, Settings, Sounds, chat_options,
+    sampling_options, setting_methods,
 };
 use crate::http::{ApiKey, ModelBuildError, Options, Place, http_options};
 
@@ -208,11 +208,10 @@ impl LlamaCppModelBuilder {
             settings.check(share, 0.0..=1.0, "from 0 to 1")?;
         }
         let (base_url, api_key) = options.find(LOCAL, &|_| None);
-        let open = |path: &[&str]| {
-            options.open(&options.connection, &base_url, path, ApiKey::bearer(api_key.as_ref()))
-        };
+        let open = |path: &[&str]| options.open(&options.connection, &base_url, path, ApiKey::bearer(api_key.as_ref()));
         Ok(LlamaCppModel {
             chat: Arc::new(Chat {
+                writer: MessageWriter::new(),
                 exchange: open(&["chat", "completions"])?,
                 counter: Some(open(&["chat", "completions", "input_tokens"])?),
                 dialect: Arc::new(DIALECT),

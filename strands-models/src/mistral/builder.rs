@@ -3,22 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use strands_core::model::ModelCapabilities;
+use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::{MistralModel, refusal};
 use crate::chat_completions::{
-    Chat, Dialect, Documents, Media, ReasoningEffort, ReasoningReplay, Settings, Sounds, chat_options, sampling_options,
-    setting_methods,
+    Chat, Dialect, Documents, Media, ReasoningEffort, ReasoningReplay, Settings, Sounds, chat_options,
+    sampling_options, server_tool_option, setting_methods,
 };
 use crate::http::{ApiKey, ModelBuildError, Options, Place, http_options};
 
 /// The model of Strands for Mistral, where none is named.
 const DEFAULT_MODEL: &str = "mistral-large-latest";
-const MISTRAL: Place = Place {
-    base_url: "https://api.mistral.ai/v1",
-    base_url_variable: None,
-    key_variables: &["MISTRAL_API_KEY"],
-};
+const MISTRAL: Place =
+    Place { base_url: "https://api.mistral.ai/v1", base_url_variable: None, key_variables: &["MISTRAL_API_KEY"] };
 
 /// How Mistral speaks Chat Completions: <https://docs.mistral.ai/api/endpoint/chat>.
 const DIALECT: Dialect = Dialect {
@@ -77,6 +74,7 @@ impl MistralModelBuilder {
 
     sampling_options! { temperature: "from 0 to 1.5; Mistral recommends at most 0.7." }
     chat_options!();
+    server_tool_option!();
 
     setting_methods! {
         /// The most tokens that the model may write in one answer, thoughts included.
@@ -111,10 +109,12 @@ impl MistralModelBuilder {
         settings.check("top_p", 0.0..=1.0, "from 0 to 1")?;
         settings.check("presence_penalty", -2.0..=2.0, "from -2 to 2")?;
         settings.check("frequency_penalty", -2.0..=2.0, "from -2 to 2")?;
+        settings.check_server_tools()?;
         let path = ["chat", "completions"];
         let exchange = options.open(&options.connection, &base_url, &path, ApiKey::bearer(api_key.as_ref()))?;
         Ok(MistralModel {
             chat: Arc::new(Chat {
+                writer: MessageWriter::new(),
                 exchange,
                 dialect: Arc::new(DIALECT),
                 settings,

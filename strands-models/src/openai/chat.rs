@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use strands_core::model::ModelCapabilities;
+use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::known;
-use super::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options, provider};
+use super::options::{Account, DEFAULT_MODEL, check_settings, context_window, openai_options, provider};
 use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
 use crate::http::{ModelBuildError, Options};
 
@@ -107,7 +107,7 @@ impl OpenAiModelBuilder {
     pub fn build(mut self) -> Result<OpenAiModel, ModelBuildError> {
         let environment = |name: &str| std::env::var(name).ok();
         let exchange = self.account.open(&self.options, &["chat", "completions"], &environment)?;
-        check_sampling(&self.settings)?;
+        check_settings(&self.settings)?;
         if let Some(effort) = self.effort {
             self.settings.set("reasoning_effort", effort.as_str());
         }
@@ -120,6 +120,7 @@ impl OpenAiModelBuilder {
                 dialect: Arc::new(Dialect::openai(provider(host), replay)),
                 context_window: context_window(&self.options),
                 capabilities: ModelCapabilities::new().with_structured_output(able),
+                writer: MessageWriter::new(),
                 settings: self.settings,
                 extra: self.options.extra,
                 counter: None,
