@@ -322,3 +322,111 @@ impl AnswerReader for GeminiReader {
         self.finish(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use strands_core::model::TurnBuilder;
+
+    use super::*;
+    use crate::gemini::contents::Contents;
+    use crate::gemini::known::Traits;
+
+    fn part() -> impl Strategy<Value = Value> {
+        let words = "[a-zü]{0,3}";
+        let signed = || prop::option::of("[A-Za-z0-9+/]{4}");
+        let with = |mut part: Value, signature: Option<String>| {
+            if let Some(signature) = signature {
+                part["thoughtSignature"] = json!(signature);
+            }
+            part
+        };
+        prop_oneof![
+            3 => (words, signed()).prop_map(move |(text, signature)| with(json!({"text": text}), signature)),
+            2 => (words, signed()).prop_map(move |(text, signature)| {
+                with(json!({"text": text, "thought": true}), signature)
+            }),
+            1 => (any::<u64>(), words, signed()).prop_map(move |(id, text, signature)| {
+                with(json!({"functionCall": {"id": id.to_string(), "name": "f", "args": {"text": text}}}), signature)
+            }),
+            1 => (words, signed()).prop_map(move |(code, signature)| {
+                with(json!({"executableCode": {"code": code}}), signature)
+            }),
+            1 => Just(json!({})),
+        ]
+    }
+
+    /// Parts as they go back: neighbours that nobody has signed are one, and what says nothing is none.
+    fn joined(parts: &[Value]) -> Vec<Value> {
+        let mut joined: Vec<Value> = Vec::new();
+        for part in parts {
+            let unsigned = |part: &Value| part.get("text").is_some() && part.get("thoughtSignature").is_none();
+            if *part == json!({}) || unsigned(part) && part["text"] == "" {
+                continue;
+            }
+            match joined.last_mut() {
+                Some(last) if unsigned(last) && unsigned(part) && last.get("thought") == part.get("thought") => {
+                    last["text"] =
+                        json!(format!("{}{}", last["text"].as_str().unwrap(), part["text"].as_str().unwrap()));
+                }
+                _ => joined.push(part.clone()),
+            }
+        }
+        joined
+    }
+
+    /// The events of an answer that comes in chunks of so many parts.
+    fn read(parts: &[Value], at_once: usize) -> VecDeque<StreamEvent> {
+        let (mut reader, mut out) = (GeminiReader::new(1 << 20), VecDeque::new());
+        for parts in parts.chunks(at_once) {
+            let chunk = json!({"candidates": [{"content": {"parts": parts}}]}).to_string();
+            reader.read(&Sse::default().data(chunk), &mut out).unwrap();
+        }
+        let last = json!({"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": 1}});
+        reader.read(&Sse::default().data(last.to_string()), &mut out).unwrap();
+        reader.end(&mut out).unwrap();
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_goes_back_as_it_came(parts in prop::collection::vec(part(), 1..12), at_once in 1..4_usize) {
+            let mut turn = TurnBuilder::new(usize::MAX);
+            let (mut begun, mut ended) = (Vec::new(), Vec::new());
+            let out = read(&parts, at_once);
+            for event in &out {
+                turn.push(event).unwrap();
+                match event {
+                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
+                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
+                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
+                        begun.push(*at);
+                    }
+                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
+                    _ => {}
+                }
+            }
+            begun.sort_unstable();
+            begun.dedup();
+            ended.sort_unstable();
+            prop_assert_eq!(begun, ended, "each block ends once");
+
+            let messages = [Arc::new(turn.finish().unwrap().message)];
+            let contents = Contents { messages: &messages, traits: Traits::of("gemini-2.5-flash", "h") };
+            let mut sent = serde_json::to_value(&contents).unwrap();
+            let expected = joined(&parts);
+            if !expected.is_empty() {
+                prop_assert_eq!(sent[0]["parts"].take(), Value::Array(expected), "{:?}", messages[0].content);
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(data in ".{0,64}") {
+            let mut out = VecDeque::new();
+            let _ = GeminiReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
+            let _ = GeminiReader::new(64).whole(data.as_bytes(), &mut out);
+        }
+    }
+}
