@@ -19,6 +19,7 @@ pages! {
     conversation: "conversation.md",
     models: "models.md",
     models_bedrock: "models/bedrock.md",
+    models_gemini: "models/gemini.md",
     models_ollama: "models/ollama.md",
     models_openai: "models/openai.md",
     models_offline: "models/offline.md",

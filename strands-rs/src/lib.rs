@@ -39,6 +39,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `offline` | `OfflineModel`: rules in place of a model, for examples and tests without a key |
+//! | `gemini` | `GeminiModel`: Google's Gemini, at its own API and on Google Cloud |
 //! | `ollama` | `OllamaModel`: models on one's own machine, or in Ollama's cloud |
 //! | `openai` | `OpenAiModel`, `OpenAiResponsesModel`: OpenAI, and servers that speak as it does |
 //! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |

@@ -4,6 +4,7 @@
 //! | feature | model | id |
 //! |---|---|---|
 //! | `bedrock` | `BedrockModel` | `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0` |
+//! | `gemini` | `GeminiModel` | `gemini/gemini-3.5-flash` |
 //! | `offline` | `OfflineModel` | `offline` |
 //! | `ollama` | `OllamaModel` | `ollama/qwen3:8b` |
 //! | `openai` | `OpenAiModel` | `openai/gpt-5.4` |
@@ -16,7 +17,7 @@ use std::sync::Arc;
 #[doc(no_inline)]
 pub use strands_bedrock::*;
 use strands_core::model::Model;
-#[cfg(any(feature = "offline", feature = "ollama", feature = "openai"))]
+#[cfg(any(feature = "gemini", feature = "offline", feature = "ollama", feature = "openai"))]
 #[doc(no_inline)]
 pub use strands_models::*;
 
@@ -26,7 +27,7 @@ pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";
 const EXAMPLE: &str = "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 /// The providers, in the order of the alphabet.
-const PROVIDERS: &[&str] = &["bedrock", "offline", "ollama", "openai", "openai-responses"];
+const PROVIDERS: &[&str] = &["bedrock", "gemini", "offline", "ollama", "openai", "openai-responses"];
 
 /// Why an id, or the environment, gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +125,7 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
             Err(ModelIdError::ModelMissing { provider: provider.to_owned() })
         }
         "bedrock" => bedrock(id, model).await,
+        "gemini" => gemini(id, model),
         "ollama" => ollama(id, model),
         "openai" => openai(id, model),
         "openai-responses" => openai_responses(id, model),
@@ -219,6 +221,7 @@ macro_rules! over_http {
     };
 }
 
+over_http!(gemini, "gemini", GeminiModel);
 over_http!(ollama, "ollama", OllamaModel);
 over_http!(openai, "openai", OpenAiModel);
 over_http!(openai_responses, "openai", OpenAiResponsesModel);
@@ -248,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn providers_that_do_not_exist_are_not_pretended() {
-        for provider in ["anthropic", "gemini", "mistral", "llamacpp", "Bedrock", "nobody"] {
+        for provider in ["anthropic", "mistral", "llamacpp", "Bedrock", "nobody"] {
             let refusal = refusal(&format!("{provider}/model")).await;
             assert!(refusal.contains(&format!("`{provider}`, which this version does not know")), "{refusal}");
             assert!(refusal.ends_with(&format!("it knows {}", PROVIDERS.join(", "))), "{refusal}");
