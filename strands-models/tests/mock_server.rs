@@ -91,6 +91,23 @@ surface!("openai", openai_responses, FAITHFUL, |url| {
     Arc::new(builder.model_id("gpt-5").build().unwrap())
 });
 
+surface!("anthropic", anthropic, FAITHFUL, |url| {
+    let builder = strands_models::AnthropicModel::builder().base_url(url).api_key("test-key");
+    Arc::new(builder.model_id("claude-sonnet-4-20250514").build().unwrap())
+});
+surface!("gemini", gemini, Surface { overflowless: true, ..FAITHFUL }, |url| {
+    let builder = strands_models::GeminiModel::builder().base_url(format!("{url}/v1beta")).api_key("test-key");
+    Arc::new(builder.model_id("gemini-2.5-flash").build().unwrap())
+});
+surface!("mistral", mistral, Surface { uncounted: true, ..FAITHFUL }, |url| {
+    let builder = strands_models::MistralModel::builder().base_url(format!("{url}/v1")).api_key("test-key");
+    Arc::new(builder.model_id("mistral-large-latest").build().unwrap())
+});
+surface!("llamacpp", llamacpp, FAITHFUL, |url| {
+    Arc::new(
+        strands_models::LlamaCppModel::builder().base_url(format!("{url}/v1")).model_id("default").build().unwrap(),
+    )
+});
 surface!(
     "ollama",
     ollama,
