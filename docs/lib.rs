@@ -23,6 +23,7 @@ pages! {
     models_ollama: "models/ollama.md",
     models_openai: "models/openai.md",
     models_offline: "models/offline.md",
+    models_decorators: "models/decorators.md",
     sessions: "sessions.md",
     errors: "errors.md",
 }

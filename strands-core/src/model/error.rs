@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-type Source = Box<dyn StdError + Send + Sync>;
+pub(super) type Source = Box<dyn StdError + Send + Sync>;
 
 /// How many bytes of a provider's error body are kept.
 const BODY_LIMIT: usize = 4 * 1024;
@@ -248,6 +248,34 @@ impl ModelError {
 
     /// What is known about the failed call.
     pub fn details(&self) -> &ErrorDetails {
+        match self {
+            Self::Throttled { details, .. }
+            | Self::Overloaded { details, .. }
+            | Self::Transport { details }
+            | Self::Timeout { details, .. }
+            | Self::ContextOverflow { details }
+            | Self::Authentication { details }
+            | Self::InvalidRequest { details }
+            | Self::ContentFiltered { details }
+            | Self::ResponseTooLarge { details, .. }
+            | Self::Protocol { details, .. } => details,
+        }
+    }
+
+    /// Puts another error in place of the one beneath, which it is made of.
+    pub(super) fn map_source(&mut self, source: impl FnOnce(Option<Source>) -> Source) {
+        let details = self.details_mut();
+        details.source = Some(source(details.source.take()));
+    }
+
+    /// The same error where nobody need wait before asking again.
+    pub(super) fn set_retry_at_once(&mut self) {
+        if let Self::Throttled { retry_after, .. } | Self::Overloaded { retry_after, .. } = self {
+            *retry_after = Some(Duration::ZERO);
+        }
+    }
+
+    fn details_mut(&mut self) -> &mut ErrorDetails {
         match self {
             Self::Throttled { details, .. }
             | Self::Overloaded { details, .. }

@@ -2,9 +2,13 @@
 
 mod capabilities;
 mod error;
+mod error_kind;
 pub(crate) mod estimate;
 mod event;
+mod fallback;
 mod outgoing;
+mod rate_limit;
+mod recording;
 mod refusal;
 mod request;
 mod stop_reason;
@@ -19,9 +23,13 @@ use futures_core::Stream;
 
 pub use capabilities::ModelCapabilities;
 pub use error::{ErrorDetails, ModelError};
+pub use error_kind::ModelErrorKind;
 pub use estimate::estimate_tokens;
 pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
+pub use fallback::{Fallback, FallbackFailures, FallbackOn};
 pub use outgoing::outgoing_content;
+pub use rate_limit::{RateLimit, RateLimitExceeded};
+pub use recording::{Recorder, RecordingError, Replay, ReplayError, RequestDifference, RequestMatching, RequestPart};
 pub use refusal::{RefusalKind, parse_retry_after};
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 pub use stop_reason::StopReason;

@@ -1,6 +1,9 @@
 //! What the tests share: tools made of closures, hooks that write down what they hear, and what a valid history is.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
@@ -102,6 +105,11 @@ pub(crate) async fn listen(mut stream: AgentStream<'_>) -> (Vec<AgentEvent>, Res
         }
     }
     (events, ended.unwrap())
+}
+
+/// Polls once and leaves it at that.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
 
 /// The kinds of events, by their names in JSON.

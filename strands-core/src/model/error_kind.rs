@@ -1,0 +1,56 @@
+//! The kinds of [`ModelError`] as values, for sets of them and for recordings.
+
+use serde::{Deserialize, Serialize};
+
+use super::ModelError;
+
+/// The kinds of [`ModelError`], without what is known of the single error. JSON: the name in snake case.
+///
+/// ```
+/// use strands_core::model::{ModelError, ModelErrorKind};
+///
+/// assert_eq!(ModelError::transport("connection reset").kind(), ModelErrorKind::Transport);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModelErrorKind {
+    /// [`ModelError::Throttled`].
+    Throttled,
+    /// [`ModelError::Overloaded`].
+    Overloaded,
+    /// [`ModelError::Transport`].
+    Transport,
+    /// [`ModelError::Timeout`].
+    Timeout,
+    /// [`ModelError::ContextOverflow`].
+    ContextOverflow,
+    /// [`ModelError::Authentication`].
+    Authentication,
+    /// [`ModelError::InvalidRequest`].
+    InvalidRequest,
+    /// [`ModelError::ContentFiltered`].
+    ContentFiltered,
+    /// [`ModelError::ResponseTooLarge`].
+    ResponseTooLarge,
+    /// [`ModelError::Protocol`].
+    Protocol,
+}
+
+impl ModelError {
+    /// Which kind of error it is.
+    pub fn kind(&self) -> ModelErrorKind {
+        match self {
+            Self::Throttled { .. } => ModelErrorKind::Throttled,
+            Self::Overloaded { .. } => ModelErrorKind::Overloaded,
+            Self::Transport { .. } => ModelErrorKind::Transport,
+            Self::Timeout { .. } => ModelErrorKind::Timeout,
+            Self::ContextOverflow { .. } => ModelErrorKind::ContextOverflow,
+            Self::Authentication { .. } => ModelErrorKind::Authentication,
+            Self::InvalidRequest { .. } => ModelErrorKind::InvalidRequest,
+            Self::ContentFiltered { .. } => ModelErrorKind::ContentFiltered,
+            Self::ResponseTooLarge { .. } => ModelErrorKind::ResponseTooLarge,
+            Self::Protocol { .. } => ModelErrorKind::Protocol,
+        }
+    }
+}

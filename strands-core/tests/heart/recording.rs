@@ -1,0 +1,516 @@
+//! Recorded once, replayed for ever: the same turns, no secrets, and a clear word when the request is another one.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use strands_core::message::{Message, ProviderContent};
+use strands_core::metrics::Usage;
+use strands_core::model::{
+    ErrorDetails, Fallback, Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ReasoningDelta,
+    Recorder, RecordingError, Replay, ReplayError, RequestMatching, RequestPart, StopReason, StreamEvent, ToolUseStart,
+};
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{Agent, AgentBuilder, AgentError, AgentEvent, RetryPolicy, ToolOutput};
+
+use crate::support::{FnTool, kinds, listen, naming, tool};
+
+/// A sink that can be read, and that breaks when it has taken so many bytes.
+#[derive(Clone)]
+struct Paper {
+    written: Arc<Mutex<Vec<u8>>>,
+    room: usize,
+}
+
+impl Paper {
+    fn new() -> Self {
+        Self { written: Arc::default(), room: usize::MAX }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = self.written.lock().unwrap();
+        if written.len() + bytes.len() > self.room {
+            return Err(io::Error::other("the paper is full"));
+        }
+        written.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn builder(model: impl Model + 'static, tools: impl IntoIterator<Item = FnTool>) -> AgentBuilder {
+    tools.into_iter().fold(Agent::builder().model(model), AgentBuilder::tool)
+}
+
+/// What prompts to an agent with the tool `look` come to.
+async fn run(model: impl Model + 'static, prompts: &[&str]) -> (Vec<Vec<AgentEvent>>, Vec<Arc<Message>>) {
+    let mut agent = builder(model, [naming("look")]).build().await.unwrap();
+    let mut all = Vec::new();
+    for prompt in prompts {
+        all.push(listen(agent.prompt(*prompt).stream()).await.0);
+    }
+    (all, agent.messages().to_vec())
+}
+
+fn replay(recording: &str) -> Replay {
+    recording.parse().unwrap()
+}
+
+/// Records one answer that is read to its end.
+async fn recorded(turn: ScriptedTurn) -> String {
+    let paper = Paper::new();
+    let recorder = Recorder::new(ScriptedModel::new([turn]), paper.clone());
+    ask(&recorder, "go").await;
+    recorder.finish().unwrap();
+    paper.text()
+}
+
+/// Everything that a model answers, with the error that it ends in.
+async fn ask(model: &impl Model, text: &str) -> (Vec<StreamEvent>, Option<ModelError>) {
+    let messages = [Arc::new(Message::user(text))];
+    let mut events = match model.stream(ModelRequest::new(&messages)).await {
+        Ok(events) => events,
+        Err(error) => return (Vec::new(), Some(error)),
+    };
+    let mut heard = Vec::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => heard.push(event),
+            Err(error) => return (heard, Some(error)),
+        }
+    }
+    (heard, None)
+}
+
+fn why(error: &AgentError) -> &ReplayError {
+    let AgentError::Model { source, attempts: 1 } = error else { panic!("{error:?}") };
+    source.source().unwrap().downcast_ref().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_gives_the_same_events_and_the_same_history() {
+    let script = ScriptedModel::new([
+        ScriptedTurn::tool_uses([("look", json!({"at": 1})), ("look", json!({"at": 2}))]),
+        ScriptedTurn::text("I have looked."),
+        ScriptedTurn::text("half ").breaking_after(2, ModelError::transport("cut")),
+        ScriptedTurn::text("Nothing more."),
+    ]);
+    let paper = Paper::new();
+    let recorder = Recorder::new(script, paper.clone());
+    let original = run(recorder.clone(), &["look twice", "and now?"]).await;
+    recorder.finish().unwrap();
+    assert_eq!(paper.text().lines().count(), 5);
+
+    let model = replay(&paper.text());
+    assert_eq!(model.remaining(), 4);
+    let (events, messages) = run(model.clone(), &["look twice", "and now?"]).await;
+    model.finish().unwrap();
+    let said = |messages: &[Arc<Message>]| -> Vec<_> {
+        messages.iter().map(|message| (message.content.clone(), message.metadata.clone())).collect()
+    };
+    assert_eq!(said(&messages), said(&original.1));
+    for (events, original) in events.iter().zip(&original.0) {
+        assert_eq!(kinds(events), kinds(original));
+    }
+    let deltas = |events: &[Vec<AgentEvent>]| -> Vec<String> {
+        let text =
+            |event: &AgentEvent| if let AgentEvent::TextDelta { text } = event { Some(text.clone()) } else { None };
+        events.iter().flatten().filter_map(text).collect()
+    };
+    assert_eq!(deltas(&events), deltas(&original.0), "piece by piece");
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_come_back_as_what_they_were() {
+    let details =
+        || ErrorDetails::new().with_status(418).with_code("teapot").with_request_id("r-1").with_body("short and stout");
+    let beneath = || details().with_source(io::Error::other("beneath")).boxed();
+    let errors: Vec<fn(Box<ErrorDetails>) -> ModelError> = vec![
+        |details| ModelError::Throttled { retry_after: Some(Duration::from_millis(2_500)), details },
+        |details| ModelError::Overloaded { retry_after: None, details },
+        |details| ModelError::Transport { details },
+        |details| ModelError::Timeout { after: Duration::from_secs(9), details },
+        |details| ModelError::ContextOverflow { details },
+        |details| ModelError::Authentication { details },
+        |details| ModelError::InvalidRequest { details },
+        |details| ModelError::ContentFiltered { details },
+        |details| ModelError::ResponseTooLarge { limit: 42, details },
+        |details| ModelError::Protocol { what: "nonsense".to_owned(), details },
+    ];
+    for error in errors {
+        let refusal = ScriptedTurn::error(error(beneath()));
+        let broken = ScriptedTurn::text("half of it").breaking_after(2, error(beneath()));
+        for (turn, heard) in [(refusal, 0), (broken, 2)] {
+            let (events, replayed) = ask(&replay(&recorded(turn).await), "go").await;
+            let (original, replayed) = (error(beneath()), replayed.unwrap());
+            assert_eq!(events.len(), heard);
+            assert_eq!((replayed.kind(), replayed.to_string()), (original.kind(), original.to_string()));
+            assert_eq!(replayed.retry_after(), original.retry_after());
+            assert_eq!(replayed.details().body(), original.details().body());
+            assert_eq!(replayed.source().unwrap().to_string(), "beneath");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_is_like_the_model_that_was_recorded() {
+    let able = ModelCapabilities::new().with_structured_output(true).with_tool_choice(false);
+    let paper = Paper::new();
+    let recorder = Recorder::new(ScriptedModel::answering("x").with_capabilities(able), paper.clone());
+    recorder.finish().unwrap();
+    let model = replay(&paper.text());
+    assert_eq!((model.model_id(), model.context_window(), model.capabilities()), ("scripted", None, able));
+    assert_eq!(model.remaining(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_differs_is_refused_once_and_says_how() {
+    let paper = Paper::new();
+    let script = || ScriptedModel::new([ScriptedTurn::tool_use("look", json!({})), ScriptedTurn::text("ok")]);
+    run(Recorder::new(script(), paper.clone()), &["How is the weather?"]).await;
+
+    let model = replay(&paper.text());
+    let mut agent = builder(model.clone(), [naming("look"), naming("listen")]).build().await.unwrap();
+    let error = agent.prompt("How is the wetter?").await.unwrap_err();
+    let ReplayError::Mismatch { exchange: 0, differences, .. } = why(&error) else { panic!("{error:?}") };
+    let parts: Vec<_> = differences.iter().map(|difference| difference.part).collect();
+    assert_eq!(parts, [RequestPart::UserText, RequestPart::Tools]);
+    assert!(differences[0].recorded.contains("weather?") && differences[0].asked.contains("wetter?"));
+    assert!(why(&error).to_string().contains("listen"), "{}", why(&error));
+    let AgentError::Model { source, .. } = &error else { panic!("{error:?}") };
+    assert!(!source.to_string().contains("wetter"), "the error itself quotes no conversation: {source}");
+    assert!(matches!(model.finish(), Err(ReplayError::Unused { used: 0, exchanges: 2, .. })));
+
+    // The same replay still answers the right request; and looser, any.
+    let right = run(model.clone(), &["How is the weather?"]).await;
+    assert_eq!(right.1.last().unwrap().text(), "ok");
+    model.finish().unwrap();
+    let loose = replay(&paper.text()).matching(RequestMatching::in_order());
+    assert_eq!(run(loose, &["something else"]).await.1.last().unwrap().text(), "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_tools_answer_may_change_unless_it_is_compared() {
+    let counting = |from: i32| {
+        let count = Arc::new(std::sync::atomic::AtomicI32::new(from));
+        tool("look", move |_, _| {
+            let seen = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move { Ok(ToolOutput::text(format!("seen {seen}"))) }
+        })
+    };
+    let script = ScriptedModel::new([ScriptedTurn::tool_use("look", json!({})), ScriptedTurn::text("ok")]);
+    let paper = Paper::new();
+    let mut agent = builder(Recorder::new(script, paper.clone()), [counting(1)]).build().await.unwrap();
+    agent.prompt("go").await.unwrap();
+
+    for (matching, fits) in [(RequestMatching::new(), true), (RequestMatching::exact(), false)] {
+        let model = replay(&paper.text()).matching(matching);
+        let mut agent = builder(model, [counting(7)]).build().await.unwrap();
+        assert_eq!(agent.prompt("go").await.is_ok(), fits, "{matching:?}");
+    }
+    // A tool that fails where it did not is another matter.
+    let broken = tool("look", |_, _| async { Err(strands_core::ToolError::new("dark")) });
+    let mut agent = builder(replay(&paper.text()), [broken]).build().await.unwrap();
+    let error = agent.prompt("go").await.unwrap_err();
+    assert!(matches!(why(&error), ReplayError::Mismatch { exchange: 1, .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recording_that_is_used_up_says_so() {
+    let model = replay(&recorded(ScriptedTurn::text("hi")).await);
+    ask(&model, "go").await;
+    model.finish().unwrap();
+    let mut agent = builder(model.clone(), []).build().await.unwrap();
+    let error = agent.prompt("go").await.unwrap_err();
+    assert!(matches!(why(&error), ReplayError::Exhausted { exchanges: 1, .. }), "{error:?}");
+    assert!(matches!(model.finish(), Err(ReplayError::Exhausted { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_read_on_is_recorded_and_ends_there() {
+    let paper = Paper::new();
+    let script = ScriptedModel::new([ScriptedTurn::text("one two three"), ScriptedTurn::text("four")]);
+    let recorder = Recorder::new(script, paper.clone());
+    let messages = [Arc::new(Message::user("go"))];
+    let mut dropped = recorder.stream(ModelRequest::new(&messages)).await.unwrap();
+    for _ in 0..2 {
+        dropped.next().await.unwrap().unwrap();
+    }
+    // The other one ends first, and is still the second.
+    ask(&recorder, "go on").await;
+    drop(dropped);
+    let model = replay(&paper.text());
+    let (events, error) = ask(&model, "go").await;
+    assert_eq!(events, [StreamEvent::start(), StreamEvent::text(0, "one ")]);
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ModelErrorKind::InvalidRequest);
+    let why: &ReplayError = error.source().unwrap().downcast_ref().unwrap();
+    assert!(matches!(why, ReplayError::Dropped { exchange: 0, .. }), "{why}");
+    let (events, error) = ask(&model, "go on").await;
+    assert!(error.is_none() && events.contains(&StreamEvent::text(0, "four")));
+    // Whoever hears why the model stopped and reads no further has heard everything.
+    let script = ScriptedModel::new([ScriptedTurn::text("one")]);
+    let (paper, messages) = (Paper::new(), [Arc::new(Message::user("go"))]);
+    let mut events = Recorder::new(script, paper.clone()).stream(ModelRequest::new(&messages)).await.unwrap();
+    while !matches!(events.next().await, Some(Ok(StreamEvent::MessageStop { .. }))) {}
+    drop(events);
+    assert!(ask(&replay(&paper.text()), "go").await.1.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_breaks_ends_the_recording_and_never_the_call() {
+    let whole = recorded(ScriptedTurn::text("hi")).await.len();
+    for room in [0, 10, whole - 1, whole, whole + 10] {
+        let paper = Paper { room, ..Paper::new() };
+        let recorder = Recorder::new(ScriptedModel::answering("hi"), paper.clone());
+        for _ in 0..3 {
+            let (events, error) = ask(&recorder, "go").await;
+            assert!(error.is_none() && !events.is_empty());
+        }
+        let failed = recorder.finish().unwrap_err();
+        let first_missing = u64::from(room >= whole);
+        let RecordingError::Write { exchange, source } = &failed else { panic!("{failed:?}") };
+        assert_eq!((*exchange, source.to_string().as_str()), (first_missing, "the paper is full"), "{room}");
+        if room >= whole {
+            assert_eq!(replay(&paper.text()).remaining(), 1, "what was written is whole");
+        }
+        assert!(recorder.finish().is_err(), "it stays so");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_recording_is_said_to_be_none() {
+    let good = recorded(ScriptedTurn::text("hi")).await;
+    let bad = |text: &str| text.parse::<Replay>().unwrap_err();
+    for text in ["", "\n\n", "hello", "{}", "[1]", r#"{"version":"1","modelId":"x"}"#] {
+        assert!(matches!(bad(text), ReplayError::NotARecording(_)), "{text}");
+    }
+    let newer = good.replacen("\"version\":1", "\"version\":2", 1);
+    assert!(matches!(bad(&newer), ReplayError::Version { version: 2, .. }));
+    let cut = good.get(..good.len() - 20).unwrap();
+    assert!(matches!(bad(cut), ReplayError::Malformed { line: 2, .. }), "{:?}", bad(cut));
+    assert!(matches!(Replay::read(&b"\xff"[..]), Err(ReplayError::Read(_))));
+    // What a newer writer of the same version adds is left alone.
+    let more = good
+        .replace("\"version\":1", "\"version\":1,\"new\":[1]")
+        .replace("\"exchange\":0", "\"exchange\":0,\"new\":{}");
+    assert!(ask(&replay(&more), "go").await.1.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_secret_is_written_and_nothing_is_changed_for_the_program() {
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let keep = tool("keep", move |_, input: Value| {
+        heard.lock().unwrap().push(input.clone());
+        async move { Ok(ToolOutput::json(json!({"password": "hunter2", "kept": input}))) }
+    });
+    let script = || {
+        ScriptedModel::new([
+            ScriptedTurn::tool_use("keep", json!({"api_key": "hunter2", "note": format!("{KEY}!")})),
+            ScriptedTurn::error(ModelError::Throttled {
+                retry_after: Some(Duration::ZERO),
+                details: ErrorDetails::new().with_body(format!("bad key {KEY}")).boxed(),
+            }),
+            ScriptedTurn::text(format!("I keep {KEY} safe")),
+        ])
+    };
+    let prompt = format!("keep {KEY}, sir");
+    let paper = Paper::new();
+    let recorder = Recorder::new(script(), paper.clone());
+    let build = |model| builder(model, [keep.clone()]).system_prompt(format!("Your key is {KEY}.")).build();
+    let mut agent = build(recorder).await.unwrap();
+    assert!(agent.prompt(prompt.as_str()).await.unwrap().text().contains(KEY));
+    assert_eq!(said.lock().unwrap()[0]["api_key"], "hunter2");
+    let recording = paper.text();
+    assert!(!recording.contains("AKIA") && !recording.contains("hunter2"), "{recording}");
+    assert!(recording.contains("I keep [scrubbed] safe") && recording.contains("keep [scrubbed], sir"), "{recording}");
+
+    // The program still asks with its secrets in, and that is the same request.
+    let model = replay(&recording).matching(RequestMatching::exact().without(RequestPart::ToolResultText));
+    let mut agent = builder(model.clone(), [keep]).system_prompt(format!("Your key is {KEY}.")).build().await.unwrap();
+    let response = agent.prompt(prompt.as_str()).await.unwrap();
+    assert_eq!(response.text(), "I keep [scrubbed] safe");
+    model.finish().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_user_removes_what_else_is_nobodys_business() {
+    fn nameless(value: &mut Value) {
+        match value {
+            Value::String(text) => *text = text.replace("Ada", "[name]"),
+            Value::Array(values) => values.iter_mut().for_each(nameless),
+            Value::Object(fields) => fields.values_mut().for_each(nameless),
+            _ => {}
+        }
+    }
+    let text = |index, pieces: &[&str]| pieces.iter().map(|piece| StreamEvent::text(index, *piece)).collect::<Vec<_>>();
+    let call = [
+        StreamEvent::tool_use(2, ToolUseStart::new("t-1", "look")),
+        StreamEvent::tool_input(2, "{\"who\": \"A"),
+        StreamEvent::tool_input(2, "da\"}"),
+    ];
+    let events = [vec![StreamEvent::start()], text(0, &["Hello A", "d", "a"]), text(1, &["Bob", "by"]), call.to_vec()];
+    let turn = ScriptedTurn::events(events.concat().into_iter().chain([StreamEvent::stop(StopReason::ToolUse)]));
+    let paper = Paper::new();
+    let recorder = Recorder::new(ScriptedModel::new([turn]), paper.clone()).scrub(nameless);
+    ask(&recorder, "I am Ada").await;
+    assert!(!paper.text().contains("Ada"));
+
+    assert!(ask(&replay(&paper.text()), "I am Ada").await.1.is_some(), "without the same function it differs");
+    let (events, error) = ask(&replay(&paper.text()).scrub(nameless), "I am Ada").await;
+    assert!(error.is_none());
+    let expected = [
+        StreamEvent::start(),
+        StreamEvent::text(0, "Hello [name]"),
+        StreamEvent::text(1, "Bob"),
+        StreamEvent::text(1, "by"),
+        StreamEvent::tool_use(2, ToolUseStart::new("t-1", "look")),
+        StreamEvent::tool_input(2, "{\"who\":\"[name]\"}"),
+        StreamEvent::stop(StopReason::ToolUse),
+    ];
+    assert_eq!(events, expected, "pieces stay as they are where nothing had to change");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_larger_than_a_recorder_holds_ends_the_recording() {
+    let large = "x".repeat(1 << 20);
+    let endless = std::iter::repeat_n(StreamEvent::text(0, large), 65);
+    let recorder = Recorder::new(ScriptedModel::new([ScriptedTurn::events(endless)]), Paper::new());
+    let (events, error) = ask(&recorder, "go").await;
+    assert!(error.is_none() && events.len() == 65);
+    assert!(matches!(recorder.finish(), Err(RecordingError::TooLarge { exchange: 0, .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_can_be_recorded_and_replays_its_announcements() {
+    let down = ScriptedModel::new([ScriptedTurn::error(ModelError::transport("refused"))]);
+    let paper = Paper::new();
+    let recorder = Recorder::new(Fallback::new(down).or(ScriptedModel::answering("hi")), paper.clone());
+    let original = run(recorder, &["go"]).await;
+    let replayed = run(replay(&paper.text()), &["go"]).await;
+    assert_eq!(kinds(&replayed.0[0]), kinds(&original.0[0]));
+    assert!(kinds(&replayed.0[0]).contains(&"fallback".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recorded_cancellation_replays_as_one() {
+    let script = ScriptedModel::new([ScriptedTurn::text("one two").stalling_after(2), ScriptedTurn::text("again")]);
+    let paper = Paper::new();
+    let invoke = async |model: Box<dyn Model>| {
+        let token = strands_core::CancellationToken::new();
+        let mut agent = builder(model, []).retry(RetryPolicy::never()).build().await.unwrap();
+        let mut stream = agent.prompt("go").cancel_with(token.clone()).stream();
+        while let Some(event) = stream.next().await {
+            if let AgentEvent::TextDelta { .. } = event.unwrap() {
+                token.cancel();
+            }
+        }
+        drop(stream);
+        let response = agent.prompt("go").await.unwrap();
+        (response.text(), agent.messages().iter().map(|message| message.text()).collect::<Vec<_>>())
+    };
+    let original = invoke(Box::new(Recorder::new(script, paper.clone()))).await;
+    let model = replay(&paper.text());
+    assert_eq!(invoke(Box::new(model.clone())).await, original);
+    model.finish().unwrap();
+}
+
+/// Cuts a text into pieces.
+fn cut(text: &str, at: &[usize]) -> Vec<String> {
+    let mut cuts: Vec<_> = at.iter().map(|at| text.floor_char_boundary(at % (text.len() + 1))).collect();
+    cuts.sort_unstable();
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for to in cuts.into_iter().chain([text.len()]) {
+        pieces.push(text.get(from..to).unwrap().to_owned());
+        from = to;
+    }
+    pieces
+}
+
+/// An answer of any shape, in pieces.
+fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
+    let words = "[a-zé \"\\\\{}:,]{0,12}";
+    let event = prop_oneof![
+        3 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::text(index, text)),
+        2 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::reasoning(index, ReasoningDelta::Text(text))),
+        1 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::reasoning(index, ReasoningDelta::Signature(text))),
+        1 => prop::collection::vec(any::<u8>(), 0..9)
+            .prop_map(|bytes| StreamEvent::reasoning(0, ReasoningDelta::RedactedContent(bytes.into()))),
+        2 => (0_usize..3, "[a-z]{0,3}").prop_map(|(index, id)| StreamEvent::tool_use(index, ToolUseStart::new(id, "look"))),
+        2 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::tool_input(index, text)),
+        1 => (0_usize..3).prop_map(StreamEvent::block_stop),
+        1 => words.prop_map(|text| StreamEvent::provider_content(0, ProviderContent::new("p", json!({"said": text})))),
+        1 => any::<u32>().prop_map(|cost| StreamEvent::metadata(Usage::new(cost.into(), 1), Default::default())),
+        1 => Just(StreamEvent::stop(StopReason::EndTurn)),
+        1 => Just(StreamEvent::start_from("p")),
+    ];
+    prop::collection::vec(event, 0..24)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn whatever_was_answered_is_replayed_event_by_event(events in answer()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let recording = recorded(ScriptedTurn::events(events.clone())).await;
+            let (replayed, error) = ask(&replay(&recording), "go").await;
+            assert!(error.is_none());
+            assert_eq!(replayed, events);
+        });
+    }
+
+    #[test]
+    fn a_secret_in_pieces_is_still_no_secret_that_is_written(
+        secret in prop::sample::select(&[
+            "AKIAIOSFODNN7EXAMPLE",
+            "sk-proj-abcdEFGH12345678",
+            "Bearer abcdef0123456789",
+            "xoxb-1234567890-abcdefghij",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefghijklmnop",
+            "password=abcdef0123456789",
+            "{\"client_secret\": \"abcdef0123456789\"}",
+        ][..]),
+        (before, after) in ("[a-z {\"]{0,6}", "[a-z }\"]{0,6}"),
+        cuts in prop::collection::vec(any::<usize>(), 0..8),
+        (kind, stops) in (0..4, any::<bool>()),
+    ) {
+        let text = format!("{before} {secret} {after}");
+        let input = json!({"note": text}).to_string();
+        let mut events = vec![StreamEvent::start(), StreamEvent::tool_use(3, ToolUseStart::new("t-1", "look"))];
+        for piece in cut(if kind == 2 { &input } else { &text }, &cuts) {
+            events.push(match kind {
+                0 => StreamEvent::text(3, piece),
+                1 => StreamEvent::reasoning(3, ReasoningDelta::Text(piece)),
+                2 => StreamEvent::tool_input(3, piece),
+                _ => StreamEvent::reasoning(3, ReasoningDelta::Signature(piece)),
+            });
+            // Another block in between changes nothing.
+            events.push(StreamEvent::text(0, "meanwhile"));
+        }
+        if stops {
+            events.push(StreamEvent::stop(StopReason::EndTurn));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let recording = runtime.block_on(recorded(ScriptedTurn::events(events)));
+        let end = secret.get(secret.len() - 10..secret.len() - 2).unwrap();
+        assert!(!recording.contains(end), "{end}: {recording}");
+        assert!(recording.contains("[scrubbed]"));
+    }
+}
