@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::chat_completions::{Chat, chat_model};
 
-pub use builder::{LlamaCppModelBuilder, LlamaCppMirostat};
+pub use builder::{LlamaCppMirostat, LlamaCppModelBuilder};
 
 /// A model behind llama.cpp's server (`llama-server`).
 ///

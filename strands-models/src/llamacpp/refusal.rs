@@ -48,7 +48,12 @@ mod tests {
     #[test]
     fn refusals_are_sorted_by_what_the_caller_can_do() {
         for (status, kind, message, expected) in [
-            (400, "exceed_context_size_error", "request (2009 tokens) exceeds the available", RefusalKind::ContextOverflow),
+            (
+                400,
+                "exceed_context_size_error",
+                "request (2009 tokens) exceeds the available",
+                RefusalKind::ContextOverflow,
+            ),
             (400, "invalid_request_error", "the slot and its context are fine", RefusalKind::InvalidRequest),
             (401, "authentication_error", "Invalid API Key", RefusalKind::Authentication),
             (500, "server_error", "tools param requires --jinja flag", RefusalKind::InvalidRequest),

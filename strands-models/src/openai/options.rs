@@ -53,10 +53,11 @@ pub(super) fn context_window(options: &Options) -> Option<u64> {
     options.context_window.or_else(|| known::context_window(&options.model_id))
 }
 
-/// Numbers that the provider would refuse.
-pub(super) fn check_sampling(settings: &Settings) -> Result<(), ModelBuildError> {
+/// What the provider would refuse.
+pub(super) fn check_settings(settings: &Settings) -> Result<(), ModelBuildError> {
     settings.check("temperature", 0.0..=2.0, "from 0 to 2")?;
-    settings.check("top_p", 0.0..=1.0, "from 0 to 1")
+    settings.check("top_p", 0.0..=1.0, "from 0 to 1")?;
+    settings.check_server_tools()
 }
 
 /// The name under which answers of this server begin. Content that only one provider understands is no other's.
@@ -96,12 +97,7 @@ macro_rules! openai_options {
             self
         }
 
-        /// A tool that the provider itself runs, as it is described to it: `{"type": "web_search"}`. What the provider does
-        /// with it stays in the conversation as content of its own.
-        pub fn server_tool(mut self, tool: serde_json::Value) -> Self {
-            self.settings.server_tools.push(tool);
-            self
-        }
+        crate::chat_completions::server_tool_option!();
 
         /// Whether the server can be asked for answers of a given JSON schema. Default: true for models of OpenAI's that are
         /// known to be able to. Where it is false, an agent that wants a typed result lets the model call a tool.

@@ -10,8 +10,16 @@
     reason = "what fails here fails the test"
 )]
 
+#[cfg(feature = "anthropic")]
+mod anthropic;
+#[cfg(any(feature = "llamacpp", feature = "mistral"))]
+mod chat_completions;
 #[cfg(feature = "gemini")]
 mod gemini;
+#[cfg(feature = "llamacpp")]
+mod llamacpp;
+#[cfg(feature = "mistral")]
+mod mistral;
 #[cfg(feature = "ollama")]
 mod ollama;
 #[cfg(feature = "openai")]

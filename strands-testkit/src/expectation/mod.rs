@@ -1,7 +1,10 @@
 //! What an answer means, computed from its bytes without the code under test: one type for all providers, one file for
 //! each protocol that says how it is read.
 
+pub mod anthropic;
 pub mod gemini;
+pub mod llamacpp;
+pub mod mistral;
 pub mod ollama;
 pub mod openai;
 

@@ -77,6 +77,17 @@ pub fn of_chat(body: &Value) -> Expectation {
 /// Takes in the words of a message or a piece of one; true if they refuse.
 fn chat_words(expected: &mut Expectation, said: &Value) -> bool {
     expected.text += said["content"].as_str().unwrap_or_default();
+    for part in array(&said["content"]) {
+        match part["type"].as_str() {
+            Some("text") => expected.text += &string(&part["text"]),
+            Some("thinking") => {
+                for piece in array(&part["thinking"]) {
+                    expected.thoughts += &string(&piece["text"]);
+                }
+            }
+            _ => {}
+        }
+    }
     expected.text += said["refusal"].as_str().unwrap_or_default();
     expected.thoughts += said["reasoning_content"].as_str().or(said["reasoning"].as_str()).unwrap_or_default();
     for piece in array(&said["reasoning_details"]) {
@@ -156,6 +167,9 @@ fn usage(raw: &Value) -> Option<Usage> {
     };
     let (cache_read, cache_write) = (detail("cached_tokens"), detail("cache_write_tokens"));
     let total = raw["total_tokens"].as_u64().unwrap_or(input + output);
+    // Mistral has sounds beside the other input.
+    let sounds = detail("audio_tokens");
+    let input = if total == input + output + sounds { input + sounds } else { input };
     let input = input - cache_read - cache_write;
     Some(Usage { input, output, total, cache_read, cache_write, raw: raw.clone() })
 }
@@ -163,7 +177,7 @@ fn usage(raw: &Value) -> Option<Usage> {
 fn chat_stop(finish: &str, refused: bool) -> &'static str {
     match finish {
         "tool_calls" => "tool_use",
-        "length" => "max_tokens",
+        "length" | "model_length" => "max_tokens",
         "content_filter" => "content_filtered",
         _ if refused => "content_filtered",
         _ => "end_turn",

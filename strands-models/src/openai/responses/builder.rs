@@ -10,7 +10,7 @@ use super::{Inner, OpenAiResponsesModel};
 use crate::chat_completions::{ReasoningEffort, Settings};
 use crate::http::{ModelBuildError, Options};
 use crate::openai::known;
-use crate::openai::options::{Account, DEFAULT_MODEL, check_sampling, context_window, openai_options, provider};
+use crate::openai::options::{Account, DEFAULT_MODEL, check_settings, context_window, openai_options, provider};
 
 /// How a model's thoughts are summed up for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl OpenAiResponsesModelBuilder {
     pub fn build(mut self) -> Result<OpenAiResponsesModel, ModelBuildError> {
         let environment = |name: &str| std::env::var(name).ok();
         let exchange = self.account.open(&self.options, &["responses"], &environment)?;
-        check_sampling(&self.settings)?;
+        check_settings(&self.settings)?;
         for (field, method) in [("store", "stateful"), ("previous_response_id", "stateful")] {
             if self.options.extra.contains_key(field) {
                 return Err(ModelBuildError::ReservedField { field, method });

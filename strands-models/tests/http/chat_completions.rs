@@ -1,0 +1,142 @@
+//! How servers that speak Chat Completions word things, and what they differ from the reference client in, alike.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use strands_core::model::{Model, ModelRequest, Turn};
+use strands_testkit::provider::wire::each_value;
+use strands_testkit::provider::{BrokenOff, Sent, SentCall, SentResult, ask, turn};
+use strands_testkit::{Response, Server};
+
+pub(crate) const DONE: &str = "data: [DONE]\n\n";
+
+/// Applies to a builder what every builder can be told.
+macro_rules! tuned {
+    ($builder:expr, $tuned:expr) => {{
+        let tuned = $tuned;
+        let mut builder = $builder.streaming(!tuned.whole);
+        if let Some(timeout) = tuned.connect {
+            builder = builder.connect_timeout(timeout);
+        }
+        if let Some(timeout) = tuned.idle {
+            builder = builder.idle_timeout(timeout);
+        }
+        if let Some(bytes) = tuned.max {
+            builder = builder.max_response_bytes(bytes);
+        }
+        builder
+    }};
+}
+
+pub(crate) use tuned;
+
+/// A stream of these chunks, with its end.
+pub(crate) fn stream(chunks: &[Value]) -> Bytes {
+    (pieces(chunks) + DONE).into()
+}
+
+/// A stream of these chunks, without an end.
+pub(crate) fn pieces(chunks: &[Value]) -> String {
+    chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
+}
+
+pub(crate) fn delta(delta: &Value) -> Value {
+    json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+}
+
+pub(crate) fn finish(reason: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+}
+
+pub(crate) fn call(id: &str, name: Option<&str>, arguments: &str) -> Value {
+    let mut function = json!({"arguments": arguments});
+    if let Some(name) = name {
+        function["name"] = json!(name);
+    }
+    delta(&json!({"tool_calls": [{"index": 0, "id": id, "function": function}]}))
+}
+
+/// The streams that break off with these errors.
+pub(crate) fn broken_off(errors: &[(&'static str, Value, &'static str)]) -> Vec<BrokenOff> {
+    let half = delta(&json!({"content": "half"}));
+    let breaks = |(kind, event, says): &(&'static str, Value, &'static str)| BrokenOff {
+        kind,
+        says,
+        stream: stream(&[half.clone(), event.clone()]),
+    };
+    errors.iter().map(breaks).collect()
+}
+
+/// What a model makes of a stream of these chunks.
+pub(crate) async fn heard(model: impl Fn(&str) -> Arc<dyn Model>, chunks: &[Value]) -> Turn {
+    let server = Server::repeat(Response::sse(stream(chunks))).await;
+    let messages = ask("hi");
+    turn(&*model(&server.url()), ModelRequest::new(&messages)).await.unwrap()
+}
+
+/// The body that a model sends.
+pub(crate) async fn body(model: impl Fn(&str) -> Arc<dyn Model>, request: ModelRequest<'_>) -> Value {
+    let chunk = json!({"choices": [{"index": 0, "delta": {"content": "fine."}, "finish_reason": "stop"}]});
+    let server = Server::repeat(Response::sse(stream(&[chunk]))).await;
+    turn(&*model(&server.url()), request).await.unwrap();
+    server.requests()[0].json()
+}
+
+/// Calls and results in a body.
+pub(crate) fn sent(body: &Value) -> Sent {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let mut sent = Sent::default();
+    for message in body["messages"].as_array().into_iter().flatten() {
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            let function = &call["function"];
+            sent.calls.push(SentCall {
+                id: text(&call["id"]),
+                name: text(&function["name"]).unwrap(),
+                input: serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap(),
+            });
+        }
+        let content = &message["content"];
+        if message["role"] == "tool" {
+            let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+            let text_of = text(content).unwrap_or_else(|| parts.collect());
+            sent.results.push(SentResult { id: text(&message["tool_call_id"]), text: text_of });
+        }
+        sent.kept.extend(text(&message["reasoning_content"]).filter(|thoughts| !thoughts.is_empty()).map(Value::from));
+    }
+    sent
+}
+
+/// Every text in a body that is JSON, or whose last line is, written without spaces.
+pub(crate) fn compact_json(_: &str, request: &mut Value) -> bool {
+    let mut changed = false;
+    each_value(&mut request["body"], &mut |value| {
+        if let Value::String(text) = value {
+            let lines = text.split('\n').map(|line| match serde_json::from_str::<Value>(line) {
+                Ok(json @ (Value::Object(_) | Value::Array(_))) => json.to_string(),
+                _ => line.to_owned(),
+            });
+            let compact = lines.collect::<Vec<_>>().join("\n");
+            changed |= compact != *text;
+            *text = compact;
+        }
+    });
+    changed
+}
+
+/// Where streaming is off.
+pub(crate) fn in_one_piece(case: &str, request: &mut Value) -> bool {
+    let body = &mut request["body"];
+    let differs = case == "30_non_streaming" && body["stream"] == true;
+    if differs {
+        body["stream"] = json!(false);
+        body.as_object_mut().unwrap().shift_remove("stream_options");
+    }
+    differs
+}
+
+/// The notes for media that are stored elsewhere.
+pub(crate) fn elsewhere() -> [Value; 2] {
+    ["An image", "A document"]
+        .map(|medium| json!({"type": "text", "text": format!("[{medium} that can't be shown to this model: it is stored elsewhere.]")}))
+}
