@@ -53,7 +53,10 @@ fn main() {
         let responses = script::text_deltas(DELTAS as usize, framing);
         measure(&format!("streamed delta, {work}"), 100, DELTAS, 0, responses);
     }
-    measure("turn 200 of a conversation", 300, 1, 199, script::turn());
+    measure("turn 200, the first of this process", 300, 1, 199, script::turn());
+    if "turn 200, after others".contains(&filter) {
+        table.row("turn 200, after others", 1, &bench.measure_next(300, 198, script::turn()));
+    }
 }
 
 /// Runs it to its end on this thread, together with the tasks of its connections.
@@ -112,6 +115,26 @@ impl Bench {
                 assert_eq!(by_agent, by_hand);
             }
         }
+    }
+
+    /// The same for the prompt after that one, by those who have asked before.
+    fn measure_next(&self, rounds: usize, turns: usize, responses: Responses) -> [measure::Times; 3] {
+        let responses = Arc::new(responses);
+        let by_agent = |run: fn(&mut Agent) -> AgentResponse| {
+            self.server.play(&responses);
+            let mut agent = self.agent(turns);
+            run(&mut agent);
+            self.server.play(&responses);
+            timed(|| run(&mut agent))
+        };
+        let by_hand = || -> Duration {
+            self.server.play(&responses);
+            let mut chat = Chat::with_turns(&self.provider, turns);
+            block_on(chat.prompt(|piece| _ = std::hint::black_box(piece)));
+            self.server.play(&responses);
+            timed(|| block_on(chat.prompt(|piece| _ = std::hint::black_box(piece))))
+        };
+        interleaved(rounds, [&mut { by_hand }, &mut || by_agent(awaited), &mut || by_agent(streamed)])
     }
 
     /// One prompt after so many turns: by hand, by an agent that is awaited, and by one that is listened to.
