@@ -1,5 +1,4 @@
-//! What goes over the wire for a neutral conversation, against what the reference client sends. `STRANDS_SHARED` names the
-//! folder with its captures; without it only the list of differences is checked.
+//! Where Bedrock's bodies differ from the reference client's, and how its options are named there.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,182 +10,75 @@
 
 mod loopback;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use loopback::{builder, events};
-use serde_json::{Map, Value, json};
+use async_trait::async_trait;
+use loopback::builder;
+use loopback::provider::{Bedrock, CLAUDE, NOVA};
+use serde_json::{Map, Value};
 use strands_bedrock::{
     BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace,
     ServiceTier, ToolResultStatusPolicy,
 };
-use strands_core::message::{Message, SystemBlock};
-use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
-use strands_core::tool::ToolSpec;
-use strands_testkit::converse::ConverseStream;
-use strands_testkit::recording::{json_files, shared_path};
-use strands_testkit::{Request, Response, Server};
+use strands_core::model::Model;
+use strands_testkit::provider::wire::is_sent_what_the_reference_sends;
+use strands_testkit::provider::{Capture, Difference, Provider, Referenced};
 
-/// Where a body differs on purpose, and the captures that show it. The same table, with the reasons, stands in
-/// `docs/src/models/bedrock.md`.
-const DIFFERENCES: &[(&str, &[&str])] = &[
-    ("json-result-not-an-object", &[]),
-    ("document-names", &[]),
-    ("result-of-nothing", &[]),
-    ("guard-content-image", &[]),
-    ("guardrail-mode-without-streaming", &[]),
-    ("unnamed-blocks", &[]),
-    ("empty-descriptions", &[]),
-    ("blank-answers", &[]),
-    ("empty-after-caching", &[]),
-    ("base-model", &[]),
-    ("server-tools", &[]),
+/// The same table, with the reasons, stands in `docs/src/models/bedrock.md`.
+const DIFFERENCES: &[Difference] = &[
+    Difference::unseen("json-result-not-an-object"),
+    Difference::unseen("document-names"),
+    Difference::unseen("result-of-nothing"),
+    Difference::unseen("guard-content-image"),
+    Difference::unseen("guardrail-mode-without-streaming"),
+    Difference::unseen("unnamed-blocks"),
+    Difference::unseen("empty-descriptions"),
+    Difference::unseen("blank-answers"),
+    Difference::unseen("empty-after-caching"),
+    Difference::unseen("base-model"),
+    Difference::unseen("server-tools"),
 ];
 
 #[test]
 fn the_book_lists_the_same_differences() {
-    let page = include_str!("../../docs/src/models/bedrock.md");
-    let table = page.split("| difference |").nth(1).unwrap_or_default();
-    let in_book: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let here: Vec<_> = DIFFERENCES.iter().map(|(name, _)| *name).collect();
-    assert_eq!(in_book, here);
-}
-
-fn differs_on_purpose(case: &str) -> bool {
-    DIFFERENCES.iter().any(|(_, cases)| cases.contains(&case))
-}
-
-/// A capture holds the name of the model it was made with, and the options it was made with.
-struct Capture {
-    name: String,
-    model_id: String,
-    config: Value,
-    case: Value,
-    requests: Vec<Value>,
-}
-
-fn captures(provider: &str) -> Option<Vec<Capture>> {
-    let folder = shared_path("wire")?;
-    let read = |path: &Path| -> Value {
-        let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let files = json_files(&folder.join(provider));
-    assert!(!files.is_empty(), "no captures of {provider}");
-    let captures = files.iter().map(|file| {
-        let capture = read(file);
-        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        Capture {
-            model_id: capture["model_id"].as_str().unwrap().to_owned(),
-            config: capture["config"].clone(),
-            case: read(&folder.join("cases").join(file.file_name().unwrap())),
-            requests: capture["requests"].as_array().unwrap().clone(),
-            name,
-        }
-    });
-    Some(captures.collect())
+    strands_testkit::provider::wire::the_book_lists_the_same_differences(&CLAUDE);
 }
 
 #[tokio::test]
 async fn claude_is_sent_what_the_reference_sends() {
-    compare("bedrock").await;
+    is_sent_what_the_reference_sends(&CLAUDE).await;
 }
 
 #[tokio::test]
 async fn nova_is_sent_what_the_reference_sends() {
-    compare("bedrock_nova").await;
+    is_sent_what_the_reference_sends(&NOVA).await;
 }
 
-async fn compare(provider: &str) {
-    let Some(captures) = captures(provider) else {
-        return;
-    };
-    let mut wrong = Vec::new();
-    for capture in &captures {
-        if differs_on_purpose(&capture.name) {
-            continue;
-        }
-        let sent = send(capture).await;
-        let name = &capture.name;
-        if sent.len() != capture.requests.len() {
-            wrong.push(format!("{name}: {} requests", sent.len()));
-        }
-        for (at, (ours, theirs)) in sent.iter().zip(&capture.requests).enumerate() {
-            let ours = json!({"method": ours.method, "path": ours.path.replace("%3A", ":"), "body": ours.json()});
-            for part in ["method", "path", "body"] {
-                if ours[part] != theirs[part] {
-                    wrong.push(format!(
-                        "{provider}/{name}, request {at}, {part}:\n  ours   {}\n  theirs {}",
-                        ours[part], theirs[part]
-                    ));
-                }
-            }
-        }
+#[async_trait]
+impl Referenced for Bedrock {
+    fn captures(&self) -> &'static str {
+        self.name()
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
 
-/// Sends every request of a case. Where an agent made several, each is sent with the history it had by then.
-async fn send(capture: &Capture) -> Vec<Request> {
-    let streaming = capture.config.get("streaming") != Some(&Value::Bool(false));
-    let reply = if streaming {
-        ConverseStream::text_turn("ok").response()
-    } else {
-        Response::json(
-            200,
-            &json!({"output": {"message": {"role": "assistant", "content": [{"text": "ok"}]}}, "stopReason": "end_turn"}),
-        )
-    };
-    let server = Server::repeat(reply).await;
-    let model = configured(builder(&server.url()).model_id(&capture.model_id), &capture.config).build().await.unwrap();
-    for theirs in &capture.requests {
-        let conversation = Conversation::of(capture, &theirs["body"]);
-        let mut request =
-            ModelRequest::new(&conversation.messages).with_system(&conversation.system).with_tools(&conversation.tools);
-        if let Some(choice) = &conversation.choice {
-            request = request.with_tool_choice(choice);
-        }
-        let (_, error) = events(&model, request).await;
-        assert!(error.is_none(), "{}: {error:?}", capture.name);
-        assert_eq!(model.model_id(), capture.model_id);
+    fn at_least(&self) -> usize {
+        30
     }
-    server.requests()
-}
 
-struct Conversation {
-    messages: Vec<Arc<Message>>,
-    system: Vec<SystemBlock>,
-    tools: ToolSpecs,
-    choice: Option<ToolChoice>,
-}
+    fn differences(&self) -> &'static [Difference] {
+        DIFFERENCES
+    }
 
-impl Conversation {
-    fn of(capture: &Capture, sent: &Value) -> Self {
-        let case = &capture.case;
-        // What an agent's loop adds to the history is not the provider's doing: it is taken from the capture.
-        let by_agent = case["kind"].as_str().is_some_and(|kind| kind.starts_with("agent"));
-        let messages = if by_agent { &sent["messages"] } else { &case["messages"] };
-        let messages: Vec<Message> = parsed(messages);
-        let tools = if by_agent {
-            let specs = sent.pointer("/toolConfig/tools").and_then(Value::as_array);
-            specs.into_iter().flatten().map(|tool| parsed::<ToolSpec>(&tool["toolSpec"])).collect()
-        } else {
-            let specs: Option<Vec<ToolSpec>> = parsed(&case["tool_specs"]);
-            specs.unwrap_or_default().into_iter().collect()
-        };
-        let choice = if by_agent {
-            parsed(sent.pointer("/toolConfig/toolChoice").unwrap_or(&Value::Null))
-        } else {
-            parsed(&case["tool_choice"])
-        };
-        let system: Option<Vec<SystemBlock>> = parsed(&case["system_prompt_content"]);
-        let prompt = case["system_prompt"].as_str().filter(|prompt| !prompt.is_empty());
-        Self {
-            messages: messages.into_iter().map(Arc::new).collect(),
-            system: system.or_else(|| Some(vec![SystemBlock::from(prompt?)])).unwrap_or_default(),
-            tools,
-            choice,
-        }
+    fn page(&self) -> &'static str {
+        include_str!("../../docs/src/models/bedrock.md")
+    }
+
+    async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
+        let builder = builder(server).model_id(&capture.model_id);
+        Arc::new(configured(builder, &capture.config).build().await.unwrap())
+    }
+
+    fn is_whole(&self, capture: &Capture) -> bool {
+        capture.config["streaming"] == false
     }
 }
 

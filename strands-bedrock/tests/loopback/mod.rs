@@ -6,6 +6,8 @@
     reason = "each test file uses a part of it, and fails with it"
 )]
 
+pub(crate) mod provider;
+
 use strands_bedrock::{BedrockModel, BedrockModelBuilder};
 pub(crate) use strands_testkit::provider::{answer, ask, events, kind, text, turn, weather_tools};
 
