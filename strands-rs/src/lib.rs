@@ -39,7 +39,10 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `offline` | `OfflineModel`: rules in place of a model, for examples and tests without a key |
+//! | `anthropic` | `AnthropicModel`: Claude, over Anthropic's own API |
 //! | `gemini` | `GeminiModel`: Google's Gemini, at its own API and on Google Cloud |
+//! | `llamacpp` | `LlamaCppModel`: models on one's own machine, with llama.cpp's server |
+//! | `mistral` | `MistralModel`: Mistral |
 //! | `ollama` | `OllamaModel`: models on one's own machine, or in Ollama's cloud |
 //! | `openai` | `OpenAiModel`, `OpenAiResponsesModel`: OpenAI, and servers that speak as it does |
 //! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |

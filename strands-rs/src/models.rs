@@ -3,8 +3,11 @@
 //!
 //! | feature | model | id |
 //! |---|---|---|
+//! | `anthropic` | `AnthropicModel` | `anthropic/claude-sonnet-4-6` |
 //! | `bedrock` | `BedrockModel` | `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0` |
 //! | `gemini` | `GeminiModel` | `gemini/gemini-3.5-flash` |
+//! | `llamacpp` | `LlamaCppModel` | `llamacpp/default` |
+//! | `mistral` | `MistralModel` | `mistral/mistral-large-latest` |
 //! | `offline` | `OfflineModel` | `offline` |
 //! | `ollama` | `OllamaModel` | `ollama/qwen3:8b` |
 //! | `openai` | `OpenAiModel` | `openai/gpt-5.4` |
@@ -17,7 +20,15 @@ use std::sync::Arc;
 #[doc(no_inline)]
 pub use strands_bedrock::*;
 use strands_core::model::Model;
-#[cfg(any(feature = "gemini", feature = "offline", feature = "ollama", feature = "openai"))]
+#[cfg(any(
+    feature = "anthropic",
+    feature = "gemini",
+    feature = "llamacpp",
+    feature = "mistral",
+    feature = "offline",
+    feature = "ollama",
+    feature = "openai"
+))]
 #[doc(no_inline)]
 pub use strands_models::*;
 
@@ -27,7 +38,8 @@ pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";
 const EXAMPLE: &str = "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
 /// The providers, in the order of the alphabet.
-const PROVIDERS: &[&str] = &["bedrock", "gemini", "offline", "ollama", "openai", "openai-responses"];
+const PROVIDERS: &[&str] =
+    &["anthropic", "bedrock", "gemini", "llamacpp", "mistral", "offline", "ollama", "openai", "openai-responses"];
 
 /// Why an id, or the environment, gives no model.
 #[derive(Debug, thiserror::Error)]
@@ -124,8 +136,11 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
         provider if model.is_empty() && PROVIDERS.contains(&provider) => {
             Err(ModelIdError::ModelMissing { provider: provider.to_owned() })
         }
+        "anthropic" => anthropic(id, model),
         "bedrock" => bedrock(id, model).await,
         "gemini" => gemini(id, model),
+        "llamacpp" => llamacpp(id, model),
+        "mistral" => mistral(id, model),
         "ollama" => ollama(id, model),
         "openai" => openai(id, model),
         "openai-responses" => openai_responses(id, model),
@@ -221,7 +236,10 @@ macro_rules! over_http {
     };
 }
 
+over_http!(anthropic, "anthropic", AnthropicModel);
 over_http!(gemini, "gemini", GeminiModel);
+over_http!(llamacpp, "llamacpp", LlamaCppModel);
+over_http!(mistral, "mistral", MistralModel);
 over_http!(ollama, "ollama", OllamaModel);
 over_http!(openai, "openai", OpenAiModel);
 over_http!(openai_responses, "openai", OpenAiResponsesModel);
@@ -251,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn providers_that_do_not_exist_are_not_pretended() {
-        for provider in ["anthropic", "mistral", "llamacpp", "Bedrock", "nobody"] {
+        for provider in ["claude", "Mistral", "llama.cpp", "Bedrock", "nobody"] {
             let refusal = refusal(&format!("{provider}/model")).await;
             assert!(refusal.contains(&format!("`{provider}`, which this version does not know")), "{refusal}");
             assert!(refusal.ends_with(&format!("it knows {}", PROVIDERS.join(", "))), "{refusal}");
@@ -305,6 +323,19 @@ mod tests {
                     let source = std::error::Error::source(&error).expect("a source").to_string();
                     assert!(source.contains("OPENAI_API_KEY"), "{source}");
                 }
+            }
+        }
+    }
+
+    #[cfg(feature = "anthropic")]
+    #[tokio::test]
+    async fn a_model_of_anthropics_needs_a_key() {
+        // Where the one who runs the tests has a key, there is a model.
+        match from_id("anthropic/claude-sonnet-4-6").await {
+            Ok(model) => assert_eq!(model.model_id(), "claude-sonnet-4-6"),
+            Err(error) => {
+                let source = std::error::Error::source(&error).expect("a source").to_string();
+                assert!(source.contains("ANTHROPIC_API_KEY"), "{source}");
             }
         }
     }
