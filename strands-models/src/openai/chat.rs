@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::known;
-use super::options::{Account, DEFAULT_MODEL, check_settings, context_window, openai_options, provider};
+use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_options};
 use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
 use crate::http::{ModelBuildError, Options};
 
@@ -117,7 +117,7 @@ impl OpenAiModelBuilder {
         let able = self.structured_output.unwrap_or_else(able);
         Ok(OpenAiModel {
             chat: Arc::new(Chat {
-                dialect: Arc::new(Dialect::openai(provider(host), replay)),
+                dialect: Arc::new(Dialect::openai(chat_provider(host), replay)),
                 context_window: context_window(&self.options),
                 capabilities: ModelCapabilities::new().with_structured_output(able),
                 writer: MessageWriter::new(),

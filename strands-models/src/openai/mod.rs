@@ -6,4 +6,6 @@ mod options;
 mod responses;
 
 pub use chat::{OpenAiModel, OpenAiModelBuilder};
+#[cfg(fuzzing)]
+pub(crate) use responses::reader;
 pub use responses::{OpenAiResponsesModel, OpenAiResponsesModelBuilder, ReasoningSummary};

@@ -60,9 +60,15 @@ pub(super) fn check_settings(settings: &Settings) -> Result<(), ModelBuildError>
     settings.check_server_tools()
 }
 
-/// The name under which answers of this server begin. Content that only one provider understands is no other's.
-pub(super) fn provider(host: &str) -> Cow<'static, str> {
+/// The name under which this server's answers over Chat Completions begin. Content that only one provider understands is
+/// no other's.
+pub(super) fn chat_provider(host: &str) -> Cow<'static, str> {
     if known::is_openai(host) { Cow::Borrowed("openai") } else { Cow::Owned(host.to_owned()) }
+}
+
+/// The same over Responses, whose items are nothing to Chat Completions.
+pub(super) fn responses_provider(host: &str) -> Cow<'static, str> {
+    if known::is_openai(host) { Cow::Borrowed("openai-responses") } else { Cow::Owned(format!("{host}/responses")) }
 }
 
 /// The methods that both builders have.

@@ -24,3 +24,4 @@ mod mistral;
 mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
+mod switching;

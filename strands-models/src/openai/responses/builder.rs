@@ -10,7 +10,9 @@ use super::{Inner, OpenAiResponsesModel};
 use crate::chat_completions::{ReasoningEffort, Settings};
 use crate::http::{ModelBuildError, Options};
 use crate::openai::known;
-use crate::openai::options::{Account, DEFAULT_MODEL, check_settings, context_window, openai_options, provider};
+use crate::openai::options::{
+    Account, DEFAULT_MODEL, check_settings, context_window, openai_options, responses_provider,
+};
 
 /// How a model's thoughts are summed up for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +151,7 @@ impl OpenAiResponsesModelBuilder {
         };
         self.options.extra.shift_remove("text");
         let shape = Shape {
-            provider: provider(host),
+            provider: responses_provider(host),
             settings: self.settings,
             reasoning: reasoning.collect(),
             encrypted_reasoning,

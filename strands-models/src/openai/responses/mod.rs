@@ -19,6 +19,12 @@ use crate::http::{self, Exchange, Refusal};
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
+/// What reads answers, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn reader(limit: usize) -> impl http::AnswerReader {
+    ResponsesReader::new("openai".into(), true, limit)
+}
+
 /// A model behind OpenAI's Responses, at OpenAI, xAI or any server that speaks the same protocol.
 ///
 /// Nothing is kept at the provider unless [`stateful`](OpenAiResponsesModelBuilder::stateful) asks for it: each request
