@@ -102,7 +102,10 @@ pub(super) fn has_thinking(message: &Message, dialect: &Dialect) -> bool {
     let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
     dialect.replay == ReasoningReplay::Parts
         && answered == Some(&dialect.provider)
-        && message.content.iter().any(|block| matches!(block, ContentBlock::Reasoning(thought) if thought.reasoning_text.is_some()))
+        && message
+            .content
+            .iter()
+            .any(|block| matches!(block, ContentBlock::Reasoning(thought) if thought.reasoning_text.is_some()))
 }
 
 pub(super) struct Calls<'a>(pub(super) &'a Message, pub(super) &'a Dialect);

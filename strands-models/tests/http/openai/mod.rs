@@ -2,6 +2,7 @@
 
 mod agent;
 mod answers;
+mod kept;
 mod recordings;
 mod requests;
 mod wire;
@@ -13,9 +14,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
-use strands_testkit::Cut;
 use strands_testkit::expectation::{Expectation, openai};
 use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::{Cut, secretive, tuned};
 
 /// One of the two protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,24 +50,9 @@ impl Api {
     }
 
     fn tuned(self, server: &str, tuned: Tuned) -> Arc<dyn Model> {
-        macro_rules! build {
-            ($builder:expr) => {{
-                let mut builder = $builder.streaming(!tuned.whole);
-                if let Some(timeout) = tuned.connect {
-                    builder = builder.connect_timeout(timeout);
-                }
-                if let Some(timeout) = tuned.idle {
-                    builder = builder.idle_timeout(timeout);
-                }
-                if let Some(bytes) = tuned.max {
-                    builder = builder.max_response_bytes(bytes);
-                }
-                Arc::new(builder.build().unwrap())
-            }};
-        }
         match self {
-            Self::Chat => build!(chat(server)),
-            Self::Responses => build!(responses(server)),
+            Self::Chat => Arc::new(tuned!(chat(server), tuned).build().unwrap()),
+            Self::Responses => Arc::new(tuned!(responses(server), tuned).build().unwrap()),
         }
     }
 
@@ -105,22 +91,10 @@ impl Provider for Api {
     }
 
     async fn secretive(&self, server: &str) -> Secretive {
-        macro_rules! build {
-            ($builder:expr) => {{
-                let builder =
-                    $builder.api_key("s3cret-key").query("sig", "s3cret-query").header("api-key", "s3cret-header");
-                let mut shown = format!("{builder:?}");
-                let model = builder.build().unwrap();
-                shown += &format!("{model:?}");
-                (shown, Arc::new(model))
-            }};
+        match self {
+            Self::Chat => secretive!(chat(server), "authorization", "Bearer s3cret-key"),
+            Self::Responses => secretive!(responses(server), "authorization", "Bearer s3cret-key"),
         }
-        let (shown, model): (_, Arc<dyn Model>) = match self {
-            Self::Chat => build!(chat(server)),
-            Self::Responses => build!(responses(server)),
-        };
-        let sent = vec![("authorization", "Bearer s3cret-key"), ("api-key", "s3cret-header"), ("sig", "s3cret-query")];
-        Secretive { model, shown, sent }
     }
 
     fn path(&self) -> String {
