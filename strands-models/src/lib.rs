@@ -20,6 +20,9 @@ mod anthropic;
     allow(dead_code, unused_imports, unused_macros)
 )]
 mod chat_completions;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "gemini")]
 mod gemini;
 #[cfg(feature = "_http")]

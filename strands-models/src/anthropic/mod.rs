@@ -33,6 +33,12 @@ pub use builder::AnthropicModelBuilder;
 pub use cache::CacheTtl;
 pub use settings::{AnthropicEffort, AnthropicServiceTier, AnthropicThinking, StaleThinking, ThinkingDisplay};
 
+/// What reads answers, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn reader(limit: usize) -> impl http::AnswerReader {
+    MessagesReader::new(limit)
+}
+
 /// Under which name answers begin and content of its own is kept.
 const PROVIDER: &str = "anthropic";
 

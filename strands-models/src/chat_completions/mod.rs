@@ -28,3 +28,9 @@ pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_
 pub use thoughts::ReasoningReplay;
 pub(crate) use tools::{AllTools, Function, word};
 pub(crate) use usage::last_events;
+
+/// What reads answers, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+    stream::ChatReader::new(std::sync::Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
+}

@@ -34,6 +34,12 @@ use crate::http::{Exchange, body};
 pub use builder::GeminiModelBuilder;
 pub use settings::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
 
+/// What reads answers, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+    GeminiReader::new(limit)
+}
+
 /// The name under which answers begin and content of Gemini's own is kept.
 const PROVIDER: &str = "gemini";
 

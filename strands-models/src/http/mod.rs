@@ -9,6 +9,8 @@ mod error;
 mod exchange;
 mod fields;
 mod framing;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod limit;
 mod lines;
 mod options;

@@ -22,6 +22,12 @@ use crate::http::{Exchange, body};
 pub use builder::OllamaModelBuilder;
 pub use settings::OllamaThink;
 
+/// What reads answers, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+    ChatReader::new(limit)
+}
+
 /// By this name messages say that a model behind Ollama gave them.
 const PROVIDER: &str = "ollama";
 

@@ -196,7 +196,10 @@ impl ResponsesReader {
     }
 
     fn item_added(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let begun = self.open.iter().any(|open| open.item == at && open.what == What::Call);
         match word(item, "type") {
+            // A call that is announced again is the same one.
+            "function_call" if begun => {}
             "function_call" => {
                 let (id, name) = (word(item, "call_id"), word(item, "name"));
                 self.content.grow(id.len() + name.len())?;
@@ -453,6 +456,18 @@ mod tests {
             (whole, 0..3_usize, item)
                 .prop_map(|(kind, at, item)| json!({"type": kind, "output_index": at, "item": item})),
         ]
+    }
+
+    #[test]
+    fn a_call_that_is_announced_again_is_the_same_one() {
+        let (mut reader, mut out) = (reader(1 << 20), VecDeque::new());
+        let added = json!({"type": "response.output_item.added", "output_index": 0,
+            "item": {"type": "function_call", "call_id": "a", "name": "f"}});
+        for event in [added.clone(), added] {
+            reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+        }
+        let begun = out.iter().filter(|event| matches!(event, StreamEvent::ContentBlockStart { .. }));
+        assert_eq!(begun.count(), 1);
     }
 
     proptest! {
