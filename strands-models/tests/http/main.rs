@@ -12,7 +12,9 @@
 
 #[cfg(feature = "anthropic")]
 mod anthropic;
-#[cfg(any(feature = "llamacpp", feature = "mistral"))]
+#[cfg(feature = "_chat")]
+// Not every server needs all of it.
+#[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]
 mod chat_completions;
 #[cfg(feature = "gemini")]
 mod gemini;
@@ -24,4 +26,5 @@ mod mistral;
 mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
+mod providers;
 mod switching;

@@ -11,25 +11,7 @@ use strands_testkit::Server;
 use strands_testkit::provider::agents::weather_agent;
 use strands_testkit::provider::{Recorded, Tuned};
 
-/// Every provider that is compiled in.
-fn providers() -> Vec<Box<dyn Recorded>> {
-    vec![
-        #[cfg(feature = "anthropic")]
-        Box::new(crate::anthropic::Anthropic),
-        #[cfg(feature = "gemini")]
-        Box::new(crate::gemini::Gemini),
-        #[cfg(feature = "llamacpp")]
-        Box::new(crate::llamacpp::LlamaCpp),
-        #[cfg(feature = "mistral")]
-        Box::new(crate::mistral::Mistral),
-        #[cfg(feature = "ollama")]
-        Box::new(crate::ollama::Ollama),
-        #[cfg(feature = "openai")]
-        Box::new(crate::openai::Api::Chat),
-        #[cfg(feature = "openai")]
-        Box::new(crate::openai::Api::Responses),
-    ]
-}
+use crate::providers;
 
 /// A conversation with a tool that `from` has had.
 async fn conversation(from: &dyn Recorded) -> Vec<Arc<Message>> {
@@ -68,12 +50,12 @@ fn own_answer(provider: &str) -> [Message; 2] {
 
 #[tokio::test]
 async fn a_conversation_moves_from_each_provider_to_each_other() {
-    for from in providers() {
+    for from in providers::all() {
         let mut history = conversation(&*from).await;
         let provider = history.iter().find_map(|message| message.metadata.as_ref()?.provider.clone()).unwrap();
         history.extend(own_answer(&provider).map(Arc::new));
         history.push(Arc::new(Message::assistant("So it is.")));
-        for to in providers() {
+        for to in providers::all() {
             let name = format!("from {} to {}", from.name(), to.name());
             let server = Server::repeat(to.response(to.fine())).await;
             let model = to.model(&server.url(), Tuned::default()).await;

@@ -5,9 +5,11 @@
 //! only one provider promises is tested beside its own code.
 
 pub mod agents;
+mod builders;
 mod conversation;
 pub mod faults;
 pub mod recorded;
+pub mod support;
 pub mod wire;
 
 use std::sync::Arc;

@@ -1,0 +1,32 @@
+//! Every provider that is compiled in, for what all of them promise together.
+
+use strands_testkit::provider::Recorded;
+use strands_testkit::provider::support::differences_to_the_book;
+
+pub(crate) fn all() -> Vec<Box<dyn Recorded>> {
+    vec![
+        #[cfg(feature = "anthropic")]
+        Box::new(crate::anthropic::Anthropic),
+        #[cfg(feature = "gemini")]
+        Box::new(crate::gemini::Gemini),
+        #[cfg(feature = "llamacpp")]
+        Box::new(crate::llamacpp::LlamaCpp),
+        #[cfg(feature = "mistral")]
+        Box::new(crate::mistral::Mistral),
+        #[cfg(feature = "ollama")]
+        Box::new(crate::ollama::Ollama),
+        #[cfg(feature = "openai")]
+        Box::new(crate::openai::Api::Chat),
+        #[cfg(feature = "openai")]
+        Box::new(crate::openai::Api::Responses),
+    ]
+}
+
+#[tokio::test]
+async fn the_book_says_what_each_can_do() {
+    let mut differences = Vec::new();
+    for provider in all() {
+        differences.extend(differences_to_the_book(&*provider, include_str!("../../../docs/src/models.md")).await);
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}

@@ -1,0 +1,112 @@
+//! What a provider can be given and what it gives, found out by trying, and compared with what the book says.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test that called it")]
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::json;
+use strands_core::message::{
+    AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, Role,
+    ToolResult, ToolResultContent, ToolResultStatus, ToolUse, VideoBlock, VideoFormat,
+};
+use strands_core::model::{BlockDelta, ModelRequest, ReasoningDelta, StreamEvent};
+
+use super::{Provider, Tuned, ask, events, weather_tools};
+use crate::server::Server;
+
+/// The columns of the table in the book, behind the provider's own.
+const COLUMNS: [&str; 9] = [
+    "thoughts",
+    "arguments in pieces",
+    "tool choice",
+    "typed output",
+    "images",
+    "documents",
+    "sound",
+    "video",
+    "images from tools",
+];
+
+/// The bytes of every medium that is tried. Their base64 stands in a body that carries them.
+const MEDIUM: &[u8] = b"medium that is tried";
+
+/// Where a provider's row in the book's table differs from what it does. A cell begins with `yes` or `no`; one that begins
+/// with `some` says which models, and is not tried.
+pub async fn differences_to_the_book(provider: &dyn Provider, page: &str) -> Vec<String> {
+    let name = provider.name();
+    let heads = COLUMNS.join(" | ");
+    let (_, table) = page
+        .split_once(&format!("| provider | {heads} |"))
+        .unwrap_or_else(|| panic!("the book has no table with the columns {heads}"));
+    let row = table
+        .lines()
+        .find(|line| line.starts_with(&format!("| `{name}` |")))
+        .unwrap_or_else(|| panic!("the book's table has no row for `{name}`"));
+    let said: Vec<_> = row.trim_matches('|').split('|').skip(1).map(str::trim).collect();
+    let found = tried(provider).await;
+    assert_eq!(said.len(), COLUMNS.len(), "{row}");
+    let cells = COLUMNS.iter().zip(said).zip(found);
+    let differs = cells.filter_map(|((column, said), found)| {
+        let found = if found { "yes" } else { "no" };
+        let agrees = said.starts_with(found) || said.starts_with("some");
+        (!agrees).then(|| format!("`{name}`, {column}: `{said}` in the book, `{found}` when tried"))
+    });
+    differs.collect()
+}
+
+async fn tried(provider: &dyn Provider) -> [bool; COLUMNS.len()] {
+    let server = Server::repeat(provider.response(provider.small_stream())).await;
+    let model = provider.model(&server.url(), Tuned::default()).await;
+    let tools = weather_tools();
+    let (said, _) = events(&*model, ModelRequest::new(&ask("hi")).with_tools(&tools)).await;
+    let deltas = |is: fn(&BlockDelta) -> bool| {
+        said.iter().filter(|event| matches!(event, StreamEvent::ContentBlockDelta { delta, .. } if is(delta))).count()
+    };
+    let thoughts = deltas(|delta| matches!(delta, BlockDelta::ReasoningContent(ReasoningDelta::Text(_))));
+    let arguments = deltas(|delta| matches!(delta, BlockDelta::ToolUse(_)));
+    let can = model.capabilities();
+
+    let image = || ImageBlock::new(ImageFormat::Png, Bytes::from_static(MEDIUM));
+    let document = DocumentBlock::new("paper", DocumentFormat::Pdf, Bytes::from_static(MEDIUM));
+    let shown = ToolResult::new("t-1", ToolResultStatus::Success, [ToolResultContent::Image(image())]);
+    let from_tool = [
+        Message::user("Show it."),
+        Message::new(Role::Assistant, [ToolUse::new("t-1", "get_weather", json!({"city": "Oslo"}))]),
+        Message::new(Role::User, [shown]),
+    ];
+    let asked = |block: ContentBlock| vec![Message::new(Role::User, [ContentBlock::text("Look."), block])];
+    let images = is_sent(provider, asked(image().into())).await;
+    let documents = is_sent(provider, asked(document.into())).await;
+    let sound = AudioBlock::new(AudioFormat::Wav, Bytes::from_static(MEDIUM));
+    let sound = is_sent(provider, asked(sound.into())).await;
+    let video = VideoBlock::new(VideoFormat::Mp4, Bytes::from_static(MEDIUM));
+    let video = is_sent(provider, asked(video.into())).await;
+    let images_from_tools = is_sent(provider, from_tool.into()).await;
+    [
+        thoughts > 0,
+        arguments > 1,
+        can.tool_choice,
+        can.structured_output,
+        images,
+        documents,
+        sound,
+        video,
+        images_from_tools,
+    ]
+}
+
+/// True where the bytes of the medium in these messages go over the wire.
+async fn is_sent(provider: &dyn Provider, messages: Vec<Message>) -> bool {
+    let server = Server::repeat(provider.response(provider.fine())).await;
+    let model = provider.model(&server.url(), Tuned::default()).await;
+    let messages: Vec<_> = messages.into_iter().map(Arc::new).collect();
+    let tools = weather_tools();
+    let (_, error) = events(&*model, ModelRequest::new(&messages).with_tools(&tools)).await;
+    let request = server.requests().into_iter().next();
+    match (request, error) {
+        (Some(request), _) => String::from_utf8_lossy(&request.body).contains(&STANDARD.encode(MEDIUM)),
+        (None, error) => panic!("{}: nothing was sent: {error:?}", provider.name()),
+    }
+}
