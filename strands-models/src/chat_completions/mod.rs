@@ -5,7 +5,6 @@ mod content;
 mod dialect;
 mod effort;
 mod error;
-mod messages;
 mod model;
 mod parts;
 mod request;

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use strands_core::model::{ErrorDetails, MessageWriter, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
+use super::content::system_text;
 use super::dialect::Dialect;
-use super::messages;
-use super::request::Body;
+use super::request::{Body, Said, Sent};
 use super::settings::Settings;
 use super::sort;
 use super::stream::ChatReader;
-use crate::http::{self, Exchange};
+use crate::http::{self, Conversation, Exchange};
 
 /// A model behind a server that speaks Chat Completions.
 pub(crate) struct Chat {
@@ -39,7 +39,13 @@ impl Chat {
         })?;
         // The program's own wins, as for every field.
         if !self.extra.contains_key("messages") {
-            messages::append(&mut body, request, &self.dialect, self.writer).map_err(http::unwritable)?;
+            let conversation =
+                Conversation { messages: request.messages, written: request.written, writer: self.writer };
+            let system = system_text(request.system);
+            let system = system.as_ref().map(|text| Said { role: "system", content: &**text });
+            conversation.append(&mut body, "messages", system.as_ref(), |bytes, message| {
+                serde_json::to_writer(bytes, &Sent(message, &self.dialect))
+            })?;
         }
         Ok(body)
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use strands_core::message::{ContentBlock, Message, ToolResult, ToolResultContent};
+use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultContent};
 use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
 
 use super::content::{Part, joined, result_parts};
@@ -18,7 +18,7 @@ use super::thoughts::ReasoningReplay;
 use super::tools::Offer;
 use crate::http::Fields;
 
-/// A request without its conversation, which [`append`](super::messages::append) writes behind it.
+/// A request without its conversation, which follows behind it.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
     pub(super) dialect: &'a Dialect,
@@ -65,6 +65,21 @@ fn response_format(schema: &OutputSchema) -> Value {
     json!({"type": "json_schema", "json_schema": described(schema)})
 }
 
+/// What a message is sent as: mostly one, and one for each tool's result.
+pub(super) struct Sent<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
+
+impl Serialize for Sent<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message, dialect) = self;
+        let mut messages = serializer.serialize_seq(None)?;
+        match message.role {
+            Role::User => user(&mut messages, message, dialect)?,
+            Role::Assistant => assistant(&mut messages, message, dialect)?,
+        }
+        messages.end()
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct Said<'a, T: ?Sized> {
     pub(super) role: &'static str,
@@ -82,6 +97,7 @@ struct ToolSaid<'a> {
 #[serde(untagged)]
 enum Content<'a> {
     Text(Cow<'a, str>),
+    Part([PartJson<'a>; 1]),
     Parts(Vec<PartJson<'a>>),
 }
 
@@ -89,7 +105,7 @@ impl<'a> Content<'a> {
     /// One text, in the form that the server takes.
     fn one(text: &'a str, dialect: &'a Dialect) -> Self {
         let text = Cow::Borrowed(text);
-        if dialect.plain_text { Self::Text(text) } else { Self::Parts(vec![PartJson(Part::Text(text), dialect)]) }
+        if dialect.plain_text { Self::Text(text) } else { Self::Part([PartJson(Part::Text(text), dialect)]) }
     }
 }
 
@@ -108,7 +124,7 @@ struct AssistantSaid<'a> {
 
 /// What a user said. Tool results come first, each a message of its own. Where these take text alone, media of theirs go
 /// along with what the user said.
-pub(super) fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
+fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     if let Some(text) = only_text(message) {
         return messages.serialize_element(&Said { role: "user", content: &Content::one(text, dialect) });
     }
@@ -160,11 +176,7 @@ const DOCUMENT_FOLLOWS: &str =
     "Tool successfully returned a document. The document is being provided in the following user message.";
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
-pub(super) fn assistant<S: SerializeSeq>(
-    messages: &mut S,
-    message: &Message,
-    dialect: &Dialect,
-) -> Result<(), S::Error> {
+fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     if let Some(text) = only_text(message).filter(|text| !text.trim().is_empty()) {
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }

@@ -15,7 +15,7 @@ pub(crate) fn body(body: &impl Serialize) -> Result<Vec<u8>, ModelError> {
 }
 
 /// From content that has no JSON.
-pub(crate) fn unwritable(error: serde_json::Error) -> ModelError {
+pub(super) fn unwritable(error: serde_json::Error) -> ModelError {
     ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use strands_core::model::ModelCapabilities;
+use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::request::Shape;
 use super::{Inner, OpenAiResponsesModel};
@@ -152,6 +152,7 @@ impl OpenAiResponsesModelBuilder {
         self.options.extra.shift_remove("text");
         let shape = Shape {
             provider: responses_provider(host),
+            writer: MessageWriter::new(),
             settings: self.settings,
             reasoning: reasoning.collect(),
             encrypted_reasoning,

@@ -15,13 +15,13 @@ use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, Mo
 use self::request::{Body, Shape};
 use self::stream::ResponsesReader;
 use crate::chat_completions::sort;
-use crate::http::{self, Exchange, Refusal};
+use crate::http::{Exchange, Refusal};
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
     ResponsesReader::new("openai".into(), true, limit)
 }
 
@@ -78,7 +78,7 @@ impl Model for OpenAiResponsesModel {
         let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
         let mut forgotten = false;
         let answer = exchange.ask(
-            http::body(&body)?,
+            body.write()?,
             |refusal| {
                 let kind = sort(refusal, |_, _| None);
                 forgotten = is_forgotten(refusal);
@@ -89,7 +89,7 @@ impl Model for OpenAiResponsesModel {
         match answer.await {
             // The provider keeps responses for a month, and the conversation may be older.
             Err(_) if forgotten && body.previous.is_some() => {
-                exchange.ask(http::body(&body.whole())?, |refusal| sort(refusal, |_, _| None), reader).await
+                exchange.ask(body.whole().write()?, |refusal| sort(refusal, |_, _| None), reader).await
             }
             answer => answer,
         }

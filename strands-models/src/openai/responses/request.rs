@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
+use strands_core::model::{MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content};
 
 use super::kept;
 use super::thoughts;
@@ -15,13 +15,14 @@ use super::tools::{self, ResponsesTools};
 use crate::chat_completions::{
     Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
 };
-use crate::http::Fields;
+use crate::http::{self, Conversation, Fields};
 
 /// What every request of a model has in common, beside its settings.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     /// Whose content in a conversation is sent.
     pub(super) provider: Cow<'static, str>,
+    pub(super) writer: MessageWriter,
     pub(super) settings: Settings,
     pub(super) reasoning: Map<String, Value>,
     pub(super) encrypted_reasoning: bool,
@@ -32,7 +33,7 @@ pub(super) struct Shape {
     pub(super) extra: Map<String, Value>,
 }
 
-/// A request that is ready to be written.
+/// A request without its conversation, which follows behind it.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
     pub(super) shape: &'a Shape,
@@ -54,6 +55,24 @@ impl<'a> Body<'a> {
     /// The same with all of it.
     pub(super) fn whole(self) -> Self {
         Self { previous: None, messages: self.request.messages, ..self }
+    }
+
+    /// The body as bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
+        let mut body = http::body(self)?;
+        // The program's own wins, as for every field.
+        if !self.shape.extra.contains_key("input") {
+            let Self { messages, request, shape, .. } = self;
+            let conversation = Conversation { messages, written: request.written, writer: shape.writer };
+            conversation.append(&mut body, "input", None::<&Value>, |bytes, message| {
+                serde_json::to_writer(bytes, &Sent(message, &shape.provider))
+            })?;
+        }
+        Ok(body)
     }
 }
 
@@ -89,7 +108,6 @@ impl Serialize for Body<'_> {
         }
         fields.put_some("instructions", system_text(request.system).as_ref())?;
         fields.put_extra()?;
-        fields.put("input", &Input(self))?;
         fields.map.end()
     }
 }
@@ -105,17 +123,16 @@ fn text(told: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String,
     text
 }
 
-struct Input<'a>(&'a Body<'a>);
+/// The items that a message is sent as.
+struct Sent<'a>(&'a Message, &'a str);
 
-impl Serialize for Input<'_> {
+impl Serialize for Sent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let provider = &*self.0.shape.provider;
+        let Self(message, provider) = self;
         let mut items = serializer.serialize_seq(None)?;
-        for message in self.0.messages {
-            match message.role {
-                Role::User => user(&mut items, message, provider)?,
-                Role::Assistant => assistant(&mut items, message, provider)?,
-            }
+        match message.role {
+            Role::User => user(&mut items, message, provider)?,
+            Role::Assistant => assistant(&mut items, message, provider)?,
         }
         items.end()
     }

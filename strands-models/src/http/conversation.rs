@@ -1,0 +1,91 @@
+//! The conversation at the end of a request's body. Each message is written once: a request that goes on from an earlier
+//! one begins with its bytes.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use strands_core::message::Message;
+use strands_core::model::{MessageWriter, ModelError, WrittenMessages};
+
+use super::fields::unwritable;
+
+/// A conversation, and what was written of it before.
+pub(crate) struct Conversation<'a> {
+    pub(crate) messages: &'a [Arc<Message>],
+    pub(crate) written: Option<&'a WrittenMessages>,
+    pub(crate) writer: MessageWriter,
+}
+
+impl Conversation<'_> {
+    /// Puts the conversation behind the other fields of a body, as a list with `first` before it. `write` writes the list
+    /// of what one message is sent as.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    pub(crate) fn append(
+        &self,
+        body: &mut Vec<u8>,
+        field: &str,
+        first: Option<&impl Serialize>,
+        write: impl Fn(&mut Vec<u8>, &Message) -> serde_json::Result<()>,
+    ) -> Result<(), ModelError> {
+        // The object is opened again.
+        body.pop();
+        body.extend_from_slice(b",\"");
+        body.extend_from_slice(field.as_bytes());
+        body.extend_from_slice(b"\":[");
+        let begins = body.len();
+        if let Some(first) = first {
+            serde_json::to_writer(&mut *body, first).map_err(unwritable)?;
+        }
+        let write = |bytes: &mut Vec<u8>, message: &Message| {
+            let from = bytes.len();
+            write(bytes, message)?;
+            // The list's brackets go: a comma stands before what is sent of the message, if anything is.
+            bytes.pop();
+            if bytes.len() == from + 1 {
+                bytes.truncate(from);
+            } else if let Some(bracket) = bytes.get_mut(from) {
+                *bracket = b',';
+            }
+            Ok(())
+        };
+        let unkept = WrittenMessages::default();
+        let written = self.written.unwrap_or(&unkept).read(self.writer, self.messages, write, |messages| {
+            let comma = usize::from(body.len() == begins);
+            body.reserve_exact(messages.len() + 2);
+            body.extend_from_slice(messages.get(comma..).unwrap_or_default());
+        });
+        written.map_err(unwritable)?;
+        body.extend_from_slice(b"]}");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn appended(first: Option<&Value>, texts: &[&str]) -> Value {
+        let messages: Vec<_> = texts.iter().map(|text| Arc::new(Message::user(*text))).collect();
+        let conversation = Conversation { messages: &messages, written: None, writer: MessageWriter::new() };
+        let mut body = br#"{"model":"m"}"#.to_vec();
+        let write = |bytes: &mut Vec<u8>, message: &Message| {
+            // Nothing of an empty message is sent, and a word is a message.
+            serde_json::to_writer(bytes, &message.text().split_whitespace().collect::<Vec<_>>())
+        };
+        conversation.append(&mut body, "said", first, write).unwrap();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[test]
+    fn each_message_is_as_many_as_it_is_sent_as() {
+        let first = json!("system");
+        assert_eq!(appended(Some(&first), &["a b", "", "c"]), json!({"model": "m", "said": ["system", "a", "b", "c"]}));
+        assert_eq!(appended(None, &["", "a"]), json!({"model": "m", "said": ["a"]}));
+        assert_eq!(appended(None, &[]), json!({"model": "m", "said": []}));
+    }
+}
