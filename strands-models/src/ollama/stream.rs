@@ -22,7 +22,7 @@ struct Chunk {
     done_reason: Option<String>,
     error: Option<Value>,
     /// The HTTP status that an error would have had before the stream began.
-    status: Option<u16>,
+    status: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +102,8 @@ impl ChatReader {
     fn document(&mut self, document: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let chunk: Chunk = serde_json::from_str(document).map_err(broken)?;
         if let Some(error) = chunk.error {
-            return Err(refused(&error, chunk.status).into());
+            let status = chunk.status.and_then(|status| u16::try_from(status.as_u64()?).ok());
+            return Err(refused(&error, status).into());
         }
         if !self.began {
             self.began = true;
@@ -324,6 +325,8 @@ mod tests {
         line(&mut reader, &said(json!({"content": "Yes"})), &mut out).unwrap();
         let error = line(&mut reader, &json!({"error": "slow down", "status": 429}), &mut out).unwrap_err();
         assert!(matches!(&error, ReadError::Refused(refused) if refused.0.status == Some(429)), "{error:?}");
+        let error = line(&mut reader, &json!({"error": "slow down", "status": "what"}), &mut out).unwrap_err();
+        assert!(matches!(&error, ReadError::Refused(refused) if refused.0.status.is_none()), "{error:?}");
     }
 
     #[test]
