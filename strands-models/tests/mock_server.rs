@@ -44,6 +44,7 @@ struct Surface {
 }
 
 /// It does as the provider would.
+#[allow(dead_code, reason = "not every provider is compiled in")]
 const FAITHFUL: Surface = Surface { uncounted: false, limitless: false, thoughtless: false, overflowless: false };
 
 macro_rules! surface {

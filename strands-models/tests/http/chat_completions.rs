@@ -11,26 +11,6 @@ use strands_testkit::{Response, Server};
 
 pub(crate) const DONE: &str = "data: [DONE]\n\n";
 
-/// Applies to a builder what every builder can be told.
-macro_rules! tuned {
-    ($builder:expr, $tuned:expr) => {{
-        let tuned = $tuned;
-        let mut builder = $builder.streaming(!tuned.whole);
-        if let Some(timeout) = tuned.connect {
-            builder = builder.connect_timeout(timeout);
-        }
-        if let Some(timeout) = tuned.idle {
-            builder = builder.idle_timeout(timeout);
-        }
-        if let Some(bytes) = tuned.max {
-            builder = builder.max_response_bytes(bytes);
-        }
-        builder
-    }};
-}
-
-pub(crate) use tuned;
-
 /// A stream of these chunks, with its end.
 pub(crate) fn stream(chunks: &[Value]) -> Bytes {
     (pieces(chunks) + DONE).into()
@@ -85,26 +65,30 @@ pub(crate) async fn body(model: impl Fn(&str) -> Arc<dyn Model>, request: ModelR
 
 /// Calls and results in a body.
 pub(crate) fn sent(body: &Value) -> Sent {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     let mut sent = Sent::default();
     for message in body["messages"].as_array().into_iter().flatten() {
-        for call in message["tool_calls"].as_array().into_iter().flatten() {
-            let function = &call["function"];
-            sent.calls.push(SentCall {
-                id: text(&call["id"]),
-                name: text(&function["name"]).unwrap(),
-                input: serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap(),
-            });
-        }
-        let content = &message["content"];
+        let calls = message["tool_calls"].as_array().into_iter().flatten();
+        sent.calls.extend(calls.map(|call| sent_call(&call["id"], &call["function"])));
         if message["role"] == "tool" {
-            let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
-            let text_of = text(content).unwrap_or_else(|| parts.collect());
-            sent.results.push(SentResult { id: text(&message["tool_call_id"]), text: text_of });
+            sent.results.push(sent_result(&message["tool_call_id"], &message["content"]));
         }
         sent.kept.extend(text(&message["reasoning_content"]).filter(|thoughts| !thoughts.is_empty()).map(Value::from));
     }
     sent
+}
+
+pub(crate) fn sent_call(id: &Value, function: &Value) -> SentCall {
+    let input = serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap();
+    SentCall { id: text(id), name: text(&function["name"]).unwrap(), input }
+}
+
+pub(crate) fn sent_result(id: &Value, content: &Value) -> SentResult {
+    let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
+    SentResult { id: text(id), text: text(content).unwrap_or_else(|| parts.collect()) }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// Every text in a body that is JSON, or whose last line is, written without spaces.
@@ -119,6 +103,17 @@ pub(crate) fn compact_json(_: &str, request: &mut Value) -> bool {
             let compact = lines.collect::<Vec<_>>().join("\n");
             changed |= compact != *text;
             *text = compact;
+        }
+    });
+    changed
+}
+
+/// A field that no server knows.
+pub(crate) fn image_format(_: &str, request: &mut Value) -> bool {
+    let mut changed = false;
+    each_value(&mut request["body"], &mut |value| {
+        if let Some(image) = value.get_mut("image_url").and_then(Value::as_object_mut) {
+            changed |= image.shift_remove("format").is_some();
         }
     });
     changed

@@ -117,6 +117,16 @@ pub fn each_value(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
     change(value);
 }
 
+/// A [change](Difference::change): `tools` is left out where there are none.
+pub fn empty_tools(_: &str, request: &mut Value) -> bool {
+    let body = &mut request["body"];
+    let empty = body["tools"].as_array().is_some_and(Vec::is_empty);
+    if empty && let Some(fields) = body.as_object_mut() {
+        fields.shift_remove("tools");
+    }
+    empty
+}
+
 /// Compares the table in the provider's code with the one in the book.
 pub fn the_book_lists_the_same_differences(provider: &dyn Referenced) {
     let table = provider.page().split("| difference |").nth(1).unwrap_or_default();

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{AnthropicModel, AnthropicModelBuilder};
-use strands_testkit::Cut;
 use strands_testkit::expectation::{Expectation, anthropic};
 use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::{Cut, secretive, tuned};
 
 strands_testkit::provider_tests!(Anthropic);
 
@@ -24,20 +24,6 @@ pub(crate) struct Anthropic;
 /// A model with nothing special about it.
 pub(crate) fn model(server: &str) -> AnthropicModelBuilder {
     AnthropicModel::builder().base_url(server).model_id("claude-sonnet-4-6").api_key("test-key")
-}
-
-fn tuned(server: &str, tuned: Tuned) -> AnthropicModelBuilder {
-    let mut builder = model(server).streaming(!tuned.whole);
-    if let Some(connect) = tuned.connect {
-        builder = builder.connect_timeout(connect);
-    }
-    if let Some(idle) = tuned.idle {
-        builder = builder.idle_timeout(idle);
-    }
-    if let Some(max) = tuned.max {
-        builder = builder.max_response_bytes(max);
-    }
-    builder
 }
 
 /// A stream of these events.
@@ -92,26 +78,14 @@ impl Provider for Anthropic {
         "anthropic"
     }
 
-    async fn model(&self, server: &str, options: Tuned) -> Arc<dyn Model> {
-        Arc::new(tuned(server, options).build().unwrap())
+    async fn model(&self, server: &str, tuned: Tuned) -> Arc<dyn Model> {
+        Arc::new(tuned!(model(server), tuned).build().unwrap())
     }
 
     async fn secretive(&self, server: &str) -> Secretive {
-        let builder = model(server)
-            .api_key("s3cret-key")
-            .header("x-gateway", "s3cret-header")
-            .query("token", "s3cret-query")
-            .beta("files-api-2025-04-14");
-        let model = builder.clone().build().unwrap();
-        let shown = format!("{builder:?} {builder:#?} {model:?}");
-        let sent = vec![
-            ("x-api-key", "s3cret-key"),
-            ("x-gateway", "s3cret-header"),
-            ("token", "s3cret-query"),
-            ("anthropic-version", "2023-06-01"),
-            ("anthropic-beta", "files-api-2025-04-14"),
-        ];
-        Secretive { model: Arc::new(model), shown, sent }
+        let mut secretive = secretive!(model(server).beta("files-api-2025-04-14"), "x-api-key", "s3cret-key");
+        secretive.sent.extend([("anthropic-version", "2023-06-01"), ("anthropic-beta", "files-api-2025-04-14")]);
+        secretive
     }
 
     fn path(&self) -> String {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::model::Model;
-use strands_testkit::provider::wire::each_value as each;
+use strands_testkit::configured;
+use strands_testkit::provider::wire::{each_value as each, empty_tools};
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
 use super::{Anthropic, model};
@@ -51,26 +52,14 @@ impl Referenced for Anthropic {
     }
 
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
-        let builder = model(server).model_id(&capture.model_id).streaming(!Referenced::is_whole(self, capture));
         // Every capture was made with this bound.
-        let mut builder = builder.max_tokens(4_096);
-        if let Some(temperature) = capture.number("temperature") {
-            builder = builder.temperature(temperature);
-        }
-        if let Some(sequences) = capture.texts("stop_sequences") {
-            builder = builder.stop_sequences(sequences);
-        }
+        let builder = model(server).streaming(!Referenced::is_whole(self, capture)).max_tokens(4_096);
+        let builder = configured!(builder, capture;
+            temperature = number("temperature"),
+            stop_sequences = texts("stop_sequences"),
+        );
         Arc::new(builder.build().unwrap())
     }
-}
-
-fn empty_tools(_: &str, request: &mut Value) -> bool {
-    let body = &mut request["body"];
-    let empty = body["tools"].as_array().is_some_and(Vec::is_empty);
-    if empty {
-        body.as_object_mut().unwrap().shift_remove("tools");
-    }
-    empty
 }
 
 /// JSON that a tool has answered, written without spaces.

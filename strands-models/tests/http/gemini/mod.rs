@@ -15,6 +15,7 @@ use strands_core::model::Model;
 use strands_models::{GeminiModel, GeminiModelBuilder};
 use strands_testkit::expectation::{Expectation, gemini};
 use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::{secretive, tuned};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gemini;
@@ -60,27 +61,11 @@ impl Provider for Gemini {
     }
 
     async fn model(&self, server: &str, tuned: Tuned) -> Arc<dyn Model> {
-        let mut builder = builder(server).streaming(!tuned.whole);
-        if let Some(timeout) = tuned.connect {
-            builder = builder.connect_timeout(timeout);
-        }
-        if let Some(timeout) = tuned.idle {
-            builder = builder.idle_timeout(timeout);
-        }
-        if let Some(bytes) = tuned.max {
-            builder = builder.max_response_bytes(bytes);
-        }
-        Arc::new(builder.build().unwrap())
+        Arc::new(tuned!(builder(server), tuned).build().unwrap())
     }
 
     async fn secretive(&self, server: &str) -> Secretive {
-        let builder =
-            builder(server).api_key("s3cret-key").query("sig", "s3cret-query").header("proxy", "s3cret-header");
-        let mut shown = format!("{builder:?}");
-        let model = builder.build().unwrap();
-        shown += &format!("{model:?}");
-        let sent = vec![("x-goog-api-key", "s3cret-key"), ("proxy", "s3cret-header"), ("sig", "s3cret-query")];
-        Secretive { model: Arc::new(model), shown, sent }
+        secretive!(builder(server), "x-goog-api-key", "s3cret-key")
     }
 
     fn path(&self) -> String {

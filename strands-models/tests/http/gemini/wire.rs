@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::model::Model;
+use strands_testkit::configured;
 use strands_testkit::provider::wire::each_value as each;
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
@@ -55,22 +56,13 @@ impl Referenced for Gemini {
     }
 
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
-        let mut builder = builder(server).model_id(&capture.model_id).streaming(!Referenced::is_whole(self, capture));
-        if let Some(temperature) = capture.number("temperature") {
-            builder = builder.temperature(temperature);
-        }
-        if let Some(top_p) = capture.number("top_p") {
-            builder = builder.top_p(top_p);
-        }
-        if let Some(top_k) = capture.count("top_k") {
-            builder = builder.top_k(top_k);
-        }
-        if let Some(tokens) = capture.count("max_output_tokens") {
-            builder = builder.max_output_tokens(tokens);
-        }
-        if let Some(sequences) = capture.texts("stop_sequences") {
-            builder = builder.stop_sequences(sequences);
-        }
+        let builder = configured!(builder(server).streaming(!Referenced::is_whole(self, capture)), capture;
+            temperature = number("temperature"),
+            top_p = number("top_p"),
+            top_k = count("top_k"),
+            max_output_tokens = count("max_output_tokens"),
+            stop_sequences = texts("stop_sequences"),
+        );
         Arc::new(builder.build().unwrap())
     }
 }

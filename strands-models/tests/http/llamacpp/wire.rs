@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::model::Model;
-use strands_testkit::provider::wire::each_value as each;
+use strands_testkit::configured;
+use strands_testkit::provider::wire::empty_tools;
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
 use super::{LlamaCpp, builder};
-use crate::chat_completions::{compact_json, elsewhere, in_one_piece};
+use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece};
 
 const SEEN: &[&str] = &["llamacpp"];
 
@@ -53,16 +54,11 @@ impl Referenced for LlamaCpp {
     }
 
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
-        let mut builder = builder(server).model_id(&capture.model_id).streaming(!Referenced::is_whole(self, capture));
-        if let Some(temperature) = capture.number("temperature") {
-            builder = builder.temperature(temperature);
-        }
-        if let Some(penalty) = capture.number("repeat_penalty") {
-            builder = builder.repeat_penalty(penalty);
-        }
-        if let Some(tokens) = capture.count("max_tokens") {
-            builder = builder.max_tokens(tokens);
-        }
+        let builder = configured!(builder(server).streaming(!Referenced::is_whole(self, capture)), capture;
+            temperature = number("temperature"),
+            repeat_penalty = number("repeat_penalty"),
+            max_tokens = count("max_tokens"),
+        );
         Arc::new(builder.build().unwrap())
     }
 }
@@ -73,15 +69,6 @@ fn messages(request: &mut Value) -> &mut Vec<Value> {
 
 fn text(text: &str) -> Value {
     json!({"type": "text", "text": text})
-}
-
-fn empty_tools(_: &str, request: &mut Value) -> bool {
-    let body = &mut request["body"];
-    let empty = body["tools"].as_array().is_some_and(Vec::is_empty);
-    if empty {
-        body.as_object_mut().unwrap().shift_remove("tools");
-    }
-    empty
 }
 
 fn empty_content(_: &str, request: &mut Value) -> bool {
@@ -104,16 +91,6 @@ fn text_results(_: &str, request: &mut Value) -> bool {
             changed = true;
         }
     }
-    changed
-}
-
-fn image_format(_: &str, request: &mut Value) -> bool {
-    let mut changed = false;
-    each(&mut request["body"], &mut |value| {
-        if let Some(image) = value.get_mut("image_url").and_then(Value::as_object_mut) {
-            changed |= image.shift_remove("format").is_some();
-        }
-    });
     changed
 }
 

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{MistralModel, MistralModelBuilder};
-use strands_testkit::Cut;
 use strands_testkit::expectation::{Expectation, openai};
 use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::{Cut, secretive, tuned};
 
-use crate::chat_completions::{DONE, broken_off, call, delta, finish, pieces, stream, tuned};
+use crate::chat_completions::{DONE, broken_off, call, delta, finish, pieces, stream};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mistral;
@@ -51,13 +51,7 @@ impl Provider for Mistral {
     }
 
     async fn secretive(&self, server: &str) -> Secretive {
-        let builder =
-            builder(server).api_key("s3cret-key").query("sig", "s3cret-query").header("proxy", "s3cret-header");
-        let mut shown = format!("{builder:?}");
-        let model = builder.build().unwrap();
-        shown += &format!("{model:?}");
-        let sent = vec![("authorization", "Bearer s3cret-key"), ("proxy", "s3cret-header"), ("sig", "s3cret-query")];
-        Secretive { model: Arc::new(model), shown, sent }
+        secretive!(builder(server), "authorization", "Bearer s3cret-key")
     }
 
     fn path(&self) -> String {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::model::Model;
+use strands_testkit::configured;
 use strands_testkit::provider::wire::each_value as each;
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
@@ -57,23 +58,21 @@ impl Referenced for Mistral {
     }
 
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
-        let mut builder = builder(server).model_id(&capture.model_id).streaming(!Referenced::is_whole(self, capture));
-        if let Some(temperature) = capture.number("temperature") {
-            builder = builder.temperature(temperature);
-        }
-        if let Some(top_p) = capture.number("top_p") {
-            builder = builder.top_p(top_p);
-        }
-        if let Some(tokens) = capture.count("max_tokens") {
-            builder = builder.max_tokens(tokens);
-        }
+        let builder = configured!(builder(server).streaming(!Referenced::is_whole(self, capture)), capture;
+            temperature = number("temperature"),
+            top_p = number("top_p"),
+            max_tokens = count("max_tokens"),
+        );
         Arc::new(builder.build().unwrap())
     }
 }
 
 fn without(request: &mut Value, list: &str, field: &str) -> bool {
-    let items = request["body"][list].as_array_mut().into_iter().flatten();
-    items.fold(false, |changed, item| item.as_object_mut().unwrap().shift_remove(field).is_some() || changed)
+    let mut changed = false;
+    for item in request["body"][list].as_array_mut().into_iter().flatten() {
+        changed |= item.as_object_mut().unwrap().shift_remove(field).is_some();
+    }
+    changed
 }
 
 fn call_ids(_: &str, request: &mut Value) -> bool {

@@ -15,6 +15,7 @@ use strands_models::{OllamaModel, OllamaModelBuilder};
 use strands_testkit::Cut;
 use strands_testkit::expectation::{Expectation, ollama};
 use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::{secretive, tuned};
 
 strands_testkit::provider_tests!(Ollama);
 
@@ -26,17 +27,7 @@ pub(crate) fn model(server: &str) -> OllamaModelBuilder {
 }
 
 pub(crate) fn builder(server: &str, tuned: Tuned) -> OllamaModelBuilder {
-    let mut builder = model(server).streaming(!tuned.whole);
-    if let Some(connect) = tuned.connect {
-        builder = builder.connect_timeout(connect);
-    }
-    if let Some(idle) = tuned.idle {
-        builder = builder.idle_timeout(idle);
-    }
-    if let Some(max) = tuned.max {
-        builder = builder.max_response_bytes(max);
-    }
-    builder
+    tuned!(model(server), tuned)
 }
 
 fn lines(documents: &[Value]) -> Bytes {
@@ -64,15 +55,7 @@ impl Provider for Ollama {
     }
 
     async fn secretive(&self, server: &str) -> Secretive {
-        let builder = builder(server, Tuned::default())
-            .api_key("s3cret-key")
-            .header("x-gateway", "s3cret-header")
-            .query("token", "s3cret-query");
-        let model = builder.clone().build().unwrap();
-        let shown = format!("{builder:?} {builder:#?} {model:?}");
-        let sent =
-            vec![("authorization", "Bearer s3cret-key"), ("x-gateway", "s3cret-header"), ("token", "s3cret-query")];
-        Secretive { model: Arc::new(model), shown, sent }
+        secretive!(builder(server, Tuned::default()), "authorization", "Bearer s3cret-key")
     }
 
     fn path(&self) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::model::Model;
+use strands_testkit::configured;
 use strands_testkit::provider::wire::each_value;
 use strands_testkit::provider::{Capture, Difference, Referenced, Tuned};
 
@@ -162,19 +163,12 @@ impl Referenced for Ollama {
 
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
         let tuned = Tuned { whole: self.is_whole(capture), ..Tuned::default() };
-        let mut builder = builder(server, tuned).model_id(&capture.model_id);
-        if let Some(tokens) = capture.count("max_tokens") {
-            builder = builder.max_tokens(tokens);
-        }
-        if let Some(temperature) = capture.number("temperature") {
-            builder = builder.temperature(temperature);
-        }
-        if let Some(top_p) = capture.number("top_p") {
-            builder = builder.top_p(top_p);
-        }
-        if let Some(stop) = capture.texts("stop_sequences") {
-            builder = builder.stop_sequences(stop);
-        }
+        let mut builder = configured!(builder(server, tuned), capture;
+            max_tokens = count("max_tokens"),
+            temperature = number("temperature"),
+            top_p = number("top_p"),
+            stop_sequences = texts("stop_sequences"),
+        );
         if capture.config["keep_alive"] == "5m" {
             builder = builder.keep_alive(Duration::from_secs(300));
         }

@@ -9,9 +9,10 @@ use strands_models::{OpenAiModel, OpenAiResponsesModel, ReasoningReplay};
 use strands_testkit::Exchange;
 use strands_testkit::expectation::{Expectation, openai};
 use strands_testkit::provider::recorded::Folder;
-use strands_testkit::provider::{Recorded, Sent, SentCall, SentResult};
+use strands_testkit::provider::{Recorded, Sent};
 
 use super::Api;
+use crate::chat_completions;
 
 #[async_trait]
 impl Recorded for Api {
@@ -55,28 +56,19 @@ impl Recorded for Api {
     }
 
     fn sent(&self, body: &Value) -> Sent {
-        let mut sent = Sent::default();
-        let call = |id: &Value, function: &Value| {
-            let input = serde_json::from_str(function["arguments"].as_str().unwrap()).unwrap();
-            SentCall { id: text(id), name: text(&function["name"]).unwrap(), input }
-        };
+        let mut sent = chat_completions::sent(body);
+        for message in body["messages"].as_array().into_iter().flatten() {
+            sent.kept.extend(message["reasoning_details"].as_array().cloned().unwrap_or_default());
+        }
         for item in body["input"].as_array().into_iter().flatten() {
             match item["type"].as_str() {
-                Some("function_call") => sent.calls.push(call(&item["call_id"], item)),
-                Some("function_call_output") => sent.results.push(result(&item["call_id"], &item["output"])),
+                Some("function_call") => sent.calls.push(chat_completions::sent_call(&item["call_id"], item)),
+                Some("function_call_output") => {
+                    sent.results.push(chat_completions::sent_result(&item["call_id"], &item["output"]));
+                }
                 Some("reasoning") => sent.kept.push(kept_item(item)),
                 _ => {}
             }
-        }
-        for message in body["messages"].as_array().into_iter().flatten() {
-            let calls = message["tool_calls"].as_array().into_iter().flatten();
-            sent.calls.extend(calls.map(|item| call(&item["id"], &item["function"])));
-            if message["role"] == "tool" {
-                sent.results.push(result(&message["tool_call_id"], &message["content"]));
-            }
-            sent.kept
-                .extend(text(&message["reasoning_content"]).filter(|thoughts| !thoughts.is_empty()).map(Value::from));
-            sent.kept.extend(message["reasoning_details"].as_array().cloned().unwrap_or_default());
         }
         sent
     }
@@ -94,13 +86,4 @@ impl Recorded for Api {
 /// What of an item of thought has to go back.
 fn kept_item(item: &Value) -> Value {
     json!({"id": item["id"], "encrypted_content": item["encrypted_content"], "summary": item["summary"]})
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
-
-fn result(id: &Value, content: &Value) -> SentResult {
-    let parts = content.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str());
-    SentResult { id: text(id), text: text(content).unwrap_or_else(|| parts.collect()) }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::model::Model;
-use strands_testkit::provider::wire::each_value as each;
+use strands_testkit::configured;
+use strands_testkit::provider::wire::{each_value as each, empty_tools};
 use strands_testkit::provider::{Capture, Difference, Referenced};
 
 use super::{Api, chat, responses};
+use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece};
 
 /// The same table, with the reasons, stands in `docs/src/models/openai.md`.
 const DIFFERENCES: &[Difference] = &[
@@ -54,74 +56,27 @@ impl Referenced for Api {
     }
 
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model> {
-        macro_rules! configured {
-            ($builder:expr) => {{
-                let mut builder = $builder.model_id(&capture.model_id).streaming(!Referenced::is_whole(self, capture));
-                if let Some(temperature) = capture.number("temperature") {
-                    builder = builder.temperature(temperature);
-                }
-                if let Some(top_p) = capture.number("top_p") {
-                    builder = builder.top_p(top_p);
-                }
-                builder
-            }};
-        }
+        let streaming = !Referenced::is_whole(self, capture);
         match self {
             Self::Chat => {
-                let mut builder = configured!(chat(server));
-                if let Some(tokens) = capture.count("max_tokens") {
-                    builder = builder.max_tokens(tokens);
-                }
-                if let Some(sequences) = capture.texts("stop") {
-                    builder = builder.stop_sequences(sequences);
-                }
+                let builder = configured!(chat(server).streaming(streaming), capture;
+                    temperature = number("temperature"),
+                    top_p = number("top_p"),
+                    max_tokens = count("max_tokens"),
+                    stop_sequences = texts("stop"),
+                );
                 Arc::new(builder.build().unwrap())
             }
             Self::Responses => {
-                let mut builder = configured!(responses(server));
-                if let Some(tokens) = capture.count("max_output_tokens") {
-                    builder = builder.max_output_tokens(tokens);
-                }
+                let builder = configured!(responses(server).streaming(streaming), capture;
+                    temperature = number("temperature"),
+                    top_p = number("top_p"),
+                    max_output_tokens = count("max_output_tokens"),
+                );
                 Arc::new(builder.build().unwrap())
             }
         }
     }
-}
-
-fn empty_tools(_: &str, request: &mut Value) -> bool {
-    let body = &mut request["body"];
-    let empty = body["tools"].as_array().is_some_and(Vec::is_empty);
-    if empty {
-        body.as_object_mut().unwrap().shift_remove("tools");
-    }
-    empty
-}
-
-/// Every text in a body that is JSON, or whose last line is, written without spaces.
-fn compact_json(_: &str, request: &mut Value) -> bool {
-    let mut changed = false;
-    each(&mut request["body"], &mut |value| {
-        if let Value::String(text) = value {
-            let lines = text.split('\n').map(|line| match serde_json::from_str::<Value>(line) {
-                Ok(json @ (Value::Object(_) | Value::Array(_))) => json.to_string(),
-                _ => line.to_owned(),
-            });
-            let compact = lines.collect::<Vec<_>>().join("\n");
-            changed |= compact != *text;
-            *text = compact;
-        }
-    });
-    changed
-}
-
-fn image_format(_: &str, request: &mut Value) -> bool {
-    let mut changed = false;
-    each(&mut request["body"], &mut |value| {
-        if let Some(image) = value.get_mut("image_url").and_then(Value::as_object_mut) {
-            changed |= image.shift_remove("format").is_some();
-        }
-    });
-    changed
 }
 
 fn file_names(_: &str, request: &mut Value) -> bool {
@@ -159,21 +114,10 @@ fn media_elsewhere(case: &str, request: &mut Value) -> bool {
     }
     let body = &mut request["body"];
     let (list, kind) = if body.get("input").is_some() { ("input", "input_text") } else { ("messages", "text") };
-    let content = body[list][0]["content"].as_array_mut().unwrap();
-    for medium in ["image", "document"] {
-        content.push(
-            json!({"type": kind, "text": format!("[{} that can't be shown to this model: it is stored elsewhere.]",
-            if medium == "image" { "An image" } else { "A document" })}),
-        );
-    }
+    let notes = elsewhere().map(|mut note| {
+        note["type"] = json!(kind);
+        note
+    });
+    body[list][0]["content"].as_array_mut().unwrap().extend(notes);
     true
-}
-
-fn in_one_piece(case: &str, request: &mut Value) -> bool {
-    let body = &mut request["body"];
-    let differs = case == "30_non_streaming" && body["stream"] == true;
-    if differs {
-        body["stream"] = json!(false);
-    }
-    differs
 }
