@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use strands_core::model::MessageWriter;
 
 use super::cache::CacheTtl;
 use super::known::known;
@@ -222,7 +223,9 @@ impl AnthropicModelBuilder {
         let pauses = !extra.contains_key("messages") && (!self.settings.server_tools.is_empty() || has_own_tools());
         let context_window = self.options.context_window.or(known.context_window);
         let settings = Settings { extra: self.options.extra, ..self.settings };
-        Ok(AnthropicModel { inner: Arc::new(Inner { exchange, counting, settings, known, context_window, pauses }) })
+        let writer = MessageWriter::new();
+        let inner = Inner { exchange, counting, settings, known, context_window, writer, pauses };
+        Ok(AnthropicModel { inner: Arc::new(inner) })
     }
 
     fn check_thinking(&self) -> Result<(), ModelBuildError> {

@@ -101,6 +101,11 @@ impl Marks {
         self.system.iter().find(|(at, _)| *at == block).map(|(_, ttl)| ttl.control())
     }
 
+    /// The first message in which a block is marked.
+    pub(super) fn first_message(&self) -> Option<usize> {
+        self.messages.iter().map(|(at, _)| at.0).min()
+    }
+
     /// True where a block of this message is marked.
     pub(super) fn are_in(&self, message: usize) -> bool {
         self.messages.iter().any(|(at, _)| at.0 == message)

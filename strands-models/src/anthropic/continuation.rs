@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use strands_core::metrics::ModelMetrics;
 use strands_core::model::{ErrorDetails, ModelError, ModelStream, StopReason, StreamEvent, TurnBuilder};
 
-use super::request::given_back;
+use super::messages::given_back;
 use super::stream::MessagesReader;
 use super::usage::{add, usage};
 use crate::http::Exchange;

@@ -10,7 +10,9 @@ mod count;
 mod error;
 mod ids;
 mod known;
+mod messages;
 mod own;
+mod plan;
 mod request;
 mod schema;
 mod settings;
@@ -21,9 +23,12 @@ mod usage;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
+use strands_core::model::{
+    MessageWriter, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
+};
 
 use self::known::{Known, Thinks};
+use self::plan::Plan;
 use self::request::Body;
 use self::settings::Settings;
 use self::stream::MessagesReader;
@@ -67,6 +72,7 @@ struct Inner {
     settings: Settings,
     known: Known,
     context_window: Option<u64>,
+    writer: MessageWriter,
     /// Tools of the provider's own may make an answer pause.
     pauses: bool,
 }
@@ -78,9 +84,15 @@ impl AnthropicModel {
     }
 
     fn body(&self, request: &ModelRequest<'_>, streaming: Option<bool>) -> Result<Vec<u8>, ModelError> {
-        let Inner { exchange, settings, known, .. } = &*self.inner;
+        let Inner { exchange, settings, known, writer, .. } = &*self.inner;
         let model_id = exchange.endpoint.model_id();
-        http::body(&Body { model_id, known, settings, request, streaming })
+        let plan = Plan::of(request, settings, known);
+        let mut body = http::body(&Body { model_id, known, settings, request, plan: &plan, streaming })?;
+        // The program's own wins, as for every field.
+        if !settings.extra.contains_key("messages") {
+            messages::append(&mut body, request, &plan, *writer)?;
+        }
+        Ok(body)
     }
 }
 

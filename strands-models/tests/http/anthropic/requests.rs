@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::{CachePoint, Message, SystemBlock};
-use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice};
+use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, WrittenMessages};
 use strands_models::{
     AnthropicEffort, AnthropicModelBuilder, AnthropicServiceTier, AnthropicThinking, CacheTtl, StaleThinking,
 };
@@ -164,6 +164,40 @@ async fn the_closest_block_is_marked_and_never_more_than_four() {
     assert_eq!(content(1)[1]["cache_control"], short);
     assert_eq!(content(2)[1], json!({"type": "text", "text": "d", "cache_control": short}));
     assert_eq!(body.to_string().matches("cache_control").count(), 4);
+}
+
+#[tokio::test]
+async fn what_was_written_before_makes_no_difference() {
+    let told = |role: &str, block: Value| json!({"role": role, "content": [block, {"text": "and so on"}]});
+    let call = json!({"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {"city": "Oslo"}}});
+    let result = json!({"toolResult": {"toolUseId": "t", "status": "success", "content": [{"text": "sun"}]}});
+    let cited = json!({"citationsContent": {"content": [{"text": "So."}], "citations": []}});
+    let history = messages(json!([
+        told("user", json!({"text": "hi"})),
+        told("assistant", call),
+        told("user", result),
+        told("assistant", json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}})),
+        told("user", json!({"document": {"format": "txt", "name": "d", "source": {"bytes": "c28="}}})),
+        told("assistant", cited),
+        told("user", json!({"text": "bye"})),
+    ]));
+    let output = OutputSchema::new("Any", json!({"type": "object"}));
+    let server = Server::repeat(Anthropic.response(Anthropic.fine())).await;
+    let model = model(&server.url()).cache(CacheTtl::FiveMinutes).build().unwrap();
+    let written = WrittenMessages::default();
+    for length in [1, 3, 5, 3, 7, 7] {
+        for request in
+            [ModelRequest::new(&history[..length]), ModelRequest::new(&history[..length]).with_output_schema(&output)]
+        {
+            turn(&model, request).await.unwrap();
+            turn(&model, request.with_written(&written)).await.unwrap();
+        }
+    }
+    let sent = server.requests();
+    assert_eq!(sent.len(), 24);
+    for both in sent.chunks(2) {
+        assert_eq!(both[0].body, both[1].body);
+    }
 }
 
 #[tokio::test]
