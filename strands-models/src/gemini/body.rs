@@ -1,31 +1,53 @@
-//! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
-//! comes first and the conversation last, so that each body begins with the bytes of the one before.
+//! The body of a request. What stays the same from turn to turn comes first and the conversation last, so that each body
+//! begins with the bytes of the one before.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 use strands_core::message::SystemBlock;
-use strands_core::model::ModelRequest;
+use strands_core::model::{MessageWriter, ModelError, ModelRequest};
 
-use super::contents::Contents;
+use super::contents::Sent;
 use super::known::Traits;
 use super::settings::{GenerationConfig, Settings};
 use super::tools::Tools;
-use crate::http::Fields;
+use crate::http::{self, Conversation, Fields};
 
-/// A request that is ready to be written.
-#[derive(Clone, Copy)]
+/// A request without its conversation, which follows behind it.
 pub(super) struct Body<'a> {
     pub(super) settings: &'a Settings,
     pub(super) traits: Traits,
+    pub(super) writer: MessageWriter,
     pub(super) request: &'a ModelRequest<'a>,
+    /// The model, where its URL is not enough.
+    pub(super) model: Option<String>,
 }
 
 impl Body<'_> {
-    /// The fields of a request, without the braces around them.
-    pub(super) fn write<M: SerializeMap>(&self, map: M) -> Result<M, M::Error> {
-        let Self { settings, traits, request } = self;
-        let mut fields = Fields { map, extra: &settings.extra };
+    /// The body as bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
+        let mut body = http::body(self)?;
+        // The program's own wins, as for every field.
+        if !self.settings.extra.contains_key("contents") {
+            let ModelRequest { messages, written, .. } = *self.request;
+            let conversation = Conversation { messages, written, writer: self.writer };
+            conversation.append(&mut body, "contents", None::<&Value>, |bytes, message| {
+                serde_json::to_writer(bytes, &Sent { message, messages, traits: self.traits })
+            })?;
+        }
+        Ok(body)
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { settings, traits, request, model, .. } = self;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &settings.extra };
+        fields.put_some("model", model.as_ref())?;
         match &settings.cached_content {
             // The cache has both, and the provider refuses them beside it.
             Some(cache) => fields.put("cachedContent", cache)?,
@@ -52,14 +74,7 @@ impl Body<'_> {
             fields.put("safetySettings", &settings.safety)?;
         }
         fields.put_extra()?;
-        fields.put("contents", &Contents { messages: request.messages, traits: *traits })?;
-        Ok(fields.map)
-    }
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.write(serializer.serialize_map(None)?)?.end()
+        fields.map.end()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
+use strands_core::model::MessageWriter;
 
 use super::counting::Counting;
 use super::known::{self, Traits};
@@ -178,7 +179,9 @@ impl GeminiModelBuilder {
         let settings = Settings { extra: self.options.extra, ..self.settings };
         let Exchanges { answering, counting } = exchange;
         let counting = self.native_token_count.then_some(Counting { exchange: counting });
-        Ok(GeminiModel { inner: Arc::new(Inner { exchange: answering, counting, settings, traits, context_window }) })
+        let writer = MessageWriter::new();
+        let inner = Inner { exchange: answering, counting, settings, traits, writer, context_window };
+        Ok(GeminiModel { inner: Arc::new(inner) })
     }
 
     fn open(&self, environment: impl Fn(&str) -> Option<String>) -> Result<Exchanges, ModelBuildError> {

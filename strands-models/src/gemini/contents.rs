@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
-use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{ContentBlock, Message, ReasoningContent, Role, ToolUse};
@@ -20,38 +19,43 @@ use super::signed_text::{self, Signed};
 /// [doc]: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
-/// `contents` of a request.
-pub(super) struct Contents<'a> {
+/// What a message is sent as: a list of one content, or of none where nothing is left of it, since one without parts is
+/// refused.
+pub(super) struct Sent<'a> {
+    pub(super) message: &'a Message,
+    /// The conversation, which has the names of the calls that the message answers. It is no part of what is sent: a call
+    /// keeps its name whatever becomes of the conversation.
     pub(super) messages: &'a [Arc<Message>],
     pub(super) traits: Traits,
 }
 
-impl Serialize for Contents<'_> {
+impl Serialize for Sent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut contents = serializer.serialize_seq(None)?;
-        for (at, message) in self.messages.iter().enumerate() {
-            let role = if message.role == Role::Assistant { "model" } else { "user" };
-            // What most of a long conversation is.
-            if let [ContentBlock::Text(text)] = message.content.as_slice()
-                && !text.text.trim().is_empty()
-            {
-                contents.serialize_element(&Content { role, parts: [OnlyText { text: &text.text }] })?;
-                continue;
-            }
-            let blocks: Vec<_> = outgoing_content(message, PROVIDER).collect();
-            let before = self.messages.get(..at).unwrap_or_default();
-            let parts = if message.role == Role::Assistant {
-                said(&blocks, self.traits)
-            } else {
-                heard(&blocks, before, self.traits)
-            };
-            // A content without parts is refused.
-            if !parts.is_empty() {
-                contents.serialize_element(&Content { role, parts })?;
-            }
+        let Self { message, messages, traits } = *self;
+        let role = if message.role == Role::Assistant { "model" } else { "user" };
+        // What most of a long conversation is.
+        if let [ContentBlock::Text(text)] = message.content.as_slice()
+            && !text.text.trim().is_empty()
+        {
+            return serializer.collect_seq([Content { role, parts: [OnlyText { text: &text.text }] }]);
         }
-        contents.end()
+        let blocks: Vec<_> = outgoing_content(message, PROVIDER).collect();
+        let parts = match message.role {
+            Role::Assistant => said(&blocks, traits),
+            Role::User => heard(&blocks, before(message, messages), traits),
+        };
+        serializer.collect_seq((!parts.is_empty()).then_some(Content { role, parts }))
     }
+}
+
+/// The conversation before a message that answers calls.
+fn before<'a>(message: &Message, messages: &'a [Arc<Message>]) -> &'a [Arc<Message>] {
+    if message.tool_results().next().is_none() {
+        return &[];
+    }
+    // It is mostly the last one.
+    let at = messages.iter().rposition(|other| std::ptr::eq(&**other, message));
+    at.and_then(|at| messages.get(..at)).unwrap_or(messages)
 }
 
 #[derive(Serialize)]

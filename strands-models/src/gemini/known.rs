@@ -2,7 +2,7 @@
 
 use super::media::NestedMedia;
 
-/// How many tokens a request to any Gemini since 1.5 may have ([models][models]).
+/// How many tokens a request to any Gemini since 1.5 may have that writes text ([models][models]).
 ///
 /// [models]: https://ai.google.dev/gemini-api/docs/models
 const CONTEXT_WINDOW: u64 = 1_048_576;
@@ -22,10 +22,9 @@ impl Traits {
     /// What the model of this id, at this host, is known to be.
     pub(super) fn of(model_id: &str, host: &str) -> Self {
         let name = name(model_id);
-        let makes_media = ["-image", "-tts", "-audio"].iter().any(|kind| name.contains(kind));
         Self {
             signs_calls: generation(name).is_some_and(|generation| generation >= 3) || is_latest(name),
-            follows_schemas: !name.starts_with("gemma") && !makes_media,
+            follows_schemas: !name.starts_with("gemma") && !makes_media(name),
             cloud: host == "aiplatform.googleapis.com" || host.ends_with("-aiplatform.googleapis.com"),
         }
     }
@@ -39,7 +38,8 @@ impl Traits {
 /// How many tokens a request may have.
 pub(super) fn context_window(model_id: &str) -> Option<u64> {
     let name = name(model_id);
-    (generation(name).is_some() || is_latest(name)).then_some(CONTEXT_WINDOW)
+    let speaks = (generation(name).is_some() || is_latest(name)) && !makes_media(name);
+    speaks.then_some(CONTEXT_WINDOW)
 }
 
 /// The path of a model: `models/<id>`, unless the id says itself what it is one of, as `tunedModels/<id>` does.
@@ -73,6 +73,11 @@ fn generation(name: &str) -> Option<u32> {
     version.get(..end)?.parse().ok()
 }
 
+/// True for models that draw or speak.
+fn makes_media(name: &str) -> bool {
+    ["-image", "-tts", "-audio"].iter().any(|kind| name.contains(kind))
+}
+
 /// True for the names that Google lets stand for its newest models, such as `gemini-flash-latest`.
 fn is_latest(name: &str) -> bool {
     name.starts_with("gemini-") && name.ends_with("-latest")
@@ -101,6 +106,7 @@ mod tests {
         assert_eq!(context_window("gemini-2.5-pro"), Some(1_048_576));
         assert_eq!(context_window("gemini-flash-latest"), Some(1_048_576));
         assert_eq!(context_window("gemma-3-27b-it"), None);
+        assert_eq!(context_window("gemini-2.5-flash-image"), None, "they take less");
     }
 
     #[test]

@@ -22,14 +22,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
+use strands_core::model::{
+    MessageWriter, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
+};
 
 use self::body::Body;
 use self::counting::Counting;
 use self::known::Traits;
 use self::reader::GeminiReader;
 use self::settings::Settings;
-use crate::http::{Exchange, body};
+use crate::http::Exchange;
 
 pub use builder::GeminiModelBuilder;
 pub use settings::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
@@ -66,6 +68,7 @@ struct Inner {
     counting: Option<Counting>,
     settings: Settings,
     traits: Traits,
+    writer: MessageWriter,
     context_window: Option<u64>,
 }
 
@@ -73,6 +76,12 @@ impl GeminiModel {
     /// Tells a model what to be.
     pub fn builder() -> GeminiModelBuilder {
         GeminiModelBuilder::default()
+    }
+}
+
+impl Inner {
+    fn body<'a>(&'a self, request: &'a ModelRequest<'a>) -> Body<'a> {
+        Body { settings: &self.settings, traits: self.traits, writer: self.writer, request, model: None }
     }
 }
 
@@ -91,20 +100,17 @@ impl Model for GeminiModel {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { exchange, settings, traits, .. } = &*self.inner;
-        let body = body(&Body { settings, traits: *traits, request: &request })?;
-        exchange.ask(body, error::sort, GeminiReader::new).await
+        let body = self.inner.body(&request).write()?;
+        self.inner.exchange.ask(body, error::sort, GeminiReader::new).await
     }
 
     /// What the provider counts, where [`native_token_count`](GeminiModelBuilder::native_token_count) is on and it
     /// answers; else the estimate.
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
-        let Inner { counting, settings, traits, .. } = &*self.inner;
-        if let Some(counting) = counting {
-            let body = Body { settings, traits: *traits, request: &request };
-            if let Ok(tokens) = counting.count(&body).await {
-                return Ok(tokens);
-            }
+        if let Some(counting) = &self.inner.counting
+            && let Ok(tokens) = counting.count(self.inner.body(&request)).await
+        {
+            return Ok(tokens);
         }
         Ok(estimate_tokens(&request))
     }

@@ -325,13 +325,11 @@ impl AnswerReader for GeminiReader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::prelude::*;
     use strands_core::model::TurnBuilder;
 
     use super::*;
-    use crate::gemini::contents::Contents;
+    use crate::gemini::contents::Sent;
     use crate::gemini::known::Traits;
 
     fn part() -> impl Strategy<Value = Value> {
@@ -413,12 +411,12 @@ mod tests {
             ended.sort_unstable();
             prop_assert_eq!(begun, ended, "each block ends once");
 
-            let messages = [Arc::new(turn.finish().unwrap().message)];
-            let contents = Contents { messages: &messages, traits: Traits::of("gemini-2.5-flash", "h") };
-            let mut sent = serde_json::to_value(&contents).unwrap();
+            let message = turn.finish().unwrap().message;
+            let sent = Sent { message: &message, messages: &[], traits: Traits::of("gemini-2.5-flash", "h") };
+            let mut sent = serde_json::to_value(&sent).unwrap();
             let expected = joined(&parts);
             if !expected.is_empty() {
-                prop_assert_eq!(sent[0]["parts"].take(), Value::Array(expected), "{:?}", messages[0].content);
+                prop_assert_eq!(sent[0]["parts"].take(), Value::Array(expected), "{:?}", message.content);
             }
         }
 

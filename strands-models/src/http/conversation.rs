@@ -32,7 +32,7 @@ impl Conversation<'_> {
     ) -> Result<(), ModelError> {
         // The object is opened again.
         body.pop();
-        body.extend_from_slice(b",\"");
+        body.extend_from_slice(if body.ends_with(b"{") { b"\"" } else { b",\"" });
         body.extend_from_slice(field.as_bytes());
         body.extend_from_slice(b"\":[");
         let begins = body.len();
@@ -87,5 +87,13 @@ mod tests {
         assert_eq!(appended(Some(&first), &["a b", "", "c"]), json!({"model": "m", "said": ["system", "a", "b", "c"]}));
         assert_eq!(appended(None, &["", "a"]), json!({"model": "m", "said": ["a"]}));
         assert_eq!(appended(None, &[]), json!({"model": "m", "said": []}));
+    }
+
+    #[test]
+    fn a_conversation_may_be_all_that_a_body_has() {
+        let mut body = b"{}".to_vec();
+        let conversation = Conversation { messages: &[], written: None, writer: MessageWriter::new() };
+        conversation.append(&mut body, "said", Some(&1), |_, _| Ok(())).unwrap();
+        assert_eq!(body, br#"{"said":[1]}"#);
     }
 }

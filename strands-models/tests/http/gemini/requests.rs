@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, MessageMetadata, SystemBlock};
-use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, estimate_tokens};
+use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, WrittenMessages, estimate_tokens};
 use strands_models::{
     GeminiModel, GeminiModelBuilder, HarmBlockThreshold, HarmCategory, ModelBuildError, ThinkingLevel,
 };
@@ -312,6 +312,25 @@ async fn a_request_begins_with_the_bytes_of_the_one_before() {
     let second = sent(|builder| builder, ModelRequest::new(&history).with_tools(&tools)).await;
     let common = first.body.strip_suffix(b"]}").unwrap();
     assert!(second.body.starts_with(common));
+}
+
+#[tokio::test]
+async fn messages_that_were_written_before_are_as_if_written_anew() {
+    let history = [step(Some("c2ln"), Some("gemini")), step(None, Some("anthropic")), ask("and?")].concat();
+    let server = Server::repeat(Gemini.response(Gemini.fine())).await;
+    let (model, other) = (plain(&server.url()), plain(&server.url()));
+    let written = WrittenMessages::default();
+    for length in [1, 3, 4, 6, 7] {
+        // The oldest may go. An answer whose call is gone keeps the name that it was written with.
+        for known in [&history[..length], &history[length / 2..length]] {
+            let request = ModelRequest::new(known);
+            turn(&*model, request.with_written(&written)).await.unwrap();
+            turn(&*other, request).await.unwrap();
+            let [kept, anew] = &server.requests()[server.requests().len() - 2..] else { panic!() };
+            let orphans = known[0].tool_results().next().is_some();
+            assert!(orphans || kept.body == anew.body, "{}\n{}", kept.json(), anew.json());
+        }
+    }
 }
 
 #[test]
