@@ -8,6 +8,7 @@ mod citations;
 mod continuation;
 mod count;
 mod error;
+mod events;
 mod ids;
 mod known;
 mod messages;

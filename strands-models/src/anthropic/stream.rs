@@ -1,6 +1,5 @@
 //! The answer of Messages: events of a stream by their types, or one document that has all blocks in it.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use base64::Engine as _;
@@ -16,109 +15,13 @@ use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, 
 use super::PROVIDER;
 use super::citations::citation;
 use super::error::refused;
+use super::events::{
+    Block, BlockEnded, BlockPiece, BlockStarted, Document, KNOWN_PIECES, MessageChanged, MessageStarted, OwnPiece,
+    Piece, Stopped, Typed,
+};
 use super::own::OwnBlock;
 use super::usage::{update, usage};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
-
-#[derive(Deserialize)]
-struct MessageStarted {
-    message: Head,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    usage: Option<Map<String, Value>>,
-}
-
-#[derive(Deserialize)]
-struct BlockStarted<'a> {
-    #[serde(default)]
-    index: usize,
-    #[serde(borrow)]
-    content_block: &'a RawValue,
-}
-
-/// What an object is.
-#[derive(Deserialize)]
-struct Typed<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-}
-
-/// A block of a known kind as it begins, or as a whole.
-#[derive(Deserialize)]
-struct Block<'a> {
-    text: Option<String>,
-    citations: Option<Vec<Value>>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    data: Option<String>,
-    id: Option<String>,
-    name: Option<String>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct BlockPiece<'a> {
-    #[serde(default)]
-    index: usize,
-    #[serde(borrow)]
-    delta: Piece<'a>,
-}
-
-#[derive(Deserialize)]
-struct Piece<'a> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    text: Option<String>,
-    partial_json: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    citation: Option<Value>,
-}
-
-/// The same for a block of the provider's own.
-#[derive(Deserialize)]
-struct OwnPiece {
-    #[serde(default)]
-    index: usize,
-    #[serde(default)]
-    delta: Map<String, Value>,
-}
-
-const KNOWN_PIECES: [&str; 5] =
-    ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
-
-#[derive(Deserialize)]
-struct BlockEnded {
-    #[serde(default)]
-    index: usize,
-}
-
-#[derive(Deserialize)]
-struct MessageChanged {
-    #[serde(default)]
-    delta: Stopped,
-    usage: Option<Map<String, Value>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Stopped {
-    stop_reason: Option<String>,
-    stop_sequence: Option<Value>,
-    stop_details: Option<Value>,
-    container: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow)]
-    content: Option<Vec<&'a RawValue>>,
-    usage: Option<Map<String, Value>>,
-    #[serde(flatten)]
-    stopped: Stopped,
-}
 
 /// Reads an answer. What is newer than this version is kept where it has a place, and passed over where it has none.
 pub(super) struct MessagesReader {
@@ -523,35 +426,6 @@ mod tests {
         );
         assert_eq!(content[3], json!({"text": "so"}));
         assert_eq!((turn.usage.input_tokens, turn.usage.output_tokens, turn.usage.total_tokens), (3, 7, 10));
-    }
-
-    #[test]
-    fn blocks_of_the_providers_own_keep_their_place() {
-        let result = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"encrypted_content": "E"}]});
-        let turn = turn(&[
-            start(0, json!({"type": "text", "text": "Looking."})),
-            start(1, json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}})),
-            delta(1, json!({"type": "input_json_delta", "partial_json": "{\"query\":\"x\"}"})),
-            ended(1),
-            start(2, result.clone()),
-            ended(2),
-            start(3, json!({"type": "text", "text": "", "citations": []})),
-            delta(3, json!({"type": "text_delta", "text": "It is so."})),
-            delta(
-                3,
-                json!({"type": "citations_delta", "citation": {"type": "web_search_result_location", "url": "https://a.b/", "encrypted_index": "I"}}),
-            ),
-            stop("end_turn"),
-        ]);
-        let call =
-            json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}});
-        let [first, second, third, ContentBlock::Citations(cited)] = turn.message.content.as_slice() else {
-            panic!("{:?}", turn.message.content);
-        };
-        assert_eq!(*first, ContentBlock::text("Looking."));
-        assert_eq!(*second, ContentBlock::provider(PROVIDER, call));
-        assert_eq!(*third, ContentBlock::provider(PROVIDER, result));
-        assert_eq!(cited.citations[0].unknown.get("anthropic").unwrap()["encrypted_index"], "I");
     }
 
     #[test]

@@ -136,6 +136,18 @@ async fn thoughts_that_the_conversation_has_left_behind_are_dropped_where_they_a
     let dropped = request(None).await;
     assert_eq!(dropped.header("anthropic-beta"), Some("one,thinking-binding-controls-2026-08-01"));
     assert_eq!(dropped.json()["thinking"]["block_binding"], json!({"prefix_mismatch_behavior": "drop_block"}));
+    // Where the model does not think nothing can be said about its thoughts, and they are left out.
+    let thought = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}});
+    let said = messages(json!([
+        {"role": "user", "content": [{"text": "hi"}]},
+        {"role": "assistant", "content": [thought, {"text": "hello"}]},
+        {"role": "user", "content": [{"text": "bye"}]},
+    ]));
+    for (thinking, kinds) in [(AnthropicThinking::Disabled, 1), (AnthropicThinking::Adaptive, 2)] {
+        let told = |builder: AnthropicModelBuilder| builder.model_id("claude-haiku-5-5").thinking(thinking);
+        let body = sent(told, ModelRequest::new(&said)).await.json();
+        assert_eq!(body["messages"][1]["content"].as_array().unwrap().len(), kinds, "{thinking:?}");
+    }
     let refused = request(Some(StaleThinking::Refuse)).await;
     assert_eq!(refused.header("anthropic-beta"), Some("one"));
     assert!(refused.json().get("thinking").is_none());

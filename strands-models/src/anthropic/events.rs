@@ -1,0 +1,107 @@
+//! The events of a stream, and the document of an answer in one piece, as far as they are read.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+#[derive(Deserialize)]
+pub(super) struct MessageStarted {
+    pub(super) message: Head,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Head {
+    pub(super) usage: Option<Map<String, Value>>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BlockStarted<'a> {
+    #[serde(default)]
+    pub(super) index: usize,
+    #[serde(borrow)]
+    pub(super) content_block: &'a RawValue,
+}
+
+/// What an object is.
+#[derive(Deserialize)]
+pub(super) struct Typed<'a> {
+    #[serde(borrow)]
+    pub(super) r#type: Cow<'a, str>,
+}
+
+/// A block of a known kind as it begins, or as a whole.
+#[derive(Deserialize)]
+pub(super) struct Block<'a> {
+    pub(super) text: Option<String>,
+    pub(super) citations: Option<Vec<Value>>,
+    pub(super) thinking: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) data: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    #[serde(borrow)]
+    pub(super) input: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BlockPiece<'a> {
+    #[serde(default)]
+    pub(super) index: usize,
+    #[serde(borrow)]
+    pub(super) delta: Piece<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Piece<'a> {
+    #[serde(borrow)]
+    pub(super) r#type: Cow<'a, str>,
+    pub(super) text: Option<String>,
+    pub(super) partial_json: Option<String>,
+    pub(super) thinking: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) citation: Option<Value>,
+}
+
+/// The same for a block of the provider's own.
+#[derive(Deserialize)]
+pub(super) struct OwnPiece {
+    #[serde(default)]
+    pub(super) index: usize,
+    #[serde(default)]
+    pub(super) delta: Map<String, Value>,
+}
+
+pub(super) const KNOWN_PIECES: [&str; 5] =
+    ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
+
+#[derive(Deserialize)]
+pub(super) struct BlockEnded {
+    #[serde(default)]
+    pub(super) index: usize,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MessageChanged {
+    #[serde(default)]
+    pub(super) delta: Stopped,
+    pub(super) usage: Option<Map<String, Value>>,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct Stopped {
+    pub(super) stop_reason: Option<String>,
+    pub(super) stop_sequence: Option<Value>,
+    pub(super) stop_details: Option<Value>,
+    pub(super) container: Option<Value>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Document<'a> {
+    #[serde(borrow)]
+    pub(super) content: Option<Vec<&'a RawValue>>,
+    pub(super) usage: Option<Map<String, Value>>,
+    #[serde(flatten)]
+    pub(super) stopped: Stopped,
+}
