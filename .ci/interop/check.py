@@ -20,6 +20,11 @@ HERE = Path(__file__).resolve().parent
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 
+# What only its provider understands, as the Rust side writes it: beside an empty text, which every client reads past.
+SEARCH = {"text": "", "providerContent": {"provider": "anthropic", "content": {
+    "type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Rust"}}}}
+
+
 def run(command: list[str], what: str) -> dict:
     env = {**os.environ, **CREDENTIALS, "PYTHONPATH": str(HERE)}
     done = subprocess.run(command, capture_output=True, text=True, env=env)
@@ -77,8 +82,10 @@ class Check:
                 for _ in range(2):
                     self.case(storage.parent, case, ["--snapshots", copy], [copy], "--snapshot")
                     for agent in case["agents"].values():
-                        added = [("user", "and in Rust"), ("assistant", "answered in Rust")]
-                        agent["messages"] += [{"role": role, "content": [{"text": text}]} for role, text in added]
+                        agent["messages"] += [
+                            {"role": "user", "content": [{"text": "and in Rust"}]},
+                            {"role": "assistant", "content": [SEARCH, {"text": "answered in Rust"}]},
+                        ]
             self.new_snapshots()
 
     def new_snapshots(self) -> None:

@@ -17,8 +17,11 @@ use serde_json::{Value, json};
 use strands_core::conversation::{
     ConversationManager, NullConversationManager, SlidingWindowConversationManager, SummarizingConversationManager,
 };
+use strands_core::message::ProviderContent;
+use strands_core::metrics::{ModelMetrics, Usage};
+use strands_core::model::{StopReason, StreamEvent};
 use strands_core::session::SessionManager;
-use strands_core::testing::ScriptedModel;
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentBuilder, BoxFuture, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, tools};
 use strands_session::{FileSessionManager, S3SessionManager, SessionStore, SnapshotSessionManager};
 
@@ -36,6 +39,19 @@ impl Tool for Approve {
             Ok(ToolOutput::text(answer.to_string()))
         })
     }
+}
+
+/// An answer with what only its provider understands, which other clients have to be able to read past.
+fn answer() -> ScriptedTurn {
+    let search =
+        json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Rust"}});
+    ScriptedTurn::events([
+        StreamEvent::start_from("anthropic"),
+        StreamEvent::provider_content(0, ProviderContent::new("anthropic", search)),
+        StreamEvent::text(1, "answered in Rust"),
+        StreamEvent::stop(StopReason::EndTurn),
+        StreamEvent::metadata(Usage::new(10, 5), ModelMetrics::new(1)).with_provider_usage(json!({"input_tokens": 10})),
+    ])
 }
 
 fn managed(builder: AgentBuilder, manager: &Value) -> Result<AgentBuilder, Box<dyn Error>> {
@@ -79,7 +95,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let approve = ToolSpec::new("approve", "Asks a human.", json!({"type": "object"}));
     let builder = Agent::builder()
-        .model(ScriptedModel::answering("answered in Rust"))
+        .model(ScriptedModel::from_fn(|_| answer()))
         .tools(tools![Approve(approve)])
         .agent_id(*agent_id)
         .session_manager(sessions);
