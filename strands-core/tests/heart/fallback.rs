@@ -94,7 +94,8 @@ async fn prompt(model: &Fallback) -> Result<AgentResponse, AgentError> {
 
 /// What an invocation of a fallback said.
 async fn said(model: &Fallback) -> String {
-    prompt(model).await.unwrap().text()
+    let hour = Duration::from_secs(60 * 60);
+    tokio::time::timeout(hour, prompt(model)).await.unwrap().unwrap().text()
 }
 
 fn announced(events: &[AgentEvent]) -> Vec<(String, String, String)> {

@@ -18,6 +18,7 @@ mod parallel;
 mod properties;
 mod rate_limit;
 mod recorded_messages;
+mod recorded_secrets;
 mod recording;
 mod retries;
 mod session_properties;

@@ -1,6 +1,7 @@
 //! Takes secrets out of what is recorded: keys and tokens by their well-known forms, and whatever stands under a name such
 //! as `password`.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use regex_lite::Regex;
@@ -8,6 +9,9 @@ use serde_json::{Map, Value};
 
 /// What stands in place of a secret. None of the patterns changes it: what is scrubbed twice is as if scrubbed once.
 pub(super) const SCRUBBED: &str = "[scrubbed]";
+
+/// How often a text is looked at.
+const ROUNDS: usize = 8;
 
 /// Names whose values are secret.
 const NAMES: &str = "[a-z0-9_-]*(?:authorization|api[_-]?key|password|passwd|passphrase|secret|secret[_-]?key|\
@@ -130,10 +134,17 @@ fn text_without_secrets(text: &str) -> Option<String> {
         return (scrubbed != value).then(|| scrubbed.to_string());
     }
     let mut scrubbed: Option<String> = None;
-    for (pattern, becomes) in &*PATTERNS {
-        let now = scrubbed.as_deref().unwrap_or(text);
-        if let std::borrow::Cow::Owned(changed) = pattern.replace_all(now, *becomes) {
-            scrubbed = Some(changed);
+    // One secret gone may leave another bare. Few texts have any, so few are looked at twice.
+    for _ in 0..ROUNDS {
+        let before = scrubbed.clone();
+        for (pattern, becomes) in &*PATTERNS {
+            let now = scrubbed.as_deref().unwrap_or(text);
+            if let Cow::Owned(changed) = pattern.replace_all(now, *becomes) {
+                scrubbed = Some(changed);
+            }
+        }
+        if scrubbed == before {
+            break;
         }
     }
     scrubbed.filter(|scrubbed| scrubbed != text)
