@@ -39,8 +39,14 @@ pub struct MediaLocation {
 impl MediaSource {
     /// An object in S3, by its `s3://` address.
     pub fn s3(uri: impl Into<String>) -> Self {
+        Self::location("s3", uri)
+    }
+
+    /// An address that a model's provider reads by itself, and what kind of place that is: `"url"` for the web, or a word of
+    /// the provider's own. Which ones a provider reads is told where the provider is described.
+    pub fn location(kind: impl Into<String>, uri: impl Into<String>) -> Self {
         Self::Location(MediaLocation {
-            kind: "s3".to_owned(),
+            kind: kind.into(),
             uri: Some(uri.into()),
             bucket_owner: None,
             unknown: UnknownFields::default(),

@@ -369,6 +369,14 @@ mod tests {
     }
 
     #[test]
+    fn a_program_says_where_a_medium_lies() {
+        let source = MediaSource::location("file", "file_1");
+        let image = ContentBlock::from(ImageBlock::new(strands_core::message::ImageFormat::Png, source));
+        let sent = serde_json::to_value(Outgoing { block: &image, mark: None, documents: 0 }).unwrap();
+        assert_eq!(sent["source"], json!({"type": "file", "file_id": "file_1"}));
+    }
+
+    #[test]
     fn thoughts_of_others_are_not_sent() {
         let thought = |signature: Option<&str>| {
             ContentBlock::Reasoning(ReasoningContent::text("hm", signature.map(str::to_owned)))
