@@ -521,6 +521,7 @@ async fn a_guardrail_sees_images_and_streams_only_where_there_is_a_stream() {
 #[tokio::test]
 async fn the_book_says_what_it_can_do() {
     let page = include_str!("../../docs/src/models.md");
-    let differences = strands_testkit::provider::support::differences_to_the_book(&loopback::provider::CLAUDE, page).await;
+    let differences =
+        strands_testkit::provider::support::differences_to_the_book(&loopback::provider::CLAUDE, page).await;
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -20,9 +20,9 @@ mod sse;
 
 pub(crate) use answer::{AnswerReader, ReadError};
 pub(crate) use connection::{ApiKey, Connection};
+pub(crate) use conversation::Conversation;
 pub use error::{ModelBuildError, ModelCallError};
 pub(crate) use exchange::Exchange;
-pub(crate) use conversation::Conversation;
 pub(crate) use fields::{Fields, body};
 pub(crate) use framing::Framing;
 pub(crate) use limit::ContentLimit;
