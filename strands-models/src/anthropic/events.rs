@@ -97,6 +97,16 @@ pub(super) struct Stopped {
     pub(super) container: Option<Value>,
 }
 
+impl Stopped {
+    /// What is said again takes the place of what was said; there may be more than one word about the end.
+    pub(super) fn update(&mut self, later: Self) {
+        self.stop_reason = later.stop_reason.or(self.stop_reason.take());
+        self.stop_sequence = later.stop_sequence.or(self.stop_sequence.take());
+        self.stop_details = later.stop_details.or(self.stop_details.take());
+        self.container = later.container.or(self.container.take());
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Document<'a> {
     #[serde(borrow)]

@@ -88,7 +88,7 @@ impl MessagesReader {
             "message_delta" => {
                 let changed: MessageChanged = parse(data)?;
                 update(&mut self.usage, changed.usage.unwrap_or_default());
-                self.stopped = changed.delta;
+                self.stopped.update(changed.delta);
                 Ok(())
             }
             "message_stop" => self.finish(out),
@@ -294,12 +294,10 @@ fn stop_reason(reason: &str) -> StopReason {
     if reason == "refusal" { StopReason::ContentFiltered } else { StopReason::from(reason) }
 }
 
-/// Encrypted thoughts are base64. Any other text would come back another, so it is kept as it is.
+/// Encrypted thoughts are base64, of which only the strict form reads back as the same text. Any other is kept as it is.
 fn redacted(block: usize, data: String) -> StreamEvent {
     match STANDARD.decode(&data) {
-        Ok(bytes) if !bytes.is_empty() && STANDARD.encode(&bytes) == data => {
-            StreamEvent::reasoning(block, ReasoningDelta::RedactedContent(bytes.into()))
-        }
+        Ok(bytes) if !bytes.is_empty() => StreamEvent::reasoning(block, ReasoningDelta::RedactedContent(bytes.into())),
         _ => {
             let content = serde_json::json!({"type": "redacted_thinking", "data": data});
             StreamEvent::provider_content(block, ProviderContent::new(PROVIDER, content))
@@ -412,17 +410,19 @@ mod tests {
             delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
             delta(0, json!({"type": "signature_delta", "signature": "c2ln"})),
             start(1, json!({"type": "redacted_thinking", "data": "AAEC"})),
-            start(2, json!({"type": "redacted_thinking", "data": "no base64"})),
+            // The last letter has bits that mean nothing, and would not come back.
+            start(2, json!({"type": "redacted_thinking", "data": "AB=="})),
             start(3, json!({"type": "text", "text": ""})),
             delta(3, json!({"type": "text_delta", "text": "so"})),
             stop("end_turn"),
+            json!({"type": "message_delta", "delta": {}, "usage": {"output_tokens": 7}}),
         ]);
         let content = serde_json::to_value(&turn.message.content).unwrap();
         assert_eq!(content[0], json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}));
         assert_eq!(content[1]["reasoningContent"]["redactedContent"]["data"], "AAEC");
         assert_eq!(
             turn.message.content[2],
-            ContentBlock::provider(PROVIDER, json!({"type": "redacted_thinking", "data": "no base64"}))
+            ContentBlock::provider(PROVIDER, json!({"type": "redacted_thinking", "data": "AB=="}))
         );
         assert_eq!(content[3], json!({"text": "so"}));
         assert_eq!((turn.usage.input_tokens, turn.usage.output_tokens, turn.usage.total_tokens), (3, 7, 10));

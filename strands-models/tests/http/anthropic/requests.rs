@@ -183,13 +183,15 @@ async fn what_was_written_before_makes_no_difference() {
     let told = |role: &str, block: Value| json!({"role": role, "content": [block, {"text": "and so on"}]});
     let call = json!({"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {"city": "Oslo"}}});
     let result = json!({"toolResult": {"toolUseId": "t", "status": "success", "content": [{"text": "sun"}]}});
-    let cited = json!({"citationsContent": {"content": [{"text": "So."}], "citations": []}});
+    let document = json!({"document": {"format": "txt", "name": "d", "source": {"bytes": "c28="}}});
+    let place = json!({"type": "char_location", "document_index": 0, "start_char_index": 0, "end_char_index": 2});
+    let cited = json!({"citationsContent": {"content": [{"text": "So."}], "citations": [{"anthropic": place}]}});
     let history = messages(json!([
-        told("user", json!({"text": "hi"})),
+        told("user", document),
         told("assistant", call),
         told("user", result),
         told("assistant", json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}})),
-        told("user", json!({"document": {"format": "txt", "name": "d", "source": {"bytes": "c28="}}})),
+        told("user", json!({"text": "so?"})),
         told("assistant", cited),
         told("user", json!({"text": "bye"})),
     ]));
@@ -197,10 +199,10 @@ async fn what_was_written_before_makes_no_difference() {
     let server = Server::repeat(Anthropic.response(Anthropic.fine())).await;
     let model = model(&server.url()).cache(CacheTtl::FiveMinutes).build().unwrap();
     let written = WrittenMessages::default();
-    for length in [1, 3, 5, 3, 7, 7] {
-        for request in
-            [ModelRequest::new(&history[..length]), ModelRequest::new(&history[..length]).with_output_schema(&output)]
-        {
+    // The document is among the messages that go at the end.
+    for range in [0..1, 0..3, 0..5, 0..3, 0..7, 2..7] {
+        let history = &history[range];
+        for request in [ModelRequest::new(history), ModelRequest::new(history).with_output_schema(&output)] {
             turn(&model, request).await.unwrap();
             turn(&model, request.with_written(&written)).await.unwrap();
         }
