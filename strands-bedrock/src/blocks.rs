@@ -73,6 +73,7 @@ fn own<S: Serializer>(block: &ContentBlock, style: ResultStyle, serializer: S) -
         ContentBlock::CachePoint(point) => one(serializer, "cachePoint", &PointJson(&point.kind, point.ttl.as_deref())),
         ContentBlock::GuardContent(guarded) => one(serializer, "guardContent", &GuardContentJson(guarded)),
         ContentBlock::Citations(citations) => one(serializer, "citationsContent", &CitationsJson(citations)),
+        ContentBlock::Provider(content) => content.content.serialize(serializer),
         ContentBlock::Unknown(fields) => PlainBytes(fields).serialize(serializer),
         // A kind that the vocabulary gained and this file did not: its own JSON is the best there is.
         other => other.serialize(serializer),

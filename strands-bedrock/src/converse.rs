@@ -6,6 +6,7 @@ use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use crate::PROVIDER;
+use crate::own;
 use crate::stream::CallFacts;
 
 #[derive(serde::Deserialize)]
@@ -13,8 +14,7 @@ use crate::stream::CallFacts;
 struct Response {
     output: Output,
     stop_reason: strands_core::model::StopReason,
-    #[serde(default)]
-    usage: Usage,
+    usage: Option<Box<Value>>,
     #[serde(default)]
     metrics: ModelMetrics,
     additional_model_response_fields: Option<Box<Value>>,
@@ -46,8 +46,9 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
     let mut events = vec![StreamEvent::start_from(PROVIDER)];
     let mut tool = facts.text_is_call_of.as_deref();
     for (index, block) in response.output.message.content.into_iter().enumerate() {
-        let is_bedrocks_own = block.pointer("/toolUse/type").is_some_and(|kind| kind == "server_tool_use");
-        if !is_bedrocks_own {
+        if own::is_own(&block) {
+            events.extend(own::events(index, block));
+        } else {
             let block = serde_json::from_value(block).map_err(malformed)?;
             block_events(index, block, &mut tool, &mut events);
         }
@@ -58,11 +59,15 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
         additional_model_response_fields: response.additional_model_response_fields,
     });
     events.extend(redaction);
+    let usage = match response.usage.as_deref() {
+        Some(usage) => <Usage as serde::Deserialize>::deserialize(usage).map_err(malformed)?,
+        None => Usage::default(),
+    };
     events.push(StreamEvent::Metadata {
-        usage: response.usage,
+        usage,
         metrics: response.metrics,
         trace: response.trace,
-        provider_usage: None,
+        provider_usage: response.usage,
     });
     Ok(events)
 }

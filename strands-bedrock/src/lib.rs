@@ -31,6 +31,7 @@ mod guardrail;
 mod heal;
 mod model;
 mod native_output;
+mod own;
 mod request;
 mod settings;
 mod stream;

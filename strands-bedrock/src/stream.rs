@@ -10,7 +10,7 @@ use bytes::{Buf, BytesMut};
 use futures_core::Stream;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use strands_core::message::Citation;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::Answer;
+use crate::own::{OwnBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
 
 /// How a frame begins: its length, the length of its headers, and a checksum of both, four bytes each.
@@ -150,7 +151,7 @@ struct EventReader {
     bytes: usize,
     first_content: Option<Instant>,
     /// Blocks that belong to Bedrock's own tools: nothing of ours is to run for them.
-    passed_over: Vec<usize>,
+    own: Vec<OwnBlock>,
     call_began: bool,
 }
 
@@ -165,7 +166,7 @@ impl EventReader {
             complete: false,
             bytes: 0,
             first_content: None,
-            passed_over: Vec::new(),
+            own: Vec::new(),
             call_began: false,
         }
     }
@@ -205,8 +206,12 @@ impl EventReader {
             "contentBlockDelta" => self.delta(payload),
             "contentBlockStop" => {
                 let index = parse::<BlockStop>("contentBlockStop", payload)?.content_block_index;
-                let known = !self.passed_over.contains(&index);
-                Ok((known.then(|| StreamEvent::block_stop(index)), None))
+                let own = self.own.iter().position(|own| own.index == index).map(|at| self.own.swap_remove(at));
+                let [content, stop] = match own {
+                    Some(own) => own.finish().map(Some),
+                    None => [None, Some(StreamEvent::block_stop(index))],
+                };
+                Ok(if content.is_some() { (content, stop) } else { (stop, None) })
             }
             "messageStop" => {
                 let stop: MessageStop = parse("messageStop", payload)?;
@@ -218,8 +223,12 @@ impl EventReader {
                 Ok((Some(event), None))
             }
             "metadata" => {
-                let metadata = parse("metadata", payload)?;
-                Ok(self.metadata(metadata))
+                let metadata: Metadata = parse("metadata", payload)?;
+                let usage = match metadata.usage.as_deref() {
+                    Some(usage) => Usage::deserialize(usage).map_err(|error| malformed("metadata", error))?,
+                    None => Usage::default(),
+                };
+                Ok(self.metadata(metadata, usage))
             }
             _ => Ok((None, None)),
         }
@@ -228,14 +237,20 @@ impl EventReader {
     fn block_start(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
         let begun: BlockBegun = parse("contentBlockStart", payload)?;
         let index = begun.content_block_index;
-        let Some(start) = begun.start.unwrap_or_default().tool_use else {
+        let Start { tool_use, tool_result } = begun.start.unwrap_or_default();
+        if let Some(fields) = tool_result {
+            self.grow(size_of::<OwnBlock>() + payload.len())?;
+            self.own.push(OwnBlock::result(index, fields));
+            return Ok((None, None));
+        }
+        let Some(start) = tool_use else {
             return Ok((None, None));
         };
-        // Bedrock runs its own tools itself and only reports on them.
-        if start.kind.as_deref() == Some("server_tool_use") {
-            if self.passed_over.len() < MOST_PASSED_OVER {
-                self.passed_over.push(index);
-            }
+        if start.kind.as_deref() == Some(SERVER_TOOL_USE) {
+            self.grow(size_of::<OwnBlock>() + payload.len())?;
+            let fields = [("toolUseId", start.tool_use_id), ("name", start.name), ("type", SERVER_TOOL_USE.to_owned())];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value.into()));
+            self.own.push(OwnBlock::call(index, Map::from_iter(fields)));
             return Ok((None, None));
         }
         self.grow(start.tool_use_id.len() + start.name.len())?;
@@ -245,7 +260,11 @@ impl EventReader {
 
     fn delta(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
         let Delta { content_block_index: index, delta } = parse("contentBlockDelta", payload)?;
-        if self.passed_over.contains(&index) {
+        if let Some(at) = self.own.iter().position(|own| own.index == index) {
+            self.grow(payload.len())?;
+            if let Some(own) = self.own.get_mut(at) {
+                own.push(delta.tool_use.as_ref().map(|piece| piece.input.as_str()), delta.tool_result);
+            }
             return Ok((None, None));
         }
         if let Some(text) = delta.text {
@@ -293,7 +312,7 @@ impl EventReader {
         (Some(StreamEvent::tool_use(index, start)), Some(piece))
     }
 
-    fn metadata(&mut self, metadata: Metadata) -> Events {
+    fn metadata(&mut self, metadata: Metadata, usage: Usage) -> Events {
         let redaction = if self.redacted {
             None
         } else {
@@ -306,8 +325,7 @@ impl EventReader {
             let first = self.first_content?.duration_since(self.facts.started);
             u64::try_from(first.as_millis()).ok()
         });
-        let event =
-            StreamEvent::Metadata { usage: metadata.usage, metrics, trace: metadata.trace, provider_usage: None };
+        let event = StreamEvent::Metadata { usage, metrics, trace: metadata.trace, provider_usage: metadata.usage };
         match redaction {
             Some(redaction) => (Some(redaction), Some(event)),
             None => (Some(event), None),
@@ -332,18 +350,19 @@ impl EventReader {
     }
 }
 
-/// How many blocks of Bedrock's own tools an answer may have.
-const MOST_PASSED_OVER: usize = 10_000;
-
 pub(crate) fn decode_base64(text: &str) -> Result<bytes::Bytes, ModelError> {
     STANDARD.decode(text).map(Into::into).map_err(|_| ModelError::protocol("encrypted thoughts are not base64"))
 }
 
 fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelError> {
-    serde_json::from_slice(payload).map_err(|error| ModelError::Protocol {
+    serde_json::from_slice(payload).map_err(|error| malformed(event, error))
+}
+
+fn malformed(event: &str, error: serde_json::Error) -> ModelError {
+    ModelError::Protocol {
         what: format!("the stream's `{event}` event is not what it should be"),
         details: ErrorDetails::new().with_source(error).boxed(),
-    })
+    }
 }
 
 /// Its role is always the assistant's.
@@ -362,6 +381,7 @@ struct BlockBegun {
 #[serde(rename_all = "camelCase")]
 struct Start {
     tool_use: Option<ToolStart>,
+    tool_result: Option<Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -389,6 +409,7 @@ struct Delta {
 struct DeltaPiece {
     text: Option<String>,
     tool_use: Option<ToolPiece>,
+    tool_result: Option<Vec<Value>>,
     reasoning_content: Option<ReasoningPiece>,
     citation: Option<Citation>,
 }
@@ -423,8 +444,7 @@ struct MessageStop {
 
 #[derive(Deserialize)]
 struct Metadata {
-    #[serde(default)]
-    usage: Usage,
+    usage: Option<Box<Value>>,
     #[serde(default)]
     metrics: ModelMetrics,
     trace: Option<Box<Value>>,

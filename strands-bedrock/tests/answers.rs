@@ -101,12 +101,11 @@ async fn what_is_newer_than_this_version_is_passed_over() {
         .event("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {}}))
         .event("somethingNew", &json!({"x": 1}))
         .event("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"hologram": {}}}))
-        .event("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"text": "ok", "mood": "good"}, "p": "abcd"}))
+        .event(
+            "contentBlockDelta",
+            &json!({"contentBlockIndex": 0, "delta": {"text": "ok", "mood": "good"}, "p": "abcd"}),
+        )
         .event("contentBlockStop", &json!({"contentBlockIndex": 0}))
-        // A tool that Bedrock runs itself: nothing of ours is to run for it.
-        .event("contentBlockStart", &json!({"contentBlockIndex": 1, "start": {"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use"}}}))
-        .event("contentBlockDelta", &json!({"contentBlockIndex": 1, "delta": {"toolUse": {"input": "{}"}}}))
-        .event("contentBlockStop", &json!({"contentBlockIndex": 1}))
         .stop("end_turn")
         .usage(1, 1);
     let server = Server::repeat(stream.response()).await;
@@ -118,6 +117,66 @@ async fn what_is_newer_than_this_version_is_passed_over() {
     let server = Server::repeat(stream.response()).await;
     let turn = answer(&model(&server.url()).await, "hi").await.unwrap();
     assert_eq!(turn.stop_reason.as_str(), "model_context_window_exceeded");
+}
+
+/// What a tool that Bedrock runs itself was asked, and what it found.
+fn own_blocks() -> [Value; 2] {
+    [
+        json!({"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use", "input": {"query": "rain"}}}),
+        json!({"toolResult": {"toolUseId": "s", "type": "nova_grounding_result", "status": "success",
+            "content": [{"text": "It "}, {"json": {"rains": true}}]}}),
+    ]
+}
+
+#[tokio::test]
+async fn what_bedrocks_own_tools_did_keeps_its_place_and_goes_back_as_it_came() {
+    let [call, found] = own_blocks();
+    let begun = json!({"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use"}});
+    let stream = ConverseStream::new()
+        .event("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"text": "Let me look."}}))
+        .event("contentBlockStop", &json!({"contentBlockIndex": 0}))
+        .event("contentBlockStart", &json!({"contentBlockIndex": 1, "start": begun}))
+        .event("contentBlockDelta", &json!({"contentBlockIndex": 1, "delta": {"toolUse": {"input": "{\"query\":"}}}))
+        .event("contentBlockDelta", &json!({"contentBlockIndex": 1, "delta": {"toolUse": {"input": "\"rain\"}"}}}))
+        .event("contentBlockStop", &json!({"contentBlockIndex": 1}))
+        .event(
+            "contentBlockStart",
+            &json!({"contentBlockIndex": 2, "start": {"toolResult":
+            {"toolUseId": "s", "type": "nova_grounding_result", "status": "success"}}}),
+        )
+        .event("contentBlockDelta", &json!({"contentBlockIndex": 2, "delta": {"toolResult": [{"text": "It "}]}}))
+        .event(
+            "contentBlockDelta",
+            &json!({"contentBlockIndex": 2, "delta": {"toolResult": [{"json": {"rains": true}}]}}),
+        )
+        .event("contentBlockStop", &json!({"contentBlockIndex": 2}))
+        .event("contentBlockDelta", &json!({"contentBlockIndex": 3, "delta": {"text": "It rains."}}))
+        .event("contentBlockStop", &json!({"contentBlockIndex": 3}))
+        .stop("end_turn")
+        .usage(1, 1);
+    let whole = json!({
+        "output": {"message": {"role": "assistant", "content": [{"text": "Let me look."}, call, found, {"text": "It rains."}]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+    });
+    for (streaming, response) in [(true, stream.response()), (false, Response::json(200, &whole))] {
+        let server = Server::repeat(response).await;
+        let model = builder(&server.url()).streaming(streaming).build().await.unwrap();
+        let mut agent = strands_core::Agent::builder().model(model).build().await.unwrap();
+        let said = agent.prompt("Does it rain?").await.unwrap();
+        assert_eq!(said.text(), "Let me look.\nIt rains.");
+        let known = agent.messages()[1].metadata.as_ref().unwrap();
+        assert_eq!(known.provider.as_deref(), Some("bedrock"));
+        assert_eq!(known.provider_usage.as_ref().unwrap()["inputTokens"], 1);
+        agent.prompt("And now?").await.unwrap();
+        let body: Value = serde_json::from_slice(&server.requests()[1].body).unwrap();
+        let [call, found] = own_blocks();
+        assert_eq!(
+            body["messages"][1]["content"],
+            json!([{"text": "Let me look."}, call, found, {"text": "It rains."}]),
+            "streaming: {streaming}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -140,7 +199,7 @@ async fn an_answer_in_one_piece_says_the_same() {
     let model = builder(&server.url()).streaming(false).build().await.unwrap();
     let turn = answer(&model, "hi").await.unwrap();
     assert!(server.requests()[0].path.ends_with("/converse"));
-    assert_eq!(turn.message.content.len(), 4);
+    assert_eq!(turn.message.content.len(), 5);
     assert_eq!(turn.message.content[0], ContentBlock::Reasoning(ReasoningContent::text("hm", Some("sig".into()))));
     assert_eq!(turn.message.text(), "Let me look.\nab");
     let call = turn.message.tool_uses().next().unwrap();
