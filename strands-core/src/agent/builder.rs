@@ -271,7 +271,6 @@ impl AgentBuilder {
             shared: Arc::new(AgentShared {
                 agent_id: self.agent_id,
                 name: self.name,
-                model,
                 system: self.system,
                 tools,
                 host: self.host,
@@ -286,6 +285,7 @@ impl AgentBuilder {
                 max_response_bytes: self.max_response_bytes,
                 conflict_retries: self.conflict_retries,
             }),
+            model,
             history,
             state,
             conversation_state,

@@ -122,8 +122,9 @@ impl Agent {
     pub(crate) async fn reopen(&mut self) -> Result<(), AgentError> {
         let Some(kept) = &self.kept else { return Ok(()) };
         let (sessions, shared) = (Arc::clone(&kept.sessions), Arc::clone(&self.shared));
+        let model = Arc::clone(&self.model);
         let beginning = Beginning { messages: Vec::new(), state: self.state.to_json(), limits: shared.limits };
-        let restored = beginning.with_session(&sessions, &shared.agent_id, &*shared.conversation, &*shared.model).await;
+        let restored = beginning.with_session(&sessions, &shared.agent_id, &*shared.conversation, &*model).await;
         let Restored { kept, history, state, conversation_state, run, repairs } = restored?;
         self.state.replace(state.to_json());
         self.waiting = run.is_some();

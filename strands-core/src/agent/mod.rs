@@ -57,6 +57,7 @@ use crate::tool::{HostKey, HostValues, ToolSet};
 /// ```
 pub struct Agent {
     pub(crate) shared: Arc<AgentShared>,
+    pub(crate) model: Arc<dyn Model>,
     pub(crate) history: History,
     pub(crate) state: AgentState,
     pub(crate) conversation_state: Map<String, Value>,
@@ -74,7 +75,6 @@ pub struct Agent {
 pub(crate) struct AgentShared {
     pub(crate) agent_id: String,
     pub(crate) name: String,
-    pub(crate) model: Arc<dyn Model>,
     pub(crate) system: Vec<SystemBlock>,
     pub(crate) tools: ToolSet,
     pub(crate) host: HostValues,
@@ -142,7 +142,27 @@ impl Agent {
 
     /// The model.
     pub fn model(&self) -> &Arc<dyn Model> {
-        &self.shared.model
+        &self.model
+    }
+
+    /// Goes on with another model, of the same provider or of another one. The conversation stays; what only the old
+    /// model's provider understands is not shown to the new one, and is there again when the old one comes back.
+    ///
+    /// ```
+    /// use strands_core::{Agent, testing::ScriptedModel};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let mut agent = Agent::builder().model(ScriptedModel::answering("Oslo.")).build().await?;
+    /// agent.prompt("What is the capital of Norway?").await?;
+    ///
+    /// agent.set_model(ScriptedModel::answering("About 700,000."));
+    /// assert_eq!(agent.prompt("How many live there?").await?.text(), "About 700,000.");
+    /// assert_eq!(agent.messages().len(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn set_model(&mut self, model: impl Model + 'static) {
+        self.model = Arc::new(model);
     }
 
     /// The agent's id, `default` unless it was given one.
@@ -187,7 +207,7 @@ impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent")
             .field("agent_id", &self.shared.agent_id)
-            .field("model", &self.shared.model.model_id())
+            .field("model", &self.model.model_id())
             .field("tools", &self.shared.tools)
             .field("messages", &self.history.messages().len())
             .finish_non_exhaustive()

@@ -157,7 +157,7 @@ impl Agent {
                 let messages = conversation::without_notes(messages, &conversation_state);
                 let mut history = History::restore_saved(&range_in(&conversation_state), messages);
                 let mut conversation =
-                    Conversation::new(&mut history, &mut conversation_state, &*self.shared.model).restoring();
+                    Conversation::new(&mut history, &mut conversation_state, &*self.model).restoring();
                 manager.restored(&mut conversation).map_err(SnapshotError::ConversationManager)?;
                 history.repair();
                 Some(history)

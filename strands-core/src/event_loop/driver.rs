@@ -124,7 +124,7 @@ impl<'a> Driver<'a> {
             Some(output) => {
                 let (specs, schema) = output.join(&self.agent.shared.tools)?;
                 let name = schema.name.clone();
-                self.native_output = self.agent.shared.model.capabilities().structured_output.then_some(schema);
+                self.native_output = self.agent.model.capabilities().structured_output.then_some(schema);
                 // Where there is nothing else to call, the provider gives the output at once.
                 if self.native_output.is_none() || !self.specs.is_empty() {
                     self.specs = specs;
@@ -486,7 +486,7 @@ impl<'a> Driver<'a> {
     pub(super) fn conversation(&mut self) -> Conversation<'_> {
         let agent = &mut *self.agent;
         let shared = &agent.shared;
-        Conversation::new(&mut agent.history, &mut agent.conversation_state, &*shared.model).sent_with(
+        Conversation::new(&mut agent.history, &mut agent.conversation_state, &*agent.model).sent_with(
             &shared.system,
             &self.specs,
             shared.retry,

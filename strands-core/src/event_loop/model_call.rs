@@ -162,7 +162,7 @@ impl Driver<'_> {
         let opened = tokio::select! {
             biased;
             reason = stop.as_mut() => return stopped(reason, answer),
-            opened = shared.model.stream(request) => opened,
+            opened = self.agent.model.stream(request) => opened,
         };
         let events = match opened {
             Ok(events) => events,
