@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use strands_core::model::MessageWriter;
 
 use super::settings::{KeepAlive, OllamaThink, Settings};
 use super::{Inner, OllamaModel, address};
@@ -148,6 +149,7 @@ impl OllamaModelBuilder {
         check("min_p", sampling.min_p, 0.0..=1.0, "from 0 to 1")?;
         let context_window = self.options.context_window.or(sampling.num_ctx.map(u64::from));
         let settings = Settings { extra: self.options.extra, ..self.settings };
-        Ok(OllamaModel { inner: Arc::new(Inner { exchange, settings, context_window }) })
+        let writer = MessageWriter::new();
+        Ok(OllamaModel { inner: Arc::new(Inner { exchange, settings, writer, context_window }) })
     }
 }

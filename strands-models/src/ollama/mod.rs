@@ -12,12 +12,12 @@ mod tools;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::model::{MessageWriter, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
 use self::request::ChatBody;
 use self::settings::Settings;
 use self::stream::ChatReader;
-use crate::http::{Exchange, body};
+use crate::http::Exchange;
 
 pub use builder::OllamaModelBuilder;
 pub use settings::OllamaThink;
@@ -52,6 +52,7 @@ pub struct OllamaModel {
 struct Inner {
     exchange: Exchange,
     settings: Settings,
+    writer: MessageWriter,
     context_window: Option<u64>,
 }
 
@@ -78,9 +79,9 @@ impl Model for OllamaModel {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { exchange, settings, .. } = &*self.inner;
-        let model_id = exchange.endpoint.model_id();
-        let body = body(&ChatBody { model_id, settings, request: &request, streaming: exchange.streaming })?;
+        let Inner { exchange, settings, writer, .. } = &*self.inner;
+        let (model_id, streaming) = (exchange.endpoint.model_id(), exchange.streaming);
+        let body = ChatBody { model_id, settings, writer: *writer, request: &request, streaming }.write()?;
         exchange.ask(body, error::sort, ChatReader::new).await
     }
 }

@@ -1,5 +1,5 @@
-//! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
-//! comes first and the conversation last, so that each body begins with the bytes of the one before.
+//! The body of a request. What stays the same from turn to turn comes first and the conversation last, so that each body
+//! begins with the bytes of the one before.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,19 +8,45 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
-use strands_core::model::{ModelRequest, outgoing_content};
+use strands_core::model::{MessageWriter, ModelError, ModelRequest, outgoing_content};
 
 use super::content::{Image, Said, system_text};
 use super::settings::Settings;
 use super::{PROVIDER, tools};
-use crate::http::Fields;
+use crate::http::{self, Conversation, Fields};
 
-/// A request that is ready to be written.
+/// A request without its conversation, which follows behind it.
 pub(super) struct ChatBody<'a> {
     pub(super) model_id: &'a str,
     pub(super) settings: &'a Settings,
+    pub(super) writer: MessageWriter,
     pub(super) request: &'a ModelRequest<'a>,
     pub(super) streaming: bool,
+}
+
+impl ChatBody<'_> {
+    /// The body as bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
+        let mut body = http::body(self)?;
+        // The program's own wins, as for every field.
+        if !self.settings.extra.contains_key("messages") {
+            let ModelRequest { messages, written, system, .. } = *self.request;
+            let system = system_text(system).map(|system| MessageJson {
+                role: "system",
+                content: Some(system),
+                ..MessageJson::default()
+            });
+            let conversation = Conversation { messages, written, writer: self.writer };
+            conversation.append(&mut body, "messages", system.as_ref(), |bytes, message| {
+                serde_json::to_writer(bytes, &Sent { message, messages })
+            })?;
+        }
+        Ok(body)
+    }
 }
 
 impl Serialize for ChatBody<'_> {
@@ -39,30 +65,23 @@ impl Serialize for ChatBody<'_> {
             None => fields.put("tools", &*tools::translated(request.tools))?,
         }
         fields.put_extra()?;
-        fields.put("messages", &Messages(request))?;
         fields.map.end()
     }
 }
 
-struct Messages<'a>(&'a ModelRequest<'a>);
+/// What a message is sent as: results of tools are messages of their own.
+struct Sent<'a> {
+    message: &'a Message,
+    /// All of them: a result is sent with the name of the tool, which stands in the call.
+    messages: &'a [Arc<Message>],
+}
 
-impl Serialize for Messages<'_> {
+impl Serialize for Sent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut written = serializer.serialize_seq(None)?;
-        if let Some(system) = system_text(self.0.system) {
-            written.serialize_element(&MessageJson {
-                role: "system",
-                content: Some(system),
-                ..MessageJson::default()
-            })?;
-        }
-        let mut before: &[Arc<Message>] = &[];
-        for (at, message) in self.0.messages.iter().enumerate() {
-            match message.role {
-                Role::User => user(&mut written, message, before)?,
-                Role::Assistant => assistant(&mut written, message)?,
-            }
-            before = self.0.messages.get(..=at).unwrap_or_default();
+        match self.message.role {
+            Role::User => self.user(&mut written)?,
+            Role::Assistant => assistant(&mut written, self.message)?,
         }
         written.end()
     }
@@ -85,41 +104,44 @@ struct MessageJson<'a> {
     tool_call_id: Option<&'a str>,
 }
 
-/// What a user said. Tool results come first, each a message of its own.
-fn user<S: SerializeSeq>(written: &mut S, message: &Message, before: &[Arc<Message>]) -> Result<(), S::Error> {
-    let mut spoken = Said::default();
-    for block in &message.content {
-        match block {
-            ContentBlock::ToolResult(result) => {
-                let said = Said::by_tool(result);
-                written.serialize_element(&MessageJson {
-                    role: "tool",
-                    content: said.text,
-                    images: said.images,
-                    tool_name: tool_of(result, before),
-                    tool_call_id: Some(&result.tool_use_id),
-                    ..MessageJson::default()
-                })?;
+impl Sent<'_> {
+    /// What a user said. Tool results come first, each a message of its own.
+    fn user<S: SerializeSeq>(&self, written: &mut S) -> Result<(), S::Error> {
+        let mut spoken = Said::default();
+        for block in &self.message.content {
+            match block {
+                ContentBlock::ToolResult(result) => {
+                    let said = Said::by_tool(result);
+                    written.serialize_element(&MessageJson {
+                        role: "tool",
+                        content: said.text,
+                        images: said.images,
+                        tool_name: self.tool_of(result),
+                        tool_call_id: Some(&result.tool_use_id),
+                        ..MessageJson::default()
+                    })?;
+                }
+                block => spoken.block(block),
             }
-            block => spoken.block(block),
         }
+        if spoken.is_empty() {
+            return Ok(());
+        }
+        let Said { text: content, images } = spoken;
+        written.serialize_element(&MessageJson { role: "user", content, images, ..MessageJson::default() })
     }
-    if spoken.is_empty() {
-        return Ok(());
-    }
-    let Said { text: content, images } = spoken;
-    written.serialize_element(&MessageJson { role: "user", content, images, ..MessageJson::default() })
-}
 
-/// The tool that was called, by the name that the model is told again. Results follow their calls, so the last answer is
-/// the first place to look.
-fn tool_of(result: &ToolResult, before: &[Arc<Message>]) -> Option<String> {
-    let mut answers = before.iter().rev().filter(|message| message.role == Role::Assistant);
-    let calls = answers.find(|answer| answer.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))?;
-    outgoing_content(calls, PROVIDER).find_map(|block| match &*block {
-        ContentBlock::ToolUse(call) if call.tool_use_id == result.tool_use_id => Some(call.name.clone()),
-        _ => None,
-    })
+    /// The tool that was called, by the name that the model is told again. Results follow their calls, so the answer
+    /// before them is the first place to look.
+    fn tool_of(&self, result: &ToolResult) -> Option<String> {
+        let messages = self.messages.iter().map(|message| &**message).rev();
+        let mut before = messages.skip_while(|message| !std::ptr::eq(*message, self.message));
+        let answer = before.find(|answer| answer.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))?;
+        outgoing_content(answer, PROVIDER).find_map(|block| match &*block {
+            ContentBlock::ToolUse(call) if call.tool_use_id == result.tool_use_id => Some(call.name.clone()),
+            _ => None,
+        })
+    }
 }
 
 /// What the model said: text, images, calls, and what it thought where the model was one of Ollama's.
@@ -191,7 +213,9 @@ mod tests {
     use super::*;
 
     fn body(settings: &Settings, request: &ModelRequest<'_>) -> Value {
-        json!(ChatBody { model_id: "qwen3:8b", settings, request, streaming: true })
+        let writer = MessageWriter::new();
+        let body = ChatBody { model_id: "qwen3:8b", settings, writer, request, streaming: true }.write().unwrap();
+        serde_json::from_slice(&body).unwrap()
     }
 
     fn messages(messages: impl IntoIterator<Item = Message>) -> Value {
