@@ -11,7 +11,7 @@ use strands_core::model::{ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
 
 use super::dialect::Dialect;
-use super::is_strict;
+use super::strict;
 
 /// Tools in the form of Chat Completions.
 #[derive(Debug)]
@@ -23,18 +23,16 @@ pub(crate) struct Function<'a> {
     pub(crate) name: &'a str,
     description: &'a str,
     parameters: Cow<'a, Value>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strict: Option<bool>,
 }
 
 impl<'a> From<&'a ToolSpec> for Function<'a> {
     fn from(spec: &'a ToolSpec) -> Self {
-        let schema = &spec.input_schema;
-        Self {
-            name: &spec.name,
-            description: &spec.description,
-            parameters: with_properties(schema),
-            strict: spec.strict && is_strict(schema),
+        let (name, description, schema) = (&spec.name, &spec.description, &spec.input_schema);
+        match spec.strict.then(|| strict(schema)).flatten() {
+            Some(schema) => Self { name, description, parameters: Cow::Owned(schema), strict: Some(true) },
+            None => Self { name, description, parameters: with_properties(schema), strict: None },
         }
     }
 }
