@@ -22,7 +22,13 @@ impl ResponsesTools {
             #[serde(flatten)]
             function: Function<'a>,
         }
-        let entry = |spec: &ToolSpec| to_raw_value(&Tool { r#type: "function", function: spec.into() }).ok();
+        let entry = |spec: &ToolSpec| {
+            let mut function = Function::from(spec);
+            // Where nothing is said the provider makes a schema strict, and requires what may be left out
+            // (<https://platform.openai.com/docs/guides/function-calling#strict-mode>).
+            function.strict.get_or_insert(false);
+            to_raw_value(&Tool { r#type: "function", function }).ok()
+        };
         specs.translated(|specs| Self(specs.iter().filter_map(entry).collect()))
     }
 
@@ -52,7 +58,7 @@ mod tests {
             serde_json::to_value(tools.with(&[json!({"type": "web_search"})]).unwrap()).unwrap(),
             json!([
                 {"type": "function", "name": "look", "description": "Looks.",
-                    "parameters": {"type": "object", "properties": {}}},
+                    "parameters": {"type": "object", "properties": {}}, "strict": false},
                 {"type": "web_search"},
             ])
         );
