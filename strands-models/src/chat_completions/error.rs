@@ -56,13 +56,23 @@ fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> RefusalKind {
     if is("context_length_exceeded") || is("string_above_max_length") {
         return RefusalKind::ContextOverflow;
     }
-    if status == Some(429) || is("rate_limit_exceeded") || is("rate_limit_error") || is("too_many_requests") {
+    let limited = status == Some(429) || is("rate_limit_exceeded") || is("rate_limit_error") || is("too_many_requests");
+    // What is more than a minute's worth by itself no minute will do for.
+    if limited && !words.contains("request too large") {
         return RefusalKind::Throttled;
+    }
+    // Bytes are what there is too much of, and what shortening takes away.
+    if limited || status == Some(413) {
+        return RefusalKind::ContextOverflow;
     }
     if is("content_filter") || is("content_policy_violation") || is("invalid_prompt") && words.contains("policy") {
         return RefusalKind::ContentFiltered;
     }
-    if OVERFLOW.iter().any(|overflow| words.contains(overflow)) || words.contains("model maximum") {
+    // OpenRouter passes on what the server behind it said.
+    let behind = error.pointer("/metadata/raw").and_then(Value::as_str).map(str::to_lowercase);
+    let overflows =
+        |words: &str| OVERFLOW.iter().any(|overflow| words.contains(overflow)) || words.contains("model maximum");
+    if overflows(&words) || behind.as_deref().is_some_and(overflows) {
         return RefusalKind::ContextOverflow;
     }
     if is("invalid_api_key") || is("authentication_error") || is("permission_error") {
@@ -111,6 +121,30 @@ mod tests {
                 "",
             ),
             (400, json!([{"error": {"message": "bad"}}]), RefusalKind::InvalidRequest, ""),
+            // What a gateway passes on, as OpenRouter does.
+            (
+                400,
+                json!({"error": {"message": "Provider returned error", "code": 400, "metadata": {
+                    "raw": "{\"error\":{\"message\":\"This endpoint's maximum context length is 8 tokens.\"}}"}}}),
+                RefusalKind::ContextOverflow,
+                "400",
+            ),
+            // More than a minute's worth in one request: no minute will do.
+            (
+                413,
+                json!({"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "Request too large for model \
+                    `m` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again."}}),
+                RefusalKind::ContextOverflow,
+                "rate_limit_exceeded",
+            ),
+            (
+                429,
+                json!({"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "Request too large for gpt-4o \
+                    on tokens per min (TPM): Limit 30000, Requested 50000. The input or output tokens must be reduced in \
+                    order to run successfully."}}),
+                RefusalKind::ContextOverflow,
+                "rate_limit_exceeded",
+            ),
             (400, json!({"error": {"code": "content_filter"}}), RefusalKind::ContentFiltered, "content_filter"),
             (401, json!({"error": {"code": "invalid_api_key"}}), RefusalKind::Authentication, "invalid_api_key"),
             (403, json!({}), RefusalKind::Authentication, ""),
