@@ -13,6 +13,9 @@ pub(super) struct Chunk {
     pub(super) choice: Option<Choice>,
     pub(super) usage: Option<Box<Value>>,
     pub(super) error: Option<Box<Value>>,
+    /// vLLM and Mistral send errors that are no field of a chunk, but stand in the place of one.
+    #[serde(default, deserialize_with = "is_error", rename = "object")]
+    pub(super) is_error: bool,
     /// llama.cpp.
     pub(super) timings: Option<Box<Value>>,
 }
@@ -83,6 +86,29 @@ fn first_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cho
     }
 
     deserializer.deserialize_any(Choices)
+}
+
+/// What an object says that it is, which is mostly a chunk.
+fn is_error<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Named;
+
+    impl<'de> Visitor<'de> for Named {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the name of a kind of object")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<bool, E> {
+            Ok(name == "error")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
+            Ok(false)
+        }
+    }
+
+    deserializer.deserialize_any(Named)
 }
 
 /// Arguments are text with JSON in it; some servers send the JSON.

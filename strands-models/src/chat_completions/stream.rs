@@ -70,13 +70,13 @@ impl ChatReader {
         }
     }
 
-    fn chunk(&mut self, chunk: serde_json::Result<Chunk>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let chunk = chunk.map_err(|error| ModelError::Protocol {
-            what: "a piece of the answer is not what Chat Completions sends".to_owned(),
-            details: ErrorDetails::new().with_source(error).boxed(),
-        })?;
+    fn chunk(&mut self, json: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
         if let Some(error) = chunk.error {
             return Err(refused(&error, self.dialect.sort).into());
+        }
+        if chunk.is_error {
+            return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.sort).into());
         }
         if !self.began {
             self.began = true;
@@ -322,6 +322,13 @@ impl ChatReader {
     }
 }
 
+fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelError {
+    ModelError::Protocol {
+        what: "a piece of the answer is not what Chat Completions sends".to_owned(),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    }
+}
+
 /// A finish reason that says that the server could not go on.
 fn broken_off(finish_reason: String) -> (Refusal, RefusalKind) {
     let kind = if finish_reason == "error" { RefusalKind::Transport } else { RefusalKind::Overloaded };
@@ -344,7 +351,7 @@ impl AnswerReader for ChatReader {
         match event.data.as_deref().map(str::trim) {
             None | Some("") => Ok(()),
             Some("[DONE]") => self.finish(out),
-            Some(data) => self.chunk(serde_json::from_str(data), out),
+            Some(data) => self.chunk(data, out),
         }
     }
 
@@ -358,7 +365,7 @@ impl AnswerReader for ChatReader {
     }
 
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.chunk(serde_json::from_slice(document), out)?;
+        self.chunk(str::from_utf8(document).map_err(malformed)?, out)?;
         self.finish(out)
     }
 }
@@ -392,6 +399,25 @@ mod tests {
             }),
             Just(json!({"tool_calls": [{}], "reasoning_details": [], "role": "assistant"})),
         ]
+    }
+
+    #[test]
+    fn an_error_that_is_not_in_a_field_is_one() {
+        // vLLM and Mistral.
+        let error =
+            json!({"object": "error", "message": "prompt has 9 tokens, maximum context length is 8", "code": 400});
+        for whole in [true, false] {
+            let mut out = VecDeque::new();
+            let read = match whole {
+                true => reader(64).whole(error.to_string().as_bytes(), &mut out),
+                false => reader(64).read(&Sse::default().data(error.to_string()), &mut out),
+            };
+            let refused = read.unwrap_err();
+            assert!(
+                matches!(&refused, ReadError::Refused(refused) if refused.1 == RefusalKind::ContextOverflow),
+                "{refused:?}"
+            );
+        }
     }
 
     proptest! {
