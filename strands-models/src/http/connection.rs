@@ -52,7 +52,7 @@ impl fmt::Debug for Connection {
             pairs.iter().map(|(name, _)| name.as_str()).collect()
         }
         f.debug_struct("Connection")
-            .field("base_url", &self.base_url)
+            .field("base_url", &self.base_url.as_deref().map(place))
             .field("api_key", &self.api_key.as_ref().map(|_| "[redacted]"))
             .field("headers", &names(&self.headers))
             .field("query", &names(&self.query))
@@ -118,6 +118,18 @@ impl Connection {
         }
         Ok(headers)
     }
+}
+
+/// A base URL without what may be a secret in it.
+fn place(base_url: &str) -> String {
+    let Ok(mut url) = Url::parse(base_url.trim()) else {
+        return "[no URL]".to_owned();
+    };
+    url.set_query(None);
+    url.set_fragment(None);
+    // A URL without a host can't have them.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
 }
 
 /// A URL that may hold a provider: it names a host, and neither user nor password.
@@ -187,5 +199,20 @@ impl Endpoint {
 
     fn body(&self, response: Response, request_id: Option<String>) -> Body {
         Body::new(response.into(), self.context.clone(), self.patience, self.silence, request_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_base_url_has_beside_its_place_is_not_shown() {
+        for base_url in ["https://me:s3cret@models.example/v1", "https://models.example/v1?key=s3cret", "s3cret"] {
+            let connection = Connection { base_url: Some(base_url.to_owned()), ..Connection::default() };
+            let shown = format!("{connection:?}");
+            assert!(!shown.contains("s3cret"), "{shown}");
+            assert_eq!(shown.contains("models.example/v1"), base_url != "s3cret", "{shown}");
+        }
     }
 }
