@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use strands_core::model::{MessageWriter, ModelCapabilities};
 
-use super::request::Shape;
+use super::request::{ENCRYPTED_REASONING, Shape};
 use super::{Inner, OpenAiResponsesModel};
 use crate::chat_completions::{ReasoningEffort, Settings};
 use crate::http::{ModelBuildError, Options};
@@ -115,7 +115,7 @@ impl OpenAiResponsesModelBuilder {
     /// The id under which an answer is kept stands at its end, as content that only this provider understands, so that it
     /// is stored with the conversation; what was said since the last one is sent. Where there is none, and where the
     /// provider has forgotten it, everything is. What a hook or a conversation manager changes in older messages does not
-    /// reach the provider.
+    /// reach the provider until the conversation is too long for the model there: then it goes on from the one here.
     pub fn stateful(mut self, stateful: bool) -> Self {
         self.stateful = stateful;
         self
@@ -150,6 +150,12 @@ impl OpenAiResponsesModelBuilder {
             _ => Map::new(),
         };
         self.options.extra.shift_remove("text");
+        if encrypted_reasoning
+            && let Some(Value::Array(include)) = self.options.extra.get_mut("include")
+            && !include.iter().any(|included| included == ENCRYPTED_REASONING)
+        {
+            include.push(ENCRYPTED_REASONING.into());
+        }
         let shape = Shape {
             provider: responses_provider(host),
             writer: MessageWriter::new(),

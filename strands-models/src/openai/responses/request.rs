@@ -17,6 +17,9 @@ use crate::chat_completions::{
 };
 use crate::http::{self, Conversation, Fields};
 
+/// What asks for thoughts in encrypted form, in `include`.
+pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
+
 /// What every request of a model has in common, beside its settings.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
@@ -92,7 +95,7 @@ impl Serialize for Body<'_> {
             fields.put("reasoning", &shape.reasoning)?;
         }
         if shape.encrypted_reasoning {
-            fields.put("include", &["reasoning.encrypted_content"])?;
+            fields.put("include", &[ENCRYPTED_REASONING])?;
         }
         let text = text(&shape.text, request.output_schema);
         if !text.is_empty() {

@@ -112,6 +112,14 @@ async fn encrypted_thoughts_are_asked_for_where_there_are_some() {
         let body = sent(Api::Responses, model, ModelRequest::new(&history)).await.json();
         assert_eq!(body.get("include").is_some(), expected, "{id}");
     }
+    // What else is asked for is no reason to think everything again.
+    let history = ask("hi");
+    let model = |url: &str| -> Arc<dyn Model> {
+        let more = json!(["web_search_call.action.sources"]);
+        Arc::new(responses(url).model_id("gpt-5.4").extra("include", more).build().unwrap())
+    };
+    let body = sent(Api::Responses, model, ModelRequest::new(&history)).await.json();
+    assert_eq!(body["include"], json!(["web_search_call.action.sources", "reasoning.encrypted_content"]));
 }
 
 #[tokio::test]
