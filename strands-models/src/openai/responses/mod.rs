@@ -10,7 +10,7 @@ mod tools;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, RefusalKind};
 
 use self::request::{Body, Shape};
 use self::stream::ResponsesReader;
@@ -76,19 +76,20 @@ impl Model for OpenAiResponsesModel {
         let Inner { exchange, shape, .. } = &*self.inner;
         let body = Body::new(exchange.endpoint.model_id(), shape, &request, exchange.streaming);
         let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
-        let mut forgotten = false;
+        let mut of_no_use = false;
         let answer = exchange.ask(
             body.write()?,
             |refusal| {
                 let kind = sort(refusal, |_, _| None);
-                forgotten = is_forgotten(refusal);
+                of_no_use = is_forgotten(refusal) || kind == RefusalKind::ContextOverflow;
                 kind
             },
             reader,
         );
         match answer.await {
-            // The provider keeps responses for a month, and the conversation may be older.
-            Err(_) if forgotten && body.previous.is_some() => {
+            // The provider keeps responses for a month, and the conversation may be older. And what it keeps nobody can
+            // shorten; what is here may have been.
+            Err(_) if of_no_use && body.previous.is_some() => {
                 exchange.ask(body.whole().write()?, |refusal| sort(refusal, |_, _| None), reader).await
             }
             answer => answer,

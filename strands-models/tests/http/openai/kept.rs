@@ -82,6 +82,23 @@ async fn a_response_that_was_forgotten_is_sent_again_once() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_grew_too_long_at_the_provider_goes_on_from_what_is_left_of_it_here() {
+    let error = json!({"code": "context_length_exceeded", "message": "too long"});
+    let overflow = || Response::json(400, &json!({ "error": error }));
+    let mut messages: Vec<_> = history_of([kept_as("resp_1")]).await.into_iter().map(Arc::new).collect();
+    messages.push(Arc::new(Message::user("two")));
+    let server = Server::sequence([overflow(), kept_as("resp_2"), overflow(), overflow()]).await;
+    let model = stateful(&server.url());
+    turn(&*model, ModelRequest::new(&messages)).await.unwrap();
+    let again = server.requests()[1].json();
+    assert!(again.get("previous_response_id").is_none());
+    assert_eq!(texts(&again["input"]), ["one", "fine.", "two"]);
+    // What does not fit here either has to be shortened, which is the agent's affair.
+    let error = turn(&*model, ModelRequest::new(&messages)).await.unwrap_err();
+    assert_eq!((kind(&error), server.requests().len()), ("context overflow", 4));
+}
+
+#[tokio::test]
 async fn what_was_cut_short_and_what_others_keep_is_sent() {
     let cut = json!({"type": "response.incomplete", "response": {"id": "resp_1", "status": "incomplete",
         "incomplete_details": {"reason": "content_filter"}}});
