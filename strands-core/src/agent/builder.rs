@@ -1,5 +1,6 @@
 //! How an agent is put together. A builder is a template: clone it, and build one agent per request.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -295,6 +296,7 @@ impl AgentBuilder {
             kept,
             repairs,
             written: WrittenMessages::default(),
+            refused_outputs: HashSet::new(),
         })
     }
 }

@@ -13,6 +13,7 @@ mod repair;
 mod response;
 mod snapshot;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub struct Agent {
     pub(crate) repairs: Vec<Repair>,
     /// What was written of the history for requests that were sent.
     pub(crate) written: WrittenMessages,
+    /// Types to whose schema the model's provider has refused to hold an answer.
+    pub(crate) refused_outputs: HashSet<String>,
 }
 
 /// What all agents of one builder share, and what never changes.
@@ -163,6 +166,7 @@ impl Agent {
     /// ```
     pub fn set_model(&mut self, model: impl Model + 'static) {
         self.model = Arc::new(model);
+        self.refused_outputs.clear();
     }
 
     /// The agent's id, `default` unless it was given one.

@@ -76,6 +76,8 @@ pub(crate) struct Driver<'a> {
     pub(super) output: Option<OutputType>,
     /// The output's schema, where the provider itself can hold an answer to it.
     pub(super) native_output: Option<OutputSchema>,
+    /// The tools with the one whose arguments are the output.
+    pub(super) output_specs: ToolSpecs,
     limits: Limits,
     /// True once hooks have heard of the invocation: then they hear of its end, too.
     begun: bool,
@@ -104,6 +106,7 @@ impl<'a> Driver<'a> {
             specs,
             output: None,
             native_output: None,
+            output_specs: ToolSpecs::default(),
             limits: Limits::new(),
             begun: false,
             cycle_began: None,
@@ -124,10 +127,11 @@ impl<'a> Driver<'a> {
             Some(output) => {
                 let (specs, schema) = output.join(&self.agent.shared.tools)?;
                 let name = schema.name.clone();
-                self.native_output = self.agent.model.capabilities().structured_output.then_some(schema);
-                // Where there is nothing else to call, the provider gives the output at once.
+                let able = self.agent.model.capabilities().structured_output;
+                self.native_output = (able && !self.agent.refused_outputs.contains(&name)).then_some(schema);
+                self.output_specs = specs;
                 if self.native_output.is_none() || !self.specs.is_empty() {
-                    self.specs = specs;
+                    self.specs = self.output_specs.clone();
                 }
                 Some(name)
             }
@@ -163,7 +167,8 @@ impl<'a> Driver<'a> {
         let mut spent = (0, Usage::default());
         loop {
             let mut run = Run::new(self.limits, output_tool.clone()).counting_on(spent.0, spent.1);
-            if self.specs.is_empty() {
+            // Where there is nothing to call before, the provider gives the output at once.
+            if self.specs.is_empty() && !self.agent.model.capabilities().server_tools {
                 run.force_output();
             }
             let again = (conflicts < self.agent.shared.conflict_retries).then(|| prompt.clone());

@@ -83,6 +83,10 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, &error.to_string(), streamed).await;
                 continue;
             }
+            if choice.is_some() && !streamed && self.gives_up_native_output(&error) {
+                self.announce_retry(attempts, Duration::ZERO, &error.to_string(), false).await;
+                continue;
+            }
             if let ModelError::ContextOverflow { .. } = error {
                 match self.shorten(error, &mut tried, stop.as_mut()).await? {
                     Some(reason) => {
@@ -104,6 +108,17 @@ impl Driver<'_> {
                 () = tokio::time::sleep(delay) => {}
             }
         }
+    }
+
+    /// True where the provider may have refused to hold the answer to the output's schema: from now on the output is what
+    /// a tool is called with, as it is for providers that hold no answer to anything.
+    fn gives_up_native_output(&mut self, error: &ModelError) -> bool {
+        // No schema makes a model unknown.
+        let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
+        let Some(schema) = self.native_output.take_if(|_| refused) else { return false };
+        self.agent.refused_outputs.insert(schema.name);
+        self.specs = self.output_specs.clone();
+        true
     }
 
     async fn before_model_call(&self) -> Result<Option<Turn>, AgentError> {

@@ -17,12 +17,15 @@ pub struct ModelCapabilities {
     /// The model can be made to answer in JSON of a given schema:
     /// [`ModelRequest::output_schema`](super::ModelRequest::output_schema) is followed. Default: false.
     pub structured_output: bool,
+    /// The provider has tools of its own that it may use before it answers. An agent without tools lets it answer first
+    /// and asks for the JSON then. Default: false.
+    pub server_tools: bool,
 }
 
 impl ModelCapabilities {
     /// What most providers can be asked for.
     pub const fn new() -> Self {
-        Self { tool_choice: true, structured_output: false }
+        Self { tool_choice: true, structured_output: false, server_tools: false }
     }
 
     /// Whether the model can be made to call a tool.
@@ -36,6 +39,13 @@ impl ModelCapabilities {
     #[must_use]
     pub const fn with_structured_output(mut self, followed: bool) -> Self {
         self.structured_output = followed;
+        self
+    }
+
+    /// Whether the provider has tools of its own to use.
+    #[must_use]
+    pub const fn with_server_tools(mut self, some: bool) -> Self {
+        self.server_tools = some;
         self
     }
 }

@@ -1,12 +1,13 @@
 //! Typed output: what the model is asked, what it may get wrong, and what the caller gets.
 
+use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::message::Role;
-use strands_core::model::{ModelCapabilities, StopReason, ToolChoice};
+use strands_core::model::{ErrorDetails, ModelCapabilities, ModelError, StopReason, ToolChoice};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{AgentError, Limits, Prompt, ToolOutput};
+use strands_core::{AgentError, AgentEvent, Limits, Prompt, ToolOutput};
 
 use crate::support::{agent, assert_whole, flaw, naming, newest_results, tool};
 
@@ -141,6 +142,73 @@ async fn a_provider_that_can_is_asked_for_json_where_the_model_only_talked() {
     assert!(asked[1].output_schema.is_some() && asked[1].tool_choice.is_none());
     let mistake = asked[2].messages.last().unwrap().text();
     assert!(mistake.contains("u8"), "the model is told what does not fit: {mistake}");
+    assert_whole(&mut agent).await;
+}
+
+fn refusal(status: u16) -> ScriptedTurn {
+    let details = ErrorDetails::new().with_status(status).with_body("Invalid schema for response_format");
+    ScriptedTurn::error(ModelError::InvalidRequest { details: details.boxed() })
+}
+
+#[tokio::test]
+async fn a_schema_that_the_provider_refuses_is_that_of_a_tool() {
+    let model = ScriptedModel::new([refusal(400), right(), right()]).with_capabilities(NATIVE);
+    let mut agent = agent(&model, []).await;
+    let mut events = Vec::new();
+    let mut stream = agent.prompt("plan").output::<Trip>().stream();
+    while let Some(event) = stream.next().await {
+        events.push(event.unwrap());
+    }
+    drop(stream);
+    assert!(events.iter().any(|event| matches!(event, AgentEvent::Retry { discards_output: false, .. })), "{events:?}");
+    assert!(model.requests()[0].output_schema.is_some());
+    let forced = Some(ToolChoice::Tool { name: "Trip".into() });
+    // It is not asked to again.
+    assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
+    for (at, choice) in [(1, &forced), (2, &None)] {
+        let asked = &model.requests()[at];
+        assert_eq!((&asked.tools, &asked.tool_choice), (&vec!["Trip".to_owned()], choice));
+        assert!(asked.output_schema.is_none());
+    }
+    assert_whole(&mut agent).await;
+
+    // Another model may take it.
+    let other = ScriptedModel::new([ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)]).with_capabilities(NATIVE);
+    agent.set_model(other.clone());
+    agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert!(other.requests()[0].output_schema.is_some());
+}
+
+#[tokio::test]
+async fn a_schema_that_is_refused_after_tools_is_that_of_a_tool_too() {
+    let model = ScriptedModel::new([ScriptedTurn::text("Oslo."), refusal(400), right()]).with_capabilities(NATIVE);
+    let mut agent = agent(&model, [naming("one")]).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    assert_eq!(model.requests()[2].tools, ["one", "Trip"]);
+    assert_eq!(model.requests()[2].tool_choice, Some(ToolChoice::Tool { name: "Trip".into() }));
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn a_refusal_that_no_schema_is_the_reason_for_is_one() {
+    let model = ScriptedModel::new([refusal(404), right()]).with_capabilities(NATIVE);
+    let mut agent = agent(&model, []).await;
+    let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
+    assert!(matches!(error, AgentError::Model { attempts: 1, .. }), "{error:?}");
+    assert_eq!(model.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_may_use_its_own_tools_before_it_is_held_to_a_schema() {
+    let said = [ScriptedTurn::text("It rains in Oslo."), ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)];
+    let model = ScriptedModel::new(said).with_capabilities(NATIVE.with_server_tools(true));
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let asked = model.requests();
+    assert!(asked[0].output_schema.is_none() && asked[0].tools.is_empty());
+    assert!(asked[1].output_schema.is_some());
     assert_whole(&mut agent).await;
 }
 

@@ -108,10 +108,11 @@ impl Model for AnthropicModel {
     }
 
     fn capabilities(&self) -> ModelCapabilities {
-        let known = &self.inner.known;
+        let Inner { known, pauses, .. } = &*self.inner;
         ModelCapabilities::new()
             .with_tool_choice(known.thinks != Thinks::Always)
             .with_structured_output(known.structured_output)
+            .with_server_tools(*pauses)
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

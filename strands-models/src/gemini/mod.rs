@@ -96,7 +96,9 @@ impl Model for GeminiModel {
     }
 
     fn capabilities(&self) -> ModelCapabilities {
-        ModelCapabilities::new().with_structured_output(self.inner.traits.follows_schemas)
+        ModelCapabilities::new()
+            .with_structured_output(self.inner.traits.follows_schemas)
+            .with_server_tools(!self.inner.settings.built_in_tools.is_empty())
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

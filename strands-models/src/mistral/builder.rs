@@ -112,6 +112,7 @@ impl MistralModelBuilder {
         settings.check_server_tools()?;
         let path = ["chat", "completions"];
         let exchange = options.open(&options.connection, &base_url, &path, ApiKey::bearer(api_key.as_ref()))?;
+        let server_tools = !settings.server_tools.is_empty();
         Ok(MistralModel {
             chat: Arc::new(Chat {
                 writer: MessageWriter::new(),
@@ -120,7 +121,7 @@ impl MistralModelBuilder {
                 settings,
                 context_window: options.context_window,
                 extra: options.extra,
-                capabilities: ModelCapabilities::new().with_structured_output(true),
+                capabilities: ModelCapabilities::new().with_structured_output(true).with_server_tools(server_tools),
                 counter: None,
             }),
         })

@@ -115,11 +115,12 @@ impl OpenAiModelBuilder {
         let replay = self.replay.unwrap_or_else(|| ReasoningReplay::of_host(host));
         let able = || known::is_openai(host) && known::follows_schemas(&self.options.model_id);
         let able = self.structured_output.unwrap_or_else(able);
+        let server_tools = !self.settings.server_tools.is_empty();
         Ok(OpenAiModel {
             chat: Arc::new(Chat {
                 dialect: Arc::new(Dialect::openai(chat_provider(host), replay)),
                 context_window: context_window(&self.options),
-                capabilities: ModelCapabilities::new().with_structured_output(able),
+                capabilities: ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools),
                 writer: MessageWriter::new(),
                 settings: self.settings,
                 extra: self.options.extra,

@@ -27,29 +27,34 @@ pub(super) struct Header {
 struct Capabilities {
     tool_choice: bool,
     structured_output: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    server_tools: bool,
 }
 
 impl Default for Capabilities {
     fn default() -> Self {
-        let ModelCapabilities { tool_choice, structured_output } = ModelCapabilities::new();
-        Self { tool_choice, structured_output }
+        let ModelCapabilities { tool_choice, structured_output, server_tools } = ModelCapabilities::new();
+        Self { tool_choice, structured_output, server_tools }
     }
 }
 
 impl Header {
     pub(super) fn of(model: &dyn Model) -> Self {
-        let ModelCapabilities { tool_choice, structured_output } = model.capabilities();
+        let ModelCapabilities { tool_choice, structured_output, server_tools } = model.capabilities();
         Self {
             version: VERSION,
             model_id: model.model_id().to_owned(),
             context_window: model.context_window(),
-            capabilities: Capabilities { tool_choice, structured_output },
+            capabilities: Capabilities { tool_choice, structured_output, server_tools },
         }
     }
 
     pub(super) fn capabilities(&self) -> ModelCapabilities {
-        let Capabilities { tool_choice, structured_output } = self.capabilities;
-        ModelCapabilities::new().with_tool_choice(tool_choice).with_structured_output(structured_output)
+        let Capabilities { tool_choice, structured_output, server_tools } = self.capabilities;
+        ModelCapabilities::new()
+            .with_tool_choice(tool_choice)
+            .with_structured_output(structured_output)
+            .with_server_tools(server_tools)
     }
 }
 

@@ -156,6 +156,8 @@ impl OpenAiResponsesModelBuilder {
         {
             include.push(ENCRYPTED_REASONING.into());
         }
+        let server_tools = !self.settings.server_tools.is_empty();
+        let capabilities = ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools);
         let shape = Shape {
             provider: responses_provider(host),
             writer: MessageWriter::new(),
@@ -166,7 +168,6 @@ impl OpenAiResponsesModelBuilder {
             text,
             extra: self.options.extra,
         };
-        let capabilities = ModelCapabilities::new().with_structured_output(able);
         Ok(OpenAiResponsesModel { inner: Arc::new(Inner { exchange, shape, context_window, capabilities }) })
     }
 }

@@ -120,6 +120,8 @@ async fn a_model_that_must_call_a_tool_does_not_think() {
     let can = |id: &str| model(server).model_id(id).build().unwrap().capabilities();
     assert!(can("claude-opus-5").tool_choice && !can("claude-opus-5-5").tool_choice);
     assert!(can("claude-opus-5-5").structured_output && !can("claude-3-5-haiku-latest").structured_output);
+    let searching = model(server).server_tool(json!({"type": "web_search_20250305", "name": "web_search"}));
+    assert!(searching.build().unwrap().capabilities().server_tools && !can("claude-opus-5").server_tools);
 }
 
 #[tokio::test]

@@ -265,7 +265,9 @@ async fn a_schema_for_the_answer_leaves_no_tools() {
     assert!(body.get("tools").is_none() && body.get("toolConfig").is_none(), "{body}");
     assert!(plain("http://localhost").capabilities().structured_output);
     let gemma = GeminiModel::builder().model_id("gemma-3-27b-it").api_key("k").build().unwrap();
-    assert!(!gemma.capabilities().structured_output);
+    assert!(!gemma.capabilities().structured_output && !gemma.capabilities().server_tools);
+    let searching = GeminiModel::builder().api_key("k").built_in_tool(json!({"googleSearch": {}})).build().unwrap();
+    assert!(searching.capabilities().server_tools, "they run before the answer is held to the schema");
 }
 
 #[tokio::test]

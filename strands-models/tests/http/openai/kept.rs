@@ -219,6 +219,44 @@ async fn an_answer_is_held_to_a_schema() {
     }
 }
 
+#[tokio::test]
+async fn the_providers_tools_run_before_an_answer_is_held_to_a_schema() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Weather {
+        rain: bool,
+    }
+    for api in BOTH {
+        let said = |text: &str| {
+            let said = match api {
+                Api::Chat => {
+                    sse([&json!({"choices": [{"delta": {"content": text}, "finish_reason": "stop"}]})])
+                        + "data: [DONE]\n\n"
+                }
+                Api::Responses => sse([
+                    &json!({"type": "response.output_text.delta", "delta": text}),
+                    &json!({"type": "response.completed", "response": {"status": "completed"}}),
+                ]),
+            };
+            Response::sse(said)
+        };
+        let server = Server::sequence([said("It rains."), said(r#"{"rain": true}"#)]).await;
+        let (url, tool) = (server.url(), json!({"type": "web_search"}));
+        let model: Arc<dyn Model> = match api {
+            Api::Chat => Arc::new(chat(&url).structured_output(true).server_tool(tool.clone()).build().unwrap()),
+            Api::Responses => {
+                Arc::new(responses(&url).structured_output(true).server_tool(tool.clone()).build().unwrap())
+            }
+        };
+        let mut agent = Agent::builder().model(model).build().await.unwrap();
+        let weather = agent.prompt("Weather in Oslo?").output::<Weather>().await.unwrap().into_output().unwrap();
+        assert!(weather.rain);
+        let requests: Vec<_> = server.requests().iter().map(strands_testkit::Request::json).collect();
+        let held = |request: &Value| request.get("response_format").or(request.get("text")).is_some();
+        assert_eq!((&requests[0]["tools"], held(&requests[0])), (&json!([tool]), false), "{api:?}");
+        assert!(held(&requests[1]), "{api:?}");
+    }
+}
+
 #[test]
 fn only_who_can_be_held_to_a_schema_says_so() {
     let openai = |id: &str| strands_models::OpenAiModel::builder().api_key("k").model_id(id);
