@@ -1,5 +1,6 @@
 //! The way to a provider: where it is, what every request carries, and one request over it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -121,15 +122,16 @@ impl Connection {
 }
 
 /// A base URL without what may be a secret in it.
-fn place(base_url: &str) -> String {
+fn place(base_url: &str) -> Cow<'_, str> {
     let Ok(mut url) = Url::parse(base_url.trim()) else {
-        return "[no URL]".to_owned();
+        return Cow::Borrowed("[no URL]");
     };
+    let told = url.clone();
     url.set_query(None);
     url.set_fragment(None);
     // A URL without a host can't have them.
     let _ = url.set_username("").and_then(|()| url.set_password(None));
-    url.into()
+    if url == told { Cow::Borrowed(base_url) } else { Cow::Owned(url.into()) }
 }
 
 /// A URL that may hold a provider: it names a host, and neither user nor password.
