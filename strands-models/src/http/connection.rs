@@ -18,6 +18,9 @@ use super::refusal::Refusal;
 /// How many bytes of an error are read.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 
+/// How long a server may be silent that has much to do. As long as the clients of OpenAI and Anthropic wait.
+const MOST_PATIENCE: Duration = Duration::from_secs(600);
+
 /// What a builder was told about the way to a provider.
 #[derive(Clone, Default)]
 pub(crate) struct Connection {
@@ -27,6 +30,9 @@ pub(crate) struct Connection {
     pub(crate) query: Vec<(String, SecretString)>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
+    /// The server may have much to do before it says anything: an answer in one piece, thoughts that it does not show, a
+    /// model that has to be loaded.
+    pub(crate) patient: bool,
     pub(crate) client: Option<reqwest::Client>,
 }
 
@@ -80,7 +86,7 @@ impl Connection {
         let defaults = Patience::default();
         let patience = Patience {
             connect: self.connect_timeout.unwrap_or(defaults.connect),
-            idle: self.idle_timeout.unwrap_or(defaults.idle),
+            idle: self.idle_timeout.unwrap_or(if self.patient { MOST_PATIENCE } else { defaults.idle }),
         };
         let client = match &self.client {
             Some(client) => client.clone(),
@@ -167,6 +173,11 @@ impl Endpoint {
 
     pub(crate) fn model_id(&self) -> &str {
         &self.context.model_id
+    }
+
+    #[cfg(test)]
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        self.silence
     }
 
     /// Sends one request and waits for the head of its response.

@@ -98,6 +98,7 @@ impl Options {
                 return Err(ModelBuildError::ReservedField { field, method });
             }
         }
+        let connection = Connection { patient: connection.patient || !self.streaming, ..connection.clone() };
         let endpoint = connection.open(base_url, path, api_key, &self.model_id)?;
         Ok(Exchange { endpoint, streaming: self.streaming, max_response_bytes: self.max_response_bytes })
     }
@@ -183,8 +184,8 @@ macro_rules! http_options {
         }
 
         /// How long the server may be silent: before its answer begins, and between any two pieces of it. Default: 120
-        /// seconds; ten minutes where a model may have to be loaded first, which is so with Ollama. How long an answer
-        /// takes as a whole is not limited.
+        /// seconds; ten minutes where much may have to be done first: where answers come in one piece, with OpenAI's models
+        /// that think, and with Ollama, which loads models. How long an answer takes as a whole is not limited.
         pub fn idle_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.idle_timeout = Some(timeout);
             self
@@ -209,6 +210,8 @@ pub(crate) use http_options;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const PLACE: Place = Place {
@@ -245,6 +248,19 @@ mod tests {
         let (base_url, key) = find(&options, &[("EXAMPLE_KEY", "k")]).unwrap();
         assert_eq!(base_url, "http://localhost/v1");
         assert!(key.is_none());
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_before_it_is_done_is_waited_for() {
+        let silence = |streaming, told: Option<u64>| {
+            let mut options = Options::new("m");
+            options.streaming = streaming;
+            options.connection.idle_timeout = told.map(Duration::from_secs);
+            let exchange = options.open(&options.connection, "http://localhost", &["chat"], ApiKey::None).ok().unwrap();
+            exchange.endpoint.silence().unwrap().as_secs()
+        };
+        assert_eq!((silence(true, None), silence(false, None)), (120, 600));
+        assert_eq!((silence(true, Some(7)), silence(false, Some(7))), (7, 7));
     }
 
     #[test]

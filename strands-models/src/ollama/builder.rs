@@ -10,10 +10,6 @@ use super::settings::{KeepAlive, OllamaThink, Settings};
 use super::{Inner, OllamaModel, address};
 use crate::http::{ModelBuildError, Options, check, http_options};
 
-/// Ollama's own patience with a model that is being loaded is 5 minutes, and a long prompt is read for as long again on
-/// a machine without a GPU. Whoever hangs up before makes the server start anew.
-const PATIENCE: Duration = Duration::from_secs(600);
-
 /// Tells an [`OllamaModel`] what to be; [`OllamaModel::builder`] makes one.
 ///
 /// `Debug` shows no key.
@@ -141,7 +137,9 @@ impl OllamaModelBuilder {
     ///
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(mut self) -> Result<OllamaModel, ModelBuildError> {
-        self.options.connection.idle_timeout.get_or_insert(PATIENCE);
+        // Ollama's own patience with a model that is being loaded is 5 minutes, and a long prompt is read for as long again
+        // on a machine without a GPU. Whoever hangs up before makes the server start anew.
+        self.options.connection.patient = true;
         let exchange = address::open(&self.options, |name| std::env::var(name).ok())?;
         let sampling = &self.settings.sampling;
         check("temperature", sampling.temperature, 0.0..=f64::MAX, "0 or more")?;

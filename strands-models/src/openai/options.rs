@@ -33,6 +33,7 @@ impl Account {
     ) -> Result<Exchange, ModelBuildError> {
         let (base_url, api_key) = options.find_with_key(OPENAI, environment)?;
         let mut connection = options.connection.clone();
+        connection.patient = known::thinks(&options.model_id);
         for (header, told, variable) in [
             ("openai-organization", &self.organization, ORGANIZATION_VARIABLE),
             ("openai-project", &self.project, PROJECT_VARIABLE),
@@ -118,6 +119,8 @@ pub(super) use openai_options;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -132,5 +135,15 @@ mod tests {
         assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
         let exchange = open(&[("OPENAI_API_KEY", "k"), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")]).ok().unwrap();
         assert_eq!(exchange.endpoint.host(), "127.0.0.1");
+    }
+
+    #[test]
+    fn a_model_that_thinks_in_silence_is_waited_for() {
+        for (id, told, expected) in [("gpt-5.4", None, 600), ("gpt-4o", None, 120), ("o3", Some(60), 60)] {
+            let mut options = Options::new(id);
+            options.connection.idle_timeout = told.map(Duration::from_secs);
+            let exchange = Account::default().open(&options, &["responses"], &|_| Some("http://x".to_owned()));
+            assert_eq!(exchange.ok().unwrap().endpoint.silence().unwrap().as_secs(), expected, "{id}");
+        }
     }
 }
