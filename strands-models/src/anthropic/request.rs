@@ -15,7 +15,7 @@ use super::known::{Known, Thinks};
 use super::plan::Plan;
 use super::settings::Settings;
 use super::tools::{self, AllTools, Choice};
-use crate::http::Fields;
+use crate::http::{self, Fields};
 
 /// A request that is ready to be written.
 pub(super) struct Body<'a> {
@@ -67,12 +67,7 @@ impl Serialize for Body<'_> {
 
 impl<'a> Body<'a> {
     fn extra(&self) -> Cow<'a, Map<String, Value>> {
-        let extra = &self.settings.extra;
-        if self.streaming.is_some() {
-            return Cow::Borrowed(extra);
-        }
-        let counted = extra.iter().filter(|(name, _)| COUNTED.contains(&name.as_str()));
-        Cow::Owned(counted.map(|(name, value)| (name.clone(), value.clone())).collect())
+        http::without(&self.settings.extra, |name| self.streaming.is_none() && !COUNTED.contains(&name))
     }
 
     fn output_config(&self) -> Option<Value> {

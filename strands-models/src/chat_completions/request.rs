@@ -16,7 +16,7 @@ use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_
 use super::settings::Settings;
 use super::thoughts::ReasoningReplay;
 use super::tools::Offer;
-use crate::http::Fields;
+use crate::http::{self, Fields};
 
 /// A request without its conversation, which follows behind it.
 pub(super) struct Body<'a> {
@@ -31,17 +31,17 @@ pub(super) struct Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { dialect, settings, request, .. } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: self.extra };
+        // An answer can be held to one form alone.
+        let is_held = request.output_schema.is_some();
+        let is_form = |name: &str| is_held && matches!(name, "response_format" | "grammar" | "json_schema");
+        let extra = http::without(self.extra, is_form);
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &extra };
         fields.put("model", self.model_id)?;
         fields.put("stream", &self.streaming)?;
         if self.streaming && dialect.asks_for_usage {
             fields.put("stream_options", &json!({"include_usage": true}))?;
         }
-        // An answer can be held to one form alone.
-        let is_form = |name: &str| matches!(name, "response_format" | "grammar" | "json_schema");
-        for (name, value) in
-            settings.fields.iter().filter(|(name, _)| request.output_schema.is_none() || !is_form(name))
-        {
+        for (name, value) in settings.fields.iter().filter(|(name, _)| !is_form(name)) {
             fields.put(name, value)?;
         }
         match request.output_schema {

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::model::OutputSchema;
 
-use crate::http::Fields;
+use crate::http::{self, Fields};
 
 /// How much a model thinks before it answers: Gemini 3 and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -120,10 +120,16 @@ impl GenerationConfig<'_> {
     }
 }
 
+/// The fields that say what an answer must be.
+const FORMS: [&str; 3] = ["responseMimeType", "responseSchema", "responseJsonSchema"];
+
 impl Serialize for GenerationConfig<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { settings, output } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &settings.generation };
+        // An answer can be held to one form alone.
+        let is_form = |name: &str| output.is_some() && FORMS.contains(&name);
+        let generation = http::without(&settings.generation, is_form);
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &generation };
         fields.put_some("temperature", settings.temperature.as_ref())?;
         fields.put_some("topP", settings.top_p.as_ref())?;
         fields.put_some("topK", settings.top_k.as_ref())?;

@@ -1,5 +1,7 @@
 //! The body of a request: its fields, where one that the program gave by itself wins.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::{Map, Value};
@@ -17,6 +19,15 @@ pub(crate) fn body(body: &impl Serialize) -> Result<Vec<u8>, ModelError> {
 /// From content that has no JSON.
 pub(super) fn unwritable(error: serde_json::Error) -> ModelError {
     ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() }
+}
+
+/// The program's own fields without those that something else goes before.
+pub(crate) fn without(extra: &Map<String, Value>, out: impl Fn(&str) -> bool) -> Cow<'_, Map<String, Value>> {
+    if !extra.keys().any(|name| out(name)) {
+        return Cow::Borrowed(extra);
+    }
+    let rest = extra.iter().filter(|(name, _)| !out(name));
+    Cow::Owned(rest.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// The fields of a body while they are written.

@@ -23,7 +23,7 @@ pub(crate) use connection::{ApiKey, Connection};
 pub(crate) use conversation::Conversation;
 pub use error::{ModelBuildError, ModelCallError};
 pub(crate) use exchange::Exchange;
-pub(crate) use fields::{Fields, body};
+pub(crate) use fields::{Fields, body, without};
 pub(crate) use framing::Framing;
 pub(crate) use limit::ContentLimit;
 pub(crate) use options::{Options, Place, check, http_options};

@@ -52,7 +52,10 @@ impl ChatBody<'_> {
 impl Serialize for ChatBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { settings, request, .. } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &settings.extra };
+        // An answer can be held to one form alone.
+        let is_held = request.output_schema.is_some();
+        let extra = http::without(&settings.extra, |name| is_held && name == "format");
+        let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &extra };
         fields.put("model", self.model_id)?;
         fields.put("stream", &self.streaming)?;
         fields.put("options", &settings.sampling)?;
@@ -290,9 +293,14 @@ mod tests {
         let request = ModelRequest::new(&asked).with_tools(&tools);
         let body_with = |request: &ModelRequest<'_>| body(&Settings::default(), request);
         assert_eq!(body_with(&request)["tools"][0]["function"]["name"], "look");
-        let body = body_with(&request.with_output_schema(&output));
-        assert_eq!(body["format"], output.schema);
-        assert!(body.get("tools").is_none(), "{body}");
+        let held = body_with(&request.with_output_schema(&output));
+        assert_eq!(held["format"], output.schema);
+        assert!(held.get("tools").is_none(), "{held}");
+        let extra = Map::from_iter([("format".to_owned(), json!("json"))]);
+        let settings = Settings { extra, ..Settings::default() };
+        assert_eq!(body(&settings, &request)["format"], "json");
+        let request = request.with_output_schema(&output);
+        assert_eq!(body(&settings, &request)["format"], output.schema, "an answer is held to one form alone");
     }
 
     #[test]

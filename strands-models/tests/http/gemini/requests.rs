@@ -257,7 +257,13 @@ async fn a_schema_for_the_answer_leaves_no_tools() {
     let (history, tools, any) = (ask("hi"), weather_tools(), ToolChoice::Any {});
     let schema = OutputSchema::new("Trip", json!({"type": "object", "properties": {"to": {"type": "string"}}}));
     let request = ModelRequest::new(&history).with_tools(&tools).with_tool_choice(&any).with_output_schema(&schema);
-    let body = sent(|builder| builder.built_in_tool(json!({"googleSearch": {}})), request).await.json();
+    // An answer is held to one form alone.
+    let told = |builder: GeminiModelBuilder| {
+        builder
+            .built_in_tool(json!({"googleSearch": {}}))
+            .generation_config("responseSchema", json!({"type": "OBJECT"}))
+    };
+    let body = sent(told, request).await.json();
     assert_eq!(
         body["generationConfig"],
         json!({"responseMimeType": "application/json", "responseJsonSchema": schema.schema})

@@ -257,6 +257,18 @@ async fn the_providers_tools_run_before_an_answer_is_held_to_a_schema() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_is_held_to_one_form_alone() {
+    let (messages, output) = (ask("hi"), OutputSchema::new("city", json!({"type": "object"})));
+    let server = Server::repeat(Api::Chat.response(Api::Chat.fine())).await;
+    let model = chat(&server.url()).extra("response_format", json!({"type": "json_object"})).build().unwrap();
+    turn(&model, ModelRequest::new(&messages)).await.unwrap();
+    turn(&model, ModelRequest::new(&messages).with_output_schema(&output)).await.unwrap();
+    let forms: Vec<_> =
+        server.requests().iter().map(|request| request.json()["response_format"]["type"].clone()).collect();
+    assert_eq!(forms, ["json_object", "json_schema"], "that of the one answer goes before that of all");
+}
+
 #[test]
 fn only_who_can_be_held_to_a_schema_says_so() {
     let openai = |id: &str| strands_models::OpenAiModel::builder().api_key("k").model_id(id);
