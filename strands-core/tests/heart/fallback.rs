@@ -244,10 +244,30 @@ async fn one_request_finds_out_whether_a_model_is_back() {
     advance(Duration::from_secs(60)).await;
     let mut probing = agent(&model).await;
     let mut probing = probing.prompt("go").stream();
-    while first.asked() == 1 {
+    for _ in 0..100 {
         let _ = poll_once(&mut probing.next()).await;
     }
+    assert_eq!(first.asked(), 2);
     assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 2), "others do not wait for it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_answers_to_one_bad_request_is_not_out() {
+    let filtered = || ScriptedTurn::error(refused(RefusalKind::ContentFiltered));
+    let first = named("a", ScriptedModel::new([filtered(), ScriptedTurn::text("I am a again")]));
+    let on = FallbackOn::new().with(ModelErrorKind::ContentFiltered);
+    let model = Fallback::new(first).or(answering("b")).on(on);
+    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(said(&model).await, "I am a again");
+
+    // Nor is one that is back and finds the first request invalid.
+    let invalid = ScriptedTurn::error(refused(RefusalKind::InvalidRequest));
+    let script = [ScriptedTurn::error(transport()), invalid, ScriptedTurn::text("I am a again")];
+    let model = Fallback::new(named("a", ScriptedModel::new(script))).or(answering("b"));
+    assert_eq!(said(&model).await, "I am b");
+    advance(Duration::from_secs(60)).await;
+    assert!(prompt(&model).await.is_err());
+    assert_eq!(said(&model).await, "I am a again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -338,6 +358,8 @@ async fn it_promises_what_all_can_keep() {
     let unable = named("d", script(able.with_tool_choice(false)));
     assert_eq!(Fallback::new(first.clone()).capabilities(), able);
     assert_eq!(Fallback::new(first.clone()).or(unable).capabilities(), able.with_tool_choice(false));
+    let searching = named("e", script(able.with_server_tools(true)));
+    assert!(Fallback::new(first.clone()).or(searching).capabilities().server_tools, "it may answer first");
 
     // Tokens are counted by whoever would be asked.
     let messages = [Message::user("go").into()];
@@ -368,12 +390,16 @@ async fn the_answer_is_that_of_whoever_gave_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fallback_within_a_fallback_announces_its_own() {
-    let inner = Fallback::new(failing("a", transport))
-        .or(named("b", ScriptedModel::new([ScriptedTurn::text("never").breaking_after(1, transport())])));
-    let model = Fallback::new(inner).or(answering("c"));
+    // One that announced and then broke: what was announced stays.
+    let inner = StreamEvent::Fallback { from: "x".to_owned(), to: "y".to_owned(), error: "down".to_owned() };
+    let broken = ScriptedTurn::events([inner, StreamEvent::start()]).breaking_after(2, transport());
+    let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(answering("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am c");
-    assert!(!announced(&events).is_empty());
+    let heard = announced(&events);
+    let pairs: Vec<_> = heard.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
+    assert_eq!(pairs, [("x", "y"), ("a", "c")]);
+
     let inner = Fallback::new(failing("a", transport)).or(answering("b"));
     let model = Fallback::new(inner).or(answering("c"));
     let (events, _) = listen(agent(&model).await.prompt("go").stream()).await;

@@ -85,11 +85,11 @@ async fn whoever_came_first_goes_first() {
         written.add(request.messages[0].text());
         ScriptedTurn::text("hi")
     });
-    let model = RateLimit::new(script).requests(1, SECOND).concurrent(2).tokens(10, SECOND);
-    // Large ones are not overtaken by small ones.
-    let asked: Vec<String> = (0..20).map(|at| format!("{at}{}", "x".repeat(40 * (at % 2)))).collect();
-    for result in join_all(asked.iter().map(|text| ask(&model, text))).await {
-        result.unwrap();
+    let model = RateLimit::new(script).tokens(10, MINUTE).max_wait(100 * MINUTE);
+    // Small ones would fit beside those that are there, and do not overtake the large ones.
+    let asked: Vec<String> = (0..20).map(|at| format!("{at:02}{}", "x".repeat(30 - 14 * (at % 3)))).collect();
+    for opened in join_all(asked.iter().map(|text| open(&model, text))).await {
+        drop(opened.unwrap());
     }
     assert_eq!(log.lines(), asked);
 }

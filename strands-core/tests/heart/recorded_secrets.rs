@@ -6,6 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use strands_core::ToolOutput;
+use strands_core::message::ProviderContent;
 use strands_core::model::{
     ErrorDetails, ModelError, ReasoningDelta, Recorder, RequestMatching, RequestPart, StopReason, StreamEvent,
     ToolUseStart,
@@ -89,6 +90,31 @@ async fn the_user_removes_what_else_is_nobodys_business() {
         StreamEvent::stop(StopReason::ToolUse),
     ];
     assert_eq!(events, expected, "pieces stay as they are where nothing had to change");
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_of_a_providers_own_has_no_secrets_either_and_calls_are_told_apart() {
+    let own = |said: &str| StreamEvent::provider_content(1, ProviderContent::new("p", json!({"password": said})));
+    let redaction = |said: &str| StreamEvent::RedactContent {
+        redact_user_content_message: Some(format!("password: {said}")),
+        redact_assistant_content_message: None,
+    };
+    // Some providers number every call alike.
+    let calls = |said: &str| {
+        let call = |id, input: String| {
+            [StreamEvent::tool_use(0, ToolUseStart::new(id, "look")), StreamEvent::tool_input(0, input)]
+        };
+        [call("t-1", json!({"at": 1}).to_string()), call("t-2", json!({"password": said}).to_string())].concat()
+    };
+    let answer = |said: &str| {
+        let mut events = vec![own(said), redaction(said)];
+        events.extend(calls(said));
+        events.push(StreamEvent::stop(StopReason::ToolUse));
+        events
+    };
+    let recording = recorded(ScriptedTurn::events(answer("hunter2"))).await;
+    assert!(!recording.contains("hunter2"), "{recording}");
+    assert_eq!(ask(&replay(&recording), "go").await.0, answer("[scrubbed]"));
 }
 
 /// Cuts a text into pieces.

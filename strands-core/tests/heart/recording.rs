@@ -292,6 +292,30 @@ async fn a_sink_that_breaks_ends_the_recording_and_never_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_written_after_what_could_not_be() {
+    /// Takes nothing the first time.
+    struct Late(bool, Paper);
+
+    impl Write for Late {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if std::mem::replace(&mut self.0, true) { self.1.write(bytes) } else { Err(io::Error::other("too early")) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let paper = Paper::new();
+    let recorder = Recorder::new(ScriptedModel::answering("hi"), Late(false, paper.clone()));
+    for _ in 0..2 {
+        ask(&recorder, "go").await;
+    }
+    assert!(recorder.finish().is_err());
+    assert_eq!(paper.text(), "", "an exchange without its header would be no recording");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_recording_is_said_to_be_none() {
     let good = recorded(ScriptedTurn::text("hi")).await;
     let bad = |text: &str| text.parse::<Replay>().unwrap_err();

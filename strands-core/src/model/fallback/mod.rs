@@ -187,13 +187,14 @@ impl Model for Fallback {
     }
 
     fn capabilities(&self) -> ModelCapabilities {
-        self.others.iter().map(|candidate| candidate.model.capabilities()).fold(
-            self.first.model.capabilities(),
-            |all, one| {
-                all.with_tool_choice(all.tool_choice && one.tool_choice)
-                    .with_structured_output(all.structured_output && one.structured_output)
-            },
-        )
+        let others = self.others.iter().map(|candidate| candidate.model.capabilities());
+        others.fold(self.first.model.capabilities(), |all, one| {
+            let ModelCapabilities { tool_choice, structured_output, server_tools } = one;
+            all.with_tool_choice(all.tool_choice && tool_choice)
+                .with_structured_output(all.structured_output && structured_output)
+                // To let a model answer first does no harm to one that needn't.
+                .with_server_tools(all.server_tools || server_tools)
+        })
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

@@ -28,7 +28,7 @@ struct Spent {
 
 impl Window {
     pub(super) fn new(limit: u64, interval: Duration) -> Self {
-        Self { limit: limit.max(1), interval, spent: VecDeque::new(), total: 0 }
+        Self { limit, interval, spent: VecDeque::new(), total: 0 }
     }
 
     /// How long until `amount` fits. What is larger than the limit fits when nothing else is there.
@@ -115,6 +115,17 @@ mod tests {
         assert_eq!(window.wait(2, began + Duration::from_secs(30)), Duration::from_secs(50));
         assert_eq!(window.wait(9, began + Duration::from_secs(30)), Duration::from_secs(50));
         assert_eq!(window.wait(1, began + Duration::from_secs(60)), Duration::ZERO);
+    }
+
+    #[test]
+    fn counting_in_parts_makes_a_wait_longer_by_one_part_at_most() {
+        let interval = Duration::from_secs(60);
+        let mut window = Window::new(120, interval);
+        let began = Instant::now();
+        let spent = (0..120).map(|at| began + Duration::from_millis(500) * at);
+        let now = spent.inspect(|at| window.spend(1, *at)).last().unwrap();
+        let exact = interval - now.duration_since(began);
+        assert!((exact..=exact + interval / PARTS).contains(&window.wait(1, now)));
     }
 
     #[test]
