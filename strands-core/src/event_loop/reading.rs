@@ -99,6 +99,12 @@ impl<'a> Reading<'a> {
                 Some(AgentEvent::ToolUseStart { tool_use_id, name: start.name })
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => match delta {
+                // It holds a block's place in the answer.
+                BlockDelta::Text(text) | BlockDelta::ReasoningContent(ReasoningDelta::Text(text))
+                    if text.is_empty() =>
+                {
+                    None
+                }
                 BlockDelta::Text(text) => Some(AgentEvent::TextDelta { text }),
                 BlockDelta::ReasoningContent(ReasoningDelta::Text(text)) => Some(AgentEvent::ReasoningDelta { text }),
                 BlockDelta::ReasoningContent(_) => None,

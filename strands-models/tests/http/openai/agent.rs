@@ -1,8 +1,9 @@
 //! A conversation with tools over both protocols: thoughts survive it where the protocol takes them back, and it moves from
 //! one protocol to the other.
 
+use futures_util::StreamExt;
 use serde_json::Value;
-use strands_core::Agent;
+use strands_core::{Agent, AgentEvent};
 use strands_testkit::Server;
 use strands_testkit::provider::Provider;
 use strands_testkit::provider::agents::weather_agent;
@@ -50,5 +51,21 @@ async fn a_conversation_moves_from_one_protocol_to_the_other() {
         }
         let foreign = sent.to_string();
         assert!(!foreign.contains("xyz") && !foreign.contains("hm"), "thoughts of the other stay behind: {foreign}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_hears_of_no_thought_that_says_nothing() {
+    for api in BOTH {
+        let server = Server::sequence([api.response(api.small_stream()), api.response(api.fine())]).await;
+        let mut agent = weather_agent(api.plain(&server.url())).await;
+        let mut thoughts = Vec::new();
+        let mut events = agent.prompt("Weather in Oslo?").stream();
+        while let Some(event) = events.next().await {
+            if let AgentEvent::ReasoningDelta { text } = event.unwrap() {
+                thoughts.push(text);
+            }
+        }
+        assert_eq!(thoughts, ["hm"], "{api:?}");
     }
 }
