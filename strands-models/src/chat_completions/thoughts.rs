@@ -77,9 +77,10 @@ pub(crate) struct Details(Vec<Map<String, Value>>);
 impl Details {
     /// Takes in a piece. Pieces of one detail have its index and its type.
     pub(crate) fn push(&mut self, piece: Map<String, Value>) {
-        let last = self.0.iter_mut().rev().find(|known| {
-            ["index", "type"].iter().all(|name| known.get(*name) == piece.get(*name)) && piece.contains_key("index")
-        });
+        let is_same =
+            |known: &&mut Map<String, Value>| ["index", "type"].iter().all(|name| known.get(*name) == piece.get(*name));
+        // What has no index is a detail by itself, and none of the others need be looked at.
+        let last = piece.contains_key("index").then(|| self.0.iter_mut().rev().find(is_same)).flatten();
         let Some(known) = last else {
             return self.0.push(piece);
         };
