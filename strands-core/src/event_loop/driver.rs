@@ -78,6 +78,8 @@ pub(crate) struct Driver<'a> {
     pub(super) native_output: Option<OutputSchema>,
     /// The tools with the one whose arguments are the output.
     pub(super) output_specs: ToolSpecs,
+    /// False once the provider has refused to make the model call that tool.
+    pub(super) forces_output: bool,
     limits: Limits,
     /// True once hooks have heard of the invocation: then they hear of its end, too.
     begun: bool,
@@ -107,6 +109,7 @@ impl<'a> Driver<'a> {
             output: None,
             native_output: None,
             output_specs: ToolSpecs::default(),
+            forces_output: true,
             limits: Limits::new(),
             begun: false,
             cycle_began: None,

@@ -83,7 +83,7 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, &error.to_string(), streamed).await;
                 continue;
             }
-            if choice.is_some() && !streamed && self.gives_up_native_output(&error) {
+            if choice.is_some() && !streamed && self.asks_for_less(&error) {
                 self.announce_retry(attempts, Duration::ZERO, &error.to_string(), false).await;
                 continue;
             }
@@ -110,12 +110,18 @@ impl Driver<'_> {
         }
     }
 
-    /// True where the provider may have refused to hold the answer to the output's schema: from now on the output is what
-    /// a tool is called with, as it is for providers that hold no answer to anything.
-    fn gives_up_native_output(&mut self, error: &ModelError) -> bool {
-        // No schema makes a model unknown.
+    /// True where the provider may have refused the way in which the typed output was asked for, and there is another one:
+    /// where it does not hold an answer to the schema the output is what a tool is called with, and where the model can't
+    /// be made to call the tool, as some can't while they think, it is offered.
+    fn asks_for_less(&mut self, error: &ModelError) -> bool {
+        // No way of asking makes a model unknown.
         let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
-        let Some(schema) = self.native_output.take_if(|_| refused) else { return false };
+        if !refused {
+            return false;
+        }
+        let Some(schema) = self.native_output.take() else {
+            return std::mem::take(&mut self.forces_output);
+        };
         self.agent.refused_outputs.insert(schema.name);
         self.specs = self.output_specs.clone();
         true
@@ -168,7 +174,7 @@ impl Driver<'_> {
             messages: self.agent.history.messages(),
             system: &shared.system,
             tools: &self.specs,
-            tool_choice: choice.filter(|_| self.native_output.is_none()),
+            tool_choice: choice.filter(|_| self.native_output.is_none() && self.forces_output),
             output_schema: choice.and(self.native_output.as_ref()),
             written: Some(&self.agent.written),
         };

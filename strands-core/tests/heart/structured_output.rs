@@ -191,6 +191,24 @@ async fn a_schema_that_is_refused_after_tools_is_that_of_a_tool_too() {
 }
 
 #[tokio::test]
+async fn a_model_that_can_not_be_made_to_call_a_tool_is_asked_without() {
+    // "Thinking mode does not support this tool_choice".
+    let model = ScriptedModel::new([ScriptedTurn::text("Oslo."), refusal(400), right()]);
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let choices: Vec<_> = model.requests().iter().map(|asked| asked.tool_choice.is_some()).collect();
+    assert_eq!(choices, [false, true, false]);
+    assert_whole(&mut agent).await;
+
+    let model = ScriptedModel::new([ScriptedTurn::text("Oslo."), refusal(400), refusal(400), right()]);
+    let mut agent = self::agent(&model, []).await;
+    let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
+    assert!(matches!(error, AgentError::Model { .. }), "{error:?}");
+    assert_eq!(model.requests().len(), 3, "something else is wrong");
+}
+
+#[tokio::test]
 async fn a_refusal_that_no_schema_is_the_reason_for_is_one() {
     let model = ScriptedModel::new([refusal(404), right()]).with_capabilities(NATIVE);
     let mut agent = agent(&model, []).await;
