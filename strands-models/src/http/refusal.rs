@@ -31,9 +31,11 @@ impl Refusal {
         Self {
             status: Some(status),
             request_id: REQUEST_ID_HEADERS.iter().find_map(|name| header(name)),
+            // Who says that there is nothing to wait for has not said how long: the caller knows better than at once.
             retry_after: milliseconds
                 .map(Duration::from_millis)
-                .or_else(|| parse_retry_after(&header("retry-after")?, SystemTime::now())),
+                .or_else(|| parse_retry_after(&header("retry-after")?, SystemTime::now()))
+                .filter(|wait| !wait.is_zero()),
             ..Self::default()
         }
     }
@@ -76,5 +78,15 @@ mod tests {
         });
         assert_eq!(refusal.retry_after, Some(Duration::from_millis(250)));
         assert_eq!(refusal.request_id.as_deref(), Some("req-1"));
+    }
+
+    #[test]
+    fn no_time_at_all_is_no_time_to_wait() {
+        for (name, value) in
+            [("retry-after", "0"), ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after-ms", "0")]
+        {
+            let refusal = Refusal::from_head(429, |asked| (asked == name).then(|| value.to_owned()));
+            assert_eq!(refusal.retry_after, None, "{name}: {value}");
+        }
     }
 }
