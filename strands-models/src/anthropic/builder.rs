@@ -206,7 +206,7 @@ impl AnthropicModelBuilder {
         check("temperature", self.settings.temperature, 0.0..=1.0, "from 0 to 1")?;
         check("top_p", self.settings.top_p, 0.0..=1.0, "from 0 to 1")?;
         self.check_thinking()?;
-        for tool in &self.settings.server_tools {
+        for tool in self.settings.server_tools.iter() {
             let named = |name: &str| tool.get(name).and_then(Value::as_str).is_some_and(|word| !word.is_empty());
             if !named("type") || tool.get("input_schema").is_some() {
                 return Err(ModelBuildError::InvalidServerTool);

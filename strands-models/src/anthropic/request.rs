@@ -51,7 +51,7 @@ impl Serialize for Body<'_> {
         fields.put_some("output_config", self.output_config().as_ref())?;
         let ours = tools::translated(request.tools);
         // Where a tool is forced it is one of the program's: the provider's own would be no answer to that.
-        let servers = if plan.forces { &[] } else { settings.server_tools.as_slice() };
+        let servers: &[Value] = if plan.forces { &[] } else { &settings.server_tools };
         let tools = AllTools { ours: &ours, servers, cached: plan.marks.tools };
         if !tools.is_empty() {
             fields.put("tools", &tools)?;

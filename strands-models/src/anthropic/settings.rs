@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::cache::Caching;
 use super::known::{Known, Thinks};
+use crate::http::ServerTools;
 
 /// Whether and how a model thinks before it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub(super) struct Settings {
     pub(super) effort: Option<AnthropicEffort>,
     pub(super) parallel_tool_calls: Option<bool>,
     pub(super) caching: Caching,
-    pub(super) server_tools: Vec<Value>,
+    pub(super) server_tools: ServerTools,
     pub(super) user_id: Option<String>,
     pub(super) service_tier: Option<AnthropicServiceTier>,
     pub(super) extra: Map<String, Value>,

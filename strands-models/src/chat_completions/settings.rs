@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::http::{ModelBuildError, check};
+use crate::http::{ModelBuildError, ServerTools, check};
 
 /// Everything that shapes a request, beside the conversation.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     /// It goes only with tools.
     pub(crate) parallel_tool_calls: Option<bool>,
     /// Tools that the provider itself runs.
-    pub(crate) server_tools: Vec<Value>,
+    pub(crate) server_tools: ServerTools,
 }
 
 impl Settings {

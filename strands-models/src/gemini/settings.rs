@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::model::OutputSchema;
 
-use crate::http::{self, Fields};
+use crate::http::{self, Fields, ServerTools};
 
 /// How much a model thinks before it answers: Gemini 3 and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,7 +79,7 @@ pub(super) struct Settings {
     /// Fields of `generationConfig` that there is no method for.
     pub(super) generation: Map<String, Value>,
     pub(super) safety: Vec<SafetySetting>,
-    pub(super) built_in_tools: Vec<Value>,
+    pub(super) built_in_tools: ServerTools,
     pub(super) cached_content: Option<String>,
     pub(super) extra: Map<String, Value>,
 }

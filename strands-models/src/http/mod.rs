@@ -16,6 +16,9 @@ mod limit;
 mod lines;
 mod options;
 mod refusal;
+// Ollama runs none.
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
+mod server_tools;
 mod sse;
 
 pub(crate) use answer::{AnswerReader, ReadError};
@@ -28,3 +31,5 @@ pub(crate) use framing::Framing;
 pub(crate) use limit::ContentLimit;
 pub(crate) use options::{Options, Place, check, http_options};
 pub(crate) use refusal::Refusal;
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
+pub(crate) use server_tools::ServerTools;

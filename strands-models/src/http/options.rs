@@ -1,5 +1,6 @@
 //! What every model over HTTP is told in the same way: who and where the provider is, and how much is waited for.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use secrecy::SecretString;
@@ -9,8 +10,8 @@ use super::{ApiKey, Connection, Exchange, ModelBuildError};
 
 const DEFAULT_MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// What every builder holds.
-#[derive(Clone, Debug)]
+/// What every builder holds. `Debug` shows which fields the program has written itself, and not what is in them.
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) model_id: String,
     pub(crate) connection: Connection,
@@ -28,6 +29,19 @@ pub(crate) struct Place {
     pub(crate) base_url_variable: Option<&'static str>,
     /// The environment variables for the key, of which the first that is set counts.
     pub(crate) key_variables: &'static [&'static str],
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("model_id", &self.model_id)
+            .field("connection", &self.connection)
+            .field("streaming", &self.streaming)
+            .field("context_window", &self.context_window)
+            .field("max_response_bytes", &self.max_response_bytes)
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Options {
@@ -233,6 +247,14 @@ mod tests {
             assert!(error.to_string().contains("EXAMPLE_KEY"), "{error}");
         }
         assert!(find(&Options::new("m"), &[("OLDER_KEY", "k\n")]).is_ok());
+    }
+
+    #[test]
+    fn what_a_program_writes_itself_is_not_shown() {
+        let mut options = Options::new("m");
+        options.extra.insert("mcp_servers".to_owned(), serde_json::json!([{"authorization_token": "s3cret"}]));
+        let shown = format!("{options:?}");
+        assert!(shown.contains("mcp_servers") && !shown.contains("s3cret"), "{shown}");
     }
 
     #[test]
