@@ -10,12 +10,13 @@ mod tools;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, RefusalKind};
+use futures_util::StreamExt as _;
+use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StreamEvent};
 
 use self::request::{Body, Shape};
 use self::stream::ResponsesReader;
 use crate::chat_completions::sort;
-use crate::http::{Exchange, Refusal};
+use crate::http::Exchange;
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
@@ -73,38 +74,56 @@ impl Model for OpenAiResponsesModel {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { exchange, shape, .. } = &*self.inner;
-        let body = Body::new(exchange.endpoint.model_id(), shape, &request, exchange.streaming);
-        let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
-        let mut of_no_use = false;
-        let answer = exchange.ask(
-            body.write()?,
-            |refusal| {
-                let kind = sort(refusal, |_, _| None);
-                of_no_use = is_forgotten(refusal) || kind == RefusalKind::ContextOverflow;
-                kind
-            },
-            reader,
-        );
-        match answer.await {
+        let body = Body::new(self.model_id(), &self.inner.shape, &request, self.inner.exchange.streaming);
+        if body.previous.is_none() {
+            return self.ask(&body).await;
+        }
+        let answer = match self.ask(&body).await {
+            Ok(events) => begun(events).await,
+            Err(error) => Err(error),
+        };
+        match answer {
             // The provider keeps responses for a month, and the conversation may be older. And what it keeps nobody can
             // shorten; what is here may have been.
-            Err(_) if of_no_use && body.previous.is_some() => {
-                exchange.ask(body.whole().write()?, |refusal| sort(refusal, |_, _| None), reader).await
+            Err(error) if is_forgotten(&error) || matches!(error, ModelError::ContextOverflow { .. }) => {
+                self.ask(&body.whole()).await
             }
             answer => answer,
         }
     }
 }
 
+impl OpenAiResponsesModel {
+    async fn ask(&self, body: &Body<'_>) -> Result<ModelStream, ModelError> {
+        let Inner { exchange, shape, .. } = &*self.inner;
+        let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
+        exchange.ask(body.write()?, |refusal| sort(refusal, |_, _| None), reader).await
+    }
+}
+
+/// The answer once something is said in it. What the provider finds out about a conversation that it keeps comes before
+/// that, some of it after the stream has begun.
+async fn begun(mut events: ModelStream) -> Result<ModelStream, ModelError> {
+    let mut begun = Vec::new();
+    while let Some(event) = events.next().await.transpose()? {
+        let is_said = !matches!(event, StreamEvent::MessageStart { .. });
+        begun.push(Ok(event));
+        if is_said {
+            break;
+        }
+    }
+    Ok(futures_util::stream::iter(begun).chain(events).boxed())
+}
+
 /// True where the provider does not have the response after which the conversation was to go on.
-fn is_forgotten(refusal: &Refusal) -> bool {
+fn is_forgotten(error: &ModelError) -> bool {
+    let details = error.details();
     let param = |body: &str| {
         let body: serde_json::Value = serde_json::from_str(body).ok()?;
         Some(body.get("error")?.get("param")? == "previous_response_id")
     };
-    matches!(refusal.status, Some(400 | 404))
-        && (refusal.code.as_deref() == Some("previous_response_not_found") || param(&refusal.body) == Some(true))
+    details.code() == Some("previous_response_not_found")
+        || matches!(details.status(), Some(400 | 404)) && details.body().and_then(param) == Some(true)
 }
 
 impl std::fmt::Debug for OpenAiResponsesModel {

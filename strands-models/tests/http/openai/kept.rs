@@ -87,15 +87,24 @@ async fn a_conversation_that_grew_too_long_at_the_provider_goes_on_from_what_is_
     let overflow = || Response::json(400, &json!({ "error": error }));
     let mut messages: Vec<_> = history_of([kept_as("resp_1")]).await.into_iter().map(Arc::new).collect();
     messages.push(Arc::new(Message::user("two")));
-    let server = Server::sequence([overflow(), kept_as("resp_2"), overflow(), overflow()]).await;
+    // A stream may begin before the provider finds out.
+    let failed = Response::sse(sse([
+        &json!({"type": "response.created", "response": {"status": "in_progress"}}),
+        &json!({"type": "response.failed", "response": {"status": "failed", "error": error}}),
+    ]));
+    let answers = [overflow(), kept_as("resp_2"), failed, kept_as("resp_3"), overflow(), overflow()];
+    let server = Server::sequence(answers).await;
     let model = stateful(&server.url());
-    turn(&*model, ModelRequest::new(&messages)).await.unwrap();
-    let again = server.requests()[1].json();
-    assert!(again.get("previous_response_id").is_none());
-    assert_eq!(texts(&again["input"]), ["one", "fine.", "two"]);
+    for again in [1, 3] {
+        let said = turn(&*model, ModelRequest::new(&messages)).await.unwrap();
+        assert_eq!(said.message.text(), "fine.");
+        let again = server.requests()[again].json();
+        assert!(again.get("previous_response_id").is_none());
+        assert_eq!(texts(&again["input"]), ["one", "fine.", "two"]);
+    }
     // What does not fit here either has to be shortened, which is the agent's affair.
     let error = turn(&*model, ModelRequest::new(&messages)).await.unwrap_err();
-    assert_eq!((kind(&error), server.requests().len()), ("context overflow", 4));
+    assert_eq!((kind(&error), server.requests().len()), ("context overflow", 6));
 }
 
 #[tokio::test]
