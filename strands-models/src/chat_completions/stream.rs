@@ -101,8 +101,9 @@ impl ChatReader {
         if let Some(delta) = choice.delta {
             self.delta(delta, out)?;
         }
-        if choice.finish_reason.is_some() {
-            self.finish_reason = choice.finish_reason;
+        // Some gateways have a word without letters in every chunk.
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+            self.finish_reason = Some(reason);
         }
         Ok(())
     }
@@ -399,6 +400,16 @@ mod tests {
             }),
             Just(json!({"tool_calls": [{}], "reasoning_details": [], "role": "assistant"})),
         ]
+    }
+
+    #[test]
+    fn a_reason_without_a_word_is_none() {
+        let mut reader = reader(64);
+        let mut out = VecDeque::new();
+        let chunk = json!({"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": ""}]}).to_string();
+        reader.read(&Sse::default().data(chunk), &mut out).unwrap();
+        let cut = reader.end(&mut out).unwrap_err();
+        assert!(matches!(&cut, ReadError::Failed(ModelError::Transport { .. })), "{cut:?}");
     }
 
     #[test]
