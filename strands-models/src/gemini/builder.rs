@@ -9,7 +9,7 @@ use super::counting::Counting;
 use super::known::{self, Traits};
 use super::settings::{HarmBlockThreshold, HarmCategory, SafetySetting, Settings, ThinkingLevel};
 use super::{GeminiModel, Inner};
-use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place, check, http_options};
+use crate::http::{ApiKey, Connection, Exchange, ModelBuildError, Options, Place, check, http_options};
 
 /// The model of Strands' own harness for Google, where none is named. `gemini-2.5-flash`, the default of Strands for
 /// TypeScript, is [shut down][dates] on December 1, 2026.
@@ -195,7 +195,8 @@ impl GeminiModelBuilder {
             None => ApiKey::None,
         };
         let open = |method: &str, query: Option<(&str, &str)>| {
-            let mut connection = connection.clone();
+            // Nothing is said while a model thinks.
+            let mut connection = Connection { patient: true, ..connection.clone() };
             connection.query.extend(query.map(|(name, value)| (name.to_owned(), value.to_owned().into())));
             let path = known::path(model_id, method);
             let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
@@ -213,4 +214,15 @@ impl GeminiModelBuilder {
 struct Exchanges {
     answering: Exchange,
     counting: Exchange,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_thinks_in_silence_is_waited_for() {
+        let model = GeminiModelBuilder::default().api_key("k").build().unwrap();
+        assert_eq!(model.inner.exchange.endpoint.silence().unwrap().as_secs(), 600);
+    }
 }

@@ -199,7 +199,8 @@ macro_rules! http_options {
 
         /// How long the server may be silent: before its answer begins, and between any two pieces of it. Default: 120
         /// seconds; ten minutes where much may have to be done first: where answers come in one piece, with OpenAI's models
-        /// that think, and with Ollama, which loads models. How long an answer takes as a whole is not limited.
+        /// that think and Gemini, which do so in silence, and with llama.cpp and Ollama, which read long prompts and load
+        /// models. How long an answer takes as a whole is not limited.
         pub fn idle_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.idle_timeout = Some(timeout);
             self

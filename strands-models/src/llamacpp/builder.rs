@@ -199,7 +199,9 @@ impl LlamaCppModelBuilder {
     ///
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(self) -> Result<LlamaCppModel, ModelBuildError> {
-        let Self { options, mut settings, template } = self;
+        let Self { mut options, mut settings, template } = self;
+        // A long prompt is read for minutes on a machine without a GPU.
+        options.connection.patient = true;
         if !template.is_empty() {
             settings.set("chat_template_kwargs", template);
         }
@@ -221,5 +223,16 @@ impl LlamaCppModelBuilder {
                 extra: options.extra,
             }),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_reads_a_long_prompt_is_waited_for() {
+        let model = LlamaCppModelBuilder::default().build().unwrap();
+        assert_eq!(model.chat.exchange.endpoint.silence().unwrap().as_secs(), 600);
     }
 }
