@@ -18,6 +18,9 @@ use super::refusal::Refusal;
 /// How many bytes of an error are read.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 
+/// How long a server may be silent in the middle of an error.
+const ERROR_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long a server may be silent that has much to do. As long as the clients of OpenAI and Anthropic wait.
 const MOST_PATIENCE: Duration = Duration::from_secs(600);
 
@@ -201,23 +204,39 @@ impl Endpoint {
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let mut refusal = Refusal::from_head(status.as_u16(), header);
         if !status.is_success() {
-            refusal.body = self.body(response, None).read_start(MOST_ERROR_BYTES).await;
+            refusal.body = self.body(response, None, self.silence_in_errors()).read_start(MOST_ERROR_BYTES).await;
             let kind = sort(&mut refusal);
             return Err(refusal.into_error(kind, &self.context));
         }
         let content_type = header("content-type").unwrap_or_default();
         let is_document = content_type.trim_start().to_ascii_lowercase().starts_with("application/json");
-        Ok(Answer { body: self.body(response, refusal.request_id), is_document })
+        Ok(Answer { body: self.body(response, refusal.request_id, self.silence), is_document })
     }
 
-    fn body(&self, response: Response, request_id: Option<String>) -> Body {
-        Body::new(response.into(), self.context.clone(), self.patience, self.silence, request_id)
+    /// What is wrong is known by the status: the words that go with it are waited for briefly.
+    fn silence_in_errors(&self) -> Option<Duration> {
+        Some(self.silence.map_or(ERROR_PATIENCE, |most| most.min(ERROR_PATIENCE)))
+    }
+
+    fn body(&self, response: Response, request_id: Option<String>, silence: Option<Duration>) -> Body {
+        Body::new(response.into(), self.context.clone(), self.patience, silence, request_id)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_not_waited_for_as_answers_are() {
+        let silence = |told: Option<u64>| {
+            let idle_timeout = told.map(Duration::from_secs);
+            let connection = Connection { idle_timeout, patient: true, ..Connection::default() };
+            let endpoint = connection.open("http://localhost", &[], ApiKey::None, "m").ok().unwrap();
+            endpoint.silence_in_errors().unwrap().as_secs()
+        };
+        assert_eq!((silence(None), silence(Some(3))), (10, 3));
+    }
 
     #[test]
     fn what_a_base_url_has_beside_its_place_is_not_shown() {
