@@ -18,6 +18,8 @@ use crate::metrics::{ModelMetrics, Usage};
 #[derive(Debug)]
 pub struct TurnBuilder {
     blocks: Vec<(usize, Partial)>,
+    /// The first index that no block has had: a new block need not be looked for among all others.
+    unused: usize,
     stop_reason: Option<StopReason>,
     response_fields: Option<Value>,
     usage: Usage,
@@ -93,6 +95,7 @@ impl TurnBuilder {
     pub fn new(max_bytes: usize) -> Self {
         Self {
             blocks: Vec::new(),
+            unused: 0,
             stop_reason: None,
             response_fields: None,
             usage: Usage::default(),
@@ -121,7 +124,7 @@ impl TurnBuilder {
                 if let Some(start) = &start.tool_use {
                     self.grow(size_of::<Partial>() + start.name.len() + start.tool_use_id.len())?;
                     let partial = Partial::ToolUse { start: start.clone(), input: String::new() };
-                    self.blocks.push((*content_block_index, partial));
+                    self.begin(*content_block_index, partial);
                 }
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
@@ -164,7 +167,7 @@ impl TurnBuilder {
             }
             BlockDelta::Provider(content) => {
                 self.grow(size_of::<Partial>() + content.provider.len() + json_size(&content.content))?;
-                self.blocks.push((index, Partial::Provider(content.clone())));
+                self.begin(index, Partial::Provider(content.clone()));
             }
             BlockDelta::ReasoningContent(piece) => {
                 self.grow(match piece {
@@ -204,14 +207,20 @@ impl TurnBuilder {
         Ok(())
     }
 
+    fn begin(&mut self, index: usize, partial: Partial) {
+        self.unused = self.unused.max(index.saturating_add(1));
+        self.blocks.push((index, partial));
+    }
+
     /// The open block of this kind at `index`. Text and reasoning begin with their first delta.
     fn block(&mut self, index: usize, kind: Kind) -> &mut Partial {
-        let found = self.blocks.iter().rposition(|(at, partial)| *at == index && kind.fits(partial));
+        let known = if index < self.unused { self.blocks.as_slice() } else { &[] };
+        let found = known.iter().rposition(|(at, partial)| *at == index && kind.fits(partial));
         let position = found.unwrap_or(self.blocks.len());
         if found.is_none() {
             // Blocks without content are bounded, too.
             self.bytes = self.bytes.saturating_add(size_of::<Partial>());
-            self.blocks.push((index, kind.begin()));
+            self.begin(index, kind.begin());
         }
         // The position is that of a block found or pushed just now.
         #[expect(clippy::indexing_slicing)]

@@ -78,6 +78,7 @@ async fn interruptible<O: io::Write, E: io::Write>(
 
 fn show<O: io::Write, E: io::Write>(event: AgentEvent, terminal: &mut Terminal<O, E>) -> io::Result<()> {
     match event {
+        AgentEvent::CycleStart { .. } => terminal.end_line(),
         AgentEvent::TextDelta { text } => terminal.text(&text),
         AgentEvent::Redacted { assistant: Some(text), .. } => {
             terminal.end_line()?;
