@@ -7,20 +7,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 use super::model_call::{ModelOutcome, PartialAnswer};
-use super::run::{OutputNotGiven, Run, Step, UnknownInterrupt};
+use super::run::{Run, Step, UnknownInterrupt};
+use super::typed_output::TypedOutput;
 use crate::agent::{Agent, AgentError, AgentEvent, AgentResponse, Emitter, OutputType, Prompt};
 use crate::conversation::{Conversation, Cost};
 use crate::hook::{AfterInvocation, BeforeInvocation, MessageAdded};
 use crate::interrupt::InterruptResponse;
 use crate::message::{Message, Role};
 use crate::metrics::{EventLoopMetrics, Usage};
-use crate::model::{OutputSchema, StopReason, ToolChoice, ToolSpecs, Turn};
+use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
 use crate::tool::HostValues;
 
 /// How often the hooks of one invocation may ask for another round.
@@ -73,20 +73,12 @@ pub(crate) struct Driver<'a> {
     pub(super) cancellation: CancellationToken,
     pub(super) host: HostValues,
     pub(super) specs: ToolSpecs,
-    pub(super) output: Option<OutputType>,
-    /// The output's schema, where the provider itself can hold an answer to it.
-    pub(super) native_output: Option<OutputSchema>,
-    /// The tools with the one whose arguments are the output.
-    pub(super) output_specs: ToolSpecs,
-    /// False once the provider has refused to make the model call that tool.
-    pub(super) forces_output: bool,
+    pub(super) output: TypedOutput,
     limits: Limits,
     /// True once hooks have heard of the invocation: then they hear of its end, too.
     begun: bool,
     cycle_began: Option<Instant>,
     last_answer: Option<Arc<Message>>,
-    output_mistake: String,
-    output_mistaken: bool,
     /// True once a tool may have changed something.
     pub(super) ran_tools: bool,
 }
@@ -106,16 +98,11 @@ impl<'a> Driver<'a> {
             cancellation: CancellationToken::new(),
             host: HostValues::default(),
             specs,
-            output: None,
-            native_output: None,
-            output_specs: ToolSpecs::default(),
-            forces_output: true,
+            output: TypedOutput::default(),
             limits: Limits::new(),
             begun: false,
             cycle_began: None,
             last_answer: None,
-            output_mistake: String::new(),
-            output_mistaken: false,
             ran_tools: false,
         }
     }
@@ -126,23 +113,9 @@ impl<'a> Driver<'a> {
         if let Some(missing) = crate::agent::missing_host_value(self.agent, &request.host) {
             return Err(missing);
         }
-        let output_tool = match &request.output {
-            Some(output) => {
-                let (specs, schema) = output.join(&self.agent.shared.tools)?;
-                let name = schema.name.clone();
-                let able = self.agent.model.capabilities().structured_output;
-                self.native_output = (able && !self.agent.refused_outputs.contains(&name)).then_some(schema);
-                self.output_specs = specs;
-                if self.native_output.is_none() || !self.specs.is_empty() {
-                    self.specs = self.output_specs.clone();
-                }
-                Some(name)
-            }
-            None => None,
-        };
+        let output_tool = self.ask_for(request.output)?;
         self.host = request.host;
         self.limits = request.limits;
-        self.output = request.output;
         // Tools are told to stop when the invocation is dropped, too.
         self.cancellation = request.cancellation.child_token();
         let _stops_tools = self.cancellation.clone().drop_guard();
@@ -170,8 +143,7 @@ impl<'a> Driver<'a> {
         let mut spent = (0, Usage::default());
         loop {
             let mut run = Run::new(self.limits, output_tool.clone()).counting_on(spent.0, spent.1);
-            // Where there is nothing to call before, the provider gives the output at once.
-            if self.specs.is_empty() && !self.agent.model.capabilities().server_tools {
+            if self.gives_output_at_once() {
                 run.force_output();
             }
             let again = (conflicts < self.agent.shared.conflict_retries).then(|| prompt.clone());
@@ -346,7 +318,7 @@ impl<'a> Driver<'a> {
             self.agent.history.redact_prompt(replacement);
         }
         // Some models answer a forced call in text: it is as good where it fits the type.
-        let said = if forced && stop_reason == StopReason::EndTurn { self.output_in(&message) } else { None };
+        let said = if forced && stop_reason == StopReason::EndTurn { self.output.in_text(&message) } else { None };
         // Nothing waits before the state machine knows: whoever drops the invocation can't part a call from its result.
         let mut new = self.agent.history.answered();
         let message = self.agent.history.push(message);
@@ -363,51 +335,12 @@ impl<'a> Driver<'a> {
         match next {
             Ok(None) => Ok(()),
             Ok(Some(mut follow_up)) => {
-                if self.native_output.is_some() && !self.output_mistake.is_empty() {
-                    let mistake = format!("The previous response does not fit: {}", self.output_mistake);
-                    follow_up.content.push(mistake.into());
-                }
+                follow_up.content.extend(self.output.told_mistake());
                 self.agent.history.ask(vec![follow_up]);
                 Ok(())
             }
             Err(not_given) => Err(self.no_output(&not_given)),
         }
-    }
-
-    fn output_in(&mut self, message: &Message) -> Option<Value> {
-        if message.tool_uses().next().is_some() {
-            return None;
-        }
-        let output = self.output.as_ref()?;
-        let read = serde_json::from_str::<Value>(message.text().trim()).map_err(|error| error.to_string());
-        match read.and_then(|value| output.check(&value).map(|()| value)) {
-            Ok(value) => Some(value),
-            Err(mistake) => {
-                if self.native_output.is_some() {
-                    self.output_mistake = mistake;
-                }
-                None
-            }
-        }
-    }
-
-    pub(super) fn no_output(&self, not_given: &OutputNotGiven) -> AgentError {
-        let output = self.agent.run.as_ref().and_then(Run::output_tool).unwrap_or_default().to_owned();
-        let reason = match self.output_mistake.as_str() {
-            "" => "it answered without calling the output tool".to_owned(),
-            mistake => mistake.to_owned(),
-        };
-        AgentError::InvalidOutput { output, attempts: not_given.attempts, reason }
-    }
-
-    pub(super) fn output_mistaken(&mut self, mistake: String) {
-        self.output_mistake = mistake;
-        self.output_mistaken = true;
-    }
-
-    /// True once after an output that did not fit its type.
-    pub(super) fn take_output_mistaken(&mut self) -> bool {
-        std::mem::take(&mut self.output_mistaken)
     }
 
     /// Ends the invocation with an answer that is not the model's.

@@ -9,6 +9,7 @@ pub(crate) mod run;
 mod shortening;
 mod tool_call;
 mod tool_phase;
+mod typed_output;
 
 pub use limits::Limits;
 pub use retry::RetryPolicy;

@@ -110,23 +110,6 @@ impl Driver<'_> {
         }
     }
 
-    /// True where the provider may have refused the way in which the typed output was asked for, and there is another one:
-    /// where it does not hold an answer to the schema the output is what a tool is called with, and where the model can't
-    /// be made to call the tool, as some can't while they think, it is offered.
-    fn asks_for_less(&mut self, error: &ModelError) -> bool {
-        // No way of asking makes a model unknown.
-        let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
-        if !refused {
-            return false;
-        }
-        let Some(schema) = self.native_output.take() else {
-            return std::mem::take(&mut self.forces_output);
-        };
-        self.agent.refused_outputs.insert(schema.name);
-        self.specs = self.output_specs.clone();
-        true
-    }
-
     async fn before_model_call(&self) -> Result<Option<Turn>, AgentError> {
         if self.agent.shared.hooks.is_empty() {
             return Ok(None);
@@ -174,8 +157,8 @@ impl Driver<'_> {
             messages: self.agent.history.messages(),
             system: &shared.system,
             tools: &self.specs,
-            tool_choice: choice.filter(|_| self.native_output.is_none() && self.forces_output),
-            output_schema: choice.and(self.native_output.as_ref()),
+            tool_choice: choice.filter(|_| self.output.is_forced_by_choice()),
+            output_schema: choice.and(self.output.schema()),
             written: Some(&self.agent.written),
         };
         let began = Instant::now();

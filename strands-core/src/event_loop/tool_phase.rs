@@ -94,7 +94,7 @@ impl Driver<'_> {
             answers,
             events,
             output_tool: self.agent.run.as_ref().and_then(Run::output_tool).map(str::to_owned),
-            output: self.output.clone(),
+            output: self.output.kind.clone(),
         };
         let beside = |call: &(usize, Arc<ToolUse>)| !tools.is_exclusive(&call.1.name);
         let mut failure = None;
@@ -147,7 +147,7 @@ impl Driver<'_> {
                 self.answered(position, result);
             }
             Answer::BadOutput(mistake, result) => {
-                self.output_mistaken(mistake);
+                self.output.mistaken(mistake);
                 self.answered(position, result);
             }
             Answer::Interrupts(interrupts) => {
@@ -166,7 +166,7 @@ impl Driver<'_> {
 
     /// Counts a typed output that did not fit its type; too many end the invocation.
     fn refused_output(&mut self) -> Option<AgentError> {
-        if !self.take_output_mistaken() {
+        if !self.output.take_mistaken() {
             return None;
         }
         let refused = self.agent.run.as_mut()?.output_refused();
