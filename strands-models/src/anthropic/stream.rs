@@ -366,6 +366,7 @@ mod tests {
     use strands_core::model::{RefusalKind, Turn, TurnBuilder};
 
     use super::*;
+    use crate::http::whole_answer;
 
     fn read(events: &[Value]) -> Result<VecDeque<StreamEvent>, ReadError> {
         let mut reader = MessagesReader::new(1 << 20);
@@ -517,31 +518,13 @@ mod tests {
         #[test]
         fn whatever_comes_makes_an_answer(mut events in prop::collection::vec(event(), 0..12)) {
             events.extend([stop("end_turn"), json!({"type": "message_stop"})]);
-            let mut turn = TurnBuilder::new(usize::MAX);
-            let (mut begun, mut ended) = (Vec::new(), Vec::new());
             let mut reader = MessagesReader::new(1 << 20);
             let mut out = VecDeque::new();
             for event in &events {
                 reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
             }
             prop_assert!(reader.is_complete());
-            for event in &out {
-                turn.push(event).unwrap();
-                match event {
-                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
-                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
-                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
-                        begun.push(*at);
-                    }
-                    StreamEvent::ContentBlockStop { content_block_index: at } => {
-                        prop_assert!(!ended.contains(at), "{at} ends twice: {out:?}");
-                        ended.push(*at);
-                    }
-                    _ => {}
-                }
-            }
-            prop_assert!(begun.iter().all(|at| ended.contains(at)), "each block ends: {out:?}");
-            turn.finish().unwrap();
+            whole_answer(&out);
         }
 
         #[test]

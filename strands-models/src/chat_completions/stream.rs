@@ -375,10 +375,10 @@ impl AnswerReader for ChatReader {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use strands_core::model::TurnBuilder;
 
     use super::*;
     use crate::chat_completions::ReasoningReplay;
+    use crate::http::whole_answer;
 
     fn reader(limit: usize) -> ChatReader {
         ChatReader::new(Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
@@ -445,25 +445,7 @@ mod tests {
             reader.read(&Sse::default().data("[DONE]"), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            let mut turn = TurnBuilder::new(usize::MAX);
-            let (mut begun, mut ended) = (Vec::new(), Vec::new());
-            for event in &out {
-                turn.push(event).unwrap();
-                match event {
-                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
-                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
-                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
-                        begun.push(*at);
-                    }
-                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
-                    _ => {}
-                }
-            }
-            begun.sort_unstable();
-            begun.dedup();
-            ended.sort_unstable();
-            prop_assert_eq!(begun, ended, "each block ends once");
-            turn.finish().unwrap();
+            whole_answer(&out);
         }
 
         #[test]

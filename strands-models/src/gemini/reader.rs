@@ -326,11 +326,11 @@ impl AnswerReader for GeminiReader {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use strands_core::model::TurnBuilder;
 
     use super::*;
     use crate::gemini::contents::Sent;
     use crate::gemini::known::Traits;
+    use crate::http::whole_answer;
 
     fn part() -> impl Strategy<Value = Value> {
         let words = "[a-zü]{0,3}";
@@ -391,27 +391,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_goes_back_as_it_came(parts in prop::collection::vec(part(), 1..12), at_once in 1..4_usize) {
-            let mut turn = TurnBuilder::new(usize::MAX);
-            let (mut begun, mut ended) = (Vec::new(), Vec::new());
-            let out = read(&parts, at_once);
-            for event in &out {
-                turn.push(event).unwrap();
-                match event {
-                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
-                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
-                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
-                        begun.push(*at);
-                    }
-                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
-                    _ => {}
-                }
-            }
-            begun.sort_unstable();
-            begun.dedup();
-            ended.sort_unstable();
-            prop_assert_eq!(begun, ended, "each block ends once");
-
-            let message = turn.finish().unwrap().message;
+            let message = whole_answer(&read(&parts, at_once)).message;
             let sent = Sent { message: &message, messages: &[], traits: Traits::of("gemini-2.5-flash", "h") };
             let mut sent = serde_json::to_value(&sent).unwrap();
             let expected = joined(&parts);

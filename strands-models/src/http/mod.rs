@@ -21,6 +21,9 @@ mod refusal;
 mod server_tools;
 mod sse;
 
+#[cfg(test)]
+mod whole_answer;
+
 pub(crate) use answer::{AnswerReader, ReadError};
 pub(crate) use connection::{ApiKey, Connection};
 pub(crate) use conversation::Conversation;
@@ -33,3 +36,5 @@ pub(crate) use options::{Options, Place, check, http_options};
 pub(crate) use refusal::Refusal;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 pub(crate) use server_tools::ServerTools;
+#[cfg(test)]
+pub(crate) use whole_answer::whole_answer;

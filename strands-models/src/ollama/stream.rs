@@ -241,6 +241,7 @@ mod tests {
     use strands_core::model::{Turn, TurnBuilder};
 
     use super::*;
+    use crate::http::whole_answer;
 
     fn line(reader: &mut ChatReader, line: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         reader.read(&Sse::default().data(line.to_string()), out)
@@ -375,23 +376,7 @@ mod tests {
             line(&mut reader, &json!({"done": true, "done_reason": "stop"}), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            let mut turn = TurnBuilder::new(usize::MAX);
-            let (mut begun, mut ended) = (Vec::new(), Vec::new());
-            for event in &out {
-                turn.push(event).unwrap();
-                match event {
-                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
-                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
-                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
-                        begun.push(*at);
-                    }
-                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
-                    _ => {}
-                }
-            }
-            begun.dedup();
-            prop_assert_eq!(begun, ended, "each block ends once");
-            turn.finish().unwrap();
+            whole_answer(&out);
         }
 
         #[test]

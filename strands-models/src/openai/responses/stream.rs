@@ -424,9 +424,9 @@ impl AnswerReader for ResponsesReader {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use strands_core::model::TurnBuilder;
 
     use super::*;
+    use crate::http::whole_answer;
 
     fn reader(limit: usize) -> ResponsesReader {
         ResponsesReader::new(Cow::Borrowed("openai"), true, limit)
@@ -482,20 +482,7 @@ mod tests {
             reader.read(&Sse::default().data(last), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            let mut turn = TurnBuilder::new(usize::MAX);
-            let mut ended = Vec::new();
-            for event in &out {
-                turn.push(event).unwrap();
-                match event {
-                    StreamEvent::ContentBlockStart { content_block_index: at, .. }
-                    | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
-                        prop_assert!(!ended.contains(at), "{at} goes on after its end: {out:?}");
-                    }
-                    StreamEvent::ContentBlockStop { content_block_index: at } => ended.push(*at),
-                    _ => {}
-                }
-            }
-            turn.finish().unwrap();
+            whole_answer(&out);
         }
 
         #[test]

@@ -1,0 +1,27 @@
+//! What every reader's answer has to be, whatever came over the wire, for the tests of the readers.
+
+use strands_core::model::{StreamEvent, Turn, TurnBuilder};
+
+/// The answer that these events make: each block that begins ends once, and goes on no more after that.
+pub(crate) fn whole_answer<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> Turn {
+    let mut turn = TurnBuilder::new(usize::MAX);
+    let (mut begun, mut ended) = (Vec::new(), Vec::new());
+    for event in events {
+        turn.push(event).unwrap();
+        match event {
+            StreamEvent::ContentBlockStart { content_block_index: at, .. }
+            | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
+                assert!(!ended.contains(at), "block {at} goes on after its end");
+                begun.push(*at);
+            }
+            StreamEvent::ContentBlockStop { content_block_index: at } => {
+                assert!(!ended.contains(at), "block {at} ends twice");
+                ended.push(*at);
+            }
+            _ => {}
+        }
+    }
+    // A block without content only ends.
+    assert!(begun.iter().all(|at| ended.contains(at)), "each block ends: {begun:?}, {ended:?}");
+    turn.finish().unwrap()
+}
