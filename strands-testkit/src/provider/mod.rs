@@ -6,6 +6,7 @@
 
 pub mod agents;
 mod builders;
+pub mod chats;
 mod conversation;
 pub mod faults;
 pub mod recorded;
@@ -215,6 +216,11 @@ macro_rules! provider_tests {
         #[tokio::test]
         async fn recorded_conversations_run_again() {
             $crate::provider::recorded::conversations_run_again(&$provider).await;
+        }
+
+        #[tokio::test]
+        async fn recorded_conversations_without_tools_run_again() {
+            $crate::provider::chats::conversations_without_tools_run_again(&$provider).await;
         }
 
         #[tokio::test]

@@ -67,6 +67,8 @@ pub struct Folder {
     pub answers: usize,
     /// How many runs of an agent with tools it holds at least.
     pub runs: usize,
+    /// How many conversations without tools it holds at least.
+    pub chats: usize,
 }
 
 /// What is in a request's body, in order, over the whole history.

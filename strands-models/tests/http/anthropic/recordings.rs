@@ -15,7 +15,7 @@ use super::{Anthropic, model};
 #[async_trait]
 impl Recorded for Anthropic {
     fn folders(&self) -> Vec<Folder> {
-        vec![Folder { name: "anthropic", answers: 219, runs: 19 }]
+        vec![Folder { name: "anthropic", answers: 219, runs: 19, chats: 3 }]
     }
 
     async fn asking(&self, _: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model> {

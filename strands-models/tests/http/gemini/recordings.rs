@@ -17,7 +17,7 @@ use super::Gemini;
 #[async_trait]
 impl Recorded for Gemini {
     fn folders(&self) -> Vec<Folder> {
-        vec![Folder { name: "gemini", answers: 141, runs: 30 }]
+        vec![Folder { name: "gemini", answers: 141, runs: 30, chats: 2 }]
     }
 
     async fn asking(&self, _: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model> {

@@ -16,7 +16,7 @@ use crate::chat_completions;
 #[async_trait]
 impl Recorded for LlamaCpp {
     fn folders(&self) -> Vec<Folder> {
-        vec![Folder { name: "llamacpp", answers: 65, runs: 6 }]
+        vec![Folder { name: "llamacpp", answers: 65, runs: 6, chats: 1 }]
     }
 
     async fn asking(&self, _: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model> {

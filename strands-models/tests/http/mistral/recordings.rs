@@ -16,7 +16,7 @@ use crate::chat_completions;
 #[async_trait]
 impl Recorded for Mistral {
     fn folders(&self) -> Vec<Folder> {
-        vec![Folder { name: "mistral", answers: 85, runs: 3 }]
+        vec![Folder { name: "mistral", answers: 85, runs: 3, chats: 0 }]
     }
 
     async fn asking(&self, _: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model> {

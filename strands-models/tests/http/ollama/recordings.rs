@@ -15,7 +15,7 @@ use super::{Ollama, builder};
 #[async_trait]
 impl Recorded for Ollama {
     fn folders(&self) -> Vec<Folder> {
-        vec![Folder { name: "ollama", answers: 23, runs: 5 }]
+        vec![Folder { name: "ollama", answers: 23, runs: 5, chats: 1 }]
     }
 
     async fn asking(&self, _folder: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model> {

@@ -17,15 +17,15 @@ use crate::chat_completions;
 #[async_trait]
 impl Recorded for Api {
     fn folders(&self) -> Vec<Folder> {
-        let folder = |name, answers, runs| Folder { name, answers, runs };
+        let folder = |name, answers, runs, chats| Folder { name, answers, runs, chats };
         match self {
             Self::Chat => vec![
-                folder("openai", 110, 5),
-                folder("openrouter", 140, 9),
-                folder("groq", 20, 2),
-                folder("deepseek", 90, 8),
+                folder("openai", 110, 5, 3),
+                folder("openrouter", 140, 9, 2),
+                folder("groq", 20, 2, 1),
+                folder("deepseek", 90, 8, 3),
             ],
-            Self::Responses => vec![folder("openai", 80, 14), folder("xai", 40, 6)],
+            Self::Responses => vec![folder("openai", 80, 14, 4), folder("xai", 40, 6, 2)],
         }
     }
 
