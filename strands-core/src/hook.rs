@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::agent::{AgentError, AgentResponse, Prompt};
 use crate::interrupt::Interrupt;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::model::{ModelError, StopReason};
+use crate::outcome::{AgentError, AgentResponse};
+use crate::prompt::Prompt;
 use crate::state::AgentState;
 use crate::tool::Tool;
 
@@ -196,7 +197,7 @@ pub struct BeforeToolCall<'a> {
     pub tool: Option<Arc<dyn Tool>>,
     /// Set: the tool is not called, and the model reads this.
     pub deny: Option<String>,
-    pub(crate) answers: &'a std::collections::HashMap<String, serde_json::Value>,
+    pub(crate) answers: &'a std::collections::BTreeMap<String, serde_json::Value>,
     pub(crate) interrupts: &'a mut Vec<Interrupt>,
 }
 

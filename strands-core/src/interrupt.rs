@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::depth;
+
 /// A question for a human. The invocation ends with it; [`Agent::prompt`](crate::Agent::prompt) goes on with the answer.
 ///
 /// JSON: `{"id", "name", "reason", "response"}`. Ids are those of Strands, so a question asked by one side can be
@@ -24,8 +26,9 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// A question.
+    /// Creates a question. A reason that nests deeper than 100 levels becomes JSON text.
     pub fn new(id: impl Into<String>, name: impl Into<String>, reason: Value) -> Self {
+        let reason = if depth::check(&reason).is_ok() { reason } else { Value::String(reason.to_string()) };
         Self { id: id.into(), name: name.into(), reason, response: None }
     }
 

@@ -3,23 +3,34 @@
 
 mod agent;
 pub mod conversation;
+mod depth;
 mod event_loop;
+mod history;
 pub mod hook;
 pub mod interrupt;
+mod journal;
 pub mod message;
 pub mod metrics;
 pub mod model;
+mod outcome;
+mod prompt;
+mod run;
 pub mod session;
 mod state;
 pub mod testing;
 pub mod tool;
+mod tool_spec;
+mod usage;
+mod working_set;
 
-pub use agent::{
-    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, BuildError, Invocation, Prompt, Repair,
-    Snapshot, SnapshotData, SnapshotError,
-};
-pub use event_loop::{Limits, RetryPolicy};
+pub use agent::{Agent, AgentBuilder, AgentStream, Invocation, Snapshot, SnapshotData, SnapshotError};
+pub use history::Repair;
 pub use interrupt::{Interrupt, InterruptResponse};
+pub use journal::{Journal, JournalError, JournalStep};
+pub use model::RetryPolicy;
+pub use outcome::{AgentError, AgentEvent, AgentResponse, BuildError};
+pub use prompt::Prompt;
+pub use run::Limits;
 pub use state::AgentState;
 pub use tool::{
     FromContext, HostKey, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy,

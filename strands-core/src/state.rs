@@ -1,10 +1,13 @@
-//! The agent's own memory: JSON values by name, kept with the session. (Values that the program lends to tools are
-//! something else: see `inject`.)
+//! The agent's own memory: JSON values by name, stored with the session. (Values that the program injects are something
+//! else.)
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};
+
+use crate::depth;
 
 /// JSON values by name that outlive an invocation. Clones share one state.
 ///
@@ -18,67 +21,158 @@ use serde_json::{Map, Value};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct AgentState {
-    values: Arc<Mutex<Map<String, Value>>>,
+    shared: Arc<Shared>,
 }
 
-impl AgentState {
-    /// Nothing remembered.
-    pub fn new() -> Self {
-        Self::default()
-    }
+#[derive(Debug, Default)]
+struct Shared {
+    values: Mutex<Versioned>,
+    /// The thread that is changing values, and how many of its changes are under way: a change may read and change other
+    /// values.
+    writer: Mutex<Option<(ThreadId, usize)>>,
+    writer_gone: Condvar,
+}
 
-    fn values(&self) -> MutexGuard<'_, Map<String, Value>> {
+#[derive(Debug, Default)]
+struct Versioned {
+    values: Map<String, Value>,
+    version: u64,
+}
+
+/// The right to change values, for as long as it exists.
+struct Writing<'a>(&'a Shared);
+
+impl Shared {
+    fn values(&self) -> MutexGuard<'_, Versioned> {
         // A map is whole between any two of its operations, whoever panicked.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A value.
-    pub fn get(&self, name: &str) -> Option<Value> {
-        self.values().get(name).cloned()
+    fn write(&self) -> Writing<'_> {
+        let this = thread::current().id();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &mut *writer {
+                Some((thread, changes)) if *thread == this => {
+                    *changes += 1;
+                    return Writing(self);
+                }
+                Some(_) => writer = self.writer_gone.wait(writer).unwrap_or_else(PoisonError::into_inner),
+                None => {
+                    *writer = Some((this, 1));
+                    return Writing(self);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        *writer = writer.filter(|(_, changes)| *changes > 1).map(|(thread, changes)| (thread, changes - 1));
+        if writer.is_none() {
+            self.0.writer_gone.notify_one();
+        }
+    }
+}
+
+impl AgentState {
+    /// Creates an empty state.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// A value as a type.
+    /// Returns a value.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        self.shared.values().values.get(name).cloned()
+    }
+
+    /// Returns a value as a type.
     ///
     /// # Errors
     ///
-    /// When the value is not of that type.
+    /// Returns an error if the value is not of that type.
     pub fn get_as<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
         self.get(name).map(serde_json::from_value).transpose()
     }
 
-    /// Remembers a value.
+    /// Sets a value.
     ///
     /// # Errors
     ///
-    /// When the value can't be JSON.
+    /// Returns an error if the value can't be JSON, or nests deeper than 100 levels.
     pub fn set(&self, name: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
-        self.values().insert(name.into(), value);
+        checked(&value)?;
+        let _writing = self.shared.write();
+        self.put(name.into(), value);
         Ok(())
     }
 
-    /// Forgets a value, and returns it.
+    /// Removes a value, and returns it.
     pub fn remove(&self, name: &str) -> Option<Value> {
-        self.values().shift_remove(name)
+        let _writing = self.shared.write();
+        let mut shared = self.shared.values();
+        shared.version += 1;
+        shared.values.shift_remove(name)
     }
 
-    /// Changes a value while nobody else can: `change` gets what is there, or null.
-    pub fn update<R>(&self, name: &str, change: impl FnOnce(&mut Value) -> R) -> R {
-        change(self.values().entry(name).or_insert(Value::Null))
+    /// Changes a value while no other thread can change any: `change` gets the value, or null if there is none. It may read
+    /// this state and change other values in it; what it does to this value in another way is overwritten.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error, and leaves the value as it was, if it now nests deeper than 100 levels.
+    ///
+    /// ```
+    /// use strands_core::AgentState;
+    ///
+    /// let state = AgentState::new();
+    /// state.update("visits", |visits| *visits = (visits.as_u64().unwrap_or(0) + 1).into())?;
+    /// assert_eq!(state.get_as::<u64>("visits")?, Some(1));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn update<R>(&self, name: &str, change: impl FnOnce(&mut Value) -> R) -> Result<R, serde_json::Error> {
+        let _writing = self.shared.write();
+        let mut value = self.get(name).unwrap_or(Value::Null);
+        let changed = change(&mut value);
+        checked(&value)?;
+        self.put(name.to_owned(), value);
+        Ok(changed)
+    }
+
+    /// Returns all values.
+    pub fn to_json(&self) -> Map<String, Value> {
+        self.shared.values().values.clone()
+    }
+
+    fn put(&self, name: String, value: Value) {
+        let mut shared = self.shared.values();
+        shared.version += 1;
+        shared.values.insert(name, value);
     }
 
     pub(crate) fn replace(&self, values: Map<String, Value>) {
-        *self.values() = values;
+        let _writing = self.shared.write();
+        let mut shared = self.shared.values();
+        shared.version += 1;
+        shared.values = values;
     }
 
-    /// All values.
-    pub fn to_json(&self) -> Map<String, Value> {
-        self.values().clone()
+    /// Counts the changes.
+    pub(crate) fn version(&self) -> u64 {
+        self.shared.values().version
     }
+}
+
+fn checked(value: &Value) -> Result<(), serde_json::Error> {
+    depth::check(value).map_err(|too_deep| serde_json::Error::custom(format!("the value {too_deep}")))
 }
 
 impl From<Map<String, Value>> for AgentState {
     fn from(values: Map<String, Value>) -> Self {
-        Self { values: Arc::new(Mutex::new(values)) }
+        let shared = Shared { values: Mutex::new(Versioned { values, version: 0 }), ..Shared::default() };
+        Self { shared: Arc::new(shared) }
     }
 }

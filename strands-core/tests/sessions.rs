@@ -3,39 +3,26 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
 
-use std::sync::{Arc, Mutex};
-
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse};
 use strands_core::model::StopReason;
-use strands_core::session::{AgentRecord, MessageRange, OpenedSession, Session, SessionError, SessionManager};
-use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::session::{AgentRecord, SessionError};
+use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentBuilder, AgentError, BoxFuture, Prompt, Repair, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
 };
 
-/// A session in memory. Clones share it.
-#[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Stored>>);
-
-#[derive(Default)]
-struct Stored {
-    record: Option<AgentRecord>,
-    messages: Vec<Message>,
-    writes: usize,
-    /// How many writes succeed before all fail.
-    fails_after: Option<usize>,
-}
-
-struct Open {
-    store: Memory,
-    next: usize,
-}
+/// A session in memory, of one agent. Clones share it.
+#[derive(Clone)]
+struct Memory(InMemorySessionManager);
 
 impl Memory {
+    fn with(messages: impl IntoIterator<Item = Message>) -> Self {
+        Self(InMemorySessionManager::new("memory").with_messages("default", messages))
+    }
+
     fn messages(&self) -> Vec<Message> {
-        self.0.lock().unwrap().messages.clone()
+        self.0.messages("default").iter().map(|message| Message::clone(message)).collect()
     }
 
     fn texts(&self) -> Vec<String> {
@@ -43,80 +30,13 @@ impl Memory {
     }
 
     fn record(&self) -> AgentRecord {
-        self.0.lock().unwrap().record.clone().unwrap()
-    }
-
-    fn fail_after(&self, writes: Option<usize>) {
-        let mut stored = self.0.lock().unwrap();
-        stored.writes = 0;
-        stored.fails_after = writes;
+        self.0.record("default").unwrap()
     }
 }
 
-impl Stored {
-    fn write(&mut self) -> Result<(), SessionError> {
-        self.writes += 1;
-        match self.fails_after {
-            Some(most) if self.writes > most => {
-                Err(SessionError::Storage { action: "write", key: "memory".into(), source: "the disk is full".into() })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl SessionManager for Memory {
-    fn session_id(&self) -> &str {
-        "memory"
-    }
-
-    async fn open(&self, _: &str) -> Result<OpenedSession, SessionError> {
-        let stored = self.0.lock().unwrap();
-        let session = Open { store: self.clone(), next: stored.messages.len() };
-        Ok(OpenedSession::new(Box::new(session), stored.record.clone()))
-    }
-}
-
-#[async_trait]
-impl Session for Open {
-    async fn read(&mut self, wanted: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
-        let messages = self.store.messages();
-        self.next = messages.len();
-        let numbered = messages.into_iter().enumerate();
-        let wanted = |at: u64| at >= wanted.from || wanted.also.contains(&at);
-        Ok(numbered.filter(|(at, _)| wanted(*at as u64)).map(|(_, message)| Arc::new(message)).collect())
-    }
-
-    async fn append(&mut self, message: &Message) -> Result<(), SessionError> {
-        let mut stored = self.store.0.lock().unwrap();
-        if stored.messages.len() != self.next {
-            return Err(SessionError::Conflict {
-                session_id: "memory".into(),
-                what: "the next message".into(),
-                expected: self.next.to_string(),
-                found: stored.messages.len().to_string(),
-            });
-        }
-        stored.write()?;
-        assert!(stored.record.is_some(), "a message was written before its agent's record");
-        stored.messages.push(message.clone());
-        self.next += 1;
-        Ok(())
-    }
-
-    async fn replace_last(&mut self, message: &Message) -> Result<(), SessionError> {
-        let mut stored = self.store.0.lock().unwrap();
-        stored.write()?;
-        *stored.messages.last_mut().unwrap() = message.clone();
-        Ok(())
-    }
-
-    async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError> {
-        let mut stored = self.store.0.lock().unwrap();
-        stored.write()?;
-        stored.record = Some(record.clone());
-        Ok(())
+impl Default for Memory {
+    fn default() -> Self {
+        Self(InMemorySessionManager::new("memory"))
     }
 }
 
@@ -144,7 +64,7 @@ impl Tool for Delete {
 }
 
 fn agent(store: &Memory, model: ScriptedModel) -> AgentBuilder {
-    Agent::builder().model(model).session_manager(store.clone()).tool(Delete::new())
+    Agent::builder().model(model).session_manager(store.0.clone()).tool(Delete::new())
 }
 
 fn same(agent: &Agent, store: &Memory) {
@@ -231,11 +151,13 @@ async fn what_could_not_be_written_is_written_by_the_next_invocation() {
     let store = Memory::default();
     let mut agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
     agent.prompt("one").await.unwrap();
-    store.fail_after(Some(1));
+    store.0.fail_after(Some(0));
     let error = agent.prompt("two").await.unwrap_err();
     assert!(matches!(error, AgentError::Session(SessionError::Storage { .. })), "{error:?}");
-    assert_eq!(store.texts(), ["one", "hi", "two"]);
-    store.fail_after(None);
+    // A prompt without its answer is not written.
+    assert_eq!(store.texts(), ["one", "hi"]);
+    assert!(agent.has_unsaved_changes().unwrap());
+    store.0.fail_after(None);
     agent.prompt("three").await.unwrap();
     assert_eq!(store.texts(), ["one", "hi", "two", "hi", "three", "hi"]);
     same(&agent, &store);
@@ -268,12 +190,7 @@ fn refused() -> strands_core::model::ModelError {
 
 #[tokio::test]
 async fn prompts_that_another_client_left_unanswered_are_not_said_twice() {
-    let store = Memory::default();
-    {
-        let mut stored = store.0.lock().unwrap();
-        stored.messages = vec![Message::user("one"), Message::user("two")];
-        stored.record = Some(AgentRecord::new("default"));
-    }
+    let store = Memory::with(vec![Message::user("one"), Message::user("two")]);
     let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
     first.prompt("three").await.unwrap();
     assert_eq!(store.texts(), ["one", "two\nthree", "hi"]);
@@ -298,16 +215,11 @@ async fn only_what_the_window_shows_is_read_again() {
 
 #[tokio::test]
 async fn what_was_mended_in_a_restored_conversation_is_told() {
-    let store = Memory::default();
     let call = |id: &str| Message::new(Role::Assistant, [ToolUse::new(id, "delete", json!({}))]);
     let result = |id: &str| Message::new(Role::User, [ToolResult::new(id, ToolResultStatus::Success, ["ok"])]);
     let messages =
         [Message::user("go"), call("lost"), Message::user("well?"), Message::assistant("hm"), result("stray")];
-    {
-        let mut stored = store.0.lock().unwrap();
-        stored.messages = messages.into();
-        stored.record = Some(AgentRecord::new("default"));
-    }
+    let store = Memory::with(messages);
     let agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
     assert_eq!(
         agent.repairs(),

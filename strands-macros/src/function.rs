@@ -52,7 +52,7 @@ pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
     let docs = tool.docs.attributes();
     // Clashes of the name are said at the function's name.
     let at = Span::call_site().located_at(handle.span());
-    let item = quote_spanned!(at=> #vis struct #handle;);
+    let item = quote_spanned!(at=> #[allow(clippy::exhaustive_structs)] #vis struct #handle;);
     quote! {
         #(#cfgs)*
         #(#deprecated)*

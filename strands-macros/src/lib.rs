@@ -44,7 +44,7 @@ use proc_macro::TokenStream;
 /// assert_eq!(spec.input_schema["required"], json!(["city"]));
 ///
 /// // The function is still a function.
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// assert_eq!(get_weather("Oslo", 1, None).await, "Oslo in 1 days, None");
 /// # });
 /// ```
@@ -83,7 +83,7 @@ use proc_macro::TokenStream;
 ///     "booked".to_owned()
 /// }
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// // The builder of an agent lends `Bookings` with `.inject(..)`; `build()` fails where nobody does.
 /// let ctx = strands::testing::ToolContextBuilder::new("book_hotel").inject(Bookings(Default::default())).build();
 /// let refused = BookHotel.call(&ctx, json!({"nights": 99})).await.unwrap_err();
@@ -124,7 +124,7 @@ use proc_macro::TokenStream;
 /// | `description = expr` | in place of the doc comment; `""` for none |
 /// | `struct = Name` | the name of the struct; else the function's in `PascalCase` |
 /// | `crate = path` | where `strands` is, when it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, in the words of MCP |
+/// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, in the words of MCP; an approved call whose outcome is unknown after a crash is made again only if it is `idempotent` |
 /// | `exclusive` | never runs beside another tool of the same turn |
 /// | `approval` | the loop asks a human before it runs |
 /// | `timeout = "30s"` | how long a call may take: `ms`, `s`, `m`, `h` |

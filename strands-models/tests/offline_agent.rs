@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::model::StopReason;
+use strands_core::testing::contract::check_model;
 use strands_core::{Agent, AgentEvent, BuildError, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use strands_models::{OfflineModel, OfflineStep};
 
@@ -137,4 +138,9 @@ async fn a_typed_output_is_made_of_what_was_said_and_answered() {
     let stay = agent.prompt(prompt).output::<Stay>().await.expect("a response").into_output().expect("an output");
     assert_eq!((stay.city.as_str(), stay.nights, &stay.board, &stay.remarks), ("Oslo", 2, &Board::Breakfast, &None));
     assert!(stay.summary.contains("H7"), "{stay:?}");
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    check_model(&OfflineModel::new()).await.expect("the contract of models");
 }

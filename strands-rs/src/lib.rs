@@ -17,7 +17,7 @@
 //!     format!("It is sunny in {city}.")
 //! }
 //!
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! # let call = ScriptedTurn::tool_use("get_weather", strands::serde_json::json!({"city": "Oslo"}));
 //! # let model = ScriptedModel::new([call, ScriptedTurn::text("Sunny in Oslo.")]);
 //! let mut agent = Agent::builder().model(model).tools(tools![GetWeather]).build().await?;
@@ -48,6 +48,7 @@
 //! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |
 //! | `session` | `FileSessionManager`: conversations in local files, or in any object store |
 //! | `s3` | `S3SessionManager`: conversations in Amazon S3 |
+//! | `contract` | `testing::contract`: test suites for models, tools and managers of one's own |
 //!
 //! # Where to look
 //!

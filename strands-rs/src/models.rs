@@ -116,7 +116,7 @@ pub enum ModelIdError {
 ///
 /// ```
 /// # #[cfg(feature = "offline")]
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let model = strands::models::from_id("offline").await?;
 /// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// let response = agent.prompt("Hello!").await?;

@@ -10,9 +10,9 @@ use std::sync::{Arc, LazyLock};
 
 use divan::{Bencher, black_box};
 use strands_core::message::Message;
-use strands_core::session::{MessageRange, Session};
+use strands_core::session::{MessageBatch, MessageRange, Session};
 use strands_session::object_store::memory::InMemory;
-use strands_session::{ObjectStoreSessionManager, SessionStore};
+use strands_session::{SessionStore, StoreSessionManager};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -38,7 +38,7 @@ fn message(number: usize) -> Message {
 }
 
 fn open(store: &SessionStore) -> Box<dyn Session> {
-    let manager = ObjectStoreSessionManager::in_store("s", store.clone()).unwrap();
+    let manager = StoreSessionManager::new("s", store.clone()).unwrap();
     block_on(manager.open("main")).unwrap().session
 }
 
@@ -46,7 +46,7 @@ fn open(store: &SessionStore) -> Box<dyn Session> {
 fn folder(length: usize) -> (TempDir, SessionStore) {
     let folder = tempfile::tempdir().unwrap();
     let store = SessionStore::files(folder.path());
-    block_on(open(&store).append(&message(0))).unwrap();
+    block_on(open(&store).write(&MessageBatch::append([message(0)]))).unwrap();
     let messages = folder.path().join("session_s/agents/agent_main/messages");
     let first = std::fs::read_to_string(messages.join("message_0.json")).unwrap();
     for number in 1..length {
@@ -66,7 +66,7 @@ mod append {
         let mut session = open(&store);
         block_on(session.read(&MessageRange::new(u64::MAX, Vec::new()))).unwrap();
         let message = message(length);
-        bencher.bench_local(|| block_on(session.append(&message)).unwrap());
+        bencher.bench_local(|| block_on(session.write(&MessageBatch::append([message.clone()]))).unwrap());
     }
 
     /// What the disk takes by itself for a durable file.
@@ -90,10 +90,10 @@ mod append {
         let store = SessionStore::objects(Arc::new(InMemory::new()), "").unwrap();
         let mut session = open(&store);
         for number in 0..length {
-            block_on(session.append(&message(number))).unwrap();
+            block_on(session.write(&MessageBatch::append([message(number)]))).unwrap();
         }
         let message = message(length);
-        bencher.bench_local(|| block_on(session.append(&message)).unwrap());
+        bencher.bench_local(|| block_on(session.write(&MessageBatch::append([message.clone()]))).unwrap());
     }
 }
 
@@ -136,7 +136,7 @@ mod restore {
         let store = SessionStore::objects(Arc::new(InMemory::new()), "").unwrap();
         let mut session = open(&store);
         for number in 0..length {
-            block_on(session.append(&message(number))).unwrap();
+            block_on(session.write(&MessageBatch::append([message(number)]))).unwrap();
         }
         bencher.bench_local(|| black_box(block_on(open(&store).read(&MessageRange::default())).unwrap()));
     }
@@ -164,7 +164,7 @@ mod restore_s3 {
         let manager = S3SessionManager::builder("s", "bucket").endpoint(server.url()).sdk_config(&config);
         let manager = RUNTIME.block_on(manager.build()).unwrap();
         RUNTIME.block_on(async {
-            manager.open("main").await.unwrap().session.append(&message(0)).await.unwrap();
+            manager.open("main").await.unwrap().session.write(&MessageBatch::append([message(0)])).await.unwrap();
         });
         let key = |number| format!("session_s/agents/agent_main/messages/message_{number}.json");
         let first = server.object(&key(0)).unwrap();

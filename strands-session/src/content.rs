@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use strands_core::session::{ContentStore, SessionError};
 
-use crate::storage::Written;
+use crate::document_store::Written;
 use crate::{SessionStore, id, layout};
 
 /// The texts of one session that are too long for its conversation, for
@@ -19,7 +19,7 @@ use crate::{SessionStore, id, layout};
 /// use strands_core::testing::ScriptedModel;
 /// use strands_session::{FileSessionManager, SessionContent};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let session = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
 /// let content = SessionContent::new("user-42", session.store().clone())?;
 /// let builder = Agent::builder()
@@ -76,7 +76,7 @@ impl ContentStore for SessionContent {
         let document = self.key(key)?;
         let storage = self.store.storage();
         let Some(stored) = storage.read(&document).await? else { return Ok(None) };
-        String::from_utf8(stored.bytes.to_vec()).map(Some).map_err(|error| SessionError::Corrupt {
+        String::from_utf8(stored.content.to_vec()).map(Some).map_err(|error| SessionError::Corrupt {
             key: storage.locate(&document),
             expected: "UTF-8 text",
             source: error.into(),

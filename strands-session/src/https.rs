@@ -22,7 +22,7 @@ const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 /// use strands_session::HttpsConnector;
 /// # #[cfg(feature = "gcs")] {
 /// use std::sync::Arc;
-/// use strands_session::ObjectStoreSessionManager;
+/// use strands_session::{SessionStore, StoreSessionManager};
 /// use strands_session::object_store::gcp::GoogleCloudStorageBuilder;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +30,7 @@ const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 ///     .with_bucket_name("my-bucket")
 ///     .with_http_connector(HttpsConnector::new())
 ///     .build()?;
-/// let manager = ObjectStoreSessionManager::new("user-42", Arc::new(store), "agent_sessions")?;
+/// let manager = StoreSessionManager::new("user-42", SessionStore::objects(Arc::new(store), "agent_sessions")?)?;
 /// # Ok(()) }
 /// # }
 /// ```

@@ -1,23 +1,31 @@
-//! Session stores of strands-rs: conversations in local files, in S3, and in any other object store.
+//! Session stores of strands-rs: conversations in local files, in S3, in any other object store, and in databases.
 //!
 //! Layout and JSON are those of Strands, so sessions move between languages in both directions. On top of that, writes
 //! are conditional and durable: two workers on one session get a
 //! [`Conflict`](strands_core::session::SessionError::Conflict) instead of writing over each other, and a crash loses at
-//! most the message that was being written.
+//! most what was being written.
+//!
+//! Everything is kept as documents in a [`DocumentStore`], a trait of five methods: implement it to keep sessions in a
+//! database.
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | (none) | [`FileSessionManager`], [`ObjectStoreSessionManager`] and [`SnapshotSessionManager`] with the stores of `object_store` that need no network |
+//! | (none) | [`FileSessionManager`], [`StoreSessionManager`] and [`SnapshotSessionManager`], with files, the stores of `object_store` that need no network, and any [`DocumentStore`] |
 //! | `s3` | `S3SessionManager`: Amazon S3 and what speaks its protocol, with the credentials of the AWS SDK |
+//! | `contract` | `contract`: a test suite for implementations of [`DocumentStore`] |
 //! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage, to be used with `HttpsConnector` |
 
 mod content;
+#[cfg(feature = "contract")]
+pub mod contract;
 #[cfg(feature = "s3")]
 mod credentials;
+mod document_store;
 mod documents;
 #[cfg(feature = "tls")]
 mod https;
 mod id;
+mod key;
 mod layout;
 mod manager;
 #[cfg(feature = "s3")]
@@ -27,13 +35,17 @@ mod slot;
 mod snapshots;
 mod storage;
 mod store;
+mod stores;
 
+pub use bytes;
 pub use content::SessionContent;
+pub use document_store::{Document, DocumentStore, StoreError, Version, Written};
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
-pub use manager::{FileSessionManager, FileSessionManagerBuilder, ObjectStoreSessionManager};
+pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
 pub use object_store;
 #[cfg(feature = "s3")]
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;
+pub use stores::{FileStore, ObjectDocumentStore};

@@ -1,47 +1,37 @@
-//! The session managers that an agent is built with: one session each, in files or in an object store.
+//! The session managers that an agent is built with: one session each, in files or in any other store.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use async_trait::async_trait;
-use object_store::ObjectStore;
 use strands_core::session::{OpenedSession, SessionError, SessionManager};
 
 use crate::SessionStore;
 use crate::id;
 
-/// A session in any object store that can create and update objects conditionally.
+/// A session in any store: an object store, or one of your own.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_session::ObjectStoreSessionManager;
 /// use strands_session::object_store::memory::InMemory;
+/// use strands_session::{SessionStore, StoreSessionManager};
 ///
-/// let manager = ObjectStoreSessionManager::new("user-42", Arc::new(InMemory::new()), "agent_sessions")?;
+/// let store = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions")?;
+/// let manager = StoreSessionManager::new("user-42", store)?;
 /// # Ok::<(), strands_core::session::SessionError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct ObjectStoreSessionManager {
+pub struct StoreSessionManager {
     session_id: String,
     store: SessionStore,
 }
 
-impl ObjectStoreSessionManager {
-    /// The session of this id, below a prefix (which may be empty) in this store.
+impl StoreSessionManager {
+    /// Creates a manager of the session of this id in a store.
     ///
     /// # Errors
     ///
-    /// [`SessionError`] when the id or the prefix can't be stored.
-    pub fn new(session_id: impl Into<String>, store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, SessionError> {
-        Self::in_store(session_id, SessionStore::objects(store, prefix)?)
-    }
-
-    /// The session of this id in this store.
-    ///
-    /// # Errors
-    ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
-    pub fn in_store(session_id: impl Into<String>, store: SessionStore) -> Result<Self, SessionError> {
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
+    pub fn new(session_id: impl Into<String>, store: SessionStore) -> Result<Self, SessionError> {
         let session_id = session_id.into();
         id::validate("session id", &session_id)?;
         Ok(Self { session_id, store })
@@ -53,7 +43,7 @@ impl ObjectStoreSessionManager {
     ///
     /// [`SessionError::InvalidId`] when the id can't be stored.
     pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
-        Self::in_store(session_id, self.store.clone())
+        Self::new(session_id, self.store.clone())
     }
 
     /// The place that keeps this session and others.
@@ -63,7 +53,7 @@ impl ObjectStoreSessionManager {
 }
 
 #[async_trait]
-impl SessionManager for ObjectStoreSessionManager {
+impl SessionManager for StoreSessionManager {
     fn session_id(&self) -> &str {
         &self.session_id
     }
@@ -78,7 +68,7 @@ impl SessionManager for ObjectStoreSessionManager {
 /// ```
 /// use strands_session::FileSessionManager;
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let manager = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
 /// # Ok::<(), strands_core::session::SessionError>(())
 /// # }).unwrap();

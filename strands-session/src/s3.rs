@@ -16,7 +16,7 @@ use strands_core::session::{OpenedSession, SessionError, SessionManager};
 
 use crate::credentials::SdkCredentials;
 use crate::https::HttpsConnector;
-use crate::{ObjectStoreSessionManager, SessionStore, id};
+use crate::{SessionStore, StoreSessionManager, id};
 
 /// Where S3 is found when nobody says: as in the AWS SDKs.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -39,7 +39,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 /// # let _ = manager; Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct S3SessionManager(ObjectStoreSessionManager);
+pub struct S3SessionManager(StoreSessionManager);
 
 /// Tells an [`S3SessionManager`] where its bucket is.
 #[derive(Clone, Debug)]
@@ -156,7 +156,7 @@ impl S3SessionManagerBuilder {
         }
         let store = builder.build().map_err(|error| unusable(format!("bucket `{}`", self.bucket), error))?;
         let store = SessionStore::objects(Arc::new(store), &self.prefix)?;
-        ObjectStoreSessionManager::in_store(self.session_id, store).map(S3SessionManager)
+        StoreSessionManager::new(self.session_id, store).map(S3SessionManager)
     }
 }
 

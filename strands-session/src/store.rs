@@ -1,4 +1,4 @@
-//! A place that keeps sessions: which there are, and how one goes away.
+//! Session store: the sessions in a document store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,18 +6,20 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use strands_core::session::{OpenedSession, SessionError};
 
+use crate::document_store::DocumentStore;
 use crate::session::StoredSession;
-use crate::storage::{Files, Objects, Storage};
+use crate::storage::Storage;
+use crate::stores::{FileStore, ObjectDocumentStore};
 use crate::{id, layout};
 
-/// A place that keeps sessions: a folder, or a prefix in an object store. Clones are the same place.
+/// The sessions in a [`DocumentStore`]: a folder, a prefix in an object store, or a database. Clones are the same store.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use strands_session::SessionStore;
 /// use strands_session::object_store::memory::InMemory;
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions")?;
 /// assert_eq!(store.list().await?, Vec::<String>::new());
 /// # Ok::<(), strands_core::session::SessionError>(())
@@ -25,38 +27,41 @@ use crate::{id, layout};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SessionStore {
-    storage: Arc<Storage>,
+    storage: Storage,
 }
 
 impl SessionStore {
-    /// Sessions in a folder of this machine. The folder is made with the first session.
+    /// Creates a session store over any document store.
+    pub fn new(documents: impl DocumentStore + 'static) -> Self {
+        Self { storage: Storage::new(Arc::new(documents)) }
+    }
+
+    /// Creates a store of sessions in a folder of this machine: that of a [`FileStore`]. The folder is made with the first
+    /// session.
     pub fn files(folder: impl AsRef<Path>) -> Self {
-        Self { storage: Arc::new(Storage::Files(Files::new(folder.as_ref()))) }
+        Self::new(FileStore::new(folder))
     }
 
-    /// Sessions in an object store, below a prefix (which may be empty).
-    ///
-    /// The store must be able to create and update objects conditionally, as S3, Google Cloud Storage, Azure and
-    /// [`InMemory`](object_store::memory::InMemory) do. Its `LocalFileSystem` does not: use [`files`](Self::files).
+    /// Creates a store of sessions in an object store, below a prefix that may be empty: that of an
+    /// [`ObjectDocumentStore`].
     ///
     /// # Errors
     ///
-    /// [`SessionError::Storage`] when the prefix is no path in an object store.
+    /// Returns [`SessionError::Storage`] if the prefix is no path in an object store.
     pub fn objects(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, SessionError> {
-        let prefix =
-            object_store::path::Path::parse(prefix.trim_matches('/')).map_err(|error| SessionError::Storage {
-                action: "use",
-                key: format!("prefix `{}`", prefix.escape_debug()),
-                source: error.into(),
-            })?;
-        Ok(Self { storage: Arc::new(Storage::Objects(Objects::new(store, prefix))) })
+        let documents = ObjectDocumentStore::new(store, prefix).map_err(|error| SessionError::Storage {
+            action: "use",
+            key: format!("prefix `{}`", prefix.escape_debug()),
+            source: error.into(),
+        })?;
+        Ok(Self::new(documents))
     }
 
-    /// The ids of the sessions, in alphabetical order.
+    /// Returns the ids of the sessions, in alphabetical order.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Storage`] when the store can't be read.
+    /// Returns [`SessionError::Storage`] if the store can't be read.
     pub async fn list(&self) -> Result<Vec<String>, SessionError> {
         let folders = self.storage.folders().await?;
         let mut ids: Vec<String> = folders
@@ -69,13 +74,19 @@ impl SessionStore {
         Ok(ids)
     }
 
-    /// Deletes a session with all its agents and orchestrators. Do so when no worker has it open: one that has would go on
-    /// appending, to a session without a beginning.
+    /// Deletes a session with all its agents and orchestrators. Do so when no worker has it open: one that is in an
+    /// invocation goes on appending, to a session without a beginning.
+    ///
+    /// If it returns an error or its future is dropped, a part of the session may be deleted and the rest still be there;
+    /// delete it again then. The session's own document goes last, so that [`list`](Self::list) has the session until all
+    /// of it is deleted. A [`FileStore`] takes the whole session away first, so that it is no longer listed; what is left
+    /// of its files is deleted by the next `delete` or `list` on the same folder.
     ///
     /// # Errors
     ///
-    /// [`SessionError::NotFound`] when there is no such session, [`SessionError::InvalidId`] when there can't be, and
-    /// [`SessionError::Storage`] when the store does not delete it; then it can be tried again.
+    /// Returns [`SessionError::NotFound`] if there is no such session, [`SessionError::InvalidId`] if there can't be, and
+    /// [`SessionError::Storage`] if the store does not delete it; then it can be tried again, and succeeds if it finds the
+    /// rest of the session.
     pub async fn delete(&self, session_id: &str) -> Result<(), SessionError> {
         id::validate("session id", session_id)?;
         let folder = layout::session_folder(session_id);
@@ -86,8 +97,8 @@ impl SessionStore {
         }
     }
 
-    /// What keeps the documents.
-    pub(crate) fn storage(&self) -> &Arc<Storage> {
+    /// The documents.
+    pub(crate) fn storage(&self) -> &Storage {
         &self.storage
     }
 
@@ -95,7 +106,7 @@ impl SessionStore {
     pub(crate) async fn open(&self, session_id: &str, agent_id: &str) -> Result<OpenedSession, SessionError> {
         id::validate("session id", session_id)?;
         id::validate("agent id", agent_id)?;
-        let (session, record) = StoredSession::open(Arc::clone(&self.storage), session_id, agent_id).await?;
+        let (session, record) = StoredSession::open(self.storage.clone(), session_id, agent_id).await?;
         Ok(OpenedSession::new(Box::new(session), record))
     }
 }

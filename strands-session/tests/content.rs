@@ -10,7 +10,7 @@ use strands_core::session::{ContentStore, SessionError};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use strands_session::object_store::memory::InMemory;
-use strands_session::{ObjectStoreSessionManager, SessionContent, SessionStore};
+use strands_session::{SessionContent, SessionStore, StoreSessionManager};
 
 /// A tool with a long answer.
 struct Report(ToolSpec);
@@ -32,7 +32,7 @@ fn agent(store: &SessionStore, model: ScriptedModel) -> strands_core::AgentBuild
         .model(model)
         .tool(Report(ToolSpec::new("report", "A report.", json!({"type": "object"}))))
         .offload_tool_results(ToolResultOffloader::new(content))
-        .session_manager(ObjectStoreSessionManager::in_store("s1", store.clone()).unwrap())
+        .session_manager(StoreSessionManager::new("s1", store.clone()).unwrap())
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use strands_core::message::Message;
-use strands_core::session::{AgentRecord, MessageRange, SessionError, SessionManager as _};
+use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionError, SessionManager as _};
 use strands_session::{FileSessionManager, SessionStore};
 use support::{append_all, chain, open, read_texts, texts, try_open};
 use tempfile::TempDir;
@@ -160,7 +160,7 @@ async fn symbolic_links_are_not_followed() {
             Err(error) => errors.push(error),
             Ok(mut opened) => {
                 errors.extend(opened.session.read(&MessageRange::default()).await.err());
-                errors.extend(opened.session.append(&Message::user("through")).await.err());
+                errors.extend(opened.session.write(&MessageBatch::append([Message::user("through")])).await.err());
                 let mut record = AgentRecord::new("main");
                 record.state.insert("k".to_owned(), json!("through"));
                 errors.extend(opened.session.save(&record).await.err());
@@ -276,7 +276,7 @@ async fn a_full_disk_loses_nothing_that_was_written() {
     let big = Message::user("x".repeat(20_000));
     let mut written = 0;
     let error = loop {
-        match session.append(&big).await {
+        match session.write(&MessageBatch::append([big.clone()])).await {
             Ok(()) => written += 1,
             Err(error) => break error,
         }
@@ -296,7 +296,7 @@ async fn a_full_disk_loses_nothing_that_was_written() {
 
     // The same worker goes on once there is room.
     fs::remove_file(agent(folder.path()).join("messages/message_0.json")).unwrap();
-    session.append(&Message::user("small")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("small")])).await.unwrap();
     assert_eq!(texts(&store, "s", "main").await.len(), written);
 }
 
@@ -311,7 +311,7 @@ async fn a_folder_that_may_not_be_written_is_said() {
     let _mounted = Mounted(root.path().to_owned());
     let mut session = open(&store, "s", "main").await.session;
     assert_eq!(read_texts(&mut *session).await, ["message 0"]);
-    let error = session.append(&Message::user("?")).await.unwrap_err();
+    let error = session.write(&MessageBatch::append([Message::user("?")])).await.unwrap_err();
     assert!(matches!(error, SessionError::Storage { action: "write", .. }), "{error:?}");
     assert!(chain(&error).contains("Read-only file system"), "{}", chain(&error));
     assert!(store.delete("s").await.is_err());

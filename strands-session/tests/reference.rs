@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use strands_core::message::Message;
-use strands_core::session::{MessageRange, OpenedSession};
+use strands_core::session::{MessageBatch, MessageRange, OpenedSession};
 use strands_session::SessionStore;
 use strands_testkit::recording::shared_path;
 use support::{append_all, open};
@@ -185,7 +185,7 @@ async fn writing_again_keeps_what_this_version_has_no_name_for() {
             document["message"]["content"][0]["later"] = json!(true);
             fs::write(&path, serde_json::to_vec_pretty(&document).unwrap()).unwrap();
             let messages = opened.session.read(&MessageRange::default()).await.unwrap();
-            opened.session.replace_last(messages.last().unwrap()).await.unwrap();
+            opened.session.write(&MessageBatch::replace(Message::clone(messages.last().unwrap()))).await.unwrap();
             let mut written = json_file(&path);
             written["updated_at"] = document["updated_at"].clone();
             assert_eq!(written, document, "{place}");

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use strands_core::message::Message;
-use strands_core::session::{AgentRecord, MessageRange, SessionError, SessionManager as _};
+use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionError, SessionManager as _};
 use strands_testkit::s3::{S3Fault, S3Server};
 use strands_testkit::{Cut, Gate, Response};
 use support::{SECRET, append_all, chain, open, read_texts, s3, s3_builder, texts};
@@ -50,7 +50,7 @@ fn lost() -> S3Fault {
 async fn keys_and_documents_are_those_of_strands() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
-    session.append(&Message::user("Grüße aus 東京 🙂")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("Grüße aus 東京 🙂")])).await.unwrap();
     assert_eq!(server.keys(), [AGENT, &message_key(0), "agent_sessions/session_s/session.json"]);
     let text = String::from_utf8(server.object(&message_key(0)).unwrap().to_vec()).unwrap();
     let expected = "{\n  \"message\": {\n    \"role\": \"user\",\n    \"content\": [\n      {\n        \"text\": \"Grüße aus 東京 🙂\"\n      }\n    ]\n  },\n  \"message_id\": 0,\n  \"redact_message\": null,\n  \"created_at\": \"20";
@@ -75,15 +75,29 @@ async fn a_message_costs_one_request_however_many_there_are() {
     let before = server.server().requests().len();
     let read = opened.session.read(&MessageRange::new(1_990, vec![3])).await.unwrap();
     assert_eq!(read.len(), 11);
-    // Two pages of the listing, and what is needed.
-    assert_eq!(server.server().requests().len() - before, 2 + 11);
+    // Two pages of the listing, what is needed, and beside it the record.
+    assert_eq!(server.server().requests().len() - before, 2 + 11 + 1);
 
     let before = server.server().requests().len();
-    append_all(&mut *opened.session, 2_000..2_010).await;
-    assert_eq!(server.server().requests().len() - before, 10);
+    append_all(&mut *opened.session, 2_000..2_001).await;
+    // The message, and a look at the record: the conversation may have been truncated.
+    assert_eq!(server.server().requests().len() - before, 1 + 1);
+    let before = server.server().requests().len();
+    append_all(&mut *opened.session, 2_001..2_011).await;
+    assert_eq!(server.server().requests().len() - before, 10 * 2);
+    // A question and its answer: two documents, and a look at the record beside the second.
+    let before = server.server().requests().len();
+    opened.session.write(&MessageBatch::append([Message::user("q"), Message::assistant("a")])).await.unwrap();
+    assert_eq!(server.server().requests().len() - before, 2 + 1);
+    // Of those, none is read twice.
+    let mut again = s3(&server, "s").await.open("main").await.unwrap();
+    let before = server.server().requests().len();
+    assert_eq!(again.session.read(&MessageRange::new(2_003, Vec::new())).await.unwrap().len(), 10);
+    assert_eq!(server.server().requests().len() - before, 3 + 10 + 1);
+    let before = server.server().requests().len();
     // Nothing has changed that would have to be written.
     opened.session.save(&opened.record.unwrap()).await.unwrap();
-    assert_eq!(server.server().requests().len() - before, 10);
+    assert_eq!(server.server().requests().len() - before, 0);
 }
 
 #[tokio::test]
@@ -116,17 +130,17 @@ async fn a_restore_reads_at_most_sixteen_at_once() {
 async fn an_answer_that_is_lost_is_no_conflict() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
-    session.append(&Message::user("first")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
     faults(&server, "PUT", 1, lost);
-    session.append(&Message::assistant("second")).await.unwrap();
+    session.write(&MessageBatch::append([Message::assistant("second")])).await.unwrap();
     faults(&server, "PUT", 1, lost);
-    session.replace_last(&Message::assistant("second, redacted")).await.unwrap();
+    session.write(&MessageBatch::replace(Message::assistant("second, redacted"))).await.unwrap();
     faults(&server, "PUT", 1, lost);
     let mut record = AgentRecord::new("main");
     record.state.insert("k".to_owned(), json!(1));
     session.save(&record).await.unwrap();
     server.heal();
-    session.append(&Message::user("third")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("third")])).await.unwrap();
     let found = open(s3(&server, "s").await.store(), "s", "main").await;
     assert_eq!(found.record.unwrap().state["k"], json!(1));
     assert_eq!(texts(s3(&server, "s").await.store(), "s", "main").await, ["first", "second, redacted", "third"]);
@@ -136,9 +150,9 @@ async fn an_answer_that_is_lost_is_no_conflict() {
 async fn an_error_after_the_write_is_retried_and_settled() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
-    session.append(&Message::user("first")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
     let puts = faults(&server, "PUT", 1, || S3Fault::After(Response::new(503)));
-    session.append(&Message::assistant("second")).await.unwrap();
+    session.write(&MessageBatch::append([Message::assistant("second")])).await.unwrap();
     assert_eq!(puts.load(Ordering::SeqCst), 2);
     assert_eq!(texts(s3(&server, "s").await.store(), "s", "main").await, ["first", "second"]);
 }
@@ -148,18 +162,18 @@ async fn an_error_after_the_write_is_retried_and_settled() {
 async fn a_write_that_nobody_waits_for_is_no_conflict() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
-    session.append(&Message::user("first")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
     faults(&server, "PUT", 1, || S3Fault::After(Response::new(200).stall_head()));
     {
-        let abandoned = Message::assistant("abandoned");
+        let abandoned = MessageBatch::append([Message::assistant("abandoned")]);
         tokio::select! {
-            _ = session.append(&abandoned) => panic!("nothing was answered"),
+            _ = session.write(&abandoned) => panic!("nothing was answered"),
             () = server.server().stalled() => {}
         }
     }
     assert!(server.object(&message_key(1)).is_some());
-    session.append(&Message::assistant("second")).await.unwrap();
-    session.append(&Message::user("third")).await.unwrap();
+    session.write(&MessageBatch::append([Message::assistant("second")])).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("third")])).await.unwrap();
     assert_eq!(texts(s3(&server, "s").await.store(), "s", "main").await, ["first", "second", "third"]);
 }
 
@@ -167,9 +181,9 @@ async fn a_write_that_nobody_waits_for_is_no_conflict() {
 async fn a_conflict_status_while_another_write_is_under_way_is_tried_again() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
-    session.append(&Message::user("first")).await.unwrap();
+    session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
     faults(&server, "PUT", 2, || S3Fault::Instead(Response::new(409)));
-    session.append(&Message::assistant("second")).await.unwrap();
+    session.write(&MessageBatch::append([Message::assistant("second")])).await.unwrap();
     assert_eq!(texts(s3(&server, "s").await.store(), "s", "main").await, ["first", "second"]);
 }
 
@@ -183,7 +197,7 @@ async fn a_store_that_refuses_says_so_and_shows_no_key() {
         let keys = server.keys();
         server.intercept(move |_| Some(S3Fault::Instead(Response::new(status).body("<Error><Code>No</Code></Error>"))));
 
-        let write = session.append(&Message::user("lost")).await.unwrap_err();
+        let write = session.write(&MessageBatch::append([Message::user("lost")])).await.unwrap_err();
         assert!(matches!(write, SessionError::Storage { action: "write", .. }), "{status}: {write:?}");
         let read = session.read(&MessageRange::default()).await.unwrap_err();
         let open = manager.open("main").await.unwrap_err();
@@ -310,7 +324,7 @@ async fn replacing_keeps_what_this_version_has_no_name_for() {
     document["redact_message"] = json!({"role": "user", "content": [{"text": "[redacted]"}]});
     server.put(&message_key(0), serde_json::to_vec(&document).unwrap());
     assert_eq!(read_texts(&mut *session).await, ["[redacted]"]);
-    session.replace_last(&Message::user("[redacted again]")).await.unwrap();
+    session.write(&MessageBatch::replace(Message::user("[redacted again]"))).await.unwrap();
     assert_eq!(read_texts(&mut *session).await, ["[redacted again]"]);
     let replaced: Value = serde_json::from_slice(&server.object(&message_key(0)).unwrap()).unwrap();
     assert_eq!(replaced["later_version"], document["later_version"]);

@@ -21,12 +21,12 @@ use strands_core::conversation::{
 };
 use strands_core::message::Message;
 use strands_core::model::{ErrorDetails, ModelError};
-use strands_core::session::{AgentRecord, MessageRange, SessionError, SessionManager};
+use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionError, SessionManager};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, Snapshot};
 use strands_session::{SaveOn, SessionStore, SnapshotSessionManager};
 use strands_testkit::recording::shared_path;
-use support::{append_all, chain, message, places, read_texts};
+use support::{append_all, batch, chain, message, places, read_texts};
 use tempfile::TempDir;
 
 const FOLDER: &str = "session/s/scopes/agent/main/snapshots";
@@ -231,11 +231,11 @@ async fn the_second_of_two_workers_gets_a_conflict_and_overwrites_nothing() {
         // Two workers that both begin a session, and one that goes on appending.
         append_all(&mut *sessions.for_session("new").unwrap().open("main").await.unwrap().session, 0..1).await;
         for _ in 0..2 {
-            let error = new.session.append(&message(0)).await.unwrap_err();
+            let error = new.session.write(&MessageBatch::append([message(0)])).await.unwrap_err();
             assert!(error.is_conflict() && error.to_string().contains("expected to be absent"), "{error}");
         }
         assert_eq!(read_texts(&mut *new.session).await, ["message 0"], "{}: reading shows what is there", place.name);
-        new.session.append(&message(1)).await.unwrap();
+        new.session.write(&MessageBatch::append([message(1)])).await.unwrap();
     }
 }
 
@@ -245,21 +245,24 @@ async fn what_is_saved_when_is_as_promised() {
         let name = place.name;
         let each = sessions(&place.store);
         let mut session = each.open("main").await.unwrap().session;
-        session.append(&message(0)).await.unwrap();
+        session.write(&MessageBatch::append([message(0)])).await.unwrap();
         assert_eq!(texts(&each).await, ["message 0"], "{name}");
-        session.replace_last(&Message::user("redacted")).await.unwrap();
+        session.write(&MessageBatch::replace(Message::user("redacted"))).await.unwrap();
         assert_eq!(texts(&each).await, ["redacted"], "{name}");
 
         let ends = each.for_session("ends").unwrap().save_on(SaveOn::Invocation);
         let mut session = ends.open("main").await.unwrap().session;
-        assert!(matches!(session.replace_last(&message(0)).await, Err(SessionError::NotFound { .. })), "{name}");
+        assert!(
+            matches!(session.write(&MessageBatch::replace(message(0))).await, Err(SessionError::NotFound { .. })),
+            "{name}"
+        );
         session.save(&AgentRecord::new("main")).await.unwrap();
-        session.append(&message(0)).await.unwrap();
+        session.write(&MessageBatch::append([message(0)])).await.unwrap();
         assert!(texts(&ends).await.is_empty(), "{name}");
         assert_eq!(read_texts(&mut *session).await, ["message 0"], "{name}: the worker itself knows it");
-        session.replace_last(&Message::user("redacted")).await.unwrap();
+        session.write(&MessageBatch::replace(Message::user("redacted"))).await.unwrap();
         assert_eq!(texts(&ends).await, ["redacted"], "{name}: what is redacted does not wait");
-        session.append(&message(1)).await.unwrap();
+        session.write(&MessageBatch::append([message(1)])).await.unwrap();
         session.invocation_ended().await.unwrap();
         assert_eq!(texts(&ends).await, ["redacted", "message 1"], "{name}");
 
@@ -275,13 +278,13 @@ async fn what_is_saved_when_is_as_promised() {
 async fn a_write_that_nobody_waited_for_is_no_conflict() {
     let (_folder, sessions) = in_folder();
     let mut session = sessions.open("main").await.unwrap().session;
-    session.append(&message(0)).await.unwrap();
+    session.write(&MessageBatch::append([message(0)])).await.unwrap();
     // Begun, and dropped while the thread that writes may be anywhere.
     for _ in 0..5 {
-        assert!(session.append(&message(1)).now_or_never().is_none());
+        assert!(session.write(&MessageBatch::append([message(1)])).now_or_never().is_none());
     }
-    session.append(&message(1)).await.unwrap();
-    session.append(&message(2)).await.unwrap();
+    session.write(&MessageBatch::append([message(1)])).await.unwrap();
+    session.write(&MessageBatch::append([message(2)])).await.unwrap();
     assert_eq!(texts(&sessions).await, ["message 0", "message 1", "message 2"]);
 }
 
@@ -450,4 +453,26 @@ async fn a_session_of_the_reference_is_gone_on_with() {
     let again = agent(&sessions).await;
     assert_eq!(again.messages(), restored.messages());
     assert_eq!(again.messages().len(), 8);
+}
+
+#[tokio::test]
+async fn a_run_in_flight_is_in_the_snapshot_until_it_has_ended() {
+    let (folder, sessions) = in_folder();
+    let mut session = sessions.open("main").await.unwrap().session;
+    session.write(&batch(&["one", "two", "three"])).await.unwrap();
+    let mut record = AgentRecord::new("main");
+    record.internal_state.run = Some(json!({"step": 1}));
+    session.save(&record).await.unwrap();
+    assert_eq!(json_file(&latest_file(&folder))["data"]["run"], json!({"step": 1}));
+    let mut opened = sessions.open("main").await.unwrap();
+    assert_eq!(opened.record.unwrap().internal_state.run, Some(json!({"step": 1})));
+    opened.session.truncate(1, &AgentRecord::new("main")).await.unwrap();
+    assert_eq!(json_file(&latest_file(&folder))["data"].get("run"), None);
+    assert_eq!(texts(&sessions).await, ["one"]);
+    // The worker from before has another snapshot in mind.
+    assert!(session.write(&batch(&["four"])).await.unwrap_err().is_conflict());
+
+    record.conversation_manager_state.insert("removed_message_count".to_owned(), json!(u64::MAX));
+    assert!(matches!(opened.session.save(&record).await, Err(SessionError::Corrupt { .. })));
+    assert_eq!(texts(&sessions).await, ["one"]);
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use strands_core::session::{MessageRange, SessionManager};
+use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionManager};
 use strands_session::{SessionStore, SnapshotSessionManager};
 use support::{message, read_texts};
 
@@ -30,18 +30,28 @@ fn sessions(folder: &Path) -> SnapshotSessionManager {
         .keep_when(|snapshot| snapshot.data.messages.as_ref().is_some_and(|messages| messages.len().is_multiple_of(8)))
 }
 
+/// Tells the test how many messages are there at least. A line in a pipe survives its writer.
+fn acknowledge(number: usize) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ack {number}").and_then(|()| out.flush()).unwrap();
+}
+
 /// Not a test, but what the other processes of the test below do: this program runs itself with this name.
 #[tokio::test]
 async fn worker() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let mut session = sessions(Path::new(&folder)).open("main").await.unwrap().session;
     let from = session.read(&MessageRange::default()).await.unwrap().len();
-    for number in from.. {
-        session.append(&message(number)).await.unwrap();
-        // A line in a pipe survives its writer.
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "ack {}", number + 1).and_then(|()| out.flush()).unwrap();
-        drop(out);
+    let mut number = from;
+    loop {
+        session.write(&MessageBatch::append([message(number), message(number + 1)])).await.unwrap();
+        number += 2;
+        acknowledge(number);
+        if number.is_multiple_of(20) {
+            number -= 2;
+            acknowledge(number);
+            session.truncate(u64::try_from(number).unwrap(), &AgentRecord::new("main")).await.unwrap();
+        }
         session.invocation_ended().await.unwrap();
     }
 }
@@ -68,7 +78,7 @@ async fn killed_workers_lose_nothing_and_leave_nothing_half() {
             std::hint::spin_loop();
         }
         child.kill().unwrap();
-        child.wait().unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "kill {kill}: the worker has failed before");
         acknowledged = said.last().or(acknowledged);
 
         let texts = read_texts(&mut *sessions.open("main").await.unwrap().session).await;
@@ -77,12 +87,13 @@ async fn killed_workers_lose_nothing_and_leave_nothing_half() {
             "kill {kill}: {acknowledged:?} of {}",
             texts.len()
         );
+        assert!(texts.len().is_multiple_of(2), "kill {kill}: half a batch");
         assert!(texts.iter().enumerate().all(|(number, text)| *text == message(number).text()), "kill {kill}");
         let ids = sessions.snapshot_ids("main", None, usize::MAX).await.unwrap();
         assert!(ids.starts_with(&kept), "kill {kill}: history only grows");
         for id in &ids[kept.len()..] {
             let messages = sessions.snapshot("main", id).await.unwrap().data.messages.unwrap();
-            assert!(messages.len().is_multiple_of(8) && messages.len() <= texts.len(), "kill {kill}");
+            assert!(messages.len().is_multiple_of(8) && messages.len() <= texts.len() + 2, "kill {kill}");
         }
         kept = ids;
     }

@@ -24,6 +24,11 @@
 //! assert_eq!(server.requests().len(), 0);
 //! # });
 //! ```
+#![allow(
+    clippy::exhaustive_enums,
+    clippy::exhaustive_structs,
+    reason = "not published: tests make and match what is in it"
+)]
 #![expect(clippy::panic, reason = "a test crate: what cannot be set up fails the test that asked for it")]
 
 pub mod bedrock;

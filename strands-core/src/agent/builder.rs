@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::kept::{Beginning, Restored};
-use super::{Agent, AgentShared, BuildError};
+use super::Agent;
 use crate::conversation::{ConversationManager, SlidingWindowConversationManager, ToolResultOffloader};
-use crate::event_loop::{Limits, RetryPolicy};
+use crate::depth;
+use crate::history::{History, MessageList};
 use crate::hook::Hook;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::{Model, WrittenMessages};
+use crate::model::{Model, RetryPolicy, WrittenMessages};
+use crate::outcome::BuildError;
+use crate::run::Limits;
 use crate::session::SessionManager;
 use crate::tool::{HostKey, HostValues, Tool, ToolContext, ToolSet, ToolSetError, Toolset};
+use crate::working_set::{AgentConfig, Beginning, Restored, WorkingSet};
 
 const DEFAULT_TOOL_CONCURRENCY: usize = 64;
 const DEFAULT_MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
@@ -27,7 +30,7 @@ const DEFAULT_TRACE_LIMIT: usize = 64;
 /// ```
 /// use strands_core::{Agent, testing::ScriptedModel};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let template = Agent::builder().model(ScriptedModel::answering("hi")).system_prompt("Be brief.");
 /// let (mut one, mut other) = (template.clone().build().await?, template.build().await?);
 /// one.prompt("hello").await?;
@@ -48,6 +51,8 @@ pub struct AgentBuilder {
     host: HostValues,
     injected_per_prompt: Vec<HostKey>,
     messages: Vec<Arc<Message>>,
+    /// Made of the messages by the first clone that is built.
+    seeded: Arc<OnceLock<MessageList>>,
     state: Map<String, Value>,
     hooks: Vec<Arc<dyn Hook>>,
     conversation: Arc<dyn ConversationManager>,
@@ -76,6 +81,7 @@ impl Default for AgentBuilder {
             host: HostValues::default(),
             injected_per_prompt: Vec::new(),
             messages: Vec::new(),
+            seeded: Arc::default(),
             state: Map::new(),
             hooks: Vec::new(),
             conversation: Arc::clone(&DEFAULT_CONVERSATION),
@@ -143,6 +149,7 @@ impl AgentBuilder {
     /// go. Calls in the last message stay open: `prompt(Prompt::none())` runs them.
     pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Arc<Message>>>) -> Self {
         self.messages = messages.into_iter().map(Into::into).collect();
+        self.seeded = Arc::default();
         self
     }
 
@@ -223,7 +230,9 @@ impl AgentBuilder {
     }
 
     /// How often an invocation begins again, from what the session has by then, when another worker has written to it
-    /// first. Only before any of its tools has run. The default is 0: the conflict is an error.
+    /// first. Only if none of its tools has run and nothing of it is stored; `before_invocation` hooks are not called
+    /// again, what they have decided holds, and the state that was set here stays. The default is 0: the conflict is an
+    /// error, after which the agent has to be built again.
     pub fn conflict_retries(mut self, times: u32) -> Self {
         self.conflict_retries = times;
         self
@@ -246,7 +255,7 @@ impl AgentBuilder {
     /// # Errors
     ///
     /// [`BuildError`] when there is no model, when the tools can't stand together, when a tool borrows a value that nobody
-    /// injected, and when the session can't be read.
+    /// injected, when the session can't be read, and when the Tokio runtime has no timers.
     pub async fn build(self) -> Result<Agent, BuildError> {
         let model = self.model.ok_or(BuildError::MissingModel)?;
         let tools = match self.tool_set.get_or_init(|| ToolSet::new(self.tools)) {
@@ -263,42 +272,63 @@ impl AgentBuilder {
                 host_per_prompt.push((tool, *key));
             }
         }
-        let beginning = Beginning { messages: self.messages, state: self.state, limits: self.limits };
-        let Restored { kept, history, state, conversation_state, run, repairs } = match &self.sessions {
-            Some(sessions) => beginning.with_session(sessions, &self.agent_id, &*self.conversation, &*model).await?,
+        if !has_timers() {
+            return Err(BuildError::NoTimers);
+        }
+        let seeds = self.messages;
+        if let Some((index, _)) = seeds.iter().enumerate().find(|(_, seed)| depth::check_message(seed).is_err()) {
+            return Err(BuildError::NestedTooDeep { what: format!("message {index}") });
+        }
+        if let Some((name, _)) = self.state.iter().find(|(_, value)| depth::check(value).is_err()) {
+            return Err(BuildError::NestedTooDeep { what: format!("the state `{name}`") });
+        }
+        let messages = self.seeded.get_or_init(|| History::seeded(seeds)).clone();
+        let config = Arc::new(AgentConfig {
+            agent_id: self.agent_id,
+            name: self.name,
+            system: self.system,
+            tools,
+            host: self.host,
+            host_per_prompt,
+            hooks: self.hooks,
+            conversation: self.conversation,
+            retry: self.retry,
+            limits: self.limits,
+            tool_concurrency: self.tool_concurrency,
+            tool_timeout: self.tool_timeout,
+            redact_tool_errors: self.redact_tool_errors,
+            max_response_bytes: self.max_response_bytes,
+            conflict_retries: self.conflict_retries,
+        });
+        let beginning = Beginning { messages, state: self.state };
+        let Restored { session, history, state, conversation_state, run, settled, repairs } = match &self.sessions {
+            Some(sessions) => beginning.with_session(sessions, &config, &*model).await?,
             None => beginning.without_session(),
         };
-        Ok(Agent {
-            shared: Arc::new(AgentShared {
-                agent_id: self.agent_id,
-                name: self.name,
-                system: self.system,
-                tools,
-                host: self.host,
-                host_per_prompt,
-                hooks: self.hooks,
-                conversation: self.conversation,
-                retry: self.retry,
-                limits: self.limits,
-                tool_concurrency: self.tool_concurrency,
-                tool_timeout: self.tool_timeout,
-                redact_tool_errors: self.redact_tool_errors,
-                max_response_bytes: self.max_response_bytes,
-                conflict_retries: self.conflict_retries,
-            }),
+        let work = WorkingSet {
+            config,
             model,
             history,
             state,
             conversation_state,
             metrics: Arc::new(EventLoopMetrics::new(self.trace_limit)),
-            waiting: run.is_some(),
+            suspended: run.is_some(),
             run,
-            kept,
+            settled,
+            session,
+            rewinding: None,
             repairs,
             written: WrittenMessages::default(),
             refused_outputs: HashSet::new(),
-        })
+        };
+        Ok(Agent { work })
     }
+}
+
+/// True on a Tokio runtime that can wait. There is no way to ask but to try.
+fn has_timers() -> bool {
+    let wait = || drop(tokio::time::sleep(Duration::ZERO));
+    tokio::runtime::Handle::try_current().is_ok() && std::panic::catch_unwind(wait).is_ok()
 }
 
 impl fmt::Debug for AgentBuilder {

@@ -13,12 +13,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::emitter::{Emitter, Slot};
-use super::{Agent, AgentError, AgentEvent, AgentResponse, OutputType, Prompt};
-use crate::event_loop::Limits;
-use crate::event_loop::driver::{Driver, Request};
+use super::Agent;
+
+use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot};
 use crate::interrupt::InterruptResponse;
-use crate::tool::HostValues;
+use crate::journal::Journal;
+use crate::outcome::{AgentError, AgentEvent, AgentResponse};
+use crate::prompt::Prompt;
+use crate::run::Limits;
 
 /// A prompt on its way to the agent. Nothing happens before it is awaited or streamed.
 ///
@@ -27,7 +29,7 @@ use crate::tool::HostValues;
 #[must_use = "an invocation does nothing until it is awaited or streamed"]
 pub struct Invocation<'a, T = Value> {
     agent: &'a mut Agent,
-    request: Request,
+    request: Request<'a>,
     output: PhantomData<fn() -> T>,
 }
 
@@ -36,10 +38,11 @@ impl<'a> Invocation<'a> {
         let request = Request {
             prompt,
             answers: Vec::new(),
-            host: agent.shared.host.clone(),
-            limits: agent.shared.limits,
+            host: agent.work.config.host.clone(),
+            limits: None,
             cancellation: CancellationToken::new(),
             output: None,
+            journal: None,
         };
         Self { agent, request, output: PhantomData }
     }
@@ -62,7 +65,7 @@ impl<'a> Invocation<'a> {
     ///     nights: u8,
     /// }
     ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// # let model = ScriptedModel::new([ScriptedTurn::tool_use("Trip", serde_json::json!({"city": "Oslo", "nights": 2}))]);
     /// let mut agent = Agent::builder().model(model).build().await?;
     /// let trip = agent.prompt("Two nights in Oslo, please.").output::<Trip>().await?.into_output()?;
@@ -83,9 +86,10 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// How far this invocation may go, instead of the agent's own limits.
+    /// Sets how far this invocation may go, instead of the agent's own limits, or those of the invocation that it resumes.
+    /// Turns, tokens and time that were used before an interrupt count.
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.request.limits = limits;
+        self.request.limits = Some(limits);
         self
     }
 
@@ -96,8 +100,22 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
+    /// Lends a durable engine's journal to this invocation, which records its model calls and tool calls. The agent must
+    /// not have a session manager: keep a [`Snapshot`](crate::Snapshot) in the engine's state.
+    ///
+    /// Conversation managers, and hooks other than those around single model and tool calls, are not recorded: they run
+    /// again in a replay.
+    pub fn journal(mut self, journal: &'a dyn Journal) -> Self {
+        self.request.journal = Some(journal);
+        self
+    }
+
     /// Brings humans' answers to what the agent waits for. The prompt must be [`Prompt::none`]; questions without an
-    /// answer are asked again.
+    /// answer stay open. An answer that was recorded before may come again.
+    ///
+    /// With a session, the answers are recorded before any tool runs, and each tool's start is recorded before it is
+    /// called: of two workers with the same answer, one gets a conflict, and one approval runs a tool at most once, whenever
+    /// a process dies; only an idempotent tool may run again if its outcome is unknown.
     pub fn resume(mut self, answers: impl IntoIterator<Item = InterruptResponse>) -> Self {
         self.request.answers.extend(answers);
         self
@@ -106,7 +124,7 @@ impl<'a, T> Invocation<'a, T> {
     /// The events of the invocation as they happen; the last is [`AgentEvent::Result`], or an error.
     pub fn stream(self) -> AgentStream<'a> {
         let slot = Slot::default();
-        let driver = Driver::new(self.agent, Emitter::new(slot.clone()));
+        let driver = Driver::new(&mut self.agent.work, Emitter::new(slot.clone()));
         AgentStream { run: Some(Box::pin(driver.run(self.request))), slot }
     }
 }
@@ -116,7 +134,7 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let driver = Driver::new(self.agent, Emitter::silent());
+        let driver = Driver::new(&mut self.agent.work, Emitter::silent());
         let request = self.request;
         Box::pin(async move {
             let response = driver.run(request).await?;
@@ -166,10 +184,4 @@ impl fmt::Debug for AgentStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentStream").field("ended", &self.run.is_none()).finish_non_exhaustive()
     }
-}
-
-/// The values of an invocation before it is bound to an agent's tools.
-pub(crate) fn missing_host_value(agent: &Agent, host: &HostValues) -> Option<AgentError> {
-    let (tool, key) = agent.shared.host_per_prompt.iter().find(|(_, key)| !host.contains(key))?;
-    Some(AgentError::MissingHostValue { tool: tool.clone(), ty: key.type_name() })
 }

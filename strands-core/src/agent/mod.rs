@@ -1,48 +1,27 @@
 //! The agent: a model, its tools and a conversation, and what a program does with them.
 
 mod builder;
-mod emitter;
-mod error;
-mod event;
-mod history;
 mod invocation;
-mod kept;
-mod output;
-mod prompt;
-mod repair;
-mod response;
+mod rewind;
 mod snapshot;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-
-use serde_json::{Map, Value};
 
 pub use builder::AgentBuilder;
-pub(crate) use emitter::Emitter;
-pub use error::{AgentError, BuildError};
-pub use event::AgentEvent;
-pub(crate) use history::{History, without_gaps};
-pub(crate) use invocation::missing_host_value;
 pub use invocation::{AgentStream, Invocation};
-pub(crate) use output::OutputType;
-pub use prompt::Prompt;
-pub use repair::Repair;
-pub use response::AgentResponse;
 pub use snapshot::{Snapshot, SnapshotData, SnapshotError};
 
-use crate::conversation::ConversationManager;
-use crate::event_loop::run::{INTERRUPTED, Run};
-use crate::event_loop::{Limits, RetryPolicy};
-use crate::hook::Hook;
+use crate::history::Repair;
 use crate::interrupt::Interrupt;
-use crate::message::{Message, SystemBlock};
+use crate::message::Message;
 use crate::metrics::EventLoopMetrics;
-use crate::model::{Model, StopReason, WrittenMessages};
+use crate::model::Model;
+use crate::outcome::AgentError;
+use crate::prompt::Prompt;
 use crate::state::AgentState;
-use crate::tool::{HostKey, HostValues, ToolSet};
+use crate::tool::ToolSet;
+use crate::working_set::WorkingSet;
 
 /// A model with tools and a conversation of its own.
 ///
@@ -57,40 +36,7 @@ use crate::tool::{HostKey, HostValues, ToolSet};
 /// # }
 /// ```
 pub struct Agent {
-    pub(crate) shared: Arc<AgentShared>,
-    pub(crate) model: Arc<dyn Model>,
-    pub(crate) history: History,
-    pub(crate) state: AgentState,
-    pub(crate) conversation_state: Map<String, Value>,
-    pub(crate) metrics: Arc<EventLoopMetrics>,
-    pub(crate) run: Option<Run>,
-    /// True while the run waits for humans, rather than for the driver.
-    pub(crate) waiting: bool,
-    pub(crate) kept: Option<kept::Kept>,
-    pub(crate) repairs: Vec<Repair>,
-    /// What was written of the history for requests that were sent.
-    pub(crate) written: WrittenMessages,
-    /// Types to whose schema the model's provider has refused to hold an answer.
-    pub(crate) refused_outputs: HashSet<String>,
-}
-
-/// What all agents of one builder share, and what never changes.
-pub(crate) struct AgentShared {
-    pub(crate) agent_id: String,
-    pub(crate) name: String,
-    pub(crate) system: Vec<SystemBlock>,
-    pub(crate) tools: ToolSet,
-    pub(crate) host: HostValues,
-    pub(crate) host_per_prompt: Vec<(String, HostKey)>,
-    pub(crate) hooks: Vec<Arc<dyn Hook>>,
-    pub(crate) conversation: Arc<dyn ConversationManager>,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) limits: Limits,
-    pub(crate) tool_concurrency: usize,
-    pub(crate) tool_timeout: Option<Duration>,
-    pub(crate) redact_tool_errors: bool,
-    pub(crate) max_response_bytes: usize,
-    pub(crate) conflict_retries: u32,
+    work: WorkingSet,
 }
 
 impl Agent {
@@ -101,7 +47,7 @@ impl Agent {
     /// ```
     /// use strands_core::{Agent, testing::ScriptedModel};
     ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder()
     ///     .model(ScriptedModel::answering("Oslo is sunny."))
     ///     .system_prompt("You are a weather service.")
@@ -125,27 +71,27 @@ impl Agent {
 
     /// The conversation so far, oldest message first.
     pub fn messages(&self) -> &[Arc<Message>] {
-        self.history.messages()
+        self.work.history.messages()
     }
 
     /// The agent's state: JSON values that outlive the invocation. Tools reach it through their context.
     pub fn state(&self) -> &AgentState {
-        &self.state
+        &self.work.state
     }
 
     /// What the agent's work has cost over its life.
     pub fn metrics(&self) -> &EventLoopMetrics {
-        &self.metrics
+        &self.work.metrics
     }
 
     /// The tools, in the order in which the model sees them.
     pub fn tools(&self) -> &ToolSet {
-        &self.shared.tools
+        self.work.tools()
     }
 
     /// The model.
     pub fn model(&self) -> &Arc<dyn Model> {
-        &self.model
+        &self.work.model
     }
 
     /// Goes on with another model, of the same provider or of another one. The conversation stays; what only the old
@@ -154,7 +100,7 @@ impl Agent {
     /// ```
     /// use strands_core::{Agent, testing::ScriptedModel};
     ///
-    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder().model(ScriptedModel::answering("Oslo.")).build().await?;
     /// agent.prompt("What is the capital of Norway?").await?;
     ///
@@ -165,55 +111,76 @@ impl Agent {
     /// # }).unwrap();
     /// ```
     pub fn set_model(&mut self, model: impl Model + 'static) {
-        self.model = Arc::new(model);
-        self.refused_outputs.clear();
+        self.work.model = Arc::new(model);
+        self.work.refused_outputs.clear();
     }
 
     /// The agent's id, `default` unless it was given one.
     pub fn agent_id(&self) -> &str {
-        &self.shared.agent_id
+        &self.work.config.agent_id
     }
 
     /// The agent's name, for people.
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.work.config.name
     }
 
-    /// What humans are asked, while the agent waits for them.
+    /// The questions that wait for an answer of a human, while the agent is suspended.
     pub fn interrupts(&self) -> Vec<Interrupt> {
-        self.run.as_ref().filter(|_| self.waiting).map(Run::interrupts).unwrap_or_default()
+        self.work.interrupts()
     }
 
-    /// What had to be mended in the conversation when it came back from a session.
+    /// The changes that were needed to go on from the session that the agent was built with, or from an invocation of this
+    /// agent that was dropped.
+    ///
+    /// What was changed is part of the conversation: a call without a result has an error result that says so to the
+    /// model. A [`Repair::CallPending`] is not: its tool runs with the next invocation.
     pub fn repairs(&self) -> &[Repair] {
-        &self.repairs
+        &self.work.repairs
     }
 
-    /// Drops what humans were asked. The calls that waited get an error result, and the next prompt goes on.
-    pub fn discard_interrupts(&mut self) {
-        self.waiting = false;
-        self.settle();
+    /// Drops the questions for humans, here and in the session. The calls that waited get an error result, and the next
+    /// prompt goes on; an answer that comes later is refused.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::Session`] if the session could not be written; after a conflict, another worker has gone on
+    /// with the questions, or has dropped them. What could not be written is written by the next invocation.
+    pub async fn discard_interrupts(&mut self) -> Result<(), AgentError> {
+        self.work.settle();
+        self.work.complete_rewind().await?;
+        self.work.discard_interrupts();
+        self.save().await
     }
 
-    /// Makes the history whole after an invocation that did not come to its end. Returns what that added.
-    pub(crate) fn settle(&mut self) -> Option<Arc<Message>> {
-        if self.waiting {
-            return None;
-        }
-        if let Some(state) = self.history.withdraw() {
-            self.conversation_state = state;
-        }
-        self.run.take()?.end(StopReason::Cancelled, INTERRUPTED).map(|results| self.history.push(results))
+    /// Writes to the session what it does not have yet. An invocation does that itself; call this after one that was
+    /// dropped, or that was cancelled while the session was slow. Without a session, nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::Session`] if the session could not be written.
+    pub async fn save(&mut self) -> Result<(), AgentError> {
+        self.work.settle();
+        self.work.save_invocation().await
+    }
+
+    /// Returns true if there is something that the session does not have yet: see [`save`](Self::save).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError`] if what the agent waits for can't be JSON.
+    pub fn has_unsaved_changes(&self) -> Result<bool, AgentError> {
+        self.work.has_unsaved()
     }
 }
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent")
-            .field("agent_id", &self.shared.agent_id)
-            .field("model", &self.model.model_id())
-            .field("tools", &self.shared.tools)
-            .field("messages", &self.history.messages().len())
+            .field("agent_id", &self.agent_id())
+            .field("model", &self.work.model.model_id())
+            .field("tools", self.work.tools())
+            .field("messages", &self.messages().len())
             .finish_non_exhaustive()
     }
 }

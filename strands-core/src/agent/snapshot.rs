@@ -6,11 +6,13 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::kept::{memory_of, range_in};
-use super::{Agent, AgentError, History};
+use super::Agent;
 use crate::conversation::{self, Conversation};
+use crate::history::History;
 use crate::message::{Message, SystemBlock, UnknownFields};
-use crate::session::interrupt_state;
+use crate::outcome::AgentError;
+use crate::session::InternalState;
+use crate::working_set::{Reconciled, kept_range, manager_state, reconciled, restored_run};
 
 /// The version of the envelope that is written, and the only one that is read.
 const SCHEMA_VERSION: &str = "1.0";
@@ -24,7 +26,7 @@ const AGENT_SCOPE: &str = "agent";
 /// ```
 /// use strands_core::{Agent, Snapshot, testing::ScriptedModel};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let template = Agent::builder().model(ScriptedModel::answering("hi"));
 /// let mut agent = template.clone().build().await?;
 /// agent.prompt("hello").await?;
@@ -71,6 +73,9 @@ pub struct SnapshotData {
     /// What humans are asked, and the calls that wait for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupt_state: Option<Map<String, Value>>,
+    /// An invocation that is suspended or in flight, in this crate's own format. Strands ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Value>,
     /// The system prompt. Written for readers; an agent keeps the one it was built with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<Vec<SystemBlock>>,
@@ -109,17 +114,18 @@ impl Agent {
     ///
     /// [`AgentError`] when what the agent waits for can't be JSON.
     pub fn snapshot(&self) -> Result<Snapshot, AgentError> {
-        let record = self.record()?;
-        let system = &self.shared.system;
+        let record = self.work.record()?;
+        let system = &self.work.config.system;
         Ok(Snapshot {
             scope: AGENT_SCOPE.to_owned(),
             schema_version: SCHEMA_VERSION.to_owned(),
             created_at: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
             data: SnapshotData {
-                messages: Some(self.history.messages().to_vec()),
+                messages: Some(self.messages().to_vec()),
                 state: Some(record.state),
                 conversation_manager_state: Some(record.conversation_manager_state),
                 interrupt_state: Some(record.internal_state.interrupt_state),
+                run: record.internal_state.run,
                 system_prompt: (!system.is_empty()).then(|| system.clone()),
                 unknown: UnknownFields::default(),
             },
@@ -138,41 +144,50 @@ impl Agent {
         if scope != AGENT_SCOPE || version != SCHEMA_VERSION {
             return Err(SnapshotError::Unsupported { scope, version });
         }
-        if self.kept.is_some() {
+        if self.work.session.is_some() {
             return Err(SnapshotError::HasSession);
         }
-        let run = match data.interrupt_state {
-            Some(state) => {
-                interrupt_state::restore(state, self.shared.limits).map_err(SnapshotError::InterruptState)?
-            }
-            None => None,
+        let work = &mut self.work;
+        work.settle();
+        let stored = InternalState {
+            run: data.run,
+            interrupt_state: data.interrupt_state.unwrap_or_default(),
+            ..InternalState::default()
         };
-        let manager = &*self.shared.conversation;
+        let run = restored_run(&stored, work.config.limits).map_err(SnapshotError::InterruptState)?;
+        let manager = &*work.config.conversation;
         let mut conversation_state = match data.conversation_manager_state {
-            Some(state) => memory_of(manager, &state),
-            None => self.conversation_state.clone(),
+            Some(state) => manager_state(manager, &state),
+            None => work.conversation_state.clone(),
         };
+        let mut repairs = Vec::new();
         let history = match data.messages {
             Some(messages) => {
+                let impossible = || SnapshotError::ConversationManager("the message counts are impossible".into());
+                let range = kept_range(&conversation_state).ok_or_else(impossible)?;
                 let messages = conversation::without_notes(messages, &conversation_state);
-                let mut history = History::restore_saved(&range_in(&conversation_state), messages);
+                let mut history = History::restored(&range, messages);
                 let mut conversation =
-                    Conversation::new(&mut history, &mut conversation_state, &*self.model).restoring();
+                    Conversation::new(&mut history, &mut conversation_state, &*work.model).restoring();
                 manager.restored(&mut conversation).map_err(SnapshotError::ConversationManager)?;
-                history.repair();
+                repairs = history.repair();
                 Some(history)
             }
             None => None,
         };
-        self.conversation_state = conversation_state;
+        work.conversation_state = conversation_state;
+        let is_conversation = history.is_some();
         if let Some(history) = history {
-            self.history = history;
+            work.history = history;
         }
         if let Some(state) = data.state {
-            self.state.replace(state);
+            work.state.replace(state);
         }
-        self.waiting = run.is_some();
-        self.run = run;
+        if is_conversation || run.is_some() {
+            let Reconciled { run, .. } = reconciled(run, &work.config, &mut work.history, &mut repairs);
+            (work.suspended, work.run) = (run.is_some(), run);
+            work.repairs = repairs;
+        }
         Ok(())
     }
 }

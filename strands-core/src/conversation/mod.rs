@@ -23,12 +23,18 @@ pub use summarizing::{SummarizingConversationManager, SummaryError};
 pub use view::Conversation;
 pub(crate) use view::Cost;
 
-use crate::agent::without_gaps;
+use crate::history::without_gaps;
 use crate::message::Message;
 
 /// Messages as a model saw them, without what the manager puts there itself when it restores them.
 pub(crate) fn without_notes(messages: Vec<Arc<Message>>, state: &Map<String, Value>) -> Vec<Arc<Message>> {
     if state.is_empty() { messages } else { summarizing::without_summary(without_gaps(messages), state) }
+}
+
+/// The conversation was rewound: forgets what was remembered of messages that went.
+pub(crate) fn rewound(conversation: &mut Conversation<'_>) {
+    results::forget_removed(conversation);
+    conversation.clamp_shortened_at();
 }
 
 /// What came of an attempt to shorten a conversation.
@@ -53,6 +59,8 @@ pub enum Reduction {
 /// - `Reduction::Reduced` means that the conversation is smaller than before, so that asking again ends.
 /// - What a manager remembers is in [`Conversation::state`], and with it `restored` does to the messages that a session
 ///   brings back what had been done to them.
+///
+/// `testing::contract` has a test suite for it (feature `contract`).
 #[async_trait]
 pub trait ConversationManager: Send + Sync {
     /// The manager's name, under which its state is stored.

@@ -200,7 +200,7 @@ pub(super) fn forget_removed(conversation: &mut Conversation<'_>) {
 }
 
 fn place(conversation: &Conversation<'_>, truncated: &Truncated) -> Option<usize> {
-    conversation.messages().iter().position(|message| message.has_number(truncated.message))
+    conversation.with_number(truncated.message)
 }
 
 /// Cuts again what was cut before a session was restored.

@@ -77,13 +77,13 @@ impl SlidingWindowConversationManager {
     }
 
     fn pins(&self, conversation: &Conversation<'_>) -> Vec<bool> {
-        pins::pinned(conversation.messages(), self.pinned)
+        pins::pinned(conversation.messages(), |at| conversation.number(at), self.pinned)
     }
 
     /// How many messages may go.
     fn loose(&self, conversation: &Conversation<'_>) -> usize {
         let pins = self.pins(conversation);
-        conversation.messages().iter().zip(pins).filter(|(message, pinned)| !pinned && !message.is_gap()).count()
+        pins.iter().enumerate().filter(|(at, pinned)| !**pinned && !conversation.is_gap(*at)).count()
     }
 
     fn trim_to_window(&self, conversation: &mut Conversation<'_>) -> Trimmed {
@@ -181,7 +181,7 @@ fn going(conversation: &Conversation<'_>, pins: &[bool], keep: usize) -> Vec<boo
     let gone = goes.iter().filter(|goes| **goes).count();
     let mut surplus = surplus.saturating_sub(gone);
     let mut at = prompt + 1;
-    let words = pins::newest_words(messages);
+    let words = pins::newest_words(messages, |at| conversation.number(at));
     let stays = |at: usize| pinned(at) || words.contains(&at);
     // The newest message stays, and a call in front of it.
     while surplus > 0 && at + 2 < messages.len() {
@@ -254,7 +254,7 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::agent::History;
+    use crate::history::History;
     use crate::message::{ContentBlock, ToolResult, ToolResultStatus, ToolUse};
     use crate::testing::ScriptedModel;
 
@@ -281,7 +281,7 @@ mod tests {
         manager: &SlidingWindowConversationManager,
         messages: Vec<Message>,
     ) -> (Vec<Arc<Message>>, Reduction) {
-        let mut history = History::restore(messages.into_iter().map(Arc::new));
+        let mut history = History::new(History::seeded(messages.into_iter().map(Arc::new)));
         let (mut state, model) = (Map::new(), ScriptedModel::new([]));
         let mut conversation = Conversation::new(&mut history, &mut state, &model);
         let reduction = manager.reduce(&mut conversation).await.unwrap();

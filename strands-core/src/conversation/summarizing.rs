@@ -155,7 +155,7 @@ impl SummarizingConversationManager {
     }
 
     fn pins(&self, conversation: &Conversation<'_>) -> Vec<bool> {
-        pins::pinned(conversation.messages(), self.pinned)
+        pins::pinned(conversation.messages(), |at| conversation.number(at), self.pinned)
     }
 
     /// Cuts a tool result that is a large part of the whole.
@@ -174,7 +174,7 @@ impl SummarizingConversationManager {
         let last = messages.len().checked_sub(preserve.max(1))?;
         let mut stays = self.pins(conversation);
         // What the user wants now is known best from the user's own words.
-        let newest = pins::newest_words(messages);
+        let newest = pins::newest_words(messages, |at| conversation.number(at));
         stays.iter_mut().skip(newest.start).take(newest.len()).for_each(|stays| *stays = true);
         let summary = previous(conversation).and_then(|id| messages.iter().position(|message| is(message, id)));
         let loose = |at: &usize| !stays.get(*at).copied().unwrap_or(false);

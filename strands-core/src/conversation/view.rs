@@ -8,11 +8,12 @@ use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::agent::History;
-use crate::event_loop::RetryPolicy;
+use crate::history::History;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::Usage;
-use crate::model::{Model, ModelError, ModelRequest, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens};
+use crate::model::{
+    Model, ModelError, ModelRequest, RetryPolicy, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens,
+};
 
 /// The state's name for the number of the message that was the newest when the conversation was last shortened: what
 /// older answers say about its size is no longer true.
@@ -94,7 +95,7 @@ impl<'a> Conversation<'a> {
     /// The how manieth message of the whole conversation stands at this place, from 0. It stays the same however much is
     /// removed, and in a session. `None` for one that nobody said, such as a summary.
     pub fn number(&self, place: usize) -> Option<u64> {
-        self.messages().get(place)?.number()
+        self.history.number(place)
     }
 
     /// Removes the messages at these places. Returns how many went.
@@ -128,10 +129,20 @@ impl<'a> Conversation<'a> {
 
     /// Takes the notes away that stand where messages went. They come back where they are still needed.
     pub(super) fn close_gaps(&mut self) {
-        if self.messages().iter().any(|message| message.is_gap()) {
+        if (0..self.messages().len()).any(|at| self.is_gap(at)) {
             self.remember();
             self.history.close_gaps();
         }
+    }
+
+    /// Returns true for a note that stands where messages were removed.
+    pub(super) fn is_gap(&self, place: usize) -> bool {
+        self.history.is_gap(place)
+    }
+
+    /// Returns the index of the message with this number, which may have been joined from several.
+    pub(super) fn with_number(&self, number: u64) -> Option<usize> {
+        self.history.with_number(number)
     }
 
     /// What the manager remembers of this conversation. It is kept with the agent, not in the manager, so that one
@@ -162,8 +173,8 @@ impl<'a> Conversation<'a> {
     pub fn projected_tokens(&self) -> u64 {
         let shortened_at = self.state.get(SHORTENED_AT).and_then(Value::as_u64);
         let mut new: u64 = 0;
-        for message in self.messages().iter().rev() {
-            if message.number().is_some_and(|number| Some(number) <= shortened_at) {
+        for (at, message) in self.messages().iter().enumerate().rev() {
+            if self.number(at).is_some_and(|number| Some(number) <= shortened_at) {
                 break;
             }
             let usage =
@@ -197,7 +208,7 @@ impl<'a> Conversation<'a> {
                 Err(error) => error,
             };
             failures += 1;
-            match self.retry.delay(&error, failures, began.elapsed()) {
+            match self.retry.delay(&error, failures, began.elapsed(), fastrand::f64()) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),
             }
@@ -224,9 +235,21 @@ impl<'a> Conversation<'a> {
         answered.and_then(|()| answer.finish())
     }
 
+    /// Older messages than the newest are no longer there.
+    pub(super) fn clamp_shortened_at(&mut self) {
+        let newest = self.history.newest_number();
+        let shortened_at = self.state.get(SHORTENED_AT).and_then(Value::as_u64);
+        if shortened_at > newest {
+            match newest {
+                Some(newest) => self.state.insert(SHORTENED_AT.to_owned(), newest.into()),
+                None => self.state.shift_remove(SHORTENED_AT),
+            };
+        }
+    }
+
     fn remember(&mut self) {
         if self.revertible {
-            self.history.remember_unshortened(self.state);
+            self.history.remember_whole(self.state);
         }
     }
 

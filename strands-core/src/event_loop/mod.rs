@@ -1,15 +1,26 @@
-//! The agentic loop: a state machine without I/O ([`run`]), and the driver that performs its steps.
+//! The agentic loop: the driver that performs the steps of a [`run`](crate::run), with hooks, events, retries and
+//! cancellation.
 
-pub(crate) mod driver;
-mod limits;
+mod attempt;
+mod begin;
+mod call_outcome;
+mod conclude;
+mod driver;
+mod effects;
+mod emitter;
 mod model_call;
+mod model_outcome;
+mod nesting;
+mod output_request;
+mod output_type;
 mod reading;
-mod retry;
-pub(crate) mod run;
-mod shortening;
+mod recorded;
+mod reduction;
+mod stop;
+mod structured_output;
 mod tool_call;
 mod tool_phase;
-mod typed_output;
 
-pub use limits::Limits;
-pub use retry::RetryPolicy;
+pub(crate) use driver::{Driver, Request};
+pub(crate) use emitter::{Emitter, Slot};
+pub(crate) use output_type::OutputType;

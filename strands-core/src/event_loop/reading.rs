@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::driver::Stop;
-use crate::agent::{AgentEvent, Emitter};
+use super::emitter::Emitter;
+use super::stop::Stop;
 use crate::model::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
+use crate::outcome::AgentEvent;
 
 /// How many events are read before the task lets others run, timers among them. A model that is ahead of us would
 /// otherwise keep the thread.
@@ -26,6 +27,7 @@ pub(super) struct Reading<'a> {
     began: Instant,
     pub(super) first_content: Option<Duration>,
     since_pending: u32,
+    is_journaled: bool,
 }
 
 /// Why there is nothing more to read.
@@ -40,15 +42,20 @@ pub(super) enum Ended {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(events: ModelStream, answer: TurnBuilder, emitter: &'a Emitter, began: Instant) -> Self {
-        Self { events, emitter, answer, calls: Vec::new(), began, first_content: None, since_pending: 0 }
+        let is_journaled = emitter.is_journaled();
+        Self { events, emitter, answer, calls: Vec::new(), began, first_content: None, since_pending: 0, is_journaled }
     }
 
     /// Reads to the end, and tells the listener of each piece.
-    pub(super) async fn read(&mut self, mut stop: Stop<'_>) -> Ended {
-        poll_fn(|cx| self.poll_read(&mut stop, cx)).await
+    pub(super) async fn read(&mut self, stop: &mut Stop<'_>) -> Ended {
+        poll_fn(|cx| self.poll_read(stop, cx)).await
     }
 
     fn poll_read(&mut self, stop: &mut Stop<'_>, cx: &mut Context<'_>) -> Poll<Ended> {
+        if self.is_journaled && self.emitter.is_full() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         loop {
             if stop.is_cancelled() {
                 return Poll::Ready(Ended::Stopped(StopReason::Cancelled));
@@ -64,6 +71,9 @@ impl<'a> Reading<'a> {
                     match self.take_in(event) {
                         Ok(Some(piece)) => {
                             self.emitter.put(piece);
+                            if self.is_journaled {
+                                cx.waker().wake_by_ref();
+                            }
                             // The listener takes it and polls again.
                             return Poll::Pending;
                         }

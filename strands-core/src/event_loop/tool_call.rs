@@ -1,7 +1,7 @@
-//! One tool call: hooks, consent, arguments, time and panics, until there is exactly one answer.
+//! One tool call: hooks, consent, arguments, time and panics, until there is exactly one result.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,51 +9,47 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::driver::failed;
-use crate::agent::{AgentError, AgentEvent, AgentShared, OutputType};
+use super::call_outcome::{Answer, CallOutcome};
+use super::effects::Effects;
+use super::nesting;
+use super::output_type::OutputType;
+use crate::depth;
 use crate::hook::{AfterToolCall, BeforeToolCall};
 use crate::interrupt::{Interrupt, consents};
 use crate::message::{ToolResult, ToolResultStatus, ToolUse};
+use crate::outcome::AgentError;
 use crate::state::AgentState;
-use crate::tool::{CallToken, ContextParts, HostValues, RunningCall, Tool, ToolError, ToolOutput, check_schema};
+use crate::tool::{
+    CallToken, ContextParts, HostValues, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, check_schema,
+};
+use crate::working_set::AgentConfig;
 
 /// How often hooks may have one call made again.
 const MAX_HOOK_RETRIES: u32 = 8;
 
 /// What the calls of one turn share.
-pub(super) struct ToolCalls {
-    pub(super) shared: Arc<AgentShared>,
+pub(super) struct ToolCalls<'a> {
+    pub(super) config: Arc<AgentConfig>,
+    /// How deep the invocation is nested in others.
+    pub(super) depth: usize,
+    pub(super) effects: Effects<'a>,
     pub(super) state: AgentState,
     pub(super) host: HostValues,
     pub(super) cancellation: CancellationToken,
-    pub(super) answers: Arc<HashMap<String, Value>>,
-    pub(super) events: Option<mpsc::Sender<AgentEvent>>,
-    pub(super) output_tool: Option<String>,
+    pub(super) answers: Arc<BTreeMap<String, Value>>,
+    pub(super) events: Option<mpsc::Sender<ToolEvent>>,
+    /// Whoever records that a tool is started, before it is.
+    pub(super) starts: Option<mpsc::Sender<Start>>,
     pub(super) output: Option<OutputType>,
 }
 
-/// What came of a call.
-pub(super) struct CallOutcome {
+/// A tool is about to be started. It is once this is recorded, and not if the recorder lets go of it.
+pub(super) struct Start {
     pub(super) position: usize,
-    pub(super) call: Arc<ToolUse>,
-    pub(super) answer: Answer,
-    /// True for a tool that the agent has.
-    pub(super) known: bool,
-    pub(super) took: Duration,
-    pub(super) hook_failure: Option<AgentError>,
-}
-
-pub(super) enum Answer {
-    Result(ToolResult),
-    /// The typed output, and what the model is told.
-    Output(Value, ToolResult),
-    /// What is wrong with the typed output, and what the model is told.
-    BadOutput(String, ToolResult),
-    Interrupts(Vec<Interrupt>),
+    pub(super) recorded: oneshot::Sender<()>,
 }
 
 /// A call that went ahead or was refused.
@@ -62,16 +58,16 @@ enum Performed {
     Interrupted(Vec<Interrupt>),
 }
 
-impl ToolCalls {
+impl ToolCalls<'_> {
     pub(super) fn is_exclusive(&self, name: &str) -> bool {
-        self.shared.tools.get(name).is_some_and(|tool| tool.policy().exclusive)
+        self.config.tools.get(name).is_some_and(|tool| tool.policy().exclusive)
     }
 
     pub(super) async fn call(&self, position: usize, asked: Arc<ToolUse>) -> CallOutcome {
-        if self.output_tool.as_ref() == Some(&asked.name) {
+        if self.output.as_ref().is_some_and(|output| output.spec().name == asked.name) {
             return self.take_output(position, asked);
         }
-        let began = Instant::now();
+        let began = self.effects.now();
         let mut outcome = CallOutcome {
             position,
             call: Arc::clone(&asked),
@@ -99,7 +95,7 @@ impl ToolCalls {
             outcome.call = Arc::clone(&call);
             let performed = match denied {
                 Some(reason) => Performed::Done(Err(ToolError::new(reason))),
-                None => self.perform(&call, tool.as_ref()).await,
+                None => self.perform(position, &call, tool.as_ref()).await,
             };
             let (mut result, error) = match performed {
                 Performed::Interrupted(interrupts) => {
@@ -111,15 +107,18 @@ impl ToolCalls {
                     (ToolResult::error(&asked.tool_use_id, self.text_for_model(&error)), Some(error))
                 }
             };
-            outcome.took = began.elapsed();
+            outcome.took = self.effects.since(began);
             let retry = self.after(&call, &mut result, error.as_ref(), &mut outcome).await;
             // Whatever a hook made of it, the result answers this call.
             result.tool_use_id.clone_from(&asked.tool_use_id);
+            if let Err(too_deep) = depth::check_result(&result) {
+                result = ToolResult::error(&asked.tool_use_id, format!("the result of the tool {too_deep}"));
+            }
             if retry && retries < MAX_HOOK_RETRIES && outcome.hook_failure.is_none() {
                 retries += 1;
                 continue;
             }
-            self.tell(|| AgentEvent::ToolEnd {
+            self.tell(|| ToolEvent::End {
                 tool_use: Arc::clone(&call),
                 result: result.clone(),
                 duration: outcome.took,
@@ -131,8 +130,8 @@ impl ToolCalls {
     }
 
     async fn before(&self, asked: &Arc<ToolUse>) -> Result<Result<Ready, Vec<Interrupt>>, AgentError> {
-        let tool_named = |name: &str| self.shared.tools.get(name).cloned();
-        if self.shared.hooks.is_empty() {
+        let tool_named = |name: &str| self.config.tools.get(name).cloned();
+        if self.config.hooks.is_empty() {
             return Ok(Ok((Arc::clone(asked), tool_named(&asked.name), None)));
         }
         let mut call = ToolUse::clone(asked);
@@ -145,8 +144,10 @@ impl ToolCalls {
             answers: &self.answers,
             interrupts: &mut interrupts,
         };
-        for hook in &self.shared.hooks {
-            hook.before_tool_call(&mut event).await.map_err(failed("before_tool_call"))?;
+        for hook in &self.config.hooks {
+            nesting::inside(self.depth, hook.before_tool_call(&mut event))
+                .await
+                .map_err(AgentError::in_hook("before_tool_call"))?;
         }
         let (swapped, deny) = (event.tool, event.deny);
         call.tool_use_id.clone_from(&asked.tool_use_id);
@@ -167,16 +168,16 @@ impl ToolCalls {
         let error = error.map(|error| error as &(dyn StdError + Send + Sync));
         let mut event =
             AfterToolCall { state: &self.state, tool_use: call, result, error, duration: outcome.took, retry: false };
-        for hook in self.shared.hooks.iter().rev() {
-            if let Err(failure) = hook.after_tool_call(&mut event).await {
-                outcome.hook_failure = Some(failed("after_tool_call")(failure));
+        for hook in self.config.hooks.iter().rev() {
+            if let Err(failure) = nesting::inside(self.depth, hook.after_tool_call(&mut event)).await {
+                outcome.hook_failure = Some(AgentError::in_hook("after_tool_call")(failure));
                 return false;
             }
         }
         event.retry
     }
 
-    async fn perform(&self, call: &Arc<ToolUse>, tool: Option<&Arc<dyn Tool>>) -> Performed {
+    async fn perform(&self, position: usize, call: &Arc<ToolUse>, tool: Option<&Arc<dyn Tool>>) -> Performed {
         let Some(tool) = tool else { return Performed::Done(Err(self.unknown(&call.name))) };
         let input = match arguments(&call.input, &**tool) {
             Ok(input) => input,
@@ -187,7 +188,8 @@ impl ToolCalls {
             Consent::Refused => return Performed::Done(Err(ToolError::new("the user did not approve this call"))),
             Consent::Asked(question) => return Performed::Interrupted(vec![question]),
         }
-        self.tell(|| AgentEvent::ToolStart { tool_use: Arc::clone(call) }).await;
+        self.record_start(position).await;
+        self.tell(|| ToolEvent::Start { tool_use: Arc::clone(call) }).await;
         let ctx = RunningCall::new(ContextParts {
             tool_use: Arc::clone(call),
             host: self.host.clone(),
@@ -197,9 +199,9 @@ impl ToolCalls {
             answers: Arc::clone(&self.answers),
         });
         // A tool may panic while it makes its future, too.
-        let running = async { tool.call(ctx.context(), input).await };
+        let running = nesting::inside(self.depth, async { tool.call(ctx.context(), input).await });
         let running = AssertUnwindSafe(running).catch_unwind();
-        let done = match tool.policy().timeout.or(self.shared.tool_timeout) {
+        let done = match tool.policy().timeout.or(self.config.tool_timeout) {
             Some(timeout) => match tokio::time::timeout(timeout, running).await {
                 Ok(done) => done,
                 Err(_) => Ok(Err(ToolError::new(format!("tool `{}` did not answer within {timeout:?}", call.name)))),
@@ -217,19 +219,22 @@ impl ToolCalls {
     }
 
     fn unknown(&self, name: &str) -> ToolError {
-        let known: Vec<_> = self.shared.tools.iter().map(|tool| tool.spec().name.as_str()).collect();
+        let known: Vec<_> = self.config.tools.iter().map(|tool| tool.spec().name.as_str()).collect();
         ToolError::new(format!("Unknown tool: {name}. The tools are: {}", known.join(", ")))
     }
 
     fn consent(&self, call: &ToolUse, tool: &dyn Tool) -> Consent {
-        if !tool.policy().approval {
+        let is_needed = tool.policy().approval;
+        if !is_needed && self.answers.is_empty() {
             return Consent::Given;
         }
         // The arguments are part of the question: consent to one call can't be used for another.
         let id = Interrupt::before_tool_call_id(&call.tool_use_id, &format!("approval:{}:{}", call.name, call.input));
         match self.answers.get(&id) {
             Some(answer) if consents(answer) => Consent::Given,
+            // Also if the tool's policy asks no longer.
             Some(_) => Consent::Refused,
+            None if !is_needed => Consent::Given,
             None => {
                 let reason = json!({"tool": call.name, "input": call.input});
                 Consent::Asked(Interrupt::new(id, "approval", reason))
@@ -238,7 +243,7 @@ impl ToolCalls {
     }
 
     fn text_for_model(&self, error: &ToolError) -> String {
-        if self.shared.redact_tool_errors && !error.is_explicit() {
+        if self.config.redact_tool_errors && !error.is_explicit() {
             "the tool failed".to_owned()
         } else {
             error.to_string()
@@ -265,7 +270,18 @@ impl ToolCalls {
         CallOutcome { position, call, answer, known: false, took: Duration::ZERO, hook_failure: None }
     }
 
-    async fn tell(&self, event: impl FnOnce() -> AgentEvent) {
+    /// Waits until it is recorded that the tool is started. If it can't be, the invocation is about to end, and the call
+    /// with it.
+    async fn record_start(&self, position: usize) {
+        let Some(starts) = &self.starts else { return };
+        let (recorded, is_recorded) = oneshot::channel();
+        let asked = starts.send(Start { position, recorded }).await.is_ok();
+        if !asked || is_recorded.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn tell(&self, event: impl FnOnce() -> ToolEvent) {
         if let Some(events) = &self.events {
             // The driver listens for as long as a call runs.
             let _ = events.send(event()).await;
@@ -289,8 +305,13 @@ fn arguments(input: &Value, tool: &dyn Tool) -> Result<Value, String> {
         Value::Null => Value::Object(Map::new()),
         Value::String(text) if text.trim().is_empty() => Value::Object(Map::new()),
         Value::String(text) => {
-            let parsed = serde_json::from_str::<Value>(text);
-            let why = parsed.err().map_or_else(|| "they are a string".to_owned(), |error| error.to_string());
+            let why = match serde_json::from_str::<Value>(text) {
+                Ok(parsed) => match depth::check(&parsed) {
+                    Ok(()) => "they are a string".to_owned(),
+                    Err(too_deep) => format!("it {too_deep}"),
+                },
+                Err(error) => error.to_string(),
+            };
             return Err(format!("the arguments are not a valid JSON object: {why}"));
         }
         _ => return Err(format!("the arguments must be a JSON object, not {input}")),

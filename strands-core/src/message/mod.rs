@@ -5,6 +5,7 @@ mod block;
 mod citations;
 pub(crate) mod encoded_bytes;
 mod media;
+mod pinned;
 mod provider_content;
 mod reasoning;
 mod tool_blocks;
@@ -27,7 +28,7 @@ pub use tool_blocks::{ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
 pub use unknown::UnknownFields;
 pub(crate) use wire_enum::wire_enum;
 
-use crate::metrics::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, Usage};
 
 /// Who speaks in a [`Message`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,56 +72,6 @@ pub struct Message {
     /// Fields that this version has no name for.
     #[serde(flatten)]
     pub unknown: UnknownFields,
-    #[serde(skip)]
-    pub(crate) place: Place,
-}
-
-/// Where a message stands in the whole conversation, which a session keeps. It is not part of what is said: messages that
-/// differ in it alone are equal.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum Place {
-    /// Not known yet.
-    #[default]
-    New,
-    /// The how manieth it is, from 0: the first and the last of those that it was joined from, and how many of its blocks
-    /// are those of the ones before the last.
-    Numbered { first: u64, last: u64, before_last: usize },
-    /// Nobody said it: it stands for what was shortened or lost.
-    Nowhere,
-    /// Nobody said it: it keeps those apart between whom something went.
-    Gap,
-}
-
-impl Place {
-    pub(crate) fn numbered(number: u64) -> Self {
-        Self::Numbered { first: number, last: number, before_last: 0 }
-    }
-
-    /// The place of a message of so many blocks with the one after it joined to it.
-    pub(crate) fn joined(self, blocks: usize, next: Self) -> Self {
-        match (self, next) {
-            (Self::Numbered { first, .. }, Self::Numbered { last, before_last, .. }) => {
-                Self::Numbered { first, last, before_last: blocks + before_last }
-            }
-            (_, Self::Numbered { .. }) => next,
-            _ => self,
-        }
-    }
-
-    /// False when something went between a message and the one after it.
-    pub(crate) fn is_followed_by(self, next: Self) -> bool {
-        match (self, next) {
-            (Self::Numbered { last, .. }, Self::Numbered { first, .. }) => last.checked_add(1) == Some(first),
-            (Self::New, _) | (_, Self::New) => true,
-            _ => false,
-        }
-    }
-}
-
-impl PartialEq for Place {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
 }
 
 /// What is known about a [`Message`] beside its content.
@@ -156,7 +107,6 @@ impl Message {
             metadata: None,
             tracking_id: None,
             unknown: UnknownFields::default(),
-            place: Place::New,
         }
     }
 
@@ -198,34 +148,17 @@ impl Message {
         })
     }
 
-    /// The how manieth of the whole conversation it is, from 0.
-    pub(crate) fn number(&self) -> Option<u64> {
-        Some(self.numbers()?.0)
-    }
-
-    /// The first and the last of the messages of the whole conversation that it was joined from.
-    pub(crate) fn numbers(&self) -> Option<(u64, u64)> {
-        match self.place {
-            Place::Numbered { first, last, .. } => Some((first, last)),
-            Place::New | Place::Nowhere | Place::Gap => None,
-        }
-    }
-
-    pub(crate) fn has_number(&self, number: u64) -> bool {
-        self.numbers().is_some_and(|(first, last)| (first..=last).contains(&number))
-    }
-
-    /// True for a note between messages that were not beside each other.
-    pub(crate) fn is_gap(&self) -> bool {
-        matches!(self.place, Place::Gap)
-    }
-
     /// Gives the message a [`tracking_id`](Self::tracking_id) unless it has one.
     pub(crate) fn track(&mut self) {
         if self.tracking_id.is_none() {
-            self.tracking_id = Some(random_uuid().to_string());
+            self.tracking_id = Some(id_of(random_uuid()));
         }
     }
+}
+
+/// A UUID as text. Twice in each cycle of the loop, so without the detour of a formatter.
+pub(crate) fn id_of(uuid: Uuid) -> String {
+    uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
 /// A random (version 4) UUID. It names things inside one conversation, so a fast generator is enough.

@@ -2,7 +2,6 @@
 
 mod summary;
 mod trace;
-mod usage;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,9 +11,9 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+pub use crate::usage::{ModelMetrics, Usage};
 pub use summary::{AccumulatedMetrics, ExecutionStats, InvocationSummary, MetricsSummary, ToolInfo, ToolUsage};
 pub use trace::Trace;
-pub use usage::{ModelMetrics, Usage};
 
 use crate::message::{Message, ToolUse, random_uuid};
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::StopReason;
 use crate::message::{Citation, ProviderContent, Role};
-use crate::metrics::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, Usage};
 
 /// One event of a model's answer.
 ///

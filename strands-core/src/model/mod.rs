@@ -11,6 +11,7 @@ mod rate_limit;
 mod recording;
 mod refusal;
 mod request;
+mod retry;
 mod stop_reason;
 mod turn;
 mod written;
@@ -29,9 +30,12 @@ pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelt
 pub use fallback::{Fallback, FallbackFailures, FallbackOn};
 pub use outgoing::outgoing_content;
 pub use rate_limit::{RateLimit, RateLimitExceeded};
+pub(crate) use recording::RecordedError;
 pub use recording::{Recorder, RecordingError, Replay, ReplayError, RequestDifference, RequestMatching, RequestPart};
 pub use refusal::{RefusalKind, parse_retry_after};
+pub(crate) use request::Described;
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
+pub use retry::RetryPolicy;
 pub use stop_reason::StopReason;
 pub use turn::{Turn, TurnBuilder};
 pub use written::{MessageWriter, WrittenMessages};
@@ -49,6 +53,8 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
 /// - An answer that breaks off is an error: never `Ok` and then nothing.
 /// - Errors follow [`ModelError`]'s taxonomy, since callers and the retry policy act on it.
 /// - `Debug` output, errors and events hold no secret.
+///
+/// `testing::contract` has a test suite for it (feature `contract`).
 ///
 /// # Examples
 ///
@@ -76,7 +82,7 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
 ///         ])))
 ///     }
 /// }
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let mut agent = strands_core::Agent::builder().model(Echo).build().await?;
 /// assert_eq!(agent.prompt("hello").await?.text(), "hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::message::{ContentBlock, Message, Role};
-use crate::tool::is_valid_tool_name;
+use crate::tool_spec::is_valid_tool_name;
 
 const BLANK: &str = "[blank text]";
 const INVALID_TOOL_NAME: &str = "INVALID_TOOL_NAME";

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::WrittenMessages;
 use crate::message::{Message, SystemBlock};
-use crate::tool::{Tool, ToolSpec};
+use crate::tool_spec::ToolSpec;
 
 /// One request to a model.
 #[derive(Clone, Copy, Debug)]
@@ -125,29 +125,25 @@ pub struct ToolSpecs {
 
 #[derive(Default)]
 struct Shared {
-    tools: Vec<Described>,
+    tools: Vec<Arc<dyn Described>>,
     translations: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
 }
 
-#[derive(Clone)]
-enum Described {
-    Spec(Arc<ToolSpec>),
-    Tool(Arc<dyn Tool>),
+/// Something that has a tool spec: a tool, or the spec itself.
+pub(crate) trait Described: Send + Sync {
+    fn spec(&self) -> &ToolSpec;
 }
 
-impl Described {
+impl Described for ToolSpec {
     fn spec(&self) -> &ToolSpec {
-        match self {
-            Self::Spec(spec) => spec,
-            Self::Tool(tool) => tool.spec(),
-        }
+        self
     }
 }
 
 impl ToolSpecs {
     /// The tools, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ToolSpec> {
-        self.shared.tools.iter().map(Described::spec)
+        self.shared.tools.iter().map(|tool| tool.spec())
     }
 
     /// How many there are.
@@ -160,10 +156,14 @@ impl ToolSpecs {
         self.shared.tools.is_empty()
     }
 
-    /// These tools and one more.
+    /// Returns these tools and one more.
     pub(crate) fn with(&self, spec: ToolSpec) -> Self {
-        let known = self.shared.tools.iter().cloned();
-        known.chain([Described::Spec(Arc::new(spec))]).collect()
+        let known = self.shared.tools.iter().map(Arc::clone);
+        Self::described(known.chain([Arc::new(spec) as Arc<dyn Described>]))
+    }
+
+    pub(crate) fn described(tools: impl IntoIterator<Item = Arc<dyn Described>>) -> Self {
+        Self { shared: Arc::new(Shared { tools: tools.into_iter().collect(), translations: Mutex::default() }) }
     }
 
     /// What a provider made of these tools, made by `translate` the first time. `T` names the translation, so a provider
@@ -187,21 +187,9 @@ impl ToolSpecs {
     }
 }
 
-impl FromIterator<Described> for ToolSpecs {
-    fn from_iter<I: IntoIterator<Item = Described>>(tools: I) -> Self {
-        Self { shared: Arc::new(Shared { tools: tools.into_iter().collect(), translations: Mutex::default() }) }
-    }
-}
-
 impl FromIterator<ToolSpec> for ToolSpecs {
     fn from_iter<I: IntoIterator<Item = ToolSpec>>(specs: I) -> Self {
-        specs.into_iter().map(Arc::new).map(Described::Spec).collect()
-    }
-}
-
-impl FromIterator<Arc<dyn Tool>> for ToolSpecs {
-    fn from_iter<I: IntoIterator<Item = Arc<dyn Tool>>>(tools: I) -> Self {
-        tools.into_iter().map(Described::Tool).collect()
+        Self::described(specs.into_iter().map(|spec| Arc::new(spec) as Arc<dyn Described>))
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use crate::depth;
 use crate::message::{
     Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata, ProviderContent,
     ReasoningContent, Role, ToolUse, random_uuid,
 };
-use crate::metrics::{ModelMetrics, Usage};
+use crate::usage::{ModelMetrics, Usage};
 
 /// Puts a model's answer together from its events.
 ///
@@ -136,7 +137,7 @@ impl TurnBuilder {
                 self.usage = *usage;
                 self.metrics = *metrics;
                 self.trace = trace.as_deref().cloned();
-                self.provider_usage = provider_usage.as_deref().cloned();
+                self.provider_usage = provider_usage.as_deref().filter(|usage| depth::check(usage).is_ok()).cloned();
             }
             StreamEvent::RedactContent { redact_user_content_message, redact_assistant_content_message } => {
                 if let Some(replacement) = redact_user_content_message {
@@ -167,6 +168,9 @@ impl TurnBuilder {
             }
             BlockDelta::Provider(content) => {
                 self.grow(size_of::<Partial>() + content.provider.len() + json_size(&content.content))?;
+                if let Err(too_deep) = depth::check(&content.content) {
+                    return Err(ModelError::protocol(format!("block {index} of the provider's own {too_deep}")));
+                }
                 self.begin(index, Partial::Provider(content.clone()));
             }
             BlockDelta::ReasoningContent(piece) => {
@@ -360,15 +364,16 @@ fn json_size(value: &Value) -> usize {
     size_of::<Value>() + inside
 }
 
-/// No text and `null` mean no arguments; text that is not JSON is kept as it is, for the loop to refuse.
+/// No text and `null` mean no arguments; text that is not JSON, or nests too deep to be stored, is kept as it is, for the
+/// loop to refuse.
 fn parse_input(input: String) -> Value {
     if input.trim().is_empty() {
         return Value::Object(Map::new());
     }
     match serde_json::from_str(&input) {
         Ok(Value::Null) => Value::Object(Map::new()),
-        Ok(value) => value,
-        Err(_) => Value::String(input),
+        Ok(value) if depth::check(&value).is_ok() => value,
+        Ok(_) | Err(_) => Value::String(input),
     }
 }
 

@@ -33,6 +33,10 @@ pub struct InternalState {
     /// What humans are asked, and the calls that wait for them.
     #[serde(default)]
     pub interrupt_state: Map<String, Value>,
+    /// An invocation that is suspended or in flight, in this crate's own format. Absent between invocations. Strands
+    /// ignores it, and drops it when it writes the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Value>,
     /// What a model that keeps the conversation itself remembers.
     #[serde(default)]
     pub model_state: Map<String, Value>,

@@ -1,7 +1,8 @@
 //! What a running tool can reach.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -9,9 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{HostKey, HostValues, ToolError};
-use crate::agent::AgentEvent;
 use crate::interrupt::Interrupt;
-use crate::message::ToolUse;
+use crate::message::{ToolResult, ToolUse};
 use crate::state::AgentState;
 
 /// What a running tool can reach: its call, the values that the program lends, the agent's state, the stream of events,
@@ -27,8 +27,16 @@ pub(crate) struct ContextParts {
     pub(crate) state: AgentState,
     pub(crate) cancellation: CallToken,
     /// `None` when nobody listens.
-    pub(crate) progress: Option<mpsc::Sender<AgentEvent>>,
-    pub(crate) answers: Arc<HashMap<String, Value>>,
+    pub(crate) progress: Option<mpsc::Sender<ToolEvent>>,
+    pub(crate) answers: Arc<BTreeMap<String, Value>>,
+}
+
+/// Something that a listener hears of a call while it is made.
+#[derive(Debug)]
+pub(crate) enum ToolEvent {
+    Start { tool_use: Arc<ToolUse> },
+    Progress { tool_use: Arc<ToolUse>, data: Value },
+    End { tool_use: Arc<ToolUse>, result: ToolResult, duration: Duration },
 }
 
 /// The token of one call, made when somebody asks for it: most tools never do.
@@ -159,9 +167,9 @@ impl ToolContext {
         Ok(())
     }
 
-    fn say(&self, data: &impl Serialize) -> Result<AgentEvent, ToolError> {
+    fn say(&self, data: &impl Serialize) -> Result<ToolEvent, ToolError> {
         let data = serde_json::to_value(data).map_err(ToolError::from_source)?;
-        Ok(AgentEvent::ToolProgress { tool_use: Arc::clone(&self.parts.tool_use), data })
+        Ok(ToolEvent::Progress { tool_use: Arc::clone(&self.parts.tool_use), data })
     }
 
     /// Asks a human. Returns the answer where there is one; otherwise returns an error that the tool passes on with `?`,

@@ -8,14 +8,15 @@ pub(crate) mod macro_support;
 mod output;
 mod schema_check;
 mod set;
-mod spec;
 
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
-pub(crate) use context::{CallToken, ContextParts, RunningCall};
+pub(crate) use crate::tool_spec::is_valid_tool_name;
+pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
+pub(crate) use context::{CallToken, ContextParts, RunningCall, ToolEvent};
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub use host::HostKey;
@@ -23,8 +24,6 @@ pub(crate) use host::HostValues;
 pub use output::{IntoToolOutput, ToolOutput};
 pub(crate) use schema_check::check as check_schema;
 pub use set::{ToolSet, ToolSetError};
-pub(crate) use spec::is_valid_tool_name;
-pub use spec::{ToolAnnotations, ToolPolicy, ToolSpec};
 
 /// Something a model can do in the program.
 ///
@@ -37,6 +36,8 @@ pub use spec::{ToolAnnotations, ToolPolicy, ToolSpec};
 /// - A call may run beside others, of this tool too.
 /// - Arguments that do not fit the schema are refused by the loop before `call`, unless `checks_input` says that `call`
 ///   does that itself.
+///
+/// `testing::contract` has a test suite for it (feature `contract`).
 pub trait Tool: Send + Sync {
     /// How the tool is described to a model.
     fn spec(&self) -> &ToolSpec;

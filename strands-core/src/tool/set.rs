@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
-use crate::model::ToolSpecs;
+use crate::model::{Described, ToolSpecs};
 
 /// The tools of an agent, in the order in which they were given. Cheap to clone.
 #[derive(Clone, Default)]
@@ -79,6 +79,21 @@ impl ToolSet {
     /// How they are described to a model.
     pub fn specs(&self) -> &ToolSpecs {
         &self.specs
+    }
+}
+
+/// A tool as something that has a spec.
+struct ToolDescription(Arc<dyn Tool>);
+
+impl Described for ToolDescription {
+    fn spec(&self) -> &ToolSpec {
+        self.0.spec()
+    }
+}
+
+impl FromIterator<Arc<dyn Tool>> for ToolSpecs {
+    fn from_iter<I: IntoIterator<Item = Arc<dyn Tool>>>(tools: I) -> Self {
+        Self::described(tools.into_iter().map(|tool| Arc::new(ToolDescription(tool)) as Arc<dyn Described>))
     }
 }
 

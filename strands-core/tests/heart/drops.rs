@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use serde_json::json;
 use strands_core::hook::{
-    AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall, BeforeTools, Hook,
-    HookResult, MessageAdded,
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
+    BeforeTools, Hook, HookResult, MessageAdded,
 };
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, ToolOutput};
@@ -129,12 +129,16 @@ async fn a_detached_task_of_a_tool_is_told_that_the_invocation_is_gone() {
 }
 
 /// Waits for ever in one event, the `nth` time that it hears it.
-struct Hangs {
+pub(crate) struct Hangs {
     event: &'static str,
     left: std::sync::atomic::AtomicUsize,
 }
 
 impl Hangs {
+    pub(crate) fn at(event: &'static str, nth: usize) -> Self {
+        Self { event, left: nth.into() }
+    }
+
     async fn heard(&self, event: &str) -> HookResult {
         use std::sync::atomic::Ordering;
         if event == self.event && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
@@ -148,6 +152,9 @@ impl Hangs {
 impl Hook for Hangs {
     async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
         self.heard("before_invocation").await
+    }
+    async fn after_invocation(&self, _: &mut AfterInvocation<'_>) -> HookResult {
+        self.heard("after_invocation").await
     }
     async fn message_added(&self, _: &MessageAdded<'_>) -> HookResult {
         self.heard("message_added").await
@@ -186,7 +193,7 @@ async fn dropping_while_a_hook_waits_leaves_a_valid_history() {
     ] {
         for nth in 1..=5 {
             let model = two_cycles();
-            let hook = Hangs { event, left: nth.into() };
+            let hook = Hangs::at(event, nth);
             let mut agent = template(&model, [naming("one"), naming("two")]).hook(hook).build().await.unwrap();
             let _ = tokio::time::timeout(Duration::from_secs(1), agent.prompt("go").into_future()).await;
             assert_eq!(flaw(agent.messages(), false), None, "{event} {nth}: {:#?}", agent.messages());
@@ -197,7 +204,7 @@ async fn dropping_while_a_hook_waits_leaves_a_valid_history() {
 #[tokio::test(start_paused = true)]
 async fn results_of_tools_that_ran_are_kept_when_a_hook_is_dropped_after_them() {
     let model = two_cycles();
-    let hook = Hangs { event: "after_tools", left: 1.into() };
+    let hook = Hangs::at("after_tools", 1);
     let mut agent = template(&model, [naming("one"), naming("two")]).hook(hook).build().await.unwrap();
     let dropped = tokio::time::timeout(Duration::from_secs(1), agent.prompt("go").into_future()).await;
     assert!(dropped.is_err());

@@ -296,7 +296,7 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
 }
 
 /// Polls a future so many times at most.
-async fn polled<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<T> {
+pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if polls == 0 {
@@ -382,7 +382,7 @@ pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), Test
             prop_assert!(waits);
             prop_assert_eq!(agent.interrupts(), asked);
         }
-        Reply::Discard => agent.discard_interrupts(),
+        Reply::Discard => agent.discard_interrupts().await.unwrap(),
     }
     Ok(())
 }
@@ -409,7 +409,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
         }
         usage = check(&agent, usage)?;
     }
-    agent.discard_interrupts();
+    agent.discard_interrupts().await.unwrap();
     check(&agent, usage)?;
     // Whatever happened, a patient caller gets an answer.
     for _ in 0..20 {
@@ -417,7 +417,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
         if agent.prompt("at last").limits(limits).await.is_ok_and(|response| response.text() == "calm") {
             break;
         }
-        agent.discard_interrupts();
+        agent.discard_interrupts().await.unwrap();
     }
     usage = check(&agent, usage)?;
     prop_assert!(usage.total_tokens > 0);
@@ -440,8 +440,8 @@ async fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
         prop_assert_eq!(awaited.as_ref().map(told), streamed.as_ref().map(told));
         prop_assert_eq!(shape(one.messages()), shape(other.messages()));
         prop_assert_eq!(one.metrics().accumulated_usage(), other.metrics().accumulated_usage());
-        one.discard_interrupts();
-        other.discard_interrupts();
+        one.discard_interrupts().await.unwrap();
+        other.discard_interrupts().await.unwrap();
     }
     Ok(())
 }

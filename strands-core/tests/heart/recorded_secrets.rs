@@ -163,7 +163,7 @@ proptest! {
         if stops {
             events.push(StreamEvent::stop(StopReason::EndTurn));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let recording = runtime.block_on(recorded(ScriptedTurn::events(events)));
         let end = secret.get(secret.len() - 10..secret.len() - 2).unwrap();
         assert!(!recording.contains(end), "{end}: {recording}");

@@ -402,7 +402,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn whatever_was_answered_is_replayed_event_by_event(events in answer()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let recording = recorded(ScriptedTurn::events(events.clone())).await;
             let (replayed, error) = ask(&replay(&recording), "go").await;

@@ -338,12 +338,12 @@ async fn an_output_can_be_asked_for_when_answers_are_brought_and_never_comes_unc
     let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
 
-    // Only the first did: the model is not held to it any longer, and nothing unchecked is passed off as an output.
-    let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), ScriptedTurn::text("plain")]);
+    // Only the first did: it is asked for all the same, and checked by its schema.
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = self::agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;
     let response = agent.prompt(Prompt::none()).resume([asked[0].answer("y")]).await.unwrap();
-    assert_eq!((response.text().as_str(), response.output), ("plain", None));
+    assert_eq!(serde_json::from_value::<Trip>(response.output.unwrap()).unwrap(), oslo());
     for request in model.requests() {
         assert_eq!(flaw(&request.messages, false), None);
     }

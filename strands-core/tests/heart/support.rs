@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use strands_core::message::{Message, Role, ToolResult, ToolResultContent};
 use strands_core::testing::ScriptedModel;
 use strands_core::{
-    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, Tool, ToolContext, ToolError, ToolOutput,
-    ToolPolicy, ToolSpec,
+    Agent, AgentBuilder, AgentError, AgentEvent, AgentResponse, AgentStream, Tool, ToolAnnotations, ToolContext,
+    ToolError, ToolOutput, ToolPolicy, ToolSpec,
 };
 
 pub(crate) type ToolAnswer = Result<ToolOutput, ToolError>;
@@ -46,6 +46,11 @@ pub(crate) fn naming(name: &'static str) -> FnTool {
 impl FnTool {
     pub(crate) fn schema(mut self, schema: Value) -> Self {
         self.spec.input_schema = schema;
+        self
+    }
+
+    pub(crate) fn annotations(mut self, annotations: ToolAnnotations) -> Self {
+        self.spec.annotations = annotations;
         self
     }
 
@@ -85,6 +90,10 @@ pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 impl Log {
     pub(crate) fn add(&self, line: impl Into<String>) {
         self.0.lock().unwrap().push(line.into());
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {

@@ -50,7 +50,7 @@ type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 /// use strands_core::Agent;
 /// use strands_models::{OfflineModel, OfflineStep};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let model = OfflineModel::builder()
 ///     .model_id("offline/greeter")
 ///     .planner(|turn| {

@@ -129,7 +129,7 @@ fn any_json() -> BoxedStrategy<Value> {
 
 fn run(input: Value) -> Result<strands::ToolOutput, strands::ToolError> {
     let ctx = ToolContextBuilder::new("plan").build();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(Plan.call(&ctx, input))
 }
 

@@ -66,6 +66,7 @@ impl Memory {
         record.state = data.state.clone().unwrap_or_default();
         record.conversation_manager_state = data.conversation_manager_state.clone().unwrap_or_default();
         record.internal_state.interrupt_state = data.interrupt_state.clone().unwrap_or_default();
+        record.internal_state.run = data.run.clone();
         if let Some(Value::Object(state)) = data.unknown.get(MODEL_STATE) {
             record.internal_state.model_state = state.clone();
         }
@@ -91,21 +92,32 @@ impl Memory {
     }
 
     /// Adds the next message.
-    pub(super) fn push(&mut self, message: &Message) {
-        self.messages.push((self.next, Arc::new(message.clone())));
+    pub(super) fn push(&mut self, message: &Arc<Message>) {
+        self.messages.push((self.next, Arc::clone(message)));
         self.next += 1;
     }
 
+    /// Removes all messages but the first.
+    pub(super) fn truncate(&mut self, keep: u64) {
+        self.messages.retain(|(number, _)| *number < keep);
+        self.next = self.next.min(keep);
+    }
+
     /// Puts a message in the place of the newest; `false` when there is none.
-    pub(super) fn replace_last(&mut self, message: &Message) -> bool {
+    pub(super) fn replace_last(&mut self, message: &Arc<Message>) -> bool {
         let Some((_, newest)) = self.messages.last_mut() else { return false };
-        *newest = Arc::new(message.clone());
+        *newest = Arc::clone(message);
         true
     }
 
     /// Takes over what is kept beside the messages, and lets go of those that the conversation manager has removed;
     /// `false` when nothing changes with it.
-    pub(super) fn update(&mut self, record: &AgentRecord) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SessionError::Corrupt`] if more messages were removed than there can be.
+    pub(super) fn update(&mut self, place: &str, record: &AgentRecord) -> Result<bool, SessionError> {
+        validate(place, &record.conversation_manager_state)?;
         let before = self.record(&record.agent_id);
         let data = &mut self.snapshot.data;
         let is_new = data.state.is_none();
@@ -114,6 +126,7 @@ impl Memory {
         let present = |fields: &Map<String, Value>| (!fields.is_empty()).then(|| fields.clone());
         data.conversation_manager_state = present(&record.conversation_manager_state);
         data.interrupt_state = present(&record.internal_state.interrupt_state);
+        data.run = record.internal_state.run.clone();
         let model_state = Value::Object(record.internal_state.model_state.clone());
         if data.unknown.get(MODEL_STATE) != Some(&model_state) {
             data.unknown.insert(MODEL_STATE, model_state);
@@ -121,7 +134,7 @@ impl Memory {
         let range = self.range();
         let messages = self.messages.len();
         self.messages.retain(|(number, _)| *number >= range.from || range.also.contains(number));
-        is_new || messages != self.messages.len() || before != self.record(&record.agent_id)
+        Ok(is_new || messages != self.messages.len() || before != self.record(&record.agent_id))
     }
 
     /// The snapshot as readers get it.
@@ -170,9 +183,8 @@ impl Memory {
 /// The snapshot in a document.
 pub(super) fn snapshot(place: &str, bytes: &[u8]) -> Result<Snapshot, SessionError> {
     let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| corrupt(place, EXPECTED, error))?;
-    let removed = snapshot.data.conversation_manager_state.as_ref().map_or(0, removed);
-    if removed > MAX_REMOVED {
-        return Err(corrupt(place, EXPECTED, format!("{removed} messages can't have been removed")));
+    if let Some(state) = &snapshot.data.conversation_manager_state {
+        validate(place, state)?;
     }
     if snapshot.scope == SCOPE && snapshot.schema_version == VERSION {
         return Ok(snapshot);
@@ -200,6 +212,15 @@ pub(super) fn summary(bytes: &[u8]) -> String {
         }
         Ok(outline) => format!("one with {} messages", outline.data.messages.len()),
         Err(_) => format!("{} bytes that are no snapshot", bytes.len()),
+    }
+}
+
+fn validate(place: &str, state: &Map<String, Value>) -> Result<(), SessionError> {
+    match removed(state) {
+        removed if removed > MAX_REMOVED => {
+            Err(corrupt(place, EXPECTED, format!("{removed} messages can't have been removed")))
+        }
+        _ => Ok(()),
     }
 }
 

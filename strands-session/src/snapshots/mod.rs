@@ -32,7 +32,7 @@ type KeepWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
 /// use strands_session::object_store::memory::InMemory;
 /// use strands_session::{SessionStore, SnapshotSessionManager};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "")?;
 /// let sessions = SnapshotSessionManager::new("user-42", store)?
 ///     .keep_when(|snapshot| snapshot.data.messages.as_ref().is_some_and(|messages| messages.len() >= 2));
@@ -143,7 +143,7 @@ impl SnapshotSessionManager {
             id::validate("snapshot id", start_after)?;
         }
         let folder = layout::history_folder(&self.session_id, agent_id);
-        let names = self.store.storage().documents_in(&folder).await?;
+        let names = self.store.storage().names(&folder).await?;
         let ids = names.iter().filter_map(|name| layout::snapshot_id(name));
         let mut ids: Vec<String> = ids.filter(|id| Some(*id) > start_after).map(str::to_owned).collect();
         ids.sort_unstable();
@@ -234,7 +234,7 @@ impl SnapshotSessionManager {
         let key = layout::kept(&layout::history_folder(&self.session_id, agent_id), snapshot_id);
         let place = storage.locate(&key);
         match storage.read(&key).await? {
-            Some(stored) => Ok((place, stored.bytes)),
+            Some(stored) => Ok((place, stored.content)),
             None => Err(SessionError::NotFound { what: "the snapshot", key: place }),
         }
     }
@@ -253,7 +253,7 @@ impl SessionManager for SnapshotSessionManager {
 
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
         id::validate("agent id", agent_id)?;
-        let storage = Arc::clone(self.store.storage());
+        let storage = self.store.storage().clone();
         let policy = self.policy.clone();
         let (session, record) = SnapshotSession::open(storage, policy, &self.session_id, agent_id).await?;
         Ok(OpenedSession::new(Box::new(session), record))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use strands_core::message::Message;
-use strands_core::session::{AgentRecord, MessageRange, Session, SessionError};
+use strands_core::session::{AgentRecord, MessageBatch, MessageRange, Session, SessionError};
 
 use super::memory::{self, Memory};
 use super::{Policy, SaveOn, ids, layout};
@@ -14,7 +14,7 @@ use crate::storage::{Storage, failed};
 
 /// One agent's part of a session.
 pub(super) struct SnapshotSession {
-    storage: Arc<Storage>,
+    storage: Storage,
     policy: Policy,
     session_id: String,
     agent_id: String,
@@ -31,7 +31,7 @@ pub(super) struct SnapshotSession {
 impl SnapshotSession {
     /// Reads the agent's latest snapshot.
     pub(super) async fn open(
-        storage: Arc<Storage>,
+        storage: Storage,
         policy: Policy,
         session_id: &str,
         agent_id: &str,
@@ -58,7 +58,7 @@ impl SnapshotSession {
     }
 
     /// Writes this memory over the latest snapshot. The session's own changes with it, or not at all.
-    async fn write(&mut self, mut memory: Memory) -> Result<(), SessionError> {
+    async fn write_memory(&mut self, mut memory: Memory) -> Result<(), SessionError> {
         let bytes = memory.write(&self.place())?;
         let expected = self.latest.known().map_or_else(|| "absent".to_owned(), |bytes| memory::summary(bytes));
         match self.latest.write(&self.storage, bytes).await? {
@@ -94,44 +94,48 @@ impl Session for SnapshotSession {
         self.memory.read(&place, wanted)
     }
 
-    async fn append(&mut self, message: &Message) -> Result<(), SessionError> {
-        self.unread = false;
-        match self.policy.save_on {
-            SaveOn::Message => {
-                let mut memory = self.memory.clone();
-                memory.push(message);
-                self.write(memory).await?;
-            }
-            SaveOn::Invocation => {
-                self.memory.push(message);
-                self.unsaved = true;
-            }
+    async fn write(&mut self, batch: &MessageBatch) -> Result<(), SessionError> {
+        if batch.is_empty() {
+            return Ok(());
         }
-        self.said = true;
-        Ok(())
-    }
-
-    async fn replace_last(&mut self, message: &Message) -> Result<(), SessionError> {
+        self.unread = false;
         let mut memory = self.memory.clone();
-        if !memory.replace_last(message) {
+        if batch.replaced.as_ref().is_some_and(|message| !memory.replace_last(message)) {
             return Err(SessionError::NotFound { what: "the message to replace", key: self.place() });
         }
-        self.write(memory).await?;
+        for message in &batch.appended {
+            memory.push(message);
+        }
+        // What is redacted does not wait.
+        if batch.replaced.is_some() || self.policy.save_on == SaveOn::Message {
+            self.write_memory(memory).await?;
+        } else {
+            self.memory = memory;
+            self.unsaved = true;
+        }
         self.said = true;
         Ok(())
     }
 
     async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError> {
         let mut memory = self.memory.clone();
-        if memory.update(record) || self.unsaved {
-            self.write(memory).await?;
+        // Nothing is known about the snapshot while a write is unanswered.
+        if memory.update(&self.place(), record)? || self.unsaved || !self.latest.is_settled() {
+            self.write_memory(memory).await?;
         }
         Ok(())
     }
 
+    async fn truncate(&mut self, keep: u64, record: &AgentRecord) -> Result<(), SessionError> {
+        let mut memory = self.memory.clone();
+        memory.truncate(keep);
+        memory.update(&self.place(), record)?;
+        self.write_memory(memory).await
+    }
+
     async fn invocation_ended(&mut self) -> Result<(), SessionError> {
         if self.unsaved {
-            self.write(self.memory.clone()).await?;
+            self.write_memory(self.memory.clone()).await?;
         }
         // The latest comes first: a worker that lost it to another one leaves nothing in the history.
         if std::mem::take(&mut self.said)

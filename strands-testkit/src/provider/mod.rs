@@ -7,6 +7,7 @@
 pub mod agents;
 mod builders;
 pub mod chats;
+pub mod contract;
 mod conversation;
 pub mod faults;
 pub mod recorded;
@@ -207,6 +208,11 @@ pub struct BrokenOff {
 macro_rules! provider_tests {
     ($provider:expr) => {
         $crate::fault_tests!($provider);
+
+        #[tokio::test]
+        async fn keeps_the_contract() {
+            $crate::provider::contract::keeps_the_contract(&$provider).await;
+        }
 
         #[tokio::test]
         async fn recorded_answers_mean_what_they_say() {

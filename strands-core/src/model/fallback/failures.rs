@@ -16,7 +16,7 @@ use crate::model::{ModelError, ModelErrorKind};
 /// use strands_core::testing::{ScriptedModel, ScriptedTurn};
 /// use strands_core::{Agent, RetryPolicy};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let down = || ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("refused")));
 /// let model = Fallback::new(down()).or(down());
 /// let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await?;

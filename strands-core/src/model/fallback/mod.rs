@@ -32,7 +32,7 @@ type When = dyn Fn(&ModelError) -> bool + Send + Sync;
 /// use strands_core::testing::{ScriptedModel, ScriptedTurn};
 /// use strands_core::{Agent, AgentEvent, StreamExt};
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let down = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
 /// let model = Fallback::new(down).or(ScriptedModel::answering("Hello."));
 /// let mut agent = Agent::builder().model(model).build().await?;

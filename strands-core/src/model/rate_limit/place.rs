@@ -9,8 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Limits;
-use crate::metrics::Usage;
 use crate::model::{ModelError, ModelStream, StreamEvent};
+use crate::usage::Usage;
 
 /// A call's place among the concurrent ones, and what it was taken to cost.
 pub(super) struct Place {

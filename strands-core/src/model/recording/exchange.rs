@@ -94,7 +94,7 @@ pub(super) struct WrittenExchange {
 /// A [`ModelError`] in a recording.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RecordedError {
+pub(crate) struct RecordedError {
     kind: ModelErrorKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
@@ -126,7 +126,7 @@ pub(super) struct RecordedError {
 struct RecordedSource(String);
 
 impl RecordedError {
-    pub(super) fn of(error: &ModelError) -> Self {
+    pub(crate) fn of(error: &ModelError) -> Self {
         let details = error.details();
         Self {
             kind: error.kind(),
@@ -142,7 +142,7 @@ impl RecordedError {
         }
     }
 
-    pub(super) fn into_error(self) -> ModelError {
+    pub(crate) fn into_error(self) -> ModelError {
         let mut details = ErrorDetails::new();
         if let Some(status) = self.status {
             details = details.with_status(status);

@@ -27,5 +27,6 @@ mod scrub;
 
 pub use difference::{RequestDifference, RequestMatching, RequestPart};
 pub use error::{RecordingError, ReplayError};
+pub(crate) use exchange::RecordedError;
 pub use recorder::Recorder;
 pub use replay::Replay;

@@ -26,7 +26,7 @@ use crate::model::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequ
 /// use strands_core::Agent;
 /// use strands_core::model::Replay;
 ///
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// // A real one would be a file: `include_str!("recordings/hello.jsonl")`.
 /// let replay: Replay = concat!(
 ///     r#"{"version":1,"modelId":"some-model"}"#,

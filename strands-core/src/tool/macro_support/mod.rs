@@ -1,6 +1,7 @@
 //! What the output of `#[tool]` and `#[toolset]` calls. It is public only so that the user's crate can reach it; the
 //! module it is re-exported through carries the patch version in its name, and nothing here is promised.
 #![allow(missing_docs, reason = "called by generated code only; the comments are for whoever changes it")]
+#![allow(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "the macros' output makes and matches them")]
 
 mod answer;
 mod argument;

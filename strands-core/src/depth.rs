@@ -1,0 +1,70 @@
+//! How deep JSON from models, tools and programs may nest. It is wrapped in other JSON when it is stored, and what is
+//! written must be readable: `serde_json` reads 127 levels.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::message::{ContentBlock, Message, ToolResult, ToolResultContent};
+
+/// The most levels of arrays and objects in a value that enters a conversation or a state.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// A value nests too deep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooDeep;
+
+impl fmt::Display for TooDeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nests deeper than {MAX_DEPTH} levels of arrays and objects; make it flatter")
+    }
+}
+
+/// Checks that a value can be stored. A value without arrays and objects has no levels.
+pub(crate) fn check(value: &Value) -> Result<(), TooDeep> {
+    fits(value, MAX_DEPTH).then_some(()).ok_or(TooDeep)
+}
+
+/// Checks that a tool result can be stored.
+pub(crate) fn check_result(result: &ToolResult) -> Result<(), TooDeep> {
+    result.content.iter().try_for_each(|content| match content {
+        ToolResultContent::Json(json) => check(json),
+        _ => Ok(()),
+    })
+}
+
+/// Checks that a message can be stored.
+pub(crate) fn check_message(message: &Message) -> Result<(), TooDeep> {
+    let custom = message.metadata.iter().flat_map(|metadata| metadata.custom.values());
+    custom.into_iter().try_for_each(check)?;
+    let provider = message.metadata.iter().filter_map(|metadata| metadata.provider_usage.as_ref());
+    provider.into_iter().try_for_each(check)?;
+    message.content.iter().try_for_each(|block| match block {
+        ContentBlock::Provider(content) => check(&content.content),
+        ContentBlock::ToolUse(call) => check(&call.input),
+        ContentBlock::ToolResult(result) => check_result(result),
+        _ => Ok(()),
+    })
+}
+
+fn fits(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else { return !matches!(value, Value::Array(_) | Value::Object(_)) };
+    match value {
+        Value::Array(items) => items.iter().all(|item| fits(item, below)),
+        Value::Object(fields) => fields.values().all(|field| fits(field, below)),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_levels_fit() {
+        let nested = |levels| (0..levels).fold(Value::from(1), |value, _| Value::Array(vec![value]));
+        assert_eq!(check(&nested(0)), Ok(()));
+        assert_eq!(check(&nested(MAX_DEPTH)), Ok(()));
+        assert_eq!(check(&nested(MAX_DEPTH + 1)), Err(TooDeep));
+    }
+}

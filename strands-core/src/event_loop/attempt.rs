@@ -1,0 +1,156 @@
+//! One attempt of a model call, with the hooks around it: the unit that a journal records.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::driver::Driver;
+use super::model_outcome::{Attempt, Attempted, PartialResponse};
+use super::reading::{Ended, Reading};
+use super::recorded;
+use super::stop::Stop;
+use crate::hook::{AfterModelCall, BeforeModelCall};
+use crate::journal::{Journal, JournalError, JournalStep};
+use crate::message::{Message, Role};
+use crate::model::{ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
+use crate::outcome::AgentError;
+use crate::run::Run;
+
+/// What the delay before the next attempt depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Past {
+    /// The attempts that have failed.
+    pub(super) failures: u32,
+    /// When the first one began.
+    pub(super) began: Duration,
+    /// A random number, drawn outside of the effect: a replay draws it, too.
+    pub(super) jitter: f64,
+}
+
+impl Driver<'_> {
+    /// Makes an attempt by a journal, or takes what it has recorded of it.
+    pub(super) async fn attempt_recorded(
+        &self,
+        journal: &dyn Journal,
+        choice: Option<&ToolChoice>,
+        (call, attempt): (u32, u32),
+        past: Past,
+        stop: &mut Stop<'_>,
+    ) -> Result<Attempted, JournalError> {
+        let name = format!("model/{call}/{attempt}");
+        let effect = async { recorded::of_attempt(self.attempt(choice, past, stop).await) };
+        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
+        recorded::into_attempt(&name, value)
+    }
+
+    /// Makes one attempt, with the hooks around it.
+    pub(super) async fn attempt(&self, choice: Option<&ToolChoice>, past: Past, stop: &mut Stop<'_>) -> Attempted {
+        match self.before_model_call(stop).await {
+            Ok(None) => {}
+            Ok(Some(denied)) => return Attempted::new(Attempt::Denied(denied)),
+            Err(failure) => {
+                let nothing = Turn::said(Message::new(Role::Assistant, [""; 0]));
+                return Attempted { hook_failure: Some(failure), ..Attempted::new(Attempt::Denied(nothing)) };
+            }
+        }
+        let config = &self.work.config;
+        let request = ModelRequest {
+            messages: self.work.history.messages(),
+            system: &config.system,
+            tools: &self.specs,
+            tool_choice: choice.filter(|_| self.output.is_forced_by_choice()),
+            output_schema: choice.and(self.output.schema()),
+            written: Some(&self.work.written),
+        };
+        let began = Instant::now();
+        let answer = TurnBuilder::new(config.max_response_bytes);
+        let opened = tokio::select! {
+            biased;
+            reason = stop.fires() => Err(Ended::Stopped(reason)),
+            opened = self.work.model.stream(request) => opened.map_err(Ended::Broken),
+        };
+        let attempt = match opened {
+            Ok(events) => {
+                let mut reading = Reading::new(events, answer, &self.emitter, began);
+                let ended = reading.read(stop).await;
+                let Reading { answer, first_content, .. } = reading;
+                read(ended, answer, began, first_content)
+            }
+            Err(ended) => read(ended, answer, began, None),
+        };
+        let mut attempted = Attempted::new(attempt);
+        match self.after_model_call(&attempted.attempt, stop).await {
+            Ok(retry) => attempted.retry = retry,
+            Err(failure) => attempted.hook_failure = Some(failure),
+        }
+        if let Attempt::Failed { error, .. } = &attempted.attempt {
+            let Past { failures, began, jitter } = past;
+            attempted.delay = config.retry.delay(error, failures.saturating_add(1), self.effects.since(began), jitter);
+        }
+        attempted
+    }
+
+    async fn before_model_call(&self, stop: &mut Stop<'_>) -> Result<Option<Turn>, AgentError> {
+        if self.work.config.hooks.is_empty() {
+            return Ok(None);
+        }
+        let mut event = BeforeModelCall {
+            state: &self.work.state,
+            messages: self.work.history.messages(),
+            turns: self.work.run.as_ref().map(Run::turns).unwrap_or_default(),
+            deny: None,
+        };
+        for hook in &self.work.config.hooks {
+            if let Ok(heard) = stop.race(hook.before_model_call(&mut event)).await {
+                heard.map_err(AgentError::in_hook("before_model_call"))?;
+            }
+        }
+        Ok(event.deny.map(|reason| Turn::said(Message::assistant(reason))))
+    }
+
+    async fn after_model_call(&self, attempt: &Attempt, stop: &mut Stop<'_>) -> Result<bool, AgentError> {
+        let outcome = match attempt {
+            Attempt::Answered(turn) | Attempt::Denied(turn) => Ok((&turn.message, &turn.stop_reason)),
+            Attempt::Stopped { reason, partial } => Ok((&partial.message, reason)),
+            Attempt::Failed { error, .. } => Err(error),
+        };
+        let mut event = AfterModelCall { state: &self.work.state, outcome, retry: false };
+        for hook in self.work.config.hooks.iter().rev() {
+            if let Ok(heard) = stop.race(hook.after_model_call(&mut event)).await {
+                heard.map_err(AgentError::in_hook("after_model_call"))?;
+            }
+        }
+        Ok(event.retry)
+    }
+}
+
+/// The attempt whose stream has ended, in one way or another.
+fn read(ended: Ended, answer: TurnBuilder, began: Instant, first_content: Option<Duration>) -> Attempt {
+    match ended {
+        Ended::Over => {}
+        Ended::Stopped(reason) => return stopped(reason, answer),
+        Ended::Broken(error) => return broken(error, answer),
+    }
+    if !answer.is_complete() {
+        return broken(ModelError::transport("the stream ended before its stop event"), answer);
+    }
+    let streamed = answer.has_content();
+    let usage = answer.usage();
+    match answer.finish() {
+        Ok(mut turn) => {
+            turn.measured(began.elapsed(), first_content);
+            Attempt::Answered(turn)
+        }
+        Err(error) => Attempt::Failed { error, streamed, usage },
+    }
+}
+
+fn stopped(reason: StopReason, answer: TurnBuilder) -> Attempt {
+    let redact_user = answer.redact_user().map(str::to_owned);
+    let (message, usage) = answer.into_partial();
+    Attempt::Stopped { reason, partial: PartialResponse { message, usage, redact_user } }
+}
+
+fn broken(error: ModelError, answer: TurnBuilder) -> Attempt {
+    Attempt::Failed { error, streamed: answer.has_content(), usage: answer.usage() }
+}

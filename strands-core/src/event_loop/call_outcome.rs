@@ -1,0 +1,30 @@
+//! The outcome of one tool call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::interrupt::Interrupt;
+use crate::message::{ToolResult, ToolUse};
+use crate::outcome::AgentError;
+
+/// The outcome of a call.
+pub(super) struct CallOutcome {
+    pub(super) position: usize,
+    pub(super) call: Arc<ToolUse>,
+    pub(super) answer: Answer,
+    /// True for a tool that the agent has.
+    pub(super) known: bool,
+    pub(super) took: Duration,
+    pub(super) hook_failure: Option<AgentError>,
+}
+
+pub(super) enum Answer {
+    Result(ToolResult),
+    /// The typed output, and what the model is told.
+    Output(Value, ToolResult),
+    /// What is wrong with the typed output, and what the model is told.
+    BadOutput(String, ToolResult),
+    Interrupts(Vec<Interrupt>),
+}

@@ -1,0 +1,118 @@
+//! The end of an invocation: the history is made whole and tidied, the session gets what it does not have, and hooks are
+//! told.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use super::driver::Driver;
+use super::stop::Stop;
+use crate::conversation::{Conversation, Cost};
+use crate::depth;
+use crate::hook::AfterInvocation;
+use crate::metrics::Usage;
+use crate::outcome::{AgentError, AgentResponse};
+use crate::prompt::Prompt;
+
+impl Driver<'_> {
+    /// Makes the history whole and tidies it.
+    pub(super) async fn conclude(
+        &mut self,
+        ended: Result<AgentResponse, AgentError>,
+        stop: &mut Stop<'_>,
+    ) -> Result<AgentResponse, AgentError> {
+        self.end_cycle();
+        let results = self.work.settle();
+        // An engine goes on with another attempt, which has the real results.
+        if matches!(ended, Err(AgentError::Journal(_))) {
+            return ended;
+        }
+        if let Some(results) = results {
+            // The first failure is the one to report.
+            let _ = self.added(&results, stop).await;
+        }
+        if matches!(ended, Err(AgentError::Session(_))) {
+            return ended;
+        }
+        if self.work.suspended {
+            return self.save(ended, stop).await;
+        }
+        let manager = Arc::clone(&self.work.config.conversation);
+        let mut conversation = self.conversation();
+        let tidied = stop.race_outside(manager.apply(&mut conversation)).await;
+        let cost = conversation.cost();
+        let stored = self.reduced(cost);
+        let failed = |source| AgentError::Conversation { manager: manager.name(), source };
+        let tidied = tidied.unwrap_or(Ok(())).and(stored).map_err(failed);
+        self.save(ended.and_then(|response| tidied.map(|()| response)), stop).await
+    }
+
+    /// Writes to the session what it does not have. The first failure is the one to report.
+    async fn save(
+        &mut self,
+        ended: Result<AgentResponse, AgentError>,
+        stop: &mut Stop<'_>,
+    ) -> Result<AgentResponse, AgentError> {
+        if self.work.session.is_none() {
+            return ended;
+        }
+        match stop.race_outside(self.work.save_invocation()).await {
+            Ok(saved) => ended.and_then(|response| saved.map(|()| response)),
+            Err(_) => ended,
+        }
+    }
+
+    /// Tells every hook that the invocation has ended. Its own failure comes before a hook's.
+    pub(super) async fn after_invocation(
+        &self,
+        ended: Result<AgentResponse, AgentError>,
+        stop: &mut Stop<'_>,
+    ) -> (Result<AgentResponse, AgentError>, Option<Prompt>) {
+        let mut failure = None;
+        let mut event = AfterInvocation { state: &self.work.state, outcome: ended.as_ref(), resume: None };
+        for hook in self.work.config.hooks.iter().rev() {
+            if let Ok(Err(error)) = stop.race_outside(hook.after_invocation(&mut event)).await {
+                failure.get_or_insert_with(|| AgentError::in_hook("after_invocation")(error));
+            }
+        }
+        let resume = event.resume;
+        match failure {
+            Some(failure) => (ended.and(Err(failure)), None),
+            None => (ended, resume),
+        }
+    }
+
+    pub(super) fn conversation(&mut self) -> Conversation<'_> {
+        let work = &mut *self.work;
+        let config = &work.config;
+        Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model).sent_with(
+            &config.system,
+            &self.specs,
+            config.retry,
+        )
+    }
+
+    /// The conversation manager has done its work, and this is what it cost.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if its state can't be stored: what nests too deep is removed.
+    pub(super) fn reduced(&mut self, cost: Cost) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        self.work.history.repair();
+        if cost.usage != Usage::default() {
+            let latency = u64::try_from(cost.latency.as_millis()).unwrap_or(u64::MAX);
+            self.metrics().add_usage(cost.usage, latency);
+            if let Some(run) = &mut self.work.run {
+                run.spent(cost.usage);
+            }
+        }
+        let state = &mut self.work.conversation_state;
+        let deep = state.iter().find(|(_, value)| depth::check(value).is_err()).map(|(name, _)| name.clone());
+        match deep {
+            Some(name) => {
+                state.retain(|_, value| depth::check(value).is_ok());
+                Err(format!("its state `{name}` nests deeper than 100 levels of arrays and objects").into())
+            }
+            None => Ok(()),
+        }
+    }
+}

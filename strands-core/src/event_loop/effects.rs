@@ -1,0 +1,69 @@
+//! Time, chance and waits: the loop's own, or those of a durable engine's journal.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::journal::{Journal, JournalError, clock};
+use crate::message::{Message, id_of, random_uuid};
+
+/// Where the loop gets time, ids and jitter from. Without a journal each call is what it would be without this type.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Effects<'a> {
+    pub(super) journal: Option<&'a dyn Journal>,
+}
+
+impl Effects<'_> {
+    /// The time since a fixed moment.
+    pub(super) fn now(&self) -> Duration {
+        self.journal.map_or_else(clock, Journal::now)
+    }
+
+    /// The time since an earlier [`now`](Self::now).
+    pub(super) fn since(&self, earlier: Duration) -> Duration {
+        self.now().saturating_sub(earlier)
+    }
+
+    /// A random number, at least 0.0 and below 1.0.
+    pub(super) fn jitter(&self) -> f64 {
+        match self.journal {
+            // The upper 53 bits are as many as a double has.
+            #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+            Some(journal) => (journal.random() >> 11) as f64 / (1_u64 << 53) as f64,
+            None => fastrand::f64(),
+        }
+    }
+
+    /// Gives a message a tracking id unless it has one.
+    pub(super) fn track(&self, message: &mut Message) {
+        if message.tracking_id.is_none() {
+            message.tracking_id = Some(self.id());
+        }
+    }
+
+    /// A random id.
+    pub(super) fn id(&self) -> String {
+        id_of(self.uuid())
+    }
+
+    fn uuid(&self) -> Uuid {
+        match self.journal {
+            Some(journal) => {
+                let number = (u128::from(journal.random()) << 64) | u128::from(journal.random());
+                uuid::Builder::from_random_bytes(number.to_ne_bytes()).into_uuid()
+            }
+            None => random_uuid(),
+        }
+    }
+
+    /// Waits by the journal, if there is one.
+    pub(super) async fn sleep(&self, name: &str, time: Duration) -> Result<(), JournalError> {
+        match self.journal {
+            Some(journal) => journal.sleep(name, time).await,
+            None => {
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The structured output of an invocation. The best way that the model's provider has is tried first; one that it refuses
+//! gives way to the next.
+
+use serde_json::Value;
+
+use super::output_type::OutputType;
+use crate::message::{ContentBlock, Message};
+use crate::model::{Model, OutputSchema, ToolSpecs};
+use crate::tool::ToolSpec;
+
+/// What is known of the output that an invocation is to end with.
+#[derive(Default)]
+pub(super) struct StructuredOutput {
+    pub(super) kind: Option<OutputType>,
+    /// Its schema, where the provider itself can hold an answer to it.
+    native: Option<OutputSchema>,
+    /// The tools with the one whose arguments are the output.
+    specs: ToolSpecs,
+    /// The provider has refused to make the model call that tool.
+    is_unforceable: bool,
+    mistake: String,
+    is_mistaken: bool,
+}
+
+impl StructuredOutput {
+    pub(super) fn new(kind: OutputType, native: Option<OutputSchema>, specs: ToolSpecs) -> Self {
+        Self { kind: Some(kind), native, specs, ..Self::default() }
+    }
+
+    /// The tool whose arguments are the output.
+    pub(super) fn tool(&self) -> Option<&ToolSpec> {
+        self.kind.as_ref().map(OutputType::spec)
+    }
+
+    /// True if there is nothing to call before, so that the provider gives the output at once.
+    pub(super) fn is_given_at_once(&self, specs: &ToolSpecs, model: &dyn Model) -> bool {
+        specs.is_empty() && !model.capabilities().server_tools
+    }
+
+    /// The schema that the provider is to hold an answer to, where it can.
+    pub(super) fn schema(&self) -> Option<&OutputSchema> {
+        self.native.as_ref()
+    }
+
+    /// True where the model is made to give the output by a choice of tools.
+    pub(super) fn is_forced_by_choice(&self) -> bool {
+        self.native.is_none() && !self.is_unforceable
+    }
+
+    /// The arguments of the output's tool do not fit its type.
+    pub(super) fn mistaken(&mut self, mistake: String) {
+        self.mistake = mistake;
+        self.is_mistaken = true;
+    }
+
+    /// True once after an output that did not fit its type.
+    pub(super) fn take_mistaken(&mut self) -> bool {
+        std::mem::take(&mut self.is_mistaken)
+    }
+
+    /// What was wrong with an answer that the provider should have held to the schema, for the model to mend.
+    pub(super) fn told_mistake(&self) -> Option<ContentBlock> {
+        let told = self.native.is_some() && !self.mistake.is_empty();
+        told.then(|| ContentBlock::text(format!("The previous response does not fit: {}", self.mistake)))
+    }
+
+    /// The output, where the answer's text is one.
+    pub(super) fn in_text(&mut self, message: &Message) -> Option<Value> {
+        if message.tool_uses().next().is_some() {
+            return None;
+        }
+        let kind = self.kind.as_ref()?;
+        let read = serde_json::from_str::<Value>(message.text().trim()).map_err(|error| error.to_string());
+        match read.and_then(|value| kind.check(&value).map(|()| value)) {
+            Ok(value) => Some(value),
+            Err(mistake) => {
+                if self.native.is_some() {
+                    self.mistake = mistake;
+                }
+                None
+            }
+        }
+    }
+
+    /// The schema that the provider does not follow, if that was the way in which the output was asked for. It is no
+    /// longer.
+    pub(super) fn refused_schema(&mut self) -> Option<OutputSchema> {
+        self.native.take()
+    }
+
+    /// The model can't be made to call the output's tool. Returns false if that was known.
+    pub(super) fn becomes_unforceable(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_unforceable, true)
+    }
+
+    /// The agent's tools with the one whose arguments are the output.
+    pub(super) fn specs(&self) -> &ToolSpecs {
+        &self.specs
+    }
+
+    /// What was wrong with the last output.
+    pub(super) fn mistake(&self) -> &str {
+        match self.mistake.as_str() {
+            "" => "it answered without calling the output tool",
+            mistake => mistake,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Why an agent could not be built, or an invocation could not go on.
+
+use std::error::Error as StdError;
+
+use crate::journal::JournalError;
+use crate::model::{ModelError, StopReason};
+use crate::session::SessionError;
+use crate::tool::ToolSetError;
+
+/// Why an agent could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// There is nobody to talk to.
+    #[error("the agent has no model: add `.model(..)` to the builder")]
+    MissingModel,
+    /// A tool borrows a value that the program does not lend.
+    #[error(
+        "tool `{tool}` needs a `{ty}`: add `.inject(..)` to the builder, or `.injected_per_prompt::<{ty}>()` and inject it \
+         with each prompt; if the model should supply it, take it by value"
+    )]
+    MissingHostValue {
+        /// The tool.
+        tool: String,
+        /// The type of the value.
+        ty: &'static str,
+    },
+    /// The tools can't be given to one agent.
+    #[error(transparent)]
+    Tools(#[from] ToolSetError),
+    /// The session can't be read.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// JSON that was given to the builder nests too deep to be stored.
+    #[error("{what} nests deeper than 100 levels of arrays and objects; make it flatter")]
+    NestedTooDeep {
+        /// The message or value.
+        what: String,
+    },
+    /// The agent is built outside of a Tokio runtime, or on one whose timers are off. Timeouts and retries need them.
+    #[error("the Tokio runtime has no timers: call `enable_time()` or `enable_all()` on its builder")]
+    NoTimers,
+}
+
+/// Why an invocation could not go on. The history stays valid: the next prompt can use it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The model call failed, and retrying did not help or was no use.
+    #[error("the model call failed after {attempts} attempt(s)")]
+    Model {
+        /// How often it was tried.
+        attempts: u32,
+        /// How it failed last.
+        #[source]
+        source: ModelError,
+    },
+    /// The conversation does not fit the model's context window and could not be shortened any further.
+    #[error("the conversation does not fit the model's context window; what was tried: {tried}")]
+    ContextOverflow {
+        /// What the conversation manager did and could not do.
+        tried: String,
+        /// What the model provider said.
+        #[source]
+        source: ModelError,
+    },
+    /// The conversation manager failed.
+    #[error("the conversation manager `{manager}` failed")]
+    Conversation {
+        /// The manager.
+        manager: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A hook failed.
+    #[error("a hook failed in `{event}`")]
+    Hook {
+        /// The event that it was called for.
+        event: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The session could not be written. The conversation goes on in memory and the next invocation writes what is
+    /// missing; after a conflict with another worker, build the agent again.
+    #[error("the session could not be written")]
+    Session(#[from] SessionError),
+    /// A durable engine's journal failed. Let the engine decide what to do: on most, the attempt ends here and is
+    /// replayed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A journal was lent to an agent with a session: a replay would open a session that holds the first attempt.
+    #[error("an agent with a session manager can't use a journal: keep a snapshot in the engine's state instead")]
+    JournalWithSession,
+    /// The invocation was made by a tool or a hook of an agent that was called by a tool or a hook of an agent, and so on,
+    /// on one stack: what a tool spawns as a task of its own does not count.
+    #[error(
+        "agents are nested {depth} levels deep, and {limit} are allowed: a tool that calls an agent may call itself"
+    )]
+    NestedTooDeep {
+        /// How deep this invocation would be, counted from 1.
+        depth: usize,
+        /// How deep one may be.
+        limit: usize,
+    },
+    /// JSON in a prompt, or in an answer to an interrupt, nests too deep to be stored.
+    #[error("{what} nests deeper than 100 levels of arrays and objects; make it flatter")]
+    JsonTooDeep {
+        /// The message or the answer.
+        what: String,
+    },
+    /// The conversation can't be rewound to this message.
+    #[error("can't rewind to message {index}: {reason}")]
+    Rewind {
+        /// The zero-based index in [`Agent::messages`](crate::Agent::messages).
+        index: usize,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A tool borrows a value that was to be injected with the prompt.
+    #[error("tool `{tool}` needs a `{ty}` with each prompt: add `.inject(..)` to the invocation")]
+    MissingHostValue {
+        /// The tool.
+        tool: String,
+        /// The type of the value.
+        ty: &'static str,
+    },
+    /// The agent waits for a human's answer.
+    #[error(
+        "the agent waits for an answer to {}: call `.resume(..)` on the invocation, or drop the question with \
+         `agent.discard_interrupts().await`", interrupts.join(", ")
+    )]
+    Interrupted {
+        /// The ids of the questions.
+        interrupts: Vec<String>,
+    },
+    /// An answer to a question that nobody asked.
+    #[error("no interrupt `{id}` waits for an answer")]
+    UnknownInterrupt {
+        /// The id in the answer.
+        id: String,
+    },
+    /// The model did not give the typed output it was asked for.
+    #[error("the model did not give a valid `{output}` in {attempts} attempts: {reason}")]
+    InvalidOutput {
+        /// The name of the type.
+        output: String,
+        /// How often it was asked.
+        attempts: u32,
+        /// What was wrong with its last attempt.
+        reason: String,
+    },
+    /// The invocation ended before there was a typed output.
+    #[error("the invocation ended with `{stop_reason}` before there was an output")]
+    NoOutput {
+        /// Why it ended.
+        stop_reason: StopReason,
+    },
+    /// The typed output would hide a tool, or its type is no object.
+    #[error("the output type can't be asked for: {reason}")]
+    OutputType {
+        /// Why.
+        reason: String,
+    },
+    /// There is nothing to send to the model.
+    #[error("there is nothing to ask: the prompt and the history are empty")]
+    EmptyConversation,
+}
+
+impl AgentError {
+    /// The failure of a hook that was called for `event`.
+    pub(crate) fn in_hook(event: &'static str) -> impl FnOnce(Box<dyn StdError + Send + Sync>) -> Self {
+        move |source| Self::Hook { event, source }
+    }
+}

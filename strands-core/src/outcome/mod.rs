@@ -1,0 +1,9 @@
+//! What an invocation produces: events while it runs, and a response or an error at its end.
+
+mod error;
+mod event;
+mod response;
+
+pub use error::{AgentError, BuildError};
+pub use event::AgentEvent;
+pub use response::AgentResponse;

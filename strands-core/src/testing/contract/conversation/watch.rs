@@ -1,0 +1,151 @@
+//! A conversation manager under observation: each call is checked before the agent repairs what is left.
+
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::super::violation::{ContractViolation, Promise, ensure, shown};
+use super::valid::check_pairs;
+use crate::conversation::{Conversation, ConversationManager, Reduction};
+use crate::message::{ContentBlock, Message, Role};
+
+/// The first violation that was observed.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    violation: Mutex<Option<ContractViolation>>,
+    gave_up: AtomicBool,
+}
+
+impl Watch {
+    /// Takes the first violation in.
+    pub(super) fn note(&self, checked: Result<(), ContractViolation>) {
+        if let Err(violation) = checked {
+            self.violation.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(violation);
+        }
+    }
+
+    /// Returns the violation that was observed.
+    pub(super) fn outcome(&self) -> Result<(), ContractViolation> {
+        self.violation.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+    }
+
+    /// True if the manager has said that it can't reduce the conversation.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up.load(Ordering::Relaxed)
+    }
+}
+
+/// A manager under observation.
+pub(super) struct Watched<M> {
+    manager: M,
+    watch: Arc<Watch>,
+}
+
+impl<M> Watched<M> {
+    pub(super) fn new(manager: M, watch: &Arc<Watch>) -> Self {
+        Self { manager, watch: Arc::clone(watch) }
+    }
+
+    fn saw<E>(&self, before: &View, conversation: &Conversation<'_>, outcome: &Result<Option<Reduction>, E>) {
+        let after = View::of(conversation);
+        self.watch.note(before.stays(&after));
+        if let Ok(Some(Reduction::Reduced(what))) = outcome {
+            let smaller = after.size < before.size;
+            let expected = format!("a conversation smaller than {} after `{what}`", before.size);
+            let observed = || format!("one of {}", after.size);
+            self.watch.note(ensure(smaller, Promise::ConversationReductionEnds, expected, observed));
+        }
+    }
+}
+
+#[async_trait]
+impl<M: ConversationManager> ConversationManager for Watched<M> {
+    fn name(&self) -> &'static str {
+        self.manager.name()
+    }
+
+    async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        let before = View::of(conversation);
+        let outcome = self.manager.apply(conversation).await.map(|()| None);
+        self.saw(&before, conversation, &outcome);
+        outcome.map(|_| ())
+    }
+
+    async fn prepare(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
+        let before = View::of(conversation);
+        let outcome = self.manager.prepare(conversation).await;
+        let outcome = outcome.map(Some);
+        self.saw(&before, conversation, &outcome);
+        outcome.map(|reduction| reduction.unwrap_or(Reduction::NotNeeded))
+    }
+
+    async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
+        let before = View::of(conversation);
+        let outcome = self.manager.reduce(conversation).await.map(Some);
+        self.saw(&before, conversation, &outcome);
+        let reduction = outcome.map(|reduction| reduction.unwrap_or(Reduction::NotNeeded));
+        if let Ok(Reduction::Impossible(_) | Reduction::NotNeeded) = reduction {
+            self.watch.gave_up.store(true, Ordering::Relaxed);
+        }
+        reduction
+    }
+
+    fn restored(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        self.manager.restored(conversation)
+    }
+}
+
+/// A conversation at one moment.
+struct View {
+    messages: Vec<Arc<Message>>,
+    numbers: Vec<Option<u64>>,
+    /// A token for each message, and those of its content: what the agent goes by.
+    size: u64,
+}
+
+impl View {
+    fn of(conversation: &Conversation<'_>) -> Self {
+        let messages = conversation.messages().to_vec();
+        let tokens: u64 = (0..messages.len()).map(|at| conversation.estimated_tokens(at)).sum();
+        Self {
+            numbers: (0..messages.len()).map(|at| conversation.number(at)).collect(),
+            size: tokens.saturating_add(messages.len() as u64),
+            messages,
+        }
+    }
+
+    /// Returns the messages that have a number, newest first.
+    fn said(&self) -> impl Iterator<Item = (u64, &Arc<Message>)> {
+        self.numbers.iter().zip(&self.messages).rev().filter_map(|(number, message)| Some(((*number)?, message)))
+    }
+
+    fn find(&self, number: u64) -> Option<&Arc<Message>> {
+        self.said().find(|(at, _)| *at == number).map(|(_, message)| message)
+    }
+
+    /// Checks what must be there after a manager has changed this conversation.
+    fn stays(&self, after: &Self) -> Result<(), ContractViolation> {
+        if let Some((number, newest)) = self.said().find(|(_, message)| message.role == Role::User) {
+            let kept = after.find(number);
+            let same = kept.is_some_and(|kept| words(kept).eq(words(newest)));
+            let expected = format!("the newest user message, number {number}: {}", shown(std::slice::from_ref(newest)));
+            ensure(same, Promise::ConversationKeepsNewest, expected, || match kept {
+                Some(kept) => format!("another one in its place: {}", shown(std::slice::from_ref(kept))),
+                None => format!("a conversation without it: {}", shown(&after.messages)),
+            })?;
+        }
+        for (number, pinned) in self.said().filter(|(_, message)| message.is_pinned()) {
+            let same = after.find(number).is_some_and(|kept| kept.content == pinned.content);
+            let expected = format!("the pinned message {number}: {}", shown(std::slice::from_ref(pinned)));
+            ensure(same, Promise::ConversationKeepsPinned, expected, || shown(&after.messages))?;
+        }
+        check_pairs(&after.messages)
+    }
+}
+
+/// Returns the content of a message without tool results, which may be cut.
+fn words(message: &Message) -> impl Iterator<Item = &ContentBlock> {
+    message.content.iter().filter(|block| !matches!(block, ContentBlock::ToolResult(_)))
+}

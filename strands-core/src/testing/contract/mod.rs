@@ -1,0 +1,39 @@
+//! Contracts of the traits as test suites, for crates that implement them.
+//!
+//! Each suite is a function that drives an implementation and returns a [`ContractViolation`], which names the broken
+//! [`Promise`], what was expected and what was observed. A test unwraps it:
+//!
+//! | trait | suite |
+//! |---|---|
+//! | [`SessionManager`](crate::session::SessionManager), [`Session`](crate::session::Session) | [`check_session_manager`] |
+//! | [`Model`](crate::model::Model) | [`check_model`], [`check_model_failure`], [`check_model_secret`] |
+//! | [`Tool`](crate::Tool) | [`check_tool`] |
+//! | [`ConversationManager`](crate::conversation::ConversationManager) | [`check_conversation_manager`] |
+//!
+//! The suites are deterministic: random choices have fixed seeds, and only the ids of sessions are new each time. Nothing
+//! but the implementation is waited for; if that may hang, give the test a timeout.
+//!
+//! # Examples
+//!
+//! ```
+//! use strands_core::testing::{ScriptedModel, contract};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! contract::check_model(&ScriptedModel::answering("Hello.")).await?;
+//! # Ok::<(), contract::ContractViolation>(())
+//! # }).unwrap();
+//! ```
+
+mod conversation;
+mod model;
+mod polling;
+mod sample;
+mod session;
+mod tool;
+mod violation;
+
+pub use conversation::check_conversation_manager;
+pub use model::{check_model, check_model_failure, check_model_secret};
+pub use session::check_session_manager;
+pub use tool::check_tool;
+pub use violation::{ContractViolation, Promise};

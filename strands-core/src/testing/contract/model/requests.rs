@@ -1,0 +1,70 @@
+//! Requests that every model takes.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::arcs;
+use crate::message::{ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultStatus, ToolUse};
+use crate::model::{ModelRequest, ToolSpecs};
+use crate::tool::ToolSpec;
+
+/// The messages, tools and system prompt that requests borrow.
+pub(super) struct Conversations {
+    system: Vec<SystemBlock>,
+    tools: ToolSpecs,
+    plain: Vec<Arc<Message>>,
+    talk: Vec<Arc<Message>>,
+    with_results: Vec<Arc<Message>>,
+    long: Vec<Arc<Message>>,
+}
+
+impl Conversations {
+    pub(super) fn new() -> Self {
+        let schema = json!({
+            "type": "object", "properties": {"city": {"type": "string", "description": "A city."}}, "required": ["city"],
+        });
+        let hello = || Message::user("Reply with one word: hello.");
+        let talk = || [hello(), Message::assistant("Hello."), Message::user("Once more, please.")];
+        let call = |id| ToolUse::new(id, "get_weather", json!({"city": "Oslo"}));
+        let result = |id, text: &str| ToolResult::new(id, ToolResultStatus::Success, [text]);
+        let with_results = [
+            Message::user("How is the weather in Oslo?"),
+            Message::new(Role::Assistant, [ContentBlock::from(call("call_1")), call("call_2").into()]),
+            Message::new(Role::User, [result("call_1", "Sunny."), ToolResult::error("call_2", "the service is down")]),
+        ];
+        let long = talk().into_iter().chain([Message::assistant("Hello."), Message::user("hello ".repeat(1_000))]);
+        Self {
+            system: vec![SystemBlock::from("You are brief.")],
+            tools: [ToolSpec::new("get_weather", "Returns the weather in a city.", schema)].into_iter().collect(),
+            plain: arcs([hello()]),
+            talk: arcs(talk()),
+            with_results: arcs(with_results),
+            long: arcs(long),
+        }
+    }
+
+    pub(super) fn plain(&self) -> ModelRequest<'_> {
+        ModelRequest::new(&self.plain)
+    }
+
+    pub(super) fn all(&self) -> [ModelRequest<'_>; 4] {
+        [
+            self.plain(),
+            self.plain().with_system(&self.system).with_tools(&self.tools),
+            ModelRequest::new(&self.talk),
+            ModelRequest::new(&self.with_results).with_tools(&self.tools),
+        ]
+    }
+
+    /// Each contains the one before it.
+    pub(super) fn growing(&self) -> [ModelRequest<'_>; 5] {
+        [
+            self.plain(),
+            self.plain().with_system(&self.system),
+            self.plain().with_system(&self.system).with_tools(&self.tools),
+            ModelRequest::new(&self.talk).with_system(&self.system).with_tools(&self.tools),
+            ModelRequest::new(&self.long).with_system(&self.system).with_tools(&self.tools),
+        ]
+    }
+}

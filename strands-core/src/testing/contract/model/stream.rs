@@ -1,0 +1,128 @@
+//! One response: its events in order, and its end.
+
+use std::collections::HashSet;
+
+use futures_util::StreamExt;
+
+use super::super::violation::{ContractViolation, Promise, ensure};
+use crate::message::Role;
+use crate::model::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, TurnBuilder};
+
+/// The most bytes of content that a response to the suite's requests may have.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// The events of a stream, and the error that it has ended with.
+pub(super) struct Heard {
+    pub(super) events: Vec<StreamEvent>,
+    pub(super) error: Option<ModelError>,
+}
+
+/// Reads a stream to its end. Nothing may follow an error.
+pub(super) async fn heard(mut stream: ModelStream) -> Result<Heard, ContractViolation> {
+    let mut heard = Heard { events: Vec::new(), error: None };
+    while let Some(item) = stream.next().await {
+        match item {
+            Ok(event) => heard.events.push(event),
+            Err(error) => {
+                let after = stream.next().await;
+                let is_last = !matches!(after, Some(Ok(_)));
+                ensure(is_last, Promise::ModelEventOrder, "nothing after an error", || format!("{after:?}"))?;
+                heard.error = Some(error);
+                break;
+            }
+        }
+    }
+    Ok(heard)
+}
+
+pub(super) fn not_answered(error: ModelError) -> ContractViolation {
+    ContractViolation::error(Promise::ModelAnswers, "a response", error)
+}
+
+/// Sends a request, and checks that the response is complete and in order.
+pub(super) async fn answered<M: Model + ?Sized>(model: &M, request: ModelRequest<'_>) -> Result<(), ContractViolation> {
+    let stream = model.stream(request).await.map_err(not_answered)?;
+    let Heard { events, error } = heard(stream).await?;
+    if let Some(error) = error {
+        return Err(not_answered(error));
+    }
+    let stops = events.iter().filter(|event| matches!(event, StreamEvent::MessageStop { .. })).count();
+    ensure(stops > 0, Promise::ModelStreamEnds, "a stop event or an error", || {
+        format!("a stream that ends after {:?}", events.last())
+    })?;
+    in_order(&events)?;
+    assembled(&events)
+}
+
+/// Checks the order of events that [`StreamEvent`] describes.
+fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
+    let mut blocks = Blocks::default();
+    let (mut started, mut stopped) = (false, false);
+    for event in events {
+        let wrong = |expected: &str| {
+            ContractViolation::new(
+                Promise::ModelEventOrder,
+                expected,
+                format!("{event:?} among {} events", events.len()),
+            )
+        };
+        match event {
+            StreamEvent::RedactContent { .. } => {}
+            StreamEvent::Fallback { .. } if started => return Err(wrong("`Fallback` before `MessageStart`")),
+            StreamEvent::Fallback { .. } => {}
+            StreamEvent::MessageStart { .. } if started => return Err(wrong("`MessageStart` once")),
+            StreamEvent::MessageStart { role, .. } if *role != Role::Assistant => {
+                return Err(wrong("`MessageStart` of the assistant"));
+            }
+            StreamEvent::MessageStart { .. } => started = true,
+            _ if !started => return Err(wrong("`MessageStart` first")),
+            StreamEvent::Metadata { .. } if !stopped => return Err(wrong("`Metadata` after `MessageStop`")),
+            StreamEvent::Metadata { .. } => {}
+            _ if stopped => return Err(wrong("no content and no other stop after `MessageStop`")),
+            StreamEvent::MessageStop { .. } if !blocks.open.is_empty() => {
+                return Err(wrong("`ContentBlockStop` of every block before `MessageStop`"));
+            }
+            StreamEvent::MessageStop { .. } => stopped = true,
+            StreamEvent::ContentBlockStart { content_block_index, .. } => {
+                let begins = blocks.begin(*content_block_index);
+                begins.then_some(()).ok_or_else(|| wrong("`ContentBlockStart` before anything else of its block"))?;
+            }
+            StreamEvent::ContentBlockDelta { content_block_index, .. } => {
+                let goes_on = blocks.open.contains(content_block_index) || blocks.begin(*content_block_index);
+                goes_on.then_some(()).ok_or_else(|| wrong("no delta of a block that has stopped"))?;
+            }
+            StreamEvent::ContentBlockStop { content_block_index } => {
+                let ends = blocks.end(*content_block_index);
+                ends.then_some(()).ok_or_else(|| wrong("`ContentBlockStop` once for each block"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Blocks {
+    open: HashSet<usize>,
+    ended: HashSet<usize>,
+}
+
+impl Blocks {
+    fn begin(&mut self, index: usize) -> bool {
+        !self.ended.contains(&index) && self.open.insert(index)
+    }
+
+    /// A block without content has nothing but its stop.
+    fn end(&mut self, index: usize) -> bool {
+        self.open.remove(&index);
+        self.ended.insert(index)
+    }
+}
+
+/// Checks that the events are those of a message.
+fn assembled(events: &[StreamEvent]) -> Result<(), ContractViolation> {
+    let mut turn = TurnBuilder::new(MAX_BYTES);
+    let pushed = events.iter().try_for_each(|event| turn.push(event));
+    let turn = pushed.and_then(|()| turn.finish());
+    let expected = "events that a message can be made of";
+    turn.map(|_| ()).map_err(|error| ContractViolation::error(Promise::ModelEventOrder, expected, error))
+}

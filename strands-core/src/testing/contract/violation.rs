@@ -1,0 +1,226 @@
+//! Broken promises: which one, what was expected, and what was observed.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::message::Message;
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// The most characters of a message's text that a violation shows.
+const SHOWN_CHARS: usize = 40;
+
+/// How many bytes of a description a violation shows.
+const MOST_BYTES: usize = 2_000;
+
+/// A promise of a trait's contract that an implementation has broken.
+///
+/// `Debug` writes the same text as `Display` and the errors beneath, so that a test can unwrap it.
+#[non_exhaustive]
+pub struct ContractViolation {
+    /// The promise.
+    pub promise: Promise,
+    /// The behaviour that the contract asks for.
+    pub expected: String,
+    /// The behaviour of the implementation.
+    pub observed: String,
+    source: Option<Source>,
+}
+
+macro_rules! promises {
+    ($($contract:literal { $($(#[$doc:meta])+ $promise:ident = $text:literal,)+ })+) => {
+        /// A promise of a trait's contract.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Promise {
+            $($($(#[$doc])+ $promise,)+)+
+        }
+
+        impl Promise {
+            /// Returns the name of the trait.
+            pub fn contract(self) -> &'static str {
+                match self {
+                    $($(Self::$promise)|+ => $contract,)+
+                }
+            }
+
+            fn text(self) -> &'static str {
+                match self {
+                    $($(Self::$promise => $text,)+)+
+                }
+            }
+        }
+    };
+}
+
+promises! {
+    "SessionManager" {
+        /// An agent that is new to a session has no record and no messages, and opening it writes nothing.
+        SessionOpenWritesNothing = "opening writes nothing",
+        /// Messages and records are read as they were written, in order.
+        SessionRoundTrip = "what was written is read back unchanged and in order",
+        /// A range returns the messages at its positions.
+        SessionRange = "a range returns the messages at its positions",
+        /// The agents of a session, and sessions, don't see each other's data.
+        SessionAgentsApart = "agents and sessions are apart",
+        /// A reader sees all of a batch or nothing.
+        SessionAtomicBatch = "a batch is atomic",
+        /// A worker with an old view gets a conflict, and nothing of the other worker is lost.
+        SessionConflict = "a worker with an old view gets a conflict, and nothing is overwritten",
+        /// A worker whose view is up to date gets no conflict.
+        SessionNoFalseConflict = "a worker whose view is up to date gets no conflict",
+        /// Truncation removes all messages but the first ones, and writes the record with it.
+        SessionTruncate = "truncation keeps the first messages and writes the record",
+        /// A worker can repeat a write whose future was dropped, or write something else in its place.
+        SessionDroppedWrite = "a write whose future was dropped can be repeated or replaced by the same worker",
+    }
+    "Model" {
+        /// A plain request is answered.
+        ModelAnswers = "a plain request is answered",
+        /// A stream ends with a stop event or with an error.
+        ModelStreamEnds = "a stream ends with a stop event or an error",
+        /// The events of a stream come in their order.
+        ModelEventOrder = "events come in order",
+        /// A response that can't be completed is an error.
+        ModelBrokenResponse = "a response that breaks off is an error",
+        /// The model's description is always the same.
+        ModelStable = "the model's id, context window and capabilities don't change",
+        /// The input tokens of a request can be counted.
+        ModelCountsTokens = "token counts are positive and grow with the request",
+        /// `Debug` output, errors and events hold no secret.
+        ModelHidesSecrets = "debug output, errors and events hold no secret",
+    }
+    "Tool" {
+        /// `spec`, `requires`, `policy` and `checks_input` always return the same.
+        ToolStable = "the tool's description doesn't change",
+        /// The name is valid and the input schema is that of an object.
+        ToolSpecValid = "the name is valid and the input schema is one of an object",
+        /// Arguments that fit the schema are accepted.
+        ToolAcceptsInput = "arguments that fit the schema are accepted",
+        /// Arguments that don't fit the schema are refused.
+        ToolRefusesInput = "arguments that don't fit the schema are refused",
+        /// A call is not disturbed by one that was dropped, nor by one that runs at the same time.
+        ToolCallsIndependent = "calls don't disturb each other",
+    }
+    "ConversationManager" {
+        /// Tool calls stay or go with their results, and the model is sent valid input.
+        ConversationValidInput = "what is left is valid input",
+        /// The newest user message stays.
+        ConversationKeepsNewest = "the newest user message stays",
+        /// Pinned messages stay as they are.
+        ConversationKeepsPinned = "pinned messages stay",
+        /// A reduction makes the conversation smaller, so that retrying ends.
+        ConversationReductionEnds = "a reduction makes the conversation smaller",
+        /// An agent that is built again from a session sees the same messages.
+        ConversationRestored = "a restored agent sees the same messages",
+    }
+}
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl ContractViolation {
+    pub(super) fn new(promise: Promise, expected: impl Into<String>, observed: impl Into<String>) -> Self {
+        Self { promise, expected: bounded(expected.into()), observed: bounded(observed.into()), source: None }
+    }
+
+    /// A violation that is observed as an error.
+    pub(super) fn error(promise: Promise, expected: impl Into<String>, error: impl Into<Source>) -> Self {
+        let source = error.into();
+        let observed = format!("an error: {source}");
+        Self { source: Some(source), ..Self::new(promise, expected, observed) }
+    }
+}
+
+/// The beginning of a text that is long.
+fn bounded(mut text: String) -> String {
+    if text.len() > MOST_BYTES {
+        text.truncate(text.floor_char_boundary(MOST_BYTES));
+        text.push_str("..");
+    }
+    text
+}
+
+impl fmt::Display for ContractViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { promise, expected, observed, .. } = self;
+        write!(
+            f,
+            "the contract of `{}` is broken: {promise}; expected {expected}; observed {observed}",
+            promise.contract()
+        )
+    }
+}
+
+impl fmt::Debug for ContractViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        // The first error is part of the text.
+        let mut beneath = self.source.as_deref().and_then(|source| source.source());
+        while let Some(error) = beneath {
+            write!(f, "; caused by: {error}")?;
+            beneath = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl StdError for ContractViolation {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Checks a condition.
+pub(super) fn ensure(
+    holds: bool,
+    promise: Promise,
+    expected: impl Into<String>,
+    observed: impl FnOnce() -> String,
+) -> Result<(), ContractViolation> {
+    if holds { Ok(()) } else { Err(ContractViolation::new(promise, expected, observed())) }
+}
+
+/// Checks that two values are equal.
+pub(super) fn ensure_eq<T: PartialEq + fmt::Debug>(
+    promise: Promise,
+    when: &str,
+    expected: &T,
+    observed: &T,
+) -> Result<(), ContractViolation> {
+    ensure(expected == observed, promise, format!("{when}: {expected:?}"), || format!("{observed:?}"))
+}
+
+/// Returns the text that a violation shows of messages.
+pub(super) fn shown(messages: &[Arc<Message>]) -> String {
+    let shown = |message: &Message| {
+        let text = message.text();
+        match text.char_indices().nth(SHOWN_CHARS) {
+            Some((end, _)) => format!("`{}..`", text.get(..end).unwrap_or_default()),
+            None => format!("`{text}`"),
+        }
+    };
+    let messages: Vec<String> = messages.iter().map(|message| shown(message)).collect();
+    format!("{} message(s) [{}]", messages.len(), messages.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_violation_reads_as_a_sentence_with_its_causes() {
+        let beneath = std::io::Error::other(std::io::Error::other("disk full"));
+        let violation = ContractViolation::error(Promise::SessionRoundTrip, "a write to succeed", beneath);
+        assert_eq!(
+            violation.to_string(),
+            "the contract of `SessionManager` is broken: what was written is read back unchanged and in order; expected a \
+             write to succeed; observed an error: disk full"
+        );
+        assert!(format!("{violation:?}").starts_with(&violation.to_string()));
+    }
+}

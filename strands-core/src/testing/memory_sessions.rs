@@ -1,0 +1,294 @@
+//! Sessions in memory, which can be told to be slow, or to fail.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::message::Message;
+use crate::session::{AgentRecord, MessageBatch, MessageRange, OpenedSession, Session, SessionError, SessionManager};
+
+/// A session in memory, for tests: what is written becomes JSON, and nothing outlives the process. Clones share the session,
+/// so that two agents on it stand for two workers.
+///
+/// # Examples
+///
+/// ```
+/// use strands_core::{Agent, testing::{InMemorySessionManager, ScriptedModel}};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let session = InMemorySessionManager::new("user-42");
+/// let template = Agent::builder().model(ScriptedModel::answering("hi")).session_manager(session.clone());
+/// template.clone().build().await?.prompt("hello").await?;
+///
+/// assert_eq!(session.messages("default").len(), 2);
+/// assert_eq!(template.build().await?.messages().len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct InMemorySessionManager {
+    session_id: Arc<str>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    agents: HashMap<String, Stored>,
+    latency: Option<Duration>,
+    /// The number of writes that still succeed.
+    writes_left: Option<usize>,
+}
+
+#[derive(Clone, Default)]
+struct Stored {
+    record: Option<AgentRecord>,
+    messages: Vec<Arc<Message>>,
+    /// Counts the changes of the record, and of the messages.
+    versions: Versions,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Versions {
+    record: u64,
+    messages: u64,
+}
+
+impl Versions {
+    /// This worker has made `before` into `since`, which is now `now`: of what it did not change it knows no more.
+    fn learn(&mut self, before: Self, since: Self, now: Self) {
+        if before.record != since.record {
+            self.record = now.record;
+        }
+        if before.messages != since.messages {
+            self.messages = now.messages;
+        }
+    }
+
+    /// The versions after a change from these ones to `since` is undone: a version never comes back.
+    fn replacing(self, since: Self) -> Self {
+        let next = |before: u64, since: u64| if before == since { before } else { since + 1 };
+        Self { record: next(self.record, since.record), messages: next(self.messages, since.messages) }
+    }
+}
+
+impl InMemorySessionManager {
+    /// Creates an empty session.
+    pub fn new(session_id: impl Into<String>) -> Self {
+        Self { session_id: session_id.into().into(), shared: Arc::default() }
+    }
+
+    /// Stores messages for an agent, as another worker would.
+    #[must_use]
+    pub fn with_messages(self, agent_id: &str, messages: impl IntoIterator<Item = Message>) -> Self {
+        {
+            let mut shared = self.lock();
+            let stored = shared.agents.entry(agent_id.to_owned()).or_default();
+            stored.record.get_or_insert_with(|| AgentRecord::new(agent_id));
+            stored.messages.extend(messages.into_iter().map(Arc::new));
+            stored.versions.messages += 1;
+        }
+        self
+    }
+
+    /// Returns the messages of an agent.
+    pub fn messages(&self, agent_id: &str) -> Vec<Arc<Message>> {
+        self.lock().agents.get(agent_id).map(|stored| stored.messages.clone()).unwrap_or_default()
+    }
+
+    /// Returns the record of an agent, if there is one.
+    pub fn record(&self, agent_id: &str) -> Option<AgentRecord> {
+        self.lock().agents.get(agent_id)?.record.clone()
+    }
+
+    /// Stores the record of an agent, as another worker would.
+    pub fn set_record(&self, record: AgentRecord) {
+        let mut shared = self.lock();
+        let stored = shared.agents.entry(record.agent_id.clone()).or_default();
+        stored.record = Some(record);
+        stored.versions.record += 1;
+    }
+
+    /// Makes every write take this long before it is done, and again before it returns.
+    pub fn set_latency(&self, latency: Option<Duration>) {
+        self.lock().latency = latency;
+    }
+
+    /// Makes every write fail after this many have succeeded; `None` makes all of them succeed.
+    pub fn fail_after(&self, writes: Option<usize>) {
+        self.lock().writes_left = writes;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait(&self) {
+        let latency = self.lock().latency;
+        if let Some(latency) = latency {
+            tokio::time::sleep(latency).await;
+        }
+    }
+}
+
+#[async_trait]
+impl SessionManager for InMemorySessionManager {
+    fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
+        let stored = self.lock().agents.get(agent_id).cloned().unwrap_or_default();
+        let session = MemorySession {
+            manager: self.clone(),
+            agent_id: agent_id.to_owned(),
+            known: stored.versions,
+            unanswered: None,
+        };
+        Ok(OpenedSession::new(Box::new(session), stored.record))
+    }
+}
+
+struct MemorySession {
+    manager: InMemorySessionManager,
+    agent_id: String,
+    known: Versions,
+    /// What was stored before a write whose caller has not heard of its end, and the versions since.
+    unanswered: Option<(Stored, Versions)>,
+}
+
+impl MemorySession {
+    /// Changes what is stored, if that is still what this worker knows.
+    async fn change(
+        &mut self,
+        what: &str,
+        is_known: impl Fn(Versions, Versions) -> bool + Send,
+        change: impl FnOnce(&mut Stored) -> Result<(), SessionError> + Send,
+    ) -> Result<(), SessionError> {
+        self.manager.wait().await;
+        self.apply(what, is_known, change)?;
+        self.manager.wait().await;
+        self.unanswered = None;
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        what: &str,
+        is_known: impl Fn(Versions, Versions) -> bool,
+        change: impl FnOnce(&mut Stored) -> Result<(), SessionError>,
+    ) -> Result<(), SessionError> {
+        let mut shared = self.manager.lock();
+        if let Some(left) = &mut shared.writes_left {
+            let failed = || SessionError::Storage {
+                action: "write",
+                key: "the session in memory".to_owned(),
+                source: "it was told to fail".into(),
+            };
+            *left = left.checked_sub(1).ok_or_else(failed)?;
+        }
+        let stored = shared.agents.entry(self.agent_id.clone()).or_default();
+        if let Some((before, since)) = self.unanswered.take()
+            && since == stored.versions
+        {
+            // A write of this worker that was dropped: this one takes its place. Who has seen it has an old view.
+            let versions = before.versions.replacing(since);
+            self.known.learn(before.versions, since, versions);
+            *stored = Stored { versions, ..before };
+        }
+        if !is_known(stored.versions, self.known) {
+            return Err(SessionError::Conflict {
+                session_id: self.manager.session_id.to_string(),
+                what: format!("{what} of agent `{}`", self.agent_id),
+                expected: "as this worker knows it".to_owned(),
+                found: "changed".to_owned(),
+            });
+        }
+        let before = stored.clone();
+        if let Err(error) = change(stored) {
+            *stored = before;
+            return Err(error);
+        }
+        self.known.learn(before.versions, stored.versions, stored.versions);
+        self.unanswered = Some((before, stored.versions));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Session for MemorySession {
+    async fn read(&mut self, range: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
+        let shared = self.manager.lock();
+        let Some(stored) = shared.agents.get(&self.agent_id) else { return Ok(Vec::new()) };
+        self.known.messages = stored.versions.messages;
+        self.unanswered = None;
+        let messages = (0..).zip(&stored.messages);
+        let wanted = messages.filter(|(position, _)| *position >= range.from || range.also.contains(position));
+        Ok(wanted.map(|(_, message)| Arc::clone(message)).collect())
+    }
+
+    async fn write(&mut self, batch: &MessageBatch) -> Result<(), SessionError> {
+        let is_known = |stored: Versions, known: Versions| stored.messages == known.messages;
+        let agent_id = self.agent_id.clone();
+        self.change("the messages", is_known, |stored| {
+            if let Some(replaced) = &batch.replaced {
+                let Some(newest) = stored.messages.last_mut() else {
+                    return Err(SessionError::NotFound { what: "the message to replace", key: agent_id });
+                };
+                *newest = Arc::new(through_json(&**replaced)?);
+            }
+            for message in &batch.appended {
+                stored.messages.push(Arc::new(through_json(&**message)?));
+            }
+            stored.versions.messages += 1;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError> {
+        let is_known = |stored: Versions, known: Versions| stored.record == known.record;
+        self.change("the record", is_known, |stored| {
+            if stored.record.as_ref() != Some(record) {
+                stored.record = Some(through_json(record)?);
+                stored.versions.record += 1;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn truncate(&mut self, keep: u64, record: &AgentRecord) -> Result<(), SessionError> {
+        self.change(
+            "the messages",
+            |stored, known| stored == known,
+            |stored| {
+                stored.messages.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
+                stored.record = Some(through_json(record)?);
+                stored.versions =
+                    Versions { record: stored.versions.record + 1, messages: stored.versions.messages + 1 };
+                Ok(())
+            },
+        )
+        .await
+    }
+}
+
+/// What a store makes of a value: JSON, and nothing else of it.
+fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> Result<T, SessionError> {
+    let written = serde_json::to_string(value).and_then(|json| serde_json::from_str(&json));
+    written.map_err(|source| SessionError::Storage {
+        action: "write",
+        key: "the session in memory".to_owned(),
+        source: source.into(),
+    })
+}
+
+impl fmt::Debug for InMemorySessionManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemorySessionManager").field("session_id", &self.session_id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! Contexts to call a tool with, without an agent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::interrupt::Interrupt;
+use crate::message::ToolUse;
+use crate::state::AgentState;
+use crate::tool::{CallToken, ContextParts, HostValues, ToolContext};
+
+/// Makes a [`ToolContext`] without an agent, to call a tool with.
+///
+/// ```
+/// use strands_core::testing::ToolContextBuilder;
+///
+/// let ctx = ToolContextBuilder::new("book").inject(42_u32).build();
+/// assert_eq!(ctx.lend::<u32>()?, &42);
+/// # Ok::<(), strands_core::ToolError>(())
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct ToolContextBuilder {
+    tool_use: ToolUse,
+    host: HostValues,
+    state: AgentState,
+    cancellation: CancellationToken,
+    answers: BTreeMap<String, Value>,
+}
+
+impl ToolContextBuilder {
+    /// The context of a call of this tool, with the id `test`.
+    pub fn new(tool_name: impl Into<String>) -> Self {
+        Self {
+            tool_use: ToolUse::new("test", tool_name, Value::Object(Map::new())),
+            host: HostValues::default(),
+            state: AgentState::new(),
+            cancellation: CancellationToken::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// With these arguments, for tools that look at them as the model wrote them.
+    pub fn input(mut self, input: Value) -> Self {
+        self.tool_use.input = input;
+        self
+    }
+
+    /// Lends a value.
+    pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.host.insert(value);
+        self
+    }
+
+    /// With this state.
+    pub fn state(mut self, state: AgentState) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Cancelled by this token.
+    pub fn cancel_with(mut self, token: CancellationToken) -> Self {
+        self.cancellation = token;
+        self
+    }
+
+    /// With a human's answer to what the tool asks under this name.
+    pub fn answer(mut self, name: &str, response: impl Into<Value>) -> Self {
+        self.answers.insert(Interrupt::tool_call_id(&self.tool_use.tool_use_id, name), response.into());
+        self
+    }
+
+    /// The context.
+    pub fn build(self) -> ToolContext {
+        ToolContext::new(ContextParts {
+            tool_use: Arc::new(self.tool_use),
+            host: self.host,
+            state: self.state,
+            cancellation: CallToken::of(&self.cancellation),
+            progress: None,
+            answers: Arc::new(self.answers),
+        })
+    }
+}
+
+impl fmt::Debug for ToolContextBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolContextBuilder").field("tool_use", &self.tool_use).finish_non_exhaustive()
+    }
+}

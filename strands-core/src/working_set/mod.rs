@@ -1,0 +1,170 @@
+//! The working set of an agent: the conversation, the state and the run that the loop works on, and their way to a session
+//! and back. It lies below the loop, so that neither the loop nor a session needs to know the public [`Agent`].
+//!
+//! [`Agent`]: crate::Agent
+
+mod config;
+mod persistence;
+mod restore;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+pub(crate) use config::AgentConfig;
+pub(crate) use persistence::OpenSession;
+pub(crate) use restore::{Beginning, Reconciled, Restored, kept_range, manager_state, reconciled, restored_run};
+
+use crate::conversation::{self, Conversation};
+use crate::history::{History, INTERRUPTED, Repair};
+use crate::interrupt::Interrupt;
+use crate::message::{Message, Role};
+use crate::metrics::EventLoopMetrics;
+use crate::model::{Model, StopReason, WrittenMessages};
+use crate::outcome::AgentError;
+use crate::run::{PendingTools, Run};
+use crate::state::AgentState;
+use crate::tool::{HostValues, ToolSet};
+
+/// The conversation, the state and the run of an agent.
+pub(crate) struct WorkingSet {
+    pub(crate) config: Arc<AgentConfig>,
+    pub(crate) model: Arc<dyn Model>,
+    pub(crate) history: History,
+    pub(crate) state: AgentState,
+    pub(crate) conversation_state: Map<String, Value>,
+    pub(crate) metrics: Arc<EventLoopMetrics>,
+    pub(crate) run: Option<Run>,
+    /// True while the run is suspended, rather than being driven.
+    pub(crate) suspended: bool,
+    /// A run whose results are in the history, but may not be in the session yet, and the message that has its calls.
+    pub(crate) settled: Option<(Run, Message)>,
+    pub(crate) session: Option<OpenSession>,
+    /// A rewind that the session may not have finished.
+    pub(crate) rewinding: Option<Rewinding>,
+    pub(crate) repairs: Vec<Repair>,
+    /// The history as the model's provider serialized it for earlier requests.
+    pub(crate) written: WrittenMessages,
+    /// Types to whose schema the model's provider has refused to hold a response.
+    pub(crate) refused_outputs: HashSet<String>,
+}
+
+/// A rewind: the index of the first message to drop, and how many messages of the whole conversation stay.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rewinding {
+    index: usize,
+    keep: u64,
+}
+
+impl WorkingSet {
+    pub(crate) fn tools(&self) -> &ToolSet {
+        &self.config.tools
+    }
+
+    /// The questions that wait for an answer of a human.
+    pub(crate) fn interrupts(&self) -> Vec<Interrupt> {
+        let is_suspended = self.suspended && self.rewinding.is_none();
+        self.run.as_ref().filter(|_| is_suspended).map(Run::interrupts).unwrap_or_default()
+    }
+
+    /// The run that a session stores, with the message whose calls are pending: one that is suspended, or that humans were
+    /// asked about, or whose results the session does not have yet.
+    fn stored_run(&self) -> Option<(&Run, &Message)> {
+        if let Some((run, calling)) = &self.settled {
+            return Some((run, calling));
+        }
+        let run = self.run.as_ref()?;
+        let pending = run.pending().filter(|pending| self.suspended || pending.is_recorded())?;
+        let calling = self.history.messages().last().filter(|message| pending.belong_to(message))?;
+        Some((run, calling))
+    }
+
+    /// The calls of a run are about to get their results as a message. If the session has a record of them, it gets one
+    /// with the results first: conditionally, unless it was recorded that this worker has started all of them.
+    pub(crate) fn settling(&mut self, completed: &Run) {
+        let Some(pending) = completed.pending().filter(|pending| pending.is_recorded()) else { return };
+        let Some(open) = &mut self.session else { return };
+        let Some(calling) = self.history.messages().last() else { return };
+        if pending.has_unrecorded() {
+            open.take_over();
+        }
+        self.settled = Some((completed.clone(), Message::clone(calling)));
+    }
+
+    /// Makes the history whole after an invocation that did not come to its end. Returns what that added.
+    ///
+    /// Calls that a human has approved stay approved unless their tool was started.
+    pub(crate) fn settle(&mut self) -> Option<Arc<Message>> {
+        if self.suspended {
+            return None;
+        }
+        if let Some(state) = self.history.withdraw() {
+            self.conversation_state = state;
+        }
+        let mut run = self.run.take()?;
+        if run.pending().is_some_and(PendingTools::is_recorded) {
+            self.repairs.extend(run.reconcile(|tool| self.config.is_idempotent(tool)));
+            if run.pending().is_some_and(|pending| !pending.is_complete()) {
+                (self.run, self.suspended) = (Some(run), true);
+                // Another worker may go on with them.
+                self.session.iter_mut().for_each(OpenSession::take_over);
+                return None;
+            }
+        }
+        self.end_run(run, INTERRUPTED)
+    }
+
+    /// Ends a run: calls without a result get this error, and their results join the history.
+    pub(crate) fn end_run(&mut self, mut run: Run, unanswered: &str) -> Option<Arc<Message>> {
+        run.refuse_open(unanswered);
+        self.settling(&run);
+        run.end(StopReason::Cancelled, unanswered).map(|results| self.history.push(results))
+    }
+
+    /// Drops the questions for humans: the calls that waited get an error result.
+    pub(crate) fn discard_interrupts(&mut self) {
+        if std::mem::take(&mut self.suspended)
+            && let Some(run) = self.run.take()
+        {
+            self.end_run(run, INTERRUPTED);
+        }
+    }
+
+    pub(crate) fn conversation(&mut self) -> Conversation<'_> {
+        Conversation::new(&mut self.history, &mut self.conversation_state, &*self.model)
+    }
+
+    /// A value that a tool needs with each prompt, and that this one does not have.
+    pub(crate) fn missing_host_value(&self, host: &HostValues) -> Option<AgentError> {
+        let (tool, key) = self.config.host_per_prompt.iter().find(|(_, key)| !host.contains(key))?;
+        Some(AgentError::MissingHostValue { tool: tool.clone(), ty: key.type_name() })
+    }
+
+    /// The number of messages that stay if the conversation is rewound to the user message at an index.
+    pub(crate) fn rewound_to(&self, index: usize) -> Result<u64, AgentError> {
+        let refuse = |reason| Err(AgentError::Rewind { index, reason });
+        let Some(message) = self.history.messages().get(index) else {
+            return refuse("there is no such message");
+        };
+        if message.role != Role::User {
+            return refuse("it is not a user message");
+        }
+        if message.tool_results().next().is_some() {
+            return refuse("it has tool results; rewind to the prompt before them");
+        }
+        match self.history.rewound_to(index) {
+            Some(keep) => Ok(keep),
+            None => refuse("it is, or comes before, a summary of older messages"),
+        }
+    }
+
+    /// Drops everything from the message at an index on.
+    pub(crate) fn rewind(&mut self, index: usize, keep: u64) -> Vec<Arc<Message>> {
+        self.suspended = false;
+        (self.run, self.settled) = (None, None);
+        let dropped = self.history.rewind(index, keep);
+        conversation::rewound(&mut self.conversation());
+        dropped
+    }
+}

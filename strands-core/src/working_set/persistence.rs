@@ -1,0 +1,214 @@
+//! The way from a working set to a session: what is written, in which order, and what another worker must not have
+//! written meanwhile.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::restore::{Beginning, Restored, state_with_range};
+use super::{Rewinding, WorkingSet};
+use crate::conversation::{self, Conversation};
+use crate::history::History;
+use crate::message::Message;
+use crate::outcome::AgentError;
+use crate::run::{Run, stored, strands};
+use crate::session::{AgentRecord, Session, SessionError, SessionManager};
+
+/// An agent's part of a session, and what was last written to it.
+pub(crate) struct OpenSession {
+    manager: Arc<dyn SessionManager>,
+    session: Box<dyn Session>,
+    /// The record in the session; `None` if there is none.
+    written: Option<AgentRecord>,
+    /// True while a write of the record is under way: if it is dropped, nobody knows what the session has.
+    is_uncertain: bool,
+    /// True while the session has a run that any worker may go on with: this one has to write the record, conditionally,
+    /// before it does anything about the calls in it.
+    is_unclaimed: bool,
+}
+
+impl OpenSession {
+    pub(super) fn new(
+        manager: Arc<dyn SessionManager>,
+        session: Box<dyn Session>,
+        written: Option<AgentRecord>,
+    ) -> Self {
+        let has_run = |record: &AgentRecord| {
+            let state = &record.internal_state;
+            state.run.is_some() || state.interrupt_state.get("activated").is_some_and(|value| value == true)
+        };
+        let is_unclaimed = written.as_ref().is_some_and(has_run);
+        Self { manager, session, written, is_uncertain: false, is_unclaimed }
+    }
+
+    /// Another worker may go on with the run in the session: before this one stores results of its calls, it has to write
+    /// the record, conditionally.
+    pub(super) fn take_over(&mut self) {
+        self.is_unclaimed = true;
+    }
+}
+
+impl WorkingSet {
+    /// Goes back to what the session has, after another worker has written to it.
+    pub(crate) async fn reopen(&mut self) -> Result<(), AgentError> {
+        let Some(open) = &self.session else { return Ok(()) };
+        let (manager, written) = (Arc::clone(&open.manager), open.written.as_ref().map(|record| record.state.clone()));
+        let beginning = Beginning { messages: History::seeded([]), state: self.state.to_json() };
+        let restored = beginning.with_session(&manager, &self.config, &*self.model).await?;
+        let Restored { session, history, state, conversation_state, run, settled, repairs } = restored;
+        self.state.replace(changed_since(written.as_ref(), &self.state.to_json(), state.to_json()));
+        (self.suspended, self.rewinding, self.settled) = (run.is_some(), None, settled);
+        (self.session, self.history, self.conversation_state, self.run) = (session, history, conversation_state, run);
+        self.repairs = repairs;
+        Ok(())
+    }
+
+    /// True if the session does not have everything yet.
+    pub(crate) fn has_unsaved(&self) -> Result<bool, AgentError> {
+        let Some(open) = &self.session else { return Ok(false) };
+        if self.history.unsaved().is_some() || open.is_uncertain || self.rewinding.is_some() {
+            return Ok(true);
+        }
+        let record = self.record()?;
+        Ok(match &open.written {
+            Some(written) => *written != record,
+            None => !record.state.is_empty(),
+        })
+    }
+
+    /// Writes the messages that the session does not have yet. Returns true if there were any. Without a session there is
+    /// nothing to do.
+    pub(crate) async fn save_messages(&mut self) -> Result<bool, AgentError> {
+        if self.session.is_none() {
+            return Ok(false);
+        }
+        self.complete_rewind().await?;
+        let Some(open) = &self.session else { return Ok(false) };
+        if self.history.unsaved().is_none() {
+            return Ok(false);
+        }
+        // Readers of the session find an agent by its record, so that comes before its messages. And if calls that
+        // another worker may be about to make have results here, the record tells it not to.
+        if open.written.is_none() || open.is_unclaimed {
+            self.save_record().await?;
+        }
+        while let Some(unsaved) = self.history.unsaved() {
+            if let Some(open) = &mut self.session {
+                open.session.write(&unsaved.batch).await?;
+            }
+            self.history.saved(&unsaved);
+        }
+        // The session has the results; the next record goes without the run.
+        self.settled = None;
+        Ok(true)
+    }
+
+    /// Writes the record if it has changed.
+    pub(crate) async fn save_record(&mut self) -> Result<(), AgentError> {
+        if self.session.is_none() {
+            return Ok(());
+        }
+        self.complete_rewind().await?;
+        let record = self.record()?;
+        let is_unclaimed = self.suspended && record.internal_state.run.is_some();
+        let Some(open) = &mut self.session else { return Ok(()) };
+        if open.is_uncertain || open.written.as_ref() != Some(&record) {
+            open.is_uncertain = true;
+            open.session.save(&record).await?;
+            open.is_uncertain = false;
+            open.written = Some(record);
+        }
+        open.is_unclaimed = is_unclaimed;
+        Ok(())
+    }
+
+    /// Writes what is left to write when an invocation ends.
+    pub(crate) async fn save_invocation(&mut self) -> Result<(), AgentError> {
+        self.save_messages().await?;
+        self.save_record().await?;
+        match &mut self.session {
+            Some(open) => Ok(open.session.invocation_ended().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops everything from the message at an index on, in the session first. Returns what was dropped.
+    pub(crate) async fn rewind_saved(&mut self, index: usize, keep: u64) -> Result<Vec<Arc<Message>>, AgentError> {
+        self.save_messages().await?;
+        self.rewinding = Some(Rewinding { index, keep });
+        self.complete_rewind().await
+    }
+
+    /// Does what is left to do of a rewind. One that was dropped, or that the store has not finished, may or may not have
+    /// happened there, so it is repeated before anything else is written.
+    pub(crate) async fn complete_rewind(&mut self) -> Result<Vec<Arc<Message>>, AgentError> {
+        let Some(Rewinding { index, keep }) = self.rewinding else { return Ok(Vec::new()) };
+        if self.session.as_ref().is_some_and(|open| open.written.is_some()) {
+            let record = self.record_after_rewind(index, keep)?;
+            if let Some(open) = &mut self.session {
+                open.is_uncertain = true;
+                if let Err(error) = open.session.truncate(keep, &record).await {
+                    // Another worker has written: nothing was removed, and this one has to begin anew.
+                    self.rewinding = self.rewinding.filter(|_| !error.is_conflict());
+                    return Err(error.into());
+                }
+                (open.is_uncertain, open.is_unclaimed) = (false, false);
+                open.written = Some(record);
+            }
+        }
+        self.rewinding = None;
+        Ok(self.rewind(index, keep))
+    }
+
+    /// What is stored beside the messages.
+    pub(crate) fn record(&self) -> Result<AgentRecord, AgentError> {
+        self.record_of(&self.history, &self.conversation_state, self.stored_run())
+    }
+
+    /// What is stored beside the messages once the conversation is rewound.
+    fn record_after_rewind(&self, index: usize, keep: u64) -> Result<AgentRecord, AgentError> {
+        let (mut history, mut state) = (self.history.clone(), self.conversation_state.clone());
+        history.rewind(index, keep);
+        conversation::rewound(&mut Conversation::new(&mut history, &mut state, &*self.model));
+        self.record_of(&history, &state, None)
+    }
+
+    fn record_of(
+        &self,
+        history: &History,
+        conversation_state: &Map<String, Value>,
+        run: Option<(&Run, &Message)>,
+    ) -> Result<AgentRecord, AgentError> {
+        let written = self.session.as_ref().and_then(|open| open.written.as_ref());
+        let mut record = written.cloned().unwrap_or_else(|| AgentRecord::new(&self.config.agent_id));
+        record.state = self.state.to_json();
+        record.conversation_manager_state =
+            state_with_range(conversation_state.clone(), &*self.config.conversation, history.kept());
+        let unwritable = || unwritable(&self.config.agent_id);
+        let pending = run.and_then(|(run, calling)| Some((run.pending()?, calling)));
+        record.internal_state.interrupt_state = strands::save(pending).map_err(unwritable())?;
+        record.internal_state.run = run.map(|(run, _)| stored::save(run)).transpose().map_err(unwritable())?;
+        Ok(record)
+    }
+}
+
+/// The state of the session, with what has changed here since it was written.
+fn changed_since(
+    written: Option<&Map<String, Value>>,
+    here: &Map<String, Value>,
+    mut session: Map<String, Value>,
+) -> Map<String, Value> {
+    let before = |name: &str| written.and_then(|written| written.get(name));
+    for (name, value) in here.iter().filter(|(name, value)| before(name) != Some(*value)) {
+        session.insert(name.clone(), value.clone());
+    }
+    for name in written.into_iter().flat_map(Map::keys).filter(|name| !here.contains_key(*name)) {
+        session.shift_remove(name);
+    }
+    session
+}
+
+fn unwritable(agent_id: &str) -> impl FnOnce(serde_json::Error) -> SessionError {
+    let key = format!("agent `{agent_id}`");
+    move |source| SessionError::Storage { action: "write", key, source: source.into() }
+}

@@ -1,0 +1,194 @@
+//! The way from a session, or a snapshot, to a working set.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{AgentConfig, OpenSession};
+use crate::conversation::{Conversation, ConversationManager};
+use crate::history::{History, MessageList, Repair, unanswered_calls};
+use crate::message::{Message, Role};
+use crate::model::Model;
+use crate::run::{Limits, Run, stored, strands};
+use crate::session::{InternalState, MessageRange, SessionError, SessionManager};
+use crate::state::AgentState;
+
+/// The names of Strands in a conversation manager's state.
+const MANAGER_NAME: &str = "__name__";
+const REMOVED_MESSAGES: &str = "removed_message_count";
+/// The numbers of messages that stayed although newer ones were removed.
+const KEPT_MESSAGES: &str = "kept_messages";
+
+/// How often a session is opened while other workers change it.
+const OPENINGS: usize = 5;
+
+/// What an agent is when it is new to its session.
+#[derive(Clone)]
+pub(crate) struct Beginning {
+    pub(crate) messages: MessageList,
+    pub(crate) state: Map<String, Value>,
+}
+
+/// What an agent begins with, or goes on from.
+pub(crate) struct Restored {
+    pub(crate) session: Option<OpenSession>,
+    pub(crate) history: History,
+    pub(crate) state: AgentState,
+    pub(crate) conversation_state: Map<String, Value>,
+    /// The run that is suspended.
+    pub(crate) run: Option<Run>,
+    /// A run whose results are in the history, but not in the session.
+    pub(crate) settled: Option<(Run, Message)>,
+    pub(crate) repairs: Vec<Repair>,
+}
+
+impl Beginning {
+    pub(crate) fn without_session(self) -> Restored {
+        Restored {
+            session: None,
+            history: History::new(self.messages),
+            state: AgentState::from(self.state),
+            conversation_state: Map::new(),
+            run: None,
+            settled: None,
+            repairs: Vec::new(),
+        }
+    }
+
+    /// Opens the agent's part of a session. What the session has goes before what the builder was given.
+    pub(crate) async fn with_session(
+        self,
+        sessions: &Arc<dyn SessionManager>,
+        config: &AgentConfig,
+        model: &dyn Model,
+    ) -> Result<Restored, SessionError> {
+        for _ in 1..OPENINGS {
+            match self.clone().opened(sessions, config, model).await {
+                // Another worker has rewound the conversation between the record and the messages.
+                Err(error) if error.is_conflict() => {}
+                opened => return opened,
+            }
+        }
+        self.opened(sessions, config, model).await
+    }
+
+    async fn opened(
+        self,
+        sessions: &Arc<dyn SessionManager>,
+        config: &AgentConfig,
+        model: &dyn Model,
+    ) -> Result<Restored, SessionError> {
+        let mut opened = sessions.open(&config.agent_id).await?;
+        let Some(record) = opened.record else {
+            let session = Some(OpenSession::new(Arc::clone(sessions), opened.session, None));
+            let mut restored = Restored { session, ..self.without_session() };
+            restored.history.record();
+            return Ok(restored);
+        };
+        let manager = &*config.conversation;
+        let corrupt = |expected, source| SessionError::Corrupt {
+            key: format!("agent `{}` of session `{}`", config.agent_id, sessions.session_id()),
+            expected,
+            source,
+        };
+        let mut conversation_state = manager_state(manager, &record.conversation_manager_state);
+        let range = kept_range(&conversation_state)
+            .ok_or_else(|| corrupt("a conversation manager's state", "the message counts are impossible".into()))?;
+        let mut history = History::restored(&range, opened.session.read(&range).await?);
+        history.record();
+        let mut conversation = Conversation::new(&mut history, &mut conversation_state, model).restoring();
+        manager.restored(&mut conversation).map_err(|source| corrupt("a conversation manager's state", source))?;
+        let mut repairs = history.repair();
+        let run = restored_run(&record.internal_state, config.limits)
+            .map_err(|source| corrupt("an invocation that was suspended", source.into()))?;
+        let Reconciled { run, settled } = reconciled(run, config, &mut history, &mut repairs);
+        Ok(Restored {
+            state: AgentState::from(record.state.clone()),
+            session: Some(OpenSession::new(Arc::clone(sessions), opened.session, Some(record))),
+            history,
+            conversation_state,
+            run,
+            settled,
+            repairs,
+        })
+    }
+}
+
+/// What is left of a stored run.
+#[derive(Default)]
+pub(crate) struct Reconciled {
+    /// A run that is suspended.
+    pub(crate) run: Option<Run>,
+    /// A run that is not, since its calls have their results, which are in the history now.
+    pub(crate) settled: Option<(Run, Message)>,
+}
+
+/// Compares a stored run with the messages. What is left of it is suspended; calls that nobody can make any longer get an
+/// error result.
+pub(crate) fn reconciled(
+    run: Option<Run>,
+    config: &AgentConfig,
+    history: &mut History,
+    repairs: &mut Vec<Repair>,
+) -> Reconciled {
+    let last = history.messages().last().filter(|last| last.role == Role::Assistant).map(Arc::clone);
+    let Some(last) = last else { return Reconciled::default() };
+    // The results are in the history already, or the question is of another branch of the conversation.
+    let run = run.filter(|run| run.pending().is_some_and(|pending| pending.belong_to(&last)));
+    let Some(mut run) = run else {
+        if let Some(results) = unanswered_calls(&last) {
+            let answered = |id: &str| Repair::CallAnswered { tool_use_id: id.to_owned() };
+            repairs.extend(results.tool_results().map(|result| answered(&result.tool_use_id)));
+            history.push(results);
+        }
+        return Reconciled::default();
+    };
+    repairs.extend(run.reconcile(|tool| config.is_idempotent(tool)));
+    if run.pending().is_some_and(|pending| !pending.is_complete()) {
+        return Reconciled { run: Some(run), settled: None };
+    }
+    let settled = Some((run.clone(), Message::clone(&last)));
+    if let Some(results) = run.tools_answered() {
+        history.push(results);
+    }
+    Reconciled { run: None, settled }
+}
+
+/// The run in a record: in our own format, or in that of Strands, if Strands has written the record.
+pub(crate) fn restored_run(state: &InternalState, limits: Limits) -> Result<Option<Run>, serde_json::Error> {
+    match &state.run {
+        Some(run) => stored::restore(run.clone()).map(Some),
+        None => strands::restore(state.interrupt_state.clone(), limits),
+    }
+}
+
+/// The state of a conversation manager. That of another one is of no use to it: it sees the whole conversation and
+/// truncates it its own way.
+pub(crate) fn manager_state(manager: &dyn ConversationManager, state: &Map<String, Value>) -> Map<String, Value> {
+    let is_its_own = state.get(MANAGER_NAME).and_then(Value::as_str) == Some(manager.name());
+    if is_its_own { state.clone() } else { Map::new() }
+}
+
+/// The messages that are still there, by a conversation manager's state. `None` if no conversation has so many.
+pub(crate) fn kept_range(state: &Map<String, Value>) -> Option<MessageRange> {
+    let from = state.get(REMOVED_MESSAGES).and_then(Value::as_u64).unwrap_or(0);
+    let also = state.get(KEPT_MESSAGES).and_then(Value::as_array).into_iter().flatten();
+    let range = MessageRange::new(from, also.filter_map(Value::as_u64).filter(|number| *number < from).collect());
+    (from <= u64::MAX / 2).then_some(range)
+}
+
+/// Adds what is kept of the messages to a conversation manager's state, with the names of Strands.
+pub(super) fn state_with_range(
+    mut state: Map<String, Value>,
+    manager: &dyn ConversationManager,
+    range: &MessageRange,
+) -> Map<String, Value> {
+    state.insert(MANAGER_NAME.to_owned(), manager.name().into());
+    state.insert(REMOVED_MESSAGES.to_owned(), range.from.into());
+    if range.also.is_empty() {
+        state.shift_remove(KEPT_MESSAGES);
+    } else {
+        state.insert(KEPT_MESSAGES.to_owned(), range.also.clone().into());
+    }
+    state
+}

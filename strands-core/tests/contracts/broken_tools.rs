@@ -1,0 +1,99 @@
+//! Tools that break a promise.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use strands_core::testing::ToolContextBuilder;
+use strands_core::testing::contract::{Promise, check_tool};
+use strands_core::{BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+
+/// A tool that can be told how to misbehave.
+struct Handmade {
+    specs: [ToolSpec; 2],
+    asked: AtomicUsize,
+    changes: bool,
+    checks: bool,
+    /// One call at a time: a second one fails.
+    single: Option<AtomicBool>,
+}
+
+impl Handmade {
+    fn new(name: &str, schema: Value) -> Self {
+        let spec = |description: &str| ToolSpec::new(name, description, schema.clone());
+        Self {
+            specs: [spec("Finds a city."), spec("Finds another city.")],
+            asked: AtomicUsize::new(0),
+            changes: false,
+            checks: false,
+            single: None,
+        }
+    }
+}
+
+impl Tool for Handmade {
+    fn spec(&self) -> &ToolSpec {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        &self.specs[usize::from(self.changes && asked > 0)]
+    }
+
+    fn checks_input(&self) -> bool {
+        self.checks
+    }
+
+    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+        Box::pin(async {
+            if let Some(single) = &self.single {
+                if single.swap(true, Ordering::Relaxed) {
+                    return Err(ToolError::new("a call is running"));
+                }
+                tokio::task::yield_now().await;
+                single.store(false, Ordering::Relaxed);
+            }
+            Ok(ToolOutput::text("Oslo"))
+        })
+    }
+}
+
+fn schema() -> Value {
+    json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]})
+}
+
+async fn check(tool: &Handmade, example: Value) -> Result<(), Promise> {
+    let ctx = ToolContextBuilder::new("find").build();
+    check_tool(tool, &ctx, &example).await.map_err(|violation| violation.promise)
+}
+
+#[tokio::test]
+async fn a_handmade_tool_keeps_the_contract() {
+    assert_eq!(check(&Handmade::new("find", schema()), json!({"city": "Oslo"})).await, Ok(()));
+}
+
+#[tokio::test]
+async fn descriptions_that_are_invalid_or_change_are_caught() {
+    let example = || json!({"city": "Oslo"});
+    assert_eq!(check(&Handmade::new("find city", schema()), example()).await, Err(Promise::ToolSpecValid));
+    for schema in [json!({}), json!(true), json!({"type": "string"}), json!({"type": "object", "properties": []})] {
+        assert_eq!(check(&Handmade::new("find", schema), example()).await, Err(Promise::ToolSpecValid));
+    }
+    let changing = Handmade { changes: true, ..Handmade::new("find", schema()) };
+    assert_eq!(check(&changing, example()).await, Err(Promise::ToolStable));
+}
+
+#[tokio::test]
+async fn an_example_must_fit_the_schema() {
+    let tool = Handmade::new("find", schema());
+    assert_eq!(check(&tool, json!({"city": 1})).await, Err(Promise::ToolAcceptsInput));
+    assert_eq!(check(&tool, json!({})).await, Err(Promise::ToolAcceptsInput));
+}
+
+#[tokio::test]
+async fn a_tool_that_claims_to_check_its_input_must() {
+    let tool = Handmade { checks: true, ..Handmade::new("find", schema()) };
+    assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolRefusesInput));
+}
+
+#[tokio::test]
+async fn calls_that_disturb_each_other_are_caught() {
+    let tool = Handmade { single: Some(AtomicBool::new(false)), ..Handmade::new("find", schema()) };
+    assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolCallsIndependent));
+}

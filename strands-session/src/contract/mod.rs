@@ -1,0 +1,144 @@
+//! Contract suite for implementations of [`DocumentStore`].
+//!
+//! It writes below a folder of its own, `contract_` and a random number, and to a document beside it, and deletes both when
+//! all promises are kept.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use strands_session::object_store::memory::InMemory;
+//! use strands_session::{ObjectDocumentStore, contract};
+//!
+//! # tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap().block_on(async {
+//! let store = ObjectDocumentStore::new(Arc::new(InMemory::new()), "")?;
+//! contract::check_document_store(store).await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod contents;
+mod listings;
+mod races;
+mod writes;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use crate::document_store::{Document, DocumentStore, StoreError, Version, Written};
+
+/// A promise of the contract of [`DocumentStore`] that an implementation has broken.
+#[derive(Debug, thiserror::Error)]
+#[error("the document store breaks its contract: {promise}; expected {expected}, found {found}")]
+#[non_exhaustive]
+pub struct ContractViolation {
+    /// The promise.
+    pub promise: &'static str,
+    /// The outcome that the promise asks for.
+    pub expected: String,
+    /// The outcome that was found, or the error.
+    pub found: String,
+}
+
+/// Checks that a document store keeps its contract.
+///
+/// It writes some thousand small documents and a few big ones. Run it on a runtime with several threads, so that writers
+/// race.
+///
+/// # Errors
+///
+/// Returns [`ContractViolation`] for the first promise that is broken. The documents that show it stay in the store.
+pub async fn check_document_store(store: impl DocumentStore + 'static) -> Result<(), ContractViolation> {
+    let folder = format!("contract_{:016x}", fastrand::u64(..));
+    let subject = Subject { store: Arc::new(store), folder };
+    writes::check(&subject).await?;
+    contents::check(&subject).await?;
+    listings::check(&subject).await?;
+    races::check(&subject).await?;
+    subject.clean_up().await
+}
+
+/// The store that is checked, and the folder for it.
+#[derive(Clone)]
+struct Subject {
+    store: Arc<dyn DocumentStore>,
+    folder: String,
+}
+
+impl Subject {
+    fn key(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
+    /// A key of one segment.
+    fn key_beside(&self) -> String {
+        format!("{}_document", self.folder)
+    }
+
+    async fn get(&self, promise: &'static str, key: &str) -> Result<Option<Document>, ContractViolation> {
+        answered(promise, self.store.get(key).await)
+    }
+
+    async fn create(&self, promise: &'static str, key: &str, content: Bytes) -> Result<Version, ContractViolation> {
+        match answered(promise, self.store.create(key, content).await)? {
+            Written::Done(version) => Ok(version),
+            Written::Refused => Err(violation(promise, "a document to be created where none is", "it was refused")),
+        }
+    }
+
+    /// Checks the content of a document.
+    async fn holds(&self, promise: &'static str, key: &str, expected: Option<&[u8]>) -> Result<(), ContractViolation> {
+        let found = self.get(promise, key).await?;
+        let found = found.as_ref().map(|document| document.content.as_ref());
+        if found == expected {
+            return Ok(());
+        }
+        let shown = |content: Option<&[u8]>| content.map_or_else(|| "none".to_owned(), described);
+        Err(violation(promise, format!("a document of {}", shown(expected)), shown(found)))
+    }
+
+    async fn clean_up(&self) -> Result<(), ContractViolation> {
+        let promise = "`delete_all` deletes every document below a folder";
+        answered(promise, self.store.delete_all(&self.folder, "").await)?;
+        let left = answered(promise, self.store.list(&self.folder).await)?;
+        equal(promise, &Vec::<String>::new(), &left)
+    }
+}
+
+/// The content of a document, in a few words.
+fn described(content: &[u8]) -> String {
+    if content.len() > 64 {
+        format!("{} bytes", content.len())
+    } else {
+        format!("{:?}", Bytes::copy_from_slice(content))
+    }
+}
+
+fn answered<T>(promise: &'static str, answer: Result<T, StoreError>) -> Result<T, ContractViolation> {
+    answer.map_err(|error| violation(promise, "an answer", format!("the error `{error}`")))
+}
+
+fn equal<T: Debug + PartialEq>(promise: &'static str, expected: &T, found: &T) -> Result<(), ContractViolation> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(violation(promise, format!("{expected:?}"), format!("{found:?}")))
+}
+
+fn violation(promise: &'static str, expected: impl Into<String>, found: impl Into<String>) -> ContractViolation {
+    ContractViolation { promise, expected: expected.into(), found: found.into() }
+}
+
+/// Runs futures at once, on several threads where the runtime has them.
+async fn at_once<T, F>(futures: Vec<F>) -> Result<Vec<T>, ContractViolation>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Ok(join_all(futures).await) };
+    let tasks: Vec<_> = futures.into_iter().map(|future| runtime.spawn(future)).collect();
+    let ended: Result<Vec<T>, _> = join_all(tasks).await.into_iter().collect();
+    ended.map_err(|error| violation("operations end without a panic", "an answer", error.to_string()))
+}

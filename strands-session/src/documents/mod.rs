@@ -1,0 +1,132 @@
+//! The JSON documents of a session, as Strands writes them: two spaces of indent, UTF-8, times in UTC with microseconds.
+
+mod message;
+mod record;
+mod truncation;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::error::Category;
+use strands_core::message::Role;
+use strands_core::session::SessionError;
+
+pub(crate) use message::{
+    Batch, Previous, batch, cut_followers, message, message_and_batch, new_message, replaced_follower,
+    replaced_message, settled_batch, updated_at,
+};
+pub(crate) use record::{Marker, agent_record, is_truncation_proposed, merged_record, new_record, touched, truncation};
+pub(crate) use truncation::Truncation;
+
+const CREATED_AT: &str = "created_at";
+const UPDATED_AT: &str = "updated_at";
+
+#[derive(Serialize)]
+struct SessionDocument<'a> {
+    session_id: &'a str,
+    session_type: &'static str,
+    created_at: String,
+    updated_at: String,
+}
+
+/// A session's document.
+pub(crate) fn new_session(key: &str, session_id: &str) -> Result<Bytes, SessionError> {
+    let now = now();
+    write(key, &SessionDocument { session_id, session_type: "AGENT", created_at: now.clone(), updated_at: now })
+}
+
+/// What is in a document, in a few words, for an error about it: never its content.
+pub(crate) fn summary(bytes: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Outline {
+        #[serde(default)]
+        message: Option<Speaker>,
+        #[serde(default)]
+        updated_at: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Speaker {
+        role: Role,
+    }
+    let Ok(outline) = serde_json::from_slice::<Outline>(bytes) else {
+        return format!("{} bytes that are no document", bytes.len());
+    };
+    let what = match outline.message {
+        Some(Speaker { role: Role::User }) => "a user message",
+        Some(Speaker { role: Role::Assistant }) => "an assistant message",
+        None => "a version",
+    };
+    match outline.updated_at {
+        Some(time) if time.len() <= 40 && !time.contains(char::is_control) => format!("{what} of {time}"),
+        _ => what.to_owned(),
+    }
+}
+
+/// Writes a document's JSON.
+pub(crate) fn write(key: &str, document: &impl Serialize) -> Result<Bytes, SessionError> {
+    serde_json::to_vec_pretty(document).map(Bytes::from).map_err(|error| SessionError::Storage {
+        action: "write",
+        key: key.to_owned(),
+        source: error.into(),
+    })
+}
+
+fn read<T: DeserializeOwned>(key: &str, expected: &'static str, bytes: &[u8]) -> Result<T, SessionError> {
+    serde_json::from_slice(bytes).map_err(|error| corrupt(key, expected, error))
+}
+
+fn to_value(key: &str, document: &impl Serialize) -> Result<Value, SessionError> {
+    serde_json::to_value(document).map_err(|error| SessionError::Storage {
+        action: "write",
+        key: key.to_owned(),
+        source: error.into(),
+    })
+}
+
+pub(crate) fn corrupt(
+    key: &str,
+    expected: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> SessionError {
+    let source = source.into();
+    let source = match source.downcast_ref::<serde_json::Error>() {
+        Some(error) => without_content(error).into(),
+        None => source,
+    };
+    SessionError::Corrupt { key: key.to_owned(), expected, source }
+}
+
+/// A JSON error without the text of serde, which may quote the document at any length.
+fn without_content(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Io => "a read error",
+        Category::Syntax => "invalid JSON",
+        Category::Data => "a value of another type, or a missing field",
+        Category::Eof => "unexpected end of the JSON",
+    };
+    match error.line() {
+        // From a value that was parsed before.
+        0 => what.to_owned(),
+        line => format!("{what} at line {line}, column {}", error.column()),
+    }
+}
+
+/// The same to the nanosecond, for documents that several workers may write over: two that change one thing to the same
+/// in one microsecond would write the same bytes, and each would take the other's document for its own.
+fn now_exactly() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, false)
+}
+
+/// ISO 8601 as Python's `datetime.isoformat` writes it. This process gives no time twice.
+fn now() -> String {
+    static LATEST: AtomicI64 = AtomicI64::new(0);
+    let micros = Utc::now().timestamp_micros();
+    let after = |latest: i64| micros.max(latest.saturating_add(1));
+    let latest = LATEST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |latest| Some(after(latest)));
+    let time = DateTime::from_timestamp_micros(latest.map_or(micros, after)).unwrap_or_else(Utc::now);
+    time.to_rfc3339_opts(SecondsFormat::Micros, false)
+}

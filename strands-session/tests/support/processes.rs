@@ -1,0 +1,60 @@
+//! Processes of a test: the test program itself, run again with orders.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use strands_session::SessionStore;
+
+use super::{s3_builder, unused_prefix};
+
+/// Where a worker finds what it is to do, as JSON; without it the process is no worker.
+const ORDERS: &str = "STRANDS_SESSION_TEST_WORKER";
+
+/// What this process is to do, if it is a worker.
+pub(crate) fn orders() -> Option<Value> {
+    Some(serde_json::from_str(&std::env::var(ORDERS).ok()?).unwrap())
+}
+
+/// The store behind a folder, or a prefix on a server.
+pub(crate) async fn place(place: &str) -> SessionStore {
+    match place.split_once('#') {
+        Some((url, prefix)) => {
+            let manager = s3_builder("any", "bucket", url).prefix(prefix).build().await.unwrap();
+            manager.store().clone()
+        }
+        None => SessionStore::files(place),
+    }
+}
+
+/// A prefix on this server that is empty.
+pub(crate) fn unused_place(url: &str) -> String {
+    format!("{url}#{}", unused_prefix())
+}
+
+pub(crate) fn start(orders: &Value) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["worker", "--exact", "--nocapture", "--test-threads=1"])
+        .env(ORDERS, orders.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Tells the test what the store has acknowledged. A line in a pipe survives its writer.
+pub(crate) fn acknowledge(what: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ack {what}").and_then(|()| out.flush()).unwrap();
+}
+
+/// What the workers have said so far, until they say no more.
+pub(crate) fn acknowledgements(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The harness's own words stand on the line of the first acknowledgement.
+    lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("ack ")?.1.to_owned()))
+}
+
+/// How often, and how long: thoroughly where the shared data is, and shortly in the plain test run.
+pub(crate) fn thoroughly() -> bool {
+    strands_testkit::shared_dir().is_some()
+}
