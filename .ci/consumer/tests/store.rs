@@ -1,0 +1,50 @@
+//! The store keeps its contract, sessions in it keep theirs, and agents that are killed lose nothing.
+
+#[path = "../../../strands-session/tests/killed_agents/scenario.rs"]
+mod scenario;
+
+use std::path::Path;
+
+use serde_json::json;
+use sqlite_sessions::SqliteStore;
+use strands_core::testing::contract::check_session_manager;
+use strands_session::contract::check_document_store;
+use strands_session::{SessionStore, SnapshotSessionManager, StoreSessionManager};
+
+fn store(path: &Path) -> SqliteStore {
+    SqliteStore::open(path).unwrap()
+}
+
+/// Not a test, but what the other processes do: this program runs itself with this name.
+#[tokio::test]
+async fn worker() {
+    let Some(orders) = scenario::orders() else { return };
+    let store = SessionStore::new(store(Path::new(orders["place"].as_str().unwrap())));
+    let session = orders["session"].as_str().unwrap();
+    scenario::work(StoreSessionManager::new(session, store).unwrap(), &orders).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_keeps_the_contract_of_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    check_document_store(store(&folder.path().join("sessions.sqlite3"))).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_sessions_keep_the_contract_of_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SessionStore::new(store(&folder.path().join("sessions.sqlite3")));
+    let make = async |id: &str| StoreSessionManager::new(id, store.clone()).unwrap();
+    check_session_manager(make).await.unwrap();
+    let make = async |id: &str| SnapshotSessionManager::new(id, store.clone()).unwrap();
+    check_session_manager(make).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_agents_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.sqlite3");
+    let store = SessionStore::new(store(&path));
+    let open = |session: &str| StoreSessionManager::new(session, store.clone()).unwrap();
+    scenario::nothing_is_lost_and_nothing_runs_twice(open, &json!(path), scenario::kills()).await;
+}
