@@ -37,6 +37,13 @@ def said(messages: list[dict]) -> list[dict]:
     return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
+def without_repair(restored: list[dict], expected: list[dict]) -> list[dict]:
+    """What was restored without the error results of calls that a crash has left open: Python adds those with the next prompt."""
+    calls = [block for block in expected[-1]["content"] if "toolUse" in block] if expected else []
+    repaired = calls and len(restored) == len(expected) + 1 and all("toolResult" in block for block in restored[-1]["content"])
+    return restored[:-1] if repaired else restored
+
+
 class Check:
     def __init__(self, shared: Path, program: str) -> None:
         self.sessions = shared / "sessions"
@@ -56,7 +63,7 @@ class Check:
         for agent, expected in case["agents"].items():
             name = f"{folder.name}/{agent} {place[0]}"
             ours = run([self.program, *place, session, agent, json.dumps(manager)], f"{name}, in Rust")
-            if said(ours["restored"]) != said(expected["messages"]):
+            if without_repair(said(ours["restored"]), expected["messages"]) != said(expected["messages"]):
                 sys.exit(f"{name}: restored {json.dumps(ours['restored'], indent=1)}")
             if ours["state"] != expected["state"]:
                 sys.exit(f"{name}: state {ours['state']} is not {expected['state']}")
