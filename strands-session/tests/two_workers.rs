@@ -39,6 +39,36 @@ fn right(base: &[String], first: (&Write, bool), second: (&Write, bool)) -> Vec<
     }
 }
 
+/// A reader is in the middle of a reading when another worker writes, and writes once more.
+#[tokio::test]
+async fn a_reader_sees_a_write_whole_or_not_at_all() {
+    let base = strings(&["one", "two"]);
+    for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
+        for polls in 0.. {
+            let sessions = SessionStore::new(Stepping::new(None, false));
+            let case = format!("{first:?}, then {second:?}, read after {polls} polls");
+            let mut writer = open(&sessions, "s", "main").await.session;
+            Batch(None, &["one", "two"]).apply(&mut *writer).await.unwrap();
+            let mut reader = open(&sessions, "s", "main").await.session;
+            read_texts(&mut *reader).await;
+
+            let after = first.after(&base);
+            let read = {
+                let mut future = pin!(read_texts(&mut *reader));
+                let mut context = Context::from_waker(Waker::noop());
+                if (0..polls).any(|_| future.as_mut().poll(&mut context).is_ready()) {
+                    break;
+                }
+                first.apply(&mut *writer).await.unwrap();
+                second.apply(&mut *writer).await.unwrap();
+                future.await
+            };
+            let right = [&base, &after, &second.after(&after)];
+            assert!(right.contains(&&read), "{case}: {read:?}");
+        }
+    }
+}
+
 /// One worker is in the middle of a write when another one does all of its own.
 async fn interleave(knows_base: bool) {
     let base = strings(&["one", "two"]);

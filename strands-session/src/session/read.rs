@@ -71,8 +71,9 @@ impl StoredSession {
             let listing = self.list(truncation.as_ref()).await?;
             let tail = self.tail(listing.numbers.clone(), truncation.as_ref(), &wanted);
             let others = self.others(&listing.numbers, &wanted);
-            let record = self.storage.read(self.agent.key());
-            let ((tail, others), record) = try_join(try_join(tail, others), record).await?;
+            let (tail, others) = try_join(tail, others).await?;
+            // Last, so that it tells of every truncation before what was read: after one, a message may be replaced.
+            let record = self.storage.read(self.agent.key()).await?;
             let found = self.truncation_in(record.as_ref())?;
             if found != truncation {
                 if self.view.is_none() && !is_same_truncation(known.as_ref(), found.as_ref()) {
