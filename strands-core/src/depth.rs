@@ -1,4 +1,4 @@
-//! How deep JSON from models, tools and programs may nest. It is wrapped in other JSON when it is stored, and what is
+//! Depth limit of JSON from models, tools and programs. It is wrapped in other JSON when it is stored, and what is
 //! written must be readable: `serde_json` reads 127 levels.
 
 use std::fmt;

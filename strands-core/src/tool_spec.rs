@@ -78,7 +78,7 @@ impl ToolSpec {
     }
 }
 
-/// What a tool does to the world, in the words of MCP. Hints: nothing is enforced by them, but an approved call whose
+/// Effects of a tool, in the words of MCP. Hints: nothing is enforced by them, but an approved call whose
 /// outcome is unknown after a crash is made again only if the tool is `idempotent`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -19,7 +19,7 @@ impl Storage {
         Self(store)
     }
 
-    /// Where a document is, for people.
+    /// Human-readable location of a document.
     pub(crate) fn locate(&self, key: &str) -> String {
         self.0.locate(key)
     }

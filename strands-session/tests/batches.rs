@@ -118,7 +118,7 @@ async fn every_store_takes_batches_and_truncations() {
     }
 }
 
-/// What was redacted stays nowhere.
+/// Redacted content stays nowhere.
 #[tokio::test]
 async fn a_replaced_message_leaves_no_copy() {
     let (store, sessions) = calm();

@@ -18,7 +18,7 @@ use support::writes::Write::{Batch, Save, Truncate};
 use support::writes::{FIRST, SECOND, documents, poll, record, strings};
 use support::{open, read_texts, texts};
 
-/// How late requests are: thoroughly where the shared data is, and shortly in the plain test run.
+/// Delays of requests: thoroughly where the shared data is, and shortly in the plain test run.
 fn lates() -> Vec<Option<usize>> {
     let all = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(6), Some(7)];
     if strands_testkit::shared_dir().is_some() { all.to_vec() } else { vec![None, Some(0), Some(2)] }

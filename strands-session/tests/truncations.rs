@@ -37,7 +37,7 @@ fn json_at(store: &Stepping, key: &str) -> Value {
     serde_json::from_slice(&store.content(key).unwrap()).unwrap()
 }
 
-/// What a worker reads, unless it is told of a conflict.
+/// Messages that a worker reads, unless there is a conflict.
 async fn read_or_conflict(session: &mut dyn Session) -> Option<usize> {
     match session.read(&MessageRange::default()).await {
         Ok(messages) => Some(messages.len()),

@@ -133,7 +133,7 @@ impl Agent {
     /// The changes that were needed to go on from the session that the agent was built with, or from an invocation of this
     /// agent that was dropped.
     ///
-    /// What was changed is part of the conversation: a call without a result has an error result that says so to the
+    /// Changes are part of the conversation: a call without a result has an error result that says so to the
     /// model. A [`Repair::CallPending`] is not: its tool runs with the next invocation.
     pub fn repairs(&self) -> &[Repair] {
         &self.work.repairs

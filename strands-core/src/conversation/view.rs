@@ -92,7 +92,7 @@ impl<'a> Conversation<'a> {
         self.history.messages()
     }
 
-    /// The how manieth message of the whole conversation stands at this place, from 0. It stays the same however much is
+    /// Zero-based index in the whole conversation of the message at this position. It stays the same however much is
     /// removed, and in a session. `None` for one that nobody said, such as a summary.
     pub fn number(&self, place: usize) -> Option<u64> {
         self.history.number(place)

@@ -16,12 +16,12 @@ use crate::model::{ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnB
 use crate::outcome::AgentError;
 use crate::run::Run;
 
-/// What the delay before the next attempt depends on.
+/// Inputs to the delay before the next attempt.
 #[derive(Clone, Copy)]
 pub(super) struct Past {
     /// The attempts that have failed.
     pub(super) failures: u32,
-    /// When the first one began.
+    /// Start of the first one.
     pub(super) began: Duration,
     /// A random number, drawn outside of the effect: a replay draws it, too.
     pub(super) jitter: f64,

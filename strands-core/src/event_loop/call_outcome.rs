@@ -24,7 +24,7 @@ pub(super) enum Answer {
     Result(ToolResult),
     /// The typed output, and what the model is told.
     Output(Value, ToolResult),
-    /// What is wrong with the typed output, and what the model is told.
+    /// Error about the structured output, as the model is told.
     BadOutput(String, ToolResult),
     Interrupts(Vec<Interrupt>),
 }

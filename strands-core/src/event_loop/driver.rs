@@ -52,7 +52,7 @@ pub(crate) struct Driver<'a> {
     pub(super) host: HostValues,
     pub(super) specs: ToolSpecs,
     pub(super) output: StructuredOutput,
-    /// How deep this invocation is nested in others, from 1.
+    /// Nesting depth of this invocation, one-based.
     pub(super) depth: usize,
     /// A hook has denied the invocation, for this reason.
     pub(super) denial: Option<String>,
@@ -400,7 +400,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// How long the invocation may still take. The time before an interrupt counts.
+    /// Time that the invocation has left. The time before an interrupt counts.
     fn time_left(&self) -> Option<Duration> {
         let run = self.work.run.as_ref();
         let limits = self.limits.or(run.map(Run::limits)).unwrap_or(self.work.config.limits);

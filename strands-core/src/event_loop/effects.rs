@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::journal::{Journal, JournalError, clock};
 use crate::message::{Message, id_of, random_uuid};
 
-/// Where the loop gets time, ids and jitter from. Without a journal each call is what it would be without this type.
+/// Source of time, ids and jitter for the loop. Without a journal each call is what it would be without this type.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Effects<'a> {
     pub(super) journal: Option<&'a dyn Journal>,

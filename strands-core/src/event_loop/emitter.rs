@@ -1,4 +1,4 @@
-//! How the driver hands events to the listener: one at a time, through a slot that both sides of one task share. The
+//! Delivery of events from the driver to the listener: one at a time, through a slot that both sides of one task share. The
 //! driver waits until the listener has taken an event, so nothing piles up.
 
 use std::future::poll_fn;

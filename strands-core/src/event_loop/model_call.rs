@@ -12,7 +12,7 @@ use crate::model::{ModelError, StopReason, ToolChoice};
 use crate::outcome::{AgentError, AgentEvent};
 use crate::run::Run;
 
-/// How often in a row hooks may throw a response away.
+/// Limit of responses in a row that hooks may discard.
 const MAX_HOOK_RETRIES: u32 = 8;
 
 impl Driver<'_> {

@@ -57,7 +57,7 @@ pub(super) struct Attempted {
     pub(super) attempt: Attempt,
     /// True if a hook wants another one.
     pub(super) retry: bool,
-    /// How long to wait before the next one, after a failure that is worth it.
+    /// Delay before the next one, after a failure that is worth it.
     pub(super) delay: Option<Duration>,
     /// A hook has failed: what the attempt has cost still counts.
     pub(super) hook_failure: Option<AgentError>,

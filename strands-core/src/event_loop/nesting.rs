@@ -1,4 +1,4 @@
-//! How deep invocations are nested: an agent that is called by a tool, a hook or a conversation manager of an agent is
+//! Nesting depth of invocations: an agent that is called by a tool, a hook or a conversation manager of an agent is
 //! polled on the same stack.
 
 use std::cell::Cell;
@@ -34,7 +34,7 @@ pub(super) fn depth() -> Result<usize, AgentError> {
     Ok(depth)
 }
 
-/// What is polled until the guard is dropped belongs to an invocation of this depth.
+/// Everything polled until the guard is dropped belongs to an invocation of this depth.
 pub(super) fn enter(depth: usize) -> Outer {
     Outer(DEPTH.replace(depth))
 }

@@ -1,4 +1,4 @@
-//! How the structured output of an invocation is asked for, and asked for in another way if the provider refuses one.
+//! Request for structured output, with a fallback if the provider refuses it.
 
 use super::driver::Driver;
 use super::output_type::OutputType;

@@ -193,7 +193,7 @@ pub(super) fn into_call(
     Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure }))
 }
 
-/// What can't be written is found when it is read back.
+/// A value that can't be written is found when it is read back.
 fn written(record: &impl Serialize) -> Value {
     serde_json::to_value(record).unwrap_or_else(|error| Value::String(error.to_string()))
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::nesting;
 use crate::model::StopReason;
 
-/// How long hooks and the session may still work after an invocation was stopped, all together. What they have not
+/// Time for which hooks and the session may still work after an invocation was stopped, all together. What they have not
 /// finished by then is given up, so that a stopped invocation ends within 50 ms.
 const GRACE: Duration = Duration::from_millis(25);
 
@@ -22,7 +22,7 @@ pub(super) struct Stop<'s> {
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
     /// True if a journal records the effects: what it does not record must not depend on the moment of a stop.
     is_journaled: bool,
-    /// How deep the invocation is nested in others.
+    /// Nesting depth of the invocation, one-based.
     depth: usize,
 }
 

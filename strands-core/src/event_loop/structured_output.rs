@@ -8,7 +8,7 @@ use crate::message::{ContentBlock, Message};
 use crate::model::{Model, OutputSchema, ToolSpecs};
 use crate::tool::ToolSpec;
 
-/// What is known of the output that an invocation is to end with.
+/// State of the structured output of an invocation.
 #[derive(Default)]
 pub(super) struct StructuredOutput {
     pub(super) kind: Option<OutputType>,
@@ -58,7 +58,7 @@ impl StructuredOutput {
         std::mem::take(&mut self.is_mistaken)
     }
 
-    /// What was wrong with an answer that the provider should have held to the schema, for the model to mend.
+    /// Error in a response that the provider should have held to the schema, for the model to correct.
     pub(super) fn told_mistake(&self) -> Option<ContentBlock> {
         let told = self.native.is_some() && !self.mistake.is_empty();
         told.then(|| ContentBlock::text(format!("The previous response does not fit: {}", self.mistake)))
@@ -98,7 +98,7 @@ impl StructuredOutput {
         &self.specs
     }
 
-    /// What was wrong with the last output.
+    /// Error in the last output.
     pub(super) fn mistake(&self) -> &str {
         match self.mistake.as_str() {
             "" => "it answered without calling the output tool",

@@ -33,7 +33,7 @@ const MAX_HOOK_RETRIES: u32 = 8;
 /// What the calls of one turn share.
 pub(super) struct ToolCalls<'a> {
     pub(super) config: Arc<AgentConfig>,
-    /// How deep the invocation is nested in others.
+    /// Nesting depth of the invocation, one-based.
     pub(super) depth: usize,
     pub(super) effects: Effects<'a>,
     pub(super) state: AgentState,

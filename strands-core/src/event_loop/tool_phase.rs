@@ -33,7 +33,7 @@ type OpenCall = (usize, Arc<ToolUse>);
 /// The tool calls that are being made, each by its outcome.
 type Running<'a> = Pin<Box<dyn Stream<Item = CallOutcome> + Send + 'a>>;
 
-/// Why the calls of a turn are over.
+/// Reason for the end of a turn's tool calls.
 #[derive(Default)]
 struct Performed {
     stopped: Option<StopReason>,
@@ -48,7 +48,7 @@ impl Performed {
     }
 }
 
-/// What is heard of the calls that are being made.
+/// Message from a tool call in progress.
 #[expect(clippy::large_enum_variant, reason = "most of what is heard are outcomes")]
 enum Heard {
     Ended(CallOutcome),

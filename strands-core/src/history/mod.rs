@@ -27,7 +27,7 @@ use crate::session::MessageRange;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     list: MessageList,
-    /// What the newest prompt has added, until it is answered.
+    /// Changes made by the newest prompt, until it is answered.
     prompt: PendingPrompt,
     saved: Saved,
     /// The number of the next message in the whole conversation.
@@ -38,10 +38,10 @@ pub(crate) struct History {
     changed: bool,
 }
 
-/// What a prompt that nobody has answered yet has changed.
+/// Changes made by a prompt that has no response yet.
 #[derive(Clone, Debug, Default)]
 struct PendingPrompt {
-    /// How many messages at the end belong to it.
+    /// Number of messages at the end that belong to it.
     messages: usize,
     /// The last answered message as it was before the prompt was merged into it.
     merged: Option<Arc<Message>>,
@@ -143,7 +143,7 @@ impl History {
         self.list.iter().position(|(_, place)| place.numbers().is_some_and(has))
     }
 
-    /// What a session has to write next; nothing of a prompt that nobody has answered.
+    /// Changes that a session has to write next; nothing of a prompt that nobody has answered.
     pub(crate) fn unsaved(&self) -> Option<Unsaved> {
         self.saved.next(&self.list, self.list.len() - self.prompt.messages)
     }
@@ -233,7 +233,7 @@ impl History {
         }
     }
 
-    /// How much there is: a token for each message, and those of its content.
+    /// Size estimate: a token for each message, and those of its content.
     pub(crate) fn size(&self) -> u64 {
         estimate_tokens(&ModelRequest::new(self.messages())).saturating_add(self.list.len() as u64)
     }

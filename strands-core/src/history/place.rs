@@ -7,7 +7,7 @@ pub(crate) enum Place {
     /// Not known yet.
     #[default]
     New,
-    /// The how manieth it is, from 0: the first and the last of those that it was joined from, and how many of its blocks
+    /// Zero-based index: the first and the last of those that it was joined from, and how many of its blocks
     /// are those of the ones before the last.
     Numbered { first: u64, last: u64, before_last: usize },
     /// Nobody said it: it stands for what was shortened or lost.

@@ -1,4 +1,4 @@
-//! What the session does not have yet of a history, and what it has to be given.
+//! Changes of a history that the session does not have yet.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::place::Place;
 use crate::message::{ContentBlock, Message, Role};
 use crate::session::MessageBatch;
 
-/// What a session has of a history.
+/// Part of a history that a session has.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Saved {
     /// The number of the first message that no session has.
@@ -22,7 +22,7 @@ pub(super) struct Saved {
     unit_from: Option<u64>,
 }
 
-/// What a session has to write next to be level with the history.
+/// Changes that a session has to write next to match the history.
 #[derive(Debug)]
 pub(crate) struct Unsaved {
     pub(crate) batch: MessageBatch,

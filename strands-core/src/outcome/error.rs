@@ -99,9 +99,9 @@ pub enum AgentError {
         "agents are nested {depth} levels deep, and {limit} are allowed: a tool that calls an agent may call itself"
     )]
     NestedTooDeep {
-        /// How deep this invocation would be, counted from 1.
+        /// Nesting depth of the refused invocation, one-based.
         depth: usize,
-        /// How deep one may be.
+        /// Maximum nesting depth.
         limit: usize,
     },
     /// JSON in a prompt, or in an answer to an interrupt, nests too deep to be stored.
@@ -115,7 +115,7 @@ pub enum AgentError {
     Rewind {
         /// The zero-based index in [`Agent::messages`](crate::Agent::messages).
         index: usize,
-        /// Why not.
+        /// Reason.
         reason: &'static str,
     },
     /// A tool borrows a value that was to be injected with the prompt.

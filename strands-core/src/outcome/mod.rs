@@ -1,4 +1,4 @@
-//! What an invocation produces: events while it runs, and a response or an error at its end.
+//! Outcome of an invocation: events while it runs, and a response or an error at its end.
 
 mod error;
 mod event;

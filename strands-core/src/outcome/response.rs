@@ -11,7 +11,7 @@ use crate::message::Message;
 use crate::metrics::{EventLoopMetrics, Usage};
 use crate::model::StopReason;
 
-/// What an invocation ends with. `T` is the type asked for with [`Invocation::output`](crate::Invocation::output).
+/// Result of an invocation. `T` is the type asked for with [`Invocation::output`](crate::Invocation::output).
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct AgentResponse<T = Value> {

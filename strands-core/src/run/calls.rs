@@ -41,7 +41,7 @@ pub(crate) struct PendingCall {
     pub(crate) status: CallStatus,
 }
 
-/// How far a call without a result has come.
+/// Progress of a tool call without a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CallStatus {

@@ -21,7 +21,7 @@ use crate::model::StopReason;
 use crate::tool_spec::ToolSpec;
 use crate::usage::Usage;
 
-/// How often a model may fail to give the structured output it was asked for.
+/// Limit of failures to give the requested structured output.
 const MAX_OUTPUT_ATTEMPTS: u32 = 3;
 
 /// The prompt of Strands for a model that ended without the structured output.
@@ -34,7 +34,7 @@ pub(crate) struct Run {
     limits: Limits,
     turns: u32,
     usage: Usage,
-    /// How long the invocation has been at work, without the time for which it was suspended.
+    /// Active time of the invocation, without the time for which it was suspended.
     #[serde(default)]
     elapsed: Duration,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -156,7 +156,7 @@ struct MemorySession {
     manager: InMemorySessionManager,
     agent_id: String,
     known: Versions,
-    /// What was stored before a write whose caller has not heard of its end, and the versions since.
+    /// Version before a write whose outcome its caller does not know, and the versions since.
     unanswered: Option<(Stored, Versions)>,
 }
 
@@ -277,7 +277,7 @@ impl Session for MemorySession {
     }
 }
 
-/// What a store makes of a value: JSON, and nothing else of it.
+/// Copy of a value through JSON, as a store would keep it.
 fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> Result<T, SessionError> {
     let written = serde_json::to_string(value).and_then(|json| serde_json::from_str(&json));
     written.map_err(|source| SessionError::Storage {

@@ -160,12 +160,12 @@ impl WorkingSet {
         Ok(self.rewind(index, keep))
     }
 
-    /// What is stored beside the messages.
+    /// Record that is stored beside the messages.
     pub(crate) fn record(&self) -> Result<AgentRecord, AgentError> {
         self.record_of(&self.history, &self.conversation_state, self.stored_run())
     }
 
-    /// What is stored beside the messages once the conversation is rewound.
+    /// Record that is stored beside the messages once the conversation is rewound.
     fn record_after_rewind(&self, index: usize, keep: u64) -> Result<AgentRecord, AgentError> {
         let (mut history, mut state) = (self.history.clone(), self.conversation_state.clone());
         history.rewind(index, keep);

@@ -19,17 +19,17 @@ const REMOVED_MESSAGES: &str = "removed_message_count";
 /// The numbers of messages that stayed although newer ones were removed.
 const KEPT_MESSAGES: &str = "kept_messages";
 
-/// How often a session is opened while other workers change it.
+/// Attempts to open a session that other workers change.
 const OPENINGS: usize = 5;
 
-/// What an agent is when it is new to its session.
+/// State of an agent that is new to its session.
 #[derive(Clone)]
 pub(crate) struct Beginning {
     pub(crate) messages: MessageList,
     pub(crate) state: Map<String, Value>,
 }
 
-/// What an agent begins with, or goes on from.
+/// Initial or restored state of an agent.
 pub(crate) struct Restored {
     pub(crate) session: Option<OpenSession>,
     pub(crate) history: History,
@@ -114,7 +114,7 @@ impl Beginning {
     }
 }
 
-/// What is left of a stored run.
+/// Remainder of a stored run.
 #[derive(Default)]
 pub(crate) struct Reconciled {
     /// A run that is suspended.

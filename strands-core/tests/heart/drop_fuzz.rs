@@ -1,6 +1,6 @@
 //! Invocations that are dropped at every one of their polls, with the agent rebuilt from its session at random points and
 //! humans asked: nothing that was approved runs twice, every conversation that is found is valid, and each can be gone on
-//! with. And invocations that are put away as JSON at every step, which end as if they had not been.
+//! with. Invocations that are serialized at every step end like uninterrupted ones.
 //!
 //! `STRANDS_STORIES` says how many stories are played; the default is small.
 
@@ -23,7 +23,7 @@ fn stories() -> u64 {
     count.unwrap_or(60)
 }
 
-/// How often each call ran, by tool and tool use id.
+/// Runs of each call, by tool and tool use id.
 #[derive(Clone, Default)]
 struct Ledger(Arc<Mutex<HashMap<(&'static str, String), usize>>>);
 
@@ -186,7 +186,7 @@ fn dropped_at_every_poll_nothing_runs_twice_and_nothing_is_stuck() {
     }
 }
 
-/// What the story comes to when it is told without a stop.
+/// Result of the story without a stop.
 async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
     let ledger = Ledger::default();
     let random = fastrand::Rng::with_seed(seed);

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::support::{FnTool, Log, flaw, naming, template, tool};
 
-/// What the engine has recorded. It survives crashes.
+/// Entries that the engine has recorded. It survives crashes.
 #[derive(Default)]
 struct Entries {
     entries: Vec<(String, Value)>,
@@ -189,7 +189,7 @@ fn bytes(requests: &[RecordedRequest]) -> Vec<String> {
     requests.iter().map(bytes).collect()
 }
 
-/// What the model is sent, without the metadata that it is not.
+/// Messages as sent to the model, without metadata.
 fn without_times(mut messages: Value) -> Value {
     for message in messages.as_array_mut().unwrap() {
         message.as_object_mut().unwrap().remove("metadata");

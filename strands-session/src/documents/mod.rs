@@ -39,7 +39,7 @@ pub(crate) fn new_session(key: &str, session_id: &str) -> Result<Bytes, SessionE
     write(key, &SessionDocument { session_id, session_type: "AGENT", created_at: now.clone(), updated_at: now })
 }
 
-/// What is in a document, in a few words, for an error about it: never its content.
+/// Summary of a document for an error about it: never its content.
 pub(crate) fn summary(bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Outline {

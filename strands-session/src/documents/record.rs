@@ -30,7 +30,7 @@ pub(crate) enum Marker {
     Set(Truncation),
 }
 
-/// What an agent's document keeps beside the messages. When it was written is no part of it, nor is the marker.
+/// Content of an agent's document beside the messages. When it was written is no part of it, nor is the marker.
 pub(crate) fn agent_record(key: &str, bytes: &[u8]) -> Result<AgentRecord, SessionError> {
     let mut fields = agent_fields(key, bytes)?;
     fields.shift_remove(CREATED_AT);

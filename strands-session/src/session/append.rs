@@ -112,7 +112,7 @@ impl StoredSession {
         }
     }
 
-    /// What an unfinished write of this worker has left in the store: the number of its first message, and how many they
+    /// Leftovers of an unfinished write of this worker: the number of its first message, and how many they
     /// are.
     pub(super) async fn unfinished(&mut self) -> Result<Option<(u64, u64)>, SessionError> {
         let (storage, folder) = (self.storage.clone(), self.folder.clone());

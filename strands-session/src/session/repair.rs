@@ -1,4 +1,4 @@
-//! What follows when a batch is committed, by the worker that did it or by one that finds it undone.
+//! Completion of a committed batch, by the worker that did it or by one that finds it undone.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::storage::failed;
 /// Attempts at writing a document that others write, too.
 const ATTEMPTS: usize = 5;
 
-/// What becomes of a message that stands where one of a batch was to be written.
+/// Treatment of a message found at the position of a batch's message.
 #[derive(Clone, Copy)]
 pub(super) enum InPlace {
     /// The conversation goes on from it.

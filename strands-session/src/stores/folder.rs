@@ -196,7 +196,7 @@ fn read_file(path: &Path, found: Option<Metadata>) -> io::Result<Option<Bytes>> 
     }
 }
 
-/// What is at one place on the way.
+/// Kind of entry at one step of a path.
 fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_symlink() => {

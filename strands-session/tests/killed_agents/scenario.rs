@@ -23,10 +23,10 @@ use strands_core::{
     ToolPolicy, ToolSpec,
 };
 
-/// Where a worker finds what it is to do, as JSON; without it the process is no worker.
+/// Environment variable with a worker's orders, as JSON; without it the process is no worker.
 const ORDERS: &str = "STRANDS_KILLED_AGENT_WORKER";
 
-/// How many agents are killed: `STRANDS_KILLS`, or a few.
+/// Number of agents to kill: `STRANDS_KILLS`, or a few.
 pub(crate) fn kills() -> usize {
     std::env::var("STRANDS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(25)
 }
@@ -97,7 +97,7 @@ fn ids<'a>(messages: impl IntoIterator<Item = &'a std::sync::Arc<Message>>) -> S
     ids.join(" ")
 }
 
-/// What a worker does until it is killed.
+/// Work of a worker until it is killed.
 pub(crate) async fn work(sessions: impl SessionManager + 'static, orders: &Value) {
     let ledger = PathBuf::from(orders["ledger"].as_str().unwrap());
     let mut agent = template(sessions, &ledger).build().await.unwrap();
@@ -133,14 +133,14 @@ async fn step(agent: &mut Agent) -> Result<(), AgentError> {
     Ok(())
 }
 
-/// What is known of a session after its workers have said it.
+/// Expected state of a session, from its workers' acknowledgements.
 #[derive(Default)]
 struct Known {
     kept: HashSet<String>,
     /// May be gone: somebody was killed while it was dropped.
     unsure: HashSet<String>,
     gone: HashSet<String>,
-    /// How often each discarded call had run by then.
+    /// Runs of each discarded call by then.
     discarded: HashSet<String>,
 }
 

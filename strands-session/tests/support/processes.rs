@@ -8,10 +8,10 @@ use strands_session::SessionStore;
 
 use super::{s3_builder, unused_prefix};
 
-/// Where a worker finds what it is to do, as JSON; without it the process is no worker.
+/// Environment variable with a worker's orders, as JSON; without it the process is no worker.
 const ORDERS: &str = "STRANDS_SESSION_TEST_WORKER";
 
-/// What this process is to do, if it is a worker.
+/// Orders of this process, if it is a worker.
 pub(crate) fn orders() -> Option<Value> {
     Some(serde_json::from_str(&std::env::var(ORDERS).ok()?).unwrap())
 }
@@ -47,14 +47,14 @@ pub(crate) fn acknowledge(what: &str) {
     writeln!(out, "ack {what}").and_then(|()| out.flush()).unwrap();
 }
 
-/// What the workers have said so far, until they say no more.
+/// Acknowledgements of the workers, until they end.
 pub(crate) fn acknowledgements(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The harness's own words stand on the line of the first acknowledgement.
     lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("ack ")?.1.to_owned()))
 }
 
-/// How often, and how long: thoroughly where the shared data is, and shortly in the plain test run.
+/// True for full counts and durations: thoroughly where the shared data is, and shortly in the plain test run.
 pub(crate) fn thoroughly() -> bool {
     strands_testkit::shared_dir().is_some()
 }

@@ -13,7 +13,7 @@ use strands_session::{Document, DocumentStore, StoreError, Version, Written};
 #[derive(Clone)]
 pub(crate) struct Stepping {
     state: Arc<Mutex<State>>,
-    /// How many requests a dropped one is late; `None` if it is not done at all.
+    /// Number of requests by which a dropped one is late; `None` if it is not done at all.
     late: Option<usize>,
     loses_answers: bool,
 }

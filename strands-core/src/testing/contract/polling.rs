@@ -9,7 +9,7 @@ use std::task::Poll;
 pub(super) enum Moment {
     /// As soon as it is pending.
     AtOnce,
-    /// When it would be polled again: what it waits for has happened.
+    /// On the next wake-up: the event it waits for has happened.
     WhenWoken,
 }
 

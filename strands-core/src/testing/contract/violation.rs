@@ -11,7 +11,7 @@ type Source = Box<dyn StdError + Send + Sync>;
 /// The most characters of a message's text that a violation shows.
 const SHOWN_CHARS: usize = 40;
 
-/// How many bytes of a description a violation shows.
+/// Maximum length of a description in a violation, in bytes.
 const MOST_BYTES: usize = 2_000;
 
 /// A promise of a trait's contract that an implementation has broken.
