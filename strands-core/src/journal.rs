@@ -114,6 +114,12 @@ pub trait Journal: Send + Sync {
     /// Returns a random number, for ids and for jitter: the same sequence in every replay.
     fn random(&self) -> u64;
 
+    /// Returns true if the journal has a recorded value for the next step, so that an earlier attempt has come this far.
+    /// Default: `None`, for a journal that can't tell. Then an event counts as replayed if the step before it was.
+    fn is_replaying(&self) -> Option<bool> {
+        None
+    }
+
     /// Returns the time since a fixed moment of the journal's choice. Durations and time limits are measured with it: a
     /// limit is looked at before each model call and each turn's tools. An engine whose clock is recorded gives the same in
     /// a replay; with another one, a limit may be reached elsewhere. Default: the time of the Tokio runtime.

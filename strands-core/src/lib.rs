@@ -7,35 +7,43 @@ mod depth;
 mod event_loop;
 mod history;
 pub mod hook;
+mod host;
 pub mod interrupt;
 mod journal;
+mod limits;
 pub mod message;
 pub mod metrics;
 pub mod model;
+mod nesting;
 mod outcome;
 mod prompt;
 mod run;
+mod scope;
 pub mod session;
 mod state;
+mod stop_reason;
 pub mod testing;
 pub mod tool;
+mod tool_runner;
 mod tool_spec;
 mod usage;
 mod working_set;
 
-pub use agent::{Agent, AgentBuilder, AgentStream, Invocation, Snapshot, SnapshotData, SnapshotError};
+pub use agent::{Agent, AgentBuilder, AgentStream, Invocation, Plugin, Snapshot, SnapshotData, SnapshotError};
 pub use history::Repair;
+pub use host::HostKey;
 pub use interrupt::{Interrupt, InterruptResponse};
 pub use journal::{Journal, JournalError, JournalStep};
+pub use limits::Limits;
 pub use model::RetryPolicy;
 pub use outcome::{AgentError, AgentEvent, AgentResponse, BuildError};
 pub use prompt::Prompt;
-pub use run::Limits;
 pub use state::AgentState;
 pub use tool::{
-    FromContext, HostKey, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy,
+    FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider,
     ToolSet, ToolSetError, ToolSpec, Toolset,
 };
+pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 
 #[doc(inline)]
 pub use strands_macros::{tool, toolset};

@@ -68,6 +68,20 @@ impl Usage {
         self.cache_write_input_tokens = sum(self.cache_write_input_tokens, other.cache_write_input_tokens);
     }
 
+    /// Returns the tokens that this has more than an earlier state of the same count.
+    pub(crate) fn beyond(&self, earlier: Self) -> Self {
+        fn difference(mine: Option<u64>, earlier: Option<u64>) -> Option<u64> {
+            mine.map(|mine| mine.saturating_sub(earlier.unwrap_or(0))).filter(|more| *more > 0)
+        }
+        Self {
+            input_tokens: self.input_tokens.saturating_sub(earlier.input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(earlier.output_tokens),
+            total_tokens: self.total_tokens.saturating_sub(earlier.total_tokens),
+            cache_read_input_tokens: difference(self.cache_read_input_tokens, earlier.cache_read_input_tokens),
+            cache_write_input_tokens: difference(self.cache_write_input_tokens, earlier.cache_write_input_tokens),
+        }
+    }
+
     /// Every token of the prompt, cached or not.
     pub fn prompt_tokens(&self) -> u64 {
         if self.input_tokens.saturating_add(self.output_tokens) == self.total_tokens {

@@ -7,19 +7,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Agent;
+use super::{Agent, Plugin};
 use crate::conversation::{ConversationManager, SlidingWindowConversationManager, ToolResultOffloader};
 use crate::depth;
 use crate::history::{History, MessageList};
 use crate::hook::Hook;
+use crate::host::{HostKey, HostValues};
+use crate::limits::Limits;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
 use crate::model::{Model, RetryPolicy, WrittenMessages};
 use crate::outcome::BuildError;
-use crate::run::Limits;
+use crate::scope::AgentNames;
 use crate::session::SessionManager;
-use crate::tool::{HostKey, HostValues, Tool, ToolContext, ToolSet, ToolSetError, Toolset};
-use crate::working_set::{AgentConfig, Beginning, Restored, WorkingSet};
+use crate::tool::{Tool, ToolCatalog, ToolProvider, Toolset};
+use crate::tool_runner::CallSettings;
+use crate::working_set::{AgentConfig, AgentTools, Beginning, Restored, WorkingSet};
 
 const DEFAULT_TOOL_CONCURRENCY: usize = 64;
 const DEFAULT_MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
@@ -44,23 +47,21 @@ pub struct AgentBuilder {
     agent_id: String,
     name: String,
     model: Option<Arc<dyn Model>>,
-    system: Vec<SystemBlock>,
-    tools: Vec<Arc<dyn Tool>>,
-    /// Made of the tools by the first clone that is built.
-    tool_set: Arc<OnceLock<Result<ToolSet, ToolSetError>>>,
+    system: Arc<[SystemBlock]>,
+    tools: ToolCatalog,
+    plugins: Vec<String>,
+    plugin_system: Vec<SystemBlock>,
     host: HostValues,
     injected_per_prompt: Vec<HostKey>,
     messages: Vec<Arc<Message>>,
     /// Made of the messages by the first clone that is built.
     seeded: Arc<OnceLock<MessageList>>,
     state: Map<String, Value>,
-    hooks: Vec<Arc<dyn Hook>>,
+    calls: Arc<CallSettings>,
     conversation: Arc<dyn ConversationManager>,
     retry: RetryPolicy,
     limits: Limits,
     tool_concurrency: usize,
-    tool_timeout: Option<Duration>,
-    redact_tool_errors: bool,
     max_response_bytes: usize,
     trace_limit: usize,
     sessions: Option<Arc<dyn SessionManager>>,
@@ -75,21 +76,20 @@ impl Default for AgentBuilder {
             agent_id: "default".to_owned(),
             name: "Strands Agents".to_owned(),
             model: None,
-            system: Vec::new(),
-            tools: Vec::new(),
-            tool_set: Arc::default(),
+            system: Arc::default(),
+            tools: ToolCatalog::default(),
+            plugins: Vec::new(),
+            plugin_system: Vec::new(),
             host: HostValues::default(),
             injected_per_prompt: Vec::new(),
             messages: Vec::new(),
             seeded: Arc::default(),
             state: Map::new(),
-            hooks: Vec::new(),
+            calls: Arc::default(),
             conversation: Arc::clone(&DEFAULT_CONVERSATION),
             retry: RetryPolicy::new(),
             limits: Limits::new(),
             tool_concurrency: DEFAULT_TOOL_CONCURRENCY,
-            tool_timeout: None,
-            redact_tool_errors: false,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             trace_limit: DEFAULT_TRACE_LIMIT,
             sessions: None,
@@ -105,12 +105,13 @@ impl AgentBuilder {
         self
     }
 
-    /// What the model is told before the conversation. Replaces an earlier one.
+    /// Sets the system prompt, which the model reads before the conversation. Replaces an earlier one; the text of plugins
+    /// stays.
     pub fn system_prompt(self, prompt: impl Into<String>) -> Self {
         self.system_blocks([SystemBlock::Text(prompt.into())])
     }
 
-    /// The system prompt in pieces, with cache points between them.
+    /// Sets the system prompt as blocks, with cache points between them.
     pub fn system_blocks(mut self, blocks: impl IntoIterator<Item = impl Into<SystemBlock>>) -> Self {
         self.system = blocks.into_iter().map(Into::into).collect();
         self
@@ -118,15 +119,32 @@ impl AgentBuilder {
 
     /// Adds a tool.
     pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
-        self.tools.push(Arc::new(tool));
-        self.tool_set = Arc::default();
+        self.tools.add([Arc::new(tool) as Arc<dyn Tool>]);
         self
     }
 
     /// Adds tools that come together: a list such as `tools![GetWeather, BookTrip]`, or a type with `#[toolset]`.
     pub fn tools(mut self, tools: impl Toolset) -> Self {
-        self.tools.extend(tools.into_tools());
-        self.tool_set = Arc::default();
+        self.tools.add(tools.into_tools());
+        self
+    }
+
+    /// Adds a source of tools whose list may change while the agent lives. Its tools come behind the agent's own.
+    pub fn tool_provider(mut self, provider: impl ToolProvider + 'static) -> Self {
+        self.tools.add_provider(Arc::new(provider));
+        self
+    }
+
+    /// Adds a named bundle of hooks, tools and system prompt text.
+    pub fn plugin(mut self, plugin: Plugin) -> Self {
+        let Plugin { name, hooks, tools, providers, system } = plugin;
+        self.plugins.push(name);
+        self.calls().hooks.extend(hooks);
+        self.tools.add(tools);
+        for provider in providers {
+            self.tools.add_provider(provider);
+        }
+        self.plugin_system.extend(system);
         self
     }
 
@@ -161,7 +179,7 @@ impl AgentBuilder {
 
     /// Adds a hook.
     pub fn hook(mut self, hook: impl Hook + 'static) -> Self {
-        self.hooks.push(Arc::new(hook));
+        self.calls().hooks.push(Arc::new(hook));
         self
     }
 
@@ -176,7 +194,7 @@ impl AgentBuilder {
     pub fn offload_tool_results(mut self, offloader: ToolResultOffloader) -> Self {
         self = self.tool(offloader.tool());
         // What comes after the tools runs in the reverse order: so the result is as the other hooks left it.
-        self.hooks.insert(0, Arc::new(offloader));
+        self.calls().hooks.insert(0, Arc::new(offloader));
         self
     }
 
@@ -186,7 +204,7 @@ impl AgentBuilder {
         self
     }
 
-    /// How far each invocation may go. The default is no limit.
+    /// Sets the limits of each invocation. Default: 100 model calls, and no limit of tokens or time.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -200,13 +218,13 @@ impl AgentBuilder {
 
     /// How long a tool may take, for tools that do not say so themselves. The default is no limit.
     pub fn tool_timeout(mut self, timeout: Duration) -> Self {
-        self.tool_timeout = Some(timeout);
+        self.calls().tool_timeout = Some(timeout);
         self
     }
 
     /// Shows the model only those tool errors that were written for it, and hides the text of all others.
     pub fn redact_tool_errors(mut self) -> Self {
-        self.redact_tool_errors = true;
+        self.calls().redact_tool_errors = true;
         self
     }
 
@@ -250,28 +268,23 @@ impl AgentBuilder {
         self
     }
 
-    /// Puts the agent together.
+    fn calls(&mut self) -> &mut CallSettings {
+        Arc::make_mut(&mut self.calls)
+    }
+
+    /// Builds the agent.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] when there is no model, when the tools can't stand together, when a tool borrows a value that nobody
-    /// injected, when the session can't be read, and when the Tokio runtime has no timers.
+    /// Returns [`BuildError`] if there is no model, if the tools can't stand together, if a tool provider can't list its
+    /// tools, if a tool borrows a value that nobody injected, if the session can't be read, and if the Tokio runtime has no
+    /// timers.
     pub async fn build(self) -> Result<Agent, BuildError> {
         let model = self.model.ok_or(BuildError::MissingModel)?;
-        let tools = match self.tool_set.get_or_init(|| ToolSet::new(self.tools)) {
-            Ok(tools) => tools.clone(),
-            Err(error) => return Err(BuildError::Tools(error.clone())),
-        };
-        let mut host_per_prompt = Vec::new();
-        for tool in tools.iter() {
-            for key in tool.requires().iter().filter(|key| !key.is::<ToolContext>() && !self.host.contains(key)) {
-                let tool = tool.spec().name.clone();
-                if !self.injected_per_prompt.iter().any(|declared| key.matches(declared)) {
-                    return Err(BuildError::MissingHostValue { tool, ty: key.type_name() });
-                }
-                host_per_prompt.push((tool, *key));
-            }
+        if let Some(name) = duplicate(&self.plugins) {
+            return Err(BuildError::DuplicatePlugin { name: name.clone() });
         }
+        let tools = AgentTools::listed(self.tools, &self.host, &self.injected_per_prompt).await?;
         if !has_timers() {
             return Err(BuildError::NoTimers);
         }
@@ -283,31 +296,31 @@ impl AgentBuilder {
             return Err(BuildError::NestedTooDeep { what: format!("the state `{name}`") });
         }
         let messages = self.seeded.get_or_init(|| History::seeded(seeds)).clone();
-        let config = Arc::new(AgentConfig {
-            agent_id: self.agent_id,
-            name: self.name,
-            system: self.system,
-            tools,
+        let session_id = self.sessions.as_ref().map(|sessions| sessions.session_id().to_owned());
+        let config = AgentConfig {
+            names: Arc::new(AgentNames { id: self.agent_id, name: self.name, session_id }),
+            plugin_system: self.plugin_system,
             host: self.host,
-            host_per_prompt,
-            hooks: self.hooks,
+            injected_per_prompt: self.injected_per_prompt,
+            calls: self.calls,
             conversation: self.conversation,
             retry: self.retry,
             limits: self.limits,
             tool_concurrency: self.tool_concurrency,
-            tool_timeout: self.tool_timeout,
-            redact_tool_errors: self.redact_tool_errors,
             max_response_bytes: self.max_response_bytes,
             conflict_retries: self.conflict_retries,
-        });
+        };
         let beginning = Beginning { messages, state: self.state };
         let Restored { session, history, state, conversation_state, run, settled, repairs } = match &self.sessions {
-            Some(sessions) => beginning.with_session(sessions, &config, &*model).await?,
+            Some(sessions) => beginning.with_session(sessions, &config, &tools, &*model).await?,
             None => beginning.without_session(),
         };
         let work = WorkingSet {
-            config,
+            sent_system: config.with_plugins(&self.system),
+            config: Arc::new(config),
             model,
+            tools,
+            system: self.system,
             history,
             state,
             conversation_state,
@@ -325,6 +338,15 @@ impl AgentBuilder {
     }
 }
 
+/// Returns the first name that is there twice.
+fn duplicate(names: &[String]) -> Option<&String> {
+    names
+        .iter()
+        .enumerate()
+        .find(|(index, name)| names.iter().take(*index).any(|other| other == *name))
+        .map(|(_, name)| name)
+}
+
 /// True on a Tokio runtime that can wait. There is no way to ask but to try.
 fn has_timers() -> bool {
     let wait = || drop(tokio::time::sleep(Duration::ZERO));
@@ -336,7 +358,7 @@ impl fmt::Debug for AgentBuilder {
         f.debug_struct("AgentBuilder")
             .field("agent_id", &self.agent_id)
             .field("model", &self.model.as_ref().map(|model| model.model_id()))
-            .field("tools", &self.tools.len())
+            .field("tools", &self.tools.own_len())
             .finish_non_exhaustive()
     }
 }

@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 
-use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot};
+use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot, ToolSelection};
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
+use crate::limits::Limits;
+use crate::message::SystemBlock;
 use crate::outcome::{AgentError, AgentEvent, AgentResponse};
 use crate::prompt::Prompt;
-use crate::run::Limits;
+use crate::tool::{ToolContext, Toolset};
 
 /// A prompt on its way to the agent. Nothing happens before it is awaited or streamed.
 ///
@@ -28,23 +30,26 @@ use crate::run::Limits;
 /// use.
 #[must_use = "an invocation does nothing until it is awaited or streamed"]
 pub struct Invocation<'a, T = Value> {
-    agent: &'a mut Agent,
+    agent: AgentHolder<'a>,
     request: Request<'a>,
     output: PhantomData<fn() -> T>,
 }
 
+/// The agent of an invocation.
+enum AgentHolder<'a> {
+    Borrowed(&'a mut Agent),
+    Owned(Box<Agent>),
+}
+
 impl<'a> Invocation<'a> {
     pub(super) fn new(agent: &'a mut Agent, prompt: Prompt) -> Self {
-        let request = Request {
-            prompt,
-            answers: Vec::new(),
-            host: agent.work.config.host.clone(),
-            limits: None,
-            cancellation: CancellationToken::new(),
-            output: None,
-            journal: None,
-        };
-        Self { agent, request, output: PhantomData }
+        let request = request(agent, prompt);
+        Self { agent: AgentHolder::Borrowed(agent), request, output: PhantomData }
+    }
+
+    pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
+        let request = request(&agent, prompt);
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
     }
 
     /// Asks for a typed answer, which the response has as [`AgentResponse::output`].
@@ -93,6 +98,49 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
+    /// Adds tools for this invocation, behind the agent's own.
+    ///
+    /// The invocation fails with [`AgentError::Tools`] if they can't stand beside those, and with
+    /// [`AgentError::MissingHostValue`] if one borrows a value that was not injected.
+    pub fn tools(mut self, tools: impl Toolset) -> Self {
+        self.request.tools.added.extend(tools.into_tools());
+        self
+    }
+
+    /// Hides tools from the model in this invocation, by their names. A hidden tool is refused when the model calls it all
+    /// the same, also one that a tool provider adds later, and one whose call was approved in an earlier invocation.
+    pub fn hide_tools(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.request.tools.hidden.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets the system prompt of this invocation, in place of the agent's own. The text of plugins stays.
+    pub fn system_prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.request.system = Some(vec![SystemBlock::Text(prompt.into())]);
+        self
+    }
+
+    /// Makes this an invocation of a nested agent: it spends from the budget of the tool call's agent, and ends with the
+    /// call. An agent that a tool or a hook awaits is nested without this; one that a tool spawns as a task of its own is
+    /// not.
+    ///
+    /// ```
+    /// use strands_core::{Agent, AgentBuilder, ToolContext, ToolError, tool};
+    ///
+    /// /// Asks an expert.
+    /// #[tool(crate = strands_core)]
+    /// async fn ask_expert(question: String, expert: &AgentBuilder, ctx: &ToolContext) -> Result<String, ToolError> {
+    ///     let mut agent = expert.clone().build().await.map_err(ToolError::from_source)?;
+    ///     let ctx = ctx.clone();
+    ///     let task = tokio::spawn(async move { agent.prompt(question).nested_in(&ctx).await });
+    ///     Ok(task.await.map_err(ToolError::from_source)?.map_err(ToolError::from_source)?.text())
+    /// }
+    /// ```
+    pub fn nested_in(mut self, ctx: &ToolContext) -> Self {
+        self.request.parent = Some(ctx.budget());
+        self
+    }
+
     /// Ends the invocation with [`StopReason::Cancelled`](crate::model::StopReason::Cancelled) when `token` is
     /// cancelled. Seen at once, whatever the model or a tool is doing.
     pub fn cancel_with(mut self, token: CancellationToken) -> Self {
@@ -124,8 +172,7 @@ impl<'a, T> Invocation<'a, T> {
     /// The events of the invocation as they happen; the last is [`AgentEvent::Result`], or an error.
     pub fn stream(self) -> AgentStream<'a> {
         let slot = Slot::default();
-        let driver = Driver::new(&mut self.agent.work, Emitter::new(slot.clone()));
-        AgentStream { run: Some(Box::pin(driver.run(self.request))), slot }
+        AgentStream { run: Some(running(self.agent, Emitter::new(slot.clone()), self.request)), slot }
     }
 }
 
@@ -134,19 +181,50 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let driver = Driver::new(&mut self.agent.work, Emitter::silent());
-        let request = self.request;
+        let running = running(self.agent, Emitter::silent(), self.request);
         Box::pin(async move {
-            let response = driver.run(request).await?;
+            let response = running.await?;
             // The loop has checked that the output is a `T`.
             Ok(response.map_output(|output| serde_json::from_value(output).ok()))
         })
     }
 }
 
+fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
+    Request {
+        prompt,
+        answers: Vec::new(),
+        host: agent.work.config.host.clone(),
+        limits: None,
+        cancellation: CancellationToken::new(),
+        output: None,
+        journal: None,
+        tools: ToolSelection::default(),
+        system: None,
+        parent: None,
+    }
+}
+
+fn running<'a>(
+    agent: AgentHolder<'a>,
+    emitter: Emitter,
+    request: Request<'a>,
+) -> BoxFuture<'a, Result<AgentResponse, AgentError>> {
+    match agent {
+        AgentHolder::Borrowed(agent) => Box::pin(Driver::invoke(&mut agent.work, emitter, request)),
+        AgentHolder::Owned(mut agent) => {
+            Box::pin(async move { Driver::invoke(&mut agent.work, emitter, request).await })
+        }
+    }
+}
+
 impl<T> fmt::Debug for Invocation<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Invocation").field("agent", &self.agent).finish_non_exhaustive()
+        let agent = match &self.agent {
+            AgentHolder::Borrowed(agent) => &**agent,
+            AgentHolder::Owned(agent) => agent,
+        };
+        f.debug_struct("Invocation").field("agent", agent).finish_non_exhaustive()
     }
 }
 

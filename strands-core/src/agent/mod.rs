@@ -1,26 +1,33 @@
 //! The agent: a model, its tools and a conversation, and what a program does with them.
 
 mod builder;
+mod clear;
+mod closures;
 mod invocation;
+mod plugin;
 mod rewind;
 mod snapshot;
 
 use std::fmt;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 pub use builder::AgentBuilder;
 pub use invocation::{AgentStream, Invocation};
+pub use plugin::Plugin;
 pub use snapshot::{Snapshot, SnapshotData, SnapshotError};
 
 use crate::history::Repair;
 use crate::interrupt::Interrupt;
-use crate::message::Message;
+use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
 use crate::model::Model;
-use crate::outcome::AgentError;
+use crate::outcome::{AgentError, BuildError};
 use crate::prompt::Prompt;
 use crate::state::AgentState;
-use crate::tool::ToolSet;
+use crate::tool::{ToolSet, Toolset};
+use crate::tool_runner::{Caller, ToolCall};
 use crate::working_set::WorkingSet;
 
 /// A model with tools and a conversation of its own.
@@ -69,6 +76,35 @@ impl Agent {
         Invocation::new(self, prompt.into())
     }
 
+    /// Prompts the agent and takes it along, so that the response, or the stream of events, borrows nothing: for a server's
+    /// handlers, and tasks. The agent is gone afterwards; its session has the conversation.
+    pub fn into_prompt(self, prompt: impl Into<Prompt>) -> Invocation<'static> {
+        Invocation::owning(self, prompt.into())
+    }
+
+    /// Prompts the agent and streams the events. The stream borrows nothing: see [`into_prompt`](Self::into_prompt).
+    ///
+    /// ```
+    /// use strands_core::{Agent, AgentEvent, AgentStream, StreamExt, testing::ScriptedModel};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
+    /// let events: AgentStream<'static> = agent.into_stream("hi");
+    /// let text: Vec<String> = events
+    ///     .filter_map(async |event| match event {
+    ///         Ok(AgentEvent::TextDelta { text }) => Some(text),
+    ///         _ => None,
+    ///     })
+    ///     .collect()
+    ///     .await;
+    /// assert_eq!(text.concat(), "Hello.");
+    /// # Ok::<(), strands_core::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn into_stream(self, prompt: impl Into<Prompt>) -> AgentStream<'static> {
+        self.into_prompt(prompt).stream()
+    }
+
     /// The conversation so far, oldest message first.
     pub fn messages(&self) -> &[Arc<Message>] {
         self.work.history.messages()
@@ -115,14 +151,91 @@ impl Agent {
         self.work.refused_outputs.clear();
     }
 
+    /// Replaces the agent's own tools, those of plugins among them. The tools of tool providers stay. A tool that is gone is
+    /// refused when the model calls it all the same.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BuildError`] if the tools can't stand together, or if one borrows a value that was not injected. Then the
+    /// agent has its old tools.
+    ///
+    /// ```
+    /// use strands_core::{Agent, testing::ScriptedModel, tool, tools};
+    ///
+    /// /// Says what time it is.
+    /// #[tool(crate = strands_core)]
+    /// fn clock() -> &'static str {
+    ///     "noon"
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Clock).build().await?;
+    /// agent.set_tools(tools![])?;
+    /// assert!(agent.tools().get("clock").is_none());
+    /// # Ok::<(), strands_core::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn set_tools(&mut self, tools: impl Toolset) -> Result<(), BuildError> {
+        self.work.set_own_tools(tools.into_tools())
+    }
+
+    /// Replaces the system prompt. The text of plugins stays behind it.
+    pub fn set_system_prompt(&mut self, prompt: impl Into<String>) {
+        self.set_system_blocks([SystemBlock::Text(prompt.into())]);
+    }
+
+    /// Replaces the system prompt by blocks, with cache points between them.
+    pub fn set_system_blocks(&mut self, blocks: impl IntoIterator<Item = impl Into<SystemBlock>>) {
+        self.work.set_system(blocks.into_iter().map(Into::into).collect());
+    }
+
+    /// Calls one of the agent's tools with these arguments, an object, as the program's own call: hooks, validation,
+    /// approval, timeouts and panics are those of a model's call, and the conversation does not learn of it.
+    ///
+    /// # Errors
+    ///
+    /// The call returns [`AgentError::Hook`] if a hook failed, [`AgentError::MissingHostValue`] if the tool needs a value
+    /// that was not injected, and [`AgentError::NestedTooDeep`] if tools call each other without end. A failure of the tool
+    /// is an error result.
+    ///
+    /// ```
+    /// use strands_core::serde_json::json;
+    /// use strands_core::{Agent, ToolCallOutcome, testing::ScriptedModel, tool};
+    ///
+    /// /// Adds two numbers.
+    /// #[tool(crate = strands_core)]
+    /// fn add(a: i64, b: i64) -> i64 {
+    ///     a + b
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Add).build().await?;
+    /// let outcome = agent.call_tool("add", json!({"a": 1, "b": 2})).await?;
+    /// assert!(matches!(outcome, ToolCallOutcome::Result(result) if !result.is_error()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn call_tool(&self, name: impl Into<String>, input: Value) -> ToolCall<'_> {
+        let config = &self.work.config;
+        let caller = Caller {
+            names: Arc::clone(&config.names),
+            settings: Arc::clone(&config.calls),
+            tools: self.tools().clone(),
+            host: config.host.clone(),
+            state: self.work.state.clone(),
+            limits: config.limits,
+        };
+        ToolCall::new(caller, name, input)
+    }
+
     /// The agent's id, `default` unless it was given one.
     pub fn agent_id(&self) -> &str {
-        &self.work.config.agent_id
+        self.work.config.agent_id()
     }
 
     /// The agent's name, for people.
     pub fn name(&self) -> &str {
-        &self.work.config.name
+        &self.work.config.names.name
     }
 
     /// The questions that wait for an answer of a human, while the agent is suspended.

@@ -115,7 +115,7 @@ impl Agent {
     /// [`AgentError`] when what the agent waits for can't be JSON.
     pub fn snapshot(&self) -> Result<Snapshot, AgentError> {
         let record = self.work.record()?;
-        let system = &self.work.config.system;
+        let system = &self.work.system;
         Ok(Snapshot {
             scope: AGENT_SCOPE.to_owned(),
             schema_version: SCHEMA_VERSION.to_owned(),
@@ -126,7 +126,7 @@ impl Agent {
                 conversation_manager_state: Some(record.conversation_manager_state),
                 interrupt_state: Some(record.internal_state.interrupt_state),
                 run: record.internal_state.run,
-                system_prompt: (!system.is_empty()).then(|| system.clone()),
+                system_prompt: (!system.is_empty()).then(|| system.to_vec()),
                 unknown: UnknownFields::default(),
             },
             app_data: Map::new(),
@@ -184,7 +184,7 @@ impl Agent {
             work.state.replace(state);
         }
         if is_conversation || run.is_some() {
-            let Reconciled { run, .. } = reconciled(run, &work.config, &mut work.history, &mut repairs);
+            let Reconciled { run, .. } = reconciled(run, &work.tools, &mut work.history, &mut repairs);
             (work.suspended, work.run) = (run.is_some(), run);
             work.repairs = repairs;
         }

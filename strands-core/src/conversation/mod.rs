@@ -31,8 +31,13 @@ pub(crate) fn without_notes(messages: Vec<Arc<Message>>, state: &Map<String, Val
     if state.is_empty() { messages } else { summarizing::without_summary(without_gaps(messages), state) }
 }
 
-/// The conversation was rewound: forgets what was remembered of messages that went.
-pub(crate) fn rewound(conversation: &mut Conversation<'_>) {
+/// The conversation was rewound to this many messages: forgets what was remembered of messages that went.
+pub(crate) fn rewound(conversation: &mut Conversation<'_>, keep: u64) {
+    if keep == 0 {
+        // Nothing is left that a manager's state could be about.
+        conversation.state().clear();
+        return;
+    }
     results::forget_removed(conversation);
     conversation.clamp_shortened_at();
 }

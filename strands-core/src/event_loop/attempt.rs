@@ -1,5 +1,6 @@
 //! One attempt of a model call, with the hooks around it: the unit that a journal records.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,7 +15,6 @@ use crate::journal::{Journal, JournalError, JournalStep};
 use crate::message::{Message, Role};
 use crate::model::{ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
 use crate::outcome::AgentError;
-use crate::run::Run;
 
 /// Inputs to the delay before the next attempt.
 #[derive(Clone, Copy)]
@@ -38,9 +38,22 @@ impl Driver<'_> {
         stop: &mut Stop<'_>,
     ) -> Result<Attempted, JournalError> {
         let name = format!("model/{call}/{attempt}");
-        let effect = async { recorded::of_attempt(self.attempt(choice, past, stop).await) };
+        let budget = &self.context.scope().budget;
+        let before = budget.spent();
+        let is_live = AtomicBool::new(false);
+        let effect = async {
+            is_live.store(true, Ordering::Relaxed);
+            let mut attempted = self.attempt(choice, past, stop).await;
+            attempted.nested = budget.spent().beyond(before);
+            recorded::of_attempt(attempted)
+        };
         let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
-        recorded::into_attempt(&name, value)
+        let mut attempted = recorded::into_attempt(&name, value)?;
+        attempted.is_replay = !is_live.load(Ordering::Relaxed);
+        if attempted.is_replay {
+            budget.charge(attempted.nested);
+        }
+        Ok(attempted)
     }
 
     /// Makes one attempt, with the hooks around it.
@@ -56,7 +69,7 @@ impl Driver<'_> {
         let config = &self.work.config;
         let request = ModelRequest {
             messages: self.work.history.messages(),
-            system: &config.system,
+            system: &self.system,
             tools: &self.specs,
             tool_choice: choice.filter(|_| self.output.is_forced_by_choice()),
             output_schema: choice.and(self.output.schema()),
@@ -91,16 +104,12 @@ impl Driver<'_> {
     }
 
     async fn before_model_call(&self, stop: &mut Stop<'_>) -> Result<Option<Turn>, AgentError> {
-        if self.work.config.hooks.is_empty() {
+        if self.work.config.hooks().is_empty() {
             return Ok(None);
         }
-        let mut event = BeforeModelCall {
-            state: &self.work.state,
-            messages: self.work.history.messages(),
-            turns: self.work.run.as_ref().map(Run::turns).unwrap_or_default(),
-            deny: None,
-        };
-        for hook in &self.work.config.hooks {
+        let context = self.context.live();
+        let mut event = BeforeModelCall { context: &context, messages: self.work.history.messages(), deny: None };
+        for hook in self.work.config.hooks() {
             if let Ok(heard) = stop.race(hook.before_model_call(&mut event)).await {
                 heard.map_err(AgentError::in_hook("before_model_call"))?;
             }
@@ -114,8 +123,12 @@ impl Driver<'_> {
             Attempt::Stopped { reason, partial } => Ok((&partial.message, reason)),
             Attempt::Failed { error, .. } => Err(error),
         };
-        let mut event = AfterModelCall { state: &self.work.state, outcome, retry: false };
-        for hook in self.work.config.hooks.iter().rev() {
+        if self.work.config.hooks().is_empty() {
+            return Ok(false);
+        }
+        let context = self.context.live();
+        let mut event = AfterModelCall { context: &context, outcome, retry: false };
+        for hook in self.work.config.hooks().iter().rev() {
             if let Ok(heard) = stop.race(hook.after_model_call(&mut event)).await {
                 heard.map_err(AgentError::in_hook("after_model_call"))?;
             }

@@ -28,6 +28,7 @@ impl Driver<'_> {
                 Err(reason) => return Ok(Some(self.response(reason, None))),
             }
         }
+        self.refresh_tools(stop).await?;
         if self.work.suspended {
             return self.go_on(prompt, answers, stop).await;
         }
@@ -76,8 +77,9 @@ impl Driver<'_> {
         if std::mem::replace(&mut self.begun, true) {
             return Ok(self.denial.clone());
         }
-        let mut event = BeforeInvocation { state: &self.work.state, prompt, deny: None };
-        for hook in &self.work.config.hooks {
+        self.update_context();
+        let mut event = BeforeInvocation { context: &self.context, prompt, deny: None };
+        for hook in self.work.config.hooks() {
             if let Ok(heard) = stop.race_outside(hook.before_invocation(&mut event)).await {
                 heard.map_err(AgentError::in_hook("before_invocation"))?;
             }

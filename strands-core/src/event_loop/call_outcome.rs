@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
+use crate::nesting::Spent;
 use crate::outcome::AgentError;
 
 /// The outcome of a call.
@@ -18,6 +19,8 @@ pub(super) struct CallOutcome {
     pub(super) known: bool,
     pub(super) took: Duration,
     pub(super) hook_failure: Option<AgentError>,
+    /// What agents have spent that the call has called. Only told if a journal records the call.
+    pub(super) nested: Spent,
 }
 
 pub(super) enum Answer {

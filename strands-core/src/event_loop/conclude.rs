@@ -10,6 +10,7 @@ use crate::conversation::{Conversation, Cost};
 use crate::depth;
 use crate::hook::AfterInvocation;
 use crate::metrics::Usage;
+use crate::nesting::Spent;
 use crate::outcome::{AgentError, AgentResponse};
 use crate::prompt::Prompt;
 
@@ -63,13 +64,14 @@ impl Driver<'_> {
 
     /// Tells every hook that the invocation has ended. Its own failure comes before a hook's.
     pub(super) async fn after_invocation(
-        &self,
+        &mut self,
         ended: Result<AgentResponse, AgentError>,
         stop: &mut Stop<'_>,
     ) -> (Result<AgentResponse, AgentError>, Option<Prompt>) {
         let mut failure = None;
-        let mut event = AfterInvocation { state: &self.work.state, outcome: ended.as_ref(), resume: None };
-        for hook in self.work.config.hooks.iter().rev() {
+        self.update_context();
+        let mut event = AfterInvocation { context: &self.context, outcome: ended.as_ref(), resume: None };
+        for hook in self.work.config.hooks().iter().rev() {
             if let Ok(Err(error)) = stop.race_outside(hook.after_invocation(&mut event)).await {
                 failure.get_or_insert_with(|| AgentError::in_hook("after_invocation")(error));
             }
@@ -85,7 +87,7 @@ impl Driver<'_> {
         let work = &mut *self.work;
         let config = &work.config;
         Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model).sent_with(
-            &config.system,
+            &self.system,
             &self.specs,
             config.retry,
         )
@@ -101,8 +103,9 @@ impl Driver<'_> {
         if cost.usage != Usage::default() {
             let latency = u64::try_from(cost.latency.as_millis()).unwrap_or(u64::MAX);
             self.metrics().add_usage(cost.usage, latency);
+            self.context.scope().budget.charge(Spent { turns: 0, usage: cost.usage });
             if let Some(run) = &mut self.work.run {
-                run.spent(cost.usage);
+                run.charge(cost.usage);
             }
         }
         let state = &mut self.work.conversation_state;

@@ -5,27 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::effects::Effects;
 use super::emitter::Emitter;
 use super::model_outcome::{ModelOutcome, PartialResponse};
-use super::nesting;
 use super::output_type::OutputType;
 use super::stop::Stop;
 use super::structured_output::StructuredOutput;
 use crate::history::INTERRUPTED;
-use crate::hook::MessageAdded;
+use crate::hook::{HookContext, MessageAdded};
+use crate::host::HostValues;
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
-use crate::message::{Message, Role};
-use crate::metrics::{EventLoopMetrics, Usage};
+use crate::limits::Limits;
+use crate::message::{Message, Role, SystemBlock};
+use crate::metrics::EventLoopMetrics;
 use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
+use crate::nesting::{self, Budget, Spent};
 use crate::outcome::{AgentError, AgentEvent, AgentResponse};
 use crate::prompt::Prompt;
-use crate::run::{Limits, Run, Step};
+use crate::run::{Run, Step};
+use crate::scope::Scope;
 use crate::session::SessionError;
-use crate::tool::HostValues;
+use crate::tool::{Tool, ToolSet};
 use crate::working_set::WorkingSet;
 
 /// How often the hooks of one invocation may ask for another round.
@@ -41,6 +45,28 @@ pub(crate) struct Request<'a> {
     pub(crate) cancellation: CancellationToken,
     pub(crate) output: Option<OutputType>,
     pub(crate) journal: Option<&'a dyn Journal>,
+    pub(crate) tools: ToolSelection,
+    /// `None`: the agent's own.
+    pub(crate) system: Option<Vec<SystemBlock>>,
+    /// The budget of the tool call that makes the invocation. `None`: that of the tool or hook on whose stack it is.
+    pub(crate) parent: Option<Arc<Budget>>,
+}
+
+/// Difference between the tools of an invocation and those of its agent.
+#[derive(Default)]
+pub(crate) struct ToolSelection {
+    pub(crate) added: Vec<Arc<dyn Tool>>,
+    pub(crate) hidden: Vec<String>,
+}
+
+impl ToolSelection {
+    /// Returns an agent's tools with this difference.
+    pub(super) fn of(&self, tools: &ToolSet) -> Result<ToolSet, AgentError> {
+        if self.added.is_empty() && self.hidden.is_empty() {
+            return Ok(tools.clone());
+        }
+        Ok(tools.changed(&self.hidden, &self.added)?)
+    }
 }
 
 /// Performs one invocation of an agent. However it ends, the history is whole afterwards.
@@ -48,12 +74,16 @@ pub(crate) struct Driver<'a> {
     pub(super) work: &'a mut WorkingSet,
     pub(super) emitter: Emitter,
     pub(super) effects: Effects<'a>,
-    pub(super) cancellation: CancellationToken,
-    pub(super) host: HostValues,
+    pub(super) context: HookContext,
+    /// The tools that the model may call.
+    pub(super) tools: ToolSet,
+    pub(super) selection: ToolSelection,
+    /// The tools as requests have them.
     pub(super) specs: ToolSpecs,
+    pub(super) system: Arc<[SystemBlock]>,
     pub(super) output: StructuredOutput,
-    /// Nesting depth of this invocation, one-based.
-    pub(super) depth: usize,
+    /// True if the newest step was not performed, but taken from a journal.
+    pub(super) is_replay: bool,
     /// A hook has denied the invocation, for this reason.
     pub(super) denial: Option<String>,
     /// The limits that the caller has set for this invocation.
@@ -67,6 +97,8 @@ pub(crate) struct Driver<'a> {
     began: Duration,
     pub(super) cycle_began: Option<Duration>,
     last_response: Option<Arc<Message>>,
+    /// What earlier rounds have spent, without nested agents.
+    own_spent: Spent,
 }
 
 impl Drop for Driver<'_> {
@@ -77,57 +109,94 @@ impl Drop for Driver<'_> {
 }
 
 impl<'a> Driver<'a> {
-    pub(crate) fn new(work: &'a mut WorkingSet, emitter: Emitter) -> Self {
-        let specs = work.tools().specs().clone();
-        Self {
-            work,
+    /// Performs an invocation.
+    pub(crate) async fn invoke(
+        work: &'a mut WorkingSet,
+        emitter: Emitter,
+        request: Request<'a>,
+    ) -> Result<AgentResponse, AgentError> {
+        let Request { prompt, answers, host, limits, cancellation, output, journal, tools, system, parent } = request;
+        // An invocation that was leaked instead of dropped has left its traces.
+        work.settle();
+        let parent = parent.or_else(nesting::current);
+        nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
+        if journal.is_some() && work.session.is_some() {
+            return Err(AgentError::JournalWithSession);
+        }
+        work.check_host_values(&tools.added, &host)?;
+        let effects = Effects { journal };
+        let run = work.run.as_ref();
+        let spent = run.map(Run::spent).unwrap_or_default();
+        let in_force = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
+        let elapsed = run.map(Run::elapsed).unwrap_or_default();
+        let time_left = in_force.time().map(|time| time.saturating_sub(elapsed));
+        let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
+        // Tools are told to stop when the invocation is dropped, too.
+        let stops_tools = cancellation.child_token();
+        let _stops_tools = stops_tools.clone().drop_guard();
+        let budget = Budget::new(parent.clone(), in_force, stops_tools.clone(), deadline, spent);
+        let budget = Arc::new(budget);
+        let reason = std::pin::pin!(end_of(&cancellation, time_left, parent).fuse());
+        let mut stop = Stop::new(&cancellation, reason, journal.is_some(), Arc::clone(&budget));
+        let invocation_id = journal.map(|_| effects.id());
+        let names = Arc::clone(&work.config.names);
+        let scope = Scope::new(names, work.state.clone(), host, stops_tools, budget, invocation_id);
+        let mut driver = Driver {
             emitter,
-            effects: Effects::default(),
-            cancellation: CancellationToken::new(),
-            host: HostValues::default(),
-            specs,
+            effects,
+            context: HookContext::new(Arc::new(scope)),
+            tools: ToolSet::default(),
+            selection: tools,
+            specs: ToolSpecs::default(),
+            system: match system {
+                Some(system) => work.config.with_plugins(&system.into()),
+                None => Arc::clone(&work.sent_system),
+            },
             output: StructuredOutput::default(),
-            depth: 1,
+            is_replay: false,
             denial: None,
-            limits: None,
+            limits,
             begun: false,
             ran_tools: false,
             has_saved: false,
-            began: Duration::ZERO,
+            began: effects.now(),
             cycle_began: None,
             last_response: None,
-        }
+            own_spent: Spent::default(),
+            work,
+        };
+        driver.emitter.set_journaled(journal.is_some());
+        driver.work.tools.forget_failure();
+        driver.tools = driver.selection.of(driver.work.tools())?;
+        driver.ask_for(output)?;
+        driver.use_tools(driver.tools.clone())?;
+        driver.run(prompt, answers, &mut stop).await
     }
 
-    pub(crate) async fn run(mut self, request: Request<'a>) -> Result<AgentResponse, AgentError> {
-        let Request { mut prompt, mut answers, host, limits, cancellation, output, journal } = request;
-        self.prepare(host, limits, journal)?;
-        self.ask_for(output)?;
-        // Tools are told to stop when the invocation is dropped, too.
-        self.cancellation = cancellation.child_token();
-        let _stops_tools = self.cancellation.clone().drop_guard();
-        let reason = std::pin::pin!(end_of(&cancellation, self.time_left()).fuse());
-        let mut stop = Stop::new(&cancellation, reason, self.effects.journal.is_some(), self.depth);
+    async fn run(
+        mut self,
+        mut prompt: Prompt,
+        mut answers: Vec<InterruptResponse>,
+        stop: &mut Stop<'_>,
+    ) -> Result<AgentResponse, AgentError> {
         self.metrics().begin_invocation();
         let (mut resumes, mut conflicts) = (0, 0);
-        let mut spent = (0, Usage::default());
         // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
         loop {
             let limits = self.limits.unwrap_or(self.work.config.limits);
-            let run = Run::new(limits, self.output.tool().cloned()).counting_on(spent.0, spent.1);
+            let nested = self.context.scope().budget.spent().beyond(self.own_spent);
+            let run = Run::new(limits, self.output.tool().cloned()).counting_on(self.own_spent, nested);
             let is_new = answers.is_empty();
             let mut again = None;
-            let ended = match self.begin(prompt, std::mem::take(&mut answers), run, &mut again, &mut stop).await {
+            let ended = match self.begin(prompt, std::mem::take(&mut answers), run, &mut again, stop).await {
                 Ok(Some(denied)) => Ok(denied),
-                Ok(None) => self.cycles(&mut stop).await,
+                Ok(None) => self.cycles(stop).await,
                 Err(error) => Err(error),
             };
-            let cost = match (&ended, &self.work.run) {
-                (Ok(response), _) => (response.turns, response.usage),
-                (Err(_), Some(run)) => (run.turns(), run.usage()),
-                (Err(_), None) => spent,
-            };
-            let mut ended = self.conclude(ended, &mut stop).await;
+            if let Some(run) = &self.work.run {
+                self.own_spent = run.own_spent();
+            }
+            let mut ended = self.conclude(ended, stop).await;
             if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, again)
                 && is_new
                 && conflicts < self.work.config.conflict_retries
@@ -137,7 +206,7 @@ impl<'a> Driver<'a> {
                 self.announce_retry(conflicts, Duration::ZERO, &conflict.to_string(), true).await;
                 match stop.race_outside(self.work.reopen()).await {
                     Ok(Ok(())) => {
-                        (prompt, spent) = (Prompt { messages }, cost);
+                        prompt = Prompt { messages };
                         continue;
                     }
                     Ok(Err(error)) => ended = Err(error),
@@ -147,11 +216,10 @@ impl<'a> Driver<'a> {
             if !std::mem::take(&mut self.begun) {
                 return ended;
             }
-            let (ended, resume) = self.after_invocation(ended, &mut stop).await;
+            let (ended, resume) = self.after_invocation(ended, stop).await;
             match (ended, resume) {
                 (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_go_on(&response.stop_reason) => {
                     resumes += 1;
-                    spent = (response.turns, response.usage);
                     prompt = next;
                 }
                 (ended, _) => return ended,
@@ -159,27 +227,14 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Checks what the caller has given, before anything is done.
-    fn prepare(
-        &mut self,
-        host: HostValues,
-        limits: Option<Limits>,
-        journal: Option<&'a dyn Journal>,
-    ) -> Result<(), AgentError> {
-        self.depth = nesting::depth()?;
-        self.effects = Effects { journal };
-        self.emitter.set_journaled(journal.is_some());
-        self.began = self.effects.now();
-        // An invocation that was leaked instead of dropped has left its traces.
-        self.work.settle();
-        if journal.is_some() && self.work.session.is_some() {
-            return Err(AgentError::JournalWithSession);
+    /// Brings the context of hooks up to date.
+    pub(super) fn update_context(&mut self) {
+        if self.work.config.hooks().is_empty() {
+            return;
         }
-        if let Some(missing) = self.work.missing_host_value(&host) {
-            return Err(missing);
-        }
-        (self.host, self.limits) = (host, limits);
-        Ok(())
+        self.context.set_cycle(self.work.run.as_ref().map_or(self.own_spent.turns, Run::cycle));
+        let is_replaying = self.effects.journal.map(|journal| journal.is_replaying().unwrap_or(self.is_replay));
+        self.context.set_replay(is_replaying.unwrap_or(false));
     }
 
     /// True if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.
@@ -196,7 +251,7 @@ impl<'a> Driver<'a> {
         }
         loop {
             let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
-            let cycle = run.turns().saturating_add(1);
+            run.set_spent(self.context.scope().budget.spent());
             let next = match run.step() {
                 Step::CallModel { forced_tool } => {
                     Next::Model(forced_tool.map(|name| ToolChoice::Tool { name: name.to_owned() }))
@@ -210,6 +265,14 @@ impl<'a> Driver<'a> {
                     self.stopped(PartialResponse::nothing(), StopReason::LimitDuration, stop).await?;
                 }
                 Next::Model(choice) => {
+                    self.refresh_tools(stop).await?;
+                    let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
+                    if let Err(reason) = self.context.scope().budget.reserve_turn() {
+                        run.end(reason, INTERRUPTED);
+                        continue;
+                    }
+                    let cycle = run.begin_cycle();
+                    self.update_context();
                     self.begin_cycle();
                     self.emitter.emit(|| AgentEvent::CycleStart { cycle }).await;
                     let outcome = self.call_model(choice.as_ref(), stop).await?;
@@ -299,7 +362,7 @@ impl<'a> Driver<'a> {
         };
         let mut new = self.work.history.answered();
         if let Some(run) = &mut self.work.run {
-            run.spent(usage);
+            run.charge(usage);
             new.extend(run.end(reason, INTERRUPTED).map(|results| self.work.history.push(results)));
         }
         self.answer(new, message, stop).await
@@ -330,8 +393,9 @@ impl<'a> Driver<'a> {
     pub(super) async fn added(&mut self, message: &Arc<Message>, stop: &mut Stop<'_>) -> Result<(), AgentError> {
         self.save_messages(stop).await?;
         self.emitter.emit(|| AgentEvent::Message { message: Arc::clone(message) }).await;
-        let event = MessageAdded { state: &self.work.state, message };
-        for hook in &self.work.config.hooks {
+        self.update_context();
+        let event = MessageAdded { context: &self.context, message };
+        for hook in self.work.config.hooks() {
             if let Ok(heard) = stop.race_outside(hook.message_added(&event)).await {
                 heard.map_err(AgentError::in_hook("message_added"))?;
             }
@@ -365,12 +429,16 @@ impl<'a> Driver<'a> {
         response
     }
 
-    pub(super) fn response(&self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
+    pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
+        if let Some(run) = &run {
+            self.own_spent = run.own_spent();
+        }
+        let Spent { turns, usage } = self.context.scope().budget.spent();
         AgentResponse {
             message: self.last_response.clone().unwrap_or_else(|| Arc::new(Message::new(Role::Assistant, [""; 0]))),
             stop_reason,
-            usage: run.as_ref().map(Run::usage).unwrap_or_default(),
-            turns: run.as_ref().map(Run::turns).unwrap_or_default(),
+            usage,
+            turns,
             interrupts: Vec::new(),
             output: run.as_ref().and_then(Run::output).cloned(),
             metrics: Arc::clone(&self.work.metrics),
@@ -400,13 +468,6 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Time that the invocation has left. The time before an interrupt counts.
-    fn time_left(&self) -> Option<Duration> {
-        let run = self.work.run.as_ref();
-        let limits = self.limits.or(run.map(Run::limits)).unwrap_or(self.work.config.limits);
-        limits.time().map(|time| time.saturating_sub(run.map(Run::elapsed).unwrap_or_default()))
-    }
-
     fn is_out_of_time(&self) -> bool {
         let Some(run) = &self.work.run else { return false };
         let elapsed = run.elapsed().saturating_add(self.effects.since(self.began));
@@ -423,17 +484,27 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Resolves when an invocation is cancelled, or has no time left.
-async fn end_of(cancellation: &CancellationToken, time: Option<Duration>) -> StopReason {
-    match time {
-        Some(time) => tokio::select! {
-            () = cancellation.cancelled() => StopReason::Cancelled,
-            () = tokio::time::sleep(time) => StopReason::LimitDuration,
-        },
-        None => {
-            cancellation.cancelled().await;
-            StopReason::Cancelled
+/// Resolves when an invocation is cancelled, or has no time left; or one that it is nested in.
+async fn end_of(cancellation: &CancellationToken, time: Option<Duration>, parent: Option<Arc<Budget>>) -> StopReason {
+    let outer = parent.as_ref().and_then(|parent| parent.deadline());
+    let outer = outer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let time = time.into_iter().chain(outer).min();
+    let out_of_time = async {
+        match time {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
         }
+    };
+    let parent_ended = async {
+        match &parent {
+            Some(parent) => parent.ended().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = cancellation.cancelled() => StopReason::Cancelled,
+        () = parent_ended => StopReason::Cancelled,
+        () = out_of_time => StopReason::LimitDuration,
     }
 }
 

@@ -9,6 +9,7 @@ use super::stop::Stop;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
+use crate::nesting::Spent;
 use crate::outcome::{AgentError, AgentEvent};
 use crate::run::Run;
 
@@ -32,12 +33,15 @@ impl Driver<'_> {
             attempts += 1;
             let name = (call, attempts);
             let past = Past { failures, began, jitter: self.effects.jitter() };
-            let Attempted { attempt, retry, delay, hook_failure } = match self.effects.journal {
+            let attempted = match self.effects.journal {
                 None => self.attempt(choice, past, stop).await,
                 Some(journal) => self.attempt_recorded(journal, choice, name, past, stop).await?,
             };
+            self.is_replay = attempted.is_replay;
+            let Attempted { attempt, retry, delay, hook_failure, .. } = attempted;
             let (usage, latency_ms) = attempt.cost();
             self.metrics().add_usage(usage, latency_ms);
+            self.context.scope().budget.charge(Spent { turns: 0, usage });
             if let Some(failure) = hook_failure {
                 return Err(failure);
             }
@@ -102,7 +106,7 @@ impl Driver<'_> {
     /// The cost of what was thrown away counts against the limits here; that of a response does when it is taken in.
     fn thrown_away(&mut self, usage: Usage) {
         if let Some(run) = &mut self.work.run {
-            run.spent(usage);
+            run.charge(usage);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::message::{Message, Role};
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, Turn};
+use crate::nesting::Spent;
 use crate::outcome::AgentError;
 
 /// The outcome of a model call.
@@ -61,11 +62,15 @@ pub(super) struct Attempted {
     pub(super) delay: Option<Duration>,
     /// A hook has failed: what the attempt has cost still counts.
     pub(super) hook_failure: Option<AgentError>,
+    /// What agents have spent that hooks have called.
+    pub(super) nested: Spent,
+    /// True if a journal has recorded it earlier.
+    pub(super) is_replay: bool,
 }
 
 impl Attempted {
     pub(super) fn new(attempt: Attempt) -> Self {
-        Self { attempt, retry: false, delay: None, hook_failure: None }
+        Self { attempt, retry: false, delay: None, hook_failure: None, nested: Spent::default(), is_replay: false }
     }
 }
 

@@ -6,19 +6,30 @@ use super::structured_output::StructuredOutput;
 use crate::model::ModelError;
 use crate::outcome::AgentError;
 use crate::run::{OutputNotGiven, Run};
+use crate::tool::ToolSet;
 
 impl Driver<'_> {
     /// Prepares to ask for the output: that of this invocation, or of the one that it resumes.
     pub(super) fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
         let suspended = self.work.run.as_ref().filter(|_| self.work.suspended).and_then(Run::output_tool);
         let Some(kind) = kind.or_else(|| suspended.cloned().map(OutputType::stored)) else { return Ok(()) };
-        let (specs, schema) = kind.join(self.work.tools())?;
+        let (specs, schema) = kind.join(&self.tools)?;
         let able = self.work.model.capabilities().structured_output;
         let native = (able && !self.work.refused_outputs.contains(&schema.name)).then_some(schema);
-        if native.is_none() || !self.specs.is_empty() {
-            self.specs = specs.clone();
-        }
         self.output = StructuredOutput::new(kind, native, specs);
+        Ok(())
+    }
+
+    /// Offers these tools from the next request on.
+    pub(super) fn use_tools(&mut self, tools: ToolSet) -> Result<(), AgentError> {
+        if let Some(kind) = &self.output.kind {
+            let (specs, _) = kind.join(&tools)?;
+            self.output.set_specs(specs);
+        }
+        let is_given_by_tool = self.output.kind.is_some() && self.output.schema().is_none();
+        let has_tools = self.output.kind.is_some() && !tools.specs().is_empty();
+        self.specs = if is_given_by_tool || has_tools { self.output.specs() } else { tools.specs() }.clone();
+        self.tools = tools;
         Ok(())
     }
 

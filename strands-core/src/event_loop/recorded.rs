@@ -14,6 +14,7 @@ use crate::journal::JournalError;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::metrics::{ModelMetrics, Usage};
 use crate::model::{RecordedError, StopReason, Turn};
+use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::state::AgentState;
 
@@ -26,6 +27,8 @@ struct RecordedAttempt {
     delay: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    nested: Spent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,7 +83,7 @@ impl HookFailure {
 
 /// The record of an attempt of a model call.
 pub(super) fn of_attempt(attempted: Attempted) -> Value {
-    let Attempted { attempt, retry, delay, hook_failure } = attempted;
+    let Attempted { attempt, retry, delay, hook_failure, nested, .. } = attempted;
     let outcome = match attempt {
         Attempt::Denied(turn) => RecordedModelOutcome::Denied(turn.message),
         Attempt::Answered(Turn { message, stop_reason, usage, metrics, redact_user, .. }) => {
@@ -94,13 +97,13 @@ pub(super) fn of_attempt(attempted: Attempted) -> Value {
         }
     };
     let hook_failure = hook_failure.as_ref().map(HookFailure::of);
-    written(&RecordedAttempt { outcome, retry, delay, hook_failure })
+    written(&RecordedAttempt { outcome, retry, delay, hook_failure, nested })
 }
 
 /// The attempt in a record.
 pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, JournalError> {
     let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
-    let RecordedAttempt { outcome, retry, delay, hook_failure } = record;
+    let RecordedAttempt { outcome, retry, delay, hook_failure, nested } = record;
     let attempt = match outcome {
         RecordedModelOutcome::Denied(message) => Attempt::Denied(Turn::said(message)),
         RecordedModelOutcome::Answered { message, stop_reason, usage, metrics, redact_user } => {
@@ -114,7 +117,7 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, Journ
         }
     };
     let hook_failure = hook_failure.map(HookFailure::into_error);
-    Ok(Attempted { attempt, retry, delay, hook_failure })
+    Ok(Attempted { attempt, retry, delay, hook_failure, nested, is_replay: false })
 }
 
 /// The next of the concurrent calls to end, or the end of all of them.
@@ -137,6 +140,9 @@ struct RecordedOutcome {
     state: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
+    /// What agents have spent that the call has called.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    nested: Spent,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,7 +158,7 @@ enum RecordedAnswer {
 pub(super) fn of_call(ended: Result<CallOutcome, StopReason>, state: Option<&AgentState>) -> Value {
     let record = match ended {
         Err(reason) => RecordedCall::Stopped { reason },
-        Ok(CallOutcome { position, call, answer, known, took, hook_failure }) => {
+        Ok(CallOutcome { position, call, answer, known, took, hook_failure, nested }) => {
             let answer = match answer {
                 Answer::Result(result) => RecordedAnswer::Result(result),
                 Answer::Output(value, result) => RecordedAnswer::Output { value, result },
@@ -161,7 +167,7 @@ pub(super) fn of_call(ended: Result<CallOutcome, StopReason>, state: Option<&Age
             };
             let state = state.map(AgentState::to_json);
             let hook_failure = hook_failure.as_ref().map(HookFailure::of);
-            let outcome = RecordedOutcome { position, call, answer, known, took, state, hook_failure };
+            let outcome = RecordedOutcome { position, call, answer, known, took, state, hook_failure, nested };
             RecordedCall::Ended(Box::new(outcome))
         }
     };
@@ -179,7 +185,7 @@ pub(super) fn into_call(
         RecordedCall::Stopped { reason } => return Ok(Err(reason)),
         RecordedCall::Ended(outcome) => *outcome,
     };
-    let RecordedOutcome { position, call, answer, known, took, state: changed, hook_failure } = outcome;
+    let RecordedOutcome { position, call, answer, known, took, state: changed, hook_failure, nested } = outcome;
     if let Some(changed) = changed {
         state.replace(changed);
     }
@@ -190,7 +196,7 @@ pub(super) fn into_call(
         RecordedAnswer::Interrupts(interrupts) => Answer::Interrupts(interrupts),
     };
     let hook_failure = hook_failure.map(HookFailure::into_error);
-    Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure }))
+    Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure, nested }))
 }
 
 /// A value that can't be written is found when it is read back.

@@ -7,7 +7,7 @@ use super::driver::Driver;
 use super::stop::Stop;
 use crate::conversation::Reduction;
 use crate::model::{ModelError, StopReason};
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::{AgentError, AgentEvent, with_causes};
 
 impl Driver<'_> {
     /// Has the conversation shortened before a model call, where its manager thinks that it is time. Returns why the
@@ -63,9 +63,4 @@ impl Driver<'_> {
         tried.push(impossible);
         Err(AgentError::ContextOverflow { tried: tried.join("; then "), source: overflow })
     }
-}
-
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }

@@ -2,14 +2,15 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::nesting;
 use crate::model::StopReason;
+use crate::nesting::{self, Budget};
 
 /// Time for which hooks and the session may still work after an invocation was stopped, all together. What they have not
 /// finished by then is given up, so that a stopped invocation ends within 50 ms.
@@ -22,8 +23,8 @@ pub(super) struct Stop<'s> {
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
     /// True if a journal records the effects: what it does not record must not depend on the moment of a stop.
     is_journaled: bool,
-    /// Nesting depth of the invocation, one-based.
-    depth: usize,
+    /// The budget of the invocation: agents that hooks call spend from it.
+    budget: Arc<Budget>,
 }
 
 impl<'s> Stop<'s> {
@@ -31,15 +32,15 @@ impl<'s> Stop<'s> {
         cancellation: &'s CancellationToken,
         reason: Pin<&'s mut (dyn Future<Output = StopReason> + Send)>,
         is_journaled: bool,
-        depth: usize,
+        budget: Arc<Budget>,
     ) -> Self {
-        Self { cancellation, reason, fired: None, is_journaled, depth }
+        Self { cancellation, reason, fired: None, is_journaled, budget }
     }
 
     /// As [`race`](Self::race), for work outside of the effects that a journal records. With a journal it is done to its
     /// end: the engine has a cancellation of its own.
     pub(super) async fn race_outside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StopReason> {
-        if self.is_journaled { Ok(nesting::inside(self.depth, work).await) } else { self.race(work).await }
+        if self.is_journaled { Ok(nesting::inside(&self.budget, work).await) } else { self.race(work).await }
     }
 
     /// True once the invocation was cancelled. Much cheaper than to poll; whoever looks here must also poll before it
@@ -72,7 +73,7 @@ impl<'s> Stop<'s> {
     pub(super) async fn race<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StopReason> {
         let mut work = pin!(work);
         poll_fn(|cx| {
-            let outer = nesting::enter(self.depth);
+            let outer = nesting::enter(&self.budget);
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }

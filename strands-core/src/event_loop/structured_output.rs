@@ -98,6 +98,11 @@ impl StructuredOutput {
         &self.specs
     }
 
+    /// Sets the agent's tools with the one whose arguments are the output.
+    pub(super) fn set_specs(&mut self, specs: ToolSpecs) {
+        self.specs = specs;
+    }
+
     /// Error in the last output.
     pub(super) fn mistake(&self) -> &str {
         match self.mistake.as_str() {

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
@@ -12,17 +13,15 @@ use super::driver::Driver;
 use super::emitter::Emitter;
 use super::recorded;
 use super::stop::Stop;
-use super::tool_call::{Start, ToolCalls};
+use super::turn_calls::{Start, TurnCalls};
 use crate::hook::{AfterTools, BeforeTools};
 use crate::journal::JournalStep;
 use crate::message::{Message, Role, ToolResult, ToolUse};
 use crate::model::StopReason;
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::AgentError;
 use crate::run::{CallStatus, PendingTools, Run};
 use crate::tool::ToolEvent;
-
-/// How many events tools may be ahead of the listener.
-const EVENTS_AHEAD: usize = 64;
+use crate::tool_runner::{EVENTS_AHEAD, ToolCalls, announced, received};
 
 /// The error result of a call that was cut short.
 const CANCELLED: &str = "Tool execution cancelled";
@@ -63,7 +62,7 @@ struct Channels {
     starts: Option<mpsc::Receiver<Start>>,
 }
 
-impl<'a> Driver<'a> {
+impl Driver<'_> {
     /// Runs the tools that the state machine waits for. Returns [`StopReason::Interrupt`] if a human is asked,
     /// [`StopReason::ToolUse`] if the loop goes on, and otherwise why it ends.
     pub(super) async fn run_tools(&mut self, stop: &mut Stop<'_>) -> Result<StopReason, AgentError> {
@@ -128,10 +127,11 @@ impl<'a> Driver<'a> {
         open.map(|(position, call)| (position, Arc::clone(&call.tool_use))).collect()
     }
 
-    async fn before_tools(&self, stop: &mut Stop<'_>) -> Result<Option<String>, AgentError> {
+    async fn before_tools(&mut self, stop: &mut Stop<'_>) -> Result<Option<String>, AgentError> {
+        self.update_context();
         let Some(message) = self.work.history.messages().last() else { return Ok(None) };
-        let mut event = BeforeTools { state: &self.work.state, message, deny: None };
-        for hook in &self.work.config.hooks {
+        let mut event = BeforeTools { context: &self.context, message, deny: None };
+        for hook in self.work.config.hooks() {
             if let Ok(heard) = stop.race_outside(hook.before_tools(&mut event)).await {
                 heard.map_err(AgentError::in_hook("before_tools"))?;
             }
@@ -161,7 +161,7 @@ impl<'a> Driver<'a> {
             } else {
                 let ready: Vec<OpenCall> = ready.collect();
                 let calls = ready.len();
-                self.listen((tools.running(ready), calls), &mut channels, &mut performed, stop).await;
+                self.listen((tools.running(ready, concurrency), calls), &mut channels, &mut performed, stop).await;
             }
             self.tell_rest(&mut channels).await;
             if performed.is_over() || batch.iter().any(|(position, _)| self.waits(*position)) {
@@ -171,25 +171,22 @@ impl<'a> Driver<'a> {
         performed
     }
 
-    fn tool_calls(&self) -> (ToolCalls<'a>, Channels) {
+    fn tool_calls(&self) -> (TurnCalls, Channels) {
         let pending = self.work.run.as_ref().and_then(Run::pending);
         let listening = !self.emitter.is_silent();
-        let recording = self.effects.journal.is_none() && pending.is_some_and(PendingTools::is_recorded);
+        let is_journaled = self.effects.journal.is_some();
+        let recording = !is_journaled && pending.is_some_and(PendingTools::is_recorded);
         let (events, heard_events) = listening.then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
         let (starts, heard_starts) = recording.then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
-        let tools = ToolCalls {
-            config: Arc::clone(&self.work.config),
-            effects: self.effects,
-            depth: self.depth,
-            state: self.work.state.clone(),
-            host: self.host.clone(),
-            cancellation: self.cancellation.clone(),
+        let calls = ToolCalls {
+            settings: Arc::clone(&self.work.config.calls),
+            tools: self.tools.clone(),
+            context: self.context.live(),
             answers: pending.map(|pending| Arc::new(pending.answers().clone())).unwrap_or_default(),
             events,
-            starts,
-            output: self.output.kind.clone(),
         };
-        (tools, Channels { events: heard_events, starts: heard_starts })
+        let turn = TurnCalls { calls, starts, output: self.output.kind.clone(), is_journaled };
+        (turn, Channels { events: heard_events, starts: heard_starts })
     }
 
     /// True if a call waits for a human.
@@ -265,15 +262,18 @@ impl<'a> Driver<'a> {
     /// first step that is not recorded starts all calls that are still open.
     async fn perform_recorded(
         &mut self,
-        tools: &ToolCalls<'_>,
+        tools: &TurnCalls,
         mut open: Vec<OpenCall>,
         channels: &mut Channels,
         performed: &mut Performed,
         stop: &mut Stop<'_>,
     ) {
         let Some(journal) = self.effects.journal else { return };
+        let concurrency = self.work.config.tool_concurrency;
         let turn = self.work.run.as_ref().map(Run::turns).unwrap_or_default();
         let mut running: Option<Running<'_>> = None;
+        // What calls spend that end later is counted when they end.
+        let mut spent = self.context.scope().budget.spent();
         while !open.is_empty() {
             let step = self.work.run.as_mut().map(Run::next_tool_step).unwrap_or_default();
             let name = format!("tools/{turn}/{step}");
@@ -281,8 +281,10 @@ impl<'a> Driver<'a> {
             let version = state.version();
             let (emitter, channels, running, calls) = (&self.emitter, &mut *channels, &mut running, &open);
             let stop = &mut *stop;
+            let is_live = AtomicBool::new(false);
             let effect = async {
-                let running = running.get_or_insert_with(|| tools.running(calls.clone()));
+                is_live.store(true, Ordering::Relaxed);
+                let running = running.get_or_insert_with(|| tools.running(calls.clone(), concurrency));
                 let ended = loop {
                     match channels.hear(running, emitter, stop).await {
                         Heard::Ended(outcome) => break Ok(outcome),
@@ -296,9 +298,11 @@ impl<'a> Driver<'a> {
                 recorded::of_call(ended, (state.version() != version).then_some(&state))
             };
             let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await;
+            self.is_replay = !is_live.into_inner();
             let ended = value.and_then(|value| recorded::into_call(&name, value, &self.work.state));
             match ended {
                 Ok(Ok(outcome)) => {
+                    spent.add(outcome.nested);
                     open.retain(|(position, _)| *position != outcome.position);
                     self.take_outcome(outcome, &mut performed.failure);
                 }
@@ -312,6 +316,7 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+        self.context.scope().budget.set_spent(spent);
     }
 
     /// Announces the events that calls have left behind.
@@ -323,7 +328,7 @@ impl<'a> Driver<'a> {
     }
 
     fn take_outcome(&mut self, outcome: CallOutcome, failure: &mut Option<AgentError>) {
-        let CallOutcome { position, call, answer, known, took, hook_failure } = outcome;
+        let CallOutcome { position, call, answer, known, took, hook_failure, nested: _ } = outcome;
         if failure.is_none() {
             *failure = hook_failure;
         }
@@ -373,9 +378,10 @@ impl<'a> Driver<'a> {
         stopped: bool,
         stop: &mut Stop<'_>,
     ) -> Result<(), AgentError> {
-        let mut event = AfterTools { state: &self.work.state, results, end_turn: None };
+        self.update_context();
+        let mut event = AfterTools { context: &self.context, results, end_turn: None };
         let mut failure = None;
-        for hook in self.work.config.hooks.iter().rev() {
+        for hook in self.work.config.hooks().iter().rev() {
             if let Ok(Err(error)) = stop.race_outside(hook.after_tools(&mut event)).await {
                 failure = Some(AgentError::in_hook("after_tools")(error));
                 break;
@@ -395,10 +401,9 @@ impl<'a> Driver<'a> {
     }
 }
 
-impl ToolCalls<'_> {
+impl TurnCalls {
     /// Makes calls concurrently, up to the agent's cap.
-    fn running(&self, calls: Vec<OpenCall>) -> Running<'_> {
-        let cap = self.config.tool_concurrency;
+    fn running(&self, calls: Vec<OpenCall>, cap: usize) -> Running<'_> {
         Box::pin(stream::iter(calls).map(|(position, call)| self.call(position, call)).buffer_unordered(cap))
     }
 }
@@ -423,20 +428,5 @@ impl Channels {
                 }
             }
         }
-    }
-}
-
-async fn received<T>(channel: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
-    match channel {
-        Some(channel) => channel.recv().await,
-        None => None,
-    }
-}
-
-fn announced(event: ToolEvent) -> AgentEvent {
-    match event {
-        ToolEvent::Start { tool_use } => AgentEvent::ToolStart { tool_use },
-        ToolEvent::Progress { tool_use, data } => AgentEvent::ToolProgress { tool_use, data },
-        ToolEvent::End { tool_use, result, duration } => AgentEvent::ToolEnd { tool_use, result, duration },
     }
 }

@@ -12,7 +12,6 @@ mod recording;
 mod refusal;
 mod request;
 mod retry;
-mod stop_reason;
 mod turn;
 mod written;
 
@@ -22,6 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_core::Stream;
 
+pub use crate::stop_reason::StopReason;
 pub use capabilities::ModelCapabilities;
 pub use error::{ErrorDetails, ModelError};
 pub use error_kind::ModelErrorKind;
@@ -36,7 +36,6 @@ pub use refusal::{RefusalKind, parse_retry_after};
 pub(crate) use request::Described;
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 pub use retry::RetryPolicy;
-pub use stop_reason::StopReason;
 pub use turn::{Turn, TurnBuilder};
 pub use written::{MessageWriter, WrittenMessages};
 

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use crate::journal::JournalError;
 use crate::model::{ModelError, StopReason};
+use crate::nesting::MAX_DEPTH;
 use crate::session::SessionError;
 use crate::tool::ToolSetError;
 
@@ -28,6 +29,21 @@ pub enum BuildError {
     /// The tools can't be given to one agent.
     #[error(transparent)]
     Tools(#[from] ToolSetError),
+    /// A tool provider could not list its tools.
+    #[error("the tool provider `{provider}` could not list its tools")]
+    ToolProvider {
+        /// Name of the provider.
+        provider: String,
+        /// Reason.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Two plugins have one name.
+    #[error("two plugins are named `{name}`: add it once, or rename one")]
+    DuplicatePlugin {
+        /// The name.
+        name: String,
+    },
     /// The session can't be read.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -126,6 +142,9 @@ pub enum AgentError {
         /// The type of the value.
         ty: &'static str,
     },
+    /// The tools of this invocation can't be given to one agent.
+    #[error(transparent)]
+    Tools(#[from] ToolSetError),
     /// The agent waits for a human's answer.
     #[error(
         "the agent waits for an answer to {}: call `.resume(..)` on the invocation, or drop the question with \
@@ -169,8 +188,25 @@ pub enum AgentError {
 }
 
 impl AgentError {
+    /// The error of an invocation at a depth that is not allowed.
+    pub(crate) fn nested_too_deep(depth: usize) -> Self {
+        Self::NestedTooDeep { depth, limit: MAX_DEPTH }
+    }
+
     /// The failure of a hook that was called for `event`.
     pub(crate) fn in_hook(event: &'static str) -> impl FnOnce(Box<dyn StdError + Send + Sync>) -> Self {
         move |source| Self::Hook { event, source }
     }
+}
+
+/// Returns the text of an error and of everything beneath it.
+pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

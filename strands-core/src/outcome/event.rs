@@ -87,6 +87,23 @@ pub enum AgentEvent {
         /// Why.
         error: String,
     },
+    /// Tools have changed since the last cycle: a tool provider has another list.
+    ToolsChanged {
+        /// Names of the tools that are new.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        added: Vec<String>,
+        /// Names of the tools that are gone.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        removed: Vec<String>,
+        /// Names of the tools that are described in another way.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        changed: Vec<String>,
+    },
+    /// The changed tools of a provider could not be listed or used. The invocation goes on with the tools as they were.
+    ToolRefreshFailed {
+        /// Reason.
+        error: String,
+    },
     /// A guardrail replaced text.
     Redacted {
         /// What the user's message became.

@@ -4,6 +4,7 @@ mod error;
 mod event;
 mod response;
 
+pub(crate) use error::with_causes;
 pub use error::{AgentError, BuildError};
 pub use event::AgentEvent;
 pub use response::AgentResponse;

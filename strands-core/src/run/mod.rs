@@ -2,7 +2,6 @@
 //! so the same machine serves streaming, awaiting, resuming a week later on another machine, and a durable engine.
 
 mod calls;
-mod limits;
 pub(crate) mod stored;
 pub(crate) mod strands;
 
@@ -12,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use calls::{CallStatus, PendingCall, PendingTools, UnknownInterrupt};
-pub use limits::Limits;
 
 use crate::history::Repair;
 use crate::interrupt::{Interrupt, InterruptResponse};
+use crate::limits::Limits;
 use crate::message::{Message, ToolResult};
 use crate::model::StopReason;
+use crate::nesting::Spent;
 use crate::tool_spec::ToolSpec;
 use crate::usage::Usage;
 
@@ -34,6 +34,9 @@ pub(crate) struct Run {
     limits: Limits,
     turns: u32,
     usage: Usage,
+    /// What agents have spent that were nested in this invocation.
+    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+    nested: Spent,
     /// Active time of the invocation, without the time for which it was suspended.
     #[serde(default)]
     elapsed: Duration,
@@ -47,6 +50,8 @@ pub(crate) struct Run {
     model_calls: u32,
     #[serde(default)]
     tool_steps: u32,
+    #[serde(default)]
+    cycle: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,18 +98,21 @@ impl Run {
             limits,
             turns: 0,
             usage: Usage::default(),
+            nested: Spent::default(),
             elapsed: Duration::ZERO,
             output,
             prompt: Vec::new(),
             model_calls: 0,
             tool_steps: 0,
+            cycle: 0,
         }
     }
 
-    /// An invocation that has already cost this much.
-    pub(crate) fn counting_on(mut self, turns: u32, usage: Usage) -> Self {
-        self.turns = turns;
-        self.usage = usage;
+    /// An invocation that has already spent this much, by itself and by agents nested in it.
+    pub(crate) fn counting_on(mut self, own: Spent, nested: Spent) -> Self {
+        Spent { turns: self.turns, usage: self.usage } = own;
+        self.nested = nested;
+        self.cycle = self.turns;
         self
     }
 
@@ -145,6 +153,17 @@ impl Run {
         !self.prompt.is_empty()
     }
 
+    /// The one-based number of the current cycle: a model call, and the tool calls of its response.
+    pub(crate) fn cycle(&self) -> u32 {
+        self.cycle
+    }
+
+    /// Begins a cycle. Returns its number.
+    pub(crate) fn begin_cycle(&mut self) -> u32 {
+        self.cycle = self.turns.saturating_add(1);
+        self.cycle
+    }
+
     /// The number of the next model call, from 1.
     pub(crate) fn next_model_call(&mut self) -> u32 {
         self.model_calls = self.model_calls.saturating_add(1);
@@ -182,8 +201,9 @@ impl Run {
 
     /// What is needed next.
     pub(crate) fn step(&mut self) -> Step<'_> {
+        let Spent { turns, usage } = self.spent();
         if matches!(self.phase, Phase::Model)
-            && let Some(limit) = self.limits.reached(self.turns, &self.usage)
+            && let Some(limit) = self.limits.reached(turns, &usage)
         {
             self.phase = Phase::Done(limit);
         }
@@ -342,12 +362,25 @@ impl Run {
         self.turns
     }
 
-    pub(crate) fn usage(&self) -> Usage {
-        self.usage
+    /// What the invocation itself has spent.
+    pub(crate) fn own_spent(&self) -> Spent {
+        Spent { turns: self.turns, usage: self.usage }
+    }
+
+    /// What the invocation has spent with all agents nested in it.
+    pub(crate) fn spent(&self) -> Spent {
+        let mut spent = self.own_spent();
+        spent.add(self.nested);
+        spent
+    }
+
+    /// Sets what the invocation has spent with all agents nested in it.
+    pub(crate) fn set_spent(&mut self, spent: Spent) {
+        self.nested = spent.beyond(self.own_spent());
     }
 
     /// Counts the cost of a model call that gave no response.
-    pub(crate) fn spent(&mut self, usage: Usage) {
+    pub(crate) fn charge(&mut self, usage: Usage) {
         self.usage.add(usage);
     }
 }
@@ -430,7 +463,7 @@ mod tests {
         assert_eq!(run.step(), Step::Done(&StopReason::LimitTurns));
 
         let mut run = Run::new(Limits::new().total_tokens(5), None);
-        run.spent(Usage::new(3, 2));
+        run.charge(Usage::new(3, 2));
         assert_eq!(run.step(), Step::Done(&StopReason::LimitTotalTokens));
     }
 
@@ -479,7 +512,7 @@ mod tests {
             }
             Told::Output(true) => format!("{:?}", run.output_given(json!({"city": "Oslo"}))),
             Told::Output(false) => format!("{:?}", run.output_refused()),
-            Told::Spent => format!("{:?}", run.spent(Usage::new(1, 1).with_cache(Some(1), None))),
+            Told::Spent => format!("{:?}", run.charge(Usage::new(1, 1).with_cache(Some(1), None))),
             Told::End => format!("{:?}", run.end(StopReason::Cancelled, "gone")),
         }
     }

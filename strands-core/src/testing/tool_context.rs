@@ -7,10 +7,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::host::HostValues;
 use crate::interrupt::Interrupt;
+use crate::limits::Limits;
 use crate::message::ToolUse;
+use crate::nesting::{Budget, Spent};
+use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
-use crate::tool::{CallToken, ContextParts, HostValues, ToolContext};
+use crate::tool::{CallToken, ContextParts, ToolContext};
 
 /// Makes a [`ToolContext`] without an agent, to call a tool with.
 ///
@@ -74,11 +78,16 @@ impl ToolContextBuilder {
 
     /// The context.
     pub fn build(self) -> ToolContext {
+        let cancellation = self.cancellation;
+        let budget = Budget::new(None, Limits::new(), cancellation.clone(), None, Spent::default());
+        let budget = Arc::new(budget);
+        let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), session_id: None };
+        let scope = Scope::new(Arc::new(agent), self.state, self.host, cancellation.clone(), Arc::clone(&budget), None);
         ToolContext::new(ContextParts {
             tool_use: Arc::new(self.tool_use),
-            host: self.host,
-            state: self.state,
-            cancellation: CallToken::of(&self.cancellation),
+            scope: Arc::new(scope),
+            budget,
+            cancellation: CallToken::of(&cancellation),
             progress: None,
             answers: Arc::new(self.answers),
         })

@@ -9,9 +9,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{HostKey, HostValues, ToolError};
+use super::ToolError;
+use crate::host::HostKey;
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
+use crate::nesting::Budget;
+use crate::scope::Scope;
 use crate::state::AgentState;
 
 /// What a running tool can reach: its call, the values that the program lends, the agent's state, the stream of events,
@@ -23,8 +26,9 @@ pub struct ToolContext {
 
 pub(crate) struct ContextParts {
     pub(crate) tool_use: Arc<ToolUse>,
-    pub(crate) host: HostValues,
-    pub(crate) state: AgentState,
+    pub(crate) scope: Arc<Scope>,
+    /// The budget of agents that the tool calls.
+    pub(crate) budget: Arc<Budget>,
     pub(crate) cancellation: CallToken,
     /// `None` when nobody listens.
     pub(crate) progress: Option<mpsc::Sender<ToolEvent>>,
@@ -92,6 +96,21 @@ impl ToolContext {
         &self.parts.tool_use.name
     }
 
+    /// Returns the id of the agent whose model has made the call.
+    pub fn agent_id(&self) -> &str {
+        &self.parts.scope.agent.id
+    }
+
+    /// Returns the id of the invocation, a random UUID that all its tool calls, hooks and events share.
+    pub fn invocation_id(&self) -> &str {
+        self.parts.scope.invocation_id()
+    }
+
+    /// Returns the id of the agent's session, if it has one.
+    pub fn session_id(&self) -> Option<&str> {
+        self.parts.scope.agent.session_id.as_deref()
+    }
+
     /// The arguments as the model wrote them.
     pub fn input(&self) -> &Value {
         &self.parts.tool_use.input
@@ -107,7 +126,7 @@ impl ToolContext {
         if let Some(context) = (self as &dyn std::any::Any).downcast_ref::<T>() {
             return Ok(context);
         }
-        self.parts.host.lend().ok_or_else(|| self.missing::<T>())
+        self.parts.scope.host.lend().ok_or_else(|| self.missing::<T>())
     }
 
     /// The same, to keep beyond the call.
@@ -116,7 +135,7 @@ impl ToolContext {
     ///
     /// [`ToolError`] when nobody injected a `T`.
     pub fn lend_arc<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, ToolError> {
-        self.parts.host.lend_arc().ok_or_else(|| self.missing::<T>())
+        self.parts.scope.host.lend_arc().ok_or_else(|| self.missing::<T>())
     }
 
     fn missing<T>(&self) -> ToolError {
@@ -134,7 +153,7 @@ impl ToolContext {
 
     /// The agent's state: JSON values that outlive the invocation.
     pub fn state(&self) -> &AgentState {
-        &self.parts.state
+        &self.parts.scope.state
     }
 
     /// Tells whoever streams the invocation how far the tool is. Waits while the listener is behind; returns at once
@@ -199,6 +218,13 @@ impl ToolContext {
         }
         let reason = serde_json::to_value(reason).map_err(ToolError::from_source)?;
         Err(ToolError::interrupt(Interrupt::new(id, name, reason)))
+    }
+}
+
+impl ToolContext {
+    /// The budget of an agent that this tool calls, also from a task of its own: it ends with the call.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::new(Budget::part(&self.parts.budget, self.cancellation().clone()))
     }
 }
 

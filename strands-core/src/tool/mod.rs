@@ -1,11 +1,12 @@
 //! What a model can do in the program: the trait behind every tool, and the ordered set an agent holds.
 
+mod catalog;
 mod context;
 mod error;
-mod host;
 mod list;
 pub(crate) mod macro_support;
 mod output;
+mod provider;
 mod schema_check;
 mod set;
 
@@ -14,14 +15,15 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
+pub use crate::host::HostKey;
 pub(crate) use crate::tool_spec::is_valid_tool_name;
 pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
+pub(crate) use catalog::{ListingError, ToolCatalog, ToolListing};
 pub(crate) use context::{CallToken, ContextParts, RunningCall, ToolEvent};
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
-pub use host::HostKey;
-pub(crate) use host::HostValues;
 pub use output::{IntoToolOutput, ToolOutput};
+pub use provider::ToolProvider;
 pub(crate) use schema_check::check as check_schema;
 pub use set::{ToolSet, ToolSetError};
 

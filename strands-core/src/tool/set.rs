@@ -66,6 +66,12 @@ impl ToolSet {
         Ok(Self { tools: Arc::new(by_name), specs })
     }
 
+    /// Returns these tools without some, and with others behind them.
+    pub(crate) fn changed(&self, hidden: &[String], added: &[Arc<dyn Tool>]) -> Result<Self, ToolSetError> {
+        let is_shown = |tool: &&Arc<dyn Tool>| !hidden.contains(&Tool::spec(&***tool).name);
+        Self::new(self.iter().chain(added).filter(is_shown).cloned())
+    }
+
     /// The tool of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.get(name)

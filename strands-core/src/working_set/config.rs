@@ -1,37 +1,47 @@
 //! The configuration that all agents of one builder share, and that never changes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::conversation::ConversationManager;
 use crate::hook::Hook;
+use crate::host::{HostKey, HostValues};
+use crate::limits::Limits;
 use crate::message::SystemBlock;
 use crate::model::RetryPolicy;
-use crate::run::Limits;
-use crate::tool::{HostKey, HostValues, ToolSet};
+use crate::scope::AgentNames;
+use crate::tool_runner::CallSettings;
 
 /// The configuration that all agents of one builder share.
 pub(crate) struct AgentConfig {
-    pub(crate) agent_id: String,
-    pub(crate) name: String,
-    pub(crate) system: Vec<SystemBlock>,
-    pub(crate) tools: ToolSet,
+    pub(crate) names: Arc<AgentNames>,
+    /// Text that plugins add to each system prompt.
+    pub(crate) plugin_system: Vec<SystemBlock>,
     pub(crate) host: HostValues,
-    pub(crate) host_per_prompt: Vec<(String, HostKey)>,
-    pub(crate) hooks: Vec<Arc<dyn Hook>>,
+    /// Types of which each prompt injects a value.
+    pub(crate) injected_per_prompt: Vec<HostKey>,
+    pub(crate) calls: Arc<CallSettings>,
     pub(crate) conversation: Arc<dyn ConversationManager>,
     pub(crate) retry: RetryPolicy,
     pub(crate) limits: Limits,
     pub(crate) tool_concurrency: usize,
-    pub(crate) tool_timeout: Option<Duration>,
-    pub(crate) redact_tool_errors: bool,
     pub(crate) max_response_bytes: usize,
     pub(crate) conflict_retries: u32,
 }
 
 impl AgentConfig {
-    /// True if a tool may run again although it may have run before.
-    pub(crate) fn is_idempotent(&self, tool: &str) -> bool {
-        self.tools.get(tool).is_some_and(|tool| tool.spec().annotations.idempotent == Some(true))
+    pub(crate) fn agent_id(&self) -> &str {
+        &self.names.id
+    }
+
+    pub(crate) fn hooks(&self) -> &[Arc<dyn Hook>] {
+        &self.calls.hooks
+    }
+
+    /// Returns a system prompt with the text of plugins behind it.
+    pub(crate) fn with_plugins(&self, system: &Arc<[SystemBlock]>) -> Arc<[SystemBlock]> {
+        if self.plugin_system.is_empty() {
+            return Arc::clone(system);
+        }
+        system.iter().chain(&self.plugin_system).cloned().collect()
     }
 }

@@ -6,6 +6,7 @@
 mod config;
 mod persistence;
 mod restore;
+mod tools;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,22 +16,27 @@ use serde_json::{Map, Value};
 pub(crate) use config::AgentConfig;
 pub(crate) use persistence::OpenSession;
 pub(crate) use restore::{Beginning, Reconciled, Restored, kept_range, manager_state, reconciled, restored_run};
+pub(crate) use tools::AgentTools;
 
 use crate::conversation::{self, Conversation};
 use crate::history::{History, INTERRUPTED, Repair};
 use crate::interrupt::Interrupt;
-use crate::message::{Message, Role};
+use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::EventLoopMetrics;
 use crate::model::{Model, StopReason, WrittenMessages};
 use crate::outcome::AgentError;
 use crate::run::{PendingTools, Run};
 use crate::state::AgentState;
-use crate::tool::{HostValues, ToolSet};
 
 /// The conversation, the state and the run of an agent.
 pub(crate) struct WorkingSet {
     pub(crate) config: Arc<AgentConfig>,
     pub(crate) model: Arc<dyn Model>,
+    pub(crate) tools: AgentTools,
+    /// The system prompt, without that of plugins.
+    pub(crate) system: Arc<[SystemBlock]>,
+    /// The system prompt as requests have it.
+    pub(crate) sent_system: Arc<[SystemBlock]>,
     pub(crate) history: History,
     pub(crate) state: AgentState,
     pub(crate) conversation_state: Map<String, Value>,
@@ -58,8 +64,9 @@ pub(crate) struct Rewinding {
 }
 
 impl WorkingSet {
-    pub(crate) fn tools(&self) -> &ToolSet {
-        &self.config.tools
+    pub(crate) fn set_system(&mut self, system: Arc<[SystemBlock]>) {
+        self.sent_system = self.config.with_plugins(&system);
+        self.system = system;
     }
 
     /// The questions that wait for an answer of a human.
@@ -104,7 +111,7 @@ impl WorkingSet {
         }
         let mut run = self.run.take()?;
         if run.pending().is_some_and(PendingTools::is_recorded) {
-            self.repairs.extend(run.reconcile(|tool| self.config.is_idempotent(tool)));
+            self.repairs.extend(run.reconcile(|tool| self.tools.is_idempotent(tool)));
             if run.pending().is_some_and(|pending| !pending.is_complete()) {
                 (self.run, self.suspended) = (Some(run), true);
                 // Another worker may go on with them.
@@ -135,12 +142,6 @@ impl WorkingSet {
         Conversation::new(&mut self.history, &mut self.conversation_state, &*self.model)
     }
 
-    /// A value that a tool needs with each prompt, and that this one does not have.
-    pub(crate) fn missing_host_value(&self, host: &HostValues) -> Option<AgentError> {
-        let (tool, key) = self.config.host_per_prompt.iter().find(|(_, key)| !host.contains(key))?;
-        Some(AgentError::MissingHostValue { tool: tool.clone(), ty: key.type_name() })
-    }
-
     /// The number of messages that stay if the conversation is rewound to the user message at an index.
     pub(crate) fn rewound_to(&self, index: usize) -> Result<u64, AgentError> {
         let refuse = |reason| Err(AgentError::Rewind { index, reason });
@@ -164,7 +165,7 @@ impl WorkingSet {
         self.suspended = false;
         (self.run, self.settled) = (None, None);
         let dropped = self.history.rewind(index, keep);
-        conversation::rewound(&mut self.conversation());
+        conversation::rewound(&mut self.conversation(), keep);
         dropped
     }
 }

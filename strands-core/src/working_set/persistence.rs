@@ -54,7 +54,7 @@ impl WorkingSet {
         let Some(open) = &self.session else { return Ok(()) };
         let (manager, written) = (Arc::clone(&open.manager), open.written.as_ref().map(|record| record.state.clone()));
         let beginning = Beginning { messages: History::seeded([]), state: self.state.to_json() };
-        let restored = beginning.with_session(&manager, &self.config, &*self.model).await?;
+        let restored = beginning.with_session(&manager, &self.config, &self.tools, &*self.model).await?;
         let Restored { session, history, state, conversation_state, run, settled, repairs } = restored;
         self.state.replace(changed_since(written.as_ref(), &self.state.to_json(), state.to_json()));
         (self.suspended, self.rewinding, self.settled) = (run.is_some(), None, settled);
@@ -169,7 +169,7 @@ impl WorkingSet {
     fn record_after_rewind(&self, index: usize, keep: u64) -> Result<AgentRecord, AgentError> {
         let (mut history, mut state) = (self.history.clone(), self.conversation_state.clone());
         history.rewind(index, keep);
-        conversation::rewound(&mut Conversation::new(&mut history, &mut state, &*self.model));
+        conversation::rewound(&mut Conversation::new(&mut history, &mut state, &*self.model), keep);
         self.record_of(&history, &state, None)
     }
 
@@ -180,11 +180,11 @@ impl WorkingSet {
         run: Option<(&Run, &Message)>,
     ) -> Result<AgentRecord, AgentError> {
         let written = self.session.as_ref().and_then(|open| open.written.as_ref());
-        let mut record = written.cloned().unwrap_or_else(|| AgentRecord::new(&self.config.agent_id));
+        let mut record = written.cloned().unwrap_or_else(|| AgentRecord::new(self.config.agent_id()));
         record.state = self.state.to_json();
         record.conversation_manager_state =
             state_with_range(conversation_state.clone(), &*self.config.conversation, history.kept());
-        let unwritable = || unwritable(&self.config.agent_id);
+        let unwritable = || unwritable(self.config.agent_id());
         let pending = run.and_then(|(run, calling)| Some((run.pending()?, calling)));
         record.internal_state.interrupt_state = strands::save(pending).map_err(unwritable())?;
         record.internal_state.run = run.map(|(run, _)| stored::save(run)).transpose().map_err(unwritable())?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{AgentConfig, OpenSession};
+use super::{AgentConfig, AgentTools, OpenSession};
 use crate::conversation::{Conversation, ConversationManager};
 use crate::history::{History, MessageList, Repair, unanswered_calls};
+use crate::limits::Limits;
 use crate::message::{Message, Role};
 use crate::model::Model;
-use crate::run::{Limits, Run, stored, strands};
+use crate::run::{Run, stored, strands};
 use crate::session::{InternalState, MessageRange, SessionError, SessionManager};
 use crate::state::AgentState;
 
@@ -60,25 +61,27 @@ impl Beginning {
         self,
         sessions: &Arc<dyn SessionManager>,
         config: &AgentConfig,
+        tools: &AgentTools,
         model: &dyn Model,
     ) -> Result<Restored, SessionError> {
         for _ in 1..OPENINGS {
-            match self.clone().opened(sessions, config, model).await {
+            match self.clone().opened(sessions, config, tools, model).await {
                 // Another worker has rewound the conversation between the record and the messages.
                 Err(error) if error.is_conflict() => {}
                 opened => return opened,
             }
         }
-        self.opened(sessions, config, model).await
+        self.opened(sessions, config, tools, model).await
     }
 
     async fn opened(
         self,
         sessions: &Arc<dyn SessionManager>,
         config: &AgentConfig,
+        tools: &AgentTools,
         model: &dyn Model,
     ) -> Result<Restored, SessionError> {
-        let mut opened = sessions.open(&config.agent_id).await?;
+        let mut opened = sessions.open(config.agent_id()).await?;
         let Some(record) = opened.record else {
             let session = Some(OpenSession::new(Arc::clone(sessions), opened.session, None));
             let mut restored = Restored { session, ..self.without_session() };
@@ -87,7 +90,7 @@ impl Beginning {
         };
         let manager = &*config.conversation;
         let corrupt = |expected, source| SessionError::Corrupt {
-            key: format!("agent `{}` of session `{}`", config.agent_id, sessions.session_id()),
+            key: format!("agent `{}` of session `{}`", config.agent_id(), sessions.session_id()),
             expected,
             source,
         };
@@ -101,7 +104,7 @@ impl Beginning {
         let mut repairs = history.repair();
         let run = restored_run(&record.internal_state, config.limits)
             .map_err(|source| corrupt("an invocation that was suspended", source.into()))?;
-        let Reconciled { run, settled } = reconciled(run, config, &mut history, &mut repairs);
+        let Reconciled { run, settled } = reconciled(run, tools, &mut history, &mut repairs);
         Ok(Restored {
             state: AgentState::from(record.state.clone()),
             session: Some(OpenSession::new(Arc::clone(sessions), opened.session, Some(record))),
@@ -127,7 +130,7 @@ pub(crate) struct Reconciled {
 /// error result.
 pub(crate) fn reconciled(
     run: Option<Run>,
-    config: &AgentConfig,
+    tools: &AgentTools,
     history: &mut History,
     repairs: &mut Vec<Repair>,
 ) -> Reconciled {
@@ -143,7 +146,7 @@ pub(crate) fn reconciled(
         }
         return Reconciled::default();
     };
-    repairs.extend(run.reconcile(|tool| config.is_idempotent(tool)));
+    repairs.extend(run.reconcile(|tool| tools.is_idempotent(tool)));
     if run.pending().is_some_and(|pending| !pending.is_complete()) {
         return Reconciled { run: Some(run), settled: None };
     }

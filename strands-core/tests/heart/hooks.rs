@@ -35,7 +35,7 @@ impl Hook for Hears {
         Ok(())
     }
     async fn before_model_call(&self, event: &mut BeforeModelCall<'_>) -> HookResult {
-        self.1.add(format!("{}before_model_call {} {}", self.0, event.messages.len(), event.turns));
+        self.1.add(format!("{}before_model_call {} {}", self.0, event.messages.len(), event.context.cycle()));
         Ok(())
     }
     async fn after_model_call(&self, event: &mut AfterModelCall<'_>) -> HookResult {
@@ -74,7 +74,7 @@ async fn hooks_hear_everything_in_order() {
         log.lines(),
         [
             "before_invocation 1",
-            "before_model_call 1 0",
+            "before_model_call 1 1",
             "after_model_call tool_use",
             "message_added User",
             "message_added Assistant",
@@ -83,7 +83,7 @@ async fn hooks_hear_everything_in_order() {
             "after_tool_call false",
             "after_tools 1",
             "message_added User",
-            "before_model_call 3 1",
+            "before_model_call 3 2",
             "after_model_call end_turn",
             "message_added Assistant",
             "after_invocation end_turn",

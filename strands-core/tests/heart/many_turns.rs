@@ -8,7 +8,7 @@ use futures_util::stream;
 use serde_json::json;
 use strands_core::model::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, AgentEvent};
+use strands_core::{Agent, AgentEvent, Limits};
 
 use crate::support::{agent, assert_whole, listen, naming, newest_results};
 
@@ -41,7 +41,7 @@ async fn thousands_of_tool_turns_in_one_prompt_work() {
     for turns in [401, 5_001] {
         let model = Counting(AtomicUsize::new(turns - 1));
         let mut agent = Agent::builder().model(model).tool(naming("one")).build().await.unwrap();
-        let response = agent.prompt("go").await.unwrap();
+        let response = agent.prompt("go").limits(Limits::unlimited()).await.unwrap();
         assert_eq!((response.text().as_str(), response.turns as usize), ("at last", turns));
         assert_whole(&mut agent).await;
         // The window is for what is sent next: it has closed over the old calls, in pairs.
@@ -53,7 +53,7 @@ async fn thousands_of_tool_turns_in_one_prompt_work() {
 async fn hundreds_of_streamed_tool_turns_work() {
     let model = Counting(AtomicUsize::new(400));
     let mut agent = Agent::builder().model(model).tool(naming("one")).build().await.unwrap();
-    let (events, ended) = listen(agent.prompt("go").stream()).await;
+    let (events, ended) = listen(agent.prompt("go").limits(Limits::new().turns(500)).stream()).await;
     assert_eq!(ended.unwrap().turns, 401);
     assert_eq!(events.iter().filter(|event| matches!(event, AgentEvent::ToolEnd { .. })).count(), 400);
 }
@@ -83,4 +83,13 @@ async fn a_thousand_agents_of_one_template_share_its_tools() {
         let same = first.tools().iter().zip(agent.tools().iter()).all(|(one, other)| Arc::ptr_eq(one, other));
         assert!(same);
     }
+}
+
+#[tokio::test]
+async fn a_model_that_never_ends_is_stopped_after_a_hundred_calls() {
+    let model = Counting(AtomicUsize::new(usize::MAX));
+    let mut agent = Agent::builder().model(model).tool(naming("one")).build().await.unwrap();
+    let response = agent.prompt("go").await.unwrap();
+    assert_eq!((response.stop_reason, response.turns), (StopReason::LimitTurns, 100));
+    assert_whole(&mut agent).await;
 }

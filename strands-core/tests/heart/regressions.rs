@@ -896,7 +896,7 @@ struct Sets;
 #[async_trait]
 impl Hook for Sets {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
-        event.state.set("tenant", "acme")?;
+        event.context.state().set("tenant", "acme")?;
         Ok(())
     }
 }

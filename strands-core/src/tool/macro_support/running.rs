@@ -4,6 +4,7 @@ use futures_core::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::nesting;
 use crate::tool::{ToolError, ToolOutput};
 
 /// The future of a call. What is not `Send` is refused here, and not in a cast that spells out the types.
@@ -31,7 +32,11 @@ pub async fn on_blocking_pool(
     call: impl FnOnce() -> Result<ToolOutput, ToolError> + Send + 'static,
 ) -> Result<ToolOutput, ToolError> {
     let Ok(runtime) = Handle::try_current() else { return call() };
-    let mut task = AbortOnDrop(runtime.spawn_blocking(call));
+    let budget = nesting::current();
+    let mut task = AbortOnDrop(runtime.spawn_blocking(move || {
+        let _spends_from = budget.as_ref().map(nesting::enter);
+        call()
+    }));
     match (&mut task.0).await {
         Ok(answer) => answer,
         Err(error) => match error.try_into_panic() {

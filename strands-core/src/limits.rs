@@ -1,24 +1,30 @@
-//! How far one invocation may go. Reaching a limit ends it with a stop reason and what there is, not with an error.
+//! Limits of one invocation. Reaching one ends it with a stop reason and what there is, not with an error.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::StopReason;
+use crate::stop_reason::StopReason;
 use crate::usage::Usage;
 
-/// How far one invocation may go.
+/// Default limit of model calls in one invocation.
+const DEFAULT_TURNS: u32 = 100;
+
+/// Limits of one invocation, with all agents nested in it: those that its tools, hooks and conversation manager call.
 ///
-/// Turns and tokens are looked at before each model call, so one answer may overshoot; the duration ends a call or a
-/// tool that is under way.
+/// Turns and tokens are looked at before each model call, so one response may overshoot; the duration ends a call or a
+/// tool that is under way. The default is 100 turns, so that a model that calls tools without end stops.
 ///
 /// ```
 /// use std::time::Duration;
 /// use strands_core::Limits;
 ///
 /// let limits = Limits::new().turns(20).total_tokens(100_000).duration(Duration::from_secs(60));
+/// # drop(limits);
+/// let many_tools = Limits::new().turns(1_000);
+/// # drop(many_tools);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Limits {
     turns: Option<u32>,
@@ -27,34 +33,45 @@ pub struct Limits {
     duration: Option<Duration>,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Limits {
-    /// No limits.
+    /// The default: 100 turns, and no limit of tokens or time.
     pub const fn new() -> Self {
+        Self::unlimited().turns(DEFAULT_TURNS)
+    }
+
+    /// No limits: not even of turns.
+    pub const fn unlimited() -> Self {
         Self { turns: None, output_tokens: None, total_tokens: None, duration: None }
     }
 
-    /// The most model calls.
+    /// Maximum number of model calls. Default: 100.
     #[must_use]
     pub const fn turns(mut self, turns: u32) -> Self {
         self.turns = Some(turns);
         self
     }
 
-    /// The most tokens that the model may write, over all calls.
+    /// Maximum number of tokens that the model may write, over all calls.
     #[must_use]
     pub const fn output_tokens(mut self, tokens: u64) -> Self {
         self.output_tokens = Some(tokens);
         self
     }
 
-    /// The most tokens read and written, over all calls.
+    /// Maximum number of tokens read and written, over all calls.
     #[must_use]
     pub const fn total_tokens(mut self, tokens: u64) -> Self {
         self.total_tokens = Some(tokens);
         self
     }
 
-    /// The longest wall-clock time.
+    /// Maximum wall-clock time.
     #[must_use]
     pub const fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);

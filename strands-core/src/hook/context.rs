@@ -1,0 +1,128 @@
+//! The context of a hook's event: whose it is, and what the hook can reach.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::scope::Scope;
+use crate::state::AgentState;
+
+/// Context of an event: the agent, the invocation, and the values of the program.
+///
+/// One hook can serve any number of agents at the same time: everything that differs between them is here. Cheap to
+/// clone, for work that outlives the event.
+///
+/// # Examples
+///
+/// A hook that allows a tool by the user of the request:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use strands_core::hook::{BeforeToolCall, Hook, HookResult};
+///
+/// struct User {
+///     is_manager: bool,
+/// }
+///
+/// struct ManagersApprove;
+///
+/// #[async_trait]
+/// impl Hook for ManagersApprove {
+///     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+///         let is_manager = event.context.injected::<User>().is_some_and(|user| user.is_manager);
+///         if event.tool_use.name == "approve" && !is_manager {
+///             event.deny = Some("only managers can approve".into());
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct HookContext {
+    scope: Arc<Scope>,
+    cycle: u32,
+    is_replay: bool,
+}
+
+impl HookContext {
+    pub(crate) fn new(scope: Arc<Scope>) -> Self {
+        Self { scope, cycle: 0, is_replay: false }
+    }
+
+    pub(crate) fn set_cycle(&mut self, cycle: u32) {
+        self.cycle = cycle;
+    }
+
+    pub(crate) fn set_replay(&mut self, is_replay: bool) {
+        self.is_replay = is_replay;
+    }
+
+    /// The same for an event inside of an effect, which no replay repeats.
+    pub(crate) fn live(&self) -> Self {
+        Self { is_replay: false, ..self.clone() }
+    }
+
+    pub(crate) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// Returns the agent's id.
+    pub fn agent_id(&self) -> &str {
+        &self.scope.agent.id
+    }
+
+    /// Returns the agent's name, for people.
+    pub fn agent_name(&self) -> &str {
+        &self.scope.agent.name
+    }
+
+    /// Returns the id of the invocation: a random UUID that all its events and tool calls share. An invocation that
+    /// resumes another one has an id of its own; a replay has the id of the first attempt.
+    pub fn invocation_id(&self) -> &str {
+        self.scope.invocation_id()
+    }
+
+    /// Returns the one-based number of the model call that the event belongs to; 0 before the first one.
+    pub fn cycle(&self) -> u32 {
+        self.cycle
+    }
+
+    /// Returns the id of the agent's session, if it has one.
+    pub fn session_id(&self) -> Option<&str> {
+        self.scope.agent.session_id.as_deref()
+    }
+
+    /// Returns the agent's state.
+    pub fn state(&self) -> &AgentState {
+        &self.scope.state
+    }
+
+    /// Returns the value of a type that the program has injected, into the invocation or into the agent.
+    pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.scope.host.lend()
+    }
+
+    /// Returns a token that is cancelled when the invocation is cancelled, and when it is over.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.scope.cancellation
+    }
+
+    /// Returns true if a durable engine replays what led to this event, so that an earlier attempt has seen it, too.
+    ///
+    /// Events around a model call or a tool call are never replayed. For the others, see
+    /// [`Journal::is_replaying`](crate::Journal::is_replaying). False without a journal.
+    pub fn is_replay(&self) -> bool {
+        self.is_replay
+    }
+}
+
+impl fmt::Debug for HookContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookContext")
+            .field("agent_id", &self.agent_id())
+            .field("invocation_id", &self.invocation_id())
+            .field("cycle", &self.cycle)
+            .finish_non_exhaustive()
+    }
+}

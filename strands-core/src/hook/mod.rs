@@ -1,0 +1,121 @@
+//! Hooks: code of a program that sees the events of the loop and steers it. One method for each event, with a default that
+//! does nothing.
+
+mod closures;
+mod context;
+mod events;
+
+use std::error::Error as StdError;
+
+use async_trait::async_trait;
+
+pub use closures::IntoHookResult;
+pub(crate) use closures::{
+    OnAfterInvocation, OnAfterModelCall, OnAfterToolCall, OnAfterTools, OnBeforeInvocation, OnBeforeModelCall,
+    OnBeforeToolCall, OnBeforeTools, OnMessageAdded,
+};
+pub use context::HookContext;
+pub use events::{
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
+    BeforeTools, MessageAdded,
+};
+
+/// Result of a hook. An error ends the invocation with [`AgentError::Hook`], after the history has been made whole.
+pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
+
+/// Code that sees the events of the loop and steers it. Implement the methods for the events you care for.
+///
+/// One hook may serve thousands of agents at the same time; [`HookContext`] says which agent and invocation an event is of.
+/// For a hook of a few lines, the builder takes closures, such as
+/// [`on_before_tool_call`](crate::AgentBuilder::on_before_tool_call).
+///
+/// Hooks run in the order in which they were added, those of `after_` events in the reverse order. What they steer with
+/// is in the event: fields that are `&mut` or `Option` are there to be set.
+///
+/// # Contract
+///
+/// - A hook may be called for several agents at once. It doesn't block the thread.
+/// - Its futures may be dropped at any await: a stopped invocation waits for hooks for 25 ms at most.
+/// - It asks for another attempt (`retry`, `resume`) only for as long as that helps. The loop has limits, too.
+/// - Messages and results that it changes stay valid: a denial says why, a result has content.
+///
+/// `testing::contract` has a test suite for it (feature `contract`).
+///
+/// # Examples
+///
+/// A hook that keeps the model from a tool:
+///
+/// ```
+/// use async_trait::async_trait;
+/// use strands_core::hook::{BeforeToolCall, Hook, HookResult};
+///
+/// struct NoShell;
+///
+/// #[async_trait]
+/// impl Hook for NoShell {
+///     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+///         if event.tool_use.name == "shell" {
+///             event.deny = Some("the shell is not available here".into());
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Hook: Send + Sync {
+    /// An invocation begins; its prompt can still be changed. One that brings answers to interrupts has no prompt, and
+    /// what is added to it has no effect.
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// An invocation has ended, well or not.
+    async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// A message is in the history for good. Where what was said since joined an older message of the same side, that
+    /// one comes again, as it is now, with the `tracking_id` that it had.
+    async fn message_added(&self, event: &MessageAdded<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// The model is about to be called.
+    async fn before_model_call(&self, event: &mut BeforeModelCall<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// The model has answered or failed.
+    async fn after_model_call(&self, event: &mut AfterModelCall<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// The tools of a turn are about to run.
+    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// The tools of a turn have run.
+    async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// One tool is about to be called. Calls of one turn run beside each other, and so does this.
+    async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+
+    /// One tool has answered or failed.
+    async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
+        let _ = event;
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! The budget of an invocation: its limits, what it and the agents nested in it have spent, and its end.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::select_all;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::Limits;
+use crate::stop_reason::StopReason;
+use crate::usage::Usage;
+
+/// Model calls and their tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    #[serde(default)]
+    pub(crate) turns: u32,
+    #[serde(default)]
+    pub(crate) usage: Usage,
+}
+
+impl Spent {
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.turns = self.turns.saturating_add(other.turns);
+        self.usage.add(other.usage);
+    }
+
+    /// Returns what this is more than another one.
+    pub(crate) fn beyond(&self, other: Self) -> Self {
+        Self { turns: self.turns.saturating_sub(other.turns), usage: self.usage.beyond(other.usage) }
+    }
+}
+
+/// The budget of one invocation in a tree of nested ones. What an invocation spends is spent from the budgets of all
+/// above it, too.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    parent: Option<Arc<Budget>>,
+    depth: usize,
+    limits: Limits,
+    /// Cancelled when the invocation is cancelled, and when it is over.
+    cancellation: CancellationToken,
+    deadline: Option<Instant>,
+    spent: Mutex<Spent>,
+}
+
+impl Budget {
+    /// The budget of an invocation, which has spent this much before it was interrupted.
+    pub(crate) fn new(
+        parent: Option<Arc<Self>>,
+        limits: Limits,
+        cancellation: CancellationToken,
+        deadline: Option<Instant>,
+        spent: Spent,
+    ) -> Self {
+        let depth = parent.as_ref().map_or(1, |parent| parent.depth + 1);
+        if let Some(parent) = &parent {
+            parent.charge(spent);
+        }
+        Self { parent, depth, limits, cancellation, deadline, spent: Mutex::new(spent) }
+    }
+
+    /// A budget without limits of its own, which tells what is spent in one part of an invocation, and ends with the part.
+    pub(crate) fn part(parent: &Arc<Self>, cancellation: CancellationToken) -> Self {
+        Self {
+            depth: parent.depth,
+            limits: Limits::unlimited(),
+            cancellation,
+            deadline: None,
+            spent: Mutex::default(),
+            parent: Some(Arc::clone(parent)),
+        }
+    }
+
+    /// Nesting depth of the invocation, one-based.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// What was spent since the invocation began, by it and by those nested in it.
+    pub(crate) fn spent(&self) -> Spent {
+        *self.lock()
+    }
+
+    /// Sets what was spent.
+    pub(crate) fn set_spent(&self, spent: Spent) {
+        *self.lock() = spent;
+    }
+
+    /// Counts what was spent, here and in all budgets above.
+    pub(crate) fn charge(&self, spent: Spent) {
+        self.chain().for_each(|budget| budget.lock().add(spent));
+    }
+
+    /// Counts a model call that is about to be made.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason for which the invocation is to end if a budget above has nothing left. Then nothing was counted.
+    pub(crate) fn reserve_turn(&self) -> Result<(), StopReason> {
+        for (above, budget) in self.chain().enumerate() {
+            let mut spent = budget.lock();
+            // The invocation's own limits are for its state machine to see.
+            let reached = if above == 0 { None } else { budget.limits.reached(spent.turns, &spent.usage) };
+            if let Some(reached) = reached {
+                drop(spent);
+                self.chain().take(above).for_each(|budget| budget.unreserve_turn());
+                return Err(reached);
+            }
+            spent.turns = spent.turns.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    fn unreserve_turn(&self) {
+        let mut spent = self.lock();
+        spent.turns = spent.turns.saturating_sub(1);
+    }
+
+    /// The moment at which this invocation, or one above it, has no time left.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.chain().filter_map(|budget| budget.deadline).min()
+    }
+
+    /// Resolves when this invocation, or one above it, is cancelled or over.
+    pub(crate) async fn ended(&self) {
+        let tokens = self.chain().map(|budget| Box::pin(budget.cancellation.cancelled()) as Pin<Box<_>>);
+        select_all(tokens).await;
+    }
+
+    /// This budget, and those above it.
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |budget| budget.parent.as_deref())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Spent> {
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,48 @@
+//! The scope of an invocation: which agent it is of, what its tools and hooks can reach, and its budget.
+
+use std::sync::{Arc, OnceLock};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::host::HostValues;
+use crate::message::{id_of, random_uuid};
+use crate::nesting::Budget;
+use crate::state::AgentState;
+
+/// Names of an agent.
+#[derive(Debug, Default)]
+pub(crate) struct AgentNames {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) session_id: Option<String>,
+}
+
+/// Scope of one invocation, shared by its hooks and tool calls.
+pub(crate) struct Scope {
+    pub(crate) agent: Arc<AgentNames>,
+    pub(crate) state: AgentState,
+    pub(crate) host: HostValues,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) budget: Arc<Budget>,
+    /// Made when somebody asks for it, unless a journal has to know it.
+    invocation_id: OnceLock<Arc<str>>,
+}
+
+impl Scope {
+    /// A scope whose invocation has this id, or a random one.
+    pub(crate) fn new(
+        agent: Arc<AgentNames>,
+        state: AgentState,
+        host: HostValues,
+        cancellation: CancellationToken,
+        budget: Arc<Budget>,
+        invocation_id: Option<String>,
+    ) -> Self {
+        let invocation_id = invocation_id.map_or_else(OnceLock::new, |id| OnceLock::from(Arc::from(id)));
+        Self { agent, state, host, cancellation, budget, invocation_id }
+    }
+
+    pub(crate) fn invocation_id(&self) -> &Arc<str> {
+        self.invocation_id.get_or_init(|| id_of(random_uuid()).into())
+    }
+}

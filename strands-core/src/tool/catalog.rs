@@ -1,0 +1,93 @@
+//! The catalog of an agent's tools: its own, and those of tool providers as they were listed last.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Tool, ToolProvider, ToolSet, ToolSetError};
+
+/// The sources of an agent's tools. Clones share the newest listing, so that a template lists its tools once.
+#[derive(Clone, Default)]
+pub(crate) struct ToolCatalog {
+    own: Arc<Vec<Arc<dyn Tool>>>,
+    providers: Arc<Vec<Arc<dyn ToolProvider>>>,
+    newest: Arc<Mutex<Option<ToolListing>>>,
+}
+
+/// The tools of a catalog at one moment.
+#[derive(Clone, Default)]
+pub(crate) struct ToolListing {
+    /// The generation of each provider, as it was before its tools were listed.
+    generations: Arc<[u64]>,
+    provided: Arc<[Arc<dyn Tool>]>,
+    tools: ToolSet,
+}
+
+/// An error of a listing.
+#[derive(Debug)]
+pub(crate) enum ListingError {
+    Provider { provider: String, source: Box<dyn StdError + Send + Sync> },
+    Tools(ToolSetError),
+}
+
+impl ToolListing {
+    pub(crate) fn tools(&self) -> &ToolSet {
+        &self.tools
+    }
+}
+
+impl ToolCatalog {
+    /// Number of the agent's own tools.
+    pub(crate) fn own_len(&self) -> usize {
+        self.own.len()
+    }
+
+    pub(crate) fn add(&mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) {
+        Arc::make_mut(&mut self.own).extend(tools);
+        self.newest = Arc::default();
+    }
+
+    pub(crate) fn add_provider(&mut self, provider: Arc<dyn ToolProvider>) {
+        Arc::make_mut(&mut self.providers).push(provider);
+        self.newest = Arc::default();
+    }
+
+    /// Replaces the agent's own tools. Returns a listing with those, and with the provided tools of an earlier one.
+    pub(crate) fn replace_own(
+        &mut self,
+        own: Vec<Arc<dyn Tool>>,
+        listing: &ToolListing,
+    ) -> Result<ToolListing, ToolSetError> {
+        let tools = ToolSet::new(own.iter().chain(&*listing.provided).cloned())?;
+        (self.own, self.newest) = (Arc::new(own), Arc::default());
+        Ok(ToolListing { tools, ..listing.clone() })
+    }
+
+    /// Returns true if no provider has changed since a listing.
+    pub(crate) fn is_current(&self, listing: &ToolListing) -> bool {
+        self.providers.iter().map(|provider| provider.generation()).eq(listing.generations.iter().copied())
+    }
+
+    /// Returns the generation of each provider.
+    pub(crate) fn generations(&self) -> Vec<u64> {
+        self.providers.iter().map(|provider| provider.generation()).collect()
+    }
+
+    /// Lists the tools, unless an agent of the same template has done so since the last change.
+    pub(crate) async fn list(&self) -> Result<ToolListing, ListingError> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(newest) = newest.filter(|newest| self.is_current(newest)) {
+            return Ok(newest);
+        }
+        // A change meanwhile is another generation, and seen the next time.
+        let generations = self.generations().into();
+        let mut provided = Vec::new();
+        for provider in &*self.providers {
+            let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
+            provided.extend(provider.list_tools().await.map_err(failed)?);
+        }
+        let tools = ToolSet::new(self.own.iter().chain(&provided).cloned()).map_err(ListingError::Tools)?;
+        let listing = ToolListing { generations, provided: provided.into(), tools };
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(listing.clone());
+        Ok(listing)
+    }
+}

@@ -1,0 +1,137 @@
+//! A tool runner: tools and the settings of their calls, without a model and a conversation.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::CallSettings;
+use super::direct::{Caller, ToolCall};
+use crate::hook::Hook;
+use crate::host::HostValues;
+use crate::limits::Limits;
+use crate::scope::AgentNames;
+use crate::state::AgentState;
+use crate::tool::{ToolSet, ToolSetError, Toolset};
+
+/// Runs tool calls without an agent: for servers that offer tools, graphs and realtime models.
+///
+/// A call passes hooks, the validation of its arguments and approval, and ends with exactly one result, as one that the
+/// model of an agent makes. Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use strands_core::serde_json::json;
+/// use strands_core::{ToolCallOutcome, ToolRunner, tool, tools};
+///
+/// /// Adds two numbers.
+/// #[tool(crate = strands_core)]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let runner = ToolRunner::new(tools![Add])?;
+/// let outcome = runner.call("add", json!({"a": 1, "b": 2})).await?;
+/// let ToolCallOutcome::Result(result) = outcome else { panic!("{outcome:?}") };
+/// assert_eq!(result.content, [json!(3).into()]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+#[must_use = "a runner does nothing until a tool is called"]
+pub struct ToolRunner {
+    caller: Caller,
+}
+
+impl ToolRunner {
+    /// Creates a runner of these tools.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ToolSetError`] if the tools can't stand together.
+    pub fn new(tools: impl Toolset) -> Result<Self, ToolSetError> {
+        let names = AgentNames { id: "tools".to_owned(), name: "Tools".to_owned(), session_id: None };
+        let caller = Caller {
+            names: Arc::new(names),
+            settings: Arc::default(),
+            tools: ToolSet::new(tools.into_tools())?,
+            host: HostValues::default(),
+            state: AgentState::new(),
+            limits: Limits::unlimited(),
+        };
+        Ok(Self { caller })
+    }
+
+    /// Sets the name that hooks see as the agent's id and name. Default: `tools`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.caller.names = Arc::new(AgentNames { id: name.clone(), name, session_id: None });
+        self
+    }
+
+    /// Injects a value for the tools and hooks of all calls.
+    pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
+        self.caller.host.insert(value);
+        self
+    }
+
+    /// Adds a hook, which sees the events around each call.
+    pub fn hook(mut self, hook: impl Hook + 'static) -> Self {
+        self.settings().hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Sets the state that tools and hooks share.
+    pub fn state(mut self, state: AgentState) -> Self {
+        self.caller.state = state;
+        self
+    }
+
+    /// Sets the timeout of tools that have none of their own. Default: none.
+    pub fn tool_timeout(mut self, timeout: Duration) -> Self {
+        self.settings().tool_timeout = Some(timeout);
+        self
+    }
+
+    /// Hides the text of tool errors that were not written for a model.
+    pub fn redact_tool_errors(mut self) -> Self {
+        self.settings().redact_tool_errors = true;
+        self
+    }
+
+    /// Sets the limits of agents that a tool calls, for each call. Default: none.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.caller.limits = limits;
+        self
+    }
+
+    /// Returns the tools.
+    pub fn tools(&self) -> &ToolSet {
+        &self.caller.tools
+    }
+
+    /// Calls a tool with these arguments, an object.
+    ///
+    /// # Errors
+    ///
+    /// The call returns [`AgentError::Hook`](crate::AgentError::Hook) if a hook failed,
+    /// [`AgentError::MissingHostValue`](crate::AgentError::MissingHostValue) if the tool needs a value that was not
+    /// injected, and [`AgentError::NestedTooDeep`](crate::AgentError::NestedTooDeep) if tools call each other without end.
+    /// A failure of the tool is an error result.
+    pub fn call(&self, name: impl Into<String>, input: Value) -> ToolCall<'static> {
+        ToolCall::new(self.caller.clone(), name, input)
+    }
+
+    fn settings(&mut self) -> &mut CallSettings {
+        Arc::make_mut(&mut self.caller.settings)
+    }
+}
+
+impl fmt::Debug for ToolRunner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolRunner").field("tools", &self.caller.tools).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! The tools of an agent as its next request has them, and their changes.
+
+use std::sync::Arc;
+
+use super::WorkingSet;
+use crate::host::{HostKey, HostValues};
+use crate::outcome::{AgentError, BuildError};
+use crate::tool::{ListingError, Tool, ToolCatalog, ToolContext, ToolListing, ToolSet};
+
+/// The tools of an agent.
+pub(crate) struct AgentTools {
+    pub(crate) catalog: ToolCatalog,
+    listing: ToolListing,
+    /// The values that tools need with each prompt.
+    host_per_prompt: Vec<(String, HostKey)>,
+    /// The generations of a listing that could not be used.
+    failed: Option<Vec<u64>>,
+}
+
+impl AgentTools {
+    /// Lists the tools of a catalog. Values that they need are injected, or declared to come with each prompt.
+    pub(crate) async fn listed(
+        catalog: ToolCatalog,
+        host: &HostValues,
+        declared: &[HostKey],
+    ) -> Result<Self, BuildError> {
+        let listing = catalog.list().await?;
+        let host_per_prompt = needed_per_prompt(listing.tools(), host, declared)?;
+        Ok(Self { catalog, listing, host_per_prompt, failed: None })
+    }
+
+    pub(crate) fn set(&self) -> &ToolSet {
+        self.listing.tools()
+    }
+
+    /// Returns true if a tool may run again although it may have run before.
+    pub(crate) fn is_idempotent(&self, tool: &str) -> bool {
+        self.set().get(tool).is_some_and(|tool| tool.spec().annotations.idempotent == Some(true))
+    }
+
+    /// Returns true if a provider has changed since its tools were listed, or listed in vain.
+    pub(crate) fn are_outdated(&self) -> bool {
+        !self.catalog.is_current(&self.listing)
+            && self.failed.as_ref().is_none_or(|failed| *failed != self.catalog.generations())
+    }
+
+    /// Tries again what has failed before.
+    pub(crate) fn forget_failure(&mut self) {
+        self.failed = None;
+    }
+
+    /// The providers' lists can't be used, as they are now.
+    pub(crate) fn set_failed(&mut self, generations: Vec<u64>) {
+        self.failed = Some(generations);
+    }
+}
+
+impl WorkingSet {
+    pub(crate) fn tools(&self) -> &ToolSet {
+        self.tools.set()
+    }
+
+    /// Replaces the agent's own tools.
+    pub(crate) fn set_own_tools(&mut self, own: Vec<Arc<dyn Tool>>) -> Result<(), BuildError> {
+        let mut catalog = self.tools.catalog.clone();
+        let listing = catalog.replace_own(own, &self.tools.listing)?;
+        self.take_listing(listing)?;
+        self.tools.catalog = catalog;
+        Ok(())
+    }
+
+    /// Takes a newer listing.
+    pub(crate) fn take_listing(&mut self, listing: ToolListing) -> Result<(), BuildError> {
+        let config = &self.config;
+        let needed = needed_per_prompt(listing.tools(), &config.host, &config.injected_per_prompt)?;
+        (self.tools.listing, self.tools.host_per_prompt) = (listing, needed);
+        self.tools.failed = None;
+        Ok(())
+    }
+
+    /// Returns an error if a tool needs a value with each prompt that this one does not have.
+    pub(crate) fn check_host_values<'a>(
+        &self,
+        added: impl IntoIterator<Item = &'a Arc<dyn Tool>>,
+        host: &HostValues,
+    ) -> Result<(), AgentError> {
+        let needed = self.tools.host_per_prompt.iter().map(|(tool, key)| (tool.as_str(), key));
+        let added = added.into_iter().flat_map(|tool| {
+            let keys = tool.requires().iter().filter(|key| !key.is::<ToolContext>());
+            keys.map(|key| (tool.spec().name.as_str(), key))
+        });
+        match needed.chain(added).find(|(_, key)| !host.contains(key)) {
+            Some((tool, key)) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns the values that tools need with each prompt.
+fn needed_per_prompt(
+    tools: &ToolSet,
+    host: &HostValues,
+    declared: &[HostKey],
+) -> Result<Vec<(String, HostKey)>, BuildError> {
+    let mut needed = Vec::new();
+    for tool in tools.iter() {
+        for key in tool.requires().iter().filter(|key| !key.is::<ToolContext>() && !host.contains(key)) {
+            let tool = tool.spec().name.clone();
+            if !declared.iter().any(|declared| key.matches(declared)) {
+                return Err(BuildError::MissingHostValue { tool, ty: key.type_name() });
+            }
+            needed.push((tool, *key));
+        }
+    }
+    Ok(needed)
+}
+
+impl From<ListingError> for BuildError {
+    fn from(error: ListingError) -> Self {
+        match error {
+            ListingError::Provider { provider, source } => Self::ToolProvider { provider, source },
+            ListingError::Tools(error) => Self::Tools(error),
+        }
+    }
+}
