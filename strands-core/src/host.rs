@@ -59,6 +59,15 @@ impl HostValues {
         Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Arc::new(value));
     }
 
+    /// Adds the values of one invocation, in front of those that are there.
+    pub(crate) fn add_for_invocation(&mut self, other: Self) {
+        let Some(added) = other.invocation else { return };
+        match &mut self.invocation {
+            Some(values) => Arc::make_mut(values).extend(added.iter().map(|(id, value)| (*id, Arc::clone(value)))),
+            None => self.invocation = Some(added),
+        }
+    }
+
     fn find(&self, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
         self.invocation.as_ref().and_then(|values| values.get(&id)).or_else(|| self.agent.get(&id))
     }

@@ -17,6 +17,7 @@ pub mod model;
 mod nesting;
 mod outcome;
 mod prompt;
+mod promptable;
 mod run;
 mod scope;
 pub mod session;
@@ -29,7 +30,9 @@ mod tool_spec;
 mod usage;
 mod working_set;
 
-pub use agent::{Agent, AgentBuilder, AgentStream, Invocation, Plugin, Snapshot, SnapshotData, SnapshotError};
+pub use agent::{
+    Agent, AgentBuilder, AgentStream, Invocation, Plugin, SharedAgent, Snapshot, SnapshotData, SnapshotError,
+};
 pub use history::Repair;
 pub use host::HostKey;
 pub use interrupt::{Interrupt, InterruptResponse};
@@ -38,6 +41,7 @@ pub use limits::Limits;
 pub use model::RetryPolicy;
 pub use outcome::{AgentError, AgentEvent, AgentResponse, BuildError};
 pub use prompt::Prompt;
+pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use state::AgentState;
 pub use tool::{
     FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider,

@@ -9,11 +9,12 @@ use crate::message::{id_of, random_uuid};
 use crate::nesting::Budget;
 use crate::state::AgentState;
 
-/// Names of an agent.
+/// Names of an agent, and its purpose.
 #[derive(Debug, Default)]
 pub(crate) struct AgentNames {
     pub(crate) id: String,
     pub(crate) name: String,
+    pub(crate) description: String,
     pub(crate) session_id: Option<String>,
 }
 

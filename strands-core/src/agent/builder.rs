@@ -45,7 +45,8 @@ const DEFAULT_TRACE_LIMIT: usize = 64;
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct AgentBuilder {
     agent_id: String,
-    name: String,
+    pub(super) name: String,
+    pub(super) description: String,
     model: Option<Arc<dyn Model>>,
     system: Arc<[SystemBlock]>,
     tools: ToolCatalog,
@@ -75,6 +76,7 @@ impl Default for AgentBuilder {
         Self {
             agent_id: "default".to_owned(),
             name: "Strands Agents".to_owned(),
+            description: String::new(),
             model: None,
             system: Arc::default(),
             tools: ToolCatalog::default(),
@@ -268,6 +270,12 @@ impl AgentBuilder {
         self
     }
 
+    /// Sets a description of the agent's purpose, for a model or a person that has to choose. Default: empty.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
     fn calls(&mut self) -> &mut CallSettings {
         Arc::make_mut(&mut self.calls)
     }
@@ -297,8 +305,9 @@ impl AgentBuilder {
         }
         let messages = self.seeded.get_or_init(|| History::seeded(seeds)).clone();
         let session_id = self.sessions.as_ref().map(|sessions| sessions.session_id().to_owned());
+        let names = AgentNames { id: self.agent_id, name: self.name, description: self.description, session_id };
         let config = AgentConfig {
-            names: Arc::new(AgentNames { id: self.agent_id, name: self.name, session_id }),
+            names: Arc::new(names),
             plugin_system: self.plugin_system,
             host: self.host,
             injected_per_prompt: self.injected_per_prompt,

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::shared::TakenAgent;
 
 use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot, ToolSelection};
 use crate::interrupt::InterruptResponse;
@@ -22,6 +23,7 @@ use crate::limits::Limits;
 use crate::message::SystemBlock;
 use crate::outcome::{AgentError, AgentEvent, AgentResponse};
 use crate::prompt::Prompt;
+use crate::promptable::PromptRequest;
 use crate::tool::{ToolContext, Toolset};
 
 /// A prompt on its way to the agent. Nothing happens before it is awaited or streamed.
@@ -39,6 +41,7 @@ pub struct Invocation<'a, T = Value> {
 enum AgentHolder<'a> {
     Borrowed(&'a mut Agent),
     Owned(Box<Agent>),
+    Taken(TakenAgent),
 }
 
 impl<'a> Invocation<'a> {
@@ -50,6 +53,18 @@ impl<'a> Invocation<'a> {
     pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
         let request = request(&agent, prompt);
         Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
+    }
+
+    /// An invocation that takes an agent along for a request.
+    pub(super) fn requested(agent: Agent, asked: PromptRequest) -> Self {
+        let request = requested(&agent, asked);
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
+    }
+
+    /// An invocation that returns a shared agent when it ends.
+    pub(super) fn taking(taken: TakenAgent, asked: PromptRequest) -> Option<Self> {
+        let request = requested(taken.agent.as_ref()?, asked);
+        Some(Self { agent: AgentHolder::Taken(taken), request, output: PhantomData })
     }
 
     /// Asks for a typed answer, which the response has as [`AgentResponse::output`].
@@ -205,6 +220,13 @@ fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
     }
 }
 
+fn requested<'a>(agent: &Agent, asked: PromptRequest) -> Request<'a> {
+    let PromptRequest { prompt, resume, limits, cancellation, host } = asked;
+    let mut request = request(agent, prompt);
+    request.host.add_for_invocation(host);
+    Request { answers: resume, limits, cancellation, ..request }
+}
+
 fn running<'a>(
     agent: AgentHolder<'a>,
     emitter: Emitter,
@@ -215,16 +237,23 @@ fn running<'a>(
         AgentHolder::Owned(mut agent) => {
             Box::pin(async move { Driver::invoke(&mut agent.work, emitter, request).await })
         }
+        AgentHolder::Taken(mut taken) => Box::pin(async move {
+            match &mut taken.agent {
+                Some(agent) => Driver::invoke(&mut agent.work, emitter, request).await,
+                None => Err(AgentError::Busy { name: String::new() }),
+            }
+        }),
     }
 }
 
 impl<T> fmt::Debug for Invocation<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let agent = match &self.agent {
-            AgentHolder::Borrowed(agent) => &**agent,
-            AgentHolder::Owned(agent) => agent,
+            AgentHolder::Borrowed(agent) => Some(&**agent),
+            AgentHolder::Owned(agent) => Some(&**agent),
+            AgentHolder::Taken(taken) => taken.agent.as_deref(),
         };
-        f.debug_struct("Invocation").field("agent", agent).finish_non_exhaustive()
+        f.debug_struct("Invocation").field("agent", &agent).finish_non_exhaustive()
     }
 }
 

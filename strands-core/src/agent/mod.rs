@@ -6,6 +6,7 @@ mod closures;
 mod invocation;
 mod plugin;
 mod rewind;
+mod shared;
 mod snapshot;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use builder::AgentBuilder;
 pub use invocation::{AgentStream, Invocation};
 pub use plugin::Plugin;
+pub use shared::SharedAgent;
 pub use snapshot::{Snapshot, SnapshotData, SnapshotError};
 
 use crate::history::Repair;
@@ -236,6 +238,11 @@ impl Agent {
     /// The agent's name, for people.
     pub fn name(&self) -> &str {
         &self.work.config.names.name
+    }
+
+    /// Returns the description of the agent's purpose; empty unless it was given one.
+    pub fn description(&self) -> &str {
+        &self.work.config.names.description
     }
 
     /// The questions that wait for an answer of a human, while the agent is suspended.

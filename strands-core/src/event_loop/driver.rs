@@ -103,7 +103,7 @@ pub(crate) struct Driver<'a> {
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
-        self.count_time();
+        self.count();
         self.work.settle();
     }
 }
@@ -419,7 +419,7 @@ impl<'a> Driver<'a> {
     /// The invocation is suspended until humans have answered.
     pub(super) async fn interrupted(&mut self, stop_reason: StopReason) -> AgentResponse {
         self.end_cycle();
-        self.count_time();
+        self.count();
         self.work.suspended = true;
         let interrupts = self.work.interrupts();
         self.emitter.emit(|| AgentEvent::Interrupt { interrupts: interrupts.clone() }).await;
@@ -474,10 +474,11 @@ impl<'a> Driver<'a> {
         run.limits().time().is_some_and(|limit| elapsed >= limit)
     }
 
-    /// Counts the time since it was counted last in the run that goes on later.
-    fn count_time(&mut self) {
+    /// Counts the time since it was counted last, and what nested agents have spent, in the run that goes on later.
+    fn count(&mut self) {
         let now = self.effects.now();
         if let Some(run) = &mut self.work.run {
+            run.set_spent(self.context.scope().budget.spent());
             run.add_elapsed(now.saturating_sub(self.began));
         }
         self.began = now;

@@ -182,6 +182,24 @@ pub enum AgentError {
         /// Why.
         reason: String,
     },
+    /// A shared agent works on another prompt.
+    #[error("`{name}` works on another prompt: wait for its end, or build an agent for each prompt")]
+    Busy {
+        /// Name of the agent.
+        name: String,
+    },
+    /// The agent for this prompt could not be built.
+    #[error("the agent could not be built")]
+    Build(#[from] BuildError),
+    /// Something that was prompted failed for a reason of its own, such as a remote agent.
+    #[error("`{name}` failed")]
+    Promptable {
+        /// Name of what was prompted.
+        name: String,
+        /// Reason.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// There is nothing to send to the model.
     #[error("there is nothing to ask: the prompt and the history are empty")]
     EmptyConversation,

@@ -81,7 +81,7 @@ impl ToolContextBuilder {
         let cancellation = self.cancellation;
         let budget = Budget::new(None, Limits::new(), cancellation.clone(), None, Spent::default());
         let budget = Arc::new(budget);
-        let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), session_id: None };
+        let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), ..AgentNames::default() };
         let scope = Scope::new(Arc::new(agent), self.state, self.host, cancellation.clone(), Arc::clone(&budget), None);
         ToolContext::new(ContextParts {
             tool_use: Arc::new(self.tool_use),

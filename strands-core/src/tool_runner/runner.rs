@@ -53,7 +53,7 @@ impl ToolRunner {
     ///
     /// Returns [`ToolSetError`] if the tools can't stand together.
     pub fn new(tools: impl Toolset) -> Result<Self, ToolSetError> {
-        let names = AgentNames { id: "tools".to_owned(), name: "Tools".to_owned(), session_id: None };
+        let names = AgentNames { id: "tools".to_owned(), name: "Tools".to_owned(), ..AgentNames::default() };
         let caller = Caller {
             names: Arc::new(names),
             settings: Arc::default(),
@@ -68,7 +68,7 @@ impl ToolRunner {
     /// Sets the name that hooks see as the agent's id and name. Default: `tools`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
-        self.caller.names = Arc::new(AgentNames { id: name.clone(), name, session_id: None });
+        self.caller.names = Arc::new(AgentNames { id: name.clone(), name, ..AgentNames::default() });
         self
     }
 

@@ -44,6 +44,10 @@ pub(crate) fn naming(name: &'static str) -> FnTool {
 }
 
 impl FnTool {
+    pub(crate) fn describe(&mut self, name: String, description: String) {
+        (self.spec.name, self.spec.description) = (name, description);
+    }
+
     pub(crate) fn schema(mut self, schema: Value) -> Self {
         self.spec.input_schema = schema;
         self

@@ -1,0 +1,177 @@
+//! The trait of whatever can be prompted, and a prompt that owns everything.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_core::Stream;
+use tokio_util::sync::CancellationToken;
+
+use crate::host::HostValues;
+use crate::interrupt::InterruptResponse;
+use crate::limits::Limits;
+use crate::outcome::{AgentError, AgentEvent};
+use crate::prompt::Prompt;
+
+/// The events of a prompt, which borrow nothing. The last is [`AgentEvent::Result`], or an error.
+pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send>>;
+
+/// Whatever can be prompted: an agent, a graph of agents, an agent on another server.
+///
+/// An [`AgentBuilder`](crate::AgentBuilder) is one that builds a new agent for each prompt, with its session if it has a
+/// session manager; a [`SharedAgent`](crate::SharedAgent) is one conversation.
+///
+/// # Contract
+///
+/// - `name` and `description` always return the same.
+/// - Nothing happens before the stream is polled, and nothing after it was dropped.
+/// - The last item is [`AgentEvent::Result`], or an error; then the stream ends.
+/// - Cancelling the request ends the stream within 50 ms, with a response whose stop reason is
+///   [`StopReason::Cancelled`](crate::model::StopReason::Cancelled).
+/// - Prompts at the same time don't disturb each other; one that can't be taken is refused with [`AgentError::Busy`].
+///
+/// `testing::contract` has a test suite for it (feature `contract`).
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use strands_core::testing::ScriptedModel;
+/// use strands_core::{Agent, AgentEvent, Promptable, StreamExt};
+///
+/// async fn ask(whom: Arc<dyn Promptable>, question: &str) -> String {
+///     let mut events = whom.stream(question.into());
+///     while let Some(event) = events.next().await {
+///         if let Ok(AgentEvent::Result { response }) = event {
+///             return response.text();
+///         }
+///     }
+///     String::new()
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let expert = Agent::builder().model(ScriptedModel::answering("42")).name("expert");
+/// assert_eq!(ask(Arc::new(expert), "What is the answer?").await, "42");
+/// # });
+/// ```
+pub trait Promptable: Send + Sync {
+    /// Returns the name, for people and for the paths of events.
+    fn name(&self) -> &str;
+
+    /// Returns a description of the purpose, for a model that has to choose. Default: empty.
+    fn description(&self) -> &str {
+        ""
+    }
+
+    /// Prompts it and streams the events.
+    fn stream(&self, request: PromptRequest) -> PromptStream;
+}
+
+macro_rules! forward_promptable {
+    ($($holder:ty),+) => {
+        $(
+            #[deny(clippy::missing_trait_methods)]
+            impl<P: Promptable + ?Sized> Promptable for $holder {
+                fn name(&self) -> &str {
+                    (**self).name()
+                }
+
+                fn description(&self) -> &str {
+                    (**self).description()
+                }
+
+                fn stream(&self, request: PromptRequest) -> PromptStream {
+                    (**self).stream(request)
+                }
+            }
+        )+
+    };
+}
+
+forward_promptable!(Arc<P>, Box<P>);
+
+/// A prompt with everything that belongs to it. It borrows nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use strands_core::{CancellationToken, Limits, PromptRequest};
+///
+/// struct User(String);
+///
+/// let token = CancellationToken::new();
+/// let request = PromptRequest::new("Book me a trip.")
+///     .inject(User("alice".to_owned()))
+///     .limits(Limits::new().duration(Duration::from_secs(60)))
+///     .cancel_with(token);
+/// assert_eq!(request.injected::<User>().map(|user| user.0.as_str()), Some("alice"));
+/// ```
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct PromptRequest {
+    /// The prompt.
+    pub prompt: Prompt,
+    /// Humans' answers to what an earlier prompt has ended with.
+    pub resume: Vec<InterruptResponse>,
+    /// Limits, in place of those of whatever is prompted.
+    pub limits: Option<Limits>,
+    /// Cancels the prompt.
+    pub cancellation: CancellationToken,
+    pub(crate) host: HostValues,
+}
+
+impl PromptRequest {
+    /// Creates a request with a prompt alone.
+    pub fn new(prompt: impl Into<Prompt>) -> Self {
+        Self { prompt: prompt.into(), ..Self::default() }
+    }
+
+    /// Injects a value for tools and hooks.
+    #[must_use]
+    pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.host.insert_for_invocation(value);
+        self
+    }
+
+    /// Brings humans' answers. The prompt must be [`Prompt::none`].
+    #[must_use]
+    pub fn resume(mut self, answers: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        self.resume.extend(answers);
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Cancels the prompt when `token` is cancelled.
+    #[must_use]
+    pub fn cancel_with(mut self, token: CancellationToken) -> Self {
+        self.cancellation = token;
+        self
+    }
+
+    /// Returns the injected value of a type.
+    pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.host.lend()
+    }
+}
+
+impl<P: Into<Prompt>> From<P> for PromptRequest {
+    fn from(prompt: P) -> Self {
+        Self::new(prompt)
+    }
+}
+
+impl fmt::Debug for PromptRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptRequest")
+            .field("prompt", &self.prompt)
+            .field("resume", &self.resume.len())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
