@@ -272,6 +272,9 @@ fn sent(specs: &ToolSpecs) -> String {
     serde_json::to_string(&specs).unwrap()
 }
 
+/// A request: the agent, its tools as bytes, and their names.
+type Sent = (usize, String, Vec<String>);
+
 /// The tools of a generation: `t<generation>` and `stays`, described by the generation.
 fn generation(number: u64) -> Vec<Arc<dyn Tool>> {
     let named = |name: String| -> FnTool {
@@ -285,7 +288,7 @@ fn generation(number: u64) -> Vec<Arc<dyn Tool>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_agents_never_see_a_torn_list() {
     let provider = Switchable::with(generation(0));
-    let requests: Arc<Mutex<Vec<(usize, String, Vec<String>)>>> = Arc::default();
+    let requests: Arc<Mutex<Vec<Sent>>> = Arc::default();
     let seen = Arc::clone(&requests);
     // Each agent tells its number in its prompt, and calls the tools of the list before the one that it was given.
     let model = ScriptedModel::from_fn(move |request| {

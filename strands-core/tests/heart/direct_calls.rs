@@ -120,10 +120,12 @@ async fn an_agents_tools_can_be_called_by_the_program() {
 mod lent {
     use strands_core::tool;
 
+    pub(super) struct User(pub(super) &'static str);
+
     /// Says who the user is.
     #[tool(crate = strands_core)]
-    pub(super) fn whoami(user: &String) -> String {
-        user.clone()
+    pub(super) fn whoami(user: &User) -> &'static str {
+        user.0
     }
 }
 
@@ -132,9 +134,9 @@ async fn values_that_a_tool_needs_are_checked_before_it_is_called() {
     let runner = ToolRunner::new(tools![lent::Whoami]).unwrap();
     let error = runner.call("whoami", json!({})).await.unwrap_err();
     assert!(matches!(&error, AgentError::MissingHostValue { tool, .. } if tool == "whoami"), "{error:?}");
-    let alice = runner.clone().inject("alice".to_owned());
+    let alice = runner.clone().inject(lent::User("alice"));
     assert_eq!(text_of(&result(alice.call("whoami", json!({})).await.unwrap())), "alice");
-    let bob = alice.call("whoami", json!({})).inject("bob".to_owned());
+    let bob = alice.call("whoami", json!({})).inject(lent::User("bob"));
     assert_eq!(text_of(&result(bob.await.unwrap())), "bob");
 }
 
