@@ -4,6 +4,7 @@
 mod agent;
 pub mod conversation;
 mod depth;
+mod diagnostics;
 mod event_loop;
 mod history;
 pub mod hook;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::{Agent, Plugin};
 use crate::conversation::{ConversationManager, SlidingWindowConversationManager, ToolResultOffloader};
 use crate::depth;
+use crate::diagnostics;
 use crate::history::{History, MessageList};
 use crate::hook::Hook;
 use crate::host::{HostKey, HostValues};
@@ -324,6 +325,9 @@ impl AgentBuilder {
             Some(sessions) => beginning.with_session(sessions, &config, &tools, &*model).await?,
             None => beginning.without_session(),
         };
+        if !repairs.is_empty() {
+            diagnostics::repaired(&config.names, repairs.len());
+        }
         let work = WorkingSet {
             sent_system: config.with_plugins(&self.system),
             config: Arc::new(config),

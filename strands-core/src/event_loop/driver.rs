@@ -10,10 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::effects::Effects;
 use super::emitter::Emitter;
+use super::model_call::RetryCause;
 use super::model_outcome::{ModelOutcome, PartialResponse};
 use super::output_type::OutputType;
 use super::stop::Stop;
 use super::structured_output::StructuredOutput;
+use crate::diagnostics;
 use crate::history::INTERRUPTED;
 use crate::hook::{HookContext, MessageAdded};
 use crate::host::HostValues;
@@ -203,7 +205,7 @@ impl<'a> Driver<'a> {
                 && self.may_begin_again(conflict)
             {
                 conflicts += 1;
-                self.announce_retry(conflicts, Duration::ZERO, &conflict.to_string(), true).await;
+                self.announce_retry(conflicts, Duration::ZERO, RetryCause::Conflict(conflict), true).await;
                 match stop.race_outside(self.work.reopen()).await {
                     Ok(Ok(())) => {
                         prompt = Prompt { messages };
@@ -433,6 +435,7 @@ impl<'a> Driver<'a> {
         if let Some(run) = &run {
             self.own_spent = run.own_spent();
         }
+        diagnostics::ended(self.context.scope(), &stop_reason);
         let Spent { turns, usage } = self.context.scope().budget.spent();
         AgentResponse {
             message: self.last_response.clone().unwrap_or_else(|| Arc::new(Message::new(Role::Assistant, [""; 0]))),

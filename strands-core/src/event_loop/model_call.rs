@@ -6,12 +6,14 @@ use super::attempt::Past;
 use super::driver::Driver;
 use super::model_outcome::{Attempt, Attempted, ModelOutcome};
 use super::stop::Stop;
+use crate::diagnostics;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
 use crate::nesting::Spent;
 use crate::outcome::{AgentError, AgentEvent};
 use crate::run::Run;
+use crate::session::SessionError;
 
 /// Limit of responses in a row that hooks may discard.
 const MAX_HOOK_RETRIES: u32 = 8;
@@ -51,7 +53,7 @@ impl Driver<'_> {
                 Attempt::Answered(_) if wants_another => {
                     hook_retries += 1;
                     self.thrown_away(usage);
-                    self.announce_retry(attempts, Duration::ZERO, "a hook asked for another answer", true).await;
+                    self.announce_retry(attempts, Duration::ZERO, RetryCause::Hook, true).await;
                     continue;
                 }
                 Attempt::Answered(turn) => return Ok(ModelOutcome::Answered(turn)),
@@ -61,11 +63,11 @@ impl Driver<'_> {
             self.thrown_away(usage);
             if wants_another {
                 hook_retries += 1;
-                self.announce_retry(attempts, Duration::ZERO, &error.to_string(), streamed).await;
+                self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
                 continue;
             }
             if choice.is_some() && !streamed && self.asks_for_less(&error) {
-                self.announce_retry(attempts, Duration::ZERO, &error.to_string(), false).await;
+                self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), false).await;
                 continue;
             }
             if let ModelError::ContextOverflow { .. } = error {
@@ -78,7 +80,7 @@ impl Driver<'_> {
             let Some(delay) = delay else {
                 return Err(AgentError::Model { attempts, source: error });
             };
-            self.announce_retry(attempts, delay, &error.to_string(), streamed).await;
+            self.announce_retry(attempts, delay, RetryCause::Model(&error), streamed).await;
             if let Some(reason) = self.wait(name, delay, stop).await? {
                 return Ok(ModelOutcome::stopped(reason));
             }
@@ -110,8 +112,40 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) async fn announce_retry(&self, attempt: u32, delay: Duration, error: &str, discards_output: bool) {
-        let event = || AgentEvent::Retry { attempt, delay, error: error.to_owned(), discards_output };
-        self.emitter.emit(event).await;
+    pub(super) async fn announce_retry(
+        &self,
+        attempt: u32,
+        delay: Duration,
+        cause: RetryCause<'_>,
+        discards_output: bool,
+    ) {
+        diagnostics::retry(self.context.scope(), attempt, delay, cause.kind(), discards_output);
+        self.emitter.emit(|| AgentEvent::Retry { attempt, delay, error: cause.text(), discards_output }).await;
+    }
+}
+
+/// Cause of another attempt.
+#[derive(Clone, Copy)]
+pub(super) enum RetryCause<'a> {
+    Hook,
+    Model(&'a ModelError),
+    Conflict(&'a SessionError),
+}
+
+impl RetryCause<'_> {
+    fn text(self) -> String {
+        match self {
+            Self::Hook => "a hook asked for another answer".to_owned(),
+            Self::Model(error) => error.to_string(),
+            Self::Conflict(error) => error.to_string(),
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Hook => "hook",
+            Self::Model(error) => error.kind().as_str(),
+            Self::Conflict(_) => "session_conflict",
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::stop::Stop;
+use crate::diagnostics;
 use crate::outcome::{AgentError, AgentEvent, BuildError, with_causes};
 use crate::tool::{ToolListing, ToolSet};
 
@@ -22,6 +23,7 @@ impl Driver<'_> {
         };
         if let Err(error) = taken {
             self.work.tools.set_failed(generations);
+            diagnostics::tool_refresh_failed(self.context.scope());
             self.emitter.emit(|| AgentEvent::ToolRefreshFailed { error }).await;
             return Ok(());
         }

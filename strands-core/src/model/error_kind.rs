@@ -54,3 +54,21 @@ impl ModelError {
         }
     }
 }
+
+impl ModelErrorKind {
+    /// Returns the name, in snake case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Overloaded => "overloaded",
+            Self::Transport => "transport",
+            Self::Timeout => "timeout",
+            Self::ContextOverflow => "context_overflow",
+            Self::Authentication => "authentication",
+            Self::InvalidRequest => "invalid_request",
+            Self::ContentFiltered => "content_filtered",
+            Self::ResponseTooLarge => "response_too_large",
+            Self::Protocol => "protocol",
+        }
+    }
+}

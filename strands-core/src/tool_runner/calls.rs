@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::arguments::validated;
 use super::consent::Consent;
 use crate::depth;
+use crate::diagnostics;
 use crate::hook::{AfterToolCall, BeforeToolCall, Hook, HookContext};
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
@@ -63,7 +64,9 @@ pub(crate) enum CallEnd {
 
 /// A call that went ahead or was refused.
 enum Performed {
-    Done(Result<ToolOutput, ToolError>),
+    Done(ToolOutput),
+    /// With the cause, for operators.
+    Failed(ToolError, &'static str),
     Interrupted(Vec<Interrupt>),
 }
 
@@ -105,7 +108,7 @@ impl ToolCalls {
             ended.is_known = tool.is_some();
             ended.call = Arc::clone(&call);
             let performed = match denied {
-                Some(reason) => Performed::Done(Err(ToolError::new(reason))),
+                Some(reason) => Performed::Failed(ToolError::new(reason), "denied"),
                 None => self.perform(&call, tool.as_ref(), budget, &starting).await,
             };
             let (mut result, error) = match performed {
@@ -113,8 +116,9 @@ impl ToolCalls {
                     ended.end = CallEnd::Interrupts(interrupts);
                     return ended;
                 }
-                Performed::Done(Ok(output)) => (output.into_result(&asked.tool_use_id), None),
-                Performed::Done(Err(error)) => {
+                Performed::Done(output) => (output.into_result(&asked.tool_use_id), None),
+                Performed::Failed(error, cause) => {
+                    diagnostics::tool_failed(self.context.scope(), &call.name, &call.tool_use_id, cause);
                     (ToolResult::error(&asked.tool_use_id, self.text_for_model(&error)), Some(error))
                 }
             };
@@ -208,14 +212,16 @@ impl ToolCalls {
         budget: &Arc<Budget>,
         starting: &impl Fn() -> F,
     ) -> Performed {
-        let Some(tool) = tool else { return Performed::Done(Err(self.unknown(&call.name))) };
+        let Some(tool) = tool else { return Performed::Failed(self.unknown(&call.name), "unknown_tool") };
         let input = match validated(&call.input, &**tool) {
             Ok(input) => input,
-            Err(mistake) => return Performed::Done(Err(ToolError::invalid_input(mistake))),
+            Err(mistake) => return Performed::Failed(ToolError::invalid_input(mistake), "invalid_input"),
         };
         match Consent::to(call, &**tool, &self.answers) {
             Consent::Given => {}
-            Consent::Refused => return Performed::Done(Err(ToolError::new("the user did not approve this call"))),
+            Consent::Refused => {
+                return Performed::Failed(ToolError::new("the user did not approve this call"), "not_approved");
+            }
             Consent::Asked(question) => return Performed::Interrupted(vec![question]),
         }
         starting().await;
@@ -235,17 +241,21 @@ impl ToolCalls {
         let done = match tool.policy().timeout.or(self.settings.tool_timeout) {
             Some(timeout) => match tokio::time::timeout(timeout, running).await {
                 Ok(done) => done,
-                Err(_) => Ok(Err(ToolError::new(format!("tool `{}` did not answer within {timeout:?}", call.name)))),
+                Err(_) => {
+                    let error = ToolError::new(format!("tool `{}` did not answer within {timeout:?}", call.name));
+                    return Performed::Failed(error, "timeout");
+                }
             },
             None => running.await,
         };
         match done {
+            Ok(Ok(output)) => Performed::Done(output),
             Ok(Err(error)) => match error.as_interrupt() {
                 Some(question) => Performed::Interrupted(vec![question.clone()]),
-                None => Performed::Done(Err(error)),
+                None if error.is_invalid_input() => Performed::Failed(error, "invalid_input"),
+                None => Performed::Failed(error, "error"),
             },
-            Ok(done) => Performed::Done(done),
-            Err(panic) => Performed::Done(Err(panicked(&call.name, &*panic))),
+            Err(panic) => Performed::Failed(panicked(&call.name, &*panic), "panic"),
         }
     }
 

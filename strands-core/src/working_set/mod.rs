@@ -19,6 +19,7 @@ pub(crate) use restore::{Beginning, Reconciled, Restored, kept_range, manager_st
 pub(crate) use tools::AgentTools;
 
 use crate::conversation::{self, Conversation};
+use crate::diagnostics;
 use crate::history::{History, INTERRUPTED, Repair};
 use crate::interrupt::Interrupt;
 use crate::message::{Message, Role, SystemBlock};
@@ -111,7 +112,11 @@ impl WorkingSet {
         }
         let mut run = self.run.take()?;
         if run.pending().is_some_and(PendingTools::is_recorded) {
-            self.repairs.extend(run.reconcile(|tool| self.tools.is_idempotent(tool)));
+            let repairs = run.reconcile(|tool| self.tools.is_idempotent(tool));
+            if !repairs.is_empty() {
+                diagnostics::repaired(&self.config.names, repairs.len());
+            }
+            self.repairs.extend(repairs);
             if run.pending().is_some_and(|pending| !pending.is_complete()) {
                 (self.run, self.suspended) = (Some(run), true);
                 // Another worker may go on with them.

@@ -7,6 +7,7 @@ mod calls;
 mod changing_tools;
 mod conflicts;
 mod conversation;
+mod diagnostics;
 mod direct_calls;
 mod drop_fuzz;
 mod drops;

@@ -19,6 +19,7 @@ pub use self::failures::FallbackFailures;
 use self::failures::{most_telling, with_others};
 pub use self::on::FallbackOn;
 use super::{Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ModelStream, StreamEvent};
+use crate::diagnostics;
 
 /// How long a model that failed stays out by default.
 const COOL_DOWN: Duration = Duration::from_secs(60);
@@ -219,6 +220,7 @@ impl Model for Fallback {
                 return Err(most_telling(failures, (from, error)));
             };
             let to = next.model.model_id().to_owned();
+            diagnostics::fallback(&from, &to, error.kind().as_str());
             announced.push(StreamEvent::Fallback { from: from.clone(), to, error: error.to_string() });
             failures.push((from, error));
             candidate = next;
