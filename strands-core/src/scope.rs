@@ -2,15 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tokio_util::sync::CancellationToken;
-
 use crate::host::HostValues;
 use crate::message::{id_of, random_uuid};
 use crate::nesting::Budget;
 use crate::state::AgentState;
 
 /// Names of an agent, and its purpose.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AgentNames {
     pub(crate) id: String,
     pub(crate) name: String,
@@ -23,7 +21,6 @@ pub(crate) struct Scope {
     pub(crate) agent: Arc<AgentNames>,
     pub(crate) state: AgentState,
     pub(crate) host: HostValues,
-    pub(crate) cancellation: CancellationToken,
     pub(crate) budget: Arc<Budget>,
     /// Made when somebody asks for it, unless a journal has to know it.
     invocation_id: OnceLock<Arc<str>>,
@@ -35,12 +32,11 @@ impl Scope {
         agent: Arc<AgentNames>,
         state: AgentState,
         host: HostValues,
-        cancellation: CancellationToken,
         budget: Arc<Budget>,
         invocation_id: Option<String>,
     ) -> Self {
         let invocation_id = invocation_id.map_or_else(OnceLock::new, |id| OnceLock::from(Arc::from(id)));
-        Self { agent, state, host, cancellation, budget, invocation_id }
+        Self { agent, state, host, budget, invocation_id }
     }
 
     pub(crate) fn invocation_id(&self) -> &Arc<str> {

@@ -25,7 +25,7 @@ use divan::counter::ItemsCount;
 use futures_util::StreamExt;
 use strands_core::conversation::NullConversationManager;
 use strands_core::model::{Model, ModelRequest};
-use strands_core::{Agent, AgentBuilder, AgentEvent, AgentResponse};
+use strands_core::{Agent, AgentBuilder, AgentEvent, AgentResponse, Limits};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::hand_written::{Chat, Transport};
@@ -54,7 +54,11 @@ fn block_on<F: Future>(work: F) -> F::Output {
 
 /// An agent with the benchmarks' tool, whose history only grows.
 fn agent(model: impl Model + 'static) -> AgentBuilder {
-    let builder = Agent::builder().model(model).system_prompt(script::SYSTEM_PROMPT).tool(tools::Forecast);
+    let builder = Agent::builder()
+        .limits(Limits::unlimited())
+        .model(model)
+        .system_prompt(script::SYSTEM_PROMPT)
+        .tool(tools::Forecast);
     builder.conversation_manager(NullConversationManager::new())
 }
 

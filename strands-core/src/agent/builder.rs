@@ -45,9 +45,7 @@ const DEFAULT_TRACE_LIMIT: usize = 64;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct AgentBuilder {
-    agent_id: String,
-    pub(super) name: String,
-    pub(super) description: String,
+    pub(super) names: Arc<AgentNames>,
     model: Option<Arc<dyn Model>>,
     system: Arc<[SystemBlock]>,
     tools: ToolCatalog,
@@ -75,9 +73,11 @@ impl Default for AgentBuilder {
         static DEFAULT_CONVERSATION: std::sync::LazyLock<Arc<dyn ConversationManager>> =
             std::sync::LazyLock::new(|| Arc::new(SlidingWindowConversationManager::default()));
         Self {
-            agent_id: "default".to_owned(),
-            name: "Strands Agents".to_owned(),
-            description: String::new(),
+            names: Arc::new(AgentNames {
+                id: "default".to_owned(),
+                name: "Strands Agents".to_owned(),
+                ..AgentNames::default()
+            }),
             model: None,
             system: Arc::default(),
             tools: ToolCatalog::default(),
@@ -246,6 +246,7 @@ impl AgentBuilder {
     /// Keeps the conversation and the state in a session. What the session knows of the agent comes back when it is
     /// built, and goes before messages and state given here.
     pub fn session_manager(mut self, sessions: impl SessionManager + 'static) -> Self {
+        self.names().session_id = Some(sessions.session_id().to_owned());
         self.sessions = Some(Arc::new(sessions));
         self
     }
@@ -261,20 +262,24 @@ impl AgentBuilder {
 
     /// The agent's id, under which a session keeps it. The default is `default`.
     pub fn agent_id(mut self, id: impl Into<String>) -> Self {
-        self.agent_id = id.into();
+        self.names().id = id.into();
         self
     }
 
     /// The agent's name, for people.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.names().name = name.into();
         self
     }
 
     /// Sets a description of the agent's purpose, for a model or a person that has to choose. Default: empty.
     pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = description.into();
+        self.names().description = description.into();
         self
+    }
+
+    fn names(&mut self) -> &mut AgentNames {
+        Arc::make_mut(&mut self.names)
     }
 
     fn calls(&mut self) -> &mut CallSettings {
@@ -305,10 +310,8 @@ impl AgentBuilder {
             return Err(BuildError::NestedTooDeep { what: format!("the state `{name}`") });
         }
         let messages = self.seeded.get_or_init(|| History::seeded(seeds)).clone();
-        let session_id = self.sessions.as_ref().map(|sessions| sessions.session_id().to_owned());
-        let names = AgentNames { id: self.agent_id, name: self.name, description: self.description, session_id };
         let config = AgentConfig {
-            names: Arc::new(names),
+            names: self.names,
             plugin_system: self.plugin_system,
             host: self.host,
             injected_per_prompt: self.injected_per_prompt,
@@ -369,7 +372,7 @@ fn has_timers() -> bool {
 impl fmt::Debug for AgentBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentBuilder")
-            .field("agent_id", &self.agent_id)
+            .field("agent_id", &self.names.id)
             .field("model", &self.model.as_ref().map(|model| model.model_id()))
             .field("tools", &self.tools.own_len())
             .finish_non_exhaustive()

@@ -106,11 +106,11 @@ impl Promptable for SharedAgent {
 /// Builds a new agent for each prompt.
 impl Promptable for AgentBuilder {
     fn name(&self) -> &str {
-        &self.name
+        &self.names.name
     }
 
     fn description(&self) -> &str {
-        &self.description
+        &self.names.description
     }
 
     fn stream(&self, request: PromptRequest) -> PromptStream {

@@ -54,6 +54,16 @@ pub(crate) struct Request<'a> {
     pub(crate) parent: Option<Arc<Budget>>,
 }
 
+/// Beginning of an invocation.
+struct Beginning {
+    prompt: Prompt,
+    answers: Vec<InterruptResponse>,
+    cancellation: CancellationToken,
+    time_left: Option<Duration>,
+    /// The budget of the invocation that this one is nested in.
+    parent: Option<Arc<Budget>>,
+}
+
 /// Difference between the tools of an invocation and those of its agent.
 #[derive(Default)]
 pub(crate) struct ToolSelection {
@@ -105,6 +115,7 @@ pub(crate) struct Driver<'a> {
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
+        self.context.scope().budget.cancellation().cancel();
         self.count();
         self.work.settle();
     }
@@ -117,6 +128,65 @@ impl<'a> Driver<'a> {
         emitter: Emitter,
         request: Request<'a>,
     ) -> Result<AgentResponse, AgentError> {
+        let (mut driver, beginning) = Driver::prepare(work, emitter, request)?;
+        let Beginning { mut prompt, mut answers, cancellation, time_left, parent } = beginning;
+        let reason = std::pin::pin!(end_of(&cancellation, time_left, parent).fuse());
+        let budget = Arc::clone(&driver.context.scope().budget);
+        let mut stop = Stop::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
+        driver.metrics().begin_invocation();
+        let (mut resumes, mut conflicts) = (0, 0);
+        // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
+        loop {
+            let limits = driver.limits.unwrap_or(driver.work.config.limits);
+            let nested = driver.context.scope().budget.spent().beyond(driver.own_spent);
+            let run = Run::new(limits, driver.output.tool().cloned()).counting_on(driver.own_spent, nested);
+            let is_new = answers.is_empty();
+            let mut again = None;
+            let ended = match driver.begin(prompt, std::mem::take(&mut answers), run, &mut again, &mut stop).await {
+                Ok(Some(denied)) => Ok(denied),
+                Ok(None) => driver.cycles(&mut stop).await,
+                Err(error) => Err(error),
+            };
+            if let Some(run) = &driver.work.run {
+                driver.own_spent = run.own_spent();
+            }
+            let mut ended = driver.conclude(ended, &mut stop).await;
+            if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, again)
+                && is_new
+                && conflicts < driver.work.config.conflict_retries
+                && driver.may_begin_again(conflict)
+            {
+                conflicts += 1;
+                driver.announce_retry(conflicts, Duration::ZERO, RetryCause::Conflict(conflict), true).await;
+                match stop.race_outside(driver.work.reopen()).await {
+                    Ok(Ok(())) => {
+                        prompt = Prompt { messages };
+                        continue;
+                    }
+                    Ok(Err(error)) => ended = Err(error),
+                    Err(_) => {}
+                }
+            }
+            if !std::mem::take(&mut driver.begun) {
+                return ended;
+            }
+            let (ended, resume) = driver.after_invocation(ended, &mut stop).await;
+            match (ended, resume) {
+                (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_go_on(&response.stop_reason) => {
+                    resumes += 1;
+                    prompt = next;
+                }
+                (ended, _) => return ended,
+            }
+        }
+    }
+
+    /// Checks what the caller has given, before anything is done.
+    fn prepare(
+        work: &'a mut WorkingSet,
+        mut emitter: Emitter,
+        request: Request<'a>,
+    ) -> Result<(Self, Beginning), AgentError> {
         let Request { prompt, answers, host, limits, cancellation, output, journal, tools, system, parent } = request;
         // An invocation that was leaked instead of dropped has left its traces.
         work.settle();
@@ -127,27 +197,24 @@ impl<'a> Driver<'a> {
         }
         work.check_host_values(&tools.added, &host)?;
         let effects = Effects { journal };
+        emitter.set_journaled(journal.is_some());
         let run = work.run.as_ref();
         let spent = run.map(Run::spent).unwrap_or_default();
         let in_force = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
         let elapsed = run.map(Run::elapsed).unwrap_or_default();
         let time_left = in_force.time().map(|time| time.saturating_sub(elapsed));
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
-        // Tools are told to stop when the invocation is dropped, too.
+        // Tools are told to stop when the invocation is dropped, too: `drop` cancels this token.
         let stops_tools = cancellation.child_token();
-        let _stops_tools = stops_tools.clone().drop_guard();
-        let budget = Budget::new(parent.clone(), in_force, stops_tools.clone(), deadline, spent);
-        let budget = Arc::new(budget);
-        let reason = std::pin::pin!(end_of(&cancellation, time_left, parent).fuse());
-        let mut stop = Stop::new(&cancellation, reason, journal.is_some(), Arc::clone(&budget));
+        let budget = Budget::new(parent.clone(), in_force, stops_tools, deadline, spent);
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
-        let scope = Scope::new(names, work.state.clone(), host, stops_tools, budget, invocation_id);
+        let scope = Scope::new(names, work.state.clone(), host, Arc::new(budget), invocation_id);
         let mut driver = Driver {
             emitter,
             effects,
             context: HookContext::new(Arc::new(scope)),
-            tools: ToolSet::default(),
+            tools: tools.of(work.tools())?,
             selection: tools,
             specs: ToolSpecs::default(),
             system: match system {
@@ -167,66 +234,10 @@ impl<'a> Driver<'a> {
             own_spent: Spent::default(),
             work,
         };
-        driver.emitter.set_journaled(journal.is_some());
         driver.work.tools.forget_failure();
-        driver.tools = driver.selection.of(driver.work.tools())?;
         driver.ask_for(output)?;
         driver.use_tools(driver.tools.clone())?;
-        driver.run(prompt, answers, &mut stop).await
-    }
-
-    async fn run(
-        mut self,
-        mut prompt: Prompt,
-        mut answers: Vec<InterruptResponse>,
-        stop: &mut Stop<'_>,
-    ) -> Result<AgentResponse, AgentError> {
-        self.metrics().begin_invocation();
-        let (mut resumes, mut conflicts) = (0, 0);
-        // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
-        loop {
-            let limits = self.limits.unwrap_or(self.work.config.limits);
-            let nested = self.context.scope().budget.spent().beyond(self.own_spent);
-            let run = Run::new(limits, self.output.tool().cloned()).counting_on(self.own_spent, nested);
-            let is_new = answers.is_empty();
-            let mut again = None;
-            let ended = match self.begin(prompt, std::mem::take(&mut answers), run, &mut again, stop).await {
-                Ok(Some(denied)) => Ok(denied),
-                Ok(None) => self.cycles(stop).await,
-                Err(error) => Err(error),
-            };
-            if let Some(run) = &self.work.run {
-                self.own_spent = run.own_spent();
-            }
-            let mut ended = self.conclude(ended, stop).await;
-            if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, again)
-                && is_new
-                && conflicts < self.work.config.conflict_retries
-                && self.may_begin_again(conflict)
-            {
-                conflicts += 1;
-                self.announce_retry(conflicts, Duration::ZERO, RetryCause::Conflict(conflict), true).await;
-                match stop.race_outside(self.work.reopen()).await {
-                    Ok(Ok(())) => {
-                        prompt = Prompt { messages };
-                        continue;
-                    }
-                    Ok(Err(error)) => ended = Err(error),
-                    Err(_) => {}
-                }
-            }
-            if !std::mem::take(&mut self.begun) {
-                return ended;
-            }
-            let (ended, resume) = self.after_invocation(ended, stop).await;
-            match (ended, resume) {
-                (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_go_on(&response.stop_reason) => {
-                    resumes += 1;
-                    prompt = next;
-                }
-                (ended, _) => return ended,
-            }
-        }
+        Ok((driver, Beginning { prompt, answers, cancellation, time_left, parent }))
     }
 
     /// Brings the context of hooks up to date.

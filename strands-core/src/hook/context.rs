@@ -105,7 +105,7 @@ impl HookContext {
 
     /// Returns a token that is cancelled when the invocation is cancelled, and when it is over.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.scope.cancellation
+        self.scope.budget.cancellation()
     }
 
     /// Returns true if a durable engine replays what led to this event, so that an earlier attempt has seen it, too.

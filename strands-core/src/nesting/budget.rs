@@ -78,6 +78,11 @@ impl Budget {
         }
     }
 
+    /// A token that is cancelled when the invocation is cancelled, and when it is over.
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        &self.cancellation
+    }
+
     /// Nesting depth of the invocation, one-based.
     pub(crate) fn depth(&self) -> usize {
         self.depth

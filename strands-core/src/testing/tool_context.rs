@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use crate::message::ToolUse;
 use crate::nesting::{Budget, Spent};
 use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
-use crate::tool::{CallToken, ContextParts, ToolContext};
+use crate::tool::{ContextParts, ToolContext};
 
 /// Makes a [`ToolContext`] without an agent, to call a tool with.
 ///
@@ -78,16 +78,15 @@ impl ToolContextBuilder {
 
     /// The context.
     pub fn build(self) -> ToolContext {
-        let cancellation = self.cancellation;
-        let budget = Budget::new(None, Limits::new(), cancellation.clone(), None, Spent::default());
+        let budget = Budget::new(None, Limits::new(), self.cancellation, None, Spent::default());
         let budget = Arc::new(budget);
         let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), ..AgentNames::default() };
-        let scope = Scope::new(Arc::new(agent), self.state, self.host, cancellation.clone(), Arc::clone(&budget), None);
+        let scope = Scope::new(Arc::new(agent), self.state, self.host, Arc::clone(&budget), None);
         ToolContext::new(ContextParts {
             tool_use: Arc::new(self.tool_use),
             scope: Arc::new(scope),
             budget,
-            cancellation: CallToken::of(&cancellation),
+            cancellation: OnceLock::new(),
             progress: None,
             answers: Arc::new(self.answers),
         })

@@ -15,10 +15,13 @@ pub(crate) struct ToolCatalog {
 
 /// The tools of a catalog at one moment.
 #[derive(Clone, Default)]
-pub(crate) struct ToolListing {
+pub(crate) struct ToolListing(Arc<Listed>);
+
+#[derive(Clone, Default)]
+struct Listed {
     /// The generation of each provider, as it was before its tools were listed.
-    generations: Arc<[u64]>,
-    provided: Arc<[Arc<dyn Tool>]>,
+    generations: Vec<u64>,
+    provided: Vec<Arc<dyn Tool>>,
     tools: ToolSet,
 }
 
@@ -31,7 +34,7 @@ pub(crate) enum ListingError {
 
 impl ToolListing {
     pub(crate) fn tools(&self) -> &ToolSet {
-        &self.tools
+        &self.0.tools
     }
 }
 
@@ -57,14 +60,15 @@ impl ToolCatalog {
         own: Vec<Arc<dyn Tool>>,
         listing: &ToolListing,
     ) -> Result<ToolListing, ToolSetError> {
-        let tools = ToolSet::new(own.iter().chain(&*listing.provided).cloned())?;
+        let mut listed = Listed::clone(&listing.0);
+        listed.tools = ToolSet::new(own.iter().chain(&listed.provided).cloned())?;
         (self.own, self.newest) = (Arc::new(own), Arc::default());
-        Ok(ToolListing { tools, ..listing.clone() })
+        Ok(ToolListing(Arc::new(listed)))
     }
 
     /// Returns true if no provider has changed since a listing.
     pub(crate) fn is_current(&self, listing: &ToolListing) -> bool {
-        self.providers.iter().map(|provider| provider.generation()).eq(listing.generations.iter().copied())
+        self.providers.iter().map(|provider| provider.generation()).eq(listing.0.generations.iter().copied())
     }
 
     /// Returns the generation of each provider.
@@ -79,14 +83,14 @@ impl ToolCatalog {
             return Ok(newest);
         }
         // A change meanwhile is another generation, and seen the next time.
-        let generations = self.generations().into();
+        let generations = self.generations();
         let mut provided = Vec::new();
         for provider in &*self.providers {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
             provided.extend(provider.list_tools().await.map_err(failed)?);
         }
         let tools = ToolSet::new(self.own.iter().chain(&provided).cloned()).map_err(ListingError::Tools)?;
-        let listing = ToolListing { generations, provided: provided.into(), tools };
+        let listing = ToolListing(Arc::new(Listed { generations, provided, tools }));
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(listing.clone());
         Ok(listing)
     }

@@ -29,7 +29,8 @@ pub(crate) struct ContextParts {
     pub(crate) scope: Arc<Scope>,
     /// The budget of agents that the tool calls.
     pub(crate) budget: Arc<Budget>,
-    pub(crate) cancellation: CallToken,
+    /// The token of the call, made when somebody asks for it: most tools never do.
+    pub(crate) cancellation: OnceLock<CancellationToken>,
     /// `None` when nobody listens.
     pub(crate) progress: Option<mpsc::Sender<ToolEvent>>,
     pub(crate) answers: Arc<BTreeMap<String, Value>>,
@@ -41,22 +42,6 @@ pub(crate) enum ToolEvent {
     Start { tool_use: Arc<ToolUse> },
     Progress { tool_use: Arc<ToolUse>, data: Value },
     End { tool_use: Arc<ToolUse>, result: ToolResult, duration: Duration },
-}
-
-/// The token of one call, made when somebody asks for it: most tools never do.
-pub(crate) struct CallToken {
-    invocation: CancellationToken,
-    call: OnceLock<CancellationToken>,
-}
-
-impl CallToken {
-    pub(crate) fn of(invocation: &CancellationToken) -> Self {
-        Self { invocation: invocation.clone(), call: OnceLock::new() }
-    }
-
-    fn get(&self) -> &CancellationToken {
-        self.call.get_or_init(|| self.invocation.child_token())
-    }
 }
 
 /// The context of a call for as long as it runs. Whoever keeps the context for longer finds it cancelled.
@@ -75,8 +60,8 @@ impl RunningCall {
 impl Drop for RunningCall {
     fn drop(&mut self) {
         let parts = &self.0.parts;
-        if parts.cancellation.call.get().is_some() || Arc::strong_count(parts) > 1 {
-            parts.cancellation.get().cancel();
+        if parts.cancellation.get().is_some() || Arc::strong_count(parts) > 1 {
+            self.0.cancellation().cancel();
         }
     }
 }
@@ -148,7 +133,7 @@ impl ToolContext {
 
     /// Cancelled when the invocation is, and when the tool's time is up.
     pub fn cancellation(&self) -> &CancellationToken {
-        self.parts.cancellation.get()
+        self.parts.cancellation.get_or_init(|| self.parts.scope.budget.cancellation().child_token())
     }
 
     /// The agent's state: JSON values that outlive the invocation.

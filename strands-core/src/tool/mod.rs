@@ -19,7 +19,7 @@ pub use crate::host::HostKey;
 pub(crate) use crate::tool_spec::is_valid_tool_name;
 pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
 pub(crate) use catalog::{ListingError, ToolCatalog, ToolListing};
-pub(crate) use context::{CallToken, ContextParts, RunningCall, ToolEvent};
+pub(crate) use context::{ContextParts, RunningCall, ToolEvent};
 pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub use output::{IntoToolOutput, ToolOutput};

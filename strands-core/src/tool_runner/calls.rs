@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
-use crate::tool::{CallToken, ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
+use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
 
 /// How often hooks may have one call made again.
 const MAX_HOOK_RETRIES: u32 = 8;
@@ -231,7 +231,7 @@ impl ToolCalls {
             tool_use: Arc::clone(call),
             scope: Arc::clone(scope),
             budget: Arc::clone(budget),
-            cancellation: CallToken::of(&scope.cancellation),
+            cancellation: OnceLock::new(),
             progress: self.events.clone(),
             answers: Arc::clone(&self.answers),
         });

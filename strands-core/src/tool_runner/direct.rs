@@ -109,9 +109,9 @@ impl<'a> ToolCall<'a> {
         nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
         let cancellation = cancellation.child_token();
         let _ends_what_the_tool_left = cancellation.clone().drop_guard();
-        let budget = Arc::new(Budget::new(parent, caller.limits, cancellation.clone(), None, Spent::default()));
+        let budget = Arc::new(Budget::new(parent, caller.limits, cancellation, None, Spent::default()));
         let Caller { names, settings, tools, host, state, .. } = caller;
-        let scope = Scope::new(names, state, host, cancellation, Arc::clone(&budget), None);
+        let scope = Scope::new(names, state, host, Arc::clone(&budget), None);
         let (events, mut heard) = listener.is_some().then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
         let context = HookContext::new(Arc::new(scope));
         let calls = ToolCalls { settings, tools, context, answers: Arc::new(answers), events };

@@ -23,7 +23,7 @@ use rustls::crypto::ring;
 use serde_json::{Value, json};
 use strands_core::conversation::NullConversationManager;
 use strands_core::message::Message;
-use strands_core::{Agent, AgentBuilder, AgentEvent, AgentResponse, Tool};
+use strands_core::{Agent, AgentBuilder, AgentEvent, AgentResponse, Limits, Tool};
 use strands_models::OpenAiModel;
 use tokio::runtime::{Builder, Runtime};
 
@@ -77,7 +77,11 @@ impl Bench {
         let server = Server::start();
         let model =
             OpenAiModel::builder().base_url(server.base_url.as_str()).api_key("test-key").model_id("gpt-4o").build();
-        let agent = Agent::builder().model(model.unwrap()).system_prompt(script::SYSTEM_PROMPT).tool(tools::Forecast);
+        let agent = Agent::builder()
+            .limits(Limits::unlimited())
+            .model(model.unwrap())
+            .system_prompt(script::SYSTEM_PROMPT)
+            .tool(tools::Forecast);
         let spec = tools::Forecast.spec();
         let function = json!({"name": spec.name, "description": spec.description, "parameters": spec.input_schema});
         let provider = Provider::new(&server.base_url, vec![json!({"type": "function", "function": function})]);
