@@ -16,6 +16,8 @@ pages! {
     quickstart: "quickstart.md",
     tools: "tools.md",
     event_loop: "loop.md",
+    hooks: "hooks.md",
+    servers: "servers.md",
     conversation: "conversation.md",
     models: "models.md",
     models_bedrock: "models/bedrock.md",

@@ -51,7 +51,7 @@ impl Driver<'_> {
         let mut attempted = recorded::into_attempt(&name, value)?;
         attempted.is_replay = !is_live.load(Ordering::Relaxed);
         if attempted.is_replay {
-            budget.charge(attempted.nested);
+            budget.charge_all(attempted.nested);
         }
         Ok(attempted)
     }

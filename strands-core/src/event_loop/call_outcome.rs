@@ -20,7 +20,7 @@ pub(super) struct CallOutcome {
     pub(super) took: Duration,
     pub(super) hook_failure: Option<AgentError>,
     /// What agents have spent that the call has called. Only told if a journal records the call.
-    pub(super) nested: Spent,
+    pub(super) nested: Option<Box<Spent>>,
 }
 
 pub(super) enum Answer {

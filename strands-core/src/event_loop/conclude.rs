@@ -10,7 +10,6 @@ use crate::conversation::{Conversation, Cost};
 use crate::depth;
 use crate::hook::AfterInvocation;
 use crate::metrics::Usage;
-use crate::nesting::Spent;
 use crate::outcome::{AgentError, AgentResponse};
 use crate::prompt::Prompt;
 
@@ -103,7 +102,7 @@ impl Driver<'_> {
         if cost.usage != Usage::default() {
             let latency = u64::try_from(cost.latency.as_millis()).unwrap_or(u64::MAX);
             self.metrics().add_usage(cost.usage, latency);
-            self.context.scope().budget.charge(Spent { turns: 0, usage: cost.usage });
+            self.context.scope().budget.charge(cost.usage);
             if let Some(run) = &mut self.work.run {
                 run.charge(cost.usage);
             }

@@ -264,7 +264,9 @@ impl<'a> Driver<'a> {
         }
         loop {
             let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
-            run.set_spent(self.context.scope().budget.spent());
+            if let Some(spent) = self.context.scope().budget.shared_spent() {
+                run.set_spent(spent);
+            }
             let next = match run.step() {
                 Step::CallModel { forced_tool } => {
                     Next::Model(forced_tool.map(|name| ToolChoice::Tool { name: name.to_owned() }))

@@ -10,7 +10,6 @@ use crate::diagnostics;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
-use crate::nesting::Spent;
 use crate::outcome::{AgentError, AgentEvent};
 use crate::run::Run;
 use crate::session::SessionError;
@@ -43,7 +42,7 @@ impl Driver<'_> {
             let Attempted { attempt, retry, delay, hook_failure, .. } = attempted;
             let (usage, latency_ms) = attempt.cost();
             self.metrics().add_usage(usage, latency_ms);
-            self.context.scope().budget.charge(Spent { turns: 0, usage });
+            self.context.scope().budget.charge(usage);
             if let Some(failure) = hook_failure {
                 return Err(failure);
             }

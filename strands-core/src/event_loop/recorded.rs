@@ -141,8 +141,8 @@ struct RecordedOutcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
     /// What agents have spent that the call has called.
-    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
-    nested: Spent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nested: Option<Box<Spent>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -302,7 +302,7 @@ impl Driver<'_> {
             let ended = value.and_then(|value| recorded::into_call(&name, value, &self.work.state));
             match ended {
                 Ok(Ok(outcome)) => {
-                    spent.add(outcome.nested);
+                    spent.add(outcome.nested.as_deref().copied().unwrap_or_default());
                     open.retain(|(position, _)| *position != outcome.position);
                     self.take_outcome(outcome, &mut performed.failure);
                 }

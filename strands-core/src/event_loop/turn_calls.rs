@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::call_outcome::{Answer, CallOutcome};
 use super::output_type::OutputType;
 use crate::message::{ToolResult, ToolResultStatus, ToolUse};
-use crate::nesting::{Budget, Spent};
+use crate::nesting::Budget;
 use crate::tool_runner::{CallEnd, EndedCall, ToolCalls};
 
 /// The calls of one turn.
@@ -47,7 +47,7 @@ impl TurnCalls {
             CallEnd::Result(result) => Answer::Result(result),
             CallEnd::Interrupts(interrupts) => Answer::Interrupts(interrupts),
         };
-        let nested = part.map(|part| part.spent()).unwrap_or_default();
+        let nested = part.map(|part| Box::new(part.spent())).filter(|spent| !spent.is_nothing());
         CallOutcome { position, call, answer, known, took, hook_failure, nested }
     }
 
@@ -68,8 +68,7 @@ impl TurnCalls {
                 Answer::BadOutput(mistake, ToolResult::error(id, told))
             }
         };
-        let (took, nested) = (Duration::ZERO, Spent::default());
-        CallOutcome { position, call, answer, known: false, took, hook_failure: None, nested }
+        CallOutcome { position, call, answer, known: false, took: Duration::ZERO, hook_failure: None, nested: None }
     }
 
     /// Waits until it is recorded that the tool is started. If it can't be, the invocation is about to end, and the call

@@ -1,13 +1,15 @@
 //! The budget of an invocation: its limits, what it and the agents nested in it have spent, and its end.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::select_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::counter::Counter;
 use crate::limits::Limits;
 use crate::stop_reason::StopReason;
 use crate::usage::Usage;
@@ -47,7 +49,9 @@ pub(crate) struct Budget {
     /// Cancelled when the invocation is cancelled, and when it is over.
     cancellation: CancellationToken,
     deadline: Option<Instant>,
-    spent: Mutex<Spent>,
+    spent: Counter,
+    /// True once another budget is below this one.
+    is_shared: AtomicBool,
 }
 
 impl Budget {
@@ -61,19 +65,22 @@ impl Budget {
     ) -> Self {
         let depth = parent.as_ref().map_or(1, |parent| parent.depth + 1);
         if let Some(parent) = &parent {
-            parent.charge(spent);
+            parent.is_shared.store(true, Ordering::Relaxed);
         }
-        Self { parent, depth, limits, cancellation, deadline, spent: Mutex::new(spent) }
+        let is_shared = AtomicBool::new(!spent.is_nothing());
+        Self { parent, depth, limits, cancellation, deadline, spent: Counter::new(spent), is_shared }
     }
 
     /// A budget without limits of its own, which tells what is spent in one part of an invocation, and ends with the part.
     pub(crate) fn part(parent: &Arc<Self>, cancellation: CancellationToken) -> Self {
+        parent.is_shared.store(true, Ordering::Relaxed);
         Self {
             depth: parent.depth,
             limits: Limits::unlimited(),
             cancellation,
             deadline: None,
-            spent: Mutex::default(),
+            spent: Counter::default(),
+            is_shared: AtomicBool::new(false),
             parent: Some(Arc::clone(parent)),
         }
     }
@@ -90,17 +97,30 @@ impl Budget {
 
     /// What was spent since the invocation began, by it and by those nested in it.
     pub(crate) fn spent(&self) -> Spent {
-        *self.lock()
+        self.spent.get()
+    }
+
+    /// The same, if it may be more than what the invocation itself has spent.
+    pub(crate) fn shared_spent(&self) -> Option<Spent> {
+        self.is_shared.load(Ordering::Relaxed).then(|| self.spent())
     }
 
     /// Sets what was spent.
     pub(crate) fn set_spent(&self, spent: Spent) {
-        *self.lock() = spent;
+        self.spent.set(spent);
     }
 
-    /// Counts what was spent, here and in all budgets above.
-    pub(crate) fn charge(&self, spent: Spent) {
-        self.chain().for_each(|budget| budget.lock().add(spent));
+    /// Counts tokens of a model call, here and in all budgets above.
+    pub(crate) fn charge(&self, usage: Usage) {
+        self.chain().for_each(|budget| budget.spent.add(usage));
+    }
+
+    /// Counts what was spent in a part of the invocation, here and in all budgets above.
+    pub(crate) fn charge_all(&self, spent: Spent) {
+        self.chain().for_each(|budget| {
+            budget.spent.add_turns(spent.turns);
+            budget.spent.add(spent.usage);
+        });
     }
 
     /// Counts a model call that is about to be made.
@@ -109,23 +129,16 @@ impl Budget {
     ///
     /// Returns the reason for which the invocation is to end if a budget above has nothing left. Then nothing was counted.
     pub(crate) fn reserve_turn(&self) -> Result<(), StopReason> {
-        for (above, budget) in self.chain().enumerate() {
-            let mut spent = budget.lock();
-            // The invocation's own limits are for its state machine to see.
-            let reached = if above == 0 { None } else { budget.limits.reached(spent.turns, &spent.usage) };
-            if let Some(reached) = reached {
-                drop(spent);
-                self.chain().take(above).for_each(|budget| budget.unreserve_turn());
+        // The invocation's own limits are for its state machine to see.
+        self.spent.add_turns(1);
+        let Some(parent) = &self.parent else { return Ok(()) };
+        for (above, budget) in parent.chain().enumerate() {
+            if let Err(reached) = budget.spent.reserve_turn(&budget.limits) {
+                self.chain().take(above + 1).for_each(|budget| budget.spent.remove_turn());
                 return Err(reached);
             }
-            spent.turns = spent.turns.saturating_add(1);
         }
         Ok(())
-    }
-
-    fn unreserve_turn(&self) {
-        let mut spent = self.lock();
-        spent.turns = spent.turns.saturating_sub(1);
     }
 
     /// The moment at which this invocation, or one above it, has no time left.
@@ -142,9 +155,5 @@ impl Budget {
     /// This budget, and those above it.
     fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |budget| budget.parent.as_deref())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Spent> {
-        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,6 +2,7 @@
 //! budget of the outer invocation, and is polled on the same stack.
 
 mod budget;
+mod counter;
 
 use std::cell::Cell;
 use std::future::poll_fn;
