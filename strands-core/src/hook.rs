@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::event::AgentResponse;
 use crate::interrupt::Interrupt;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::model::{ModelError, StopReason};
-use crate::outcome::{AgentError, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::state::AgentState;
 use crate::tool::Tool;

@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::Agent;
 
+use crate::event::{AgentEvent, AgentResponse};
 use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot};
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
-use crate::outcome::{AgentError, AgentEvent, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::Limits;
 

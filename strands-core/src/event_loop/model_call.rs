@@ -6,10 +6,11 @@ use super::attempt::Past;
 use super::driver::Driver;
 use super::model_outcome::{Attempt, Attempted, ModelOutcome};
 use super::stop::Stop;
+use crate::event::AgentEvent;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::AgentError;
 use crate::run::Run;
 
 /// Limit of responses in a row that hooks may discard.

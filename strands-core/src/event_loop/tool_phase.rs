@@ -13,11 +13,12 @@ use super::emitter::Emitter;
 use super::recorded;
 use super::stop::Stop;
 use super::tool_call::{Start, ToolCalls};
+use crate::event::AgentEvent;
 use crate::hook::{AfterTools, BeforeTools};
 use crate::journal::JournalStep;
 use crate::message::{Message, Role, ToolResult, ToolUse};
 use crate::model::StopReason;
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::AgentError;
 use crate::run::{CallStatus, PendingTools, Run};
 use crate::tool::ToolEvent;
 

@@ -12,7 +12,6 @@ mod recording;
 mod refusal;
 mod request;
 mod retry;
-mod stop_reason;
 mod turn;
 mod written;
 
@@ -36,9 +35,10 @@ pub use refusal::{RefusalKind, parse_retry_after};
 pub(crate) use request::Described;
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 pub use retry::RetryPolicy;
-pub use stop_reason::StopReason;
 pub use turn::{Turn, TurnBuilder};
 pub use written::{MessageWriter, WrittenMessages};
+
+pub use crate::stop_reason::StopReason;
 
 /// A model's answer as it comes. It borrows nothing: the request is done with when the stream exists.
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;

@@ -1,12 +1,15 @@
 //! What a listener hears while an invocation runs. It is JSON as it stands, with names that stay.
 
+mod response;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::AgentResponse;
+pub use response::AgentResponse;
+
 use crate::interrupt::Interrupt;
 use crate::message::{Citation, Message, ProviderContent, ToolResult, ToolUse};
 
