@@ -122,7 +122,8 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// The events of the invocation as they happen; the last is [`AgentEvent::Result`], or an error.
+    /// The events of the invocation as they happen. The first is [`AgentEvent::Start`], the last [`AgentEvent::Result`], or an
+    /// error.
     pub fn stream(self) -> AgentStream<'a> {
         let slot = Slot::default();
         let driver = Driver::new(&mut self.agent.work, Emitter::new(slot.clone()));
@@ -151,7 +152,8 @@ impl<T> fmt::Debug for Invocation<'_, T> {
     }
 }
 
-/// The events of an invocation as they happen. The last is [`AgentEvent::Result`], or an error.
+/// The events of an invocation as they happen. The first is [`AgentEvent::Start`], the last [`AgentEvent::Result`], or an
+/// error.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct AgentStream<'a> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,

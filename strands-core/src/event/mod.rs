@@ -1,143 +1,197 @@
-//! What a listener hears while an invocation runs. It is JSON as it stands, with names that stay.
+//! Events and the response of an invocation, and their JSON, which goes over SSE and A2A to clients of other releases and in
+//! other languages. Beside the vocabulary, so that tools can pass on the events of agents that they call.
 
+mod json;
+mod known;
+mod milliseconds;
+mod node;
 mod response;
+mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
 
 pub use response::AgentResponse;
 
 use crate::interrupt::Interrupt;
 use crate::message::{Citation, Message, ProviderContent, ToolResult, ToolUse};
+use json::event_with_json;
+use milliseconds::Milliseconds;
+use node::NodePath;
 
-/// What a listener hears while an invocation runs.
-///
-/// In JSON each is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AgentEvent {
-    /// The model is about to be called.
-    CycleStart {
-        /// Counts the model calls of this invocation, from 1.
-        cycle: u32,
-    },
-    /// A piece of the answer's text.
-    TextDelta {
-        /// The piece.
-        text: String,
-    },
-    /// A piece of what the model thinks.
-    ReasoningDelta {
-        /// The piece.
-        text: String,
-    },
-    /// A place that the text comes from.
-    Citation {
-        /// The place.
-        citation: Box<Citation>,
-    },
-    /// Content that only the provider understands, such as a search of its own and what it found.
-    ProviderContent {
-        /// The content.
-        content: Box<ProviderContent>,
-    },
-    /// One model could not answer and another one is asked; see [`Fallback`](crate::model::Fallback).
-    Fallback {
-        /// The model that could not.
-        from: String,
-        /// The one that is asked now.
-        to: String,
-        /// Why it could not.
-        error: String,
-    },
-    /// The model begins a tool call.
-    ToolUseStart {
-        /// Names the call.
-        tool_use_id: Arc<str>,
-        /// The tool.
-        name: String,
-    },
-    /// A piece of the call's arguments.
-    ToolUseDelta {
-        /// The call.
-        tool_use_id: Arc<str>,
-        /// JSON text; only all pieces together are valid JSON.
-        input: String,
-    },
-    /// A model call failed and will be made again after a wait. What was streamed since the cycle's start is void.
-    Retry {
-        /// The attempt that failed, from 1.
-        attempt: u32,
-        /// How long the loop waits now, in milliseconds.
-        #[serde(rename = "delay_ms", serialize_with = "milliseconds")]
-        delay: Duration,
-        /// What went wrong.
-        error: String,
-        /// True when pieces had already been streamed, which a display should take back.
-        discards_output: bool,
-    },
-    /// The conversation did not fit the model's context window, or soon would not have, and was shortened.
-    ContextReduced {
-        /// What was done.
-        what: String,
-    },
-    /// The conversation was to be shortened before it is too long, and could not be. The invocation goes on.
-    ContextReductionFailed {
-        /// Why.
-        error: String,
-    },
-    /// A guardrail replaced text.
-    Redacted {
-        /// What the user's message became.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user: Option<String>,
-        /// What the answer became. What was streamed before is to be taken back.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        assistant: Option<String>,
-    },
-    /// A message joined the history: the prompt, the model's answer, or the results of tools.
-    Message {
-        /// The message.
-        message: Arc<Message>,
-    },
-    /// A tool is called.
-    ToolStart {
-        /// The call.
-        tool_use: Arc<ToolUse>,
-    },
-    /// A running tool says how far it is.
-    ToolProgress {
-        /// The call.
-        tool_use: Arc<ToolUse>,
-        /// What it says.
-        data: Value,
-    },
-    /// A tool has answered.
-    ToolEnd {
-        /// The call.
-        tool_use: Arc<ToolUse>,
-        /// The answer.
-        result: ToolResult,
-        /// How long it took, in milliseconds.
-        #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
-        duration: Duration,
-    },
-    /// Humans are asked; the invocation ends.
-    Interrupt {
-        /// What they are asked.
-        interrupts: Vec<Interrupt>,
-    },
-    /// The invocation has ended. Always the last event.
-    Result {
-        /// What it ended with.
-        response: Box<AgentResponse>,
-    },
+event_with_json! {
+    /// An event of a running invocation.
+    ///
+    /// # JSON
+    ///
+    /// In JSON an event is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`. This is version 1
+    /// ([`JSON_VERSION`](Self::JSON_VERSION)) of the format. Within a version, names and meanings stay, and only event types and
+    /// fields are added. Readers skip what they do not know: here, fields are ignored, and an event of an unknown type becomes
+    /// [`Unknown`](Self::Unknown). A known type with a missing or wrong field is an error.
+    ///
+    /// ```
+    /// use strands_core::AgentEvent;
+    ///
+    /// let event: AgentEvent = serde_json::from_str(r#"{"type": "text_delta", "text": "Hel"}"#)?;
+    /// assert!(matches!(&event, AgentEvent::TextDelta { text } if text == "Hel"));
+    /// assert_eq!(serde_json::to_string(&event)?, r#"{"type":"text_delta","text":"Hel"}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[derive(Clone, Debug, JsonSchema)]
+    #[schemars(transform = schema::allow_unknown_types)]
+    #[non_exhaustive]
+    pub enum AgentEvent {
+        /// The invocation begins. The first event, once per invocation; an invocation that is refused has none.
+        #[non_exhaustive]
+        Start {
+            /// Version of the JSON of the events that follow: [`AgentEvent::JSON_VERSION`].
+            version: u32,
+            /// Id of the invocation.
+            invocation_id: Arc<str>,
+            /// Id of the agent.
+            agent_id: Arc<str>,
+            /// Name of the agent.
+            agent_name: Arc<str>,
+            /// Id of the session, if the agent has a session manager.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            session_id: Option<Arc<str>>,
+        },
+        /// The model is about to be called.
+        CycleStart {
+            /// One-based number of the model call in this invocation.
+            cycle: u32,
+        },
+        /// A piece of the response's text.
+        TextDelta {
+            /// The piece.
+            text: String,
+        },
+        /// A piece of the model's reasoning.
+        ReasoningDelta {
+            /// The piece.
+            text: String,
+        },
+        /// A source that the text cites.
+        Citation {
+            /// The source.
+            citation: Box<Citation>,
+        },
+        /// Content that only the provider understands, such as a search of its own and the search results.
+        ProviderContent {
+            /// The content.
+            content: Box<ProviderContent>,
+        },
+        /// A model failed and the next one is called; see [`Fallback`](crate::model::Fallback).
+        Fallback {
+            /// The model that failed.
+            from: String,
+            /// The model that is called next.
+            to: String,
+            /// The failure.
+            error: String,
+        },
+        /// The model begins a tool call.
+        ToolUseStart {
+            /// Id of the call.
+            tool_use_id: Arc<str>,
+            /// Name of the tool.
+            name: String,
+        },
+        /// A piece of a tool call's streamed arguments.
+        ToolUseDelta {
+            /// Id of the call.
+            tool_use_id: Arc<str>,
+            /// JSON text; only all pieces together are valid JSON.
+            input: String,
+        },
+        /// A model call failed and is made again after a wait. Output that was streamed since the cycle's start is void.
+        Retry {
+            /// One-based number of the attempt that failed.
+            attempt: u32,
+            /// The wait, in milliseconds.
+            #[serde(rename = "delay_ms", with = "Milliseconds")]
+            delay: Duration,
+            /// The failure.
+            error: String,
+            /// True if output was streamed, which a display should remove.
+            discards_output: bool,
+        },
+        /// The conversation was truncated, since it did not fit the model's context window or soon would not have.
+        ContextReduced {
+            /// Description of the change.
+            what: String,
+        },
+        /// The conversation should have been truncated before it gets too long, and could not be. The invocation goes on.
+        ContextReductionFailed {
+            /// The failure.
+            error: String,
+        },
+        /// A guardrail replaced text.
+        Redacted {
+            /// Replacement of the user's message.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            user: Option<String>,
+            /// Replacement of the response. A display should remove the output that was streamed before.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            assistant: Option<String>,
+        },
+        /// A message joined the history: the prompt, the model's response, or tool results.
+        Message {
+            /// The message.
+            message: Arc<Message>,
+        },
+        /// A tool is called.
+        ToolStart {
+            /// The call.
+            tool_use: Arc<ToolUse>,
+        },
+        /// A running tool reports progress.
+        ToolProgress {
+            /// The call.
+            tool_use: Arc<ToolUse>,
+            /// The report, in a form that the tool chooses.
+            data: Value,
+        },
+        /// A tool call has ended.
+        ToolEnd {
+            /// The call.
+            tool_use: Arc<ToolUse>,
+            /// The result.
+            result: ToolResult,
+            /// Duration of the call, in milliseconds.
+            #[serde(rename = "duration_ms", with = "Milliseconds")]
+            duration: Duration,
+        },
+        /// Humans are asked; the invocation ends.
+        Interrupt {
+            /// The questions.
+            interrupts: Vec<Interrupt>,
+        },
+        /// The invocation has ended. Always the last event.
+        Result {
+            /// The response.
+            response: Box<AgentResponse>,
+        },
+        /// An event of a nested agent or of a node of a graph. See [`at_node`](Self::at_node).
+        #[non_exhaustive]
+        Node {
+            /// Names of the nodes that the event came through, outermost first. Never empty.
+            #[serde(with = "NodePath")]
+            path: Vec<Arc<str>>,
+            /// The event. Never a node's event itself.
+            event: Box<AgentEvent>,
+        },
+        /// An event of a type that this version does not know, as it was read. It is written back unchanged.
+        #[serde(skip)]
+        Unknown(Map<String, Value>),
+    }
 }
 
-fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+impl AgentEvent {
+    /// Version of the JSON format, which [`Start`](Self::Start) carries. It grows when a reader of an earlier version would
+    /// misunderstand the events.
+    pub const JSON_VERSION: u32 = 1;
 }

@@ -1,8 +1,9 @@
-//! What an invocation ends with.
+//! Response of an invocation.
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::interrupt::Interrupt;
@@ -10,26 +11,38 @@ use crate::message::Message;
 use crate::metrics::{EventLoopMetrics, Usage};
 use crate::stop_reason::StopReason;
 
-/// Result of an invocation. `T` is the type asked for with [`Invocation::output`](crate::Invocation::output).
-#[derive(Clone, Debug, Serialize)]
+/// Response of an invocation.
+///
+/// `T` is the type asked for with [`Invocation::output`](crate::Invocation::output). Its JSON is part of that of
+/// the events; see [`AgentEvent`](crate::AgentEvent).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+// Without it, serde asks for `T: Default`.
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+#[schemars(rename = "AgentResponse")]
 #[non_exhaustive]
 pub struct AgentResponse<T = Value> {
-    /// What the model said last; empty when it was stopped before it said anything.
+    /// The last message of the model; empty if it was stopped before it said anything.
     pub message: Arc<Message>,
-    /// Why the invocation ended.
+    /// Reason why the invocation ended.
     pub stop_reason: StopReason,
     /// Tokens of this invocation, over all its model calls.
     pub usage: Usage,
-    /// How many model calls this invocation made.
+    /// Number of model calls of this invocation.
     pub turns: u32,
-    /// What humans are asked, when the stop reason is [`StopReason::Interrupt`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Questions for humans, if the stop reason is [`StopReason::Interrupt`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<Interrupt>,
-    /// The typed output. Absent when none was asked for, and when the invocation ended before there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Structured output. Absent if none was asked for, and if the invocation ended before there was one.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "T")]
     pub output: Option<T>,
-    /// What the agent's work has cost over its life.
+    /// Cost of the agent's work over its life.
     pub metrics: Arc<EventLoopMetrics>,
+}
+
+/// Reads a field that is there: `null` is an output, too.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl<T> AgentResponse<T> {

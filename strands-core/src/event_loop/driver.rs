@@ -104,6 +104,7 @@ impl<'a> Driver<'a> {
         let Request { mut prompt, mut answers, host, limits, cancellation, output, journal } = request;
         self.prepare(host, limits, journal)?;
         self.ask_for(output)?;
+        self.announce_start().await;
         // Tools are told to stop when the invocation is dropped, too.
         self.cancellation = cancellation.child_token();
         let _stops_tools = self.cancellation.clone().drop_guard();
@@ -181,6 +182,19 @@ impl<'a> Driver<'a> {
         }
         (self.host, self.limits) = (host, limits);
         Ok(())
+    }
+
+    /// Tells the listener which invocation this is, before anything else.
+    async fn announce_start(&self) {
+        let config = &self.work.config;
+        let start = || AgentEvent::Start {
+            version: AgentEvent::JSON_VERSION,
+            invocation_id: self.effects.id().into(),
+            agent_id: config.agent_id.as_str().into(),
+            agent_name: config.name.as_str().into(),
+            session_id: self.work.session.as_ref().map(|open| open.session_id().into()),
+        };
+        self.emitter.emit(start).await;
     }
 
     /// True if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.

@@ -41,6 +41,11 @@ impl OpenSession {
         Self { manager, session, written, is_uncertain: false, is_unclaimed }
     }
 
+    /// Returns the session id.
+    pub(crate) fn session_id(&self) -> &str {
+        self.manager.session_id()
+    }
+
     /// Another worker may go on with the run in the session: before this one stores results of its calls, it has to write
     /// the record, conditionally.
     pub(super) fn take_over(&mut self) {
