@@ -16,6 +16,7 @@ pages! {
     quickstart: "quickstart.md",
     tools: "tools.md",
     event_loop: "loop.md",
+    events: "events.md",
     conversation: "conversation.md",
     models: "models.md",
     models_bedrock: "models/bedrock.md",
