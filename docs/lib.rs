@@ -16,6 +16,7 @@ pages! {
     quickstart: "quickstart.md",
     tools: "tools.md",
     event_loop: "loop.md",
+    events: "events.md",
     hooks: "hooks.md",
     servers: "servers.md",
     conversation: "conversation.md",

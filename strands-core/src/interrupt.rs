@@ -1,5 +1,6 @@
 //! Humans in the loop: a question that ends the invocation, and the answer that resumes it, however much later.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use crate::depth;
 ///
 /// JSON: `{"id", "name", "reason", "response"}`. Ids are those of Strands, so a question asked by one side can be
 /// answered on the other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Interrupt {
     /// Names the question; it is the same whenever the same call asks it again.
@@ -56,7 +57,7 @@ fn uuid_of(name: &str) -> Uuid {
 ///
 /// Any JSON answers, `null` too. Where consent is asked for, `true`, `"y"` and `"yes"` give it, whatever the case;
 /// everything else refuses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct InterruptResponse {

@@ -5,6 +5,7 @@ mod agent;
 pub mod conversation;
 mod depth;
 mod diagnostics;
+mod event;
 mod event_loop;
 mod history;
 pub mod hook;
@@ -34,13 +35,14 @@ mod working_set;
 pub use agent::{
     Agent, AgentBuilder, AgentStream, Invocation, Plugin, SharedAgent, Snapshot, SnapshotData, SnapshotError,
 };
+pub use event::{AgentEvent, AgentResponse};
 pub use history::Repair;
 pub use host::HostKey;
 pub use interrupt::{Interrupt, InterruptResponse};
 pub use journal::{Journal, JournalError, JournalStep};
 pub use limits::Limits;
 pub use model::RetryPolicy;
-pub use outcome::{AgentError, AgentEvent, AgentResponse, BuildError};
+pub use outcome::{AgentError, BuildError};
 pub use prompt::Prompt;
 pub use promptable::{PromptRequest, PromptStream, Promptable};
 pub use state::AgentState;

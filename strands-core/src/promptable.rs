@@ -7,10 +7,11 @@ use std::sync::Arc;
 use futures_core::Stream;
 use tokio_util::sync::CancellationToken;
 
+use crate::event::AgentEvent;
 use crate::host::HostValues;
 use crate::interrupt::InterruptResponse;
 use crate::limits::Limits;
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 
 /// The events of a prompt, which borrow nothing. The last is [`AgentEvent::Result`], or an error.

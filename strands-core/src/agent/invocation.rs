@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::Agent;
 use super::shared::TakenAgent;
 
+use crate::event::{AgentEvent, AgentResponse};
 use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot, ToolSelection};
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::message::SystemBlock;
-use crate::outcome::{AgentError, AgentEvent, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::promptable::PromptRequest;
 use crate::tool::{ToolContext, Toolset};
@@ -184,7 +185,8 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// The events of the invocation as they happen; the last is [`AgentEvent::Result`], or an error.
+    /// The events of the invocation as they happen. The first is [`AgentEvent::Start`], the last [`AgentEvent::Result`], or an
+    /// error.
     pub fn stream(self) -> AgentStream<'a> {
         let slot = Slot::default();
         AgentStream { run: Some(running(self.agent, Emitter::new(slot.clone()), self.request)), slot }
@@ -257,7 +259,8 @@ impl<T> fmt::Debug for Invocation<'_, T> {
     }
 }
 
-/// The events of an invocation as they happen. The last is [`AgentEvent::Result`], or an error.
+/// The events of an invocation as they happen. The first is [`AgentEvent::Start`], the last [`AgentEvent::Result`], or an
+/// error.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct AgentStream<'a> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,

@@ -3,11 +3,12 @@
 use super::driver::Driver;
 use super::stop::Stop;
 use crate::depth;
+use crate::event::AgentResponse;
 use crate::hook::BeforeInvocation;
 use crate::interrupt::InterruptResponse;
 use crate::message::{Message, Role};
 use crate::model::StopReason;
-use crate::outcome::{AgentError, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::{Run, UnknownInterrupt};
 

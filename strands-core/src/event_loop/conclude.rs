@@ -8,9 +8,10 @@ use super::driver::Driver;
 use super::stop::Stop;
 use crate::conversation::{Conversation, Cost};
 use crate::depth;
+use crate::event::AgentResponse;
 use crate::hook::AfterInvocation;
 use crate::metrics::Usage;
-use crate::outcome::{AgentError, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 
 impl Driver<'_> {

@@ -16,6 +16,7 @@ use super::output_type::OutputType;
 use super::stop::Stop;
 use super::structured_output::StructuredOutput;
 use crate::diagnostics;
+use crate::event::{AgentEvent, AgentResponse};
 use crate::history::INTERRUPTED;
 use crate::hook::{HookContext, MessageAdded};
 use crate::host::HostValues;
@@ -26,7 +27,7 @@ use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::EventLoopMetrics;
 use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
 use crate::nesting::{self, Budget, Spent};
-use crate::outcome::{AgentError, AgentEvent, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::{Run, Step};
 use crate::scope::Scope;
@@ -134,6 +135,7 @@ impl<'a> Driver<'a> {
         let budget = Arc::clone(&driver.context.scope().budget);
         let mut stop = Stop::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
         driver.metrics().begin_invocation();
+        driver.announce_start().await;
         let (mut resumes, mut conflicts) = (0, 0);
         // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
         loop {
@@ -248,6 +250,19 @@ impl<'a> Driver<'a> {
         self.context.set_cycle(self.work.run.as_ref().map_or(self.own_spent.turns, Run::cycle));
         let is_replaying = self.effects.journal.map(|journal| journal.is_replaying().unwrap_or(self.is_replay));
         self.context.set_replay(is_replaying.unwrap_or(false));
+    }
+
+    /// Tells the listener which invocation this is, before anything else.
+    async fn announce_start(&self) {
+        let scope = self.context.scope();
+        let start = || AgentEvent::Start {
+            version: AgentEvent::JSON_VERSION,
+            invocation_id: Arc::clone(scope.invocation_id()),
+            agent_id: scope.agent.id.as_str().into(),
+            agent_name: scope.agent.name.as_str().into(),
+            session_id: scope.agent.session_id.as_deref().map(Into::into),
+        };
+        self.emitter.emit(start).await;
     }
 
     /// True if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
-use crate::outcome::AgentEvent;
+use crate::event::AgentEvent;
 
 /// The listener's end.
 #[derive(Clone, Debug, Default)]

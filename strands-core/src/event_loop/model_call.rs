@@ -7,10 +7,11 @@ use super::driver::Driver;
 use super::model_outcome::{Attempt, Attempted, ModelOutcome};
 use super::stop::Stop;
 use crate::diagnostics;
+use crate::event::AgentEvent;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::AgentError;
 use crate::run::Run;
 use crate::session::SessionError;
 

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::emitter::Emitter;
 use super::stop::Stop;
+use crate::event::AgentEvent;
 use crate::model::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
-use crate::outcome::AgentEvent;
 
 /// How many events are read before the task lets others run, timers among them. A model that is ahead of us would
 /// otherwise keep the thread.

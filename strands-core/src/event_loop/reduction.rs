@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::driver::Driver;
 use super::stop::Stop;
 use crate::conversation::Reduction;
+use crate::event::AgentEvent;
 use crate::model::{ModelError, StopReason};
-use crate::outcome::{AgentError, AgentEvent, with_causes};
+use crate::outcome::{AgentError, with_causes};
 
 impl Driver<'_> {
     /// Has the conversation shortened before a model call, where its manager thinks that it is time. Returns why the

@@ -3,7 +3,8 @@
 use super::driver::Driver;
 use super::stop::Stop;
 use crate::diagnostics;
-use crate::outcome::{AgentError, AgentEvent, BuildError, with_causes};
+use crate::event::AgentEvent;
+use crate::outcome::{AgentError, BuildError, with_causes};
 use crate::tool::{ToolListing, ToolSet};
 
 impl Driver<'_> {

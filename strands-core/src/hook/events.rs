@@ -8,10 +8,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::HookContext;
+use crate::event::AgentResponse;
 use crate::interrupt::Interrupt;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::model::{ModelError, StopReason};
-use crate::outcome::{AgentError, AgentResponse};
+use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::tool::Tool;
 

@@ -1,12 +1,15 @@
 //! The pieces of a message: one JSON object each, whose key names its kind.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     AudioBlock, CitationsContent, DocumentBlock, ImageBlock, ProviderContent, ReasoningContent, ToolResult, ToolUse,
-    UnknownFields, VideoBlock, provider_content,
+    UnknownFields, VideoBlock, keyed, provider_content,
 };
 
 /// A piece of a message.
@@ -55,7 +58,7 @@ pub struct TextBlock {
 }
 
 /// Everything before this may be cached by the provider.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CachePoint {
     /// `"default"`.
@@ -83,7 +86,7 @@ impl Default for CachePoint {
 }
 
 /// Content that a guardrail is to look at.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct GuardContent {
     /// The text to look at.
@@ -98,7 +101,7 @@ pub struct GuardContent {
 }
 
 /// Text that a guardrail is to look at.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct GuardText {
     /// The text.
@@ -248,6 +251,27 @@ macro_rules! kinds {
                     return Ok(Self::$variant(payload));
                 })+
                 Ok(Self::Unknown(fields))
+            }
+        }
+
+        impl JsonSchema for ContentBlock {
+            fn schema_name() -> Cow<'static, str> {
+                "ContentBlock".into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let provider = generator.subschema_for::<ProviderContent>();
+                let provider = keyed::schema([("text", json_schema!({"const": ""})), (provider_content::KEY, provider)]);
+                let mut text = keyed::schema([("text", String::json_schema(generator))]);
+                text.insert("not".to_owned(), json!({"required": [provider_content::KEY]}));
+                keyed::schema_of_any(
+                    "A piece of a message: an object whose key names the kind.",
+                    [
+                        ("text", text),
+                        (provider_content::KEY, provider),
+                        $(($key, keyed::schema([($key, generator.subschema_for::<$payload>())])),)+
+                    ],
+                )
             }
         }
     };

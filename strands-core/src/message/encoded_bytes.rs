@@ -1,7 +1,10 @@
 //! Bytes inside JSON, as Strands writes them: `{"__bytes_encoded__": true, "data": "<base64>"}`.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -45,5 +48,26 @@ pub(super) mod optional {
         deserializer: D,
     ) -> Result<Option<Bytes>, D::Error> {
         super::deserialize(deserializer).map(Some)
+    }
+}
+
+/// The schema of bytes.
+pub(super) struct EncodedBytes;
+
+impl JsonSchema for EncodedBytes {
+    fn schema_name() -> Cow<'static, str> {
+        "EncodedBytes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Bytes.",
+            "type": "object",
+            "properties": {
+                "__bytes_encoded__": {"const": true},
+                "data": {"type": "string", "contentEncoding": "base64"},
+            },
+            "required": ["__bytes_encoded__", "data"],
+        })
     }
 }

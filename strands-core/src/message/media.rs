@@ -1,24 +1,26 @@
 //! Images, documents, video and audio, and where their bytes are.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{UnknownFields, encoded_bytes, wire_enum};
 
 /// Where the bytes of a medium are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum MediaSource {
     /// Here.
     #[serde(with = "encoded_bytes")]
+    #[schemars(with = "encoded_bytes::EncodedBytes")]
     Bytes(Bytes),
     /// Somewhere that the model's provider can read.
     Location(MediaLocation),
 }
 
 /// A place that the model's provider reads a medium from, such as an S3 object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct MediaLocation {
@@ -175,7 +177,7 @@ wire_enum! {
 macro_rules! medium {
     ($(#[$meta:meta])* $name:ident, $format:ident) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub struct $name {
             /// How the bytes are encoded.
@@ -212,7 +214,7 @@ medium! {
 }
 
 /// A document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DocumentBlock {
     /// How the bytes are encoded. Some providers guess it when it is absent.
@@ -234,7 +236,7 @@ pub struct DocumentBlock {
 }
 
 /// Whether the model may cite a document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DocumentCitations {
     /// True: the model's text names the places it comes from.

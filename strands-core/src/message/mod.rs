@@ -4,6 +4,7 @@
 mod block;
 mod citations;
 pub(crate) mod encoded_bytes;
+mod keyed;
 mod media;
 mod pinned;
 mod provider_content;
@@ -12,6 +13,7 @@ mod tool_blocks;
 mod unknown;
 mod wire_enum;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -31,7 +33,7 @@ pub(crate) use wire_enum::wire_enum;
 use crate::usage::{ModelMetrics, Usage};
 
 /// Who speaks in a [`Message`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "Converse knows two roles; a third would be another protocol")]
 pub enum Role {
@@ -55,7 +57,7 @@ pub enum Role {
 /// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Message {
     /// Who speaks.
@@ -75,7 +77,7 @@ pub struct Message {
 }
 
 /// What is known about a [`Message`] beside its content.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MessageMetadata {
     /// Tokens of the model call that produced the message.

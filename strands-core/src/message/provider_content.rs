@@ -1,5 +1,6 @@
 //! Content that only one provider understands: kept in its place, given back to that provider, and to nobody else.
 
+use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -23,7 +24,7 @@ use super::UnknownFields;
 /// assert_eq!(serde_json::from_value::<ContentBlock>(stored)?, block);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ProviderContent {
     /// Whose it is: the name under which the provider's answers begin.

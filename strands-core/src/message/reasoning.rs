@@ -1,12 +1,13 @@
 //! What a model thought before it spoke. Providers sign it and want it back unchanged.
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{UnknownFields, encoded_bytes};
 
 /// What a model thought: in words, or encrypted by the provider.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReasoningContent {
@@ -15,6 +16,7 @@ pub struct ReasoningContent {
     pub reasoning_text: Option<ReasoningText>,
     /// Thoughts that the provider encrypted; they are only good for sending back.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encoded_bytes::optional")]
+    #[schemars(with = "Option<encoded_bytes::EncodedBytes>")]
     pub redacted_content: Option<Bytes>,
     /// Fields that this version has no name for.
     #[serde(flatten)]
@@ -22,7 +24,7 @@ pub struct ReasoningContent {
 }
 
 /// Thoughts in words.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ReasoningText {
     /// The words.

@@ -1,12 +1,15 @@
 //! A model's call of a tool, and the tool's answer.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
-use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, wire_enum};
+use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, keyed, wire_enum};
 
 /// A model's call of a tool.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolUse {
@@ -49,7 +52,7 @@ wire_enum! {
 }
 
 /// A tool's answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolResult {
@@ -178,5 +181,24 @@ impl<'de> Deserialize<'de> for ToolResultContent {
             "video" => Self::Video(payload_of(kind, payload)?),
             _ => Self::Unknown(fields),
         })
+    }
+}
+
+impl JsonSchema for ToolResultContent {
+    fn schema_name() -> Cow<'static, str> {
+        "ToolResultContent".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        keyed::schema_of_any(
+            "A piece of a tool result: an object whose key names the kind.",
+            [
+                ("text", keyed::schema([("text", String::json_schema(generator))])),
+                ("json", keyed::schema([("json", Value::json_schema(generator))])),
+                ("image", keyed::schema([("image", generator.subschema_for::<ImageBlock>())])),
+                ("document", keyed::schema([("document", generator.subschema_for::<DocumentBlock>())])),
+                ("video", keyed::schema([("video", generator.subschema_for::<VideoBlock>())])),
+            ],
+        )
     }
 }

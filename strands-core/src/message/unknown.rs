@@ -1,5 +1,8 @@
 //! Fields that this version has no name for: kept when read, written back when written.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -62,5 +65,20 @@ impl<'de> Deserialize<'de> for UnknownFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let inside = Map::deserialize(deserializer)?;
         Ok(Self((!inside.is_empty()).then(|| Box::new(Fields { inside, beside: Map::new() }))))
+    }
+}
+
+/// Beside the fields of the value that holds them, there may be any others.
+impl JsonSchema for UnknownFields {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "UnknownFields".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "additionalProperties": true})
     }
 }

@@ -1,5 +1,6 @@
 //! What an agent's work costs: tokens, time and tool calls, summed over its life.
 
+mod read;
 mod summary;
 mod trace;
 
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde::{Serialize, Serializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 pub use crate::usage::{ModelMetrics, Usage};
@@ -17,7 +19,8 @@ pub use trace::Trace;
 
 use crate::message::{Message, ToolUse, random_uuid};
 
-/// What an agent's work has cost over its life. As JSON it is its [`summary`](Self::summary).
+/// What an agent's work has cost over its life. As JSON it is its [`summary`](Self::summary); metrics that were read from
+/// JSON have that summary.
 ///
 /// The sums keep everything; of invocations and traces the newest stay
 /// ([`AgentBuilder::trace_limit`](crate::AgentBuilder::trace_limit)), so that an agent may live for years.
@@ -48,10 +51,11 @@ struct InvocationMetrics {
 }
 
 /// One model call of an invocation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CycleMetrics {
     /// Names the cycle.
+    #[schemars(with = "String", extend("format" = "uuid"))]
     pub event_loop_cycle_id: Uuid,
     /// Its tokens.
     pub usage: Usage,
@@ -155,3 +159,22 @@ impl Serialize for EventLoopMetrics {
         self.summary().serialize(serializer)
     }
 }
+
+/// Gives a type the schema of another, whose JSON it has.
+macro_rules! schema_as {
+    ($type:ty, $name:literal, $json:ty) => {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                <$json>::json_schema(generator)
+            }
+        }
+    };
+}
+
+use schema_as;
+
+schema_as!(EventLoopMetrics, "EventLoopMetrics", MetricsSummary<'static>);

@@ -1,11 +1,12 @@
 //! The metrics as Strands reports them: the same keys, so that dashboards carry over.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CycleMetrics, EventLoopMetrics, Trace, Usage};
@@ -13,7 +14,7 @@ use super::{CycleMetrics, EventLoopMetrics, Trace, Usage};
 /// What an agent's work has cost, in the shape and with the keys of Strands. Durations are seconds.
 ///
 /// `Display` is its JSON; `{:#}` sets it out in lines.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MetricsSummary<'a> {
     /// How many times the model was called.
@@ -23,6 +24,7 @@ pub struct MetricsSummary<'a> {
     /// How long one cycle took, on average.
     pub average_cycle_time: f64,
     /// What each tool did.
+    #[schemars(with = "BTreeMap<String, ToolUsage<'a>>")]
     pub tool_usage: IndexMap<&'a str, ToolUsage<'a>>,
     /// Tokens of all model calls.
     pub accumulated_usage: Usage,
@@ -35,7 +37,7 @@ pub struct MetricsSummary<'a> {
 }
 
 /// Timings of all model calls.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AccumulatedMetrics {
@@ -44,7 +46,7 @@ pub struct AccumulatedMetrics {
 }
 
 /// What a tool did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolUsage<'a> {
     /// Its newest call.
@@ -54,7 +56,7 @@ pub struct ToolUsage<'a> {
 }
 
 /// The newest call of a tool.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolInfo<'a> {
     /// The call's id.
@@ -66,7 +68,7 @@ pub struct ToolInfo<'a> {
 }
 
 /// All calls of a tool.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ExecutionStats {
     /// How many.
@@ -84,7 +86,7 @@ pub struct ExecutionStats {
 }
 
 /// One invocation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct InvocationSummary<'a> {
     /// Its tokens.
@@ -115,7 +117,7 @@ impl EventLoopMetrics {
 
 impl super::ToolMetrics {
     fn summary(&self) -> ToolUsage<'_> {
-        let calls = self.successes + self.errors;
+        let calls = self.successes.saturating_add(self.errors);
         ToolUsage {
             tool_info: ToolInfo {
                 tool_use_id: &self.last_call.tool_use_id,

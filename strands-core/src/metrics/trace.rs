@@ -1,23 +1,28 @@
 //! What an agent did, step by step, and for how long.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, TryFromFloatSecsError, UNIX_EPOCH};
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::schema_as;
 use crate::message::{Message, ToolUse, random_uuid};
 
 /// A step of an agent's work, with the steps inside it.
 ///
 /// Steps are recorded in the middle of the work, so they are kept as they come; names are written when they are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "TraceJson")]
 pub struct Trace {
     id: Uuid,
     parent: Option<Uuid>,
     step: Step,
-    /// Since 1970.
+    /// Since 1970, in whole microseconds: as JSON, seconds since then have room for no more.
     start: Duration,
     took: Option<Duration>,
     began: Instant,
@@ -29,6 +34,12 @@ enum Step {
     Cycle(u64),
     ModelCall(Arc<Message>),
     ToolCall(Arc<ToolUse>),
+    /// A step of a trace that was read.
+    Read {
+        name: String,
+        raw_name: Option<String>,
+        message: Option<Arc<Message>>,
+    },
 }
 
 impl Trace {
@@ -37,7 +48,7 @@ impl Trace {
             id: random_uuid(),
             parent: None,
             step: Step::Cycle(number),
-            start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            start: whole_micros(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()),
             took: None,
             began: Instant::now(),
             children: Vec::new(),
@@ -59,7 +70,7 @@ impl Trace {
             id: random_uuid(),
             parent: Some(self.id),
             step,
-            start: self.start + began.saturating_duration_since(self.began),
+            start: self.start.saturating_add(whole_micros(began.saturating_duration_since(self.began))),
             took: Some(took),
             began,
             children: Vec::new(),
@@ -81,6 +92,7 @@ impl Trace {
             Step::Cycle(number) => format!("Cycle {number}"),
             Step::ModelCall(_) => "stream_messages".to_owned(),
             Step::ToolCall(call) => format!("Tool: {}", call.name),
+            Step::Read { name, .. } => name.clone(),
         }
     }
 
@@ -88,6 +100,7 @@ impl Trace {
     pub fn raw_name(&self) -> Option<String> {
         match &self.step {
             Step::ToolCall(call) => Some(format!("{} - {}", call.name, call.tool_use_id)),
+            Step::Read { raw_name, .. } => raw_name.clone(),
             Step::Cycle(_) | Step::ModelCall(_) => None,
         }
     }
@@ -111,15 +124,16 @@ impl Trace {
     pub fn message(&self) -> Option<&Arc<Message>> {
         match &self.step {
             Step::ModelCall(answer) => Some(answer),
+            Step::Read { message, .. } => message.as_ref(),
             Step::Cycle(_) | Step::ToolCall(_) => None,
         }
     }
 }
 
-/// The keys are those of Strands; times are seconds.
+/// The keys are those of Strands; times are seconds. `TraceJson` has the same.
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let end = self.took.map(|took| self.start + took);
+        let end = self.took.map(|took| self.start.saturating_add(took));
         let mut trace = serializer.serialize_map(None)?;
         trace.serialize_entry("id", &self.id)?;
         trace.serialize_entry("name", &self.name())?;
@@ -129,8 +143,62 @@ impl Serialize for Trace {
         trace.serialize_entry("end_time", &end.map(|end| end.as_secs_f64()))?;
         trace.serialize_entry("duration", &self.took.map(|took| took.as_secs_f64()))?;
         trace.serialize_entry("children", &self.children)?;
-        trace.serialize_entry("metadata", &serde_json::Map::new())?;
+        trace.serialize_entry("metadata", &Map::new())?;
         trace.serialize_entry("message", &self.message())?;
         trace.end()
     }
+}
+
+/// A step of an agent's work, with the steps inside it.
+#[derive(Deserialize, JsonSchema)]
+struct TraceJson {
+    /// Id of the step.
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    id: Uuid,
+    /// Name of the step: `Cycle 1`, `stream_messages`, `Tool: get_weather`.
+    name: String,
+    /// The name with what tells the step apart: a tool call's id.
+    raw_name: Option<String>,
+    /// Id of the step that this one is part of.
+    #[schemars(with = "Option<String>", extend("format" = "uuid"))]
+    parent_id: Option<Uuid>,
+    /// Beginning of the step, in seconds since 1970.
+    start_time: f64,
+    /// End of the step, in seconds since 1970; null while it goes on.
+    #[serde(rename = "end_time")]
+    _end_time: Option<f64>,
+    /// Duration of the step, in seconds; null while it goes on.
+    duration: Option<f64>,
+    /// The steps inside it.
+    children: Vec<Trace>,
+    /// Always empty.
+    #[serde(rename = "metadata")]
+    _metadata: Map<String, Value>,
+    /// The message that came of it.
+    message: Option<Arc<Message>>,
+}
+
+schema_as!(Trace, "Trace", TraceJson);
+
+impl TryFrom<TraceJson> for Trace {
+    type Error = TryFromFloatSecsError;
+
+    fn try_from(json: TraceJson) -> Result<Self, Self::Error> {
+        let TraceJson { id, name, raw_name, parent_id, start_time, duration, children, message, .. } = json;
+        // The nearest microsecond: a number of seconds since 1970 is not exact.
+        let start = Duration::try_from_secs_f64(start_time)?.saturating_add(Duration::from_nanos(500));
+        Ok(Self {
+            id,
+            parent: parent_id,
+            step: Step::Read { name, raw_name, message },
+            start: whole_micros(start),
+            took: duration.map(Duration::try_from_secs_f64).transpose()?,
+            began: Instant::now(),
+            children,
+        })
+    }
+}
+
+fn whole_micros(time: Duration) -> Duration {
+    Duration::new(time.as_secs(), time.subsec_micros() * 1_000)
 }

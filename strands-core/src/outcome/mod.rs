@@ -1,10 +1,7 @@
-//! Outcome of an invocation: events while it runs, and a response or an error at its end.
+//! Errors of an agent: of building it and of its invocations. A response as a typed output, or the error that there is none.
 
 mod error;
-mod event;
 mod response;
 
 pub(crate) use error::with_causes;
 pub use error::{AgentError, BuildError};
-pub use event::AgentEvent;
-pub use response::AgentResponse;

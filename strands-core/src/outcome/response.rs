@@ -1,44 +1,9 @@
-//! What an invocation ends with.
-
-use std::sync::Arc;
-
-use serde::Serialize;
-use serde_json::Value;
+//! Typed output of a response, or the reason that there is none. Apart from the response, which knows no errors.
 
 use super::AgentError;
-use crate::interrupt::Interrupt;
-use crate::message::Message;
-use crate::metrics::{EventLoopMetrics, Usage};
-use crate::model::StopReason;
-
-/// Result of an invocation. `T` is the type asked for with [`Invocation::output`](crate::Invocation::output).
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct AgentResponse<T = Value> {
-    /// What the model said last; empty when it was stopped before it said anything.
-    pub message: Arc<Message>,
-    /// Why the invocation ended.
-    pub stop_reason: StopReason,
-    /// Tokens of this invocation, over all its model calls.
-    pub usage: Usage,
-    /// How many model calls this invocation made.
-    pub turns: u32,
-    /// What humans are asked, when the stop reason is [`StopReason::Interrupt`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub interrupts: Vec<Interrupt>,
-    /// The typed output. Absent when none was asked for, and when the invocation ended before there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub output: Option<T>,
-    /// What the agent's work has cost over its life.
-    pub metrics: Arc<EventLoopMetrics>,
-}
+use crate::event::AgentResponse;
 
 impl<T> AgentResponse<T> {
-    /// The text of the last message.
-    pub fn text(&self) -> String {
-        self.message.text()
-    }
-
     /// The typed output.
     ///
     /// # Errors
@@ -47,17 +12,5 @@ impl<T> AgentResponse<T> {
     pub fn into_output(self) -> Result<T, AgentError> {
         let stop_reason = self.stop_reason;
         self.output.ok_or(AgentError::NoOutput { stop_reason })
-    }
-
-    pub(crate) fn map_output<U>(self, map: impl FnOnce(T) -> Option<U>) -> AgentResponse<U> {
-        AgentResponse {
-            message: self.message,
-            stop_reason: self.stop_reason,
-            usage: self.usage,
-            turns: self.turns,
-            interrupts: self.interrupts,
-            output: self.output.and_then(map),
-            metrics: self.metrics,
-        }
     }
 }

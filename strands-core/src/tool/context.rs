@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::ToolError;
+use crate::event::AgentEvent;
 use crate::host::HostKey;
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
@@ -42,6 +43,7 @@ pub(crate) enum ToolEvent {
     Start { tool_use: Arc<ToolUse> },
     Progress { tool_use: Arc<ToolUse>, data: Value },
     End { tool_use: Arc<ToolUse>, result: ToolResult, duration: Duration },
+    Forwarded(Box<AgentEvent>),
 }
 
 /// The context of a call for as long as it runs. Whoever keeps the context for longer finds it cancelled.
@@ -174,6 +176,37 @@ impl ToolContext {
     fn say(&self, data: &impl Serialize) -> Result<ToolEvent, ToolError> {
         let data = serde_json::to_value(data).map_err(ToolError::from_source)?;
         Ok(ToolEvent::Progress { tool_use: Arc::clone(&self.parts.tool_use), data })
+    }
+
+    /// Passes an event of a nested agent on to whoever streams the invocation, as one of the node `name`. Waits while the
+    /// listener is behind; returns at once when nobody listens.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use strands_core::{AgentBuilder, AgentEvent, StreamExt, ToolContext, ToolError, tool};
+    ///
+    /// /// Asks an expert.
+    /// #[tool(crate = strands_core)]
+    /// async fn ask_expert(question: String, expert: &AgentBuilder, ctx: &ToolContext) -> Result<String, ToolError> {
+    ///     let agent = expert.clone().build().await.map_err(ToolError::from_source)?;
+    ///     let mut events = agent.into_stream(question);
+    ///     let mut text = String::new();
+    ///     while let Some(event) = events.next().await {
+    ///         let event = event.map_err(ToolError::from_source)?;
+    ///         if let AgentEvent::Result { response } = &event {
+    ///             text = response.text();
+    ///         }
+    ///         ctx.forward("expert", event).await;
+    ///     }
+    ///     Ok(text)
+    /// }
+    /// ```
+    pub async fn forward(&self, name: &str, event: AgentEvent) {
+        if let Some(listener) = &self.parts.progress {
+            // A listener that has gone is nobody listening.
+            let _ = listener.send(ToolEvent::Forwarded(Box::new(event.at_node(name)))).await;
+        }
     }
 
     /// Asks a human. Returns the answer where there is one; otherwise returns an error that the tool passes on with `?`,

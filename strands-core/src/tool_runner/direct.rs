@@ -11,13 +11,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{CallEnd, CallSettings, EVENTS_AHEAD, EndedCall, ToolCalls, announced};
+use crate::event::AgentEvent;
 use crate::hook::HookContext;
 use crate::host::HostValues;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
 use crate::message::{ToolResult, ToolUse, id_of, random_uuid};
 use crate::nesting::{self, Budget, Spent};
-use crate::outcome::{AgentError, AgentEvent};
+use crate::outcome::AgentError;
 use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
 use crate::tool::{ToolContext, ToolSet};

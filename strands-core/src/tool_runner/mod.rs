@@ -12,7 +12,7 @@ pub(crate) use direct::{Caller, received};
 pub use direct::{ToolCall, ToolCallOutcome};
 pub use runner::ToolRunner;
 
-use crate::outcome::AgentEvent;
+use crate::event::AgentEvent;
 use crate::tool::ToolEvent;
 
 /// How many events tools may be ahead of the listener.
@@ -24,5 +24,6 @@ pub(crate) fn announced(event: ToolEvent) -> AgentEvent {
         ToolEvent::Start { tool_use } => AgentEvent::ToolStart { tool_use },
         ToolEvent::Progress { tool_use, data } => AgentEvent::ToolProgress { tool_use, data },
         ToolEvent::End { tool_use, result, duration } => AgentEvent::ToolEnd { tool_use, result, duration },
+        ToolEvent::Forwarded(event) => *event,
     }
 }

@@ -41,8 +41,8 @@ async fn a_stream_cut_before_its_first_piece_is_tried_again_and_shows_nothing_tw
     let mut agent = agent(&model, []).await;
     let (events, ended) = listen(agent.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "hello");
-    assert_eq!(kinds(&events), ["cycle_start", "retry", "text_delta", "message", "message"]);
-    assert!(matches!(events[1], AgentEvent::Retry { attempt: 1, discards_output: false, .. }));
+    assert_eq!(kinds(&events), ["start", "cycle_start", "retry", "text_delta", "message", "message"]);
+    assert!(matches!(events[2], AgentEvent::Retry { attempt: 1, discards_output: false, .. }));
 }
 
 #[tokio::test(start_paused = true)]

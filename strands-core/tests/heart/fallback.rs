@@ -115,7 +115,7 @@ async fn each_model_that_gives_way_is_announced_before_the_answer() {
     let pairs: Vec<_> = announced.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
     assert_eq!(pairs, [("a", "b"), ("b", "c")]);
     assert!(announced[0].2.contains("throttled") && announced[1].2.contains("connection"), "{announced:?}");
-    assert_eq!(kinds(&events)[..4], ["cycle_start", "fallback", "fallback", "text_delta"]);
+    assert_eq!(kinds(&events)[..5], ["start", "cycle_start", "fallback", "fallback", "text_delta"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,7 +174,11 @@ async fn an_answer_that_breaks_before_its_first_content_is_given_by_the_next() {
             let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(answering("b"));
             let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
             assert_eq!(ended.unwrap().text(), "I am b");
-            assert_eq!(kinds(&events)[..3], ["cycle_start", "fallback", "text_delta"], "nothing of `a` is shown");
+            assert_eq!(
+                kinds(&events)[..4],
+                ["start", "cycle_start", "fallback", "text_delta"],
+                "nothing of `a` is shown"
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use proptest::prelude::*;
 use serde_json::json;
 use strands_core::conversation::NullConversationManager;
@@ -19,7 +19,7 @@ use strands_core::{
 };
 use tokio::time::Instant;
 
-use crate::support::{FnTool, agent, tool};
+use crate::support::{FnTool, agent, kinds, listen, tool};
 
 /// Input and output tokens of each model call.
 const TOKENS: (u64, u64) = (10, 5);
@@ -339,4 +339,32 @@ async fn what_nested_agents_have_spent_survives_a_question_to_a_human() {
     let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.answer("yes")).collect();
     let response = restored.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (3, 45));
+}
+
+#[tokio::test]
+async fn a_tool_passes_events_of_a_nested_agent_on_at_their_path() {
+    let asks = tool("ask", |ctx, _| async move {
+        let inner = agent(&ScriptedModel::answering("inner"), []).await;
+        let mut events = inner.into_stream("go");
+        while let Some(event) = events.next().await {
+            // As an agent would that is nested itself.
+            ctx.forward("expert", event.map_err(ToolError::from_source)?.at_node("library")).await;
+        }
+        Ok(ToolOutput::text("asked"))
+    });
+    let model = ScriptedModel::new([ScriptedTurn::tool_use("ask", json!({})), ScriptedTurn::text("outer")]);
+    let mut outer = agent(&model, [asks]).await;
+    let (events, ended) = listen(outer.prompt("go").stream()).await;
+    ended.unwrap();
+    let nested: Vec<_> = events.iter().filter(|event| !event.path().is_empty()).collect();
+    assert!(nested.iter().all(|event| event.path().join("/") == "expert/library"), "{nested:?}");
+    let leaves: Vec<_> = nested.iter().map(|event| event.leaf().clone()).collect();
+    assert_eq!(kinds(&leaves), ["start", "cycle_start", "text_delta", "message", "message", "result"]);
+    // Between the start and the end of the call.
+    let kinds = kinds(&events);
+    let at = |kind: &str| kinds.iter().position(|found| found == kind).unwrap();
+    assert!(at("tool_start") < at("node") && kinds.iter().rposition(|kind| kind == "node") < Some(at("tool_end")));
+    // Nobody listens: nothing waits.
+    outer.set_model(ScriptedModel::new([ScriptedTurn::tool_use("ask", json!({})), ScriptedTurn::text("outer")]));
+    assert_eq!(outer.prompt("go").await.unwrap().text(), "outer");
 }

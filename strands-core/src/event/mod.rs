@@ -1,0 +1,211 @@
+//! Events and the response of an invocation, and their JSON, which goes over SSE and A2A to clients of other releases and in
+//! other languages. Beside the vocabulary, so that tools can pass on the events of agents that they call.
+
+mod json;
+mod known;
+mod milliseconds;
+mod node;
+mod response;
+mod schema;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde_json::{Map, Value};
+
+pub use response::AgentResponse;
+
+use crate::interrupt::Interrupt;
+use crate::message::{Citation, Message, ProviderContent, ToolResult, ToolUse};
+use json::event_with_json;
+use milliseconds::Milliseconds;
+use node::NodePath;
+
+event_with_json! {
+    /// An event of a running invocation.
+    ///
+    /// # JSON
+    ///
+    /// In JSON an event is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`. This is version 1
+    /// ([`JSON_VERSION`](Self::JSON_VERSION)) of the format. Within a version, names and meanings stay, and only event types and
+    /// fields are added. Readers skip what they do not know: here, fields are ignored, and an event of an unknown type becomes
+    /// [`Unknown`](Self::Unknown). A known type with a missing or wrong field is an error.
+    ///
+    /// ```
+    /// use strands_core::AgentEvent;
+    ///
+    /// let event: AgentEvent = serde_json::from_str(r#"{"type": "text_delta", "text": "Hel"}"#)?;
+    /// assert!(matches!(&event, AgentEvent::TextDelta { text } if text == "Hel"));
+    /// assert_eq!(serde_json::to_string(&event)?, r#"{"type":"text_delta","text":"Hel"}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[derive(Clone, Debug, JsonSchema)]
+    #[schemars(transform = schema::allow_unknown_types)]
+    #[non_exhaustive]
+    pub enum AgentEvent {
+        /// The invocation begins. The first event, once per invocation; an invocation that is refused has none.
+        #[non_exhaustive]
+        Start {
+            /// Version of the JSON of the events that follow: [`AgentEvent::JSON_VERSION`].
+            version: u32,
+            /// Id of the invocation.
+            invocation_id: Arc<str>,
+            /// Id of the agent.
+            agent_id: Arc<str>,
+            /// Name of the agent.
+            agent_name: Arc<str>,
+            /// Id of the session, if the agent has a session manager.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            session_id: Option<Arc<str>>,
+        },
+        /// The model is about to be called.
+        CycleStart {
+            /// One-based number of the model call in this invocation.
+            cycle: u32,
+        },
+        /// A piece of the response's text.
+        TextDelta {
+            /// The piece.
+            text: String,
+        },
+        /// A piece of the model's reasoning.
+        ReasoningDelta {
+            /// The piece.
+            text: String,
+        },
+        /// A source that the text cites.
+        Citation {
+            /// The source.
+            citation: Box<Citation>,
+        },
+        /// Content that only the provider understands, such as a search of its own and the search results.
+        ProviderContent {
+            /// The content.
+            content: Box<ProviderContent>,
+        },
+        /// A model failed and the next one is called; see [`Fallback`](crate::model::Fallback).
+        Fallback {
+            /// The model that failed.
+            from: String,
+            /// The model that is called next.
+            to: String,
+            /// The failure.
+            error: String,
+        },
+        /// The model begins a tool call.
+        ToolUseStart {
+            /// Id of the call.
+            tool_use_id: Arc<str>,
+            /// Name of the tool.
+            name: String,
+        },
+        /// A piece of a tool call's streamed arguments.
+        ToolUseDelta {
+            /// Id of the call.
+            tool_use_id: Arc<str>,
+            /// JSON text; only all pieces together are valid JSON.
+            input: String,
+        },
+        /// A model call failed and is made again after a wait. Output that was streamed since the cycle's start is void.
+        Retry {
+            /// One-based number of the attempt that failed.
+            attempt: u32,
+            /// The wait, in milliseconds.
+            #[serde(rename = "delay_ms", with = "Milliseconds")]
+            delay: Duration,
+            /// The failure.
+            error: String,
+            /// True if output was streamed, which a display should remove.
+            discards_output: bool,
+        },
+        /// The conversation was truncated, since it did not fit the model's context window or soon would not have.
+        ContextReduced {
+            /// Description of the change.
+            what: String,
+        },
+        /// The conversation should have been truncated before it gets too long, and could not be. The invocation goes on.
+        ContextReductionFailed {
+            /// The failure.
+            error: String,
+        },
+        /// Tools have changed since the last cycle: a tool provider has another list.
+        ToolsChanged {
+            /// Names of the tools that are new.
+            added: Vec<String>,
+            /// Names of the tools that are gone.
+            removed: Vec<String>,
+            /// Names of the tools that are described in another way.
+            changed: Vec<String>,
+        },
+        /// The changed tools of a provider could not be listed or used. The invocation goes on with the tools as they were.
+        ToolRefreshFailed {
+            /// The failure.
+            error: String,
+        },
+        /// A guardrail replaced text.
+        Redacted {
+            /// Replacement of the user's message.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            user: Option<String>,
+            /// Replacement of the response. A display should remove the output that was streamed before.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            assistant: Option<String>,
+        },
+        /// A message joined the history: the prompt, the model's response, or tool results.
+        Message {
+            /// The message.
+            message: Arc<Message>,
+        },
+        /// A tool is called.
+        ToolStart {
+            /// The call.
+            tool_use: Arc<ToolUse>,
+        },
+        /// A running tool reports progress.
+        ToolProgress {
+            /// The call.
+            tool_use: Arc<ToolUse>,
+            /// The report, in a form that the tool chooses.
+            data: Value,
+        },
+        /// A tool call has ended.
+        ToolEnd {
+            /// The call.
+            tool_use: Arc<ToolUse>,
+            /// The result.
+            result: ToolResult,
+            /// Duration of the call, in milliseconds.
+            #[serde(rename = "duration_ms", with = "Milliseconds")]
+            duration: Duration,
+        },
+        /// Humans are asked; the invocation ends.
+        Interrupt {
+            /// The questions.
+            interrupts: Vec<Interrupt>,
+        },
+        /// The invocation has ended. Always the last event.
+        Result {
+            /// The response.
+            response: Box<AgentResponse>,
+        },
+        /// An event of a nested agent or of a node of a graph. See [`at_node`](Self::at_node).
+        #[non_exhaustive]
+        Node {
+            /// Names of the nodes that the event came through, outermost first. Never empty.
+            #[serde(with = "NodePath")]
+            path: Vec<Arc<str>>,
+            /// The event. Never a node's event itself.
+            event: Box<AgentEvent>,
+        },
+        /// An event of a type that this version does not know, as it was read. It is written back unchanged.
+        #[serde(skip)]
+        Unknown(Map<String, Value>),
+    }
+}
+
+impl AgentEvent {
+    /// Version of the JSON format, which [`Start`](Self::Start) carries. It grows when a reader of an earlier version would
+    /// misunderstand the events.
+    pub const JSON_VERSION: u32 = 1;
+}

@@ -1,0 +1,65 @@
+//! Response of an invocation.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::interrupt::Interrupt;
+use crate::message::Message;
+use crate::metrics::{EventLoopMetrics, Usage};
+use crate::stop_reason::StopReason;
+
+/// Response of an invocation.
+///
+/// `T` is the type asked for with [`Invocation::output`](crate::Invocation::output). Its JSON is part of that of
+/// the events; see [`AgentEvent`](crate::AgentEvent).
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+// Without it, serde asks for `T: Default`.
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+#[schemars(rename = "AgentResponse")]
+#[non_exhaustive]
+pub struct AgentResponse<T = Value> {
+    /// The last message of the model; empty if it was stopped before it said anything.
+    pub message: Arc<Message>,
+    /// Reason why the invocation ended.
+    pub stop_reason: StopReason,
+    /// Tokens of this invocation, over all its model calls.
+    pub usage: Usage,
+    /// Number of model calls of this invocation.
+    pub turns: u32,
+    /// Questions for humans, if the stop reason is [`StopReason::Interrupt`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupts: Vec<Interrupt>,
+    /// Structured output. Absent if none was asked for, and if the invocation ended before there was one.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "T")]
+    pub output: Option<T>,
+    /// Cost of the agent's work over its life.
+    pub metrics: Arc<EventLoopMetrics>,
+}
+
+/// Reads a field that is there: `null` is an output, too.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl<T> AgentResponse<T> {
+    /// The text of the last message.
+    pub fn text(&self) -> String {
+        self.message.text()
+    }
+
+    pub(crate) fn map_output<U>(self, map: impl FnOnce(T) -> Option<U>) -> AgentResponse<U> {
+        AgentResponse {
+            message: self.message,
+            stop_reason: self.stop_reason,
+            usage: self.usage,
+            turns: self.turns,
+            interrupts: self.interrupts,
+            output: self.output.and_then(map),
+            metrics: self.metrics,
+        }
+    }
+}

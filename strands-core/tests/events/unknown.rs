@@ -1,0 +1,95 @@
+//! What this release does not know is skipped; what it knows has to be whole.
+
+use serde_json::json;
+use strands_core::AgentEvent;
+
+use crate::{read, written};
+
+#[test]
+fn an_event_of_an_unknown_type_is_kept_and_written_back_unchanged() {
+    for text in [
+        r#"{"type":"hologram","depth":3,"layers":[{"type":"text_delta"}],"start":null}"#,
+        r#"{"depth":0.1,"type":"Start"}"#,
+        r#"{"type":""}"#,
+        // The name of a variant that is no type.
+        r#"{"type":"unknown"}"#,
+    ] {
+        let event: AgentEvent = serde_json::from_str(text).unwrap();
+        assert!(matches!(event, AgentEvent::Unknown(_)), "{text}");
+        assert_eq!(written(&event), text);
+    }
+}
+
+#[test]
+fn an_unknown_event_inside_a_node_is_kept() {
+    let json = json!({"type": "node", "path": ["writer"], "event": {"type": "hologram", "depth": 3}});
+    let event = read(&json);
+    assert!(matches!(event.leaf(), AgentEvent::Unknown(_)));
+    assert_eq!(written(&event), json.to_string());
+}
+
+#[test]
+fn unknown_fields_of_known_events_are_ignored() {
+    let event = read(&json!({"type": "text_delta", "text": "Hel", "confidence": 0.5}));
+    assert_eq!(written(&event), r#"{"type":"text_delta","text":"Hel"}"#);
+}
+
+#[test]
+fn a_known_type_with_missing_or_wrong_fields_is_an_error() {
+    for (json, expected) in [
+        (json!({"type": "text_delta"}), "in event `text_delta`: missing field `text`"),
+        (
+            json!({"type": "text_delta", "text": 1}),
+            "in event `text_delta`: invalid type: integer `1`, expected a string",
+        ),
+        (
+            json!({"type": "retry", "attempt": 1, "delay_ms": -1, "error": "", "discards_output": false}),
+            "in event `retry`: ",
+        ),
+        (
+            json!({"type": "message", "message": {"role": "narrator", "content": []}}),
+            "in event `message`: unknown variant `narrator`, expected `user` or `assistant`",
+        ),
+        (
+            json!({"type": "node", "path": ["a"], "event": {"type": "text_delta"}}),
+            "in event `node`: in event `text_delta`: missing field `text`",
+        ),
+        (
+            json!({"type": "node", "path": [], "event": {"type": "text_delta", "text": ""}}),
+            "in event `node`: the path is empty",
+        ),
+        (json!({"text": "Hel"}), "an event needs a `type`: expected a string"),
+        (json!({"type": 1}), "an event needs a `type`: expected a string"),
+        (json!("text_delta"), "invalid type: string \"text_delta\", expected a map"),
+    ] {
+        let error = serde_json::from_str::<AgentEvent>(&json.to_string()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn numbers_that_no_time_can_have_are_errors_and_sums_do_not_overflow() {
+    let result = |total: f64, start: f64, took: f64, count: u64| {
+        let trace = json!({
+            "id": "00000000-0000-4000-8000-000000000000", "name": "Cycle 1", "raw_name": null, "parent_id": null,
+            "start_time": start, "end_time": null, "duration": took, "children": [], "metadata": {}, "message": null,
+        });
+        let stats = json!({
+            "call_count": 0, "success_count": count, "error_count": count,
+            "total_time": 0.0, "average_time": 0.0, "success_rate": 0.0,
+        });
+        let metrics = json!({
+            "total_cycles": u64::MAX, "total_duration": total, "average_cycle_time": 0.0,
+            "tool_usage": {"one": {"tool_info": {"tool_use_id": "a", "name": "one", "input_params": {}}, "execution_stats": stats}},
+            "accumulated_usage": {}, "accumulated_metrics": {"latencyMs": 0}, "agent_invocations": [], "traces": [trace],
+        });
+        let response = json!({
+            "message": {"role": "assistant", "content": []}, "stop_reason": "end_turn", "usage": {}, "turns": 0, "metrics": metrics,
+        });
+        serde_json::from_value::<AgentEvent>(json!({"type": "result", "response": response}))
+    };
+    for numbers in [(-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, 1e300)] {
+        assert!(result(numbers.0, numbers.1, numbers.2, 0).is_err(), "{numbers:?}");
+    }
+    written(&result(1e19, 1.8e19, 1.8e19, u64::MAX).unwrap());
+}
