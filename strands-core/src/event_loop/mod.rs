@@ -8,6 +8,7 @@ mod conclude;
 mod driver;
 mod effects;
 mod emitter;
+mod json_text;
 mod model_call;
 mod model_outcome;
 mod nesting;
@@ -20,6 +21,7 @@ mod stop;
 mod structured_output;
 mod tool_call;
 mod tool_phase;
+mod wrapped_schema;
 
 pub(crate) use driver::{Driver, Request};
 pub(crate) use emitter::{Emitter, Slot};

@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::output_type::OutputType;
 use super::structured_output::StructuredOutput;
-use crate::model::ModelError;
+use crate::model::{ModelCapabilities, ModelError, OutputSchema};
 use crate::outcome::AgentError;
 use crate::run::{OutputNotGiven, Run};
 
@@ -12,34 +12,43 @@ impl Driver<'_> {
     pub(super) fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
         let suspended = self.work.run.as_ref().filter(|_| self.work.suspended).and_then(Run::output_tool);
         let Some(kind) = kind.or_else(|| suspended.cloned().map(OutputType::stored)) else { return Ok(()) };
-        let (specs, schema) = kind.join(self.work.tools())?;
-        let able = self.work.model.capabilities().structured_output;
-        let native = (able && !self.work.refused_outputs.contains(&schema.name)).then_some(schema);
+        let (specs, schema) = (kind.join(self.work.tools())?, kind.schema());
+        let able = self.work.model.capabilities();
+        let native = self.follows(&schema, able).then_some(schema);
         if native.is_none() || !self.specs.is_empty() {
             self.specs = specs.clone();
         }
-        self.output = StructuredOutput::new(kind, native, specs);
+        self.output = StructuredOutput::new(kind, native, specs, able);
         Ok(())
     }
 
+    /// True if the provider may follow the schema.
+    fn follows(&self, schema: &OutputSchema, able: ModelCapabilities) -> bool {
+        able.structured_output && !self.work.refused_outputs.contains(&schema.name)
+    }
+
     /// Returns true if the provider may have refused the way in which the output was asked for, and there is another one:
-    /// if it does not follow the schema, the output is the arguments of a tool, and if the model can't be made to call
-    /// the tool, as some can't while they reason, the tool is offered.
+    /// the schema that the provider follows, the forced call of a tool, and the call of a tool that is offered. The
+    /// model's capabilities are read again, since a provider may learn from a refusal.
     pub(super) fn asks_for_less(&mut self, error: &ModelError) -> bool {
         // No way of asking makes a model unknown.
         let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
         if !refused {
             return false;
         }
-        let Some(schema) = self.output.refused_schema() else { return self.output.becomes_unforceable() };
-        self.work.refused_outputs.insert(schema.name);
-        self.specs = self.output.specs().clone();
-        true
+        let able = self.work.model.capabilities();
+        if let Some(schema) = self.output.refused_schema(able) {
+            self.work.refused_outputs.insert(schema.name);
+            self.specs = self.output.specs().clone();
+            return true;
+        }
+        let schema = self.output.kind.as_ref().map(OutputType::schema).filter(|schema| self.follows(schema, able));
+        self.output.becomes_unforceable(schema)
     }
 
     pub(super) fn no_output(&self, not_given: &OutputNotGiven) -> AgentError {
         let output =
-            self.work.run.as_ref().and_then(Run::output_tool).map(|tool| tool.name.clone()).unwrap_or_default();
+            self.work.run.as_ref().and_then(Run::output_tool).map(|tool| tool.spec.name.clone()).unwrap_or_default();
         let reason = self.output.mistake().to_owned();
         AgentError::InvalidOutput { output, attempts: not_given.attempts, reason }
     }

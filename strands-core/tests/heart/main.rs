@@ -17,6 +17,7 @@ mod journal;
 mod many_turns;
 mod messages_json;
 mod metrics;
+mod output_types;
 mod overflow;
 mod parallel;
 mod properties;
