@@ -47,9 +47,11 @@ impl<'a> Invocation<'a> {
         Self { agent, request, output: PhantomData }
     }
 
-    /// Asks for a typed answer, which the response has as [`AgentResponse::output`].
+    /// Asks for structured output, which the response has as [`AgentResponse::output`].
     ///
-    /// The model is given a tool whose arguments are the type's fields; a model that ends without calling it is asked
+    /// A provider that holds responses to a JSON Schema is asked for JSON of the type's schema; elsewhere the model is given
+    /// a tool whose arguments are the type's fields. A type whose schema is not an object, such as an enum, a `Vec` or a
+    /// number, is asked for as the only field of an object, and unwrapped. A model that ends without the output is asked
     /// again, at most three times.
     ///
     /// # Examples
@@ -121,11 +123,37 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// The events of the invocation as they happen; the last is [`AgentEvent::Result`], or an error.
-    pub fn stream(self) -> AgentStream<'a> {
+    /// Streams the events of the invocation as they happen. The last is [`AgentEvent::Result`], or an error.
+    ///
+    /// # Examples
+    ///
+    /// Structured output, with partial values as they arrive:
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use strands_core::{Agent, AgentEvent, testing::{ScriptedModel, ScriptedTurn}};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let model = ScriptedModel::from_fn(|request| {
+    /// #     let name = request.tools.iter().next().map(|tool| tool.name.clone()).unwrap_or_default();
+    /// #     ScriptedTurn::tool_use(name, serde_json::json!({"value": ["Oslo", "Bergen"]}))
+    /// # });
+    /// let mut agent = Agent::builder().model(model).build().await?;
+    /// let mut events = agent.prompt("Two cities in Norway, please.").output::<Vec<String>>().stream();
+    /// while let Some(event) = events.next().await {
+    ///     match event? {
+    ///         AgentEvent::PartialOutput { value } => println!("so far: {value}"),
+    ///         AgentEvent::Result { response } => assert_eq!(response.into_output()?, ["Oslo", "Bergen"]),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn stream(self) -> AgentStream<'a, T> {
         let slot = Slot::default();
         let driver = Driver::new(&mut self.agent.work, Emitter::new(slot.clone()));
-        AgentStream { run: Some(Box::pin(driver.run(self.request))), slot }
+        AgentStream { run: Some(Box::pin(driver.run(self.request))), slot, output: PhantomData }
     }
 }
 
@@ -138,8 +166,7 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
         let request = self.request;
         Box::pin(async move {
             let response = driver.run(request).await?;
-            // The loop has checked that the output is a `T`.
-            Ok(response.map_output(|output| serde_json::from_value(output).ok()))
+            Ok(response.typed())
         })
     }
 }
@@ -150,37 +177,40 @@ impl<T> fmt::Debug for Invocation<'_, T> {
     }
 }
 
-/// The events of an invocation as they happen. The last is [`AgentEvent::Result`], or an error.
+/// Stream of the events of an invocation as they happen. The last is [`AgentEvent::Result`], or an error.
+///
+/// `T` is the type asked for with [`Invocation::output`].
 #[must_use = "a stream does nothing until it is polled"]
-pub struct AgentStream<'a> {
+pub struct AgentStream<'a, T = Value> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
     slot: Slot,
+    output: PhantomData<fn() -> T>,
 }
 
-impl Stream for AgentStream<'_> {
-    type Item = Result<AgentEvent, AgentError>;
+impl<T: DeserializeOwned> Stream for AgentStream<'_, T> {
+    type Item = Result<AgentEvent<T>, AgentError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
-        let ended = run.as_mut().poll(cx);
-        if let Poll::Ready(ended) = ended {
+        if let Poll::Ready(ended) = run.as_mut().poll(cx) {
             self.run = None;
-            return Poll::Ready(Some(ended.map(|response| AgentEvent::Result { response: Box::new(response) })));
+            let result = |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed()) };
+            return Poll::Ready(Some(ended.map(result)));
         }
-        match self.slot.take() {
+        match self.slot.take().and_then(AgentEvent::retyped) {
             Some(event) => Poll::Ready(Some(Ok(event))),
             None => Poll::Pending,
         }
     }
 }
 
-impl FusedStream for AgentStream<'_> {
+impl<T: DeserializeOwned> FusedStream for AgentStream<'_, T> {
     fn is_terminated(&self) -> bool {
         self.run.is_none()
     }
 }
 
-impl fmt::Debug for AgentStream<'_> {
+impl<T> fmt::Debug for AgentStream<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentStream").field("ended", &self.run.is_none()).finish_non_exhaustive()
     }

@@ -71,7 +71,8 @@ impl Driver<'_> {
         };
         let attempt = match opened {
             Ok(events) => {
-                let mut reading = Reading::new(events, answer, &self.emitter, began);
+                let output = self.output.partial(choice.is_some()).filter(|_| !self.emitter.is_silent());
+                let mut reading = Reading::new(events, answer, &self.emitter, began, output);
                 let ended = reading.read(stop).await;
                 let Reading { answer, first_content, .. } = reading;
                 read(ended, answer, began, first_content)

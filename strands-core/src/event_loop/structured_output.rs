@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::json_text::unfenced;
 use super::output_type::OutputType;
+use super::partial_output::PartialOutput;
 use crate::depth;
 use crate::message::{ContentBlock, Message};
 use crate::model::{Model, ModelCapabilities, OutputSchema, ToolSpecs};
@@ -37,6 +38,13 @@ impl StructuredOutput {
     /// The tool whose arguments are the output.
     pub(super) fn tool(&self) -> Option<&OutputTool> {
         self.kind.as_ref().map(OutputType::tool)
+    }
+
+    /// Reader of the output in a response that is being streamed. The text of the response is the output if
+    /// `is_asked_for` and the provider follows the schema.
+    pub(super) fn partial(&self, is_asked_for: bool) -> Option<PartialOutput<'_>> {
+        let kind = self.kind.as_ref()?;
+        Some(PartialOutput::new(kind.name(), kind.key(), is_asked_for && self.native.is_some()))
     }
 
     /// True if there is nothing to call before, so that the provider gives the output at once.

@@ -12,11 +12,12 @@ use crate::message::{Citation, Message, ProviderContent, ToolResult, ToolUse};
 
 /// What a listener hears while an invocation runs.
 ///
-/// In JSON each is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`.
+/// In JSON each is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`. `T` is the type asked for with
+/// [`Invocation::output`](crate::Invocation::output).
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum AgentEvent {
+pub enum AgentEvent<T = Value> {
     /// The model is about to be called.
     CycleStart {
         /// Counts the model calls of this invocation, from 1.
@@ -64,6 +65,18 @@ pub enum AgentEvent {
         tool_use_id: Arc<str>,
         /// JSON text; only all pieces together are valid JSON.
         input: String,
+    },
+    /// The structured output so far, if one was asked for.
+    ///
+    /// It is a prefix of the value that the model is giving: strings may be cut, the last element of an array and the last
+    /// field of an object may be incomplete, and numbers are there once they are complete. Each value continues the one
+    /// before, and no two in a row are equal. Values of more than 1 KiB come once they have grown by a 32nd.
+    ///
+    /// All values since the last [`CycleStart`](Self::CycleStart) or [`Retry`](Self::Retry) are void if the model's
+    /// response is thrown away or does not fit the type; the output is in [`Result`](Self::Result).
+    PartialOutput {
+        /// The value so far.
+        value: Value,
     },
     /// A model call failed and will be made again after a wait. What was streamed since the cycle's start is void.
     Retry {
@@ -131,8 +144,37 @@ pub enum AgentEvent {
     /// The invocation has ended. Always the last event.
     Result {
         /// What it ended with.
-        response: Box<AgentResponse>,
+        response: Box<AgentResponse<T>>,
     },
+}
+
+impl AgentEvent {
+    /// The same event of an invocation with another type of output. `None` for the result, which needs a conversion.
+    pub(crate) fn retyped<T>(self) -> Option<AgentEvent<T>> {
+        Some(match self {
+            Self::CycleStart { cycle } => AgentEvent::CycleStart { cycle },
+            Self::TextDelta { text } => AgentEvent::TextDelta { text },
+            Self::ReasoningDelta { text } => AgentEvent::ReasoningDelta { text },
+            Self::Citation { citation } => AgentEvent::Citation { citation },
+            Self::ProviderContent { content } => AgentEvent::ProviderContent { content },
+            Self::Fallback { from, to, error } => AgentEvent::Fallback { from, to, error },
+            Self::ToolUseStart { tool_use_id, name } => AgentEvent::ToolUseStart { tool_use_id, name },
+            Self::ToolUseDelta { tool_use_id, input } => AgentEvent::ToolUseDelta { tool_use_id, input },
+            Self::PartialOutput { value } => AgentEvent::PartialOutput { value },
+            Self::Retry { attempt, delay, error, discards_output } => {
+                AgentEvent::Retry { attempt, delay, error, discards_output }
+            }
+            Self::ContextReduced { what } => AgentEvent::ContextReduced { what },
+            Self::ContextReductionFailed { error } => AgentEvent::ContextReductionFailed { error },
+            Self::Redacted { user, assistant } => AgentEvent::Redacted { user, assistant },
+            Self::Message { message } => AgentEvent::Message { message },
+            Self::ToolStart { tool_use } => AgentEvent::ToolStart { tool_use },
+            Self::ToolProgress { tool_use, data } => AgentEvent::ToolProgress { tool_use, data },
+            Self::ToolEnd { tool_use, result, duration } => AgentEvent::ToolEnd { tool_use, result, duration },
+            Self::Interrupt { interrupts } => AgentEvent::Interrupt { interrupts },
+            Self::Result { .. } => return None,
+        })
+    }
 }
 
 fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -20,6 +20,7 @@ mod metrics;
 mod output_types;
 mod overflow;
 mod parallel;
+mod partial_output;
 mod properties;
 mod rate_limit;
 mod recorded_messages;

@@ -73,13 +73,14 @@ fn every_event_has_its_json() {
     let tool_use = Arc::new(ToolUse::new("call-1", "one", json!({"a": 1})));
     let result = ToolResult::new("call-1", ToolResultStatus::Success, ["seen"]);
     let duration = Duration::from_millis(1_500);
-    let events = [
+    let events: [AgentEvent; 15] = [
         AgentEvent::CycleStart { cycle: 1 },
         AgentEvent::TextDelta { text: "Hel".into() },
         AgentEvent::ReasoningDelta { text: "hm".into() },
         AgentEvent::Citation { citation: Box::new(citation) },
         AgentEvent::ToolUseStart { tool_use_id: "call-1".into(), name: "one".into() },
         AgentEvent::ToolUseDelta { tool_use_id: "call-1".into(), input: "{\"a\"".into() },
+        AgentEvent::PartialOutput { value: json!({"city": "Os"}) },
         AgentEvent::Retry { attempt: 1, delay: duration, error: "throttled".into(), discards_output: false },
         AgentEvent::ContextReduced { what: "removed the 2 oldest messages".into() },
         AgentEvent::Redacted { user: None, assistant: Some("[redacted]".into()) },
@@ -97,6 +98,7 @@ fn every_event_has_its_json() {
     {"type":"citation","citation":{"title":"a page"}}
     {"type":"tool_use_start","tool_use_id":"call-1","name":"one"}
     {"type":"tool_use_delta","tool_use_id":"call-1","input":"{\"a\""}
+    {"type":"partial_output","value":{"city":"Os"}}
     {"type":"retry","attempt":1,"delay_ms":1500,"error":"throttled","discards_output":false}
     {"type":"context_reduced","what":"removed the 2 oldest messages"}
     {"type":"redacted","assistant":"[redacted]"}
