@@ -86,6 +86,7 @@ impl Driver<'_> {
         }
         if let Attempt::Failed { error, .. } = &attempted.attempt {
             let Past { failures, began, jitter } = past;
+            attempted.able = self.output.kind.is_some().then(|| self.work.model.capabilities());
             attempted.delay = config.retry.delay(error, failures.saturating_add(1), self.effects.since(began), jitter);
         }
         attempted

@@ -102,7 +102,7 @@ impl<'a> Driver<'a> {
     pub(crate) async fn run(mut self, request: Request<'a>) -> Result<AgentResponse, AgentError> {
         let Request { mut prompt, mut answers, host, limits, cancellation, output, journal } = request;
         self.prepare(host, limits, journal)?;
-        self.ask_for(output)?;
+        self.ask_for(output).await?;
         // Tools are told to stop when the invocation is dropped, too.
         self.cancellation = cancellation.child_token();
         let _stops_tools = self.cancellation.clone().drop_guard();

@@ -32,7 +32,7 @@ impl Driver<'_> {
             attempts += 1;
             let name = (call, attempts);
             let past = Past { failures, began, jitter: self.effects.jitter() };
-            let Attempted { attempt, retry, delay, hook_failure } = match self.effects.journal {
+            let Attempted { attempt, retry, delay, able, hook_failure } = match self.effects.journal {
                 None => self.attempt(choice, past, stop).await,
                 Some(journal) => self.attempt_recorded(journal, choice, name, past, stop).await?,
             };
@@ -60,7 +60,7 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, &error.to_string(), streamed).await;
                 continue;
             }
-            if choice.is_some() && !streamed && self.asks_for_less(&error) {
+            if choice.is_some() && !streamed && self.asks_for_less(&error, able) {
                 self.announce_retry(attempts, Duration::ZERO, &error.to_string(), false).await;
                 continue;
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::message::{Message, Role};
 use crate::metrics::Usage;
-use crate::model::{ModelError, StopReason, Turn};
+use crate::model::{ModelCapabilities, ModelError, StopReason, Turn};
 use crate::outcome::AgentError;
 
 /// The outcome of a model call.
@@ -59,13 +59,15 @@ pub(super) struct Attempted {
     pub(super) retry: bool,
     /// Delay before the next one, after a failure that is worth it.
     pub(super) delay: Option<Duration>,
+    /// What the provider can be asked for after a failure, if structured output was.
+    pub(super) able: Option<ModelCapabilities>,
     /// A hook has failed: what the attempt has cost still counts.
     pub(super) hook_failure: Option<AgentError>,
 }
 
 impl Attempted {
     pub(super) fn new(attempt: Attempt) -> Self {
-        Self { attempt, retry: false, delay: None, hook_failure: None }
+        Self { attempt, retry: false, delay: None, able: None, hook_failure: None }
     }
 }
 

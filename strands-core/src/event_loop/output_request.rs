@@ -2,18 +2,20 @@
 
 use super::driver::Driver;
 use super::output_type::OutputType;
+use super::recorded;
 use super::structured_output::StructuredOutput;
+use crate::journal::{JournalError, JournalStep};
 use crate::model::{ModelCapabilities, ModelError, OutputSchema};
 use crate::outcome::AgentError;
 use crate::run::{OutputNotGiven, Run};
 
 impl Driver<'_> {
     /// Prepares to ask for the output: that of this invocation, or of the one that it resumes.
-    pub(super) fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
+    pub(super) async fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
         let suspended = self.work.run.as_ref().filter(|_| self.work.suspended).and_then(Run::output_tool);
         let Some(kind) = kind.or_else(|| suspended.cloned().map(OutputType::stored)) else { return Ok(()) };
         let (specs, schema) = (kind.join(self.work.tools())?, kind.schema());
-        let able = self.work.model.capabilities();
+        let able = self.capabilities().await?;
         let native = self.follows(&schema, able).then_some(schema);
         if native.is_none() || !self.specs.is_empty() {
             self.specs = specs.clone();
@@ -22,21 +24,28 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// What the provider can be asked for. A provider learns from refusals, so that a journal records it.
+    async fn capabilities(&self) -> Result<ModelCapabilities, JournalError> {
+        let Some(journal) = self.effects.journal else { return Ok(self.work.model.capabilities()) };
+        let (calls, tools) = self.work.run.as_ref().map(Run::steps).unwrap_or_default();
+        let name = format!("capabilities/{calls}/{tools}");
+        let effect = async { recorded::of_capabilities(self.work.model.capabilities()) };
+        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
+        recorded::into_capabilities(&name, value)
+    }
+
     /// True if the provider may follow the schema.
     fn follows(&self, schema: &OutputSchema, able: ModelCapabilities) -> bool {
         able.structured_output && !self.work.refused_outputs.contains(&schema.name)
     }
 
     /// Returns true if the provider may have refused the way in which the output was asked for, and there is another one:
-    /// the schema that the provider follows, the forced call of a tool, and the call of a tool that is offered. The
-    /// model's capabilities are read again, since a provider may learn from a refusal.
-    pub(super) fn asks_for_less(&mut self, error: &ModelError) -> bool {
+    /// the schema that the provider follows, the forced call of a tool, and the call of a tool that is offered. `able` was
+    /// read again after the refusal, since a provider may learn from it.
+    pub(super) fn asks_for_less(&mut self, error: &ModelError, able: Option<ModelCapabilities>) -> bool {
         // No way of asking makes a model unknown.
         let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
-        if !refused {
-            return false;
-        }
-        let able = self.work.model.capabilities();
+        let Some(able) = able.filter(|_| refused) else { return false };
         if let Some(schema) = self.output.refused_schema(able) {
             self.work.refused_outputs.insert(schema.name);
             self.specs = self.output.specs().clone();

@@ -164,7 +164,7 @@ impl PartialJson {
             State::ItemOrEnd if byte == b']' => self.end_container(at, byte),
             State::Value | State::ItemOrEnd => self.begin_value(at, byte),
             State::KeyOrEnd if byte == b'}' => self.end_container(at, byte),
-            State::KeyOrEnd | State::Key if byte == b'"' => self.state = State::InKey { begin: at + 1 },
+            State::KeyOrEnd | State::Key if byte == b'"' => self.state = State::InKey { begin: at },
             State::Colon if byte == b':' => self.state = State::Value,
             State::CommaOrEnd if byte == b',' => {
                 self.state = if self.closers.last() == Some(&b'}') { State::Key } else { State::Value };
@@ -271,7 +271,8 @@ impl PartialJson {
         match self.letter {
             Letter::Plain if byte == b'"' => {
                 if self.shape == Shape::Undecided {
-                    let is_wrapped = self.key.is_some() && self.text.get(begin..at) == self.key.as_deref();
+                    let name = self.text.get(begin..=at).and_then(|name| serde_json::from_str::<String>(name).ok());
+                    let is_wrapped = self.key.is_some() && name == self.key;
                     self.shape = if is_wrapped { Shape::Wrapped } else { Shape::Bare };
                     self.has_changed = !is_wrapped;
                 }

@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::journal::JournalError;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::metrics::{ModelMetrics, Usage};
-use crate::model::{RecordedError, StopReason, Turn};
+use crate::model::{ModelCapabilities, RecordedError, StopReason, Turn};
 use crate::outcome::AgentError;
 use crate::state::AgentState;
 
@@ -24,6 +24,8 @@ struct RecordedAttempt {
     retry: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delay: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    able: Option<ModelCapabilities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
 }
@@ -80,7 +82,7 @@ impl HookFailure {
 
 /// The record of an attempt of a model call.
 pub(super) fn of_attempt(attempted: Attempted) -> Value {
-    let Attempted { attempt, retry, delay, hook_failure } = attempted;
+    let Attempted { attempt, retry, delay, able, hook_failure } = attempted;
     let outcome = match attempt {
         Attempt::Denied(turn) => RecordedModelOutcome::Denied(turn.message),
         Attempt::Answered(Turn { message, stop_reason, usage, metrics, redact_user, .. }) => {
@@ -94,13 +96,13 @@ pub(super) fn of_attempt(attempted: Attempted) -> Value {
         }
     };
     let hook_failure = hook_failure.as_ref().map(HookFailure::of);
-    written(&RecordedAttempt { outcome, retry, delay, hook_failure })
+    written(&RecordedAttempt { outcome, retry, delay, able, hook_failure })
 }
 
 /// The attempt in a record.
 pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, JournalError> {
     let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
-    let RecordedAttempt { outcome, retry, delay, hook_failure } = record;
+    let RecordedAttempt { outcome, retry, delay, able, hook_failure } = record;
     let attempt = match outcome {
         RecordedModelOutcome::Denied(message) => Attempt::Denied(Turn::said(message)),
         RecordedModelOutcome::Answered { message, stop_reason, usage, metrics, redact_user } => {
@@ -114,7 +116,7 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, Journ
         }
     };
     let hook_failure = hook_failure.map(HookFailure::into_error);
-    Ok(Attempted { attempt, retry, delay, hook_failure })
+    Ok(Attempted { attempt, retry, delay, able, hook_failure })
 }
 
 /// The next of the concurrent calls to end, or the end of all of them.
@@ -191,6 +193,16 @@ pub(super) fn into_call(
     };
     let hook_failure = hook_failure.map(HookFailure::into_error);
     Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure }))
+}
+
+/// The record of what a provider can be asked for.
+pub(super) fn of_capabilities(able: ModelCapabilities) -> Value {
+    written(&able)
+}
+
+/// What a provider can be asked for, in a record.
+pub(super) fn into_capabilities(step: &str, record: Value) -> Result<ModelCapabilities, JournalError> {
+    serde_json::from_value(record).map_err(|error| JournalError::new(step, error))
 }
 
 /// A value that can't be written is found when it is read back.

@@ -147,6 +147,11 @@ impl Run {
         self.tool_steps
     }
 
+    /// The numbers of model calls and of ended tool calls so far.
+    pub(crate) fn steps(&self) -> (u32, u32) {
+        (self.model_calls, self.tool_steps)
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.elapsed
     }

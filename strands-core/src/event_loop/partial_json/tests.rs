@@ -62,7 +62,7 @@ fn escapes_and_surrogate_pairs_are_seen_whole() {
 fn a_wrapped_value_is_seen_unwrapped_and_a_bare_one_as_it_is() {
     let reader = || PartialJson::of_arguments(Some("value"));
     assert_eq!(by_letter(reader(), r#"{"value": [1, 23], "why": "so"}"#), [json!([]), json!([1]), json!([1, 23])]);
-    assert_eq!(by_letter(reader(), r#"{"value": 7}"#), [json!(7)]);
+    assert_eq!(by_letter(reader(), r#"{"v\u0061lue": 7}"#), [json!(7)]);
     assert_eq!(by_letter(reader(), "[1]"), [json!([]), json!([1])]);
     let bare = by_letter(reader(), r#"{"kind": "a"}"#);
     assert_eq!(bare, [json!({}), json!({"kind": ""}), json!({"kind": "a"})]);
