@@ -272,10 +272,10 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Whether the model follows a JSON Schema (`outputConfig`). Default: true for the models that AWS documents for it; any
-    /// other model is asked to once it has refused to be forced to call a tool.
+    /// Switches structured output by the model itself (`outputConfig`) on or off. Default: on for the models that AWS documents
+    /// for it; any other model is asked for it once it has refused to be forced to call a tool.
     ///
-    /// Where it is false, an agent that asks for structured output has the model call a tool. A model that refuses
+    /// Where it is off, an agent that asks for structured output has the model call a tool. A model that refuses
     /// `outputConfig` counts as one that has none from then on.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! What Bedrock's refusals teach about a model. Some refused requests are changed and sent once more; others say what the
+//! Lessons from Bedrock's refusals. Some refused requests are changed and sent once more; others say what the
 //! model can't be asked for, which its capabilities say from then on. History is never touched, and nothing was generated
 //! before the refusal.
 
@@ -131,7 +131,7 @@ impl Memory {
         self.learn(model_id, |learned| learned.no_token_count = true);
     }
 
-    /// Whether counting is worth a request.
+    /// Returns true if counting is worth a request.
     pub(crate) fn counts_tokens(&self, model_id: &str) -> bool {
         !self.known(model_id, |learned| learned.no_token_count)
     }

@@ -45,7 +45,7 @@ pub(crate) struct Inner {
     pub(crate) base_model: Option<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) context_window: Option<u64>,
-    /// What the program says, or what is known about the model.
+    /// True if the model follows schemas, as the program says or the table of capabilities does.
     pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
     pub(crate) streaming: bool,

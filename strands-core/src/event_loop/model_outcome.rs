@@ -59,7 +59,7 @@ pub(super) struct Attempted {
     pub(super) retry: bool,
     /// Delay before the next one, after a failure that is worth it.
     pub(super) delay: Option<Duration>,
-    /// What the provider can be asked for after a failure, if structured output was.
+    /// Capabilities of the model after a failure, if structured output was asked for.
     pub(super) able: Option<ModelCapabilities>,
     /// A hook has failed: what the attempt has cost still counts.
     pub(super) hook_failure: Option<AgentError>,

@@ -24,7 +24,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// What the provider can be asked for. A provider learns from refusals, so that a journal records it.
+    /// Reads the model's capabilities. A provider learns from refusals, so that a journal records them.
     async fn capabilities(&self) -> Result<ModelCapabilities, JournalError> {
         let Some(journal) = self.effects.journal else { return Ok(self.work.model.capabilities()) };
         let (calls, tools) = self.work.run.as_ref().map(Run::steps).unwrap_or_default();

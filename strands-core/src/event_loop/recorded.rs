@@ -195,12 +195,12 @@ pub(super) fn into_call(
     Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure }))
 }
 
-/// The record of what a provider can be asked for.
+/// The record of a model's capabilities.
 pub(super) fn of_capabilities(able: ModelCapabilities) -> Value {
     written(&able)
 }
 
-/// What a provider can be asked for, in a record.
+/// The capabilities in a record.
 pub(super) fn into_capabilities(step: &str, record: Value) -> Result<ModelCapabilities, JournalError> {
     serde_json::from_value(record).map_err(|error| JournalError::new(step, error))
 }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a model's provider can be asked for. A provider may learn from a refusal: then the same model reports less, or
-/// something else, from there on, and agents ask in another way.
+/// Capabilities of a model.
+///
+/// A provider may learn from a refusal: then the same model reports other capabilities from there on, and agents ask in
+/// another way.
 ///
 /// ```
 /// use strands_core::model::ModelCapabilities;
