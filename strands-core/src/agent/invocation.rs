@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -30,7 +29,8 @@ use crate::run::Limits;
 pub struct Invocation<'a, T = Value> {
     agent: &'a mut Agent,
     request: Request<'a>,
-    output: PhantomData<fn() -> T>,
+    /// Takes an event out of the slot, as one of an invocation with this type of output.
+    take: fn(&Slot) -> Option<AgentEvent<T>>,
 }
 
 impl<'a> Invocation<'a> {
@@ -44,7 +44,8 @@ impl<'a> Invocation<'a> {
             output: None,
             journal: None,
         };
-        Self { agent, request, output: PhantomData }
+        // Without a type there is nothing to convert.
+        Self { agent, request, take: Slot::take }
     }
 
     /// Asks for structured output, which the response has as [`AgentResponse::output`].
@@ -77,7 +78,7 @@ impl<'a> Invocation<'a> {
     /// ```
     pub fn output<T: DeserializeOwned + JsonSchema>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
-        Invocation { agent: self.agent, request: self.request, output: PhantomData }
+        Invocation { agent: self.agent, request: self.request, take: |slot| slot.take().and_then(AgentEvent::retyped) }
     }
 }
 
@@ -153,7 +154,7 @@ impl<'a, T> Invocation<'a, T> {
     pub fn stream(self) -> AgentStream<'a, T> {
         let slot = Slot::default();
         let driver = Driver::new(&mut self.agent.work, Emitter::new(slot.clone()));
-        AgentStream { run: Some(Box::pin(driver.run(self.request))), slot, output: PhantomData }
+        AgentStream { run: Some(Box::pin(driver.run(self.request))), slot, take: self.take }
     }
 }
 
@@ -184,7 +185,7 @@ impl<T> fmt::Debug for Invocation<'_, T> {
 pub struct AgentStream<'a, T = Value> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
     slot: Slot,
-    output: PhantomData<fn() -> T>,
+    take: fn(&Slot) -> Option<AgentEvent<T>>,
 }
 
 impl<T: DeserializeOwned> Stream for AgentStream<'_, T> {
@@ -197,7 +198,7 @@ impl<T: DeserializeOwned> Stream for AgentStream<'_, T> {
             let result = |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed()) };
             return Poll::Ready(Some(ended.map(result)));
         }
-        match self.slot.take().and_then(AgentEvent::retyped) {
+        match (self.take)(&self.slot) {
             Some(event) => Poll::Ready(Some(Ok(event))),
             None => Poll::Pending,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::emitter::Emitter;
@@ -27,8 +28,8 @@ pub(super) struct Reading<'a> {
     calls: Vec<(usize, Arc<str>)>,
     /// Reader of the structured output, if there is to be one and somebody listens.
     output: Option<PartialOutput<'a>>,
-    /// An event that waits until the listener has taken the one before it.
-    next: Option<AgentEvent>,
+    /// A partial value that waits until the listener has taken the event that it was read from.
+    partial: Option<Value>,
     began: Instant,
     pub(super) first_content: Option<Duration>,
     since_pending: u32,
@@ -59,7 +60,7 @@ impl<'a> Reading<'a> {
             answer,
             calls: Vec::new(),
             output,
-            next: None,
+            partial: None,
             began,
             first_content: None,
             since_pending: 0,
@@ -77,8 +78,8 @@ impl<'a> Reading<'a> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(event) = self.next.take() {
-            return self.hand_over(event, cx);
+        if let Some(value) = self.partial.take() {
+            return self.hand_over(AgentEvent::PartialOutput { value }, cx);
         }
         loop {
             if stop.is_cancelled() {
@@ -126,16 +127,11 @@ impl<'a> Reading<'a> {
         if self.emitter.is_silent() {
             return Ok(None);
         }
-        let output = self.output.as_mut().and_then(|output| output.take_in(&event));
-        let partial = output.map(|value| AgentEvent::PartialOutput { value });
-        let piece = self.piece_of(event);
-        Ok(match piece {
-            Some(_) => {
-                self.next = partial;
-                piece
-            }
-            None => partial,
-        })
+        if let Some(output) = &mut self.output {
+            // It comes of a piece of text or of arguments, which are events themselves.
+            self.partial = output.take_in(&event);
+        }
+        Ok(self.piece_of(event))
     }
 
     fn piece_of(&mut self, event: StreamEvent) -> Option<AgentEvent> {
