@@ -48,6 +48,7 @@ pub struct BedrockModelBuilder {
     settings: Settings,
     streaming: bool,
     context_window: Option<u64>,
+    structured_output: Option<bool>,
     native_token_count: bool,
     max_response_bytes: usize,
 }
@@ -94,6 +95,7 @@ impl Default for BedrockModelBuilder {
             settings: Settings::default(),
             streaming: true,
             context_window: None,
+            structured_output: None,
             native_token_count: false,
             max_response_bytes: DEFAULT_MAX_RESPONSE,
         }
@@ -270,6 +272,22 @@ impl BedrockModelBuilder {
         self
     }
 
+    /// Switches structured output by the model itself (`outputConfig`) on or off. Default: on for the models that AWS documents
+    /// for it; any other model is asked for it once it has refused to be forced to call a tool.
+    ///
+    /// Where it is off, an agent that asks for structured output has the model call a tool. A model that refuses
+    /// `outputConfig` counts as one that has none from then on.
+    ///
+    /// ```
+    /// # use strands_bedrock::BedrockModel;
+    /// let builder = BedrockModel::builder().model_id("openai.gpt-oss-120b-1:0").structured_output(true);
+    /// # let _ = builder;
+    /// ```
+    pub fn structured_output(mut self, able: bool) -> Self {
+        self.structured_output = Some(able);
+        self
+    }
+
     /// Whether Bedrock counts tokens (it wants the permission `bedrock:CountTokens`). Default: false, and tokens are
     /// estimated; they are too wherever Bedrock does not count.
     pub fn native_token_count(mut self, native: bool) -> Self {
@@ -316,6 +334,7 @@ impl BedrockModelBuilder {
             base_model: self.base_model,
             capabilities,
             context_window: self.context_window.or(capabilities.context_window),
+            structured_output: self.structured_output.or(capabilities.structured_output),
             settings: self.settings,
             streaming: self.streaming,
             native_token_count: self.native_token_count,

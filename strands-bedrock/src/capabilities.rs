@@ -53,6 +53,9 @@ pub(crate) struct Capabilities {
     pub(crate) context_window: Option<u64>,
     /// Bedrock counts tokens for it, or may.
     pub(crate) counts_tokens: bool,
+    /// It follows a JSON Schema (`outputConfig`); `None` where nothing is known. Source:
+    /// <https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html>, November 2026.
+    pub(crate) structured_output: Option<bool>,
 }
 
 /// A model that no row names.
@@ -63,6 +66,7 @@ const OTHER: Capabilities = Capabilities {
     automatic_caching: false,
     context_window: None,
     counts_tokens: true,
+    structured_output: None,
 };
 
 /// A model whose id does not even say whose it is, such as an application inference profile.
@@ -83,6 +87,10 @@ const fn uncounted(capabilities: Capabilities) -> Capabilities {
     Capabilities { counts_tokens: false, ..capabilities }
 }
 
+const fn structured(capabilities: Capabilities) -> Capabilities {
+    Capabilities { structured_output: Some(true), ..capabilities }
+}
+
 /// Base models by the beginning of their id; the longest beginning that fits wins.
 const TABLE: &[(&str, Capabilities)] = &[
     ("ai21.", uncounted(OTHER)),
@@ -97,16 +105,17 @@ const TABLE: &[(&str, Capabilities)] = &[
     ("anthropic.", CLAUDE),
     ("anthropic.claude-3", window(200_000, CLAUDE)),
     ("anthropic.claude-fable-5", window(1_000_000, CLAUDE)),
-    ("anthropic.claude-haiku-4-5", window(200_000, CLAUDE)),
+    ("anthropic.claude-haiku-4-5", structured(window(200_000, CLAUDE))),
     ("anthropic.claude-haiku-5", window(1_000_000, CLAUDE)),
     ("anthropic.claude-mythos", window(1_000_000, CLAUDE)),
     ("anthropic.claude-opus-4-", window(1_000_000, CLAUDE)),
     ("anthropic.claude-opus-4-1", window(200_000, CLAUDE)),
     ("anthropic.claude-opus-4-2025", window(200_000, CLAUDE)),
-    ("anthropic.claude-opus-4-5", window(200_000, CLAUDE)),
+    ("anthropic.claude-opus-4-5", structured(window(200_000, CLAUDE))),
+    ("anthropic.claude-opus-4-6", structured(window(1_000_000, CLAUDE))),
     ("anthropic.claude-opus-5", window(1_000_000, CLAUDE)),
     ("anthropic.claude-sonnet-4-2025", window(1_000_000, CLAUDE)),
-    ("anthropic.claude-sonnet-4-5", window(200_000, CLAUDE)),
+    ("anthropic.claude-sonnet-4-5", structured(window(200_000, CLAUDE))),
     ("anthropic.claude-sonnet-4-6", window(1_000_000, CLAUDE)),
     ("anthropic.claude-sonnet-5", window(1_000_000, CLAUDE)),
     ("cohere.", uncounted(OTHER)),
@@ -226,6 +235,18 @@ mod tests {
         assert_eq!(of("anthropic.claude-opus-4-1-20250805-v1:0").context_window, Some(200_000));
         assert_eq!(of("openai.gpt-5.4-mini").context_window, Some(272_000));
         assert_eq!(of("us.amazon.nova-2-lite-v1:0").reasoning, ReasoningReplay::Unsigned);
+    }
+
+    #[test]
+    fn models_that_are_documented_to_follow_schemas_are_known() {
+        for (id, follows) in [
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", Some(true)),
+            ("anthropic.claude-opus-4-6-v1", Some(true)),
+            ("us.anthropic.claude-sonnet-4-20250514-v1:0", None),
+            ("us.amazon.nova-pro-v1:0", None),
+        ] {
+            assert_eq!(of(id).structured_output, follows, "{id}");
+        }
     }
 
     #[test]

@@ -44,13 +44,12 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
     };
     let response: Response = serde_json::from_slice(body).map_err(malformed)?;
     let mut events = vec![StreamEvent::start_from(PROVIDER)];
-    let mut tool = facts.text_is_call_of.as_deref();
     for (index, block) in response.output.message.content.into_iter().enumerate() {
         if own::is_own(&block) {
             events.extend(own::events(index, block));
         } else {
             let block = serde_json::from_value(block).map_err(malformed)?;
-            block_events(index, block, &mut tool, &mut events);
+            block_events(index, block, &mut events);
         }
     }
     let redaction = facts.redaction.event(response.trace.as_deref(), Some(&response.stop_reason));
@@ -72,15 +71,9 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
     Ok(events)
 }
 
-fn block_events(index: usize, block: ContentBlock, tool: &mut Option<&str>, events: &mut Vec<StreamEvent>) {
+fn block_events(index: usize, block: ContentBlock, events: &mut Vec<StreamEvent>) {
     match block {
-        ContentBlock::Text(text) => match tool.take() {
-            Some(tool) => {
-                events.push(StreamEvent::tool_use(index, ToolUseStart::new("", tool)));
-                events.push(StreamEvent::tool_input(index, text.text));
-            }
-            None => events.push(StreamEvent::text(index, text.text)),
-        },
+        ContentBlock::Text(text) => events.push(StreamEvent::text(index, text.text)),
         ContentBlock::ToolUse(call) => {
             let start = ToolUseStart::new(call.tool_use_id, call.name);
             events.push(StreamEvent::tool_use(index, start));

@@ -31,7 +31,10 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
     if !inner.native_token_count || !inner.capabilities.counts_tokens || !memory.counts_tokens(model_id) {
         return Ok(estimate_tokens(request));
     }
-    let body = Body::new(request, &inner.settings, &inner.capabilities, &Variant::default(), false).count_tokens()?;
+    // A schema is no part of what is counted.
+    let mut request = *request;
+    request.output_schema = None;
+    let body = Body::new(&request, &inner.settings, &inner.capabilities, &Variant::default(), false)?.count_tokens()?;
     let mut counted = ask(inner, body.clone(), &inner.context).await;
     // Profiles are not always known to the counter, the model behind them is.
     if let Err(Some(refusal)) = &counted
@@ -47,7 +50,7 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
             if refusal.is_some_and(|refusal| is_final(&refusal)) {
                 memory.no_token_count(model_id);
             }
-            Ok(estimate_tokens(request))
+            Ok(estimate_tokens(&request))
         }
     }
 }

@@ -1,42 +1,23 @@
-//! Requests that Bedrock refuses for a reason that we can do something about: they are changed and sent once more, and what
-//! was learned is remembered for the model. History is never touched, and nothing was generated before the refusal.
+//! Lessons from Bedrock's refusals. Some refused requests are changed and sent once more; others say what the
+//! model can't be asked for, which its capabilities say from then on. History is never touched, and nothing was generated
+//! before the refusal.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
-use strands_core::model::ModelRequest;
+use strands_core::model::{ModelRequest, OutputSchema};
 
 use crate::error::Refusal;
-use crate::native_output;
-use crate::request::{forced_tool, is_forced};
+use crate::request::is_forced;
 use crate::settings::Settings;
 use crate::turns;
-
-/// How a request makes the model call the tool that it must call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mechanism {
-    /// By the choice of tools.
-    #[default]
-    Forced,
-    /// By an answer that must fit the tool's schema, which is then taken for the call.
-    Native,
-    /// By hoping for the best.
-    Auto,
-}
 
 /// How a request differs from the plain one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Variant {
     pub(crate) separate_tool_results: bool,
     pub(crate) drop_stale_thinking: bool,
-    pub(crate) mechanism: Mechanism,
-}
-
-impl Variant {
-    pub(crate) fn relaxes_choice(&self) -> bool {
-        self.mechanism != Mechanism::Forced
-    }
 }
 
 /// What was learned about a model.
@@ -63,37 +44,37 @@ const MOST_SCHEMAS: usize = 64;
 /// Refusals that mean that the model can't be forced to call a tool.
 const NO_FORCED_CHOICE: [&str; 2] =
     [r#"tool_choice: type "tool" and "any" are not supported"#, "doesn't support the toolConfig.toolChoice"];
-/// Refusals that mean that the model's answer can't be made to fit a schema.
+/// Refusals that mean that the model has no structured output of its own.
 const NO_NATIVE_OUTPUT: [&str; 2] =
     ["doesn't support the outputConfig field", "output_config.format: Extra inputs are not permitted"];
-/// Refusals that mean that the model's answer can't be made to fit this schema.
-const REFUSED_SCHEMA: [&str; 4] = [
-    "output_config.format.schema",
-    "Schemas contains too many",
-    "Schema is too complex",
-    "Citations cannot be enabled when output format is set",
-];
+/// Refusals that mean that the model does not follow this schema.
+const REFUSED_SCHEMA: [&str; 3] = ["output_config.format.schema", "Schemas contains too many", "Schema is too complex"];
 const TOOL_RESULT_TURN: &str = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
 const STALE_THINKING: &str = "bound to a different conversation";
 const THINKING_BETA: &str = "thinking-binding-controls-2026-08-01";
 
 impl Memory {
     /// The variant to begin with.
-    pub(crate) fn variant(&self, model_id: &str, request: &ModelRequest<'_>) -> Variant {
-        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(learned) = models.get(model_id) else {
-            return Variant::default();
-        };
-        let mechanism = if is_forced(request.tool_choice) && learned.no_forced_choice {
-            weaker(learned, request)
-        } else {
-            Mechanism::Forced
-        };
-        Variant {
+    pub(crate) fn variant(&self, model_id: &str) -> Variant {
+        self.known(model_id, |learned| Variant {
             separate_tool_results: learned.separate_tool_results,
             drop_stale_thinking: learned.drop_stale_thinking,
-            mechanism,
-        }
+        })
+    }
+
+    /// Returns true if the model has refused to be forced to call a tool.
+    pub(crate) fn refuses_forced_choice(&self, model_id: &str) -> bool {
+        self.known(model_id, |learned| learned.no_forced_choice)
+    }
+
+    /// Returns true if the model has refused `outputConfig`.
+    pub(crate) fn refuses_native_output(&self, model_id: &str) -> bool {
+        self.known(model_id, |learned| learned.no_native_output)
+    }
+
+    /// Returns true if the model has refused to follow this schema.
+    pub(crate) fn refuses_schema(&self, model_id: &str, output: &OutputSchema) -> bool {
+        self.known(model_id, |learned| learned.refused_schemas.contains(&schema_key(output)))
     }
 
     /// What to send after this refusal; `None` when nothing can be done about it.
@@ -112,8 +93,7 @@ impl Memory {
         if says(&[TOOL_RESULT_TURN]) && !sent.separate_tool_results && turns::mixes_tool_results(request.messages) {
             return Some(Variant { separate_tool_results: true, ..sent });
         }
-        let thinks = sent.relaxes_choice() || !is_forced(request.tool_choice);
-        if says(&[STALE_THINKING]) && !sent.drop_stale_thinking && thinks {
+        if says(&[STALE_THINKING]) && !sent.drop_stale_thinking && !is_forced(request.tool_choice) {
             let mut fields = settings.additional_request_fields.clone();
             // A caller that says what is to become of stale thoughts is left alone.
             if !drop_stale_thinking(&mut fields) {
@@ -122,30 +102,21 @@ impl Memory {
             self.learn(model_id, |learned| learned.drop_stale_thinking = true);
             return Some(Variant { drop_stale_thinking: true, ..sent });
         }
-        match sent.mechanism {
-            Mechanism::Forced if is_forced(request.tool_choice) && says(&NO_FORCED_CHOICE) => {
-                let mechanism = self.learn(model_id, |learned| {
-                    learned.no_forced_choice = true;
-                    weaker(learned, request)
-                });
-                Some(Variant { mechanism, ..sent })
-            }
-            Mechanism::Native if says(&NO_NATIVE_OUTPUT) => {
+        if is_forced(request.tool_choice) && says(&NO_FORCED_CHOICE) {
+            self.learn(model_id, |learned| learned.no_forced_choice = true);
+        }
+        if let Some(output) = request.output_schema {
+            if says(&NO_NATIVE_OUTPUT) {
                 self.learn(model_id, |learned| learned.no_native_output = true);
-                Some(Variant { mechanism: Mechanism::Auto, ..sent })
-            }
-            Mechanism::Native if says(&REFUSED_SCHEMA) => {
+            } else if says(&REFUSED_SCHEMA) {
                 self.learn(model_id, |learned| {
-                    if let Some((name, schema)) = forced_tool(request)
-                        && learned.refused_schemas.len() < MOST_SCHEMAS
-                    {
-                        learned.refused_schemas.push(schema_key(name, schema));
+                    if learned.refused_schemas.len() < MOST_SCHEMAS {
+                        learned.refused_schemas.push(schema_key(output));
                     }
                 });
-                Some(Variant { mechanism: Mechanism::Auto, ..sent })
             }
-            _ => None,
         }
+        None
     }
 
     /// Notes that a request went through. That tool results must stand apart is known only now.
@@ -160,32 +131,28 @@ impl Memory {
         self.learn(model_id, |learned| learned.no_token_count = true);
     }
 
-    /// Whether counting is worth a request.
+    /// Returns true if counting is worth a request.
     pub(crate) fn counts_tokens(&self, model_id: &str) -> bool {
-        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        models.get(model_id).is_none_or(|learned| !learned.no_token_count)
+        !self.known(model_id, |learned| learned.no_token_count)
     }
 
-    fn learn<T>(&self, model_id: &str, lesson: impl FnOnce(&mut Learned) -> T) -> T {
+    /// Reads what was learned about a model; its default if that is nothing.
+    fn known<T: Default>(&self, model_id: &str, read: impl FnOnce(&Learned) -> T) -> T {
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        models.get(model_id).map(read).unwrap_or_default()
+    }
+
+    fn learn(&self, model_id: &str, lesson: impl FnOnce(&mut Learned)) {
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if models.len() >= MOST_MODELS && !models.contains_key(model_id) {
             models.clear();
         }
-        lesson(models.entry(model_id.to_owned()).or_default())
+        lesson(models.entry(model_id.to_owned()).or_default());
     }
 }
 
-fn weaker(learned: &Learned, request: &ModelRequest<'_>) -> Mechanism {
-    let native = !learned.no_native_output
-        && forced_tool(request).is_some_and(|(name, schema)| {
-            native_output::output_config(name, schema).is_some()
-                && !learned.refused_schemas.contains(&schema_key(name, schema))
-        });
-    if native { Mechanism::Native } else { Mechanism::Auto }
-}
-
-fn schema_key(name: &str, schema: &Value) -> String {
-    format!("{name} {schema}")
+fn schema_key(output: &OutputSchema) -> String {
+    format!("{} {}", output.name, output.schema)
 }
 
 /// Asks the model to forget thoughts that an edit of history made stale. False where nothing is to be changed.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream};
+use strands_core::model::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 use tokio::time::Instant;
 
 use crate::builder::BedrockModelBuilder;
@@ -13,8 +13,8 @@ use crate::client::Shared;
 use crate::converse;
 use crate::error::CallContext;
 use crate::exchange::{Answer, Failure, Operation, exchange};
-use crate::heal::{Mechanism, Variant};
-use crate::request::{Body, forced_tool};
+use crate::heal::Variant;
+use crate::request::Body;
 use crate::settings::{Redaction, Settings};
 use crate::stream::{AnswerStream, CallFacts};
 
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) base_model: Option<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) context_window: Option<u64>,
+    /// True if the model follows schemas, as the program says or the table of capabilities does.
+    pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
     pub(crate) streaming: bool,
     pub(crate) native_token_count: bool,
@@ -72,15 +74,19 @@ impl BedrockModel {
 
 impl Inner {
     /// Sends a request, changed where Bedrock refuses it for a reason that we can do something about.
-    async fn ask(&self, request: &ModelRequest<'_>, operation: Operation) -> Result<(Answer, Variant), ModelError> {
+    async fn ask(&self, request: &ModelRequest<'_>, operation: Operation) -> Result<Answer, ModelError> {
         let model_id = &self.context.model_id;
         let memory = &self.shared.memory;
-        let mut variant = memory.variant(model_id, request);
+        if let Some(output) = request.output_schema.filter(|output| memory.refuses_schema(model_id, output)) {
+            let why = format!("Bedrock has refused the JSON schema of `{}` for this model", output.name);
+            return Err(ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() });
+        }
+        let mut variant = memory.variant(model_id);
         for _ in 0..MOST_REMEDIES {
             match self.send(request, operation, &variant).await? {
                 Ok(answer) => {
                     memory.succeeded(model_id, variant);
-                    return Ok((answer, variant));
+                    return Ok(answer);
                 }
                 Err(refusal) => match memory.remedy(model_id, request, &self.settings, variant, &refusal) {
                     Some(changed) => variant = changed,
@@ -89,7 +95,7 @@ impl Inner {
             }
         }
         match self.send(request, operation, &variant).await? {
-            Ok(answer) => Ok((answer, variant)),
+            Ok(answer) => Ok(answer),
             Err(refusal) => Err(refusal.into_error(&self.context)),
         }
     }
@@ -101,7 +107,7 @@ impl Inner {
         variant: &Variant,
     ) -> Result<Result<Answer, crate::error::Refusal>, ModelError> {
         let streaming = operation == Operation::ConverseStream;
-        let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming).converse()?;
+        let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming)?.converse()?;
         let shared = &self.shared;
         match exchange(&shared.client, operation, body, shared.patience, &self.context).await {
             Ok(answer) => Ok(Ok(answer)),
@@ -121,15 +127,20 @@ impl Model for BedrockModel {
         self.inner.context_window
     }
 
+    fn capabilities(&self) -> ModelCapabilities {
+        let Inner { context, structured_output, shared, .. } = &*self.inner;
+        let (memory, model_id) = (&shared.memory, &context.model_id);
+        let can_be_forced = !memory.refuses_forced_choice(model_id);
+        // A model of which nothing is known is asked once it has refused the tool.
+        let follows_schemas = structured_output.unwrap_or(!can_be_forced) && !memory.refuses_native_output(model_id);
+        ModelCapabilities::new().with_tool_choice(can_be_forced).with_structured_output(follows_schemas)
+    }
+
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let inner = &self.inner;
         let started = Instant::now();
         let operation = if inner.streaming { Operation::ConverseStream } else { Operation::Converse };
-        let (answer, variant) = inner.ask(&request, operation).await?;
-        let text_is_call_of = (variant.mechanism == Mechanism::Native)
-            .then(|| forced_tool(&request))
-            .flatten()
-            .map(|(name, _)| name.to_owned());
+        let answer = inner.ask(&request, operation).await?;
         let facts = CallFacts {
             context: inner.context.clone(),
             redaction: inner
@@ -139,7 +150,6 @@ impl Model for BedrockModel {
                 .map_or_else(Redaction::default, |guardrail| guardrail.redaction.clone()),
             max_bytes: inner.max_response_bytes,
             started,
-            text_is_call_of,
         };
         if inner.streaming {
             return Ok(Box::pin(AnswerStream::new(answer, facts)));

@@ -4,13 +4,13 @@
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use strands_core::model::{ModelError, ModelRequest, ToolChoice};
+use strands_core::model::{ErrorDetails, ModelError, ModelRequest, OutputSchema, ToolChoice};
 
 use crate::blocks::{PointJson, ResultStyle, TurnJson};
 use crate::cache::{self, OutSystem};
 use crate::capabilities::Capabilities;
 use crate::guardrail::{self, GuardrailJson};
-use crate::heal::{Mechanism, Variant};
+use crate::heal::Variant;
 use crate::native_output;
 use crate::settings::{CacheConfig, CacheStrategy, Settings, ToolResultStatusPolicy};
 use crate::tools::{self, ToolConfig};
@@ -29,19 +29,24 @@ pub(crate) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
+    /// Plans a body.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ModelError::InvalidRequest`] for a schema of a structured output that Bedrock can't follow.
     pub(crate) fn new(
         request: &ModelRequest<'a>,
         settings: &'a Settings,
         capabilities: &Capabilities,
         variant: &Variant,
         streaming: bool,
-    ) -> Self {
+    ) -> Result<Self, ModelError> {
+        let output_config = request.output_schema.map(|output| output_config(output, settings)).transpose()?;
         let cache = settings
             .cache
             .as_ref()
             .filter(|cache| cache.strategy == CacheStrategy::Anthropic || capabilities.automatic_caching);
-        let choice = request.tool_choice.filter(|_| !variant.relaxes_choice());
-        let tool_config = tool_config(request, settings, cache, choice);
+        let tool_config = tool_config(request, settings, cache);
         let system = cache::system(request.system, cache, tool_config.is_some());
         let guarded = settings
             .guardrail
@@ -55,7 +60,7 @@ impl<'a> Body<'a> {
         if variant.separate_tool_results {
             turns::separate_tool_results(&mut turns);
         }
-        Self {
+        Ok(Self {
             settings,
             streaming,
             tool_config,
@@ -69,9 +74,9 @@ impl<'a> Body<'a> {
                 },
                 json_as_text: capabilities.json_results_as_text,
             },
-            additional_fields: additional_fields(settings, choice, variant),
-            output_config: native_output(request, settings, variant),
-        }
+            additional_fields: additional_fields(settings, request.tool_choice, variant),
+            output_config,
+        })
     }
 
     /// The body of Converse and ConverseStream.
@@ -103,14 +108,13 @@ impl<'a> Body<'a> {
 }
 
 fn unwritable(error: serde_json::Error) -> ModelError {
-    ModelError::InvalidRequest { details: strands_core::model::ErrorDetails::new().with_source(error).boxed() }
+    ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() }
 }
 
 fn tool_config<'a>(
     request: &ModelRequest<'a>,
     settings: &'a Settings,
     cache: Option<&'a CacheConfig>,
-    choice: Option<&'a ToolChoice>,
 ) -> Option<ToolConfig<'a>> {
     let strict = settings.strict_tools;
     let tools = if !request.tools.is_empty() {
@@ -120,7 +124,7 @@ fn tool_config<'a>(
     } else {
         return None;
     };
-    Some(ToolConfig { tools, cache: cache::tools_point(cache), choice })
+    Some(ToolConfig { tools, cache: cache::tools_point(cache), choice: request.tool_choice })
 }
 
 /// `additionalModelRequestFields`. Bedrock refuses thinking together with a forced tool.
@@ -139,32 +143,18 @@ pub(crate) fn is_forced(choice: Option<&ToolChoice>) -> bool {
     choice.is_some_and(|choice| !matches!(choice, ToolChoice::Auto {}))
 }
 
-/// `outputConfig`, where text that fits a tool's schema stands in for a call that can't be forced.
-fn native_output(request: &ModelRequest<'_>, settings: &Settings, variant: &Variant) -> Option<Value> {
-    if variant.mechanism != Mechanism::Native {
-        return None;
-    }
-    let (name, schema) = forced_tool(request)?;
-    let native = native_output::output_config(name, schema)?;
+/// `outputConfig` with the schema, beside what the program has put there.
+fn output_config(output: &OutputSchema, settings: &Settings) -> Result<Value, ModelError> {
+    let Some(format) = native_output::text_format(output) else {
+        let why = format!("Bedrock can't follow the JSON schema of `{}`: it would lose meaning", output.name);
+        return Err(ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() });
+    };
     let mut config = match settings.extra.get("outputConfig") {
         Some(Value::Object(config)) => config.clone(),
         _ => Map::new(),
     };
-    if let Value::Object(native) = native {
-        config.extend(native);
-    }
-    Some(Value::Object(config))
-}
-
-/// The one tool that the model must call, with the schema of its arguments.
-pub(crate) fn forced_tool<'a>(request: &ModelRequest<'a>) -> Option<(&'a str, &'a Value)> {
-    let mut candidates = request.tools.iter().filter(|spec| match request.tool_choice {
-        Some(ToolChoice::Any {}) => true,
-        Some(ToolChoice::Tool { name }) => spec.name == *name,
-        _ => false,
-    });
-    let only = candidates.next()?;
-    candidates.next().is_none().then_some((only.name.as_str(), &only.input_schema))
+    config.insert("textFormat".to_owned(), format);
+    Ok(Value::Object(config))
 }
 
 struct ConverseJson<'b, 'a>(&'b Body<'a>);

@@ -32,8 +32,6 @@ pub(crate) struct CallFacts {
     pub(crate) redaction: Redaction,
     pub(crate) max_bytes: usize,
     pub(crate) started: Instant,
-    /// The tool whose arguments the text of the answer is.
-    pub(crate) text_is_call_of: Option<String>,
 }
 
 /// A streamed answer.
@@ -152,7 +150,6 @@ struct EventReader {
     first_content: Option<Instant>,
     /// Blocks that belong to Bedrock's own tools: nothing of ours is to run for them.
     own: Vec<OwnBlock>,
-    call_began: bool,
 }
 
 type Events = (Option<StreamEvent>, Option<StreamEvent>);
@@ -167,7 +164,6 @@ impl EventReader {
             bytes: 0,
             first_content: None,
             own: Vec::new(),
-            call_began: false,
         }
     }
 
@@ -269,7 +265,7 @@ impl EventReader {
         }
         if let Some(text) = delta.text {
             self.grow(text.len())?;
-            return Ok(self.text(index, text));
+            return Ok((Some(StreamEvent::text(index, text)), None));
         }
         if let Some(piece) = delta.tool_use {
             self.grow(piece.input.len())?;
@@ -295,21 +291,6 @@ impl EventReader {
             return Ok((Some(StreamEvent::citation(index, citation)), None));
         }
         Ok((None, None))
-    }
-
-    /// Text, or a piece of the call that the text stands for.
-    fn text(&mut self, index: usize, text: String) -> Events {
-        let Some(tool) = &self.facts.text_is_call_of else {
-            return (Some(StreamEvent::text(index, text)), None);
-        };
-        let piece = StreamEvent::tool_input(index, text);
-        if self.call_began {
-            return (Some(piece), None);
-        }
-        self.call_began = true;
-        // Whoever puts the answer together gives the call an id.
-        let start = ToolUseStart::new("", tool.clone());
-        (Some(StreamEvent::tool_use(index, start)), Some(piece))
     }
 
     fn metadata(&mut self, metadata: Metadata, usage: Usage) -> Events {
@@ -468,7 +449,6 @@ mod tests {
             redaction: Redaction::default(),
             max_bytes: 1024,
             started: Instant::now(),
-            text_is_call_of: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {

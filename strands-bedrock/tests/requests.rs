@@ -21,8 +21,7 @@ use strands_bedrock::{BedrockBuildError, BedrockModel, CacheConfig, CacheSection
 use strands_core::message::{
     CachePoint, ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultStatus, ToolUse,
 };
-use strands_core::model::{Model, ModelRequest, StopReason, ToolChoice, ToolSpecs, estimate_tokens};
-use strands_core::tool::ToolSpec;
+use strands_core::model::{Model, ModelRequest, ToolChoice, estimate_tokens};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::{Request, Response, Server};
 
@@ -325,71 +324,6 @@ async fn a_forced_tool_leaves_thinking_out() {
     let sent: Vec<_> =
         server.requests().iter().map(|request| request.json()["additionalModelRequestFields"].clone()).collect();
     assert_eq!(sent, [Value::Null, Value::Null, json!({"thinking": {"type": "adaptive"}})]);
-}
-
-#[tokio::test]
-async fn a_tool_that_can_not_be_forced_is_asked_for_in_weaker_ways() {
-    let no_force = "This model doesn't support the toolConfig.toolChoice.any field.";
-    let no_native = "This model doesn't support the outputConfig field. Remove outputConfig and try again.";
-    let native_answer = ConverseStream::text_turn(r#"{"city": "Oslo"}"#).response();
-    let server =
-        Server::sequence([refusal(no_force), native_answer.clone(), native_answer, refusal(no_native), fine(), fine()])
-            .await;
-    let model =
-        builder(&server.url()).additional_request_field("thinking", json!({"type": "adaptive"})).build().await.unwrap();
-    let (messages, tools) = (ask("hi"), weather_tools());
-    let choice = ToolChoice::Tool { name: "get_weather".into() };
-    let request = ModelRequest::new(&messages).with_tools(&tools).with_tool_choice(&choice);
-
-    // What fits the tool's schema is taken for the call that could not be forced.
-    for _ in 0..2 {
-        let turn = turn(&model, request).await.unwrap();
-        assert_eq!(turn.stop_reason, StopReason::ToolUse);
-        let call = turn.message.tool_uses().next().unwrap();
-        assert_eq!((call.name.as_str(), &call.input), ("get_weather", &json!({"city": "Oslo"})));
-        assert!(!call.tool_use_id.is_empty());
-    }
-    for _ in 0..2 {
-        assert_eq!(turn(&model, request).await.unwrap().message.text(), "ok");
-    }
-    let sent: Vec<_> = server.requests().iter().map(Request::json).collect();
-    let mechanism = |body: &Value| {
-        let forced = body["toolConfig"]["toolChoice"] == json!({"tool": {"name": "get_weather"}});
-        match (forced, body.get("outputConfig").is_some(), body.get("additionalModelRequestFields").is_some()) {
-            (true, false, false) => "forced",
-            (false, true, true) => "native",
-            (false, false, true) => "auto",
-            other => panic!("{other:?}: {body}"),
-        }
-    };
-    let mechanisms: Vec<_> = sent.iter().map(mechanism).collect();
-    assert_eq!(mechanisms, ["forced", "native", "native", "native", "auto", "auto"]);
-    let format = &sent[1]["outputConfig"]["textFormat"];
-    assert_eq!(format["type"], "json_schema");
-    let schema = &format["structure"]["jsonSchema"];
-    assert_eq!(schema["name"], "get_weather");
-    let schema: Value = serde_json::from_str(schema["schema"].as_str().unwrap()).unwrap();
-    assert_eq!(schema["additionalProperties"], json!(false));
-}
-
-#[tokio::test]
-async fn a_schema_that_native_output_refuses_is_remembered_alone() {
-    let no_force = r#"tool_choice: type "tool" and "any" are not supported"#;
-    let refused = "output_config.format.schema: Schema is too complex";
-    let native = ConverseStream::text_turn("{}").response();
-    let server = Server::sequence([refusal(no_force), refusal(refused), fine(), fine(), native]).await;
-    let model = model(&server.url()).await;
-    let messages = ask("hi");
-    let tool = |name: &str| -> ToolSpecs {
-        [ToolSpec::new(name, "A tool.", json!({"type": "object", "properties": {}}))].into_iter().collect()
-    };
-    let (first, second, choice) = (tool("first"), tool("second"), ToolChoice::Any {});
-    for tools in [&first, &first, &second] {
-        let request = ModelRequest::new(&messages).with_tools(tools).with_tool_choice(&choice);
-        turn(&model, request).await.unwrap();
-    }
-    let native: Vec<_> = server.requests().iter().map(|request| request.json().get("outputConfig").is_some()).collect();
-    assert_eq!(native, [false, true, false, false, true]);
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-answers"),
     Difference::unseen("empty-after-caching"),
     Difference::unseen("base-model"),
+    Difference::unseen("native-schemas"),
     Difference::unseen("server-tools"),
 ];
 

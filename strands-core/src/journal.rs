@@ -10,8 +10,8 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct JournalStep<'a> {
-    /// The name of the step: `model/<call>/<attempt>` or `tools/<turn>/<n>`, counted from 1. It is the same in every replay,
-    /// and unique in an invocation with all that resume it. A journal that is keyed by name, and serves several prompts,
+    /// The name of the step: `model/<call>/<attempt>` or `tools/<turn>/<n>`, counted from 1; or, if structured output is asked
+    /// for, `capabilities/<calls>/<tools>`, counted from 0. It is the same in every replay, and unique in an invocation with all that resume it. A journal that is keyed by name, and serves several prompts,
     /// has to add the number of the prompt.
     pub name: &'a str,
 }

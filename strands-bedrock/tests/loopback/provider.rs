@@ -10,7 +10,7 @@ use strands_core::model::Model;
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::{self, Frame};
 use strands_testkit::expectation::Expectation;
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{Cut, bedrock};
 
 /// Bedrock with one of its models.
@@ -134,6 +134,26 @@ impl Provider for Bedrock {
 
     fn request_id_header(&self) -> &'static str {
         "x-amzn-requestid"
+    }
+}
+
+#[async_trait]
+impl Structured for Bedrock {
+    async fn following(&self, server: &str) -> Arc<dyn Model> {
+        Arc::new(self.builder(server).structured_output(true).build().await.unwrap())
+    }
+
+    fn schema(&self, body: &Value) -> Option<Value> {
+        let schema = body.pointer("/outputConfig/textFormat/structure/jsonSchema/schema")?;
+        serde_json::from_str(schema.as_str()?).ok()
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        ConverseStream::new().text(pieces.iter().copied()).stop("end_turn").usage(10, 5).encode()
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        ConverseStream::new().tool_use(tool, "t-1", pieces.iter().copied()).stop("tool_use").usage(10, 5).encode()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::IntoFuture;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -35,7 +34,8 @@ use crate::tool::{ToolContext, Toolset};
 pub struct Invocation<'a, T = Value> {
     agent: AgentHolder<'a>,
     request: Request<'a>,
-    output: PhantomData<fn() -> T>,
+    /// Takes an event out of the slot, as one of an invocation with this type of output.
+    take: fn(&Slot) -> Option<AgentEvent<T>>,
 }
 
 /// The agent of an invocation.
@@ -47,30 +47,33 @@ enum AgentHolder<'a> {
 
 impl<'a> Invocation<'a> {
     pub(super) fn new(agent: &'a mut Agent, prompt: Prompt) -> Self {
+        // Without a type of output no event needs a conversion.
         let request = request(agent, prompt);
-        Self { agent: AgentHolder::Borrowed(agent), request, output: PhantomData }
+        Self { agent: AgentHolder::Borrowed(agent), request, take: Slot::take }
     }
 
     pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
         let request = request(&agent, prompt);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, take: Slot::take }
     }
 
     /// An invocation that takes an agent along for a request.
     pub(super) fn requested(agent: Agent, asked: PromptRequest) -> Self {
         let request = requested(&agent, asked);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, take: Slot::take }
     }
 
     /// An invocation that returns a shared agent when it ends.
     pub(super) fn taking(taken: TakenAgent, asked: PromptRequest) -> Option<Self> {
         let request = requested(taken.agent.as_ref()?, asked);
-        Some(Self { agent: AgentHolder::Taken(taken), request, output: PhantomData })
+        Some(Self { agent: AgentHolder::Taken(taken), request, take: Slot::take })
     }
 
-    /// Asks for a typed answer, which the response has as [`AgentResponse::output`].
+    /// Asks for structured output, which the response has as [`AgentResponse::output`].
     ///
-    /// The model is given a tool whose arguments are the type's fields; a model that ends without calling it is asked
+    /// A provider that holds responses to a JSON Schema is asked for JSON of the type's schema; elsewhere the model is given
+    /// a tool whose arguments are the type's fields. A type whose schema is not an object, such as an enum, a `Vec` or a
+    /// number, is asked for as the only field of an object, and unwrapped. A model that ends without the output is asked
     /// again, at most three times.
     ///
     /// # Examples
@@ -96,7 +99,7 @@ impl<'a> Invocation<'a> {
     /// ```
     pub fn output<T: DeserializeOwned + JsonSchema>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
-        Invocation { agent: self.agent, request: self.request, output: PhantomData }
+        Invocation { agent: self.agent, request: self.request, take: |slot| slot.take().and_then(AgentEvent::retyped) }
     }
 }
 
@@ -185,11 +188,38 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// The events of the invocation as they happen. The first is [`AgentEvent::Start`], the last [`AgentEvent::Result`], or an
-    /// error.
-    pub fn stream(self) -> AgentStream<'a> {
+    /// Streams the events of the invocation as they happen. The first is [`AgentEvent::Start`], the last
+    /// [`AgentEvent::Result`], or an error.
+    ///
+    /// # Examples
+    ///
+    /// Structured output, with partial values as they arrive:
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use strands_core::{Agent, AgentEvent, testing::{ScriptedModel, ScriptedTurn}};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// # let model = ScriptedModel::from_fn(|request| {
+    /// #     let name = request.tools.iter().next().map(|tool| tool.name.clone()).unwrap_or_default();
+    /// #     ScriptedTurn::tool_use(name, serde_json::json!({"value": ["Oslo", "Bergen"]}))
+    /// # });
+    /// let mut agent = Agent::builder().model(model).build().await?;
+    /// let mut events = agent.prompt("Two cities in Norway, please.").output::<Vec<String>>().stream();
+    /// while let Some(event) = events.next().await {
+    ///     match event? {
+    ///         AgentEvent::PartialOutput { value } => println!("so far: {value}"),
+    ///         AgentEvent::Result { response } => assert_eq!(response.into_output()?, ["Oslo", "Bergen"]),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn stream(self) -> AgentStream<'a, T> {
         let slot = Slot::default();
-        AgentStream { run: Some(running(self.agent, Emitter::new(slot.clone()), self.request)), slot }
+        let run = running(self.agent, Emitter::new(slot.clone()), self.request);
+        AgentStream { run: Some(run), slot, take: self.take }
     }
 }
 
@@ -201,8 +231,7 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
         let running = running(self.agent, Emitter::silent(), self.request);
         Box::pin(async move {
             let response = running.await?;
-            // The loop has checked that the output is a `T`.
-            Ok(response.map_output(|output| serde_json::from_value(output).ok()))
+            Ok(response.typed())
         })
     }
 }
@@ -259,38 +288,41 @@ impl<T> fmt::Debug for Invocation<'_, T> {
     }
 }
 
-/// The events of an invocation as they happen. The first is [`AgentEvent::Start`], the last [`AgentEvent::Result`], or an
-/// error.
+/// Stream of the events of an invocation as they happen. The first is [`AgentEvent::Start`], the last
+/// [`AgentEvent::Result`], or an error.
+///
+/// `T` is the type asked for with [`Invocation::output`].
 #[must_use = "a stream does nothing until it is polled"]
-pub struct AgentStream<'a> {
+pub struct AgentStream<'a, T = Value> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
     slot: Slot,
+    take: fn(&Slot) -> Option<AgentEvent<T>>,
 }
 
-impl Stream for AgentStream<'_> {
-    type Item = Result<AgentEvent, AgentError>;
+impl<T: DeserializeOwned> Stream for AgentStream<'_, T> {
+    type Item = Result<AgentEvent<T>, AgentError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
-        let ended = run.as_mut().poll(cx);
-        if let Poll::Ready(ended) = ended {
+        if let Poll::Ready(ended) = run.as_mut().poll(cx) {
             self.run = None;
-            return Poll::Ready(Some(ended.map(|response| AgentEvent::Result { response: Box::new(response) })));
+            let result = |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed()) };
+            return Poll::Ready(Some(ended.map(result)));
         }
-        match self.slot.take() {
+        match (self.take)(&self.slot) {
             Some(event) => Poll::Ready(Some(Ok(event))),
             None => Poll::Pending,
         }
     }
 }
 
-impl FusedStream for AgentStream<'_> {
+impl<T: DeserializeOwned> FusedStream for AgentStream<'_, T> {
     fn is_terminated(&self) -> bool {
         self.run.is_none()
     }
 }
 
-impl fmt::Debug for AgentStream<'_> {
+impl<T> fmt::Debug for AgentStream<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentStream").field("ended", &self.run.is_none()).finish_non_exhaustive()
     }

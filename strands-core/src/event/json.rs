@@ -9,20 +9,20 @@ use super::{AgentEvent, EventJson};
 /// Defines the enum of events, and `EventJson` with the derived serialization of its variants. That has to be a type of its
 /// own, since the serialization of `AgentEvent` itself adds types that this version does not know.
 macro_rules! event_with_json {
-    ($(#[$meta:meta])* pub enum AgentEvent $variants:tt) => {
+    ($(#[$meta:meta])* pub enum AgentEvent<$t:ident = $default:ty> $variants:tt) => {
         $(#[$meta])*
         #[serde(tag = "type", rename_all = "snake_case")]
-        pub enum AgentEvent $variants
+        pub enum AgentEvent<$t = $default> $variants
 
         #[derive(serde::Serialize, serde::Deserialize)]
-        #[serde(remote = "AgentEvent", tag = "type", rename_all = "snake_case")]
-        enum EventJson $variants
+        #[serde(remote = "AgentEvent", bound(deserialize = "T: serde::Deserialize<'de>"), tag = "type", rename_all = "snake_case")]
+        enum EventJson<$t> $variants
     };
 }
 
 pub(super) use event_with_json;
 
-impl Serialize for AgentEvent {
+impl<T: Serialize> Serialize for AgentEvent<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Unknown(fields) => fields.serialize(serializer),
@@ -31,7 +31,7 @@ impl Serialize for AgentEvent {
     }
 }
 
-impl<'de> Deserialize<'de> for AgentEvent {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for AgentEvent<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Map::deserialize(deserializer)?;
         let Some(Value::String(name)) = fields.get("type") else {

@@ -10,7 +10,7 @@ use super::EventJson;
 /// True if an event type of this name exists in this version.
 pub(super) fn is_known(name: &str) -> bool {
     let only_type = MapDeserializer::<_, Refusal>::new([("type", name)].into_iter());
-    !matches!(EventJson::deserialize(only_type), Err(Refusal::UnknownType))
+    !matches!(EventJson::<serde_json::Value>::deserialize(only_type), Err(Refusal::UnknownType))
 }
 
 /// Reason why an event that has nothing but a type can't be read.

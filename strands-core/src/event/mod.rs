@@ -6,6 +6,7 @@ mod known;
 mod milliseconds;
 mod node;
 mod response;
+mod retyped;
 mod schema;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use milliseconds::Milliseconds;
 use node::NodePath;
 
 event_with_json! {
-    /// An event of a running invocation.
+    /// An event of a running invocation. `T` is the type asked for with [`Invocation::output`](crate::Invocation::output).
     ///
     /// # JSON
     ///
@@ -43,7 +44,7 @@ event_with_json! {
     #[derive(Clone, Debug, JsonSchema)]
     #[schemars(transform = schema::allow_unknown_types)]
     #[non_exhaustive]
-    pub enum AgentEvent {
+    pub enum AgentEvent<T = Value> {
         /// The invocation begins. The first event, once per invocation; an invocation that is refused has none.
         #[non_exhaustive]
         Start {
@@ -106,6 +107,18 @@ event_with_json! {
             tool_use_id: Arc<str>,
             /// JSON text; only all pieces together are valid JSON.
             input: String,
+        },
+        /// The structured output so far, if one was asked for.
+        ///
+        /// It is a prefix of the value that the model is giving: strings may be cut, the last element of an array and the last
+        /// field of an object may be incomplete, and numbers are there once they are complete. Each value continues the one
+        /// before, and no two in a row are equal. Values of more than 1 KiB come once they have grown by a 32nd.
+        ///
+        /// All values since the last [`CycleStart`](Self::CycleStart) or [`Retry`](Self::Retry) are void if the model's
+        /// response is thrown away or does not fit the type; the output is in [`Result`](Self::Result).
+        PartialOutput {
+            /// The value so far.
+            value: Value,
         },
         /// A model call failed and is made again after a wait. Output that was streamed since the cycle's start is void.
         Retry {
@@ -187,7 +200,7 @@ event_with_json! {
         /// The invocation has ended. Always the last event.
         Result {
             /// The response.
-            response: Box<AgentResponse>,
+            response: Box<AgentResponse<T>>,
         },
         /// An event of a nested agent or of a node of a graph. See [`at_node`](Self::at_node).
         #[non_exhaustive]

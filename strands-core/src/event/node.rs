@@ -57,7 +57,9 @@ impl AgentEvent {
             event => event,
         }
     }
+}
 
+impl<T> AgentEvent<T> {
     /// Joins the paths of a node's event that was read. The event inside has been joined.
     pub(super) fn with_joined_path(self) -> Self {
         let Self::Node { mut path, event } = self else { return self };

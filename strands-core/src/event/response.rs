@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -50,15 +51,18 @@ impl<T> AgentResponse<T> {
     pub fn text(&self) -> String {
         self.message.text()
     }
+}
 
-    pub(crate) fn map_output<U>(self, map: impl FnOnce(T) -> Option<U>) -> AgentResponse<U> {
+impl AgentResponse {
+    /// The response with the output as the type that was asked for. The loop has checked that it is one.
+    pub(crate) fn typed<T: DeserializeOwned>(self) -> AgentResponse<T> {
         AgentResponse {
             message: self.message,
             stop_reason: self.stop_reason,
             usage: self.usage,
             turns: self.turns,
             interrupts: self.interrupts,
-            output: self.output.and_then(map),
+            output: self.output.and_then(|output| serde_json::from_value(output).ok()),
             metrics: self.metrics,
         }
     }

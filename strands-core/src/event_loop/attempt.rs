@@ -84,7 +84,8 @@ impl Driver<'_> {
         };
         let attempt = match opened {
             Ok(events) => {
-                let mut reading = Reading::new(events, answer, &self.emitter, began);
+                let output = self.output.partial(choice.is_some()).filter(|_| !self.emitter.is_silent());
+                let mut reading = Reading::new(events, answer, &self.emitter, began, output);
                 let ended = reading.read(stop).await;
                 let Reading { answer, first_content, .. } = reading;
                 read(ended, answer, began, first_content)
@@ -98,6 +99,7 @@ impl Driver<'_> {
         }
         if let Attempt::Failed { error, .. } = &attempted.attempt {
             let Past { failures, began, jitter } = past;
+            attempted.able = self.output.kind.is_some().then(|| self.work.model.capabilities());
             attempted.delay = config.retry.delay(error, failures.saturating_add(1), self.effects.since(began), jitter);
         }
         attempted

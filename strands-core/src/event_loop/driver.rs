@@ -59,6 +59,7 @@ pub(crate) struct Request<'a> {
 struct Beginning {
     prompt: Prompt,
     answers: Vec<InterruptResponse>,
+    output: Option<OutputType>,
     cancellation: CancellationToken,
     time_left: Option<Duration>,
     /// The budget of the invocation that this one is nested in.
@@ -130,10 +131,12 @@ impl<'a> Driver<'a> {
         request: Request<'a>,
     ) -> Result<AgentResponse, AgentError> {
         let (mut driver, beginning) = Driver::prepare(work, emitter, request)?;
-        let Beginning { mut prompt, mut answers, cancellation, time_left, parent } = beginning;
+        let Beginning { mut prompt, mut answers, output, cancellation, time_left, parent } = beginning;
         let reason = std::pin::pin!(end_of(&cancellation, time_left, parent).fuse());
         let budget = Arc::clone(&driver.context.scope().budget);
         let mut stop = Stop::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
+        driver.ask_for(output).await?;
+        driver.use_tools(driver.tools.clone())?;
         driver.metrics().begin_invocation();
         driver.announce_start().await;
         let (mut resumes, mut conflicts) = (0, 0);
@@ -212,7 +215,7 @@ impl<'a> Driver<'a> {
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
         let scope = Scope::new(names, work.state.clone(), host, Arc::new(budget), invocation_id);
-        let mut driver = Driver {
+        let driver = Driver {
             emitter,
             effects,
             context: HookContext::new(Arc::new(scope)),
@@ -237,9 +240,7 @@ impl<'a> Driver<'a> {
             work,
         };
         driver.work.tools.forget_failure();
-        driver.ask_for(output)?;
-        driver.use_tools(driver.tools.clone())?;
-        Ok((driver, Beginning { prompt, answers, cancellation, time_left, parent }))
+        Ok((driver, Beginning { prompt, answers, output, cancellation, time_left, parent }))
     }
 
     /// Brings the context of hooks up to date.

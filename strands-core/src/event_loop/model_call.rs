@@ -40,7 +40,7 @@ impl Driver<'_> {
                 Some(journal) => self.attempt_recorded(journal, choice, name, past, stop).await?,
             };
             self.is_replay = attempted.is_replay;
-            let Attempted { attempt, retry, delay, hook_failure, .. } = attempted;
+            let Attempted { attempt, retry, delay, able, hook_failure, .. } = attempted;
             let (usage, latency_ms) = attempt.cost();
             self.metrics().add_usage(usage, latency_ms);
             self.context.scope().budget.charge(usage);
@@ -66,7 +66,7 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
                 continue;
             }
-            if choice.is_some() && !streamed && self.asks_for_less(&error) {
+            if choice.is_some() && !streamed && self.asks_for_less(&error, able) {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), false).await;
                 continue;
             }

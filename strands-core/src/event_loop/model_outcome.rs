@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::message::{Message, Role};
 use crate::metrics::Usage;
-use crate::model::{ModelError, StopReason, Turn};
+use crate::model::{ModelCapabilities, ModelError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 
@@ -60,6 +60,8 @@ pub(super) struct Attempted {
     pub(super) retry: bool,
     /// Delay before the next one, after a failure that is worth it.
     pub(super) delay: Option<Duration>,
+    /// Capabilities of the model after a failure, if structured output was asked for.
+    pub(super) able: Option<ModelCapabilities>,
     /// A hook has failed: what the attempt has cost still counts.
     pub(super) hook_failure: Option<AgentError>,
     /// What agents have spent that hooks have called.
@@ -70,7 +72,15 @@ pub(super) struct Attempted {
 
 impl Attempted {
     pub(super) fn new(attempt: Attempt) -> Self {
-        Self { attempt, retry: false, delay: None, hook_failure: None, nested: Spent::default(), is_replay: false }
+        Self {
+            attempt,
+            retry: false,
+            delay: None,
+            able: None,
+            hook_failure: None,
+            nested: Spent::default(),
+            is_replay: false,
+        }
     }
 }
 

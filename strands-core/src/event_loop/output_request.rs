@@ -2,29 +2,30 @@
 
 use super::driver::Driver;
 use super::output_type::OutputType;
+use super::recorded;
 use super::structured_output::StructuredOutput;
-use crate::model::ModelError;
+use crate::journal::{JournalError, JournalStep};
+use crate::model::{ModelCapabilities, ModelError, OutputSchema};
 use crate::outcome::AgentError;
 use crate::run::{OutputNotGiven, Run};
 use crate::tool::ToolSet;
 
 impl Driver<'_> {
     /// Prepares to ask for the output: that of this invocation, or of the one that it resumes.
-    pub(super) fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
+    pub(super) async fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
         let suspended = self.work.run.as_ref().filter(|_| self.work.suspended).and_then(Run::output_tool);
         let Some(kind) = kind.or_else(|| suspended.cloned().map(OutputType::stored)) else { return Ok(()) };
-        let (specs, schema) = kind.join(&self.tools)?;
-        let able = self.work.model.capabilities().structured_output;
-        let native = (able && !self.work.refused_outputs.contains(&schema.name)).then_some(schema);
-        self.output = StructuredOutput::new(kind, native, specs);
+        let schema = kind.schema();
+        let able = self.capabilities().await?;
+        let native = self.follows(&schema, able).then_some(schema);
+        self.output = StructuredOutput::new(kind, native, able);
         Ok(())
     }
 
     /// Offers these tools from the next request on.
     pub(super) fn use_tools(&mut self, tools: ToolSet) -> Result<(), AgentError> {
         if let Some(kind) = &self.output.kind {
-            let (specs, _) = kind.join(&tools)?;
-            self.output.set_specs(specs);
+            self.output.set_specs(kind.join(&tools)?);
         }
         let is_given_by_tool = self.output.kind.is_some() && self.output.schema().is_none();
         let has_tools = self.output.kind.is_some() && !tools.specs().is_empty();
@@ -33,24 +34,40 @@ impl Driver<'_> {
         Ok(())
     }
 
+    /// Reads the model's capabilities. A provider learns from refusals, so that a journal records them.
+    async fn capabilities(&self) -> Result<ModelCapabilities, JournalError> {
+        let Some(journal) = self.effects.journal else { return Ok(self.work.model.capabilities()) };
+        let (calls, tools) = self.work.run.as_ref().map(Run::steps).unwrap_or_default();
+        let name = format!("capabilities/{calls}/{tools}");
+        let effect = async { recorded::of_capabilities(self.work.model.capabilities()) };
+        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
+        recorded::into_capabilities(&name, value)
+    }
+
+    /// True if the provider may follow the schema.
+    fn follows(&self, schema: &OutputSchema, able: ModelCapabilities) -> bool {
+        able.structured_output && !self.work.refused_outputs.contains(&schema.name)
+    }
+
     /// Returns true if the provider may have refused the way in which the output was asked for, and there is another one:
-    /// if it does not follow the schema, the output is the arguments of a tool, and if the model can't be made to call
-    /// the tool, as some can't while they reason, the tool is offered.
-    pub(super) fn asks_for_less(&mut self, error: &ModelError) -> bool {
+    /// the schema that the provider follows, the forced call of a tool, and the call of a tool that is offered. `able` was
+    /// read again after the refusal, since a provider may learn from it.
+    pub(super) fn asks_for_less(&mut self, error: &ModelError, able: Option<ModelCapabilities>) -> bool {
         // No way of asking makes a model unknown.
         let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
-        if !refused {
-            return false;
+        let Some(able) = able.filter(|_| refused) else { return false };
+        if let Some(schema) = self.output.refused_schema(able) {
+            self.work.refused_outputs.insert(schema.name);
+            self.specs = self.output.specs().clone();
+            return true;
         }
-        let Some(schema) = self.output.refused_schema() else { return self.output.becomes_unforceable() };
-        self.work.refused_outputs.insert(schema.name);
-        self.specs = self.output.specs().clone();
-        true
+        let schema = self.output.kind.as_ref().map(OutputType::schema).filter(|schema| self.follows(schema, able));
+        self.output.becomes_unforceable(schema)
     }
 
     pub(super) fn no_output(&self, not_given: &OutputNotGiven) -> AgentError {
         let output =
-            self.work.run.as_ref().and_then(Run::output_tool).map(|tool| tool.name.clone()).unwrap_or_default();
+            self.work.run.as_ref().and_then(Run::output_tool).map(|tool| tool.spec.name.clone()).unwrap_or_default();
         let reason = self.output.mistake().to_owned();
         AgentError::InvalidOutput { output, attempts: not_given.attempts, reason }
     }

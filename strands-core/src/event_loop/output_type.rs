@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::wrapped_schema;
 use crate::model::{OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
+use crate::run::OutputTool;
 use crate::tool::{ToolSet, ToolSpec, check_schema, is_valid_tool_name};
 
 /// The type that an invocation is to end with.
 #[derive(Clone)]
 pub(crate) struct OutputType {
-    spec: Arc<ToolSpec>,
+    tool: Arc<OutputTool>,
     check: Check,
 }
 
@@ -29,51 +31,94 @@ impl OutputType {
     pub(crate) fn of<T: DeserializeOwned + JsonSchema>() -> Self {
         let check =
             |value: &Value| T::deserialize(value).map(drop).map_err(|error: serde_json::Error| error.to_string());
-        Self { spec: Arc::new(spec_of::<T>()), check: Check::Type(check) }
+        Self { tool: Arc::new(tool_of::<T>()), check: Check::Type(check) }
     }
 
     /// The type of an invocation that was suspended, and goes on without the type.
-    pub(super) fn stored(spec: ToolSpec) -> Self {
-        Self { spec: Arc::new(spec), check: Check::Schema }
+    pub(super) fn stored(tool: OutputTool) -> Self {
+        Self { tool: Arc::new(tool), check: Check::Schema }
     }
 
-    pub(super) fn spec(&self) -> &ToolSpec {
-        &self.spec
+    pub(super) fn tool(&self) -> &OutputTool {
+        &self.tool
     }
 
-    pub(super) fn check(&self, value: &Value) -> Result<(), String> {
-        match self.check {
-            Check::Type(check) => check(value),
-            Check::Schema => check_schema(&self.spec.input_schema, value),
+    pub(super) fn name(&self) -> &str {
+        &self.tool.spec.name
+    }
+
+    /// The field that holds the output, if the output is wrapped.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.tool.is_wrapped.then(|| wrapped_schema::key(&self.tool.spec.input_schema)).flatten()
+    }
+
+    /// Returns the output in what the model gave, unwrapped. A model that was asked for a wrapped value may give the bare
+    /// one.
+    ///
+    /// # Errors
+    ///
+    /// Returns the mistake for the model to correct.
+    pub(super) fn read(&self, given: &Value) -> Result<Value, String> {
+        let Some(key) = self.key() else { return self.check(given).map(|()| given.clone()) };
+        // A string may also be arguments that are not valid JSON.
+        if given.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
+            return Err("they are not a valid JSON object".to_owned());
+        }
+        let first = given.as_object().and_then(|fields| fields.keys().next());
+        let Some(inner) = given.get(key) else {
+            let told = |mistake| if first.is_some() { format!("missing field `{key}`; {mistake}") } else { mistake };
+            return self.check(given).map(|()| given.clone()).map_err(told);
+        };
+        let candidates = if first.is_some_and(|first| first == key) { [inner, given] } else { [given, inner] };
+        match candidates.into_iter().find(|candidate| self.check(candidate).is_ok()) {
+            Some(output) => Ok(output.clone()),
+            None => self.check(inner).map(|()| inner.clone()),
         }
     }
 
-    /// The agent's tools with the one whose arguments are the output, and that output's name and schema.
-    pub(super) fn join(&self, tools: &ToolSet) -> Result<(ToolSpecs, OutputSchema), AgentError> {
-        let spec = &*self.spec;
-        let refuse = |reason: String| Err(AgentError::OutputType { reason });
-        if spec.input_schema.get("type").and_then(Value::as_str) != Some("object") {
-            return refuse(format!("the JSON schema of `{}` is not an object; wrap it in a struct", spec.name));
+    /// Checks an output that is unwrapped.
+    fn check(&self, value: &Value) -> Result<(), String> {
+        match (self.check, self.key()) {
+            (Check::Type(check), _) => check(value),
+            (Check::Schema, None) => check_schema(&self.tool.spec.input_schema, value),
+            (Check::Schema, Some(key)) => check_schema(&self.tool.spec.input_schema, &json!({key: value})),
         }
+    }
+
+    /// The agent's tools with the one whose arguments are the output.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name.
+    pub(super) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
+        let spec = &self.tool.spec;
         if tools.get(&spec.name).is_some() {
-            return refuse(format!(
-                "the agent has a tool named `{}`; give the type another `#[schemars(rename)]`",
-                spec.name
-            ));
+            let reason =
+                format!("the agent has a tool named `{}`; give the type another `#[schemars(rename)]`", spec.name);
+            return Err(AgentError::OutputType { reason });
         }
-        let mut schema = OutputSchema::new(&spec.name, spec.input_schema.clone());
-        schema.description = spec.input_schema.get("description").and_then(Value::as_str).map(str::to_owned);
-        Ok((tools.specs().with(spec.clone()), schema))
+        Ok(tools.specs().with(spec.clone()))
+    }
+
+    /// The output's name and schema, for a provider that follows the schema.
+    pub(super) fn schema(&self) -> OutputSchema {
+        let ToolSpec { name, input_schema, .. } = &self.tool.spec;
+        let described = match self.key() {
+            Some(key) => input_schema.get("properties").and_then(|fields| fields.get(key)),
+            None => Some(input_schema),
+        };
+        let description = described.and_then(|described| described.get("description")).and_then(Value::as_str);
+        let mut schema = OutputSchema::new(name, input_schema.clone());
+        schema.description = description.map(str::to_owned);
+        schema
     }
 }
 
-fn spec_of<T: JsonSchema>() -> ToolSpec {
+fn tool_of<T: JsonSchema>() -> OutputTool {
     let generator = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None).into_generator();
-    let mut schema = generator.into_root_schema_for::<T>().to_value();
-    let fields = schema.as_object_mut();
-    let take =
-        |name: &str| fields.as_ref().and_then(|fields| fields.get(name)).and_then(Value::as_str).map(str::to_owned);
-    let (title, purpose) = (take("title"), take("description"));
+    let schema = generator.into_root_schema_for::<T>().to_value();
+    let text = |name: &str| schema.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (title, purpose) = (text("title"), text("description"));
     let mut name: String = title
         .unwrap_or_else(|| T::schema_name().into_owned())
         .chars()
@@ -88,5 +133,7 @@ fn spec_of<T: JsonSchema>() -> ToolSpec {
         if purpose.is_some() { " The answer is: " } else { "" },
         purpose.unwrap_or_default()
     );
-    ToolSpec::new(name, description, schema)
+    let is_wrapped = !wrapped_schema::is_object(&schema);
+    let schema = if is_wrapped { wrapped_schema::wrap(schema) } else { schema };
+    OutputTool { spec: ToolSpec::new(name, description, schema), is_wrapped }
 }

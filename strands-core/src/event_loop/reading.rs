@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::emitter::Emitter;
+use super::partial_output::PartialOutput;
 use super::stop::Stop;
 use crate::event::AgentEvent;
 use crate::model::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
@@ -24,6 +26,10 @@ pub(super) struct Reading<'a> {
     pub(super) answer: TurnBuilder,
     /// The tool calls that the listener has heard of, by the index of their block.
     calls: Vec<(usize, Arc<str>)>,
+    /// Reader of the structured output, if there is to be one and somebody listens.
+    output: Option<PartialOutput<'a>>,
+    /// A partial value that waits until the listener has taken the event that it was read from.
+    partial: Option<Value>,
     began: Instant,
     pub(super) first_content: Option<Duration>,
     since_pending: u32,
@@ -41,9 +47,25 @@ pub(super) enum Ended {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(events: ModelStream, answer: TurnBuilder, emitter: &'a Emitter, began: Instant) -> Self {
-        let is_journaled = emitter.is_journaled();
-        Self { events, emitter, answer, calls: Vec::new(), began, first_content: None, since_pending: 0, is_journaled }
+    pub(super) fn new(
+        events: ModelStream,
+        answer: TurnBuilder,
+        emitter: &'a Emitter,
+        began: Instant,
+        output: Option<PartialOutput<'a>>,
+    ) -> Self {
+        Self {
+            events,
+            emitter,
+            answer,
+            calls: Vec::new(),
+            output,
+            partial: None,
+            began,
+            first_content: None,
+            since_pending: 0,
+            is_journaled: emitter.is_journaled(),
+        }
     }
 
     /// Reads to the end, and tells the listener of each piece.
@@ -55,6 +77,9 @@ impl<'a> Reading<'a> {
         if self.is_journaled && self.emitter.is_full() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
+        }
+        if let Some(value) = self.partial.take() {
+            return self.hand_over(AgentEvent::PartialOutput { value }, cx);
         }
         loop {
             if stop.is_cancelled() {
@@ -69,14 +94,7 @@ impl<'a> Reading<'a> {
                 Poll::Ready(Some(Ok(event))) => {
                     self.since_pending += 1;
                     match self.take_in(event) {
-                        Ok(Some(piece)) => {
-                            self.emitter.put(piece);
-                            if self.is_journaled {
-                                cx.waker().wake_by_ref();
-                            }
-                            // The listener takes it and polls again.
-                            return Poll::Pending;
-                        }
+                        Ok(Some(piece)) => return self.hand_over(piece, cx),
                         Ok(None) => {}
                         Err(error) => return Poll::Ready(Ended::Broken(error)),
                     }
@@ -91,13 +109,29 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Hands over an event to the listener, which takes it and polls again.
+    fn hand_over(&self, event: AgentEvent, cx: &mut Context<'_>) -> Poll<Ended> {
+        self.emitter.put(event);
+        if self.is_journaled {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
     /// Adds an event to the answer. Returns what the listener is to hear, where there is one.
     fn take_in(&mut self, event: StreamEvent) -> Result<Option<AgentEvent>, ModelError> {
         self.answer.push(&event)?;
         if self.first_content.is_none() && self.answer.has_content() {
             self.first_content = Some(self.began.elapsed());
         }
-        Ok(if self.emitter.is_silent() { None } else { self.piece_of(event) })
+        if self.emitter.is_silent() {
+            return Ok(None);
+        }
+        if let Some(output) = &mut self.output {
+            // It comes of a piece of text or of arguments, which are events themselves.
+            self.partial = output.take_in(&event);
+        }
+        Ok(self.piece_of(event))
     }
 
     fn piece_of(&mut self, event: StreamEvent) -> Option<AgentEvent> {

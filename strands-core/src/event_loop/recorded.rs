@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::journal::JournalError;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::metrics::{ModelMetrics, Usage};
-use crate::model::{RecordedError, StopReason, Turn};
+use crate::model::{ModelCapabilities, RecordedError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::state::AgentState;
@@ -25,6 +25,8 @@ struct RecordedAttempt {
     retry: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delay: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    able: Option<ModelCapabilities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
     #[serde(default, skip_serializing_if = "Spent::is_nothing")]
@@ -83,7 +85,7 @@ impl HookFailure {
 
 /// The record of an attempt of a model call.
 pub(super) fn of_attempt(attempted: Attempted) -> Value {
-    let Attempted { attempt, retry, delay, hook_failure, nested, .. } = attempted;
+    let Attempted { attempt, retry, delay, able, hook_failure, nested, .. } = attempted;
     let outcome = match attempt {
         Attempt::Denied(turn) => RecordedModelOutcome::Denied(turn.message),
         Attempt::Answered(Turn { message, stop_reason, usage, metrics, redact_user, .. }) => {
@@ -97,13 +99,13 @@ pub(super) fn of_attempt(attempted: Attempted) -> Value {
         }
     };
     let hook_failure = hook_failure.as_ref().map(HookFailure::of);
-    written(&RecordedAttempt { outcome, retry, delay, hook_failure, nested })
+    written(&RecordedAttempt { outcome, retry, delay, able, hook_failure, nested })
 }
 
 /// The attempt in a record.
 pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, JournalError> {
     let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
-    let RecordedAttempt { outcome, retry, delay, hook_failure, nested } = record;
+    let RecordedAttempt { outcome, retry, delay, able, hook_failure, nested } = record;
     let attempt = match outcome {
         RecordedModelOutcome::Denied(message) => Attempt::Denied(Turn::said(message)),
         RecordedModelOutcome::Answered { message, stop_reason, usage, metrics, redact_user } => {
@@ -117,7 +119,7 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, Journ
         }
     };
     let hook_failure = hook_failure.map(HookFailure::into_error);
-    Ok(Attempted { attempt, retry, delay, hook_failure, nested, is_replay: false })
+    Ok(Attempted { attempt, retry, delay, able, hook_failure, nested, is_replay: false })
 }
 
 /// The next of the concurrent calls to end, or the end of all of them.
@@ -197,6 +199,16 @@ pub(super) fn into_call(
     };
     let hook_failure = hook_failure.map(HookFailure::into_error);
     Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure, nested }))
+}
+
+/// The record of a model's capabilities.
+pub(super) fn of_capabilities(able: ModelCapabilities) -> Value {
+    written(&able)
+}
+
+/// The capabilities in a record.
+pub(super) fn into_capabilities(step: &str, record: Value) -> Result<ModelCapabilities, JournalError> {
+    serde_json::from_value(record).map_err(|error| JournalError::new(step, error))
 }
 
 /// A value that can't be written is found when it is read back.

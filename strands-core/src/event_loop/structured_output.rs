@@ -3,33 +3,43 @@
 
 use serde_json::Value;
 
+use super::json_text::unfenced;
 use super::output_type::OutputType;
+use super::partial_output::PartialOutput;
+use crate::depth;
 use crate::message::{ContentBlock, Message};
-use crate::model::{Model, OutputSchema, ToolSpecs};
-use crate::tool::ToolSpec;
+use crate::model::{Model, ModelCapabilities, OutputSchema, ToolSpecs};
+use crate::run::OutputTool;
 
 /// State of the structured output of an invocation.
 #[derive(Default)]
 pub(super) struct StructuredOutput {
     pub(super) kind: Option<OutputType>,
-    /// Its schema, where the provider itself can hold an answer to it.
+    /// Its schema, while the provider is to follow it.
     native: Option<OutputSchema>,
     /// The tools with the one whose arguments are the output.
     specs: ToolSpecs,
-    /// The provider has refused to make the model call that tool.
+    /// The model can't be made to call that tool.
     is_unforceable: bool,
     mistake: String,
     is_mistaken: bool,
 }
 
 impl StructuredOutput {
-    pub(super) fn new(kind: OutputType, native: Option<OutputSchema>, specs: ToolSpecs) -> Self {
-        Self { kind: Some(kind), native, specs, ..Self::default() }
+    pub(super) fn new(kind: OutputType, native: Option<OutputSchema>, able: ModelCapabilities) -> Self {
+        Self { kind: Some(kind), native, is_unforceable: !able.tool_choice, ..Self::default() }
     }
 
     /// The tool whose arguments are the output.
-    pub(super) fn tool(&self) -> Option<&ToolSpec> {
-        self.kind.as_ref().map(OutputType::spec)
+    pub(super) fn tool(&self) -> Option<&OutputTool> {
+        self.kind.as_ref().map(OutputType::tool)
+    }
+
+    /// Reader of the output in a response that is being streamed. The text of the response is the output if
+    /// `is_asked_for` and the provider follows the schema.
+    pub(super) fn partial(&self, is_asked_for: bool) -> Option<PartialOutput<'_>> {
+        let kind = self.kind.as_ref()?;
+        Some(PartialOutput::new(kind.name(), kind.key(), is_asked_for && self.native.is_some()))
     }
 
     /// True if there is nothing to call before, so that the provider gives the output at once.
@@ -70,8 +80,9 @@ impl StructuredOutput {
             return None;
         }
         let kind = self.kind.as_ref()?;
-        let read = serde_json::from_str::<Value>(message.text().trim()).map_err(|error| error.to_string());
-        match read.and_then(|value| kind.check(&value).map(|()| value)) {
+        let read = serde_json::from_str::<Value>(unfenced(&message.text())).map_err(|error| error.to_string());
+        let stored = |value: Value| depth::check(&value).map(|()| value).map_err(|error| format!("it {error}"));
+        match read.and_then(stored).and_then(|value| kind.read(&value)) {
             Ok(value) => Some(value),
             Err(mistake) => {
                 if self.native.is_some() {
@@ -82,15 +93,22 @@ impl StructuredOutput {
         }
     }
 
-    /// The schema that the provider does not follow, if that was the way in which the output was asked for. It is no
-    /// longer.
-    pub(super) fn refused_schema(&mut self) -> Option<OutputSchema> {
-        self.native.take()
+    /// The provider does not follow the schema: the output is asked for by its tool from here on. Returns the schema, if
+    /// that was the way in which the output was asked for.
+    pub(super) fn refused_schema(&mut self, able: ModelCapabilities) -> Option<OutputSchema> {
+        let schema = self.native.take()?;
+        self.is_unforceable |= !able.tool_choice;
+        Some(schema)
     }
 
-    /// The model can't be made to call the output's tool. Returns false if that was known.
-    pub(super) fn becomes_unforceable(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_unforceable, true)
+    /// The model can't be made to call the output's tool: the provider is asked to follow the schema, if there is one, or
+    /// else the tool is offered. Returns false if that was known.
+    pub(super) fn becomes_unforceable(&mut self, native: Option<OutputSchema>) -> bool {
+        if std::mem::replace(&mut self.is_unforceable, true) {
+            return false;
+        }
+        self.native = native;
+        true
     }
 
     /// The agent's tools with the one whose arguments are the output.

@@ -35,7 +35,7 @@ impl TurnCalls {
     }
 
     pub(super) async fn call(&self, position: usize, asked: Arc<ToolUse>) -> CallOutcome {
-        if self.output.as_ref().is_some_and(|output| output.spec().name == asked.name) {
+        if self.output.as_ref().is_some_and(|output| output.name() == asked.name) {
             return self.take_output(position, asked);
         }
         let budget = &self.calls.context.scope().budget;
@@ -53,14 +53,14 @@ impl TurnCalls {
 
     fn take_output(&self, position: usize, call: Arc<ToolUse>) -> CallOutcome {
         let id = call.tool_use_id.clone();
-        let checked = match &self.output {
-            Some(output) => output.check(&call.input),
-            None => Ok(()),
+        let read = match &self.output {
+            Some(output) => output.read(&call.input),
+            None => Ok(call.input.clone()),
         };
-        let answer = match checked {
-            Ok(()) => {
+        let answer = match read {
+            Ok(output) => {
                 let done = ToolResult::new(id, ToolResultStatus::Success, ["The answer was accepted."]);
-                Answer::Output(call.input.clone(), done)
+                Answer::Output(output, done)
             }
             Err(mistake) => {
                 let told =

@@ -1,6 +1,11 @@
 //! What a model's provider can be asked for, so that the agent picks the best way to get it.
 
-/// What a model's provider can be asked for.
+use serde::{Deserialize, Serialize};
+
+/// Capabilities of a model.
+///
+/// A provider may learn from a refusal: then the same model reports other capabilities from there on, and agents ask in
+/// another way.
 ///
 /// ```
 /// use strands_core::model::ModelCapabilities;
@@ -8,7 +13,8 @@
 /// const OURS: ModelCapabilities = ModelCapabilities::new().with_structured_output(true);
 /// assert!(OURS.tool_choice && OURS.structured_output);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct ModelCapabilities {
     /// The model can be made to call a tool: [`ModelRequest::tool_choice`](super::ModelRequest::tool_choice) is
@@ -19,6 +25,7 @@ pub struct ModelCapabilities {
     pub structured_output: bool,
     /// The provider has tools of its own that it may use before it answers. An agent without tools lets it answer first
     /// and asks for the JSON then. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub server_tools: bool,
 }
 

@@ -176,7 +176,7 @@ pub enum AgentError {
         /// Why it ended.
         stop_reason: StopReason,
     },
-    /// The typed output would hide a tool, or its type is no object.
+    /// The tool that the structured output is asked for with has the name of one of the agent's tools.
     #[error("the output type can't be asked for: {reason}")]
     OutputType {
         /// Why.

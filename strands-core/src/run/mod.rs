@@ -2,6 +2,7 @@
 //! so the same machine serves streaming, awaiting, resuming a week later on another machine, and a durable engine.
 
 mod calls;
+mod output;
 pub(crate) mod stored;
 pub(crate) mod strands;
 
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use calls::{CallStatus, PendingCall, PendingTools, UnknownInterrupt};
+use output::Output;
+pub(crate) use output::OutputTool;
 
 use crate::history::Repair;
 use crate::interrupt::{Interrupt, InterruptResponse};
@@ -18,7 +21,6 @@ use crate::limits::Limits;
 use crate::message::{Message, ToolResult};
 use crate::model::StopReason;
 use crate::nesting::Spent;
-use crate::tool_spec::ToolSpec;
 use crate::usage::Usage;
 
 /// Limit of failures to give the requested structured output.
@@ -62,17 +64,6 @@ enum Phase {
     Done(StopReason),
 }
 
-/// The structured output that the invocation is to end with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Output {
-    /// The tool whose arguments are the output.
-    spec: ToolSpec,
-    forced: bool,
-    attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    value: Option<Value>,
-}
-
 /// What is needed next.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Step<'a> {
@@ -91,8 +82,7 @@ pub(crate) struct OutputNotGiven {
 }
 
 impl Run {
-    pub(crate) fn new(limits: Limits, output_tool: Option<ToolSpec>) -> Self {
-        let output = output_tool.map(|spec| Output { spec, forced: false, attempts: 0, value: None });
+    pub(crate) fn new(limits: Limits, output_tool: Option<OutputTool>) -> Self {
         Self {
             phase: Phase::Model,
             limits,
@@ -100,7 +90,7 @@ impl Run {
             usage: Usage::default(),
             nested: Spent::default(),
             elapsed: Duration::ZERO,
-            output,
+            output: output_tool.map(Output::of),
             prompt: Vec::new(),
             model_calls: 0,
             tool_steps: 0,
@@ -134,9 +124,9 @@ impl Run {
     }
 
     /// Another structured output is asked for from here on.
-    pub(crate) fn set_output(&mut self, spec: ToolSpec) {
-        if self.output_tool() != Some(&spec) {
-            self.output = Some(Output { spec, forced: false, attempts: 0, value: None });
+    pub(crate) fn set_output(&mut self, tool: OutputTool) {
+        if self.output_tool() != Some(&tool) {
+            self.output = Some(Output::of(tool));
         }
     }
 
@@ -176,6 +166,11 @@ impl Run {
         self.tool_steps
     }
 
+    /// The numbers of model calls and of ended tool calls so far.
+    pub(crate) fn steps(&self) -> (u32, u32) {
+        (self.model_calls, self.tool_steps)
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.elapsed
     }
@@ -210,7 +205,7 @@ impl Run {
         match &self.phase {
             Phase::Model => {
                 let output = self.output.as_ref().filter(|output| output.forced);
-                Step::CallModel { forced_tool: output.map(|output| output.spec.name.as_str()) }
+                Step::CallModel { forced_tool: output.map(|output| output.tool.spec.name.as_str()) }
             }
             Phase::Tools(pending) => Step::RunTools(pending),
             Phase::Done(stop_reason) => Step::Done(stop_reason),
@@ -280,10 +275,10 @@ impl Run {
         }
     }
 
-    /// The model's arguments for the structured output are valid.
+    /// The model has given a valid structured output. Of several, the first counts.
     pub(crate) fn output_given(&mut self, value: Value) {
         if let Some(output) = &mut self.output {
-            output.value = Some(value);
+            output.value.get_or_insert(value);
         }
     }
 
@@ -298,8 +293,8 @@ impl Run {
     }
 
     /// The tool whose arguments are the structured output.
-    pub(crate) fn output_tool(&self) -> Option<&ToolSpec> {
-        self.output.as_ref().map(|output| &output.spec)
+    pub(crate) fn output_tool(&self) -> Option<&OutputTool> {
+        self.output.as_ref().map(|output| &output.tool)
     }
 
     pub(crate) fn output(&self) -> Option<&Value> {
@@ -398,13 +393,15 @@ mod tests {
 
     use super::*;
     use crate::message::{Role, ToolUse};
+    use crate::tool_spec::ToolSpec;
 
     fn calling(ids: &[&str]) -> Message {
         Message::new(Role::Assistant, ids.iter().map(|id| ToolUse::new(*id, "look", json!({}))))
     }
 
-    fn trip() -> ToolSpec {
-        ToolSpec::new("Trip", "A trip.", json!({"type": "object"}))
+    fn trip() -> OutputTool {
+        let spec = ToolSpec::new("Trip", "A trip.", json!({"type": "object"}));
+        OutputTool { spec, is_wrapped: false }
     }
 
     fn answer(id: &str) -> ToolResult {

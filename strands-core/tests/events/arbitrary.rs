@@ -52,9 +52,10 @@ pub(crate) fn event(name: &str, fields: Fields) -> Json {
         "context_reduced" => vec![req("what", text())],
         "context_reduction_failed" => vec![req("error", text())],
         "tools_changed" => {
-            let names = || prop::collection::vec(text(), 0..3).prop_map(Value::from);
+            let names = || vec(text(), 0..3).prop_map(Value::from);
             vec![req("added", names()), req("removed", names()), req("changed", names())]
         }
+        "partial_output" => vec![req("value", json_value())],
         "tool_refresh_failed" => vec![req("error", text())],
         "redacted" => vec![opt("user", text()), opt("assistant", text())],
         "message" => vec![req("message", message())],

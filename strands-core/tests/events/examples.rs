@@ -25,6 +25,7 @@ fn events() -> Vec<AgentEvent> {
         AgentEvent::Fallback { from: "a".into(), to: "b".into(), error: "throttled".into() },
         AgentEvent::ToolUseStart { tool_use_id: "call-1".into(), name: "one".into() },
         AgentEvent::ToolUseDelta { tool_use_id: "call-1".into(), input: "{\"a\"".into() },
+        AgentEvent::PartialOutput { value: json!({"a": "b"}) },
         AgentEvent::Retry { attempt: 1, delay: duration, error: "throttled".into(), discards_output: false },
         AgentEvent::ContextReduced { what: "removed the 2 oldest messages".into() },
         AgentEvent::ContextReductionFailed { error: "no room".into() },
@@ -52,6 +53,7 @@ fn every_event_has_its_json() {
     {"type":"fallback","from":"a","to":"b","error":"throttled"}
     {"type":"tool_use_start","tool_use_id":"call-1","name":"one"}
     {"type":"tool_use_delta","tool_use_id":"call-1","input":"{\"a\""}
+    {"type":"partial_output","value":{"a":"b"}}
     {"type":"retry","attempt":1,"delay_ms":1500,"error":"throttled","discards_output":false}
     {"type":"context_reduced","what":"removed the 2 oldest messages"}
     {"type":"context_reduction_failed","error":"no room"}

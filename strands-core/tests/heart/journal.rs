@@ -2,13 +2,14 @@
 //! end everything is as if it had never crashed.
 
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use strands_core::hook::{AfterToolCall, BeforeModelCall, Hook, HookResult};
 use strands_core::message::Message;
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::model::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StopReason};
 use strands_core::testing::{InMemorySessionManager, RecordedRequest, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentError, AgentResponse, BoxFuture, InterruptResponse, Journal, JournalError, JournalStep, Prompt,
@@ -393,4 +394,54 @@ async fn time_comes_from_the_journal() {
     let mut agent = template(&ScriptedModel::answering("hi"), []).build().await.unwrap();
     let response = agent.prompt("go").journal(&clock).await.unwrap();
     assert!(response.metrics.total_duration() >= Duration::from_secs(60), "{:?}", response.metrics.total_duration());
+}
+
+/// A model that can't be forced to call a tool, and learns it from the first refusal.
+#[derive(Debug)]
+struct Unforceable {
+    script: ScriptedModel,
+    has_learned: Arc<AtomicBool>,
+}
+
+#[strands_core::async_trait]
+impl Model for Unforceable {
+    fn model_id(&self) -> &str {
+        "unforceable"
+    }
+
+    fn capabilities(&self) -> ModelCapabilities {
+        let has_learned = self.has_learned.load(Ordering::Relaxed);
+        ModelCapabilities::new().with_tool_choice(!has_learned).with_structured_output(has_learned)
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        if request.tool_choice.is_some() {
+            self.has_learned.store(true, Ordering::Relaxed);
+        }
+        self.script.stream(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_asks_for_an_output_as_before_whatever_the_provider_has_learned_since() {
+    let refusal = || {
+        let details = ErrorDetails::new().with_status(400).boxed();
+        ScriptedTurn::error(ModelError::InvalidRequest { details })
+    };
+    let said = || [ScriptedTurn::text("seven"), refusal(), ScriptedTurn::text("eight"), ScriptedTurn::text("[7]")];
+    let entries = Arc::new(Mutex::new(Entries::default()));
+    let has_learned = Arc::new(AtomicBool::new(false));
+    let mut conversations = Vec::new();
+    for script in [ScriptedModel::new(said()), ScriptedModel::new([])] {
+        let model = Unforceable { script, has_learned: Arc::clone(&has_learned) };
+        let mut agent = Agent::builder().model(model).build().await.unwrap();
+        let engine = Engine::attempt(&entries);
+        let response = agent.prompt("go").output::<Vec<u8>>().journal(&engine).await.unwrap();
+        assert_eq!(response.into_output().unwrap(), [7]);
+        conversations.push(agent.messages().iter().map(|message| message.text()).collect::<Vec<_>>());
+    }
+    assert_eq!(conversations[0], conversations[1]);
+    let expected = ["capabilities/0/0", "model/1/1", "model/2/1", "model/2/2", "model/3/1"];
+    let entries = entries.lock().unwrap();
+    assert_eq!(entries.entries.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), expected);
 }

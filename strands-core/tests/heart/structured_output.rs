@@ -1,13 +1,15 @@
-//! Typed output: what the model is asked, what it may get wrong, and what the caller gets.
+//! Structured output: the ways in which a model is asked for it, and what it may get wrong.
 
 use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::message::Role;
-use strands_core::model::{ErrorDetails, ModelCapabilities, ModelError, StopReason, ToolChoice};
-use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{AgentError, AgentEvent, Limits, Prompt, ToolOutput};
+use strands_core::model::{
+    ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice,
+};
+use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};
+use strands_core::{Agent, AgentError, AgentEvent, Limits, Prompt, ToolOutput};
 
 use crate::support::{agent, assert_whole, flaw, naming, newest_results, tool};
 
@@ -208,6 +210,65 @@ async fn a_model_that_can_not_be_made_to_call_a_tool_is_asked_without() {
     assert_eq!(model.requests().len(), 3, "something else is wrong");
 }
 
+/// A model whose provider learns from the first refusal what it can be asked for.
+#[derive(Clone, Debug)]
+struct Learning {
+    script: ScriptedModel,
+    before: ModelCapabilities,
+    after: ModelCapabilities,
+}
+
+#[async_trait::async_trait]
+impl Model for Learning {
+    fn model_id(&self) -> &str {
+        "learning"
+    }
+
+    fn capabilities(&self) -> ModelCapabilities {
+        let is_forced = |asked: &RecordedRequest| asked.tool_choice.is_some();
+        if self.script.requests().iter().any(is_forced) { self.after } else { self.before }
+    }
+
+    async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
+        self.script.stream(request).await
+    }
+}
+
+/// The ways in which the output was asked for: `native`, `forced` or `offered`.
+fn ways(model: &ScriptedModel) -> Vec<&'static str> {
+    let way = |asked: &RecordedRequest| match (&asked.output_schema, &asked.tool_choice) {
+        (Some(_), None) => "native",
+        (None, Some(_)) => "forced",
+        (None, None) => "offered",
+        both => panic!("{both:?}"),
+    };
+    model.requests().iter().map(way).collect()
+}
+
+#[tokio::test]
+async fn a_provider_that_learns_from_a_refusal_is_asked_in_the_next_way() {
+    let unable = ModelCapabilities::new().with_tool_choice(false);
+    let json = || ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#);
+    // The forced call is refused, then the schema, and at last the tool is offered.
+    let script = ScriptedModel::new([ScriptedTurn::text("Oslo."), refusal(400), refusal(400), right(), json()]);
+    let before = ModelCapabilities::new();
+    let model = Learning { script: script.clone(), before, after: unable.with_structured_output(true) };
+    let mut agent = Agent::builder().model(model.clone()).build().await.unwrap();
+    assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
+    assert_eq!(ways(&script), ["offered", "forced", "native", "offered"]);
+    // An agent that is built later begins with what the provider has learned.
+    let mut later = Agent::builder().model(model).build().await.unwrap();
+    assert_eq!(later.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
+    assert_eq!(ways(&script).last(), Some(&"native"));
+
+    // A model that is known not to be forced is not.
+    let script = ScriptedModel::new([ScriptedTurn::text("Oslo."), right()]);
+    let model = Learning { script: script.clone(), before: unable, after: unable };
+    let mut agent = Agent::builder().model(model).build().await.unwrap();
+    assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
+    assert_eq!(ways(&script), ["offered", "offered"]);
+}
+
 #[tokio::test]
 async fn a_refusal_that_no_schema_is_the_reason_for_is_one() {
     let model = ScriptedModel::new([refusal(404), right()]).with_capabilities(NATIVE);
@@ -300,15 +361,12 @@ async fn unions_and_types_that_hold_themselves_keep_their_schema() {
 }
 
 #[tokio::test]
-async fn types_that_no_provider_takes_as_arguments_are_refused_before_anything_is_sent() {
+async fn a_type_with_the_name_of_a_tool_is_refused_before_anything_is_sent() {
     let model = ScriptedModel::answering("never");
     let mut agent = agent(&model, [naming("Trip"), naming("trip-2")]).await;
     let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
-    assert!(error.to_string().contains("the agent has a tool named `Trip`"), "{error}");
-    let error = agent.prompt("plan").output::<Vec<Trip>>().await.unwrap_err();
     assert!(matches!(&error, AgentError::OutputType { .. }), "{error:?}");
-    let error = agent.prompt("plan").output::<Booking>().await.unwrap_err();
-    assert!(error.to_string().contains("wrap it in a struct"), "{error}");
+    assert!(error.to_string().contains("the agent has a tool named `Trip`"), "{error}");
     assert_eq!((model.requests().len(), agent.messages().len()), (0, 0));
 }
 

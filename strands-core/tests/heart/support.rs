@@ -1,5 +1,6 @@
 //! What the tests share: tools made of closures, hooks that write down what they hear, and what a valid history is.
 
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use strands_core::message::{Message, Role, ToolResult, ToolResultContent};
 use strands_core::testing::ScriptedModel;
@@ -106,7 +108,9 @@ impl Log {
 }
 
 /// The events of a stream, and how it ended.
-pub(crate) async fn listen(mut stream: AgentStream<'_>) -> (Vec<AgentEvent>, Result<AgentResponse, AgentError>) {
+pub(crate) async fn listen<T: DeserializeOwned + Debug>(
+    mut stream: AgentStream<'_, T>,
+) -> (Vec<AgentEvent<T>>, Result<AgentResponse<T>, AgentError>) {
     let mut events = Vec::new();
     let mut ended = None;
     while let Some(event) = stream.next().await {

@@ -135,3 +135,21 @@ pub(crate) fn elsewhere() -> [Value; 2] {
     ["An image", "A document"]
         .map(|medium| json!({"type": "text", "text": format!("[{medium} that can't be shown to this model: it is stored elsewhere.]")}))
 }
+
+/// The schema that a body asks to follow.
+pub(crate) fn schema(body: &Value) -> Option<Value> {
+    body.pointer("/response_format/json_schema/schema").cloned()
+}
+
+/// A whole stream that says these pieces of a text.
+pub(crate) fn says(pieces: &[&str]) -> Bytes {
+    let pieces = pieces.iter().map(|piece| delta(&json!({"content": piece})));
+    stream(&pieces.chain([finish("stop")]).collect::<Vec<_>>())
+}
+
+/// A whole stream that calls a tool with these pieces of arguments.
+pub(crate) fn calls(id: &str, tool: &str, pieces: &[&str]) -> Bytes {
+    let pieces = pieces.iter().map(|piece| call(id, None, piece));
+    let chunks = [call(id, Some(tool), "")].into_iter().chain(pieces).chain([finish("tool_calls")]);
+    stream(&chunks.collect::<Vec<_>>())
+}

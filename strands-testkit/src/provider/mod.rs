@@ -11,6 +11,7 @@ pub mod contract;
 mod conversation;
 pub mod faults;
 pub mod recorded;
+pub mod structured;
 pub mod support;
 pub mod wire;
 
@@ -25,6 +26,7 @@ pub use conversation::{
 pub use recorded::{Recorded, Sent, SentCall, SentResult};
 use serde_json::Value;
 use strands_core::model::Model;
+pub use structured::Structured;
 pub use wire::{Capture, Difference, Referenced};
 
 use crate::expectation::Expectation;
@@ -202,7 +204,7 @@ pub struct BrokenOff {
 }
 
 /// Makes a test of every promise that all providers share. Expects a provider that implements [`Provider`],
-/// [`Recorded`] and [`Referenced`]; use it in a module of its own for each provider, in a crate that has `tokio` with
+/// [`Recorded`], [`Referenced`] and [`Structured`]; use it in a module of its own for each provider, in a crate that has `tokio` with
 /// macros among its development dependencies.
 #[macro_export]
 macro_rules! provider_tests {
@@ -242,6 +244,11 @@ macro_rules! provider_tests {
         #[tokio::test]
         async fn a_tool_turn_over_a_failing_server() {
             $crate::provider::agents::a_tool_turn_over_a_failing_server(&$provider).await;
+        }
+
+        #[tokio::test]
+        async fn every_kind_of_structured_output() {
+            $crate::provider::structured::every_kind_of_output(&$provider).await;
         }
     };
 }

@@ -21,7 +21,7 @@ const COLUMNS: [&str; 9] = [
     "thoughts",
     "arguments in pieces",
     "tool choice",
-    "typed output",
+    "structured output",
     "images",
     "documents",
     "sound",

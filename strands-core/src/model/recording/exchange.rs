@@ -19,42 +19,21 @@ pub(super) struct Header {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) context_window: Option<u64>,
     #[serde(default)]
-    capabilities: Capabilities,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Capabilities {
-    tool_choice: bool,
-    structured_output: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    server_tools: bool,
-}
-
-impl Default for Capabilities {
-    fn default() -> Self {
-        let ModelCapabilities { tool_choice, structured_output, server_tools } = ModelCapabilities::new();
-        Self { tool_choice, structured_output, server_tools }
-    }
+    capabilities: ModelCapabilities,
 }
 
 impl Header {
     pub(super) fn of(model: &dyn Model) -> Self {
-        let ModelCapabilities { tool_choice, structured_output, server_tools } = model.capabilities();
         Self {
             version: VERSION,
             model_id: model.model_id().to_owned(),
             context_window: model.context_window(),
-            capabilities: Capabilities { tool_choice, structured_output, server_tools },
+            capabilities: model.capabilities(),
         }
     }
 
     pub(super) fn capabilities(&self) -> ModelCapabilities {
-        let Capabilities { tool_choice, structured_output, server_tools } = self.capabilities;
-        ModelCapabilities::new()
-            .with_tool_choice(tool_choice)
-            .with_structured_output(structured_output)
-            .with_server_tools(server_tools)
+        self.capabilities
     }
 }
 

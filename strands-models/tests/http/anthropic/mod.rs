@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{AnthropicModel, AnthropicModelBuilder};
 use strands_testkit::expectation::{Expectation, anthropic};
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{Cut, secretive, tuned};
 
 strands_testkit::provider_tests!(Anthropic);
@@ -206,5 +206,27 @@ impl Provider for Anthropic {
 
     fn event_head(&self) -> &'static str {
         "event: content_block_delta\n"
+    }
+}
+
+impl Structured for Anthropic {
+    /// A schema that the provider does not take stands in the last message.
+    fn schema(&self, body: &Value) -> Option<Value> {
+        let told = || {
+            let last = body["messages"].as_array()?.last()?["content"].as_array()?.last()?["text"].as_str()?;
+            serde_json::from_str(last.split_once("of this JSON schema: ")?.1).ok()
+        };
+        body.pointer("/output_config/format/schema").cloned().or_else(told)
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        let pieces = pieces.iter().map(|piece| json!({"type": "text_delta", "text": piece}));
+        stream([block(0, json!({"type": "text", "text": ""}), pieces)], "end_turn").into()
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        let call = json!({"type": "tool_use", "id": "toolu_1", "name": tool, "input": {}});
+        let pieces = pieces.iter().map(|piece| json!({"type": "input_json_delta", "partial_json": piece}));
+        stream([block(0, call, pieces)], "tool_use").into()
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{GeminiModel, GeminiModelBuilder};
 use strands_testkit::expectation::{Expectation, gemini};
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{secretive, tuned};
 
 #[derive(Clone, Copy, Debug)]
@@ -165,5 +165,21 @@ impl Provider for Gemini {
             (json!([error(503, "UNAVAILABLE", "overloaded")]), "overloaded"),
             (json!({"promptFeedback": {"blockReason": "SAFETY"}}), "content filtered"),
         ]
+    }
+}
+
+impl Structured for Gemini {
+    fn schema(&self, body: &Value) -> Option<Value> {
+        body.pointer("/generationConfig/responseJsonSchema").cloned()
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        let chunks: Vec<_> = pieces.iter().map(|piece| said(piece)).chain([finish("STOP")]).collect();
+        sse(&chunks).into()
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        let args: Value = serde_json::from_str(&pieces.concat()).unwrap();
+        sse(&[chunk(&json!([{"functionCall": {"name": tool, "args": args}}])), finish("STOP")]).into()
     }
 }

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{LlamaCppModel, LlamaCppModelBuilder};
 use strands_testkit::expectation::{Expectation, llamacpp};
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{Cut, secretive, tuned};
 
-use crate::chat_completions::{DONE, broken_off, call, delta, finish, pieces, stream};
+use crate::chat_completions::{self, DONE, broken_off, call, delta, finish, pieces, stream};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LlamaCpp;
@@ -125,5 +125,19 @@ impl Provider for LlamaCpp {
             ("context overflow", error(400, "exceed_context_size_error", "too long"), "too long"),
             ("transport", json!({"error": {"message": "what"}}), "what"),
         ])
+    }
+}
+
+impl Structured for LlamaCpp {
+    fn schema(&self, body: &Value) -> Option<Value> {
+        chat_completions::schema(body)
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        chat_completions::says(pieces)
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        chat_completions::calls("t-1", tool, pieces)
     }
 }

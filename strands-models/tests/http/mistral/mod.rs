@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{MistralModel, MistralModelBuilder};
 use strands_testkit::expectation::{Expectation, openai};
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{Cut, secretive, tuned};
 
-use crate::chat_completions::{DONE, broken_off, call, delta, finish, pieces, stream};
+use crate::chat_completions::{self, DONE, broken_off, call, delta, finish, pieces, stream};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mistral;
@@ -148,5 +148,19 @@ impl Provider for Mistral {
 
     fn request_id_header(&self) -> &'static str {
         "mistral-correlation-id"
+    }
+}
+
+impl Structured for Mistral {
+    fn schema(&self, body: &Value) -> Option<Value> {
+        chat_completions::schema(body)
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        chat_completions::says(pieces)
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        chat_completions::calls("D681PevKs", tool, pieces)
     }
 }

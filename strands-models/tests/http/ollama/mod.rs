@@ -14,7 +14,7 @@ use strands_core::model::Model;
 use strands_models::{OllamaModel, OllamaModelBuilder};
 use strands_testkit::Cut;
 use strands_testkit::expectation::{Expectation, ollama};
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{secretive, tuned};
 
 strands_testkit::provider_tests!(Ollama);
@@ -166,5 +166,22 @@ impl Provider for Ollama {
 
     fn refusing_documents(&self) -> Vec<(Value, &'static str)> {
         vec![(json!({"error": "the input length exceeds the context length"}), "context overflow")]
+    }
+}
+
+impl Structured for Ollama {
+    fn schema(&self, body: &Value) -> Option<Value> {
+        body.get("format").cloned()
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        let pieces = pieces.iter().map(|piece| said(json!({"role": "assistant", "content": piece})));
+        lines(&pieces.chain([done("")]).collect::<Vec<_>>())
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        let arguments: Value = serde_json::from_str(&pieces.concat()).unwrap();
+        let call = json!({"id": "call_1", "function": {"index": 0, "name": tool, "arguments": arguments}});
+        lines(&[said(json!({"role": "assistant", "content": "", "tool_calls": [call]})), done("")])
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use strands_core::model::Model;
 use strands_models::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
 use strands_testkit::expectation::{Expectation, openai};
-use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Tuned};
+use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{Cut, secretive, tuned};
 
 /// One of the two protocols.
@@ -292,5 +292,49 @@ impl Provider for Api {
             Self::Chat => "",
             Self::Responses => "event: response.output_text.delta\n",
         }
+    }
+}
+
+#[async_trait]
+impl Structured for Api {
+    async fn following(&self, server: &str) -> Arc<dyn Model> {
+        match self {
+            Self::Chat => Arc::new(chat(server).structured_output(true).build().unwrap()),
+            Self::Responses => Arc::new(responses(server).structured_output(true).build().unwrap()),
+        }
+    }
+
+    fn schema(&self, body: &Value) -> Option<Value> {
+        match self {
+            Self::Chat => crate::chat_completions::schema(body),
+            Self::Responses => body.pointer("/text/format/schema").cloned(),
+        }
+    }
+
+    fn says(&self, pieces: &[&str]) -> Bytes {
+        if *self == Self::Chat {
+            return crate::chat_completions::says(pieces);
+        }
+        let completed = json!({"type": "response.completed", "response": {"status": "completed"}});
+        let events: Vec<_> = pieces.iter().map(|piece| self.said(piece)).chain([completed]).collect();
+        sse(&events).into()
+    }
+
+    fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes {
+        if *self == Self::Chat {
+            return crate::chat_completions::calls("t-1", tool, pieces);
+        }
+        let item = |arguments: &str| json!({"type": "function_call", "id": "fc", "call_id": "t-1", "name": tool, "arguments": arguments});
+        let whole = item(&pieces.concat());
+        let event = |kind: &str, item: &Value| json!({"type": kind, "output_index": 0, "item": item});
+        let arguments = pieces
+            .iter()
+            .map(|piece| json!({"type": "response.function_call_arguments.delta", "output_index": 0, "delta": piece}));
+        let done = event("response.output_item.done", &whole);
+        let response = json!({"status": "completed", "output": [whole]});
+        let completed = json!({"type": "response.completed", "response": response});
+        let added = event("response.output_item.added", &item(""));
+        let events: Vec<_> = [added].into_iter().chain(arguments).chain([done, completed]).collect();
+        sse(&events).into()
     }
 }

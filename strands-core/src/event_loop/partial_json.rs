@@ -1,0 +1,305 @@
+//! Incremental reader of JSON that is still being written: the value so far, at any point of its text.
+//!
+//! Each byte is looked at once, and only where the text may be cut is remembered. A value is built from the text up to
+//! there with the open strings, arrays and objects closed, by the parser that reads the whole text in the end.
+
+use serde_json::Value;
+
+use super::json_letter::Letter;
+use super::json_text::{TAG, TICKS};
+use crate::depth::MAX_DEPTH;
+
+/// Up to this many bytes, every change of the value is reported. Beyond, the text has to grow by a
+/// [share](GROWTH_SHARE) first, so that the work stays linear.
+const SMALL: usize = 1024;
+
+/// A longer text is read again once it has grown by one part in so many.
+const GROWTH_SHARE: usize = 32;
+
+/// Reader of JSON in pieces.
+#[derive(Debug)]
+pub(super) struct PartialJson {
+    text: String,
+    state: State,
+    /// Position of the first byte of the value.
+    begin: usize,
+    /// Position up to which the text can be cut.
+    cut: usize,
+    /// The bytes that close the open arrays and objects, outermost first.
+    closers: Vec<u8>,
+    letter: Letter,
+    /// The only field of the root that is of interest, if there is such a field.
+    key: Option<String>,
+    shape: Shape,
+    /// True if the value has changed since it was reported.
+    has_changed: bool,
+    reported: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// White space, or the backticks of a fence.
+    Start {
+        ticks: usize,
+    },
+    /// The tag of a fence, after so many of its letters.
+    Tag {
+        letters: usize,
+    },
+    Value,
+    ItemOrEnd,
+    KeyOrEnd,
+    Key,
+    InKey {
+        begin: usize,
+    },
+    Colon,
+    InString,
+    InNumber,
+    InLiteral {
+        rest: &'static [u8],
+    },
+    CommaOrEnd,
+    /// All that is of interest was read.
+    Complete,
+    /// The text is not JSON, or nests too deep.
+    Broken,
+}
+
+/// The place of the value in the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    /// Not known before the first field.
+    Undecided,
+    /// The root is the value.
+    Bare,
+    /// The value is the first field of the root.
+    Wrapped,
+}
+
+impl PartialJson {
+    /// Reads the arguments of a tool. With a key, the value is the field of that name of the root, if it comes first, or
+    /// else the root.
+    pub(super) fn of_arguments(key: Option<&str>) -> Self {
+        let shape = if key.is_some() { Shape::Undecided } else { Shape::Bare };
+        Self {
+            text: String::new(),
+            state: State::Value,
+            begin: 0,
+            cut: 0,
+            closers: Vec::new(),
+            letter: Letter::Plain,
+            key: key.map(str::to_owned),
+            shape,
+            has_changed: false,
+            reported: 0,
+        }
+    }
+
+    /// Reads the text of a response, which may have a fence around it.
+    pub(super) fn of_text(key: Option<&str>) -> Self {
+        Self { state: State::Start { ticks: 0 }, ..Self::of_arguments(key) }
+    }
+
+    /// Reads on. Returns the value so far if it has changed, and has grown enough to be worth the work.
+    pub(super) fn push(&mut self, piece: &str) -> Option<Value> {
+        if matches!(self.state, State::Complete | State::Broken) {
+            return None;
+        }
+        let before = self.text.len();
+        self.text.push_str(piece);
+        for (at, byte) in piece.bytes().enumerate() {
+            self.read(before + at, byte);
+        }
+        if self.state == State::Broken {
+            self.text = String::new();
+            return None;
+        }
+        let is_due = self.state == State::Complete || self.cut <= SMALL || {
+            self.cut.saturating_sub(self.reported) >= self.reported / GROWTH_SHARE
+        };
+        if !self.has_changed || !is_due {
+            return None;
+        }
+        self.has_changed = false;
+        self.reported = self.cut;
+        let value = self.value();
+        if value.is_none() {
+            self.state = State::Broken;
+        }
+        value
+    }
+
+    /// The value so far.
+    fn value(&self) -> Option<Value> {
+        let mut text = self.text.get(self.begin..self.cut)?.to_owned();
+        if self.state == State::InString {
+            text.push('"');
+        }
+        text.extend(self.closers.iter().rev().map(|closer| char::from(*closer)));
+        let root: Value = serde_json::from_str(&text).ok()?;
+        match (self.shape, root, &self.key) {
+            (Shape::Wrapped, Value::Object(mut fields), Some(key)) => fields.shift_remove(key),
+            (_, root, _) => Some(root),
+        }
+    }
+
+    fn read(&mut self, at: usize, byte: u8) {
+        match self.state {
+            State::Start { ticks } => self.start(ticks, at, byte),
+            State::Tag { letters } => self.tag(letters, at, byte),
+            State::InKey { begin } => self.key_letter(begin, at, byte),
+            State::InString => self.string_letter(at, byte),
+            State::InNumber if matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') => {}
+            State::InNumber => {
+                self.end_value(at);
+                self.read(at, byte);
+            }
+            State::InLiteral { rest } => match rest.split_first() {
+                Some((first, [])) if *first == byte => self.end_value(at + 1),
+                Some((first, rest)) if *first == byte => self.state = State::InLiteral { rest },
+                _ => self.state = State::Broken,
+            },
+            _ if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') => {}
+            State::ItemOrEnd if byte == b']' => self.end_container(at, byte),
+            State::Value | State::ItemOrEnd => self.begin_value(at, byte),
+            State::KeyOrEnd if byte == b'}' => self.end_container(at, byte),
+            State::KeyOrEnd | State::Key if byte == b'"' => self.state = State::InKey { begin: at },
+            State::Colon if byte == b':' => self.state = State::Value,
+            State::CommaOrEnd if byte == b',' => {
+                self.state = if self.closers.last() == Some(&b'}') { State::Key } else { State::Value };
+            }
+            State::CommaOrEnd => self.end_container(at, byte),
+            State::Complete => {}
+            State::KeyOrEnd | State::Key | State::Colon | State::Broken => self.state = State::Broken,
+        }
+    }
+
+    fn start(&mut self, ticks: usize, at: usize, byte: u8) {
+        match byte {
+            b'`' => self.state = State::Start { ticks: ticks + 1 },
+            _ if ticks >= TICKS => self.tag(0, at, byte),
+            _ if ticks > 0 => self.state = State::Broken,
+            _ if byte.is_ascii_whitespace() => {}
+            _ => self.begin_root(at, byte),
+        }
+    }
+
+    fn tag(&mut self, letters: usize, at: usize, byte: u8) {
+        let next = TAG.as_bytes().get(letters);
+        let is_whole = letters == 0 || next.is_none();
+        match next {
+            Some(letter) if byte.eq_ignore_ascii_case(letter) => self.state = State::Tag { letters: letters + 1 },
+            _ if !is_whole => self.state = State::Broken,
+            _ if byte.is_ascii_whitespace() => self.state = State::Value,
+            _ => self.begin_root(at, byte),
+        }
+    }
+
+    fn begin_root(&mut self, at: usize, byte: u8) {
+        self.state = State::Value;
+        self.read(at, byte);
+    }
+
+    fn begin_value(&mut self, at: usize, byte: u8) {
+        if self.closers.is_empty() {
+            self.begin = at;
+            if byte != b'{' {
+                self.shape = Shape::Bare;
+            }
+        }
+        match byte {
+            b'{' => self.begin_container(at, b'}', State::KeyOrEnd),
+            b'[' => self.begin_container(at, b']', State::ItemOrEnd),
+            b'"' => {
+                (self.state, self.letter) = (State::InString, Letter::Plain);
+                self.becomes_visible(at + 1);
+            }
+            b't' => self.state = State::InLiteral { rest: b"rue" },
+            b'f' => self.state = State::InLiteral { rest: b"alse" },
+            b'n' => self.state = State::InLiteral { rest: b"ull" },
+            b'-' | b'0'..=b'9' => self.state = State::InNumber,
+            _ => self.state = State::Broken,
+        }
+    }
+
+    fn begin_container(&mut self, at: usize, closer: u8, state: State) {
+        if self.closers.len() == MAX_DEPTH {
+            self.state = State::Broken;
+            return;
+        }
+        self.closers.push(closer);
+        self.state = state;
+        self.becomes_visible(at + 1);
+    }
+
+    /// The text up to `end` shows more of the value than before.
+    fn becomes_visible(&mut self, end: usize) {
+        self.cut = end;
+        self.has_changed = self.shape != Shape::Undecided;
+    }
+
+    fn end_container(&mut self, at: usize, byte: u8) {
+        if self.closers.pop() != Some(byte) {
+            self.state = State::Broken;
+            return;
+        }
+        // An object without a field is not wrapped.
+        if self.shape == Shape::Undecided {
+            self.shape = Shape::Bare;
+            self.has_changed = true;
+        }
+        self.cut = at + 1;
+        self.after_value();
+    }
+
+    /// A number or a literal ends in front of `end`.
+    fn end_value(&mut self, end: usize) {
+        self.becomes_visible(end);
+        self.after_value();
+    }
+
+    fn after_value(&mut self) {
+        let is_over = match self.shape {
+            Shape::Wrapped => self.closers.len() <= 1,
+            Shape::Bare | Shape::Undecided => self.closers.is_empty(),
+        };
+        self.state = if is_over { State::Complete } else { State::CommaOrEnd };
+    }
+
+    fn key_letter(&mut self, begin: usize, at: usize, byte: u8) {
+        match self.letter {
+            Letter::Plain if byte == b'"' => {
+                if self.shape == Shape::Undecided {
+                    let name = self.text.get(begin..=at).and_then(|name| serde_json::from_str::<String>(name).ok());
+                    let is_wrapped = self.key.is_some() && name == self.key;
+                    self.shape = if is_wrapped { Shape::Wrapped } else { Shape::Bare };
+                    self.has_changed = !is_wrapped;
+                }
+                self.state = State::Colon;
+            }
+            _ => drop(self.next_letter(byte)),
+        }
+    }
+
+    fn string_letter(&mut self, at: usize, byte: u8) {
+        if self.letter == Letter::Plain && byte == b'"' {
+            self.cut = at + 1;
+            self.after_value();
+        } else if self.next_letter(byte) {
+            self.becomes_visible(at + 1);
+        }
+    }
+
+    /// Reads a byte of a string. Returns true at the end of a letter.
+    fn next_letter(&mut self, byte: u8) -> bool {
+        match self.letter.next(byte) {
+            Some(letter) => self.letter = letter,
+            None => self.state = State::Broken,
+        }
+        self.state != State::Broken && self.letter == Letter::Plain
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// The values that are reported while the pieces arrive.
+fn reported(mut reader: PartialJson, pieces: &[&str]) -> Vec<Value> {
+    pieces.iter().filter_map(|piece| reader.push(piece)).collect()
+}
+
+fn by_letter(reader: PartialJson, text: &str) -> Vec<Value> {
+    let pieces: Vec<String> = text.chars().map(String::from).collect();
+    reported(reader, &pieces.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Returns true if `part` may be seen before `whole`.
+fn is_prefix(part: &Value, whole: &Value) -> bool {
+    match (part, whole) {
+        (Value::String(part), Value::String(whole)) => whole.starts_with(part.as_str()),
+        (Value::Array(part), Value::Array(whole)) => {
+            let last = part.len().saturating_sub(1);
+            part.len() <= whole.len()
+                && part
+                    .iter()
+                    .zip(whole)
+                    .enumerate()
+                    .all(|(at, (part, whole))| if at == last { is_prefix(part, whole) } else { part == whole })
+        }
+        (Value::Object(part), Value::Object(whole)) => {
+            let last = part.len().saturating_sub(1);
+            part.len() <= whole.len()
+                && part.iter().zip(whole).enumerate().all(|(at, ((name, part), (other, whole)))| {
+                    name == other && if at == last { is_prefix(part, whole) } else { part == whole }
+                })
+        }
+        _ => part == whole,
+    }
+}
+
+#[test]
+fn a_value_grows_letter_by_letter() {
+    let seen = by_letter(PartialJson::of_arguments(None), r#"{"a": "hé", "b": [12, true]}"#);
+    let expected = [
+        json!({}),
+        json!({"a": ""}),
+        json!({"a": "h"}),
+        json!({"a": "hé"}),
+        json!({"a": "hé", "b": []}),
+        json!({"a": "hé", "b": [12]}),
+        json!({"a": "hé", "b": [12, true]}),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn escapes_and_surrogate_pairs_are_seen_whole() {
+    let seen = by_letter(PartialJson::of_arguments(None), r#""a\n\u00e9\ud83c\udf6f\"""#);
+    assert_eq!(seen, ["", "a", "a\n", "a\né", "a\né🍯", "a\né🍯\""]);
+}
+
+#[test]
+fn a_wrapped_value_is_seen_unwrapped_and_a_bare_one_as_it_is() {
+    let reader = || PartialJson::of_arguments(Some("value"));
+    assert_eq!(by_letter(reader(), r#"{"value": [1, 23], "why": "so"}"#), [json!([]), json!([1]), json!([1, 23])]);
+    assert_eq!(by_letter(reader(), r#"{"v\u0061lue": 7}"#), [json!(7)]);
+    assert_eq!(by_letter(reader(), "[1]"), [json!([]), json!([1])]);
+    let bare = by_letter(reader(), r#"{"kind": "a"}"#);
+    assert_eq!(bare, [json!({}), json!({"kind": ""}), json!({"kind": "a"})]);
+    assert_eq!(by_letter(reader(), "{}"), [json!({})]);
+}
+
+#[test]
+fn a_fence_is_not_part_of_the_value() {
+    for text in ["```json\n[1]\n```", " \r\n```JSON  \r\n[1]\r\n```", "```[1]```", "````\n[1]\n````", "\t[1] "] {
+        assert_eq!(by_letter(PartialJson::of_text(None), text), [json!([]), json!([1])], "{text:?}");
+    }
+    for text in ["Sure: [1]", "``[1]", "```js\n[1]\n```", "`json"] {
+        assert_eq!(by_letter(PartialJson::of_text(None), text), [Value::Null; 0], "{text:?}");
+    }
+}
+
+#[test]
+fn nothing_is_seen_of_text_that_is_not_json() {
+    for text in ["[1 2]", "{\"a\" 1}", "[}", "nul}", "{1: 2}", r#"["\ud800x"]"#, r#"["\udc00"]"#, r#"["\u00g0"]"#] {
+        let seen = by_letter(PartialJson::of_arguments(None), text);
+        assert!(seen.iter().all(|value| value.as_array().is_none_or(|items| items.len() <= 1)), "{text}: {seen:?}");
+    }
+    let deep = "[".repeat(MAX_DEPTH + 1);
+    assert!(by_letter(PartialJson::of_arguments(None), &deep).len() <= MAX_DEPTH);
+}
+
+#[test]
+fn a_long_value_is_not_built_for_every_letter() {
+    let text = json!({"text": "x".repeat(100_000)}).to_string();
+    let seen = by_letter(PartialJson::of_arguments(None), &text);
+    assert!(seen.len() < 2_000, "{}", seen.len());
+    assert_eq!(seen.last().map(Value::to_string), Some(text));
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1e9..1e9_f64).prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 40, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec(("[a-zäöü\"\\\\🍯]{0,6}", inner), 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// JSON as models write it: letters as escapes, white space anywhere.
+fn written(value: &Value, escapes: bool, pretty: bool) -> String {
+    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text = text.unwrap_or_default();
+    if !escapes {
+        return text;
+    }
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            escaped.push(letter);
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    escaped
+}
+
+/// The value at the beginning of a text, by a parser that knows nothing of pieces.
+fn reference(text: &str) -> Option<Value> {
+    let mut found = None;
+    let mut letters: Vec<char> = without_number(text).chars().collect();
+    while found.is_none() && !letters.is_empty() {
+        let so_far: String = letters.iter().collect();
+        found = closings(&so_far).iter().find_map(|closing| serde_json::from_str(&format!("{so_far}{closing}")).ok());
+        letters.pop();
+    }
+    found
+}
+
+/// Without a number at the end, which may go on.
+fn without_number(text: &str) -> &str {
+    let rest = text.trim_end_matches(|letter: char| letter.is_ascii_digit() || "+-.eE".contains(letter));
+    let is_number = !in_string(text) && !rest.ends_with(|last: char| last.is_ascii_alphabetic());
+    if is_number { rest } else { text }
+}
+
+fn in_string(text: &str) -> bool {
+    let (mut inside, mut escaped) = (false, false);
+    for letter in text.chars() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if inside => escaped = true,
+            '"' => inside = !inside,
+            _ => {}
+        }
+    }
+    inside
+}
+
+fn closings(text: &str) -> [String; 2] {
+    let (mut open, mut inside, mut escaped) = (String::new(), false, false);
+    for letter in text.chars() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if inside => escaped = true,
+            '"' => inside = !inside,
+            _ if inside => {}
+            '{' => open.insert(0, '}'),
+            '[' => open.insert(0, ']'),
+            '}' | ']' => drop(open.remove(0)),
+            _ => {}
+        }
+    }
+    [open.clone(), format!("\"{open}")]
+}
+
+proptest! {
+    #[test]
+    fn values_in_pieces_are_prefixes_of_the_whole(
+        value in json_value(),
+        (escapes, pretty, wrapped, fenced) in any::<(bool, bool, bool, bool)>(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+    ) {
+        let root = if wrapped { json!({"value": value}) } else { value };
+        let json = written(&root, escapes, pretty);
+        // What a parser makes of floats may differ in the last digit.
+        let mut value: Value = serde_json::from_str(&json).unwrap_or_default();
+        if wrapped {
+            value = value["value"].take();
+        }
+        let text = if fenced { format!("```json\n{json}\n```") } else { json };
+        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| *cut.get(&ends)).chain([0, text.len()]).collect();
+        cuts.sort_unstable();
+        let pieces: Vec<&str> =
+            cuts.windows(2).map(|pair| text.get(pair[0]..pair[1]).unwrap_or_default()).collect();
+        let key = wrapped.then_some("value");
+        let seen = reported(PartialJson::of_text(key), &pieces);
+        for part in &seen {
+            prop_assert!(is_prefix(part, &value), "{part} is not the beginning of {value}");
+        }
+        for pair in seen.windows(2) {
+            prop_assert!(pair[0] != pair[1] && is_prefix(&pair[0], &pair[1]), "{} then {}", pair[0], pair[1]);
+        }
+        // A bare number may go on for as long as its text is not over.
+        if wrapped || fenced || !value.is_number() {
+            prop_assert_eq!(seen.last(), Some(&value));
+        }
+    }
+
+    #[test]
+    fn the_value_so_far_is_that_of_a_parser_without_memory(
+        value in json_value(),
+        (escapes, pretty) in any::<(bool, bool)>(),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let text = written(&value, escapes, pretty);
+        let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let text = text.get(..*cut.get(&ends)).unwrap_or_default();
+        let seen = reported(PartialJson::of_arguments(None), &[text]).pop();
+        prop_assert_eq!(seen, reference(text), "{}", text);
+    }
+}
