@@ -7,6 +7,7 @@ use super::driver::Driver;
 use super::model_outcome::{Attempt, Attempted, ModelOutcome};
 use super::stop::Stop;
 use crate::diagnostics;
+use crate::hook::MAX_RETRIES;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
@@ -14,9 +15,6 @@ use crate::nesting::Spent;
 use crate::outcome::{AgentError, AgentEvent};
 use crate::run::Run;
 use crate::session::SessionError;
-
-/// Limit of responses in a row that hooks may discard.
-const MAX_HOOK_RETRIES: u32 = 8;
 
 impl Driver<'_> {
     pub(super) async fn call_model(
@@ -47,7 +45,7 @@ impl Driver<'_> {
             if let Some(failure) = hook_failure {
                 return Err(failure);
             }
-            let wants_another = retry && hook_retries < MAX_HOOK_RETRIES;
+            let wants_another = retry && hook_retries < MAX_RETRIES;
             let (error, streamed) = match attempt {
                 Attempt::Denied(turn) => return Ok(ModelOutcome::Answered(turn)),
                 Attempt::Answered(_) if wants_another => {

@@ -16,15 +16,12 @@ use super::arguments::validated;
 use super::consent::Consent;
 use crate::depth;
 use crate::diagnostics;
-use crate::hook::{AfterToolCall, BeforeToolCall, Hook, HookContext};
+use crate::hook::{AfterToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::tool::{CallToken, ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
-
-/// How often hooks may have one call made again.
-const MAX_HOOK_RETRIES: u32 = 8;
 
 /// Settings of all tool calls of an agent or a runner.
 #[derive(Clone, Default)]
@@ -129,7 +126,7 @@ impl ToolCalls {
             if let Err(too_deep) = depth::check_result(&result) {
                 result = ToolResult::error(&asked.tool_use_id, format!("the result of the tool {too_deep}"));
             }
-            if retry && retries < MAX_HOOK_RETRIES && ended.hook_failure.is_none() {
+            if retry && retries < MAX_RETRIES && ended.hook_failure.is_none() {
                 retries += 1;
                 continue;
             }
