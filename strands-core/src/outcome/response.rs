@@ -33,6 +33,32 @@ pub struct AgentResponse<T = Value> {
     pub metrics: Arc<EventLoopMetrics>,
 }
 
+impl AgentResponse {
+    /// Creates a response that was not made by an agent of this process, for a [`Promptable`](crate::Promptable) of your
+    /// own: without usage, turns, metrics and output, which are set afterwards.
+    ///
+    /// ```
+    /// use strands_core::AgentResponse;
+    /// use strands_core::message::Message;
+    /// use strands_core::model::StopReason;
+    ///
+    /// let mut response = AgentResponse::new(Message::assistant("It is sunny."), StopReason::EndTurn);
+    /// response.turns = 1;
+    /// assert_eq!(response.text(), "It is sunny.");
+    /// ```
+    pub fn new(message: impl Into<Arc<Message>>, stop_reason: StopReason) -> Self {
+        Self {
+            message: message.into(),
+            stop_reason,
+            usage: Usage::default(),
+            turns: 0,
+            interrupts: Vec::new(),
+            output: None,
+            metrics: Arc::default(),
+        }
+    }
+}
+
 impl<T> AgentResponse<T> {
     /// The text of the last message.
     pub fn text(&self) -> String {
