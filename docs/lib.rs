@@ -31,6 +31,7 @@ pages! {
     models_offline: "models/offline.md",
     models_decorators: "models/decorators.md",
     sessions: "sessions.md",
+    extending: "extending.md",
     contracts: "contracts.md",
     errors: "errors.md",
 }

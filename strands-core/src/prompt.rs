@@ -13,6 +13,23 @@ impl Prompt {
     pub fn none() -> Self {
         Self::default()
     }
+
+    /// Returns the messages: none, or those that the invocation adds.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Returns the text of the messages, each in lines of its own.
+    ///
+    /// ```
+    /// use strands_core::Prompt;
+    ///
+    /// assert_eq!(Prompt::from("How is the weather?").text(), "How is the weather?");
+    /// ```
+    pub fn text(&self) -> String {
+        let texts: Vec<String> = self.messages.iter().map(Message::text).collect();
+        texts.join("\n")
+    }
 }
 
 impl From<&str> for Prompt {

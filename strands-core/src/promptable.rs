@@ -25,13 +25,14 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 /// # Contract
 ///
 /// - `name` and `description` always return the same.
-/// - Nothing happens before the stream is polled, and nothing after it was dropped.
-/// - The last item is [`AgentEvent::Result`], or an error; then the stream ends.
+/// - Nothing happens before the stream is polled: until then, it keeps nobody else from prompting.
+/// - The last item is [`AgentEvent::Result`], or an error; then the stream ends, and stays ended.
 /// - Cancelling the request ends the stream within 50 ms, with a response whose stop reason is
 ///   [`StopReason::Cancelled`](crate::model::StopReason::Cancelled).
+/// - Dropping the stream ends the work within a second, and the next prompt works.
 /// - Prompts at the same time don't disturb each other; one that can't be taken is refused with [`AgentError::Busy`].
 ///
-/// `testing::contract` has a test suite for it (feature `contract`).
+/// `testing::contract::check_promptable` is a test suite for it (feature `contract`).
 ///
 /// # Examples
 ///

@@ -48,7 +48,7 @@
 //! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |
 //! | `session` | `FileSessionManager`: conversations in local files, or in any object store |
 //! | `s3` | `S3SessionManager`: conversations in Amazon S3 |
-//! | `contract` | `testing::contract`: test suites for models, tools and managers of one's own |
+//! | `contract` | `testing::contract`: test suites for models, tools, hooks, managers and others of one's own |
 //!
 //! # Where to look
 //!

@@ -364,7 +364,7 @@ fn duplicate(names: &[String]) -> Option<&String> {
 }
 
 /// True on a Tokio runtime that can wait. There is no way to ask but to try.
-fn has_timers() -> bool {
+pub(crate) fn has_timers() -> bool {
     let wait = || drop(tokio::time::sleep(Duration::ZERO));
     tokio::runtime::Handle::try_current().is_ok() && std::panic::catch_unwind(wait).is_ok()
 }

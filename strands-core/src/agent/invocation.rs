@@ -1,7 +1,9 @@
 //! A prompt on its way: what can be added to it, and its two forms, a response and a stream of events.
 
+use std::any::Any;
 use std::fmt;
 use std::future::IntoFuture;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -34,8 +36,7 @@ use crate::tool::{ToolContext, Toolset};
 pub struct Invocation<'a, T = Value> {
     agent: AgentHolder<'a>,
     request: Request<'a>,
-    /// Takes an event out of the slot, as one of an invocation with this type of output.
-    take: fn(&Slot) -> Option<AgentEvent<T>>,
+    output: PhantomData<fn() -> T>,
 }
 
 /// The agent of an invocation.
@@ -47,26 +48,25 @@ enum AgentHolder<'a> {
 
 impl<'a> Invocation<'a> {
     pub(super) fn new(agent: &'a mut Agent, prompt: Prompt) -> Self {
-        // Without a type of output no event needs a conversion.
         let request = request(agent, prompt);
-        Self { agent: AgentHolder::Borrowed(agent), request, take: Slot::take }
+        Self { agent: AgentHolder::Borrowed(agent), request, output: PhantomData }
     }
 
     pub(super) fn owning(agent: Agent, prompt: Prompt) -> Self {
         let request = request(&agent, prompt);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, take: Slot::take }
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
     }
 
     /// An invocation that takes an agent along for a request.
     pub(super) fn requested(agent: Agent, asked: PromptRequest) -> Self {
         let request = requested(&agent, asked);
-        Self { agent: AgentHolder::Owned(Box::new(agent)), request, take: Slot::take }
+        Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
     }
 
     /// An invocation that returns a shared agent when it ends.
     pub(super) fn taking(taken: TakenAgent, asked: PromptRequest) -> Option<Self> {
         let request = requested(taken.agent.as_ref()?, asked);
-        Some(Self { agent: AgentHolder::Taken(taken), request, take: Slot::take })
+        Some(Self { agent: AgentHolder::Taken(taken), request, output: PhantomData })
     }
 
     /// Asks for structured output, which the response has as [`AgentResponse::output`].
@@ -99,7 +99,7 @@ impl<'a> Invocation<'a> {
     /// ```
     pub fn output<T: DeserializeOwned + JsonSchema>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
-        Invocation { agent: self.agent, request: self.request, take: |slot| slot.take().and_then(AgentEvent::retyped) }
+        Invocation { agent: self.agent, request: self.request, output: PhantomData }
     }
 }
 
@@ -219,7 +219,7 @@ impl<'a, T> Invocation<'a, T> {
     pub fn stream(self) -> AgentStream<'a, T> {
         let slot = Slot::default();
         let run = running(self.agent, Emitter::new(slot.clone()), self.request);
-        AgentStream { run: Some(run), slot, take: self.take }
+        AgentStream { run: Some(run), slot, output: PhantomData }
     }
 }
 
@@ -296,10 +296,19 @@ impl<T> fmt::Debug for Invocation<'_, T> {
 pub struct AgentStream<'a, T = Value> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
     slot: Slot,
-    take: fn(&Slot) -> Option<AgentEvent<T>>,
+    output: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> Stream for AgentStream<'_, T> {
+/// Returns the event as one of an invocation with this type of output. Without a type it is the same, and stays where it
+/// is.
+fn retyped<T: 'static>(mut event: Option<AgentEvent>) -> Option<AgentEvent<T>> {
+    match (&mut event as &mut dyn Any).downcast_mut::<Option<AgentEvent<T>>>() {
+        Some(same) => same.take(),
+        None => event?.retyped(),
+    }
+}
+
+impl<T: DeserializeOwned + 'static> Stream for AgentStream<'_, T> {
     type Item = Result<AgentEvent<T>, AgentError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -309,14 +318,14 @@ impl<T: DeserializeOwned> Stream for AgentStream<'_, T> {
             let result = |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed()) };
             return Poll::Ready(Some(ended.map(result)));
         }
-        match (self.take)(&self.slot) {
+        match retyped(self.slot.take()) {
             Some(event) => Poll::Ready(Some(Ok(event))),
             None => Poll::Pending,
         }
     }
 }
 
-impl<T: DeserializeOwned> FusedStream for AgentStream<'_, T> {
+impl<T: DeserializeOwned + 'static> FusedStream for AgentStream<'_, T> {
     fn is_terminated(&self) -> bool {
         self.run.is_none()
     }

@@ -54,6 +54,30 @@ impl<T> AgentResponse<T> {
 }
 
 impl AgentResponse {
+    /// Creates a response that was not made by an agent of this process, for a [`Promptable`](crate::Promptable) of your
+    /// own: without usage, turns, metrics and output, which are set afterwards.
+    ///
+    /// ```
+    /// use strands_core::AgentResponse;
+    /// use strands_core::message::Message;
+    /// use strands_core::model::StopReason;
+    ///
+    /// let mut response = AgentResponse::new(Message::assistant("It is sunny."), StopReason::EndTurn);
+    /// response.turns = 1;
+    /// assert_eq!(response.text(), "It is sunny.");
+    /// ```
+    pub fn new(message: impl Into<Arc<Message>>, stop_reason: StopReason) -> Self {
+        Self {
+            message: message.into(),
+            stop_reason,
+            usage: Usage::default(),
+            turns: 0,
+            interrupts: Vec::new(),
+            output: None,
+            metrics: Arc::default(),
+        }
+    }
+
     /// The response with the output as the type that was asked for. The loop has checked that it is one.
     pub(crate) fn typed<T: DeserializeOwned>(self) -> AgentResponse<T> {
         AgentResponse {

@@ -44,14 +44,15 @@ impl Driver<'_> {
         let effect = async {
             is_live.store(true, Ordering::Relaxed);
             let mut attempted = self.attempt(choice, past, stop).await;
-            attempted.nested = budget.spent().beyond(before);
+            let nested = budget.spent().beyond(before);
+            attempted.nested = (!nested.is_nothing()).then(|| Box::new(nested));
             recorded::of_attempt(attempted)
         };
         let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
         let mut attempted = recorded::into_attempt(&name, value)?;
         attempted.is_replay = !is_live.load(Ordering::Relaxed);
-        if attempted.is_replay {
-            budget.charge_all(attempted.nested);
+        if let Some(nested) = attempted.nested.as_deref().filter(|_| attempted.is_replay) {
+            budget.charge_all(*nested);
         }
         Ok(attempted)
     }
@@ -63,7 +64,7 @@ impl Driver<'_> {
             Ok(Some(denied)) => return Attempted::new(Attempt::Denied(denied)),
             Err(failure) => {
                 let nothing = Turn::said(Message::new(Role::Assistant, [""; 0]));
-                return Attempted { hook_failure: Some(failure), ..Attempted::new(Attempt::Denied(nothing)) };
+                return Attempted { hook_failure: Some(Box::new(failure)), ..Attempted::new(Attempt::Denied(nothing)) };
             }
         }
         let config = &self.work.config;
@@ -95,7 +96,7 @@ impl Driver<'_> {
         let mut attempted = Attempted::new(attempt);
         match self.after_model_call(&attempted.attempt, stop).await {
             Ok(retry) => attempted.retry = retry,
-            Err(failure) => attempted.hook_failure = Some(failure),
+            Err(failure) => attempted.hook_failure = Some(Box::new(failure)),
         }
         if let Attempt::Failed { error, .. } = &attempted.attempt {
             let Past { failures, began, jitter } = past;

@@ -18,7 +18,7 @@ pub(super) struct CallOutcome {
     /// True for a tool that the agent has.
     pub(super) known: bool,
     pub(super) took: Duration,
-    pub(super) hook_failure: Option<AgentError>,
+    pub(super) hook_failure: Option<Box<AgentError>>,
     /// What agents have spent that the call has called. Only told if a journal records the call.
     pub(super) nested: Option<Box<Spent>>,
 }

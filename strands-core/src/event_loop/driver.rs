@@ -18,7 +18,7 @@ use super::structured_output::StructuredOutput;
 use crate::diagnostics;
 use crate::event::{AgentEvent, AgentResponse};
 use crate::history::INTERRUPTED;
-use crate::hook::{HookContext, MessageAdded};
+use crate::hook::{HookContext, MAX_RESUMES, MessageAdded};
 use crate::host::HostValues;
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
@@ -34,9 +34,6 @@ use crate::scope::Scope;
 use crate::session::SessionError;
 use crate::tool::{Tool, ToolSet};
 use crate::working_set::WorkingSet;
-
-/// How often the hooks of one invocation may ask for another round.
-const MAX_RESUMES: u32 = 16;
 
 /// What an invocation was asked for.
 pub(crate) struct Request<'a> {

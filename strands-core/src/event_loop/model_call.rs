@@ -8,15 +8,13 @@ use super::model_outcome::{Attempt, Attempted, ModelOutcome};
 use super::stop::Stop;
 use crate::diagnostics;
 use crate::event::AgentEvent;
+use crate::hook::MAX_RETRIES;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
 use crate::outcome::AgentError;
 use crate::run::Run;
 use crate::session::SessionError;
-
-/// Limit of responses in a row that hooks may discard.
-const MAX_HOOK_RETRIES: u32 = 8;
 
 impl Driver<'_> {
     pub(super) async fn call_model(
@@ -45,9 +43,9 @@ impl Driver<'_> {
             self.metrics().add_usage(usage, latency_ms);
             self.context.scope().budget.charge(usage);
             if let Some(failure) = hook_failure {
-                return Err(failure);
+                return Err(*failure);
             }
-            let wants_another = retry && hook_retries < MAX_HOOK_RETRIES;
+            let wants_another = retry && hook_retries < MAX_RETRIES;
             let (error, streamed) = match attempt {
                 Attempt::Denied(turn) => return Ok(ModelOutcome::Answered(turn)),
                 Attempt::Answered(_) if wants_another => {

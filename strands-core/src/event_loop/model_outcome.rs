@@ -63,24 +63,16 @@ pub(super) struct Attempted {
     /// Capabilities of the model after a failure, if structured output was asked for.
     pub(super) able: Option<ModelCapabilities>,
     /// A hook has failed: what the attempt has cost still counts.
-    pub(super) hook_failure: Option<AgentError>,
+    pub(super) hook_failure: Option<Box<AgentError>>,
     /// What agents have spent that hooks have called.
-    pub(super) nested: Spent,
+    pub(super) nested: Option<Box<Spent>>,
     /// True if a journal has recorded it earlier.
     pub(super) is_replay: bool,
 }
 
 impl Attempted {
     pub(super) fn new(attempt: Attempt) -> Self {
-        Self {
-            attempt,
-            retry: false,
-            delay: None,
-            able: None,
-            hook_failure: None,
-            nested: Spent::default(),
-            is_replay: false,
-        }
+        Self { attempt, retry: false, delay: None, able: None, hook_failure: None, nested: None, is_replay: false }
     }
 }
 

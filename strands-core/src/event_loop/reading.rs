@@ -78,7 +78,9 @@ impl<'a> Reading<'a> {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(value) = self.partial.take() {
+        if self.output.is_some()
+            && let Some(value) = self.partial.take()
+        {
             return self.hand_over(AgentEvent::PartialOutput { value }, cx);
         }
         loop {

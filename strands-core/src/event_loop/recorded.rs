@@ -29,8 +29,8 @@ struct RecordedAttempt {
     able: Option<ModelCapabilities>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
-    #[serde(default, skip_serializing_if = "Spent::is_nothing")]
-    nested: Spent,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nested: Option<Box<Spent>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -98,7 +98,7 @@ pub(super) fn of_attempt(attempted: Attempted) -> Value {
             RecordedModelOutcome::Failed { error: RecordedError::of(&error), streamed, usage }
         }
     };
-    let hook_failure = hook_failure.as_ref().map(HookFailure::of);
+    let hook_failure = hook_failure.as_deref().map(HookFailure::of);
     written(&RecordedAttempt { outcome, retry, delay, able, hook_failure, nested })
 }
 
@@ -118,7 +118,7 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, Journ
             Attempt::Failed { error: error.into_error(), streamed, usage }
         }
     };
-    let hook_failure = hook_failure.map(HookFailure::into_error);
+    let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));
     Ok(Attempted { attempt, retry, delay, able, hook_failure, nested, is_replay: false })
 }
 
@@ -168,7 +168,7 @@ pub(super) fn of_call(ended: Result<CallOutcome, StopReason>, state: Option<&Age
                 Answer::Interrupts(interrupts) => RecordedAnswer::Interrupts(interrupts),
             };
             let state = state.map(AgentState::to_json);
-            let hook_failure = hook_failure.as_ref().map(HookFailure::of);
+            let hook_failure = hook_failure.as_deref().map(HookFailure::of);
             let outcome = RecordedOutcome { position, call, answer, known, took, state, hook_failure, nested };
             RecordedCall::Ended(Box::new(outcome))
         }
@@ -197,7 +197,7 @@ pub(super) fn into_call(
         RecordedAnswer::BadOutput { mistake, result } => Answer::BadOutput(mistake, result),
         RecordedAnswer::Interrupts(interrupts) => Answer::Interrupts(interrupts),
     };
-    let hook_failure = hook_failure.map(HookFailure::into_error);
+    let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));
     Ok(Ok(CallOutcome { position, call, answer, known, took, hook_failure, nested }))
 }
 

@@ -1,11 +1,13 @@
 //! The tools of one turn: concurrent up to the agent's cap, each with exactly one result, in the order of the calls.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::call_outcome::{Answer, CallOutcome};
@@ -182,7 +184,7 @@ impl Driver<'_> {
             settings: Arc::clone(&self.work.config.calls),
             tools: self.tools.clone(),
             context: self.context.live(),
-            answers: pending.map(|pending| Arc::new(pending.answers().clone())).unwrap_or_default(),
+            answers: shared_answers(pending),
             events,
         };
         let turn = TurnCalls { calls, starts, output: self.output.kind.clone(), is_journaled };
@@ -330,7 +332,7 @@ impl Driver<'_> {
     fn take_outcome(&mut self, outcome: CallOutcome, failure: &mut Option<AgentError>) {
         let CallOutcome { position, call, answer, known, took, hook_failure, nested: _ } = outcome;
         if failure.is_none() {
-            *failure = hook_failure;
+            *failure = hook_failure.map(|failure| *failure);
         }
         match answer {
             Answer::Result(result) => {
@@ -398,6 +400,15 @@ impl Driver<'_> {
             self.end_with(Message::new(Role::Assistant, [answer]), stop).await?;
         }
         Ok(())
+    }
+}
+
+/// The answers of humans to the questions about these calls. Most turns have none.
+fn shared_answers(pending: Option<&PendingTools>) -> Arc<BTreeMap<String, Value>> {
+    static NONE: LazyLock<Arc<BTreeMap<String, Value>>> = LazyLock::new(Arc::default);
+    match pending.map(PendingTools::answers) {
+        Some(answers) if !answers.is_empty() => Arc::new(answers.clone()),
+        _ => Arc::clone(&NONE),
     }
 }
 

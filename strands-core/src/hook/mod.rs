@@ -4,6 +4,7 @@
 mod closures;
 mod context;
 mod events;
+mod forward;
 
 use std::error::Error as StdError;
 
@@ -20,7 +21,14 @@ pub use events::{
     BeforeTools, MessageAdded,
 };
 
-/// Result of a hook. An error ends the invocation with [`AgentError::Hook`], after the history has been made whole.
+/// Limit of retries in a row that hooks may ask for, of one model call or of one tool call.
+pub(crate) const MAX_RETRIES: u32 = 8;
+
+/// Limit of the prompts with which the hooks of one invocation may resume it.
+pub(crate) const MAX_RESUMES: u32 = 16;
+
+/// Result of a hook. An error ends the invocation with
+/// [`AgentError::Hook`](crate::AgentError::Hook), after the history has been made whole.
 pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 
 /// Code that sees the events of the loop and steers it. Implement the methods for the events you care for.
@@ -34,12 +42,19 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 ///
 /// # Contract
 ///
-/// - A hook may be called for several agents at once. It doesn't block the thread.
-/// - Its futures may be dropped at any await: a stopped invocation waits for hooks for 25 ms at most.
-/// - It asks for another attempt (`retry`, `resume`) only for as long as that helps. The loop has limits, too.
-/// - Messages and results that it changes stay valid: a denial says why, a result has content.
+/// - A hook may be called for several agents at once. Nothing of one agent reaches the conversation of another.
+/// - It fails only if the invocation must end.
+/// - It doesn't block the thread. An invocation that is cancelled waits for hooks for 25 ms at most, and ends within 50 ms.
+/// - Its futures may be dropped at any await, and an invocation between any two events: `after_` events may never come.
+///   The next invocation works all the same.
+/// - It asks for a `retry` at most 8 times in a row, and for a `resume` at most 16 times in an invocation. The loop ignores
+///   what is beyond that.
+/// - A denial has a reason that is not blank.
+/// - Messages, calls and results that it changes have content, and nest at most 100 levels of JSON.
 ///
-/// `testing::contract` has a test suite for it (feature `contract`).
+/// `testing::contract::check_hook` is a test suite for it (feature `contract`).
+///
+/// `Arc<H>` and `Box<H>` are hooks, too.
 ///
 /// # Examples
 ///

@@ -18,7 +18,11 @@ use super::Tool;
 /// - `list_tools` returns the same tools in the same order for as long as the generation stays. Keep the list: many
 ///   agents ask for it.
 /// - `generation` is cheap and does not block: it is called before each model call.
-/// - Dropping the future of `list_tools` ends the call.
+/// - Listing the tools doesn't change the generation.
+/// - `name` always returns the same.
+/// - Dropping the future of `list_tools` ends the call. The next one works, and so do calls at the same time.
+///
+/// `testing::contract::check_tool_provider` is a test suite for it (feature `contract`).
 ///
 /// # Examples
 ///

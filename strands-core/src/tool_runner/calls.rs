@@ -16,15 +16,12 @@ use super::arguments::validated;
 use super::consent::Consent;
 use crate::depth;
 use crate::diagnostics;
-use crate::hook::{AfterToolCall, BeforeToolCall, Hook, HookContext};
+use crate::hook::{AfterToolCall, BeforeToolCall, Hook, HookContext, MAX_RETRIES};
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
-
-/// How often hooks may have one call made again.
-const MAX_HOOK_RETRIES: u32 = 8;
 
 /// Settings of all tool calls of an agent or a runner.
 #[derive(Clone, Default)]
@@ -54,7 +51,7 @@ pub(crate) struct EndedCall {
     /// True for a tool that exists.
     pub(crate) is_known: bool,
     pub(crate) duration: Duration,
-    pub(crate) hook_failure: Option<AgentError>,
+    pub(crate) hook_failure: Option<Box<AgentError>>,
 }
 
 pub(crate) enum CallEnd {
@@ -99,7 +96,7 @@ impl ToolCalls {
                     return ended;
                 }
                 Err(failure) => {
-                    ended.hook_failure = Some(failure);
+                    ended.hook_failure = Some(Box::new(failure));
                     ended.end =
                         CallEnd::Result(ToolResult::error(&asked.tool_use_id, "a check before the tool failed"));
                     return ended;
@@ -129,7 +126,7 @@ impl ToolCalls {
             if let Err(too_deep) = depth::check_result(&result) {
                 result = ToolResult::error(&asked.tool_use_id, format!("the result of the tool {too_deep}"));
             }
-            if retry && retries < MAX_HOOK_RETRIES && ended.hook_failure.is_none() {
+            if retry && retries < MAX_RETRIES && ended.hook_failure.is_none() {
                 retries += 1;
                 continue;
             }
@@ -198,7 +195,7 @@ impl ToolCalls {
         };
         for hook in self.settings.hooks.iter().rev() {
             if let Err(failure) = nesting::inside(budget, hook.after_tool_call(&mut event)).await {
-                ended.hook_failure = Some(AgentError::in_hook("after_tool_call")(failure));
+                ended.hook_failure = Some(Box::new(AgentError::in_hook("after_tool_call")(failure)));
                 return false;
             }
         }

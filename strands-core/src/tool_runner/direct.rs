@@ -134,7 +134,7 @@ impl<'a> ToolCall<'a> {
             hear(event);
         }
         match ended {
-            EndedCall { hook_failure: Some(failure), .. } => Err(failure),
+            EndedCall { hook_failure: Some(failure), .. } => Err(*failure),
             EndedCall { end: CallEnd::Result(result), .. } => Ok(ToolCallOutcome::Result(result)),
             EndedCall { end: CallEnd::Interrupts(interrupts), .. } => Ok(ToolCallOutcome::Interrupted(interrupts)),
         }

@@ -1,9 +1,12 @@
 //! The contract suites: our own implementations pass, and broken ones are caught.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails panics")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails panics")]
 
 mod broken_conversations;
+mod broken_hooks;
 mod broken_models;
+mod broken_promptables;
+mod broken_providers;
 mod broken_sessions;
 mod broken_tools;
 mod document_store;

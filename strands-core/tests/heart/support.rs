@@ -108,7 +108,7 @@ impl Log {
 }
 
 /// The events of a stream, and how it ended.
-pub(crate) async fn listen<T: DeserializeOwned + Debug>(
+pub(crate) async fn listen<T: DeserializeOwned + Debug + 'static>(
     mut stream: AgentStream<'_, T>,
 ) -> (Vec<AgentEvent<T>>, Result<AgentResponse<T>, AgentError>) {
     let mut events = Vec::new();

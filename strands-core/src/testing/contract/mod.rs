@@ -8,10 +8,14 @@
 //! | [`SessionManager`](crate::session::SessionManager), [`Session`](crate::session::Session) | [`check_session_manager`] |
 //! | [`Model`](crate::model::Model) | [`check_model`], [`check_model_failure`], [`check_model_secret`] |
 //! | [`Tool`](crate::Tool) | [`check_tool`] |
+//! | [`ToolProvider`](crate::ToolProvider) | [`check_tool_provider`] |
 //! | [`ConversationManager`](crate::conversation::ConversationManager) | [`check_conversation_manager`] |
+//! | [`Hook`](crate::hook::Hook) | [`check_hook`] |
+//! | [`Promptable`](crate::Promptable) | [`check_promptable`] |
 //!
 //! The suites are deterministic: random choices have fixed seeds, and only the ids of sessions are new each time. Nothing
-//! but the implementation is waited for; if that may hang, give the test a timeout.
+//! but the implementation is waited for. The suites of hooks, promptables and tool providers say so if it takes more than
+//! 30 s; for the others, give the test a timeout if the implementation may hang.
 //!
 //! # Examples
 //!
@@ -25,15 +29,23 @@
 //! ```
 
 mod conversation;
+mod hook;
 mod model;
+mod noted;
 mod polling;
+mod promptable;
+mod provider;
 mod sample;
 mod session;
 mod tool;
+mod valid;
 mod violation;
 
 pub use conversation::check_conversation_manager;
+pub use hook::check_hook;
 pub use model::{check_model, check_model_failure, check_model_secret};
+pub use promptable::check_promptable;
+pub use provider::check_tool_provider;
 pub use session::check_session_manager;
 pub use tool::check_tool;
 pub use violation::{ContractViolation, Promise};

@@ -1,8 +1,20 @@
-//! Futures that are dropped before they end.
+//! Futures that are dropped before they end, or that must end in time.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
+
+use crate::agent::has_timers;
+
+/// The longest wait for something that must end, by the runtime's clock. Shorter than forever, so that what hangs is named.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// The longest time from a cancellation to the end.
+pub(super) const LONGEST_STOP: Duration = Duration::from_millis(50);
+
+/// Attempts at something that has to be fast: the machine may be busy.
+pub(super) const ATTEMPTS: usize = 3;
 
 /// The moment at which a future is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,4 +56,30 @@ pub(super) async fn yield_once() {
         Poll::Pending
     })
     .await;
+}
+
+/// Waits for a future for at most so long. Without timers, waits for as long as it takes.
+pub(super) async fn within<F: Future>(most: Duration, future: F) -> Option<F::Output> {
+    if has_timers() { tokio::time::timeout(most, future).await.ok() } else { Some(future.await) }
+}
+
+/// Waits until something is so, for at most so long. Returns whether it is. Without timers, looks a few times.
+pub(super) async fn becomes_so(most: Duration, is_so: impl Fn() -> bool) -> bool {
+    const STEP: Duration = Duration::from_millis(5);
+    const LOOKS: usize = 100;
+    if has_timers() {
+        let waiting = async {
+            while !is_so() {
+                tokio::time::sleep(STEP).await;
+            }
+        };
+        return tokio::time::timeout(most, waiting).await.is_ok();
+    }
+    for _ in 0..LOOKS {
+        if is_so() {
+            break;
+        }
+        yield_once().await;
+    }
+    is_so()
 }

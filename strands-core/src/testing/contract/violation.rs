@@ -115,6 +115,50 @@ promises! {
         /// An agent that is built again from a session sees the same messages.
         ConversationRestored = "a restored agent sees the same messages",
     }
+    "Hook" {
+        /// An ordinary invocation neither fails nor panics because of the hook, and ends.
+        HookSucceeds = "ordinary invocations succeed",
+        /// Agents that share the hook all end, and nothing of one is in the conversation of another.
+        HookAgentsApart = "agents that share a hook don't disturb each other",
+        /// An invocation works after one that was dropped or cancelled at any await.
+        HookDropped = "an invocation works after one that was dropped or cancelled",
+        /// The hook doesn't block the thread, and an invocation that is cancelled ends within 50 ms.
+        HookDoesNotBlock = "the thread is not blocked and a cancelled invocation ends within 50 ms",
+        /// The hook doesn't ask for retries, resumptions or human input without end.
+        HookBoundedRepeats = "the number of retries, resumptions and questions is bounded",
+        /// A denial has a reason that is not blank.
+        HookDenialReason = "a denial has a reason",
+        /// Messages, calls and results that the hook changes have content and can be stored.
+        HookValidChanges = "changed messages, calls and results have content and can be stored",
+    }
+    "Promptable" {
+        /// `name` and `description` always return the same.
+        PromptableStable = "the name and the description don't change",
+        /// A prompt is answered with a response.
+        PromptableAnswers = "a prompt is answered",
+        /// The last item is a response or an error, and nothing follows it.
+        PromptableStreamEnds = "a stream ends with a response or an error and stays ended",
+        /// A stream that was not polled does nothing: it occupies nothing, and is gone when it is dropped.
+        PromptableLazy = "nothing happens before the first poll",
+        /// A prompt works after one whose stream was dropped at any moment, whose work ends with it.
+        PromptableDropped = "a dropped stream ends its work and the next prompt works",
+        /// A request that is cancelled ends within 50 ms, with a response that says so.
+        PromptableCancelled = "a cancelled request ends with `cancelled` within 50 ms",
+        /// Prompts at the same time are answered, or refused as busy.
+        PromptableConcurrent = "prompts at the same time are answered or refused as busy",
+    }
+    "ToolProvider" {
+        /// `name` always returns the same.
+        ToolProviderStable = "the name doesn't change",
+        /// The tools are listed, and an agent can be given them.
+        ToolProviderListValid = "an agent can be given the listed tools",
+        /// The list is the same for as long as the generation is.
+        ToolProviderListSteady = "the list stays for as long as the generation does",
+        /// The generation is not changed by asking for it, or for the list.
+        ToolProviderGenerationSteady = "asking for the generation or the list doesn't change the generation",
+        /// A listing is not disturbed by one that was dropped, nor by one at the same time.
+        ToolProviderListingsIndependent = "listings don't disturb each other",
+    }
 }
 
 impl fmt::Display for Promise {

@@ -52,7 +52,7 @@ pub(super) async fn conversation<M: ConversationManager + 'static>(
         let message = Message::user(format!("Prompt {turn}: {}", words(&mut rng, 60)));
         let message = if rng.u8(0..8) == 0 { message.pinned() } else { message };
         let outcome = agent.prompt(message).await;
-        stage.watch.outcome()?;
+        stage.watch.noted.outcome()?;
         match outcome {
             Ok(_) => {}
             Err(AgentError::ContextOverflow { .. }) if stage.watch.gave_up() => {

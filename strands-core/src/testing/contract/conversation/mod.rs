@@ -2,7 +2,6 @@
 
 mod drive;
 mod model;
-mod valid;
 mod watch;
 
 use super::violation::ContractViolation;

@@ -9,8 +9,8 @@ use futures_core::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::super::sample::words;
+use super::super::valid::check_request;
 use super::super::violation::{ContractViolation, Promise};
-use super::valid::check_request;
 use super::watch::Watch;
 use crate::model::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
 use crate::testing::{ScriptedModel, ScriptedTurn};
@@ -70,7 +70,7 @@ impl Limits {
         if request.tools.is_empty() {
             return ScriptedTurn::text("A summary.");
         }
-        watch.note(check_request(request.messages));
+        watch.noted.note(check_request(Promise::ConversationValidInput, request.messages));
         let tokens = estimate_tokens(request);
         if tokens > self.window.load(Ordering::Relaxed) {
             return ScriptedTurn::error(self.refuse(watch));
@@ -92,7 +92,7 @@ impl Limits {
         let expected = format!("a request that the model takes after {MOST_REFUSALS} reductions");
         let violation =
             ContractViolation::new(Promise::ConversationReductionEnds, expected, "another one that is too long");
-        watch.note(Err(violation));
+        watch.noted.note(Err(violation));
         ModelError::InvalidRequest { details: details() }
     }
 }

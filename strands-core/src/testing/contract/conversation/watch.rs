@@ -1,36 +1,25 @@
 //! A conversation manager under observation: each call is checked before the agent repairs what is left.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use super::super::noted::Noted;
+use super::super::valid::check_pairs;
 use super::super::violation::{ContractViolation, Promise, ensure, shown};
-use super::valid::check_pairs;
 use crate::conversation::{Conversation, ConversationManager, Reduction};
 use crate::message::{ContentBlock, Message, Role};
 
-/// The first violation that was observed.
+/// The observations of a manager's calls.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    violation: Mutex<Option<ContractViolation>>,
+    pub(super) noted: Noted,
     gave_up: AtomicBool,
 }
 
 impl Watch {
-    /// Takes the first violation in.
-    pub(super) fn note(&self, checked: Result<(), ContractViolation>) {
-        if let Err(violation) = checked {
-            self.violation.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(violation);
-        }
-    }
-
-    /// Returns the violation that was observed.
-    pub(super) fn outcome(&self) -> Result<(), ContractViolation> {
-        self.violation.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
-    }
-
     /// True if the manager has said that it can't reduce the conversation.
     pub(super) fn gave_up(&self) -> bool {
         self.gave_up.load(Ordering::Relaxed)
@@ -50,12 +39,12 @@ impl<M> Watched<M> {
 
     fn saw<E>(&self, before: &View, conversation: &Conversation<'_>, outcome: &Result<Option<Reduction>, E>) {
         let after = View::of(conversation);
-        self.watch.note(before.stays(&after));
+        self.watch.noted.note(before.stays(&after));
         if let Ok(Some(Reduction::Reduced(what))) = outcome {
             let smaller = after.size < before.size;
             let expected = format!("a conversation smaller than {} after `{what}`", before.size);
             let observed = || format!("one of {}", after.size);
-            self.watch.note(ensure(smaller, Promise::ConversationReductionEnds, expected, observed));
+            self.watch.noted.note(ensure(smaller, Promise::ConversationReductionEnds, expected, observed));
         }
     }
 }
@@ -141,7 +130,7 @@ impl View {
             let expected = format!("the pinned message {number}: {}", shown(std::slice::from_ref(pinned)));
             ensure(same, Promise::ConversationKeepsPinned, expected, || shown(&after.messages))?;
         }
-        check_pairs(&after.messages)
+        check_pairs(Promise::ConversationValidInput, &after.messages)
     }
 }
 

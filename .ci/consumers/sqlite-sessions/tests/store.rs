@@ -1,6 +1,6 @@
 //! The store keeps its contract, sessions in it keep theirs, and agents that are killed lose nothing.
 
-#[path = "../../../strands-session/tests/killed_agents/scenario.rs"]
+#[path = "../../../../strands-session/tests/killed_agents/scenario.rs"]
 mod scenario;
 
 use std::path::Path;

@@ -1,0 +1,71 @@
+//! The changes that a hook makes: reasons that say something, messages and results that have content.
+
+use super::super::violation::{ContractViolation, Promise, ensure};
+use crate::depth;
+use crate::message::{ContentBlock, Message, ToolResult, ToolResultContent, ToolUse};
+use crate::tool::is_valid_tool_name;
+
+/// Checks the reason of a denial that the hook has set.
+pub(super) fn denial(event: &str, before: Option<&str>, after: Option<&str>) -> Result<(), ContractViolation> {
+    let blank = before != after && after.is_some_and(is_blank);
+    ensure(!blank, Promise::HookDenialReason, format!("a reason for a denial in `{event}`"), || format!("{after:?}"))
+}
+
+/// Checks the text that the hook has set as the answer.
+pub(super) fn answer(event: &str, before: Option<&str>, after: Option<&str>) -> Result<(), ContractViolation> {
+    let blank = before != after && after.is_some_and(is_blank);
+    ensure(!blank, Promise::HookValidChanges, format!("text as the answer in `{event}`"), || format!("{after:?}"))
+}
+
+/// Checks the messages that the hook has added to a prompt or changed.
+pub(super) fn messages(event: &str, before: &[Message], after: &[Message]) -> Result<(), ContractViolation> {
+    let promise = Promise::HookValidChanges;
+    let emptied = !before.is_empty() && after.is_empty();
+    ensure(!emptied, promise, format!("a prompt after `{event}`"), || "no messages".to_owned())?;
+    for message in after.iter().filter(|message| !before.contains(message)) {
+        let expected = || format!("messages with content after `{event}`");
+        ensure(!message.content.iter().all(says_nothing), promise, expected(), || format!("{message:?}"))?;
+        stored(event, depth::check_message(message))?;
+    }
+    Ok(())
+}
+
+/// Checks a call that the hook has changed.
+pub(super) fn call(before: &ToolUse, after: &ToolUse) -> Result<(), ContractViolation> {
+    if before == after {
+        return Ok(());
+    }
+    let valid = is_valid_tool_name(&after.name);
+    let expected = "the name of a tool after `before_tool_call`";
+    ensure(valid, Promise::HookValidChanges, expected, || format!("`{}`", after.name))?;
+    stored("before_tool_call", depth::check(&after.input))
+}
+
+/// Checks a result that the hook has changed.
+pub(super) fn result(before: &ToolResult, after: &ToolResult) -> Result<(), ContractViolation> {
+    if before == after {
+        return Ok(());
+    }
+    let promise = Promise::HookValidChanges;
+    let has_content = !after.content.iter().all(|content| match content {
+        ToolResultContent::Text(text) => is_blank(text),
+        _ => false,
+    });
+    ensure(has_content, promise, "a result with content after `after_tool_call`", || format!("{after:?}"))?;
+    let same = before.tool_use_id == after.tool_use_id;
+    ensure(same, promise, format!("the result of call `{}`", before.tool_use_id), || format!("{after:?}"))?;
+    stored("after_tool_call", depth::check_result(after))
+}
+
+fn stored(event: &str, checked: Result<(), depth::TooDeep>) -> Result<(), ContractViolation> {
+    let expected = || format!("values after `{event}` that can be stored");
+    checked.map_err(|error| ContractViolation::new(Promise::HookValidChanges, expected(), format!("one that {error}")))
+}
+
+fn says_nothing(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Text(text) if is_blank(&text.text))
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}

@@ -1,0 +1,148 @@
+//! The contract of tool providers: a list that stays for as long as its generation does.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
+use super::polling::{LONGEST_WAIT, Moment, poll_times, within};
+use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
+use crate::tool::{ToolProvider, ToolSet, ToolSpec};
+
+/// After so many polls a listing is no longer dropped.
+const MOST_POLLS: usize = 16;
+
+/// The number of concurrent listings.
+const CONCURRENT: usize = 4;
+
+/// The number of times that the generation is asked for.
+const ASKED: usize = 1_000;
+
+/// The most listings in a row after which the generation may be another one.
+const MOST_CHANGES: usize = 5;
+
+/// Checks the contract of a [`ToolProvider`].
+///
+/// The tools are listed a few dozen times: one after the other, at the same time, and by futures that are dropped. The
+/// provider should have tools, and its list may change meanwhile if its generation does.
+///
+/// A listing that takes more than 30 s of the Tokio runtime's time is a violation.
+///
+/// # Errors
+///
+/// Returns the first promise that is broken. An error of the provider is [`Promise::ToolProviderListValid`] with the error
+/// as its source.
+///
+/// # Examples
+///
+/// ```
+/// use std::error::Error;
+/// use std::sync::Arc;
+///
+/// use strands_core::testing::contract::check_tool_provider;
+/// use strands_core::{Tool, ToolProvider, async_trait, tool, tools};
+///
+/// /// Says what time it is.
+/// #[tool(crate = strands_core)]
+/// fn clock() -> &'static str {
+///     "noon"
+/// }
+///
+/// struct Clocks;
+///
+/// #[async_trait]
+/// impl ToolProvider for Clocks {
+///     fn name(&self) -> &str {
+///         "clocks"
+///     }
+///
+///     async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn Error + Send + Sync>> {
+///         Ok(tools![Clock])
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// check_tool_provider(&Clocks).await?;
+/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # }).unwrap();
+/// ```
+pub async fn check_tool_provider<P: ToolProvider + ?Sized>(provider: &P) -> Result<(), ContractViolation> {
+    let name = provider.name().to_owned();
+    let mut seen = Seen::default();
+    for _ in 0..2 {
+        seen.add(settled(provider).await?)?;
+    }
+    let generation = provider.generation();
+    let changed = (0..ASKED).map(|_| provider.generation()).find(|asked| *asked != generation);
+    let promise = Promise::ToolProviderGenerationSteady;
+    ensure_eq(promise, "the generation, asked for again", &Some(generation), &Some(changed.unwrap_or(generation)))?;
+    let promise = Promise::ToolProviderListingsIndependent;
+    for moment in Moment::ALL {
+        for polls in 1..=MOST_POLLS {
+            let finished = poll_times(listed(provider, promise), polls, moment).await.is_some();
+            seen.add(listed(provider, promise).await?)?;
+            if finished {
+                break;
+            }
+        }
+    }
+    for listing in join_all((0..CONCURRENT).map(|_| listed(provider, promise))).await {
+        seen.add(listing?)?;
+    }
+    ensure_eq(Promise::ToolProviderStable, "the provider's name", &name.as_str(), &provider.name())
+}
+
+/// The specs of the tools, and the generation before and after they were listed.
+struct Listing {
+    generations: (u64, u64),
+    specs: Vec<ToolSpec>,
+}
+
+/// Lists the tools, and checks that an agent can be given them.
+async fn listed<P: ToolProvider + ?Sized>(provider: &P, promise: Promise) -> Result<Listing, ContractViolation> {
+    let before = provider.generation();
+    let expected = "a list of tools";
+    let Some(listed) = within(LONGEST_WAIT, provider.list_tools()).await else {
+        return Err(ContractViolation::new(promise, expected, format!("nothing for {LONGEST_WAIT:?}")));
+    };
+    let tools = listed.map_err(|error| ContractViolation::error(promise, expected, error))?;
+    let specs = tools.iter().map(|tool| tool.spec().clone()).collect();
+    let invalid = |error| ContractViolation::error(promise, "tools that an agent can be given", error);
+    ToolSet::new(tools).map_err(invalid)?;
+    Ok(Listing { generations: (before, provider.generation()), specs })
+}
+
+/// Lists the tools until the generation stays meanwhile.
+async fn settled<P: ToolProvider + ?Sized>(provider: &P) -> Result<Listing, ContractViolation> {
+    for _ in 0..MOST_CHANGES {
+        let listing = listed(provider, Promise::ToolProviderListValid).await?;
+        if listing.generations.0 == listing.generations.1 {
+            return Ok(listing);
+        }
+    }
+    let observed = format!("another generation after each of {MOST_CHANGES} listings");
+    let expected = "the generation to stay while the tools are listed";
+    Err(ContractViolation::new(Promise::ToolProviderGenerationSteady, expected, observed))
+}
+
+/// The list of each generation.
+#[derive(Default)]
+struct Seen(HashMap<u64, Vec<ToolSpec>>);
+
+impl Seen {
+    /// Checks that a list is that of its generation.
+    fn add(&mut self, listing: Listing) -> Result<(), ContractViolation> {
+        let (generation, after) = listing.generations;
+        // It has changed meanwhile: either list is right.
+        if generation != after {
+            return Ok(());
+        }
+        let known = self.0.entry(generation).or_insert_with(|| listing.specs.clone());
+        let names = |specs: &[ToolSpec]| specs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
+        let promise = Promise::ToolProviderListSteady;
+        let expected = format!("the tools of generation {generation} as they were: {}", names(known));
+        ensure(*known == listing.specs, promise, expected, || {
+            let names = names(&listing.specs);
+            if names.is_empty() { "no tools".to_owned() } else { format!("{names}, or other descriptions") }
+        })
+    }
+}

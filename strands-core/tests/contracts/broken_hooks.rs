@@ -1,0 +1,335 @@
+//! Hooks that break a promise.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use strands_core::hook::{
+    AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
+    BeforeTools, Hook, HookResult,
+};
+use strands_core::message::{Message, ToolResultContent};
+use strands_core::testing::contract::{Promise, check_hook};
+use strands_core::{AgentBuilder, tool};
+use tokio::sync::Semaphore;
+
+async fn broken(hook: impl Hook + 'static) -> Promise {
+    check_hook(hook, |builder| builder).await.unwrap_err().promise
+}
+
+struct User(bool);
+
+/// Lets users in, and waits at each event.
+struct Guard;
+
+#[async_trait]
+impl Hook for Guard {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        event.context.injected::<User>().map(drop).ok_or_else(|| "no user".into())
+    }
+    async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        tokio::task::yield_now().await;
+        if event.tool_use.name == "book" && event.interrupt("book", "may I?") != Some(json!(true)) {
+            return Ok(());
+        }
+        if event.context.injected::<User>().is_none_or(|user| !user.0) {
+            event.deny = Some("not for you".into());
+        }
+        Ok(())
+    }
+    async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        event.result.content.push(ToolResultContent::Text("checked".into()));
+        Ok(())
+    }
+}
+
+/// Books a trip.
+#[tool(crate = strands_core)]
+fn book(nights: u8) -> String {
+    nights.to_string()
+}
+
+fn with_user(may: bool) -> impl Fn(AgentBuilder) -> AgentBuilder {
+    move |builder| builder.inject(User(may)).tool(Book)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_authorizes_waits_and_asks_humans_keeps_the_contract() {
+    check_hook(Guard, with_user(true)).await.unwrap();
+    check_hook(Arc::new(Guard) as Arc<dyn Hook>, with_user(false)).await.unwrap();
+}
+
+/// Sees the results of a tool.
+#[derive(Clone, Default)]
+struct Sees(Arc<AtomicBool>);
+
+#[async_trait]
+impl Hook for Sees {
+    async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
+        let result = json!(event.result.content);
+        self.0.fetch_or(event.tool_use.name == "book" && result == json!([{"text": "0"}]), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tools_of_the_caller_are_called() {
+    let hook = Sees::default();
+    check_hook(hook.clone(), |builder| builder.tool(Book)).await.unwrap();
+    assert!(hook.0.load(Ordering::Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_fails_or_panics_is_caught() {
+    let violation = check_hook(Guard, |builder| builder).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::HookSucceeds);
+    assert!(format!("{violation:?}").contains("no user"), "{violation:?}");
+    assert_eq!(broken(Breaks::Panics).await, Promise::HookSucceeds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_never_returns_is_caught() {
+    assert_eq!(broken(Breaks::Hangs).await, Promise::HookSucceeds);
+}
+
+/// Adds the newest result to the next one, whosever it is.
+#[derive(Default)]
+struct MixesUp(Mutex<Option<ToolResultContent>>);
+
+#[async_trait]
+impl Hook for MixesUp {
+    async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
+        let newest = event.result.content.last().cloned();
+        let other = std::mem::replace(&mut *self.0.lock().unwrap(), newest);
+        event.result.content.extend(other);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_mixes_up_agents_is_caught() {
+    let violation = check_hook(MixesUp::default(), |builder| builder).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::HookAgentsApart);
+    assert!(violation.observed.contains("mark-"), "{violation}");
+}
+
+/// Takes one agent at a time, and fails for others.
+#[derive(Default)]
+struct OneAgent(AtomicBool);
+
+#[async_trait]
+impl Hook for OneAgent {
+    async fn before_model_call(&self, _: &mut BeforeModelCall<'_>) -> HookResult {
+        if self.0.swap(true, Ordering::Relaxed) { Err("another agent is served".into()) } else { Ok(()) }
+    }
+    async fn after_model_call(&self, _: &mut AfterModelCall<'_>) -> HookResult {
+        self.0.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_for_one_agent_is_caught() {
+    assert_eq!(broken(OneAgent::default()).await, Promise::HookAgentsApart);
+}
+
+/// Lets one invocation in after the other, and waits for the end of each.
+struct OneByOne(Semaphore);
+
+#[async_trait]
+impl Hook for OneByOne {
+    async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
+        self.0.acquire().await?.forget();
+        Ok(())
+    }
+    async fn after_invocation(&self, _: &mut AfterInvocation<'_>) -> HookResult {
+        self.0.add_permits(1);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_waits_for_the_end_of_a_dropped_invocation_is_caught() {
+    let violation = check_hook(OneByOne(Semaphore::new(1)), |builder| builder).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::HookDropped);
+    assert!(violation.observed.contains("no end after 30s"), "{violation}");
+}
+
+/// Takes time without an await: a paused clock goes on by itself.
+struct Blocks(Duration);
+
+#[async_trait]
+impl Hook for Blocks {
+    async fn before_tool_call(&self, _: &mut BeforeToolCall<'_>) -> HookResult {
+        tokio::time::advance(self.0).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_blocks_is_caught() {
+    check_hook(Blocks(Duration::from_millis(5)), |builder| builder).await.unwrap();
+    let violation = check_hook(Blocks(Duration::from_millis(60)), |builder| builder).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::HookDoesNotBlock);
+    assert!(violation.observed.contains("the thread was blocked for 60ms"), "{violation}");
+}
+
+/// Blocks when its invocation is cancelled.
+struct BlocksAtTheEnd;
+
+#[async_trait]
+impl Hook for BlocksAtTheEnd {
+    async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
+        if event.context.cancellation().is_cancelled() {
+            tokio::time::advance(Duration::from_millis(60)).await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_delays_a_cancellation_is_caught() {
+    let violation = check_hook(BlocksAtTheEnd, |builder| builder).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::HookDoesNotBlock);
+    assert!(violation.expected.contains("to end within 50ms"), "{violation}");
+}
+
+/// Asks a human something else each time.
+struct Asks;
+
+#[async_trait]
+impl Hook for Asks {
+    async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        let mut question = 0;
+        while event.interrupt(&question.to_string(), Value::Null).is_some() {
+            question += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Ways to break a promise in one event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Breaks {
+    Panics,
+    Hangs,
+    Resumes,
+    RetriesFailures,
+    RetriesResponses,
+    RetriesTools,
+    DeniesInvocation,
+    DeniesModelCall,
+    DeniesTools,
+    DeniesToolCall,
+    EmptiesPrompt,
+    AddsBlankMessage,
+    ResumesWithNothing,
+    EndsWithNothing,
+    CallsNoName,
+    DeepensCall,
+    EmptiesResult,
+    DeepensResult,
+}
+
+const BLANK: &str = " ";
+
+fn deep() -> Value {
+    (0..101).fold(json!(1), |value, _| json!([value]))
+}
+
+#[async_trait]
+impl Hook for Breaks {
+    async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
+        match self {
+            Self::DeniesInvocation => event.deny = Some(BLANK.into()),
+            Self::EmptiesPrompt => event.prompt.clear(),
+            Self::AddsBlankMessage => event.prompt.push(Message::user(BLANK)),
+            _ => {}
+        }
+        Ok(())
+    }
+    async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
+        match self {
+            Self::Resumes => event.resume = Some("Go on.".into()),
+            Self::ResumesWithNothing => event.resume = Some(BLANK.into()),
+            _ => {}
+        }
+        Ok(())
+    }
+    async fn before_model_call(&self, event: &mut BeforeModelCall<'_>) -> HookResult {
+        match self {
+            Self::Panics => panic!("boom"),
+            Self::Hangs => pending().await,
+            Self::DeniesModelCall => event.deny = Some(BLANK.into()),
+            _ => {}
+        }
+        Ok(())
+    }
+    async fn after_model_call(&self, event: &mut AfterModelCall<'_>) -> HookResult {
+        let failed = event.outcome.is_err();
+        event.retry = (failed && *self == Self::RetriesFailures) || (!failed && *self == Self::RetriesResponses);
+        Ok(())
+    }
+    async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
+        event.deny = (*self == Self::DeniesTools).then(|| BLANK.into());
+        Ok(())
+    }
+    async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
+        event.end_turn = (*self == Self::EndsWithNothing).then(|| BLANK.into());
+        Ok(())
+    }
+    async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        match self {
+            Self::DeniesToolCall => event.deny = Some(BLANK.into()),
+            Self::CallsNoName => event.tool_use.name = "no name".into(),
+            Self::DeepensCall => event.tool_use.input = deep(),
+            _ => {}
+        }
+        Ok(())
+    }
+    async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
+        match self {
+            Self::RetriesTools => event.retry = event.error.is_some(),
+            Self::EmptiesResult => event.result.content.clear(),
+            Self::DeepensResult => event.result.content.push(ToolResultContent::Json(deep())),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_that_go_on_without_end_are_caught() {
+    assert_eq!(broken(Asks).await, Promise::HookBoundedRepeats);
+    for hook in [Breaks::Resumes, Breaks::RetriesFailures, Breaks::RetriesResponses, Breaks::RetriesTools] {
+        assert_eq!(broken(hook).await, Promise::HookBoundedRepeats, "{hook:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn denials_without_a_reason_are_caught() {
+    for hook in [Breaks::DeniesInvocation, Breaks::DeniesModelCall, Breaks::DeniesTools, Breaks::DeniesToolCall] {
+        assert_eq!(broken(hook).await, Promise::HookDenialReason, "{hook:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_that_are_empty_or_too_deep_are_caught() {
+    for hook in [
+        Breaks::EmptiesPrompt,
+        Breaks::AddsBlankMessage,
+        Breaks::ResumesWithNothing,
+        Breaks::EndsWithNothing,
+        Breaks::CallsNoName,
+        Breaks::DeepensCall,
+        Breaks::EmptiesResult,
+        Breaks::DeepensResult,
+    ] {
+        assert_eq!(broken(hook).await, Promise::HookValidChanges, "{hook:?}");
+    }
+}

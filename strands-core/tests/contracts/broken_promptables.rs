@@ -1,0 +1,206 @@
+//! Promptables that break a promise.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use strands_core::testing::contract::{Promise, check_promptable};
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{
+    Agent, AgentBuilder, AgentError, AgentEvent, CancellationToken, PromptRequest, PromptStream, Promptable,
+    SharedAgent, tool,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+/// Takes a while.
+#[tool(crate = strands_core)]
+async fn wait() -> &'static str {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    "waited"
+}
+
+/// An agent that calls a tool, which takes ten seconds.
+fn slow() -> AgentBuilder {
+    let model = ScriptedModel::from_fn(|request| match request.messages.last() {
+        Some(message) if message.tool_results().next().is_some() => ScriptedTurn::text("Here you are."),
+        _ => ScriptedTurn::tool_use("wait", serde_json::json!({})),
+    });
+    Agent::builder().model(model).tool(Wait)
+}
+
+fn request() -> PromptRequest {
+    PromptRequest::new("How is the weather?")
+}
+
+/// An agent whose streams are changed by a function.
+struct Changed<F>(AgentBuilder, F);
+
+impl<F: Fn(&AgentBuilder, PromptRequest) -> PromptStream + Send + Sync> Promptable for Changed<F> {
+    fn name(&self) -> &str {
+        "changed"
+    }
+
+    fn stream(&self, request: PromptRequest) -> PromptStream {
+        (self.1)(&self.0, request)
+    }
+}
+
+fn is_end(event: &Result<AgentEvent, AgentError>) -> bool {
+    matches!(event, Ok(AgentEvent::Result { .. }))
+}
+
+fn failing(error: AgentError) -> PromptStream {
+    stream::once(ready(Err(error))).boxed()
+}
+
+/// A stream that has a permit for as long as it lives.
+fn holding(permit: OwnedSemaphorePermit, events: PromptStream) -> PromptStream {
+    events.inspect(move |_| assert!(permit.num_permits() > 0)).boxed()
+}
+
+async fn broken(change: impl Fn(&AgentBuilder, PromptRequest) -> PromptStream + Send + Sync) -> Promise {
+    check_promptable(&Changed(slow(), change), request).await.unwrap_err().promise
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_keep_the_contract() {
+    check_promptable(&slow(), request).await.unwrap();
+    check_promptable(&Agent::builder().model(ScriptedModel::answering("Sunny, all day.")), request).await.unwrap();
+    check_promptable(&SharedAgent::new(slow().build().await.unwrap()), request).await.unwrap();
+}
+
+/// A promptable with another name each time.
+struct Renamed(AtomicUsize);
+
+impl Promptable for Renamed {
+    fn name(&self) -> &str {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 { "one" } else { "another" }
+    }
+
+    fn stream(&self, request: PromptRequest) -> PromptStream {
+        slow().stream(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_changes_is_caught() {
+    let violation = check_promptable(&Renamed(AtomicUsize::new(0)), request).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::PromptableStable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_is_not_one_that_responds() {
+    let violation = check_promptable(&Agent::builder(), request).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::PromptableAnswers);
+    assert!(format!("{violation:?}").contains("model"), "{violation:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_without_an_end_or_with_two_are_caught() {
+    let promise = Promise::PromptableStreamEnds;
+    let just_ends = |agent: &AgentBuilder, request| agent.stream(request).filter(|event| ready(!is_end(event))).boxed();
+    assert_eq!(broken(just_ends).await, promise);
+    let goes_on =
+        |agent: &AgentBuilder, request| agent.stream(request).chain(failing(AgentError::EmptyConversation)).boxed();
+    assert_eq!(broken(goes_on).await, promise);
+    let stays_open = |agent: &AgentBuilder, request| agent.stream(request).chain(stream::pending()).boxed();
+    assert_eq!(broken(stays_open).await, promise);
+    // The state of an `unfold` that has ended is gone.
+    let panics = |agent: &AgentBuilder, request| {
+        stream::unfold(agent.stream(request), async |mut events| Some((events.next().await?, events))).boxed()
+    };
+    assert_eq!(broken(panics).await, promise);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_before_the_first_poll_is_caught() {
+    // A task begins at once.
+    let eager = |agent: &AgentBuilder, request| {
+        let mut events = agent.stream(request);
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move { while sender.send(events.next().await).await.is_ok() {} });
+        stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await??, receiver))).fuse().boxed()
+    };
+    assert_eq!(broken(eager).await, Promise::PromptableLazy);
+    // One prompt at a time, from its making on.
+    let one = Arc::new(Semaphore::new(1));
+    let occupied = move |agent: &AgentBuilder, request| match Arc::clone(&one).try_acquire_owned() {
+        Ok(permit) => holding(permit, agent.stream(request)),
+        Err(_) => failing(AgentError::Busy { name: "one".to_owned() }),
+    };
+    assert_eq!(broken(occupied).await, Promise::PromptableLazy);
+    // The newest stream ends the older ones.
+    let made = Arc::new(AtomicUsize::new(0));
+    let newest = move |agent: &AgentBuilder, request| {
+        let (number, made) = (made.fetch_add(1, Ordering::Relaxed) + 1, Arc::clone(&made));
+        let events = agent.stream(request);
+        let begun = async move {
+            if number == made.load(Ordering::Relaxed) { events } else { failing(AgentError::EmptyConversation) }
+        };
+        begun.into_stream().flatten().boxed()
+    };
+    assert_eq!(broken(newest).await, Promise::PromptableLazy);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_outlives_its_stream_is_caught() {
+    let detached = |agent: &AgentBuilder, request| {
+        let agent = agent.clone();
+        let spawned = async move {
+            let mut events = agent.stream(request);
+            let (sender, receiver) = mpsc::unbounded_channel();
+            tokio::spawn(async move {
+                while let Some(event) = events.next().await {
+                    // Who listens is not its concern.
+                    let _ = sender.send(event);
+                }
+            });
+            stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver))).fuse()
+        };
+        spawned.into_stream().flatten().boxed()
+    };
+    let violation = check_promptable(&Changed(slow(), detached), request).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::PromptableDropped);
+    assert!(violation.observed.contains("in use 1s later"), "{violation}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_not_cancelled_are_caught() {
+    let deaf = |agent: &AgentBuilder, mut request: PromptRequest| {
+        request.cancellation = CancellationToken::new();
+        agent.stream(request)
+    };
+    assert_eq!(broken(deaf).await, Promise::PromptableCancelled);
+    let fast = Changed(Agent::builder().model(ScriptedModel::answering("Sunny.")), deaf);
+    let violation = check_promptable(&fast, request).await.unwrap_err();
+    assert_eq!(violation.promise, Promise::PromptableCancelled);
+    assert!(violation.observed.contains("EndTurn"), "{violation}");
+    let late = |agent: &AgentBuilder, request| {
+        let delayed = async |event| {
+            if is_end(&event) {
+                tokio::time::sleep(Duration::from_millis(60)).await;
+            }
+            event
+        };
+        agent.stream(request).then(delayed).boxed()
+    };
+    assert_eq!(broken(late).await, Promise::PromptableCancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn prompts_that_disturb_each_other_are_caught() {
+    let one = Arc::new(Semaphore::new(1));
+    let disturbed = move |agent: &AgentBuilder, request| {
+        let (events, one) = (agent.stream(request), Arc::clone(&one));
+        let begun = async move {
+            match one.try_acquire_owned() {
+                Ok(permit) => holding(permit, events),
+                Err(_) => failing(AgentError::EmptyConversation),
+            }
+        };
+        begun.into_stream().flatten().boxed()
+    };
+    assert_eq!(broken(disturbed).await, Promise::PromptableConcurrent);
+}
