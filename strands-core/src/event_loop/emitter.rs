@@ -12,6 +12,7 @@ use crate::event::AgentEvent;
 pub(crate) struct Slot(Arc<Mutex<Option<AgentEvent>>>);
 
 impl Slot {
+    #[inline]
     pub(crate) fn take(&self) -> Option<AgentEvent> {
         self.lock().take()
     }
@@ -20,6 +21,7 @@ impl Slot {
         *self.lock() = Some(event);
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Option<AgentEvent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
