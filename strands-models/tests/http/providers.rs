@@ -1,6 +1,7 @@
 //! Every provider that is compiled in, for what all of them promise together.
 
 use strands_testkit::provider::Recorded;
+use strands_testkit::provider::recorded_output::recorded_objects_are_structured_output;
 use strands_testkit::provider::support::differences_to_the_book;
 
 pub(crate) fn all() -> Vec<Box<dyn Recorded>> {
@@ -29,4 +30,15 @@ async fn the_book_says_what_each_can_do() {
         differences.extend(differences_to_the_book(&*provider, include_str!("../../../docs/src/models.md")).await);
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[tokio::test]
+async fn recorded_json_is_structured_output() {
+    let mut objects = Vec::new();
+    for provider in all() {
+        let found = recorded_objects_are_structured_output(&*provider).await;
+        objects.push((provider.name(), found));
+    }
+    let is_there = std::env::var_os("STRANDS_SHARED").is_some();
+    assert!(!is_there || objects.iter().all(|(_, found)| *found > 0), "a provider without any: {objects:?}");
 }

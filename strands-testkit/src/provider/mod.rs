@@ -11,6 +11,7 @@ pub mod contract;
 mod conversation;
 pub mod faults;
 pub mod recorded;
+pub mod recorded_output;
 pub mod structured;
 pub mod support;
 pub mod wire;
