@@ -50,7 +50,6 @@ impl Performed {
 }
 
 /// Message from a tool call in progress.
-#[expect(clippy::large_enum_variant, reason = "most of what is heard are outcomes")]
 enum Heard {
     Ended(CallOutcome),
     AllEnded,
