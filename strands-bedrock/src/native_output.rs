@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use strands_core::model::OutputSchema;
 
-/// How many references may be followed one inside the other.
+/// Maximum number of references that are followed one inside the other.
 const MOST_REFERENCES: usize = 16;
 
 /// `textFormat` that holds a response to this schema; `None` for schemas that would lose meaning, and for recursive ones,

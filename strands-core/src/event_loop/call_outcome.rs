@@ -19,7 +19,7 @@ pub(super) struct CallOutcome {
     pub(super) known: bool,
     pub(super) took: Duration,
     pub(super) hook_failure: Option<Box<AgentError>>,
-    /// What agents have spent that the call has called. Only told if a journal records the call.
+    /// Cost of the agents that the call has called. Only told if a journal records the call.
     pub(super) nested: Option<Box<Spent>>,
 }
 

@@ -108,7 +108,7 @@ pub(crate) struct Driver<'a> {
     began: Duration,
     pub(super) cycle_began: Option<Duration>,
     last_response: Option<Arc<Message>>,
-    /// What earlier rounds have spent, without nested agents.
+    /// Cost of earlier rounds, without nested agents.
     own_spent: Spent,
 }
 

@@ -64,7 +64,7 @@ pub(super) struct Attempted {
     pub(super) able: Option<ModelCapabilities>,
     /// A hook has failed: what the attempt has cost still counts.
     pub(super) hook_failure: Option<Box<AgentError>>,
-    /// What agents have spent that hooks have called.
+    /// Cost of the agents that hooks have called.
     pub(super) nested: Option<Box<Spent>>,
     /// True if a journal has recorded it earlier.
     pub(super) is_replay: bool,

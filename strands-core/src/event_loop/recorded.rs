@@ -142,7 +142,7 @@ struct RecordedOutcome {
     state: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hook_failure: Option<HookFailure>,
-    /// What agents have spent that the call has called.
+    /// Cost of the agents that the call has called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     nested: Option<Box<Spent>>,
 }

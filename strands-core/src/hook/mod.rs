@@ -122,7 +122,7 @@ pub trait Hook: Send + Sync {
         Ok(())
     }
 
-    /// One tool is about to be called. Calls of one turn run beside each other, and so does this.
+    /// One tool is about to be called. Calls of one turn are concurrent, and so is this.
     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
         let _ = event;
         Ok(())

@@ -19,7 +19,7 @@ pub use trace::Trace;
 
 use crate::message::{Message, ToolUse, random_uuid};
 
-/// What an agent's work has cost over its life. As JSON it is its [`summary`](Self::summary); metrics that were read from
+/// Cost of an agent's work over its life. As JSON it is its [`summary`](Self::summary); metrics that were read from
 /// JSON have that summary.
 ///
 /// The sums keep everything; of invocations and traces the newest stay

@@ -95,12 +95,12 @@ impl Budget {
         self.depth
     }
 
-    /// What was spent since the invocation began, by it and by those nested in it.
+    /// Cost since the invocation began, of it and of those nested in it.
     pub(crate) fn spent(&self) -> Spent {
         self.spent.get()
     }
 
-    /// The same, if it may be more than what the invocation itself has spent.
+    /// The same, if it may be more than the cost of the invocation itself.
     pub(crate) fn shared_spent(&self) -> Option<Spent> {
         self.is_shared.load(Ordering::Relaxed).then(|| self.spent())
     }
@@ -115,7 +115,7 @@ impl Budget {
         self.chain().for_each(|budget| budget.spent.add(usage));
     }
 
-    /// Counts what was spent in a part of the invocation, here and in all budgets above.
+    /// Counts the cost of a part of the invocation, here and in all budgets above.
     pub(crate) fn charge_all(&self, spent: Spent) {
         self.chain().for_each(|budget| {
             budget.spent.add_turns(spent.turns);

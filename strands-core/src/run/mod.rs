@@ -36,7 +36,7 @@ pub(crate) struct Run {
     limits: Limits,
     turns: u32,
     usage: Usage,
-    /// What agents have spent that were nested in this invocation.
+    /// Cost of the agents that were nested in this invocation.
     #[serde(default, skip_serializing_if = "Spent::is_nothing")]
     nested: Spent,
     /// Active time of the invocation, without the time for which it was suspended.
@@ -357,12 +357,12 @@ impl Run {
         self.turns
     }
 
-    /// What the invocation itself has spent.
+    /// Cost of the invocation itself.
     pub(crate) fn own_spent(&self) -> Spent {
         Spent { turns: self.turns, usage: self.usage }
     }
 
-    /// What the invocation has spent with all agents nested in it.
+    /// Cost of the invocation with all agents nested in it.
     pub(crate) fn spent(&self) -> Spent {
         let mut spent = self.own_spent();
         spent.add(self.nested);

@@ -15,7 +15,7 @@ pub use runner::ToolRunner;
 use crate::event::AgentEvent;
 use crate::tool::ToolEvent;
 
-/// How many events tools may be ahead of the listener.
+/// Maximum number of events that tools are ahead of the listener.
 pub(crate) const EVENTS_AHEAD: usize = 64;
 
 /// Returns an event of a tool call as an agent's listener sees it.

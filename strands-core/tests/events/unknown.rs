@@ -1,4 +1,4 @@
-//! What this release does not know is skipped; what it knows has to be whole.
+//! Unknown events, fields and kinds of content are skipped; known ones have to be complete.
 
 use serde_json::json;
 use strands_core::AgentEvent;

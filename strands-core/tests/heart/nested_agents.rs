@@ -24,7 +24,7 @@ use crate::support::{FnTool, agent, kinds, listen, tool};
 /// Input and output tokens of each model call.
 const TOKENS: (u64, u64) = (10, 5);
 
-/// How a nested agent is called.
+/// Ways to call a nested agent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Nesting {
     /// Awaited by the tool.
@@ -92,7 +92,7 @@ struct Runs {
     tree: Tree,
     over: Arc<AtomicBool>,
     too_late: Arc<AtomicU32>,
-    /// What each nested agent has responded, and the calls that were made in its subtree.
+    /// Responses of the nested agents, each with the number of calls in its subtree.
     responses: Arc<Mutex<Vec<(usize, AgentResponse, u32)>>>,
 }
 

@@ -18,13 +18,13 @@ use crate::server::Server;
 
 /// The columns of the table in the book, behind the provider's own.
 const COLUMNS: [&str; 9] = [
-    "thoughts",
-    "arguments in pieces",
+    "reasoning",
+    "streamed arguments",
     "tool choice",
     "structured output",
     "images",
     "documents",
-    "sound",
+    "audio",
     "video",
     "images from tools",
 ];
