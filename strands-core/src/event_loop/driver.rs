@@ -532,9 +532,11 @@ async fn end_of(cancellation: &CancellationToken, time: Option<Duration>, parent
         }
     };
     tokio::select! {
+        biased;
         () = cancellation.cancelled() => StopReason::Cancelled,
-        () = parent_ended => StopReason::Cancelled,
+        // In front of the end of an outer invocation, which may have the same reason.
         () = out_of_time => StopReason::LimitDuration,
+        () = parent_ended => StopReason::Cancelled,
     }
 }
 
