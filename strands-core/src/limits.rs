@@ -10,7 +10,8 @@ use crate::usage::Usage;
 /// Default limit of model calls in one invocation.
 const DEFAULT_TURNS: u32 = 100;
 
-/// Limits of one invocation, with all agents nested in it: those that its tools, hooks and conversation manager call.
+/// Limits of one invocation, with all agents nested in it: those that its tools, hooks and conversation manager call, but
+/// not those that its model calls.
 ///
 /// Turns and tokens are looked at before each model call, so one response may overshoot; the duration ends a call or a
 /// tool that is under way. The default is 100 turns, so that a model that calls tools without end stops.
@@ -50,7 +51,7 @@ impl Limits {
         Self { turns: None, output_tokens: None, total_tokens: None, duration: None }
     }
 
-    /// Maximum number of model calls. Default: 100.
+    /// Maximum number of model calls, without retries and summaries. Default: 100.
     #[must_use]
     pub const fn turns(mut self, turns: u32) -> Self {
         self.turns = Some(turns);

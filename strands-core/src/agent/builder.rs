@@ -60,7 +60,7 @@ pub struct AgentBuilder {
     calls: Arc<CallSettings>,
     conversation: Arc<dyn ConversationManager>,
     retry: RetryPolicy,
-    limits: Limits,
+    pub(super) limits: Limits,
     tool_concurrency: usize,
     max_response_bytes: usize,
     trace_limit: usize,
@@ -143,7 +143,7 @@ impl AgentBuilder {
         let Plugin { name, hooks, tools, providers, system } = plugin;
         self.plugins.push(name);
         self.calls().hooks.extend(hooks);
-        self.tools.add(tools);
+        self.tools.add_built_in(tools);
         for provider in providers {
             self.tools.add_provider(provider);
         }
@@ -195,7 +195,7 @@ impl AgentBuilder {
 
     /// Keeps long tool results out of the conversation: the model sees a preview and gets a tool to read on with.
     pub fn offload_tool_results(mut self, offloader: ToolResultOffloader) -> Self {
-        self = self.tool(offloader.tool());
+        self.tools.add_built_in([Arc::new(offloader.tool()) as Arc<dyn Tool>]);
         // What comes after the tools runs in the reverse order: so the result is as the other hooks left it.
         self.calls().hooks.insert(0, Arc::new(offloader));
         self

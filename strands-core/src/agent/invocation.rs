@@ -117,7 +117,7 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// Adds tools for this invocation, behind the agent's own.
+    /// Adds tools for this invocation, behind the agent's own. An invocation that resumes this one has to add them again.
     ///
     /// The invocation fails with [`AgentError::Tools`] if they can't stand beside those, and with
     /// [`AgentError::MissingHostValue`] if one borrows a value that was not injected.
@@ -126,14 +126,16 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// Hides tools from the model in this invocation, by their names. A hidden tool is refused when the model calls it all
-    /// the same, also one that a tool provider adds later, and one whose call was approved in an earlier invocation.
+    /// Hides tools from the model in this invocation, by their names, also those that are added for it. A hidden tool is refused when the model calls it all
+    /// the same, also one that a tool provider adds later, and one whose call was approved in an earlier invocation. An invocation that
+    /// resumes this one hides them, too.
     pub fn hide_tools(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.request.tools.hidden.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Sets the system prompt of this invocation, in place of the agent's own. The text of plugins stays.
+    /// Sets the system prompt of this invocation, in place of the agent's own. The text of plugins stays. An
+    /// invocation that resumes this one has it, too.
     pub fn system_prompt(mut self, prompt: impl Into<String>) -> Self {
         self.request.system = Some(vec![SystemBlock::Text(prompt.into())]);
         self

@@ -155,8 +155,8 @@ impl Agent {
         self.work.refused_outputs.clear();
     }
 
-    /// Replaces the agent's own tools, those of plugins among them. The tools of tool providers stay. A tool that is gone is
-    /// refused when the model calls it all the same.
+    /// Replaces the agent's own tools. Those of plugins and of tool providers stay, and so does the tool that reads offloaded
+    /// results. A tool that is gone is refused when the model calls it all the same.
     ///
     /// # Errors
     ///
@@ -224,7 +224,8 @@ impl Agent {
         let caller = Caller {
             names: Arc::clone(&config.names),
             settings: Arc::clone(&config.calls),
-            tools: self.tools().clone(),
+            catalog: self.work.tools.catalog.clone(),
+            known: Some(self.tools().clone()),
             host: config.host.clone(),
             state: self.work.state.clone(),
             limits: config.limits,

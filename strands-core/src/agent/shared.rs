@@ -5,11 +5,17 @@ use std::fmt;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 
-use super::{Agent, AgentBuilder, AgentStream, Invocation};
+use super::{Agent, AgentBuilder, Invocation};
+use crate::event::{AgentEvent, AgentResponse};
+use crate::event_loop::end_of;
+use crate::message::{Message, Role};
+use crate::nesting;
 use crate::outcome::AgentError;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
+use crate::stop_reason::StopReason;
 
 /// One agent that several owners can prompt, one after the other. Clones share the conversation.
 ///
@@ -51,17 +57,21 @@ impl SharedAgent {
     ///
     /// # Errors
     ///
-    /// Returns the shared agent if a prompt is under way.
+    /// Returns the shared agent if somebody else shares it, or if a prompt is under way.
     pub fn try_into_agent(self) -> Result<Agent, Self> {
-        let agent = self.lock().take();
-        agent.map(|agent| *agent).ok_or(self)
+        let Self { name, description, agent } = self;
+        match Arc::try_unwrap(agent).map(|home| home.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+            Ok(Some(agent)) => Ok(*agent),
+            Ok(None) => Err(Self { name, description, agent: Arc::default() }),
+            Err(agent) => Err(Self { name, description, agent }),
+        }
     }
 
-    fn begin(&self, request: PromptRequest) -> Result<AgentStream<'static>, AgentError> {
+    fn begin(&self, request: PromptRequest) -> Result<Invocation<'static>, AgentError> {
         let busy = || AgentError::Busy { name: (*self.name).to_owned() };
         let agent = self.lock().take().ok_or_else(busy)?;
         let taken = TakenAgent { agent: Some(agent), home: Arc::clone(&self.agent) };
-        Invocation::taking(taken, request).map(Invocation::stream).ok_or_else(busy)
+        Invocation::taking(taken, request).ok_or_else(busy)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Agent>>> {
@@ -99,7 +109,7 @@ impl Promptable for SharedAgent {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let shared = self.clone();
-        begun(async move { shared.begin(request) })
+        begun(async move { shared.begin(request).map(|invocation| Begun::Invocation(Box::new(invocation))) })
     }
 }
 
@@ -114,16 +124,39 @@ impl Promptable for AgentBuilder {
     }
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
-        let building = self.clone().build();
-        begun(async move { Ok(Invocation::requested(building.await?, request).stream()) })
+        let limits = request.limits.unwrap_or(self.limits);
+        // Boxed, since nested prompts are polled on one stack.
+        let building = Box::pin(self.clone().build());
+        begun(async move {
+            let agent = {
+                let ended = Box::pin(end_of(&request.cancellation, limits.time(), nesting::current()));
+                match select(ended, building).await {
+                    Either::Left((reason, _)) => return Ok(Begun::Ended(reason)),
+                    Either::Right((agent, _)) => agent?,
+                }
+            };
+            Ok(Begun::Invocation(Box::new(Invocation::requested(agent, request))))
+        })
     }
 }
 
+/// Beginning of a prompt.
+enum Begun {
+    Invocation(Box<Invocation<'static>>),
+    /// The prompt was stopped before there was an agent.
+    Ended(StopReason),
+}
+
 /// The events of an invocation that begins when they are polled.
-fn begun(beginning: impl Future<Output = Result<AgentStream<'static>, AgentError>> + Send + 'static) -> PromptStream {
-    let events = stream::once(beginning).flat_map(|begun| match begun {
-        Ok(events) => events.left_stream(),
-        Err(error) => stream::once(ready(Err(error))).right_stream(),
+fn begun(beginning: impl Future<Output = Result<Begun, AgentError>> + Send + 'static) -> PromptStream {
+    let only = |event| stream::once(ready(event)).right_stream();
+    let events = stream::once(beginning).flat_map(move |begun| match begun {
+        Ok(Begun::Invocation(invocation)) => invocation.stream().left_stream(),
+        Ok(Begun::Ended(reason)) => {
+            let response = AgentResponse::new(Message::new(Role::Assistant, [""; 0]), reason);
+            only(Ok(AgentEvent::Result { response: Box::new(response) }))
+        }
+        Err(error) => only(Err(error)),
     });
     Box::pin(events)
 }

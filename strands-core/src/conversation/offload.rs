@@ -94,7 +94,8 @@ impl ToolResultOffloader {
 #[async_trait]
 impl Hook for ToolResultOffloader {
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
-        if event.retry || event.tool_use.name == RETRIEVE {
+        // The program that makes a call itself wants the whole result.
+        if event.retry || event.context.is_direct() || event.tool_use.name == RETRIEVE {
             return Ok(());
         }
         let said: Vec<String> = event.result.content.iter().filter_map(words).collect();

@@ -30,6 +30,7 @@ impl Driver<'_> {
             }
         }
         self.refresh_tools(stop).await?;
+        self.work.check_host_values(&self.tools, &self.context.scope().host)?;
         if self.work.suspended {
             return self.go_on(prompt, answers, stop).await;
         }

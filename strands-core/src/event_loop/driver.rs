@@ -5,80 +5,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::effects::Effects;
 use super::emitter::Emitter;
-use super::model_call::RetryCause;
 use super::model_outcome::{ModelOutcome, PartialResponse};
-use super::output_type::OutputType;
+use super::preparation::{Beginning, Request, ToolSelection, end_of};
+use super::retry_cause::RetryCause;
 use super::stop::Stop;
 use super::structured_output::StructuredOutput;
 use crate::diagnostics;
 use crate::event::{AgentEvent, AgentResponse};
 use crate::history::INTERRUPTED;
 use crate::hook::{HookContext, MAX_RESUMES, MessageAdded};
-use crate::host::HostValues;
-use crate::interrupt::InterruptResponse;
-use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::EventLoopMetrics;
 use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
-use crate::nesting::{self, Budget, Spent};
+use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::{Run, Step};
-use crate::scope::Scope;
 use crate::session::SessionError;
-use crate::tool::{Tool, ToolSet};
+use crate::tool::ToolSet;
 use crate::working_set::WorkingSet;
-
-/// What an invocation was asked for.
-pub(crate) struct Request<'a> {
-    pub(crate) prompt: Prompt,
-    pub(crate) answers: Vec<InterruptResponse>,
-    pub(crate) host: HostValues,
-    /// `None`: the agent's own, or those of the invocation that is resumed.
-    pub(crate) limits: Option<Limits>,
-    pub(crate) cancellation: CancellationToken,
-    pub(crate) output: Option<OutputType>,
-    pub(crate) journal: Option<&'a dyn Journal>,
-    pub(crate) tools: ToolSelection,
-    /// `None`: the agent's own.
-    pub(crate) system: Option<Vec<SystemBlock>>,
-    /// The budget of the tool call that makes the invocation. `None`: that of the tool or hook on whose stack it is.
-    pub(crate) parent: Option<Arc<Budget>>,
-}
-
-/// Beginning of an invocation.
-struct Beginning {
-    prompt: Prompt,
-    answers: Vec<InterruptResponse>,
-    output: Option<OutputType>,
-    cancellation: CancellationToken,
-    time_left: Option<Duration>,
-    /// The budget of the invocation that this one is nested in.
-    parent: Option<Arc<Budget>>,
-}
-
-/// Difference between the tools of an invocation and those of its agent.
-#[derive(Default)]
-pub(crate) struct ToolSelection {
-    pub(crate) added: Vec<Arc<dyn Tool>>,
-    pub(crate) hidden: Vec<String>,
-}
-
-impl ToolSelection {
-    /// Returns an agent's tools with this difference.
-    pub(super) fn of(&self, tools: &ToolSet) -> Result<ToolSet, AgentError> {
-        if self.added.is_empty() && self.hidden.is_empty() {
-            return Ok(tools.clone());
-        }
-        Ok(tools.changed(&self.hidden, &self.added)?)
-    }
-}
 
 /// Performs one invocation of an agent. However it ends, the history is whole afterwards.
 pub(crate) struct Driver<'a> {
@@ -92,6 +41,8 @@ pub(crate) struct Driver<'a> {
     /// The tools as requests have them.
     pub(super) specs: ToolSpecs,
     pub(super) system: Arc<[SystemBlock]>,
+    /// The system prompt that was set for this invocation.
+    pub(super) own_system: Option<Vec<SystemBlock>>,
     pub(super) output: StructuredOutput,
     /// True if the newest step was not performed, but taken from a journal.
     pub(super) is_replay: bool,
@@ -105,11 +56,13 @@ pub(crate) struct Driver<'a> {
     pub(super) ran_tools: bool,
     /// True once the session has something of this invocation.
     pub(super) has_saved: bool,
-    began: Duration,
+    pub(super) began: Duration,
     pub(super) cycle_began: Option<Duration>,
-    last_response: Option<Arc<Message>>,
-    /// Cost of earlier rounds, without nested agents.
-    own_spent: Spent,
+    pub(super) last_response: Option<Arc<Message>>,
+    /// The run of the round before, or of the conflict.
+    pub(super) previous: Option<Run>,
+    /// The limits of the invocation.
+    pub(super) in_force: Limits,
 }
 
 impl Drop for Driver<'_> {
@@ -139,9 +92,11 @@ impl<'a> Driver<'a> {
         let (mut resumes, mut conflicts) = (0, 0);
         // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
         loop {
-            let limits = driver.limits.unwrap_or(driver.work.config.limits);
-            let nested = driver.context.scope().budget.spent().beyond(driver.own_spent);
-            let run = Run::new(limits, driver.output.tool().cloned()).counting_on(driver.own_spent, nested);
+            let run = match driver.previous.take() {
+                Some(run) => run.next_round(driver.output.tool().cloned()),
+                None => Run::new(driver.in_force, driver.output.tool().cloned()),
+            };
+            let run = run.with_options(driver.selection.hidden.clone(), driver.own_system.clone());
             let is_new = answers.is_empty();
             let mut again = None;
             let ended = match driver.begin(prompt, std::mem::take(&mut answers), run, &mut again, &mut stop).await {
@@ -149,8 +104,8 @@ impl<'a> Driver<'a> {
                 Ok(None) => driver.cycles(&mut stop).await,
                 Err(error) => Err(error),
             };
-            if let Some(run) = &driver.work.run {
-                driver.own_spent = run.own_spent();
+            if ended.is_err() {
+                driver.previous.clone_from(&driver.work.run);
             }
             let mut ended = driver.conclude(ended, &mut stop).await;
             if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, again)
@@ -162,6 +117,7 @@ impl<'a> Driver<'a> {
                 driver.announce_retry(conflicts, Duration::ZERO, RetryCause::Conflict(conflict), true).await;
                 match stop.race_outside(driver.work.reopen()).await {
                     Ok(Ok(())) => {
+                        driver.last_response = None;
                         prompt = Prompt { messages };
                         continue;
                     }
@@ -183,69 +139,11 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Checks what the caller has given, before anything is done.
-    fn prepare(
-        work: &'a mut WorkingSet,
-        mut emitter: Emitter,
-        request: Request<'a>,
-    ) -> Result<(Self, Beginning), AgentError> {
-        let Request { prompt, answers, host, limits, cancellation, output, journal, tools, system, parent } = request;
-        // An invocation that was leaked instead of dropped has left its traces.
-        work.settle();
-        let parent = parent.or_else(nesting::current);
-        nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
-        if journal.is_some() && work.session.is_some() {
-            return Err(AgentError::JournalWithSession);
-        }
-        work.check_host_values(&tools.added, &host)?;
-        let effects = Effects { journal };
-        emitter.set_journaled(journal.is_some());
-        let run = work.run.as_ref();
-        let spent = run.map(Run::spent).unwrap_or_default();
-        let in_force = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
-        let elapsed = run.map(Run::elapsed).unwrap_or_default();
-        let time_left = in_force.time().map(|time| time.saturating_sub(elapsed));
-        let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
-        // Tools are told to stop when the invocation is dropped, too: `drop` cancels this token.
-        let stops_tools = cancellation.child_token();
-        let budget = Budget::new(parent.clone(), in_force, stops_tools, deadline, spent);
-        let invocation_id = journal.map(|_| effects.id());
-        let names = Arc::clone(&work.config.names);
-        let scope = Scope::new(names, work.state.clone(), host, Arc::new(budget), invocation_id);
-        let driver = Driver {
-            emitter,
-            effects,
-            context: HookContext::new(Arc::new(scope)),
-            tools: tools.of(work.tools())?,
-            selection: tools,
-            specs: ToolSpecs::default(),
-            system: match system {
-                Some(system) => work.config.with_plugins(&system.into()),
-                None => Arc::clone(&work.sent_system),
-            },
-            output: StructuredOutput::default(),
-            is_replay: false,
-            denial: None,
-            limits,
-            begun: false,
-            ran_tools: false,
-            has_saved: false,
-            began: effects.now(),
-            cycle_began: None,
-            last_response: None,
-            own_spent: Spent::default(),
-            work,
-        };
-        driver.work.tools.forget_failure();
-        Ok((driver, Beginning { prompt, answers, output, cancellation, time_left, parent }))
-    }
-
     /// Brings the context of hooks up to date.
     pub(super) fn update_context(&mut self) {
         if self.work.config.hooks().is_empty() {
             return;
         }
-        self.context.set_cycle(self.work.run.as_ref().map_or(self.own_spent.turns, Run::cycle));
         let is_replaying = self.effects.journal.map(|journal| journal.is_replaying().unwrap_or(self.is_replay));
         self.context.set_replay(is_replaying.unwrap_or(false));
     }
@@ -265,7 +163,9 @@ impl<'a> Driver<'a> {
 
     /// True if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.
     fn may_begin_again(&self, conflict: &SessionError) -> bool {
-        conflict.is_conflict() && !self.ran_tools && !self.has_saved
+        let Spent { turns, usage } = self.context.scope().budget.spent();
+        let has_turns = self.in_force.reached(turns, &usage).is_none();
+        conflict.is_conflict() && !self.ran_tools && !self.has_saved && has_turns
     }
 
     /// The loop.
@@ -276,6 +176,9 @@ impl<'a> Driver<'a> {
             Done(StopReason),
         }
         loop {
+            if self.work.run.as_ref().is_some_and(Run::is_calling_model) {
+                self.refresh_tools(stop).await?;
+            }
             let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
             if let Some(spent) = self.context.scope().budget.shared_spent() {
                 run.set_spent(spent);
@@ -293,13 +196,13 @@ impl<'a> Driver<'a> {
                     self.stopped(PartialResponse::nothing(), StopReason::LimitDuration, stop).await?;
                 }
                 Next::Model(choice) => {
-                    self.refresh_tools(stop).await?;
                     let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
                     if let Err(reason) = self.context.scope().budget.reserve_turn() {
                         run.end(reason, INTERRUPTED);
                         continue;
                     }
                     let cycle = run.begin_cycle();
+                    self.context.set_cycle(cycle);
                     self.update_context();
                     self.begin_cycle();
                     self.emitter.emit(|| AgentEvent::CycleStart { cycle }).await;
@@ -458,18 +361,16 @@ impl<'a> Driver<'a> {
     }
 
     pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
-        if let Some(run) = &run {
-            self.own_spent = run.own_spent();
-        }
         diagnostics::ended(self.context.scope(), &stop_reason);
         let Spent { turns, usage } = self.context.scope().budget.spent();
+        self.previous = run;
         AgentResponse {
             message: self.last_response.clone().unwrap_or_else(|| Arc::new(Message::new(Role::Assistant, [""; 0]))),
             stop_reason,
             usage,
             turns,
             interrupts: Vec::new(),
-            output: run.as_ref().and_then(Run::output).cloned(),
+            output: self.previous.as_ref().and_then(Run::output).cloned(),
             metrics: Arc::clone(&self.work.metrics),
         }
     }
@@ -504,39 +405,13 @@ impl<'a> Driver<'a> {
     }
 
     /// Counts the time since it was counted last, and what nested agents have spent, in the run that goes on later.
-    fn count(&mut self) {
+    pub(super) fn count(&mut self) {
         let now = self.effects.now();
         if let Some(run) = &mut self.work.run {
             run.set_spent(self.context.scope().budget.spent());
             run.add_elapsed(now.saturating_sub(self.began));
         }
         self.began = now;
-    }
-}
-
-/// Resolves when an invocation is cancelled, or has no time left; or one that it is nested in.
-async fn end_of(cancellation: &CancellationToken, time: Option<Duration>, parent: Option<Arc<Budget>>) -> StopReason {
-    let outer = parent.as_ref().and_then(|parent| parent.deadline());
-    let outer = outer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let time = time.into_iter().chain(outer).min();
-    let out_of_time = async {
-        match time {
-            Some(time) => tokio::time::sleep(time).await,
-            None => std::future::pending().await,
-        }
-    };
-    let parent_ended = async {
-        match &parent {
-            Some(parent) => parent.ended().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        () = cancellation.cancelled() => StopReason::Cancelled,
-        // In front of the end of an outer invocation, which may have the same reason.
-        () = out_of_time => StopReason::LimitDuration,
-        () = parent_ended => StopReason::Cancelled,
     }
 }
 

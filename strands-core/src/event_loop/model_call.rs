@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::attempt::Past;
 use super::driver::Driver;
 use super::model_outcome::{Attempt, Attempted, ModelOutcome};
+use super::retry_cause::RetryCause;
 use super::stop::Stop;
 use crate::diagnostics;
 use crate::event::AgentEvent;
@@ -14,7 +15,6 @@ use crate::metrics::Usage;
 use crate::model::{ModelError, StopReason, ToolChoice};
 use crate::outcome::AgentError;
 use crate::run::Run;
-use crate::session::SessionError;
 
 impl Driver<'_> {
     pub(super) async fn call_model(
@@ -119,31 +119,5 @@ impl Driver<'_> {
     ) {
         diagnostics::retry(self.context.scope(), attempt, delay, cause.kind(), discards_output);
         self.emitter.emit(|| AgentEvent::Retry { attempt, delay, error: cause.text(), discards_output }).await;
-    }
-}
-
-/// Cause of another attempt.
-#[derive(Clone, Copy)]
-pub(super) enum RetryCause<'a> {
-    Hook,
-    Model(&'a ModelError),
-    Conflict(&'a SessionError),
-}
-
-impl RetryCause<'_> {
-    fn text(self) -> String {
-        match self {
-            Self::Hook => "a hook asked for another answer".to_owned(),
-            Self::Model(error) => error.to_string(),
-            Self::Conflict(error) => error.to_string(),
-        }
-    }
-
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Hook => "hook",
-            Self::Model(error) => error.kind().as_str(),
-            Self::Conflict(_) => "session_conflict",
-        }
     }
 }

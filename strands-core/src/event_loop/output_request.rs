@@ -5,7 +5,7 @@ use super::output_type::OutputType;
 use super::recorded;
 use super::structured_output::StructuredOutput;
 use crate::journal::{JournalError, JournalStep};
-use crate::model::{ModelCapabilities, ModelError, OutputSchema};
+use crate::model::{ModelCapabilities, ModelError, OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
 use crate::run::{OutputNotGiven, Run};
 use crate::tool::ToolSet;
@@ -13,7 +13,7 @@ use crate::tool::ToolSet;
 impl Driver<'_> {
     /// Prepares to ask for the output: that of this invocation, or of the one that it resumes.
     pub(super) async fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
-        let suspended = self.work.run.as_ref().filter(|_| self.work.suspended).and_then(Run::output_tool);
+        let suspended = self.work.suspended_run().and_then(Run::output_tool);
         let Some(kind) = kind.or_else(|| suspended.cloned().map(OutputType::stored)) else { return Ok(()) };
         let schema = kind.schema();
         let able = self.capabilities().await?;
@@ -23,15 +23,29 @@ impl Driver<'_> {
     }
 
     /// Offers these tools from the next request on.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`AgentError::OutputType`] if one has the name of the output. Then the old tools stay.
     pub(super) fn use_tools(&mut self, tools: ToolSet) -> Result<(), AgentError> {
-        if let Some(kind) = &self.output.kind {
-            self.output.set_specs(kind.join(&tools)?);
+        let joined = self.joined(&tools)?;
+        self.use_joined(tools, joined);
+        Ok(())
+    }
+
+    /// Returns these tools with the one whose arguments are the output, if one was asked for.
+    pub(super) fn joined(&self, tools: &ToolSet) -> Result<Option<ToolSpecs>, AgentError> {
+        self.output.kind.as_ref().map(|kind| kind.join(tools)).transpose()
+    }
+
+    pub(super) fn use_joined(&mut self, tools: ToolSet, joined: Option<ToolSpecs>) {
+        if let Some(joined) = joined {
+            self.output.set_specs(joined);
         }
         let is_given_by_tool = self.output.kind.is_some() && self.output.schema().is_none();
         let has_tools = self.output.kind.is_some() && !tools.specs().is_empty();
         self.specs = if is_given_by_tool || has_tools { self.output.specs() } else { tools.specs() }.clone();
         self.tools = tools;
-        Ok(())
     }
 
     /// Reads the model's capabilities. A provider learns from refusals, so that a journal records them.

@@ -126,7 +126,12 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempted, Journ
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum RecordedCall {
-    Stopped { reason: StopReason },
+    Stopped {
+        reason: StopReason,
+        /// Cost of the agents that calls have called which did not end.
+        #[serde(default, skip_serializing_if = "Spent::is_nothing")]
+        nested: Spent,
+    },
     Ended(Box<RecordedOutcome>),
 }
 
@@ -157,9 +162,13 @@ enum RecordedAnswer {
 }
 
 /// The record of the next call to end.
-pub(super) fn of_call(ended: Result<CallOutcome, StopReason>, state: Option<&AgentState>) -> Value {
+pub(super) fn of_call(
+    ended: Result<CallOutcome, StopReason>,
+    state: Option<&AgentState>,
+    nested_of_stopped: Spent,
+) -> Value {
     let record = match ended {
-        Err(reason) => RecordedCall::Stopped { reason },
+        Err(reason) => RecordedCall::Stopped { reason, nested: nested_of_stopped },
         Ok(CallOutcome { position, call, answer, known, took, hook_failure, nested }) => {
             let answer = match answer {
                 Answer::Result(result) => RecordedAnswer::Result(result),
@@ -181,10 +190,10 @@ pub(super) fn into_call(
     step: &str,
     record: Value,
     state: &AgentState,
-) -> Result<Result<CallOutcome, StopReason>, JournalError> {
+) -> Result<Result<CallOutcome, (StopReason, Spent)>, JournalError> {
     let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
     let outcome = match record {
-        RecordedCall::Stopped { reason } => return Ok(Err(reason)),
+        RecordedCall::Stopped { reason, nested } => return Ok(Err((reason, nested))),
         RecordedCall::Ended(outcome) => *outcome,
     };
     let RecordedOutcome { position, call, answer, known, took, state: changed, hook_failure, nested } = outcome;

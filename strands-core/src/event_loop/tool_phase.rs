@@ -149,7 +149,8 @@ impl Driver<'_> {
         let concurrent = |call: &OpenCall| concurrency > 1 && !tools.is_exclusive(&call.1.name);
         let mut performed = Performed::default();
         for batch in calls.chunk_by(|call, next| concurrent(call) && concurrent(next)) {
-            let mut ready = batch.iter().filter(|(position, _)| !self.waits(*position)).cloned();
+            let is_ready = |(position, _): &&OpenCall| self.is_open(*position) && !self.waits(*position);
+            let mut ready = batch.iter().filter(is_ready).cloned();
             if self.effects.journal.is_some() {
                 let ready = ready.collect();
                 self.perform_recorded(&tools, ready, &mut channels, &mut performed, stop).await;
@@ -188,6 +189,12 @@ impl Driver<'_> {
         };
         let turn = TurnCalls { calls, starts, output: self.output.kind.clone(), is_journaled };
         (turn, Channels { events: heard_events, starts: heard_starts })
+    }
+
+    /// True if a call has no result. In a replay, a call of a later batch may have ended earlier.
+    fn is_open(&self, position: usize) -> bool {
+        let pending = self.work.run.as_ref().and_then(Run::pending);
+        pending.and_then(|pending| pending.calls.get(position)).is_some_and(|call| call.result.is_none())
     }
 
     /// True if a call waits for a human.
@@ -235,6 +242,7 @@ impl Driver<'_> {
         let more = || channels.starts.as_mut().and_then(|starts| starts.try_recv().ok());
         let starts: Vec<Start> = std::iter::once(first).chain(std::iter::from_fn(more)).collect();
         self.set_status(&starts, CallStatus::Started);
+        self.count();
         match stop.race(self.work.save_record()).await {
             Ok(Ok(())) => {
                 for start in starts {
@@ -273,8 +281,9 @@ impl Driver<'_> {
         let concurrency = self.work.config.tool_concurrency;
         let turn = self.work.run.as_ref().map(Run::turns).unwrap_or_default();
         let mut running: Option<Running<'_>> = None;
-        // What calls spend that end later is counted when they end.
-        let mut spent = self.context.scope().budget.spent();
+        let budget = Arc::clone(&self.context.scope().budget);
+        // What was spent until now, without the calls that have not ended.
+        let mut known = budget.spent();
         while !open.is_empty() {
             let step = self.work.run.as_mut().map(Run::next_tool_step).unwrap_or_default();
             let name = format!("tools/{turn}/{step}");
@@ -296,18 +305,29 @@ impl Driver<'_> {
                         Heard::Starting(start) => _ = start.recorded.send(()),
                     }
                 };
-                recorded::of_call(ended, (state.version() != version).then_some(&state))
+                let spent = budget.spent().beyond(known);
+                recorded::of_call(ended, (state.version() != version).then_some(&state), spent)
             };
             let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await;
             self.is_replay = !is_live.into_inner();
             let ended = value.and_then(|value| recorded::into_call(&name, value, &self.work.state));
+            let nested = match &ended {
+                Ok(Ok(outcome)) => outcome.nested.as_deref().copied(),
+                Ok(Err((_, nested))) => Some(*nested),
+                Err(_) => None,
+            };
+            if let Some(nested) = nested {
+                known.add(nested);
+                if self.is_replay {
+                    budget.charge_all(nested);
+                }
+            }
             match ended {
                 Ok(Ok(outcome)) => {
-                    spent.add(outcome.nested.as_deref().copied().unwrap_or_default());
                     open.retain(|(position, _)| *position != outcome.position);
                     self.take_outcome(outcome, &mut performed.failure);
                 }
-                Ok(Err(reason)) => {
+                Ok(Err((reason, _))) => {
                     performed.stopped = Some(reason);
                     return;
                 }
@@ -317,7 +337,6 @@ impl Driver<'_> {
                 }
             }
         }
-        self.context.scope().budget.set_spent(spent);
     }
 
     /// Announces the events that calls have left behind.

@@ -5,7 +5,7 @@ use super::stop::Stop;
 use crate::diagnostics;
 use crate::event::AgentEvent;
 use crate::outcome::{AgentError, BuildError, with_causes};
-use crate::tool::{ToolListing, ToolSet};
+use crate::tool::{ToolListing, ToolSet, ToolSpec};
 
 impl Driver<'_> {
     /// Lists the tools again if a provider has changed. If that fails, the old ones stay.
@@ -16,7 +16,7 @@ impl Driver<'_> {
         let catalog = self.work.tools.catalog.clone();
         let generations = catalog.generations();
         // A stop ends the invocation before the model is called.
-        let Ok(listed) = stop.race_outside(catalog.list()).await else { return Ok(()) };
+        let Ok(listed) = stop.race(catalog.list()).await else { return Ok(()) };
         let before = self.tools.clone();
         let taken = match listed {
             Ok(listing) => self.take_listing(listing),
@@ -37,13 +37,17 @@ impl Driver<'_> {
 
     /// Takes a newer listing. If its tools can't stand beside those of this invocation, the old ones stay.
     fn take_listing(&mut self, listing: ToolListing) -> Result<(), String> {
-        let tools = self.selection.of(listing.tools()).map_err(|error| with_causes(&error))?;
+        let refused = |error: AgentError| with_causes(&error);
+        let tools = self.selection.of(listing.tools()).map_err(refused)?;
+        let joined = self.joined(&tools).map_err(refused)?;
+        self.work.check_host_values(&tools, &self.context.scope().host).map_err(refused)?;
         self.work.take_listing(listing).map_err(|error| with_causes(&error))?;
-        self.use_tools(tools).map_err(|error| with_causes(&error))
+        self.use_joined(tools, joined);
+        Ok(())
     }
 }
 
-/// Names of the tools in which two sets differ.
+/// Names of the tools in which two sets differ, by their description or by their place.
 struct Changes {
     added: Vec<String>,
     removed: Vec<String>,
@@ -56,12 +60,23 @@ impl Changes {
             let names = from.iter().map(|tool| &tool.spec().name);
             names.filter(|name| other.get(name).is_none()).cloned().collect()
         };
-        let differs = |name: &str, spec| before.get(name).is_some_and(|old| old.spec() != spec);
-        let kept = after.iter().map(|tool| tool.spec());
+        // As requests have them: the order of a schema's keys is part of the bytes.
+        let text = |spec: &ToolSpec| serde_json::to_string(spec).unwrap_or_default();
+        let kept = || after.iter().map(|tool| tool.spec()).filter(|spec| before.get(&spec.name).is_some());
+        let order_before = before.iter().map(|tool| &tool.spec().name).filter(|name| after.get(name).is_some());
+        let moved: Vec<&String> = kept()
+            .map(|spec| &spec.name)
+            .zip(order_before)
+            .filter(|(new, old)| new != old)
+            .map(|(new, _)| new)
+            .collect();
+        let differs = |spec: &&ToolSpec| {
+            moved.contains(&&spec.name) || before.get(&spec.name).is_some_and(|old| text(old.spec()) != text(spec))
+        };
         let changes = Self {
             added: missing_in(after, before),
             removed: missing_in(before, after),
-            changed: kept.filter(|spec| differs(&spec.name, *spec)).map(|spec| spec.name.clone()).collect(),
+            changed: kept().filter(differs).map(|spec| spec.name.clone()).collect(),
         };
         let none = changes.added.is_empty() && changes.removed.is_empty() && changes.changed.is_empty();
         (!none).then_some(changes)

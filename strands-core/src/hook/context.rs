@@ -43,11 +43,17 @@ pub struct HookContext {
     scope: Arc<Scope>,
     cycle: u32,
     is_replay: bool,
+    is_direct: bool,
 }
 
 impl HookContext {
-    pub(crate) fn new(scope: Arc<Scope>) -> Self {
-        Self { scope, cycle: 0, is_replay: false }
+    pub(crate) fn new(scope: Arc<Scope>, cycle: u32) -> Self {
+        Self { scope, cycle, is_replay: false, is_direct: false }
+    }
+
+    /// The context of a call that the program makes itself.
+    pub(crate) fn direct(scope: Arc<Scope>) -> Self {
+        Self { is_direct: true, ..Self::new(scope, 0) }
     }
 
     pub(crate) fn set_cycle(&mut self, cycle: u32) {
@@ -106,6 +112,12 @@ impl HookContext {
     /// Returns a token that is cancelled when the invocation is cancelled, and when it is over.
     pub fn cancellation(&self) -> &CancellationToken {
         self.scope.budget.cancellation()
+    }
+
+    /// Returns true for a tool call that the program makes itself, with [`Agent::call_tool`](crate::Agent::call_tool) or a
+    /// [`ToolRunner`](crate::ToolRunner), rather than a model.
+    pub fn is_direct(&self) -> bool {
+        self.is_direct
     }
 
     /// Returns true if a durable engine replays what led to this event, so that an earlier attempt has seen it, too.

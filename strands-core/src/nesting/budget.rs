@@ -105,11 +105,6 @@ impl Budget {
         self.is_shared.load(Ordering::Relaxed).then(|| self.spent())
     }
 
-    /// Sets what was spent.
-    pub(crate) fn set_spent(&self, spent: Spent) {
-        self.spent.set(spent);
-    }
-
     /// Counts tokens of a model call, here and in all budgets above.
     pub(crate) fn charge(&self, usage: Usage) {
         self.chain().for_each(|budget| budget.spent.add(usage));
@@ -118,6 +113,7 @@ impl Budget {
     /// Counts the cost of a part of the invocation, here and in all budgets above.
     pub(crate) fn charge_all(&self, spent: Spent) {
         self.chain().for_each(|budget| {
+            budget.is_shared.store(true, Ordering::Relaxed);
             budget.spent.add_turns(spent.turns);
             budget.spent.add(spent.usage);
         });

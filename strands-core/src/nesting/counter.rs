@@ -77,7 +77,10 @@ impl Counter {
     }
 
     pub(super) fn add_turns(&self, turns: u32) {
-        self.turns.fetch_add(turns, Relaxed);
+        let mut before = self.turns.load(Relaxed);
+        while let Err(now) = self.turns.compare_exchange_weak(before, before.saturating_add(turns), Relaxed, Relaxed) {
+            before = now;
+        }
     }
 
     pub(super) fn remove_turn(&self) {

@@ -6,7 +6,7 @@ use crate::journal::JournalError;
 use crate::model::{ModelError, StopReason};
 use crate::nesting::MAX_DEPTH;
 use crate::session::SessionError;
-use crate::tool::ToolSetError;
+use crate::tool::{ListingError, ToolSetError};
 
 /// Why an agent could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +214,15 @@ impl AgentError {
     /// The failure of a hook that was called for `event`.
     pub(crate) fn in_hook(event: &'static str) -> impl FnOnce(Box<dyn StdError + Send + Sync>) -> Self {
         move |source| Self::Hook { event, source }
+    }
+}
+
+impl From<ListingError> for BuildError {
+    fn from(error: ListingError) -> Self {
+        match error {
+            ListingError::Provider { provider, source } => Self::ToolProvider { provider, source },
+            ListingError::Tools(error) => Self::Tools(error),
+        }
     }
 }
 

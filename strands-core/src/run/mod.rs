@@ -18,7 +18,7 @@ pub(crate) use output::OutputTool;
 use crate::history::Repair;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
-use crate::message::{Message, ToolResult};
+use crate::message::{Message, SystemBlock, ToolResult};
 use crate::model::StopReason;
 use crate::nesting::Spent;
 use crate::usage::Usage;
@@ -54,6 +54,10 @@ pub(crate) struct Run {
     tool_steps: u32,
     #[serde(default)]
     cycle: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hidden_tools: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    system: Option<Vec<SystemBlock>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,15 +99,30 @@ impl Run {
             model_calls: 0,
             tool_steps: 0,
             cycle: 0,
+            hidden_tools: Vec::new(),
+            system: None,
         }
     }
 
-    /// An invocation that has already spent this much, by itself and by agents nested in it.
-    pub(crate) fn counting_on(mut self, own: Spent, nested: Spent) -> Self {
-        Spent { turns: self.turns, usage: self.usage } = own;
-        self.nested = nested;
-        self.cycle = self.turns;
+    /// The next round of the same invocation: limits, costs, time and the numbers of steps count on.
+    pub(crate) fn next_round(self, output_tool: Option<OutputTool>) -> Self {
+        Self { phase: Phase::Model, output: output_tool.map(Output::of), prompt: Vec::new(), ..self }
+    }
+
+    /// Stores what the invocation was asked for, beside the prompt: hidden tools, and a system prompt of its own.
+    pub(crate) fn with_options(mut self, hidden_tools: Vec<String>, system: Option<Vec<SystemBlock>>) -> Self {
+        (self.hidden_tools, self.system) = (hidden_tools, system);
         self
+    }
+
+    /// The hidden tools, and the invocation's own system prompt.
+    pub(crate) fn options(&self) -> (Vec<String>, Option<Vec<SystemBlock>>) {
+        (self.hidden_tools.clone(), self.system.clone())
+    }
+
+    /// True if the next step is a model call, unless a limit is reached.
+    pub(crate) fn is_calling_model(&self) -> bool {
+        matches!(self.phase, Phase::Model)
     }
 
     /// An invocation that begins with the calls that a conversation ends with.

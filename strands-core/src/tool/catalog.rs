@@ -3,14 +3,24 @@
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::OnceCell;
+
 use super::{Tool, ToolProvider, ToolSet, ToolSetError};
 
 /// The sources of an agent's tools. Clones share the newest listing, so that a template lists its tools once.
 #[derive(Clone, Default)]
 pub(crate) struct ToolCatalog {
     own: Arc<Vec<Arc<dyn Tool>>>,
+    /// Tools that belong to something else of the agent, such as a plugin.
+    built_in: Arc<Vec<Arc<dyn Tool>>>,
     providers: Arc<Vec<Arc<dyn ToolProvider>>>,
-    newest: Arc<Mutex<Option<ToolListing>>>,
+    newest: Arc<Mutex<Option<Arc<Newest>>>>,
+}
+
+/// The newest listing. Whoever comes first lists the tools, and the others wait for that.
+struct Newest {
+    generations: Vec<u64>,
+    listing: OnceCell<ToolListing>,
 }
 
 /// The tools of a catalog at one moment.
@@ -39,13 +49,19 @@ impl ToolListing {
 }
 
 impl ToolCatalog {
-    /// Number of the agent's own tools.
+    /// Number of the tools that are not provided.
     pub(crate) fn own_len(&self) -> usize {
-        self.own.len()
+        self.own.len() + self.built_in.len()
     }
 
     pub(crate) fn add(&mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) {
         Arc::make_mut(&mut self.own).extend(tools);
+        self.newest = Arc::default();
+    }
+
+    /// Adds tools that stay when the agent's own are replaced.
+    pub(crate) fn add_built_in(&mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) {
+        Arc::make_mut(&mut self.built_in).extend(tools);
         self.newest = Arc::default();
     }
 
@@ -61,7 +77,7 @@ impl ToolCatalog {
         listing: &ToolListing,
     ) -> Result<ToolListing, ToolSetError> {
         let mut listed = Listed::clone(&listing.0);
-        listed.tools = ToolSet::new(own.iter().chain(&listed.provided).cloned())?;
+        listed.tools = ToolSet::new(own.iter().chain(&*self.built_in).chain(&listed.provided).cloned())?;
         (self.own, self.newest) = (Arc::new(own), Arc::default());
         Ok(ToolListing(Arc::new(listed)))
     }
@@ -78,20 +94,28 @@ impl ToolCatalog {
 
     /// Lists the tools, unless an agent of the same template has done so since the last change.
     pub(crate) async fn list(&self) -> Result<ToolListing, ListingError> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(newest) = newest.filter(|newest| self.is_current(newest)) {
-            return Ok(newest);
-        }
-        // A change meanwhile is another generation, and seen the next time.
+        let newest = self.newest();
+        newest.listing.get_or_try_init(|| self.fetch(&newest.generations)).await.cloned()
+    }
+
+    fn newest(&self) -> Arc<Newest> {
+        // A change after this is another generation, and seen the next time.
         let generations = self.generations();
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*newest {
+            Some(newest) if newest.generations == generations => Arc::clone(newest),
+            _ => Arc::clone(newest.insert(Arc::new(Newest { generations, listing: OnceCell::new() }))),
+        }
+    }
+
+    async fn fetch(&self, generations: &[u64]) -> Result<ToolListing, ListingError> {
         let mut provided = Vec::new();
         for provider in &*self.providers {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
             provided.extend(provider.list_tools().await.map_err(failed)?);
         }
-        let tools = ToolSet::new(self.own.iter().chain(&provided).cloned()).map_err(ListingError::Tools)?;
-        let listing = ToolListing(Arc::new(Listed { generations, provided, tools }));
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(listing.clone());
-        Ok(listing)
+        let all = self.own.iter().chain(&*self.built_in).chain(&provided);
+        let tools = ToolSet::new(all.cloned()).map_err(ListingError::Tools)?;
+        Ok(ToolListing(Arc::new(Listed { generations: generations.to_vec(), provided, tools })))
     }
 }

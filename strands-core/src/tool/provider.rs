@@ -10,7 +10,8 @@ use super::Tool;
 /// A source of tools whose list may change while agents live.
 ///
 /// An agent asks for the list when it is built, and again between two cycles if the [`generation`](Self::generation) has
-/// changed: never between a model call and the tool calls of its response. A tool that is no longer in the list is refused
+/// changed: never between a model call and the tool calls of its response, unless a
+/// human was asked meanwhile. A tool that is no longer in the list is refused
 /// when the model calls it all the same.
 ///
 /// # Contract

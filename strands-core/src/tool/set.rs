@@ -72,6 +72,11 @@ impl ToolSet {
         Self::new(self.iter().chain(added).filter(is_shown).cloned())
     }
 
+    /// Returns true if this is a clone of another set.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.tools, &other.tools)
+    }
+
     /// The tool of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.get(name)

@@ -115,7 +115,9 @@ impl ToolCalls {
                 }
                 Performed::Done(output) => (output.into_result(&asked.tool_use_id), None),
                 Performed::Failed(error, cause) => {
-                    diagnostics::tool_failed(self.context.scope(), &call.name, &call.tool_use_id, cause);
+                    // The name of a tool that nobody has is the model's text.
+                    let name = if ended.is_known { call.name.as_str() } else { "unknown" };
+                    diagnostics::tool_failed(self.context.scope(), name, &call.tool_use_id, cause);
                     (ToolResult::error(&asked.tool_use_id, self.text_for_model(&error)), Some(error))
                 }
             };

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{CallEnd, CallSettings, EVENTS_AHEAD, EndedCall, ToolCalls, announced};
+use crate::depth;
 use crate::event::AgentEvent;
 use crate::hook::HookContext;
 use crate::host::HostValues;
@@ -18,17 +20,19 @@ use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
 use crate::message::{ToolResult, ToolUse, id_of, random_uuid};
 use crate::nesting::{self, Budget, Spent};
-use crate::outcome::AgentError;
+use crate::outcome::{AgentError, BuildError};
 use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
-use crate::tool::{ToolContext, ToolSet};
+use crate::tool::{ToolCatalog, ToolContext, ToolSet};
 
 /// Everything that a direct call needs of an agent or a runner.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) names: Arc<AgentNames>,
     pub(crate) settings: Arc<CallSettings>,
-    pub(crate) tools: ToolSet,
+    pub(crate) catalog: ToolCatalog,
+    /// The tools to go on with if the tool providers can't be asked.
+    pub(crate) known: Option<ToolSet>,
     pub(crate) host: HostValues,
     pub(crate) state: AgentState,
     /// Limits of agents that the tool calls.
@@ -58,7 +62,7 @@ pub enum ToolCallOutcome {
     /// Questions for a human. Make the same call again with the same [`id`](ToolCall::id), and
     /// [`resume`](ToolCall::resume) it with the answers.
     Interrupted(Vec<Interrupt>),
-    /// The call was cancelled.
+    /// The call was cancelled, or has reached its limit of time.
     Cancelled,
 }
 
@@ -105,16 +109,23 @@ impl<'a> ToolCall<'a> {
 
     async fn run(self) -> Result<ToolCallOutcome, AgentError> {
         let Self { caller, tool_use, answers, cancellation, mut listener } = self;
-        caller.check_host_values(&tool_use.name)?;
+        caller.check_input(&tool_use, &answers)?;
         let parent = nesting::current();
         nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
         let cancellation = cancellation.child_token();
         let _ends_what_the_tool_left = cancellation.clone().drop_guard();
-        let budget = Arc::new(Budget::new(parent, caller.limits, cancellation, None, Spent::default()));
-        let Caller { names, settings, tools, host, state, .. } = caller;
+        let deadline = caller.limits.time().and_then(|time| Instant::now().checked_add(time));
+        let budget = Arc::new(Budget::new(parent, caller.limits, cancellation, deadline, Spent::default()));
+        let tools = tokio::select! {
+            biased;
+            () = out_of_time(&budget) => return Ok(ToolCallOutcome::Cancelled),
+            listed = caller.list() => listed?,
+        };
+        caller.check_host_values(&tools, &tool_use.name)?;
+        let Caller { names, settings, host, state, .. } = caller;
         let scope = Scope::new(names, state, host, Arc::clone(&budget), None);
         let (events, mut heard) = listener.is_some().then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
-        let context = HookContext::new(Arc::new(scope));
+        let context = HookContext::direct(Arc::new(scope));
         let calls = ToolCalls { settings, tools, context, answers: Arc::new(answers), events };
         let mut running = std::pin::pin!(calls.call(Arc::new(tool_use), &budget, || ready(())));
         let mut hear = |event| {
@@ -125,7 +136,7 @@ impl<'a> ToolCall<'a> {
         let ended = loop {
             tokio::select! {
                 biased;
-                () = budget.ended() => return Ok(ToolCallOutcome::Cancelled),
+                () = out_of_time(&budget) => return Ok(ToolCallOutcome::Cancelled),
                 ended = &mut running => break ended,
                 Some(event) = received(&mut heard) => hear(event),
             }
@@ -142,13 +153,44 @@ impl<'a> ToolCall<'a> {
 }
 
 impl Caller {
-    fn check_host_values(&self, tool: &str) -> Result<(), AgentError> {
-        let required = self.tools.get(tool).map(|tool| tool.requires()).unwrap_or_default();
+    async fn list(&self) -> Result<ToolSet, AgentError> {
+        match (self.catalog.list().await, &self.known) {
+            (Ok(listing), _) => Ok(listing.tools().clone()),
+            (Err(_), Some(known)) => Ok(known.clone()),
+            (Err(error), None) => Err(BuildError::from(error).into()),
+        }
+    }
+
+    /// Checks what a model's call and its answers are checked for when they join a conversation.
+    fn check_input(&self, tool_use: &ToolUse, answers: &BTreeMap<String, Value>) -> Result<(), AgentError> {
+        let too_deep = |what: &str| AgentError::JsonTooDeep { what: what.to_owned() };
+        depth::check(&tool_use.input).map_err(|_| too_deep("the tool call's arguments"))?;
+        answers.values().try_for_each(depth::check).map_err(|_| too_deep("an answer"))?;
+        let of_call = format!(":{}:", tool_use.tool_use_id);
+        match answers.keys().find(|id| !id.contains(&of_call)) {
+            Some(id) => Err(AgentError::UnknownInterrupt { id: id.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_host_values(&self, tools: &ToolSet, tool: &str) -> Result<(), AgentError> {
+        let required = tools.get(tool).map(|tool| tool.requires()).unwrap_or_default();
         let missing = required.iter().find(|key| !key.is::<ToolContext>() && !self.host.contains(key));
         match missing {
             Some(key) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),
         }
+    }
+}
+
+/// Resolves when the call is cancelled or has no time left, or an invocation that it is nested in.
+async fn out_of_time(budget: &Budget) {
+    match budget.deadline() {
+        Some(deadline) => tokio::select! {
+            () = budget.ended() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        },
+        None => budget.ended().await,
     }
 }
 

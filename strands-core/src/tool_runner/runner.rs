@@ -13,7 +13,7 @@ use crate::host::HostValues;
 use crate::limits::Limits;
 use crate::scope::AgentNames;
 use crate::state::AgentState;
-use crate::tool::{ToolSet, ToolSetError, Toolset};
+use crate::tool::{ToolCatalog, ToolProvider, ToolSet, ToolSetError, Toolset};
 
 /// Runs tool calls without an agent: for servers that offer tools, graphs and realtime models.
 ///
@@ -44,6 +44,7 @@ use crate::tool::{ToolSet, ToolSetError, Toolset};
 #[must_use = "a runner does nothing until a tool is called"]
 pub struct ToolRunner {
     caller: Caller,
+    tools: ToolSet,
 }
 
 impl ToolRunner {
@@ -54,15 +55,26 @@ impl ToolRunner {
     /// Returns [`ToolSetError`] if the tools can't stand together.
     pub fn new(tools: impl Toolset) -> Result<Self, ToolSetError> {
         let names = AgentNames { id: "tools".to_owned(), name: "Tools".to_owned(), ..AgentNames::default() };
+        let (tools, mut catalog) = (tools.into_tools(), ToolCatalog::default());
+        let set = ToolSet::new(tools.iter().cloned())?;
+        catalog.add(tools);
         let caller = Caller {
             names: Arc::new(names),
             settings: Arc::default(),
-            tools: ToolSet::new(tools.into_tools())?,
+            catalog,
+            known: None,
             host: HostValues::default(),
             state: AgentState::new(),
             limits: Limits::unlimited(),
         };
-        Ok(Self { caller })
+        Ok(Self { caller, tools: set })
+    }
+
+    /// Adds a source of tools whose list may change. A call asks for the list if it has changed, and fails with
+    /// [`AgentError::Build`](crate::AgentError::Build) if it can't be had.
+    pub fn tool_provider(mut self, provider: impl ToolProvider + 'static) -> Self {
+        self.caller.catalog.add_provider(Arc::new(provider));
+        self
     }
 
     /// Sets the name that hooks see as the agent's id and name. Default: `tools`.
@@ -102,15 +114,15 @@ impl ToolRunner {
         self
     }
 
-    /// Sets the limits of agents that a tool calls, for each call. Default: none.
+    /// Sets the limits of each call: its time, and the turns and tokens of agents that the tool calls. Default: none.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.caller.limits = limits;
         self
     }
 
-    /// Returns the tools.
+    /// Returns the tools, without those of tool providers.
     pub fn tools(&self) -> &ToolSet {
-        &self.caller.tools
+        &self.tools
     }
 
     /// Calls a tool with these arguments, an object.
@@ -132,6 +144,6 @@ impl ToolRunner {
 
 impl fmt::Debug for ToolRunner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ToolRunner").field("tools", &self.caller.tools).finish_non_exhaustive()
+        f.debug_struct("ToolRunner").field("tools", &self.tools).finish_non_exhaustive()
     }
 }

@@ -70,10 +70,14 @@ impl WorkingSet {
         self.system = system;
     }
 
+    /// The run that the next invocation resumes.
+    pub(crate) fn suspended_run(&self) -> Option<&Run> {
+        self.run.as_ref().filter(|_| self.suspended && self.rewinding.is_none())
+    }
+
     /// The questions that wait for an answer of a human.
     pub(crate) fn interrupts(&self) -> Vec<Interrupt> {
-        let is_suspended = self.suspended && self.rewinding.is_none();
-        self.run.as_ref().filter(|_| is_suspended).map(Run::interrupts).unwrap_or_default()
+        self.suspended_run().map(Run::interrupts).unwrap_or_default()
     }
 
     /// The run that a session stores, with the message whose calls are pending: one that is suspended, or that humans were
@@ -124,7 +128,11 @@ impl WorkingSet {
                 return None;
             }
         }
-        self.end_run(run, INTERRUPTED)
+        let results = self.end_run(run, INTERRUPTED);
+        if let Some(results) = &results {
+            diagnostics::repaired(&self.config.names, results.tool_results().count());
+        }
+        results
     }
 
     /// Ends a run: calls without a result get this error, and their results join the history.

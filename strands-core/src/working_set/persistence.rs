@@ -83,6 +83,10 @@ impl WorkingSet {
             return Ok(false);
         }
         self.complete_rewind().await?;
+        self.save_unsaved_messages().await
+    }
+
+    async fn save_unsaved_messages(&mut self) -> Result<bool, AgentError> {
         let Some(open) = &self.session else { return Ok(false) };
         if self.history.unsaved().is_none() {
             return Ok(false);
@@ -90,7 +94,7 @@ impl WorkingSet {
         // Readers of the session find an agent by its record, so that comes before its messages. And if calls that
         // another worker may be about to make have results here, the record tells it not to.
         if open.written.is_none() || open.is_unclaimed {
-            self.save_record().await?;
+            self.write_record().await?;
         }
         while let Some(unsaved) = self.history.unsaved() {
             if let Some(open) = &mut self.session {
@@ -109,6 +113,10 @@ impl WorkingSet {
             return Ok(());
         }
         self.complete_rewind().await?;
+        self.write_record().await
+    }
+
+    async fn write_record(&mut self) -> Result<(), AgentError> {
         let record = self.record()?;
         let is_unclaimed = self.suspended && record.internal_state.run.is_some();
         let Some(open) = &mut self.session else { return Ok(()) };
@@ -134,7 +142,6 @@ impl WorkingSet {
 
     /// Drops everything from the message at an index on, in the session first. Returns what was dropped.
     pub(crate) async fn rewind_saved(&mut self, index: usize, keep: u64) -> Result<Vec<Arc<Message>>, AgentError> {
-        self.save_messages().await?;
         self.rewinding = Some(Rewinding { index, keep });
         self.complete_rewind().await
     }
@@ -143,6 +150,10 @@ impl WorkingSet {
     /// happened there, so it is repeated before anything else is written.
     pub(crate) async fn complete_rewind(&mut self) -> Result<Vec<Arc<Message>>, AgentError> {
         let Some(Rewinding { index, keep }) = self.rewinding else { return Ok(Vec::new()) };
+        // The messages that stay.
+        if keep > 0 {
+            self.save_unsaved_messages().await?;
+        }
         if self.session.as_ref().is_some_and(|open| open.written.is_some()) {
             let record = self.record_after_rewind(index, keep)?;
             if let Some(open) = &mut self.session {

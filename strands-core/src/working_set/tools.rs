@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::WorkingSet;
 use crate::host::{HostKey, HostValues};
 use crate::outcome::{AgentError, BuildError};
-use crate::tool::{ListingError, Tool, ToolCatalog, ToolContext, ToolListing, ToolSet};
+use crate::tool::{Tool, ToolCatalog, ToolContext, ToolListing, ToolSet};
 
 /// The tools of an agent.
 pub(crate) struct AgentTools {
@@ -78,18 +78,17 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Returns an error if a tool needs a value with each prompt that this one does not have.
-    pub(crate) fn check_host_values<'a>(
-        &self,
-        added: impl IntoIterator<Item = &'a Arc<dyn Tool>>,
-        host: &HostValues,
-    ) -> Result<(), AgentError> {
-        let needed = self.tools.host_per_prompt.iter().map(|(tool, key)| (tool.as_str(), key));
-        let added = added.into_iter().flat_map(|tool| {
+    /// Returns an error if one of these tools needs a value that was not injected. What the agent itself has for its own
+    /// tools was checked when they were listed.
+    pub(crate) fn check_host_values(&self, tools: &ToolSet, host: &HostValues) -> Result<(), AgentError> {
+        if tools.is_same(self.tools()) && self.tools.host_per_prompt.is_empty() {
+            return Ok(());
+        }
+        let needed = tools.iter().flat_map(|tool| {
             let keys = tool.requires().iter().filter(|key| !key.is::<ToolContext>());
             keys.map(|key| (tool.spec().name.as_str(), key))
         });
-        match needed.chain(added).find(|(_, key)| !host.contains(key)) {
+        match needed.into_iter().find(|(_, key)| !host.contains(key)) {
             Some((tool, key)) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),
         }
@@ -113,13 +112,4 @@ fn needed_per_prompt(
         }
     }
     Ok(needed)
-}
-
-impl From<ListingError> for BuildError {
-    fn from(error: ListingError) -> Self {
-        match error {
-            ListingError::Provider { provider, source } => Self::ToolProvider { provider, source },
-            ListingError::Tools(error) => Self::Tools(error),
-        }
-    }
 }

@@ -116,7 +116,7 @@ async fn operators_are_told_what_went_wrong_and_nothing_of_the_content() {
         ("slow", "timeout"),
         ("denied", "denied"),
         ("strict", "invalid_input"),
-        ("nonesuch", "unknown_tool"),
+        ("unknown", "unknown_tool"),
     ] {
         one("tool call failed", &[&format!("tool={tool:?}"), &format!("cause={cause:?}")]);
     }

@@ -364,8 +364,9 @@ async fn what_an_attempt_cost_counts_after_a_conflict() {
         .prompt("hi")
         .await
         .unwrap();
-    let response = agent.prompt("on").limits(Limits::new().turns(1)).await.unwrap();
-    assert_eq!((model.requests().len(), response.stop_reason), (3, StopReason::LimitTurns));
+    let error = agent.prompt("on").limits(Limits::new().turns(1)).await.unwrap_err();
+    assert!(matches!(&error, AgentError::Session(conflict) if conflict.is_conflict()), "{error:?}");
+    assert_eq!(model.requests().len(), 3, "no call is left for another attempt");
 }
 
 // 10. The journal of the docs, keyed by name: resume in the same handler.
