@@ -144,7 +144,7 @@ impl Run {
 
     /// Another structured output is asked for from here on.
     pub(crate) fn set_output(&mut self, tool: OutputTool) {
-        if self.output_tool() != Some(&tool) {
+        if self.output_tool().is_none_or(|asked| !asked.asks_for_the_same(&tool)) {
             self.output = Some(Output::of(tool));
         }
     }

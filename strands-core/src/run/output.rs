@@ -1,6 +1,6 @@
 //! The structured output that a run is to end with, as it is stored.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::tool_spec::ToolSpec;
@@ -22,8 +22,21 @@ pub(super) struct Output {
     pub(super) forced: bool,
     pub(super) attempts: u32,
     /// The value, unwrapped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub(super) value: Option<Value>,
+}
+
+/// Reads a value that is there: `null` is an output, too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl OutputTool {
+    /// True if both ask for the same values. Descriptions may differ.
+    pub(super) fn asks_for_the_same(&self, other: &Self) -> bool {
+        let same_form = self.is_wrapped == other.is_wrapped && self.spec.name == other.spec.name;
+        same_form && self.spec.input_schema == other.spec.input_schema
+    }
 }
 
 impl Output {
