@@ -69,10 +69,12 @@ impl Driver<'_> {
                 continue;
             }
             if let ModelError::ContextOverflow { .. } = error {
-                match self.shorten(error, &mut tried, stop).await? {
-                    Some(reason) => return Ok(ModelOutcome::stopped(reason)),
-                    None => continue,
-                }
+                let error = match self.shorten(error, &mut tried, stop).await? {
+                    Ok(overflow) => overflow,
+                    Err(reason) => return Ok(ModelOutcome::stopped(reason)),
+                };
+                self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
+                continue;
             }
             failures += 1;
             let Some(delay) = delay else {

@@ -31,14 +31,14 @@ impl Driver<'_> {
         None
     }
 
-    /// Has the conversation shortened after the model has refused it. Returns why the invocation is to end, where it was
-    /// stopped meanwhile.
+    /// Has the conversation shortened after the model has refused it. Returns the model's error, or the reason if the
+    /// invocation is stopped meanwhile.
     pub(super) async fn shorten(
         &mut self,
         overflow: ModelError,
         tried: &mut Vec<String>,
         stop: &mut Stop<'_>,
-    ) -> Result<Option<StopReason>, AgentError> {
+    ) -> Result<Result<ModelError, StopReason>, AgentError> {
         let manager = Arc::clone(&self.work.config.conversation);
         let before = self.work.history.size();
         let mut conversation = self.conversation().before_an_answer();
@@ -46,7 +46,7 @@ impl Driver<'_> {
         let cost = conversation.cost();
         let stored = self.reduced(cost);
         let reduction = match reduction {
-            Err(reason) => return Ok(Some(reason)),
+            Err(reason) => return Ok(Err(reason)),
             Ok(reduction) => stored.and(reduction),
         };
         let reduction = reduction.map_err(|source| AgentError::Conversation { manager: manager.name(), source })?;
@@ -54,7 +54,7 @@ impl Driver<'_> {
             Reduction::Reduced(what) if self.work.history.size() < before => {
                 tried.push(what.clone());
                 self.emitter.emit(|| AgentEvent::ContextReduced { what }).await;
-                return Ok(None);
+                return Ok(Ok(overflow));
             }
             // Asking again and again would not end.
             Reduction::Reduced(what) => format!("{what}, which made it no smaller"),
