@@ -1,14 +1,17 @@
 //! The tool calls of one turn as the loop makes them: the call of the structured output's tool among them, with a record
 //! before each start where humans were asked.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::call_outcome::{Answer, CallOutcome};
 use super::output_type::OutputType;
+use crate::depth;
 use crate::message::{ToolResult, ToolResultStatus, ToolUse};
 use crate::nesting::Budget;
 use crate::tool_runner::{CallEnd, EndedCall, ToolCalls};
@@ -54,7 +57,7 @@ impl TurnCalls {
     fn take_output(&self, position: usize, call: Arc<ToolUse>) -> CallOutcome {
         let id = call.tool_use_id.clone();
         let read = match &self.output {
-            Some(output) => output.read(&call.input),
+            Some(output) => given(&call.input).and_then(|given| output.read(&given)),
             None => Ok(call.input.clone()),
         };
         let answer = match read {
@@ -81,4 +84,12 @@ impl TurnCalls {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Returns the arguments as the model gave them. A string holds the text of arguments that are not valid JSON, or of a JSON
+/// string.
+fn given(input: &Value) -> Result<Cow<'_, Value>, String> {
+    let Some(text) = input.as_str().filter(|text| !text.trim().is_empty()) else { return Ok(Cow::Borrowed(input)) };
+    let parsed = serde_json::from_str(text).map_err(|error| format!("they are not valid JSON: {error}"))?;
+    depth::check(&parsed).map(|()| Cow::Owned(parsed)).map_err(|error| format!("it {error}"))
 }

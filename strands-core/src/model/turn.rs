@@ -364,14 +364,15 @@ fn json_size(value: &Value) -> usize {
     size_of::<Value>() + inside
 }
 
-/// No text and `null` mean no arguments; text that is not JSON, or nests too deep to be stored, is kept as it is, for the
-/// loop to refuse.
+/// No text and `null` mean no arguments. Text that is not JSON, or nests too deep to be stored, is kept as it is, for the
+/// loop to refuse, and so is a JSON string with its quotes: the two can be told apart.
 fn parse_input(input: String) -> Value {
     if input.trim().is_empty() {
         return Value::Object(Map::new());
     }
     match serde_json::from_str(&input) {
         Ok(Value::Null) => Value::Object(Map::new()),
+        Ok(Value::String(text)) if !text.trim().is_empty() => Value::String(input),
         Ok(value) if depth::check(&value).is_ok() => value,
         Ok(_) | Err(_) => Value::String(input),
     }
