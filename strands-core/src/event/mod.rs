@@ -114,8 +114,14 @@ event_with_json! {
         /// field of an object may be incomplete, and numbers are there once they are complete. Each value continues the one
         /// before, and no two in a row are equal. Values of more than 1 KiB come once they have grown by a 32nd.
         ///
+        /// Nothing comes before it is clear which part of the response is the output. If the type is not an object, and the
+        /// model's JSON is one, that is when the wrapper's field begins, or else at the end.
+        ///
         /// All values since the last [`CycleStart`](Self::CycleStart) or [`Retry`](Self::Retry) are void if the model's
-        /// response is thrown away or does not fit the type; the output is in [`Result`](Self::Result).
+        /// response is thrown away or does not fit the type. They come from one source only: the text of the response, or the
+        /// first call that gives the output. If a later one counts, since the first does not fit, or if an object has a
+        /// field twice, no more values come, and those that came are void, too. The output is in
+        /// [`Result`](Self::Result).
         PartialOutput {
             /// The value so far.
             value: Value,

@@ -6,9 +6,13 @@ pub(super) const TAG: &str = "json";
 /// Fewest backticks of a fence.
 pub(super) const TICKS: usize = 3;
 
-/// Returns the text without white space around it, and without one fence around it, if there is one.
+/// Some models begin with it.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Returns the text without a byte order mark in front of it, without white space around it, and without one fence around
+/// it, if there is one.
 pub(super) fn unfenced(text: &str) -> &str {
-    let text = text.trim();
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim();
     inside(text).unwrap_or(text)
 }
 
@@ -39,6 +43,8 @@ mod tests {
             "```json {} ```",
             "```{}```",
             "````json\n{}\n````",
+            "\u{feff}{}",
+            "\u{feff}\n```json\n{}\n```",
         ] {
             assert_eq!(unfenced(text), "{}", "{text:?}");
         }

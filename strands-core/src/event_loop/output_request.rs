@@ -1,5 +1,7 @@
 //! Request for structured output, with a fallback if the provider refuses it.
 
+use serde_json::Value;
+
 use super::driver::Driver;
 use super::output_type::OutputType;
 use super::recorded;
@@ -60,7 +62,8 @@ impl Driver<'_> {
 
     /// True if the provider may follow the schema.
     fn follows(&self, schema: &OutputSchema, able: ModelCapabilities) -> bool {
-        able.structured_output && !self.work.refused_outputs.contains(&schema.name)
+        let is_refused = |(name, refused): &(String, Value)| *name == schema.name && *refused == schema.schema;
+        able.structured_output && !self.work.refused_outputs.iter().any(is_refused)
     }
 
     /// Returns true if the provider may have refused the way in which the output was asked for, and there is another one:
@@ -71,7 +74,7 @@ impl Driver<'_> {
         let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
         let Some(able) = able.filter(|_| refused) else { return false };
         if let Some(schema) = self.output.refused_schema(able) {
-            self.work.refused_outputs.insert(schema.name);
+            self.work.refused_outputs.insert((schema.name, schema.schema));
             self.specs = self.output.specs().clone();
             return true;
         }

@@ -53,27 +53,33 @@ impl OutputType {
     }
 
     /// Returns the output in what the model gave, unwrapped. A model that was asked for a wrapped value may give the bare
-    /// one.
+    /// one: an object that has the field is wrapped, unless [the type allows that field](Self::is_ambiguous) and the value
+    /// of the field does not fit.
     ///
     /// # Errors
     ///
     /// Returns the mistake for the model to correct.
     pub(super) fn read(&self, given: &Value) -> Result<Value, String> {
         let Some(key) = self.key() else { return self.check(given).map(|()| given.clone()) };
-        // A string may also be arguments that are not valid JSON.
+        // Arguments that were serialized twice are no text.
         if given.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
             return Err("they are not a valid JSON object".to_owned());
         }
-        let first = given.as_object().and_then(|fields| fields.keys().next());
         let Some(inner) = given.get(key) else {
-            let told = |mistake| if first.is_some() { format!("missing field `{key}`; {mistake}") } else { mistake };
+            let is_other = given.as_object().is_some_and(|fields| !fields.is_empty());
+            let told = |mistake| if is_other { format!("missing field `{key}`; {mistake}") } else { mistake };
             return self.check(given).map(|()| given.clone()).map_err(told);
         };
-        let candidates = if first.is_some_and(|first| first == key) { [inner, given] } else { [given, inner] };
-        match candidates.into_iter().find(|candidate| self.check(candidate).is_ok()) {
-            Some(output) => Ok(output.clone()),
-            None => self.check(inner).map(|()| inner.clone()),
+        match self.check(inner) {
+            Ok(()) => Ok(inner.clone()),
+            Err(_) if self.is_ambiguous() && self.check(given).is_ok() => Ok(given.clone()),
+            Err(mistake) => Err(mistake),
         }
+    }
+
+    /// True if a bare value may have a field of the name that holds a wrapped one: the type has a map.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.tool.is_wrapped && wrapped_schema::may_hold_its_key(&self.tool.spec.input_schema)
     }
 
     /// Checks an output that is unwrapped.
@@ -93,8 +99,10 @@ impl OutputType {
     pub(super) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
         let spec = &self.tool.spec;
         if tools.get(&spec.name).is_some() {
-            let reason =
-                format!("the agent has a tool named `{}`; give the type another `#[schemars(rename)]`", spec.name);
+            let reason = format!(
+                "the agent has a tool named `{}`; rename the tool, or wrap the type in a struct of another name",
+                spec.name
+            );
             return Err(AgentError::OutputType { reason });
         }
         Ok(tools.specs().with(spec.clone()))

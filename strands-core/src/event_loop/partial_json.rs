@@ -3,10 +3,12 @@
 //! Each byte is looked at once, and only where the text may be cut is remembered. A value is built from the text up to
 //! there with the open strings, arrays and objects closed, by the parser that reads the whole text in the end.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::json_letter::Letter;
-use super::json_text::{TAG, TICKS};
+use super::json_text::{BYTE_ORDER_MARK, TAG, TICKS};
 use crate::depth::MAX_DEPTH;
 
 /// Up to this many bytes, every change of the value is reported. Beyond, the text has to grow by a
@@ -27,9 +29,10 @@ pub(super) struct PartialJson {
     cut: usize,
     /// The bytes that close the open arrays and objects, outermost first.
     closers: Vec<u8>,
+    /// The names of the fields so far of each open object, outermost first.
+    names: Vec<HashSet<String>>,
     letter: Letter,
-    /// The only field of the root that is of interest, if there is such a field.
-    key: Option<String>,
+    wrapping: Wrapping,
     shape: Shape,
     /// True if the value has changed since it was reported.
     has_changed: bool,
@@ -66,39 +69,55 @@ enum State {
     Broken,
 }
 
+/// The ways in which a value may be wrapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wrapping {
+    /// It is not.
+    None,
+    /// A root that is an object with this field holds the value in there; any other root is the value.
+    Field(String),
+    /// Nobody knows before a root that is an object is complete.
+    Ambiguous,
+}
+
 /// The place of the value in the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
-    /// Not known before the first field.
+    /// The root is an object, and the field that decides may still come.
     Undecided,
     /// The root is the value.
     Bare,
-    /// The value is the first field of the root.
+    /// The value is a field of the root.
     Wrapped,
 }
 
 impl PartialJson {
-    /// Reads the arguments of a tool. With a key, the value is the field of that name of the root, if it comes first, or
-    /// else the root.
-    pub(super) fn of_arguments(key: Option<&str>) -> Self {
-        let shape = if key.is_some() { Shape::Undecided } else { Shape::Bare };
+    /// Reads the arguments of a tool.
+    pub(super) fn of_arguments(wrapping: Wrapping) -> Self {
+        let shape = if wrapping == Wrapping::None { Shape::Bare } else { Shape::Undecided };
         Self {
             text: String::new(),
             state: State::Value,
             begin: 0,
             cut: 0,
             closers: Vec::new(),
+            names: Vec::new(),
             letter: Letter::Plain,
-            key: key.map(str::to_owned),
+            wrapping,
             shape,
             has_changed: false,
             reported: 0,
         }
     }
 
-    /// Reads the text of a response, which may have a fence around it.
-    pub(super) fn of_text(key: Option<&str>) -> Self {
-        Self { state: State::Start { ticks: 0 }, ..Self::of_arguments(key) }
+    /// Reads the text of a response, which may have a byte order mark in front of it and a fence around it.
+    pub(super) fn of_text(wrapping: Wrapping) -> Self {
+        Self { state: State::Start { ticks: 0 }, ..Self::of_arguments(wrapping) }
+    }
+
+    /// True if the text is not JSON, or has a field twice: of the two, the last will count.
+    pub(super) fn is_broken(&self) -> bool {
+        self.state == State::Broken
     }
 
     /// Reads on. Returns the value so far if it has changed, and has grown enough to be worth the work.
@@ -107,12 +126,14 @@ impl PartialJson {
             return None;
         }
         let before = self.text.len();
+        let is_first = before == 0 && matches!(self.state, State::Start { .. });
+        let piece = if is_first { piece.strip_prefix(BYTE_ORDER_MARK).unwrap_or(piece) } else { piece };
         self.text.push_str(piece);
         for (at, byte) in piece.bytes().enumerate() {
             self.read(before + at, byte);
         }
         if self.state == State::Broken {
-            self.text = String::new();
+            self.breaks();
             return None;
         }
         let is_due = self.state == State::Complete || self.cut <= SMALL || {
@@ -125,9 +146,15 @@ impl PartialJson {
         self.reported = self.cut;
         let value = self.value();
         if value.is_none() {
-            self.state = State::Broken;
+            self.breaks();
         }
         value
+    }
+
+    fn breaks(&mut self) {
+        self.state = State::Broken;
+        self.text = String::new();
+        self.names = Vec::new();
     }
 
     /// The value so far.
@@ -138,8 +165,8 @@ impl PartialJson {
         }
         text.extend(self.closers.iter().rev().map(|closer| char::from(*closer)));
         let root: Value = serde_json::from_str(&text).ok()?;
-        match (self.shape, root, &self.key) {
-            (Shape::Wrapped, Value::Object(mut fields), Some(key)) => fields.shift_remove(key),
+        match (self.shape, root, &self.wrapping) {
+            (Shape::Wrapped, Value::Object(mut fields), Wrapping::Field(key)) => fields.shift_remove(key),
             (_, root, _) => Some(root),
         }
     }
@@ -229,6 +256,9 @@ impl PartialJson {
             return;
         }
         self.closers.push(closer);
+        if closer == b'}' {
+            self.names.push(HashSet::new());
+        }
         self.state = state;
         self.becomes_visible(at + 1);
     }
@@ -244,8 +274,11 @@ impl PartialJson {
             self.state = State::Broken;
             return;
         }
-        // An object without a field is not wrapped.
-        if self.shape == Shape::Undecided {
+        if byte == b'}' {
+            self.names.pop();
+        }
+        // An object without the field is not wrapped.
+        if self.shape == Shape::Undecided && self.closers.is_empty() {
             self.shape = Shape::Bare;
             self.has_changed = true;
         }
@@ -270,13 +303,17 @@ impl PartialJson {
     fn key_letter(&mut self, begin: usize, at: usize, byte: u8) {
         match self.letter {
             Letter::Plain if byte == b'"' => {
-                if self.shape == Shape::Undecided {
-                    let name = self.text.get(begin..=at).and_then(|name| serde_json::from_str::<String>(name).ok());
-                    let is_wrapped = self.key.is_some() && name == self.key;
-                    self.shape = if is_wrapped { Shape::Wrapped } else { Shape::Bare };
-                    self.has_changed = !is_wrapped;
+                let Some(name) = self.text.get(begin..=at).and_then(|name| serde_json::from_str::<String>(name).ok())
+                else {
+                    self.state = State::Broken;
+                    return;
+                };
+                let is_of_root = self.shape == Shape::Undecided && self.closers.len() == 1;
+                if is_of_root && matches!(&self.wrapping, Wrapping::Field(key) if *key == name) {
+                    self.shape = Shape::Wrapped;
                 }
-                self.state = State::Colon;
+                let is_new = self.names.last_mut().is_some_and(|names| names.insert(name));
+                self.state = if is_new { State::Colon } else { State::Broken };
             }
             _ => drop(self.next_letter(byte)),
         }

@@ -2,43 +2,47 @@
 
 use serde_json::Value;
 
-use super::partial_json::PartialJson;
+use super::output_type::OutputType;
+use super::partial_json::{PartialJson, Wrapping};
 use crate::model::{BlockDelta, StreamEvent};
 
 /// Reader of the structured output in the events of one response.
-#[derive(Debug)]
+///
+/// Values of one source only are reported: those of another would not continue them.
 pub(super) struct PartialOutput<'a> {
-    /// Name of the tool whose arguments are the output.
-    tool: &'a str,
-    /// The field of a wrapped output.
-    key: Option<&'a str>,
+    kind: &'a OutputType,
+    wrapping: Wrapping,
     /// True if the text of the response is the output, too.
     is_text: bool,
     source: Source,
+    /// True once a value was reported.
+    has_reported: bool,
 }
 
 /// The content block that is read, by its index.
-#[derive(Debug)]
 enum Source {
     None,
     Text(usize, PartialJson),
     Arguments(usize, PartialJson),
+    /// Whatever comes would not continue what was reported.
+    Over,
 }
 
 impl<'a> PartialOutput<'a> {
-    pub(super) fn new(tool: &'a str, key: Option<&'a str>, is_text: bool) -> Self {
-        Self { tool, key, is_text, source: Source::None }
+    pub(super) fn new(kind: &'a OutputType, is_text: bool) -> Self {
+        let wrapping = match kind.key() {
+            None => Wrapping::None,
+            Some(_) if kind.is_ambiguous() => Wrapping::Ambiguous,
+            Some(key) => Wrapping::Field(key.to_owned()),
+        };
+        Self { kind, wrapping, is_text, source: Source::None, has_reported: false }
     }
 
     /// Reads an event. Returns the output so far if there is more of it.
     pub(super) fn take_in(&mut self, event: &StreamEvent) -> Option<Value> {
-        match event {
+        let value = match event {
             StreamEvent::ContentBlockStart { content_block_index: index, start } => {
-                let start = start.tool_use.as_ref()?;
-                // Of several calls in one response, the first counts.
-                if start.name == self.tool && !matches!(self.source, Source::Arguments(..)) {
-                    self.source = Source::Arguments(*index, PartialJson::of_arguments(self.key));
-                }
+                self.call(*index, &start.tool_use.as_ref()?.name);
                 None
             }
             StreamEvent::ContentBlockDelta { content_block_index: index, delta } => match delta {
@@ -47,6 +51,28 @@ impl<'a> PartialOutput<'a> {
                 _ => None,
             },
             _ => None,
+        };
+        let output = self.output(value?)?;
+        self.has_reported = true;
+        Some(output)
+    }
+
+    /// A call begins. The text of a response with calls is not the output.
+    fn call(&mut self, index: usize, tool: &str) {
+        self.is_text = false;
+        let is_open = match &self.source {
+            Source::None | Source::Text(..) => true,
+            // The first call that fits counts: it may still be this one.
+            Source::Arguments(_, json) => json.is_broken(),
+            Source::Over => false,
+        };
+        let is_other_text = matches!(self.source, Source::Text(..));
+        if is_open && self.has_reported {
+            self.source = Source::Over;
+        } else if is_open && tool == self.kind.name() {
+            self.source = Source::Arguments(index, PartialJson::of_arguments(self.wrapping.clone()));
+        } else if is_other_text {
+            self.source = Source::None;
         }
     }
 
@@ -60,11 +86,20 @@ impl<'a> PartialOutput<'a> {
     /// Blocks of text are read as they are joined, with a line break between them.
     fn text(&mut self, index: usize, piece: &str) -> Option<Value> {
         if let Source::None = self.source {
-            self.source = Source::Text(index, PartialJson::of_text(self.key));
+            self.source = Source::Text(index, PartialJson::of_text(self.wrapping.clone()));
         }
         let Source::Text(open, json) = &mut self.source else { return None };
         let seen = if *open == index { None } else { json.push("\n") };
         *open = index;
         json.push(piece).or(seen)
+    }
+
+    /// Returns the output in a value. An object that may or may not be wrapped is complete, so that it can be read.
+    fn output(&self, value: Value) -> Option<Value> {
+        if self.wrapping == Wrapping::Ambiguous && value.is_object() {
+            self.kind.read(&value).ok()
+        } else {
+            Some(value)
+        }
     }
 }

@@ -39,7 +39,7 @@ impl StructuredOutput {
     /// `is_asked_for` and the provider follows the schema.
     pub(super) fn partial(&self, is_asked_for: bool) -> Option<PartialOutput<'_>> {
         let kind = self.kind.as_ref()?;
-        Some(PartialOutput::new(kind.name(), kind.key(), is_asked_for && self.native.is_some()))
+        Some(PartialOutput::new(kind, is_asked_for && self.native.is_some()))
     }
 
     /// True if there is nothing to call before, so that the provider gives the output at once.

@@ -1,13 +1,22 @@
 //! JSON Schemas whose root is not an object. Providers take objects alone as arguments of a tool, so that such a schema
 //! becomes that of the only field of an object.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde_json::{Map, Value, json};
 
 /// Name of the field.
 const KEY: &str = "value";
 
-/// Name of the field if the root may have a field of the first name itself: the two could not be told apart.
+/// Name of the field if the root may have a field of the first name itself: the two could not be told apart. Underscores
+/// are added while it may have that, too.
 const OTHER_KEY: &str = "output";
+
+/// Keywords that say nothing of the values that fit.
+const ANNOTATIONS: [&str; 5] = ["$defs", "$schema", "definitions", "description", "title"];
+
+/// Keywords of objects with fields of any name.
+const OPEN: [&str; 4] = ["additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"];
 
 /// Keywords beside which a root is not taken for a plain object. Several providers refuse unions there.
 const COMPOSITION: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
@@ -18,9 +27,6 @@ const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
 /// Keywords that hold schemas by names that the schema's author has chosen.
 const NAMED_SCHEMAS: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
 
-/// Limit of references that are followed one inside the other.
-const MAX_DEPTH: usize = 16;
-
 /// Returns true if values of the schema are objects, and the schema says so at its root.
 pub(super) fn is_object(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
@@ -30,7 +36,14 @@ pub(super) fn is_object(schema: &Value) -> bool {
 /// Returns the schema of an object whose only field has this schema. Its definitions move to the new root, and a schema
 /// that refers to its own root becomes a definition, so that references stay valid.
 pub(super) fn wrap(mut root: Value) -> Value {
-    let key = if may_have(&root, &root, MAX_DEPTH) { OTHER_KEY } else { KEY };
+    let mut declared = BTreeSet::new();
+    visit(&root, &mut |schema| {
+        declared.extend(schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned());
+    });
+    let mut key = KEY.to_owned();
+    while declared.contains(&key) {
+        key = if key == KEY { OTHER_KEY.to_owned() } else { key + "_" };
+    }
     let [mut definitions, mut older] = ["$defs", "definitions"].map(|keyword| take_map(&mut root, keyword));
     let mut name = "Root".to_owned();
     while definitions.contains_key(&name) {
@@ -47,8 +60,9 @@ pub(super) fn wrap(mut root: Value) -> Value {
     }
     let mut wrapper = Map::new();
     wrapper.insert("type".to_owned(), "object".into());
-    wrapper.insert("properties".to_owned(), json!({key: root}));
+    wrapper.insert("properties".to_owned(), json!({key.as_str(): root}));
     wrapper.insert("required".to_owned(), json!([key]));
+    wrapper.insert("additionalProperties".to_owned(), Value::Bool(false));
     for (keyword, definitions) in [("$defs", definitions), ("definitions", older)] {
         if !definitions.is_empty() {
             wrapper.insert(keyword.to_owned(), definitions.into());
@@ -69,15 +83,51 @@ fn take_map(schema: &mut Value, keyword: &str) -> Map<String, Value> {
     }
 }
 
-/// True if a value of the schema may have a declared field named [`KEY`].
-fn may_have(schema: &Value, root: &Value, depth: usize) -> bool {
-    let Some(depth) = depth.checked_sub(1) else { return false };
-    let unions = ["allOf", "anyOf", "oneOf"].into_iter();
-    let mut variants = unions.filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
-    let pointer = schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
-    schema.pointer("/properties").is_some_and(|fields| fields.get(KEY).is_some())
-        || variants.any(|variant| may_have(variant, root, depth))
-        || pointer.and_then(|pointer| root.pointer(pointer)).is_some_and(|referred| may_have(referred, root, depth))
+/// Returns true if a value of the wrapped schema may be an object with fields of any name, and so with that of the
+/// wrapper. A wrapper whose value may be anything is not ambiguous: whatever is in the field fits.
+pub(super) fn may_hold_its_key(wrapper: &Value) -> bool {
+    let Some(inner) = key(wrapper).and_then(|key| wrapper.get("properties")?.get(key)) else { return false };
+    let mut is_open = false;
+    visit_in(inner, wrapper, &mut HashSet::new(), &mut |schema| is_open |= is_map(schema));
+    is_open && !is_anything(inner)
+}
+
+fn is_anything(schema: &Value) -> bool {
+    let is_annotation = |keyword: &String| ANNOTATIONS.contains(&keyword.as_str());
+    schema.as_object().map_or(schema == &Value::Bool(true), |keywords| keywords.keys().all(is_annotation))
+}
+
+/// True if the keywords of the schema itself let an object have fields that it does not name. Structs say nothing of other
+/// fields, and ignore them.
+fn is_map(schema: &Value) -> bool {
+    let Some(keywords) = schema.as_object() else { return schema == &Value::Bool(true) };
+    let is_open = |keyword: &&str| keywords.get(*keyword).is_some_and(|value| value != &Value::Bool(false));
+    let is_object = match keywords.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+        kind => kind.is_some_and(|kind| kind == "object"),
+    };
+    let is_composed = COMPOSITION.iter().any(|keyword| keywords.contains_key(*keyword));
+    OPEN.iter().any(is_open)
+        || is_anything(schema)
+        || (is_object && !is_composed && !keywords.contains_key("properties"))
+}
+
+/// Visits the schemas that a value of the root itself has to fit: the root, those of its unions, and those that are
+/// referred to.
+fn visit<'a>(root: &'a Value, each: &mut impl FnMut(&'a Value)) {
+    visit_in(root, root, &mut HashSet::new(), each);
+}
+
+fn visit_in<'a>(schema: &'a Value, root: &'a Value, followed: &mut HashSet<&'a str>, each: &mut impl FnMut(&'a Value)) {
+    each(schema);
+    let parts = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_array()).flatten();
+    parts.for_each(|part| visit_in(part, root, followed, each));
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str)
+        && followed.insert(reference)
+        && let Some(referred) = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer))
+    {
+        visit_in(referred, root, followed, each);
+    }
 }
 
 /// Makes references to the root, or to a part of it, references to `target`, and notes that there are any.
@@ -121,6 +171,7 @@ mod tests {
             "type": "object",
             "properties": {"value": {"type": "array", "items": {"$ref": "#/$defs/Leg"}}},
             "required": ["value"],
+            "additionalProperties": false,
             "$defs": {"Leg": {"type": "object"}},
         });
         assert_eq!(wrap(root), expected);
@@ -156,8 +207,28 @@ mod tests {
         for root in [json!({"oneOf": [variant]}), json!({"$ref": "#/$defs/V", "$defs": {"V": variant}})] {
             assert_eq!(key(&wrap(root)), Some("output"));
         }
+        let both = json!({"type": "object", "properties": {"value": {}, "output": {}}});
+        assert_eq!(key(&wrap(json!({"anyOf": [variant, both]}))), Some("output_"));
         let nested = json!({"type": "array", "items": variant});
         assert_eq!(key(&wrap(nested)), Some("value"));
+    }
+
+    #[test]
+    fn only_a_map_may_hold_the_key_of_its_wrapper() {
+        let map = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+        let settings = json!({"type": "object", "properties": {"theme": {"type": "string"}}});
+        for (root, expected) in [
+            (json!({"anyOf": [map, {"type": "null"}]}), true),
+            (json!({"oneOf": [{"$ref": "#/$defs/M"}], "$defs": {"M": map}}), true),
+            (json!({"anyOf": [true, {"type": "null"}]}), true),
+            (json!({"anyOf": [settings, {"type": "null"}]}), false),
+            (json!({"type": "array", "items": map}), false),
+            (json!({"oneOf": [{"$ref": "#"}]}), false),
+            (json!({"title": "AnyValue"}), false),
+            (json!(true), false),
+        ] {
+            assert_eq!(may_hold_its_key(&wrap(root.clone())), expected, "{root}");
+        }
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub(crate) struct WorkingSet {
     pub(crate) repairs: Vec<Repair>,
     /// The history as the model's provider serialized it for earlier requests.
     pub(crate) written: WrittenMessages,
-    /// Types to whose schema the model's provider has refused to hold a response.
-    pub(crate) refused_outputs: HashSet<String>,
+    /// Names and schemas of the types to which the model's provider has refused to hold a response.
+    pub(crate) refused_outputs: HashSet<(String, Value)>,
 }
 
 /// A rewind: the index of the first message to drop, and how many messages of the whole conversation stay.

@@ -39,7 +39,7 @@ fn is_prefix(part: &Value, whole: &Value) -> bool {
 
 #[test]
 fn a_value_grows_letter_by_letter() {
-    let seen = by_letter(PartialJson::of_arguments(None), r#"{"a": "hé", "b": [12, true]}"#);
+    let seen = by_letter(PartialJson::of_arguments(Wrapping::None), r#"{"a": "hé", "b": [12, true]}"#);
     let expected = [
         json!({}),
         json!({"a": ""}),
@@ -54,45 +54,68 @@ fn a_value_grows_letter_by_letter() {
 
 #[test]
 fn escapes_and_surrogate_pairs_are_seen_whole() {
-    let seen = by_letter(PartialJson::of_arguments(None), r#""a\n\u00e9\ud83c\udf6f\"""#);
+    let seen = by_letter(PartialJson::of_arguments(Wrapping::None), r#""a\n\u00e9\ud83c\udf6f\"""#);
     assert_eq!(seen, ["", "a", "a\n", "a\né", "a\né🍯", "a\né🍯\""]);
 }
 
 #[test]
 fn a_wrapped_value_is_seen_unwrapped_and_a_bare_one_as_it_is() {
-    let reader = || PartialJson::of_arguments(Some("value"));
+    let reader = || PartialJson::of_arguments(Wrapping::Field("value".into()));
     assert_eq!(by_letter(reader(), r#"{"value": [1, 23], "why": "so"}"#), [json!([]), json!([1]), json!([1, 23])]);
     assert_eq!(by_letter(reader(), r#"{"v\u0061lue": 7}"#), [json!(7)]);
     assert_eq!(by_letter(reader(), "[1]"), [json!([]), json!([1])]);
-    let bare = by_letter(reader(), r#"{"kind": "a"}"#);
-    assert_eq!(bare, [json!({}), json!({"kind": ""}), json!({"kind": "a"})]);
+    assert_eq!(by_letter(reader(), r#"{"why": {"value": 1}, "value": [2]}"#), [json!([]), json!([2])]);
+    assert_eq!(by_letter(reader(), r#"{"kind": {"value": 1}}"#), [json!({"kind": {"value": 1}})]);
     assert_eq!(by_letter(reader(), "{}"), [json!({})]);
+}
+
+#[test]
+fn an_object_that_may_or_may_not_be_wrapped_is_seen_whole() {
+    let reader = || PartialJson::of_arguments(Wrapping::Ambiguous);
+    assert_eq!(by_letter(reader(), r#"{"value": [1, 2]} "#), [json!({"value": [1, 2]})]);
+    assert_eq!(by_letter(reader(), "[1]"), [json!([]), json!([1])]);
+}
+
+#[test]
+fn nothing_is_seen_behind_a_field_that_comes_twice() {
+    let seen = by_letter(PartialJson::of_arguments(Wrapping::None), r#"{"a": 1, "b": {"a": 2}, "\u0061": 3, "c": 4}"#);
+    assert_eq!(seen.last(), Some(&json!({"a": 1, "b": {"a": 2}})));
+    let seen = by_letter(PartialJson::of_arguments(Wrapping::Field("value".into())), r#"{"a": 1, "a": 2, "value": 3}"#);
+    assert_eq!(seen, [Value::Null; 0]);
+}
+
+#[test]
+fn a_byte_order_mark_is_not_part_of_the_value() {
+    for text in ["\u{feff}[1]", "\u{feff}\n```json\n[1]\n```"] {
+        assert_eq!(by_letter(PartialJson::of_text(Wrapping::None), text), [json!([]), json!([1])], "{text:?}");
+    }
+    assert_eq!(by_letter(PartialJson::of_text(Wrapping::None), "[1\u{feff}, 2]"), [json!([])]);
 }
 
 #[test]
 fn a_fence_is_not_part_of_the_value() {
     for text in ["```json\n[1]\n```", " \r\n```JSON  \r\n[1]\r\n```", "```[1]```", "````\n[1]\n````", "\t[1] "] {
-        assert_eq!(by_letter(PartialJson::of_text(None), text), [json!([]), json!([1])], "{text:?}");
+        assert_eq!(by_letter(PartialJson::of_text(Wrapping::None), text), [json!([]), json!([1])], "{text:?}");
     }
     for text in ["Sure: [1]", "``[1]", "```js\n[1]\n```", "`json"] {
-        assert_eq!(by_letter(PartialJson::of_text(None), text), [Value::Null; 0], "{text:?}");
+        assert_eq!(by_letter(PartialJson::of_text(Wrapping::None), text), [Value::Null; 0], "{text:?}");
     }
 }
 
 #[test]
 fn nothing_is_seen_of_text_that_is_not_json() {
     for text in ["[1 2]", "{\"a\" 1}", "[}", "nul}", "{1: 2}", r#"["\ud800x"]"#, r#"["\udc00"]"#, r#"["\u00g0"]"#] {
-        let seen = by_letter(PartialJson::of_arguments(None), text);
+        let seen = by_letter(PartialJson::of_arguments(Wrapping::None), text);
         assert!(seen.iter().all(|value| value.as_array().is_none_or(|items| items.len() <= 1)), "{text}: {seen:?}");
     }
     let deep = "[".repeat(MAX_DEPTH + 1);
-    assert!(by_letter(PartialJson::of_arguments(None), &deep).len() <= MAX_DEPTH);
+    assert!(by_letter(PartialJson::of_arguments(Wrapping::None), &deep).len() <= MAX_DEPTH);
 }
 
 #[test]
 fn a_long_value_is_not_built_for_every_letter() {
     let text = json!({"text": "x".repeat(100_000)}).to_string();
-    let seen = by_letter(PartialJson::of_arguments(None), &text);
+    let seen = by_letter(PartialJson::of_arguments(Wrapping::None), &text);
     assert!(seen.len() < 2_000, "{}", seen.len());
     assert_eq!(seen.last().map(Value::to_string), Some(text));
 }
@@ -203,8 +226,8 @@ proptest! {
         cuts.sort_unstable();
         let pieces: Vec<&str> =
             cuts.windows(2).map(|pair| text.get(pair[0]..pair[1]).unwrap_or_default()).collect();
-        let key = wrapped.then_some("value");
-        let seen = reported(PartialJson::of_text(key), &pieces);
+        let wrapping = if wrapped { Wrapping::Field("value".to_owned()) } else { Wrapping::None };
+        let seen = reported(PartialJson::of_text(wrapping), &pieces);
         for part in &seen {
             prop_assert!(is_prefix(part, &value), "{part} is not the beginning of {value}");
         }
@@ -226,7 +249,7 @@ proptest! {
         let text = written(&value, escapes, pretty);
         let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         let text = text.get(..*cut.get(&ends)).unwrap_or_default();
-        let seen = reported(PartialJson::of_arguments(None), &[text]).pop();
+        let seen = reported(PartialJson::of_arguments(Wrapping::None), &[text]).pop();
         prop_assert_eq!(seen, reference(text), "{}", text);
     }
 }
