@@ -1,15 +1,14 @@
 //! Structured output by Bedrock itself: a JSON schema that the model's text must fit.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 use strands_core::model::OutputSchema;
-
-/// Maximum number of references that are followed one inside the other.
-const MOST_REFERENCES: usize = 16;
 
 /// `textFormat` that holds a response to this schema; `None` for schemas that would lose meaning, and for recursive ones,
 /// which Bedrock does not take.
 pub(crate) fn text_format(output: &OutputSchema) -> Option<Value> {
-    if !is_expressible(&output.schema, 64) || is_recursive(&output.schema, &output.schema, &mut Vec::new()) {
+    if !is_expressible(&output.schema, 64) || is_recursive(&output.schema) {
         return None;
     }
     let mut definition = Map::new();
@@ -22,24 +21,50 @@ pub(crate) fn text_format(output: &OutputSchema) -> Option<Value> {
 }
 
 /// True if a reference leads back to itself.
-fn is_recursive<'a>(schema: &'a Value, root: &'a Value, path: &mut Vec<&'a str>) -> bool {
+fn is_recursive(root: &Value) -> bool {
+    leads_back(root, root, &mut HashMap::from([("#", Visit::Open)]))
+}
+
+/// State of a reference in the search.
+#[derive(Clone, Copy, PartialEq)]
+enum Visit {
+    /// What it refers to is being searched.
+    Open,
+    /// It does not lead back.
+    Done,
+}
+
+fn leads_back<'a>(schema: &'a Value, root: &'a Value, visits: &mut HashMap<&'a str, Visit>) -> bool {
     match schema {
-        Value::Array(schemas) => schemas.iter().any(|schema| is_recursive(schema, root, path)),
+        Value::Array(schemas) => schemas.iter().any(|schema| leads_back(schema, root, visits)),
         Value::Object(fields) => fields.iter().any(|(keyword, value)| match (keyword.as_str(), value) {
             ("$ref", Value::String(reference)) => {
-                let referred = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
-                if path.contains(&reference.as_str()) || path.len() == MOST_REFERENCES {
-                    return true;
+                if let Some(visit) = visits.get(reference.as_str()) {
+                    return *visit == Visit::Open;
                 }
-                path.push(reference);
-                let leads_back = referred.is_some_and(|referred| is_recursive(referred, root, path));
-                path.pop();
+                visits.insert(reference, Visit::Open);
+                let referred = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer));
+                let leads_back = referred.is_some_and(|referred| leads_back(referred, root, visits));
+                visits.insert(reference, Visit::Done);
                 leads_back
             }
-            (_, value) => is_recursive(value, root, path),
+            (_, value) => leads_back(value, root, visits),
         }),
         _ => false,
     }
+}
+
+/// True for fields beside a union or a reference, as flattened enums have them, and for values that have to fit several
+/// objects: each part is closed, so that none would allow the fields of another.
+fn is_split(node: &Map<String, Value>) -> bool {
+    let is_object = match node.get("type") {
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "object"),
+        kind => kind.is_some_and(|kind| kind == "object"),
+    };
+    let has_fields = is_object || node.contains_key("properties");
+    let parts = ["$ref", "anyOf", "oneOf", "allOf"].iter().filter(|key| node.contains_key(**key)).count();
+    let all_of = node.get("allOf").and_then(Value::as_array).map_or(0, Vec::len);
+    parts + usize::from(has_fields) > 1 || all_of > 1
 }
 
 /// Free-form objects, tuples and fields of any type can't be expressed: every object is closed, every value has a type.
@@ -50,7 +75,7 @@ fn is_expressible(schema: &Value, depth: usize) -> bool {
     let closed = matches!(node.get("additionalProperties"), None | Some(Value::Null | Value::Bool(false)));
     let typed = ["type", "anyOf", "oneOf", "allOf", "$ref"].iter().any(|key| node.contains_key(*key));
     let unknown = ["prefixItems", "patternProperties", "definitions"].iter().any(|key| node.contains_key(*key));
-    if !closed || !typed || unknown {
+    if !closed || !typed || unknown || is_split(node) {
         return false;
     }
     let maps = ["properties", "$defs"].iter().filter_map(|key| node.get(*key)?.as_object()).flat_map(Map::values);
@@ -213,5 +238,51 @@ mod tests {
         let converted = convert(&schema).unwrap();
         assert_eq!(converted["properties"]["kind"], json!({"type": "string", "enum": ["flight"]}));
         assert_eq!(converted["properties"]["list"]["items"]["additionalProperties"], json!(false));
+    }
+
+    /// `#[serde(flatten)]` of a tagged enum: fields beside a union. Closing each part apart from the others would leave no value
+    /// that fits all of them.
+    #[test]
+    fn fields_beside_a_union_or_a_reference_are_not_sent() {
+        let variant = |tag: &str| json!({"type": "object", "properties": {"kind": {"type": "string", "const": tag}}, "required": ["kind"]});
+        let fields = json!({"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]});
+        let unions = json!({"anyOf": [variant("a"), variant("b")]});
+        for (parts, is_sent) in [
+            (vec![("oneOf", json!([variant("a"), variant("b")]))], false),
+            (vec![("anyOf", json!([variant("a")]))], false),
+            (vec![("allOf", json!([variant("a")]))], false),
+            (vec![("$ref", json!("#/$defs/A"))], false),
+            (vec![], true),
+        ] {
+            let mut value = fields.clone();
+            value.as_object_mut().unwrap().extend(parts.iter().map(|(name, part)| ((*name).to_owned(), part.clone())));
+            let schema = json!({"type": "object", "properties": {"value": value}, "required": ["value"],
+                "$defs": {"A": variant("a")}});
+            assert_eq!(text_format(&OutputSchema::new("T", schema.clone())).is_some(), is_sent, "{schema}");
+        }
+        for (value, is_sent) in [
+            (json!({"allOf": [fields, unions]}), false),
+            (json!({"oneOf": [variant("a")], "anyOf": [variant("b")]}), false),
+            (unions, true),
+        ] {
+            let schema = json!({"type": "object", "properties": {"value": value}, "required": ["value"]});
+            assert_eq!(text_format(&OutputSchema::new("T", schema.clone())).is_some(), is_sent, "{schema}");
+        }
+    }
+
+    /// The work is bounded, whatever the schema: it is done for each request.
+    #[test]
+    fn references_are_followed_once() {
+        let level = |next: usize| {
+            let fields: Map<_, _> =
+                (0..6).map(|at| (format!("f{at}"), json!({"$ref": format!("#/$defs/L{next}")}))).collect();
+            json!({"type": "object", "properties": fields})
+        };
+        let mut definitions: Map<_, _> = (0..9).map(|at| (format!("L{at}"), level(at + 1))).collect();
+        definitions.insert("L9".to_owned(), json!({"type": "string"}));
+        let schema = json!({"type": "object", "properties": {"value": {"$ref": "#/$defs/L0"}}, "$defs": definitions});
+        let began = std::time::Instant::now();
+        assert!(text_format(&OutputSchema::new("T", schema)).is_some());
+        assert!(began.elapsed() < std::time::Duration::from_millis(100), "{:?}", began.elapsed());
     }
 }

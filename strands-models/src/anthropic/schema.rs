@@ -1,6 +1,7 @@
 //! JSON schemas that Anthropic's constrained decoding takes. Source:
 //! <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>, and what the API refuses with which words.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -59,16 +60,24 @@ impl Walk {
                 out.insert(name.to_owned(), self.each(definitions)?);
             }
         }
-        if let Some(reference) = fields.get("$ref") {
-            // Nothing may stand beside it but definitions.
-            out.insert("$ref".to_owned(), reference.clone());
-            return Some(Value::Object(out));
-        }
         let is = |kind: &str| match fields.get("type") {
             Some(Value::String(own)) => own == kind,
             Some(Value::Array(several)) => several.iter().any(|own| own == kind),
             _ => false,
         };
+        // Fields beside a union or a reference, as flattened enums have them, and values that have to fit several objects:
+        // each part is closed, so that none would allow the fields of another.
+        let has_fields = is("object") || fields.contains_key("properties");
+        let parts = ["$ref", "anyOf", "oneOf", "allOf"].iter().filter(|part| fields.contains_key(**part)).count();
+        let all_of = fields.get("allOf").and_then(Value::as_array).map_or(0, Vec::len);
+        if parts + usize::from(has_fields) > 1 || all_of > 1 {
+            return None;
+        }
+        if let Some(reference) = fields.get("$ref") {
+            // Nothing may stand beside it but definitions.
+            out.insert("$ref".to_owned(), reference.clone());
+            return Some(Value::Object(out));
+        }
         let mut told = String::new();
         for (name, value) in fields {
             match name.as_str() {
@@ -134,33 +143,46 @@ impl Walk {
     }
 }
 
+/// State of a reference in a search.
+#[derive(Clone, Copy, PartialEq)]
+enum Visit {
+    /// What it refers to is being searched.
+    Open,
+    /// It does not lead back.
+    Done,
+}
+
 /// True where a definition leads back to itself.
 fn holds_itself(schema: &Value) -> bool {
-    fn leads_back<'a>(root: &'a Value, schema: &'a Value, path: &mut Vec<&'a str>) -> bool {
+    fn leads_back<'a>(root: &'a Value, schema: &'a Value, visits: &mut HashMap<&'a str, Visit>) -> bool {
         match schema {
             Value::Object(fields) => {
                 if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
-                    if path.contains(&reference) {
-                        return true;
+                    match visits.get(reference) {
+                        Some(Visit::Open) => return true,
+                        Some(Visit::Done) => {}
+                        None => {
+                            let Some(target) = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer))
+                            else {
+                                // What is elsewhere can't be looked at.
+                                return true;
+                            };
+                            visits.insert(reference, Visit::Open);
+                            if leads_back(root, target, visits) {
+                                return true;
+                            }
+                            visits.insert(reference, Visit::Done);
+                        }
                     }
-                    let Some(target) = reference.strip_prefix('#').and_then(|pointer| root.pointer(pointer)) else {
-                        // What is elsewhere can't be looked at.
-                        return true;
-                    };
-                    path.push(reference);
-                    if leads_back(root, target, path) {
-                        return true;
-                    }
-                    path.pop();
                 }
                 let inside = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "$defs" | "definitions"));
-                inside.into_iter().any(|(_, value)| leads_back(root, value, path))
+                inside.into_iter().any(|(_, value)| leads_back(root, value, visits))
             }
-            Value::Array(items) => items.iter().any(|item| leads_back(root, item, path)),
+            Value::Array(items) => items.iter().any(|item| leads_back(root, item, visits)),
             _ => false,
         }
     }
-    leads_back(schema, schema, &mut Vec::new())
+    leads_back(schema, schema, &mut HashMap::from([("#", Visit::Open)]))
 }
 
 #[cfg(test)]
@@ -222,5 +244,51 @@ mod tests {
             assert_eq!(constrained(&open), None, "{open}");
         }
         assert!(constrained(&many(24, json!({"type": "string"}))).is_some());
+    }
+
+    /// `#[serde(flatten)]` of a tagged enum: fields beside a union. Closing each part apart from the others would leave no value
+    /// that fits all of them.
+    #[test]
+    fn fields_beside_a_union_or_a_reference_are_not_sent() {
+        let variant = |tag: &str| json!({"type": "object", "properties": {"kind": {"type": "string", "const": tag}}, "required": ["kind"]});
+        let fields = json!({"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]});
+        let unions = json!({"anyOf": [variant("a"), variant("b")]});
+        for (parts, is_sent) in [
+            (vec![("oneOf", json!([variant("a"), variant("b")]))], false),
+            (vec![("anyOf", json!([variant("a")]))], false),
+            (vec![("allOf", json!([variant("a")]))], false),
+            (vec![("$ref", json!("#/$defs/A"))], false),
+            (vec![], true),
+        ] {
+            let mut value = fields.clone();
+            value.as_object_mut().unwrap().extend(parts.iter().map(|(name, part)| ((*name).to_owned(), part.clone())));
+            let schema = json!({"type": "object", "properties": {"value": value}, "required": ["value"],
+                "$defs": {"A": variant("a")}});
+            assert_eq!(constrained(&schema).is_some(), is_sent, "{schema}");
+        }
+        for (value, is_sent) in [
+            (json!({"allOf": [fields, unions]}), false),
+            (json!({"oneOf": [variant("a")], "anyOf": [variant("b")]}), false),
+            (unions, true),
+        ] {
+            let schema = json!({"type": "object", "properties": {"value": value}, "required": ["value"]});
+            assert_eq!(constrained(&schema).is_some(), is_sent, "{schema}");
+        }
+    }
+
+    /// The work is bounded, whatever the schema: it is done for each request.
+    #[test]
+    fn references_are_followed_once() {
+        let level = |next: usize| {
+            let fields: Map<_, _> =
+                (0..6).map(|at| (format!("f{at}"), json!({"$ref": format!("#/$defs/L{next}")}))).collect();
+            json!({"type": "object", "properties": fields})
+        };
+        let mut definitions: Map<_, _> = (0..8).map(|at| (format!("L{at}"), level(at + 1))).collect();
+        definitions.insert("L8".to_owned(), json!({"type": "string"}));
+        let schema = json!({"type": "object", "properties": {"value": {"$ref": "#/$defs/L0"}}, "$defs": definitions});
+        let began = std::time::Instant::now();
+        assert!(!holds_itself(&schema));
+        assert!(began.elapsed() < std::time::Duration::from_millis(100), "{:?}", began.elapsed());
     }
 }
