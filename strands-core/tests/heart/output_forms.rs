@@ -69,7 +69,7 @@ async fn rubbish_is_refused_without_a_panic() {
         let model = ScriptedModel::new((0..6).map(|_| text(said, 1000))).with_capabilities(native());
         let mut agent = agent(&model, []).await;
         let (_, ended) = listen(agent.prompt("go").output::<Vec<Value>>().stream()).await;
-        assert!(ended.is_err(), "{}: {ended:?}", &said[..said.len().min(40)]);
+        assert!(ended.is_err(), "{}: {ended:?}", said.chars().take(40).collect::<String>());
     }
 }
 
