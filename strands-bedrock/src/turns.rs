@@ -107,6 +107,8 @@ pub(crate) fn is_result_sent(content: &ToolResultContent) -> bool {
 fn is_reachable(source: &MediaSource) -> bool {
     match source {
         MediaSource::Location(place) => place.kind == "s3" && place.uri.is_some(),
+        // As Bedrock itself writes it.
+        MediaSource::Unknown(fields) => fields.contains_key("s3Location"),
         _ => true,
     }
 }

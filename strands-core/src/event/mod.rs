@@ -60,7 +60,7 @@ event_with_json! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             session_id: Option<Arc<str>>,
         },
-        /// The model is about to be called.
+        /// A cycle begins: a model call, with its retries, and the tools that it calls.
         CycleStart {
             /// One-based number of the model call in this invocation.
             cycle: u32,
@@ -221,4 +221,47 @@ impl AgentEvent {
     /// Version of the JSON format, which [`Start`](Self::Start) carries. It grows when a reader of an earlier version would
     /// misunderstand the events.
     pub const JSON_VERSION: u32 = 1;
+
+    /// Creates a [`Start`](Self::Start), for a [`Promptable`](crate::Promptable) of your own, whose first event it is.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use strands_core::AgentEvent;
+    ///
+    /// let event = AgentEvent::start("5f0c7c1e", "panel", "Panel of experts").with_session("user-17");
+    /// assert_eq!(
+    ///     serde_json::to_value(&event)?,
+    ///     json!({
+    ///         "type": "start",
+    ///         "version": 1,
+    ///         "invocation_id": "5f0c7c1e",
+    ///         "agent_id": "panel",
+    ///         "agent_name": "Panel of experts",
+    ///         "session_id": "user-17",
+    ///     }),
+    /// );
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn start(
+        invocation_id: impl Into<Arc<str>>,
+        agent_id: impl Into<Arc<str>>,
+        agent_name: impl Into<Arc<str>>,
+    ) -> Self {
+        Self::Start {
+            version: Self::JSON_VERSION,
+            invocation_id: invocation_id.into(),
+            agent_id: agent_id.into(),
+            agent_name: agent_name.into(),
+            session_id: None,
+        }
+    }
+
+    /// Sets the session id of a [`Start`](Self::Start). Other events have none and stay as they are.
+    #[must_use]
+    pub fn with_session(mut self, id: impl Into<Arc<str>>) -> Self {
+        if let Self::Start { session_id, .. } = &mut self {
+            *session_id = Some(id.into());
+        }
+        self
+    }
 }
