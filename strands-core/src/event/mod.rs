@@ -30,7 +30,7 @@ event_with_json! {
     ///
     /// In JSON an event is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`. This is version 1
     /// ([`JSON_VERSION`](Self::JSON_VERSION)) of the format. Within a version, names and meanings stay, and only event types and
-    /// fields are added. Readers skip what they do not know: here, fields are ignored, and an event of an unknown type becomes
+    /// fields are added. Readers skip what they do not know: here, fields are dropped, and an event of an unknown type becomes
     /// [`Unknown`](Self::Unknown). A known type with a missing or wrong field is an error.
     ///
     /// ```
@@ -94,7 +94,7 @@ event_with_json! {
             /// The failure.
             error: String,
         },
-        /// The model begins a tool call.
+        /// The model begins a tool call. One of the structured output's tool has no [`ToolStart`](Self::ToolStart).
         ToolUseStart {
             /// Id of the call.
             tool_use_id: Arc<str>,
@@ -211,7 +211,8 @@ event_with_json! {
             /// The event. Never a node's event itself.
             event: Box<AgentEvent>,
         },
-        /// An event of a type that this version does not know, as it was read. It is written back unchanged.
+        /// An event of a type that this version does not know, as it was read. It is written back with all its fields, and
+        /// with numbers of 64 bits.
         #[serde(skip)]
         Unknown(Map<String, Value>),
     }

@@ -1,4 +1,4 @@
-//! What a model thought before it spoke. Providers sign it and want it back unchanged.
+//! Reasoning of a model. Providers sign it and want it back unchanged.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{UnknownFields, encoded_bytes};
 
-/// What a model thought: in words, or encrypted by the provider.
+/// Reasoning of a model, as text or encrypted by the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

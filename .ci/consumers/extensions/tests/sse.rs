@@ -45,6 +45,25 @@ async fn curl_reads_every_event() {
     assert_eq!(last["response"]["message"]["content"][0]["text"], PROMPT);
 }
 
+/// Fails with a message that would be an event if it were written as it is.
+struct Forges;
+
+impl Engine for Forges {
+    fn answer(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
+        iter([Err(std::io::Error::other("no\r\n\ndata: {\"type\":\"result\"}\n\n"))]).boxed()
+    }
+}
+
+#[tokio::test]
+async fn errors_can_not_forge_events() {
+    let output = ask(Forges, &["Authorization: Bearer alice"]).await.wait_with_output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, failure) = text.split_once("event: failure\ndata: ").expect(&text);
+    let message: String = serde_json::from_str(failure.lines().next().unwrap()).unwrap();
+    assert!(!message.is_empty());
+    assert!(!text.lines().any(|line| line.starts_with("data: {\"type\":\"result\"")), "{text}");
+}
+
 #[tokio::test]
 async fn strangers_are_refused() {
     let output = ask(Echo, &[]).await.wait_with_output().await.unwrap();
