@@ -39,7 +39,7 @@ pub enum ContentBlock {
     CachePoint(CachePoint),
     /// Content that a guardrail is to look at.
     GuardContent(GuardContent),
-    /// Text with the places it comes from.
+    /// Text with citations of its sources.
     Citations(CitationsContent),
     /// Content that only one provider understands.
     Provider(ProviderContent),

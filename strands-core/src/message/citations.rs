@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::UnknownFields;
 
-/// Text with the places it comes from.
+/// Text with citations of its sources.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CitationsContent {

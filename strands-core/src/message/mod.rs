@@ -43,7 +43,7 @@ pub enum Role {
     Assistant,
 }
 
-/// One turn of a conversation: who speaks, and the blocks that were said.
+/// One message of a conversation: the role of its author, and content blocks.
 ///
 /// ```
 /// use strands_core::message::{Message, Role};
@@ -86,7 +86,7 @@ pub struct MessageMetadata {
     /// Timings of the model call that produced the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<ModelMetrics>,
-    /// The provider that answered, by the name under which its answers begin.
+    /// Name of the provider that responded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// Usage of the response as the provider itself reports it, with its own names and counts.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, keyed, wire_enum};
 
-/// A model's call of a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub struct ToolUse {
     /// The arguments. A text is what the model wrote where that was not valid JSON; such a call never runs.
     #[serde(default)]
     pub input: Value,
-    /// The provider's signature over the thoughts that led to the call, which it wants back.
+    /// The provider's signature over the reasoning that led to the call, which it wants back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_signature: Option<String>,
     /// Fields that this version has no name for.
@@ -51,7 +51,7 @@ wire_enum! {
     }
 }
 
-/// A tool's answer.
+/// A tool result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
