@@ -246,6 +246,13 @@ mod tests {
     }
 
     #[test]
+    fn only_unknown_media_sources_of_bedrock_are_sent() {
+        let source = |json| serde_json::from_value::<MediaSource>(json).unwrap();
+        assert!(is_reachable(&source(serde_json::json!({"s3Location": {"uri": "s3://bucket/key"}}))));
+        assert!(!is_reachable(&source(serde_json::json!({"stream": {"id": "x"}}))));
+    }
+
+    #[test]
     fn documents_get_names_that_bedrock_accepts_once() {
         let messages = [
             Arc::new(Message::new(Role::User, [document("notes"), document("Q3_report.pdf")])),

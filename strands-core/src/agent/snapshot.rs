@@ -41,7 +41,7 @@ const AGENT_SCOPE: &str = "agent";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Whose memory it is: `agent`.
+    /// Kind of its owner: `agent`.
     pub scope: String,
     /// The version of the envelope.
     pub schema_version: String,
