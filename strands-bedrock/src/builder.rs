@@ -1,4 +1,4 @@
-//! How a Bedrock model is told what to be.
+//! Builder of a Bedrock model.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub struct BedrockModelBuilder {
     max_response_bytes: usize,
 }
 
-/// Why a [`BedrockModel`] can't be built.
+/// An error of building a [`BedrockModel`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BedrockBuildError {
@@ -68,9 +68,9 @@ pub enum BedrockBuildError {
     InvalidNumber {
         /// The builder's method.
         field: &'static str,
-        /// What was given.
+        /// The given value.
         value: f64,
-        /// What would be right.
+        /// Description of the valid values.
         expected: &'static str,
     },
     /// A field of the body that has a method of its own and is no part of the body.
@@ -110,8 +110,8 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Which base model is behind [`model_id`](Self::model_id), where the id does not say: for application inference
-    /// profiles and provisioned or imported models. What the model can take is looked up under this name.
+    /// Base model behind [`model_id`](Self::model_id), where the id does not name it: for application inference profiles
+    /// and provisioned or imported models. The capabilities of the model are looked up under this name.
     ///
     /// ```no_run
     /// # use strands_bedrock::BedrockModel;
@@ -134,7 +134,7 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Where to send requests instead of the region's endpoint: a VPC endpoint, a gateway, or a test server.
+    /// Endpoint for requests in place of the region's: a VPC endpoint, a gateway, or a test server.
     pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.connection.endpoint_url = Some(url.into());
         self
@@ -166,13 +166,13 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// How much chance there is in the model's words, from 0 to 1.
+    /// Sampling temperature, 0.0 to 1.0.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.settings.temperature = Some(temperature);
         self
     }
 
-    /// Which share of the likeliest words the model chooses from, from 0 to 1.
+    /// Nucleus sampling (top-p), 0.0 to 1.0.
     pub fn top_p(mut self, top_p: f64) -> Self {
         self.settings.top_p = Some(top_p);
         self
@@ -184,19 +184,19 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Whether answers come as they are written (ConverseStream), or in one piece (Converse). Default: true.
+    /// Streams responses (ConverseStream), or reads them in one piece (Converse). Default: true.
     pub fn streaming(mut self, streaming: bool) -> Self {
         self.streaming = streaming;
         self
     }
 
-    /// How urgent calls are, and what they cost.
+    /// Service tier of the calls: their priority and price.
     pub fn service_tier(mut self, tier: ServiceTier) -> Self {
         self.settings.service_tier = Some(tier);
         self
     }
 
-    /// Whether the model may write nothing but arguments that fit the tools' schemas. Default: false, except for tools
+    /// Holds the model to arguments that fit the tools' schemas. Default: false, except for tools
     /// that ask for it themselves.
     pub fn strict_tools(mut self, strict: bool) -> Self {
         self.settings.strict_tools = strict;
@@ -254,7 +254,7 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Whether tool results say if the tool succeeded. Default: for the models that read it.
+    /// Policy for the status in tool results. Default: sent to the models that read it.
     pub fn tool_result_status(mut self, policy: ToolResultStatusPolicy) -> Self {
         self.settings.tool_result_status = policy;
         self
@@ -266,7 +266,7 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// How many tokens a request may have. Default: what is known about the model.
+    /// Context window, in tokens. Default: that of the model, if it is known.
     pub fn context_window(mut self, tokens: u64) -> Self {
         self.context_window = Some(tokens);
         self
@@ -288,21 +288,21 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Whether Bedrock counts tokens (it wants the permission `bedrock:CountTokens`). Default: false, and tokens are
+    /// Counts tokens with Bedrock (it wants the permission `bedrock:CountTokens`). Default: false, and tokens are
     /// estimated; they are too wherever Bedrock does not count.
     pub fn native_token_count(mut self, native: bool) -> Self {
         self.native_token_count = native;
         self
     }
 
-    /// How long connecting may take. Default: 10 seconds.
+    /// Timeout of connecting. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connection.connect_timeout = Some(timeout);
         self
     }
 
-    /// How long Bedrock may be silent: before its answer begins, and between any two pieces of it. Default: 120 seconds.
-    /// How long an answer takes as a whole is not limited.
+    /// Idle timeout: before the response begins, and between any two pieces of it. Default: 120 seconds. The total duration
+    /// of a response is not limited.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.connection.idle_timeout = Some(timeout);
         self

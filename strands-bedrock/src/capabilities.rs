@@ -1,8 +1,8 @@
-//! What each family of models on Bedrock can and cannot take: the one place that knows models by name.
+//! Capabilities of each family of models on Bedrock: the one place that knows models by name.
 
 use strands_core::message::ReasoningContent;
 
-/// Which thoughts from history a model takes back.
+/// Reasoning from history that a model takes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReasoningReplay {
     /// All of them: nothing is known about the model.
@@ -18,7 +18,7 @@ pub(crate) enum ReasoningReplay {
 }
 
 impl ReasoningReplay {
-    /// Whether the model takes these thoughts back.
+    /// Returns true if the model takes this reasoning back.
     pub(crate) fn accepts(self, reasoning: &ReasoningContent) -> bool {
         let Some(words) = &reasoning.reasoning_text else {
             return self != Self::Nothing && reasoning.redacted_content.is_some();
@@ -38,18 +38,18 @@ impl ReasoningReplay {
     }
 }
 
-/// What a model can and cannot take.
+/// Capabilities of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capabilities {
     /// The status of a tool result is part of what it reads.
     pub(crate) tool_result_status: bool,
     /// JSON in tool results confuses it, text does not.
     pub(crate) json_results_as_text: bool,
-    /// Which thoughts it takes back.
+    /// Reasoning that it takes back.
     pub(crate) reasoning: ReasoningReplay,
     /// Cache points may be placed for the caller.
     pub(crate) automatic_caching: bool,
-    /// How many tokens a request may have.
+    /// Context window, in tokens.
     pub(crate) context_window: Option<u64>,
     /// Bedrock counts tokens for it, or may.
     pub(crate) counts_tokens: bool,
@@ -159,7 +159,7 @@ const TABLE: &[(&str, Capabilities)] = &[
     ("zai.glm-5.3", window(1_000_000, OTHER)),
 ];
 
-/// What the model of this id can and cannot take. The id may have region prefixes, or be the ARN of a foundation model,
+/// Returns the capabilities of the model of this id. The id may have region prefixes, or be the ARN of a foundation model,
 /// a system inference profile or a custom model.
 pub(crate) fn of(model_id: &str) -> Capabilities {
     let id = model_id.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! How many tokens a request has: Bedrock's count where it is asked for and to be had, else an estimate.
+//! Token counts of requests: Bedrock's if it is enabled and available, else an estimate.
 
 use serde::Deserialize;
 use strands_core::model::{ModelError, ModelRequest, estimate_tokens};
@@ -10,7 +10,7 @@ use crate::heal::Variant;
 use crate::model::Inner;
 use crate::request::Body;
 
-/// How long a count may be.
+/// Maximum length of the response with a count, in bytes.
 const ANSWER_LIMIT: usize = 64 * 1024;
 const NOT_COUNTED: &str = "doesn't support counting tokens";
 
@@ -69,7 +69,7 @@ async fn ask(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64,
     Ok(count.input_tokens)
 }
 
-/// Whether asking again for this model is no use.
+/// Returns true if asking again for this model is no use.
 fn is_final(refusal: &Refusal) -> bool {
     match refusal.code.as_deref() {
         Some("AccessDeniedException") => true,

@@ -22,10 +22,10 @@ use crate::exchange::Answer;
 use crate::own::{OwnBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
 
-/// How a frame begins: its length, the length of its headers, and a checksum of both, four bytes each.
+/// Length of a frame's prelude: its length, the length of its headers, and a checksum of both, four bytes each.
 const PRELUDE: usize = 12;
 
-/// What is known about the call whose answer is read.
+/// Facts about the call whose response is read.
 #[derive(Debug)]
 pub(crate) struct CallFacts {
     pub(crate) context: CallContext,
@@ -108,7 +108,7 @@ impl AnswerStream {
         }
     }
 
-    /// What is left to say when the bytes have ended.
+    /// Returns the last item after the end of the bytes.
     fn finish(&mut self) -> Option<Result<StreamEvent, ModelError>> {
         let broken = if self.buffer.has_remaining() {
             "the stream ended in the middle of a frame"
@@ -122,7 +122,7 @@ impl AnswerStream {
     }
 }
 
-/// What a frame may be longer than its content: headers, field names and padding.
+/// Maximum overhead of a frame over its content: headers, field names and padding.
 const FRAME_OVERHEAD: usize = 128 * 1024;
 
 impl Stream for AnswerStream {
@@ -493,7 +493,7 @@ mod tests {
             prop_assert_eq!(events.iter().filter(|event| event.is_err()).count(), 1);
         }
 
-        /// What is in a frame may be any JSON at all.
+        /// The content of a frame may be any JSON.
         #[test]
         fn any_payload_is_an_event_or_an_error(
             kind in prop::sample::select(vec!["messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata", "new"]),

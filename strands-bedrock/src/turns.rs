@@ -107,6 +107,8 @@ pub(crate) fn is_result_sent(content: &ToolResultContent) -> bool {
 fn is_reachable(source: &MediaSource) -> bool {
     match source {
         MediaSource::Location(place) => place.kind == "s3" && place.uri.is_some(),
+        // As Bedrock itself writes it.
+        MediaSource::Unknown(fields) => fields.contains_key("s3Location"),
         _ => true,
     }
 }
@@ -241,6 +243,13 @@ mod tests {
                 _ => None,
             })
             .collect()
+    }
+
+    #[test]
+    fn only_unknown_media_sources_of_bedrock_are_sent() {
+        let source = |json| serde_json::from_value::<MediaSource>(json).unwrap();
+        assert!(is_reachable(&source(serde_json::json!({"s3Location": {"uri": "s3://bucket/key"}}))));
+        assert!(!is_reachable(&source(serde_json::json!({"stream": {"id": "x"}}))));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Interrupt {
     pub id: String,
     /// Tells the questions of one call apart.
     pub name: String,
-    /// What the human is shown.
+    /// Reason of the question, which the human is shown.
     #[serde(default)]
     pub reason: Value,
     /// The answer.
@@ -75,7 +75,7 @@ impl InterruptResponse {
     }
 }
 
-/// Whether an answer gives consent.
+/// Returns true if a response gives consent.
 pub(crate) fn consents(response: &Value) -> bool {
     match response {
         Value::Bool(consent) => *consent,

@@ -14,7 +14,8 @@ use crate::limits::Limits;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 
-/// The events of a prompt, which borrow nothing. The last is [`AgentEvent::Result`], or an error.
+/// The events of a prompt, which borrow nothing. The first is [`AgentEvent::Start`] and the last [`AgentEvent::Result`]; an
+/// error ends them earlier.
 pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send>>;
 
 /// Whatever can be prompted: an agent, a graph of agents, an agent on another server.
@@ -26,11 +27,18 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 ///
 /// - `name` and `description` always return the same.
 /// - Nothing happens before the stream is polled: until then, it keeps nobody else from prompting.
-/// - The last item is [`AgentEvent::Result`], or an error; then the stream ends, and stays ended.
+/// - The first item is [`AgentEvent::Start`] (made by [`AgentEvent::start`]) with an id of its own for each prompt; before it
+///   comes nothing but the error of a prompt that is refused.
+/// - The last item is [`AgentEvent::Result`], or an error; then the stream ends, and stays ended. All events in between are
+///   optional: one that streams text sends [`TextDelta`](AgentEvent::TextDelta)s, and one that passes on the events of another
+///   promptable sends them with [`at_node`](AgentEvent::at_node).
+/// - A failure of its own is [`AgentError::Promptable`], with its name and the failure as the source.
 /// - Cancelling the request ends the stream within 50 ms, with a response whose stop reason is
 ///   [`StopReason::Cancelled`](crate::model::StopReason::Cancelled).
 /// - Dropping the stream ends the work within a second, and the next prompt works.
-/// - Prompts at the same time don't disturb each other; one that can't be taken is refused with [`AgentError::Busy`].
+/// - Prompts at the same time don't disturb each other. One that can't be taken is refused with [`AgentError::Busy`]; where
+///   they share a session, one may end with the conflict of the session
+///   ([`AgentError::Session`] with [`SessionError::Conflict`](crate::session::SessionError::Conflict)).
 ///
 /// `testing::contract::check_promptable` is a test suite for it (feature `contract`).
 ///
@@ -113,7 +121,7 @@ forward_promptable!(Arc<P>, Box<P>);
 pub struct PromptRequest {
     /// The prompt.
     pub prompt: Prompt,
-    /// Humans' answers to what an earlier prompt has ended with.
+    /// Humans' responses to the interrupts that an earlier prompt has ended with.
     pub resume: Vec<InterruptResponse>,
     /// Limits, in place of those of whatever is prompted.
     pub limits: Option<Limits>,

@@ -1,9 +1,9 @@
-//! Why a model, or the loop around it, stopped.
+//! Reasons why a model, or the loop around it, stopped.
 
 use crate::message::wire_enum;
 
 wire_enum! {
-    /// Why a model, or the loop around it, stopped. The words are those of Strands and Bedrock.
+    /// Reason why a model, or the loop around it, stopped. The words are those of Strands and Bedrock.
     pub enum StopReason {
         /// The model had said everything.
         EndTurn = "end_turn",

@@ -99,7 +99,7 @@ impl Usage {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ModelMetrics {
-    /// How long the call took, in milliseconds: the provider's word where it says so, else measured here.
+    /// Duration of the call, in milliseconds: as the provider reports it, or else as measured here.
     #[serde(default)]
     pub latency_ms: u64,
     /// From the request to the first content, in milliseconds.

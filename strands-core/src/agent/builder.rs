@@ -290,7 +290,7 @@ impl AgentBuilder {
     ///
     /// # Errors
     ///
-    /// Returns [`BuildError`] if there is no model, if the tools can't stand together, if a tool provider can't list its
+    /// Returns [`BuildError`] if there is no model, if the tools conflict, if a tool provider can't list its
     /// tools, if a tool borrows a value that nobody injected, if the session can't be read, and if the Tokio runtime has no
     /// timers.
     pub async fn build(self) -> Result<Agent, BuildError> {

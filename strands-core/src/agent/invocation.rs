@@ -119,7 +119,7 @@ impl<'a, T> Invocation<'a, T> {
 
     /// Adds tools for this invocation, behind the agent's own. An invocation that resumes this one has to add them again.
     ///
-    /// The invocation fails with [`AgentError::Tools`] if they can't stand beside those, and with
+    /// The invocation fails with [`AgentError::Tools`] if they conflict with those, and with
     /// [`AgentError::MissingHostValue`] if one borrows a value that was not injected.
     pub fn tools(mut self, tools: impl Toolset) -> Self {
         self.request.tools.added.extend(tools.into_tools());

@@ -160,7 +160,7 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// Returns [`BuildError`] if the tools can't stand together, or if one borrows a value that was not injected. Then the
+    /// Returns [`BuildError`] if the tools conflict, or if one borrows a value that was not injected. Then the
     /// agent has its old tools.
     ///
     /// ```

@@ -41,11 +41,11 @@ const AGENT_SCOPE: &str = "agent";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Whose memory it is: `agent`.
+    /// Kind of its owner: `agent`.
     pub scope: String,
     /// The version of the envelope.
     pub schema_version: String,
-    /// When it was taken, by RFC 3339 in UTC.
+    /// Time at which it was taken, as RFC 3339 in UTC.
     pub created_at: String,
     /// The memory.
     pub data: SnapshotData,
@@ -67,10 +67,10 @@ pub struct SnapshotData {
     /// The agent's state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Map<String, Value>>,
-    /// What the conversation manager remembers.
+    /// State of the conversation manager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_manager_state: Option<Map<String, Value>>,
-    /// What humans are asked, and the calls that wait for them.
+    /// Interrupts for humans, and the calls that wait for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupt_state: Option<Map<String, Value>>,
     /// An invocation that is suspended or in flight, in this crate's own format. Strands ignores it.
@@ -84,7 +84,7 @@ pub struct SnapshotData {
     pub unknown: UnknownFields,
 }
 
-/// Why a snapshot can't be restored. The agent is as it was.
+/// An error of restoring a snapshot. The agent is as it was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -99,7 +99,7 @@ pub enum SnapshotError {
     /// The agent's session would not learn of it.
     #[error("the agent keeps its conversation in a session: restore the snapshot into an agent without one")]
     HasSession,
-    /// What the conversation manager remembers can't be read.
+    /// The state of the conversation manager can't be read.
     #[error("the snapshot's conversation manager state can't be read")]
     ConversationManager(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The calls that wait for an answer can't be read.

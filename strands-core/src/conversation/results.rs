@@ -154,6 +154,7 @@ pub(super) fn medium_in_words(kind: &str, format: &str, source: &MediaSource) ->
             Some(uri) => format!("[{kind}: {format}, at {uri}]"),
             None => format!("[{kind}: {format}]"),
         },
+        MediaSource::Unknown(_) => format!("[{kind}: {format}]"),
     }
 }
 

@@ -30,7 +30,7 @@ event_with_json! {
     ///
     /// In JSON an event is an object whose `type` names it: `{"type": "text_delta", "text": "Hel"}`. This is version 1
     /// ([`JSON_VERSION`](Self::JSON_VERSION)) of the format. Within a version, names and meanings stay, and only event types and
-    /// fields are added. Readers skip what they do not know: here, fields are ignored, and an event of an unknown type becomes
+    /// fields are added. Readers skip what they do not know: here, fields are dropped, and an event of an unknown type becomes
     /// [`Unknown`](Self::Unknown). A known type with a missing or wrong field is an error.
     ///
     /// ```
@@ -60,7 +60,7 @@ event_with_json! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             session_id: Option<Arc<str>>,
         },
-        /// The model is about to be called.
+        /// A cycle begins: a model call, with its retries, and the tools that it calls.
         CycleStart {
             /// One-based number of the model call in this invocation.
             cycle: u32,
@@ -94,7 +94,7 @@ event_with_json! {
             /// The failure.
             error: String,
         },
-        /// The model begins a tool call.
+        /// The model begins a tool call. One of the structured output's tool has no [`ToolStart`](Self::ToolStart).
         ToolUseStart {
             /// Id of the call.
             tool_use_id: Arc<str>,
@@ -217,7 +217,8 @@ event_with_json! {
             /// The event. Never a node's event itself.
             event: Box<AgentEvent>,
         },
-        /// An event of a type that this version does not know, as it was read. It is written back unchanged.
+        /// An event of a type that this version does not know, as it was read. It is written back with all its fields, and
+        /// with numbers of 64 bits.
         #[serde(skip)]
         Unknown(Map<String, Value>),
     }
@@ -227,4 +228,47 @@ impl AgentEvent {
     /// Version of the JSON format, which [`Start`](Self::Start) carries. It grows when a reader of an earlier version would
     /// misunderstand the events.
     pub const JSON_VERSION: u32 = 1;
+
+    /// Creates a [`Start`](Self::Start), for a [`Promptable`](crate::Promptable) of your own, whose first event it is.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use strands_core::AgentEvent;
+    ///
+    /// let event = AgentEvent::start("5f0c7c1e", "panel", "Panel of experts").with_session("user-17");
+    /// assert_eq!(
+    ///     serde_json::to_value(&event)?,
+    ///     json!({
+    ///         "type": "start",
+    ///         "version": 1,
+    ///         "invocation_id": "5f0c7c1e",
+    ///         "agent_id": "panel",
+    ///         "agent_name": "Panel of experts",
+    ///         "session_id": "user-17",
+    ///     }),
+    /// );
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn start(
+        invocation_id: impl Into<Arc<str>>,
+        agent_id: impl Into<Arc<str>>,
+        agent_name: impl Into<Arc<str>>,
+    ) -> Self {
+        Self::Start {
+            version: Self::JSON_VERSION,
+            invocation_id: invocation_id.into(),
+            agent_id: agent_id.into(),
+            agent_name: agent_name.into(),
+            session_id: None,
+        }
+    }
+
+    /// Sets the session id of a [`Start`](Self::Start). Other events have none and stay as they are.
+    #[must_use]
+    pub fn with_session(mut self, id: impl Into<Arc<str>>) -> Self {
+        if let Self::Start { session_id, .. } = &mut self {
+            *session_id = Some(id.into());
+        }
+        self
+    }
 }

@@ -35,7 +35,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Takes a newer listing. If its tools can't stand beside those of this invocation, the old ones stay.
+    /// Takes a newer listing. If its tools conflict with those of this invocation, the old ones stay.
     fn take_listing(&mut self, listing: ToolListing) -> Result<(), String> {
         let refused = |error: AgentError| with_causes(&error);
         let tools = self.selection.of(listing.tools()).map_err(refused)?;

@@ -27,19 +27,19 @@ pub enum ContentBlock {
     Document(DocumentBlock),
     /// A video.
     Video(VideoBlock),
-    /// A sound.
+    /// Audio.
     Audio(AudioBlock),
-    /// A model's call of a tool.
+    /// A tool call.
     ToolUse(ToolUse),
-    /// A tool's answer.
+    /// A tool result.
     ToolResult(ToolResult),
-    /// What the model thought.
+    /// Reasoning of the model.
     Reasoning(ReasoningContent),
     /// Everything before this may be cached by the provider.
     CachePoint(CachePoint),
     /// Content that a guardrail is to look at.
     GuardContent(GuardContent),
-    /// Text with the places it comes from.
+    /// Text with citations of its sources.
     Citations(CitationsContent),
     /// Content that only one provider understands.
     Provider(ProviderContent),
@@ -64,7 +64,7 @@ pub struct CachePoint {
     /// `"default"`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How long: `"5m"` or `"1h"`.
+    /// Time to live: `"5m"` or `"1h"`. Default: the provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
     /// Fields that this version has no name for.
@@ -106,7 +106,7 @@ pub struct GuardContent {
 pub struct GuardText {
     /// The text.
     pub text: String,
-    /// What it is to the guardrail: `grounding_source`, `query` or `guard_content`.
+    /// Roles of the text for the guardrail: `grounding_source`, `query` or `guard_content`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub qualifiers: Vec<String>,
     /// Fields that this version has no name for.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::UnknownFields;
 
-/// Text with the places it comes from.
+/// Text with citations of its sources.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CitationsContent {
@@ -26,14 +26,14 @@ pub struct CitationsContent {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Citation {
-    /// Where: one of `documentChar`, `documentPage`, `documentChunk` (`documentIndex`, `start`, `end`),
+    /// Location: one of `documentChar`, `documentPage`, `documentChunk` (`documentIndex`, `start`, `end`),
     /// `searchResultLocation` (`searchResultIndex`, `start`, `end`) or `web` (`url`, `domain`), as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<Value>,
-    /// What is written there.
+    /// Quoted text of the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_content: Vec<CitationText>,
-    /// What the source is called.
+    /// Title of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Fields that this version has no name for.

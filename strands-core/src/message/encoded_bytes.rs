@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -28,6 +28,15 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         D::Error::custom(r#"bytes must be {"__bytes_encoded__": true, "data": "<base64>"} or base64 text"#)
     })?;
     STANDARD.decode(data).map(Bytes::from).map_err(|error| D::Error::custom(format!("bytes are not base64: {error}")))
+}
+
+/// Bytes that are written this way.
+pub(super) struct AsEncoded<'a>(pub(super) &'a Bytes);
+
+impl Serialize for AsEncoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize(self.0, serializer)
+    }
 }
 
 /// The same for a field that may be absent.

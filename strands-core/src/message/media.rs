@@ -1,22 +1,71 @@
-//! Images, documents, video and audio, and where their bytes are.
+//! Images, documents, video and audio, with the sources of their bytes.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
 
-use super::{UnknownFields, encoded_bytes, wire_enum};
+use super::encoded_bytes::{self, AsEncoded, EncodedBytes};
+use super::{UnknownFields, keyed, wire_enum};
 
-/// Where the bytes of a medium are.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+/// Source of a medium's bytes.
+///
+/// In JSON it is an object whose key names the kind: `{"bytes": ..}` or `{"location": {..}}`.
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum MediaSource {
-    /// Here.
-    #[serde(with = "encoded_bytes")]
-    #[schemars(with = "encoded_bytes::EncodedBytes")]
+    /// The bytes themselves.
     Bytes(Bytes),
-    /// Somewhere that the model's provider can read.
+    /// A place that the model's provider can read.
     Location(MediaLocation),
+    /// A kind that this version does not know, as it was read. It is written back unchanged, and no provider reads it.
+    Unknown(Map<String, Value>),
+}
+
+impl Serialize for MediaSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bytes(bytes) => serializer.collect_map([("bytes", AsEncoded(bytes))]),
+            Self::Location(location) => serializer.collect_map([("location", location)]),
+            Self::Unknown(fields) => fields.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MediaSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        // As in tool results, a known kind beside fields of another version is kept whole rather than in part.
+        let is_alone = fields.len() == 1;
+        let wrong =
+            |kind: &str, error: serde_json::Error| de::Error::custom(format!("in media source `{kind}`: {error}"));
+        if let Some(bytes) = fields.get_mut("bytes").filter(|_| is_alone) {
+            return encoded_bytes::deserialize(bytes.take()).map(Self::Bytes).map_err(|error| wrong("bytes", error));
+        }
+        if let Some(location) = fields.get_mut("location").filter(|_| is_alone) {
+            let location = serde_json::from_value(location.take());
+            return location.map(Self::Location).map_err(|error| wrong("location", error));
+        }
+        Ok(Self::Unknown(fields))
+    }
+}
+
+impl JsonSchema for MediaSource {
+    fn schema_name() -> Cow<'static, str> {
+        "MediaSource".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        keyed::schema_of_any(
+            "Source of a medium's bytes: an object whose key names the kind.",
+            [
+                ("bytes", keyed::schema([("bytes", generator.subschema_for::<EncodedBytes>())])),
+                ("location", keyed::schema([("location", generator.subschema_for::<MediaLocation>())])),
+            ],
+        )
+    }
 }
 
 /// A place that the model's provider reads a medium from, such as an S3 object.
@@ -45,7 +94,7 @@ impl MediaSource {
     }
 
     /// An address that a model's provider reads by itself, and what kind of place that is: `"url"` for the web, or a word of
-    /// the provider's own. Which ones a provider reads is told where the provider is described.
+    /// the provider's own. The docs of a provider name those that it reads.
     pub fn location(kind: impl Into<String>, uri: impl Into<String>) -> Self {
         Self::Location(MediaLocation {
             kind: kind.into(),
@@ -55,11 +104,11 @@ impl MediaSource {
         })
     }
 
-    /// The bytes, where they are here.
+    /// The bytes, if the source is [`Bytes`](Self::Bytes).
     pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
-            Self::Location(_) => None,
+            _ => None,
         }
     }
 }
@@ -139,7 +188,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The format of a sound.
+    /// The format of audio.
     pub enum AudioFormat {
         /// MPEG layer 3.
         Mp3 = "mp3",
@@ -180,9 +229,9 @@ macro_rules! medium {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub struct $name {
-            /// How the bytes are encoded.
+            /// Encoding of the bytes.
             pub format: $format,
-            /// Where the bytes are.
+            /// Source of the bytes.
             pub source: MediaSource,
             /// Fields that this version has no name for.
             #[serde(flatten)]
@@ -209,7 +258,7 @@ medium! {
 }
 
 medium! {
-    /// A sound.
+    /// Audio.
     AudioBlock, AudioFormat
 }
 
@@ -217,17 +266,17 @@ medium! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DocumentBlock {
-    /// How the bytes are encoded. Some providers guess it when it is absent.
+    /// Encoding of the bytes. Some providers guess it when it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DocumentFormat>,
-    /// What the model knows the document by.
+    /// Name by which the model knows the document.
     pub name: String,
-    /// Where the bytes are.
+    /// Source of the bytes.
     pub source: MediaSource,
-    /// Whether the model may cite it.
+    /// Permission to cite the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub citations: Option<DocumentCitations>,
-    /// What the model should know about the document.
+    /// Context that the model should know about the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
     /// Fields that this version has no name for.
@@ -235,7 +284,7 @@ pub struct DocumentBlock {
     pub unknown: UnknownFields,
 }
 
-/// Whether the model may cite a document.
+/// Permission to cite a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DocumentCitations {

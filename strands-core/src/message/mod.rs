@@ -32,7 +32,7 @@ pub(crate) use wire_enum::wire_enum;
 
 use crate::usage::{ModelMetrics, Usage};
 
-/// Who speaks in a [`Message`].
+/// Role of a message's author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "Converse knows two roles; a third would be another protocol")]
@@ -43,7 +43,7 @@ pub enum Role {
     Assistant,
 }
 
-/// One turn of a conversation: who speaks, and the blocks that were said.
+/// One message of a conversation: the role of its author, and content blocks.
 ///
 /// ```
 /// use strands_core::message::{Message, Role};
@@ -60,12 +60,12 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Message {
-    /// Who speaks.
+    /// Role of the author.
     pub role: Role,
-    /// What was said, in order.
+    /// Content blocks, in order.
     #[serde(default)]
     pub content: Vec<ContentBlock>,
-    /// What is known about the message beside its content. Never sent to a model.
+    /// Metadata of the message. Never sent to a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<MessageMetadata>,
     /// A UUID given when the message joins an agent's history. Never sent to a model.
@@ -76,7 +76,7 @@ pub struct Message {
     pub unknown: UnknownFields,
 }
 
-/// What is known about a [`Message`] beside its content.
+/// Metadata of a [`Message`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MessageMetadata {
@@ -86,10 +86,10 @@ pub struct MessageMetadata {
     /// Timings of the model call that produced the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<ModelMetrics>,
-    /// The provider that answered, by the name under which its answers begin.
+    /// Name of the provider that responded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// What the provider itself says that the answer cost, in its own words and counts.
+    /// Usage of the response as the provider itself reports it, with its own names and counts.
     #[serde(default, rename = "providerUsage", skip_serializing_if = "Option::is_none")]
     pub provider_usage: Option<Value>,
     /// Values of the program's own.

@@ -27,7 +27,7 @@ use super::UnknownFields;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ProviderContent {
-    /// Whose it is: the name under which the provider's answers begin.
+    /// Name of the provider, as in [`MessageMetadata::provider`](super::MessageMetadata::provider).
     pub provider: String,
     /// The content, as the provider sent it.
     pub content: Value,

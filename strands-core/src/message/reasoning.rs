@@ -1,4 +1,4 @@
-//! What a model thought before it spoke. Providers sign it and want it back unchanged.
+//! Reasoning of a model. Providers sign it and want it back unchanged.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{UnknownFields, encoded_bytes};
 
-/// What a model thought: in words, or encrypted by the provider.
+/// Reasoning of a model, as text or encrypted by the provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ReasoningContent {
-    /// Thoughts in words.
+    /// Reasoning as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_text: Option<ReasoningText>,
-    /// Thoughts that the provider encrypted; they are only good for sending back.
+    /// Reasoning that the provider encrypted, only for sending back.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encoded_bytes::optional")]
     #[schemars(with = "Option<encoded_bytes::EncodedBytes>")]
     pub redacted_content: Option<Bytes>,
@@ -23,14 +23,14 @@ pub struct ReasoningContent {
     pub unknown: UnknownFields,
 }
 
-/// Thoughts in words.
+/// Reasoning as text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ReasoningText {
     /// The words.
     #[serde(default)]
     pub text: String,
-    /// The provider's signature over the words, which it wants back with them.
+    /// The provider's signature over the text, which it wants back with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
     /// Fields that this version has no name for.
@@ -39,13 +39,13 @@ pub struct ReasoningText {
 }
 
 impl ReasoningContent {
-    /// Thoughts in words, with the provider's signature where there is one.
+    /// Reasoning as text, with the provider's signature where there is one.
     pub fn text(text: impl Into<String>, signature: Option<String>) -> Self {
         let reasoning_text = ReasoningText { text: text.into(), signature, unknown: UnknownFields::default() };
         Self { reasoning_text: Some(reasoning_text), ..Self::default() }
     }
 
-    /// Thoughts that the provider encrypted.
+    /// Reasoning that the provider encrypted.
     pub fn redacted(encrypted: impl Into<Bytes>) -> Self {
         Self { redacted_content: Some(encrypted.into()), ..Self::default() }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, keyed, wire_enum};
 
-/// A model's call of a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub struct ToolUse {
     /// The arguments. A text is what the model wrote where that was not valid JSON; such a call never runs.
     #[serde(default)]
     pub input: Value,
-    /// The provider's signature over the thoughts that led to the call, which it wants back.
+    /// The provider's signature over the reasoning that led to the call, which it wants back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_signature: Option<String>,
     /// Fields that this version has no name for.
@@ -42,7 +42,7 @@ impl ToolUse {
 }
 
 wire_enum! {
-    /// Whether a tool did what it was asked.
+    /// Status of a tool result.
     pub enum ToolResultStatus {
         /// It did.
         Success = "success",
@@ -51,17 +51,17 @@ wire_enum! {
     }
 }
 
-/// A tool's answer.
+/// A tool result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolResult {
     /// The [`ToolUse`] that this answers.
     pub tool_use_id: String,
-    /// Whether the tool did what it was asked.
+    /// Status: success or error.
     #[serde(default = "success")]
     pub status: ToolResultStatus,
-    /// The answer.
+    /// Content of the result.
     #[serde(default)]
     pub content: Vec<ToolResultContent>,
     /// Fields that this version has no name for.
@@ -74,7 +74,7 @@ fn success() -> ToolResultStatus {
 }
 
 impl ToolResult {
-    /// An answer.
+    /// Creates a result.
     pub fn new(
         tool_use_id: impl Into<String>,
         status: ToolResultStatus,
@@ -88,18 +88,18 @@ impl ToolResult {
         }
     }
 
-    /// The answer of a tool that could not do what it was asked.
+    /// Creates an error result with this text.
     pub fn error(tool_use_id: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(tool_use_id, ToolResultStatus::Error, [ToolResultContent::Text(why.into())])
     }
 
-    /// True when the tool could not do what it was asked.
+    /// Returns true for an error result.
     pub fn is_error(&self) -> bool {
         self.status == ToolResultStatus::Error
     }
 }
 
-/// A piece of a tool's answer.
+/// A piece of a tool result.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ToolResultContent {

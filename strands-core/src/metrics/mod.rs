@@ -1,4 +1,4 @@
-//! What an agent's work costs: tokens, time and tool calls, summed over its life.
+//! Metrics of an agent: tokens, time and tool calls, summed over its life.
 
 mod read;
 mod summary;
@@ -66,7 +66,7 @@ impl EventLoopMetrics {
         Self { limit, ..Self::default() }
     }
 
-    /// How many times the model was called.
+    /// Returns the number of cycles.
     pub fn cycle_count(&self) -> u64 {
         self.cycles
     }
@@ -76,7 +76,7 @@ impl EventLoopMetrics {
         self.usage
     }
 
-    /// How long all cycles took, tools included.
+    /// Returns the total duration of all cycles, tools included.
     pub fn total_duration(&self) -> Duration {
         self.time
     }

@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use super::{CycleMetrics, EventLoopMetrics, Trace, Usage};
 
-/// What an agent's work has cost, in the shape and with the keys of Strands. Durations are seconds.
+/// Summary of an agent's metrics, in the shape and with the keys of Strands. Durations are seconds.
 ///
 /// `Display` is its JSON; `{:#}` sets it out in lines.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MetricsSummary<'a> {
-    /// How many times the model was called.
+    /// Number of cycles.
     pub total_cycles: u64,
-    /// How long all cycles took, tools included.
+    /// Total duration of all cycles, tools included, in seconds.
     pub total_duration: f64,
-    /// How long one cycle took, on average.
+    /// Average duration of a cycle, in seconds.
     pub average_cycle_time: f64,
-    /// What each tool did.
+    /// Usage of each tool, by its name.
     #[schemars(with = "BTreeMap<String, ToolUsage<'a>>")]
     pub tool_usage: IndexMap<&'a str, ToolUsage<'a>>,
     /// Tokens of all model calls.
@@ -41,11 +41,11 @@ pub struct MetricsSummary<'a> {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct AccumulatedMetrics {
-    /// How long they took, in milliseconds.
+    /// Total duration of all model calls, in milliseconds.
     pub latency_ms: u64,
 }
 
-/// What a tool did.
+/// Usage of a tool.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolUsage<'a> {
@@ -71,15 +71,15 @@ pub struct ToolInfo<'a> {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ExecutionStats {
-    /// How many.
+    /// Number of calls.
     pub call_count: u64,
-    /// How many did what they were asked.
+    /// Number of calls that succeeded.
     pub success_count: u64,
-    /// How many did not.
+    /// Number of calls that failed.
     pub error_count: u64,
-    /// How long all took, in seconds.
+    /// Total duration of the calls, in seconds.
     pub total_time: f64,
-    /// How long one took, on average, in seconds.
+    /// Average duration of a call, in seconds.
     pub average_time: f64,
     /// Successes over calls.
     pub success_rate: f64,
@@ -96,7 +96,7 @@ pub struct InvocationSummary<'a> {
 }
 
 impl EventLoopMetrics {
-    /// What the agent's work has cost, in the shape of Strands.
+    /// Returns the metrics in the shape of Strands.
     pub fn summary(&self) -> MetricsSummary<'_> {
         MetricsSummary {
             total_cycles: self.cycles,

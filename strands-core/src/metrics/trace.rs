@@ -1,4 +1,4 @@
-//! What an agent did, step by step, and for how long.
+//! Traces: the steps of an agent's work, with their durations.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, TryFromFloatSecsError, UNIX_EPOCH};
@@ -86,7 +86,7 @@ impl Trace {
         self.id
     }
 
-    /// What was done: `Cycle 1`, `stream_messages`, `Tool: get_weather`.
+    /// Returns the name of the step: `Cycle 1`, `stream_messages`, `Tool: get_weather`.
     pub fn name(&self) -> String {
         match &self.step {
             Step::Cycle(number) => format!("Cycle {number}"),
@@ -105,12 +105,12 @@ impl Trace {
         }
     }
 
-    /// When it began, counted from 1970.
+    /// Returns the start, as the time since the Unix epoch.
     pub fn start(&self) -> Duration {
         self.start
     }
 
-    /// How long it took; `None` while it goes on.
+    /// Returns the duration; `None` while the step goes on.
     pub fn duration(&self) -> Option<Duration> {
         self.took
     }

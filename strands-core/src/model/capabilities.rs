@@ -1,4 +1,4 @@
-//! What a model's provider can be asked for, so that the agent picks the best way to get it.
+//! Capabilities of a model's provider, by which the agent picks the way to ask for structured output.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,26 +30,26 @@ pub struct ModelCapabilities {
 }
 
 impl ModelCapabilities {
-    /// What most providers can be asked for.
+    /// Creates the capabilities that most providers have.
     pub const fn new() -> Self {
         Self { tool_choice: true, structured_output: false, server_tools: false }
     }
 
-    /// Whether the model can be made to call a tool.
+    /// Sets if the model can be made to call a tool.
     #[must_use]
     pub const fn with_tool_choice(mut self, followed: bool) -> Self {
         self.tool_choice = followed;
         self
     }
 
-    /// Whether the model can be made to answer in JSON of a given schema.
+    /// Sets if the model can be made to answer in JSON of a given schema.
     #[must_use]
     pub const fn with_structured_output(mut self, followed: bool) -> Self {
         self.structured_output = followed;
         self
     }
 
-    /// Whether the provider has tools of its own to use.
+    /// Sets if the provider has tools of its own to use.
     #[must_use]
     pub const fn with_server_tools(mut self, some: bool) -> Self {
         self.server_tools = some;

@@ -1,4 +1,4 @@
-//! Why an agent could not be built, or an invocation could not go on.
+//! Errors of building an agent, and of its invocations.
 
 use std::error::Error as StdError;
 
@@ -8,7 +8,7 @@ use crate::nesting::MAX_DEPTH;
 use crate::session::SessionError;
 use crate::tool::{ListingError, ToolSetError};
 
-/// Why an agent could not be built.
+/// An error of building an agent.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -58,25 +58,25 @@ pub enum BuildError {
     NoTimers,
 }
 
-/// Why an invocation could not go on. The history stays valid: the next prompt can use it.
+/// An error that ends an invocation. The history stays valid: the next prompt can use it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
     /// The model call failed, and retrying did not help or was no use.
     #[error("the model call failed after {attempts} attempt(s)")]
     Model {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
-        /// How it failed last.
+        /// The last failure.
         #[source]
         source: ModelError,
     },
     /// The conversation does not fit the model's context window and could not be shortened any further.
     #[error("the conversation does not fit the model's context window; what was tried: {tried}")]
     ContextOverflow {
-        /// What the conversation manager did and could not do.
+        /// Attempts of the conversation manager to reduce the conversation.
         tried: String,
-        /// What the model provider said.
+        /// The provider's error.
         #[source]
         source: ModelError,
     },
@@ -85,7 +85,7 @@ pub enum AgentError {
     Conversation {
         /// The manager.
         manager: &'static str,
-        /// Why.
+        /// Reason.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
@@ -94,7 +94,7 @@ pub enum AgentError {
     Hook {
         /// The event that it was called for.
         event: &'static str,
-        /// Why.
+        /// Reason.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
@@ -160,26 +160,26 @@ pub enum AgentError {
         /// The id in the answer.
         id: String,
     },
-    /// The model did not give the typed output it was asked for.
+    /// The model did not give the structured output it was asked for.
     #[error("the model did not give a valid `{output}` in {attempts} attempts: {reason}")]
     InvalidOutput {
         /// The name of the type.
         output: String,
-        /// How often it was asked.
+        /// Number of attempts.
         attempts: u32,
-        /// What was wrong with its last attempt.
+        /// Mistake of the last attempt.
         reason: String,
     },
-    /// The invocation ended before there was a typed output.
+    /// The invocation ended before there was a structured output.
     #[error("the invocation ended with `{stop_reason}` before there was an output")]
     NoOutput {
-        /// Why it ended.
+        /// Reason why it ended.
         stop_reason: StopReason,
     },
     /// The tool that the structured output is asked for with has the name of one of the agent's tools.
     #[error("the output type can't be asked for: {reason}")]
     OutputType {
-        /// Why.
+        /// Reason.
         reason: String,
     },
     /// A shared agent works on another prompt.

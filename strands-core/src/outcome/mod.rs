@@ -1,4 +1,4 @@
-//! Errors of an agent: of building it and of its invocations. A response as a typed output, or the error that there is none.
+//! Errors of an agent: of building it and of its invocations. Conversion of a response to its structured output.
 
 mod error;
 mod response;

@@ -1,10 +1,10 @@
-//! Typed output of a response, or the reason that there is none. Apart from the response, which knows no errors.
+//! Structured output of a response, or the reason that there is none. Apart from the response, which knows no errors.
 
 use super::AgentError;
 use crate::event::AgentResponse;
 
 impl<T> AgentResponse<T> {
-    /// The typed output.
+    /// Returns the structured output.
     ///
     /// # Errors
     ///

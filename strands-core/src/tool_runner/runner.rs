@@ -52,7 +52,7 @@ impl ToolRunner {
     ///
     /// # Errors
     ///
-    /// Returns [`ToolSetError`] if the tools can't stand together.
+    /// Returns [`ToolSetError`] if the tools conflict.
     pub fn new(tools: impl Toolset) -> Result<Self, ToolSetError> {
         let names = AgentNames { id: "tools".to_owned(), name: "Tools".to_owned(), ..AgentNames::default() };
         let (tools, mut catalog) = (tools.into_tools(), ToolCatalog::default());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use strands_core::testing::contract::{Promise, check_promptable};
-use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, CancellationToken, PromptRequest, PromptStream, Promptable,
     SharedAgent, tool,
@@ -95,6 +95,27 @@ async fn one_that_fails_is_not_one_that_responds() {
     let violation = check_promptable(&Agent::builder(), request).await.unwrap_err();
     assert_eq!(violation.promise, Promise::PromptableAnswers);
     assert!(format!("{violation:?}").contains("model"), "{violation:?}");
+}
+
+/// Agents of one template may share a session: of concurrent prompts, all but one may end with a conflict.
+#[tokio::test(start_paused = true)]
+async fn a_template_with_one_session_keeps_the_contract() {
+    let sessions = InMemorySessionManager::new("shared");
+    check_promptable(&slow().session_manager(sessions), request).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_without_a_start_are_caught() {
+    let is_start = |event: &Result<AgentEvent, AgentError>| matches!(event, Ok(AgentEvent::Start { .. }));
+    let no_start =
+        move |agent: &AgentBuilder, request| agent.stream(request).filter(move |event| ready(!is_start(event))).boxed();
+    assert_eq!(broken(no_start).await, Promise::PromptableStarts);
+    let late_start = |agent: &AgentBuilder, request| {
+        let first = stream::once(ready(Ok(AgentEvent::TextDelta { text: "Well,".to_owned() })));
+        first.chain(agent.stream(request)).boxed()
+    };
+    assert_eq!(broken(late_start).await, Promise::PromptableStarts);
+    assert_eq!(broken(|_, _| stream::empty().boxed()).await, Promise::PromptableStreamEnds);
 }
 
 #[tokio::test(start_paused = true)]

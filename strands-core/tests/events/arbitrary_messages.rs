@@ -170,11 +170,15 @@ fn medium(fields: Fields, formats: &'static [&'static str]) -> Json {
 
 fn source(fields: Fields) -> Json {
     let location = object(fields, vec![req("type", text()), opt("uri", text()), opt("bucketOwner", text())]);
-    prop_oneof![
-        bytes().prop_map(|bytes| json!({"bytes": bytes})),
-        location.prop_map(|location| json!({"location": location})),
-    ]
-    .boxed()
+    let mut kinds = vec![
+        bytes().prop_map(|bytes| json!({"bytes": bytes})).boxed(),
+        location.prop_map(|location| json!({"location": location})).boxed(),
+    ];
+    if fields == Fields::AndUnknown {
+        kinds.push(unknown(fields).prop_map(Value::from).boxed());
+        kinds.push(keyed("bytes", bytes(), fields));
+    }
+    Union::new(kinds).boxed()
 }
 
 fn bytes() -> Json {

@@ -25,3 +25,12 @@ fn paths_of_nested_nodes_are_joined_when_read() {
     assert_eq!(event.path().join("/"), "a/b/c/d");
     assert!(matches!(event.leaf(), AgentEvent::CycleStart { cycle: 1 }));
 }
+
+#[test]
+fn the_type_may_come_last_and_nodes_may_nest() {
+    let mut event = json!({"text": "x", "type": "text_delta"});
+    for level in 0..50 {
+        event = json!({"event": event, "path": [level.to_string()], "type": "node"});
+    }
+    assert_eq!(read(&event).path().len(), 50);
+}

@@ -69,6 +69,25 @@ fn an_event_of_a_later_release_fits() {
     assert!(!PUBLISHED.is_valid(&json!({"depth": 3})));
 }
 
+#[test]
+fn an_unknown_kind_of_media_source_fits() {
+    let block = json!({"image": {"format": "png", "source": {"stream": {"id": "x"}}}});
+    let event = json!({"type": "message", "message": {"role": "user", "content": [block]}});
+    assert_fits(Fields::AndUnknown, &event);
+}
+
+/// Generators of types need a name for each type of event, and a union of the known ones that `type` tells apart.
+#[test]
+fn every_known_type_has_a_definition() {
+    let schema = current();
+    let types = event_types();
+    assert_eq!(schema["anyOf"].as_array().unwrap().len(), 2);
+    assert_eq!(schema["$defs"]["KnownAgentEvent"]["oneOf"].as_array().unwrap().len(), types.len());
+    assert_eq!(schema["$defs"]["TextDeltaEvent"]["properties"]["type"]["const"], "text_delta");
+    let unknown = &schema["$defs"]["UnknownAgentEvent"]["properties"]["type"]["not"]["enum"];
+    assert_eq!(*unknown, json!(types));
+}
+
 /// Calls `check` with each copy of a value in which one field has another name, and with the path of that field.
 fn with_a_renamed_field(value: &Value, check: &mut dyn FnMut(&str, Value)) {
     fn paths(value: &Value, at: &str, found: &mut Vec<(String, String)>) {

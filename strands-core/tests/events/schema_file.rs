@@ -27,10 +27,36 @@ pub(crate) fn current() -> Value {
         "description": format!("An event of a running invocation, in version {version} of its JSON. Readers ignore fields and \
             event types that they do not know."),
     });
-    schema.remove("title");
-    schema.remove("description");
-    root.as_object_mut().unwrap().extend(schema.as_object().unwrap().clone());
+    let Some(Value::Array(mut events)) = schema.remove("oneOf") else { panic!("an event is one of several types") };
+    let unknown = events.pop().unwrap();
+    let Some(Value::Object(mut definitions)) = schema.remove("$defs") else { panic!("an event has definitions") };
+    // Each type has a name, so that generated types have one, too.
+    let mut known = Vec::new();
+    for event in events {
+        let name = definition_name(event["properties"]["type"]["const"].as_str().unwrap());
+        known.push(json!({"$ref": format!("#/$defs/{name}")}));
+        assert!(definitions.insert(name.clone(), event).is_none(), "there are two definitions of `{name}`");
+    }
+    let description = "An event of a type that this release knows, by `type`.";
+    definitions.insert("KnownAgentEvent".to_owned(), json!({"description": description, "oneOf": known}));
+    definitions.insert("UnknownAgentEvent".to_owned(), unknown);
+    definitions.sort_keys();
+    let root_members = root.as_object_mut().unwrap();
+    root_members.insert(
+        "anyOf".to_owned(),
+        json!([{"$ref": "#/$defs/KnownAgentEvent"}, {"$ref": "#/$defs/UnknownAgentEvent"}]),
+    );
+    root_members.insert("$defs".to_owned(), Value::Object(definitions));
     root
+}
+
+/// The name of a type's definition: `TextDeltaEvent` for `text_delta`.
+fn definition_name(event_type: &str) -> String {
+    let words = event_type.split('_').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_ascii_uppercase() + rest
+    });
+    words.chain(["Event".to_owned()]).collect()
 }
 
 /// Keeps the first paragraph of a doc comment, without the links of Rust's documentation.
@@ -45,14 +71,12 @@ fn first_paragraph(schema: &mut Schema) {
 /// The event types, by the schema that is derived from them.
 pub(crate) fn event_types() -> Vec<String> {
     let schema = current();
-    let events = schema["oneOf"].as_array().unwrap();
-    let types = events
-        .iter()
-        .filter_map(|event| event.pointer("/properties/type/const"))
-        .map(|name| name.as_str().unwrap().to_owned());
-    let types: Vec<_> = types.collect();
-    assert_eq!(types.len() + 1, events.len(), "all but the alternative for unknown types have a type");
-    types
+    let known = schema["$defs"]["KnownAgentEvent"]["oneOf"].as_array().unwrap();
+    let definitions = known.iter().map(|event| {
+        let pointer = event["$ref"].as_str().unwrap().strip_prefix('#').unwrap();
+        schema.pointer(pointer).unwrap()
+    });
+    definitions.map(|event| event["properties"]["type"]["const"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

@@ -29,6 +29,45 @@ fn an_unknown_event_inside_a_node_is_kept() {
 }
 
 #[test]
+fn an_unknown_kind_of_media_source_is_kept() {
+    for source in [
+        json!({"stream": {"id": "x"}}),
+        json!({"s3Location": {"uri": "s3://bucket/key"}}),
+        json!({"location": {"type": "s3", "uri": "s3://bucket/key"}, "expires": 3}),
+        json!({}),
+    ] {
+        let block = json!({"image": {"format": "png", "source": source}});
+        let event = json!({"type": "message", "message": {"role": "user", "content": [block]}});
+        assert_eq!(written(&read(&event)), event.to_string());
+    }
+}
+
+#[test]
+fn unknown_words_and_kinds_of_content_are_kept() {
+    for event in [
+        json!({"type": "message", "message": {"role": "user", "content": [{"hologram": 1}]}}),
+        json!({"type": "message", "message": {"role": "user", "content": [
+            {"image": {"format": "tiff", "source": {"location": {"type": "ipfs"}}}},
+            {"toolResult": {"toolUseId": "a", "status": "unsure", "content": [{"hologram": 1}]}},
+        ]}}),
+    ] {
+        assert_eq!(written(&read(&event)), event.to_string());
+    }
+}
+
+/// Numbers of an unknown event have the range and precision of `i64`, `u64` and `f64`.
+#[test]
+fn numbers_of_unknown_events_keep_their_value_within_64_bits() {
+    for text in ["18446744073709551615", "-9223372036854775808", "0.1", "1e300"] {
+        let event: AgentEvent = serde_json::from_str(&format!(r#"{{"type":"hologram","x":{text}}}"#)).unwrap();
+        let AgentEvent::Unknown(fields) = &event else { panic!("{event:?}") };
+        assert_eq!(fields["x"], serde_json::from_str::<serde_json::Value>(text).unwrap());
+        assert_eq!(read(&serde_json::from_str(&written(&event)).unwrap()).path().len(), 0);
+    }
+    assert!(serde_json::from_str::<AgentEvent>(r#"{"type":"hologram","x":1e400}"#).is_err());
+}
+
+#[test]
 fn unknown_fields_of_known_events_are_ignored() {
     let event = read(&json!({"type": "text_delta", "text": "Hel", "confidence": 0.5}));
     assert_eq!(written(&event), r#"{"type":"text_delta","text":"Hel"}"#);
@@ -92,4 +131,10 @@ fn numbers_that_no_time_can_have_are_errors_and_sums_do_not_overflow() {
         assert!(result(numbers.0, numbers.1, numbers.2, 0).is_err(), "{numbers:?}");
     }
     written(&result(1e19, 1.8e19, 1.8e19, u64::MAX).unwrap());
+}
+
+#[test]
+fn events_of_a_type_are_read_inside_of_nodes() {
+    let event = json!({"type": "node", "path": ["a"], "event": {"type": "partial_output", "value": null}});
+    assert!(serde_json::from_value::<AgentEvent<u8>>(event).is_ok());
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use futures_util::stream::{StreamExt, once};
+use futures_util::stream::{StreamExt, iter, once};
 use strands::message::Message;
 use strands::model::StopReason;
 use strands::{AgentError, AgentEvent, AgentResponse, PromptRequest, PromptStream, Promptable};
+use uuid::Uuid;
 
 /// Several promptables that answer the same prompt.
 #[derive(Clone)]
@@ -53,6 +54,7 @@ impl Promptable for Panel {
     }
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
-        once(self.clone().ask(request)).boxed()
+        let start = AgentEvent::start(Uuid::new_v4().to_string(), "panel", self.name());
+        iter([Ok(start)]).chain(once(self.clone().ask(request))).boxed()
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, Sse};
+use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Router, routing::post};
 use futures_util::stream::{Stream, StreamExt};
 use strands::AgentBuilder;
@@ -22,10 +22,13 @@ async fn ask(
     let user = authenticated(&headers).ok_or(StatusCode::UNAUTHORIZED)?;
     let agent = agents.build().await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     let events = agent.into_prompt(prompt).inject(user).stream();
-    Ok(Sse::new(events.map(|event| match event {
+    let events = events.map(|event| match event {
         Ok(event) => Event::default().json_data(&event),
-        Err(error) => Ok(Event::default().event("error").data(error.to_string())),
-    })))
+        // As JSON, so that a line break in an error message can't begin an event.
+        Err(error) => Event::default().event("failure").json_data(error.to_string()),
+    });
+    // Comments keep the connection open while a tool works silently.
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// Returns the user of a request, who may convert to dollars.

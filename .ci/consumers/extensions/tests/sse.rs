@@ -8,7 +8,8 @@ use extensions::model::{Echo, Engine, EngineModel};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, iter, pending};
 use serde_json::Value;
-use strands::Agent;
+use strands::model::RetryPolicy;
+use strands::{Agent, AgentBuilder};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -18,9 +19,13 @@ const PROMPT: &str = "one two three";
 
 /// Asks a new server with curl.
 async fn ask(engine: impl Engine + 'static, headers: &[&str]) -> Child {
+    ask_agent(Agent::builder().model(EngineModel::new(engine)), headers).await
+}
+
+async fn ask_agent(agents: AgentBuilder, headers: &[&str]) -> Child {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/ask", listener.local_addr().unwrap());
-    let routes = extensions::server::routes(Agent::builder().model(EngineModel::new(engine)));
+    let routes = extensions::server::routes(agents);
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     let headers = headers.iter().flat_map(|header| ["-H", header]);
     let mut curl = Command::new("curl");
@@ -43,6 +48,25 @@ async fn curl_reads_every_event() {
     assert_eq!(last["type"], "result");
     assert_eq!(last["response"]["stop_reason"], "end_turn");
     assert_eq!(last["response"]["message"]["content"][0]["text"], PROMPT);
+}
+
+/// Fails at once.
+struct Fails;
+
+impl Engine for Fails {
+    fn answer(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
+        iter([Err(std::io::Error::other("out of memory"))]).boxed()
+    }
+}
+
+#[tokio::test]
+async fn errors_are_json_text() {
+    let agents = Agent::builder().model(EngineModel::new(Fails)).retry(RetryPolicy::never());
+    let output = ask_agent(agents, &["Authorization: Bearer alice"]).await.wait_with_output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, failure) = text.split_once("event: failure\ndata: ").expect(&text);
+    let (message, _) = failure.split_once("\n\n").expect(&text);
+    assert_eq!(serde_json::from_str::<String>(message).unwrap(), "the model call failed after 1 attempt(s)");
 }
 
 #[tokio::test]

@@ -136,6 +136,8 @@ promises! {
         PromptableStable = "the name and the description don't change",
         /// A prompt is answered with a response.
         PromptableAnswers = "a prompt is answered",
+        /// The first item is a start or an error.
+        PromptableStarts = "a stream begins with `AgentEvent::Start` or an error",
         /// The last item is a response or an error, and nothing follows it.
         PromptableStreamEnds = "a stream ends with a response or an error and stays ended",
         /// A stream that was not polled does nothing: it occupies nothing, and is gone when it is dropped.
@@ -144,8 +146,8 @@ promises! {
         PromptableDropped = "a dropped stream ends its work and the next prompt works",
         /// A request that is cancelled ends within 50 ms, with a response that says so.
         PromptableCancelled = "a cancelled request ends with `cancelled` within 50 ms",
-        /// Prompts at the same time are answered, or refused as busy.
-        PromptableConcurrent = "prompts at the same time are answered or refused as busy",
+        /// Prompts at the same time are answered, refused as busy, or end with a session conflict.
+        PromptableConcurrent = "prompts at the same time are answered, refused as busy, or end with a session conflict",
     }
     "ToolProvider" {
         /// `name` always returns the same.

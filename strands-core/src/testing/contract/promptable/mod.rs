@@ -10,9 +10,11 @@ use tokio::time::Instant;
 
 use super::polling::{ATTEMPTS, LONGEST_STOP, LONGEST_WAIT, Moment, becomes_so, poll_times, within};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
+use crate::event::AgentEvent;
 use crate::model::StopReason;
 use crate::outcome::AgentError;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
+use crate::session::SessionError;
 use prompting::{Prompting, is_last, next, rest};
 
 /// After so many items or polls a stream is no longer dropped or cancelled.
@@ -59,13 +61,24 @@ pub async fn check_promptable<P: Promptable + ?Sized>(
     let before = described();
     let make = || Prompting::new(promptable, request());
     for _ in 0..2 {
-        answered(make(), Promise::PromptableAnswers).await?;
+        begun(make()).await?;
     }
     lazy(&make).await?;
     dropped(&make).await?;
     cancelled(&make).await?;
     concurrent(&make).await?;
     ensure_eq(Promise::PromptableStable, "the name and the description", &before, &described())
+}
+
+/// Reads a stream from its start to its end, which must be a response.
+async fn begun(mut prompting: Prompting) -> Result<(), ContractViolation> {
+    let expected = "`AgentEvent::Start` as the first item";
+    match next(&mut prompting.stream).await? {
+        Some(Ok(AgentEvent::Start { .. })) => answered(prompting, Promise::PromptableAnswers).await,
+        Some(Ok(event)) => Err(ContractViolation::new(Promise::PromptableStarts, expected, format!("{event:?}"))),
+        Some(Err(error)) => Err(ContractViolation::error(Promise::PromptableAnswers, "a response", error)),
+        None => Err(ContractViolation::new(Promise::PromptableStreamEnds, expected, "a stream that just ends")),
+    }
 }
 
 /// Reads a stream to its end, which must be a response.
@@ -182,8 +195,11 @@ async fn concurrent(make: &impl Fn() -> Prompting) -> Result<(), ContractViolati
     for ended in join_all(prompts.iter_mut().map(|prompting| rest(&mut prompting.stream))).await {
         match ended? {
             Ok(_) => responses = responses.saturating_add(1),
-            Err(AgentError::Busy { .. }) => {}
-            Err(error) => return Err(ContractViolation::error(promise, "a response, or `AgentError::Busy`", error)),
+            Err(AgentError::Busy { .. } | AgentError::Session(SessionError::Conflict { .. })) => {}
+            Err(error) => {
+                let expected = "a response, `AgentError::Busy`, or a session conflict";
+                return Err(ContractViolation::error(promise, expected, error));
+            }
         }
     }
     let expected = format!("a response to one of {CONCURRENT} prompts at the same time");
