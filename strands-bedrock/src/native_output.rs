@@ -28,7 +28,7 @@ fn is_recursive(root: &Value) -> bool {
 /// State of a reference in the search.
 #[derive(Clone, Copy, PartialEq)]
 enum Visit {
-    /// What it refers to is being searched.
+    /// Its references are being searched.
     Open,
     /// It does not lead back.
     Done,

@@ -25,7 +25,7 @@ pub(super) struct CallOutcome {
 
 pub(super) enum Answer {
     Result(ToolResult),
-    /// The typed output, and what the model is told.
+    /// The structured output, and the tool result for the model.
     Output(Value, ToolResult),
     /// Error about the structured output, as the model is told.
     BadOutput(String, ToolResult),

@@ -146,7 +146,7 @@ impl Walk {
 /// State of a reference in a search.
 #[derive(Clone, Copy, PartialEq)]
 enum Visit {
-    /// What it refers to is being searched.
+    /// Its references are being searched.
     Open,
     /// It does not lead back.
     Done,

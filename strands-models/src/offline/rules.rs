@@ -8,7 +8,7 @@ use strands_core::model::{ErrorDetails, ModelError, ToolChoice};
 use super::arguments::{self, Missing};
 use super::{OfflineStep, OfflineTurn, matching, quote};
 
-/// What the loop asks when a typed output is due. It is no word of the user's.
+/// Prompt of the loop when a structured output is due. It is not a word of the user.
 const OUTPUT_PROMPT: &str = "You must format the previous response as structured output.";
 /// How many of the user's latest texts a forced call takes its arguments from.
 const TEXTS_LOOKED_AT: usize = 8;
