@@ -29,7 +29,9 @@ impl Driver<'_> {
                 Err(reason) => return Ok(Some(self.response(reason, None))),
             }
         }
-        self.refresh_tools(stop).await?;
+        if self.work.tools.are_outdated() {
+            self.refresh_tools(stop).await?;
+        }
         self.work.check_host_values(&self.tools, &self.context.scope().host)?;
         if self.work.suspended {
             return self.go_on(prompt, answers, stop).await;

@@ -176,7 +176,7 @@ impl<'a> Driver<'a> {
             Done(StopReason),
         }
         loop {
-            if self.work.run.as_ref().is_some_and(Run::is_calling_model) {
+            if self.work.tools.are_outdated() && self.work.run.as_ref().is_some_and(Run::is_calling_model) {
                 self.refresh_tools(stop).await?;
             }
             let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };

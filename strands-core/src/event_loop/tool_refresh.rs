@@ -8,11 +8,8 @@ use crate::outcome::{AgentError, BuildError, with_causes};
 use crate::tool::{ToolListing, ToolSet, ToolSpec};
 
 impl Driver<'_> {
-    /// Lists the tools again if a provider has changed. If that fails, the old ones stay.
+    /// Lists the tools again, since a provider has changed. If that fails, the old ones stay.
     pub(super) async fn refresh_tools(&mut self, stop: &mut Stop<'_>) -> Result<(), AgentError> {
-        if !self.work.tools.are_outdated() {
-            return Ok(());
-        }
         let catalog = self.work.tools.catalog.clone();
         let generations = catalog.generations();
         // A stop ends the invocation before the model is called.
