@@ -275,7 +275,7 @@ impl BedrockModelBuilder {
     /// Switches structured output by the model itself (`outputConfig`) on or off. Default: on for the models that AWS documents
     /// for it; any other model is asked for it once it has refused to be forced to call a tool.
     ///
-    /// Where it is off, an agent that asks for structured output has the model call a tool. A model that refuses
+    /// If it is off, an agent that asks for structured output has the model call a tool. A model that refuses
     /// `outputConfig` counts as one that has none from then on.
     ///
     /// ```

@@ -45,6 +45,7 @@ mod request;
 mod response;
 #[cfg(feature = "s3")]
 pub mod s3;
+pub mod schemas;
 mod server;
 
 pub use fault::{Cut, Framing, Gate, Splits};

@@ -6,10 +6,25 @@ use serde_json::json;
 use strands_core::conversation::{SlidingWindowConversationManager, SummarizingConversationManager};
 use strands_core::model::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
-use strands_core::{AgentError, Limits, Prompt, ToolOutput, tools};
+use strands_core::{Agent, AgentError, Limits, Prompt, ToolOutput, tools};
 
 use crate::seams::*;
 use crate::support::{template, tool};
+
+/// Clears while the session can't be written.
+async fn clear_in_vain(session: &InMemorySessionManager, agent: &mut Agent) {
+    session.fail_after(Some(0));
+    agent.clear().await.unwrap_err();
+    session.fail_after(None);
+}
+
+/// Calls `wipe` in a conversation that begins with "go", and talks in every other.
+fn wiping() -> ScriptedModel {
+    ScriptedModel::from_fn(|request| match request.messages[0].text().as_str() {
+        "go" => ScriptedTurn::tool_use("wipe", json!({})),
+        _ => ScriptedTurn::text("a new conversation"),
+    })
+}
 
 #[tokio::test]
 async fn a_clear_that_failed_is_completed_though_something_was_unsaved() {
@@ -47,16 +62,11 @@ async fn a_clear_that_was_dropped_is_completed_though_something_was_unsaved() {
 #[tokio::test]
 async fn a_cleared_question_leaves_neither_its_limits_nor_its_spending_behind() {
     let session = InMemorySessionManager::new("s");
-    let model = ScriptedModel::from_fn(|request| match request.messages[0].text().as_str() {
-        "go" => ScriptedTurn::tool_use("wipe", json!({})),
-        _ => ScriptedTurn::text("a new conversation"),
-    });
+    let model = wiping();
     let mut agent = template(&model, [asks()]).session_manager(session.clone()).build().await.unwrap();
     let asked = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
     assert_eq!(asked.stop_reason, StopReason::Interrupt);
-    session.fail_after(Some(0));
-    agent.clear().await.unwrap_err();
-    session.fail_after(None);
+    clear_in_vain(&session, &mut agent).await;
     let response = agent.prompt("hello").await.unwrap();
     assert_eq!(response.text(), "a new conversation");
     assert_eq!((response.stop_reason, response.turns), (StopReason::EndTurn, 1));
@@ -68,9 +78,7 @@ async fn a_cleared_question_leaves_no_deadline_behind() {
     let slow = ScriptedModel::new([ScriptedTurn::tool_use("wipe", json!({}))]);
     let mut agent = template(&slow, [asks()]).session_manager(session.clone()).build().await.unwrap();
     agent.prompt("go").limits(Limits::new().duration(Duration::from_millis(30))).await.unwrap();
-    session.fail_after(Some(0));
-    agent.clear().await.unwrap_err();
-    session.fail_after(None);
+    clear_in_vain(&session, &mut agent).await;
     agent.set_model(ScriptedModel::new([ScriptedTurn::tool_use("slow", json!({})), ScriptedTurn::text("done")]));
     let slow = tool("slow", |_, _| async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -83,15 +91,10 @@ async fn a_cleared_question_leaves_no_deadline_behind() {
 #[tokio::test]
 async fn a_cleared_question_leaves_no_structured_output_behind() {
     let session = InMemorySessionManager::new("s");
-    let model = ScriptedModel::from_fn(|request| match request.messages[0].text().as_str() {
-        "go" => ScriptedTurn::tool_use("wipe", json!({})),
-        _ => ScriptedTurn::text("a new conversation"),
-    });
+    let model = wiping();
     let mut agent = template(&model, [asks()]).session_manager(session.clone()).build().await.unwrap();
     agent.prompt("go").output::<Trip>().await.unwrap();
-    session.fail_after(Some(0));
-    agent.clear().await.unwrap_err();
-    session.fail_after(None);
+    clear_in_vain(&session, &mut agent).await;
     let response = agent.prompt("hello").await;
     assert_eq!(response.unwrap().text(), "a new conversation");
     let request = model.requests().pop().unwrap();

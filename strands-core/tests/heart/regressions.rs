@@ -15,6 +15,7 @@ use strands_core::session::*;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::*;
 
+use crate::seams::Recorded;
 use crate::support::{FnTool, Log, newest_results, poll_once, template, tool};
 
 fn consent_tool(log: &Log) -> FnTool {
@@ -370,40 +371,6 @@ async fn what_an_attempt_cost_counts_after_a_conflict() {
 }
 
 // 10. The journal of the docs, keyed by name: resume in the same handler.
-#[derive(Default)]
-struct Recorded(Mutex<Vec<(String, Value)>>, Mutex<u64>);
-impl Journal for Recorded {
-    fn step<'a>(
-        &'a self,
-        step: JournalStep<'a>,
-        effect: BoxFuture<'a, Value>,
-    ) -> BoxFuture<'a, Result<Value, JournalError>> {
-        Box::pin(async move {
-            let recorded = self.0.lock().unwrap().iter().find(|(name, _)| name == step.name).cloned();
-            if let Some((_, value)) = recorded {
-                return Ok(value);
-            }
-            let value = effect.await;
-            self.0.lock().unwrap().push((step.name.to_owned(), value.clone()));
-            Ok(value)
-        })
-    }
-    fn sleep<'a>(&'a self, _: &'a str, time: Duration) -> BoxFuture<'a, Result<(), JournalError>> {
-        Box::pin(async move {
-            tokio::time::sleep(time).await;
-            Ok(())
-        })
-    }
-    fn random(&self) -> u64 {
-        4
-    }
-    fn now(&self) -> Duration {
-        let mut hours = self.1.lock().unwrap();
-        *hours += 1;
-        Duration::from_secs(3600 * *hours)
-    }
-}
-
 #[tokio::test]
 async fn the_journal_of_the_docs_resumes_in_the_same_handler() {
     let log = Log::default();
@@ -428,7 +395,7 @@ async fn a_time_limit_is_measured_by_the_journal() {
     });
     let look = tool("look", |_, _| async { Ok(ToolOutput::text("seen")) });
     let mut agent = template(&model, [look]).build().await.unwrap();
-    let journal = Recorded::default();
+    let journal = Recorded { hours: Some(Mutex::default()), ..Recorded::default() };
     let response =
         agent.prompt("go").limits(Limits::new().duration(Duration::from_secs(60))).journal(&journal).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::LimitDuration);

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::pending;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use strands_core::{
     AgentBuilder, BoxFuture, Journal, JournalError, JournalStep, Promptable, Tool, ToolError, ToolOutput, ToolPolicy,
     ToolProvider,
 };
+use tokio::time::Instant;
 
 use crate::support::{FnTool, Log, agent, naming, template, tool};
 
@@ -26,6 +27,8 @@ pub(crate) struct Recorded {
     pub(crate) crash_after: Option<usize>,
     /// Names in the order in which they were asked for.
     pub(crate) asked: Mutex<Vec<String>>,
+    /// Hours that have passed, one for each time that somebody looks. `None`: the time of the runtime.
+    pub(crate) hours: Option<Mutex<u64>>,
 }
 
 impl Recorded {
@@ -68,6 +71,14 @@ impl Journal for Recorded {
 
     fn random(&self) -> u64 {
         4
+    }
+
+    fn now(&self) -> Duration {
+        static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let Some(hours) = &self.hours else { return Instant::now().saturating_duration_since(*EPOCH) };
+        let mut hours = hours.lock().unwrap();
+        *hours += 1;
+        Duration::from_secs(3600 * *hours)
     }
 }
 

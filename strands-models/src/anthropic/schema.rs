@@ -187,6 +187,8 @@ fn holds_itself(schema: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use strands_testkit::schemas::{beside_a_union_or_a_reference, levels_of_references};
+
     use super::*;
 
     fn object(properties: &Value) -> Value {
@@ -246,32 +248,9 @@ mod tests {
         assert!(constrained(&many(24, json!({"type": "string"}))).is_some());
     }
 
-    /// `#[serde(flatten)]` of a tagged enum: fields beside a union. Closing each part apart from the others would leave no value
-    /// that fits all of them.
     #[test]
     fn fields_beside_a_union_or_a_reference_are_not_sent() {
-        let variant = |tag: &str| json!({"type": "object", "properties": {"kind": {"type": "string", "const": tag}}, "required": ["kind"]});
-        let fields = json!({"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]});
-        let unions = json!({"anyOf": [variant("a"), variant("b")]});
-        for (parts, is_sent) in [
-            (vec![("oneOf", json!([variant("a"), variant("b")]))], false),
-            (vec![("anyOf", json!([variant("a")]))], false),
-            (vec![("allOf", json!([variant("a")]))], false),
-            (vec![("$ref", json!("#/$defs/A"))], false),
-            (vec![], true),
-        ] {
-            let mut value = fields.clone();
-            value.as_object_mut().unwrap().extend(parts.iter().map(|(name, part)| ((*name).to_owned(), part.clone())));
-            let schema = json!({"type": "object", "properties": {"value": value}, "required": ["value"],
-                "$defs": {"A": variant("a")}});
-            assert_eq!(constrained(&schema).is_some(), is_sent, "{schema}");
-        }
-        for (value, is_sent) in [
-            (json!({"allOf": [fields, unions]}), false),
-            (json!({"oneOf": [variant("a")], "anyOf": [variant("b")]}), false),
-            (unions, true),
-        ] {
-            let schema = json!({"type": "object", "properties": {"value": value}, "required": ["value"]});
+        for (schema, is_sent) in beside_a_union_or_a_reference() {
             assert_eq!(constrained(&schema).is_some(), is_sent, "{schema}");
         }
     }
@@ -279,14 +258,7 @@ mod tests {
     /// The work is bounded, whatever the schema: it is done for each request.
     #[test]
     fn references_are_followed_once() {
-        let level = |next: usize| {
-            let fields: Map<_, _> =
-                (0..6).map(|at| (format!("f{at}"), json!({"$ref": format!("#/$defs/L{next}")}))).collect();
-            json!({"type": "object", "properties": fields})
-        };
-        let mut definitions: Map<_, _> = (0..8).map(|at| (format!("L{at}"), level(at + 1))).collect();
-        definitions.insert("L8".to_owned(), json!({"type": "string"}));
-        let schema = json!({"type": "object", "properties": {"value": {"$ref": "#/$defs/L0"}}, "$defs": definitions});
+        let schema = levels_of_references(8);
         let began = std::time::Instant::now();
         assert!(!holds_itself(&schema));
         assert!(began.elapsed() < std::time::Duration::from_millis(100), "{:?}", began.elapsed());
