@@ -348,6 +348,7 @@ impl AgentBuilder {
             rewinding: None,
             repairs,
             written: WrittenMessages::default(),
+            response_is_cut: false,
             refused_outputs: HashSet::new(),
         };
         Ok(Agent { work })
