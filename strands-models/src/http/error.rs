@@ -21,6 +21,12 @@ pub enum ModelBuildError {
         /// The variable that is looked at.
         variable: &'static str,
     },
+    /// There is no base URL, and every account has its own.
+    #[error("there is no base URL: set the environment variable {variable}, or use `.base_url(..)`")]
+    MissingBaseUrl {
+        /// The variable that is looked at.
+        variable: &'static str,
+    },
     /// A key that no HTTP header can hold.
     #[error("the API key has characters that no HTTP header can hold; check it for line breaks")]
     InvalidApiKey,

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
 use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
-use strands_models::{ModelBuildError, ReasoningEffort, ReasoningReplay, ReasoningSummary};
+use strands_models::ModelBuildError;
+use strands_models::openai::{ReasoningEffort, ReasoningReplay, ReasoningSummary};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Server};
 
