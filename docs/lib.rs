@@ -14,6 +14,7 @@ macro_rules! pages {
 
 pages! {
     quickstart: "quickstart.md",
+    examples: "examples.md",
     tools: "tools.md",
     event_loop: "loop.md",
     events: "events.md",

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! $ printf 'Hello!\nRoll 3 dice, please.\n' | cargo run -p quickstart --bin chat
-//! > I am the offline model: no language model, just rules that pick a tool by your words. You can ask me to "rolls dice", which calls roll_dice.
+//! > I am the offline model: no language model, just rules that pick a tool by your words. I can call:
+//! - roll_dice: Rolls dice.
 //! > [roll_dice] roll_dice: 2, 5, 4
 //! > 6 messages, 3 model calls
 //! ```

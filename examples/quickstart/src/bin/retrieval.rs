@@ -5,10 +5,8 @@
 //! $ cargo run -p quickstart --bin retrieval
 //! > Search the handbook: "how many vacation days are there?"
 //! search_handbook:
-//! - file: vacation.md
-//! - text: Everybody has 30 vacation days a year. Ask for them two weeks ahead.
-//! - file: vacation.md
-//! - text: Vacation days that are left in December can be taken until the end of March.
+//! - file vacation.md, text Vacation days that are left in December can be taken until the end of March.
+//! - file vacation.md, text Everybody has 30 vacation days a year. Ask for them two weeks ahead.
 //! ```
 
 use std::collections::BTreeSet;
