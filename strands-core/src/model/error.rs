@@ -92,7 +92,9 @@ pub enum ModelError {
 /// assert_eq!(error.details().status(), Some(400));
 /// assert!(error.to_string().contains("status 400"));
 /// ```
-#[derive(Debug, Default)]
+///
+/// `Debug` shows the length of the body in its place.
+#[derive(Default)]
 #[non_exhaustive]
 pub struct ErrorDetails {
     status: Option<u16>,
@@ -175,6 +177,19 @@ impl ErrorDetails {
     /// without keys. Errors of an [`Agent`](crate::Agent) have it, and print it: nobody else knows the conversation.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+}
+
+impl fmt::Debug for ErrorDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorDetails")
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .field("request_id", &self.request_id)
+            .field("body_bytes", &self.body.as_ref().map(String::len))
+            .field("message", &self.message)
+            .field("source", &self.source)
+            .finish()
     }
 }
 
