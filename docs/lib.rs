@@ -54,8 +54,11 @@ mod tests {
     fn the_page_about_openai_lists_every_service() {
         let page = include_str!("src/models/openai.md");
         for service in strands::models::openai::Service::all() {
-            let row = page.lines().find(|line| line.starts_with(&format!("| `{}/", service.name()))).unwrap_or_default();
-            for cell in [service.base_url().unwrap_or_default(), service.base_url_variable(), service.api_key_variable()] {
+            let row =
+                page.lines().find(|line| line.starts_with(&format!("| `{}/", service.name()))).unwrap_or_default();
+            for cell in
+                [service.base_url().unwrap_or_default(), service.base_url_variable(), service.api_key_variable()]
+            {
                 assert!(row.contains(cell) && !row.is_empty(), "{}: {row}", service.name());
             }
         }

@@ -41,7 +41,11 @@ fn every_public_error_prints_its_sources() {
         let printed: BTreeSet<&str> = printed.flat_map(|names| names.split(',')).map(str::trim).collect();
         for error in errors(&text) {
             found += 1;
-            assert!(printed.contains(&*error), "{}: `{error}` derives `Debug`; use `__debug_with_sources!`", path.display());
+            assert!(
+                printed.contains(&*error),
+                "{}: `{error}` derives `Debug`; use `__debug_with_sources!`",
+                path.display()
+            );
         }
     }
     assert!(found >= 20, "found only {found} errors");

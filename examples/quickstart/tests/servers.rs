@@ -15,11 +15,8 @@ struct Server {
 
 impl Server {
     fn start(program: &str) -> anyhow::Result<Self> {
-        let mut process = Command::new(program)
-            .arg("127.0.0.1:0")
-            .env_remove("STRANDS_MODEL")
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut process =
+            Command::new(program).arg("127.0.0.1:0").env_remove("STRANDS_MODEL").stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line)?;
         let address = line.trim().strip_prefix("listening on http://").unwrap_or_default().to_owned();

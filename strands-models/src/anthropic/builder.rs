@@ -7,9 +7,7 @@ use strands_core::model::MessageWriter;
 
 use super::cache::CacheTtl;
 use super::known::known;
-use super::settings::{
-    Effort, ServiceTier, Thinking, Settings, StaleThinking, ThinkingDisplay,
-};
+use super::settings::{Effort, ServiceTier, Settings, StaleThinking, Thinking, ThinkingDisplay};
 use super::{AnthropicModel, Inner};
 use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place, check, http_options};
 

@@ -37,7 +37,7 @@ use crate::http::{self, Exchange};
 
 pub use builder::AnthropicModelBuilder;
 pub use cache::CacheTtl;
-pub use settings::{Effort, ServiceTier, Thinking, StaleThinking, ThinkingDisplay};
+pub use settings::{Effort, ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]

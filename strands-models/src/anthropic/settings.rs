@@ -136,8 +136,7 @@ pub(super) enum ThinkingField {
 impl Settings {
     /// Whether stale thoughts are to be dropped: as told, else where they would be refused.
     pub(super) fn drops_stale_thinking(&self, known: &Known) -> bool {
-        let binds =
-            matches!(self.thinking, None | Some(Thinking::Adaptive | Thinking::Enabled { .. }));
+        let binds = matches!(self.thinking, None | Some(Thinking::Adaptive | Thinking::Enabled { .. }));
         let drop = self.stale_thinking.map(|stale| stale == StaleThinking::Drop);
         binds && drop.unwrap_or(known.binds_thoughts)
     }
@@ -169,11 +168,7 @@ impl Settings {
     /// How hard the model is to try. One that may not think can't try harder than hard.
     pub(super) fn effort(&self, thinking: Option<&ThinkingField>) -> Option<&'static str> {
         let effort = self.effort?;
-        let most = if matches!(thinking, Some(ThinkingField::Disabled)) {
-            Effort::High
-        } else {
-            Effort::Max
-        };
+        let most = if matches!(thinking, Some(ThinkingField::Disabled)) { Effort::High } else { Effort::Max };
         Some(effort.min(most).as_str())
     }
 }
@@ -189,11 +184,8 @@ mod tests {
 
     #[test]
     fn a_model_that_must_call_a_tool_does_not_think() {
-        let adaptive = Settings {
-            thinking: Some(Thinking::Adaptive),
-            effort: Some(Effort::Max),
-            ..Settings::default()
-        };
+        let adaptive =
+            Settings { thinking: Some(Thinking::Adaptive), effort: Some(Effort::Max), ..Settings::default() };
         assert_eq!(field(&adaptive, "claude-sonnet-4-6", false), json!({"type": "adaptive"}));
         assert_eq!(field(&adaptive, "claude-sonnet-4-6", true), Value::Null);
         assert_eq!(field(&adaptive, "claude-opus-5", true), json!({"type": "disabled"}));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::chat_completions::{Chat, chat_model};
 
 pub use crate::chat_completions::ReasoningEffort;
-pub use builder::{Mirostat, LlamaCppModelBuilder};
+pub use builder::{LlamaCppModelBuilder, Mirostat};
 
 /// A model behind llama.cpp's server (`llama-server`).
 ///

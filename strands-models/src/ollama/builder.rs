@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use strands_core::model::MessageWriter;
 
-use super::settings::{KeepAlive, Think, Settings};
+use super::settings::{KeepAlive, Settings, Think};
 use super::{Inner, OllamaModel, address};
 use crate::http::{ModelBuildError, Options, check, http_options};
 

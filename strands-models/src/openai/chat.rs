@@ -5,8 +5,8 @@ use std::sync::Arc;
 use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::known;
-use super::service::Service;
 use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_options};
+use super::service::Service;
 use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
 use crate::http::{ModelBuildError, Options};
 
@@ -122,7 +122,9 @@ impl OpenAiModelBuilder {
             self.settings.set("reasoning_effort", effort.as_str());
         }
         let host = exchange.endpoint.host();
-        let replay = self.replay.unwrap_or_else(|| ReasoningReplay::of_host(host));
+        // A gateway in front of a service does not change what its models want.
+        let known_host = self.service.and_then(Service::host).unwrap_or(host);
+        let replay = self.replay.unwrap_or_else(|| ReasoningReplay::of_host(known_host));
         let able = || known::is_openai(host) && known::follows_schemas(&self.options.model_id);
         let able = self.structured_output.unwrap_or_else(able);
         let server_tools = !self.settings.server_tools.is_empty();

@@ -135,6 +135,11 @@ impl Service {
         self.needs_key
     }
 
+    /// Returns the host by which the service is known, also where a gateway is in front of it.
+    pub(super) fn host(self) -> Option<&'static str> {
+        self.base_url?.split("://").nth(1)?.split(['/', ':']).next()
+    }
+
     /// Finds the base URL, the path below it, the query and the key: as the builder was told, or as the environment has them.
     ///
     /// # Errors
@@ -150,11 +155,8 @@ impl Service {
             base_url_variable: Some(self.base_url_variable),
             key_variables: self.api_key_variables,
         };
-        let (base_url, key) = if self.needs_key {
-            options.find_with_key(place, environment)?
-        } else {
-            options.find(place, environment)
-        };
+        let (base_url, key) =
+            if self.needs_key { options.find_with_key(place, environment)? } else { options.find(place, environment) };
         if base_url.is_empty() {
             return Err(ModelBuildError::MissingBaseUrl { variable: self.base_url_variable });
         }
@@ -181,7 +183,8 @@ impl Address {
         let set = |name: &str| environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         self.key_header = Some("api-key");
         let endpoint = self.base_url.trim().trim_end_matches('/');
-        let endpoint = endpoint.strip_suffix("/openai/v1").or_else(|| endpoint.strip_suffix("/openai")).unwrap_or(endpoint);
+        let endpoint =
+            endpoint.strip_suffix("/openai/v1").or_else(|| endpoint.strip_suffix("/openai")).unwrap_or(endpoint);
         self.base_url = endpoint.to_owned();
         self.api_version = set("AZURE_OPENAI_API_VERSION").or_else(|| set("OPENAI_API_VERSION"));
         self.path = match &self.api_version {
@@ -226,6 +229,13 @@ mod tests {
     }
 
     #[test]
+    fn the_host_of_a_base_url_is_known() {
+        assert_eq!(Service::MOONSHOT.host(), Some("api.moonshot.ai"));
+        assert_eq!(Service::VLLM.host(), Some("localhost"));
+        assert_eq!(Service::AZURE.host(), None);
+    }
+
+    #[test]
     fn a_missing_variable_is_named() {
         for service in Service::all().filter(|service| service.needs_key()) {
             let error = address(service, &[]).err().unwrap().to_string();
@@ -253,9 +263,14 @@ mod tests {
     #[test]
     fn azure_has_two_paths() {
         let key = ("AZURE_OPENAI_API_KEY", "k");
-        for endpoint in ["https://r.openai.azure.com", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1/"] {
+        for endpoint in
+            ["https://r.openai.azure.com", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1/"]
+        {
             let found = address(Service::AZURE, &[key, ("AZURE_OPENAI_ENDPOINT", endpoint)]).ok().unwrap();
-            assert_eq!((found.base_url.as_str(), found.path.join("/")), ("https://r.openai.azure.com", "openai/v1".to_owned()));
+            assert_eq!(
+                (found.base_url.as_str(), found.path.join("/")),
+                ("https://r.openai.azure.com", "openai/v1".to_owned())
+            );
             assert!(matches!(found.api_key(), ApiKey::Header("api-key", _)));
             let versioned = [key, ("AZURE_OPENAI_ENDPOINT", endpoint), ("OPENAI_API_VERSION", "2024-10-21")];
             let found = address(Service::AZURE, &versioned).ok().unwrap();

@@ -44,16 +44,6 @@ pub use strands_bedrock as bedrock;
 #[cfg(feature = "bedrock")]
 #[doc(inline)]
 pub use strands_bedrock::{BedrockBuildError, BedrockCallError, BedrockModel, BedrockModelBuilder};
-#[cfg(any(
-    feature = "anthropic",
-    feature = "gemini",
-    feature = "llamacpp",
-    feature = "mistral",
-    feature = "ollama",
-    feature = "openai"
-))]
-#[doc(inline)]
-pub use strands_models::{ModelBuildError, ModelCallError};
 #[cfg(feature = "anthropic")]
 #[doc(inline)]
 pub use strands_models::{AnthropicModel, AnthropicModelBuilder, anthropic};
@@ -66,6 +56,16 @@ pub use strands_models::{LlamaCppModel, LlamaCppModelBuilder, llamacpp};
 #[cfg(feature = "mistral")]
 #[doc(inline)]
 pub use strands_models::{MistralModel, MistralModelBuilder, mistral};
+#[cfg(any(
+    feature = "anthropic",
+    feature = "gemini",
+    feature = "llamacpp",
+    feature = "mistral",
+    feature = "ollama",
+    feature = "openai"
+))]
+#[doc(inline)]
+pub use strands_models::{ModelBuildError, ModelCallError};
 #[cfg(feature = "offline")]
 #[doc(inline)]
 pub use strands_models::{OfflineModel, OfflineModelBuilder, offline};
@@ -74,6 +74,4 @@ pub use strands_models::{OfflineModel, OfflineModelBuilder, offline};
 pub use strands_models::{OllamaModel, OllamaModelBuilder, ollama};
 #[cfg(feature = "openai")]
 #[doc(inline)]
-pub use strands_models::{
-    OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, openai,
-};
+pub use strands_models::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, openai};

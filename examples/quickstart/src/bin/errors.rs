@@ -16,10 +16,14 @@ use strands::{Agent, AgentError, RetryPolicy};
 /// A provider that has too much to do, and then does not know the key.
 fn provider() -> ScriptedModel {
     let busy = ErrorDetails::new().with_status(429);
-    let wrong_key =
-        ErrorDetails::new().with_status(401).with_body(r#"{"error": {"message": "Incorrect API key provided: sk-12**ab"}}"#);
+    let wrong_key = ErrorDetails::new()
+        .with_status(401)
+        .with_body(r#"{"error": {"message": "Incorrect API key provided: sk-12**ab"}}"#);
     ScriptedModel::new([
-        ScriptedTurn::error(ModelError::Throttled { retry_after: Some(Duration::from_secs(30)), details: busy.boxed() }),
+        ScriptedTurn::error(ModelError::Throttled {
+            retry_after: Some(Duration::from_secs(30)),
+            details: busy.boxed(),
+        }),
         ScriptedTurn::error(ModelError::Authentication { details: wrong_key.boxed() }),
     ])
 }

@@ -44,7 +44,8 @@ impl Handbook {
     fn search(&self, query: &str, most: usize) -> Vec<Passage> {
         let wanted = words(query);
         let score = |passage: &Passage| words(&passage.text).intersection(&wanted).count();
-        let mut found: Vec<_> = self.0.iter().map(|passage| (score(passage), passage)).filter(|(score, _)| *score > 1).collect();
+        let mut found: Vec<_> =
+            self.0.iter().map(|passage| (score(passage), passage)).filter(|(score, _)| *score > 1).collect();
         found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         found.into_iter().take(most).map(|(_, passage)| passage.clone()).collect()
     }

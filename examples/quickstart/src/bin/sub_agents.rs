@@ -35,8 +35,10 @@ async fn ask_specialist(
     specialists: &Specialists,
 ) -> Result<String, ToolError> {
     let known = || specialists.0.keys().copied().collect::<Vec<_>>().join(", ");
-    let template =
-        specialists.0.get(&*subject).ok_or_else(|| ToolError::new(format!("no such subject; there are {}", known())))?;
+    let template = specialists
+        .0
+        .get(&*subject)
+        .ok_or_else(|| ToolError::new(format!("no such subject; there are {}", known())))?;
     let mut specialist = template.clone().build().await.map_err(ToolError::from_source)?;
     let response = specialist.prompt(question).await.map_err(ToolError::from_source)?;
     Ok(response.text())
