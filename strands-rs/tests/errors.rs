@@ -37,7 +37,7 @@ fn every_public_error_prints_its_sources() {
     let mut found = 0;
     for path in CRATES.iter().flat_map(|name| sources(&root.join(name).join("src"))) {
         let text = fs::read_to_string(&path).unwrap();
-        let printed = text.split("__debug_with_sources!(").skip(1).filter_map(|rest| rest.split(')').next());
+        let printed = text.split("debug_with_sources!(").skip(1).filter_map(|rest| rest.split(')').next());
         let printed: BTreeSet<&str> = printed.flat_map(|names| names.split(',')).map(str::trim).collect();
         for error in errors(&text) {
             found += 1;

@@ -18,7 +18,8 @@ impl Server {
         let mut process =
             Command::new(program).arg("127.0.0.1:0").env_remove("STRANDS_MODEL").stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("a pipe")).read_line(&mut line)?;
+        let output = process.stdout.take().ok_or_else(|| anyhow::anyhow!("the server has no output"))?;
+        BufReader::new(output).read_line(&mut line)?;
         let address = line.trim().strip_prefix("listening on http://").unwrap_or_default().to_owned();
         Ok(Self { process, address })
     }

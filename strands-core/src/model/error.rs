@@ -254,7 +254,7 @@ impl fmt::Display for ModelError {
     }
 }
 
-crate::__debug_with_sources!(ModelError);
+crate::error_chain::debug_with_sources!(ModelError);
 
 impl StdError for ModelError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
