@@ -7,6 +7,7 @@ use std::time::Duration;
 use strands_core::model::{ErrorDetails, ModelError};
 
 use super::client::Patience;
+use super::sent_secrets::SentSecrets;
 
 /// Why a model can't be built.
 #[derive(thiserror::Error)]
@@ -106,6 +107,7 @@ impl StdError for ModelCallError {
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
     pub(crate) host: String,
+    pub(crate) secrets: SentSecrets,
 }
 
 impl CallContext {
