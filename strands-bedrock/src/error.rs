@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     fn context() -> CallContext {
-        CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()) }
+        CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()), api_key: None }
     }
 
     fn refused(status: u16, code: &str, message: &str) -> ModelError {
