@@ -29,3 +29,4 @@ mod ollama;
 mod openai;
 mod providers;
 mod switching;
+mod tolerant_fields;
