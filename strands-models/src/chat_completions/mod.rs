@@ -8,11 +8,11 @@ mod effort;
 mod error;
 mod model;
 mod parts;
+mod reasoning;
 mod request;
 mod schema;
 mod settings;
 mod stream;
-mod thoughts;
 mod tools;
 mod usage;
 
@@ -23,9 +23,9 @@ pub(crate) use dialect::Dialect;
 pub use effort::ReasoningEffort;
 pub(crate) use error::{refused, sort};
 pub(crate) use model::{Chat, chat_model};
+pub use reasoning::ReasoningReplay;
 pub(crate) use schema::{described, strict};
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};
-pub use thoughts::ReasoningReplay;
 pub(crate) use tools::{AllTools, Function, word};
 pub(crate) use usage::last_events;
 

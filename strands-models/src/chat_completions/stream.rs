@@ -12,7 +12,7 @@ use super::calls::{Calls, Piece};
 use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
 use super::dialect::Dialect;
 use super::error::refused;
-use super::thoughts::Details;
+use super::reasoning::Details;
 use super::usage::last_events;
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 

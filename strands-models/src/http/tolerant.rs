@@ -1,6 +1,7 @@
 //! Fields that servers send in another type than their protocol says. Each reads whatever has one sensible meaning, and a
 //! value without meaning as a missing one; only arguments and lists of something else are errors.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -31,6 +32,15 @@ pub(crate) fn count(value: &Value) -> Option<u64> {
         Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => whole_text(text),
         _ => None,
+    }
+}
+
+/// A field of a value that is text, or a number as text; nothing where there is neither.
+pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
+    match value.get(name) {
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Number(number)) => Cow::Owned(number.to_string()),
+        _ => Cow::Borrowed(""),
     }
 }
 
