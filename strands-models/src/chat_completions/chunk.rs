@@ -16,6 +16,7 @@ pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
     pub(super) choice: Option<Choice>,
     pub(super) usage: Option<Box<Value>>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
     /// vLLM and Mistral send errors that are no field of a chunk, but stand in the place of one.
     #[serde(default, deserialize_with = "tolerant::text", rename = "object")]
@@ -34,6 +35,7 @@ pub(super) struct Choice {
     pub(super) message: Option<Box<Delta>>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
 }
 
@@ -177,6 +179,10 @@ fn text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Said, E> {
+            Ok(Said::Nothing)
+        }
+
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Said, E> {
             Ok(Said::Nothing)
         }
 

@@ -47,6 +47,7 @@ pub(super) struct WholeItem {
 
 #[derive(Deserialize)]
 pub(super) struct Ended {
+    #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(super) response: Response,
 }
 
