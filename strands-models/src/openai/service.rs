@@ -1,5 +1,5 @@
 //! Services and local servers behind Chat Completions: where each is, and which environment variables it has. One table of
-//! data, since more come every month.
+//! data, since more come every month. Their behavior is in the table of hosts, for those who give a base URL alone.
 
 use secrecy::SecretString;
 
@@ -206,7 +206,9 @@ impl Address {
 mod tests {
     use secrecy::ExposeSecret as _;
 
+    use super::super::hosts;
     use super::*;
+    use crate::chat_completions::ReasoningReplay;
 
     fn address(service: Service, known: &[(&str, &str)]) -> Result<Address, ModelBuildError> {
         service.address(&Options::new("my-model"), &|name| {
@@ -233,6 +235,15 @@ mod tests {
         assert_eq!(Service::MOONSHOT.host(), Some("api.moonshot.ai"));
         assert_eq!(Service::VLLM.host(), Some("localhost"));
         assert_eq!(Service::AZURE.host(), None);
+        for (service, replay) in [
+            (Service::DEEPSEEK, ReasoningReplay::Content),
+            (Service::MOONSHOT, ReasoningReplay::Content),
+            (Service::OPENROUTER, ReasoningReplay::Details),
+            (Service::GROQ, ReasoningReplay::Never),
+        ] {
+            let host = service.host().unwrap();
+            assert_eq!(hosts::of(host).replay, replay, "{host}");
+        }
     }
 
     #[test]
