@@ -12,7 +12,7 @@ pub(crate) struct StreamedArguments {
     first: Part,
     /// Bytes of the first value that were handed on. What may be a placeholder is held back.
     handed_on: usize,
-    /// What comes behind the first value, until it is known whether it is the same again.
+    /// A value behind the first one, until it is known to be the same again.
     again: Part,
     /// Values that contradict each other have come.
     contradictory: bool,
