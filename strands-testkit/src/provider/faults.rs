@@ -212,7 +212,8 @@ pub async fn no_secret_is_shown(provider: &dyn Provider) {
     assert!(!secretive.sent.is_empty());
 
     // A server that quotes the request in its refusal.
-    let quoting = json!("`s3cret-key` is not valid for 's3cret prompt of a user', with s3cret-header and s3cret-query");
+    let quotes: Vec<_> = secretive.sent.iter().map(|(_, value)| value.trim_start_matches("Bearer ")).collect();
+    let quoting = json!(format!("{} is not valid for 's3cret prompt of a user'", quotes.join(", ")));
     let quoting = json!({"error": {"message": quoting}, "message": quoting});
     for status in [400, 401, 404, 500] {
         let server = Server::repeat(Response::json(status, &quoting)).await;
