@@ -16,7 +16,7 @@ use strands::{Agent, AgentEvent, StreamExt, tool, tools};
 /// Rolls dice.
 #[tool]
 fn roll_dice(
-    /// How many dice.
+    /// Number of dice.
     #[arg(range = 1..=12)]
     dice: u8,
 ) -> Vec<u8> {

@@ -16,7 +16,7 @@ use axum::{Router, routing::post};
 use strands::{Agent, AgentBuilder, Stream, StreamExt, tool, tools};
 use tokio::net::TcpListener;
 
-/// Who is asking: known by a token, and never by what the model says.
+/// The user of a request: known by a token, and never by what the model says.
 struct User(String);
 
 /// Reads the user's notes.
