@@ -37,6 +37,22 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(place).collect()
 }
 
+/// `Tool::call` up to its body, as `#[async_trait]` writes it: the attribute itself would be one more macro for each tool,
+/// and would change the places of messages.
+pub(crate) fn call_head(private: &TokenStream, ctx: &Ident, input: &Ident) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        fn call<'life0, 'life1, 'async_trait>(
+            &'life0 self,
+            #ctx: &'life1 #private::ToolContext,
+            #input: #private::Value,
+        ) -> #private::BoxFuture<'async_trait, #private::Result<#private::ToolOutput, #private::ToolError>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+    }
+}
+
 /// One tool's pieces.
 pub(crate) struct Expander<'a> {
     pub(crate) tool: &'a ToolFn,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use strands_core::async_trait;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, BuildError, HostKey, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
@@ -25,6 +25,7 @@ impl WhoAmI {
     }
 }
 
+#[async_trait]
 impl Tool for WhoAmI {
     fn spec(&self) -> &ToolSpec {
         &self.spec
@@ -34,8 +35,8 @@ impl Tool for WhoAmI {
         &self.requires
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async { Ok(ToolOutput::text(ctx.lend::<Identity>()?.0)) })
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text(ctx.lend::<Identity>()?.0))
     }
 }
 
