@@ -12,6 +12,7 @@ mod function;
 
 mod message;
 mod model;
+mod sections;
 mod toolset;
 mod types;
 mod validate;
