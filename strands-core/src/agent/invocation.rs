@@ -180,7 +180,8 @@ impl<'a, T> Invocation<'a, T> {
     }
 
     /// Brings humans' answers to what the agent waits for. The prompt must be [`Prompt::none`]; questions without an
-    /// answer stay open. An answer that was recorded before may come again.
+    /// answer stay open. An answer that was recorded before may come again. Without answers, nothing is sent to the model
+    /// unless something is open: see [`Prompt::none`].
     ///
     /// With a session, the answers are recorded before any tool runs, and each tool's start is recorded before it is
     /// called: of two workers with the same answer, one gets a conflict, and one approval runs a tool at most once, whenever

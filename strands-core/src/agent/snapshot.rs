@@ -85,7 +85,7 @@ pub struct SnapshotData {
 }
 
 /// An error of restoring a snapshot. The agent is as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
     /// Not a snapshot of an agent, or of a version that this one does not know.
@@ -106,6 +106,8 @@ pub enum SnapshotError {
     #[error("the snapshot's interrupt state can't be read")]
     InterruptState(#[source] serde_json::Error),
 }
+
+crate::__debug_with_sources!(SnapshotError);
 
 impl Agent {
     /// The agent's whole memory.

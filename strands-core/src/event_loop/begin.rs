@@ -54,6 +54,7 @@ impl Driver<'_> {
         if self.work.config.conflict_retries > 0 {
             *again = Some(messages.clone());
         }
+        self.check_open(&messages)?;
         self.work.history.ask(messages);
         let run = self.work.run.insert(run);
         if self.output.is_given_at_once(&self.specs, &*self.work.model) {
@@ -70,6 +71,20 @@ impl Driver<'_> {
             self.all_added(&asked, stop).await?;
         }
         Ok(None)
+    }
+
+    /// Checks that the model has something to respond to. A call for nothing costs as much as any other.
+    fn check_open(&self, prompt: &[Message]) -> Result<(), AgentError> {
+        if prompt.iter().any(|message| !message.content.is_empty()) {
+            return Ok(());
+        }
+        match self.work.history.messages().last() {
+            None => Err(AgentError::EmptyConversation),
+            Some(last) if last.role == Role::Assistant && last.tool_uses().next().is_none() => {
+                Err(AgentError::NothingToAnswer)
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// Hooks hear of the invocation once, however often it begins again.

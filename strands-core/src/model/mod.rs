@@ -7,6 +7,7 @@ pub(crate) mod estimate;
 mod event;
 mod fallback;
 mod outgoing;
+mod provider_message;
 mod rate_limit;
 mod recording;
 mod refusal;

@@ -16,7 +16,6 @@ use crate::interrupt::Interrupt;
 /// let error = ToolError::new("no flight 17 on that day; flights are 18 and 21");
 /// assert_eq!(error.to_string(), "no flight 17 on that day; flights are 18 and 21");
 /// ```
-#[derive(Debug)]
 pub struct ToolError {
     pub(crate) kind: ToolErrorKind,
     text: String,
@@ -91,6 +90,8 @@ impl fmt::Display for ToolError {
         f.write_str(&self.text)
     }
 }
+
+crate::__debug_with_sources!(ToolError);
 
 impl StdError for ToolError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
