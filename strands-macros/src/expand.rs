@@ -356,9 +356,12 @@ impl Expander<'_> {
         quote_spanned! {site=>
             let __output = #called;
             #[allow(unused_imports)]
-            use #private::{ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _, SplitResult as _, SplitValue as _};
+            use #private::{
+                ConvertDataFirst as _, ConvertDataLast as _, ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _,
+                SplitResult as _, SplitValue as _,
+            };
             match (&&#private::Tag::of(&__output)).#split {
-                #private::Ok(__value) => (&&&#private::Tag::of(&__value)).#convert,
+                #private::Ok(__value) => (&&&&&#private::Tag::of(&__value)).#convert,
                 #private::Err(__error) => #private::Err(__error),
             }
         }

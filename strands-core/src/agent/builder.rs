@@ -152,7 +152,7 @@ impl AgentBuilder {
     }
 
     /// Lends a value to the tools: those with an argument `&T` borrow it. One value for each type; a value in an `Arc`
-    /// is lent as what it holds.
+    /// is lent as what it holds. `build` warns of values that [no tool reads](Agent::unread_values).
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.host.insert(value);
         self
@@ -225,7 +225,8 @@ impl AgentBuilder {
         self
     }
 
-    /// Shows the model only those tool errors that were written for it, and hides the text of all others.
+    /// Hides the text of tool errors that were not written for the model, with all their sources: it reads `the tool
+    /// failed`. Texts of [`ToolError::new`](crate::ToolError::new) and its like are shown. Default: all texts are shown.
     pub fn redact_tool_errors(mut self) -> Self {
         self.calls().redact_tool_errors = true;
         self
@@ -350,6 +351,9 @@ impl AgentBuilder {
             written: WrittenMessages::default(),
             refused_outputs: HashSet::new(),
         };
+        for value in work.unread_values() {
+            diagnostics::unread_value(&work.config.names, value);
+        }
         Ok(Agent { work })
     }
 }

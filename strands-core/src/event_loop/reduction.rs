@@ -26,7 +26,9 @@ impl Driver<'_> {
             Ok(Ok(Reduction::Impossible(_) | Reduction::NotNeeded)) => {}
             // The model may still take it; and when it does not, the manager is asked again and its failure counts.
             Ok(Err(error)) => {
-                self.emitter.emit(|| AgentEvent::ContextReductionFailed { error: ErrorChain::new(&*error).to_string() }).await;
+                self.emitter
+                    .emit(|| AgentEvent::ContextReductionFailed { error: ErrorChain::new(&*error).to_string() })
+                    .await;
             }
         }
         None

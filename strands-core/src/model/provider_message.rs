@@ -131,7 +131,8 @@ impl<'a> Quotes<'a> {
             }
         }
         // A window of bytes may begin and end within a character.
-        let whole = |quote: Range<usize>| self.text.floor_char_boundary(quote.start)..self.text.ceil_char_boundary(quote.end);
+        let whole =
+            |quote: Range<usize>| self.text.floor_char_boundary(quote.start)..self.text.ceil_char_boundary(quote.end);
         joined.into_iter().map(whole).collect()
     }
 
@@ -175,18 +176,25 @@ mod tests {
         for (body, expected) in [
             (json!({"error": {"message": "no such model", "type": "x"}}), "no such model"),
             (json!({"error": "model 'x' not found"}), "model 'x' not found"),
-            (json!({"message": "The provided model identifier is invalid."}), "The provided model identifier is invalid."),
+            (
+                json!({"message": "The provided model identifier is invalid."}),
+                "The provided model identifier is invalid.",
+            ),
             (json!({"Message": "denied"}), "denied"),
             (json!([{"error": {"code": 400, "message": "API key not valid."}}]), "API key not valid."),
             (json!({"detail": [{"loc": ["body"], "msg": "field required", "input": "private"}]}), "field required"),
             (json!({"detail": "Not Found"}), "Not Found"),
-            (json!({"error": {"message": "Provider returned error", "metadata": {"raw": "{\"error\":{\"message\":\"overloaded\"}}"}}}), "Provider returned error: overloaded"),
+            (
+                json!({"error": {"message": "Provider returned error", "metadata": {"raw": "{\"error\":{\"message\":\"overloaded\"}}"}}}),
+                "Provider returned error: overloaded",
+            ),
             (json!({"error": {"message": ""}, "message": "second"}), "second"),
         ] {
             assert_eq!(plain(&body.to_string()).as_deref(), Some(expected), "{body}");
         }
         assert_eq!(plain("upstream connect error\r\n").as_deref(), Some("upstream connect error"));
-        for nothing in ["", "<html><body>502</body></html>", "{}", r#"{"error": {"message": "cut o"#, r#"{"code": 7}"#] {
+        for nothing in ["", "<html><body>502</body></html>", "{}", r#"{"error": {"message": "cut o"#, r#"{"code": 7}"#]
+        {
             assert_eq!(plain(nothing), None, "{nothing}");
         }
     }
@@ -199,7 +207,8 @@ mod tests {
 
     #[test]
     fn quotes_of_the_conversation_are_hidden() {
-        let call = crate::message::ToolUse::new("t1", "get_current_weather", json!({"place": ["the house by the old mill"]}));
+        let call =
+            crate::message::ToolUse::new("t1", "get_current_weather", json!({"place": ["the house by the old mill"]}));
         let messages = [
             Message::user("Wie heißt die geheime Straße, in der Jürgen wohnt?"),
             Message::new(crate::message::Role::Assistant, vec![crate::message::ContentBlock::ToolUse(call)]),
@@ -208,7 +217,10 @@ mod tests {
         .map(Arc::new);
         let system = [SystemBlock::Text("You work for the ministry of defence.".to_owned())];
         for (said, expected) in [
-            ("invalid content 'geheime Straße, in der Jürgen wohnt?' in message 0", "invalid content '[..]' in message 0"),
+            (
+                "invalid content 'geheime Straße, in der Jürgen wohnt?' in message 0",
+                "invalid content '[..]' in message 0",
+            ),
             ("near \"the house by the old mill\": bad input", "near \"[..]\": bad input"),
             ("`hunter2` is too short", "`[..]` is too short"),
             ("system: You work for the ministry of defence. (37 characters)", "system: [..] (37 characters)"),

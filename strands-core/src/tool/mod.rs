@@ -6,6 +6,7 @@ mod error;
 mod list;
 pub(crate) mod macro_support;
 mod output;
+mod output_parts;
 mod provider;
 mod schema_check;
 mod set;
@@ -100,7 +101,9 @@ pub trait Tool: Send + Sync {
     /// How the tool is described to a model.
     fn spec(&self) -> &ToolSpec;
 
-    /// The values that it borrows from the program; `build()` misses those that nobody injected.
+    /// Returns the injected values that `call` reads. `build()` fails if one was not injected, and warns of injected values
+    /// that no tool reads. A tool that finds out in its calls returns the key of [`ToolContext`], which stands for any
+    /// value. Default: none.
     fn requires(&self) -> &[HostKey] {
         &[]
     }
