@@ -1,5 +1,6 @@
 //! Response of an invocation.
 
+use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use crate::stop_reason::StopReason;
 /// Response of an invocation.
 ///
 /// `T` is the type asked for with [`Invocation::output`](crate::Invocation::output). Its JSON is part of that of
-/// the events; see [`AgentEvent`](crate::AgentEvent).
+/// the events; see [`AgentEvent`](crate::AgentEvent). `Display` is the [`text`](Self::text).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 // Without it, serde asks for `T: Default`.
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
@@ -44,6 +45,13 @@ pub struct AgentResponse<T = Value> {
 /// Reads a field that is there: `null` is an output, too.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// The text of the last message.
+impl<T> fmt::Display for AgentResponse<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text())
+    }
 }
 
 impl<T> AgentResponse<T> {
