@@ -73,6 +73,7 @@ impl AgentResponse {
     /// let mut response = AgentResponse::new(Message::assistant("It is sunny."), StopReason::EndTurn);
     /// response.turns = 1;
     /// assert_eq!(response.text(), "It is sunny.");
+    /// assert_eq!(response.to_string(), "It is sunny.");
     /// ```
     pub fn new(message: impl Into<Arc<Message>>, stop_reason: StopReason) -> Self {
         Self {

@@ -65,13 +65,16 @@ async fn the_summary_has_exactly_the_keys_of_strands() {
 
 #[tokio::test]
 async fn the_summary_prints_a_few_lines() {
-    let many = || (0..40).map(|at| naming(&format!("t{at}")));
-    let mut calls = vec![ScriptedTurn::tool_use("t0", json!({})); 2];
-    calls.extend((1..40).map(|at| ScriptedTurn::tool_use(format!("t{at}"), json!({}))));
+    let names = std::iter::once(0).chain(0..40).map(|at| format!("t{at}"));
+    let mut calls: Vec<_> = names.map(|name| ScriptedTurn::tool_use(name, json!({}))).collect();
     calls.push(ScriptedTurn::text("done"));
-    let fails = tool("t0", |_, _| async { Err(ToolError::new("no luck")) });
-    let model = ScriptedModel::new(calls);
-    let mut agent = agent(&model, std::iter::once(fails).chain(many().skip(1))).await;
+    let named = |at: usize| {
+        let name: &'static str = format!("t{at}").leak();
+        tool(name, move |_, _| async move {
+            if at == 0 { Err(ToolError::new("no luck")) } else { Ok(ToolOutput::text("done")) }
+        })
+    };
+    let mut agent = agent(&ScriptedModel::new(calls), (0..40).map(named)).await;
     agent.prompt("go").await.unwrap();
     let lines = format!("{:#}", agent.metrics().summary());
     let lines: Vec<_> = lines.lines().collect();

@@ -70,7 +70,7 @@ impl Files {
 }
 
 async fn call(tool: &dyn Tool, input: Value) -> ToolResultContent {
-    let ctx = ToolContextBuilder::new("test").inject(".txt".to_owned()).build();
+    let ctx = ToolContextBuilder::new("test").inject(Suffix(".txt")).build();
     let output = tool.call(&ctx, input).await.unwrap();
     output.content()[0].clone()
 }
