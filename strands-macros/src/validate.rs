@@ -155,7 +155,7 @@ fn argument(argument: &Argument, errors: &mut Errors) {
             if argument.origin.is_model()
                 && let Some(shared) = types::first_shared(&argument.ty)
             {
-                errors.add_over(&shared.ty, shared_from_model(&argument.ty, &shared));
+                errors.add_over(&shared.ty, shared_from_model(written, &shared));
             }
         }
         Origin::Host => {

@@ -91,6 +91,7 @@ impl ToolResultOffloader {
 }
 
 #[async_trait]
+#[diagnostic::do_not_recommend]
 impl Hook for ToolResultOffloader {
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
         // The program that makes a call itself wants the whole result.
@@ -192,6 +193,7 @@ fn spec() -> ToolSpec {
 }
 
 #[async_trait]
+#[diagnostic::do_not_recommend]
 impl Tool for Retrieve {
     fn spec(&self) -> &ToolSpec {
         &self.spec

@@ -133,6 +133,7 @@ macro_rules! forward_tool {
         $(
             #[async_trait]
             #[deny(clippy::missing_trait_methods)]
+            #[diagnostic::do_not_recommend]
             impl<T: Tool + ?Sized> Tool for $holder {
                 fn spec(&self) -> &ToolSpec {
                     (**self).spec()
