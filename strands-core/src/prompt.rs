@@ -32,7 +32,7 @@ pub struct Prompt {
 
 impl Prompt {
     /// Nothing: the model goes on from the history as it is, which must end with something to respond to: a user message,
-    /// tool results, or open tool calls. Otherwise the invocation fails with
+    /// tool results, open tool calls, or a response that a limit has just cut. Otherwise the invocation fails with
     /// [`AgentError::NothingToAnswer`](crate::AgentError::NothingToAnswer) before a model call.
     pub fn none() -> Self {
         Self::default()

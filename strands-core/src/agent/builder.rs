@@ -349,6 +349,7 @@ impl AgentBuilder {
             rewinding: None,
             repairs,
             written: WrittenMessages::default(),
+            response_is_cut: false,
             refused_outputs: HashSet::new(),
         };
         for value in work.unread_values() {

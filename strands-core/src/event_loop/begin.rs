@@ -54,7 +54,9 @@ impl Driver<'_> {
         if self.work.config.conflict_retries > 0 {
             *again = Some(messages.clone());
         }
-        self.check_open(&messages)?;
+        if denied.is_none() {
+            self.check_open(&messages)?;
+        }
         self.work.history.ask(messages);
         let run = self.work.run.insert(run);
         if self.output.is_given_at_once(&self.specs, &*self.work.model) {
@@ -75,15 +77,14 @@ impl Driver<'_> {
 
     /// Checks that the model has something to respond to. A call for nothing costs as much as any other.
     fn check_open(&self, prompt: &[Message]) -> Result<(), AgentError> {
-        if prompt.iter().any(|message| !message.content.is_empty()) {
+        if self.work.response_is_cut || prompt.iter().any(|message| !message.content.is_empty()) {
             return Ok(());
         }
         match self.work.history.messages().last() {
-            None => Err(AgentError::EmptyConversation),
             Some(last) if last.role == Role::Assistant && last.tool_uses().next().is_none() => {
                 Err(AgentError::NothingToAnswer)
             }
-            Some(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -363,6 +363,7 @@ impl<'a> Driver<'a> {
     pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
         diagnostics::ended(self.context.scope(), &stop_reason);
         let Spent { turns, usage } = self.context.scope().budget.spent();
+        self.work.response_is_cut = cuts_responses(&stop_reason);
         self.previous = run;
         AgentResponse {
             message: self.last_response.clone().unwrap_or_else(|| Arc::new(Message::new(Role::Assistant, [""; 0]))),
@@ -413,6 +414,19 @@ impl<'a> Driver<'a> {
         }
         self.began = now;
     }
+}
+
+/// Returns true if an invocation that ends so may end within a response.
+fn cuts_responses(stop_reason: &StopReason) -> bool {
+    matches!(
+        stop_reason,
+        StopReason::MaxTokens
+            | StopReason::Cancelled
+            | StopReason::LimitTurns
+            | StopReason::LimitOutputTokens
+            | StopReason::LimitTotalTokens
+            | StopReason::LimitDuration
+    )
 }
 
 /// False for an invocation that was told to end: nobody goes on then.
