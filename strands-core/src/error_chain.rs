@@ -102,7 +102,7 @@ fn has_words(text: &str, words: &str, is_cut: bool) -> bool {
     text.match_indices(words).any(|(at, _)| {
         let before = text.get(..at).and_then(|before| before.chars().next_back());
         let after = text.get(at + words.len()..).and_then(|after| after.chars().next());
-        !(starts_inside && is_inner(before)) && !(ends_inside && is_inner(after))
+        !(starts_inside && is_inner(before) || ends_inside && is_inner(after))
     })
 }
 

@@ -61,6 +61,11 @@ impl ToolOutput {
         &self.status
     }
 
+    /// Creates an output without content.
+    pub(super) fn empty() -> Self {
+        Self { content: Vec::new(), status: ToolResultStatus::Success }
+    }
+
     /// Adds a piece of content.
     pub(super) fn push(&mut self, piece: impl Into<ToolResultContent>) {
         self.content.push(piece.into());
@@ -213,7 +218,7 @@ impl IntoToolOutput for ContentBlock {
             Self::Audio(audio) => audio.into_tool_output(),
             Self::Text(_) | Self::Citations(_) => Ok(ToolOutput::new(self.texts())),
             // What only the model that made it can read.
-            _ => Ok(ToolOutput::new([ToolResultContent::Text(String::new()); 0])),
+            _ => Ok(ToolOutput::empty()),
         }
     }
 }

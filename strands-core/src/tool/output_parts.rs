@@ -12,10 +12,6 @@ use serde_json::{Map, Value};
 use super::{IntoToolOutput, ToolError, ToolOutput};
 use crate::message::ToolResultContent;
 
-fn empty() -> ToolOutput {
-    ToolOutput::new([""; 0])
-}
-
 /// Returns outputs as one JSON array, or one after the other.
 pub(super) fn joined(
     are_data: bool,
@@ -26,7 +22,7 @@ pub(super) fn joined(
         let values: Result<Vec<Value>, ToolError> = outputs.map(|output| output?.into_value()).collect();
         return values.map(|values| ToolOutput::json(Value::Array(values)));
     }
-    outputs.try_fold(empty(), |mut all, output| {
+    outputs.try_fold(ToolOutput::empty(), |mut all, output| {
         all.append(output?);
         Ok(all)
     })
@@ -40,7 +36,7 @@ fn named<T: IntoToolOutput>(parts: impl IntoIterator<Item = (String, T)>) -> Res
             outputs.map(|field| field.and_then(|(name, output)| Ok((name, output.into_value()?)))).collect();
         return fields.map(|fields| ToolOutput::json(Value::Object(fields)));
     }
-    outputs.try_fold(empty(), |mut all, output| {
+    outputs.try_fold(ToolOutput::empty(), |mut all, output| {
         let (name, output) = output?;
         all.push(ToolResultContent::Text(name));
         all.append(output);
@@ -100,7 +96,7 @@ impl<T: IntoToolOutput> IntoToolOutput for Option<T> {
         match self {
             Some(value) => value.into_tool_output(),
             None if T::IS_DATA => Ok(ToolOutput::json(Value::Null)),
-            None => Ok(empty()),
+            None => Ok(ToolOutput::empty()),
         }
     }
 }

@@ -133,7 +133,9 @@ async fn operators_are_told_of_values_that_no_tool_reads() {
     let builder = || template(&ScriptedModel::answering("hi"), [naming("one")]).agent_id("mine");
     builder().build().await.unwrap();
     assert_eq!(lines.of("injected value is not read"), [""; 0]);
-    builder().inject(CONTENT).build().await.unwrap();
+    let template = builder().inject(CONTENT);
+    template.clone().build().await.unwrap();
+    template.build().await.unwrap();
     let told = lines.of("injected value is not read");
     assert!(
         matches!(&told[..], [line] if line.starts_with("WARN") && line.contains("agent_id=mine value=\"&str\"")),

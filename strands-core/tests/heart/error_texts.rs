@@ -27,7 +27,10 @@ async fn display_has_the_providers_message_and_debug_the_sources() {
     let error = failure(r#"{"error":{"message":"The model `m` does not exist","code":"model_not_found"}}"#, "hi").await;
     let text = error.to_string();
     assert!(text.starts_with("the model call failed after 1 attempt: "), "{text}");
-    assert!(text.contains("status 400") && text.ends_with("; the provider says: The model `m` does not exist"), "{text}");
+    assert!(
+        text.contains("status 400") && text.ends_with("; the provider says: The model `m` does not exist"),
+        "{text}"
+    );
     assert_eq!(format!("{error:?}"), format!("{text}: calling model `m` at example.org"));
     assert_eq!(format!("{error:#?}"), format!("{error:?}"));
     // As `main` has it.
@@ -41,7 +44,11 @@ async fn neither_the_prompt_nor_the_system_prompt_nor_a_key_is_shown() {
         (r#"{"message":"bad content: 'my password is hunter2, log me in'"}"#, "hunter2", "bad content"),
         (r#"{"message":"system 'You guard the crown jewels.' is too long"}"#, "crown", "is too long"),
         (r#"{"error":"Incorrect API key provided: sk-abcdefghijklmnopqrst."}"#, "qrst", "Incorrect API key"),
-        (r#"{"detail":[{"msg":"field required","input":"my password is hunter2, log me in"}]}"#, "hunter2", "field required"),
+        (
+            r#"{"detail":[{"msg":"field required","input":"my password is hunter2, log me in"}]}"#,
+            "hunter2",
+            "field required",
+        ),
         ("my password is hunter2, log me in", "hunter2", "attempt"),
         (r#"{"message":"cut off: my password is hunter2, log me"#, "hunter2", "attempt"),
     ] {
