@@ -153,7 +153,7 @@ fn is_plain_data(name: &str) -> bool {
     )
 }
 
-/// Whether a type says `impl Trait` anywhere, and where.
+/// The first `impl Trait` within a type.
 pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     struct Finder(Option<syn::TypeImplTrait>);
     impl<'ast> Visit<'ast> for Finder {
@@ -167,7 +167,7 @@ pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     finder.0
 }
 
-/// Whether a signature uses a type by this bare name.
+/// True if a signature uses a type by this bare name.
 pub(crate) fn names(sig: &Signature, name: &Ident) -> bool {
     struct Finder<'a>(&'a Ident, bool);
     impl<'ast> Visit<'ast> for Finder<'_> {

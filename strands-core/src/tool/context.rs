@@ -1,4 +1,4 @@
-//! What a running tool can reach.
+//! Context of a running tool.
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::nesting::Budget;
 use crate::scope::Scope;
 use crate::state::AgentState;
 
-/// What a running tool can reach: its call, the values that the program lends, the agent's state, the stream of events,
+/// Context of a running tool: its call, the values that the program lends, the agent's state, the stream of events,
 /// and a human. Cheap to clone.
 #[derive(Clone)]
 pub struct ToolContext {

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::error_chain::ErrorChain;
 use crate::interrupt::Interrupt;
 
-/// Why a tool could not do what it was asked.
+/// An error of a tool.
 ///
 /// The model reads the text and can act on it, so say what was wrong and what would be right. The text of another error has
 /// that of its sources; [`AgentBuilder::redact_tool_errors`](crate::AgentBuilder::redact_tool_errors) keeps such texts from
@@ -82,7 +82,7 @@ impl ToolError {
         matches!(self.kind, ToolErrorKind::InvalidInput)
     }
 
-    /// What the tool waits for, where it can't go on before a human answers.
+    /// Returns the question that the tool waits for, if it can't go on before a human answers.
     pub fn as_interrupt(&self) -> Option<&Interrupt> {
         match &self.kind {
             ToolErrorKind::Interrupt(interrupt) => Some(interrupt),

@@ -1,4 +1,4 @@
-//! What a model can do in the program: the trait behind every tool, and the ordered set an agent holds.
+//! Tools: the trait behind every tool, and the ordered set an agent holds.
 
 mod catalog;
 mod context;
@@ -98,7 +98,7 @@ pub use set::{ToolSet, ToolSetError};
     note = "a type is a tool by implementing `strands::Tool` under `#[async_trait]`"
 )]
 pub trait Tool: Send + Sync {
-    /// How the tool is described to a model.
+    /// Returns the name, description and schemas that a model reads.
     fn spec(&self) -> &ToolSpec;
 
     /// Returns the injected values that `call` reads. `build()` fails if one was not injected, and warns of injected values
@@ -108,7 +108,7 @@ pub trait Tool: Send + Sync {
         &[]
     }
 
-    /// How the loop is to treat it.
+    /// Returns the settings of its calls: timeout, approval, exclusiveness.
     fn policy(&self) -> ToolPolicy {
         ToolPolicy::new()
     }
