@@ -1,7 +1,9 @@
 //! Fields of another type or in another place than the protocol says, where they have one meaning.
 
 use serde_json::{Value, json};
-use strands_testkit::case::{Case, cases};
+use strands_testkit::case::Case;
+#[cfg(feature = "openai")]
+use strands_testkit::case::cases;
 
 use crate::case::Expected;
 
