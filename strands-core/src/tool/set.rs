@@ -16,7 +16,7 @@ pub struct ToolSet {
 }
 
 /// Why tools can't be given to one agent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
     /// A name that providers refuse.
@@ -40,6 +40,8 @@ pub enum ToolSetError {
         name: String,
     },
 }
+
+crate::__debug_with_sources!(ToolSetError);
 
 impl ToolSet {
     /// These tools, in this order.
