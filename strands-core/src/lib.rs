@@ -37,6 +37,7 @@ mod working_set;
 
 pub use agent::{
     Agent, AgentBuilder, AgentStream, Invocation, Plugin, SharedAgent, Snapshot, SnapshotData, SnapshotError,
+    StructuredOutput,
 };
 pub use error_chain::ErrorChain;
 pub use event::{AgentEvent, AgentResponse};

@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use futures_core::future::BoxFuture;
 use futures_core::{FusedStream, Stream};
 use futures_util::FutureExt;
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::output::StructuredOutput;
 use super::shared::TakenAgent;
 
 use crate::event::{AgentEvent, AgentResponse};
@@ -117,7 +117,7 @@ impl<'a> Invocation<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub fn output<T: DeserializeOwned + JsonSchema>(mut self) -> Invocation<'a, T> {
+    pub fn output<T: StructuredOutput>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
         Invocation { agent: self.agent, request: self.request, output: PhantomData }
     }
