@@ -2,6 +2,7 @@
 //! conversations move between languages; whatever this version has no name for is kept and written back.
 
 mod block;
+mod call_ids;
 mod citations;
 pub(crate) mod encoded_bytes;
 mod keyed;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use block::{CachePoint, ContentBlock, GuardContent, GuardText, SystemBlock, TextBlock};
+pub(crate) use call_ids::{CallIds, original_id};
 pub use citations::{Citation, CitationText, CitationsContent};
 pub use media::{
     AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock, ImageFormat, MediaLocation,
