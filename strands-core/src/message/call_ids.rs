@@ -3,6 +3,13 @@
 
 use std::collections::HashMap;
 
+use super::random_uuid;
+
+/// An id for a call that has none. OpenAI takes no more than these 40 characters.
+pub(crate) fn random_call_id() -> String {
+    format!("tooluse_{}", random_uuid().simple())
+}
+
 /// The ids of the tool calls of a conversation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallIds {

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use block::{CachePoint, ContentBlock, GuardContent, GuardText, SystemBlock, TextBlock};
-pub(crate) use call_ids::{CallIds, original_id};
+pub(crate) use call_ids::{CallIds, original_id, random_call_id};
 pub use citations::{Citation, CitationText, CitationsContent};
 pub use media::{
     AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock, ImageFormat, MediaLocation,

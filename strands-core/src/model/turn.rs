@@ -9,7 +9,7 @@ use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, Too
 use crate::depth;
 use crate::message::{
     CallIds, Citation, CitationText, CitationsContent, ContentBlock, MediaSource, Message, MessageMetadata,
-    ProviderContent,    ReasoningContent, Role, ToolUse, random_uuid,
+    ProviderContent,    ReasoningContent, Role, ToolUse, random_call_id,
 };
 use crate::usage::{ModelMetrics, Usage};
 
@@ -167,7 +167,7 @@ impl TurnBuilder {
     /// A call without an id gets one, and a repeated id is made unique: each call is answered by its own result.
     fn make_unique(&mut self, id: &mut String) {
         if id.is_empty() {
-            *id = format!("tooluse_{}", random_uuid());
+            *id = random_call_id();
         }
         if let Some(unique) = self.call_ids.take(id, &self.earlier_call_ids) {
             *id = unique;

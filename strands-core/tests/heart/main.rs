@@ -3,6 +3,7 @@
 
 mod bounds;
 mod broken_streams;
+mod call_ids;
 mod calls;
 mod changing_tools;
 mod clears;

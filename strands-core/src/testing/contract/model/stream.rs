@@ -68,8 +68,6 @@ fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
         };
         match event {
             StreamEvent::RedactContent { .. } => {}
-            // A provider may tell at any time what the response has cost so far.
-            StreamEvent::Metadata { .. } if started => {}
             StreamEvent::Fallback { .. } if started => return Err(wrong("`Fallback` before `MessageStart`")),
             StreamEvent::Fallback { .. } => {}
             StreamEvent::MessageStart { .. } if started => return Err(wrong("`MessageStart` once")),
@@ -78,6 +76,8 @@ fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
             }
             StreamEvent::MessageStart { .. } => started = true,
             _ if !started => return Err(wrong("`MessageStart` first")),
+            // A provider may tell at any time what the response has cost so far.
+            StreamEvent::Metadata { .. } => {}
             _ if stopped => return Err(wrong("no content and no other stop after `MessageStop`")),
             StreamEvent::MessageStop { .. } if !blocks.open.is_empty() => {
                 return Err(wrong("`ContentBlockStop` of every block before `MessageStop`"));

@@ -1,0 +1,88 @@
+//! What Bedrock refuses in the content of a message, and what is sent in its place. A result or a prompt that is refused
+//! stays in the history, and with it every later request would be refused.
+
+use std::borrow::Cow;
+
+use strands_core::message::{ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultContent};
+use strands_core::model::placeholder;
+
+use crate::PROVIDER;
+use crate::turns::{OutBlock, is_result_sent};
+
+/// The content of a message as Bedrock takes it: something that is said, a text beside documents, cache points where they
+/// may be.
+pub(crate) fn allowed<'a>(role: Role, mut content: Vec<OutBlock<'a>>) -> Vec<OutBlock<'a>> {
+    if content.iter().all(OutBlock::is_cache_point) {
+        content.insert(0, OutBlock::Words(placeholder::BLANK_TEXT));
+    }
+    let has = |is: fn(&ContentBlock) -> bool| content.iter().filter_map(OutBlock::block).any(is);
+    if role == Role::User
+        && has(|block| matches!(block, ContentBlock::Document(_)))
+        && !has(|block| matches!(block, ContentBlock::Text(_)))
+    {
+        content.insert(0, OutBlock::Words(placeholder::DOCUMENT));
+    }
+    with_points_in_place(content)
+}
+
+/// A cache point may neither begin a message, nor follow another one or a document that is no PDF: it goes back to where it
+/// may be, or is left out.
+fn with_points_in_place(content: Vec<OutBlock<'_>>) -> Vec<OutBlock<'_>> {
+    let mut placed: Vec<OutBlock<'_>> = Vec::with_capacity(content.len());
+    for block in content {
+        if !block.is_cache_point() {
+            placed.push(block);
+            continue;
+        }
+        let at = placed.iter().rposition(|before| !before.is_non_pdf_document()).map(|at| at + 1);
+        if let Some(at) = at.filter(|at| placed.get(at - 1).is_some_and(|before| !before.is_cache_point())) {
+            placed.insert(at, block);
+        }
+    }
+    placed
+}
+
+/// A block of an assistant message. Only media that Bedrock's own model made go back as such.
+pub(crate) fn said<'a>(message: &Message, block: Cow<'a, ContentBlock>) -> OutBlock<'a> {
+    let is_own = message.metadata.as_ref().and_then(|known| known.provider.as_deref()) == Some(PROVIDER);
+    match &*block {
+        ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Video(_) | ContentBlock::Audio(_)
+            if message.role == Role::Assistant && !is_own =>
+        {
+            OutBlock::Words(placeholder::MODEL_MEDIA)
+        }
+        _ => OutBlock::of(block),
+    }
+}
+
+/// The parts of a tool result that are sent, and a text that is added to them: where nothing is left, or where a document
+/// has no text beside it.
+pub(crate) fn result_parts(result: &ToolResult) -> (impl Iterator<Item = &ToolResultContent>, Option<&'static str>) {
+    let sent = || result.content.iter().filter(|part| is_result_sent(part));
+    let has = |is: fn(&ToolResultContent) -> bool| sent().any(is);
+    let added = if sent().next().is_none() {
+        Some(placeholder::of_result(result))
+    } else if has(|part| matches!(part, ToolResultContent::Document(_)))
+        && !has(|part| matches!(part, ToolResultContent::Text(_) | ToolResultContent::Json(_)))
+    {
+        Some(placeholder::DOCUMENT)
+    } else {
+        None
+    };
+    (sent(), added)
+}
+
+/// The pieces of a system prompt that are sent: text that is not blank, and cache points behind it.
+pub(crate) fn system(blocks: &[SystemBlock]) -> impl Iterator<Item = &SystemBlock> {
+    let mut may_be_cached = false;
+    blocks.iter().filter(move |block| {
+        let is_sent = match block {
+            SystemBlock::Text(text) => !text.trim().is_empty(),
+            _ => may_be_cached,
+        };
+        if is_sent {
+            may_be_cached = matches!(block, SystemBlock::Text(_));
+        }
+        is_sent
+    })
+}
