@@ -208,9 +208,8 @@ struct ResultContents<'a>(&'a ToolResult, ResultStyle);
 
 impl Serialize for ResultContents<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (sent, added) = content_rules::result_parts(self.0);
-        let added = added.map(ToolResultContent::from);
-        serializer.collect_seq(added.iter().chain(sent).map(|part| ResultContentJson(part, self.1)))
+        let parts = content_rules::result_parts(self.0);
+        serializer.collect_seq(parts.iter().map(|part| ResultContentJson(part, self.1)))
     }
 }
 

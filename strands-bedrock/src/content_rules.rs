@@ -55,12 +55,11 @@ pub(crate) fn said<'a>(message: &Message, block: Cow<'a, ContentBlock>) -> OutBl
     }
 }
 
-/// The parts of a tool result that are sent, and a text that is added to them: where nothing is left, or where a document
-/// has no text beside it.
-pub(crate) fn result_parts(result: &ToolResult) -> (impl Iterator<Item = &ToolResultContent>, Option<&'static str>) {
-    let sent = || result.content.iter().filter(|part| is_result_sent(part));
-    let has = |is: fn(&ToolResultContent) -> bool| sent().any(is);
-    let added = if sent().next().is_none() {
+/// The parts of a tool result that are sent, with a text where nothing is left, or where a document has no text beside it.
+pub(crate) fn result_parts(result: &ToolResult) -> Vec<Cow<'_, ToolResultContent>> {
+    let mut parts: Vec<_> = result.content.iter().filter(|part| is_result_sent(part)).map(Cow::Borrowed).collect();
+    let has = |is: fn(&ToolResultContent) -> bool| parts.iter().any(|part| is(part));
+    let added = if parts.is_empty() {
         Some(placeholder::of_result(result))
     } else if has(|part| matches!(part, ToolResultContent::Document(_)))
         && !has(|part| matches!(part, ToolResultContent::Text(_) | ToolResultContent::Json(_)))
@@ -69,7 +68,10 @@ pub(crate) fn result_parts(result: &ToolResult) -> (impl Iterator<Item = &ToolRe
     } else {
         None
     };
-    (sent(), added)
+    if let Some(added) = added {
+        parts.insert(0, Cow::Owned(added.into()));
+    }
+    parts
 }
 
 /// The pieces of a system prompt that are sent: text that is not blank, and cache points behind it.
