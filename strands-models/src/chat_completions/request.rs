@@ -13,8 +13,8 @@ use super::content::{Part, joined, result_parts};
 use super::described;
 use super::dialect::Dialect;
 use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_part};
+use super::reasoning::ReasoningReplay;
 use super::settings::Settings;
-use super::thoughts::ReasoningReplay;
 use super::tools::Offer;
 use crate::http::{self, Fields};
 
@@ -177,7 +177,8 @@ const DOCUMENT_FOLLOWS: &str =
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
-    if let Some(text) = only_text(message).filter(|text| !text.trim().is_empty()) {
+    let has_field = dialect.replay == ReasoningReplay::Content;
+    if let Some(text) = only_text(message).filter(|text| !has_field && !text.trim().is_empty()) {
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }
     let said = || outgoing_content(message, &dialect.provider);

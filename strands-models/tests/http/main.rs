@@ -28,4 +28,7 @@ mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
 mod providers;
+#[cfg(feature = "openai")]
+mod reasoning_replay;
 mod switching;
+mod tolerant_fields;

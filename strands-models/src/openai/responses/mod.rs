@@ -1,10 +1,11 @@
 //! Responses: OpenAI's newer protocol, in which a model's thoughts can be had encrypted and given back.
 
 mod builder;
-mod kept;
+mod items;
+mod provider_state;
+mod reasoning;
 mod request;
 mod stream;
-mod thoughts;
 mod tools;
 
 use std::sync::Arc;

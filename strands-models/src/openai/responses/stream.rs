@@ -3,42 +3,55 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::message::{Citation, ProviderContent};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 
-use super::{kept, thoughts};
+use super::items::{Items, Key, What};
+use super::{provider_state, reasoning};
 use crate::chat_completions::{last_events, refused};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, tolerant};
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Piece {
-    #[serde(default)]
-    output_index: usize,
-    /// The part of the item: of a message's content, or of a thought's summary.
-    #[serde(default, alias = "content_index", alias = "summary_index")]
-    part: usize,
-    #[serde(default)]
-    delta: String,
+    #[serde(deserialize_with = "tolerant::index")]
+    output_index: Option<usize>,
+    #[serde(deserialize_with = "tolerant::text")]
+    item_id: Option<String>,
+    /// The part of a message's content.
+    #[serde(deserialize_with = "tolerant::index")]
+    content_index: Option<usize>,
+    /// The part of a summary of reasoning.
+    #[serde(deserialize_with = "tolerant::index")]
+    summary_index: Option<usize>,
+    #[serde(deserialize_with = "tolerant::text")]
+    delta: Option<String>,
+    /// All arguments, where these are done.
+    #[serde(deserialize_with = "tolerant::arguments")]
+    arguments: Option<String>,
+    annotation: Value,
+}
+
+impl Piece {
+    fn key(&self) -> Key<'_> {
+        Key { index: self.output_index, id: self.item_id.as_deref().unwrap_or_default() }
+    }
+
+    fn part(&self) -> usize {
+        self.content_index.or(self.summary_index).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]
 struct WholeItem {
+    #[serde(default, deserialize_with = "tolerant::index")]
+    output_index: Option<usize>,
     #[serde(default)]
-    output_index: usize,
     item: Value,
-}
-
-#[derive(Deserialize)]
-struct Annotated {
-    #[serde(default)]
-    output_index: usize,
-    #[serde(default)]
-    content_index: usize,
-    annotation: Value,
 }
 
 #[derive(Deserialize)]
@@ -46,17 +59,23 @@ struct Ended {
     response: Response,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Response {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    output: Vec<Value>,
+    #[serde(deserialize_with = "tolerant::text")]
+    id: Option<String>,
+    #[serde(deserialize_with = "tolerant::text")]
+    status: Option<String>,
+    #[serde(deserialize_with = "output")]
+    output: Option<Vec<Value>>,
     error: Option<Value>,
     incomplete_details: Option<Value>,
     usage: Option<Value>,
+}
+
+/// The items of a response; `null` are none.
+fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
+    tolerant::list(deserializer).map(Some)
 }
 
 /// Reads an answer. What is newer than this version is passed over.
@@ -66,32 +85,12 @@ pub(super) struct ResponsesReader {
     /// Whether the provider keeps the answer.
     stateful: bool,
     began: bool,
-    /// Blocks that are being written.
-    open: Vec<Open>,
-    next: usize,
+    items: Items,
     /// Whether tools were called, and whether the model refused.
     called: bool,
     refused: bool,
     complete: bool,
     content: ContentLimit,
-}
-
-struct Open {
-    /// The provider's index of the item.
-    item: usize,
-    /// The part of the item that is written, or was last.
-    part: usize,
-    what: What,
-    block: usize,
-    /// Nothing of it has come yet.
-    empty: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Text,
-    Thoughts,
-    Call,
 }
 
 impl ResponsesReader {
@@ -101,8 +100,7 @@ impl ResponsesReader {
             provider,
             stateful,
             began: false,
-            open: Vec::new(),
-            next: 0,
+            items: Items::default(),
             called: false,
             refused: false,
             complete: false,
@@ -117,10 +115,16 @@ impl ResponsesReader {
                 self.refused = true;
                 self.text(parse(data)?, out)
             }
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.thought(parse(data)?, out)
+            "response.reasoning_summary_text.delta" => self.reasoning(parse(data)?, false, out),
+            "response.reasoning_text.delta" => self.reasoning(parse(data)?, true, out),
+            "response.function_call_arguments.delta" => {
+                let piece: Piece = parse(data)?;
+                self.arguments(piece.key(), piece.delta.as_deref(), out)
             }
-            "response.function_call_arguments.delta" => self.arguments(parse(data)?, out),
+            "response.function_call_arguments.done" => {
+                let piece: Piece = parse(data)?;
+                self.arguments(piece.key(), piece.arguments.as_deref(), out)
+            }
             "response.output_text.annotation.added" => self.annotation(&parse(data)?, out),
             "response.output_item.added" => {
                 let added: WholeItem = parse(data)?;
@@ -131,7 +135,13 @@ impl ResponsesReader {
                 self.item_done(done.output_index, &done.item, out)
             }
             "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
-                self.finish(parse::<Ended>(data)?.response, out)
+                let mut response = parse::<Ended>(data)?.response;
+                // Some servers say everything at once.
+                if self.items.are_none() {
+                    self.whole_items(&mut response, out)?;
+                }
+                response.status = response.status.or_else(|| Some(kind.trim_start_matches("response.").to_owned()));
+                self.finish(response, out)
             }
             "error" => {
                 let event: Value = parse(data)?;
@@ -148,69 +158,111 @@ impl ResponsesReader {
     }
 
     fn text(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if piece.delta.is_empty() {
-            return Ok(());
+        let block = self.text_block(piece.key(), piece.part())?;
+        if let Some(delta) = piece.delta.filter(|delta| !delta.is_empty()) {
+            self.content.grow(delta.len())?;
+            out.push_back(StreamEvent::text(block, delta));
         }
-        self.content.grow(piece.delta.len())?;
-        let open = self.open(piece.output_index, What::Text, Some(piece.part))?;
-        out.push_back(StreamEvent::text(open.block, piece.delta));
         Ok(())
     }
 
-    fn thought(&mut self, mut piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if piece.delta.is_empty() {
-            return Ok(());
+    fn text_block(&mut self, key: Key<'_>, part: usize) -> Result<usize, ModelError> {
+        match self.items.find(What::Text, key, Some(part))?.and_then(|at| self.items.get(at)) {
+            Some(open) => Ok(open.block),
+            None => Ok(self.items.begin(What::Text, key, part, &mut self.content)?.block),
         }
-        self.content.grow(piece.delta.len())?;
-        let open = self.open(piece.output_index, What::Thoughts, None)?;
-        // A summary has parts, and a block has none.
-        if !std::mem::replace(&mut open.empty, false) && open.part != piece.part {
-            piece.delta.insert_str(0, "\n\n");
-        }
-        open.part = piece.part;
-        out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(piece.delta)));
-        Ok(())
     }
 
-    fn arguments(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(piece.delta.len())?;
-        let open = self.open.iter_mut().find(|open| open.item == piece.output_index && open.what == What::Call);
-        // Arguments of calls that are none of ours.
-        let Some(open) = open else {
+    /// A piece of reasoning: of what the model wrote (`is_plain`), or of a summary of it.
+    fn reasoning(&mut self, piece: Piece, is_plain: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let (key, part) = (piece.key(), piece.part());
+        let Some(mut delta) = piece.delta.clone().filter(|delta| !delta.is_empty()) else {
             return Ok(());
         };
-        if !piece.delta.is_empty() {
-            open.empty = false;
-            out.push_back(StreamEvent::tool_input(open.block, piece.delta));
+        self.content.grow(delta.len())?;
+        let at = self.reasoning_block(key)?;
+        let Some(open) = self.items.get(at) else {
+            return Ok(());
+        };
+        // A summary has parts, and a block has none.
+        if !std::mem::replace(&mut open.empty, false) && open.part != part {
+            delta.insert_str(0, "\n\n");
+        }
+        open.part = part;
+        open.is_plain |= is_plain;
+        out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(delta)));
+        Ok(())
+    }
+
+    /// The place of the block of an item of reasoning.
+    fn reasoning_block(&mut self, key: Key<'_>) -> Result<usize, ModelError> {
+        if let Some(at) = self.items.find(What::Reasoning, key, None)? {
+            return Ok(at);
+        }
+        self.items.begin(What::Reasoning, key, 0, &mut self.content)?;
+        Ok(self.items.newest())
+    }
+
+    /// Arguments of a call, in pieces or all of them again. Those of a call that is none of ours are passed over.
+    fn arguments(
+        &mut self,
+        key: Key<'_>,
+        piece: Option<&str>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let Some(at) = self.items.find(What::Call, key, None)? else {
+            return Ok(());
+        };
+        self.arguments_at(at, piece.unwrap_or_default(), out)
+    }
+
+    fn arguments_at(&mut self, at: usize, piece: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(piece.len())?;
+        if let Some(open) = self.items.get(at)
+            && let Some(certain) = open.arguments.push(piece)
+        {
+            out.push_back(StreamEvent::tool_input(open.block, certain));
         }
         Ok(())
     }
 
-    fn annotation(&mut self, annotated: &Annotated, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if let Some(citation) = citation(&annotated.annotation) {
+    fn annotation(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.cite(piece.key(), piece.part(), &piece.annotation, out)
+    }
+
+    fn cite(
+        &mut self,
+        key: Key<'_>,
+        part: usize,
+        annotation: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        if let Some(citation) = citation(annotation) {
             self.content.grow(size_of::<Citation>())?;
-            let open = self.open(annotated.output_index, What::Text, Some(annotated.content_index))?;
-            out.push_back(StreamEvent::citation(open.block, citation));
+            let block = self.text_block(key, part)?;
+            out.push_back(StreamEvent::citation(block, citation));
         }
         Ok(())
     }
 
-    fn item_added(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let begun = self.open.iter().any(|open| open.item == at && open.what == What::Call);
+    fn item_added(
+        &mut self,
+        index: Option<usize>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let id = tolerant::word(item, "id");
+        let key = Key { index, id: &id };
         match word(item, "type") {
-            // A call that is announced again is the same one.
-            "function_call" if begun => {}
             "function_call" => {
-                let (id, name) = (word(item, "call_id"), word(item, "name"));
-                self.content.grow(id.len() + name.len())?;
-                self.called = true;
-                let open = self.open(at, What::Call, None)?;
-                out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(id, name)));
+                self.call(key, item, out)?;
             }
             "reasoning" => {
                 // The block has its place in the answer from now on.
-                let open = self.open(at, What::Thoughts, None)?;
-                out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
+                let at = self.reasoning_block(key)?;
+                if let Some(open) = self.items.get(at) {
+                    out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
+                }
             }
             // A message begins with its first words, and what the provider's own tools do comes as a whole.
             _ => {}
@@ -218,109 +270,125 @@ impl ResponsesReader {
         Ok(())
     }
 
+    /// The place of the call that an item is. One that is announced again is the same one.
+    fn call(&mut self, key: Key<'_>, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<usize, ReadError> {
+        let (call_id, name) = (tolerant::word(item, "call_id"), tolerant::word(item, "name"));
+        if let Some(at) = self.items.call(&call_id) {
+            return Ok(at);
+        }
+        // Several calls may be open at one index, and this one be another.
+        if let Ok(Some(at)) = self.items.find(What::Call, key, None)
+            && let Some(open) = self.items.get(at)
+            && (call_id.is_empty() || open.call_id.is_empty() || open.is(key))
+        {
+            return Ok(at);
+        }
+        self.content.grow(call_id.len() + name.len())?;
+        self.called = true;
+        let open = self.items.begin(What::Call, key, 0, &mut self.content)?;
+        open.call_id = call_id.clone().into_owned();
+        out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(call_id, name)));
+        Ok(self.items.newest())
+    }
+
     /// An item is whole. What did not come in pieces is taken from here.
-    fn item_done(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let known = |what: What, open: &[Open]| open.iter().any(|open| open.item == at && open.what == what);
+    fn item_done(
+        &mut self,
+        index: Option<usize>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let id = tolerant::word(item, "id");
+        let key = Key { index, id: &id };
         match word(item, "type") {
             "function_call" => {
-                if !known(What::Call, &self.open) {
-                    self.item_added(at, item, out)?;
-                }
-                let open = self.open(at, What::Call, None)?;
-                if open.empty {
-                    let delta = word(item, "arguments").to_owned();
-                    self.arguments(Piece { output_index: at, part: 0, delta }, out)?;
-                }
+                let at = self.call(key, item, out)?;
+                let arguments = item.get("arguments").map(tolerant::arguments).transpose().map_err(malformed)?;
+                self.arguments_at(at, arguments.flatten().as_deref().unwrap_or_default(), out)?;
+                self.items.end(at, out);
             }
             "reasoning" => {
-                let open = self.open(at, What::Thoughts, None)?;
-                let (block, empty) = (open.block, open.empty);
-                if empty {
-                    self.whole_thought(at, item, out)?;
+                let at = self.reasoning_block(key)?;
+                if self.items.get(at).is_some_and(|open| open.empty) {
+                    self.whole_reasoning(key, item, out)?;
                 }
-                if let Some(signature) = thoughts::signature(item) {
+                if let Some(open) = self.items.get(at)
+                    && let Some(signature) = reasoning::signature(item, open.is_plain)
+                {
                     self.content.grow(signature.len())?;
-                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
+                    out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Signature(signature)));
                 }
+                self.items.end(at, out);
             }
-            "message" if known(What::Text, &self.open) => {}
-            "message" => self.whole_message(at, item, out)?,
+            "message" => {
+                if !self.items.has_text(key) {
+                    self.whole_message(key, item, out)?;
+                }
+                self.items.end_text(key, out);
+            }
             "" => {}
             // What the provider's own tools did, and whatever is newer than this version.
             _ => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
         }
-        self.close(|open| open.item == at, out);
         Ok(())
+    }
+
+    fn whole_items(&mut self, response: &mut Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let items = response.output.take().into_iter().flatten().enumerate();
+        items.into_iter().try_for_each(|(at, item)| self.item_done(Some(at), &item, out))
     }
 
     fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.content.grow(content.content.to_string().len())?;
-        let block = self.next;
-        self.next += 1;
+        let block = self.items.new_block();
         out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
         Ok(())
     }
 
-    fn whole_thought(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    fn whole_reasoning(
+        &mut self,
+        key: Key<'_>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
         let summary = list(item, "summary");
-        let parts = if summary.is_empty() { list(item, "content") } else { summary };
+        let is_plain = summary.is_empty();
+        let parts = if is_plain { list(item, "content") } else { summary };
         for (part, said) in parts.iter().enumerate() {
-            let delta = word(said, "text").to_owned();
-            self.thought(Piece { output_index: at, part, delta }, out)?;
+            let piece = Piece {
+                output_index: key.index,
+                item_id: Some(key.id.to_owned()),
+                content_index: Some(part),
+                delta: Some(word(said, "text").to_owned()),
+                ..Piece::default()
+            };
+            self.reasoning(piece, is_plain, out)?;
         }
         Ok(())
     }
 
-    fn whole_message(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    fn whole_message(&mut self, key: Key<'_>, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         for (part, said) in list(item, "content").iter().enumerate() {
             let refusal = word(said, "refusal");
             self.refused |= !refusal.is_empty();
-            let delta = if refusal.is_empty() { word(said, "text") } else { refusal }.to_owned();
-            self.text(Piece { output_index: at, part, delta }, out)?;
+            let text = if refusal.is_empty() { word(said, "text") } else { refusal };
+            if !text.is_empty() {
+                self.content.grow(text.len())?;
+                let block = self.text_block(key, part)?;
+                out.push_back(StreamEvent::text(block, text));
+            }
             for annotation in list(said, "annotations") {
-                let annotation = annotation.clone();
-                self.annotation(&Annotated { output_index: at, content_index: part, annotation }, out)?;
+                self.cite(key, part, annotation, out)?;
             }
         }
         Ok(())
-    }
-
-    /// The block of this item, and of this part of it where parts are blocks.
-    fn open(&mut self, item: usize, what: What, part: Option<usize>) -> Result<&mut Open, ModelError> {
-        let found = self
-            .open
-            .iter()
-            .rposition(|open| open.item == item && open.what == what && part.is_none_or(|part| open.part == part));
-        let at = match found {
-            Some(at) => at,
-            None => {
-                self.content.grow(size_of::<Open>())?;
-                let block = self.next;
-                self.next += 1;
-                self.open.push(Open { item, part: part.unwrap_or_default(), what, block, empty: true });
-                self.open.len() - 1
-            }
-        };
-        // The position is that of a block found or pushed just now.
-        #[expect(clippy::indexing_slicing)]
-        Ok(&mut self.open[at])
-    }
-
-    fn close(&mut self, which: impl Fn(&Open) -> bool, out: &mut VecDeque<StreamEvent>) {
-        self.open.retain(|open| {
-            let ends = which(open);
-            if ends {
-                out.push_back(StreamEvent::block_stop(open.block));
-            }
-            !ends
-        });
     }
 
     /// The last events.
     fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let error = response.error.filter(|error| !error.is_null());
         let reason = response.incomplete_details.as_ref().map(|details| word(details, "reason").to_owned());
-        let stop_reason = match response.status.as_str() {
+        let stop_reason = match response.status.as_deref().unwrap_or_default() {
             "incomplete" if reason.as_deref() == Some("content_filter") => StopReason::ContentFiltered,
             "incomplete" => StopReason::MaxTokens,
             "completed" if self.called => StopReason::ToolUse,
@@ -332,10 +400,13 @@ impl ResponsesReader {
             }
         };
         self.complete = true;
-        self.close(|_| true, out);
+        self.items.end_all(out);
         // A response that was cut short is no good beginning: it may hold calls that nobody answers.
-        if self.stateful && response.status == "completed" && !response.id.is_empty() {
-            self.own(kept::block(&self.provider, &response.id), out)?;
+        if self.stateful
+            && response.status.as_deref() == Some("completed")
+            && let Some(id) = response.id.filter(|id| !id.is_empty())
+        {
+            self.own(provider_state::block(&self.provider, &id), out)?;
         }
         out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
         Ok(())
@@ -347,10 +418,14 @@ fn refusal(error: &Value) -> ReadError {
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
-    serde_json::from_slice(json).map_err(|error| ModelError::Protocol {
+    serde_json::from_slice(json).map_err(malformed)
+}
+
+fn malformed(error: serde_json::Error) -> ModelError {
+    ModelError::Protocol {
         what: "a piece of the answer is not what Responses sends".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
-    })
+    }
 }
 
 fn word<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -385,9 +460,13 @@ impl AnswerReader for ResponsesReader {
             r#type: Cow<'a, str>,
         }
         let data = event.data.as_deref().map(str::trim).unwrap_or_default();
-        // Nothing of this protocol, but of servers that speak both.
-        if data.is_empty() || data == "[DONE]" {
+        if data.is_empty() {
             return Ok(());
+        }
+        if data == "[DONE]" {
+            // Nothing of this protocol, but of servers that speak both: it is the end, unless nothing was said.
+            let ended = Response { status: Some("completed".to_owned()), ..Response::default() };
+            return if self.items.are_none() { Ok(()) } else { self.finish(ended, out) };
         }
         self.begin(out);
         match event.event.as_deref().filter(|name| !name.is_empty() && *name != "message") {
@@ -403,7 +482,10 @@ impl AnswerReader for ResponsesReader {
     }
 
     fn end(&mut self, _: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        Err(ModelError::transport("the answer ended before its last event").into())
+        Err(ModelError::transport(
+            "the response ended before its last event (`response.completed`); the connection was cut",
+        )
+        .into())
     }
 
     fn is_complete(&self) -> bool {
@@ -413,9 +495,12 @@ impl AnswerReader for ResponsesReader {
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let mut response: Response = parse(document)?;
         self.begin(out);
-        for (at, item) in std::mem::take(&mut response.output).into_iter().enumerate() {
-            self.item_done(at, &item, out)?;
+        // One that does not say how it ended is at its end.
+        if response.output.is_some() {
+            response.status =
+                response.status.filter(|status| !status.is_empty()).or_else(|| Some("completed".to_owned()));
         }
+        self.whole_items(&mut response, out)?;
         self.finish(response, out)
     }
 }
