@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sse_stream::Sse;
-use strands_core::message::{Citation, ProviderContent};
+use strands_core::message::{Citation, ContentBlock, ProviderContent};
+use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
 use super::calls::{Calls, Piece};
@@ -13,7 +14,8 @@ use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
 use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
-use super::usage::last_events;
+use super::usage::{last_events, usage};
+use crate::made_media;
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 
 /// Reads an answer. What is newer than this version is passed over.
@@ -39,6 +41,8 @@ pub(super) struct ChatReader {
     refused: bool,
     finish_reason: Option<String>,
     usage: Option<Box<Value>>,
+    /// The counts that were passed on last.
+    told: Option<Usage>,
     complete: bool,
     content: ContentLimit,
 }
@@ -78,6 +82,7 @@ impl ChatReader {
             refused: false,
             finish_reason: None,
             usage: None,
+            told: None,
             complete: false,
             content: ContentLimit::new(limit),
         }
@@ -100,13 +105,23 @@ impl ChatReader {
         if let Some(choice) = chunk.choice {
             self.choice(choice, is_document, out)?;
         }
-        if chunk.usage.is_some() {
-            self.usage = chunk.usage;
+        if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
+            self.used(&counts, out);
+            self.usage = Some(counts);
         }
         if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
             usage.insert("timings".to_owned(), *timings);
         }
         Ok(())
+    }
+
+    /// Counts may come with each chunk. They are passed on where they change, since the response may break off.
+    fn used(&mut self, counts: &Value, out: &mut VecDeque<StreamEvent>) {
+        let told = usage(counts);
+        if self.told != Some(told) {
+            self.told = Some(told);
+            out.push_back(StreamEvent::metadata(told, ModelMetrics::default()));
+        }
     }
 
     fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -172,6 +187,7 @@ impl ChatReader {
         for citation in delta.annotations.iter().filter_map(citation) {
             self.cite(citation, out)?;
         }
+        delta.images.into_iter().try_for_each(|image| self.image(image, out))?;
         Ok(())
     }
 
@@ -219,6 +235,7 @@ impl ChatReader {
                 citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
                 self.cite(citation, out)
             }
+            Some("image_url") => self.image(part, out),
             // What the server gets back as it was.
             Some(_) => {
                 self.content.grow(part.to_string().len())?;
@@ -230,6 +247,23 @@ impl ChatReader {
             }
             None => Ok(()),
         }
+    }
+
+    /// An image that the model has made. One that can't be read is kept as it came.
+    fn image(&mut self, image: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let url = image.get("image_url").unwrap_or(&image);
+        let url = url.get("url").unwrap_or(url).as_str().unwrap_or_default();
+        self.content.grow(size_of::<ContentBlock>() + url.len())?;
+        self.close(out);
+        let block = self.new_block();
+        out.push_back(match made_media::of_url(url) {
+            Some(image) => StreamEvent::media(block, image),
+            None => {
+                StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image))
+            }
+        });
+        out.push_back(StreamEvent::block_stop(block));
+        Ok(())
     }
 
     fn cite(&mut self, citation: Citation, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {

@@ -16,17 +16,28 @@ struct Counts {
     total_token_count: Option<u64>,
 }
 
+/// The counts of a chunk, which are only text so far.
+pub(super) fn usage_of(json: &str) -> Option<Usage> {
+    Some(serde_json::from_str::<Counts>(json).ok()?.usage())
+}
+
 /// Results of the provider's tools are read, and thoughts are written. The provider counts tokens of its cache among the
 /// prompt; we count them apart.
 pub(super) fn usage(raw: &Value) -> Usage {
-    let counts = Counts::deserialize(raw).unwrap_or_default();
-    let sum = |one: Option<u64>, other: Option<u64>| one.unwrap_or_default().saturating_add(other.unwrap_or_default());
-    let input = sum(counts.prompt_token_count, counts.tool_use_prompt_token_count);
-    let output = sum(counts.candidates_token_count, counts.thoughts_token_count);
-    let cached = counts.cached_content_token_count;
-    Usage::new(input.saturating_sub(cached.unwrap_or_default()), output)
-        .with_cache(cached, None)
-        .with_total(counts.total_token_count.unwrap_or_else(|| input.saturating_add(output)))
+    Counts::deserialize(raw).unwrap_or_default().usage()
+}
+
+impl Counts {
+    fn usage(self) -> Usage {
+        let sum =
+            |one: Option<u64>, other: Option<u64>| one.unwrap_or_default().saturating_add(other.unwrap_or_default());
+        let input = sum(self.prompt_token_count, self.tool_use_prompt_token_count);
+        let output = sum(self.candidates_token_count, self.thoughts_token_count);
+        let cached = self.cached_content_token_count;
+        Usage::new(input.saturating_sub(cached.unwrap_or_default()), output)
+            .with_cache(cached, None)
+            .with_total(self.total_token_count.unwrap_or_else(|| input.saturating_add(output)))
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sse_stream::Sse;
-use strands_core::message::{Citation, ProviderContent};
+use strands_core::message::{Citation, ContentBlock, ProviderContent};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 
 use super::items::{Items, Key, What};
-use super::{provider_state, reasoning};
-use crate::chat_completions::{last_events, refused};
+use super::{made_images, provider_state, reasoning};
+use crate::chat_completions::{cost, last_events, refused};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, tolerant};
 
 #[derive(Default, Deserialize)]
@@ -328,7 +328,13 @@ impl ResponsesReader {
             }
             "" => {}
             // What the provider's own tools did, and whatever is newer than this version.
-            _ => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
+            _ => match made_images::apart(item) {
+                Some((item, image)) => {
+                    self.own(ProviderContent::new(self.provider.clone(), item), out)?;
+                    self.image(image, out)?;
+                }
+                None => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
+            },
         }
         Ok(())
     }
@@ -342,6 +348,15 @@ impl ResponsesReader {
         self.content.grow(content.content.to_string().len())?;
         let block = self.items.new_block();
         out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
+        Ok(())
+    }
+
+    fn image(&mut self, image: ContentBlock, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if let ContentBlock::Image(made) = &image {
+            self.content.grow(made.source.bytes().map_or(0, bytes::Bytes::len))?;
+        }
+        let block = self.items.new_block();
+        out.extend([StreamEvent::media(block, image), StreamEvent::block_stop(block)]);
         Ok(())
     }
 
@@ -387,6 +402,7 @@ impl ResponsesReader {
     /// The last events.
     fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let error = response.error.filter(|error| !error.is_null());
+        let used = response.usage.filter(|usage| !usage.is_null());
         let reason = response.incomplete_details.as_ref().map(|details| word(details, "reason").to_owned());
         let stop_reason = match response.status.as_deref().unwrap_or_default() {
             "incomplete" if reason.as_deref() == Some("content_filter") => StopReason::ContentFiltered,
@@ -395,6 +411,8 @@ impl ResponsesReader {
             "completed" if self.refused => StopReason::ContentFiltered,
             "completed" => StopReason::EndTurn,
             status => {
+                // What a response has cost that failed.
+                out.extend(used.map(cost));
                 let unnamed = || serde_json::json!({"message": format!("the response has the status `{status}`")});
                 return Err(refusal(&error.unwrap_or_else(unnamed)));
             }
@@ -408,7 +426,7 @@ impl ResponsesReader {
         {
             self.own(provider_state::block(&self.provider, &id), out)?;
         }
-        out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
+        out.extend(last_events(stop_reason, used));
         Ok(())
     }
 }
