@@ -469,7 +469,7 @@ mod tests {
     #[test]
     fn a_result_is_never_empty_and_loses_foreign_fields() {
         let empty = sent(&result(&json!([])), false);
-        assert_eq!(empty[0]["toolResult"]["content"], json!([{"text": ""}]));
+        assert_eq!(empty[0]["toolResult"]["content"], json!([{"text": "[The tool returned nothing.]"}]));
         let beside = sent(&result(&json!([{"text": "x", "annotations": 1}])), false);
         assert_eq!(beside[0]["toolResult"]["content"], json!([{"text": "x"}]));
     }

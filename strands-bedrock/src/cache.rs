@@ -130,7 +130,7 @@ mod tests {
         ContentBlock::text("t")
     }
 
-    /// `t` text, `d` document, `p` PDF, `w` a placeholder, `.` point.
+    /// `t` text, `d` document, `p` PDF, `.` point.
     fn placed(content: Vec<ContentBlock>) -> String {
         let messages = [
             Arc::new(Message::new(Role::User, [text(), point()])),
@@ -155,8 +155,7 @@ mod tests {
                     ContentBlock::Document(_) => 'd',
                     _ => 't',
                 },
-                OutBlock::Words(_) => 'w',
-                OutBlock::Guarded(_) => '?',
+                _ => '?',
             })
             .collect()
     }
@@ -167,7 +166,7 @@ mod tests {
         assert_eq!(placed(vec![text(), text()]), "tt.");
         assert_eq!(placed(vec![text(), point(), text(), point()]), "t.t");
         assert_eq!(placed(vec![point(), text()]), "t.");
-        assert_eq!(placed(vec![point()]), "w.");
+        assert_eq!(placed(vec![point()]), "t.");
         assert_eq!(placed(vec![text(), document(Pdf)]), "tp.");
         assert_eq!(placed(vec![text(), document(Md), text()]), "t.dt");
         assert_eq!(placed(vec![document(Md), text()]), "dt");

@@ -24,7 +24,7 @@ pub enum ReasoningReplay {
 }
 
 impl ReasoningReplay {
-    /// `reasoning_content` of an assistant message with these blocks. It is there wherever this form is wanted.
+    /// `reasoning_content` of an assistant message with these blocks, which may be empty.
     pub(crate) fn content(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<String> {
         let words = blocks.iter().filter_map(|block| match &**block {
             ContentBlock::Reasoning(reasoning) => Some(reasoning.reasoning_text.as_ref()?.text.as_str()),

@@ -182,7 +182,7 @@ const DOCUMENT_FOLLOWS: &str =
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
-    let has_field = dialect.replay == ReasoningReplay::Content;
+    let has_field = dialect.replay == ReasoningReplay::Content && dialect.empty_reasoning;
     if let Some(text) = only_text(message).filter(|_| !has_field) {
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }
@@ -199,7 +199,7 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
     messages.serialize_element(&AssistantSaid {
         role: "assistant",
         content: (content || has_thinking(message, dialect)).then_some(AssistantParts(message, dialect)),
-        reasoning_content: dialect.replay.content(&thoughts),
+        reasoning_content: dialect.replay.content(&thoughts).filter(|text| dialect.empty_reasoning || !text.is_empty()),
         reasoning_details: dialect.replay.details(&thoughts),
         tool_calls: calls.then_some(Calls(message, dialect)),
         images,

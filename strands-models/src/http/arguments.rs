@@ -49,13 +49,26 @@ impl StreamedArguments {
         (!certain.is_empty()).then_some(certain)
     }
 
+    /// Takes in all arguments, which may have come in pieces before.
+    pub(crate) fn push_whole(&mut self, whole: &str) -> Option<String> {
+        if self.are(whole) {
+            return None;
+        }
+        // The last pieces may be missing.
+        match whole.strip_prefix(&*self.first.text) {
+            Some(rest) if !self.first.end.is_reached() => self.push(rest),
+            _ => self.push(whole),
+        }
+    }
+
     /// Ends the arguments, and returns what was held back.
     pub(crate) fn end(&mut self) -> Option<String> {
         let mut certain = String::new();
         if !self.again.text.trim().is_empty() {
             self.compare(&mut certain);
         }
-        if self.handed_on == 0 && is_placeholder(&self.first.text) {
+        // `null` is read as no arguments everywhere; these are not.
+        if self.handed_on == 0 && ["[]", "\"\""].contains(&&*self.first.text) {
             "{}".clone_into(&mut self.first.text);
         }
         self.hand_on(&mut certain);
@@ -167,10 +180,10 @@ mod tests {
         ] {
             assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
         }
-        for pieces in [&["{}"][..], &["{", "}"], &["null"], &["[]"], &["\"\""], &["{}", "null"]] {
+        for pieces in [&["{}"][..], &["{", "}"], &["[]"], &["\"\""], &["{}", "null"]] {
             assert_eq!(joined(pieces), "{}", "{pieces:?}");
         }
-        assert_eq!(joined(&[]), "");
+        assert_eq!((joined(&[]), joined(&["null"])), (String::new(), "null".to_owned()));
         assert_eq!(joined(&["{\"a\":", "{}", "}"]), "{\"a\":{}}", "an empty object inside is no placeholder");
     }
 
@@ -184,6 +197,26 @@ mod tests {
             &["{\"city\":\"Oslo\"}{\"city\":\"Oslo\"}"],
         ] {
             assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn all_arguments_may_come_behind_their_pieces() {
+        for (pieces, whole, expected) in [
+            (&["{\"a\":", "1}"][..], "{\"a\":1}", "{\"a\":1}"),
+            (&["{\"a\":", "1}"], "{\"a\": 1}", "{\"a\":1}"),
+            (&["{\"a\":"], "{\"a\":", "{\"a\":"),
+            (&["{\"a\":"], "{\"a\":1}", "{\"a\":1}"),
+            (&[], "{\"a\":1}", "{\"a\":1}"),
+            (&["{\"a\":1}"], "", "{\"a\":1}"),
+            (&["{}"], "{\"a\":1}", "{\"a\":1}"),
+            (&["{\"a\":1}"], "{\"a\":2}", "{\"a\":1}{\"a\":2}"),
+        ] {
+            let mut arguments = StreamedArguments::default();
+            let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+            text.extend(arguments.push_whole(whole));
+            text.extend(arguments.end());
+            assert_eq!(text, expected, "{pieces:?} {whole}");
         }
     }
 

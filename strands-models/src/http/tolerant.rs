@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// A text, or a number or a truth as text: ids, names, reasons.
@@ -80,6 +81,12 @@ pub(crate) fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     }
 
     deserializer.deserialize_any(Arguments)
+}
+
+/// Arguments of a call as they were written, of a call that comes whole: the JSON, or the JSON that a text has in it.
+pub(crate) fn written_arguments(json: &RawValue) -> String {
+    let text = serde_json::from_str(json.get()).unwrap_or_else(|_| json.get().to_owned());
+    if text.trim() == "[]" { "{}".to_owned() } else { text }
 }
 
 /// A list, also one item that stands for a list of it, or an object with the items by their numbers. An empty object, an empty

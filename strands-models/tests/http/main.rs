@@ -12,13 +12,18 @@
 
 #[cfg(feature = "anthropic")]
 mod anthropic;
+mod blank_content;
+mod call_ids;
 mod case;
 #[cfg(feature = "_chat")]
 // Not every server needs all of it.
 #[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]
 mod chat_completions;
+mod endings;
 #[cfg(feature = "gemini")]
 mod gemini;
+#[cfg(feature = "openai")]
+mod interleaved_calls;
 #[cfg(feature = "llamacpp")]
 mod llamacpp;
 #[cfg(feature = "mistral")]
@@ -27,8 +32,10 @@ mod mistral;
 mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
+mod made_images;
 mod providers;
 #[cfg(feature = "openai")]
 mod reasoning_replay;
 mod switching;
+mod told_usage;
 mod tolerant_fields;

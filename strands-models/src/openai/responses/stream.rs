@@ -117,13 +117,13 @@ impl ResponsesReader {
             }
             "response.reasoning_summary_text.delta" => self.reasoning(parse(data)?, false, out),
             "response.reasoning_text.delta" => self.reasoning(parse(data)?, true, out),
-            "response.function_call_arguments.delta" => {
-                let piece: Piece = parse(data)?;
-                self.arguments(piece.key(), piece.delta.as_deref(), out)
-            }
+            "response.function_call_arguments.delta" => self.arguments(&parse(data)?, out),
             "response.function_call_arguments.done" => {
                 let piece: Piece = parse(data)?;
-                self.arguments(piece.key(), piece.arguments.as_deref(), out)
+                match self.items.find(What::Call, piece.key(), None)? {
+                    Some(at) => self.whole_arguments(at, piece.arguments, out),
+                    None => Ok(()),
+                }
             }
             "response.output_text.annotation.added" => self.annotation(&parse(data)?, out),
             "response.output_item.added" => {
@@ -203,24 +203,32 @@ impl ResponsesReader {
         Ok(self.items.newest())
     }
 
-    /// Arguments of a call, in pieces or all of them again. Those of a call that is none of ours are passed over.
-    fn arguments(
-        &mut self,
-        key: Key<'_>,
-        piece: Option<&str>,
-        out: &mut VecDeque<StreamEvent>,
-    ) -> Result<(), ReadError> {
-        let Some(at) = self.items.find(What::Call, key, None)? else {
+    /// A piece of the arguments of a call. Those of a call that is none of ours are passed over.
+    fn arguments(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some(at) = self.items.find(What::Call, piece.key(), None)? else {
             return Ok(());
         };
-        self.arguments_at(at, piece.unwrap_or_default(), out)
+        let delta = piece.delta.as_deref().unwrap_or_default();
+        self.content.grow(delta.len())?;
+        if let Some(open) = self.items.get(at)
+            && let Some(certain) = open.arguments.push(delta)
+        {
+            out.push_back(StreamEvent::tool_input(open.block, certain));
+        }
+        Ok(())
     }
 
-    fn arguments_at(&mut self, at: usize, piece: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(piece.len())?;
+    /// All arguments of the call at this place, which may have come in pieces.
+    fn whole_arguments(
+        &mut self,
+        at: usize,
+        whole: Option<String>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
         if let Some(open) = self.items.get(at)
-            && let Some(certain) = open.arguments.push(piece)
+            && let Some(certain) = open.arguments.push_whole(&whole.unwrap_or_default())
         {
+            self.content.grow(certain.len())?;
             out.push_back(StreamEvent::tool_input(open.block, certain));
         }
         Ok(())
@@ -304,7 +312,7 @@ impl ResponsesReader {
             "function_call" => {
                 let at = self.call(key, item, out)?;
                 let arguments = item.get("arguments").map(tolerant::arguments).transpose().map_err(malformed)?;
-                self.arguments_at(at, arguments.flatten().as_deref().unwrap_or_default(), out)?;
+                self.whole_arguments(at, arguments.flatten(), out)?;
                 self.items.end(at, out);
             }
             "reasoning" => {

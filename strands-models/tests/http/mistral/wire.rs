@@ -81,7 +81,7 @@ fn call_ids(_: &str, request: &mut Value) -> bool {
         for field in ["id", "tool_call_id"] {
             if let Some(id) = value.get(field).and_then(Value::as_str) {
                 assert_eq!(id, "tooluse_01");
-                value[field] = json!("49clfj9uo");
+                value[field] = json!("qQO6qnif7");
                 changed = true;
             }
         }
