@@ -13,7 +13,7 @@ use strands_core::message::{
     ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaLocation, MediaSource, ReasoningContent, ToolResult,
     ToolResultContent,
 };
-use strands_core::model::{CallIdForm, outgoing_result};
+use strands_core::model::CallIdForm;
 
 use super::PROVIDER;
 use super::cache::CacheControl;
@@ -252,7 +252,7 @@ impl Serialize for Outgoing<'_> {
             },
             ContentBlock::ToolResult(result) => Wire::ToolResult {
                 tool_use_id: CALL_IDS.apply(&result.tool_use_id),
-                content: ResultContent(&outgoing_result(result)),
+                content: ResultContent(result),
                 is_error: result.is_error(),
                 cache_control: mark,
             },

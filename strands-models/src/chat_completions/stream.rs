@@ -102,12 +102,12 @@ impl ChatReader {
             out.push_back(StreamEvent::start_from(self.dialect.provider.clone()));
         }
         self.chunks += 1;
-        if let Some(choice) = chunk.choice {
-            self.choice(choice, is_document, out)?;
-        }
         if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
             self.used(&counts, out);
             self.usage = Some(counts);
+        }
+        if let Some(choice) = chunk.choice {
+            self.choice(choice, is_document, out)?;
         }
         if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
             usage.insert("timings".to_owned(), *timings);
