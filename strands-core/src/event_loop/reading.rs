@@ -164,7 +164,7 @@ impl<'a> Reading<'a> {
                     Some(AgentEvent::ToolUseDelta { tool_use_id, input: piece.input })
                 }
             },
-            StreamEvent::Fallback { from, to, error } => Some(AgentEvent::Fallback { from, to, error }),
+            StreamEvent::Fallback { from, to, error, .. } => Some(AgentEvent::Fallback { from, to, error }),
             StreamEvent::RedactContent {
                 redact_user_content_message: user,
                 redact_assistant_content_message: assistant,

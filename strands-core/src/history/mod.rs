@@ -6,7 +6,6 @@
 mod list;
 mod place;
 mod repair;
-mod unique_calls;
 mod unsaved;
 
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub(crate) use repair::{INTERRUPTED, OUTCOME_UNKNOWN, unanswered_calls, without_
 use unsaved::Saved;
 pub(crate) use unsaved::Unsaved;
 
-use crate::message::{CallIds, ContentBlock, Message, Role};
+use crate::message::{CallIds, ContentBlock, Message, Role, unique_calls};
 use crate::model::{ModelRequest, estimate_tokens};
 use crate::session::MessageRange;
 

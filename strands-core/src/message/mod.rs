@@ -11,6 +11,7 @@ mod pinned;
 mod provider_content;
 mod reasoning;
 mod tool_blocks;
+pub(crate) mod unique_calls;
 mod unknown;
 mod wire_enum;
 
@@ -29,6 +30,7 @@ pub use media::{
 pub use provider_content::ProviderContent;
 pub use reasoning::{ReasoningContent, ReasoningText};
 pub use tool_blocks::{ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
+pub use unique_calls::make_call_ids_unique;
 pub use unknown::UnknownFields;
 pub(crate) use wire_enum::wire_enum;
 

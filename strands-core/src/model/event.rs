@@ -39,6 +39,9 @@ pub enum StreamEvent {
         to: String,
         /// Why it could not.
         error: String,
+        /// Tokens of its response, as far as its provider has told them.
+        #[serde(default, skip_serializing_if = "Usage::is_nothing")]
+        usage: Usage,
     },
     /// A block begins. Text and reasoning blocks may begin with their first delta instead.
     ContentBlockStart {

@@ -27,6 +27,8 @@ pub struct TurnBuilder {
     stop_reason: Option<StopReason>,
     response_fields: Option<Value>,
     usage: Usage,
+    /// Tokens of models that have failed before this one responded.
+    failed_usage: Usage,
     metrics: ModelMetrics,
     trace: Option<Value>,
     provider: Option<String>,
@@ -54,7 +56,7 @@ pub struct Turn {
     pub message: Message,
     /// Why it stopped. [`StopReason::ToolUse`] exactly when the message has tool calls.
     pub stop_reason: StopReason,
-    /// What it cost.
+    /// Its cost, with that of models of a [`Fallback`](super::Fallback) that failed before.
     pub usage: Usage,
     /// How long it took.
     pub metrics: ModelMetrics,
@@ -106,6 +108,7 @@ impl TurnBuilder {
             stop_reason: None,
             response_fields: None,
             usage: Usage::default(),
+            failed_usage: Usage::default(),
             metrics: ModelMetrics::default(),
             trace: None,
             provider: None,
@@ -131,7 +134,8 @@ impl TurnBuilder {
     /// answer outgrows its bound.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
         match event {
-            StreamEvent::Fallback { .. } | StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::Fallback { usage, .. } => self.failed_usage.add(*usage),
             StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
@@ -286,7 +290,9 @@ impl TurnBuilder {
 
     /// What the answer has cost as far as the provider has said.
     pub(crate) fn usage(&self) -> Usage {
-        self.usage
+        let mut usage = self.usage;
+        usage.add(self.failed_usage);
+        usage
     }
 
     /// The whole answer.
@@ -296,6 +302,7 @@ impl TurnBuilder {
     /// [`ModelError::Transport`] when the stream ended before it said why the model stopped;
     /// [`ModelError::Protocol`] when the model is said to call tools but calls none and says nothing.
     pub fn finish(self) -> Result<Turn, ModelError> {
+        let usage = self.usage();
         let Some(stop_reason) = self.stop_reason else {
             return Err(ModelError::transport("the stream ended before its stop event"));
         };
@@ -317,7 +324,7 @@ impl TurnBuilder {
         Ok(Turn {
             message,
             stop_reason,
-            usage: self.usage,
+            usage,
             metrics: self.metrics,
             trace: self.trace,
             response_fields: self.response_fields,
@@ -328,15 +335,16 @@ impl TurnBuilder {
     /// What had been said when the answer was cut short: its text and media. Reasoning without its signature and calls
     /// without all their arguments are of no use to anybody.
     pub fn into_partial(self) -> (Message, Usage) {
+        let usage = self.usage();
         if let Some(replacement) = self.redact_assistant {
-            return (Message::assistant(replacement), self.usage);
+            return (Message::assistant(replacement), usage);
         }
         let text = self.blocks.into_iter().filter_map(|(_, partial)| match partial {
             Partial::Text { text, .. } if !text.trim().is_empty() => Some(ContentBlock::text(text)),
             Partial::Media(medium) => Some(*medium),
             _ => None,
         });
-        (Message::new(Role::Assistant, text), self.usage)
+        (Message::new(Role::Assistant, text), usage)
     }
 }
 

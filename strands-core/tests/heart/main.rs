@@ -22,6 +22,7 @@ mod host_values;
 mod interrupts;
 mod journal;
 mod many_turns;
+mod media;
 mod messages_json;
 mod metrics;
 mod nested_agents;

@@ -4,20 +4,42 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::message::{CallIds, ContentBlock, Message, Role};
+use super::{CallIds, ContentBlock, Message, Role};
 
 /// Id of a call that has none, as some providers leave it out.
 const UNNAMED: &str = "tooluse";
 
+/// Gives each tool call of a conversation an id of its own, and its result the same. The newest calls keep their ids; a
+/// repetition gets a number behind the id.
+///
+/// An agent does so with the messages that it is given. Programs that send a [`ModelRequest`](crate::model::ModelRequest)
+/// themselves do it with conversations of which they do not know that their ids are unique.
+///
+/// ```
+/// use std::sync::Arc;
+/// use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse, make_call_ids_unique};
+///
+/// let call = || Message::new(Role::Assistant, [ToolUse::new("look:0", "look", serde_json::json!({}))]);
+/// let result = || Message::new(Role::User, [ToolResult::new("look:0", ToolResultStatus::Success, ["seen"])]);
+/// let mut messages = [Message::user("Look twice."), call(), result(), call(), result()].map(Arc::new);
+/// make_call_ids_unique(&mut messages);
+/// assert_eq!(messages[1].tool_uses().next().unwrap().tool_use_id, "look:0_2");
+/// assert_eq!(messages[2].tool_results().next().unwrap().tool_use_id, "look:0_2");
+/// assert_eq!(messages[3].tool_uses().next().unwrap().tool_use_id, "look:0");
+/// ```
+pub fn make_call_ids_unique(messages: &mut [Arc<Message>]) {
+    rename_repeated_earlier(messages);
+}
+
 /// Gives calls whose id is taken another one, in the order of the conversation.
-pub(super) fn rename_repeated(messages: &mut [Arc<Message>], taken: &mut CallIds) {
+pub(crate) fn rename_repeated(messages: &mut [Arc<Message>], taken: &mut CallIds) {
     for at in 0..messages.len() {
         rename_in(messages, at, taken);
     }
 }
 
 /// The same for a whole conversation, whose newest calls keep their ids: an invocation that is suspended names them.
-pub(super) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds {
+pub(crate) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds {
     let mut taken = CallIds::default();
     for at in (0..messages.len()).rev() {
         rename_in(messages, at, &mut taken);
@@ -26,7 +48,7 @@ pub(super) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds 
 }
 
 /// Gives the calls of one message ids of their own. Returns what they were before, if any of them changed.
-pub(super) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> Option<Renamed> {
+pub(crate) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> Option<Renamed> {
     let nothing = CallIds::default();
     let unique = |id: &str, taken: &mut CallIds| match id {
         "" => Some(taken.take(UNNAMED, &nothing).unwrap_or_else(|| UNNAMED.to_owned())),
@@ -52,7 +74,7 @@ pub(super) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> O
 
 /// The ids of a message's calls, by those that they had: the n-th result of an id belongs to the n-th call of that id.
 #[derive(Default)]
-pub(super) struct Renamed {
+pub(crate) struct Renamed {
     ids: HashMap<String, VecDeque<String>>,
 }
 
