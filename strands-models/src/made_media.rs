@@ -8,8 +8,10 @@ use strands_core::message::{
 };
 
 /// Base64 with or without padding.
-const BASE64: GeneralPurpose =
-    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The medium of a MIME type with these bytes in base64; `None` if it is no medium, or has no bytes.
 pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {

@@ -117,12 +117,8 @@ mod tests {
 
     use super::*;
 
-    const FORMS: [CallIdForm; 4] = [
-        CallIdForm::up_to(64).words(),
-        CallIdForm::up_to(64),
-        CallIdForm::up_to(40),
-        CallIdForm::alphanumeric(9),
-    ];
+    const FORMS: [CallIdForm; 4] =
+        [CallIdForm::up_to(64).words(), CallIdForm::up_to(64), CallIdForm::up_to(40), CallIdForm::alphanumeric(9)];
 
     proptest! {
         #[test]

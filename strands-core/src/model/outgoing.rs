@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn users_say_something_or_a_placeholder() {
         let (blank, image) = (json!({"text": " \n"}), json!({"image": {"format": "png", "source": {"bytes": "AA=="}}}));
-        let (placeholder, point) = (json!({"text": placeholder::BLANK_TEXT}), json!({"cachePoint": {"type": "default"}}));
+        let (placeholder, point) =
+            (json!({"text": placeholder::BLANK_TEXT}), json!({"cachePoint": {"type": "default"}}));
         for (content, sent) in [
             (json!([]), json!([placeholder])),
             (json!([blank]), json!([placeholder])),
@@ -231,9 +232,7 @@ mod tests {
 
     #[test]
     fn results_have_content_that_is_not_blank() {
-        let result = |status: &str, content: serde_json::Value| {
-            json!([{"toolResult": {"toolUseId": "t", "status": status, "content": content}}])
-        };
+        let result = |status: &str, content: serde_json::Value| json!([{"toolResult": {"toolUseId": "t", "status": status, "content": content}}]);
         for (status, content, sent) in [
             ("success", json!([]), json!([{"text": placeholder::EMPTY_RESULT}])),
             ("success", json!([{"text": ""}, {"text": " \t\u{a0}"}]), json!([{"text": placeholder::EMPTY_RESULT}])),

@@ -9,7 +9,7 @@ use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, Too
 use crate::depth;
 use crate::message::{
     CallIds, Citation, CitationText, CitationsContent, ContentBlock, MediaSource, Message, MessageMetadata,
-    ProviderContent,    ReasoningContent, Role, ToolUse, random_call_id,
+    ProviderContent, ReasoningContent, Role, ToolUse, random_call_id,
 };
 use crate::usage::{ModelMetrics, Usage};
 

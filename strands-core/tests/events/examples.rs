@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use strands_core::message::{Citation, ImageBlock, ImageFormat, Message, ProviderContent, ToolResult, ToolResultStatus, ToolUse};
+use strands_core::message::{
+    Citation, ImageBlock, ImageFormat, Message, ProviderContent, ToolResult, ToolResultStatus, ToolUse,
+};
 use strands_core::{AgentEvent, AgentResponse, Interrupt};
 
 use crate::schema_file::event_types;

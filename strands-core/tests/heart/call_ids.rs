@@ -32,9 +32,8 @@ fn seen(id: &str, at: &str) -> ToolResult {
 }
 
 async fn agent(model: &ScriptedModel, messages: Vec<Message>) -> Agent {
-    let look = tool("look", |_, input| async move {
-        Ok(ToolOutput::text(format!("seen {}", input["at"].as_str().unwrap())))
-    });
+    let look =
+        tool("look", |_, input| async move { Ok(ToolOutput::text(format!("seen {}", input["at"].as_str().unwrap()))) });
     Agent::builder().model(model.clone()).tool(look).messages(messages).build().await.unwrap()
 }
 

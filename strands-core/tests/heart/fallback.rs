@@ -395,7 +395,12 @@ async fn the_answer_is_that_of_whoever_gave_it() {
 #[tokio::test(start_paused = true)]
 async fn a_fallback_within_a_fallback_announces_its_own() {
     // One that announced and then broke: what was announced stays.
-    let inner = StreamEvent::Fallback { from: "x".to_owned(), to: "y".to_owned(), error: "down".to_owned(), usage: Usage::default() };
+    let inner = StreamEvent::Fallback {
+        from: "x".to_owned(),
+        to: "y".to_owned(),
+        error: "down".to_owned(),
+        usage: Usage::default(),
+    };
     let broken = ScriptedTurn::events([inner, StreamEvent::start()]).breaking_after(2, transport());
     let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(answering("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;

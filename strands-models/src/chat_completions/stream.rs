@@ -15,8 +15,8 @@ use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
 use super::usage::{last_events, usage};
-use crate::made_media;
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::made_media;
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
@@ -258,9 +258,7 @@ impl ChatReader {
         let block = self.new_block();
         out.push_back(match made_media::of_url(url) {
             Some(image) => StreamEvent::media(block, image),
-            None => {
-                StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image))
-            }
+            None => StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image)),
         });
         out.push_back(StreamEvent::block_stop(block));
         Ok(())

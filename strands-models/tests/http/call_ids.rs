@@ -60,10 +60,9 @@ async fn shared_cases_of_repeated_ids_are_sent_with_unique_ones() {
 
 /// A conversation as others have stored it, with ids that repeat in messages and between them, and that are of any form.
 fn history() -> Value {
-    let call = |id: &str, city: &str| json!({"toolUse": {"toolUseId": id, "name": "get_weather", "input": {"city": city}}});
-    let result = |id: &str, text: &str| {
-        json!({"toolResult": {"toolUseId": id, "status": "success", "content": [{"text": text}]}})
-    };
+    let call =
+        |id: &str, city: &str| json!({"toolUse": {"toolUseId": id, "name": "get_weather", "input": {"city": city}}});
+    let result = |id: &str, text: &str| json!({"toolResult": {"toolUseId": id, "status": "success", "content": [{"text": text}]}});
     let long = "x".repeat(90);
     json!([
         {"role": "user", "content": [{"text": "Weather?"}]},

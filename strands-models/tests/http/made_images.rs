@@ -64,7 +64,8 @@ async fn a_signature_whose_image_is_gone_is_not_sent() {
     let signature = json!({"providerContent": {"provider": "gemini", "content": {"thoughtSignature": "c2ln", "ofMediaBefore": true}}, "text": ""});
     let history = json!([{"role": "user", "content": [{"text": "Draw."}]}, {"role": "assistant", "content": [{"text": "Gone."}, signature]}]);
     let answer = json!({"candidates": [{"content": {"parts": [{"text": "Yes."}]}, "finishReason": "STOP"}]});
-    let case = json!({"provider": "gemini", "history": history, "prompts": ["Bigger."], "replies": [{"sse": [answer]}]});
+    let case =
+        json!({"provider": "gemini", "history": history, "prompts": ["Bigger."], "replies": [{"sse": [answer]}]});
     let mut running = start(&Case::parse("gone", &case.to_string())).await;
     running.prompt().await.unwrap();
     assert_eq!(running.bodies()[0]["contents"][1]["parts"], json!([{"text": "Gone."}]));

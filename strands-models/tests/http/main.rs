@@ -26,13 +26,13 @@ mod gemini;
 mod interleaved_calls;
 #[cfg(feature = "llamacpp")]
 mod llamacpp;
+mod made_images;
 #[cfg(feature = "mistral")]
 mod mistral;
 #[cfg(feature = "ollama")]
 mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
-mod made_images;
 mod providers;
 #[cfg(feature = "openai")]
 mod reasoning_replay;

@@ -25,14 +25,24 @@ fn told() -> Vec<Told> {
     let text = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}});
     let changed = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}});
     let cached = |output: u64| Usage::new(10, output).with_cache(Some(5), None).with_total(15 + output);
-    let gemini = |output: u64| json!({"candidates": [{"content": {"parts": [{"text": "Hel"}]}}],
-        "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": output, "totalTokenCount": 10 + output}});
+    let gemini = |output: u64| {
+        json!({"candidates": [{"content": {"parts": [{"text": "Hel"}]}}],
+        "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": output, "totalTokenCount": 10 + output}})
+    };
     let counted = |output: u64| json!({"prompt_tokens": 10, "completion_tokens": output});
     let chats = || vec![chat("Hel", &counted(1)), chat("lo", &counted(4)), chat(".", &Value::Null)];
     let of_chat = || vec![(1, Usage::new(10, 1)), (2, Usage::new(10, 4)), (3, Usage::new(10, 4))];
     let all = [
-        Told { provider: "anthropic", pieces: vec![started, text, changed], counts: vec![(1, cached(1)), (2, cached(1)), (3, cached(7))] },
-        Told { provider: "gemini", pieces: vec![gemini(1), gemini(1), gemini(6)], counts: vec![(1, Usage::new(10, 1)), (2, Usage::new(10, 1)), (3, Usage::new(10, 6))] },
+        Told {
+            provider: "anthropic",
+            pieces: vec![started, text, changed],
+            counts: vec![(1, cached(1)), (2, cached(1)), (3, cached(7))],
+        },
+        Told {
+            provider: "gemini",
+            pieces: vec![gemini(1), gemini(1), gemini(6)],
+            counts: vec![(1, Usage::new(10, 1)), (2, Usage::new(10, 1)), (3, Usage::new(10, 6))],
+        },
         Told { provider: "openai", pieces: chats(), counts: of_chat() },
         Told { provider: "mistral", pieces: chats(), counts: of_chat() },
         Told { provider: "llamacpp", pieces: chats(), counts: of_chat() },
@@ -135,7 +145,8 @@ async fn what_a_response_has_cost_that_says_it_has_failed_counts() {
         let case = json!({"provider": provider, "options": {"streaming": !is_whole}, "replies": [reply]});
         let case = Case::parse(provider, &case.to_string());
         let server = Server::sequence(case.replies.iter().map(|reply| reply.response())).await;
-        let mut agent = Agent::builder().model(model(&case, &server)).retry(RetryPolicy::never()).build().await.unwrap();
+        let mut agent =
+            Agent::builder().model(model(&case, &server)).retry(RetryPolicy::never()).build().await.unwrap();
         let _ = agent.prompt("hi").await;
         assert_eq!(agent.metrics().accumulated_usage(), usage, "{provider}: {:?}", case.replies);
     }

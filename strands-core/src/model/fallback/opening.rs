@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::{Candidate, Fallback};
-use crate::usage::Usage;
 use crate::model::{BlockDelta, ModelError, ModelRequest, ModelStream, ReasoningDelta, StreamEvent};
+use crate::usage::Usage;
 
 /// How many events without content are held back. A model that sends more has begun to answer.
 const HELD_AT_MOST: usize = 64;

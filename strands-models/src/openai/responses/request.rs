@@ -11,9 +11,9 @@ use strands_core::model::{
     CallIdForm, MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content, placeholder,
 };
 
-use super::{made_images, provider_state};
 use super::reasoning;
 use super::tools::{self, ResponsesTools};
+use super::{made_images, provider_state};
 use crate::chat_completions::{
     Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
 };
