@@ -123,14 +123,12 @@ impl Said<'_> {
     }
 
     /// The place of a block in the message, where something may be marked in it.
-    fn place(&self, block: &Cow<'_, ContentBlock>) -> Option<usize> {
+    fn place(&self, block: &ContentBlock) -> Option<usize> {
         self.number.filter(|number| self.plan.marks.are_in(*number))?;
         self.message.content.iter().position(|own| match (block, own) {
-            (Cow::Borrowed(block), own) => std::ptr::eq(own, *block),
-            (Cow::Owned(ContentBlock::ToolResult(sent)), ContentBlock::ToolResult(own)) => {
-                sent.tool_use_id == own.tool_use_id
-            }
-            _ => false,
+            // One that is sent otherwise than it was said is another block.
+            (ContentBlock::ToolResult(sent), ContentBlock::ToolResult(own)) => sent.tool_use_id == own.tool_use_id,
+            _ => std::ptr::eq(own, block),
         })
     }
 

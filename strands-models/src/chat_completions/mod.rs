@@ -1,5 +1,6 @@
 //! Chat Completions: the protocol that OpenAI began and most servers speak, each with differences of its own.
 
+mod answer_parts;
 mod calls;
 mod chunk;
 mod content;

@@ -212,7 +212,7 @@ fn made_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<Par
         return None;
     }
     let images = message.content.iter().filter(|block| is_image(block));
-    let images: Vec<_> = images.filter_map(|block| Part::of_image(block)).map(|part| PartJson(part, dialect)).collect();
+    let images: Vec<_> = images.filter_map(Part::of_image).map(|part| PartJson(part, dialect)).collect();
     (!images.is_empty()).then_some(images)
 }
 

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sse_stream::Sse;
-use strands_core::message::{Citation, ContentBlock, ProviderContent};
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
+use super::answer_parts::citation;
 use super::calls::{Calls, Piece};
 use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
 use super::dialect::Dialect;
@@ -16,11 +16,10 @@ use super::error::refused;
 use super::reasoning::Details;
 use super::usage::{last_events, usage};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
-use crate::made_media;
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
-    dialect: Arc<Dialect>,
+    pub(super) dialect: Arc<Dialect>,
     began: bool,
     /// The index of the next block.
     next: usize,
@@ -36,19 +35,19 @@ pub(super) struct ChatReader {
     message: Option<Box<Delta>>,
     calls: Calls,
     /// The block whose signature holds the details of all thoughts.
-    detailed: Option<usize>,
-    details: Details,
+    pub(super) detailed: Option<usize>,
+    pub(super) details: Details,
     refused: bool,
     finish_reason: Option<String>,
     usage: Option<Box<Value>>,
     /// The counts that were passed on last.
     told: Option<Usage>,
     complete: bool,
-    content: ContentLimit,
+    pub(super) content: ContentLimit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Section {
+pub(super) enum Section {
     Text,
     Thoughts,
 }
@@ -191,104 +190,22 @@ impl ChatReader {
         Ok(())
     }
 
-    fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    pub(super) fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.content.grow(text.len())?;
         let block = self.block(Section::Text, out);
         out.push_back(StreamEvent::text(block, text));
         Ok(())
     }
 
-    fn thought(&mut self, thought: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    pub(super) fn thought(&mut self, thought: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.content.grow(thought.len())?;
         let block = self.block(Section::Thoughts, out);
         out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
         Ok(())
     }
 
-    /// A part of the content, in an answer that is a list of parts.
-    fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match part.get("type").and_then(Value::as_str) {
-            Some("text") => match word(&part, "text") {
-                text if text.is_empty() => Ok(()),
-                text => self.text(text, out),
-            },
-            Some("thinking") => {
-                for piece in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
-                    match word(piece, "text") {
-                        text if text.is_empty() => {}
-                        text => self.thought(text, out)?,
-                    }
-                }
-                let signature = word(&part, "signature");
-                if !signature.is_empty() {
-                    self.content.grow(signature.len())?;
-                    let block = self.block(Section::Thoughts, out);
-                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-                    // It is one thought's, and another one has its own.
-                    self.close(out);
-                }
-                Ok(())
-            }
-            Some("reference") => {
-                let mut citation = Citation::default();
-                citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
-                self.cite(citation, out)
-            }
-            Some("image_url") => self.image(part, out),
-            // What the server gets back as it was.
-            Some(_) => {
-                self.content.grow(part.to_string().len())?;
-                self.close(out);
-                let block = self.new_block();
-                let own = ProviderContent::new(self.dialect.provider.clone(), part);
-                out.extend([StreamEvent::provider_content(block, own), StreamEvent::block_stop(block)]);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// An image that the model has made. One that can't be read is kept as it came.
-    fn image(&mut self, image: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let url = image.get("image_url").unwrap_or(&image);
-        let url = url.get("url").unwrap_or(url).as_str().unwrap_or_default();
-        self.content.grow(size_of::<ContentBlock>() + url.len())?;
-        self.close(out);
-        let block = self.new_block();
-        out.push_back(match made_media::of_url(url) {
-            Some(image) => StreamEvent::media(block, image),
-            None => StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image)),
-        });
-        out.push_back(StreamEvent::block_stop(block));
-        Ok(())
-    }
-
-    fn cite(&mut self, citation: Citation, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(size_of::<Citation>())?;
-        let block = self.block(Section::Text, out);
-        out.push_back(StreamEvent::citation(block, citation));
-        Ok(())
-    }
-
-    /// Details of thoughts may go on until the end of the answer, so their block stays open as long.
-    fn detail(&mut self, details: Vec<Map<String, Value>>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if self.detailed.is_none() {
-            let block = self.block(Section::Thoughts, out);
-            self.detailed = Some(block);
-            // The block has its place in the answer from now on.
-            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
-        }
-        for piece in details {
-            let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
-            self.content.grow(size_of::<Map<String, Value>>() + texts)?;
-            self.details.push(piece);
-        }
-        Ok(())
-    }
-
     /// The block of this kind that is being written; another kind ends the one before.
-    fn block(&mut self, kind: Section, out: &mut VecDeque<StreamEvent>) -> usize {
+    pub(super) fn block(&mut self, kind: Section, out: &mut VecDeque<StreamEvent>) -> usize {
         match self.open {
             Some((open, block)) if open == kind => block,
             _ => {
@@ -300,13 +217,13 @@ impl ChatReader {
         }
     }
 
-    fn new_block(&mut self) -> usize {
+    pub(super) fn new_block(&mut self) -> usize {
         let block = self.next;
         self.next += 1;
         block
     }
 
-    fn close(&mut self, out: &mut VecDeque<StreamEvent>) {
+    pub(super) fn close(&mut self, out: &mut VecDeque<StreamEvent>) {
         if let Some((_, block)) = self.open.take()
             && self.detailed != Some(block)
         {
@@ -384,15 +301,6 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelErro
 fn broken_off(finish_reason: String) -> (Refusal, RefusalKind) {
     let kind = if finish_reason == "error" { RefusalKind::Transport } else { RefusalKind::Overloaded };
     (Refusal { code: Some(finish_reason), ..Refusal::default() }, kind)
-}
-
-/// A place on the web that the text comes from.
-fn citation(annotation: &Value) -> Option<Citation> {
-    let cited = annotation.get("url_citation")?;
-    let mut citation = Citation::default();
-    citation.title = cited.get("title").and_then(Value::as_str).map(str::to_owned);
-    citation.location = Some(serde_json::json!({"web": {"url": cited.get("url")?}}));
-    Some(citation)
 }
 
 impl AnswerReader for ChatReader {

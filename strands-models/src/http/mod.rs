@@ -7,6 +7,8 @@ mod body;
 mod client;
 mod connection;
 mod conversation;
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
+mod counting;
 mod error;
 mod exchange;
 mod fields;

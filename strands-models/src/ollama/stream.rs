@@ -236,14 +236,12 @@ impl AnswerReader for ChatReader {
 
     fn whole(mut self, body: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         // Some gateways call a stream a document.
-        let mut documents = 0;
         for document in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>() {
             let document = document.map_err(broken)?.get();
-            documents += 1;
             self.document(document, out)?;
             // One that came alone is all of it, whether it says so or not.
-            let is_alone = || documents == 1 && document.len() == body.trim_ascii().len();
-            if !self.complete && self.spoke && is_alone() {
+            let is_alone = document.len() == body.trim_ascii().len();
+            if !self.complete && self.spoke && is_alone {
                 self.finish(None, document, out);
             }
             if self.complete {

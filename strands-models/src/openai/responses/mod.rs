@@ -1,6 +1,7 @@
 //! Responses: OpenAI's newer protocol, in which a model's thoughts can be had encrypted and given back.
 
 mod builder;
+mod events;
 mod items;
 mod made_images;
 mod provider_state;
@@ -8,6 +9,7 @@ mod reasoning;
 mod request;
 mod stream;
 mod tools;
+mod whole_items;
 
 use std::sync::Arc;
 

@@ -3,94 +3,32 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use sse_stream::Sse;
-use strands_core::message::{Citation, ContentBlock, ProviderContent};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::message::Citation;
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent};
 
+use super::events::{Ended, Piece, Response, WholeItem};
 use super::items::{Items, Key, What};
-use super::{made_images, provider_state, reasoning};
+use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, tolerant};
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Piece {
-    #[serde(deserialize_with = "tolerant::index")]
-    output_index: Option<usize>,
-    #[serde(deserialize_with = "tolerant::text")]
-    item_id: Option<String>,
-    /// The part of a message's content.
-    #[serde(deserialize_with = "tolerant::index")]
-    content_index: Option<usize>,
-    /// The part of a summary of reasoning.
-    #[serde(deserialize_with = "tolerant::index")]
-    summary_index: Option<usize>,
-    #[serde(deserialize_with = "tolerant::text")]
-    delta: Option<String>,
-    /// All arguments, where these are done.
-    #[serde(deserialize_with = "tolerant::arguments")]
-    arguments: Option<String>,
-    annotation: Value,
-}
-
-impl Piece {
-    fn key(&self) -> Key<'_> {
-        Key { index: self.output_index, id: self.item_id.as_deref().unwrap_or_default() }
-    }
-
-    fn part(&self) -> usize {
-        self.content_index.or(self.summary_index).unwrap_or_default()
-    }
-}
-
-#[derive(Deserialize)]
-struct WholeItem {
-    #[serde(default, deserialize_with = "tolerant::index")]
-    output_index: Option<usize>,
-    #[serde(default)]
-    item: Value,
-}
-
-#[derive(Deserialize)]
-struct Ended {
-    response: Response,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Response {
-    #[serde(deserialize_with = "tolerant::text")]
-    id: Option<String>,
-    #[serde(deserialize_with = "tolerant::text")]
-    status: Option<String>,
-    #[serde(deserialize_with = "output")]
-    output: Option<Vec<Value>>,
-    error: Option<Value>,
-    incomplete_details: Option<Value>,
-    usage: Option<Value>,
-}
-
-/// The items of a response; `null` are none.
-fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
-    tolerant::list(deserializer).map(Some)
-}
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ResponsesReader {
     /// Who answers.
-    provider: Cow<'static, str>,
+    pub(super) provider: Cow<'static, str>,
     /// Whether the provider keeps the answer.
     stateful: bool,
     began: bool,
-    items: Items,
+    pub(super) items: Items,
     /// Whether tools were called, and whether the model refused.
-    called: bool,
-    refused: bool,
+    pub(super) called: bool,
+    pub(super) refused: bool,
     complete: bool,
-    content: ContentLimit,
+    pub(super) content: ContentLimit,
 }
 
 impl ResponsesReader {
@@ -166,7 +104,7 @@ impl ResponsesReader {
         Ok(())
     }
 
-    fn text_block(&mut self, key: Key<'_>, part: usize) -> Result<usize, ModelError> {
+    pub(super) fn text_block(&mut self, key: Key<'_>, part: usize) -> Result<usize, ModelError> {
         match self.items.find(What::Text, key, Some(part))?.and_then(|at| self.items.get(at)) {
             Some(open) => Ok(open.block),
             None => Ok(self.items.begin(What::Text, key, part, &mut self.content)?.block),
@@ -174,7 +112,12 @@ impl ResponsesReader {
     }
 
     /// A piece of reasoning: of what the model wrote (`is_plain`), or of a summary of it.
-    fn reasoning(&mut self, piece: Piece, is_plain: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    pub(super) fn reasoning(
+        &mut self,
+        piece: Piece,
+        is_plain: bool,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
         let (key, part) = (piece.key(), piece.part());
         let Some(mut delta) = piece.delta.clone().filter(|delta| !delta.is_empty()) else {
             return Ok(());
@@ -195,7 +138,7 @@ impl ResponsesReader {
     }
 
     /// The place of the block of an item of reasoning.
-    fn reasoning_block(&mut self, key: Key<'_>) -> Result<usize, ModelError> {
+    pub(super) fn reasoning_block(&mut self, key: Key<'_>) -> Result<usize, ModelError> {
         if let Some(at) = self.items.find(What::Reasoning, key, None)? {
             return Ok(at);
         }
@@ -219,7 +162,7 @@ impl ResponsesReader {
     }
 
     /// All arguments of the call at this place, which may have come in pieces.
-    fn whole_arguments(
+    pub(super) fn whole_arguments(
         &mut self,
         at: usize,
         whole: Option<String>,
@@ -238,7 +181,7 @@ impl ResponsesReader {
         self.cite(piece.key(), piece.part(), &piece.annotation, out)
     }
 
-    fn cite(
+    pub(super) fn cite(
         &mut self,
         key: Key<'_>,
         part: usize,
@@ -249,160 +192,6 @@ impl ResponsesReader {
             self.content.grow(size_of::<Citation>())?;
             let block = self.text_block(key, part)?;
             out.push_back(StreamEvent::citation(block, citation));
-        }
-        Ok(())
-    }
-
-    fn item_added(
-        &mut self,
-        index: Option<usize>,
-        item: &Value,
-        out: &mut VecDeque<StreamEvent>,
-    ) -> Result<(), ReadError> {
-        let id = tolerant::word(item, "id");
-        let key = Key { index, id: &id };
-        match word(item, "type") {
-            "function_call" => {
-                self.call(key, item, out)?;
-            }
-            "reasoning" => {
-                // The block has its place in the answer from now on.
-                let at = self.reasoning_block(key)?;
-                if let Some(open) = self.items.get(at) {
-                    out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
-                }
-            }
-            // A message begins with its first words, and what the provider's own tools do comes as a whole.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The place of the call that an item is. One that is announced again is the same one.
-    fn call(&mut self, key: Key<'_>, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<usize, ReadError> {
-        let (call_id, name) = (tolerant::word(item, "call_id"), tolerant::word(item, "name"));
-        if let Some(at) = self.items.call(&call_id) {
-            return Ok(at);
-        }
-        // Several calls may be open at one index, and this one be another.
-        if let Ok(Some(at)) = self.items.find(What::Call, key, None)
-            && let Some(open) = self.items.get(at)
-            && (call_id.is_empty() || open.call_id.is_empty() || open.is(key))
-        {
-            return Ok(at);
-        }
-        self.content.grow(call_id.len() + name.len())?;
-        self.called = true;
-        let open = self.items.begin(What::Call, key, 0, &mut self.content)?;
-        open.call_id = call_id.clone().into_owned();
-        out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(call_id, name)));
-        Ok(self.items.newest())
-    }
-
-    /// An item is whole. What did not come in pieces is taken from here.
-    fn item_done(
-        &mut self,
-        index: Option<usize>,
-        item: &Value,
-        out: &mut VecDeque<StreamEvent>,
-    ) -> Result<(), ReadError> {
-        let id = tolerant::word(item, "id");
-        let key = Key { index, id: &id };
-        match word(item, "type") {
-            "function_call" => {
-                let at = self.call(key, item, out)?;
-                let arguments = item.get("arguments").map(tolerant::arguments).transpose().map_err(malformed)?;
-                self.whole_arguments(at, arguments.flatten(), out)?;
-                self.items.end(at, out);
-            }
-            "reasoning" => {
-                let at = self.reasoning_block(key)?;
-                if self.items.get(at).is_some_and(|open| open.empty) {
-                    self.whole_reasoning(key, item, out)?;
-                }
-                if let Some(open) = self.items.get(at)
-                    && let Some(signature) = reasoning::signature(item, open.is_plain)
-                {
-                    self.content.grow(signature.len())?;
-                    out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Signature(signature)));
-                }
-                self.items.end(at, out);
-            }
-            "message" => {
-                if !self.items.has_text(key) {
-                    self.whole_message(key, item, out)?;
-                }
-                self.items.end_text(key, out);
-            }
-            "" => {}
-            // What the provider's own tools did, and whatever is newer than this version.
-            _ => match made_images::apart(item) {
-                Some((item, image)) => {
-                    self.own(ProviderContent::new(self.provider.clone(), item), out)?;
-                    self.image(image, out)?;
-                }
-                None => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
-            },
-        }
-        Ok(())
-    }
-
-    fn whole_items(&mut self, response: &mut Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let items = response.output.take().into_iter().flatten().enumerate();
-        items.into_iter().try_for_each(|(at, item)| self.item_done(Some(at), &item, out))
-    }
-
-    fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(content.content.to_string().len())?;
-        let block = self.items.new_block();
-        out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
-        Ok(())
-    }
-
-    fn image(&mut self, image: ContentBlock, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if let ContentBlock::Image(made) = &image {
-            self.content.grow(made.source.bytes().map_or(0, bytes::Bytes::len))?;
-        }
-        let block = self.items.new_block();
-        out.extend([StreamEvent::media(block, image), StreamEvent::block_stop(block)]);
-        Ok(())
-    }
-
-    fn whole_reasoning(
-        &mut self,
-        key: Key<'_>,
-        item: &Value,
-        out: &mut VecDeque<StreamEvent>,
-    ) -> Result<(), ReadError> {
-        let summary = list(item, "summary");
-        let is_plain = summary.is_empty();
-        let parts = if is_plain { list(item, "content") } else { summary };
-        for (part, said) in parts.iter().enumerate() {
-            let piece = Piece {
-                output_index: key.index,
-                item_id: Some(key.id.to_owned()),
-                content_index: Some(part),
-                delta: Some(word(said, "text").to_owned()),
-                ..Piece::default()
-            };
-            self.reasoning(piece, is_plain, out)?;
-        }
-        Ok(())
-    }
-
-    fn whole_message(&mut self, key: Key<'_>, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        for (part, said) in list(item, "content").iter().enumerate() {
-            let refusal = word(said, "refusal");
-            self.refused |= !refusal.is_empty();
-            let text = if refusal.is_empty() { word(said, "text") } else { refusal };
-            if !text.is_empty() {
-                self.content.grow(text.len())?;
-                let block = self.text_block(key, part)?;
-                out.push_back(StreamEvent::text(block, text));
-            }
-            for annotation in list(said, "annotations") {
-                self.cite(key, part, annotation, out)?;
-            }
         }
         Ok(())
     }
@@ -447,18 +236,18 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
     serde_json::from_slice(json).map_err(malformed)
 }
 
-fn malformed(error: serde_json::Error) -> ModelError {
+pub(super) fn malformed(error: serde_json::Error) -> ModelError {
     ModelError::Protocol {
         what: "a piece of the answer is not what Responses sends".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     }
 }
 
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
