@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn results_keep_their_failure_and_their_media() {
         let result = json!({"toolResult": {"toolUseId": "call:1", "status": "error", "content": [
-            {"text": "no"}, {"text": " "}, {"json": {"a": 1}}, {"image": {"format": "gif", "source": {"bytes": "AAE="}}},
+            {"text": "no"}, {"json": {"a": 1}}, {"image": {"format": "gif", "source": {"bytes": "AAE="}}},
             {"document": {"format": "txt", "name": "d", "source": {"bytes": "YQ=="}}}, {"newer": 1}]}});
         let sent = sent(&result);
         assert_eq!(sent["is_error"], true);
