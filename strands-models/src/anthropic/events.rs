@@ -10,10 +10,11 @@ use crate::http::tolerant;
 
 #[derive(Deserialize)]
 pub(super) struct MessageStarted {
+    #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(super) message: Head,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Head {
     pub(super) usage: Option<Map<String, Value>>,
 }
@@ -97,7 +98,7 @@ pub(super) struct BlockEnded {
 
 #[derive(Deserialize)]
 pub(super) struct MessageChanged {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(super) delta: Stopped,
     pub(super) usage: Option<Map<String, Value>>,
 }

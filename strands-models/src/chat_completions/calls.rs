@@ -1,4 +1,4 @@
-//! The tool calls of an answer, put together from their pieces. A piece belongs to a call by its id and its index; servers
+//! The tool calls of a message, put together from their pieces. A piece belongs to a call by its id and its index; servers
 //! leave out either, give the same index to all calls, or make up an id for each piece.
 
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +16,8 @@ pub(super) struct Calls {
     by_index: HashMap<usize, Place>,
     /// The call of the last piece.
     last: usize,
+    /// Calls without arguments so far.
+    bare: usize,
 }
 
 struct Call {
@@ -39,6 +41,8 @@ struct Place {
     latest: usize,
     /// The call of the last piece.
     last: usize,
+    /// Calls among them without arguments so far.
+    bare: usize,
 }
 
 /// A piece with what is missing as nothing.
@@ -99,9 +103,9 @@ impl Calls {
                 return Ok(known.copied());
             }
         }
-        let (latest, last, count) = match (place, piece.index) {
-            (Some(place), _) => (place.latest, place.last, place.count),
-            (None, None) => (newest, self.last, self.calls.len()),
+        let (latest, last, count, bare) = match (place, piece.index) {
+            (Some(place), _) => (place.latest, place.last, place.count, place.bare),
+            (None, None) => (newest, self.last, self.calls.len(), self.bare),
             (None, Some(_)) => return Ok(None),
         };
         let Some(call) = self.calls.get(latest) else {
@@ -110,8 +114,10 @@ impl Calls {
         if !piece.name.is_empty() {
             return Ok(call.is_named_again(piece).then_some(latest));
         }
-        // An id of its own says that it is not the call's, unless there is no other one.
-        let is_clear = if piece.id.is_empty() { last == latest } else { call.id.is_empty() };
+        // An id of its own says that it is not the call's, unless there is no other one. Without an id it goes on the call that
+        // began last, unless an older one went on since, or still waits for its arguments.
+        let others_wait = bare > usize::from(!call.arguments.has_begun());
+        let is_clear = if piece.id.is_empty() { last == latest && !others_wait } else { call.id.is_empty() };
         if is_clear || count == 1 { Ok(Some(latest)) } else { Err(ambiguous()) }
     }
 
@@ -124,6 +130,8 @@ impl Calls {
         let place = self.by_index.entry(index).or_default();
         place.latest = at;
         place.count += 1;
+        place.bare += 1;
+        self.bare += 1;
         self.calls.push(Call {
             index,
             id: String::new(),
@@ -154,8 +162,13 @@ impl Calls {
             call.name = piece.name;
             call.start(out);
         }
+        let was_bare = !call.arguments.has_begun();
         if let Some(certain) = call.arguments.push(&piece.arguments) {
             call.hand_on(certain, out);
+        }
+        if was_bare && call.arguments.has_begun() {
+            place.bare = place.bare.saturating_sub(1);
+            self.bare = self.bare.saturating_sub(1);
         }
     }
 

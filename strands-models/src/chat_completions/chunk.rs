@@ -1,5 +1,5 @@
-//! The pieces that an answer of Chat Completions comes in, with what servers have added to them, read as tolerantly as they
-//! have one meaning.
+//! Chunks of Chat Completions, with the fields that servers have added. Fields of another type are read where they have one
+//! meaning.
 
 use std::fmt;
 
@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 
 use crate::http::tolerant;
 
-/// What is rare is boxed: one of these is moved about for every token.
+/// A chunk of a stream, or a document. Rare fields are boxed: a chunk is moved for every token.
 #[derive(Deserialize)]
 pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
     pub(super) choice: Option<Choice>,
     pub(super) usage: Option<Box<Value>>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
     /// vLLM and Mistral send errors that are no field of a chunk, but stand in the place of one.
     #[serde(default, deserialize_with = "tolerant::text", rename = "object")]
@@ -28,12 +29,13 @@ pub(super) struct Chunk {
 pub(super) struct Choice {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
-    /// What is new in this chunk.
+    /// The news of this chunk.
     pub(super) delta: Option<Delta>,
     /// The whole message of a document. Perplexity sends it beside `delta`, as far as it has come.
     pub(super) message: Option<Box<Delta>>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
 }
 
@@ -114,7 +116,7 @@ pub(super) struct FunctionPiece {
     pub(super) arguments: Option<String>,
 }
 
-/// The first answer, where there are several at once.
+/// The choice with the lowest index.
 fn lowest_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
     struct Choices;
 
@@ -154,7 +156,7 @@ fn lower(one: Option<Choice>, other: Option<Choice>) -> Option<Choice> {
     }
 }
 
-/// What is said: text, or parts of which text is one kind.
+/// Content: text, or parts of which text is one kind.
 #[derive(Default)]
 pub(super) enum Said {
     #[default]
@@ -182,6 +184,10 @@ fn text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Said, E> {
+            Ok(Said::Nothing)
+        }
+
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Said, E> {
             Ok(Said::Nothing)
         }
 

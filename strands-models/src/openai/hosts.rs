@@ -13,9 +13,9 @@ pub(super) struct Host {
     pub(super) names: Option<(&'static str, &'static str)>,
     /// The form in which its models get their reasoning back.
     pub(super) replay: ReasoningReplay,
-    /// The ids of calls that it takes over Chat Completions, where it does not take any.
+    /// Form of tool-call ids over Chat Completions, where it does not accept any.
     pub(super) call_ids: Option<CallIdForm>,
-    /// Whether models that are known to follow JSON schemas do so there.
+    /// True if models that are known to follow JSON schemas do so there.
     pub(super) follows_schemas: bool,
 }
 

@@ -169,9 +169,15 @@ async fn a_piece_that_may_belong_to_several_calls_is_an_error() {
         piece(json!(0), "a", "", "\"Oslo\""),
         piece(json!(0), "", "", "}"),
     ];
-    for last in [chunks[3].clone(), piece(json!(0), "c", "", "}")] {
-        let mut chunks = chunks.clone().map(|piece| vec![piece]);
-        chunks[3] = vec![last];
+    let begun = [piece(json!(0), "a", WEATHER, ""), piece(json!(0), "b", WEATHER, "")];
+    let unnumbered = [piece(Value::Null, "a", WEATHER, ""), piece(Value::Null, "b", WEATHER, "")];
+    for chunks in [
+        chunks.to_vec(),
+        [&chunks[..3], &[piece(json!(0), "c", "", "}")]].concat(),
+        [&begun[..], &[piece(json!(0), "", "", OSLO)]].concat(),
+        [&unnumbered[..], &[piece(Value::Null, "", "", OSLO)]].concat(),
+    ] {
+        let chunks: Vec<_> = chunks.into_iter().map(|piece| vec![piece]).collect();
         let running = start(&case("openai", "ambiguous", &chunks)).await;
         let error = running.turn().await.unwrap_err();
         assert!(matches!(error, ModelError::Protocol { .. }), "{error:?}");

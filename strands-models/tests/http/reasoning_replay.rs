@@ -65,11 +65,22 @@ fn case(host: Option<&str>, model: &str, reasoning: &Value) -> Case {
     Case::parse(&format!("{model} at {host:?}"), &case.to_string())
 }
 
+/// The hosts that the book lists with this form.
+fn listed(form: &str) -> Vec<String> {
+    let page = include_str!("../../../docs/src/models/openai.md");
+    let (_, table) = page.split_once("| host | `ReasoningReplay` |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let hosts = rows.filter(|row| row.contains(&format!("| `{form}` |"))).flat_map(|row| row.split('|').nth(1));
+    hosts.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn servers_that_need_reasoning_get_it_with_every_assistant_message() {
-    for host in ["api.deepseek.com", "api.moonshot.ai", "api.moonshot.cn", "api.z.ai"] {
+    let hosts = listed("Content");
+    assert!(hosts.len() >= 6, "{hosts:?}");
+    for host in hosts.iter().map(|host| format!("api.{host}")).chain(["deepseek.com".to_owned()]) {
         for said in [json!("hm"), json!(""), json!(null)] {
-            let bodies = bodies(&case(Some(host), "some-model", &said)).await;
+            let bodies = bodies(&case(Some(&host), "some-model", &said)).await;
             let own = said.as_str().unwrap_or_default();
             assert_eq!(reasoning(&bodies[1]), [json!(""), json!(""), json!(own)], "{host}: {said}");
         }
@@ -78,7 +89,11 @@ async fn servers_that_need_reasoning_get_it_with_every_assistant_message() {
 
 #[tokio::test]
 async fn other_servers_get_no_reasoning() {
-    for host in [None, Some("api.openai.com"), Some("api.x.ai"), Some("notdeepseek.com")] {
+    assert_eq!(
+        (listed("Details"), listed("Never")),
+        (vec!["openrouter.ai".to_owned()], vec!["api.openai.com".to_owned()])
+    );
+    for host in [None, Some("api.openai.com"), Some("openrouter.ai"), Some("api.x.ai"), Some("notdeepseek.com")] {
         let bodies = bodies(&case(host, "deepseek-v4-pro", &json!("hm"))).await;
         assert_eq!(reasoning(&bodies[1]), [json!(null), json!(null), json!(null)], "{host:?}");
     }

@@ -134,9 +134,13 @@ async fn what_a_response_has_cost_that_says_it_has_failed_counts() {
     let failed = json!({"status": "failed", "error": {"code": "server_error", "message": "no"}, "output": [], "usage": {"input_tokens": 10, "output_tokens": 2}});
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 10, "totalTokenCount": 10}});
     let malformed = json!({"candidates": [{"finishReason": "IMAGE_SAFETY"}], "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 2}});
+    let broken =
+        json!({"error": {"code": 502, "message": "upstream"}, "usage": {"prompt_tokens": 10, "completion_tokens": 3}});
     for (provider, reply, usage) in [
         ("responses", json!({"json": failed}), Usage::new(10, 2)),
         ("responses", json!({"anthropic": [{"type": "response.failed", "response": failed}]}), Usage::new(10, 2)),
+        ("openai", json!({"sse": [broken]}), Usage::new(10, 3)),
+        ("openai", json!({"json": broken}), Usage::new(10, 3)),
         ("gemini", json!({"sse": [blocked]}), Usage::new(10, 0)),
         ("gemini", json!({"json": blocked}), Usage::new(10, 0)),
         ("gemini", json!({"sse": [malformed]}), Usage::new(10, 2)),

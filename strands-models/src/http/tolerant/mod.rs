@@ -40,6 +40,25 @@ pub(crate) fn count(value: &Value) -> Option<u64> {
     }
 }
 
+/// A value that says something: `null`, `false`, and what is empty say nothing.
+pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Value>>, D::Error> {
+    let value = Option::<Box<Value>>::deserialize(deserializer)?;
+    Ok(value.filter(|value| match &**value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    }))
+}
+
+/// A structure, or `null` for one in which nothing is said.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// A field of a value that is text, or a number as text; nothing where there is neither.
 pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
     match value.get(name) {
