@@ -376,7 +376,12 @@ mod tests {
             let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for event in &events {
-                reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+                match reader.read(&Sse::default().data(event.to_string()), &mut out) {
+                    Ok(()) => {}
+                    // Arguments that may belong to several calls.
+                    Err(ReadError::Failed(ModelError::Protocol { .. })) => return Ok(()),
+                    Err(error) => panic!("{error:?}"),
+                }
             }
             let last = json!({"type": "response.completed", "response": {"id": "r", "status": "completed"}}).to_string();
             reader.read(&Sse::default().data(last), &mut out).unwrap();
