@@ -1,5 +1,5 @@
-//! What Bedrock refuses in the content of a message, and what is sent in its place. A result or a prompt that is refused
-//! stays in the history, and with it every later request would be refused.
+//! Content of messages that Bedrock refuses, and the content that is sent in its place. A refused result or prompt would stay
+//! in the history, and every later request would be refused.
 
 use std::borrow::Cow;
 

@@ -24,7 +24,7 @@ pub(crate) struct MadeImage {
     pub(crate) index: usize,
     format: ImageFormat,
     bytes: Vec<u8>,
-    /// Where it lies, if that is all that is said.
+    /// Location of the image, if it comes without its bytes.
     location: Option<Value>,
 }
 

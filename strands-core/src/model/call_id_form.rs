@@ -86,7 +86,7 @@ impl CallIdForm {
         (self.shortest..=self.longest).contains(&id.len()) && id.bytes().all(allowed)
     }
 
-    /// How many characters of an id may stand before its hash, where there is space for both.
+    /// Maximum number of characters of the id before its hash, if there is space for both.
     fn readable(&self) -> Option<usize> {
         let alone = self.characters == Characters::Alphanumeric;
         self.longest.checked_sub(MARK.len() + HASH).filter(|_| !alone)

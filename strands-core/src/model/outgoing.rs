@@ -129,7 +129,7 @@ fn is_said(block: &ContentBlock) -> bool {
     }
 }
 
-/// What takes the place of a medium without bytes.
+/// Text in the place of a medium without bytes.
 fn empty_medium(block: &ContentBlock) -> Option<&'static str> {
     match block {
         ContentBlock::Image(image) if is_empty(&image.source) => Some(placeholder::EMPTY_IMAGE),

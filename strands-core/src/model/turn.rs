@@ -337,7 +337,7 @@ impl TurnBuilder {
         })
     }
 
-    /// What had been said when the answer was cut short: its text and media. Reasoning without its signature and calls
+    /// Content of a response that was cut short, and its cost: text and media. Reasoning without its signature and calls
     /// without all their arguments are of no use to anybody.
     pub fn into_partial(self) -> (Message, Usage) {
         let usage = self.usage();
