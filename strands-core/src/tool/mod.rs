@@ -7,7 +7,6 @@ mod list;
 pub(crate) mod macro_support;
 mod output;
 mod provider;
-mod schema_check;
 mod set;
 
 use std::sync::Arc;
@@ -24,7 +23,6 @@ pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub use output::{IntoToolOutput, ToolOutput};
 pub use provider::ToolProvider;
-pub(crate) use schema_check::check as check_schema;
 pub use set::{ToolSet, ToolSetError};
 
 /// Something a model can do in the program.

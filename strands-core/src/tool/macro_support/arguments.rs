@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::argument::{Argument, is_nothing};
+use crate::schema_check::words;
 use crate::tool::ToolError;
 
 /// How many unknown arguments are named.
@@ -57,7 +58,7 @@ impl Arguments {
         if self.given.is_empty() {
             return !self.unreadable;
         }
-        let mut unknown: Vec<_> = self.given.keys().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+        let mut unknown: Vec<_> = self.given.keys().take(MAX_NAMED).map(|name| words::name(name)).collect();
         if self.given.len() > MAX_NAMED {
             unknown.push("…".to_owned());
         }
