@@ -177,8 +177,8 @@ impl ToolPolicy {
         self
     }
 
-    /// Reads strings as numbers wherever the input schema takes a number and no string, for models that quote them. The
-    /// string has to be a number of JSON: `"3"` and `"-1.5e3"` are, `"3 km"` and `"1,000"` are refused. Default: off, every
+    /// Reads strings as numbers wherever the input schema takes a number and no string, for models that quote them. A tool
+    /// that [checks its input](crate::Tool::checks_input) reads them itself; `#[tool(numeric_strings)]` does. The string has to be a number of JSON: `"3"` and `"-1.5e3"` are, `"3 km"` and `"1,000"` are refused. Default: off, every
     /// string in place of a number is refused.
     #[must_use]
     pub const fn with_numeric_strings(mut self, numeric_strings: bool) -> Self {

@@ -89,18 +89,19 @@ impl OutputType {
 
     /// Returns an output that is unwrapped as the type takes it.
     fn fitting(&self, value: &Value) -> Result<Value, String> {
-        let wrapped = || match self.key() {
-            Some(key) => Cow::Owned(json!({key: value})),
-            None => Cow::Borrowed(value),
-        };
         match self.check {
             Check::Type(check) => {
                 let decode = |value: &Value| check(value).map(|()| value.clone());
-                let explain = || self.validator().as_ref().ok()?.explain(&wrapped());
-                read_as(value, decode, explain, str::to_owned)
+                read_as(value, self.key().unwrap_or_default(), false, decode, || self.validator().as_ref().ok())
             }
             Check::Schema => match self.validator() {
-                Ok(validator) => validator.check(&wrapped()).map(|()| value.clone()),
+                Ok(validator) => {
+                    let wrapped = match self.key() {
+                        Some(key) => Cow::Owned(json!({key: value})),
+                        None => Cow::Borrowed(value),
+                    };
+                    validator.check(&wrapped).map(|()| value.clone())
+                }
                 Err(error) => Err(format!("the schema of the output is not supported: {error}")),
             },
         }

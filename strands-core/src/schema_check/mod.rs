@@ -40,7 +40,7 @@ use node::Compiled;
 use walk::{Purpose, Walk};
 
 pub use error::{JsonSchemaError, JsonSchemaErrorKind};
-pub(crate) use typed::{explained, read_as};
+pub(crate) use typed::read_as;
 
 /// A compiled schema.
 pub(crate) struct Validator(Compiled);

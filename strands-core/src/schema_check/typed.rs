@@ -1,6 +1,8 @@
 //! Reading of JSON as a Rust type, with mistakes named by the type's schema.
 
-use serde_json::Value;
+use std::borrow::{Borrow, Cow};
+
+use serde_json::{Value, json};
 
 use super::{Validator, words};
 
@@ -12,33 +14,55 @@ const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads a value as a type. JSON has one kind of number, so `3.0` is an integer where the type wants one.
 ///
+/// `validator` is asked for the type's compiled schema when the type refuses the value. With `numeric_strings`, strings are
+/// then read as numbers where the schema takes a number and no string. The schema is that of an object with the value in the
+/// field `name`, or of the value itself if `name` is empty.
+///
 /// # Errors
 ///
-/// Returns the mistakes as `explain` names them, which knows the type's schema, or else as `in_words_of_serde` makes of
-/// serde's error.
-pub(crate) fn read_as<T>(
+/// Returns the mistakes by their paths, as the schema knows them, or else in serde's words.
+pub(crate) fn read_as<T, V: Borrow<Validator>>(
     value: &Value,
+    name: &str,
+    numeric_strings: bool,
     decode: impl Fn(&Value) -> Result<T, serde_json::Error>,
-    explain: impl FnOnce() -> Option<String>,
-    in_words_of_serde: impl FnOnce(&str) -> String,
+    validator: impl FnOnce() -> Option<V>,
 ) -> Result<T, String> {
-    let first = match decode(value) {
+    let mut error = match decode_numbers(value, &decode) {
         Ok(decoded) => return Ok(decoded),
         Err(error) => error,
     };
-    let error = match with_whole_numbers(value).map(|value| decode(&value)) {
-        Some(Ok(decoded)) => return Ok(decoded),
-        // The first error may blame a number that is fine.
-        Some(Err(error)) => error,
-        None => first,
-    };
-    Err(explain().unwrap_or_else(|| in_words_of_serde(&words::cut(&error.to_string(), MAX_CHARS))))
+    let mut told = None;
+    if let Some(validator) = validator() {
+        let validator = validator.borrow();
+        let mut named = if name.is_empty() { Cow::Borrowed(value) } else { Cow::Owned(json!({name: value})) };
+        if numeric_strings && let Some(changed) = validator.with_numbers(&named) {
+            let value = if name.is_empty() { Some(&changed) } else { changed.get(name) };
+            match value.map(|value| decode_numbers(value, &decode)) {
+                Some(Ok(decoded)) => return Ok(decoded),
+                Some(Err(other)) => error = other,
+                None => {}
+            }
+            named = Cow::Owned(changed);
+        }
+        told = validator.explain(&named);
+    }
+    Err(told.unwrap_or_else(|| {
+        let error = words::cut(&error.to_string(), MAX_CHARS);
+        if name.is_empty() { error } else { format!("`{name}`: {error}") }
+    }))
 }
 
-/// Returns why a value that its type has refused does not fit the type's schema. None if it fits, or if values can't be
-/// validated against the schema.
-pub(crate) fn explained(schema: &Value, value: &Value) -> Option<String> {
-    Validator::new(schema).ok()?.explain(value)
+/// Decodes a value, with whole numbers as integers if it takes that.
+fn decode_numbers<T>(
+    value: &Value,
+    decode: &impl Fn(&Value) -> Result<T, serde_json::Error>,
+) -> Result<T, serde_json::Error> {
+    decode(value).or_else(|error| match with_whole_numbers(value) {
+        // The first error may blame a number that is fine.
+        Some(value) => decode(&value),
+        None => Err(error),
+    })
 }
 
 /// The same value with `3` for every `3.0`; `None` where there is none.

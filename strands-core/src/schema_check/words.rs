@@ -1,6 +1,6 @@
 //! Pieces of messages, each of a bounded length: what is quoted may be as long as a model or a server likes.
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 /// Characters of a quoted value.
 const MAX_VALUE: usize = 60;
@@ -38,16 +38,12 @@ pub(super) fn allowed(value: &Value) -> String {
 pub(super) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
-        Value::Bool(value) => format!("boolean `{value}`"),
-        Value::Number(number) => format!("number `{}`", number_text(number)),
+        Value::Bool(value) => format!("boolean {value}"),
+        Value::Number(number) => format!("number {}", cut(&number.to_string(), MAX_VALUE)),
         Value::String(text) => format!("string `{}`", cut(text, MAX_VALUE)),
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),
     }
-}
-
-fn number_text(number: &Number) -> String {
-    cut(&number.to_string(), MAX_VALUE)
 }
 
 /// Names in backticks, with the number of those that are not listed.

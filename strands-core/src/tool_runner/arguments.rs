@@ -36,16 +36,15 @@ pub(super) fn validated(input: &Value, tool: &Arc<dyn Tool>, tools: &ToolSet) ->
             return Err(format!("the arguments must be a JSON object, not {quoted}"));
         }
     };
-    let numeric_strings = tool.policy().numeric_strings;
-    if numeric_strings || !tool.checks_input() {
+    if !tool.checks_input() {
         let unsupported = |error| format!("the schema of the tool is not supported: {error}");
         let validator = tools.validator(tool).map_err(unsupported)?;
-        if numeric_strings && let Some(with_numbers) = validator.with_numbers(&input) {
+        if tool.policy().numeric_strings
+            && let Some(with_numbers) = validator.with_numbers(&input)
+        {
             input = with_numbers;
         }
-        if !tool.checks_input() {
-            validator.check(&input)?;
-        }
+        validator.check(&input)?;
     }
     Ok(input)
 }

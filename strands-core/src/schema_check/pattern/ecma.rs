@@ -188,7 +188,9 @@ impl Parser<'_> {
                 }
                 (Some('<'), _) => self.rest.by_ref().take_while(|letter| *letter != '>').for_each(drop),
                 _ => {
-                    return Err("unknown group; only `(..)`, `(?:..)`, `(?<name>..)` and `(?i:..)` are known".to_owned());
+                    return Err(
+                        "unknown group; only `(..)`, `(?:..)`, `(?<name>..)` and `(?i:..)` are known".to_owned()
+                    );
                 }
             }
         }

@@ -39,13 +39,13 @@ fn every_mistake_is_named_by_its_path() {
 #[test]
 fn a_value_of_the_wrong_type_is_not_looked_into() {
     assert_eq!(mistakes(&trip(), &json!([])), "expected object, got an array");
-    assert_eq!(mistakes(&trip(), &json!({"city": 1})), "`city`: expected string, got number `1`");
+    assert_eq!(mistakes(&trip(), &json!({"city": 1})), "`city`: expected string, got number 1");
 }
 
 #[test]
 fn the_right_number_is_blamed() {
     let schema = json!({"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}});
-    assert_eq!(mistakes(&schema, &json!({"a": 3.0, "b": 2.5})), "`b`: expected integer, got number `2.5`");
+    assert_eq!(mistakes(&schema, &json!({"a": 3.0, "b": 2.5})), "`b`: expected integer, got number 2.5");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn mistakes_in_a_union_name_the_alternative_and_the_field() {
         (
             json!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
             json!(1),
-            "`p`: expected string or null, got number `1`",
+            "`p`: expected string or null, got number 1",
         ),
         (
             json!({"oneOf": [{"title": "A", "type": "object"}, {"title": "B", "type": "object"}]}),
@@ -159,7 +159,7 @@ fn formats_are_told_and_refuse_nothing() {
     assert_eq!(validator.explain(&value).unwrap(), "`until` is `31 March`: expected a date, such as `2026-11-28`");
     assert_eq!(
         mistakes(&schema, &json!({"when": 1})),
-        "`when`: expected string (a date and time with offset (RFC 3339), such as `2026-11-28T10:00:00Z`), got number `1`"
+        "`when`: expected string (a date and time with offset (RFC 3339), such as `2026-11-28T10:00:00Z`), got number 1"
     );
 }
 

@@ -2,11 +2,12 @@
 //! they can't disagree.
 
 use schemars::{Schema, SchemaGenerator};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::check::Check;
 use super::diagnostics::ToolArg;
-use crate::schema_check::{explained, read_as, words};
+use super::spec_builder::whole_schema;
+use crate::schema_check::{Validator, read_as, words};
 use crate::tool::ToolError;
 
 /// How much of a message about one argument the model is told: the offending value may be as long as it likes.
@@ -58,23 +59,24 @@ impl<T> Argument<T> {
     }
 
     /// Reads the value, or says what is wrong with it.
-    pub(super) fn read(&self, value: &Value) -> Result<T, String> {
-        let named = |mistake: &str| format!("`{}`: {}", self.name, words::cut(mistake, MAX_MESSAGE_CHARS));
-        let decoded = read_as(value, self.decode, || self.explain(value), named)?;
-        match self.checks.iter().flatten().find_map(|check| check.refuse(value)) {
-            Some(refusal) => Err(named(&refusal)),
+    pub(super) fn read(&self, value: &Value, numeric_strings: bool) -> Result<T, String> {
+        let decode = |value: &Value| {
+            let decoded = (self.decode)(value)?;
+            Ok((decoded, self.checks.iter().flatten().find_map(|check| check.refuse(value))))
+        };
+        let (decoded, refusal) = read_as(value, self.name, numeric_strings, decode, || self.validator())?;
+        match refusal {
+            Some(refusal) => Err(format!("`{}`: {}", self.name, words::cut(&refusal, MAX_MESSAGE_CHARS))),
             None => Ok(decoded),
         }
     }
 
-    fn explain(&self, value: &Value) -> Option<String> {
+    /// The compiled schema of an object with the argument in it.
+    fn validator(&self) -> Option<Validator> {
         let mut generator = generator();
         let property = (self.schema)(&mut generator).to_value();
-        let mut schema = Map::new();
-        schema.insert("properties".to_owned(), Value::Object(Map::from_iter([(self.name.to_owned(), property)])));
-        schema.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
-        let named = Value::Object(Map::from_iter([(self.name.to_owned(), value.clone())]));
-        explained(&Value::Object(schema), &named)
+        let definitions = generator.take_definitions(true);
+        Validator::new(&json!({"properties": {self.name: property}, "$defs": definitions})).ok()
     }
 }
 
@@ -83,14 +85,22 @@ impl<T> Argument<T> {
 pub struct Whole<T> {
     pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
     decode: fn(&Value) -> Result<T, serde_json::Error>,
+    numeric_strings: bool,
 }
 
 /// The whole input as a `T`.
 pub fn whole<T: ToolArg>() -> Whole<T> {
-    Whole { schema: T::whole_schema, decode: T::decode }
+    Whole { schema: T::whole_schema, decode: T::decode, numeric_strings: false }
 }
 
 impl<T> Whole<T> {
+    /// With strings in place of numbers.
+    #[must_use]
+    pub fn with_numeric_strings(mut self) -> Self {
+        self.numeric_strings = true;
+        self
+    }
+
     /// Reads the input.
     ///
     /// # Errors
@@ -98,11 +108,8 @@ impl<T> Whole<T> {
     /// [`ToolError::invalid_input`] that says what is wrong with it.
     pub fn read(&self, input: Value) -> Result<T, ToolError> {
         let input = if is_nothing(&input) { Value::Object(Map::new()) } else { input };
-        let explain = || {
-            let schema = super::spec_builder::whole_schema(self.schema, &mut generator());
-            explained(&Value::Object(schema), &input)
-        };
-        read_as(&input, self.decode, explain, str::to_owned).map_err(ToolError::invalid_input)
+        let validator = || Validator::new(&Value::Object(whole_schema(self.schema, &mut generator()))).ok();
+        read_as(&input, "", self.numeric_strings, self.decode, validator).map_err(ToolError::invalid_input)
     }
 }
 

@@ -16,6 +16,7 @@ pub struct Arguments {
     mistakes: Vec<String>,
     /// Nothing can be said about single arguments of what is no object.
     unreadable: bool,
+    numeric_strings: bool,
 }
 
 impl Arguments {
@@ -30,7 +31,14 @@ impl Arguments {
         } else {
             Vec::new()
         };
-        Self { given, mistakes, unreadable }
+        Self { given, mistakes, unreadable, numeric_strings: false }
+    }
+
+    /// With strings in place of numbers.
+    #[must_use]
+    pub fn with_numeric_strings(mut self) -> Self {
+        self.numeric_strings = true;
+        self
     }
 
     /// Takes one out; a mistake is kept for [`into_error`](Self::into_error).
@@ -48,7 +56,7 @@ impl Arguments {
         let read = match given {
             Ok(absent) => Ok(absent),
             Err(None) => Err(format!("`{}`: required", argument.name)),
-            Err(Some(value)) => argument.read(value),
+            Err(Some(value)) => argument.read(value, self.numeric_strings),
         };
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
