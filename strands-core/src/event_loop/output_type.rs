@@ -115,9 +115,13 @@ impl OutputType {
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name.
+    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name, and if outputs are to be validated against
+    /// a schema that is not supported.
     pub(super) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
         let spec = &self.tool.spec;
+        if let (Check::Schema, Err(error)) = (self.check, self.validator()) {
+            return Err(AgentError::OutputType { reason: format!("the schema of `{}`: {error}", spec.name) });
+        }
         if tools.get(&spec.name).is_some() {
             let reason = format!(
                 "the agent has a tool named `{}`; rename the tool, or wrap the type in a struct of another name",

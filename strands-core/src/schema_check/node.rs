@@ -67,7 +67,8 @@ pub(super) enum Rule {
         counts: Counts,
     },
     Unique,
-    UnevaluatedProperties(NodeId),
+    /// With the node that the rule is one of.
+    UnevaluatedProperties(NodeId, NodeId),
     UnevaluatedItems(NodeId),
 }
 

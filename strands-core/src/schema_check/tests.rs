@@ -104,5 +104,8 @@ fn dynamic_references_extend_a_schema() {
         }},
     });
     assert_eq!(mistakes(&schema, &json!({"children": [{"children": []}]})), "");
-    assert_eq!(mistakes(&schema, &json!({"children": [{"kids": []}]})), "`children[0].kids`: unknown");
+    assert_eq!(
+        mistakes(&schema, &json!({"children": [{"kids": []}]})),
+        "`children[0].kids`: unknown; expected `children`"
+    );
 }

@@ -124,7 +124,9 @@ async fn dropping_the_future_ends_the_call() {
 
 /// Careful.
 #[tool(timeout = "1500ms", exclusive, approval, numeric_strings, destructive, idempotent = false, open_world, strict)]
-fn careful(_dose: u8) {}
+fn careful(dose: u8) -> u8 {
+    dose
+}
 
 #[test]
 fn keys_reach_the_policy_and_the_spec() {

@@ -49,7 +49,9 @@ impl<'a> Compiler<'a> {
         self.objects(source, &mut rules)?;
         self.arrays(source, &mut rules)?;
         // These see what all others have accepted.
-        rules.extend(self.schema(source, "unevaluatedProperties")?.map(Rule::UnevaluatedProperties));
+        rules.extend(
+            self.schema(source, "unevaluatedProperties")?.map(|part| Rule::UnevaluatedProperties(part, source.id)),
+        );
         rules.extend(self.schema(source, "unevaluatedItems")?.map(Rule::UnevaluatedItems));
         Ok(rules)
     }

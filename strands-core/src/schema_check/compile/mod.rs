@@ -24,7 +24,7 @@ pub(super) fn compile(schema: &Value) -> Result<Compiled, JsonSchemaError> {
     compiler.id_of(schema);
     let mut next = 0;
     while let Some(schema) = compiler.schemas.get(next).copied() {
-        let node = compiler.node(schema)?;
+        let node = compiler.node(next, schema)?;
         if let Some(slot) = compiler.nodes.get_mut(next) {
             *slot = Node { uses: slot.uses, ..node };
         }
@@ -52,6 +52,7 @@ struct Compiler<'a> {
 /// A schema that is being compiled.
 #[derive(Clone, Copy)]
 struct Source<'a> {
+    id: NodeId,
     keywords: &'a Map<String, Value>,
     place: Place,
 }
@@ -71,7 +72,7 @@ impl<'a> Compiler<'a> {
         id
     }
 
-    fn node(&mut self, schema: &'a Value) -> Result<Node, JsonSchemaError> {
+    fn node(&mut self, id: NodeId, schema: &'a Value) -> Result<Node, JsonSchemaError> {
         let place = self.index.place(schema);
         let mut node = Node { resource: place.resource, ..Node::default() };
         match schema {
@@ -81,7 +82,7 @@ impl<'a> Compiler<'a> {
                 let text = |keyword: &str| keywords.get(keyword).and_then(Value::as_str).map(str::to_owned);
                 node.name = text("title").or_else(|| self.index.defined_name(place));
                 node.format = text("format");
-                node.rules = self.rules(Source { keywords, place })?;
+                node.rules = self.rules(Source { id, keywords, place })?;
             }
             _ => return Err(JsonSchemaError::new(self.index.pointer(place), JsonSchemaErrorKind::NotASchema)),
         }

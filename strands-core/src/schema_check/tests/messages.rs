@@ -145,6 +145,11 @@ fn a_flattened_enum_is_told_apart_by_its_tag() {
         "`kind` is `cash`: expected one of `card`, `iban`; `amount`: required"
     );
     assert_eq!(mistakes(&flattened, &json!({"amount": 1, "kind": "iban"})), "`iban`: required (`kind` is `iban`)");
+    // With `deny_unknown_fields`.
+    flattened["unevaluatedProperties"] = false.into();
+    let unknown = json!({"amount": 1, "kind": "iban", "iban": "x", "number": 1});
+    let told = "`number`: unknown; expected one of `amount`, `kind`, `number`, `iban`";
+    assert_eq!(mistakes(&flattened, &unknown), told);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The features by which an alternative of a union is told from the others.
 
+use std::collections::HashSet;
+
 use super::super::equality::Allowed;
 use super::super::node::{Compiled, NodeId, Rule, Types};
 
@@ -23,6 +25,8 @@ pub(super) struct Form<'s> {
     pub(super) tags: Vec<(&'s str, &'s Allowed)>,
     pub(super) required: Vec<&'s str>,
     pub(super) properties: Vec<&'s str>,
+    /// Alternatives inside of the alternative.
+    inner: Vec<NodeId>,
 }
 
 impl<'s> Form<'s> {
@@ -35,6 +39,7 @@ impl<'s> Form<'s> {
             tags: Vec::new(),
             required: Vec::new(),
             properties: Vec::new(),
+            inner: Vec::new(),
         };
         let mut open = vec![(id, 0)];
         let mut parts = 0;
@@ -56,6 +61,7 @@ impl<'s> Form<'s> {
                     Rule::Reference(target) => open.push((*target, depth + 1)),
                     Rule::AllOf(parts) => open.extend(parts.iter().map(|part| (*part, depth + 1))),
                     Rule::AnyOf(forms) | Rule::OneOf(forms) if depth < MAX_DEPTH / 2 => {
+                        form.inner.extend(forms.iter().take(MAX_PARTS));
                         let types = forms.iter().take(MAX_PARTS).map(|form| types_of(compiled, *form));
                         form.types = form.types.and(types.fold(Types::default(), Types::or));
                     }
@@ -73,6 +79,13 @@ impl<'s> Form<'s> {
             }
         }
         form
+    }
+
+    /// The properties of the alternative, and of those inside of it, each once.
+    pub(super) fn all_properties(self, compiled: &'s Compiled) -> Vec<&'s str> {
+        let inner = self.inner.iter().flat_map(|form| Self::of(compiled, *form).properties);
+        let mut seen = HashSet::new();
+        self.properties.iter().copied().chain(inner).filter(|name| seen.insert(*name)).collect()
     }
 
     pub(super) fn tag(&self, name: &str) -> Option<&'s Allowed> {

@@ -152,7 +152,7 @@ impl<'s> Walk<'s> {
     }
 
     fn node_fits<'v>(&mut self, node: &'s Node, value: &'v Value, at: &Path<'_>, seen: Option<&mut Seen<'v>>) -> bool {
-        let is_last = |rule: &Rule| matches!(rule, Rule::UnevaluatedProperties(_) | Rule::UnevaluatedItems(_));
+        let is_last = |rule: &Rule| matches!(rule, Rule::UnevaluatedProperties(..) | Rule::UnevaluatedItems(_));
         let mut own = (seen.is_some() || node.rules.last().is_some_and(is_last)).then(Seen::default);
         let mut fits = true;
         for rule in &node.rules {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::super::node::{NodeId, Properties, Rule};
 use super::super::path::Path;
 use super::super::words;
+use super::form::Form;
 use super::seen::Seen;
 use super::{Purpose, Walk};
 
@@ -49,7 +50,7 @@ impl<'s> Walk<'s> {
                 }
                 fits
             }
-            Rule::UnevaluatedProperties(schema) => self.unevaluated_fit(*schema, fields, at, seen),
+            Rule::UnevaluatedProperties(schema, of) => self.unevaluated_fit((*schema, *of), fields, at, seen),
             _ => true,
         }
     }
@@ -68,7 +69,7 @@ impl<'s> Walk<'s> {
             let mut is_known = named.is_some();
             fits &= self.charge(1) && named.is_none_or(|schema| self.fits(*schema, value, &at, None));
             for (pattern, schema) in &properties.patterns {
-                if self.charge(1 + pattern.steps(name) / 4) && pattern.is_match(name) {
+                if self.charge(1 + pattern.steps(name) / 8) && pattern.is_match(name) {
                     is_known = true;
                     fits &= self.fits(*schema, value, &at, None);
                 }
@@ -121,7 +122,7 @@ impl<'s> Walk<'s> {
 
     fn unevaluated_fit<'v>(
         &mut self,
-        schema: NodeId,
+        (schema, of): (NodeId, NodeId),
         fields: &'v Map<String, Value>,
         at: &Path<'_>,
         seen: Option<&mut Seen<'v>>,
@@ -131,7 +132,9 @@ impl<'s> Walk<'s> {
         for (name, value) in fields.iter().filter(|(name, _)| !seen.has_property(name)) {
             let at = at.property(name);
             fits &= if self.is_never(schema) {
-                self.mistake(&at, || "unknown".to_owned())
+                let compiled = self.compiled;
+                let known = || Form::of(compiled, of).all_properties(compiled).into_iter().map(words::name).collect();
+                self.unknown_property(&at, known)
             } else {
                 self.fits(schema, value, &at, None)
             };

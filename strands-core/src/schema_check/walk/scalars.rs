@@ -50,7 +50,7 @@ impl<'s> Walk<'s> {
             Rule::Length(counts) => self.count_fits(*counts, text.chars().count(), "characters", at),
             Rule::Pattern(pattern) => {
                 // A step of a pattern is a fraction of a step of the walk.
-                self.charge(pattern.steps(text) / 4)
+                self.charge(pattern.steps(text) / 8)
                     && (pattern.is_match(text)
                         || self.mistake(at, || {
                             format!("does not match the pattern `{}`", words::cut(pattern.source(), MAX_PATTERN))

@@ -10,6 +10,8 @@ fn wait(_for: &std::sync::atomic::AtomicU64) {}
 
 /// Counts.
 #[tool(numeric_strings = "yes")]
-fn count(_to: u32) {}
+fn count(to: u32) -> u32 {
+    to
+}
 
 fn main() {}
