@@ -40,6 +40,7 @@ use node::Compiled;
 use walk::{Purpose, Walk};
 
 pub use error::{JsonSchemaError, JsonSchemaErrorKind};
+pub(crate) use pattern::Pattern;
 pub(crate) use typed::read_as;
 
 /// A compiled schema.

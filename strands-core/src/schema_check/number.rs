@@ -111,7 +111,7 @@ impl Decimal {
             return times_power_of_ten(self.digits, tens, step.digits) == 0;
         }
         let step = 10_u128.checked_pow(tens).and_then(|power| power.checked_mul(step.digits));
-        step.is_some_and(|step| self.digits % step == 0)
+        step.is_some_and(|step| self.digits.is_multiple_of(step))
     }
 }
 

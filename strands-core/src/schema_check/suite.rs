@@ -1,6 +1,7 @@
 //! The required tests of the JSON Schema Test Suite, draft 2020-12. They are not part of the project: `STRANDS_SHARED` names
 //! the folder that has them. `tests.rs` has an input of each kind for runs without them.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -42,7 +43,7 @@ struct Case {
 #[test]
 fn passes_the_required_tests_of_the_json_schema_test_suite() {
     let Some(shared) = std::env::var_os("STRANDS_SHARED") else {
-        eprintln!("STRANDS_SHARED is not set: the JSON Schema Test Suite is not run here");
+        tell("STRANDS_SHARED is not set: the JSON Schema Test Suite is not run here");
         return;
     };
     let folder = PathBuf::from(shared).join("json-schema-suite");
@@ -66,12 +67,13 @@ fn passes_the_required_tests_of_the_json_schema_test_suite() {
                     if failed.is_empty() { passing.push(exception) } else { used.push(exception) }
                 }
                 None => {
-                    failures.extend(failed.into_iter().map(|test| format!("{file}: {}: {test}", group.description)))
+                    failures.extend(failed.into_iter().map(|test| format!("{file}: {}: {test}", group.description)));
                 }
             }
         }
     }
-    println!("{} files: {passed} tests pass, {excepted} are known exceptions, {} fail", files.len(), failures.len());
+    let (count, failed) = (files.len(), failures.len());
+    tell(&format!("{count} files: {passed} tests pass, {excepted} are known exceptions, {failed} fail"));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     for (index, (file, group, reason)) in EXCEPTIONS.iter().enumerate() {
         assert!(
@@ -80,6 +82,10 @@ fn passes_the_required_tests_of_the_json_schema_test_suite() {
         );
     }
     assert_eq!((files.len(), passed + excepted), (46, 1_299));
+}
+
+fn tell(text: &str) {
+    std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
 /// The tests of a group that fail. A schema that is not supported fails them all.

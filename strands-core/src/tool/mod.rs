@@ -34,8 +34,9 @@ pub use set::{ToolSet, ToolSetError};
 /// - `spec` and `requires` always return the same.
 /// - Dropping the future ends the call.
 /// - A call may run beside others, of this tool too.
-/// - Arguments that do not fit the schema are refused by the loop before `call`, unless `checks_input` says that `call`
-///   does that itself.
+/// - Arguments that do not fit the input schema are refused by the loop before `call`, unless `checks_input` says that
+///   `call` does that itself. The schema is draft 2020-12 and stands alone; one that arguments can't be validated against
+///   is a [`ToolSetError::UnsupportedSchema`] when the tool is registered.
 ///
 /// `testing::contract` has a test suite for it (feature `contract`).
 pub trait Tool: Send + Sync {

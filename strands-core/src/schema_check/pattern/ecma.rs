@@ -38,10 +38,10 @@ pub(super) fn parse(source: &str) -> Result<Parsed, String> {
     Ok(Parsed { regex: parser.regex, states, repeated })
 }
 
-struct Parser<'a> {
-    rest: Peekable<Chars<'a>>,
+pub(super) struct Parser<'a> {
+    pub(super) rest: Peekable<Chars<'a>>,
     regex: String,
-    ignores_case: bool,
+    pub(super) ignores_case: bool,
     form: Form,
 }
 
@@ -78,7 +78,7 @@ impl Form {
 }
 
 impl Parser<'_> {
-    fn takes(&mut self, letter: char) -> bool {
+    pub(super) fn takes(&mut self, letter: char) -> bool {
         self.rest.next_if_eq(&letter).is_some()
     }
 
@@ -258,7 +258,7 @@ impl Parser<'_> {
     }
 
     /// What stands behind a backslash.
-    fn escape(&mut self) -> Result<CharSet, String> {
+    pub(super) fn escape(&mut self) -> Result<CharSet, String> {
         let Some(letter) = self.rest.next() else { return Err("it ends with a backslash; write `\\\\`".to_owned()) };
         if let Some(set) = CharSet::escape(letter) {
             return Ok(set);
@@ -329,66 +329,5 @@ impl Parser<'_> {
         let name: String = self.rest.by_ref().take_while(|letter| *letter != '}').take(64).collect();
         unicode::property(&name)
             .ok_or_else(|| format!("unknown property `{name}`; general categories are known, such as `\\p{{L}}`"))
-    }
-
-    /// What stands behind a `[`.
-    fn class(&mut self) -> Result<CharSet, String> {
-        let is_negated = self.takes('^');
-        let mut set = CharSet::default();
-        loop {
-            let Some(first) = self.class_atom()? else { break };
-            let mut ahead = self.rest.clone();
-            let is_range = ahead.next() == Some('-') && ahead.next().is_some_and(|last| last != ']');
-            if !is_range {
-                set = set.and(&first.set());
-                continue;
-            }
-            self.rest.next();
-            match (first, self.class_atom()?) {
-                (Atom::One(first), Some(Atom::One(last))) if first <= last => {
-                    set = set.and(&CharSet::new([(first.into(), last.into())]));
-                }
-                (Atom::One(_), Some(Atom::One(_))) => return Err("the range is in the wrong order".to_owned()),
-                // A dash beside a class stands for itself.
-                (first, last) => {
-                    set = set.and(&first.set()).and(&CharSet::one('-'));
-                    if let Some(last) = last {
-                        set = set.and(&last.set());
-                    }
-                }
-            }
-        }
-        // The case of what is left out does not matter either.
-        let set = if self.ignores_case { set.case_folded() } else { set };
-        Ok(if is_negated { set.negated() } else { set })
-    }
-
-    /// A member of a class; none at its end.
-    fn class_atom(&mut self) -> Result<Option<Atom>, String> {
-        Ok(match self.rest.next() {
-            None => return Err("`[` is not closed; escape it as `\\[`".to_owned()),
-            Some(']') => None,
-            Some('\\') if self.takes('b') => Some(Atom::One('\u{8}')),
-            Some('\\') => {
-                let set = self.escape()?;
-                Some(set.only().map_or(Atom::Set(set), Atom::One))
-            }
-            Some(letter) => Some(Atom::One(letter)),
-        })
-    }
-}
-
-/// A member of a class.
-enum Atom {
-    One(char),
-    Set(CharSet),
-}
-
-impl Atom {
-    fn set(self) -> CharSet {
-        match self {
-            Self::One(letter) => CharSet::one(letter),
-            Self::Set(set) => set,
-        }
     }
 }

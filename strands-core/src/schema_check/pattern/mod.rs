@@ -5,6 +5,7 @@
 //! algorithm, and are refused.
 
 mod char_set;
+mod class;
 mod ecma;
 mod unicode;
 
@@ -22,7 +23,7 @@ const MAX_NESTING: u32 = 200;
 const MAX_BYTES: usize = 8 << 20;
 
 /// A compiled pattern.
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     source: String,
     matcher: Matcher,
     /// Upper bound of the work for one character.
@@ -45,7 +46,7 @@ impl Pattern {
     /// # Errors
     ///
     /// Returns why it can't be matched, and what to write instead.
-    pub(super) fn new(source: &str) -> Result<Self, String> {
+    pub(crate) fn new(source: &str) -> Result<Self, String> {
         let parsed = ecma::parse(source)?;
         let matcher = match parsed.repeated {
             Some((set, least, most)) => Matcher::Repeated { set, least, most },
@@ -72,7 +73,7 @@ impl Pattern {
     }
 
     /// Returns true if some part of the text matches.
-    pub(super) fn is_match(&self, text: &str) -> bool {
+    pub(crate) fn is_match(&self, text: &str) -> bool {
         match &self.matcher {
             Matcher::Regex(regex) => regex.is_match(text),
             Matcher::Repeated { set, least, most } => {

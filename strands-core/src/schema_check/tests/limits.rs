@@ -122,10 +122,10 @@ fn messages_are_bounded() {
     let unknown = json!({(long.clone()): 1, "a": long});
     for (schema, value) in [
         (json!({"enum": many}), json!(long)),
-        (json!({"properties": names.clone(), "additionalProperties": false}), unknown.clone()),
+        (json!({"properties": names, "additionalProperties": false}), unknown.clone()),
         (json!({"required": many}), json!({})),
         (json!({"const": long}), unknown.clone()),
-        (json!({"properties": names.clone()}), names.iter().map(|(name, _)| (name.clone(), json!("x"))).collect()),
+        (json!({"properties": names}), names.iter().map(|(name, _)| (name.clone(), json!("x"))).collect()),
         (json!({"pattern": format!("^{}$", "y".repeat(10_000))}), json!(long)),
         (json!({"anyOf": many.iter().map(|name| json!({"const": name})).collect::<Vec<_>>()}), json!(long)),
         (json!({"propertyNames": {"maxLength": 3}}), unknown),

@@ -78,7 +78,7 @@ fn errors_quote_a_bounded_part_of_the_schema() {
         json!({"type": long}),
         json!({"$ref": long}),
         json!({"pattern": format!("{long}[")}),
-        json!({"properties": {long.clone(): {"type": "dict"}}}),
+        json!({"properties": {long: {"type": "dict"}}}),
     ] {
         let Err(error) = Validator::new(&schema) else { panic!("compiles") };
         assert!(error.to_string().len() < 1_000, "{}", error.to_string().len());
