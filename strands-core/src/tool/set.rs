@@ -1,5 +1,6 @@
 //! The tools of an agent: in the order in which they were given, each under one name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -69,8 +70,10 @@ impl ToolSet {
 
     /// These tools. The schemas of those that are in another set are compiled already.
     fn with_known(tools: impl IntoIterator<Item = Arc<dyn Tool>>, known: &Self) -> Result<Self, ToolSetError> {
-        let mut by_name: IndexMap<String, Registered> = IndexMap::new();
-        let mut alike: std::collections::HashMap<String, String> = std::collections::HashMap::new();
+        let tools = tools.into_iter();
+        let (expected, _) = tools.size_hint();
+        let mut by_name: IndexMap<String, Registered> = IndexMap::with_capacity(expected);
+        let mut alike: HashMap<String, String> = HashMap::with_capacity(expected);
         for tool in tools {
             let ToolSpec { name, input_schema, .. } = tool.spec();
             if !is_valid_tool_name(name) {
