@@ -10,21 +10,36 @@ const MAX_QUOTED: usize = 80;
 /// # Examples
 ///
 /// ```
-/// use strands_core::{BuildError, JsonSchemaErrorKind, ToolSetError};
-/// use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolSet, ToolSpec, BoxFuture};
+/// use std::borrow::Cow;
 ///
-/// struct Search(ToolSpec);
+/// use strands_core::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+/// use strands_core::{Deserialize, ToolSet, ToolSetError, tool, tools};
 ///
-/// # use std::sync::Arc;
-/// # impl Tool for Search {
-/// #     fn spec(&self) -> &ToolSpec { &self.0 }
-/// #     fn call<'a>(&'a self, _: &'a ToolContext, _: serde_json::Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-/// #         Box::pin(async { Ok("".into()) })
-/// #     }
-/// # }
-/// let schema = serde_json::json!({"type": "object", "properties": {"limit": {"type": "int"}}});
-/// let tool: Arc<dyn Tool> = Arc::new(Search(ToolSpec::new("search", "Searches.", schema)));
-/// let Err(ToolSetError::UnsupportedSchema { error, .. }) = ToolSet::new([tool]) else { panic!() };
+/// #[derive(Deserialize)]
+/// #[serde(crate = "strands_core::serde")]
+/// struct Limit(u8);
+///
+/// impl JsonSchema for Limit {
+///     fn schema_name() -> Cow<'static, str> {
+///         "Limit".into()
+///     }
+///
+///     fn inline_schema() -> bool {
+///         true
+///     }
+///
+///     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+///         json_schema!({"type": "int"})
+///     }
+/// }
+///
+/// /// Searches.
+/// #[tool(crate = strands_core)]
+/// fn search(limit: Limit) -> u8 {
+///     limit.0
+/// }
+///
+/// let Err(ToolSetError::UnsupportedSchema { name, error }) = ToolSet::new(tools![Search]) else { panic!() };
 /// assert_eq!(error.pointer(), "/properties/limit/type");
 /// assert_eq!(error.to_string(), "unknown type `int` at `/properties/limit/type`; say `integer`");
 /// ```

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::error::{JsonSchemaError, JsonSchemaErrorKind};
 use super::super::uri;
-use super::subschemas::subschemas;
+use super::subschemas::{Step, visit};
 
 /// The most schemas in a schema.
 const MAX_SCHEMAS: usize = 20_000;
@@ -29,17 +29,24 @@ pub(super) struct Place {
     way: usize,
 }
 
-/// The way to a schema: that of the schema around it, and the rest. Long names are stored once, however much is below.
-struct Way {
+/// The way to a schema: that of the schema around it, and the rest. Pointers are made of it for errors alone.
+struct Way<'a> {
     around: Option<usize>,
-    rest: String,
+    rest: Rest<'a>,
+}
+
+enum Rest<'a> {
+    Nothing,
+    Step(Step<'a>),
+    /// Of a reference to a place that no keyword says to be a schema.
+    Pointer(String),
 }
 
 pub(super) struct Index<'a> {
     pub(super) resources: Vec<Resource<'a>>,
     by_uri: HashMap<String, usize>,
     places: HashMap<usize, Place>,
-    ways: Vec<Way>,
+    ways: Vec<Way<'a>>,
 }
 
 /// The target of a reference.
@@ -69,19 +76,13 @@ impl<'a> Index<'a> {
             places: HashMap::new(),
             ways: Vec::new(),
         };
-        index.add(root, 0, None, String::new())?;
+        index.add(root, 0, Way { around: None, rest: Rest::Nothing })?;
         Ok(index)
     }
 
     /// Adds a schema and those in it.
-    fn add(
-        &mut self,
-        root: &'a Value,
-        resource: usize,
-        around: Option<usize>,
-        rest: String,
-    ) -> Result<(), JsonSchemaError> {
-        let mut open = vec![(root, resource, Way { around, rest })];
+    fn add(&mut self, root: &'a Value, resource: usize, way: Way<'a>) -> Result<(), JsonSchemaError> {
+        let mut open = vec![(root, resource, way)];
         while let Some((schema, resource, way)) = open.pop() {
             if self.places.contains_key(&identity(schema)) {
                 continue;
@@ -93,9 +94,9 @@ impl<'a> Index<'a> {
                 return Err(JsonSchemaError::new("", JsonSchemaErrorKind::TooLarge { limit }));
             }
             self.name(schema, &mut place);
-            for (rest, part) in subschemas(schema) {
-                open.push((part, place.resource, Way { around: Some(place.way), rest }));
-            }
+            visit(schema, |step, part| {
+                open.push((part, place.resource, Way { around: Some(place.way), rest: Rest::Step(step) }));
+            });
             self.places.insert(identity(schema), place);
         }
         Ok(())
@@ -153,7 +154,11 @@ impl<'a> Index<'a> {
         let mut parts = Vec::new();
         let mut next = Some(place.way);
         while let Some(way) = next.and_then(|way| self.ways.get(way)) {
-            parts.push(way.rest.as_str());
+            match &way.rest {
+                Rest::Nothing => {}
+                Rest::Step(step) => parts.push(step.pointer()),
+                Rest::Pointer(pointer) => parts.push(pointer.clone()),
+            }
             next = way.around;
         }
         parts.reverse();
@@ -162,9 +167,10 @@ impl<'a> Index<'a> {
 
     /// The name of a definition, by its place.
     pub(super) fn defined_name(&self, place: Place) -> Option<String> {
-        let rest = &self.ways.get(place.way)?.rest;
-        let name = ["/$defs/", "/definitions/"].iter().find_map(|map| rest.strip_prefix(map))?;
-        Some(name.replace("~1", "/").replace("~0", "~"))
+        match &self.ways.get(place.way)?.rest {
+            Rest::Step(Step::Named("$defs" | "definitions", name)) => Some((*name).to_owned()),
+            _ => None,
+        }
     }
 
     /// Resolves a reference of a schema at a place.
@@ -196,8 +202,8 @@ impl<'a> Index<'a> {
                 if !(schema.is_object() || schema.is_boolean()) {
                     return Err(JsonSchemaError::new(at(), JsonSchemaErrorKind::NotASchema));
                 }
-                let around = Some(resource.place.way);
-                self.add(schema, number, around, fragment)?;
+                let way = Way { around: Some(resource.place.way), rest: Rest::Pointer(fragment) };
+                self.add(schema, number, way)?;
             }
             return Ok(Target { schema, dynamic_anchor: None });
         }

@@ -34,10 +34,9 @@ const TEXT: &str = "a string";
 impl<'a> Compiler<'a> {
     /// The rules of a schema, cheap ones first.
     pub(super) fn rules(&mut self, source: Source<'a>) -> Result<Vec<Rule>, JsonSchemaError> {
-        for (keyword, instead) in UNSUPPORTED {
-            if source.keywords.contains_key(keyword) {
-                return Err(self.error(source, keyword, JsonSchemaErrorKind::UnsupportedKeyword { keyword, instead }));
-            }
+        let unsupported = |name: &String| UNSUPPORTED.into_iter().find(|(keyword, _)| keyword == name);
+        if let Some((keyword, instead)) = source.keywords.keys().find_map(unsupported) {
+            return Err(self.error(source, keyword, JsonSchemaErrorKind::UnsupportedKeyword { keyword, instead }));
         }
         let mut rules = Vec::new();
         rules.extend(self.types(source)?);
@@ -62,7 +61,7 @@ impl<'a> Compiler<'a> {
             let unknown = || JsonSchemaErrorKind::UnknownType { name: name.to_owned() };
             Types::named(name).ok_or_else(|| self.error(source, "type", unknown()))
         };
-        let types = match source.keywords.get("type") {
+        let types = match source.get("type") {
             None => return Ok(None),
             Some(Value::Array(names)) => {
                 names.iter().map(named).try_fold(Types::default(), |all, types| Ok(all.or(types?)))?
@@ -73,24 +72,24 @@ impl<'a> Compiler<'a> {
     }
 
     fn values(&self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
-        match source.keywords.get("enum") {
+        match source.get("enum") {
             None => {}
             Some(Value::Array(values)) => rules.push(Rule::Allowed(Allowed::new(values))),
             Some(_) => return Err(self.invalid(source, "enum", "a list of values")),
         }
-        let constant = source.keywords.get("const");
+        let constant = source.get("const");
         rules.extend(constant.map(|value| Rule::Allowed(Allowed::new(std::slice::from_ref(value)))));
         Ok(())
     }
 
     fn numbers(&self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
         // Before 2017 `exclusiveMinimum` was a boolean beside `minimum`.
-        let excludes = |keyword: &str| source.keywords.get(keyword) == Some(&Value::Bool(true));
+        let excludes = |keyword: &str| source.get(keyword) == Some(&Value::Bool(true));
         for (keyword, exclusive, is_least) in
             [("minimum", "exclusiveMinimum", true), ("maximum", "exclusiveMaximum", false)]
         {
             let inclusive = self.number(source, keyword)?.map(|bound| (bound, excludes(exclusive)));
-            let is_flag = source.keywords.get(exclusive).is_some_and(Value::is_boolean);
+            let is_flag = source.get(exclusive).is_some_and(Value::is_boolean);
             let exclusive = if is_flag { None } else { self.number(source, exclusive)? };
             for (bound, is_exclusive) in inclusive.into_iter().chain(exclusive.map(|bound| (bound, true))) {
                 rules.push(Rule::Number(NumberRule { bound, is_least, is_exclusive }));
@@ -107,7 +106,7 @@ impl<'a> Compiler<'a> {
 
     fn strings(&self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
         rules.extend(self.counts(source, "minLength", "maxLength")?.map(Rule::Length));
-        match source.keywords.get("pattern") {
+        match source.get("pattern") {
             None => {}
             Some(Value::String(pattern)) => {
                 rules.push(Rule::Pattern(self.pattern(source, "pattern", pattern)?));
@@ -119,7 +118,7 @@ impl<'a> Compiler<'a> {
 
     fn references(&mut self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
         for keyword in ["$ref", "$dynamicRef"] {
-            let reference = match source.keywords.get(keyword) {
+            let reference = match source.get(keyword) {
                 None => continue,
                 Some(Value::String(reference)) => reference,
                 Some(_) => return Err(self.invalid(source, keyword, TEXT)),
@@ -147,7 +146,7 @@ impl<'a> Compiler<'a> {
 
     fn objects(&mut self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
         rules.extend(self.counts(source, "minProperties", "maxProperties")?.map(Rule::PropertyCount));
-        if let Some(names) = source.keywords.get("required") {
+        if let Some(names) = source.get("required") {
             rules.push(Rule::Required(self.names(source, "required", names)?));
         }
         let mut names = Vec::new();
@@ -187,7 +186,7 @@ impl<'a> Compiler<'a> {
     fn arrays(&mut self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
         rules.extend(self.counts(source, "minItems", "maxItems")?.map(Rule::ItemCount));
         // Until 2019 a tuple was a list in `items`, and what came behind it `additionalItems`.
-        let is_old_tuple = source.keywords.get("items").is_some_and(Value::is_array);
+        let is_old_tuple = source.get("items").is_some_and(Value::is_array);
         let (first, rest) = if is_old_tuple {
             (self.schemas(source, "items")?, self.schema(source, "additionalItems")?)
         } else {
@@ -202,7 +201,7 @@ impl<'a> Compiler<'a> {
             let least = counts.least.or(Some(1));
             Rule::Contains { item, counts: Counts { least, ..counts } }
         }));
-        match source.keywords.get("uniqueItems") {
+        match source.get("uniqueItems") {
             None | Some(Value::Bool(false)) => {}
             Some(Value::Bool(true)) => rules.push(Rule::Unique),
             Some(_) => return Err(self.invalid(source, "uniqueItems", "a boolean")),
@@ -211,7 +210,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn schema(&mut self, source: Source<'a>, keyword: &str) -> Result<Option<NodeId>, JsonSchemaError> {
-        let part = source.keywords.get(keyword);
+        let part = source.get(keyword);
         part.map(|part| self.part(source, keyword, part, SCHEMA)).transpose()
     }
 
@@ -227,7 +226,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn schemas(&mut self, source: Source<'a>, keyword: &str) -> Result<Option<Vec<NodeId>>, JsonSchemaError> {
-        match source.keywords.get(keyword) {
+        match source.get(keyword) {
             None => Ok(None),
             Some(Value::Array(parts)) => {
                 parts.iter().map(|part| self.part(source, keyword, part, SCHEMAS)).collect::<Result<_, _>>().map(Some)
@@ -247,7 +246,7 @@ impl<'a> Compiler<'a> {
         keyword: &str,
         expected: &'static str,
     ) -> Result<Option<&'a Map<String, Value>>, JsonSchemaError> {
-        let value = source.keywords.get(keyword);
+        let value = source.get(keyword);
         value.map(|value| value.as_object().ok_or_else(|| self.invalid(source, keyword, expected))).transpose()
     }
 
@@ -259,7 +258,7 @@ impl<'a> Compiler<'a> {
 
     fn counts(&self, source: Source<'a>, least: &str, most: &str) -> Result<Option<Counts>, JsonSchemaError> {
         let count = |keyword: &str| {
-            let Some(count) = source.keywords.get(keyword) else { return Ok(None) };
+            let Some(count) = source.get(keyword) else { return Ok(None) };
             let count = match count.as_number().map(Numeric::of) {
                 Some(Numeric::Whole(count)) => u64::try_from(count).ok(),
                 _ => None,
@@ -271,7 +270,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn number(&self, source: Source<'a>, keyword: &str) -> Result<Option<Bound>, JsonSchemaError> {
-        match source.keywords.get(keyword) {
+        match source.get(keyword) {
             None => Ok(None),
             Some(Value::Number(number)) => Ok(Some(Bound { written: number.clone(), value: Numeric::of(number) })),
             Some(_) => Err(self.invalid(source, keyword, NUMBER)),

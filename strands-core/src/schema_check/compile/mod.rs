@@ -16,6 +16,9 @@ use index::{Index, Place, identity};
 /// Levels of arrays and objects in a schema.
 const MAX_DEPTH: usize = 200;
 
+/// Schemas with up to so many keywords are searched from the start.
+const MAX_SCANNED: usize = 8;
+
 /// Compiles a schema.
 pub(super) fn compile(schema: &Value) -> Result<Compiled, JsonSchemaError> {
     check_depth(schema)?;
@@ -107,6 +110,16 @@ impl<'a> Compiler<'a> {
             resource.dynamic.iter().filter_map(node).collect()
         };
         self.index.resources.iter().map(of_resource).collect()
+    }
+}
+
+impl<'a> Source<'a> {
+    fn get(&self, keyword: &str) -> Option<&'a Value> {
+        if self.keywords.len() > MAX_SCANNED {
+            return self.keywords.get(keyword);
+        }
+        // Cheaper than a hash, and most of the keywords that are asked for are not there.
+        self.keywords.iter().find(|(name, _)| *name == keyword).map(|(_, value)| value)
     }
 }
 

@@ -24,26 +24,43 @@ const LISTS: [&str; 5] = ["allOf", "anyOf", "items", "oneOf", "prefixItems"];
 /// Keywords with schemas by name. `dependencies` may hold lists of names instead.
 const MAPS: [&str; 6] = ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
-/// Returns the schemas in a schema, each with its pointer from there.
-pub(super) fn subschemas(schema: &Value) -> Vec<(String, &Value)> {
-    let mut found = Vec::new();
+/// The way from a schema to one in it.
+#[derive(Clone, Copy)]
+pub(super) enum Step<'a> {
+    Keyword(&'a str),
+    Item(&'a str, usize),
+    Named(&'a str, &'a str),
+}
+
+impl Step<'_> {
+    /// JSON Pointer of the step.
+    pub(super) fn pointer(self) -> String {
+        match self {
+            Self::Keyword(keyword) => format!("/{keyword}"),
+            Self::Item(keyword, index) => format!("/{keyword}/{index}"),
+            Self::Named(keyword, name) => format!("/{keyword}/{}", escaped(name)),
+        }
+    }
+}
+
+/// Visits the schemas in a schema.
+pub(super) fn visit<'a>(schema: &'a Value, mut each: impl FnMut(Step<'a>, &'a Value)) {
     let is_schema = |part: &Value| part.is_object() || part.is_boolean();
     for (keyword, value) in schema.as_object().into_iter().flatten() {
         let keyword = keyword.as_str();
         match value {
             Value::Object(parts) if MAPS.contains(&keyword) => {
                 let parts = parts.iter().filter(|(_, part)| is_schema(part));
-                found.extend(parts.map(|(name, part)| (format!("/{keyword}/{}", escaped(name)), part)));
+                parts.for_each(|(name, part)| each(Step::Named(keyword, name), part));
             }
             Value::Array(parts) if LISTS.contains(&keyword) => {
                 let parts = parts.iter().enumerate().filter(|(_, part)| is_schema(part));
-                found.extend(parts.map(|(index, part)| (format!("/{keyword}/{index}"), part)));
+                parts.for_each(|(index, part)| each(Step::Item(keyword, index), part));
             }
-            part if ONE.contains(&keyword) && is_schema(part) => found.push((format!("/{keyword}"), part)),
+            Value::Object(_) | Value::Bool(_) if ONE.contains(&keyword) => each(Step::Keyword(keyword), value),
             _ => {}
         }
     }
-    found
 }
 
 /// A name as a segment of a JSON Pointer.
