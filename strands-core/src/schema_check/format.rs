@@ -56,14 +56,6 @@ const FORMATS: [Format; 13] = [
 
 impl Format {
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        // `chrono` and `url` are described with names of their own.
-        let name = match name {
-            "naive-date" => "date",
-            "naive-date-time" | "local-date-time" => "partial-date-time",
-            "naive-time" | "local-time" => "partial-time",
-            "url" => "uri",
-            name => name,
-        };
         FORMATS.iter().find(|format| format.name == name)
     }
 
@@ -125,8 +117,13 @@ fn is_time(text: &str) -> bool {
 }
 
 fn is_partial_time(text: &str) -> bool {
+    // Libraries of dates read times without seconds, too.
     let parts: Vec<_> = text.split(':').collect();
-    let [hours, minutes, seconds] = parts.as_slice() else { return false };
+    let (hours, minutes, seconds) = match parts.as_slice() {
+        [hours, minutes, seconds] => (hours, minutes, *seconds),
+        [hours, minutes] => (hours, minutes, "00"),
+        _ => return false,
+    };
     let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
     let is_below = |text: &str, end: u32| digits(text, 2).is_some_and(|number| number < end);
     let is_fraction = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
@@ -197,7 +194,7 @@ mod tests {
             ("date", "2026-12-31", "2026-13-01"),
             ("date-time", "2026-11-28T10:00:00.5+01:00", "2026-11-28T10:00:00"),
             ("date-time", "2026-11-28t23:59:60z", "2026-11-28T24:00:00Z"),
-            ("naive-date-time", "2026-11-28T10:00:00", "2026-11-28T10:00:00Z"),
+            ("partial-date-time", "2026-11-28T10:00:00", "2026-11-28T10:00:00Z"),
             ("time", "10:00:00-08:00", "10:00"),
             ("duration", "PT0.5S", "PT"),
             ("duration", "P1W", "1h"),

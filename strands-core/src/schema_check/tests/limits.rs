@@ -145,6 +145,25 @@ fn many_numeric_strings_are_read() {
 }
 
 #[test]
+fn many_alternatives_are_explained_in_bounded_time() {
+    let properties: serde_json::Map<_, _> =
+        (0..250).map(|index| (format!("p{index}"), json!({"const": index}))).collect();
+    let wide = json!({"type": "object", "properties": properties, "required": ["p0"]});
+    let forms = vec![json!({"$ref": "#/$defs/wide"}); 5_000];
+    let schema = json!({"items": {"anyOf": forms}, "$defs": {"wide": wide}});
+    assert!(in_time(&schema, &json!(vec![json!({}); 100])).len() < 5_000);
+    let union = json!({"anyOf": [
+        {"title": "A", "type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+        {"title": "B", "type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]},
+    ]});
+    let validator = Validator::new(&json!({"items": union})).unwrap();
+    let items: Vec<_> =
+        (0..1_000).map(|index| json!({(if index % 2 == 0 { "a" } else { "b" }): index.to_string()})).collect();
+    let read = validator.with_numbers(&json!(items)).unwrap();
+    assert_eq!(validator.check(&read), Ok(()));
+}
+
+#[test]
 fn long_names_of_nested_schemas_take_linear_space() {
     let mut schema = json!({"type": "string"});
     for level in 0..40 {

@@ -13,6 +13,9 @@ use super::{Mistake, Purpose, Walk, numeric};
 const MAX_COMPARED: usize = 8;
 const MAX_COMPARISONS: usize = 64;
 
+/// Properties of all alternatives of a union together. Beyond, they are not told apart.
+const MAX_PROPERTIES: usize = 4_096;
+
 impl<'s> Walk<'s> {
     pub(super) fn any_fits<'v>(
         &mut self,
@@ -53,7 +56,7 @@ impl<'s> Walk<'s> {
             [_] => true,
             several => {
                 let several = several.to_vec();
-                let forms = self.forms(&several);
+                let forms = self.forms(&several).unwrap_or_default();
                 self.mistake(at, || {
                     let names = forms.iter().filter_map(|form| form.name).map(words::name).collect::<Vec<_>>();
                     let names =
@@ -64,8 +67,18 @@ impl<'s> Walk<'s> {
         }
     }
 
-    fn forms(&self, ids: &[NodeId]) -> Vec<Form<'s>> {
-        ids.iter().map(|id| Form::of(self.compiled, *id)).collect()
+    fn forms(&mut self, ids: &[NodeId]) -> Option<Vec<Form<'s>>> {
+        let mut properties = 0;
+        let mut forms = Vec::with_capacity(ids.len());
+        for id in ids {
+            let form = Form::of(self.compiled, *id);
+            properties += form.properties.len();
+            if properties > MAX_PROPERTIES {
+                return None;
+            }
+            forms.push(form);
+        }
+        self.charge(properties).then_some(forms)
     }
 
     /// Reports why a value fits none of the alternatives. Returns false.
@@ -73,7 +86,9 @@ impl<'s> Walk<'s> {
         if self.purpose == Purpose::Answer || self.is_full() || !self.charge(ids.len().saturating_mul(16)) {
             return false;
         }
-        let forms = self.forms(ids);
+        let Some(forms) = self.forms(ids) else {
+            return self.mistake(at, || "fits none of the forms that the schema allows".to_owned());
+        };
         let types = forms.iter().map(|form| form.types).fold(Types::default(), Types::or);
         if self.purpose == Purpose::NumericStrings
             && forms.iter().any(|form| form.types.wants_number())
@@ -180,7 +195,8 @@ impl<'s> Walk<'s> {
         let mut best: Option<(usize, usize, &Form<'s>, Vec<Mistake>)> = None;
         for form in candidates.iter().take(MAX_COMPARED) {
             self.compared += 1;
-            if self.compared > MAX_COMPARISONS || self.limit.is_some() {
+            let is_enough = self.purpose == Purpose::Report && self.compared > MAX_COMPARISONS;
+            if is_enough || self.limit.is_some() {
                 break;
             }
             let found = std::mem::take(&mut self.mistakes);
