@@ -9,15 +9,15 @@ use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
 use strands_core::model::{MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content};
 
-use super::kept;
-use super::thoughts;
+use super::provider_state;
+use super::reasoning;
 use super::tools::{self, ResponsesTools};
 use crate::chat_completions::{
     Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
 };
 use crate::http::{self, Conversation, Fields};
 
-/// What asks for thoughts in encrypted form, in `include`.
+/// The value of `include` that asks for encrypted reasoning.
 pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
 /// What every request of a model has in common, beside its settings.
@@ -50,7 +50,7 @@ pub(super) struct Body<'a> {
 impl<'a> Body<'a> {
     /// A request with as much of the conversation as the provider does not have.
     pub(super) fn new(model_id: &'a str, shape: &'a Shape, request: &'a ModelRequest<'a>, streaming: bool) -> Self {
-        let kept = if shape.stateful { kept::last(request.messages, &shape.provider) } else { None };
+        let kept = if shape.stateful { provider_state::last(request.messages, &shape.provider) } else { None };
         let (previous, messages) = kept.unzip();
         Self { model_id, shape, request, previous, messages: messages.unwrap_or(request.messages), streaming }
     }
@@ -178,7 +178,7 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
     for block in &message.content {
         if let ContentBlock::Provider(own) = block
             && own.provider == provider
-            && kept::is_item(&own.content)
+            && provider_state::is_item(&own.content)
         {
             items.serialize_element(&own.content)?;
         }
@@ -191,14 +191,14 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
     items.serialize_element(&Said { role: "user", content: Content::Parts(&content) })
 }
 
-/// What the model said, an item for each block. A thought goes with what it led to, and alone is refused.
+/// An item for each block of an assistant message. Reasoning goes with the item that it led to, and is refused alone.
 fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
-    let mut thought = None;
+    let mut pending = None;
     for block in outgoing_content(message, provider) {
         let item = match &*block {
             ContentBlock::Reasoning(reasoning) => {
-                if let Some(item) = thoughts::item(reasoning)
-                    && let Some(before) = thought.replace(item)
+                if let Some(item) = reasoning::item(reasoning)
+                    && let Some(before) = pending.replace(item)
                 {
                     items.serialize_element(&before)?;
                 }
@@ -210,15 +210,15 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
                 "name": call.name,
                 "arguments": arguments(&call.input),
             }),
-            ContentBlock::Provider(own) if kept::is_item(&own.content) => own.content.clone(),
+            ContentBlock::Provider(own) if provider_state::is_item(&own.content) => own.content.clone(),
             block => match Part::of_block(block, &Media::OPENAI) {
                 Some(Part::Text(text)) => json!({"role": "assistant", "content": text}),
                 Some(_) => json!({"role": "assistant", "content": "[Media that can't be shown to this model.]"}),
                 None => continue,
             },
         };
-        if let Some(thought) = thought.take() {
-            items.serialize_element(&thought)?;
+        if let Some(reasoning) = pending.take() {
+            items.serialize_element(&reasoning)?;
         }
         items.serialize_element(&item)?;
     }
