@@ -12,7 +12,7 @@ use super::pattern::Pattern;
 /// Index of a node.
 pub(super) type NodeId = usize;
 
-/// A schema, as the list of what it asks of a value.
+/// A schema, as a list of rules.
 #[derive(Default)]
 pub(super) struct Node {
     pub(super) rules: Vec<Rule>,
@@ -26,7 +26,7 @@ pub(super) struct Node {
     pub(super) uses: usize,
 }
 
-/// What a schema asks of a value. A rule for one type of JSON says nothing of values of others.
+/// A condition of a schema on a value. A rule for one type of JSON says nothing of values of others.
 pub(super) enum Rule {
     /// No value fits.
     Never,
@@ -87,7 +87,7 @@ pub(super) struct NumberRule {
     pub(super) is_exclusive: bool,
 }
 
-/// How many there may be of something.
+/// Least and greatest number of something.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) least: Option<u64>,

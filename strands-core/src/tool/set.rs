@@ -23,7 +23,7 @@ struct Registered {
     validator: Arc<Validator>,
 }
 
-/// Why tools can't be given to one agent.
+/// An error of tools that can't be given to one agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
@@ -52,7 +52,7 @@ pub enum ToolSetError {
     UnsupportedSchema {
         /// The tool.
         name: String,
-        /// What is wrong with the schema, where, and what to write instead.
+        /// The error, its place in the schema, and advice.
         error: JsonSchemaError,
     },
 }
@@ -131,7 +131,7 @@ impl ToolSet {
         self.tools.values().map(|registered| &registered.tool)
     }
 
-    /// How they are described to a model.
+    /// Returns their descriptions for a model.
     pub fn specs(&self) -> &ToolSpecs {
         &self.specs
     }

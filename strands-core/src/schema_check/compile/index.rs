@@ -21,7 +21,7 @@ pub(in super::super) struct Resource<'a> {
     pub(in super::super) dynamic: HashMap<String, &'a Value>,
 }
 
-/// Where a schema stands.
+/// Place of a schema.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place {
     pub(super) resource: usize,

@@ -4,7 +4,7 @@ use super::char_set::CharSet;
 use super::ecma::Parser;
 
 impl Parser<'_> {
-    /// What stands behind a `[`.
+    /// Reads a class behind its `[`.
     pub(super) fn class(&mut self) -> Result<CharSet, String> {
         let is_negated = self.takes('^');
         let mut set = CharSet::default();

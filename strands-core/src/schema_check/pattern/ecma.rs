@@ -173,7 +173,7 @@ impl Parser<'_> {
         Ok((set.len().max(1), Some(set)))
     }
 
-    /// What stands behind a `(`.
+    /// Reads a group behind its `(`.
     fn group(&mut self, nesting: usize) -> Result<usize, String> {
         let outside = self.ignores_case;
         if self.takes('?') {
@@ -257,7 +257,7 @@ impl Parser<'_> {
         Ok(Some((least, most)))
     }
 
-    /// What stands behind a backslash.
+    /// Reads an escape behind its backslash.
     pub(super) fn escape(&mut self) -> Result<CharSet, String> {
         let Some(letter) = self.rest.next() else { return Err("it ends with a backslash; write `\\\\`".to_owned()) };
         if let Some(set) = CharSet::escape(letter) {
@@ -303,7 +303,7 @@ impl Parser<'_> {
         Ok(code)
     }
 
-    /// What stands behind `\u`: `{..}`, four digits, or a surrogate pair of two times four.
+    /// Reads a code point behind `\u`: `{..}`, four digits, or a surrogate pair of two times four.
     fn unicode(&mut self) -> Result<u32, String> {
         if self.takes('{') {
             let digits: String = self.rest.by_ref().take_while(|letter| *letter != '}').take(8).collect();
@@ -321,7 +321,7 @@ impl Parser<'_> {
         Ok(high)
     }
 
-    /// What stands behind `\p`: a general category of Unicode.
+    /// Reads a property behind `\p`: a general category of Unicode.
     fn property(&mut self) -> Result<CharSet, String> {
         if !self.takes('{') {
             return Err("`\\p` takes a property, such as `\\p{L}`".to_owned());

@@ -67,7 +67,7 @@ pub(super) struct Walk<'s> {
     values: usize,
     /// The resources on the way, if the schema has dynamic references.
     scope: Option<Vec<usize>>,
-    /// What is known of the alternatives that are being explained.
+    /// Notes on the alternatives that are being explained.
     notes: Vec<String>,
     /// Alternatives that were explained one by one.
     compared: usize,

@@ -10,7 +10,7 @@ use super::spec_builder::whole_schema;
 use crate::schema_check::{Validator, read_as, words};
 use crate::tool::ToolError;
 
-/// How much of a message about one argument the model is told: the offending value may be as long as it likes.
+/// Characters of a message about one argument: the offending value may be of any length.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// An argument that the model supplies.
@@ -46,7 +46,7 @@ impl<T> Argument<T> {
         self
     }
 
-    /// What an absent argument is; `None` where it is required.
+    /// The value of an absent argument; `None` where it is required.
     pub(super) fn absent(&self) -> Option<T> {
         match self.default {
             Some(default) => Some(default()),

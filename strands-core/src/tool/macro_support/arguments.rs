@@ -6,7 +6,7 @@ use super::argument::{Argument, is_nothing};
 use crate::schema_check::words;
 use crate::tool::ToolError;
 
-/// How many unknown arguments are named.
+/// Number of unknown arguments that are named.
 const MAX_NAMED: usize = 8;
 
 /// The arguments of one call.
@@ -61,7 +61,7 @@ impl Arguments {
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
-    /// Whether nothing is left, when all of `known` have been taken.
+    /// Returns true if nothing is left, when all of `known` have been taken.
     pub fn knows(&mut self, known: &[&str]) -> bool {
         if self.given.is_empty() {
             return !self.unreadable;

@@ -23,7 +23,7 @@ impl Bound {
         }
     }
 
-    /// How `number` compares with this end.
+    /// Compares `number` with this end.
     fn compare(self, number: &Number) -> Option<std::cmp::Ordering> {
         match (self, number.as_i128()) {
             (Self::Int(bound), Some(number)) => Some(number.cmp(&i128::from(bound))),
@@ -90,7 +90,7 @@ pub fn pattern<T: PatternArg>(pattern: &'static Pattern) -> Check {
 }
 
 impl Check {
-    /// What is wrong with `value`. A value of another type is refused elsewhere.
+    /// Returns the mistake in `value`, if there is one. A value of another type is refused elsewhere.
     pub(super) fn refuse(&self, value: &Value) -> Option<String> {
         match self {
             Self::Range { least, greatest } => {
