@@ -5,6 +5,7 @@ mod agent;
 pub mod conversation;
 mod depth;
 mod diagnostics;
+mod error_chain;
 mod event;
 mod event_loop;
 mod history;
@@ -35,7 +36,9 @@ mod working_set;
 
 pub use agent::{
     Agent, AgentBuilder, AgentStream, Invocation, Plugin, SharedAgent, Snapshot, SnapshotData, SnapshotError,
+    StructuredOutput,
 };
+pub use error_chain::ErrorChain;
 pub use event::{AgentEvent, AgentResponse};
 pub use history::Repair;
 pub use host::HostKey;

@@ -37,6 +37,22 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(place).collect()
 }
 
+/// `Tool::call` up to its body, as `#[async_trait]` writes it: the attribute itself would be one more macro for each tool,
+/// and would change the places of messages.
+pub(crate) fn call_head(private: &TokenStream, ctx: &Ident, input: &Ident) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        fn call<'life0, 'life1, 'async_trait>(
+            &'life0 self,
+            #ctx: &'life1 #private::ToolContext,
+            #input: #private::Value,
+        ) -> #private::BoxFuture<'async_trait, #private::Result<#private::ToolOutput, #private::ToolError>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+    }
+}
+
 /// One tool's pieces.
 pub(crate) struct Expander<'a> {
     pub(crate) tool: &'a ToolFn,
@@ -346,9 +362,12 @@ impl Expander<'_> {
         quote_spanned! {site=>
             let __output = #called;
             #[allow(unused_imports)]
-            use #private::{ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _, SplitResult as _, SplitValue as _};
+            use #private::{
+                ConvertDataFirst as _, ConvertDataLast as _, ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _,
+                SplitResult as _, SplitValue as _,
+            };
             match (&&#private::Tag::of(&__output)).#split {
-                #private::Ok(__value) => (&&&#private::Tag::of(&__value)).#convert,
+                #private::Ok(__value) => (&&&&&#private::Tag::of(&__value)).#convert,
                 #private::Err(__error) => #private::Err(__error),
             }
         }

@@ -69,6 +69,27 @@ pub(crate) fn nested_reference(owned: &str) -> String {
     format!("the model's value must be owned here: take `{owned}`")
 }
 
+/// The message for an `Arc` that the model would fill.
+pub(crate) fn arc_from_model(found: &str, lent: &str, data: &str) -> String {
+    format!(
+        "the model would fill this `{found}`: mark it `#[host]`, or take `&{lent}`, for the value that the program injects; take `{data}` for data of the model"
+    )
+}
+
+/// The message for another shared value that the model would fill.
+pub(crate) fn shared_from_model(found: &str, lent: &str, data: &str) -> String {
+    format!(
+        "the model would fill this `{found}`: take `&{lent}` for the value that the program injects, or `{data}` for data of the model"
+    )
+}
+
+/// The message for a reference to data of the standard library.
+pub(crate) fn lent_data(found: &str, data: &str) -> String {
+    format!(
+        "the program would have to inject this `{found}`: take `{data}` for data of the model; to inject one, wrap it in a type of its own"
+    )
+}
+
 /// The message for `#[arg(..)]` keys on what the host lends.
 pub(crate) fn host_option(key: &str) -> String {
     format!("host arguments have no {key}: the model never sees them")

@@ -24,7 +24,7 @@ struct Registered {
 }
 
 /// An error of tools that can't be given to one agent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
     /// A name that providers refuse.
@@ -56,6 +56,8 @@ pub enum ToolSetError {
         error: JsonSchemaError,
     },
 }
+
+crate::__debug_with_sources!(ToolSetError);
 
 impl ToolSet {
     /// These tools, in this order.
