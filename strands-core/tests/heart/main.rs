@@ -55,5 +55,6 @@ mod structured_output;
 mod support;
 mod suspended;
 mod suspended_output;
+mod tool_arguments;
 mod tool_lists;
 mod usage;
