@@ -57,11 +57,11 @@ pub struct SummarizingConversationManager {
 }
 
 /// Why there is no summary. The conversation is as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SummaryError {
     /// The model that was to write it failed.
-    #[error("the summary of {messages} messages could not be written")]
+    #[error("the summary of {messages} messages could not be written: {}", source.with_message())]
     Model {
         /// How many messages it was to stand for.
         messages: usize,
@@ -82,6 +82,8 @@ pub enum SummaryError {
         stop_reason: StopReason,
     },
 }
+
+crate::__debug_with_sources!(SummaryError);
 
 impl Default for SummarizingConversationManager {
     fn default() -> Self {
@@ -248,7 +250,10 @@ impl SummarizingConversationManager {
                     return Ok(text);
                 }
                 Err(ModelError::ContextOverflow { .. }) if !short => short = true,
-                Err(source) => return Err(SummaryError::Model { messages: said.len(), source }),
+                Err(mut source) => {
+                    source.find_message(&request, &self.system);
+                    return Err(SummaryError::Model { messages: said.len(), source });
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ mod event;
 mod fallback;
 mod outgoing;
 pub mod placeholder;
+mod provider_message;
 mod rate_limit;
 mod recording;
 mod refusal;
@@ -46,6 +47,8 @@ pub use written::{MessageWriter, WrittenMessages};
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;
 
 /// A language model: what it is asked is a [`ModelRequest`], what it answers a stream of [`StreamEvent`]s.
+///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
@@ -91,6 +94,12 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
 /// # }).unwrap();
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    label = "this is not a model",
+    note = "build one, such as `OpenAiModel::builder().model_id(\"gpt-5.4\").build()?`, or choose one by its id: `strands::models::from_id(\"openai/gpt-5.4\").await?`",
+    note = "a type is a model by implementing `strands::model::Model` under `#[async_trait]`"
+)]
 pub trait Model: Send + Sync {
     /// The provider's name of the model.
     fn model_id(&self) -> &str;
