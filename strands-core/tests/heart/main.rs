@@ -3,6 +3,7 @@
 
 mod bounds;
 mod broken_streams;
+mod call_ids;
 mod calls;
 mod changing_tools;
 mod clears;
@@ -22,6 +23,7 @@ mod host_values;
 mod interrupts;
 mod journal;
 mod many_turns;
+mod media;
 mod messages_json;
 mod metrics;
 mod nested_agents;
