@@ -24,6 +24,7 @@ mod outcome;
 mod prompt;
 mod promptable;
 mod run;
+mod schema_check;
 mod scope;
 pub mod session;
 mod state;
@@ -50,6 +51,7 @@ pub use model::RetryPolicy;
 pub use outcome::{AgentError, BuildError};
 pub use prompt::Prompt;
 pub use promptable::{PromptRequest, PromptStream, Promptable};
+pub use schema_check::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{
     FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider,

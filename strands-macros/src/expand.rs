@@ -234,7 +234,11 @@ impl Expander<'_> {
             let on = flag.on;
             quote!(.with_approval(#on))
         });
-        quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval)
+        let numeric_strings = settings.numeric_strings.map(|flag| {
+            let on = flag.on;
+            quote!(.with_numeric_strings(#on))
+        });
+        quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval #numeric_strings)
     }
 
     /// The boxed future of one call: reads the arguments, borrows the rest, calls, converts the answer.
@@ -287,10 +291,12 @@ impl Expander<'_> {
     fn decode(&self, input: &Ident) -> TokenStream {
         let private = self.private;
         let site = Span::mixed_site();
+        let is_lenient = self.tool.settings.numeric_strings.is_some_and(|flag| flag.on);
+        let numeric_strings = is_lenient.then(|| quote_spanned!(site=> .with_numeric_strings()));
         let whole = self.tool.arguments.iter().position(|argument| argument.origin == Origin::WholeInput);
         if let Some((at, argument)) = whole.and_then(|at| Some((at, self.tool.arguments.get(at)?))) {
             let (local, ty) = (local(at), &argument.ty);
-            return quote_spanned!(site=> let #local = #private::whole::<#ty>().read(#input)?;);
+            return quote_spanned!(site=> let #local = #private::whole::<#ty>() #numeric_strings.read(#input)?;);
         }
         let model = || self.tool.arguments.iter().enumerate().filter(|(_, argument)| argument.origin.is_model());
         let reads = model().map(|(at, argument)| {
@@ -305,7 +311,7 @@ impl Expander<'_> {
         // In a block of its own, so that nothing of it lives as long as the call.
         quote_spanned! {site=>
             let (#(#locals,)*) = {
-                let mut __arguments = #private::Arguments::new(#input);
+                let mut __arguments = #private::Arguments::new(#input) #numeric_strings;
                 #(#reads)*
                 let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.knows(&[#(#names),*])) else {
                     return #private::Err(__arguments.into_error());

@@ -144,6 +144,7 @@ use proc_macro::TokenStream;
 /// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, in the words of MCP; an approved call whose outcome is unknown after a crash is made again only if it is `idempotent` |
 /// | `exclusive` | never runs beside another tool of the same turn |
 /// | `approval` | the loop asks a human before it runs |
+/// | `numeric_strings` | strings such as `"3"` are read as numbers where an argument is a number and no string, for models that quote them |
 /// | `timeout = "30s"` | how long a call may take: `ms`, `s`, `m`, `h` |
 /// | `strict` | asks the provider to hold the model to the schema |
 /// | `output` | publishes the schema of the return type too |
@@ -228,7 +229,7 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 /// | `prefix = "…"` | stands before the name of every tool |
 /// | `into = pub name` | in place of `Toolset`: a method `fn name(self: &Arc<Self>) -> Vec<Arc<dyn Tool>>`, as visible as said |
 /// | `crate = path` | where `strands` is, when it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `timeout`, `strict`, `output`, `inline` | what holds for the block's tools, unless a method says otherwise, such as `read_only = false` |
+/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `numeric_strings`, `timeout`, `strict`, `output`, `inline` | what holds for the block's tools, unless a method says otherwise, such as `read_only = false` |
 #[proc_macro_attribute]
 pub fn toolset(keys: TokenStream, item: TokenStream) -> TokenStream {
     toolset::expand(keys.into(), &item.into()).into()

@@ -37,6 +37,8 @@ pub(crate) const BAD_ARG_NAME: &str =
 pub(crate) const BAD_TIMEOUT: &str = "expected such as `500ms`, `30s`, `2m`";
 pub(crate) const INLINE_ASYNC: &str =
     "`inline` is for sync functions: an async one is never moved to the blocking pool";
+pub(crate) const NUMERIC_WITHOUT_ARGUMENTS: &str =
+    "`numeric_strings` is about numbers that the model supplies: this tool takes none of its arguments from the model";
 pub(crate) const OUTPUT_UNNAMED: &str =
     "`output` publishes the schema of the return type: name one, other than `impl Trait`";
 pub(crate) const FLAG_VALUE: &str = "expected `true` or `false`";

@@ -74,6 +74,12 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
     {
         errors.add(inline.span, message::INLINE_ASYNC);
     }
+    if let Some(numeric_strings) = tool.attr.settings.numeric_strings
+        && numeric_strings.on
+        && !tool.arguments.iter().any(|argument| argument.origin.is_model() || argument.origin == Origin::WholeInput)
+    {
+        errors.add(numeric_strings.span, message::NUMERIC_WITHOUT_ARGUMENTS);
+    }
     if let Some(output) = tool.attr.settings.output
         && output.on
         && tool.return_type().is_none_or(|ty| types::first_impl_trait(ty).is_some())

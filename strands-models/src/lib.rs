@@ -38,6 +38,8 @@ pub mod gemini;
 mod http;
 #[cfg(feature = "llamacpp")]
 pub mod llamacpp;
+#[cfg(any(feature = "_chat", feature = "gemini"))]
+mod made_media;
 #[cfg(feature = "mistral")]
 pub mod mistral;
 #[cfg(feature = "offline")]

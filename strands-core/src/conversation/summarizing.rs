@@ -69,8 +69,12 @@ pub enum SummaryError {
         #[source]
         source: ModelError,
     },
-    /// The model wrote nothing, or was stopped by a filter or a guardrail.
-    #[error("the model that was to summarize {messages} messages wrote no summary and ended with `{stop_reason}`")]
+    /// The model wrote nothing, or did not come to the end: it was stopped by `max_tokens`, a filter or a guardrail, or it
+    /// refused.
+    #[error(
+        "the model that was to summarize {messages} messages wrote no whole summary and ended with `{stop_reason}`; \
+         raise its `max_tokens` if that was the reason, or summarize with another model"
+    )]
     NotWritten {
         /// How many messages it was to stand for.
         messages: usize,
@@ -238,9 +242,9 @@ impl SummarizingConversationManager {
             match answered {
                 Ok(turn) => {
                     let text = turn.message.text();
-                    let filtered =
-                        matches!(turn.stop_reason, StopReason::ContentFiltered | StopReason::GuardrailIntervened);
-                    if filtered || text.trim().is_empty() {
+                    // A part of a summary does not stand for the conversation.
+                    let whole = matches!(turn.stop_reason, StopReason::EndTurn | StopReason::StopSequence);
+                    if !whole || text.trim().is_empty() {
                         return Err(SummaryError::NotWritten { messages: said.len(), stop_reason: turn.stop_reason });
                     }
                     return Ok(text);

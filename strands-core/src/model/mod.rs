@@ -1,5 +1,6 @@
 //! What the loop asks of a model, and what every provider implements.
 
+mod call_id_form;
 mod capabilities;
 mod error;
 mod error_kind;
@@ -7,6 +8,7 @@ pub(crate) mod estimate;
 mod event;
 mod fallback;
 mod outgoing;
+pub mod placeholder;
 mod provider_message;
 mod rate_limit;
 mod recording;
@@ -23,13 +25,14 @@ use async_trait::async_trait;
 use futures_core::Stream;
 
 pub use crate::stop_reason::StopReason;
+pub use call_id_form::CallIdForm;
 pub use capabilities::ModelCapabilities;
 pub use error::{ErrorDetails, ModelError};
 pub use error_kind::ModelErrorKind;
 pub use estimate::estimate_tokens;
 pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
 pub use fallback::{Fallback, FallbackFailures, FallbackOn};
-pub use outgoing::outgoing_content;
+pub use outgoing::{outgoing_content, outgoing_result};
 pub use rate_limit::{RateLimit, RateLimitExceeded};
 pub(crate) use recording::RecordedError;
 pub use recording::{Recorder, RecordingError, Replay, ReplayError, RequestDifference, RequestMatching, RequestPart};

@@ -182,7 +182,8 @@ pub enum AgentError {
         /// Reason why it ended.
         stop_reason: StopReason,
     },
-    /// The tool that the structured output is asked for with has the name of one of the agent's tools.
+    /// The tool that the structured output is asked for with has the name of one of the agent's tools, or the stored schema
+    /// of the output is not supported.
     #[error("the output type can't be asked for: {reason}")]
     OutputType {
         /// Reason.

@@ -8,7 +8,6 @@ pub(crate) mod macro_support;
 mod output;
 mod output_parts;
 mod provider;
-mod schema_check;
 mod set;
 
 use std::sync::Arc;
@@ -25,7 +24,6 @@ pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub use output::{IntoToolOutput, ToolOutput};
 pub use provider::ToolProvider;
-pub(crate) use schema_check::check as check_schema;
 pub use set::{ToolSet, ToolSetError};
 
 /// Something a model can do in the program.
@@ -38,8 +36,9 @@ pub use set::{ToolSet, ToolSetError};
 /// - `spec` and `requires` always return the same.
 /// - Dropping the future ends the call.
 /// - A call may run beside others, of this tool too.
-/// - Arguments that do not fit the schema are refused by the loop before `call`, unless `checks_input` says that `call`
-///   does that itself.
+/// - Arguments that do not fit the input schema are refused by the loop before `call`, unless `checks_input` says that
+///   `call` does that itself. The schema is draft 2020-12 and stands alone; one that arguments can't be validated against
+///   is a [`ToolSetError::UnsupportedSchema`] when the tool is registered.
 ///
 /// `testing::contract` has a test suite for it (feature `contract`).
 ///

@@ -18,7 +18,7 @@ use crate::hook::HookContext;
 use crate::host::HostValues;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
-use crate::message::{ToolResult, ToolUse, id_of, random_uuid};
+use crate::message::{ToolResult, ToolUse, random_call_id};
 use crate::nesting::{self, Budget, Spent};
 use crate::outcome::{AgentError, BuildError};
 use crate::scope::{AgentNames, Scope};
@@ -70,7 +70,7 @@ impl<'a> ToolCall<'a> {
     pub(crate) fn new(caller: Caller, name: impl Into<String>, input: Value) -> Self {
         Self {
             caller,
-            tool_use: ToolUse::new(format!("tooluse_{}", id_of(random_uuid())), name, input),
+            tool_use: ToolUse::new(random_call_id(), name, input),
             answers: BTreeMap::new(),
             cancellation: CancellationToken::new(),
             listener: None,

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod broken_streams;
+mod call_ids;
 mod calls;
 mod changing_tools;
 mod clears;
@@ -22,6 +23,7 @@ mod host_values;
 mod interrupts;
 mod journal;
 mod many_turns;
+mod media;
 mod messages_json;
 mod metrics;
 mod nested_agents;
@@ -55,5 +57,6 @@ mod structured_output;
 mod support;
 mod suspended;
 mod suspended_output;
+mod tool_arguments;
 mod tool_lists;
 mod usage;
