@@ -57,7 +57,7 @@ pub enum ToolSetError {
     },
 }
 
-crate::__debug_with_sources!(ToolSetError);
+crate::error_chain::debug_with_sources!(ToolSetError);
 
 impl ToolSet {
     /// These tools, in this order.

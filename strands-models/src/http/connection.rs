@@ -14,6 +14,7 @@ use super::body::Body;
 use super::client::{self, Patience};
 use super::error::{CallContext, ModelBuildError};
 use super::refusal::Refusal;
+use super::sent_secrets::SentSecrets;
 
 /// How many bytes of an error are read.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
@@ -103,8 +104,17 @@ impl Connection {
             url,
             patience,
             silence: self.client.is_none().then_some(patience.idle),
-            context: CallContext { model_id: model_id.to_owned(), host },
+            context: CallContext { model_id: model_id.to_owned(), host, secrets: self.secrets(api_key) },
         })
+    }
+
+    /// Everything that a server must not quote in an error of ours.
+    fn secrets(&self, api_key: ApiKey<'_>) -> SentSecrets {
+        let key = match api_key {
+            ApiKey::None => None,
+            ApiKey::Bearer(key) | ApiKey::Header(_, key) => Some(key),
+        };
+        SentSecrets::new(self.headers.iter().chain(&self.query).map(|(_, value)| value).chain(key))
     }
 
     fn headers(&self, api_key: ApiKey<'_>) -> Result<HeaderMap, ModelBuildError> {

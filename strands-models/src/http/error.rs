@@ -7,6 +7,7 @@ use std::time::Duration;
 use strands_core::model::{ErrorDetails, ModelError};
 
 use super::client::Patience;
+use super::sent_secrets::SentSecrets;
 
 /// Why a model can't be built.
 #[derive(thiserror::Error)]
@@ -18,6 +19,12 @@ pub enum ModelBuildError {
     /// There is no key, and the provider wants one.
     #[error("there is no API key: set the environment variable {variable}, or use `.api_key(..)`")]
     MissingApiKey {
+        /// The variable that is looked at.
+        variable: &'static str,
+    },
+    /// There is no base URL, and every account has its own.
+    #[error("there is no base URL: set the environment variable {variable}, or use `.base_url(..)`")]
+    MissingBaseUrl {
         /// The variable that is looked at.
         variable: &'static str,
     },
@@ -100,6 +107,7 @@ impl StdError for ModelCallError {
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
     pub(crate) host: String,
+    pub(crate) secrets: SentSecrets,
 }
 
 impl CallContext {

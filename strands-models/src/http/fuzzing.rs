@@ -46,5 +46,9 @@ pub(crate) fn document<R: AnswerReader>(document: &[u8], reader: R) -> (Vec<Stre
 }
 
 fn context() -> CallContext {
-    CallContext { model_id: "model".to_owned(), host: "host".to_owned() }
+    CallContext {
+        model_id: "model".to_owned(),
+        host: "host".to_owned(),
+        secrets: super::sent_secrets::SentSecrets::default(),
+    }
 }

@@ -41,7 +41,8 @@ const DIALECT: Dialect = Dialect {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::{MistralModel, ReasoningEffort};
+/// use strands_models::MistralModel;
+/// use strands_models::mistral::ReasoningEffort;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `MISTRAL_API_KEY`.
