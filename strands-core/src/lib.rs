@@ -21,6 +21,7 @@ mod outcome;
 mod prompt;
 mod promptable;
 mod run;
+pub mod schema;
 mod scope;
 pub mod session;
 mod state;

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
 use crate::model::{Described, ToolSpecs};
+use crate::schema::{self, SchemaError};
 
 /// The tools of an agent, in the order in which they were given. Cheap to clone.
 #[derive(Clone, Default)]
@@ -33,10 +34,12 @@ pub enum ToolSetError {
         second: String,
     },
     /// A schema that no provider accepts.
-    #[error("the input schema of tool `{name}` is not a JSON object; start with {{\"type\": \"object\"}}")]
+    #[error("invalid input schema of tool `{name}`: {reason}")]
     InvalidSchema {
         /// The tool.
         name: String,
+        /// The mistake in it.
+        reason: SchemaError,
     },
 }
 
@@ -45,7 +48,8 @@ impl ToolSet {
     ///
     /// # Errors
     ///
-    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that are no object.
+    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that no provider accepts, such as
+    /// one of a text.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
         let mut by_name: IndexMap<String, Arc<dyn Tool>> = IndexMap::new();
         let mut alike: std::collections::HashMap<String, String> = std::collections::HashMap::new();
@@ -54,9 +58,8 @@ impl ToolSet {
             if !is_valid_tool_name(name) {
                 return Err(ToolSetError::InvalidName { name: name.clone() });
             }
-            if !input_schema.is_object() {
-                return Err(ToolSetError::InvalidSchema { name: name.clone() });
-            }
+            schema::check_arguments(input_schema)
+                .map_err(|reason| ToolSetError::InvalidSchema { name: name.clone(), reason })?;
             if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
                 return Err(ToolSetError::DuplicateTool { first, second: name.clone() });
             }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::depth;
+use crate::schema::restored;
 use crate::tool::{Tool, check_schema};
 
 /// Returns the arguments as an object that fits the tool's schema.
@@ -12,7 +13,7 @@ use crate::tool::{Tool, check_schema};
 /// Returns what is wrong with them, for the model.
 pub(super) fn validated(input: &Value, tool: &dyn Tool) -> Result<Value, String> {
     let input = match input {
-        Value::Object(_) => input.clone(),
+        Value::Object(_) => restored(&tool.spec().input_schema, input).into_owned(),
         Value::Null => Value::Object(Map::new()),
         Value::String(text) if text.trim().is_empty() => Value::Object(Map::new()),
         Value::String(text) => {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 use strands_core::model::RefusalKind;
+use strands_core::schema::SchemaDialect;
 
 use super::ReasoningReplay;
 use super::content::Media;
@@ -30,6 +31,8 @@ pub(crate) struct Dialect {
     pub(crate) media_in_results: bool,
     /// What the model is made to say between the results of tools and a user's words, where these may not follow.
     pub(crate) after_results: Option<&'static str>,
+    /// The JSON Schema that it accepts.
+    pub(crate) schemas: &'static SchemaDialect,
     /// How the model gets its thoughts back.
     pub(crate) replay: ReasoningReplay,
     /// What only this server says when it does not do what it was asked; the rest is sorted as everybody's.
@@ -49,6 +52,7 @@ impl Dialect {
             short_ids: false,
             media_in_results: false,
             after_results: None,
+            schemas: &SchemaDialect::OPENAI,
             replay,
             sort: |_, _| None,
         }

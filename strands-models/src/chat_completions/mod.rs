@@ -22,7 +22,7 @@ pub(crate) use dialect::Dialect;
 pub use effort::ReasoningEffort;
 pub(crate) use error::{refused, sort};
 pub(crate) use model::{Chat, chat_model};
-pub(crate) use schema::{described, strict};
+pub(crate) use schema::described;
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};
 pub use thoughts::ReasoningReplay;
 pub(crate) use tools::{AllTools, Function, word};

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
 use strands_core::model::{MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content};
+use strands_core::schema::SchemaDialect;
 
 use super::kept;
 use super::thoughts;
@@ -120,7 +121,7 @@ fn text(told: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String,
     let mut text = told.clone();
     if let Some(schema) = schema {
         let mut format = Map::from_iter([("type".to_owned(), "json_schema".into())]);
-        format.extend(described(schema));
+        format.extend(described(schema, &SchemaDialect::OPENAI));
         text.insert("format".to_owned(), format.into());
     }
     text
