@@ -8,6 +8,7 @@
 //!   a test expects does not come from the code it tests.
 //! - [`expectation`] says what an answer of any provider means, in one vocabulary.
 //! - `provider` (a feature) is one suite for every model provider: faults, recordings, what goes over the wire.
+//! - `schemas` (a feature) are JSON schemas of Rust types and of functions, and values that fit them.
 //! - `s3` (a feature) is a bucket with conditional writes, and faults where a test wants them.
 //!
 //! ```
@@ -45,6 +46,7 @@ mod request;
 mod response;
 #[cfg(feature = "s3")]
 pub mod s3;
+#[cfg(feature = "schemas")]
 pub mod schemas;
 mod server;
 

@@ -16,11 +16,14 @@ impl Rewriter<'_> {
         told: &mut Vec<(&str, Value)>,
     ) -> Result<(), RefusedSchema> {
         let declared = node.get("properties").and_then(Value::as_object);
-        let others = node.get("additionalProperties").or_else(|| node.get("unevaluatedProperties"));
-        let is_closed = others == Some(&Value::Bool(false)) && !node.contains_key("patternProperties");
+        let by_pattern = node.contains_key("patternProperties");
+        let elsewhere = ["if", "dependentSchemas"].iter().any(|keyword| node.contains_key(*keyword));
+        let unevaluated = node.get("unevaluatedProperties").filter(|_| self.rules.closed || !elsewhere);
+        let others = node.get("additionalProperties").or(unevaluated);
+        let is_closed = others == Some(&Value::Bool(false)) && !by_pattern;
         let is_root = self.path.is_empty();
         if self.rules.closed {
-            if others.is_some_and(|others| *others != Value::Bool(false)) || node.contains_key("patternProperties") {
+            if others.is_some_and(|others| *others != Value::Bool(false)) || by_pattern {
                 return Err(self.refused("may have properties of any name; list them, or use a list of entries"));
             }
             if !is_root && !is_closed && declared.is_none_or(Map::is_empty) {
@@ -73,6 +76,10 @@ impl Rewriter<'_> {
             written.insert("required".to_owned(), required.into());
         }
         match others {
+            // A provider that does not read the patterns would refuse what fits them.
+            Some(others) if by_pattern && !self.takes("patternProperties") => {
+                told.push(("additionalProperties", others.clone()));
+            }
             _ if is_closed || self.rules.closed => {
                 written.insert("additionalProperties".to_owned(), Value::Bool(false));
             }
@@ -81,15 +88,10 @@ impl Rewriter<'_> {
                 let schema = self.schema(others)?;
                 written.insert("additionalProperties".to_owned(), schema);
             }
-            Some(others @ Value::Bool(true)) => {
+            Some(others @ Value::Bool(_)) => {
                 written.insert("additionalProperties".to_owned(), others.clone());
             }
             _ => {}
-        }
-        if node.contains_key("patternProperties") && others == Some(&Value::Bool(false)) {
-            // A provider that does not read the patterns would close the object.
-            written.shift_remove("additionalProperties");
-            told.push(("additionalProperties", Value::Bool(false)));
         }
         Ok(())
     }
@@ -113,7 +115,7 @@ impl Rewriter<'_> {
         told: &mut Vec<(&str, Value)>,
     ) -> Result<(), RefusedSchema> {
         let first = node.get("prefixItems").and_then(Value::as_array).filter(|first| !first.is_empty());
-        let rest = node.get("items").or_else(|| node.get("unevaluatedItems"));
+        let rest = node.get("items");
         let count = |keyword: &str| node.get(keyword).and_then(Value::as_u64);
         let mut most = count("maxItems");
         if rest == Some(&Value::Bool(false)) {
@@ -136,8 +138,7 @@ impl Rewriter<'_> {
             Some(first) => {
                 let each: Result<Vec<Value>, _> = first.iter().map(|item| self.schema(item)).collect();
                 written.insert("prefixItems".to_owned(), each?.into());
-                let rest = rest.filter(|rest| rest.is_object() && self.rules.tuples == Tuples::Any);
-                if let Some(rest) = rest {
+                if let Some(rest) = rest.filter(|rest| !rest.is_boolean() && self.rules.tuples == Tuples::Any) {
                     let rest = self.schema(rest)?;
                     written.insert("items".to_owned(), rest);
                 }

@@ -200,6 +200,20 @@ const ANTHROPIC_ARGUMENTS: Rules = Rules { plain_names: true, ..EVERYTHING };
 /// llama.cpp's converter from JSON Schema to grammars, which Ollama has, too.
 const GRAMMAR: Rules = Rules {
     as_is: false,
+    keywords: Some(&[
+        "title",
+        "description",
+        "default",
+        "examples",
+        "maximum",
+        "minimum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "maxItems",
+        "minItems",
+        "maxLength",
+        "minLength",
+    ]),
     patterns: Patterns::Anchored,
     min_items: 1_000,
     count: 1_000,

@@ -55,18 +55,6 @@ pub(super) fn inferred(node: &Map<String, Value>) -> Vec<String> {
     kinds.into_iter().filter(|(keywords, _)| about(keywords)).map(|(_, kind)| kind.to_owned()).collect()
 }
 
-/// Writes what older drafts say in words of the present one.
-pub(super) fn modernize(node: &mut Map<String, Value>) {
-    if matches!(node.get("items"), Some(Value::Array(_)))
-        && let Some(items) = node.shift_remove("items")
-    {
-        node.entry("prefixItems").or_insert(items);
-        if let Some(rest) = node.shift_remove("additionalItems") {
-            node.insert("items".to_owned(), rest);
-        }
-    }
-}
-
 /// True if `null` is among the types of a schema.
 pub(super) fn names_null(schema: &Value) -> bool {
     schema.as_object().and_then(types).is_some_and(|types| types.contains(&"null"))

@@ -4,15 +4,36 @@ use serde_json::{Map, Value, json};
 
 use super::keywords::{is_annotation, texts, types};
 
+/// Keywords whose meaning depends on each other.
+const TOGETHER: [&[&str]; 2] = [&["if", "then", "else"], &["contains", "minContains", "maxContains"]];
+
 /// Returns a schema of the values that fit both, or `None` if no value can. Where two bounds have no common form, one
 /// stays: more may fit then, never less.
-pub(super) fn intersection(first: Map<String, Value>, second: Map<String, Value>) -> Option<Map<String, Value>> {
+pub(super) fn intersection(
+    mut first: Map<String, Value>,
+    mut second: Map<String, Value>,
+) -> Option<Map<String, Value>> {
+    let is_bare = |part: &Map<String, Value>| part.keys().all(|keyword| is_annotation(keyword));
+    if !is_bare(&first) && !is_bare(&second) {
+        // They depend on what stands in the same schema, and in no other.
+        for keyword in ["unevaluatedItems", "unevaluatedProperties"] {
+            first.shift_remove(keyword);
+            second.shift_remove(keyword);
+        }
+    }
     let (first, mut second) = match (closed(&first), closed(&second)) {
         (true, false) => (first.clone(), without_unknown(second, &first)),
         (false, true) => (without_unknown(first, &second), second),
         _ => (first, second),
     };
+    let has_tuple = first.contains_key("prefixItems") || second.contains_key("prefixItems");
     let mut both = first;
+    for group in TOGETHER {
+        let differs = |keyword: &&str| second.get(*keyword).is_some_and(|theirs| both.get(*keyword) != Some(theirs));
+        if group.iter().any(|keyword| both.contains_key(*keyword)) && group.iter().any(|keyword| differs(&keyword)) {
+            group.iter().for_each(|keyword| drop(second.shift_remove(*keyword)));
+        }
+    }
     merge_types(&mut both, &mut second)?;
     merge_values(&mut both, &mut second)?;
     for (keyword, theirs) in second {
@@ -26,20 +47,21 @@ pub(super) fn intersection(first: Map<String, Value>, second: Map<String, Value>
         match keyword.as_str() {
             "properties" | "patternProperties" => merge_named(ours, theirs),
             "required" => merge_lists(ours, theirs),
-            "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties" | "minContains" => {
+            "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties" => {
                 if theirs.as_f64() > ours.as_f64() {
                     *ours = theirs;
                 }
             }
-            "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties" | "maxContains" => {
+            "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties" => {
                 if theirs.as_f64() < ours.as_f64() {
                     *ours = theirs;
                 }
             }
             "uniqueItems" => *ours = Value::Bool(true),
-            "additionalProperties" | "unevaluatedProperties" | "items" | "contains" | "propertyNames" => {
+            "additionalProperties" | "propertyNames" => {
                 *ours = all_of(ours.take(), theirs);
             }
+            "items" if !has_tuple => *ours = all_of(ours.take(), theirs),
             // One union stands beside another until they are multiplied.
             "anyOf" | "oneOf" | "$ref" => {
                 let other = Value::Object(Map::from_iter([(keyword, theirs)]));

@@ -15,12 +15,19 @@ const MOST_FORMS: usize = 50;
 /// How deep unions stand in unions.
 const MOST_LEVELS: usize = 32;
 
+/// The schema of an object.
+pub(super) struct Root {
+    pub(super) object: Map<String, Value>,
+    /// The properties by whose presence a form of the arguments is told from another.
+    pub(super) telling_apart: Vec<String>,
+}
+
 /// Returns the schema of an object for a root.
 ///
 /// # Errors
 ///
 /// Returns [`SchemaError`] if no object fits the root.
-pub(super) fn object(root: &Value, separator: &Separator<'_>) -> Result<Map<String, Value>, SchemaError> {
+pub(super) fn object(root: &Value, separator: &Separator<'_>) -> Result<Root, SchemaError> {
     let root = match root {
         Value::Object(root) => root.clone(),
         Value::Bool(true) => Map::new(),
@@ -28,12 +35,16 @@ pub(super) fn object(root: &Value, separator: &Separator<'_>) -> Result<Map<Stri
     };
     let mut branches = Vec::new();
     let annotations = collect(root.clone(), separator, &mut Vec::new(), &mut branches, 0);
+    let mut telling_apart = Vec::new();
     let mut object = match branches.len() {
         0 => return Err(SchemaError::NotAnObject { found: found(&root) }),
         1 => branches.pop().unwrap_or_default(),
         _ => {
             let mut object = one_object(&branches);
             telling::append(&mut object, &forms(&branches));
+            let of_one = branches.iter().flat_map(|branch| texts(branch, "required"));
+            let of_one = of_one.filter(|name| !texts(&object, "required").any(|own| own == *name));
+            telling_apart = of_one.map(str::to_owned).collect();
             object
         }
     };
@@ -50,7 +61,7 @@ pub(super) fn object(root: &Value, separator: &Separator<'_>) -> Result<Map<Stri
     let refused = ["not", "enum", "const"].map(|keyword| (keyword, object.shift_remove(keyword)));
     let told: Vec<_> = refused.into_iter().filter_map(|(keyword, value)| Some((keyword, value?))).collect();
     telling::tell(&mut object, &told);
-    Ok(object)
+    Ok(Root { object, telling_apart })
 }
 
 /// Collects the objects that fit a schema: more than one if it is a union. Returns the annotations of the union.

@@ -60,7 +60,9 @@ impl<'a> Gathering<'a> {
         let mut copy = Map::new();
         for (keyword, value) in fields {
             match (keyword.as_str(), value) {
-                ("$defs" | "definitions" | "$anchor" | "$dynamicAnchor" | "$id" | "$vocabulary", _) => {}
+                ("$defs" | "definitions", _) => {}
+                // The root is no document of its own, and its draft is that of providers.
+                ("$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$vocabulary", _) => {}
                 ("$ref" | "$dynamicRef", Value::String(reference)) => match self.resolved(reference) {
                     Some(target) => {
                         let name = self.name(reference, target);
@@ -68,6 +70,16 @@ impl<'a> Gathering<'a> {
                     }
                     None => self.is_lossy = true,
                 },
+                ("items", Value::Array(_)) if !fields.contains_key("prefixItems") => {
+                    // A tuple in older drafts, whose rest has a keyword of its own.
+                    let first = keywords::mapped("prefixItems", value, &mut |schema| self.copied(schema));
+                    copy.insert("prefixItems".to_owned(), first);
+                    if let Some(rest) = fields.get("additionalItems") {
+                        let rest = self.copied(rest);
+                        copy.insert("items".to_owned(), rest);
+                    }
+                }
+                ("additionalItems", _) => {}
                 (keyword, value) => {
                     let value = keywords::mapped(keyword, value, &mut |schema| self.copied(schema));
                     copy.insert(keyword.to_owned(), value);

@@ -61,7 +61,7 @@ fn rename(gathered: &Gathered, value: &mut Value) {
     let Value::Object(fields) = value else { return };
     let separator = Separator::new(&gathered.definitions);
     let Ok(root) = object::object(&gathered.root, &separator) else { return };
-    let Some(Value::Object(properties)) = root.get("properties") else { return };
+    let Some(Value::Object(properties)) = root.object.get("properties") else { return };
     let plain = names::plain(properties.keys().map(String::as_str));
     if !plain.iter().any(|(name, plain)| name != plain && fields.contains_key(plain)) {
         return;
@@ -73,22 +73,33 @@ fn rename(gathered: &Gathered, value: &mut Value) {
     *fields = std::mem::take(fields).into_iter().map(|(name, value)| (own(name), value)).collect();
 }
 
+/// Schemas without unions and references that a value may have to fit.
+#[derive(Default)]
+struct Views<'a> {
+    fitting: Vec<&'a Map<String, Value>>,
+    /// Branches of unions that the value does not fit.
+    others: Vec<&'a Map<String, Value>>,
+}
+
 struct Schemas<'a> {
     definitions: &'a Map<String, Value>,
 }
 
 impl<'a> Schemas<'a> {
     fn without_nulls(&self, schemas: &[&'a Value], value: &mut Value) {
-        let mut views = Vec::new();
-        schemas.iter().for_each(|schema| self.views(schema, value, &mut views, 0));
+        let mut all = Views::default();
+        schemas.iter().for_each(|schema| self.views(schema, value, &mut all, false, 0));
+        let Views { fitting: views, others } = all;
         match value {
             Value::Object(fields) => fields.retain(|name, value| {
                 let mut declared: Vec<&Value> =
                     views.iter().filter_map(|view| view.get("properties")?.get(name)).collect();
                 if value.is_null() {
+                    let is_of_other = others.iter().any(|view| view.get("properties").is_some_and(|own| own.get(name).is_some()));
                     let is_required = views.iter().any(|view| texts(view, "required").any(|own| own == name));
                     let takes_null = declared.iter().any(|schema| self.takes_null(schema, 0));
-                    return declared.is_empty() || is_required || takes_null;
+                    let is_declared = is_of_other || !declared.is_empty();
+                    return !is_declared || is_required || takes_null;
                 }
                 if declared.is_empty() {
                     declared = views.iter().filter_map(|view| view.get("additionalProperties")).collect();
@@ -110,21 +121,47 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// Collects the schemas without unions and references that a value may have to fit.
-    fn views(&self, schema: &'a Value, value: &Value, views: &mut Vec<&'a Map<String, Value>>, level: usize) {
+    /// Collects the parts of a schema.
+    fn views(
+        &self,
+        schema: &'a Value,
+        value: &Value,
+        views: &mut Views<'a>,
+        is_branch: bool,
+        level: usize,
+    ) {
         let Value::Object(node) = schema else { return };
-        if level > MOST_LEVELS || views.len() == MOST_VIEWS || views.iter().any(|view| std::ptr::eq(*view, node)) {
+        let Views { fitting, others } = views;
+        if level > MOST_LEVELS || fitting.len() + others.len() == MOST_VIEWS {
             return;
         }
-        if !is_about(node, value) {
+        if fitting.iter().chain(others.iter()).any(|view| std::ptr::eq(*view, node)) {
             return;
         }
-        views.push(node);
+        if is_branch && !self.is_about(node, value) {
+            others.push(node);
+            return;
+        }
+        fitting.push(node);
         let target = references::target(node).and_then(|name| self.definitions.get(name));
-        let parts = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|keyword| node.get(keyword)?.as_array()).flatten();
-        for part in target.into_iter().chain(parts) {
-            self.views(part, value, views, level + 1);
+        let list = |keyword: &str| node.get(keyword).and_then(Value::as_array).into_iter().flatten();
+        for part in target.into_iter().chain(list("allOf")) {
+            self.views(part, value, views, is_branch, level + 1);
         }
+        for branch in list("anyOf").chain(list("oneOf")) {
+            self.views(branch, value, views, true, level + 1);
+        }
+    }
+
+    /// False if the value is about another branch of a union: it has another tag, or `null` for what this one requires.
+    fn is_about(&self, node: &'a Map<String, Value>, value: &Value) -> bool {
+        let Value::Object(fields) = value else { return true };
+        let properties = node.get("properties").and_then(Value::as_object);
+        properties.into_iter().flatten().all(|(name, schema)| match fields.get(name) {
+            None => true,
+            Some(Value::Null) => !texts(node, "required").any(|own| own == name) || self.takes_null(schema, 0),
+            Some(own) => schema.as_object().and_then(values).is_none_or(|listed| listed.contains(own)),
+        })
     }
 
     /// True if `null` may fit.
@@ -144,17 +181,6 @@ impl<'a> Schemas<'a> {
                 .and_then(|name| self.definitions.get(name))
                 .is_none_or(|target| self.takes_null(target, level + 1))
     }
-}
-
-/// False if a property of the value is not one of those that the schema lists: it is another branch of a union.
-fn is_about(node: &Map<String, Value>, value: &Value) -> bool {
-    let Value::Object(fields) = value else { return true };
-    let properties = node.get("properties").and_then(Value::as_object);
-    properties.into_iter().flatten().all(|(name, schema)| {
-        let listed = schema.as_object().and_then(values);
-        let own = fields.get(name).filter(|own| !own.is_null());
-        listed.is_none_or(|listed| own.is_none_or(|own| listed.contains(own)))
-    })
 }
 
 #[cfg(test)]

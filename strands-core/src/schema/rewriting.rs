@@ -9,10 +9,14 @@ use super::keywords::{is_annotation, is_anything, types};
 use super::merging::values;
 use super::references::{self, Gathered, PLACE};
 use super::separating::{Separated, Separator};
-use super::{RefusedSchema, kinds, object, telling};
+use super::object::{self, Root};
+use super::{RefusedSchema, kinds, telling};
 
 /// How deep schemas stand in each other.
 const MOST_LEVELS: usize = 100;
+
+/// The types of all values.
+const ALL_TYPES: [&str; 6] = ["string", "number", "boolean", "object", "array", "null"];
 
 /// Rewrites a schema of an object by the rules.
 ///
@@ -22,7 +26,8 @@ const MOST_LEVELS: usize = 100;
 pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedSchema> {
     let Gathered { root, definitions, is_lossy } = references::gathered(schema);
     let separator = Separator::new(&definitions);
-    let mut root = object::object(&root, &separator).map_err(|error| RefusedSchema::new(error.to_string()))?;
+    let Root { object: mut root, telling_apart } =
+        object::object(&root, &separator).map_err(|error| RefusedSchema::new(error.to_string()))?;
     if rules.plain_names {
         rename(&mut root);
     }
@@ -40,7 +45,14 @@ pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedS
         level: 0,
         count: Count::default(),
     };
-    let mut written = rewriter.plain(root)?;
+    if rules.all_required {
+        let properties = root.get("properties").and_then(Value::as_object);
+        let takes_null = |name: &&String| properties.and_then(|own| own.get(*name)).is_some_and(kinds::names_null);
+        if let Some(name) = telling_apart.iter().find(takes_null) {
+            return Err(RefusedSchema::new(format!("`{name}` may be null, and can't be told from one that is left out")));
+        }
+    }
+    let mut written = rewriter.plain(&root)?;
     let mut definitions_written = Map::new();
     let mut open: Vec<String> = Vec::new();
     let mut known: HashSet<String> = HashSet::new();
@@ -188,34 +200,51 @@ impl Rewriter<'_> {
         }
         self.level += 1;
         let before = self.inside.len();
-        let mut node = node.clone();
-        kinds::modernize(&mut node);
-        let written = match self.separator.separate(node, &mut self.inside) {
-            Separated::Nothing => self.nothing(),
-            Separated::Reference(node) => self.reference(node),
-            Separated::Union(branches, annotations) => self.union(&branches, annotations),
-            Separated::Plain(node) if is_anything(&Value::Object(node.clone())) => self.anything(&Value::Object(node)),
-            Separated::Plain(node) => match kinds::split(&node, self.rules) {
-                Some((branches, annotations)) => self.union(&branches, annotations),
-                None => self.plain(node).map(Value::Object),
-            },
+        let written = if Separator::has_parts(node) {
+            match self.separator.separate(node.clone(), &mut self.inside) {
+                Separated::Nothing => self.nothing(),
+                Separated::Reference(node) => self.reference(node),
+                Separated::Union(branches, annotations) => self.union(&branches, annotations),
+                Separated::Plain(node) => self.separate(&node),
+            }
+        } else {
+            self.separate(node)
         };
         self.inside.truncate(before);
         self.level -= 1;
         written
     }
 
+    /// A schema that has no parts to put together.
+    fn separate(&mut self, node: &Map<String, Value>) -> Result<Value, RefusedSchema> {
+        if node.keys().all(|keyword| is_annotation(keyword)) {
+            return self.annotated(node);
+        }
+        if values(node).is_some_and(<[Value]>::is_empty) {
+            return self.nothing();
+        }
+        match kinds::split(node, self.rules) {
+            Some((branches, annotations)) => self.union(&branches, annotations),
+            None => self.plain(node).map(Value::Object),
+        }
+    }
+
     /// A schema that anything fits.
     pub(super) fn anything(&mut self, schema: &Value) -> Result<Value, RefusedSchema> {
+        match schema {
+            Value::Object(node) => self.annotated(node),
+            _ => self.annotated(&Map::new()),
+        }
+    }
+
+    fn annotated(&mut self, node: &Map<String, Value>) -> Result<Value, RefusedSchema> {
         let mut written = Map::new();
-        for (keyword, value) in schema.as_object().into_iter().flatten() {
+        for (keyword, value) in node.iter().filter(|(keyword, _)| is_annotation(keyword)) {
             self.annotation(keyword, value, &mut written);
         }
         match self.rules.anything {
             Anything::Empty => {}
-            Anything::AllTypes => {
-                written.insert("type".to_owned(), json!(["string", "number", "boolean", "object", "array", "null"]));
-            }
+            Anything::AllTypes => drop(written.insert("type".to_owned(), json!(ALL_TYPES))),
             Anything::None => return Err(self.refused("may be anything; give it a type")),
         }
         Ok(Value::Object(written))
@@ -306,18 +335,18 @@ impl Rewriter<'_> {
     }
 
     /// A schema without unions and references.
-    pub(super) fn plain(&mut self, node: Map<String, Value>) -> Result<Map<String, Value>, RefusedSchema> {
+    pub(super) fn plain(&mut self, node: &Map<String, Value>) -> Result<Map<String, Value>, RefusedSchema> {
         let mut written = Map::new();
         let mut told: Vec<(&str, Value)> = Vec::new();
-        let named = types(&node).map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let named = types(node).map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
         let types = match named {
             Some(types) => types,
-            None if self.rules.typed => kinds::inferred(&node),
-            None if self.rules.type_lists != TypeLists::Any && values(&node).is_some() => kinds::inferred(&node),
+            None if self.rules.typed => kinds::inferred(node),
+            None if self.rules.type_lists != TypeLists::Any && values(node).is_some() => kinds::inferred(node),
             None => Vec::new(),
         };
         match types.as_slice() {
-            [] if self.rules.typed && values(&node).is_none() => {
+            [] if self.rules.typed && values(node).is_none() => {
                 return Err(self.refused("has no type; give it one"));
             }
             [] => {}
@@ -328,16 +357,21 @@ impl Rewriter<'_> {
             }
         }
         let is = |kind: &str| types.iter().any(|own| own == kind);
-        let is_object = is("object") || (types.is_empty() && kinds::is_about_objects(&node));
-        let is_array = is("array") || (types.is_empty() && kinds::is_about_arrays(&node));
+        let is_object = is("object") || (types.is_empty() && kinds::is_about_objects(node));
+        let is_array = is("array") || (types.is_empty() && kinds::is_about_arrays(node));
         if is_object {
-            self.object(&node, &mut written, &mut told)?;
+            self.object(node, &mut written, &mut told)?;
         }
         if is_array {
-            self.array(&node, &mut written, &mut told)?;
+            self.array(node, &mut written, &mut told)?;
         }
-        self.values(&node, &mut written, &mut told);
-        for (keyword, value) in &node {
+        self.values(node, &mut written, &mut told);
+        let shapes = ["type", "properties", "additionalProperties", "items", "prefixItems", "enum", "const"];
+        let is_shapeless = !shapes.iter().any(|shape| written.contains_key(*shape));
+        if is_shapeless && self.rules.anything == Anything::AllTypes {
+            written.insert("type".to_owned(), json!(ALL_TYPES));
+        }
+        for (keyword, value) in node {
             if let Some(left) = self.keyword(keyword, value, &types, &mut written) {
                 told.push((left, value.clone()));
             }
@@ -357,7 +391,7 @@ impl Rewriter<'_> {
         let takes = match keyword {
             "type" | "const" | "enum" | "properties" | "required" | "additionalProperties" | "items" | "prefixItems"
             | "unevaluatedProperties" | "maxItems" => return None,
-            "minItems" => return None,
+            "minItems" | "unevaluatedItems" => return None,
             "format" => self.takes_format(value, types),
             "pattern" => kinds::takes_pattern(self.rules.patterns, value),
             "minLength" | "maxLength" => self.takes(keyword) && value.as_u64().is_some_and(|n| n <= self.rules.count),

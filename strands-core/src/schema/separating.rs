@@ -10,7 +10,7 @@ use super::merging::intersection;
 use super::references;
 
 /// The most schemas that a rewriting may copy: branches inside of branches would grow without end.
-const MOST_COPIES: usize = 20_000;
+const MOST_COPIES: usize = 10_000;
 
 /// The most branches of a union.
 const MOST_BRANCHES: usize = 256;
@@ -54,6 +54,11 @@ impl<'a> Separator<'a> {
         let may = copies <= MOST_COPIES;
         self.is_lossy.set(self.is_lossy.get() || !may);
         may
+    }
+
+    /// True if a schema has parts to put together.
+    pub(super) fn has_parts(node: &Map<String, Value>) -> bool {
+        ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|keyword| node.contains_key(*keyword))
     }
 
     /// Puts the parts of a schema together. References in `inside` lead here and are not followed again.
@@ -131,6 +136,9 @@ impl<'a> Separator<'a> {
 
     /// Each base with each branch, where a value may fit both.
     fn multiplied(&self, bases: Vec<Value>, branches: Vec<Value>, inside: &mut Vec<String>) -> Vec<Value> {
+        if bases.len() == 1 && bases.iter().all(|base| base.as_object().is_some_and(Map::is_empty)) {
+            return branches.into_iter().filter(|branch| *branch != Value::Bool(false)).collect();
+        }
         let size: usize = bases.iter().map(size_of).sum();
         if bases.len() * branches.len() > MOST_BRANCHES || !self.may_copy(size.saturating_mul(branches.len())) {
             // A union that is left out lets more fit.
@@ -149,9 +157,6 @@ impl<'a> Separator<'a> {
     }
 
     fn branch(&self, base: &Map<String, Value>, branch: &Value, inside: &mut Vec<String>) -> Option<Value> {
-        if base.is_empty() {
-            return (*branch != Value::Bool(false)).then(|| branch.clone());
-        }
         let before = inside.len();
         let target = self.followed(branch.clone(), inside);
         // A type that the branch has anyway is no reason to copy what it refers to.
