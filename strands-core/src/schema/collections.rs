@@ -122,6 +122,7 @@ impl Rewriter<'_> {
             let length = first.map_or(0, Vec::len) as u64;
             most = Some(most.map_or(length, |most| most.min(length)));
         }
+        self.items += 1;
         match first {
             Some(first) if self.rules.tuples == Tuples::List => {
                 let has_rest = most.is_none_or(|most| most > first.len() as u64);
@@ -155,6 +156,7 @@ impl Rewriter<'_> {
                 }
             },
         }
+        self.items -= 1;
         if let Some(least) = count("minItems") {
             if least <= self.rules.min_items {
                 written.insert("minItems".to_owned(), least.into());

@@ -39,7 +39,7 @@ pub(super) struct Rules {
     pub(super) typed: bool,
     /// Keywords beside a reference.
     pub(super) beside_reference: BesideReference,
-    /// Definitions are put into the place of references, so many levels deep.
+    /// Definitions are put into the place of references, so many levels deep, but not in items of lists.
     pub(super) inlined: usize,
     /// A definition may lead to itself.
     pub(super) recursion: Recursion,
@@ -228,7 +228,7 @@ const GRAMMAR: Rules = Rules {
 const GEMINI_JSON: Rules = Rules {
     as_is: false,
     formats: Some(&["date-time", "date", "time", "duration"]),
-    keywords: Some(&["title", "description", "minimum", "maximum", "minItems", "maxItems"]),
+    keywords: Some(&["title", "description", "default", "minimum", "maximum", "minItems", "maxItems"]),
     patterns: Patterns::None,
     constants: false,
     values: Values::StringsAndNumbers,

@@ -43,6 +43,7 @@ pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedS
         inside: Vec::new(),
         path: Vec::new(),
         level: 0,
+        items: 0,
         count: Count::default(),
     };
     if rules.all_required {
@@ -179,6 +180,8 @@ pub(super) struct Rewriter<'a> {
     pub(super) inside: Vec<String>,
     pub(super) path: Vec<String>,
     level: usize,
+    /// The lists around the schema that is being written.
+    pub(super) items: usize,
     pub(super) count: Count,
 }
 
@@ -278,7 +281,7 @@ impl Rewriter<'_> {
         let mut alone = Map::new();
         alone.insert("$ref".to_owned(), reference);
         let described = node.contains_key("description");
-        let copies = self.inside.len() < self.rules.inlined
+        let copies = (self.inside.len() < self.rules.inlined && self.items == 0)
             || (described && self.rules.beside_reference == BesideReference::Copy);
         if copies {
             let before = self.inside.len();

@@ -268,7 +268,7 @@ pub(crate) fn gemini(root: &Value) -> Vec<String> {
     let mut refusals = Vec::new();
     everywhere(root, &mut refusals);
     let known = [
-        "$defs", "$ref", "$id", "$anchor", "type", "format", "title", "description", "enum", "items", "prefixItems",
+        "$defs", "$ref", "$id", "$anchor", "type", "format", "title", "description", "default", "enum", "items", "prefixItems",
         "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
     ];
     visit("", root, &mut |path, schema| {
@@ -277,7 +277,7 @@ pub(crate) fn gemini(root: &Value) -> Vec<String> {
             refusals.push(format!("{path}: can only contain properties starting with '$' when $ref is present"));
         }
         refusals.extend(node.keys().filter(|own| !known.contains(&own.as_str())).map(|own| format!("{path}: {own}")));
-        stands_alone(path, node, "anyOf", &["description", "title"], &mut refusals);
+        stands_alone(path, node, "anyOf", &["description", "title", "default"], &mut refusals);
         if node.get("enum").and_then(Value::as_array).is_some_and(|list| !list.iter().all(|v| v.is_string() || v.is_number())) {
             refusals.push(format!("{path}: enum of other values than strings and numbers"));
         }
