@@ -7,6 +7,7 @@
 //! - [`eventstream`], [`converse`] and [`bedrock`] build and read Amazon's binary stream without the AWS SDK, so that what
 //!   a test expects does not come from the code it tests.
 //! - [`expectation`] says what an answer of any provider means, in one vocabulary.
+//! - `case` (with the feature `provider`) runs a small conversation from a file with an agent.
 //! - `provider` (a feature) is one suite for every model provider: faults, recordings, what goes over the wire.
 //! - `schemas` (a feature) are JSON schemas of Rust types and of functions, and values that fit them.
 //! - `s3` (a feature) is a bucket with conditional writes, and faults where a test wants them.
@@ -33,6 +34,8 @@
 #![expect(clippy::panic, reason = "a test crate: what cannot be set up fails the test that asked for it")]
 
 pub mod bedrock;
+#[cfg(feature = "provider")]
+pub mod case;
 pub mod converse;
 mod delivery;
 pub mod eventstream;

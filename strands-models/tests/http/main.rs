@@ -12,6 +12,7 @@
 
 #[cfg(feature = "anthropic")]
 mod anthropic;
+mod case;
 #[cfg(feature = "_chat")]
 // Not every server needs all of it.
 #[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]

@@ -1,0 +1,116 @@
+//! The models that cases in files are run with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use strands_core::model::Model;
+use strands_testkit::Server;
+use strands_testkit::case::{Case, Running};
+
+/// Starts a case with the model that it names.
+pub(crate) async fn start(case: &Case) -> Running {
+    case.start(|server| model(case, server)).await
+}
+
+/// What each builder is told of a case: where the server is, and the options that the builder has.
+macro_rules! told {
+    ($builder:expr, $case:expr, $server:expr, $path:literal; $($flag:ident),*) => {{
+        let (case, server): (&Case, &Server) = ($case, $server);
+        let mut builder = $builder;
+        if let Some(model) = &case.model {
+            builder = builder.model_id(model);
+        }
+        builder = match &case.host {
+            Some(host) => builder.client(client(host, server.address())),
+            None => builder,
+        };
+        $(
+            if let Some(flag) = case.flag(stringify!($flag)) {
+                builder = builder.$flag(flag);
+            }
+        )*
+        let known = [$(stringify!($flag)),*];
+        let unknown: Vec<_> = case.options.keys().filter(|name| !known.contains(&name.as_str())).collect();
+        assert!(unknown.is_empty(), "case {}: options that are not known here: {unknown:?}", case.name);
+        let host = case.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
+        let base_url = format!("http://{host}:{}{}", server.address().port(), $path);
+        Arc::new(builder.base_url(base_url).build().unwrap())
+    }};
+}
+
+/// The model that a case names, with its server.
+pub(crate) fn model(case: &Case, server: &Server) -> Arc<dyn Model> {
+    match case.provider.as_str() {
+        #[cfg(feature = "anthropic")]
+        "anthropic" => {
+            told!(strands_models::AnthropicModel::builder().model_id("claude-sonnet-4-6").api_key("test-key"), case, server, ""; streaming)
+        }
+        #[cfg(feature = "gemini")]
+        "gemini" => {
+            told!(strands_models::GeminiModel::builder().api_key("test-key"), case, server, "/v1beta"; streaming)
+        }
+        #[cfg(feature = "llamacpp")]
+        "llamacpp" => told!(strands_models::LlamaCppModel::builder(), case, server, "/v1"; streaming),
+        #[cfg(feature = "mistral")]
+        "mistral" => told!(strands_models::MistralModel::builder().api_key("test-key"), case, server, "/v1"; streaming),
+        #[cfg(feature = "ollama")]
+        "ollama" => told!(strands_models::OllamaModel::builder().model_id("qwen3:8b"), case, server, ""; streaming),
+        #[cfg(feature = "openai")]
+        "openai" => {
+            let builder = strands_models::OpenAiModel::builder().api_key("test-key");
+            told!(builder, case, server, "/v1"; streaming, structured_output)
+        }
+        #[cfg(feature = "openai")]
+        "responses" => {
+            let builder = strands_models::OpenAiResponsesModel::builder().api_key("test-key");
+            told!(builder, case, server, "/v1"; streaming, structured_output, stateful)
+        }
+        other => panic!("case {}: no provider `{other}` is compiled in", case.name),
+    }
+}
+
+/// A client for which this host is at the loopback address.
+fn client(host: &str, address: SocketAddr) -> reqwest::Client {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).resolve(host, address).build().unwrap()
+}
+
+/// A whole response in the words of each provider that is compiled in.
+fn greetings() -> Vec<(&'static str, Value)> {
+    let chat = json!({"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]});
+    let words = json!([{"type": "text", "text": "hello"}]);
+    let all = [
+        (cfg!(feature = "anthropic"), "anthropic", json!({"content": words, "stop_reason": "end_turn"})),
+        (
+            cfg!(feature = "gemini"),
+            "gemini",
+            json!({"candidates": [{"content": {"parts": [{"text": "hello"}]}, "finishReason": "STOP"}]}),
+        ),
+        (cfg!(feature = "llamacpp"), "llamacpp", chat.clone()),
+        (cfg!(feature = "mistral"), "mistral", chat.clone()),
+        (cfg!(feature = "ollama"), "ollama", json!({"message": {"content": "hello"}, "done": true})),
+        (cfg!(feature = "openai"), "openai", chat),
+        (
+            cfg!(feature = "openai"),
+            "responses",
+            json!({"status": "completed", "output": [{"type": "message", "content": words}]}),
+        ),
+    ];
+    all.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, provider, reply)| (provider, reply)).collect()
+}
+
+#[tokio::test]
+async fn every_provider_runs_a_case() {
+    for (provider, reply) in greetings() {
+        let options = json!({"streaming": false});
+        let case = json!({"provider": provider, "options": options, "prompts": ["hi"], "replies": [{"json": reply}]});
+        let mut running = start(&Case::parse(provider, &case.to_string())).await;
+        let response = running.prompt().await.unwrap_or_else(|error| panic!("{provider}: {error:?}"));
+        assert_eq!(response.text(), "hello", "{provider}");
+    }
+}
