@@ -28,4 +28,5 @@ mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
 mod providers;
+mod schemas;
 mod switching;
