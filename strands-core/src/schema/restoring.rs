@@ -77,6 +77,8 @@ fn rename(gathered: &Gathered, value: &mut Value) {
 #[derive(Default)]
 struct Views<'a> {
     fitting: Vec<&'a Map<String, Value>>,
+    /// Those of them that it has to fit in any case: they are in no branch of a union.
+    always: Vec<&'a Map<String, Value>>,
     /// Branches of unions that the value does not fit.
     others: Vec<&'a Map<String, Value>>,
 }
@@ -89,14 +91,14 @@ impl<'a> Schemas<'a> {
     fn without_nulls(&self, schemas: &[&'a Value], value: &mut Value) {
         let mut all = Views::default();
         schemas.iter().for_each(|schema| self.views(schema, value, &mut all, false, 0));
-        let Views { fitting: views, others } = all;
+        let Views { fitting: views, always, others } = all;
         match value {
             Value::Object(fields) => fields.retain(|name, value| {
                 let mut declared: Vec<&Value> =
                     views.iter().filter_map(|view| view.get("properties")?.get(name)).collect();
                 if value.is_null() {
                     let is_of_other = others.iter().any(|view| view.get("properties").is_some_and(|own| own.get(name).is_some()));
-                    let is_required = views.iter().any(|view| texts(view, "required").any(|own| own == name));
+                    let is_required = always.iter().any(|view| texts(view, "required").any(|own| own == name));
                     let takes_null = declared.iter().any(|schema| self.takes_null(schema, 0));
                     let is_declared = is_of_other || !declared.is_empty();
                     return !is_declared || is_required || takes_null;
@@ -131,7 +133,7 @@ impl<'a> Schemas<'a> {
         level: usize,
     ) {
         let Value::Object(node) = schema else { return };
-        let Views { fitting, others } = views;
+        let Views { fitting, always, others } = views;
         if level > MOST_LEVELS || fitting.len() + others.len() == MOST_VIEWS {
             return;
         }
@@ -143,6 +145,9 @@ impl<'a> Schemas<'a> {
             return;
         }
         fitting.push(node);
+        if !is_branch {
+            always.push(node);
+        }
         let target = references::target(node).and_then(|name| self.definitions.get(name));
         let list = |keyword: &str| node.get(keyword).and_then(Value::as_array).into_iter().flatten();
         for part in target.into_iter().chain(list("allOf")) {

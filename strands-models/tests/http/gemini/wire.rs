@@ -35,6 +35,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("bad-arguments"),
     Difference::unseen("cached-content"),
     Difference::unseen("native-schemas"),
+    Difference::unseen("accepted-schemas"),
 ];
 
 #[async_trait]
