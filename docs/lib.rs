@@ -15,6 +15,7 @@ macro_rules! pages {
 pages! {
     quickstart: "quickstart.md",
     tools: "tools.md",
+    schemas: "schemas.md",
     event_loop: "loop.md",
     events: "events.md",
     hooks: "hooks.md",
