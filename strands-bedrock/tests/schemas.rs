@@ -36,7 +36,8 @@ async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
     };
     let edit = json!({"oneOf": [mode("preview", "quiet"), mode("apply", "confirm")]});
     let own = json!({"provider": "bedrock", "tools": [{"name": "edit", "schema": edit}]});
-    let files = ["anthropic", "bedrock", "gemini", "mistral", "ollama", "openai", "responses"].map(|name| format!("{name}.json"));
+    let files = ["anthropic", "bedrock", "gemini", "mistral", "ollama", "openai", "responses"]
+        .map(|name| format!("{name}.json"));
     let shared = cases("root-union-schema", &files.each_ref().map(String::as_str)).unwrap_or_default();
     let own = [Case::parse("own", &own.to_string())];
     for case in own.into_iter().chain(shared).filter(|case| case.provider == "bedrock") {

@@ -243,7 +243,8 @@ impl SchemaDialect {
     /// OpenAI's dialect: Chat Completions, Responses, and servers that speak them.
     ///
     /// Source: <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>.
-    pub const OPENAI: Self = Self { name: "openai",
+    pub const OPENAI: Self = Self {
+        name: "openai",
         arguments: Rules {
             as_is: false,
             tuples: Tuples::List,

@@ -97,13 +97,14 @@ fn without_unknown(mut open: Map<String, Value>, closed: &Map<String, Value>) ->
 fn merge_types(ours: &mut Map<String, Value>, theirs: &mut Map<String, Value>) -> Option<()> {
     let common = match (types(ours), types(theirs)) {
         (Some(one), Some(other)) => {
-            let allows = |types: &[&str], kind: &str| {
-                types.contains(&kind) || (kind == "integer" && types.contains(&"number"))
-            };
+            let allows =
+                |types: &[&str], kind: &str| types.contains(&kind) || (kind == "integer" && types.contains(&"number"));
             let mut common: Vec<String> =
                 one.iter().filter(|kind| allows(&other, kind)).map(|&kind| kind.to_owned()).collect();
             let narrower = other.iter().filter(|kind| **kind == "integer" && allows(&one, kind));
-            common.extend(narrower.map(|&kind| kind.to_owned()).filter(|kind| !common.contains(kind)).collect::<Vec<_>>());
+            common.extend(
+                narrower.map(|&kind| kind.to_owned()).filter(|kind| !common.contains(kind)).collect::<Vec<_>>(),
+            );
             common
         }
         _ => return Some(()),
@@ -286,8 +287,11 @@ mod tests {
     #[test]
     fn one_object_has_what_one_of_several_has() {
         let branch = |tag: &str, field: &str| {
-            let properties = json!({"kind": {"type": "string", "const": tag}, field: {"type": "string"}, "n": {"type": tag}});
-            object(json!({"type": "object", "properties": properties, "required": ["kind", field], "additionalProperties": false}))
+            let properties =
+                json!({"kind": {"type": "string", "const": tag}, field: {"type": "string"}, "n": {"type": tag}});
+            object(
+                json!({"type": "object", "properties": properties, "required": ["kind", field], "additionalProperties": false}),
+            )
         };
         assert_eq!(
             Value::Object(one_object(&[branch("string", "x"), branch("integer", "y"), branch("null", "x")])),

@@ -30,6 +30,9 @@ pub use restoring::restored;
 
 use crate::depth;
 
+/// Keywords beside which a root may allow no object, although it says so.
+const PARTS: [&str; 6] = ["$ref", "allOf", "anyOf", "const", "enum", "oneOf"];
+
 /// Why a schema can't be that of a tool's arguments.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -94,6 +97,10 @@ pub(crate) fn check_arguments(schema: &Value) -> Result<(), SchemaError> {
         if keywords.get(keyword).is_some_and(|value| !is_right(value)) {
             return Err(SchemaError::InvalidKeyword { keyword, expected });
         }
+    }
+    let is_plain = keywords.get("type").is_some_and(|kind| kind == "object");
+    if is_plain && !PARTS.iter().any(|part| keywords.contains_key(*part)) {
+        return Ok(());
     }
     let gathered = references::gathered(schema);
     object::object(&gathered.root, &separating::Separator::new(&gathered.definitions)).map(drop)

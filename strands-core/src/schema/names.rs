@@ -49,13 +49,10 @@ mod tests {
 
     #[test]
     fn every_name_has_one_of_its_own() {
-        assert_eq!(stand_ins(&["Account Number", "Account_Number", "$top", "", "a.b-c"]), [
-            "Account_Number_2",
-            "Account_Number",
-            "_top",
-            "_",
-            "a.b-c"
-        ]);
+        assert_eq!(
+            stand_ins(&["Account Number", "Account_Number", "$top", "", "a.b-c"]),
+            ["Account_Number_2", "Account_Number", "_top", "_", "a.b-c"]
+        );
         let long = "ü".repeat(70);
         let longer = "ä".repeat(71);
         assert_eq!(stand_ins(&[&long, &longer]), ["_".repeat(64), "_".repeat(62) + "_2"]);

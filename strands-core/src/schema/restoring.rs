@@ -97,7 +97,8 @@ impl<'a> Schemas<'a> {
                 let mut declared: Vec<&Value> =
                     views.iter().filter_map(|view| view.get("properties")?.get(name)).collect();
                 if value.is_null() {
-                    let is_of_other = others.iter().any(|view| view.get("properties").is_some_and(|own| own.get(name).is_some()));
+                    let is_of_other =
+                        others.iter().any(|view| view.get("properties").is_some_and(|own| own.get(name).is_some()));
                     let is_required = always.iter().any(|view| texts(view, "required").any(|own| own == name));
                     let takes_null = declared.iter().any(|schema| self.takes_null(schema, 0));
                     let is_declared = is_of_other || !declared.is_empty();
@@ -124,14 +125,7 @@ impl<'a> Schemas<'a> {
     }
 
     /// Collects the parts of a schema.
-    fn views(
-        &self,
-        schema: &'a Value,
-        value: &Value,
-        views: &mut Views<'a>,
-        is_branch: bool,
-        level: usize,
-    ) {
+    fn views(&self, schema: &'a Value, value: &Value, views: &mut Views<'a>, is_branch: bool, level: usize) {
         let Value::Object(node) = schema else { return };
         let Views { fitting, always, others } = views;
         if level > MOST_LEVELS || fitting.len() + others.len() == MOST_VIEWS {
@@ -179,9 +173,10 @@ impl<'a> Schemas<'a> {
         types(node).is_none_or(|types| types.contains(&"null"))
             && values(node).is_none_or(|values| values.contains(&Value::Null))
             && list("allOf").is_none_or(|parts| parts.iter().all(|part| self.takes_null(part, level + 1)))
-            && ["anyOf", "oneOf"].into_iter().filter_map(list).all(|branches| {
-                branches.iter().any(|branch| self.takes_null(branch, level + 1))
-            })
+            && ["anyOf", "oneOf"]
+                .into_iter()
+                .filter_map(list)
+                .all(|branches| branches.iter().any(|branch| self.takes_null(branch, level + 1)))
             && references::target(node)
                 .and_then(|name| self.definitions.get(name))
                 .is_none_or(|target| self.takes_null(target, level + 1))

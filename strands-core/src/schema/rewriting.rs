@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::dialect::{Anything, BesideReference, Recursion, Rules, TypeLists};
 use super::keywords::{is_annotation, is_anything, types};
 use super::merging::values;
+use super::object::{self, Root};
 use super::references::{self, Gathered, PLACE};
 use super::separating::{Separated, Separator};
-use super::object::{self, Root};
 use super::{RefusedSchema, kinds, telling};
 
 /// How deep schemas stand in each other.
@@ -50,7 +50,9 @@ pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedS
         let properties = root.get("properties").and_then(Value::as_object);
         let takes_null = |name: &&String| properties.and_then(|own| own.get(*name)).is_some_and(kinds::names_null);
         if let Some(name) = telling_apart.iter().find(takes_null) {
-            return Err(RefusedSchema::new(format!("`{name}` may be null, and can't be told from one that is left out")));
+            return Err(RefusedSchema::new(format!(
+                "`{name}` may be null, and can't be told from one that is left out"
+            )));
         }
     }
     let mut written = rewriter.plain(&root)?;
@@ -344,8 +346,7 @@ impl Rewriter<'_> {
         let named = types(node).map(|types| types.into_iter().map(str::to_owned).collect::<Vec<_>>());
         let types = match named {
             Some(types) => types,
-            None if self.rules.typed => kinds::inferred(node),
-            None if self.rules.type_lists != TypeLists::Any && values(node).is_some() => kinds::inferred(node),
+            None if self.rules.typed || values(node).is_some() => kinds::inferred(node),
             None => Vec::new(),
         };
         match types.as_slice() {
@@ -392,8 +393,16 @@ impl Rewriter<'_> {
         written: &mut Map<String, Value>,
     ) -> Option<&'k str> {
         let takes = match keyword {
-            "type" | "const" | "enum" | "properties" | "required" | "additionalProperties" | "items" | "prefixItems"
-            | "unevaluatedProperties" | "maxItems" => return None,
+            "type"
+            | "const"
+            | "enum"
+            | "properties"
+            | "required"
+            | "additionalProperties"
+            | "items"
+            | "prefixItems"
+            | "unevaluatedProperties"
+            | "maxItems" => return None,
             "minItems" | "unevaluatedItems" => return None,
             "format" => self.takes_format(value, types),
             "pattern" => kinds::takes_pattern(self.rules.patterns, value),

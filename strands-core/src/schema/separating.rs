@@ -101,15 +101,13 @@ impl<'a> Separator<'a> {
             let mut branches = branches.into_iter();
             return match (branches.next(), branches.next()) {
                 (None, _) => Separated::Nothing,
-                (Some(only), None) => {
-                    match joined(beside, only) {
-                        Some(one) => {
-                            node = one;
-                            continue;
-                        }
-                        None => Separated::Nothing,
+                (Some(only), None) => match joined(beside, only) {
+                    Some(one) => {
+                        node = one;
+                        continue;
                     }
-                }
+                    None => Separated::Nothing,
+                },
                 (Some(first), Some(second)) => {
                     Separated::Union([first, second].into_iter().chain(branches).collect(), beside)
                 }
@@ -118,7 +116,11 @@ impl<'a> Separator<'a> {
     }
 
     /// Takes the union out of a node, with what stands beside it in each branch. Returns the annotations apart.
-    fn union(&self, node: &mut Map<String, Value>, inside: &mut Vec<String>) -> Option<(Vec<Value>, Map<String, Value>)> {
+    fn union(
+        &self,
+        node: &mut Map<String, Value>,
+        inside: &mut Vec<String>,
+    ) -> Option<(Vec<Value>, Map<String, Value>)> {
         let mut unions = ["anyOf", "oneOf"].into_iter().filter_map(|keyword| match node.shift_remove(keyword) {
             Some(Value::Array(branches)) => Some(branches),
             _ => None,

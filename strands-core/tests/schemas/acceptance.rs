@@ -90,16 +90,36 @@ pub(crate) fn openai_arguments(root: &Value) -> Vec<String> {
 pub(crate) fn openai_held(root: &Value) -> Vec<String> {
     let mut refusals = openai_arguments(root);
     let known = [
-        "$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "exclusiveMaximum",
-        "exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems", "minimum", "multipleOf", "pattern",
-        "properties", "required", "title", "type",
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "description",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "items",
+        "maxItems",
+        "maximum",
+        "minItems",
+        "minimum",
+        "multipleOf",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
     ];
     let formats = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
     let (mut count, mut values) = (0, 0);
     visit("", root, &mut |path, schema| {
         let Some(node) = schema.as_object() else { return };
         refusals.extend(
-            node.keys().filter(|own| !known.contains(&own.as_str())).map(|own| format!("{path}: '{own}' is not permitted")),
+            node.keys()
+                .filter(|own| !known.contains(&own.as_str()))
+                .map(|own| format!("{path}: '{own}' is not permitted")),
         );
         stands_alone(path, node, "$ref", &[], &mut refusals);
         if !["type", "$ref", "anyOf"].iter().any(|kind| node.contains_key(*kind)) {
@@ -128,7 +148,11 @@ pub(crate) fn openai_held(root: &Value) -> Vec<String> {
             refusals.push(format!("{path}: lookaround"));
         }
         values += node.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
-        if node.get("enum").and_then(Value::as_array).is_some_and(|list| list.iter().any(|v| v.is_object() || v.is_array())) {
+        if node
+            .get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|list| list.iter().any(|v| v.is_object() || v.is_array()))
+        {
             refusals.push(format!("{path}: enum of objects"));
         }
     });
@@ -176,8 +200,21 @@ pub(crate) fn anthropic_arguments(root: &Value) -> Vec<String> {
 pub(crate) fn anthropic_held(root: &Value) -> Vec<String> {
     let mut refusals = anthropic_arguments(root);
     let known = [
-        "$defs", "$ref", "additionalProperties", "anyOf", "const", "default", "description", "enum", "format", "items",
-        "minItems", "properties", "required", "title", "type",
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "description",
+        "enum",
+        "format",
+        "items",
+        "minItems",
+        "properties",
+        "required",
+        "title",
+        "type",
     ];
     let formats = ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"];
     let (mut optional, mut unions) = (0, 0);
@@ -268,8 +305,27 @@ pub(crate) fn gemini(root: &Value) -> Vec<String> {
     let mut refusals = Vec::new();
     everywhere(root, &mut refusals);
     let known = [
-        "$defs", "$ref", "$id", "$anchor", "type", "format", "title", "description", "default", "enum", "items", "prefixItems",
-        "minItems", "maxItems", "minimum", "maximum", "anyOf", "oneOf", "properties", "additionalProperties", "required",
+        "$defs",
+        "$ref",
+        "$id",
+        "$anchor",
+        "type",
+        "format",
+        "title",
+        "description",
+        "default",
+        "enum",
+        "items",
+        "prefixItems",
+        "minItems",
+        "maxItems",
+        "minimum",
+        "maximum",
+        "anyOf",
+        "oneOf",
+        "properties",
+        "additionalProperties",
+        "required",
     ];
     visit("", root, &mut |path, schema| {
         let Some(node) = schema.as_object() else { return refusals.push(format!("{path}: {schema}")) };
@@ -278,7 +334,11 @@ pub(crate) fn gemini(root: &Value) -> Vec<String> {
         }
         refusals.extend(node.keys().filter(|own| !known.contains(&own.as_str())).map(|own| format!("{path}: {own}")));
         stands_alone(path, node, "anyOf", &["description", "title", "default"], &mut refusals);
-        if node.get("enum").and_then(Value::as_array).is_some_and(|list| !list.iter().all(|v| v.is_string() || v.is_number())) {
+        if node
+            .get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|list| !list.iter().all(|v| v.is_string() || v.is_number()))
+        {
             refusals.push(format!("{path}: enum of other values than strings and numbers"));
         }
         let kinds = node.get("type").and_then(Value::as_array).into_iter().flatten().filter(|kind| *kind != "null");
@@ -303,11 +363,24 @@ pub(crate) fn llamacpp(root: &Value) -> Vec<String> {
     let mut refusals = Vec::new();
     everywhere(root, &mut refusals);
     let shapes = [
-        "$ref", "oneOf", "anyOf", "type", "const", "enum", "properties", "additionalProperties", "allOf", "items",
-        "prefixItems", "pattern", "format",
+        "$ref",
+        "oneOf",
+        "anyOf",
+        "type",
+        "const",
+        "enum",
+        "properties",
+        "additionalProperties",
+        "allOf",
+        "items",
+        "prefixItems",
+        "pattern",
+        "format",
     ];
     visit("", root, &mut |path, schema| {
-        let Some(node) = schema.as_object() else { return refusals.push(format!("{path}: unrecognized schema {schema}")) };
+        let Some(node) = schema.as_object() else {
+            return refusals.push(format!("{path}: unrecognized schema {schema}"));
+        };
         if !shapes.iter().any(|shape| node.contains_key(*shape)) {
             refusals.push(format!("{path}: unrecognized schema {schema}"));
         }

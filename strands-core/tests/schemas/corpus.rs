@@ -9,7 +9,11 @@ use crate::support::{mistakes, validator};
 /// Values that fit a schema.
 fn fitting(case: &Case) -> Vec<Value> {
     let fits = validator(&case.schema);
-    let fitting: Vec<Value> = instances(&case.schema).into_iter().chain([json!({})]).filter(|value| value.is_object() && fits.is_valid(value)).collect();
+    let fitting: Vec<Value> = instances(&case.schema)
+        .into_iter()
+        .chain([json!({})])
+        .filter(|value| value.is_object() && fits.is_valid(value))
+        .collect();
     assert!(!fitting.is_empty(), "no value fits `{}`: {:#}", case.name, case.schema);
     fitting
 }
@@ -18,17 +22,23 @@ fn fitting(case: &Case) -> Vec<Value> {
 fn types() -> Vec<Case> {
     let wrapped = |case: Case| {
         let mut schema = case.schema;
-        let is_object = schema["type"] == "object" || schema.get("oneOf").is_some() && schema["oneOf"][0]["type"] == "object";
+        let is_object =
+            schema["type"] == "object" || schema.get("oneOf").is_some() && schema["oneOf"][0]["type"] == "object";
         if is_object {
             return Case { name: case.name, schema };
         }
         let definitions = schema.as_object_mut().and_then(|root| root.shift_remove("$defs")).unwrap_or(json!({}));
-        let schema = json!({"type": "object", "properties": {"value": schema}, "required": ["value"], "$defs": definitions});
+        let schema =
+            json!({"type": "object", "properties": {"value": schema}, "required": ["value"], "$defs": definitions});
         Case { name: format!("field of {}", case.name), schema }
     };
     let refers_to_root = |case: &Case| case.schema.to_string().contains(r##""$ref":"#""##);
     let (recursive, others): (Vec<_>, Vec<_>) = of_types().into_iter().partition(refers_to_root);
-    recursive.into_iter().filter(|case| case.schema["type"] == "object").chain(others.into_iter().map(wrapped)).collect()
+    recursive
+        .into_iter()
+        .filter(|case| case.schema["type"] == "object")
+        .chain(others.into_iter().map(wrapped))
+        .collect()
 }
 
 #[track_caller]
@@ -79,10 +89,16 @@ fn large_schemas_are_rewritten_in_time() {
     let union = |field: &str| json!({"properties": {field: {"type": "string"}}, "anyOf": [{"required": [field]}, {}]});
     let mut nested = union("x");
     for _ in 0..40 {
-        nested = json!({"properties": {"a": nested.clone()}, "anyOf": [{"required": ["a"]}, union("b"), {"$ref": "#"}]});
+        nested =
+            json!({"properties": {"a": nested.clone()}, "anyOf": [{"required": ["a"]}, union("b"), {"$ref": "#"}]});
     }
     let chain: serde_json::Map<String, Value> = (0..5_000)
-        .map(|at| (format!("d{at}"), json!({"allOf": [{"$ref": format!("#/$defs/d{}", at + 1)}], "required": [format!("r{at}")]})))
+        .map(|at| {
+            (
+                format!("d{at}"),
+                json!({"allOf": [{"$ref": format!("#/$defs/d{}", at + 1)}], "required": [format!("r{at}")]}),
+            )
+        })
         .collect();
     let wide: Vec<Value> = (0..2_000).map(|at| json!({"properties": {format!("p{at}"): {"type": "string"}}})).collect();
     for schema in [

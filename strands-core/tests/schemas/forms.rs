@@ -16,7 +16,8 @@ fn a_union_at_the_root_becomes_one_object_for_every_provider() {
         }
         json!({"type": "object", "properties": properties, "required": required})
     };
-    let schema = json!({"type": "object", "oneOf": [mode("preview", false), mode("apply", true)], "description": "Edits."});
+    let schema =
+        json!({"type": "object", "oneOf": [mode("preview", false), mode("apply", true)], "description": "Edits."});
     for (dialect, ..) in &DIALECTS {
         let sent = dialect.arguments(&schema);
         let at = dialect.name();
@@ -45,7 +46,13 @@ fn a_schema_that_needs_nothing_stays_as_it_is() {
         "additionalProperties": false,
         "$defs": {"Leg": {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}},
     });
-    for dialect in [SchemaDialect::OPENAI, SchemaDialect::ANTHROPIC, SchemaDialect::BEDROCK, SchemaDialect::LLAMACPP, SchemaDialect::GEMINI] {
+    for dialect in [
+        SchemaDialect::OPENAI,
+        SchemaDialect::ANTHROPIC,
+        SchemaDialect::BEDROCK,
+        SchemaDialect::LLAMACPP,
+        SchemaDialect::GEMINI,
+    ] {
         assert_eq!(dialect.arguments(&schema), schema, "{}", dialect.name());
     }
 }
@@ -76,8 +83,10 @@ fn what_has_no_keyword_is_told() {
 
 #[test]
 fn each_provider_has_its_own_form() {
-    let pair = json!({"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
-    let mixed = json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
+    let pair =
+        json!({"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
+    let mixed =
+        json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
     let described = json!({"$ref": "#/$defs/Leg", "description": "The first."});
     let nullable = json!({"type": ["string", "null"], "enum": ["a", null]});
     let open = json!({"type": "string", "pattern": "[0-9]+"});

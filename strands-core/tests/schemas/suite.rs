@@ -30,7 +30,9 @@ fn groups() -> Vec<(String, Value)> {
 /// Schemas with references and other documents change their meaning inside of another schema.
 fn stands_alone(schema: &Value) -> bool {
     let text = schema.to_string();
-    !["$ref", "$id", "$dynamic", "$anchor", "$vocabulary", "\"$schema\":\"http://localhost"].iter().any(|word| text.contains(word))
+    !["$ref", "$id", "$dynamic", "$anchor", "$vocabulary", "\"$schema\":\"http://localhost"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 #[test]
@@ -51,7 +53,12 @@ fn what_fits_a_schema_of_the_suite_fits_it_rewritten() {
             let tests = group["tests"].as_array().unwrap().iter().filter(|test| test["valid"] == true);
             let values = tests.map(|test| json!({"value": test["data"]})).filter(|value| fits.is_valid(value));
             tried += 1;
-            found.extend(mistakes(&format!("{file}: {}", group["description"]), &schema, &values.collect::<Vec<_>>(), false));
+            found.extend(mistakes(
+                &format!("{file}: {}", group["description"]),
+                &schema,
+                &values.collect::<Vec<_>>(),
+                false,
+            ));
         }
     }
     assert!(tried >= 2);

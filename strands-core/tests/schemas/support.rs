@@ -75,7 +75,8 @@ fn as_written(instance: &Value, schema: &Value, written: &Value, requires_all: b
         let own: Map<String, Value> = std::mem::take(fields);
         for (name, value) in own {
             // A name that was replaced stands in the title.
-            let stand_in = known.iter().find(|(_, schema)| schema["title"] == name.as_str()).map(|(name, _)| name.clone());
+            let stand_in =
+                known.iter().find(|(_, schema)| schema["title"] == name.as_str()).map(|(name, _)| name.clone());
             let is_declared = known.contains_key(&name) || schema["properties"].get(&name).is_none();
             fields.insert(if is_declared { name } else { stand_in.unwrap_or(name) }, value);
         }

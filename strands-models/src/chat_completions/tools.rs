@@ -42,9 +42,8 @@ fn translate<'a>(specs: impl Iterator<Item = &'a ToolSpec>, schemas: &SchemaDial
         function: Function<'a>,
     }
     // Only a map whose keys are no text has no JSON, and a schema has none.
-    let entry = |spec: &ToolSpec| {
-        to_raw_value(&Tool { r#type: "function", function: Function::new(spec, schemas) }).ok()
-    };
+    let entry =
+        |spec: &ToolSpec| to_raw_value(&Tool { r#type: "function", function: Function::new(spec, schemas) }).ok();
     ChatTools(specs.filter_map(entry).collect())
 }
 
@@ -66,7 +65,8 @@ impl Offer {
                 Self { tools: Some(Arc::new(translate(only, dialect.schemas))), choice: Some(json!(dialect.any_tool)) }
             }
             choice => {
-                let tools = specs.translated_as(dialect.schemas.name(), |specs| translate(specs.iter(), dialect.schemas));
+                let tools =
+                    specs.translated_as(dialect.schemas.name(), |specs| translate(specs.iter(), dialect.schemas));
                 Self { tools: Some(tools), choice: choice.map(|choice| written(choice, dialect)) }
             }
         }

@@ -10,7 +10,8 @@ fn sent_schemas(body: &Value, schemas: &mut Vec<(String, Value)>) {
     match body {
         Value::Array(items) => items.iter().for_each(|item| sent_schemas(item, schemas)),
         Value::Object(fields) => {
-            let schema = ["parameters", "input_schema", "parametersJsonSchema"].iter().find_map(|name| fields.get(*name));
+            let schema =
+                ["parameters", "input_schema", "parametersJsonSchema"].iter().find_map(|name| fields.get(*name));
             match (fields.get("name").and_then(Value::as_str), schema) {
                 (Some(name), Some(schema)) => schemas.push((name.to_owned(), schema.clone())),
                 _ => fields.values().for_each(|value| sent_schemas(value, schemas)),
@@ -58,7 +59,8 @@ fn own_cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
-    let files = ["anthropic", "bedrock", "gemini", "mistral", "ollama", "openai", "responses"].map(|name| format!("{name}.json"));
+    let files = ["anthropic", "bedrock", "gemini", "mistral", "ollama", "openai", "responses"]
+        .map(|name| format!("{name}.json"));
     let shared = cases("root-union-schema", &files.each_ref().map(String::as_str)).unwrap_or_default();
     for case in own_cases().into_iter().chain(shared).filter(is_compiled_in) {
         let mut running = start(&case).await;
@@ -80,7 +82,10 @@ async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
                     assert_eq!(properties["mode"]["enum"], json!(["preview", "apply"]), "{at}");
                     assert_eq!(properties["confirm"]["type"], "boolean", "{at}");
                     assert_eq!(schema["required"], json!(["mode", "path"]), "{at}");
-                    assert!(schema["description"].as_str().unwrap().contains("- mode: \"apply\", path, confirm"), "{at}");
+                    assert!(
+                        schema["description"].as_str().unwrap().contains("- mode: \"apply\", path, confirm"),
+                        "{at}"
+                    );
                 }
                 "anything" if matches!(case.provider.as_str(), "openai" | "mistral" | "responses") => {
                     assert_eq!(properties["value"], json!({}), "{at}");
@@ -97,9 +102,7 @@ async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
 #[cfg(feature = "openai")]
 #[tokio::test]
 async fn arguments_are_validated_against_the_schema_that_was_written() {
-    let form = |mode: &str, more: &str| {
-        json!({"type": "object", "properties": {"mode": {"const": mode}, more: {"type": "boolean"}}, "required": ["mode", more]})
-    };
+    let form = |mode: &str, more: &str| json!({"type": "object", "properties": {"mode": {"const": mode}, more: {"type": "boolean"}}, "required": ["mode", more]});
     let schema = json!({"oneOf": [form("preview", "quiet"), form("apply", "confirm")]});
     let call = |arguments: Value| {
         let function = json!({"name": "edit", "arguments": arguments.to_string()});
@@ -122,11 +125,11 @@ async fn names_that_a_provider_refuses_are_replaced_and_come_back() {
         "properties": {"Account Number": {"type": "string"}, "$top": {"type": "integer"}}});
     let call = json!({"type": "tool_use", "id": "t1", "name": "find", "input": {"Account_Number": "7", "_top": 3}});
     let case = json!({"provider": "anthropic", "options": {"streaming": false}, "prompts": ["w"],
-        "tools": [{"name": "find", "schema": schema}],
-        "replies": [
-            {"json": {"content": [call], "stop_reason": "tool_use"}},
-            {"json": {"content": [{"type": "text", "text": "Done."}], "stop_reason": "end_turn"}},
-        ]});
+    "tools": [{"name": "find", "schema": schema}],
+    "replies": [
+        {"json": {"content": [call], "stop_reason": "tool_use"}},
+        {"json": {"content": [{"type": "text", "text": "Done."}], "stop_reason": "end_turn"}},
+    ]});
     let mut running = start(&Case::parse("names", &case.to_string())).await;
     assert_eq!(running.prompt().await.unwrap().text(), "Done.");
     assert_eq!(running.called(), [("find".to_owned(), json!({"Account Number": "7", "$top": 3}))]);
@@ -185,9 +188,12 @@ async fn structured_output_of_openai_is_strict() {
     let text = json!({"to": "Oslo", "nights": null, "legs": []}).to_string();
     let chat = json!({"json": {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}});
     let output = json!({"json": {"status": "completed", "output": [{"type": "message", "content": [{"type": "output_text", "text": text}]}]}});
-    for (provider, reply, at) in [("openai", chat, "/response_format/json_schema"), ("responses", output, "/text/format")] {
+    for (provider, reply, at) in
+        [("openai", chat, "/response_format/json_schema"), ("responses", output, "/text/format")]
+    {
         let options = json!({"streaming": false, "structured_output": true});
-        let case = json!({"provider": provider, "typed": true, "prompts": ["w"], "options": options, "replies": [reply]});
+        let case =
+            json!({"provider": provider, "typed": true, "prompts": ["w"], "options": options, "replies": [reply]});
         let mut running = start(&Case::parse(provider, &case.to_string())).await;
         let prompt = running.next_prompt();
         let trip = running.agent.prompt(prompt).output::<Trip>().await.unwrap().output;

@@ -82,7 +82,11 @@ impl Maker<'_> {
                 let low = least.or(most.map(|most| most - 10.0)).unwrap_or(-3.0);
                 let value = (low / step).ceil() * step + step * self.next(3) as f64;
                 let value = most.map_or(value, |most| value.min(most));
-                if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { Number::from_f64(value)?.into() }
+                if value.fract() == 0.0 && value.abs() < 9e15 {
+                    json!(value as i64)
+                } else {
+                    Number::from_f64(value)?.into()
+                }
             }
             "string" => json!(self.text(node)),
             "array" => {
@@ -96,13 +100,22 @@ impl Maker<'_> {
                 let rest = node.get("items").filter(|items| items.is_object());
                 while items.len() < wanted && (rest.is_some() || items.len() < least) {
                     let item = self.value(rest.unwrap_or(&json!({"type": "integer"})), depth + 1);
-                    items.push(if node.contains_key("uniqueItems") && items.contains(&item) { json!(items.len()) } else { item });
+                    items.push(if node.contains_key("uniqueItems") && items.contains(&item) {
+                        json!(items.len())
+                    } else {
+                        item
+                    });
                 }
                 items.into()
             }
             _ => {
-                let required: Vec<&str> =
-                    node.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+                let required: Vec<&str> = node
+                    .get("required")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
                 let mut object = Map::new();
                 for (name, schema) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
                     let takes = required.contains(&name.as_str()) || (depth <= DEEPEST && self.next(2) == 0);
@@ -141,7 +154,15 @@ impl Maker<'_> {
             return known.to_owned();
         }
         let pattern = node.get("pattern").and_then(Value::as_str).unwrap_or_default();
-        let example = [("[A-Z]{3}", "OSL"), ("[A-Z]{2", "NO"), ("d+", "42"), ("[0-9]", "007"), ("(ab|c)", "abc"), ("^a", "a"), ("^x", "x")];
+        let example = [
+            ("[A-Z]{3}", "OSL"),
+            ("[A-Z]{2", "NO"),
+            ("d+", "42"),
+            ("[0-9]", "007"),
+            ("(ab|c)", "abc"),
+            ("^a", "a"),
+            ("^x", "x"),
+        ];
         if let Some((_, text)) = example.iter().find(|(part, _)| pattern.contains(part)) {
             return (*text).to_owned();
         }
