@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::dialect::{Recursion, Tuples};
 use super::keywords::texts;
-use super::rewriting::Rewriter;
+use super::writing::Rewriter;
 use super::{RefusedSchema, kinds, references};
 
 impl Rewriter<'_> {

@@ -7,6 +7,10 @@ use super::keywords::{is_annotation, texts, types};
 /// Keywords whose meaning depends on each other.
 const TOGETHER: [&[&str]; 2] = [&["if", "then", "else"], &["contains", "minContains", "maxContains"]];
 
+/// Bounds from below, and from above.
+const LEAST: [&str; 5] = ["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"];
+const MOST: [&str; 5] = ["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
+
 /// Returns a schema of the values that fit both, or `None` if no value can. Where two bounds have no common form, one
 /// stays: more may fit then, never less.
 pub(super) fn intersection(
@@ -30,7 +34,7 @@ pub(super) fn intersection(
     let mut both = first;
     for group in TOGETHER {
         let differs = |keyword: &&str| second.get(*keyword).is_some_and(|theirs| both.get(*keyword) != Some(theirs));
-        if group.iter().any(|keyword| both.contains_key(*keyword)) && group.iter().any(|keyword| differs(&keyword)) {
+        if group.iter().any(|keyword| both.contains_key(*keyword)) && group.iter().any(differs) {
             group.iter().for_each(|keyword| drop(second.shift_remove(*keyword)));
         }
     }
@@ -47,16 +51,8 @@ pub(super) fn intersection(
         match keyword.as_str() {
             "properties" | "patternProperties" => merge_named(ours, theirs),
             "required" => merge_lists(ours, theirs),
-            "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties" => {
-                if theirs.as_f64() > ours.as_f64() {
-                    *ours = theirs;
-                }
-            }
-            "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties" => {
-                if theirs.as_f64() < ours.as_f64() {
-                    *ours = theirs;
-                }
-            }
+            keyword if LEAST.contains(&keyword) && theirs.as_f64() > ours.as_f64() => *ours = theirs,
+            keyword if MOST.contains(&keyword) && theirs.as_f64() < ours.as_f64() => *ours = theirs,
             "uniqueItems" => *ours = Value::Bool(true),
             "additionalProperties" | "propertyNames" => {
                 *ours = all_of(ours.take(), theirs);

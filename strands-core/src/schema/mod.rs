@@ -13,6 +13,7 @@ mod collections;
 mod dialect;
 mod keywords;
 mod kinds;
+mod limits;
 mod merging;
 mod names;
 mod object;
@@ -22,6 +23,7 @@ mod rewriting;
 mod separating;
 mod telling;
 pub(crate) mod wrapping;
+mod writing;
 
 use serde_json::{Value, json};
 
@@ -82,21 +84,21 @@ impl RefusedSchema {
 pub(crate) fn check_arguments(schema: &Value) -> Result<(), SchemaError> {
     depth::check(schema).map_err(|_| SchemaError::TooDeep)?;
     let keywords = schema.as_object().ok_or(SchemaError::NotASchema)?;
-    let is_right: [(_, _, fn(&Value) -> bool); 3] = [
-        ("properties", "an object of schemas", |value| {
-            value.as_object().is_some_and(|named| named.values().all(|own| own.is_object() || own.is_boolean()))
-        }),
-        ("required", "a list of names", |value| {
-            value.as_array().is_some_and(|names| names.iter().all(Value::is_string))
-        }),
-        ("type", "a name or a list of names", |value| {
-            value.is_string() || value.as_array().is_some_and(|names| names.iter().all(Value::is_string))
-        }),
-    ];
-    for (keyword, expected, is_right) in is_right {
-        if keywords.get(keyword).is_some_and(|value| !is_right(value)) {
-            return Err(SchemaError::InvalidKeyword { keyword, expected });
-        }
+    let is_text_list = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
+    let are_schemas = |value: &Value| {
+        value.as_object().is_some_and(|named| named.values().all(|own| own.is_object() || own.is_boolean()))
+    };
+    let is_wrong =
+        |keyword: &str, is_right: &dyn Fn(&Value) -> bool| keywords.get(keyword).is_some_and(|value| !is_right(value));
+    let invalid = |keyword, expected| Err(SchemaError::InvalidKeyword { keyword, expected });
+    if is_wrong("properties", &are_schemas) {
+        return invalid("properties", "an object of schemas");
+    }
+    if is_wrong("required", &is_text_list) {
+        return invalid("required", "a list of names");
+    }
+    if is_wrong("type", &|value| value.is_string() || is_text_list(value)) {
+        return invalid("type", "a name or a list of names");
     }
     let is_plain = keywords.get("type").is_some_and(|kind| kind == "object");
     if is_plain && !PARTS.iter().any(|part| keywords.contains_key(*part)) {
