@@ -33,8 +33,10 @@ pub(crate) struct Dialect {
     pub(crate) after_results: Option<&'static str>,
     /// The JSON Schema that it accepts.
     pub(crate) schemas: &'static SchemaDialect,
-    /// How the model gets its thoughts back.
+    /// The form in which the model gets its reasoning back.
     pub(crate) replay: ReasoningReplay,
+    /// Whether an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
+    pub(crate) empty_reasoning: bool,
     /// What only this server says when it does not do what it was asked; the rest is sorted as everybody's.
     pub(crate) sort: fn(&mut Refusal, &Value) -> Option<RefusalKind>,
 }
@@ -54,6 +56,7 @@ impl Dialect {
             after_results: None,
             schemas: &SchemaDialect::OPENAI,
             replay,
+            empty_reasoning: true,
             sort: |_, _| None,
         }
     }

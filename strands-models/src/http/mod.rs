@@ -2,16 +2,20 @@
 //! failures are sorted.
 
 mod answer;
+mod arguments;
 mod body;
 mod client;
 mod connection;
 mod conversation;
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
+mod counting;
 mod error;
 mod exchange;
 mod fields;
 mod framing;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod json_end;
 mod limit;
 mod lines;
 mod options;
@@ -20,11 +24,13 @@ mod refusal;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 mod server_tools;
 mod sse;
+pub(crate) mod tolerant;
 
 #[cfg(test)]
 mod whole_answer;
 
 pub(crate) use answer::{AnswerReader, ReadError};
+pub(crate) use arguments::StreamedArguments;
 pub(crate) use connection::{ApiKey, Connection};
 pub(crate) use conversation::Conversation;
 pub use error::{ModelBuildError, ModelCallError};

@@ -33,6 +33,7 @@ const DIALECT: Dialect = Dialect {
     after_results: None,
     schemas: &SchemaDialect::LLAMACPP,
     replay: ReasoningReplay::Content,
+    empty_reasoning: false,
     sort: refusal::sort,
 };
 

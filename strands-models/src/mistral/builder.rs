@@ -34,6 +34,7 @@ const DIALECT: Dialect = Dialect {
     after_results: Some("Done."),
     schemas: &SchemaDialect::OPENAI,
     replay: ReasoningReplay::Parts,
+    empty_reasoning: false,
     sort: refusal::sort,
 };
 
