@@ -1,6 +1,6 @@
-//! What each provider accepts of JSON Schema, as a table.
+//! JSON Schema as each provider accepts it: the table.
 
-/// What a provider accepts of JSON Schema: for the arguments of tools, and where it holds a model to a schema.
+/// The part of JSON Schema that a provider accepts: for the arguments of tools, and where it holds a model to a schema.
 ///
 /// Every provider takes an object alone at the root, without a union beside its properties. The rest is in the table.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct SchemaDialect {
     pub(super) held: Rules,
 }
 
-/// What is accepted. The default accepts everything below the root.
+/// The accepted part of JSON Schema.
 #[derive(Debug)]
 pub(super) struct Rules {
     /// Everything below the root is accepted, so that it stays as it is.
@@ -89,7 +89,7 @@ pub(super) enum TypeLists {
     Nullable,
 }
 
-/// What may stand beside a reference.
+/// Keywords beside a reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum BesideReference {
     Any,

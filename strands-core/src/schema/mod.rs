@@ -35,7 +35,7 @@ use crate::depth;
 /// Keywords beside which a root may allow no object, although it says so.
 const PARTS: [&str; 6] = ["$ref", "allOf", "anyOf", "const", "enum", "oneOf"];
 
-/// Why a schema can't be that of a tool's arguments.
+/// A mistake in the schema of a tool's arguments.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
@@ -61,7 +61,7 @@ pub enum SchemaError {
     TooDeep,
 }
 
-/// Why a provider can't hold a model to a schema.
+/// A schema that a provider can't hold a model to. `Display` says the place and the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct RefusedSchema {

@@ -12,7 +12,7 @@ use super::{SchemaError, telling};
 /// The most forms of arguments that are told in words.
 const MOST_FORMS: usize = 50;
 
-/// How deep unions stand in unions.
+/// The deepest union in unions.
 const MOST_LEVELS: usize = 32;
 
 /// The schema of an object.

@@ -12,7 +12,7 @@ use crate::depth;
 pub(super) struct Gathered {
     /// The schema without its definitions.
     pub(super) root: Value,
-    /// What it refers to, directly or not.
+    /// The schemas that it refers to, directly or not.
     pub(super) definitions: Map<String, Value>,
     /// True if a reference leads nowhere, or to another document: there, anything fits.
     pub(super) is_lossy: bool,

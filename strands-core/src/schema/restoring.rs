@@ -14,7 +14,7 @@ use super::{names, object};
 /// The most schemas that one value is looked up in.
 const MOST_VIEWS: usize = 256;
 
-/// How deep a schema is followed to see if `null` fits.
+/// The most levels of a schema that are followed to see if `null` fits.
 const MOST_LEVELS: usize = 16;
 
 /// Returns the value without each `null` of an optional property that does not take it, and with the original names of

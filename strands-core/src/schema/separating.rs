@@ -18,7 +18,7 @@ const MOST_BRANCHES: usize = 256;
 /// The most definitions that are copied into each other.
 const MOST_INSIDE: usize = 32;
 
-/// What a schema is when its parts are put together.
+/// A schema whose parts are put together.
 pub(super) enum Separated {
     /// A reference to a definition, with annotations alone.
     Reference(Map<String, Value>),
@@ -220,7 +220,7 @@ fn joined(node: Map<String, Value>, part: Value) -> Option<Map<String, Value>> {
     }
 }
 
-/// How many values are in a value.
+/// Counts the values in a value, itself included.
 pub(super) fn size_of(value: &Value) -> usize {
     1 + match value {
         Value::Array(items) => items.iter().map(size_of).sum(),

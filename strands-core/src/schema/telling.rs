@@ -1,4 +1,4 @@
-//! What a schema says and a provider does not take, told in the description instead.
+//! Keywords that a provider does not take, told in the description instead.
 
 use std::fmt::Write as _;
 

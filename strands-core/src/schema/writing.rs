@@ -12,7 +12,7 @@ use super::references::{self, PLACE};
 use super::separating::{Separated, Separator};
 use super::{RefusedSchema, kinds, telling};
 
-/// How deep schemas stand in each other.
+/// The most levels of schemas.
 const MOST_LEVELS: usize = 100;
 
 /// The types of all values.
@@ -22,7 +22,7 @@ const ALL_TYPES: [&str; 6] = ["string", "number", "boolean", "object", "array", 
 pub(super) struct Rewriter<'a> {
     pub(super) rules: &'a Rules,
     pub(super) separator: &'a Separator<'a>,
-    /// What is left out would let the model write what does not fit.
+    /// The provider holds the model to the schema: what is left out would let it write what does not fit.
     pub(super) is_strict: bool,
     pub(super) cyclic: HashSet<&'a str>,
     /// The definitions that are being copied or written.

@@ -16,7 +16,7 @@ pub struct ToolSet {
     specs: ToolSpecs,
 }
 
-/// Why tools can't be given to one agent.
+/// A reason why tools can't be given to one agent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {

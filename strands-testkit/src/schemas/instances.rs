@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Number, Value, json};
 
-/// How deep a definition is followed.
+/// The most levels that definitions are followed.
 const DEEPEST: usize = 12;
 
 /// Values that are made to fit a schema. The same ones for the same schema.

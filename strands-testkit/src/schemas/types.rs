@@ -166,7 +166,7 @@ types! {
     }
     /// A trip.
     struct Trip {
-        /// Where it goes.
+        /// City at the end.
         to: String,
         legs: Vec<Leg>,
         travellers: Vec<Traveller>,

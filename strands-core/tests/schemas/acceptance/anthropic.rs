@@ -1,4 +1,4 @@
-//! What Anthropic and Bedrock refuse.
+//! Refusals of Anthropic and Bedrock.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What Gemini refuses.
+//! Refusals of Gemini.
 
 use serde_json::Value;
 

@@ -1,10 +1,10 @@
-//! What llama.cpp and Ollama refuse.
+//! Refusals of llama.cpp and Ollama.
 
 use serde_json::Value;
 
 use super::{WORDS, everywhere, is, stands_alone, visit};
 
-/// What llama.cpp's converter to grammars fails at.
+/// Refusals of llama.cpp's converter to grammars.
 pub(crate) fn llamacpp(root: &Value) -> Vec<String> {
     let mut refusals = Vec::new();
     everywhere(root, &mut refusals);
@@ -61,7 +61,7 @@ pub(crate) fn llamacpp(root: &Value) -> Vec<String> {
     refusals
 }
 
-/// What Ollama's Go types can't read, or drop.
+/// Values that Ollama's Go types can't read, and keywords that they drop.
 pub(crate) fn ollama_arguments(root: &Value) -> Vec<String> {
     let mut refusals = Vec::new();
     everywhere(root, &mut refusals);

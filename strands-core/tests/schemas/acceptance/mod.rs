@@ -1,4 +1,4 @@
-//! What providers refuse of a schema, as their documentation and their errors say: written apart from the code that it
+//! Refusals of providers, as their documentation and their errors say: written apart from the code that it
 //! checks. Each check returns the refusals.
 
 mod anthropic;

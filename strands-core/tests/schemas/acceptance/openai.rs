@@ -1,4 +1,4 @@
-//! What OpenAI refuses.
+//! Refusals of OpenAI.
 
 use serde_json::Value;
 
@@ -103,7 +103,7 @@ pub(crate) fn openai_held(root: &Value) -> Vec<String> {
     refusals
 }
 
-/// How many objects stand in each other.
+/// Counts the objects that stand in each other.
 fn depth(schema: &Value) -> usize {
     let own = usize::from(schema.as_object().is_some_and(|node| is(node, "object")));
     let mut inside = 0;
