@@ -269,7 +269,8 @@ impl<'a> Rewriter<'a> {
             "pattern" => kinds::takes_pattern(self.rules.patterns, value),
             "minLength" | "maxLength" => self.takes(keyword) && value.as_u64().is_some_and(|n| n <= self.rules.count),
             "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
-                let fits = !self.rules.signed_bounds || value.is_i64() || !types.iter().any(|kind| kind == "integer");
+                let is_small = value.is_i64() || !types.iter().any(|kind| kind == "integer");
+                let fits = value.is_number() && (is_small || !self.rules.signed_bounds);
                 self.takes(keyword) && fits
             }
             keyword => self.takes(keyword),
