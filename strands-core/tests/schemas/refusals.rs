@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use strands_core::schema::SchemaError;
 use strands_core::{BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSet, ToolSetError, ToolSpec};
+use strands_testkit::schemas::of_functions;
 
 struct Named(ToolSpec);
 
@@ -64,4 +65,15 @@ fn a_root_with_one_sensible_meaning_is_taken() {
     ] {
         assert!(set(schema.clone()).is_ok(), "{schema}");
     }
+}
+
+#[test]
+fn the_schemas_of_functions_are_taken() {
+    let refused: Vec<String> = of_functions()
+        .into_iter()
+        .filter_map(|case| Some(format!("{}: {}", case.name, set(case.schema).err()?)))
+        // Arguments are not validated against such a pattern.
+        .filter(|why| !why.contains("lookaround"))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
 }
