@@ -15,6 +15,7 @@ use crate::http::tolerant;
 pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
     pub(super) choice: Option<Choice>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) usage: Option<Box<Value>>,
     #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
