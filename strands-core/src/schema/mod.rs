@@ -36,7 +36,7 @@ use crate::depth;
 const PARTS: [&str; 6] = ["$ref", "allOf", "anyOf", "const", "enum", "oneOf"];
 
 /// A mistake in the schema of a tool's arguments.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
     /// It is not a JSON object.
@@ -62,11 +62,13 @@ pub enum SchemaError {
 }
 
 /// A schema that a provider can't hold a model to. `Display` says the place and the reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct RefusedSchema {
     reason: String,
 }
+
+crate::__debug_with_sources!(SchemaError, RefusedSchema);
 
 impl RefusedSchema {
     fn new(reason: String) -> Self {

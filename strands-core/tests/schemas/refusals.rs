@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::schema::SchemaError;
-use strands_core::{BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSet, ToolSetError, ToolSpec};
+use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolSet, ToolSetError, ToolSpec, async_trait};
 use strands_testkit::schemas::of_functions;
 
 struct Named(ToolSpec);
 
+#[async_trait]
 impl Tool for Named {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async { Ok(ToolOutput::json(input)) })
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::json(input))
     }
 }
 

@@ -80,6 +80,7 @@ pub(super) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize
         reader,
         out: VecDeque::new(),
         ending: None,
+        failed: None,
         done: false,
     })
 }
@@ -92,6 +93,8 @@ struct AnswerStream<R> {
     out: VecDeque<StreamEvent>,
     /// The answer is whole, and only the end of the response is waited for.
     ending: Option<Pin<Box<Sleep>>>,
+    /// The error that comes after the events before it.
+    failed: Option<ModelError>,
     done: bool,
 }
 
@@ -100,6 +103,9 @@ impl<R: AnswerReader> AnswerStream<R> {
         loop {
             if let Some(event) = self.out.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(Some(Err(error)));
             }
             if self.done {
                 return Poll::Ready(None);
@@ -116,8 +122,7 @@ impl<R: AnswerReader> AnswerStream<R> {
                 }
             };
             if let Err(error) = read {
-                let error = error.into_error(&self.context, self.request_id.as_deref());
-                return Poll::Ready(Some(Err(error)));
+                self.failed = Some(error.into_error(&self.context, self.request_id.as_deref()));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::stream;
-use strands_core::model::{ModelError, ModelStream, RefusalKind};
+use strands_core::model::{ModelError, ModelStream, RefusalKind, StreamEvent};
 
 use super::answer::{AnswerReader, answer_stream};
 use super::connection::Endpoint;
@@ -34,8 +34,16 @@ impl Exchange {
         }
         let document = answer.body.read(limit).await?;
         let mut events = VecDeque::new();
-        reader(limit).whole(&document, &mut events).map_err(|error| answer.body.explain(error))?;
-        Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
+        let read = reader(limit).whole(&document, &mut events).map_err(|error| answer.body.explain(error));
+        let is_told = |event: &StreamEvent| matches!(event, StreamEvent::Metadata { .. });
+        match read {
+            // The cost of a response that failed comes before its error.
+            Err(error) if events.iter().any(is_told) => {
+                Ok(Box::pin(stream::iter(events.into_iter().map(Ok).chain([Err(error)]))))
+            }
+            Err(error) => Err(error),
+            Ok(()) => Ok(Box::pin(stream::iter(events.into_iter().map(Ok)))),
+        }
     }
 
     /// Sends one request that is answered by one document, such as how many tokens it has.
