@@ -16,6 +16,7 @@ pages! {
     quickstart: "quickstart.md",
     examples: "examples.md",
     tools: "tools.md",
+    schemas: "schemas.md",
     event_loop: "loop.md",
     events: "events.md",
     hooks: "hooks.md",

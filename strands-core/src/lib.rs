@@ -24,6 +24,7 @@ mod outcome;
 mod prompt;
 mod promptable;
 mod run;
+pub mod schema;
 mod schema_check;
 mod scope;
 pub mod session;

@@ -14,7 +14,6 @@ mod messages;
 mod own;
 mod plan;
 mod request;
-mod schema;
 mod settings;
 mod stream;
 mod tools;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use strands_core::model::{MessageWriter, ModelCapabilities};
+use strands_core::schema::SchemaDialect;
 
 use super::{LlamaCppModel, refusal};
 use crate::chat_completions::{
@@ -30,6 +31,7 @@ const DIALECT: Dialect = Dialect {
     call_ids: None,
     media_in_results: false,
     after_results: None,
+    schemas: &SchemaDialect::LLAMACPP,
     replay: ReasoningReplay::Content,
     empty_reasoning: false,
     sort: refusal::sort,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use strands_core::model::{CallIdForm, MessageWriter, ModelCapabilities};
+use strands_core::schema::SchemaDialect;
 
 use super::{MistralModel, refusal};
 use crate::chat_completions::{
@@ -31,6 +32,7 @@ const DIALECT: Dialect = Dialect {
     // "Unexpected role 'user' after role 'tool'".
     media_in_results: true,
     after_results: Some("Done."),
+    schemas: &SchemaDialect::OPENAI,
     replay: ReasoningReplay::Parts,
     empty_reasoning: false,
     sort: refusal::sort,

@@ -36,6 +36,7 @@ mod openai;
 mod providers;
 #[cfg(feature = "openai")]
 mod reasoning_replay;
+mod schemas;
 mod switching;
 mod told_usage;
 mod tolerant_fields;

@@ -96,7 +96,7 @@ async fn an_answer_is_held_to_one_form() {
     let (messages, tools) = (ask("hi"), weather_tools());
     let model = |url: &str| -> Arc<dyn Model> { Arc::new(builder(url).json_schema(json!({})).build().unwrap()) };
     let sent = body(model, ModelRequest::new(&messages).with_tools(&tools).with_output_schema(&output)).await;
-    assert_eq!(sent["response_format"]["json_schema"], json!({"name": "city", "schema": schema}));
+    assert_eq!(sent["response_format"]["json_schema"], json!({"name": "city", "schema": schema, "strict": true}));
     assert!(
         sent.get("json_schema").is_none() && sent.get("tools").is_none(),
         "the server takes one form alone: {sent}"
