@@ -68,7 +68,7 @@ pub struct RefusedSchema {
     reason: String,
 }
 
-crate::__debug_with_sources!(SchemaError, RefusedSchema);
+crate::error_chain::debug_with_sources!(SchemaError, RefusedSchema);
 
 impl RefusedSchema {
     fn new(reason: String) -> Self {

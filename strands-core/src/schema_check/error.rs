@@ -43,11 +43,13 @@ const MAX_QUOTED: usize = 80;
 /// assert_eq!(error.pointer(), "/properties/limit/type");
 /// assert_eq!(error.to_string(), "unknown type `int` at `/properties/limit/type`; say `integer`");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct JsonSchemaError {
     pointer: String,
     kind: JsonSchemaErrorKind,
 }
+
+crate::error_chain::debug_with_sources!(JsonSchemaError);
 
 /// The kinds of [`JsonSchemaError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
