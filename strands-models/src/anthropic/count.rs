@@ -13,7 +13,7 @@ pub(super) async fn count(exchange: &Exchange, body: Vec<u8>) -> Result<u64, Mod
         input_tokens: u64,
     }
     let answer = exchange.ask_for_document(body, super::error::sort).await?;
-    let counted: Counted = serde_json::from_slice(&answer).map_err(|error| ModelError::Protocol {
+    let counted: Counted = serde_json::from_str(&answer).map_err(|error| ModelError::Protocol {
         what: "the answer does not say how many tokens the request has".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     })?;

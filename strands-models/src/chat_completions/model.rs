@@ -69,7 +69,7 @@ impl Chat {
         }
         let body = self.body(&request, false)?;
         let answer = counter.ask_for_document(body, |refusal| sort(refusal, self.dialect.sort)).await?;
-        let counted: Counted = serde_json::from_slice(&answer).map_err(|error| ModelError::Protocol {
+        let counted: Counted = serde_json::from_str(&answer).map_err(|error| ModelError::Protocol {
             what: "the answer does not say how many tokens the request has".to_owned(),
             details: ErrorDetails::new().with_source(error).boxed(),
         })?;

@@ -20,7 +20,7 @@ impl Counting {
             total_tokens: u64,
         }
         let document = self.exchange.ask_for_document(self.body(request)?, error::sort).await?;
-        let counted = serde_json::from_slice::<Counted>(&document).map_err(|error| ModelError::Protocol {
+        let counted = serde_json::from_str::<Counted>(&document).map_err(|error| ModelError::Protocol {
             what: "the count of tokens is not what Gemini sends".to_owned(),
             details: ErrorDetails::new().with_source(error).boxed(),
         })?;

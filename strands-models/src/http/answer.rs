@@ -22,7 +22,7 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// Makes our events of a provider's.
 pub(crate) trait AnswerReader: Send + Unpin + 'static {
-    /// How the provider streams.
+    /// How the provider streams JSON: what begins with a bracket is one document, or one on each line.
     const FRAMING: Framing;
 
     /// Takes in one event of the provider's.
@@ -71,14 +71,15 @@ impl ReadError {
     }
 }
 
-/// The events of an answer that is streamed.
-pub(super) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize) -> ModelStream {
+/// The events of an answer that is streamed in this way.
+pub(super) fn answer_stream<R: AnswerReader>(framing: Framing, body: Body, reader: R, limit: usize) -> ModelStream {
     Box::pin(AnswerStream {
         context: body.context().clone(),
         request_id: body.request_id().map(str::to_owned),
-        events: Events::new(R::FRAMING, body, limit),
+        events: Events::new(framing, body, limit),
         reader,
         out: VecDeque::new(),
+        failed: None,
         ending: None,
         done: false,
     })
@@ -90,6 +91,8 @@ struct AnswerStream<R> {
     events: Events,
     reader: R,
     out: VecDeque<StreamEvent>,
+    /// What comes behind the events that were read before it.
+    failed: Option<ModelError>,
     /// The answer is whole, and only the end of the response is waited for.
     ending: Option<Pin<Box<Sleep>>>,
     done: bool,
@@ -100,6 +103,9 @@ impl<R: AnswerReader> AnswerStream<R> {
         loop {
             if let Some(event) = self.out.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(Some(Err(error)));
             }
             if self.done {
                 return Poll::Ready(None);
@@ -116,8 +122,7 @@ impl<R: AnswerReader> AnswerStream<R> {
                 }
             };
             if let Err(error) = read {
-                let error = error.into_error(&self.context, self.request_id.as_deref());
-                return Poll::Ready(Some(Err(error)));
+                self.failed = Some(error.into_error(&self.context, self.request_id.as_deref()));
             }
         }
     }

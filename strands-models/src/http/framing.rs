@@ -1,8 +1,10 @@
 //! How the events of an answer are told apart in its bytes.
 
-use std::task::{Context, Poll};
+use std::borrow::Cow;
+use std::task::{Context, Poll, ready};
 
 use sse_stream::Sse;
+use strands_core::lenient_json::replace_lone_surrogates;
 use strands_core::model::ModelError;
 
 use super::body::Body;
@@ -36,11 +38,22 @@ impl Events {
         }
     }
 
-    /// The next event, or `None` at the end. An event that the end has cut is none.
+    /// The next event, or `None` at the end. An event that the end has cut is none, and half characters in its JSON are
+    /// U+FFFD.
     pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Sse, ModelError>>> {
-        match self {
+        let event = ready!(match self {
             Self::ServerSent(events) => events.poll_event(context),
             Self::Lines(lines) => lines.poll_line(context),
-        }
+        });
+        Poll::Ready(event.map(|event| {
+            event.map(|mut event| {
+                if let Some(data) = &mut event.data
+                    && let Cow::Owned(repaired) = replace_lone_surrogates(data)
+                {
+                    *data = repaired;
+                }
+                event
+            })
+        }))
     }
 }

@@ -6,9 +6,11 @@ mod body;
 mod client;
 mod connection;
 mod conversation;
+mod documents;
 mod error;
 mod exchange;
 mod fields;
+mod form;
 mod framing;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -20,6 +22,9 @@ mod refusal;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 mod server_tools;
 mod sse;
+#[cfg(any(feature = "_chat", feature = "ollama"))]
+mod unanswerable;
+mod utf8;
 
 #[cfg(test)]
 mod whole_answer;
@@ -36,5 +41,7 @@ pub(crate) use options::{Options, Place, check, http_options};
 pub(crate) use refusal::Refusal;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 pub(crate) use server_tools::ServerTools;
+#[cfg(any(feature = "_chat", feature = "ollama"))]
+pub(crate) use unanswerable::unanswerable;
 #[cfg(test)]
 pub(crate) use whole_answer::whole_answer;

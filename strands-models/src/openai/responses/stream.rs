@@ -8,11 +8,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::message::{Citation, ProviderContent};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::model::{
+    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+};
 
 use super::{kept, thoughts};
 use crate::chat_completions::{last_events, refused};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 
 #[derive(Deserialize)]
 struct Piece {
@@ -326,10 +328,7 @@ impl ResponsesReader {
             "completed" if self.called => StopReason::ToolUse,
             "completed" if self.refused => StopReason::ContentFiltered,
             "completed" => StopReason::EndTurn,
-            status => {
-                let unnamed = || serde_json::json!({"message": format!("the response has the status `{status}`")});
-                return Err(refusal(&error.unwrap_or_else(unnamed)));
-            }
+            status => return Err(unfinished(status, error)),
         };
         self.complete = true;
         self.close(|_| true, out);
@@ -340,6 +339,22 @@ impl ResponsesReader {
         out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
         Ok(())
     }
+}
+
+/// A response that the provider does not end, or not yet.
+fn unfinished(status: &str, error: Option<Value>) -> ReadError {
+    if let Some(error) = error {
+        return refusal(&error);
+    }
+    let (kind, advice) = match status {
+        "queued" | "in_progress" => {
+            let advice = "the provider answers in the background, where nobody asks for it: leave `background` out";
+            (RefusalKind::InvalidRequest, Some(advice))
+        }
+        status => (RefusalKind::of_stop_reason(status).unwrap_or(RefusalKind::Protocol), None),
+    };
+    let body = format!("the response has the status `{status}`");
+    (Refusal { code: Some(status.to_owned()), body, advice, ..Refusal::default() }, kind).into()
 }
 
 fn refusal(error: &Value) -> ReadError {
