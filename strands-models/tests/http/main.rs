@@ -17,6 +17,7 @@ mod case;
 // Not every server needs all of it.
 #[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]
 mod chat_completions;
+mod forms;
 #[cfg(feature = "gemini")]
 mod gemini;
 #[cfg(feature = "llamacpp")]
@@ -28,4 +29,5 @@ mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
 mod providers;
+mod refusals;
 mod switching;
