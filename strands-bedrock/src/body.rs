@@ -94,31 +94,14 @@ impl ResponseBody {
 mod tests {
     use std::convert::Infallible;
 
-    use http_body::Frame;
+    use strands_testkit::Drip;
 
     use super::*;
-
-    /// A letter each second, for ever.
-    struct Drip(Pin<Box<Sleep>>);
-
-    impl http_body::Body for Drip {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            ready!(self.0.as_mut().poll(context));
-            self.0.as_mut().reset(Instant::now() + Duration::from_secs(1));
-            Poll::Ready(Some(Ok(Frame::data("x".into()))))
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn an_error_that_drips_is_read_for_ten_seconds() {
         let began = Instant::now();
-        let drip = SdkBody::from_body_1_x(Drip(Box::pin(sleep(Duration::from_secs(1)))));
+        let drip = SdkBody::from_body_1_x(Drip::<Infallible>::new());
         let error = ResponseBody::new(drip, Duration::from_secs(120)).read_error(1024).await;
         assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
         assert!((9..=10).contains(&error.len()), "{error:?}");

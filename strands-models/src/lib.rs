@@ -53,7 +53,7 @@ pub use chat_completions::{ReasoningEffort, ReasoningReplay};
 #[cfg(feature = "gemini")]
 pub use gemini::{GeminiModel, GeminiModelBuilder, HarmBlockThreshold, HarmCategory, ThinkingLevel};
 #[cfg(feature = "_http")]
-pub use http::{ModelBuildError, ModelCallError};
+pub use http::{ModelBuildError, ModelCallError, install_crypto_provider};
 #[cfg(feature = "llamacpp")]
 pub use llamacpp::{LlamaCppMirostat, LlamaCppModel, LlamaCppModelBuilder};
 #[cfg(feature = "mistral")]

@@ -161,38 +161,16 @@ fn tls(plain: bool) -> Result<ClientConfig, HttpsError> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future as _;
-    use std::pin::Pin;
-    use std::task::{Context, Poll, ready};
-
-    use http_body::Frame;
     use object_store::client::HttpResponseBody;
-    use tokio::time::{Instant, Sleep, sleep};
+    use strands_testkit::Drip;
+    use tokio::time::Instant;
 
     use super::*;
-
-    /// A letter each second, for ever.
-    struct Drip(Pin<Box<Sleep>>);
-
-    impl http_body::Body for Drip {
-        type Data = Bytes;
-        type Error = HttpError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-            ready!(self.0.as_mut().poll(context));
-            self.0.as_mut().reset(Instant::now() + Duration::from_secs(1));
-            Poll::Ready(Some(Ok(Frame::data("x".into()))))
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn an_error_that_drips_is_read_for_ten_seconds() {
         let began = Instant::now();
-        let drip = Drip(Box::pin(sleep(Duration::from_secs(1))));
-        let response = bounded(HttpResponse::new(HttpResponseBody::new(drip))).await;
+        let response = bounded(HttpResponse::new(HttpResponseBody::new(Drip::new()))).await;
         assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
         let text = response.into_body().bytes().await.unwrap();
         assert!((9..=10).contains(&text.len()), "{text:?}");

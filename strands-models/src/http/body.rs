@@ -183,3 +183,24 @@ impl Body {
 fn in_utf8(text: Vec<u8>) -> String {
     String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use strands_testkit::Drip;
+
+    use super::*;
+    use crate::http::connection::Hints;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_that_drips_is_read_for_so_long_and_no_longer() {
+        let context = CallContext { model_id: "m".to_owned(), url: "http://host/".to_owned(), hints: Hints::default() };
+        let drip = reqwest::Body::wrap(Drip::<Infallible>::new());
+        let silence = Some(Duration::from_secs(5));
+        let began = Instant::now();
+        let mut body = Body::new(drip, context, Patience::default(), silence, None);
+        assert_eq!(body.read_start(1024, Duration::from_millis(9_500)).await, "xxxxxxxxx");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+}

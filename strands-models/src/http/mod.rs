@@ -30,6 +30,7 @@ mod utf8;
 mod whole_answer;
 
 pub(crate) use answer::{AnswerReader, ReadError};
+pub use client::install_crypto_provider;
 pub(crate) use connection::{ApiKey, Connection};
 pub(crate) use conversation::Conversation;
 pub use error::{ModelBuildError, ModelCallError};
