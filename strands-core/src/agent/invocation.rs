@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use futures_core::future::BoxFuture;
 use futures_core::{FusedStream, Stream};
+use futures_util::FutureExt;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -44,6 +45,25 @@ enum AgentHolder<'a> {
     Borrowed(&'a mut Agent),
     Owned(Box<Agent>),
     Taken(TakenAgent),
+}
+
+impl AgentHolder<'_> {
+    fn get(&self) -> Option<&Agent> {
+        match self {
+            Self::Borrowed(agent) => Some(agent),
+            Self::Owned(agent) => Some(agent),
+            Self::Taken(taken) => taken.agent.as_deref(),
+        }
+    }
+
+    /// `None` only while a shared agent is returned.
+    fn get_mut(&mut self) -> Option<&mut Agent> {
+        match self {
+            Self::Borrowed(agent) => Some(agent),
+            Self::Owned(agent) => Some(agent),
+            Self::Taken(taken) => taken.agent.as_deref_mut(),
+        }
+    }
 }
 
 impl<'a> Invocation<'a> {
@@ -220,7 +240,7 @@ impl<'a, T> Invocation<'a, T> {
     /// ```
     pub fn stream(self) -> AgentStream<'a, T> {
         let slot = Slot::default();
-        let run = running(self.agent, Emitter::new(slot.clone()), self.request);
+        let run = run(self.agent, Emitter::new(slot.clone()), self.request);
         AgentStream { run: Some(run), slot, output: PhantomData }
     }
 }
@@ -230,11 +250,11 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let running = running(self.agent, Emitter::silent(), self.request);
-        Box::pin(async move {
-            let response = running.await?;
-            Ok(response.typed())
-        })
+        let emitter = Emitter::silent();
+        match self.agent {
+            AgentHolder::Borrowed(agent) => Box::pin(typed(Driver::invoke(&mut agent.work, emitter, self.request))),
+            owned => Box::pin(typed(run(owned, emitter, self.request))),
+        }
     }
 }
 
@@ -260,33 +280,33 @@ fn requested<'a>(agent: &Agent, asked: PromptRequest) -> Request<'a> {
     Request { answers: resume, limits, cancellation, ..request }
 }
 
-fn running<'a>(
+/// The response with its type of output.
+fn typed<T: DeserializeOwned>(
+    run: impl Future<Output = Result<AgentResponse, AgentError>>,
+) -> impl Future<Output = Result<AgentResponse<T>, AgentError>> {
+    run.map(|response| response.map(AgentResponse::typed))
+}
+
+/// The future of an invocation. A borrowed agent's is that of the driver itself: whatever is in between is polled once for
+/// each event.
+fn run<'a>(
     agent: AgentHolder<'a>,
     emitter: Emitter,
     request: Request<'a>,
 ) -> BoxFuture<'a, Result<AgentResponse, AgentError>> {
-    match agent {
-        AgentHolder::Borrowed(agent) => Box::pin(Driver::invoke(&mut agent.work, emitter, request)),
-        AgentHolder::Owned(mut agent) => {
-            Box::pin(async move { Driver::invoke(&mut agent.work, emitter, request).await })
-        }
-        AgentHolder::Taken(mut taken) => Box::pin(async move {
-            match &mut taken.agent {
-                Some(agent) => Driver::invoke(&mut agent.work, emitter, request).await,
-                None => Err(AgentError::Busy { name: String::new() }),
-            }
-        }),
-    }
+    let mut agent = match agent {
+        AgentHolder::Borrowed(agent) => return Box::pin(Driver::invoke(&mut agent.work, emitter, request)),
+        owned => owned,
+    };
+    Box::pin(async move {
+        let Some(agent) = agent.get_mut() else { return Err(AgentError::Busy { name: String::new() }) };
+        Driver::invoke(&mut agent.work, emitter, request).await
+    })
 }
 
 impl<T> fmt::Debug for Invocation<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let agent = match &self.agent {
-            AgentHolder::Borrowed(agent) => Some(&**agent),
-            AgentHolder::Owned(agent) => Some(&**agent),
-            AgentHolder::Taken(taken) => taken.agent.as_deref(),
-        };
-        f.debug_struct("Invocation").field("agent", &agent).finish_non_exhaustive()
+        f.debug_struct("Invocation").field("agent", &self.agent.get()).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::message::{Message, Role};
 use crate::model::StopReason;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
-use crate::run::{Run, UnknownInterrupt};
+use crate::run::UnknownInterrupt;
 
 impl Driver<'_> {
     /// Takes in the prompt, or the answers of humans. Returns a response if the invocation ends here. `again` gets the
@@ -19,7 +19,6 @@ impl Driver<'_> {
         &mut self,
         prompt: Prompt,
         answers: Vec<InterruptResponse>,
-        run: Run,
         again: &mut Option<Vec<Message>>,
         stop: &mut Stop<'_>,
     ) -> Result<Option<AgentResponse>, AgentError> {
@@ -34,7 +33,8 @@ impl Driver<'_> {
         }
         self.work.check_host_values(&self.tools, &self.context.scope().host)?;
         if self.work.suspended {
-            return self.go_on(prompt, answers, stop).await;
+            // Boxed: most invocations do not need the room.
+            return Box::pin(self.go_on(prompt, answers, stop)).await;
         }
         if let Some(answer) = answers.first() {
             return Err(AgentError::UnknownInterrupt { id: answer.interrupt_id.clone() });
@@ -55,6 +55,7 @@ impl Driver<'_> {
             *again = Some(messages.clone());
         }
         self.work.history.ask(messages);
+        let run = self.next_run();
         let run = self.work.run.insert(run);
         if self.output.is_given_at_once(&self.specs, &*self.work.model) {
             run.force_output();

@@ -24,10 +24,13 @@ use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
-use crate::run::{Run, Step};
+use crate::run::{OutputNotGiven, Run, Step};
 use crate::session::SessionError;
 use crate::tool::ToolSet;
 use crate::working_set::WorkingSet;
+
+/// The question that follows a response, if there is one.
+type FollowUp = Result<Option<Box<Message>>, OutputNotGiven>;
 
 /// Performs one invocation of an agent. However it ends, the history is whole afterwards.
 pub(crate) struct Driver<'a> {
@@ -60,14 +63,14 @@ pub(crate) struct Driver<'a> {
     pub(super) cycle_began: Option<Duration>,
     pub(super) last_response: Option<Arc<Message>>,
     /// The run of the round before, or of the conflict.
-    pub(super) previous: Option<Run>,
+    pub(super) previous: Option<Box<Run>>,
     /// The limits of the invocation.
     pub(super) in_force: Limits,
 }
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
-        self.context.scope().budget.cancellation().cancel();
+        self.context.scope().budget.end();
         self.count();
         self.work.settle();
     }
@@ -85,27 +88,24 @@ impl<'a> Driver<'a> {
         let reason = std::pin::pin!(end_of(&cancellation, time_left, parent).fuse());
         let budget = Arc::clone(&driver.context.scope().budget);
         let mut stop = Stop::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
-        driver.ask_for(output).await?;
-        driver.use_tools(driver.tools.clone())?;
+        if output.is_some() || driver.work.suspended {
+            driver.ask_for(output).await?;
+            driver.use_tools(driver.tools.clone())?;
+        }
         driver.metrics().begin_invocation();
         driver.announce_start().await;
         let (mut resumes, mut conflicts) = (0, 0);
         // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
         loop {
-            let run = match driver.previous.take() {
-                Some(run) => run.next_round(driver.output.tool().cloned()),
-                None => Run::new(driver.in_force, driver.output.tool().cloned()),
-            };
-            let run = run.with_options(driver.selection.hidden.clone(), driver.own_system.clone());
             let is_new = answers.is_empty();
             let mut again = None;
-            let ended = match driver.begin(prompt, std::mem::take(&mut answers), run, &mut again, &mut stop).await {
+            let ended = match driver.begin(prompt, std::mem::take(&mut answers), &mut again, &mut stop).await {
                 Ok(Some(denied)) => Ok(denied),
                 Ok(None) => driver.cycles(&mut stop).await,
                 Err(error) => Err(error),
             };
             if ended.is_err() {
-                driver.previous.clone_from(&driver.work.run);
+                driver.previous = driver.work.run.clone().map(Box::new);
             }
             let mut ended = driver.conclude(ended, &mut stop).await;
             if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, again)
@@ -228,6 +228,22 @@ impl<'a> Driver<'a> {
 
     /// The model's response joins the history, and the state machine learns of it.
     async fn take_response(&mut self, turn: Turn, forced: bool, stop: &mut Stop<'_>) -> Result<(), AgentError> {
+        // Nothing waits before the state machine knows: whoever drops the invocation can't part a call from its result.
+        let (new, next) = self.join(turn, forced);
+        self.all_added(&new, stop).await?;
+        match next {
+            Ok(None) => Ok(()),
+            Ok(Some(mut follow_up)) => {
+                follow_up.content.extend(self.output.told_mistake());
+                self.ask(vec![*follow_up]);
+                Ok(())
+            }
+            Err(not_given) => Err(self.no_output(&not_given)),
+        }
+    }
+
+    /// Joins a response to the history. Returns the messages that are new, and the question to ask next.
+    fn join(&mut self, turn: Turn, forced: bool) -> (Vec<Arc<Message>>, FollowUp) {
         let Turn { mut message, stop_reason, usage, redact_user, .. } = turn;
         if let Some(replacement) = &redact_user {
             self.work.history.redact_prompt(replacement);
@@ -235,10 +251,9 @@ impl<'a> Driver<'a> {
         // Some models answer a forced call in text, which is as good if it fits the type.
         let said = if forced && stop_reason == StopReason::EndTurn { self.output.in_text(&message) } else { None };
         self.effects.track(&mut message);
-        // Nothing waits before the state machine knows: whoever drops the invocation can't part a call from its result.
         let mut new = self.work.history.answered();
         let message = self.work.history.push(message);
-        let Some(run) = &mut self.work.run else { return Ok(()) };
+        let Some(run) = &mut self.work.run else { return (new, Ok(None)) };
         if let Some(output) = said {
             run.output_given(output);
         }
@@ -247,16 +262,18 @@ impl<'a> Driver<'a> {
         self.metrics().add_answer(&message, Duration::from_millis(latency));
         self.last_response = Some(Arc::clone(&message));
         new.push(message);
-        self.all_added(&new, stop).await?;
-        match next {
-            Ok(None) => Ok(()),
-            Ok(Some(mut follow_up)) => {
-                follow_up.content.extend(self.output.told_mistake());
-                self.ask(vec![follow_up]);
-                Ok(())
-            }
-            Err(not_given) => Err(self.no_output(&not_given)),
-        }
+        (new, next.map(|next| next.map(Box::new)))
+    }
+
+    /// Returns the state of an invocation that begins, or of its next round.
+    pub(super) fn next_run(&mut self) -> Run {
+        let output = self.output.tool().cloned();
+        let mut run = match self.previous.take() {
+            Some(previous) => (*previous).next_round(output),
+            None => Run::new(self.in_force, output),
+        };
+        run.set_options(&self.selection.hidden, self.own_system.as_ref());
+        run
     }
 
     /// A prompt joins the history until it is answered.
@@ -276,12 +293,12 @@ impl<'a> Driver<'a> {
     }
 
     /// What the model had said when it was stopped stays, so that the conversation can go on from there.
-    async fn stopped(
+    fn stopped(
         &mut self,
         partial: PartialResponse,
         reason: StopReason,
         stop: &mut Stop<'_>,
-    ) -> Result<(), AgentError> {
+    ) -> impl Future<Output = Result<(), AgentError>> {
         let PartialResponse { message, usage, redact_user } = partial;
         if let Some(replacement) = &redact_user {
             self.work.history.redact_prompt(replacement);
@@ -296,21 +313,21 @@ impl<'a> Driver<'a> {
             run.charge(usage);
             new.extend(run.end(reason, INTERRUPTED).map(|results| self.work.history.push(results)));
         }
-        self.answer(new, message, stop).await
+        self.answer(new, message, stop)
     }
 
-    /// An assistant message joins the history. It and what is new before it are announced.
-    pub(super) async fn answer(
+    /// Joins an assistant message to the history. The future announces it and what is new before it.
+    pub(super) fn answer(
         &mut self,
         mut new: Vec<Arc<Message>>,
         mut answer: Message,
         stop: &mut Stop<'_>,
-    ) -> Result<(), AgentError> {
+    ) -> impl Future<Output = Result<(), AgentError>> {
         self.effects.track(&mut answer);
         let answer = self.work.history.push(answer);
         self.last_response = Some(Arc::clone(&answer));
         new.push(answer);
-        self.all_added(&new, stop).await
+        async move { self.all_added(&new, stop).await }
     }
 
     pub(super) async fn all_added(&mut self, messages: &[Arc<Message>], stop: &mut Stop<'_>) -> Result<(), AgentError> {
@@ -363,14 +380,18 @@ impl<'a> Driver<'a> {
     pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
         diagnostics::ended(self.context.scope(), &stop_reason);
         let Spent { turns, usage } = self.context.scope().budget.spent();
-        self.previous = run;
+        let output = run.as_ref().and_then(Run::output).cloned();
+        // Without hooks there is no next round.
+        if !self.work.config.hooks().is_empty() {
+            self.previous = run.map(Box::new);
+        }
         AgentResponse {
             message: self.last_response.clone().unwrap_or_else(|| Arc::new(Message::new(Role::Assistant, [""; 0]))),
             stop_reason,
             usage,
             turns,
             interrupts: Vec::new(),
-            output: self.previous.as_ref().and_then(Run::output).cloned(),
+            output,
             metrics: Arc::clone(&self.work.metrics),
         }
     }

@@ -17,7 +17,7 @@ use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::message::SystemBlock;
-use crate::model::{StopReason, ToolSpecs};
+use crate::model::StopReason;
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
@@ -95,9 +95,7 @@ impl<'a> Driver<'a> {
         let elapsed = run.map(Run::elapsed).unwrap_or_default();
         let time_left = in_force.time().map(|time| time.saturating_sub(elapsed));
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
-        // Tools are told to stop when the invocation is dropped, too: `drop` cancels this token.
-        let stops_tools = cancellation.child_token();
-        let budget = Budget::new(parent.clone(), in_force, stops_tools, deadline, spent);
+        let budget = Budget::new(parent.clone(), in_force, cancellation.clone(), deadline, spent);
         // What was hidden before an interrupt stays hidden, and the system prompt stays what it was.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
         tools.hidden.extend(hidden);
@@ -106,13 +104,14 @@ impl<'a> Driver<'a> {
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
         let scope = Scope::new(names, work.state.clone(), host, Arc::new(budget), invocation_id);
+        let selected = tools.of(work.tools())?;
         let driver = Driver {
             emitter,
             effects,
             context: HookContext::new(Arc::new(scope), cycle),
-            tools: tools.of(work.tools())?,
+            specs: selected.specs().clone(),
+            tools: selected,
             selection: tools,
-            specs: ToolSpecs::default(),
             system: match &system {
                 Some(system) => work.config.with_plugins(&system.as_slice().into()),
                 None => Arc::clone(&work.sent_system),
@@ -143,6 +142,10 @@ pub(crate) async fn end_of(
     time: Option<Duration>,
     parent: Option<Arc<Budget>>,
 ) -> StopReason {
+    if time.is_none() && parent.is_none() {
+        cancellation.cancelled().await;
+        return StopReason::Cancelled;
+    }
     let outer = parent.as_ref().and_then(|parent| parent.deadline());
     let outer = outer.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let time = time.into_iter().chain(outer).min();

@@ -1,11 +1,12 @@
 //! The end of an invocation from outside: its cancellation, or the end of its time.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,7 @@ pub(super) struct Stop<'s> {
     /// True if a journal records the effects: what it does not record must not depend on the moment of a stop.
     is_journaled: bool,
     /// The budget of the invocation: agents that hooks call spend from it.
-    budget: Arc<Budget>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl<'s> Stop<'s> {
@@ -34,13 +35,7 @@ impl<'s> Stop<'s> {
         is_journaled: bool,
         budget: Arc<Budget>,
     ) -> Self {
-        Self { cancellation, reason, fired: None, is_journaled, budget }
-    }
-
-    /// As [`race`](Self::race), for work outside of the effects that a journal records. With a journal it is done to its
-    /// end: the engine has a cancellation of its own.
-    pub(super) async fn race_outside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StopReason> {
-        if self.is_journaled { Ok(nesting::inside(&self.budget, work).await) } else { self.race(work).await }
+        Self { cancellation, reason, fired: None, is_journaled, budget: Some(budget) }
     }
 
     /// True once the invocation was cancelled. Much cheaper than to poll; whoever looks here must also poll before it
@@ -65,27 +60,47 @@ impl<'s> Stop<'s> {
     }
 
     /// Does work that has to end soon after a stop, such as a hook or a write to the session. What is ready at once is
-    /// always done.
-    ///
-    /// # Errors
-    ///
-    /// Returns the reason of the stop if the work was given up.
-    pub(super) async fn race<T>(&mut self, work: impl Future<Output = T>) -> Result<T, StopReason> {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            let outer = nesting::enter(&self.budget);
-            if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready(Ok(done));
-            }
-            drop(outer);
-            if self.poll_stop(cx).is_pending() {
-                return Poll::Pending;
-            }
-            match &mut self.fired {
-                Some((reason, grace)) => grace.as_mut().poll(cx).map(|()| Err(reason.clone())),
-                None => Poll::Pending,
-            }
-        })
-        .await
+    /// always done. The future resolves to the reason of the stop if the work was given up.
+    pub(super) fn race<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
+        Race { stop: self, work, is_done_to_its_end: false }
+    }
+
+    /// As [`race`](Self::race), for work outside of the effects that a journal records. With a journal it is done to its
+    /// end: the engine has a cancellation of its own.
+    pub(super) fn race_outside<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
+        let is_done_to_its_end = self.is_journaled;
+        Race { stop: self, work, is_done_to_its_end }
+    }
+}
+
+pin_project! {
+    #[project = RaceProjection]
+    /// Work that is raced with a stop. A type of its own, since an async function has the future that it is given twice: as
+    /// its argument, and where it polls it.
+    pub(super) struct Race<'r, 's, F> {
+        stop: &'r mut Stop<'s>,
+        #[pin]
+        work: F,
+        is_done_to_its_end: bool,
+    }
+}
+
+impl<F: Future> Future for Race<'_, '_, F> {
+    type Output = Result<F::Output, StopReason>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let RaceProjection { stop, work, is_done_to_its_end } = self.project();
+        let entered = nesting::enter(&mut stop.budget);
+        if let Poll::Ready(done) = work.poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        drop(entered);
+        if *is_done_to_its_end || stop.poll_stop(cx).is_pending() {
+            return Poll::Pending;
+        }
+        match &mut stop.fired {
+            Some((reason, grace)) => grace.as_mut().poll(cx).map(|()| Err(reason.clone())),
+            None => Poll::Pending,
+        }
     }
 }

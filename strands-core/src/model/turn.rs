@@ -155,7 +155,12 @@ impl TurnBuilder {
         match delta {
             BlockDelta::Text(piece) => {
                 self.grow(piece.len())?;
-                if let Partial::Text { text, .. } = self.block(index, Kind::Text) {
+                // The common case, once for each piece of a response: the block that is being written.
+                if let Some((last, Partial::Text { text, .. })) = self.blocks.last_mut()
+                    && *last == index
+                {
+                    text.push_str(piece);
+                } else if let Partial::Text { text, .. } = self.block(index, Kind::Text) {
                     text.push_str(piece);
                 }
             }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::cancellation::InvocationToken;
 use super::counter::Counter;
 use crate::limits::Limits;
 use crate::stop_reason::StopReason;
@@ -46,8 +47,7 @@ pub(crate) struct Budget {
     parent: Option<Arc<Budget>>,
     depth: usize,
     limits: Limits,
-    /// Cancelled when the invocation is cancelled, and when it is over.
-    cancellation: CancellationToken,
+    cancellation: InvocationToken,
     deadline: Option<Instant>,
     spent: Counter,
     /// True once another budget is below this one.
@@ -55,7 +55,8 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The budget of an invocation, which has spent this much before it was interrupted.
+    /// The budget of an invocation, which has spent this much before it was interrupted. It ends when its caller's token is
+    /// cancelled.
     pub(crate) fn new(
         parent: Option<Arc<Self>>,
         limits: Limits,
@@ -68,6 +69,7 @@ impl Budget {
             parent.is_shared.store(true, Ordering::Relaxed);
         }
         let is_shared = AtomicBool::new(!spent.is_nothing());
+        let cancellation = InvocationToken::derived_from(cancellation);
         Self { parent, depth, limits, cancellation, deadline, spent: Counter::new(spent), is_shared }
     }
 
@@ -77,7 +79,7 @@ impl Budget {
         Self {
             depth: parent.depth,
             limits: Limits::unlimited(),
-            cancellation,
+            cancellation: InvocationToken::derived_from(cancellation),
             deadline: None,
             spent: Counter::default(),
             is_shared: AtomicBool::new(false),
@@ -87,7 +89,12 @@ impl Budget {
 
     /// A token that is cancelled when the invocation is cancelled, and when it is over.
     pub(crate) fn cancellation(&self) -> &CancellationToken {
-        &self.cancellation
+        self.cancellation.get()
+    }
+
+    /// Tells tools and nested invocations that the invocation is over.
+    pub(crate) fn end(&self) {
+        self.cancellation.end();
     }
 
     /// Nesting depth of the invocation, one-based.
@@ -144,7 +151,7 @@ impl Budget {
 
     /// Resolves when this invocation, or one above it, is cancelled or over.
     pub(crate) async fn ended(&self) {
-        let tokens = self.chain().map(|budget| Box::pin(budget.cancellation.cancelled()) as Pin<Box<_>>);
+        let tokens = self.chain().map(|budget| Box::pin(budget.cancellation().cancelled()) as Pin<Box<_>>);
         select_all(tokens).await;
     }
 

@@ -2,12 +2,15 @@
 //! budget of the outer invocation, and is polled on the same stack.
 
 mod budget;
+mod cancellation;
 mod counter;
 
 use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 pub(crate) use budget::{Budget, Spent};
 
@@ -20,14 +23,20 @@ thread_local! {
     static CURRENT: Cell<Option<Arc<Budget>>> = const { Cell::new(None) };
 }
 
-/// Restores the budget that was current before, also after a panic.
-pub(crate) struct Outer(Option<Arc<Budget>>);
+/// While it lives, a budget is the current one; then it is back in its slot, also after a panic. The budget is moved, since
+/// counting references would cost each poll more than the rest.
+pub(crate) struct Entered<'s> {
+    slot: &'s mut Option<Arc<Budget>>,
+    outer: Option<Arc<Budget>>,
+}
 
-impl Drop for Outer {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        let outer = self.0.take();
+        let outer = self.outer.take();
         // On a thread that is ending there is nothing to restore.
-        let _ = CURRENT.try_with(|current| current.set(outer));
+        if let Ok(entered) = CURRENT.try_with(|current| current.replace(outer)) {
+            *self.slot = entered;
+        }
     }
 }
 
@@ -54,16 +63,31 @@ pub(crate) fn check_depth(parent: Option<&Arc<Budget>>) -> Result<(), usize> {
 }
 
 /// Everything polled until the guard is dropped spends from this budget.
-pub(crate) fn enter(budget: &Arc<Budget>) -> Outer {
-    Outer(CURRENT.try_with(|current| current.replace(Some(Arc::clone(budget)))).ok().flatten())
+pub(crate) fn enter(slot: &mut Option<Arc<Budget>>) -> Entered<'_> {
+    let outer = CURRENT.try_with(|current| current.replace(slot.take())).ok().flatten();
+    Entered { slot, outer }
 }
 
 /// Runs a tool or a hook that spends from this budget.
-pub(crate) async fn inside<T>(budget: &Arc<Budget>, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        let _outer = enter(budget);
-        work.as_mut().poll(cx)
-    })
-    .await
+pub(crate) fn inside<F: Future>(budget: &Arc<Budget>, work: F) -> Inside<F> {
+    Inside { budget: Some(Arc::clone(budget)), work }
+}
+
+pin_project! {
+    /// A future that spends from a budget.
+    pub(crate) struct Inside<F> {
+        budget: Option<Arc<Budget>>,
+        #[pin]
+        work: F,
+    }
+}
+
+impl<F: Future> Future for Inside<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _entered = enter(this.budget);
+        this.work.poll(cx)
+    }
 }

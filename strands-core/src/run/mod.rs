@@ -110,9 +110,8 @@ impl Run {
     }
 
     /// Stores what the invocation was asked for, beside the prompt: hidden tools, and a system prompt of its own.
-    pub(crate) fn with_options(mut self, hidden_tools: Vec<String>, system: Option<Vec<SystemBlock>>) -> Self {
-        (self.hidden_tools, self.system) = (hidden_tools, system);
-        self
+    pub(crate) fn set_options(&mut self, hidden_tools: &[String], system: Option<&Vec<SystemBlock>>) {
+        (self.hidden_tools, self.system) = (hidden_tools.to_vec(), system.cloned());
     }
 
     /// The hidden tools, and the invocation's own system prompt.

@@ -83,7 +83,12 @@ impl ToolCatalog {
     }
 
     /// Returns true if no provider has changed since a listing.
+    #[inline]
     pub(crate) fn is_current(&self, listing: &ToolListing) -> bool {
+        self.providers.is_empty() || self.is_listed(listing)
+    }
+
+    fn is_listed(&self, listing: &ToolListing) -> bool {
         self.providers.iter().map(|provider| provider.generation()).eq(listing.0.generations.iter().copied())
     }
 

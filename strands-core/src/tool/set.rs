@@ -1,5 +1,6 @@
 //! The tools of an agent: in the order in which they were given, each under one name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -47,8 +48,10 @@ impl ToolSet {
     ///
     /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that are no object.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
-        let mut by_name: IndexMap<String, Arc<dyn Tool>> = IndexMap::new();
-        let mut alike: std::collections::HashMap<String, String> = std::collections::HashMap::new();
+        let tools = tools.into_iter();
+        let (expected, _) = tools.size_hint();
+        let mut by_name: IndexMap<String, Arc<dyn Tool>> = IndexMap::with_capacity(expected);
+        let mut alike: HashMap<String, String> = HashMap::with_capacity(expected);
         for tool in tools {
             let ToolSpec { name, input_schema, .. } = tool.spec();
             if !is_valid_tool_name(name) {

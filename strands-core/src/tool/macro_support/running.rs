@@ -32,9 +32,9 @@ pub async fn on_blocking_pool(
     call: impl FnOnce() -> Result<ToolOutput, ToolError> + Send + 'static,
 ) -> Result<ToolOutput, ToolError> {
     let Ok(runtime) = Handle::try_current() else { return call() };
-    let budget = nesting::current();
+    let mut budget = nesting::current();
     let mut task = AbortOnDrop(runtime.spawn_blocking(move || {
-        let _spends_from = budget.as_ref().map(nesting::enter);
+        let _entered = nesting::enter(&mut budget);
         call()
     }));
     match (&mut task.0).await {
