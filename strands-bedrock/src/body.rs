@@ -11,7 +11,7 @@ use http_body::Body as _;
 use strands_core::model::{ErrorDetails, ModelError};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// How long an error is read.
+/// The longest time for which an error is read.
 const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// The body of a response.

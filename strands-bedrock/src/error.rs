@@ -280,7 +280,7 @@ const CREDENTIALS: [&str; 7] = [
     "no identity resolver",
 ];
 
-/// What the SDK's errors say when no connection could be made. The types are not public.
+/// Words of the SDK's errors when no connection could be made. The types are not public.
 const CONNECTING: [&str; 2] = ["client error (Connect)", "dns error"];
 
 fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {

@@ -32,7 +32,7 @@ pub enum ModelError {
     },
     /// No connection to the provider could be made: it was refused, the host has no address, or TLS failed.
     Unreachable {
-        /// What is known.
+        /// Details of the failure.
         details: Box<ErrorDetails>,
     },
     /// The response broke off: the connection failed, or the provider gave up in the middle.
@@ -43,7 +43,7 @@ pub enum ModelError {
     /// The model wrote what its provider could not read, such as a malformed tool call. It may do better when it is asked
     /// again.
     MalformedOutput {
-        /// What the provider said.
+        /// Details of the refusal.
         details: Box<ErrorDetails>,
     },
     /// Nothing was heard for too long.

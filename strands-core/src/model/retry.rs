@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ModelError;
 
-/// When a failed model call is made again, and after how long.
+/// Retry policy of model calls: exponential backoff with full jitter.
 ///
 /// Throttling, overload, responses that broke off and timeouts are retried with exponential backoff and full jitter, for as
 /// long as attempts and time last. `Retry-After` of the provider takes the place of the backoff, up to

@@ -22,7 +22,7 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// Makes our events of a provider's.
 pub(crate) trait AnswerReader: Send + Unpin + 'static {
-    /// How the provider streams JSON: what begins with a bracket is one document, or one on each line.
+    /// Framing of streamed JSON: what begins with a bracket is one document, or one on each line.
     const FRAMING: Framing;
 
     /// Takes in one event of the provider's.
@@ -91,7 +91,7 @@ struct AnswerStream<R> {
     events: Events,
     reader: R,
     out: VecDeque<StreamEvent>,
-    /// What comes behind the events that were read before it.
+    /// The error behind the events that were read before it.
     failed: Option<ModelError>,
     /// The answer is whole, and only the end of the response is waited for.
     ending: Option<Pin<Box<Sleep>>>,

@@ -18,10 +18,10 @@ use super::refusal::Refusal;
 /// How many bytes of an error are read.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 
-/// How many bytes are read of what is no response.
+/// Most bytes that are read of what is no response.
 const MOST_FOREIGN_BYTES: usize = 4 * 1024;
 
-/// How long an error is read. What is wrong is known by its status: words that take longer are not waited for.
+/// The longest time for which an error is read. Its status says already what is wrong.
 const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// How long a server may be silent that has much to do. As long as the clients of OpenAI and Anthropic wait.
@@ -43,7 +43,7 @@ pub(crate) struct Connection {
     pub(crate) hints: Hints,
 }
 
-/// What usually helps where a server is not found.
+/// Advice for a server that is not found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hints {
     /// No connection could be made.

@@ -36,7 +36,7 @@ impl Form {
         if FIELDS.iter().any(|field| field.starts_with(start)) { None } else { Some(Self::Other) }
     }
 
-    /// What it is instead of a response; `None` if it may be one.
+    /// The fault of a body that is no response; `None` if it may be one.
     pub(super) fn fault(self) -> Option<&'static str> {
         match self {
             Self::Events | Self::Json => None,

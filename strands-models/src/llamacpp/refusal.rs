@@ -5,8 +5,7 @@ use strands_core::model::RefusalKind;
 
 use crate::http::Refusal;
 
-/// What the server says with the status 500 of requests that it will never answer, and what helps. What other servers say,
-/// too, stands elsewhere.
+/// Words that come with the status 500 of requests that this server alone will never answer, with advice.
 const NEVER: [(&str, &str); 2] = [
     ("cannot use", "an answer is held to one form: a grammar, a JSON schema or tools"),
     ("grammar", "the server can't make a grammar of what was asked for; look at its log"),
