@@ -21,6 +21,7 @@ mod refusal;
 // Ollama runs none.
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 mod server_tools;
+mod split_pairs;
 mod sse;
 #[cfg(any(feature = "_chat", feature = "ollama"))]
 mod unanswerable;

@@ -161,3 +161,31 @@ async fn a_document_that_is_an_error_is_one_under_any_name() {
         }
     }
 }
+
+#[cfg(feature = "openai")]
+#[tokio::test]
+async fn characters_that_are_cut_between_two_events_are_whole() {
+    let event = |delta: String| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
+    let text = |half: &str| event(format!(r#"{{"content":"{half}"}}"#));
+    let piece = |half: &str| event(format!(r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":"{half}"}}}}]}}"#));
+    let begun = crate::chat_completions::pieces(&[crate::chat_completions::call("a", Some("f"), "")]);
+    let end = |reason: &str| format!("data: {}\n\ndata: [DONE]\n\n", crate::chat_completions::finish(reason));
+    for (pieces, expected) in [
+        ([r"a\ud83d", r"\ude00b"], "a😀b"),
+        ([r"a\uD83D", r"b"], "a\u{fffd}b"),
+        ([r"a\ud83d", r"\ud83d"], "a\u{fffd}\u{fffd}"),
+    ] {
+        let stream = pieces.map(text).concat() + &end("stop");
+        let server = Server::repeat(Response::sse(stream)).await;
+        let model = crate::openai::Api::Chat.model(&server.url(), Tuned::default()).await;
+        assert_eq!(answer(&*model, "hi").await.unwrap().message.text(), expected, "{pieces:?}");
+    }
+    for pieces in [[r#"{\"a\":\"\ud83d"#, r#"\ude00\"}"#], [r#"{\"a\":\"\\ud83d"#, r#"\\ude00\"}"#]] {
+        let stream = begun.clone() + &pieces.map(piece).concat() + &end("tool_calls");
+        let server = Server::repeat(Response::sse(stream)).await;
+        let model = crate::openai::Api::Chat.model(&server.url(), Tuned::default()).await;
+        let message = answer(&*model, "hi").await.unwrap().message;
+        let call = message.tool_uses().next().unwrap();
+        assert_eq!(call.input, serde_json::json!({"a": "😀"}), "{pieces:?}");
+    }
+}
