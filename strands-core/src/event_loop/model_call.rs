@@ -65,7 +65,7 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
                 continue;
             }
-            if choice.is_some() && !streamed && self.asks_for_less(&error, able) {
+            if choice.is_some() && !streamed && self.asks_for_less(&error, able, delay.is_some()) {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), false).await;
                 continue;
             }
