@@ -126,7 +126,7 @@ impl Case {
 
     /// A case with one prompt, whose replies are the recorded responses.
     fn of_exchanges(exchanges: &[Exchange]) -> Self {
-        let asked = exchanges.first().map(|exchange| &exchange.request).unwrap_or_else(|| panic!("no exchanges"));
+        let asked = exchanges.first().map_or_else(|| panic!("no exchanges"), |exchange| &exchange.request);
         // The end of each provider's path.
         let paths = [
             ("/chat/completions", "openai"),

@@ -6,20 +6,23 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::http::tolerant;
+
 #[derive(Deserialize)]
 pub(super) struct MessageStarted {
+    #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(super) message: Head,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Head {
     pub(super) usage: Option<Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct BlockStarted<'a> {
-    #[serde(default)]
-    pub(super) index: usize,
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) index: Option<usize>,
     #[serde(borrow)]
     pub(super) content_block: &'a RawValue,
 }
@@ -34,12 +37,19 @@ pub(super) struct Typed<'a> {
 /// A block of a known kind as it begins, or as a whole.
 #[derive(Deserialize)]
 pub(super) struct Block<'a> {
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) text: Option<String>,
-    pub(super) citations: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "tolerant::list")]
+    pub(super) citations: Vec<Value>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) thinking: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) signature: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) data: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) id: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) name: Option<String>,
     #[serde(borrow)]
     pub(super) input: Option<&'a RawValue>,
@@ -47,8 +57,8 @@ pub(super) struct Block<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct BlockPiece<'a> {
-    #[serde(default)]
-    pub(super) index: usize,
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) index: Option<usize>,
     #[serde(borrow)]
     pub(super) delta: Piece<'a>,
 }
@@ -57,9 +67,13 @@ pub(super) struct BlockPiece<'a> {
 pub(super) struct Piece<'a> {
     #[serde(borrow)]
     pub(super) r#type: Cow<'a, str>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) text: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::arguments")]
     pub(super) partial_json: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) thinking: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) signature: Option<String>,
     pub(super) citation: Option<Value>,
 }
@@ -67,8 +81,8 @@ pub(super) struct Piece<'a> {
 /// The same for a block of the provider's own.
 #[derive(Deserialize)]
 pub(super) struct OwnPiece {
-    #[serde(default)]
-    pub(super) index: usize,
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) index: Option<usize>,
     #[serde(default)]
     pub(super) delta: Map<String, Value>,
 }
@@ -78,19 +92,20 @@ pub(super) const KNOWN_PIECES: [&str; 5] =
 
 #[derive(Deserialize)]
 pub(super) struct BlockEnded {
-    #[serde(default)]
-    pub(super) index: usize,
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) index: Option<usize>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct MessageChanged {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(super) delta: Stopped,
     pub(super) usage: Option<Map<String, Value>>,
 }
 
 #[derive(Default, Deserialize)]
 pub(super) struct Stopped {
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) stop_reason: Option<String>,
     pub(super) stop_sequence: Option<Value>,
     pub(super) stop_details: Option<Value>,
@@ -110,7 +125,7 @@ impl Stopped {
 #[derive(Deserialize)]
 pub(super) struct Document<'a> {
     #[serde(borrow)]
-    pub(super) content: Option<Vec<&'a RawValue>>,
+    pub(super) content: Option<&'a RawValue>,
     pub(super) usage: Option<Map<String, Value>>,
     #[serde(flatten)]
     pub(super) stopped: Stopped,

@@ -1,5 +1,6 @@
 //! The answer of Messages: events of a stream by their types, or one document that has all blocks in it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use base64::Engine as _;
@@ -23,7 +24,7 @@ use super::events::{
 };
 use super::own::OwnBlock;
 use super::usage::{update, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, StreamedArguments, tolerant};
 
 /// Reads an answer. What is newer than this version is kept where it has a place, and passed over where it has none.
 pub(super) struct MessagesReader {
@@ -32,6 +33,9 @@ pub(super) struct MessagesReader {
     open: Vec<Open>,
     /// The index of the next block.
     next: usize,
+    /// An index of the provider's that no block has had.
+    places: usize,
+    called: bool,
     usage: Map<String, Value>,
     stopped: Stopped,
     complete: bool,
@@ -48,11 +52,17 @@ struct Open {
 enum What {
     Text,
     Thinking,
-    /// With the arguments that it began with, until others come.
-    Call(Option<String>),
+    Call(Box<CallInput>),
     Own(Box<OwnBlock>),
     /// All of it was there when it began.
     Whole,
+}
+
+/// The arguments of a call.
+struct CallInput {
+    /// Those that it began with, until others come.
+    begun: Option<String>,
+    streamed: StreamedArguments,
 }
 
 impl MessagesReader {
@@ -62,6 +72,8 @@ impl MessagesReader {
             began: false,
             open: Vec::new(),
             next: 0,
+            places: 0,
+            called: false,
             usage: Map::new(),
             stopped: Stopped::default(),
             complete: false,
@@ -74,11 +86,13 @@ impl MessagesReader {
             "content_block_delta" => self.piece(data, out),
             "content_block_start" => {
                 let started: BlockStarted<'_> = parse(data)?;
-                self.start(started.index, started.content_block.get(), out)
+                let place = started.index.unwrap_or(self.places);
+                self.start(place, started.content_block.get(), out)
             }
             "content_block_stop" => {
                 let ended: BlockEnded = parse(data)?;
-                self.close(Some(ended.index), out);
+                let place = self.place(ended.index);
+                self.close(Some(place), out);
                 Ok(())
             }
             "message_start" => {
@@ -93,7 +107,7 @@ impl MessagesReader {
                 self.stopped.update(changed.delta);
                 Ok(())
             }
-            "message_stop" => self.finish(out),
+            "message_stop" => self.finish(true, out),
             "error" => Err(refused(&serde_json::from_str(data).unwrap_or_default()).into()),
             _ => Ok(()),
         }
@@ -106,18 +120,24 @@ impl MessagesReader {
         }
     }
 
+    /// The place that an event means: without an index that of the last block.
+    fn place(&self, index: Option<usize>) -> usize {
+        index.unwrap_or_else(|| self.open.last().map_or(self.places, |open| open.place))
+    }
+
     fn start(&mut self, place: usize, json: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.begin(out);
         self.close(Some(place), out);
         let kind = parse::<Typed<'_>>(json)?.r#type;
         self.bytes.grow(size_of::<Open>())?;
+        self.places = self.places.max(place.saturating_add(1));
         let block = self.next;
         self.next += 1;
         let what = match &*kind {
             "text" => {
                 let begun: Block<'_> = parse(json)?;
                 self.text(block, begun.text.unwrap_or_default(), out)?;
-                for original in begun.citations.into_iter().flatten() {
+                for original in begun.citations {
                     self.citation(block, original, out)?;
                 }
                 What::Text
@@ -133,7 +153,11 @@ impl MessagesReader {
                 let (id, name) = (begun.id.unwrap_or_default(), begun.name.unwrap_or_default());
                 self.bytes.grow(id.len() + name.len())?;
                 out.push_back(StreamEvent::tool_use(block, ToolUseStart::new(id, name)));
-                What::Call(begun.input.map(RawValue::get).filter(|input| *input != "{}").map(str::to_owned))
+                self.called = true;
+                What::Call(Box::new(CallInput {
+                    begun: begun.input.map(tolerant::written_arguments).filter(|input| input != "{}"),
+                    streamed: StreamedArguments::default(),
+                }))
             }
             "redacted_thinking" => {
                 let data = parse::<Block<'_>>(json)?.data.unwrap_or_default();
@@ -155,8 +179,9 @@ impl MessagesReader {
             Ok(piece) => piece,
             Err(error) => return self.own_piece(data, Some(error)),
         };
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.place == index) else {
-            return self.begin_with(index, data, &delta, out);
+        let place = self.place(index);
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.place == place) else {
+            return self.begin_with(place, data, &delta, out);
         };
         let block = open.block;
         match (&*delta.r#type, &mut open.what) {
@@ -169,13 +194,13 @@ impl MessagesReader {
             ("signature_delta", What::Thinking) => {
                 self.thought(block, delta.signature.map(ReasoningDelta::Signature), out)
             }
-            ("input_json_delta", What::Call(begun)) => {
-                let input = delta.partial_json.filter(|input| !input.is_empty());
-                if let Some(input) = input {
+            ("input_json_delta", What::Call(input)) => {
+                let piece = delta.partial_json.unwrap_or_default();
+                self.bytes.grow(piece.len())?;
+                if let Some(certain) = input.streamed.push(&piece) {
                     // What comes in pieces takes the place of what was there.
-                    *begun = None;
-                    self.bytes.grow(input.len())?;
-                    out.push_back(StreamEvent::tool_input(block, input));
+                    input.begun = None;
+                    out.push_back(StreamEvent::tool_input(block, certain));
                 }
                 Ok(())
             }
@@ -188,7 +213,8 @@ impl MessagesReader {
     /// not known.
     fn own_piece(&mut self, data: &str, unread: Option<ModelError>) -> Result<(), ReadError> {
         let OwnPiece { index, delta } = parse(data)?;
-        let open = self.open.iter_mut().rev().find(|open| open.place == index);
+        let place = self.place(index);
+        let open = self.open.iter_mut().rev().find(|open| open.place == place);
         let kind = delta.get("type").and_then(Value::as_str).unwrap_or_default();
         match (open.map(|open| &mut open.what), unread) {
             (Some(What::Own(own)), _) => {
@@ -257,7 +283,11 @@ impl MessagesReader {
     fn close(&mut self, place: Option<usize>, out: &mut VecDeque<StreamEvent>) {
         for open in self.open.extract_if(.., |open| place.is_none_or(|place| open.place == place)) {
             match open.what {
-                What::Call(Some(input)) => out.push_back(StreamEvent::tool_input(open.block, input)),
+                What::Call(mut input) => {
+                    if let Some(input) = input.begun.or_else(|| input.streamed.end()) {
+                        out.push_back(StreamEvent::tool_input(open.block, input));
+                    }
+                }
                 What::Own(own) => out.push_back(StreamEvent::provider_content(open.block, own.finish())),
                 _ => {}
             }
@@ -265,10 +295,22 @@ impl MessagesReader {
         }
     }
 
-    /// The last events.
-    fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let Some(reason) = self.stopped.stop_reason.take() else {
-            return Err(ModelError::transport("the answer ended before its stop reason").into());
+    /// The last events. A server that says that it is at the end (`is_whole`) need not say why.
+    fn finish(&mut self, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let reason = match self.stopped.stop_reason.take().filter(|reason| !reason.is_empty()) {
+            Some(reason) => reason,
+            None if is_whole && self.called => "tool_use".to_owned(),
+            None if is_whole && self.next > 0 => "end_turn".to_owned(),
+            None if is_whole => {
+                return Err(ModelError::transport("the response has no content and no stop reason").into());
+            }
+            None => {
+                return Err(ModelError::transport(
+                    "the response ended before the message did: neither a stop reason nor `message_stop` came; the \
+                     connection was cut",
+                )
+                .into());
+            }
         };
         if let Some(kind) = RefusalKind::of_stop_reason(&reason) {
             return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
@@ -310,6 +352,16 @@ fn redacted(block: usize, data: String) -> StreamEvent {
     }
 }
 
+/// The blocks of a document: a list of them, one alone, or its text.
+fn blocks(content: &RawValue) -> Result<Vec<Cow<'_, str>>, ModelError> {
+    let json = content.get();
+    Ok(match json.as_bytes().first() {
+        Some(b'[') => parse::<Vec<&RawValue>>(json)?.into_iter().map(|block| Cow::Borrowed(block.get())).collect(),
+        Some(b'"') => vec![Cow::Owned(serde_json::json!({"type": "text", "text": parse::<String>(json)?}).to_string())],
+        _ => vec![Cow::Borrowed(json)],
+    })
+}
+
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, ModelError> {
     serde_json::from_str(json).map_err(|error| ModelError::Protocol {
         what: "a piece of the answer is not what Messages sends".to_owned(),
@@ -336,7 +388,7 @@ impl AnswerReader for MessagesReader {
 
     fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         // Some servers end without saying `message_stop`.
-        self.finish(out)
+        self.finish(false, out)
     }
 
     fn is_complete(&self) -> bool {
@@ -349,17 +401,24 @@ impl AnswerReader for MessagesReader {
             details: ErrorDetails::new().with_source(error).boxed(),
         })?;
         let answer: Document<'_> = parse(document)?;
-        let Some(content) = answer.content else {
-            return self.event(&parse::<Typed<'_>>(document)?.r#type, document, out).and_then(|()| self.finish(out));
+        let is_message = || parse::<Typed<'_>>(document).is_ok_and(|typed| typed.r#type == "message");
+        let content = match answer.content {
+            Some(content) => blocks(content)?,
+            None if is_message() => Vec::new(),
+            None => {
+                return self
+                    .event(&parse::<Typed<'_>>(document)?.r#type, document, out)
+                    .and_then(|()| self.finish(false, out));
+            }
         };
         self.begin(out);
-        for (place, block) in content.into_iter().enumerate() {
-            self.start(place, block.get(), out)?;
+        for (place, block) in content.iter().enumerate() {
+            self.start(place, block, out)?;
             self.close(Some(place), out);
         }
         update(&mut self.usage, answer.usage.unwrap_or_default());
         self.stopped = answer.stopped;
-        self.finish(out)
+        self.finish(true, out)
     }
 }
 

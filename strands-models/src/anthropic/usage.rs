@@ -3,9 +3,11 @@
 use serde_json::{Map, Value};
 use strands_core::metrics::Usage;
 
+use crate::http::tolerant;
+
 /// The provider counts tokens of its cache apart from the input, as we do, and does not say the sum.
 pub(super) fn usage(raw: &Map<String, Value>) -> Usage {
-    let count = |name: &str| raw.get(name).and_then(Value::as_u64);
+    let count = |name: &str| raw.get(name).and_then(tolerant::count);
     let (input, output) = (count("input_tokens").unwrap_or_default(), count("output_tokens").unwrap_or_default());
     let (read, write) = (count("cache_read_input_tokens"), count("cache_creation_input_tokens"));
     let total = [input, output, read.unwrap_or_default(), write.unwrap_or_default()];
@@ -27,7 +29,7 @@ pub(super) fn add(sum: &mut Map<String, Value>, more: Map<String, Value>) {
         match (sum.get_mut(&name), value) {
             (Some(Value::Object(known)), Value::Object(value)) => add(known, value),
             (Some(known), value) => {
-                *known = match (known.as_u64(), value.as_u64()) {
+                *known = match (tolerant::count(known), tolerant::count(&value)) {
                     (Some(known), Some(more)) => known.saturating_add(more).into(),
                     _ => value,
                 }

@@ -1,66 +1,118 @@
-//! The pieces that an answer of Chat Completions comes in, with what servers have added to them.
+//! The pieces that an answer of Chat Completions comes in, with what servers have added to them, read as tolerantly as they
+//! have one meaning.
 
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+
+use crate::http::tolerant;
 
 /// What is rare is boxed: one of these is moved about for every token.
 #[derive(Deserialize)]
 pub(super) struct Chunk {
-    #[serde(default, deserialize_with = "first_choice", rename = "choices")]
+    #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
     pub(super) choice: Option<Choice>,
     pub(super) usage: Option<Box<Value>>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
     /// vLLM and Mistral send errors that are no field of a chunk, but stand in the place of one.
-    #[serde(default, deserialize_with = "is_error", rename = "object")]
-    pub(super) is_error: bool,
+    #[serde(default, deserialize_with = "tolerant::text", rename = "object")]
+    pub(super) kind: Option<String>,
     /// llama.cpp.
     pub(super) timings: Option<Box<Value>>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Choice {
-    #[serde(default)]
-    index: u32,
-    #[serde(alias = "message")]
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) index: Option<usize>,
+    /// What is new in this chunk.
     pub(super) delta: Option<Delta>,
+    /// The whole message of a document. Perplexity sends it beside `delta`, as far as it has come.
+    pub(super) message: Option<Box<Delta>>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct Delta {
     #[serde(default, deserialize_with = "text_or_parts")]
     pub(super) content: Said,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) refusal: Option<String>,
     /// DeepSeek, vLLM, Moonshot.
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) reasoning_content: Option<String>,
     /// OpenRouter, Groq.
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) reasoning: Option<String>,
     /// OpenRouter.
-    pub(super) reasoning_details: Option<Vec<Map<String, Value>>>,
-    pub(super) tool_calls: Option<Vec<CallPiece>>,
-    pub(super) annotations: Option<Vec<Value>>,
+    #[serde(default, deserialize_with = "tolerant::list")]
+    pub(super) reasoning_details: Vec<Map<String, Value>>,
+    #[serde(default, deserialize_with = "tolerant::list")]
+    pub(super) tool_calls: Vec<CallPiece>,
+    #[serde(default, deserialize_with = "tolerant::list")]
+    pub(super) annotations: Vec<Value>,
 }
 
-#[derive(Deserialize)]
+impl Delta {
+    /// True if there is nothing in it but its role.
+    pub(super) fn is_empty(&self) -> bool {
+        let is_none = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+        matches!(self.content, Said::Nothing)
+            && is_none(&self.refusal)
+            && is_none(&self.reasoning_content)
+            && is_none(&self.reasoning)
+            && self.reasoning_details.is_empty()
+            && self.tool_calls.is_empty()
+            && self.annotations.is_empty()
+    }
+
+    /// True if this is the other one, with perhaps more text behind it.
+    pub(super) fn continues(&self, other: &Self) -> bool {
+        let goes_on = |now: &Option<String>, before: &Option<String>| {
+            now.as_deref().unwrap_or_default().starts_with(before.as_deref().unwrap_or_default())
+        };
+        let text_goes_on = match (&self.content, &other.content) {
+            (Said::Text(now), Said::Text(before)) => now.starts_with(before.as_str()),
+            (Said::Text(_) | Said::Nothing, Said::Nothing) => true,
+            _ => false,
+        };
+        text_goes_on
+            && goes_on(&self.refusal, &other.refusal)
+            && goes_on(&self.reasoning_content, &other.reasoning_content)
+            && goes_on(&self.reasoning, &other.reasoning)
+            && other.reasoning_details.is_empty()
+            && other.tool_calls.is_empty()
+            && other.annotations.is_empty()
+    }
+}
+
+#[derive(Default, Deserialize)]
 pub(super) struct CallPiece {
+    #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) id: Option<String>,
+    #[serde(default)]
     pub(super) function: Option<FunctionPiece>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct FunctionPiece {
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) name: Option<String>,
-    #[serde(default, deserialize_with = "text_or_json")]
+    #[serde(default, deserialize_with = "tolerant::arguments")]
     pub(super) arguments: Option<String>,
 }
 
-/// Whoever asks for several answers at once gets the first.
-fn first_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
+/// The first answer, where there are several at once.
+fn lowest_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
     struct Choices;
 
     impl<'de> Visitor<'de> for Choices {
@@ -74,73 +126,29 @@ fn first_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cho
             Ok(None)
         }
 
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut choices: A) -> Result<Self::Value, A::Error> {
-            let mut first = None;
-            while let Some(choice) = choices.next_element::<Choice>()? {
-                if choice.index == 0 {
-                    first = Some(choice);
-                }
+        // No list is made of what is mostly one.
+        fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<Self::Value, A::Error> {
+            let mut lowest = None;
+            while let Some(choice) = choices.next_element::<Option<Choice>>()? {
+                lowest = lower(lowest, choice);
             }
-            Ok(first)
+            Ok(lowest)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, choices: A) -> Result<Self::Value, A::Error> {
+            let choices: Vec<Choice> = tolerant::list(MapAccessDeserializer::new(choices))?;
+            Ok(choices.into_iter().fold(None, |lowest, choice| lower(lowest, Some(choice))))
         }
     }
 
     deserializer.deserialize_any(Choices)
 }
 
-/// What an object says that it is, which is mostly a chunk.
-fn is_error<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    struct Named;
-
-    impl<'de> Visitor<'de> for Named {
-        type Value = bool;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the name of a kind of object")
-        }
-
-        fn visit_str<E: de::Error>(self, name: &str) -> Result<bool, E> {
-            Ok(name == "error")
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<bool, E> {
-            Ok(false)
-        }
+fn lower(one: Option<Choice>, other: Option<Choice>) -> Option<Choice> {
+    match (one, other) {
+        (Some(one), Some(other)) if other.index.unwrap_or_default() < one.index.unwrap_or_default() => Some(other),
+        (one, other) => one.or(other),
     }
-
-    deserializer.deserialize_any(Named)
-}
-
-/// Arguments are text with JSON in it; some servers send the JSON.
-fn text_or_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    struct Arguments;
-
-    impl<'de> Visitor<'de> for Arguments {
-        type Value = Option<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("text, or an object")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(Some(text.to_owned()))
-        }
-
-        fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
-            Ok(Some(text))
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-            let map = Map::deserialize(de::value::MapAccessDeserializer::new(map))?;
-            Ok(Some(Value::Object(map).to_string()))
-        }
-    }
-
-    deserializer.deserialize_any(Arguments)
 }
 
 /// What is said: text, or parts of which text is one kind.
@@ -174,8 +182,30 @@ fn text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::
             Ok(Said::Nothing)
         }
 
-        fn visit_seq<A: de::SeqAccess<'de>>(self, parts: A) -> Result<Said, A::Error> {
-            Vec::deserialize(de::value::SeqAccessDeserializer::new(parts)).map(Said::Parts)
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Said, E> {
+            Ok(Said::Nothing)
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Said, E> {
+            Ok(Said::Text(number.to_string()))
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Said, E> {
+            Ok(Said::Text(number.to_string()))
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Said, E> {
+            Ok(Said::Text(number.to_string()))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Said, A::Error> {
+            let parts: Vec<Value> = Vec::deserialize(SeqAccessDeserializer::new(parts))?;
+            Ok(if parts.is_empty() { Said::Nothing } else { Said::Parts(parts) })
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, part: A) -> Result<Said, A::Error> {
+            let parts: Vec<Value> = tolerant::list(MapAccessDeserializer::new(part))?;
+            Ok(if parts.is_empty() { Said::Nothing } else { Said::Parts(parts) })
         }
     }
 

@@ -30,8 +30,10 @@ pub(crate) struct Dialect {
     pub(crate) media_in_results: bool,
     /// What the model is made to say between the results of tools and a user's words, where these may not follow.
     pub(crate) after_results: Option<&'static str>,
-    /// How the model gets its thoughts back.
+    /// The form in which the model gets its reasoning back.
     pub(crate) replay: ReasoningReplay,
+    /// Whether an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
+    pub(crate) empty_reasoning: bool,
     /// What only this server says when it does not do what it was asked; the rest is sorted as everybody's.
     pub(crate) sort: fn(&mut Refusal, &Value) -> Option<RefusalKind>,
 }
@@ -50,6 +52,7 @@ impl Dialect {
             media_in_results: false,
             after_results: None,
             replay,
+            empty_reasoning: true,
             sort: |_, _| None,
         }
     }

@@ -1,5 +1,7 @@
 //! Chat Completions: the protocol that OpenAI began and most servers speak, each with differences of its own.
 
+mod answer_parts;
+mod calls;
 mod chunk;
 mod content;
 mod dialect;
@@ -7,11 +9,11 @@ mod effort;
 mod error;
 mod model;
 mod parts;
+mod reasoning;
 mod request;
 mod schema;
 mod settings;
 mod stream;
-mod thoughts;
 mod tools;
 mod usage;
 
@@ -22,9 +24,9 @@ pub(crate) use dialect::Dialect;
 pub use effort::ReasoningEffort;
 pub(crate) use error::{refused, sort};
 pub(crate) use model::{Chat, chat_model};
+pub use reasoning::ReasoningReplay;
 pub(crate) use schema::{described, strict};
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};
-pub use thoughts::ReasoningReplay;
 pub(crate) use tools::{AllTools, Function, word};
 pub(crate) use usage::last_events;
 

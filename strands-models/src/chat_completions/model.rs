@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
-use strands_core::model::{ErrorDetails, MessageWriter, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::model::{MessageWriter, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
 use super::content::system_text;
 use super::dialect::Dialect;
@@ -59,21 +58,11 @@ impl Chat {
     /// How many input tokens a request has, where the server counts them.
     pub(crate) async fn count_tokens(&self, request: ModelRequest<'_>) -> Option<Result<u64, ModelError>> {
         let counter = self.counter.as_ref()?;
-        Some(self.count_at(counter, request).await)
-    }
-
-    async fn count_at(&self, counter: &Exchange, request: ModelRequest<'_>) -> Result<u64, ModelError> {
-        #[derive(Deserialize)]
-        struct Counted {
-            input_tokens: u64,
-        }
-        let body = self.body(&request, false)?;
-        let answer = counter.ask_for_document(body, |refusal| sort(refusal, self.dialect.sort)).await?;
-        let counted: Counted = serde_json::from_str(&answer).map_err(|error| ModelError::Protocol {
-            what: "the answer does not say how many tokens the request has".to_owned(),
-            details: ErrorDetails::new().with_source(error).boxed(),
-        })?;
-        Ok(counted.input_tokens)
+        let body = match self.body(&request, false) {
+            Ok(body) => body,
+            Err(error) => return Some(Err(error)),
+        };
+        Some(counter.ask_for_count(body, |refusal| sort(refusal, self.dialect.sort), "input_tokens").await)
     }
 }
 

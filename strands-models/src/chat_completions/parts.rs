@@ -12,7 +12,7 @@ use strands_core::model::outgoing_content;
 
 use super::content::{Part, Shown, Sounds, arguments};
 use super::dialect::Dialect;
-use super::thoughts::ReasoningReplay;
+use super::reasoning::ReasoningReplay;
 
 /// What stands for a medium that only users may send.
 const USERS_ONLY: &str = "[Media that can't be shown to this model.]";

@@ -13,8 +13,8 @@ use super::content::{Part, joined, result_parts};
 use super::described;
 use super::dialect::Dialect;
 use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_part};
+use super::reasoning::ReasoningReplay;
 use super::settings::Settings;
-use super::thoughts::ReasoningReplay;
 use super::tools::Offer;
 use crate::http::{self, Fields};
 
@@ -177,7 +177,8 @@ const DOCUMENT_FOLLOWS: &str =
 
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
-    if let Some(text) = only_text(message).filter(|text| !text.trim().is_empty()) {
+    let has_field = dialect.replay == ReasoningReplay::Content && dialect.empty_reasoning;
+    if let Some(text) = only_text(message).filter(|text| !has_field && !text.trim().is_empty()) {
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }
     let said = || outgoing_content(message, &dialect.provider);
@@ -192,7 +193,7 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
     messages.serialize_element(&AssistantSaid {
         role: "assistant",
         content: (content || has_thinking(message, dialect)).then_some(AssistantParts(message, dialect)),
-        reasoning_content: dialect.replay.content(&thoughts),
+        reasoning_content: dialect.replay.content(&thoughts).filter(|text| dialect.empty_reasoning || !text.is_empty()),
         reasoning_details: dialect.replay.details(&thoughts),
         tool_calls: calls.then_some(Calls(message, dialect)),
     })

@@ -3,52 +3,61 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sse_stream::Sse;
-use strands_core::message::{Citation, ProviderContent};
-use strands_core::model::{
-    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
-};
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
+use super::answer_parts::citation;
+use super::calls::{Calls, Piece};
 use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
 use super::dialect::Dialect;
 use super::error::refused;
-use super::thoughts::Details;
+use super::reasoning::Details;
 use super::usage::last_events;
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
-    dialect: Arc<Dialect>,
+    pub(super) dialect: Arc<Dialect>,
     began: bool,
     /// The index of the next block.
     next: usize,
     /// The block of text or thoughts that is being written.
     open: Option<(Section, usize)>,
-    calls: Vec<Call>,
+    /// The index of the choice that is read.
+    choice: Option<usize>,
+    /// How many chunks have come.
+    chunks: usize,
+    /// What is new has come as a delta.
+    in_deltas: bool,
+    /// A message in a stream, until it is known what it is.
+    message: Option<Box<Delta>>,
+    calls: Calls,
     /// The block whose signature holds the details of all thoughts.
-    detailed: Option<usize>,
-    details: Details,
+    pub(super) detailed: Option<usize>,
+    pub(super) details: Details,
     refused: bool,
     finish_reason: Option<String>,
     usage: Option<Box<Value>>,
     complete: bool,
-    content: ContentLimit,
+    pub(super) content: ContentLimit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Section {
+pub(super) enum Section {
     Text,
     Thoughts,
 }
 
-struct Call {
-    /// The provider's index.
-    place: usize,
-    id: String,
-    block: usize,
-    /// Arguments that came before the tool's name.
-    early: Option<String>,
+/// The end of an answer.
+#[derive(Clone, Copy)]
+enum End {
+    /// The server said `[DONE]`.
+    Done,
+    /// It was one document.
+    Document,
+    /// The response has ended, and the server has not said that it would.
+    Closed,
 }
 
 impl ChatReader {
@@ -59,7 +68,11 @@ impl ChatReader {
             began: false,
             next: 0,
             open: None,
-            calls: Vec::new(),
+            choice: None,
+            chunks: 0,
+            in_deltas: false,
+            message: None,
+            calls: Calls::default(),
             detailed: None,
             details: Details::default(),
             refused: false,
@@ -70,20 +83,22 @@ impl ChatReader {
         }
     }
 
-    fn chunk(&mut self, json: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    /// Takes in a chunk of a stream, or a document.
+    fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
         if let Some(error) = chunk.error {
             return Err(refused(&error, self.dialect.sort).into());
         }
-        if chunk.is_error {
+        if chunk.kind.as_deref() == Some("error") {
             return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.sort).into());
         }
         if !self.began {
             self.began = true;
             out.push_back(StreamEvent::start_from(self.dialect.provider.clone()));
         }
+        self.chunks += 1;
         if let Some(choice) = chunk.choice {
-            self.choice(choice, out)?;
+            self.choice(choice, is_document, out)?;
         }
         if chunk.usage.is_some() {
             self.usage = chunk.usage;
@@ -94,12 +109,23 @@ impl ChatReader {
         Ok(())
     }
 
-    fn choice(&mut self, choice: Choice, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         if let Some(error) = choice.error {
             return Err(refused(&error, self.dialect.sort).into());
         }
-        if let Some(delta) = choice.delta {
-            self.delta(delta, out)?;
+        // Whoever asks for several answers at once gets the one that begins first.
+        let index = choice.index.unwrap_or_default();
+        if *self.choice.get_or_insert(index) != index {
+            return Ok(());
+        }
+        match (choice.delta, choice.message) {
+            (_, Some(message)) if is_document && !message.is_empty() => self.delta(*message, true, out)?,
+            (Some(delta), _) if !delta.is_empty() => {
+                self.in_deltas = true;
+                self.delta(delta, is_document, out)?;
+            }
+            (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
+            _ => {}
         }
         // Some gateways have a word without letters in every chunk.
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
@@ -108,10 +134,25 @@ impl ChatReader {
         Ok(())
     }
 
-    fn delta(&mut self, delta: Delta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    /// A message in a stream, without a delta. Servers send what is new as one, or all that was said so far, or all of it at
+    /// the end of a stream of deltas: the next one tells.
+    fn message(&mut self, message: Box<Delta>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if self.in_deltas {
+            return Ok(());
+        }
+        match self.message.replace(message) {
+            Some(before) if !self.message.as_ref().is_some_and(|message| message.continues(&before)) => {
+                self.delta(*before, false, out)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in what is new, or a whole message.
+    fn delta(&mut self, delta: Delta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let words = |text: &String| !text.is_empty();
-        if let Some(details) = delta.reasoning_details.filter(|details| !details.is_empty()) {
-            self.detail(details, out)?;
+        if !delta.reasoning_details.is_empty() {
+            self.detail(delta.reasoning_details, out)?;
         }
         if let Some(thought) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
             self.thought(thought, out)?;
@@ -125,97 +166,31 @@ impl ChatReader {
             self.refused = true;
             self.text(refusal, out)?;
         }
-        for piece in delta.tool_calls.into_iter().flatten() {
-            self.call(piece, out)?;
+        for piece in delta.tool_calls {
+            self.call(piece, is_whole, out)?;
         }
-        for citation in delta.annotations.iter().flatten().filter_map(citation) {
+        for citation in delta.annotations.iter().filter_map(citation) {
             self.cite(citation, out)?;
         }
         Ok(())
     }
 
-    fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    pub(super) fn text(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.content.grow(text.len())?;
         let block = self.block(Section::Text, out);
         out.push_back(StreamEvent::text(block, text));
         Ok(())
     }
 
-    fn thought(&mut self, thought: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+    pub(super) fn thought(&mut self, thought: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.content.grow(thought.len())?;
         let block = self.block(Section::Thoughts, out);
         out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
         Ok(())
     }
 
-    /// A part of the content, in an answer that is a list of parts.
-    fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        match part.get("type").and_then(Value::as_str) {
-            Some("text") => match word(&part, "text") {
-                text if text.is_empty() => Ok(()),
-                text => self.text(text, out),
-            },
-            Some("thinking") => {
-                for piece in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
-                    match word(piece, "text") {
-                        text if text.is_empty() => {}
-                        text => self.thought(text, out)?,
-                    }
-                }
-                let signature = word(&part, "signature");
-                if !signature.is_empty() {
-                    self.content.grow(signature.len())?;
-                    let block = self.block(Section::Thoughts, out);
-                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-                    // It is one thought's, and another one has its own.
-                    self.close(out);
-                }
-                Ok(())
-            }
-            Some("reference") => {
-                let mut citation = Citation::default();
-                citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
-                self.cite(citation, out)
-            }
-            // What the server gets back as it was.
-            Some(_) => {
-                self.content.grow(part.to_string().len())?;
-                self.close(out);
-                let block = self.new_block();
-                let own = ProviderContent::new(self.dialect.provider.clone(), part);
-                out.extend([StreamEvent::provider_content(block, own), StreamEvent::block_stop(block)]);
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn cite(&mut self, citation: Citation, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(size_of::<Citation>())?;
-        let block = self.block(Section::Text, out);
-        out.push_back(StreamEvent::citation(block, citation));
-        Ok(())
-    }
-
-    /// Details of thoughts may go on until the end of the answer, so their block stays open as long.
-    fn detail(&mut self, details: Vec<Map<String, Value>>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if self.detailed.is_none() {
-            let block = self.block(Section::Thoughts, out);
-            self.detailed = Some(block);
-            // The block has its place in the answer from now on.
-            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
-        }
-        for piece in details {
-            let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
-            self.content.grow(size_of::<Map<String, Value>>() + texts)?;
-            self.details.push(piece);
-        }
-        Ok(())
-    }
-
     /// The block of this kind that is being written; another kind ends the one before.
-    fn block(&mut self, kind: Section, out: &mut VecDeque<StreamEvent>) -> usize {
+    pub(super) fn block(&mut self, kind: Section, out: &mut VecDeque<StreamEvent>) -> usize {
         match self.open {
             Some((open, block)) if open == kind => block,
             _ => {
@@ -227,13 +202,13 @@ impl ChatReader {
         }
     }
 
-    fn new_block(&mut self) -> usize {
+    pub(super) fn new_block(&mut self) -> usize {
         let block = self.next;
         self.next += 1;
         block
     }
 
-    fn close(&mut self, out: &mut VecDeque<StreamEvent>) {
+    pub(super) fn close(&mut self, out: &mut VecDeque<StreamEvent>) {
         if let Some((_, block)) = self.open.take()
             && self.detailed != Some(block)
         {
@@ -241,59 +216,32 @@ impl ChatReader {
         }
     }
 
-    /// A piece of a call: the first has id and name, the others the arguments, told apart by the provider's index. Some
-    /// servers give no index, or the same to all.
-    fn call(&mut self, piece: CallPiece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        // Mistral's client fills in the word.
-        let id = piece.id.filter(|id| id != "null").unwrap_or_default();
-        let (name, arguments) = piece.function.map_or((None, None), |function| (function.name, function.arguments));
-        let name = name.unwrap_or_default();
-        let known = match piece.index {
-            Some(place) => self.calls.iter().rposition(|call| call.place == place),
-            None if name.is_empty() => self.calls.len().checked_sub(1),
-            None => None,
-        };
-        let is_same = |call: &Call| name.is_empty() || id.is_empty() || call.id.is_empty() || call.id == id;
-        let known = known.filter(|at| self.calls.get(*at).is_some_and(is_same));
-        let at = match known {
+    fn call(&mut self, piece: CallPiece, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let piece = Piece::new(piece, self.chunks, is_whole);
+        self.content.grow(piece.size())?;
+        let at = match self.calls.find(&piece)? {
             Some(at) => at,
             None => {
                 self.close(out);
-                let place = piece.index.unwrap_or(self.calls.len());
                 let block = self.new_block();
-                self.content.grow(size_of::<Call>())?;
-                self.calls.push(Call { place, id: String::new(), block, early: Some(String::new()) });
-                self.calls.len() - 1
+                self.calls.begin(&piece, block, &mut self.content)?
             }
         };
-        self.content.grow(id.len() + name.len() + arguments.as_ref().map_or(0, String::len))?;
-        let Some(call) = self.calls.get_mut(at) else {
-            return Ok(());
-        };
-        if call.id.is_empty() {
-            call.id = id;
-        }
-        let arguments = arguments.unwrap_or_default();
-        match &mut call.early {
-            Some(early) if name.is_empty() => early.push_str(&arguments),
-            early => {
-                let early = early.take();
-                if early.is_some() {
-                    out.push_back(StreamEvent::tool_use(call.block, ToolUseStart::new(call.id.clone(), name)));
-                }
-                for piece in early.into_iter().chain([arguments]).filter(|piece| !piece.is_empty()) {
-                    out.push_back(StreamEvent::tool_input(call.block, piece));
-                }
-            }
-        }
+        self.calls.push(at, piece, out);
         Ok(())
     }
 
     /// The last events.
-    fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let Some(finish_reason) = self.finish_reason.take() else {
-            return Err(ModelError::transport("the answer ended before its finish reason").into());
+    fn finish(&mut self, end: End, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let finish_reason = match (self.finish_reason.take(), end) {
+            (Some(reason), _) => reason,
+            // Servers that say that they are at the end need not say why.
+            (None, End::Done | End::Document) if self.choice.is_some() => String::new(),
+            (None, end) => return Err(unfinished(end).into()),
         };
+        if let Some(message) = self.message.take().filter(|_| !self.in_deltas) {
+            self.delta(*message, true, out)?;
+        }
         let stop_reason = match finish_reason.as_str() {
             reason if let Some(kind) = RefusalKind::of_stop_reason(reason) => {
                 return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
@@ -312,16 +260,20 @@ impl ChatReader {
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
             out.push_back(StreamEvent::block_stop(block));
         }
-        for call in &mut self.calls {
-            // A call without a name is one of a tool that does not exist, which the model is told.
-            if let Some(early) = call.early.take() {
-                out.push_back(StreamEvent::tool_use(call.block, ToolUseStart::new(call.id.clone(), "")));
-                out.push_back(StreamEvent::tool_input(call.block, early));
-            }
-            out.push_back(StreamEvent::block_stop(call.block));
-        }
+        self.calls.end(out);
         out.extend(last_events(stop_reason, self.usage.take().map(|usage| *usage)));
         Ok(())
+    }
+}
+
+/// The end of an answer that has none.
+fn unfinished(end: End) -> ModelError {
+    match end {
+        End::Done => ModelError::transport("the response ended with `[DONE]` before it had any choice"),
+        End::Document => ModelError::protocol("the response is a document without choices"),
+        End::Closed => ModelError::transport(
+            "the response ended before the message did: neither a finish reason nor `[DONE]` came; the connection was cut",
+        ),
     }
 }
 
@@ -332,29 +284,20 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelErro
     }
 }
 
-/// A place on the web that the text comes from.
-fn citation(annotation: &Value) -> Option<Citation> {
-    let cited = annotation.get("url_citation")?;
-    let mut citation = Citation::default();
-    citation.title = cited.get("title").and_then(Value::as_str).map(str::to_owned);
-    citation.location = Some(serde_json::json!({"web": {"url": cited.get("url")?}}));
-    Some(citation)
-}
-
 impl AnswerReader for ChatReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         match event.data.as_deref().map(str::trim) {
             None | Some("") => Ok(()),
-            Some("[DONE]") => self.finish(out),
-            Some(data) => self.chunk(data, out),
+            Some("[DONE]") => self.finish(End::Done, out),
+            Some(data) => self.chunk(data, false, out),
         }
     }
 
     fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         // Some servers end without saying `[DONE]`.
-        self.finish(out)
+        self.finish(End::Closed, out)
     }
 
     fn is_complete(&self) -> bool {
@@ -362,8 +305,8 @@ impl AnswerReader for ChatReader {
     }
 
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.chunk(str::from_utf8(document).map_err(malformed)?, out)?;
-        self.finish(out)
+        self.chunk(str::from_utf8(document).map_err(malformed)?, true, out)?;
+        self.finish(End::Document, out)
     }
 }
 
@@ -434,7 +377,12 @@ mod tests {
             let mut out = VecDeque::new();
             for delta in &deltas {
                 let chunk = json!({"choices": [{"index": 0, "delta": delta}]}).to_string();
-                reader.read(&Sse::default().data(chunk), &mut out).unwrap();
+                match reader.read(&Sse::default().data(chunk), &mut out) {
+                    Ok(()) => {}
+                    // Arguments that may belong to several calls.
+                    Err(ReadError::Failed(ModelError::Protocol { .. })) => return Ok(()),
+                    Err(error) => panic!("{error:?}"),
+                }
             }
             let last = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string();
             reader.read(&Sse::default().data(last), &mut out).unwrap();

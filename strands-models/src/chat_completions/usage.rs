@@ -4,11 +4,13 @@ use serde_json::Value;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{StopReason, StreamEvent};
 
+use crate::http::tolerant;
+
 /// The provider counts tokens of its cache among the input; we count them apart.
 pub(crate) fn usage(raw: &Value) -> Usage {
     // No JSON pointers: each would be taken apart and copied for every answer.
     let count = |names: &[&[&str]]| {
-        names.iter().find_map(|path| path.iter().try_fold(raw, |value, name| value.get(name))?.as_u64())
+        names.iter().find_map(|path| tolerant::count(path.iter().try_fold(raw, |value, name| value.get(name))?))
     };
     let mut input = count(&[&["prompt_tokens"], &["input_tokens"]]).unwrap_or_default();
     let output = count(&[&["completion_tokens"], &["output_tokens"]]).unwrap_or_default();

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::part::Part;
+use crate::http::tolerant;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,10 +21,12 @@ pub(super) struct Chunk<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Candidate<'a> {
-    #[serde(default)]
-    pub(super) index: u32,
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) index: Option<usize>,
     pub(super) content: Option<Content>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_message: Option<String>,
     #[serde(borrow)]
     pub(super) citation_metadata: Option<&'a RawValue>,
@@ -35,7 +38,8 @@ pub(super) struct Candidate<'a> {
 
 #[derive(Deserialize)]
 pub(super) struct Content {
-    pub(super) parts: Option<Vec<Part>>,
+    #[serde(default, deserialize_with = "tolerant::list")]
+    pub(super) parts: Vec<Part>,
 }
 
 /// Why a prompt was not answered at all.

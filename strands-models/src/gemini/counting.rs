@@ -1,7 +1,6 @@
 //! How many tokens a request has, as the provider counts them.
 
-use serde::Deserialize;
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::model::ModelError;
 
 use super::body::Body;
 use super::{error, known};
@@ -14,18 +13,9 @@ pub(super) struct Counting {
 
 impl Counting {
     pub(super) async fn count(&self, request: Body<'_>) -> Result<u64, ModelError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Counted {
-            total_tokens: u64,
-        }
-        let document = self.exchange.ask_for_document(self.body(request)?, error::sort).await?;
-        let counted = serde_json::from_str::<Counted>(&document).map_err(|error| ModelError::Protocol {
-            what: "the count of tokens is not what Gemini sends".to_owned(),
-            details: ErrorDetails::new().with_source(error).boxed(),
-        })?;
-        Ok(counted.total_tokens)
+        self.exchange.ask_for_count(self.body(request)?, error::sort, "totalTokens").await
     }
+
     /// The Gemini API counts a whole request, which stands inside this one; Google Cloud takes the fields as they are.
     fn body(&self, request: Body<'_>) -> Result<Vec<u8>, ModelError> {
         if request.traits.cloud {

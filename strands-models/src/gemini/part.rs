@@ -8,6 +8,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::http::tolerant;
+
 #[derive(Debug)]
 pub(super) enum Part {
     Text {
@@ -27,7 +29,9 @@ pub(super) enum Part {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct FunctionCall {
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) id: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) name: Option<String>,
     /// The arguments as the provider wrote them.
     pub(super) args: Option<Box<RawValue>>,
@@ -54,9 +58,9 @@ impl<'de> Visitor<'de> for PartVisitor {
         let mut others = Map::new();
         while let Some(name) = fields.next_key::<Name>()? {
             match name {
-                Name::Text => text = fields.next_value()?,
-                Name::Thought => thought = fields.next_value()?,
-                Name::ThoughtSignature => signature = fields.next_value()?,
+                Name::Text => text = fields.next_value::<Text>()?.0,
+                Name::Thought => thought = fields.next_value::<Flag>()?.0,
+                Name::ThoughtSignature => signature = fields.next_value::<Text>()?.0,
                 Name::FunctionCall => call = fields.next_value()?,
                 Name::Other(name) => {
                     let value: Value = fields.next_value()?;
@@ -88,6 +92,12 @@ impl<'de> Visitor<'de> for PartVisitor {
         })
     }
 }
+
+#[derive(Deserialize)]
+struct Text(#[serde(deserialize_with = "tolerant::text")] Option<String>);
+
+#[derive(Deserialize)]
+struct Flag(#[serde(deserialize_with = "tolerant::flag")] Option<bool>);
 
 /// The name of a field, which is only copied where the field is kept.
 enum Name {

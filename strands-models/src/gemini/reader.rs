@@ -15,7 +15,7 @@ use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
 use super::{PROVIDER, signed_text};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
 
 /// Reads an answer. What is newer than this version is kept.
 pub(super) struct GeminiReader {
@@ -25,6 +25,10 @@ pub(super) struct GeminiReader {
     text: Option<OpenText>,
     thoughts: Option<usize>,
     calls: bool,
+    /// The index of the candidate that is read.
+    candidate: Option<usize>,
+    /// The server has said that this is all.
+    is_whole: bool,
     finish: Option<(String, Option<String>)>,
     /// The last counts as they came. Each chunk has some, and only the last ones count.
     usage: String,
@@ -49,6 +53,8 @@ impl GeminiReader {
             text: None,
             thoughts: None,
             calls: false,
+            candidate: None,
+            is_whole: false,
             finish: None,
             usage: String::new(),
             sources: Sources::default(),
@@ -79,8 +85,9 @@ impl GeminiReader {
             }
         }
         for candidate in chunk.candidates.into_iter().flatten() {
-            // Whoever asks for several answers at once gets the first.
-            if candidate.index == 0 {
+            // Whoever asks for several answers at once gets the one that begins first.
+            let index = candidate.index.unwrap_or_default();
+            if *self.candidate.get_or_insert(index) == index {
                 self.candidate(candidate, out)?;
             }
         }
@@ -92,7 +99,7 @@ impl GeminiReader {
     }
 
     fn candidate(&mut self, candidate: Candidate<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        for part in candidate.content.and_then(|content| content.parts).into_iter().flatten() {
+        for part in candidate.content.into_iter().flat_map(|content| content.parts) {
             match part {
                 Part::Text { text, thought: true, signature } => self.thought(text, signature, out)?,
                 Part::Text { text, thought: false, signature } => self.text(text, signature, out)?,
@@ -114,7 +121,7 @@ impl GeminiReader {
             self.sources.quote(quoted.get());
         }
         // An answer that runs code may say several times that it stops, and goes on.
-        if let Some(reason) = candidate.finish_reason {
+        if let Some(reason) = candidate.finish_reason.filter(|reason| !is_no_reason(reason)) {
             self.finish = Some((reason, candidate.finish_message));
         }
         Ok(())
@@ -191,7 +198,7 @@ impl GeminiReader {
         let mut start = ToolUseStart::new(call.id.unwrap_or_default(), call.name.unwrap_or_default());
         start.reasoning_signature = signature;
         let signed = start.reasoning_signature.as_ref().map_or(0, String::len);
-        let arguments = call.args.map(|args| String::from(Box::<str>::from(args)));
+        let arguments = call.args.as_deref().map(tolerant::written_arguments);
         let length = arguments.as_ref().map_or(0, String::len);
         self.content.grow(size_of::<ToolUseStart>() + start.tool_use_id.len() + start.name.len() + signed + length)?;
         let block = self.new_block();
@@ -251,8 +258,17 @@ impl GeminiReader {
 
     /// The last events.
     fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let Some((reason, message)) = self.finish.take() else {
-            return Err(ModelError::transport("the answer ended before its finish reason").into());
+        let (reason, message) = match self.finish.take() {
+            Some(finish) => finish,
+            // A server that says that it is at the end need not say why.
+            None if self.is_whole && self.candidate.is_some() => ("STOP".to_owned(), None),
+            None if self.is_whole => return Err(ModelError::transport("the response has no candidates").into()),
+            None => {
+                return Err(ModelError::transport(
+                    "the response ended before its finish reason; the connection was cut",
+                )
+                .into());
+            }
         };
         let stop_reason = match finish(&reason, self.calls, self.next > 0) {
             Finish::Stopped(stop_reason) => stop_reason,
@@ -272,6 +288,11 @@ impl GeminiReader {
         }
         Ok(())
     }
+}
+
+/// True for words that servers send while there is no reason.
+fn is_no_reason(reason: &str) -> bool {
+    matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
 }
 
 /// A prompt that is not answered.
@@ -296,6 +317,11 @@ impl AnswerReader for GeminiReader {
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         match event.data.as_deref() {
             None | Some("") => Ok(()),
+            // Nothing of this protocol, but of gateways that speak several.
+            Some("[DONE]") => {
+                self.is_whole = true;
+                Ok(())
+            }
             Some(data) => self.chunk(serde_json::from_str(data), out),
         }
     }
@@ -310,6 +336,7 @@ impl AnswerReader for GeminiReader {
     }
 
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.is_whole = true;
         // A stream that somebody has put together again is an array of its chunks.
         if document.trim_ascii_start().starts_with(b"[") {
             match serde_json::from_slice::<Vec<Chunk<'_>>>(document) {

@@ -1,32 +1,22 @@
 //! What an answer cost.
 
-use serde::Deserialize;
 use serde_json::Value;
 use strands_core::metrics::Usage;
 
-/// Counts that are zero are left out.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Counts {
-    prompt_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    total_token_count: Option<u64>,
-}
+use crate::http::tolerant;
 
-/// Results of the provider's tools are read, and thoughts are written. The provider counts tokens of its cache among the
-/// prompt; we count them apart.
+/// Results of the provider's tools are read, and reasoning is written. The provider counts tokens of its cache among the
+/// prompt; we count them apart. Counts that are zero are left out.
 pub(super) fn usage(raw: &Value) -> Usage {
-    let counts = Counts::deserialize(raw).unwrap_or_default();
-    let sum = |one: Option<u64>, other: Option<u64>| one.unwrap_or_default().saturating_add(other.unwrap_or_default());
-    let input = sum(counts.prompt_token_count, counts.tool_use_prompt_token_count);
-    let output = sum(counts.candidates_token_count, counts.thoughts_token_count);
-    let cached = counts.cached_content_token_count;
+    let count = |name: &str| raw.get(name).and_then(tolerant::count);
+    let sum =
+        |names: [&str; 2]| names.map(|name| count(name).unwrap_or_default()).into_iter().fold(0, u64::saturating_add);
+    let input = sum(["promptTokenCount", "toolUsePromptTokenCount"]);
+    let output = sum(["candidatesTokenCount", "thoughtsTokenCount"]);
+    let cached = count("cachedContentTokenCount");
     Usage::new(input.saturating_sub(cached.unwrap_or_default()), output)
         .with_cache(cached, None)
-        .with_total(counts.total_token_count.unwrap_or_else(|| input.saturating_add(output)))
+        .with_total(count("totalTokenCount").unwrap_or_else(|| input.saturating_add(output)))
 }
 
 #[cfg(test)]

@@ -187,6 +187,13 @@ pub(crate) struct Endpoint {
     context: CallContext,
 }
 
+/// A response that is no refusal.
+pub(super) struct Answer {
+    pub(super) body: Body,
+    /// True if the server says that it is one JSON document.
+    pub(super) is_document: bool,
+}
+
 impl Endpoint {
     pub(crate) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
@@ -208,7 +215,7 @@ impl Endpoint {
         &self,
         body: Vec<u8>,
         sort: impl FnOnce(&mut Refusal) -> RefusalKind,
-    ) -> Result<Body, ModelError> {
+    ) -> Result<Answer, ModelError> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers_mut().clone_from(&self.headers);
         *request.body_mut() = Some(body.into());
@@ -226,7 +233,9 @@ impl Endpoint {
             let kind = sort(&mut refusal);
             return Err(refusal.into_error(kind, &self.context));
         }
-        Ok(self.body(response, refusal.request_id))
+        let content_type = header("content-type").unwrap_or_default();
+        let is_document = content_type.trim_start().to_ascii_lowercase().starts_with("application/json");
+        Ok(Answer { body: self.body(response, refusal.request_id), is_document })
     }
 
     /// From a response that is none of the provider's.

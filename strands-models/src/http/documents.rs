@@ -3,13 +3,20 @@
 
 use serde_json::value::RawValue;
 
-/// The text of each document, in order; `None` if something else than JSON is among them.
+/// The end of a stream.
+const DONE: &str = "[DONE]";
+
+/// The text of each document, in order, with the mark of the end behind several; `None` if something else than JSON is among them.
 pub(super) fn documents(body: &str) -> Option<Vec<&str>> {
     let mut found = Vec::new();
     let mut rest = body.trim();
     while !rest.is_empty() {
         rest = rest.strip_prefix("data:").unwrap_or(rest).trim_start();
-        if rest.starts_with("[DONE]") {
+        if rest.starts_with(DONE) {
+            // One document is all of an answer. Behind pieces it is for the reader.
+            if found.len() > 1 {
+                found.push(DONE);
+            }
             break;
         }
         let mut read = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
@@ -37,7 +44,7 @@ mod tests {
             ("{}data: [DONE]\n\n", Some(vec!["{}"])),
             ("{}\n\ndata: [DONE]\n\n", Some(vec!["{}"])),
             ("{\"a\":1}\n{\"a\":2}\r\n", Some(vec!["{\"a\":1}", "{\"a\":2}"])),
-            ("{}\ndata: {\"a\":2}\n\ndata:[DONE]", Some(vec!["{}", "{\"a\":2}"])),
+            ("{}\ndata: {\"a\":2}\n\ndata:[DONE]", Some(vec!["{}", "{\"a\":2}", "[DONE]"])),
             ("[{\"a\":1},\n{\"a\":2}]", Some(vec!["{\"a\":1}", "{\"a\":2}"])),
             ("[]", Some(vec![])),
             ("{", None),

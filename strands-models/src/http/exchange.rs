@@ -9,7 +9,7 @@ use strands_core::model::{ModelError, ModelStream, RefusalKind, StreamEvent};
 
 use super::answer::{AnswerReader, ReadError, answer_stream};
 use super::body::Body;
-use super::connection::Endpoint;
+use super::connection::{Answer, Endpoint};
 use super::documents::documents;
 use super::form::Form;
 use super::framing::Framing;
@@ -33,11 +33,12 @@ impl Exchange {
         reader: impl FnOnce(usize) -> R,
     ) -> Result<ModelStream, ModelError> {
         let limit = self.max_response_bytes;
-        let mut body = self.endpoint.post(body, sort).await?;
+        let Answer { mut body, is_document } = self.endpoint.post(body, sort).await?;
         // Servers do not always answer in the form that they are asked for, or call it by its name.
         match self.form(&mut body).await? {
             Form::Events => Ok(answer_stream(Framing::ServerSentEvents, body, reader(limit), limit)),
-            _ if self.streaming && R::FRAMING == Framing::JsonLines => {
+            // One line alone may be a document, or the beginning of a stream that was cut.
+            _ if self.streaming && R::FRAMING == Framing::JsonLines && !is_document => {
                 Ok(answer_stream(Framing::JsonLines, body, reader(limit), limit))
             }
             _ => {
@@ -54,7 +55,7 @@ impl Exchange {
         body: Vec<u8>,
         sort: impl FnOnce(&mut Refusal) -> RefusalKind,
     ) -> Result<String, ModelError> {
-        let mut body = self.endpoint.post(body, sort).await?;
+        let mut body = self.endpoint.post(body, sort).await?.body;
         self.form(&mut body).await?;
         body.read(self.max_response_bytes).await
     }

@@ -2,10 +2,13 @@
 //! failures are sorted.
 
 mod answer;
+mod arguments;
 mod body;
 mod client;
 mod connection;
 mod conversation;
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
+mod counting;
 mod documents;
 mod error;
 mod exchange;
@@ -14,6 +17,7 @@ mod form;
 mod framing;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod json_end;
 mod limit;
 mod lines;
 mod options;
@@ -23,6 +27,7 @@ mod refusal;
 mod server_tools;
 mod split_pairs;
 mod sse;
+pub(crate) mod tolerant;
 #[cfg(any(feature = "_chat", feature = "ollama"))]
 mod unanswerable;
 mod utf8;
@@ -31,6 +36,7 @@ mod utf8;
 mod whole_answer;
 
 pub(crate) use answer::{AnswerReader, ReadError};
+pub(crate) use arguments::StreamedArguments;
 pub use client::install_crypto_provider;
 pub(crate) use connection::{ApiKey, Connection};
 pub(crate) use conversation::Conversation;

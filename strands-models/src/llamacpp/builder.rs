@@ -31,6 +31,7 @@ const DIALECT: Dialect = Dialect {
     media_in_results: false,
     after_results: None,
     replay: ReasoningReplay::Content,
+    empty_reasoning: false,
     sort: refusal::sort,
 };
 

@@ -32,6 +32,7 @@ const DIALECT: Dialect = Dialect {
     media_in_results: true,
     after_results: Some("Done."),
     replay: ReasoningReplay::Parts,
+    empty_reasoning: false,
     sort: refusal::sort,
 };
 

@@ -15,12 +15,14 @@ use strands_core::model::{
 
 use super::PROVIDER;
 use super::error::refused;
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {
     message: Option<Said>,
+    #[serde(default, deserialize_with = "tolerant::flag")]
     done: Option<bool>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     done_reason: Option<String>,
     error: Option<Value>,
     /// The HTTP status that an error would have had before the stream began.
@@ -29,19 +31,24 @@ struct Chunk {
 
 #[derive(Deserialize)]
 struct Said {
+    #[serde(default, deserialize_with = "tolerant::text")]
     content: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::text")]
     thinking: Option<String>,
-    tool_calls: Option<Vec<Call>>,
+    #[serde(default, deserialize_with = "tolerant::list")]
+    tool_calls: Vec<Call>,
 }
 
 #[derive(Deserialize)]
 struct Call {
+    #[serde(default, deserialize_with = "tolerant::text")]
     id: Option<String>,
     function: Option<Function>,
 }
 
 #[derive(Deserialize)]
 struct Function {
+    #[serde(default, deserialize_with = "tolerant::text")]
     name: Option<String>,
     arguments: Option<Box<RawValue>>,
 }
@@ -59,18 +66,18 @@ struct Counts {
 
 impl Counts {
     fn count(&self, name: &str) -> u64 {
-        self.counts.get(name).and_then(Value::as_u64).unwrap_or_default()
+        self.counts.get(name).and_then(tolerant::count).unwrap_or_default()
     }
 
     /// The event that says what the answer cost, if the server does.
     fn event(mut self) -> Option<StreamEvent> {
-        self.counts.retain(|_, count| count.is_number());
-        if self.counts.is_empty() {
-            return None;
-        }
         let usage = Usage::new(self.count("prompt_eval_count"), self.count("eval_count"));
         let mut metrics = ModelMetrics::default();
         metrics.latency_ms = self.count("total_duration") / 1_000_000;
+        self.counts.retain(|_, count| count.is_number());
+        if self.counts.is_empty() && usage == Usage::default() {
+            return None;
+        }
         Some(StreamEvent::metadata(usage, metrics).with_provider_usage(Value::Object(self.counts)))
     }
 }
@@ -82,6 +89,8 @@ pub(super) struct ChatReader {
     next: usize,
     /// The block of text or thoughts that is being written.
     open: Option<(Section, usize)>,
+    /// A message has come.
+    spoke: bool,
     calls: bool,
     complete: bool,
     limit: ContentLimit,
@@ -97,7 +106,7 @@ impl ChatReader {
     /// No answer may have more than `limit` bytes of content.
     pub(super) fn new(limit: usize) -> Self {
         let limit = ContentLimit::new(limit);
-        Self { began: false, next: 0, open: None, calls: false, complete: false, limit }
+        Self { began: false, next: 0, open: None, spoke: false, calls: false, complete: false, limit }
     }
 
     /// One document of the answer.
@@ -112,6 +121,7 @@ impl ChatReader {
             out.push_back(StreamEvent::start_from(PROVIDER));
         }
         if let Some(said) = chunk.message {
+            self.spoke = true;
             self.said(said, out)?;
         }
         if chunk.done == Some(true) {
@@ -136,7 +146,7 @@ impl ChatReader {
             let block = self.block(Section::Text, out);
             out.push_back(StreamEvent::text(block, text));
         }
-        for call in said.tool_calls.into_iter().flatten() {
+        for call in said.tool_calls {
             self.call(call, out)?;
         }
         Ok(())
@@ -148,9 +158,7 @@ impl ChatReader {
         let (name, arguments) = call.function.map_or((None, None), |function| (function.name, function.arguments));
         let name = name.unwrap_or_default();
         // Some models write arguments as text with JSON in it, and not every version of the server reads that.
-        let arguments =
-            arguments.map(|json| serde_json::from_str(json.get()).unwrap_or_else(|_| json.get().to_owned()));
-        let arguments = arguments.unwrap_or_default();
+        let arguments = arguments.as_deref().map(tolerant::written_arguments).unwrap_or_default();
         self.limit.grow(size_of::<StreamEvent>() + id.len() + name.len() + arguments.len())?;
         self.close(out);
         self.calls = true;
@@ -221,7 +229,11 @@ impl AnswerReader for ChatReader {
     }
 
     fn end(&mut self, _out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if self.complete { Ok(()) } else { Err(ModelError::transport("the answer ended before it was done").into()) }
+        if self.complete {
+            return Ok(());
+        }
+        let what = "the response ended before it said that it was done; the connection was cut";
+        Err(ModelError::transport(what).into())
     }
 
     fn is_complete(&self) -> bool {
@@ -231,7 +243,13 @@ impl AnswerReader for ChatReader {
     fn whole(mut self, body: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         // Some gateways call a stream a document.
         for document in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>() {
-            self.document(document.map_err(broken)?.get(), out)?;
+            let document = document.map_err(broken)?.get();
+            self.document(document, out)?;
+            // One that came alone is all of it, whether it says so or not.
+            let is_alone = document.len() == body.trim_ascii().len();
+            if !self.complete && self.spoke && is_alone {
+                self.finish("", document, out);
+            }
             if self.complete {
                 break;
             }

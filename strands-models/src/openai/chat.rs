@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use strands_core::model::{MessageWriter, ModelCapabilities};
 
-use super::known;
 use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_options};
+use super::{hosts, known};
 use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
 use crate::http::{ModelBuildError, Options};
 
@@ -92,8 +92,9 @@ impl OpenAiModelBuilder {
         self
     }
 
-    /// In which form the model gets its thoughts back. Default: the form that the server is known to want, by its host;
-    /// OpenAI takes none.
+    /// Form in which the model gets its reasoning back. Default: the form that the server is known to want, by its host:
+    /// [`Content`](ReasoningReplay::Content) for DeepSeek, Moonshot (Kimi) and Z.ai (GLM), [`Details`](ReasoningReplay::Details)
+    /// for OpenRouter, and [`Never`](ReasoningReplay::Never) for OpenAI and all others.
     pub fn reasoning_replay(mut self, replay: ReasoningReplay) -> Self {
         self.replay = Some(replay);
         self
@@ -112,8 +113,8 @@ impl OpenAiModelBuilder {
             self.settings.set("reasoning_effort", effort.as_str());
         }
         let host = exchange.endpoint.host();
-        let replay = self.replay.unwrap_or_else(|| ReasoningReplay::of_host(host));
-        let able = || known::is_openai(host) && known::follows_schemas(&self.options.model_id);
+        let replay = self.replay.unwrap_or(hosts::of(host).replay);
+        let able = || hosts::of(host).follows_schemas && known::follows_schemas(&self.options.model_id);
         let able = self.structured_output.unwrap_or_else(able);
         let server_tools = !self.settings.server_tools.is_empty();
         Ok(OpenAiModel {

@@ -44,11 +44,6 @@ pub(super) fn follows_schemas(model_id: &str) -> bool {
     able.iter().any(|family| is_of(id, family)) && !matches!(id, "o1-mini" | "o1-preview" | "gpt-4o-2024-05-13")
 }
 
-/// True for OpenAI's own servers.
-pub(super) fn is_openai(host: &str) -> bool {
-    host.strip_suffix("api.openai.com").is_some_and(|region| region.is_empty() || region.ends_with('.'))
-}
-
 /// `gpt-5.4-2026-03-05` is of the family `gpt-5.4`, and `gpt-50` is not of `gpt-5`.
 fn is_of(id: &str, family: &str) -> bool {
     id.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':', '@']))
@@ -90,13 +85,6 @@ mod tests {
         }
         for id in ["gpt-4-turbo", "gpt-3.5-turbo", "o1-mini", "llama-3.3-70b"] {
             assert!(!follows_schemas(id), "{id}");
-        }
-    }
-
-    #[test]
-    fn openais_own_servers() {
-        for (host, own) in [("api.openai.com", true), ("eu.api.openai.com", true), ("notapi.openai.com", false)] {
-            assert_eq!(is_openai(host), own, "{host}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! OpenAI's two protocols, Chat Completions and Responses, which many other servers speak too.
 
 mod chat;
+mod hosts;
 mod known;
 mod options;
 mod responses;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::known;
+use super::{hosts, known};
 use crate::chat_completions::Settings;
 use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place};
 
@@ -64,12 +64,13 @@ pub(super) fn check_settings(settings: &Settings) -> Result<(), ModelBuildError>
 /// The name under which this server's answers over Chat Completions begin. Content that only one provider understands is
 /// no other's.
 pub(super) fn chat_provider(host: &str) -> Cow<'static, str> {
-    if known::is_openai(host) { Cow::Borrowed("openai") } else { Cow::Owned(host.to_owned()) }
+    hosts::of(host).names.map_or_else(|| Cow::Owned(host.to_owned()), |(chat, _)| Cow::Borrowed(chat))
 }
 
 /// The same over Responses, whose items are nothing to Chat Completions.
 pub(super) fn responses_provider(host: &str) -> Cow<'static, str> {
-    if known::is_openai(host) { Cow::Borrowed("openai-responses") } else { Cow::Owned(format!("{host}/responses")) }
+    let named = hosts::of(host).names;
+    named.map_or_else(|| Cow::Owned(format!("{host}/responses")), |(_, responses)| Cow::Borrowed(responses))
 }
 
 /// The methods that both builders have.

@@ -80,6 +80,45 @@ fn client(host: &str, address: SocketAddr) -> reqwest::Client {
     reqwest::Client::builder().tls_backend_preconfigured(tls).resolve(host, address).build().unwrap()
 }
 
+/// What an agent has to make of a case.
+#[derive(Clone, Default)]
+pub(crate) struct Expected {
+    text: &'static str,
+    called: Vec<(&'static str, Value)>,
+    usage: Option<(u64, u64)>,
+}
+
+impl Expected {
+    pub(crate) fn text(text: &'static str) -> Self {
+        Self { text, ..Self::default() }
+    }
+
+    /// The tool `get_weather` is run for each of these cities, and then `Hi.` is said.
+    pub(crate) fn weather_in(cities: &[&str]) -> Self {
+        let called = cities.iter().map(|city| ("get_weather", json!({"city": city})));
+        Self { called: called.collect(), ..Self::text("Hi.") }
+    }
+
+    pub(crate) fn usage(self, input: u64, output: u64) -> Self {
+        Self { usage: Some((input, output)), ..self }
+    }
+
+    /// Runs the first prompt of a case.
+    pub(crate) async fn check(&self, case: &Case) -> Running {
+        let name = &case.name;
+        let mut running = start(case).await;
+        let response = running.prompt().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let called = running.called();
+        let called: Vec<_> = called.iter().map(|(tool, input)| (tool.as_str(), input.clone())).collect();
+        assert_eq!(called, self.called, "{name}");
+        assert_eq!(response.text(), self.text, "{name}");
+        if let Some((input, output)) = self.usage {
+            assert_eq!((response.usage.input_tokens, response.usage.output_tokens), (input, output), "{name}");
+        }
+        running
+    }
+}
+
 /// A whole response in the words of each provider that is compiled in.
 fn greetings() -> Vec<(&'static str, Value)> {
     let chat = json!({"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]});

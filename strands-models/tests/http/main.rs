@@ -17,9 +17,12 @@ mod case;
 // Not every server needs all of it.
 #[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]
 mod chat_completions;
+mod endings;
 mod forms;
 #[cfg(feature = "gemini")]
 mod gemini;
+#[cfg(feature = "openai")]
+mod interleaved_calls;
 #[cfg(feature = "llamacpp")]
 mod llamacpp;
 #[cfg(feature = "mistral")]
@@ -29,5 +32,8 @@ mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
 mod providers;
+#[cfg(feature = "openai")]
+mod reasoning_replay;
 mod refusals;
 mod switching;
+mod tolerant_fields;

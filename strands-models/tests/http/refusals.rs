@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::model::{Model, ModelError, ModelErrorKind};
 use strands_core::{Agent, AgentError, RetryPolicy};
-use strands_testkit::case::{Case, cases};
+use strands_testkit::case::Case;
+#[cfg(feature = "openai")]
+use strands_testkit::case::cases;
 use strands_testkit::ports::RefusedPort;
 use strands_testkit::provider::Tuned;
 use strands_testkit::recording::shared_path;
@@ -15,7 +17,8 @@ use strands_testkit::{Response, Server};
 use tokio::time::Instant;
 
 use crate::case;
-use crate::chat_completions::{call, delta, finish, stream};
+#[cfg(feature = "openai")]
+use crate::chat_completions::{call, delta, finish};
 use crate::providers::all;
 
 /// Every provider whose server may be any.
@@ -143,10 +146,11 @@ fn malformed() -> Vec<(&'static str, Response)> {
     let groq = json!({"error": {"message": "Failed to call a function. Please adjust your prompt.",
         "type": "invalid_request_error", "code": "tool_use_failed", "failed_generation": "<function=f>"}});
     let json_mode = json!({"error": {"message": "Failed to generate JSON.", "code": "json_validate_failed"}});
-    let event =
-        Response::sse(format!("data: {}\n\nevent: error\ndata: {groq}\n\n", delta(&json!({"content": "half"}))));
+    let half = json!({"choices": [{"index": 0, "delta": {"content": "half"}}]});
+    let event = Response::sse(format!("data: {half}\n\nevent: error\ndata: {groq}\n\n"));
     let wrapped = json!({"error": {"message": "litellm.BadRequestError: GroqException - Failed to call a function."}});
-    let cut = Response::sse(stream(&[delta(&json!({"content": "half"})), finish("malformed_function_call")]));
+    let cut = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "malformed_function_call"}]});
+    let cut = Response::sse(format!("data: {half}\n\ndata: {cut}\n\ndata: [DONE]\n\n"));
     let gemini = json!({"candidates": [{"finishReason": "UNEXPECTED_TOOL_CALL", "index": 0}]});
     let ollama = json!({"error": "error parsing tool call: raw='{', err=unexpected end of JSON input"});
     let anthropic = json!({"content": [{"type": "text", "text": "half"}], "stop_reason": "malformed_tool_use"});

@@ -9,10 +9,10 @@ use super::request::{ENCRYPTED_REASONING, Shape};
 use super::{Inner, OpenAiResponsesModel};
 use crate::chat_completions::{ReasoningEffort, Settings};
 use crate::http::{ModelBuildError, Options};
-use crate::openai::known;
 use crate::openai::options::{
     Account, DEFAULT_MODEL, check_settings, context_window, openai_options, responses_provider,
 };
+use crate::openai::{hosts, known};
 
 /// How a model's thoughts are summed up for the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl OpenAiResponsesModelBuilder {
         let context_window = context_window(&self.options);
         let model_id = &self.options.model_id;
         let host = exchange.endpoint.host();
-        let able = || known::is_openai(host) && known::follows_schemas(model_id);
+        let able = || hosts::of(host).follows_schemas && known::follows_schemas(model_id);
         let able = self.structured_output.unwrap_or_else(able);
         let thinks = || self.effort.is_some() || self.summary.is_some() || known::thinks(model_id);
         let encrypted_reasoning = self.encrypted_reasoning.unwrap_or_else(|| !self.stateful && thinks());

@@ -1,11 +1,14 @@
 //! Responses: OpenAI's newer protocol, in which a model's thoughts can be had encrypted and given back.
 
 mod builder;
-mod kept;
+mod events;
+mod items;
+mod provider_state;
+mod reasoning;
 mod request;
 mod stream;
-mod thoughts;
 mod tools;
+mod whole_items;
 
 use std::sync::Arc;
 

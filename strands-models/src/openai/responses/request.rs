@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
 use strands_core::model::{MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content};
 
-use super::kept;
-use super::thoughts;
+use super::provider_state;
+use super::reasoning;
 use super::tools::{self, ResponsesTools};
 use crate::chat_completions::{
     Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
@@ -50,7 +50,7 @@ pub(super) struct Body<'a> {
 impl<'a> Body<'a> {
     /// A request with as much of the conversation as the provider does not have.
     pub(super) fn new(model_id: &'a str, shape: &'a Shape, request: &'a ModelRequest<'a>, streaming: bool) -> Self {
-        let kept = if shape.stateful { kept::last(request.messages, &shape.provider) } else { None };
+        let kept = if shape.stateful { provider_state::last(request.messages, &shape.provider) } else { None };
         let (previous, messages) = kept.unzip();
         Self { model_id, shape, request, previous, messages: messages.unwrap_or(request.messages), streaming }
     }
@@ -178,7 +178,7 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
     for block in &message.content {
         if let ContentBlock::Provider(own) = block
             && own.provider == provider
-            && kept::is_item(&own.content)
+            && provider_state::is_item(&own.content)
         {
             items.serialize_element(&own.content)?;
         }
@@ -197,7 +197,7 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
     for block in outgoing_content(message, provider) {
         let item = match &*block {
             ContentBlock::Reasoning(reasoning) => {
-                if let Some(item) = thoughts::item(reasoning)
+                if let Some(item) = reasoning::item(reasoning)
                     && let Some(before) = thought.replace(item)
                 {
                     items.serialize_element(&before)?;
@@ -210,7 +210,7 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
                 "name": call.name,
                 "arguments": arguments(&call.input),
             }),
-            ContentBlock::Provider(own) if kept::is_item(&own.content) => own.content.clone(),
+            ContentBlock::Provider(own) if provider_state::is_item(&own.content) => own.content.clone(),
             block => match Part::of_block(block, &Media::OPENAI) {
                 Some(Part::Text(text)) => json!({"role": "assistant", "content": text}),
                 Some(_) => json!({"role": "assistant", "content": "[Media that can't be shown to this model.]"}),

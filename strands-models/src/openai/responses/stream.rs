@@ -7,93 +7,28 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sse_stream::Sse;
-use strands_core::message::{Citation, ProviderContent};
-use strands_core::model::{
-    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
-};
+use strands_core::message::Citation;
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
-use super::{kept, thoughts};
+use super::events::{Ended, Piece, Response, WholeItem};
+use super::items::{Items, Key, What};
+use super::provider_state;
 use crate::chat_completions::{last_events, refused};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
-
-#[derive(Deserialize)]
-struct Piece {
-    #[serde(default)]
-    output_index: usize,
-    /// The part of the item: of a message's content, or of a thought's summary.
-    #[serde(default, alias = "content_index", alias = "summary_index")]
-    part: usize,
-    #[serde(default)]
-    delta: String,
-}
-
-#[derive(Deserialize)]
-struct WholeItem {
-    #[serde(default)]
-    output_index: usize,
-    item: Value,
-}
-
-#[derive(Deserialize)]
-struct Annotated {
-    #[serde(default)]
-    output_index: usize,
-    #[serde(default)]
-    content_index: usize,
-    annotation: Value,
-}
-
-#[derive(Deserialize)]
-struct Ended {
-    response: Response,
-}
-
-#[derive(Deserialize)]
-struct Response {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    output: Vec<Value>,
-    error: Option<Value>,
-    incomplete_details: Option<Value>,
-    usage: Option<Value>,
-}
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ResponsesReader {
     /// Who answers.
-    provider: Cow<'static, str>,
+    pub(super) provider: Cow<'static, str>,
     /// Whether the provider keeps the answer.
     stateful: bool,
     began: bool,
-    /// Blocks that are being written.
-    open: Vec<Open>,
-    next: usize,
+    pub(super) items: Items,
     /// Whether tools were called, and whether the model refused.
-    called: bool,
-    refused: bool,
+    pub(super) called: bool,
+    pub(super) refused: bool,
     complete: bool,
-    content: ContentLimit,
-}
-
-struct Open {
-    /// The provider's index of the item.
-    item: usize,
-    /// The part of the item that is written, or was last.
-    part: usize,
-    what: What,
-    block: usize,
-    /// Nothing of it has come yet.
-    empty: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    Text,
-    Thoughts,
-    Call,
+    pub(super) content: ContentLimit,
 }
 
 impl ResponsesReader {
@@ -103,8 +38,7 @@ impl ResponsesReader {
             provider,
             stateful,
             began: false,
-            open: Vec::new(),
-            next: 0,
+            items: Items::default(),
             called: false,
             refused: false,
             complete: false,
@@ -119,10 +53,16 @@ impl ResponsesReader {
                 self.refused = true;
                 self.text(parse(data)?, out)
             }
-            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
-                self.thought(parse(data)?, out)
+            "response.reasoning_summary_text.delta" => self.reasoning(parse(data)?, false, out),
+            "response.reasoning_text.delta" => self.reasoning(parse(data)?, true, out),
+            "response.function_call_arguments.delta" => self.arguments(&parse(data)?, out),
+            "response.function_call_arguments.done" => {
+                let piece: Piece = parse(data)?;
+                match self.items.find(What::Call, piece.key(), None)? {
+                    Some(at) => self.whole_arguments(at, piece.arguments, out),
+                    None => Ok(()),
+                }
             }
-            "response.function_call_arguments.delta" => self.arguments(parse(data)?, out),
             "response.output_text.annotation.added" => self.annotation(&parse(data)?, out),
             "response.output_item.added" => {
                 let added: WholeItem = parse(data)?;
@@ -133,7 +73,13 @@ impl ResponsesReader {
                 self.item_done(done.output_index, &done.item, out)
             }
             "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
-                self.finish(parse::<Ended>(data)?.response, out)
+                let mut response = parse::<Ended>(data)?.response;
+                // Some servers say everything at once.
+                if self.items.are_none() {
+                    self.whole_items(&mut response, out)?;
+                }
+                response.status = response.status.or_else(|| Some(kind.trim_start_matches("response.").to_owned()));
+                self.finish(response, out)
             }
             "error" => {
                 let event: Value = parse(data)?;
@@ -150,179 +96,111 @@ impl ResponsesReader {
     }
 
     fn text(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if piece.delta.is_empty() {
-            return Ok(());
+        let block = self.text_block(piece.key(), piece.part())?;
+        if let Some(delta) = piece.delta.filter(|delta| !delta.is_empty()) {
+            self.content.grow(delta.len())?;
+            out.push_back(StreamEvent::text(block, delta));
         }
-        self.content.grow(piece.delta.len())?;
-        let open = self.open(piece.output_index, What::Text, Some(piece.part))?;
-        out.push_back(StreamEvent::text(open.block, piece.delta));
         Ok(())
     }
 
-    fn thought(&mut self, mut piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if piece.delta.is_empty() {
-            return Ok(());
+    pub(super) fn text_block(&mut self, key: Key<'_>, part: usize) -> Result<usize, ModelError> {
+        match self.items.find(What::Text, key, Some(part))?.and_then(|at| self.items.get(at)) {
+            Some(open) => Ok(open.block),
+            None => Ok(self.items.begin(What::Text, key, part, &mut self.content)?.block),
         }
-        self.content.grow(piece.delta.len())?;
-        let open = self.open(piece.output_index, What::Thoughts, None)?;
+    }
+
+    /// A piece of reasoning: of what the model wrote (`is_plain`), or of a summary of it.
+    pub(super) fn reasoning(
+        &mut self,
+        piece: Piece,
+        is_plain: bool,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let (key, part) = (piece.key(), piece.part());
+        let Some(mut delta) = piece.delta.clone().filter(|delta| !delta.is_empty()) else {
+            return Ok(());
+        };
+        self.content.grow(delta.len())?;
+        let at = self.reasoning_block(key)?;
+        let Some(open) = self.items.get(at) else {
+            return Ok(());
+        };
         // A summary has parts, and a block has none.
-        if !std::mem::replace(&mut open.empty, false) && open.part != piece.part {
-            piece.delta.insert_str(0, "\n\n");
+        if !std::mem::replace(&mut open.empty, false) && open.part != part {
+            delta.insert_str(0, "\n\n");
         }
-        open.part = piece.part;
-        out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(piece.delta)));
+        open.part = part;
+        open.is_plain |= is_plain;
+        out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(delta)));
         Ok(())
     }
 
-    fn arguments(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(piece.delta.len())?;
-        let open = self.open.iter_mut().find(|open| open.item == piece.output_index && open.what == What::Call);
-        // Arguments of calls that are none of ours.
-        let Some(open) = open else {
+    /// The place of the block of an item of reasoning.
+    pub(super) fn reasoning_block(&mut self, key: Key<'_>) -> Result<usize, ModelError> {
+        if let Some(at) = self.items.find(What::Reasoning, key, None)? {
+            return Ok(at);
+        }
+        self.items.begin(What::Reasoning, key, 0, &mut self.content)?;
+        Ok(self.items.newest())
+    }
+
+    /// A piece of the arguments of a call. Those of a call that is none of ours are passed over.
+    fn arguments(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some(at) = self.items.find(What::Call, piece.key(), None)? else {
             return Ok(());
         };
-        if !piece.delta.is_empty() {
-            open.empty = false;
-            out.push_back(StreamEvent::tool_input(open.block, piece.delta));
+        let delta = piece.delta.as_deref().unwrap_or_default();
+        self.content.grow(delta.len())?;
+        if let Some(open) = self.items.get(at)
+            && let Some(certain) = open.arguments.push(delta)
+        {
+            out.push_back(StreamEvent::tool_input(open.block, certain));
         }
         Ok(())
     }
 
-    fn annotation(&mut self, annotated: &Annotated, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        if let Some(citation) = citation(&annotated.annotation) {
+    /// All arguments of the call at this place, which may have come in pieces.
+    pub(super) fn whole_arguments(
+        &mut self,
+        at: usize,
+        whole: Option<String>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        if let Some(open) = self.items.get(at)
+            && let Some(certain) = open.arguments.push_whole(&whole.unwrap_or_default())
+        {
+            self.content.grow(certain.len())?;
+            out.push_back(StreamEvent::tool_input(open.block, certain));
+        }
+        Ok(())
+    }
+
+    fn annotation(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.cite(piece.key(), piece.part(), &piece.annotation, out)
+    }
+
+    pub(super) fn cite(
+        &mut self,
+        key: Key<'_>,
+        part: usize,
+        annotation: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        if let Some(citation) = citation(annotation) {
             self.content.grow(size_of::<Citation>())?;
-            let open = self.open(annotated.output_index, What::Text, Some(annotated.content_index))?;
-            out.push_back(StreamEvent::citation(open.block, citation));
+            let block = self.text_block(key, part)?;
+            out.push_back(StreamEvent::citation(block, citation));
         }
         Ok(())
-    }
-
-    fn item_added(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let begun = self.open.iter().any(|open| open.item == at && open.what == What::Call);
-        match word(item, "type") {
-            // A call that is announced again is the same one.
-            "function_call" if begun => {}
-            "function_call" => {
-                let (id, name) = (word(item, "call_id"), word(item, "name"));
-                self.content.grow(id.len() + name.len())?;
-                self.called = true;
-                let open = self.open(at, What::Call, None)?;
-                out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(id, name)));
-            }
-            "reasoning" => {
-                // The block has its place in the answer from now on.
-                let open = self.open(at, What::Thoughts, None)?;
-                out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
-            }
-            // A message begins with its first words, and what the provider's own tools do comes as a whole.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// An item is whole. What did not come in pieces is taken from here.
-    fn item_done(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let known = |what: What, open: &[Open]| open.iter().any(|open| open.item == at && open.what == what);
-        match word(item, "type") {
-            "function_call" => {
-                if !known(What::Call, &self.open) {
-                    self.item_added(at, item, out)?;
-                }
-                let open = self.open(at, What::Call, None)?;
-                if open.empty {
-                    let delta = word(item, "arguments").to_owned();
-                    self.arguments(Piece { output_index: at, part: 0, delta }, out)?;
-                }
-            }
-            "reasoning" => {
-                let open = self.open(at, What::Thoughts, None)?;
-                let (block, empty) = (open.block, open.empty);
-                if empty {
-                    self.whole_thought(at, item, out)?;
-                }
-                if let Some(signature) = thoughts::signature(item) {
-                    self.content.grow(signature.len())?;
-                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-                }
-            }
-            "message" if known(What::Text, &self.open) => {}
-            "message" => self.whole_message(at, item, out)?,
-            "" => {}
-            // What the provider's own tools did, and whatever is newer than this version.
-            _ => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
-        }
-        self.close(|open| open.item == at, out);
-        Ok(())
-    }
-
-    fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(content.content.to_string().len())?;
-        let block = self.next;
-        self.next += 1;
-        out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
-        Ok(())
-    }
-
-    fn whole_thought(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let summary = list(item, "summary");
-        let parts = if summary.is_empty() { list(item, "content") } else { summary };
-        for (part, said) in parts.iter().enumerate() {
-            let delta = word(said, "text").to_owned();
-            self.thought(Piece { output_index: at, part, delta }, out)?;
-        }
-        Ok(())
-    }
-
-    fn whole_message(&mut self, at: usize, item: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        for (part, said) in list(item, "content").iter().enumerate() {
-            let refusal = word(said, "refusal");
-            self.refused |= !refusal.is_empty();
-            let delta = if refusal.is_empty() { word(said, "text") } else { refusal }.to_owned();
-            self.text(Piece { output_index: at, part, delta }, out)?;
-            for annotation in list(said, "annotations") {
-                let annotation = annotation.clone();
-                self.annotation(&Annotated { output_index: at, content_index: part, annotation }, out)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The block of this item, and of this part of it where parts are blocks.
-    fn open(&mut self, item: usize, what: What, part: Option<usize>) -> Result<&mut Open, ModelError> {
-        let found = self
-            .open
-            .iter()
-            .rposition(|open| open.item == item && open.what == what && part.is_none_or(|part| open.part == part));
-        let at = match found {
-            Some(at) => at,
-            None => {
-                self.content.grow(size_of::<Open>())?;
-                let block = self.next;
-                self.next += 1;
-                self.open.push(Open { item, part: part.unwrap_or_default(), what, block, empty: true });
-                self.open.len() - 1
-            }
-        };
-        // The position is that of a block found or pushed just now.
-        #[expect(clippy::indexing_slicing)]
-        Ok(&mut self.open[at])
-    }
-
-    fn close(&mut self, which: impl Fn(&Open) -> bool, out: &mut VecDeque<StreamEvent>) {
-        self.open.retain(|open| {
-            let ends = which(open);
-            if ends {
-                out.push_back(StreamEvent::block_stop(open.block));
-            }
-            !ends
-        });
     }
 
     /// The last events.
     fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let error = response.error.filter(|error| !error.is_null());
         let reason = response.incomplete_details.as_ref().map(|details| word(details, "reason").to_owned());
-        let stop_reason = match response.status.as_str() {
+        let stop_reason = match response.status.as_deref().unwrap_or_default() {
             "incomplete" if reason.as_deref() == Some("content_filter") => StopReason::ContentFiltered,
             "incomplete" => StopReason::MaxTokens,
             "completed" if self.called => StopReason::ToolUse,
@@ -331,10 +209,13 @@ impl ResponsesReader {
             status => return Err(unfinished(status, error)),
         };
         self.complete = true;
-        self.close(|_| true, out);
+        self.items.end_all(out);
         // A response that was cut short is no good beginning: it may hold calls that nobody answers.
-        if self.stateful && response.status == "completed" && !response.id.is_empty() {
-            self.own(kept::block(&self.provider, &response.id), out)?;
+        if self.stateful
+            && response.status.as_deref() == Some("completed")
+            && let Some(id) = response.id.filter(|id| !id.is_empty())
+        {
+            self.own(provider_state::block(&self.provider, &id), out)?;
         }
         out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
         Ok(())
@@ -362,17 +243,21 @@ fn refusal(error: &Value) -> ReadError {
 }
 
 fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
-    serde_json::from_slice(json).map_err(|error| ModelError::Protocol {
-        what: "a piece of the answer is not what Responses sends".to_owned(),
-        details: ErrorDetails::new().with_source(error).boxed(),
-    })
+    serde_json::from_slice(json).map_err(malformed)
 }
 
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn malformed(error: serde_json::Error) -> ModelError {
+    ModelError::Protocol {
+        what: "a piece of the answer is not what Responses sends".to_owned(),
+        details: ErrorDetails::new().with_source(error).boxed(),
+    }
+}
+
+pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -400,9 +285,13 @@ impl AnswerReader for ResponsesReader {
             r#type: Cow<'a, str>,
         }
         let data = event.data.as_deref().map(str::trim).unwrap_or_default();
-        // Nothing of this protocol, but of servers that speak both.
-        if data.is_empty() || data == "[DONE]" {
+        if data.is_empty() {
             return Ok(());
+        }
+        if data == "[DONE]" {
+            // Nothing of this protocol, but of servers that speak both: it is the end, unless nothing was said.
+            let ended = Response { status: Some("completed".to_owned()), ..Response::default() };
+            return if self.items.are_none() { Ok(()) } else { self.finish(ended, out) };
         }
         self.begin(out);
         match event.event.as_deref().filter(|name| !name.is_empty() && *name != "message") {
@@ -418,7 +307,10 @@ impl AnswerReader for ResponsesReader {
     }
 
     fn end(&mut self, _: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        Err(ModelError::transport("the answer ended before its last event").into())
+        Err(ModelError::transport(
+            "the response ended before its last event (`response.completed`); the connection was cut",
+        )
+        .into())
     }
 
     fn is_complete(&self) -> bool {
@@ -428,9 +320,12 @@ impl AnswerReader for ResponsesReader {
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let mut response: Response = parse(document)?;
         self.begin(out);
-        for (at, item) in std::mem::take(&mut response.output).into_iter().enumerate() {
-            self.item_done(at, &item, out)?;
+        // One that does not say how it ended is at its end.
+        if response.output.is_some() {
+            response.status =
+                response.status.filter(|status| !status.is_empty()).or_else(|| Some("completed".to_owned()));
         }
+        self.whole_items(&mut response, out)?;
         self.finish(response, out)
     }
 }

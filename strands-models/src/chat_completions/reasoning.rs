@@ -1,4 +1,4 @@
-//! Thoughts in Chat Completions: no part of OpenAI's protocol, and each server has its own form for them.
+//! Reasoning in Chat Completions: no part of OpenAI's protocol, and each server has its own form for it.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::message::ContentBlock;
 
-/// In which form a server wants a model's thoughts back with the answer that they led to.
+/// Form in which a server wants a model's reasoning back with the assistant message that it led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReasoningReplay {
-    /// Not at all: OpenAI refuses them, and most servers ignore them.
+    /// Not at all: OpenAI refuses it, and most servers ignore it.
     #[default]
     Never,
-    /// As text in `reasoning_content`: DeepSeek, Moonshot, vLLM, llama.cpp.
+    /// As text in `reasoning_content`: DeepSeek, Moonshot, Z.ai, vLLM, llama.cpp. Every assistant message has the field, also
+    /// those of other models: it is empty where there is no reasoning, because thinking models of DeepSeek and Moonshot refuse
+    /// a conversation that lacks it somewhere.
     Content,
     /// As the `reasoning_details` that the server sent, signatures and encrypted parts included: OpenRouter.
     Details,
@@ -22,32 +24,16 @@ pub enum ReasoningReplay {
 }
 
 impl ReasoningReplay {
-    /// What the server at this host is known to want.
-    pub(crate) fn of_host(host: &str) -> Self {
-        let is = |domain: &str| host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        if is("deepseek.com") {
-            Self::Content
-        } else if is("openrouter.ai") {
-            Self::Details
-        } else {
-            Self::Never
-        }
-    }
-
-    /// `reasoning_content` of an answer with these blocks.
+    /// `reasoning_content` of an assistant message with these blocks, which may be empty.
     pub(crate) fn content(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<String> {
-        if self != Self::Content {
-            return None;
-        }
         let words = blocks.iter().filter_map(|block| match &**block {
             ContentBlock::Reasoning(reasoning) => Some(reasoning.reasoning_text.as_ref()?.text.as_str()),
             _ => None,
         });
-        let words: String = words.collect();
-        (!words.is_empty()).then_some(words)
+        (self == Self::Content).then(|| words.collect())
     }
 
-    /// `reasoning_details` of an answer with these blocks.
+    /// `reasoning_details` of an assistant message with these blocks.
     pub(crate) fn details(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<Vec<Value>> {
         if self != Self::Details {
             return None;
@@ -64,7 +50,7 @@ impl ReasoningReplay {
     }
 }
 
-/// What stands in the signature of a thought: the details as the server sent them. Nobody else's signature reads so.
+/// The signature of reasoning: the details as the server sent them. No other provider's signature reads so.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     reasoning_details: Vec<Value>,
@@ -139,6 +125,7 @@ mod tests {
             ]
         );
         assert_eq!(ReasoningReplay::Content.content(&blocks).as_deref(), Some("let me"));
+        assert_eq!(ReasoningReplay::Content.content(&[]).as_deref(), Some(""));
         assert_eq!(ReasoningReplay::Never.content(&blocks), None);
         assert_eq!(ReasoningReplay::Never.details(&blocks), None);
     }
@@ -147,13 +134,5 @@ mod tests {
     fn signatures_of_others_stay_behind() {
         let block = ContentBlock::Reasoning(ReasoningContent::text("hm", Some("EqQBCkYIBxgCKkD".to_owned())));
         assert_eq!(ReasoningReplay::Details.details(&[Cow::Borrowed(&block)]), None);
-    }
-
-    #[test]
-    fn servers_are_known_by_their_hosts() {
-        assert_eq!(ReasoningReplay::of_host("api.deepseek.com"), ReasoningReplay::Content);
-        assert_eq!(ReasoningReplay::of_host("openrouter.ai"), ReasoningReplay::Details);
-        assert_eq!(ReasoningReplay::of_host("notopenrouter.ai"), ReasoningReplay::Never);
-        assert_eq!(ReasoningReplay::of_host("api.openai.com"), ReasoningReplay::Never);
     }
 }

@@ -1,0 +1,91 @@
+//! What an answer has beside plain text and calls: parts of its content, details of its reasoning, citations.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value};
+use strands_core::message::{Citation, ProviderContent};
+use strands_core::model::{ReasoningDelta, StreamEvent};
+
+use super::stream::{ChatReader, Section};
+use crate::http::ReadError;
+
+impl ChatReader {
+    /// A part of the content, in an answer that is a list of parts.
+    pub(super) fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match part.get("type").and_then(Value::as_str) {
+            Some("text") => match word(&part, "text") {
+                text if text.is_empty() => Ok(()),
+                text => self.text(text, out),
+            },
+            Some("thinking") => {
+                for piece in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
+                    match word(piece, "text") {
+                        text if text.is_empty() => {}
+                        text => self.thought(text, out)?,
+                    }
+                }
+                let signature = word(&part, "signature");
+                if !signature.is_empty() {
+                    self.content.grow(signature.len())?;
+                    let block = self.block(Section::Thoughts, out);
+                    out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
+                    // It is one thought's, and another one has its own.
+                    self.close(out);
+                }
+                Ok(())
+            }
+            Some("reference") => {
+                let mut citation = Citation::default();
+                citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
+                self.cite(citation, out)
+            }
+            // What the server gets back as it was.
+            Some(_) => {
+                self.content.grow(part.to_string().len())?;
+                self.close(out);
+                let block = self.new_block();
+                let own = ProviderContent::new(self.dialect.provider.clone(), part);
+                out.extend([StreamEvent::provider_content(block, own), StreamEvent::block_stop(block)]);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn cite(&mut self, citation: Citation, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(size_of::<Citation>())?;
+        let block = self.block(Section::Text, out);
+        out.push_back(StreamEvent::citation(block, citation));
+        Ok(())
+    }
+
+    /// Details of thoughts may go on until the end of the answer, so their block stays open as long.
+    pub(super) fn detail(
+        &mut self,
+        details: Vec<Map<String, Value>>,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        if self.detailed.is_none() {
+            let block = self.block(Section::Thoughts, out);
+            self.detailed = Some(block);
+            // The block has its place in the answer from now on.
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
+        }
+        for piece in details {
+            let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+            self.content.grow(size_of::<Map<String, Value>>() + texts)?;
+            self.details.push(piece);
+        }
+        Ok(())
+    }
+}
+
+/// A place on the web that the text comes from.
+pub(super) fn citation(annotation: &Value) -> Option<Citation> {
+    let cited = annotation.get("url_citation")?;
+    let mut citation = Citation::default();
+    citation.title = cited.get("title").and_then(Value::as_str).map(str::to_owned);
+    citation.location = Some(serde_json::json!({"web": {"url": cited.get("url")?}}));
+    Some(citation)
+}

@@ -1,0 +1,233 @@
+//! The tool calls of an answer, put together from their pieces. A piece belongs to a call by its id and its index; servers
+//! leave out either, give the same index to all calls, or make up an id for each piece.
+
+use std::collections::{HashMap, VecDeque};
+
+use strands_core::model::{ModelError, StreamEvent, ToolUseStart};
+
+use super::chunk::CallPiece;
+use crate::http::{ContentLimit, StreamedArguments};
+
+/// Calls in the order in which they began.
+#[derive(Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    by_id: HashMap<String, usize>,
+    by_index: HashMap<usize, Place>,
+    /// The call of the last piece.
+    last: usize,
+    /// How many calls have no arguments yet.
+    bare: usize,
+}
+
+struct Call {
+    index: usize,
+    id: String,
+    /// Empty until it is known.
+    name: String,
+    block: usize,
+    arguments: StreamedArguments,
+    /// Arguments that came before the name.
+    early: String,
+    /// The chunk of its last piece.
+    chunk: usize,
+}
+
+/// The calls of one index.
+#[derive(Default)]
+struct Place {
+    by_id: HashMap<String, usize>,
+    count: usize,
+    latest: usize,
+    /// The call of the last piece.
+    last: usize,
+    /// How many of them have no arguments yet.
+    bare: usize,
+}
+
+/// A piece with what is missing as nothing.
+pub(super) struct Piece {
+    index: Option<usize>,
+    id: String,
+    name: String,
+    arguments: String,
+    /// The number of the chunk that it came in.
+    chunk: usize,
+    /// It is a whole call, and goes on no other.
+    is_whole: bool,
+}
+
+impl Piece {
+    pub(super) fn new(piece: CallPiece, chunk: usize, is_whole: bool) -> Self {
+        let (name, arguments) = piece.function.map_or((None, None), |function| (function.name, function.arguments));
+        Self {
+            index: piece.index,
+            // Mistral's client fills in the word.
+            id: piece.id.filter(|id| id != "null").unwrap_or_default(),
+            name: name.unwrap_or_default(),
+            arguments: arguments.unwrap_or_default(),
+            chunk,
+            is_whole,
+        }
+    }
+
+    /// Bytes of content.
+    pub(super) fn size(&self) -> usize {
+        self.id.len() + self.name.len() + self.arguments.len()
+    }
+}
+
+impl Calls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// The call that a piece goes on; `None` if it begins one.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Protocol`] for a piece that may belong to several calls.
+    pub(super) fn find(&self, piece: &Piece) -> Result<Option<usize>, ModelError> {
+        let Some(newest) = self.calls.len().checked_sub(1).filter(|_| !piece.is_whole) else {
+            return Ok(None);
+        };
+        let place = piece.index.and_then(|index| self.by_index.get(&index));
+        if !piece.id.is_empty() {
+            let exact = match piece.index {
+                Some(_) => place.and_then(|place| place.by_id.get(&piece.id)),
+                None => self.by_id.get(&piece.id),
+            };
+            // Without a name it goes on the call that has its id, whatever the index.
+            let known = exact.or_else(|| self.by_id.get(&piece.id).filter(|_| piece.name.is_empty()));
+            if known.is_some() {
+                return Ok(known.copied());
+            }
+        }
+        let (latest, last, count, bare) = match (place, piece.index) {
+            (Some(place), _) => (place.latest, place.last, place.count, place.bare),
+            (None, None) => (newest, self.last, self.calls.len(), self.bare),
+            (None, Some(_)) => return Ok(None),
+        };
+        let Some(call) = self.calls.get(latest) else {
+            return Ok(None);
+        };
+        if !piece.name.is_empty() {
+            return Ok(call.is_named_again(piece).then_some(latest));
+        }
+        // An id of its own says that it is not the call's, unless there is no other one. Without an id it goes on the call that
+        // began last, unless an older one went on since, or still waits for its arguments.
+        let others_wait = bare > usize::from(!call.arguments.has_begun());
+        let is_clear = if piece.id.is_empty() { last == latest && !others_wait } else { call.id.is_empty() };
+        if is_clear || count == 1 { Ok(Some(latest)) } else { Err(ambiguous()) }
+    }
+
+    /// Begins a call with this block, and returns its place.
+    pub(super) fn begin(&mut self, piece: &Piece, block: usize, limit: &mut ContentLimit) -> Result<usize, ModelError> {
+        // Once as the key of a place.
+        limit.grow(size_of::<Call>() + size_of::<Place>() + piece.id.len())?;
+        let at = self.calls.len();
+        let index = piece.index.unwrap_or(at);
+        let place = self.by_index.entry(index).or_default();
+        place.latest = at;
+        place.count += 1;
+        place.bare += 1;
+        self.bare += 1;
+        self.calls.push(Call {
+            index,
+            id: String::new(),
+            name: String::new(),
+            block,
+            arguments: StreamedArguments::default(),
+            early: String::new(),
+            chunk: piece.chunk,
+        });
+        Ok(at)
+    }
+
+    /// Takes in a piece of the call at this place.
+    pub(super) fn push(&mut self, at: usize, piece: Piece, out: &mut VecDeque<StreamEvent>) {
+        let Some(call) = self.calls.get_mut(at) else {
+            return;
+        };
+        let place = self.by_index.entry(call.index).or_default();
+        place.last = at;
+        self.last = at;
+        call.chunk = piece.chunk;
+        if call.id.is_empty() && !piece.id.is_empty() {
+            place.by_id.insert(piece.id.clone(), at);
+            self.by_id.insert(piece.id.clone(), at);
+            call.id = piece.id;
+        }
+        if call.name.is_empty() && !piece.name.is_empty() {
+            call.name = piece.name;
+            call.start(out);
+        }
+        let was_bare = !call.arguments.has_begun();
+        if let Some(certain) = call.arguments.push(&piece.arguments) {
+            call.hand_on(certain, out);
+        }
+        if was_bare && call.arguments.has_begun() {
+            place.bare = place.bare.saturating_sub(1);
+            self.bare = self.bare.saturating_sub(1);
+        }
+    }
+
+    /// Ends all calls.
+    pub(super) fn end(&mut self, out: &mut VecDeque<StreamEvent>) {
+        for call in &mut self.calls {
+            // A call without a name is one of a tool that does not exist, which the model is told.
+            if call.name.is_empty() {
+                call.start(out);
+            }
+            if let Some(rest) = call.arguments.end() {
+                out.push_back(StreamEvent::tool_input(call.block, rest));
+            }
+            out.push_back(StreamEvent::block_stop(call.block));
+        }
+    }
+}
+
+impl Call {
+    /// True if a piece that says a name goes on this call, and does not begin another one.
+    fn is_named_again(&self, piece: &Piece) -> bool {
+        let fits = |known: &str, said: &str| known.is_empty() || said.is_empty() || known == said;
+        if !fits(&self.id, &piece.id) || !fits(&self.name, &piece.name) {
+            return false;
+        }
+        let is_repeated = match piece.index {
+            // Whoever repeats all of a call does so later on.
+            Some(_) => {
+                piece.arguments.trim().is_empty() || piece.chunk != self.chunk && self.arguments.are(&piece.arguments)
+            }
+            None => false,
+        };
+        let goes_on = match piece.index {
+            Some(_) => !self.arguments.are_complete(),
+            None => self.name.is_empty() || self.arguments.has_begun() && !self.arguments.are_complete(),
+        };
+        goes_on || is_repeated
+    }
+
+    fn start(&mut self, out: &mut VecDeque<StreamEvent>) {
+        out.push_back(StreamEvent::tool_use(self.block, ToolUseStart::new(self.id.clone(), self.name.clone())));
+        let early = std::mem::take(&mut self.early);
+        if !early.is_empty() {
+            out.push_back(StreamEvent::tool_input(self.block, early));
+        }
+    }
+
+    fn hand_on(&mut self, certain: String, out: &mut VecDeque<StreamEvent>) {
+        if self.name.is_empty() {
+            self.early.push_str(&certain);
+        } else {
+            out.push_back(StreamEvent::tool_input(self.block, certain));
+        }
+    }
+}
+
+fn ambiguous() -> ModelError {
+    ModelError::protocol(
+        "a piece of tool arguments may belong to several tool calls: its index and its id do not say to which; turn \
+         streaming off for this server",
+    )
+}

@@ -1,0 +1,262 @@
+//! Streamed tool arguments. Some servers send an empty object before the real arguments, or all of them again at the end. What
+//! is certain is handed on; arguments that contradict each other are handed on one behind the other, which is no JSON, so that
+//! the agent refuses the call instead of running it.
+
+use serde_json::Value;
+
+use super::json_end::JsonEnd;
+
+/// The arguments of one call, as far as they have come.
+#[derive(Debug, Default)]
+pub(crate) struct StreamedArguments {
+    first: Part,
+    /// Bytes of the first value that were handed on. What may be a placeholder is held back.
+    handed_on: usize,
+    /// What comes behind the first value, until it is known whether it is the same again.
+    again: Part,
+    /// Values that contradict each other have come.
+    contradictory: bool,
+}
+
+/// A JSON value, as far as it has come.
+#[derive(Debug, Default)]
+struct Part {
+    text: String,
+    end: JsonEnd,
+}
+
+impl StreamedArguments {
+    /// Takes in a piece, and returns what is certain now.
+    pub(crate) fn push(&mut self, piece: &str) -> Option<String> {
+        let mut certain = String::new();
+        let mut rest = piece;
+        while !rest.is_empty() {
+            if self.contradictory {
+                certain.push_str(rest);
+                break;
+            }
+            rest = if self.first.end.is_reached() { self.again.take(rest) } else { self.first.take(rest) };
+            if self.again.end.is_reached() {
+                self.compare(&mut certain);
+            } else if self.is_held_back() && !may_be_placeholder(&self.again.text) {
+                // The real arguments have begun.
+                self.first = std::mem::take(&mut self.again);
+            }
+        }
+        if !may_be_placeholder(&self.first.text) {
+            self.hand_on(&mut certain);
+        }
+        (!certain.is_empty()).then_some(certain)
+    }
+
+    /// Takes in all arguments, which may have come in pieces before.
+    pub(crate) fn push_whole(&mut self, whole: &str) -> Option<String> {
+        if self.are(whole) {
+            return None;
+        }
+        // The last pieces may be missing.
+        match whole.strip_prefix(&*self.first.text) {
+            Some(rest) if !self.first.end.is_reached() => self.push(rest),
+            _ => self.push(whole),
+        }
+    }
+
+    /// Ends the arguments, and returns what was held back.
+    pub(crate) fn end(&mut self) -> Option<String> {
+        let mut certain = String::new();
+        if !self.again.text.trim().is_empty() {
+            self.compare(&mut certain);
+        }
+        // `null` is read as no arguments everywhere; these are not.
+        if self.handed_on == 0 && ["[]", "\"\""].contains(&&*self.first.text) {
+            "{}".clone_into(&mut self.first.text);
+        }
+        self.hand_on(&mut certain);
+        (!certain.is_empty()).then_some(certain)
+    }
+
+    /// True once something other than white space has come.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.first.text.trim_start().is_empty()
+    }
+
+    /// True if all of a value has come that is no placeholder.
+    pub(crate) fn are_complete(&self) -> bool {
+        self.first.end.is_reached() && !is_placeholder(&self.first.text)
+    }
+
+    /// True if these arguments say the same.
+    pub(crate) fn are(&self, other: &str) -> bool {
+        let value = |text: &str| serde_json::from_str::<Value>(text).ok();
+        self.first.text.trim() == other.trim()
+            || value(other).is_some_and(|other| value(&self.first.text) == Some(other))
+    }
+
+    /// True if a whole placeholder has come and was not handed on.
+    fn is_held_back(&self) -> bool {
+        self.handed_on == 0 && self.first.end.is_reached() && is_placeholder(&self.first.text)
+    }
+
+    /// Decides about a value behind the first one.
+    fn compare(&mut self, certain: &mut String) {
+        let again = std::mem::take(&mut self.again);
+        if is_placeholder(&again.text) {
+            return;
+        }
+        if self.is_held_back() {
+            self.first = again;
+            return;
+        }
+        if !self.are(&again.text) {
+            self.hand_on(certain);
+            certain.push_str(&again.text);
+            self.contradictory = true;
+        }
+    }
+
+    fn hand_on(&mut self, certain: &mut String) {
+        certain.push_str(self.first.text.get(self.handed_on..).unwrap_or_default());
+        self.handed_on = self.first.text.len();
+    }
+}
+
+impl Part {
+    /// Takes in a text up to the end of the value, and returns the rest.
+    fn take<'a>(&mut self, text: &'a str) -> &'a str {
+        let (value, rest) = text.split_at_checked(self.end.find(text)).unwrap_or((text, ""));
+        self.text.push_str(value);
+        rest
+    }
+}
+
+/// The values that stand where arguments are not known yet.
+const PLACEHOLDERS: [&str; 4] = ["{}", "[]", "null", "\"\""];
+
+/// Longest text that is looked at for a placeholder, in bytes: some have white space in them.
+const LONGEST_PLACEHOLDER: usize = 16;
+
+fn is_placeholder(text: &str) -> bool {
+    text.len() <= LONGEST_PLACEHOLDER && PLACEHOLDERS.contains(&&*without_space(text))
+}
+
+/// True if a text begins a placeholder, as no text at all does.
+fn may_be_placeholder(text: &str) -> bool {
+    let begins = |begun: &str| PLACEHOLDERS.iter().any(|placeholder| placeholder.starts_with(begun));
+    text.len() <= LONGEST_PLACEHOLDER && begins(&without_space(text))
+}
+
+fn without_space(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn joined(pieces: &[&str]) -> String {
+        let mut arguments = StreamedArguments::default();
+        let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+        text.extend(arguments.end());
+        text
+    }
+
+    #[test]
+    fn placeholders_make_room_for_the_real_arguments() {
+        let oslo = "{\"city\":\"Oslo\"}";
+        for pieces in [
+            &["{}", "{\"city\":", "\"Oslo\"}"][..],
+            &["{", "}", "{\"city\":", "\"Oslo\"}"],
+            &["{ }\n", "{\"city\":\"Oslo\"}"],
+            &["{}{\"city\":\"Oslo\"}"],
+            &["{}", "{}", "{\"city\":\"Oslo\"}"],
+            &["null", "{\"city\":\"Oslo\"}"],
+            &["[]", "{\"city\":\"Oslo\"}"],
+            &["\"\"", "{", "\"city\":\"Oslo\"}"],
+            &["{\"city\":\"Oslo\"}", "{}"],
+            &["", "{\"city\":\"Oslo\"}", ""],
+        ] {
+            assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+        }
+        for pieces in [&["{}"][..], &["{", "}"], &["[]"], &["\"\""], &["{}", "null"]] {
+            assert_eq!(joined(pieces), "{}", "{pieces:?}");
+        }
+        assert_eq!((joined(&[]), joined(&["null"])), (String::new(), "null".to_owned()));
+        assert_eq!(joined(&["{\"a\":", "{}", "}"]), "{\"a\":{}}", "an empty object inside is no placeholder");
+    }
+
+    #[test]
+    fn arguments_that_come_again_are_the_same_ones() {
+        let oslo = "{\"city\":\"Oslo\"}";
+        for pieces in [
+            &["{\"city\":", "\"Oslo\"}", "{\"city\":\"Oslo\"}"][..],
+            &["{\"city\":\"Oslo\"}", "{\"city\":", "\"Oslo\"}"],
+            &["{\"city\":\"Oslo\"}", " { \"city\" : \"Oslo\" } ", "{\"city\":\"Oslo\"}"],
+            &["{\"city\":\"Oslo\"}{\"city\":\"Oslo\"}"],
+        ] {
+            assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn all_arguments_may_come_behind_their_pieces() {
+        for (pieces, whole, expected) in [
+            (&["{\"a\":", "1}"][..], "{\"a\":1}", "{\"a\":1}"),
+            (&["{\"a\":", "1}"], "{\"a\": 1}", "{\"a\":1}"),
+            (&["{\"a\":"], "{\"a\":", "{\"a\":"),
+            (&["{\"a\":"], "{\"a\":1}", "{\"a\":1}"),
+            (&[], "{\"a\":1}", "{\"a\":1}"),
+            (&["{\"a\":1}"], "", "{\"a\":1}"),
+            (&["{}"], "{\"a\":1}", "{\"a\":1}"),
+            (&["{\"a\":1}"], "{\"a\":2}", "{\"a\":1}{\"a\":2}"),
+        ] {
+            let mut arguments = StreamedArguments::default();
+            let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+            text.extend(arguments.push_whole(whole));
+            text.extend(arguments.end());
+            assert_eq!(text, expected, "{pieces:?} {whole}");
+        }
+    }
+
+    #[test]
+    fn contradictory_arguments_are_no_json() {
+        for pieces in [
+            &["{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}"][..],
+            &["{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}", "{\"city\":\"Oslo\"}"],
+            &["{\"city\":\"Oslo\"}", "{\"city\":"],
+            &["{\"city\":\"Oslo\"}", "}"],
+            &["{}", "}"],
+            &["{\"ci", "{\"city\":\"Oslo\"}"],
+            &["null", "null{\"a\":1}", "{\"a\":2}"],
+        ] {
+            let joined = joined(pieces);
+            assert!(serde_json::from_str::<Value>(&joined).is_err(), "{pieces:?} became {joined}");
+        }
+    }
+
+    #[test]
+    fn what_is_certain_is_not_held_back() {
+        let mut arguments = StreamedArguments::default();
+        assert_eq!(arguments.push("{"), None);
+        assert_eq!(arguments.push("\"city\":").as_deref(), Some("{\"city\":"));
+        assert!(arguments.has_begun() && !arguments.are_complete());
+        assert_eq!(arguments.push("\"Oslo\"}").as_deref(), Some("\"Oslo\"}"));
+        assert!(arguments.are_complete());
+        assert_eq!(arguments.end(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_do_not_matter(names in prop::collection::vec("[a-zü{}\\[\\]\" ]{0,5}", 1..4), at in 1..7_usize, before in any::<bool>(), after in any::<bool>()) {
+            let object: serde_json::Map<_, _> = names.into_iter().map(|name| (name.clone(), json!([name, 1, {}]))).collect();
+            let value = Value::Object(object).to_string();
+            let text = [if before { "{}" } else { "" }, &*value, if after { &*value } else { "" }].concat();
+            let letters: Vec<char> = text.chars().collect();
+            let pieces: Vec<String> = letters.chunks(at).map(|piece| piece.iter().collect()).collect();
+            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+            prop_assert_eq!(joined(&pieces), value);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The end of a JSON value in a text that comes in pieces, found without reading the value.
+
+/// Finds the end of one value. Text that is no JSON ends at white space, or where a value would begin.
+#[derive(Debug, Default)]
+pub(crate) struct JsonEnd {
+    state: State,
+    /// Objects and lists that are open.
+    depth: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// White space before the value.
+    #[default]
+    Before,
+    /// Between the strings of an object or a list.
+    Inside,
+    String,
+    /// Behind a backslash in a string.
+    Escaped,
+    /// A number or a word that is neither in an object nor in a list.
+    Bare,
+    Reached,
+}
+
+impl JsonEnd {
+    pub(crate) fn is_reached(&self) -> bool {
+        self.state == State::Reached
+    }
+
+    /// Bytes of this piece up to the end of the value: all of them if the end is not among them.
+    pub(crate) fn find(&mut self, piece: &str) -> usize {
+        for (at, byte) in piece.bytes().enumerate() {
+            let before = self.state;
+            self.state = self.next(byte);
+            if self.state == State::Reached {
+                // What ends a word is not part of it.
+                return if before == State::Bare { at } else { at + 1 };
+            }
+        }
+        piece.len()
+    }
+
+    fn next(&mut self, byte: u8) -> State {
+        match (self.state, byte) {
+            (State::Before, b' ' | b'\t' | b'\r' | b'\n') => State::Before,
+            (State::Before | State::Inside, b'"') | (State::Escaped, _) => State::String,
+            (State::Before | State::Inside, b'{' | b'[') => {
+                self.depth += 1;
+                State::Inside
+            }
+            (State::Before, _) => State::Bare,
+            (State::Inside, b'}' | b']') => {
+                self.depth = self.depth.saturating_sub(1);
+                self.outside()
+            }
+            (State::String, b'\\') => State::Escaped,
+            (State::String, b'"') => self.outside(),
+            (State::Bare, b' ' | b'\t' | b'\r' | b'\n' | b'{' | b'[' | b'"') => State::Reached,
+            (state, _) => state,
+        }
+    }
+
+    /// Behind a string, an object or a list.
+    fn outside(&self) -> State {
+        if self.depth == 0 { State::Reached } else { State::Inside }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_is_found_in_whatever_pieces() {
+        for (text, end) in [
+            ("{\"a\": [\"}\", \"\\\"}\"]} rest", Some(19)),
+            ("{}{}", Some(2)),
+            ("  []", Some(4)),
+            ("\"a\\\"b\"c", Some(6)),
+            ("null{}", Some(4)),
+            ("null", None),
+            ("{\"a\":", None),
+            ("}", None),
+        ] {
+            for size in 1..text.len() {
+                let (mut json, mut found) = (JsonEnd::default(), 0);
+                for piece in text.as_bytes().chunks(size).map(|piece| str::from_utf8(piece).unwrap()) {
+                    if !json.is_reached() {
+                        found += json.find(piece);
+                    }
+                }
+                assert_eq!(json.is_reached().then_some(found), end, "{text} in pieces of {size}");
+            }
+        }
+    }
+}

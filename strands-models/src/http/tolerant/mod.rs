@@ -1,0 +1,264 @@
+//! Fields that servers send in another type than their protocol says. Each reads whatever has one sensible meaning, and a
+//! value without meaning as a missing one; only arguments and lists of something else are errors.
+
+mod scalar;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use self::scalar::{FlagOf, Scalar, TextOf, WholeOf, whole, whole_text};
+
+/// A text, or a number or a truth as text: ids, names, reasons.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    deserializer.deserialize_any(Scalar(TextOf))
+}
+
+/// A zero-based index, also as a float or as text. A negative one is a missing one.
+pub(crate) fn index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let whole = deserializer.deserialize_any(Scalar(WholeOf))?;
+    Ok(whole.and_then(|whole| usize::try_from(whole).ok()))
+}
+
+/// A truth, also as a number or as text.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    deserializer.deserialize_any(Scalar(FlagOf))
+}
+
+/// A count in a value: a number that is not negative, also as a float or as text.
+pub(crate) fn count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => whole_text(text),
+        _ => None,
+    }
+}
+
+/// A value that says something: `null`, `false`, and what is empty say nothing.
+pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Value>>, D::Error> {
+    let value = Option::<Box<Value>>::deserialize(deserializer)?;
+    Ok(value.filter(|value| match &**value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    }))
+}
+
+/// A structure, or `null` for one in which nothing is said.
+pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// A field of a value that is text, or a number as text; nothing where there is neither.
+pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
+    match value.get(name) {
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Number(number)) => Cow::Owned(number.to_string()),
+        _ => Cow::Borrowed(""),
+    }
+}
+
+/// Arguments of a call as the text that they should be: text with JSON in it, or the JSON. An empty list is an empty object,
+/// which some languages write that way.
+pub(crate) fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Arguments;
+
+    impl<'de> Visitor<'de> for Arguments {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("arguments: text with JSON in it, or JSON")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(text.to_owned()))
+        }
+
+        fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
+            Ok(Some(text))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+            let fields = Map::deserialize(MapAccessDeserializer::new(fields))?;
+            Ok(Some(Value::Object(fields).to_string()))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+            let items = Vec::<Value>::deserialize(SeqAccessDeserializer::new(items))?;
+            Ok(Some(if items.is_empty() { "{}".to_owned() } else { Value::Array(items).to_string() }))
+        }
+    }
+
+    deserializer.deserialize_any(Arguments)
+}
+
+/// Arguments of a call as they were written, of a call that comes whole: the JSON, or the JSON that a text has in it.
+pub(crate) fn written_arguments(json: &RawValue) -> String {
+    let text = serde_json::from_str(json.get()).unwrap_or_else(|_| json.get().to_owned());
+    if text.trim() == "[]" { "{}".to_owned() } else { text }
+}
+
+/// A list, also one item that stands for a list of it, or an object with the items by their numbers. An empty object, an empty
+/// text and `false` are empty lists. `null` among the items is none.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct List<T>(PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_bool<E: Error>(self, there: bool) -> Result<Self::Value, E> {
+            if there { Err(E::invalid_type(de::Unexpected::Bool(true), &self)) } else { Ok(Vec::new()) }
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            if text.is_empty() { Ok(Vec::new()) } else { Err(E::invalid_type(de::Unexpected::Str(text), &self)) }
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element::<Option<T>>()? {
+                list.extend(item);
+            }
+            Ok(list)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+            items(Map::deserialize(MapAccessDeserializer::new(fields))?).map_err(A::Error::custom)
+        }
+    }
+
+    deserializer.deserialize_any(List(PhantomData))
+}
+
+/// The items of an object that stands for a list.
+fn items<T: DeserializeOwned>(fields: Map<String, Value>) -> serde_json::Result<Vec<T>> {
+    if fields.keys().all(|name| whole_text(name).is_some()) {
+        let mut numbered: Vec<_> = fields.into_iter().collect();
+        numbered.sort_by_key(|(name, _)| whole_text(name));
+        return numbered.into_iter().map(|(_, item)| serde_json::from_value(item)).collect();
+    }
+    Ok(vec![serde_json::from_value(Value::Object(fields))?])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq, Default)]
+    #[serde(default)]
+    struct Read {
+        #[serde(deserialize_with = "text")]
+        text: Option<String>,
+        #[serde(deserialize_with = "index")]
+        index: Option<usize>,
+        #[serde(deserialize_with = "flag")]
+        flag: Option<bool>,
+        #[serde(deserialize_with = "arguments")]
+        arguments: Option<String>,
+        #[serde(deserialize_with = "list")]
+        list: Vec<Item>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Item {
+        at: u8,
+    }
+
+    fn read(json: Value) -> Read {
+        // As text and as a value: numbers come to a visitor in other ways.
+        let read: Read = serde_json::from_str(&json.to_string()).unwrap();
+        assert_eq!(read, serde_json::from_value(json).unwrap());
+        read
+    }
+
+    #[test]
+    fn scalars_of_another_type_are_read() {
+        for (value, text, index, flag) in [
+            (json!("7"), Some("7"), Some(7), None),
+            (json!(7), Some("7"), Some(7), Some(true)),
+            (json!(7.0), Some("7"), Some(7), Some(true)),
+            (json!("7.0"), Some("7.0"), Some(7), None),
+            (json!(-1), Some("-1"), None, Some(true)),
+            (json!("-1"), Some("-1"), None, None),
+            (json!(true), Some("true"), None, Some(true)),
+            (json!(false), None, None, Some(false)),
+            (json!("true"), Some("true"), None, Some(true)),
+            (json!(""), Some(""), None, None),
+            (json!(null), None, None, None),
+            (json!({"a": [1]}), None, None, None),
+            (json!([{"a": 1}]), None, None, None),
+            (json!(1e300), Some(&*1e300.to_string()), None, Some(true)),
+        ] {
+            let read = read(json!({"text": value, "index": value, "flag": value}));
+            assert_eq!((read.text.as_deref(), read.index, read.flag), (text, index, flag), "{value}");
+        }
+        assert_eq!(read(json!({})), Read::default());
+    }
+
+    #[test]
+    fn arguments_are_text_whatever_they_came_as() {
+        for (value, text) in [
+            (json!("{\"a\":1}"), Some("{\"a\":1}")),
+            (json!({"a": 1}), Some("{\"a\":1}")),
+            (json!({}), Some("{}")),
+            (json!([]), Some("{}")),
+            (json!([{"a": 1}]), Some("[{\"a\":1}]")),
+            (json!(""), Some("")),
+            (json!(null), None),
+        ] {
+            assert_eq!(read(json!({"arguments": value})).arguments.as_deref(), text, "{value}");
+        }
+        assert!(serde_json::from_str::<Read>("{\"arguments\": 7}").is_err());
+    }
+
+    #[test]
+    fn objects_stand_for_lists() {
+        for (value, expected) in [
+            (json!([{"at": 1}, null, {"at": 2}]), vec![1, 2]),
+            (json!({"at": 1}), vec![1]),
+            (json!({"1": {"at": 2}, "0": {"at": 1}}), vec![1, 2]),
+            (json!({}), vec![]),
+            (json!(""), vec![]),
+            (json!(false), vec![]),
+            (json!(null), vec![]),
+        ] {
+            let at: Vec<u8> = read(json!({"list": value})).list.iter().map(|item| item.at).collect();
+            assert_eq!(at, expected, "{value}");
+        }
+        for wrong in [json!("no"), json!(true), json!([{"of": "another"}])] {
+            assert!(serde_json::from_value::<Read>(json!({"list": wrong})).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_may_be_floats_and_text() {
+        let counts = [json!(9), json!(9.0), json!("9"), json!(" 9.0 "), json!(8.6)].map(|value| count(&value));
+        assert_eq!(counts, [Some(9); 5]);
+        let none = [json!(-1), json!("many"), json!(null), json!([9]), json!("NaN")].map(|value| count(&value));
+        assert_eq!(none, [None; 5]);
+    }
+}

@@ -1,0 +1,71 @@
+//! The events of a stream and the document of an answer in one piece, as far as they are read.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::items::Key;
+use crate::http::tolerant;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Piece {
+    #[serde(deserialize_with = "tolerant::index")]
+    pub(super) output_index: Option<usize>,
+    #[serde(deserialize_with = "tolerant::text")]
+    pub(super) item_id: Option<String>,
+    /// The part of a message's content.
+    #[serde(deserialize_with = "tolerant::index")]
+    pub(super) content_index: Option<usize>,
+    /// The part of a summary of reasoning.
+    #[serde(deserialize_with = "tolerant::index")]
+    pub(super) summary_index: Option<usize>,
+    #[serde(deserialize_with = "tolerant::text")]
+    pub(super) delta: Option<String>,
+    /// All arguments, where these are done.
+    #[serde(deserialize_with = "tolerant::arguments")]
+    pub(super) arguments: Option<String>,
+    pub(super) annotation: Value,
+}
+
+impl Piece {
+    pub(super) fn key(&self) -> Key<'_> {
+        Key { index: self.output_index, id: self.item_id.as_deref().unwrap_or_default() }
+    }
+
+    pub(super) fn part(&self) -> usize {
+        self.content_index.or(self.summary_index).unwrap_or_default()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct WholeItem {
+    #[serde(default, deserialize_with = "tolerant::index")]
+    pub(super) output_index: Option<usize>,
+    #[serde(default)]
+    pub(super) item: Value,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Ended {
+    #[serde(default, deserialize_with = "tolerant::or_default")]
+    pub(super) response: Response,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Response {
+    #[serde(deserialize_with = "tolerant::text")]
+    pub(super) id: Option<String>,
+    #[serde(deserialize_with = "tolerant::text")]
+    pub(super) status: Option<String>,
+    #[serde(deserialize_with = "output")]
+    pub(super) output: Option<Vec<Value>>,
+    pub(super) error: Option<Value>,
+    pub(super) incomplete_details: Option<Value>,
+    pub(super) usage: Option<Value>,
+}
+
+/// The items of a response; `null` are none.
+fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
+    tolerant::list(deserializer).map(Some)
+}

@@ -1,0 +1,168 @@
+//! Items of an answer that are being written. An event names its item by an index and by an id; servers leave out either, give
+//! one index to several items, or another id in each event.
+
+use std::collections::VecDeque;
+
+use strands_core::model::{ModelError, StreamEvent};
+
+use crate::http::{ContentLimit, StreamedArguments};
+
+/// The blocks that are being written, each of an item, or of a part of one.
+#[derive(Default)]
+pub(super) struct Items {
+    open: Vec<Open>,
+    /// The index of the next block.
+    next: usize,
+}
+
+/// The names by which an event knows its item.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Key<'a> {
+    pub(super) index: Option<usize>,
+    pub(super) id: &'a str,
+}
+
+pub(super) struct Open {
+    index: Option<usize>,
+    id: String,
+    /// The part of the item that is written, or was last.
+    pub(super) part: usize,
+    what: What,
+    pub(super) block: usize,
+    /// Nothing of it has come yet.
+    pub(super) empty: bool,
+    /// The id by which the result of a call is known.
+    pub(super) call_id: String,
+    pub(super) arguments: StreamedArguments,
+    /// Reasoning itself has come, and not a summary of it.
+    pub(super) is_plain: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Text,
+    Reasoning,
+    Call,
+}
+
+impl Items {
+    /// A block that is none of those that are written.
+    pub(super) fn new_block(&mut self) -> usize {
+        let block = self.next;
+        self.next += 1;
+        block
+    }
+
+    /// True if no block has begun.
+    pub(super) fn are_none(&self) -> bool {
+        self.next == 0
+    }
+
+    /// The place of an item's block, and of this part of it where parts are blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Protocol`] if it may be any of several.
+    pub(super) fn find(&self, what: What, key: Key<'_>, part: Option<usize>) -> Result<Option<usize>, ModelError> {
+        let fits = |open: &Open| {
+            let is_indexed = match (key.index, open.index) {
+                (Some(index), Some(known)) => index == known,
+                _ => key.id.is_empty() || open.id.is_empty() || key.id == open.id,
+            };
+            open.what == what && is_indexed && part.is_none_or(|part| open.part == part)
+        };
+        let mut fitting = self.open.iter().enumerate().filter(|(_, open)| fits(open));
+        let (Some((first, _)), more) = (fitting.next(), fitting.next()) else {
+            return Ok(None);
+        };
+        if more.is_none() {
+            return Ok(Some(first));
+        }
+        let named = self.open.iter().rposition(|open| fits(open) && !key.id.is_empty() && open.id == key.id);
+        let ambiguous = || {
+            ModelError::protocol(
+                "a piece of the response may belong to several items: its `output_index` and its `item_id` do not say to \
+                 which; turn streaming off for this server",
+            )
+        };
+        named.map(Some).ok_or_else(ambiguous)
+    }
+
+    /// The open call with this id.
+    pub(super) fn call(&self, call_id: &str) -> Option<usize> {
+        let is_same = |open: &Open| open.what == What::Call && !call_id.is_empty() && open.call_id == call_id;
+        self.open.iter().rposition(is_same)
+    }
+
+    /// The place of the block that began last.
+    pub(super) fn newest(&self) -> usize {
+        self.open.len().saturating_sub(1)
+    }
+
+    /// True if text of an item has come.
+    pub(super) fn has_text(&self, key: Key<'_>) -> bool {
+        self.open.iter().any(|open| open.is_text_of(key))
+    }
+
+    pub(super) fn get(&mut self, at: usize) -> Option<&mut Open> {
+        self.open.get_mut(at)
+    }
+
+    /// Begins a block.
+    pub(super) fn begin(
+        &mut self,
+        what: What,
+        key: Key<'_>,
+        part: usize,
+        limit: &mut ContentLimit,
+    ) -> Result<&mut Open, ModelError> {
+        limit.grow(size_of::<Open>() + key.id.len())?;
+        let block = self.new_block();
+        Ok(self.open.push_mut(Open {
+            index: key.index,
+            id: key.id.to_owned(),
+            part,
+            what,
+            block,
+            empty: true,
+            call_id: String::new(),
+            arguments: StreamedArguments::default(),
+            is_plain: false,
+        }))
+    }
+
+    /// Ends the block at a place.
+    pub(super) fn end(&mut self, at: usize, out: &mut VecDeque<StreamEvent>) {
+        if at < self.open.len() {
+            self.open.remove(at).end(out);
+        }
+    }
+
+    /// Ends the blocks of an item's text.
+    pub(super) fn end_text(&mut self, key: Key<'_>, out: &mut VecDeque<StreamEvent>) {
+        self.open.extract_if(.., |open| open.is_text_of(key)).for_each(|open| open.end(out));
+    }
+
+    /// Ends all blocks.
+    pub(super) fn end_all(&mut self, out: &mut VecDeque<StreamEvent>) {
+        self.open.drain(..).for_each(|open| open.end(out));
+    }
+}
+
+impl Open {
+    /// True if it has this id.
+    pub(super) fn is(&self, key: Key<'_>) -> bool {
+        !key.id.is_empty() && self.id == key.id
+    }
+
+    fn is_text_of(&self, key: Key<'_>) -> bool {
+        self.what == What::Text && (key.index.is_none() || self.index.is_none() || self.index == key.index)
+    }
+
+    fn end(mut self, out: &mut VecDeque<StreamEvent>) {
+        if let Some(rest) = self.arguments.end() {
+            out.push_back(StreamEvent::tool_input(self.block, rest));
+        }
+        out.push_back(StreamEvent::block_stop(self.block));
+    }
+}

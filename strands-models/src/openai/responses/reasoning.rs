@@ -1,0 +1,92 @@
+//! Reasoning in Responses: items that the provider wants back as it sent them, encrypted or in plain text. They travel in the
+//! signature of the reasoning.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use strands_core::message::ReasoningContent;
+
+/// The signature of reasoning: the item. No other provider's signature reads so.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    reasoning_item: Map<String, Value>,
+}
+
+/// The signature that holds an item, if the provider can read the item again: nothing is stored there, so an item that has
+/// neither an encrypted part nor the reasoning itself means nothing. `is_plain` says that the reasoning was streamed, and not
+/// a summary of it.
+pub(super) fn signature(item: &Value, is_plain: bool) -> Option<String> {
+    let parts = item.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_encrypted = item.get("encrypted_content").is_some_and(Value::is_string);
+    if !is_encrypted && !is_plain && parts.is_empty() {
+        return None;
+    }
+    let mut kept = Map::new();
+    for name in ["type", "id", "summary", "content", "encrypted_content"] {
+        let value = item.get(name).filter(|value| !value.is_null());
+        let is_there = match name {
+            // An empty one is refused. One text is the text of the block, and need not be stored twice.
+            "content" => parts.len() > usize::from(!is_encrypted),
+            _ => true,
+        };
+        match value {
+            Some(value) if is_there => drop(kept.insert(name.to_owned(), value.clone())),
+            // An empty one is required.
+            None if name == "summary" && !is_encrypted => drop(kept.insert(name.to_owned(), json!([]))),
+            _ => {}
+        }
+    }
+    serde_json::to_string(&Kept { reasoning_item: kept }).ok()
+}
+
+/// The item that reasoning came from.
+pub(super) fn item(reasoning: &ReasoningContent) -> Option<Value> {
+    let reasoning = reasoning.reasoning_text.as_ref()?;
+    let mut item = serde_json::from_str::<Kept>(reasoning.signature.as_deref()?).ok()?.reasoning_item;
+    if !item.contains_key("encrypted_content") && !item.contains_key("content") {
+        item.insert("content".to_owned(), json!([{"type": "reasoning_text", "text": reasoning.text}]));
+    }
+    Some(Value::Object(item))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_item_comes_back_as_it_was_sent() {
+        let sent = json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}],
+            "content": [], "encrypted_content": "xyz", "status": null});
+        let reasoning = ReasoningContent::text("hm", signature(&sent, false));
+        assert_eq!(
+            item(&reasoning).unwrap(),
+            json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}],
+                "encrypted_content": "xyz"})
+        );
+    }
+
+    #[test]
+    fn plain_reasoning_comes_back_without_being_stored_twice() {
+        let text = |text: &str| json!({"type": "reasoning_text", "text": text});
+        let item_of = |content: Value| json!({"type": "reasoning", "id": "rs_1", "summary": [], "content": content});
+        for (sent, is_plain, said, back) in [
+            (item_of(json!([text("hm")])), true, "hm", item_of(json!([text("hm")]))),
+            (item_of(json!([text("a"), text("b")])), true, "a\n\nb", item_of(json!([text("a"), text("b")]))),
+            // Streamed, and not said again at the end.
+            (json!({"type": "reasoning", "id": "rs_1"}), true, "hm", item_of(json!([text("hm")]))),
+        ] {
+            let signature = signature(&sent, is_plain).unwrap();
+            assert!(!signature.contains(said), "{signature}");
+            assert_eq!(item(&ReasoningContent::text(said, Some(signature))).unwrap(), back);
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_read_again_stays_behind() {
+        assert_eq!(signature(&json!({"type": "reasoning", "id": "rs_1", "summary": []}), false), None);
+        for other in ["EqQBCkYIBxgCKkD", r#"{"reasoning_details":[]}"#] {
+            assert_eq!(item(&ReasoningContent::text("hm", Some(other.to_owned()))), None);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Items that begin, and items that are whole: a call, reasoning, a message, or content of the provider's own.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+use strands_core::message::ProviderContent;
+use strands_core::model::{ReasoningDelta, StreamEvent, ToolUseStart};
+
+use super::events::{Piece, Response};
+use super::items::{Key, What};
+use super::reasoning;
+use super::stream::{ResponsesReader, list, malformed, word};
+use crate::http::{ReadError, tolerant};
+
+impl ResponsesReader {
+    pub(super) fn item_added(
+        &mut self,
+        index: Option<usize>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let id = tolerant::word(item, "id");
+        let key = Key { index, id: &id };
+        match word(item, "type") {
+            "function_call" => {
+                self.call(key, item, out)?;
+            }
+            "reasoning" => {
+                // The block has its place in the answer from now on.
+                let at = self.reasoning_block(key)?;
+                if let Some(open) = self.items.get(at) {
+                    out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
+                }
+            }
+            // A message begins with its first words, and what the provider's own tools do comes as a whole.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The place of the call that an item is. One that is announced again is the same one.
+    pub(super) fn call(
+        &mut self,
+        key: Key<'_>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<usize, ReadError> {
+        let (call_id, name) = (tolerant::word(item, "call_id"), tolerant::word(item, "name"));
+        if let Some(at) = self.items.call(&call_id) {
+            return Ok(at);
+        }
+        // Several calls may be open at one index, and this one be another.
+        if let Ok(Some(at)) = self.items.find(What::Call, key, None)
+            && let Some(open) = self.items.get(at)
+            && (call_id.is_empty() || open.call_id.is_empty() || open.is(key))
+        {
+            return Ok(at);
+        }
+        self.content.grow(call_id.len() + name.len())?;
+        self.called = true;
+        let open = self.items.begin(What::Call, key, 0, &mut self.content)?;
+        open.call_id = call_id.clone().into_owned();
+        out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(call_id, name)));
+        Ok(self.items.newest())
+    }
+
+    /// An item is whole. What did not come in pieces is taken from here.
+    pub(super) fn item_done(
+        &mut self,
+        index: Option<usize>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let id = tolerant::word(item, "id");
+        let key = Key { index, id: &id };
+        match word(item, "type") {
+            "function_call" => {
+                let at = self.call(key, item, out)?;
+                let arguments = item.get("arguments").map(tolerant::arguments).transpose().map_err(malformed)?;
+                self.whole_arguments(at, arguments.flatten(), out)?;
+                self.items.end(at, out);
+            }
+            "reasoning" => {
+                let at = self.reasoning_block(key)?;
+                if self.items.get(at).is_some_and(|open| open.empty) {
+                    self.whole_reasoning(key, item, out)?;
+                }
+                if let Some(open) = self.items.get(at)
+                    && let Some(signature) = reasoning::signature(item, open.is_plain)
+                {
+                    self.content.grow(signature.len())?;
+                    out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Signature(signature)));
+                }
+                self.items.end(at, out);
+            }
+            "message" => {
+                if !self.items.has_text(key) {
+                    self.whole_message(key, item, out)?;
+                }
+                self.items.end_text(key, out);
+            }
+            "" => {}
+            // What the provider's own tools did, and whatever is newer than this version.
+            _ => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn whole_items(
+        &mut self,
+        response: &mut Response,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let items = response.output.take().into_iter().flatten().enumerate();
+        items.into_iter().try_for_each(|(at, item)| self.item_done(Some(at), &item, out))
+    }
+
+    pub(super) fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(content.content.to_string().len())?;
+        let block = self.items.new_block();
+        out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
+        Ok(())
+    }
+
+    pub(super) fn whole_reasoning(
+        &mut self,
+        key: Key<'_>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        let summary = list(item, "summary");
+        let is_plain = summary.is_empty();
+        let parts = if is_plain { list(item, "content") } else { summary };
+        for (part, said) in parts.iter().enumerate() {
+            let piece = Piece {
+                output_index: key.index,
+                item_id: Some(key.id.to_owned()),
+                content_index: Some(part),
+                delta: Some(word(said, "text").to_owned()),
+                ..Piece::default()
+            };
+            self.reasoning(piece, is_plain, out)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn whole_message(
+        &mut self,
+        key: Key<'_>,
+        item: &Value,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        for (part, said) in list(item, "content").iter().enumerate() {
+            let refusal = word(said, "refusal");
+            self.refused |= !refusal.is_empty();
+            let text = if refusal.is_empty() { word(said, "text") } else { refusal };
+            if !text.is_empty() {
+                self.content.grow(text.len())?;
+                let block = self.text_block(key, part)?;
+                out.push_back(StreamEvent::text(block, text));
+            }
+            for annotation in list(said, "annotations") {
+                self.cite(key, part, annotation, out)?;
+            }
+        }
+        Ok(())
+    }
+}

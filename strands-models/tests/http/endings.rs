@@ -1,0 +1,223 @@
+//! The end of an answer: with a reason, with the mark of the protocol, as a document, or because the connection was cut.
+
+use serde_json::{Value, json};
+use strands_core::model::{ModelError, StopReason};
+use strands_testkit::case::{Case, cases};
+
+use crate::case::start;
+
+/// The words that a provider has for the same things.
+struct Words {
+    provider: &'static str,
+    /// The form of a stream's reply.
+    form: &'static str,
+    /// Events of a stream that say `4`, without reason and without mark.
+    text: Value,
+    /// The same with a call of the tool `f`.
+    call: Value,
+    /// The mark at the end of a stream, if there is one.
+    mark: Option<Value>,
+    /// Documents that say the same, each without its reason in another way.
+    documents: Vec<(Value, StopReason)>,
+}
+
+/// A document without the reason, with it as `null`, and with it as an empty text.
+fn documents(document: &Value, reason: &str, stop_reason: &StopReason) -> Vec<(Value, StopReason)> {
+    let with = |value: Value| {
+        let mut document = document.clone();
+        *document.pointer_mut(reason).unwrap() = value;
+        (document, stop_reason.clone())
+    };
+    let mut without = document.clone();
+    let (above, name) = reason.rsplit_once('/').unwrap();
+    without.pointer_mut(above).unwrap().as_object_mut().unwrap().shift_remove(name);
+    vec![(without, stop_reason.clone()), with(Value::Null), with(json!(""))]
+}
+
+fn chat(provider: &'static str) -> Words {
+    let call = json!([{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}]);
+    let chunk = |delta: &Value| json!([{"choices": [{"index": 0, "delta": delta, "finish_reason": null}]}]);
+    let document = |message: &Value| json!({"choices": [{"index": 0, "message": message, "finish_reason": ""}]});
+    let (text, call) = (json!({"content": "4"}), json!({"tool_calls": call}));
+    let documents = [
+        documents(&document(&text), "/choices/0/finish_reason", &StopReason::EndTurn),
+        documents(&document(&call), "/choices/0/finish_reason", &StopReason::ToolUse),
+    ];
+    Words {
+        provider,
+        form: "sse",
+        text: chunk(&text),
+        call: chunk(&call),
+        mark: Some(json!("[DONE]")),
+        documents: documents.concat(),
+    }
+}
+
+fn responses() -> Words {
+    let text = json!({"type": "message", "content": [{"type": "output_text", "text": "4"}]});
+    let call = json!({"type": "function_call", "id": "fc", "call_id": "c1", "name": "f", "arguments": "{}"});
+    let stream = |item: &Value| json!([{"type": "response.output_item.done", "output_index": 0, "item": item}]);
+    let document = |item: &Value| json!({"status": "", "output": [item]});
+    let documents = [
+        documents(&document(&text), "/status", &StopReason::EndTurn),
+        documents(&document(&call), "/status", &StopReason::ToolUse),
+    ];
+    let mark = json!({"type": "response.completed", "response": {"status": null}});
+    Words {
+        provider: "responses",
+        form: "anthropic",
+        text: stream(&text),
+        call: stream(&call),
+        mark: Some(mark),
+        documents: documents.concat(),
+    }
+}
+
+fn anthropic() -> Words {
+    let (text, call) =
+        (json!({"type": "text", "text": "4"}), json!({"type": "tool_use", "id": "c1", "name": "f", "input": {}}));
+    let stream = |block: &Value| json!([{"type": "content_block_start", "index": 0, "content_block": block}]);
+    let document = |block: &Value| json!({"type": "message", "content": [block], "stop_reason": ""});
+    let documents = [
+        documents(&document(&text), "/stop_reason", &StopReason::EndTurn),
+        documents(&document(&call), "/stop_reason", &StopReason::ToolUse),
+    ];
+    let mark = json!({"type": "message_stop"});
+    Words {
+        provider: "anthropic",
+        form: "anthropic",
+        text: stream(&text),
+        call: stream(&call),
+        mark: Some(mark),
+        documents: documents.concat(),
+    }
+}
+
+fn gemini() -> Words {
+    let (text, call) = (json!({"text": "4"}), json!({"functionCall": {"name": "f", "args": {}}}));
+    let document = |part: &Value| json!({"candidates": [{"content": {"parts": [part]}, "finishReason": "FINISH_REASON_UNSPECIFIED"}]});
+    let mut all = documents(&document(&text), "/candidates/0/finishReason", &StopReason::EndTurn);
+    all.extend(documents(&document(&call), "/candidates/0/finishReason", &StopReason::ToolUse));
+    all.push((document(&text), StopReason::EndTurn));
+    let stream = |part: &Value| json!([document(part)]);
+    Words { provider: "gemini", form: "sse", text: stream(&text), call: stream(&call), mark: None, documents: all }
+}
+
+fn ollama() -> Words {
+    let text = json!({"message": {"content": "4"}, "done": false});
+    let call = json!({"message": {"tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, "done": false});
+    let mut all = documents(&text, "/done", &StopReason::EndTurn);
+    all.extend(documents(&call, "/done", &StopReason::ToolUse));
+    all.push((text.clone(), StopReason::EndTurn));
+    Words {
+        provider: "ollama",
+        form: "lines",
+        text: json!([text]),
+        call: json!([call]),
+        mark: Some(json!({"done": true})),
+        documents: all,
+    }
+}
+
+/// The words of every provider that is compiled in.
+fn all() -> Vec<Words> {
+    let all = [
+        (cfg!(feature = "openai"), chat("openai")),
+        (cfg!(feature = "mistral"), chat("mistral")),
+        (cfg!(feature = "llamacpp"), chat("llamacpp")),
+        (cfg!(feature = "openai"), responses()),
+        (cfg!(feature = "anthropic"), anthropic()),
+        (cfg!(feature = "gemini"), gemini()),
+        (cfg!(feature = "ollama"), ollama()),
+    ];
+    all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, words)| words).collect()
+}
+
+impl Words {
+    fn case(&self, streaming: bool, reply: &Value) -> Case {
+        let case = json!({"provider": self.provider, "options": {"streaming": streaming}, "replies": [reply]});
+        Case::parse(&format!("{}, {reply}", self.provider), &case.to_string())
+    }
+
+    /// A stream of these events, with its mark.
+    fn stream(&self, events: &Value, marked: bool) -> Case {
+        let mut events = events.clone();
+        let mark = self.mark.as_ref().filter(|_| marked);
+        let is_done = mark.is_some_and(Value::is_string);
+        events.as_array_mut().unwrap().extend(mark.filter(|_| !is_done).cloned());
+        self.case(true, &json!({self.form: events, "done": is_done}))
+    }
+}
+
+async fn ends(case: &Case, expected: &StopReason) {
+    let name = &case.name;
+    let turn = start(case).await.turn().await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    assert_eq!(turn.stop_reason, *expected, "{name}");
+    let calls: Vec<_> = turn.message.tool_uses().map(|call| call.name.as_str()).collect();
+    let is_call = *expected == StopReason::ToolUse;
+    assert_eq!((turn.message.text().as_str(), calls), if is_call { ("", vec!["f"]) } else { ("4", vec![]) }, "{name}");
+}
+
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn shared_documents_without_a_reason_are_whole() {
+    let files = ["2a_empty_finish_document.json", "2c_null_finish_document.json", "2d_null_finish_document_tool.json"];
+    for case in cases("finish-reason-missing", &files).into_iter().flatten() {
+        let is_call = case.name.ends_with("_tool.json");
+        ends(&case, if is_call { &StopReason::ToolUse } else { &StopReason::EndTurn }).await;
+    }
+}
+
+#[tokio::test]
+async fn documents_without_a_reason_are_whole() {
+    for words in all() {
+        for (document, expected) in &words.documents {
+            for streaming in [false, true] {
+                ends(&words.case(streaming, &json!({"json": document})), expected).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn marked_streams_without_a_reason_are_whole() {
+    for words in all().into_iter().filter(|words| words.mark.is_some()) {
+        ends(&words.stream(&words.text, true), &StopReason::EndTurn).await;
+        ends(&words.stream(&words.call, true), &StopReason::ToolUse).await;
+    }
+}
+
+#[tokio::test]
+async fn streams_with_neither_are_cut() {
+    for words in all() {
+        for events in [&words.text, &words.call] {
+            let case = words.stream(events, false);
+            let error = start(&case).await.turn().await.unwrap_err();
+            assert!(matches!(error, ModelError::Transport { .. }), "{}: {error:?}", case.name);
+            let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            assert!(said.contains("the connection was cut"), "{}: {error}: {said}", case.name);
+        }
+    }
+}
+
+/// Gateways put the mark of Chat Completions behind other protocols, too.
+#[tokio::test]
+async fn the_mark_of_another_protocol_is_one() {
+    for words in all().into_iter().filter(|words| ["responses", "gemini"].contains(&words.provider)) {
+        for (events, expected) in [(&words.text, StopReason::EndTurn), (&words.call, StopReason::ToolUse)] {
+            ends(&words.case(true, &json!({words.form: events, "done": true})), &expected).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_nothing_at_all_is_no_answer() {
+    for words in all() {
+        let case = words.stream(&json!([]), words.mark.as_ref().is_some_and(Value::is_string));
+        let error = start(&case).await.turn().await.unwrap_err();
+        assert!(matches!(error, ModelError::Transport { .. }), "{}: {error:?}", case.name);
+        let case = words.case(false, &json!({"json": {}}));
+        let error = start(&case).await.turn().await.unwrap_err();
+        assert!(!matches!(error, ModelError::InvalidRequest { .. }), "{}: {error:?}", case.name);
+    }
+}

@@ -1,0 +1,298 @@
+//! Fields of another type or in another place than the protocol says, where they have one meaning.
+
+use serde_json::{Value, json};
+use strands_testkit::case::{Case, cases};
+
+use crate::case::Expected;
+
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn shared_cases_with_fields_of_another_type_are_read() {
+    let expected = [
+        ("args-array.json", Expected::text("Hi.")),
+        ("calls-object.json", Expected::text("Hi.")),
+        ("int-id.json", Expected::weather_in(&["Oslo"])),
+        ("negative-index.json", Expected::weather_in(&["Oslo"])),
+        ("null-index.json", Expected::text("Hi.")),
+        ("output-null.json", Expected::text("Hi.").usage(5, 2)),
+        ("string-index.json", Expected::weather_in(&["Oslo"])),
+        ("usage-floats.json", Expected::text("Hi.").usage(9, 3)),
+    ];
+    let files = expected.each_ref().map(|(file, _)| *file);
+    for (case, (file, expected)) in cases("fields-of-another-type", &files).into_iter().flatten().zip(&expected) {
+        let running = expected.check(&case).await;
+        let bodies = running.bodies();
+        match *file {
+            // The tool needs a city: the model is told, and the tool is not run.
+            "args-array.json" => {
+                let result = bodies[1]["messages"].as_array().unwrap().last().unwrap().clone();
+                assert_eq!(result["role"], "tool");
+                assert!(result["content"].as_str().unwrap().starts_with("Error"), "{result}");
+            }
+            "int-id.json" => assert_eq!(bodies[1]["messages"][2]["tool_call_id"], "7"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn shared_case_with_a_message_beside_each_delta_is_read() {
+    for case in cases("message-beside-delta", &["case.json"]).into_iter().flatten() {
+        Expected::text("Hello").usage(3, 1).check(&case).await;
+    }
+}
+
+/// A response of the kind that each provider streams: a call of the tool, or `Hi.`, with the fields of this variant.
+fn replies(calls: Value, hi: Value, form: &str) -> Value {
+    json!([{form: calls, "done": form == "sse"}, {form: hi, "done": form == "sse"}])
+}
+
+fn case(provider: &str, name: &str, replies: &Value) -> Case {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let tool = json!({"name": "get_weather", "schema": schema, "result": "sunny"});
+    let case = json!({"provider": provider, "tools": [tool], "prompts": ["w"], "replies": replies});
+    Case::parse(&format!("{provider}: {name}"), &case.to_string())
+}
+
+/// The tool is called once with a city; all counts are those of the second response, 9 and 3 in whatever form.
+async fn check(provider: &str, name: &str, replies: Value) {
+    Expected::weather_in(&["Oslo"]).usage(9, 3).check(&case(provider, name, &replies)).await;
+}
+
+/// Counts in other types.
+fn counts() -> [(Value, Value); 3] {
+    [(json!(9.0), json!(3.0)), (json!("9"), json!("3")), (json!(9), json!("3.0"))]
+}
+
+#[tokio::test]
+async fn chat_completions_in_other_types_are_read() {
+    let call = |index: Value, id: Value, arguments: Value| json!({"index": index, "id": id, "type": "function", "function": {"name": "get_weather", "arguments": arguments}});
+    let usual = || call(json!(0), json!("a"), json!("{\"city\":\"Oslo\"}"));
+    let object = json!({"city": "Oslo"});
+    let chunk = |index: Value, delta: Value| json!({"index": index, "delta": delta, "finish_reason": null});
+    let calls = |calls: Value| json!([chunk(json!(0), json!({"tool_calls": calls}))]);
+    let hi = || json!([chunk(json!(0), json!({"content": "Hi."}))]);
+    let variants = [
+        ("index null", calls(json!([call(Value::Null, json!("a"), object.clone())])), hi()),
+        ("index -1", calls(json!([call(json!(-1), json!("a"), object.clone())])), hi()),
+        ("index 0.0", calls(json!([call(json!(0.0), json!("a"), object.clone())])), hi()),
+        ("index in text", calls(json!([call(json!("0"), json!("a"), object.clone())])), hi()),
+        ("index true", calls(json!([call(json!(true), json!("a"), object.clone())])), hi()),
+        ("id a number", calls(json!([call(json!(0), json!(7), object.clone())])), hi()),
+        ("id null", calls(json!([call(json!(0), Value::Null, object.clone())])), hi()),
+        ("id a float", calls(json!([call(json!(0), json!(7.5), object.clone())])), hi()),
+        ("calls an object", calls(usual()), hi()),
+        ("calls by their numbers", calls(json!({"0": usual()})), hi()),
+        ("calls with null among them", calls(json!([null, usual()])), hi()),
+        (
+            "no calls as text",
+            calls(json!([usual()])),
+            json!([chunk(json!(0), json!({"content": "Hi.", "tool_calls": ""}))]),
+        ),
+        (
+            "no calls as false",
+            calls(json!([usual()])),
+            json!([chunk(json!(0), json!({"content": "Hi.", "tool_calls": false}))]),
+        ),
+        (
+            "choice -1",
+            json!([chunk(json!(-1), json!({"tool_calls": [usual()]}))]),
+            json!([chunk(json!(-1), json!({"content": "Hi."}))]),
+        ),
+        ("choice in text", json!([chunk(json!("0"), json!({"tool_calls": [usual()]}))]), hi()),
+        (
+            "choice 1",
+            json!([chunk(json!(1), json!({"tool_calls": [usual()]}))]),
+            json!([chunk(json!(1), json!({"content": "Hi."}))]),
+        ),
+        (
+            "choices an object",
+            chunk(json!(0), json!({"tool_calls": [usual()]})),
+            json!({"0": chunk(json!(0), json!({"content": "Hi."}))}),
+        ),
+        (
+            "content a part",
+            calls(json!([usual()])),
+            json!([chunk(json!(0), json!({"content": {"type": "text", "text": "Hi."}}))]),
+        ),
+        (
+            "lists null",
+            json!([chunk(json!(0), json!({"tool_calls": [usual()], "annotations": null, "reasoning_details": null}))]),
+            hi(),
+        ),
+        (
+            "reasoning in numbers",
+            calls(json!([usual()])),
+            json!([chunk(json!(0), json!({"content": "Hi.", "reasoning": 1, "refusal": null}))]),
+        ),
+    ];
+    let providers = [
+        (cfg!(feature = "mistral"), "mistral"),
+        (cfg!(feature = "llamacpp"), "llamacpp"),
+        (cfg!(feature = "openai"), "openai"),
+    ];
+    for (_, provider) in providers.into_iter().filter(|(is_there, _)| *is_there) {
+        for (at, (name, calls, hi)) in variants.iter().enumerate() {
+            let (input, output) = &counts()[at % 3];
+            let usage = json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": "12"});
+            let calls = json!([{"choices": calls}, {"choices": [{"index": calls[0]["index"], "delta": {}, "finish_reason": "tool_calls"}]}]);
+            let hi = json!([{"choices": hi}, {"choices": [], "usage": usage}]);
+            check(provider, name, replies(calls, hi, "sse")).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn a_message_is_read_wherever_it_stands() {
+    let choice = |fields: Value| {
+        let mut choice = json!({"index": 0, "finish_reason": null});
+        choice.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"choices": [choice]})
+    };
+    let delta = |text: &str| choice(json!({"delta": {"content": text}}));
+    let message = |text: &str| choice(json!({"message": {"role": "assistant", "content": text}}));
+    let both =
+        |delta: &str, message: &str| choice(json!({"delta": {"content": delta}, "message": {"content": message}}));
+    for (name, chunks) in [
+        ("both", vec![both("Hel", "Hel"), both("lo", "Hello"), both("", "Hello")]),
+        ("a message at the end", vec![delta("Hel"), delta("lo"), message("Hello")]),
+        ("a message alone", vec![message("Hello")]),
+        ("messages of what is new", vec![message("Hel"), message("lo")]),
+        ("messages of what was said so far", vec![message("Hel"), message("Hello"), message("Hello")]),
+        ("messages beside empty deltas", vec![both("", "Hel"), both("", "Hello")]),
+        ("null beside it", vec![choice(json!({"delta": {"content": "Hello"}, "message": null}))]),
+        ("null instead of a delta", vec![choice(json!({"delta": null, "message": {"content": "Hello"}}))]),
+    ] {
+        let replies = json!([{"sse": chunks, "done": true}]);
+        Expected::text("Hello").check(&case("openai", name, &replies)).await;
+    }
+    let call = json!([{"id": "a", "function": {"name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"}}]);
+    let hi = json!([delta("Hi.")]);
+    for (name, fields) in [
+        ("calls in both", json!({"delta": {"tool_calls": call}, "message": {"tool_calls": call}})),
+        ("calls in a message", json!({"delta": {"role": "assistant"}, "message": {"tool_calls": call}})),
+    ] {
+        Expected::weather_in(&["Oslo"])
+            .check(&case("openai", name, &replies(json!([choice(fields)]), hi.clone(), "sse")))
+            .await;
+    }
+    for (name, fields) in [
+        ("both in a document", json!({"delta": {"content": ""}, "message": {"content": "Hello"}})),
+        ("the same in a document", json!({"delta": {"content": "Hello"}, "message": {"content": "Hello"}})),
+        ("a delta in a document", json!({"delta": {"content": "Hello"}})),
+        ("an empty message in a document", json!({"delta": {"content": "Hello"}, "message": {"content": ""}})),
+    ] {
+        Expected::text("Hello").check(&case("openai", name, &json!([{"json": choice(fields)}]))).await;
+    }
+}
+
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn responses_in_other_types_are_read() {
+    let call = |arguments: Value| json!({"type": "function_call", "id": 1, "call_id": 7, "name": "get_weather", "arguments": arguments});
+    let hi = json!([{"type": "message", "content": [{"type": "output_text", "text": "Hi."}]}]);
+    for (at, index) in [json!(0), json!("0"), json!(0.0), json!(-1), Value::Null].into_iter().enumerate() {
+        let event = |kind: &str, item: Value| json!({"type": format!("response.output_item.{kind}"), "output_index": index, "item": item});
+        let (input, output) = &counts()[at % 3];
+        let usage = json!({"input_tokens": input, "output_tokens": output, "input_tokens_details": null});
+        let calls = [
+            json!({"type": "response.created", "response": {"output": null}}),
+            event("added", call(Value::Null)),
+            json!({"type": "response.function_call_arguments.delta", "output_index": index, "item_id": 1, "delta": "{\"city\":\"Oslo\"}"}),
+            event("done", call(json!({"city": "Oslo"}))),
+            json!({"type": "response.completed", "response": {"id": 1, "output": null}}),
+        ];
+        let hi = [json!({"type": "response.completed", "response": {"output": hi, "usage": usage}})];
+        check("responses", &format!("index {index}"), replies(json!(calls), json!(hi), "anthropic")).await;
+    }
+    for (name, output) in [
+        ("null", json!(null)),
+        ("an object", json!({})),
+        ("one item", hi[0].clone()),
+        ("null in it", json!([null, hi[0]])),
+    ] {
+        let text =
+            if output.is_object() && !output.as_object().unwrap().is_empty() || output.is_array() { "Hi." } else { "" };
+        let replies = json!([{"json": {"status": "completed", "output": output}}]);
+        Expected::text(text).check(&case("responses", name, &replies)).await;
+    }
+}
+
+#[tokio::test]
+#[cfg(feature = "ollama")]
+async fn ollama_in_other_types_is_read() {
+    let call =
+        |arguments: Value| json!({"id": 7, "function": {"index": "0", "name": "get_weather", "arguments": arguments}});
+    let object = || call(json!({"city": "Oslo"}));
+    for (at, (name, calls, done)) in [
+        ("calls an object", object(), json!(true)),
+        ("calls by their numbers", json!({"0": object()}), json!("true")),
+        ("arguments in text", json!([call(json!("{\"city\":\"Oslo\"}"))]), json!(1)),
+        ("null among the calls", json!([null, object()]), json!(true)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (input, output) = &counts()[at % 3];
+        let calls = json!([{"message": {"content": null, "tool_calls": calls}, "done": false}, {"done": done}]);
+        let hi = json!([{"message": {"content": "Hi.", "tool_calls": {}}, "done": done, "prompt_eval_count": input, "eval_count": output}]);
+        check("ollama", name, json!([{"lines": calls}, {"lines": hi}])).await;
+    }
+}
+
+#[tokio::test]
+#[cfg(feature = "gemini")]
+async fn gemini_in_other_types_is_read() {
+    let candidate = |index: Value, part: Value, reason: &str| json!({"candidates": [{"index": index, "content": {"parts": part}, "finishReason": reason}]});
+    let call = |args: Value| json!([{"functionCall": {"id": 7, "name": "get_weather", "args": args}}]);
+    for (at, (name, index, parts)) in [
+        ("index null", Value::Null, call(json!({"city": "Oslo"}))),
+        ("index -1", json!(-1), call(json!({"city": "Oslo"}))),
+        ("index in text", json!("0"), call(json!({"city": "Oslo"}))),
+        ("index 1", json!(1), call(json!({"city": "Oslo"}))),
+        ("arguments in text", json!(0), call(json!("{\"city\":\"Oslo\"}"))),
+        ("parts an object", json!(0), call(json!({"city": "Oslo"}))[0].clone()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (input, output) = &counts()[at % 3];
+        let calls = json!([candidate(index, parts, "STOP")]);
+        let mut hi = candidate(json!(0), json!([{"text": "Hi.", "thought": "false"}]), "STOP");
+        hi["usageMetadata"] = json!({"promptTokenCount": input, "candidatesTokenCount": output});
+        check("gemini", name, json!([{"sse": calls}, {"sse": [hi]}])).await;
+    }
+}
+
+#[tokio::test]
+#[cfg(feature = "anthropic")]
+async fn anthropic_in_other_types_is_read() {
+    for (at, index) in [json!(0), json!("0"), json!(0.0), json!(-1), Value::Null].into_iter().enumerate() {
+        let event = |kind: &str, field: &str, value: Value| json!({"type": format!("content_block_{kind}"), "index": index, field: value});
+        let (input, output) = &counts()[at % 3];
+        let stop = |reason: &str| {
+            [json!({"type": "message_delta", "delta": {"stop_reason": reason}}), json!({"type": "message_stop"})]
+        };
+        let calls = [
+            event("start", "content_block", json!({"type": "tool_use", "id": 7, "name": "get_weather", "input": []})),
+            event("delta", "delta", json!({"type": "input_json_delta", "partial_json": "{}"})),
+            event("delta", "delta", json!({"type": "input_json_delta", "partial_json": {"city": "Oslo"}})),
+            event("stop", "unused", json!(null)),
+        ];
+        let hi = [
+            json!({"type": "message_start", "message": {"usage": {"input_tokens": input, "output_tokens": output}}}),
+            event("start", "content_block", json!({"type": "text", "text": "", "citations": {}})),
+            event("delta", "delta", json!({"type": "text_delta", "text": "Hi."})),
+            event("stop", "unused", json!(null)),
+        ];
+        let calls: Vec<_> = calls.into_iter().chain(stop("tool_use")).collect();
+        let hi: Vec<_> = hi.into_iter().chain(stop("end_turn")).collect();
+        check("anthropic", &format!("index {index}"), json!([{"anthropic": calls}, {"anthropic": hi}])).await;
+    }
+    for (content, text) in [(json!("Hi."), "Hi."), (json!({"type": "text", "text": "Hi."}), "Hi."), (json!(null), "")] {
+        let document = json!({"type": "message", "content": content, "stop_reason": "end_turn"});
+        Expected::text(text).check(&case("anthropic", "a document", &json!([{"json": document}]))).await;
+    }
+}
