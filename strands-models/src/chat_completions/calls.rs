@@ -1,4 +1,4 @@
-//! The tool calls of an answer, put together from their pieces. A piece belongs to a call by its id and its index; servers
+//! The tool calls of a message, put together from their pieces. A piece belongs to a call by its id and its index; servers
 //! leave out either, give the same index to all calls, or make up an id for each piece.
 
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +16,7 @@ pub(super) struct Calls {
     by_index: HashMap<usize, Place>,
     /// The call of the last piece.
     last: usize,
-    /// How many calls have no arguments yet.
+    /// Calls without arguments so far.
     bare: usize,
 }
 
@@ -41,7 +41,7 @@ struct Place {
     latest: usize,
     /// The call of the last piece.
     last: usize,
-    /// How many of them have no arguments yet.
+    /// Calls among them without arguments so far.
     bare: usize,
 }
 

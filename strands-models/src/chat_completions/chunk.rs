@@ -1,5 +1,5 @@
-//! The pieces that an answer of Chat Completions comes in, with what servers have added to them, read as tolerantly as they
-//! have one meaning.
+//! Chunks of Chat Completions, with the fields that servers have added. Fields of another type are read where they have one
+//! meaning.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::http::tolerant;
 
-/// What is rare is boxed: one of these is moved about for every token.
+/// A chunk of a stream, or a document. Rare fields are boxed: a chunk is moved for every token.
 #[derive(Deserialize)]
 pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
@@ -29,7 +29,7 @@ pub(super) struct Chunk {
 pub(super) struct Choice {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
-    /// What is new in this chunk.
+    /// The news of this chunk.
     pub(super) delta: Option<Delta>,
     /// The whole message of a document. Perplexity sends it beside `delta`, as far as it has come.
     pub(super) message: Option<Box<Delta>>,
@@ -111,7 +111,7 @@ pub(super) struct FunctionPiece {
     pub(super) arguments: Option<String>,
 }
 
-/// The first answer, where there are several at once.
+/// The choice with the lowest index.
 fn lowest_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
     struct Choices;
 
@@ -151,7 +151,7 @@ fn lower(one: Option<Choice>, other: Option<Choice>) -> Option<Choice> {
     }
 }
 
-/// What is said: text, or parts of which text is one kind.
+/// Content: text, or parts of which text is one kind.
 #[derive(Default)]
 pub(super) enum Said {
     #[default]

@@ -32,7 +32,7 @@ pub(crate) struct Dialect {
     pub(crate) after_results: Option<&'static str>,
     /// The form in which the model gets its reasoning back.
     pub(crate) replay: ReasoningReplay,
-    /// Whether an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
+    /// True if an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
     pub(crate) empty_reasoning: bool,
     /// What only this server says when it does not do what it was asked; the rest is sorted as everybody's.
     pub(crate) sort: fn(&mut Refusal, &Value) -> Option<RefusalKind>,

@@ -1,9 +1,9 @@
 //! Chat Completions: the protocol that OpenAI began and most servers speak, each with differences of its own.
 
-mod answer_parts;
 mod calls;
 mod chunk;
 mod content;
+mod content_parts;
 mod dialect;
 mod effort;
 mod error;

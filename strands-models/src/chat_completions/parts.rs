@@ -97,7 +97,7 @@ fn thinking(thought: &ReasoningContent) -> Option<Thinking<'_>> {
     Some(Thinking { thinking: [ThinkingText { text: &thought.text }], signature: thought.signature.as_deref() })
 }
 
-/// True where thoughts go back among the content. In an answer that nobody has put a name to they are somebody else's.
+/// True if reasoning goes back among the content. Reasoning of a message without a provider's name is another model's.
 pub(super) fn has_thinking(message: &Message, dialect: &Dialect) -> bool {
     let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
     dialect.replay == ReasoningReplay::Parts

@@ -184,17 +184,17 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
     let said = || outgoing_content(message, &dialect.provider);
     let content = said().any(|block| is_part(&block, dialect));
     let calls = message.tool_uses().next().is_some();
-    // A message of thoughts alone is refused.
+    // A message of reasoning alone is refused.
     if !content && !calls {
         return Ok(());
     }
     let beside = matches!(dialect.replay, ReasoningReplay::Content | ReasoningReplay::Details);
-    let thoughts: Vec<_> = if beside { said().collect() } else { Vec::new() };
+    let blocks: Vec<_> = if beside { said().collect() } else { Vec::new() };
     messages.serialize_element(&AssistantSaid {
         role: "assistant",
         content: (content || has_thinking(message, dialect)).then_some(AssistantParts(message, dialect)),
-        reasoning_content: dialect.replay.content(&thoughts).filter(|text| dialect.empty_reasoning || !text.is_empty()),
-        reasoning_details: dialect.replay.details(&thoughts),
+        reasoning_content: dialect.replay.content(&blocks).filter(|text| dialect.empty_reasoning || !text.is_empty()),
+        reasoning_details: dialect.replay.details(&blocks),
         tool_calls: calls.then_some(Calls(message, dialect)),
     })
 }

@@ -7,9 +7,9 @@ use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
-use super::answer_parts::citation;
 use super::calls::{Calls, Piece};
 use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
+use super::content_parts::citation;
 use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
@@ -22,18 +22,18 @@ pub(super) struct ChatReader {
     began: bool,
     /// The index of the next block.
     next: usize,
-    /// The block of text or thoughts that is being written.
+    /// The block of text or reasoning that is being written.
     open: Option<(Section, usize)>,
     /// The index of the choice that is read.
     choice: Option<usize>,
-    /// How many chunks have come.
+    /// Chunks so far.
     chunks: usize,
-    /// What is new has come as a delta.
+    /// Deltas with content have come.
     in_deltas: bool,
     /// A message in a stream, until it is known what it is.
     message: Option<Box<Delta>>,
     calls: Calls,
-    /// The block whose signature holds the details of all thoughts.
+    /// The block whose signature holds the details of all reasoning.
     pub(super) detailed: Option<usize>,
     pub(super) details: Details,
     refused: bool,
@@ -46,10 +46,10 @@ pub(super) struct ChatReader {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
     Text,
-    Thoughts,
+    Reasoning,
 }
 
-/// The end of an answer.
+/// The end of a response.
 #[derive(Clone, Copy)]
 enum End {
     /// The server said `[DONE]`.
@@ -154,8 +154,8 @@ impl ChatReader {
         if !delta.reasoning_details.is_empty() {
             self.detail(delta.reasoning_details, out)?;
         }
-        if let Some(thought) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
-            self.thought(thought, out)?;
+        if let Some(text) = delta.reasoning_content.filter(words).or(delta.reasoning.filter(words)) {
+            self.reasoning(text, out)?;
         }
         match delta.content {
             Said::Nothing => {}
@@ -182,10 +182,10 @@ impl ChatReader {
         Ok(())
     }
 
-    pub(super) fn thought(&mut self, thought: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.content.grow(thought.len())?;
-        let block = self.block(Section::Thoughts, out);
-        out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
+    pub(super) fn reasoning(&mut self, text: String, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.content.grow(text.len())?;
+        let block = self.block(Section::Reasoning, out);
+        out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(text)));
         Ok(())
     }
 
@@ -266,7 +266,7 @@ impl ChatReader {
     }
 }
 
-/// The end of an answer that has none.
+/// The error of a response that ends too early.
 fn unfinished(end: End) -> ModelError {
     match end {
         End::Done => ModelError::transport("the response ended with `[DONE]` before it had any choice"),

@@ -12,7 +12,7 @@ pub(crate) struct StreamedArguments {
     first: Part,
     /// Bytes of the first value that were handed on. What may be a placeholder is held back.
     handed_on: usize,
-    /// What comes behind the first value, until it is known whether it is the same again.
+    /// A value behind the first one, until it is known to be the same again.
     again: Part,
     /// Values that contradict each other have come.
     contradictory: bool,
@@ -87,9 +87,11 @@ impl StreamedArguments {
 
     /// True if these arguments say the same.
     pub(crate) fn are(&self, other: &str) -> bool {
+        let first = self.first.text.trim();
+        // A text that is much shorter is another one: the first is not read again for each of many.
+        let is_comparable = other.len() >= first.len() / SHORTEST_SAME;
         let value = |text: &str| serde_json::from_str::<Value>(text).ok();
-        self.first.text.trim() == other.trim()
-            || value(other).is_some_and(|other| value(&self.first.text) == Some(other))
+        first == other.trim() || is_comparable && value(other).is_some_and(|other| value(first) == Some(other))
     }
 
     /// True if a whole placeholder has come and was not handed on.
@@ -128,6 +130,9 @@ impl Part {
         rest
     }
 }
+
+/// Factor by which the same arguments may be shorter, written without white space.
+const SHORTEST_SAME: usize = 8;
 
 /// The values that stand where arguments are not known yet.
 const PLACEHOLDERS: [&str; 4] = ["{}", "[]", "null", "\"\""];

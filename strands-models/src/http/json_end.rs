@@ -34,7 +34,7 @@ impl JsonEnd {
             let before = self.state;
             self.state = self.next(byte);
             if self.state == State::Reached {
-                // What ends a word is not part of it.
+                // The byte behind a word is not part of it.
                 return if before == State::Bare { at } else { at + 1 };
             }
         }

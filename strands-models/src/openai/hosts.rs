@@ -11,7 +11,7 @@ pub(super) struct Host {
     pub(super) names: Option<(&'static str, &'static str)>,
     /// The form in which its models get their reasoning back.
     pub(super) replay: ReasoningReplay,
-    /// Whether models that are known to follow JSON schemas do so there.
+    /// True if models that are known to follow JSON schemas do so there.
     pub(super) follows_schemas: bool,
 }
 

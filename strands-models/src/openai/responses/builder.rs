@@ -1,4 +1,4 @@
-//! How a model behind Responses is told what to be.
+//! Builder of models behind Responses.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::openai::options::{
 };
 use crate::openai::{hosts, known};
 
-/// How a model's thoughts are summed up for the reader.
+/// Length of the summary of a model's reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReasoningSummary {
-    /// As the model can.
+    /// The most detailed summary that the model has.
     Auto,
-    /// Briefly.
+    /// A short summary.
     Concise,
-    /// At length.
+    /// A long summary.
     Detailed,
 }
 
@@ -89,21 +89,22 @@ impl Default for OpenAiResponsesModelBuilder {
 impl OpenAiResponsesModelBuilder {
     openai_options!();
 
-    /// The most tokens that the model may write in one answer, thoughts included.
+    /// Max output tokens of one response, reasoning included.
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
         self.settings.set("max_output_tokens", tokens);
         self
     }
 
-    /// Asks for a summary of the model's thoughts; without it they are not shown.
+    /// Asks for a summary of the model's reasoning; without it reasoning is not shown.
     pub fn reasoning_summary(mut self, summary: ReasoningSummary) -> Self {
         self.summary = Some(summary);
         self
     }
 
-    /// Whether to ask for the model's thoughts in encrypted form, which go back with the next request, so that it need not
-    /// think them again. Default: for models that are known to think, and where effort or summary are set; others refuse
-    /// to be asked. Not for [`stateful`](Self::stateful) models, whose thoughts stay at the provider.
+    /// Asks for the model's reasoning in encrypted form, which goes back with the next request, so that the model does not repeat
+    /// it. Default: true for models that are known to reason, and if effort or summary are set; others refuse the request. False
+    /// for [`stateful`](Self::stateful) models, whose reasoning stays at the provider. Reasoning that a server sends in plain text
+    /// always goes back.
     pub fn encrypted_reasoning(mut self, encrypted: bool) -> Self {
         self.encrypted_reasoning = Some(encrypted);
         self

@@ -1,4 +1,4 @@
-//! The events of a stream and the document of an answer in one piece, as far as they are read.
+//! The events of a stream and the document of a response, as far as they are read.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;

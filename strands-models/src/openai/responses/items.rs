@@ -1,4 +1,4 @@
-//! Items of an answer that are being written. An event names its item by an index and by an id; servers leave out either, give
+//! Items of a response that are being written. An event names its item by an index and by an id; servers leave out either, give
 //! one index to several items, or another id in each event.
 
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ pub(super) struct Open {
     id: String,
     /// The part of the item that is written, or was last.
     pub(super) part: usize,
-    what: What,
+    kind: Kind,
     pub(super) block: usize,
     /// Nothing of it has come yet.
     pub(super) empty: bool,
@@ -39,7 +39,7 @@ pub(super) struct Open {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Kind {
     Text,
     Reasoning,
     Call,
@@ -63,13 +63,13 @@ impl Items {
     /// # Errors
     ///
     /// [`ModelError::Protocol`] if it may be any of several.
-    pub(super) fn find(&self, what: What, key: Key<'_>, part: Option<usize>) -> Result<Option<usize>, ModelError> {
+    pub(super) fn find(&self, kind: Kind, key: Key<'_>, part: Option<usize>) -> Result<Option<usize>, ModelError> {
         let fits = |open: &Open| {
             let is_indexed = match (key.index, open.index) {
                 (Some(index), Some(known)) => index == known,
                 _ => key.id.is_empty() || open.id.is_empty() || key.id == open.id,
             };
-            open.what == what && is_indexed && part.is_none_or(|part| open.part == part)
+            open.kind == kind && is_indexed && part.is_none_or(|part| open.part == part)
         };
         let mut fitting = self.open.iter().enumerate().filter(|(_, open)| fits(open));
         let (Some((first, _)), more) = (fitting.next(), fitting.next()) else {
@@ -90,7 +90,7 @@ impl Items {
 
     /// The open call with this id.
     pub(super) fn call(&self, call_id: &str) -> Option<usize> {
-        let is_same = |open: &Open| open.what == What::Call && !call_id.is_empty() && open.call_id == call_id;
+        let is_same = |open: &Open| open.kind == Kind::Call && !call_id.is_empty() && open.call_id == call_id;
         self.open.iter().rposition(is_same)
     }
 
@@ -111,7 +111,7 @@ impl Items {
     /// Begins a block.
     pub(super) fn begin(
         &mut self,
-        what: What,
+        kind: Kind,
         key: Key<'_>,
         part: usize,
         limit: &mut ContentLimit,
@@ -122,7 +122,7 @@ impl Items {
             index: key.index,
             id: key.id.to_owned(),
             part,
-            what,
+            kind,
             block,
             empty: true,
             call_id: String::new(),
@@ -156,7 +156,7 @@ impl Open {
     }
 
     fn is_text_of(&self, key: Key<'_>) -> bool {
-        self.what == What::Text && (key.index.is_none() || self.index.is_none() || self.index == key.index)
+        self.kind == Kind::Text && (key.index.is_none() || self.index.is_none() || self.index == key.index)
     }
 
     fn end(mut self, out: &mut VecDeque<StreamEvent>) {

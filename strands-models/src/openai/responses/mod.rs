@@ -1,4 +1,4 @@
-//! Responses: OpenAI's newer protocol, in which a model's thoughts can be had encrypted and given back.
+//! Responses: OpenAI's newer protocol, in which reasoning comes encrypted or in plain text and goes back.
 
 mod builder;
 mod events;
@@ -31,8 +31,9 @@ pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
 
 /// A model behind OpenAI's Responses, at OpenAI, xAI or any server that speaks the same protocol.
 ///
-/// Nothing is kept at the provider unless [`stateful`](OpenAiResponsesModelBuilder::stateful) asks for it: each request
-/// carries the conversation, with the model's thoughts encrypted where the provider gives them. Cheap to clone. Models share one HTTP client and its connections.
+/// Nothing is stored at the provider unless [`stateful`](OpenAiResponsesModelBuilder::stateful) asks for it: each request
+/// carries the conversation, with the model's reasoning as it came, encrypted or in plain text. Cheap to clone. Models share one
+/// HTTP client and its connections.
 ///
 /// ```no_run
 /// use strands_models::OpenAiResponsesModel;

@@ -17,7 +17,7 @@ use crate::chat_completions::{
 };
 use crate::http::{self, Conversation, Fields};
 
-/// What asks for thoughts in encrypted form, in `include`.
+/// The value of `include` that asks for encrypted reasoning.
 pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
 /// What every request of a model has in common, beside its settings.
@@ -191,14 +191,14 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
     items.serialize_element(&Said { role: "user", content: Content::Parts(&content) })
 }
 
-/// What the model said, an item for each block. A thought goes with what it led to, and alone is refused.
+/// An item for each block of an assistant message. Reasoning goes with the item that it led to, and is refused alone.
 fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
-    let mut thought = None;
+    let mut pending = None;
     for block in outgoing_content(message, provider) {
         let item = match &*block {
             ContentBlock::Reasoning(reasoning) => {
                 if let Some(item) = reasoning::item(reasoning)
-                    && let Some(before) = thought.replace(item)
+                    && let Some(before) = pending.replace(item)
                 {
                     items.serialize_element(&before)?;
                 }
@@ -217,8 +217,8 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
                 None => continue,
             },
         };
-        if let Some(thought) = thought.take() {
-            items.serialize_element(&thought)?;
+        if let Some(reasoning) = pending.take() {
+            items.serialize_element(&reasoning)?;
         }
         items.serialize_element(&item)?;
     }

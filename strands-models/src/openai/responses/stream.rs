@@ -11,7 +11,7 @@ use strands_core::message::Citation;
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
 use super::events::{Ended, Piece, Response, WholeItem};
-use super::items::{Items, Key, What};
+use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{last_events, refused};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
@@ -58,7 +58,7 @@ impl ResponsesReader {
             "response.function_call_arguments.delta" => self.arguments(&parse(data)?, out),
             "response.function_call_arguments.done" => {
                 let piece: Piece = parse(data)?;
-                match self.items.find(What::Call, piece.key(), None)? {
+                match self.items.find(Kind::Call, piece.key(), None)? {
                     Some(at) => self.whole_arguments(at, piece.arguments, out),
                     None => Ok(()),
                 }
@@ -105,9 +105,9 @@ impl ResponsesReader {
     }
 
     pub(super) fn text_block(&mut self, key: Key<'_>, part: usize) -> Result<usize, ModelError> {
-        match self.items.find(What::Text, key, Some(part))?.and_then(|at| self.items.get(at)) {
+        match self.items.find(Kind::Text, key, Some(part))?.and_then(|at| self.items.get(at)) {
             Some(open) => Ok(open.block),
-            None => Ok(self.items.begin(What::Text, key, part, &mut self.content)?.block),
+            None => Ok(self.items.begin(Kind::Text, key, part, &mut self.content)?.block),
         }
     }
 
@@ -139,16 +139,16 @@ impl ResponsesReader {
 
     /// The place of the block of an item of reasoning.
     pub(super) fn reasoning_block(&mut self, key: Key<'_>) -> Result<usize, ModelError> {
-        if let Some(at) = self.items.find(What::Reasoning, key, None)? {
+        if let Some(at) = self.items.find(Kind::Reasoning, key, None)? {
             return Ok(at);
         }
-        self.items.begin(What::Reasoning, key, 0, &mut self.content)?;
+        self.items.begin(Kind::Reasoning, key, 0, &mut self.content)?;
         Ok(self.items.newest())
     }
 
     /// A piece of the arguments of a call. Those of a call that is none of ours are passed over.
     fn arguments(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let Some(at) = self.items.find(What::Call, piece.key(), None)? else {
+        let Some(at) = self.items.find(Kind::Call, piece.key(), None)? else {
             return Ok(());
         };
         let delta = piece.delta.as_deref().unwrap_or_default();
@@ -386,7 +386,12 @@ mod tests {
             let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for event in &events {
-                reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
+                match reader.read(&Sse::default().data(event.to_string()), &mut out) {
+                    Ok(()) => {}
+                    // Arguments that may belong to several calls.
+                    Err(ReadError::Failed(ModelError::Protocol { .. })) => return Ok(()),
+                    Err(error) => panic!("{error:?}"),
+                }
             }
             let last = json!({"type": "response.completed", "response": {"id": "r", "status": "completed"}}).to_string();
             reader.read(&Sse::default().data(last), &mut out).unwrap();

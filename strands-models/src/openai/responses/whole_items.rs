@@ -7,7 +7,7 @@ use strands_core::message::ProviderContent;
 use strands_core::model::{ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::events::{Piece, Response};
-use super::items::{Key, What};
+use super::items::{Key, Kind};
 use super::reasoning;
 use super::stream::{ResponsesReader, list, malformed, word};
 use crate::http::{ReadError, tolerant};
@@ -50,7 +50,7 @@ impl ResponsesReader {
             return Ok(at);
         }
         // Several calls may be open at one index, and this one be another.
-        if let Ok(Some(at)) = self.items.find(What::Call, key, None)
+        if let Ok(Some(at)) = self.items.find(Kind::Call, key, None)
             && let Some(open) = self.items.get(at)
             && (call_id.is_empty() || open.call_id.is_empty() || open.is(key))
         {
@@ -58,7 +58,7 @@ impl ResponsesReader {
         }
         self.content.grow(call_id.len() + name.len())?;
         self.called = true;
-        let open = self.items.begin(What::Call, key, 0, &mut self.content)?;
+        let open = self.items.begin(Kind::Call, key, 0, &mut self.content)?;
         open.call_id = call_id.clone().into_owned();
         out.push_back(StreamEvent::tool_use(open.block, ToolUseStart::new(call_id, name)));
         Ok(self.items.newest())

@@ -1,4 +1,4 @@
-//! What an answer has beside plain text and calls: parts of its content, details of its reasoning, citations.
+//! Content other than plain text and calls: parts of a message, details of reasoning, citations.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::stream::{ChatReader, Section};
 use crate::http::ReadError;
 
 impl ChatReader {
-    /// A part of the content, in an answer that is a list of parts.
+    /// A part of the content, in a message that is a list of parts.
     pub(super) fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         match part.get("type").and_then(Value::as_str) {
@@ -22,15 +22,15 @@ impl ChatReader {
                 for piece in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
                     match word(piece, "text") {
                         text if text.is_empty() => {}
-                        text => self.thought(text, out)?,
+                        text => self.reasoning(text, out)?,
                     }
                 }
                 let signature = word(&part, "signature");
                 if !signature.is_empty() {
                     self.content.grow(signature.len())?;
-                    let block = self.block(Section::Thoughts, out);
+                    let block = self.block(Section::Reasoning, out);
                     out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-                    // It is one thought's, and another one has its own.
+                    // The next piece of reasoning has a signature of its own.
                     self.close(out);
                 }
                 Ok(())
@@ -40,7 +40,7 @@ impl ChatReader {
                 citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
                 self.cite(citation, out)
             }
-            // What the server gets back as it was.
+            // Sent back to the server as it came.
             Some(_) => {
                 self.content.grow(part.to_string().len())?;
                 self.close(out);
@@ -60,16 +60,16 @@ impl ChatReader {
         Ok(())
     }
 
-    /// Details of thoughts may go on until the end of the answer, so their block stays open as long.
+    /// Details of reasoning may go on until the end of the message, so their block stays open as long.
     pub(super) fn detail(
         &mut self,
         details: Vec<Map<String, Value>>,
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ReadError> {
         if self.detailed.is_none() {
-            let block = self.block(Section::Thoughts, out);
+            let block = self.block(Section::Reasoning, out);
             self.detailed = Some(block);
-            // The block has its place in the answer from now on.
+            // The block has its place in the message from now on.
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
         }
         for piece in details {
