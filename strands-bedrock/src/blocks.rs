@@ -4,15 +4,20 @@
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{
     CitationText, CitationsContent, ContentBlock, DocumentBlock, GuardContent, ImageBlock, MediaSource,
     ReasoningContent, ToolResult, ToolResultContent, ToolUse,
 };
+use strands_core::model::CallIdForm;
 
-use crate::turns::{OutBlock, OutTurn, is_result_sent};
+use crate::content_rules;
+use crate::turns::{OutBlock, OutTurn};
+
+/// Ids of calls as all models behind Bedrock take them; calls of other providers may be named otherwise.
+const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
 
 /// What a model wants tool results to look like.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +179,7 @@ struct ToolUseJson<'a>(&'a ToolUse);
 impl Serialize for ToolUseJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut call = serializer.serialize_map(Some(3))?;
-        call.serialize_entry("toolUseId", &self.0.tool_use_id)?;
+        call.serialize_entry("toolUseId", &CALL_IDS.apply(&self.0.tool_use_id))?;
         call.serialize_entry("name", &self.0.name)?;
         // Arguments that were no JSON object never ran; Bedrock refuses anything but an object here.
         match &self.0.input {
@@ -190,8 +195,8 @@ struct ResultJson<'a>(&'a ToolResult, ResultStyle);
 impl Serialize for ResultJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut result = serializer.serialize_map(None)?;
-        result.serialize_entry("toolUseId", &self.0.tool_use_id)?;
-        result.serialize_entry("content", &ResultContents(&self.0.content, self.1))?;
+        result.serialize_entry("toolUseId", &CALL_IDS.apply(&self.0.tool_use_id))?;
+        result.serialize_entry("content", &ResultContents(self.0, self.1))?;
         if self.1.status {
             result.serialize_entry("status", &self.0.status)?;
         }
@@ -199,22 +204,12 @@ impl Serialize for ResultJson<'_> {
     }
 }
 
-struct ResultContents<'a>(&'a [ToolResultContent], ResultStyle);
+struct ResultContents<'a>(&'a ToolResult, ResultStyle);
 
 impl Serialize for ResultContents<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut parts = serializer.serialize_seq(None)?;
-        let mut empty = true;
-        for part in self.0.iter().filter(|part| is_result_sent(part)) {
-            empty = false;
-            parts.serialize_element(&ResultContentJson(part, self.1))?;
-        }
-        // Some models refuse a result that says nothing at all.
-        if empty {
-            let nothing = ToolResultContent::Text(String::new());
-            parts.serialize_element(&ResultContentJson(&nothing, self.1))?;
-        }
-        parts.end()
+        let parts = content_rules::result_parts(self.0);
+        serializer.collect_seq(parts.iter().map(|part| ResultContentJson(part, self.1)))
     }
 }
 
@@ -474,7 +469,7 @@ mod tests {
     #[test]
     fn a_result_is_never_empty_and_loses_foreign_fields() {
         let empty = sent(&result(&json!([])), false);
-        assert_eq!(empty[0]["toolResult"]["content"], json!([{"text": ""}]));
+        assert_eq!(empty[0]["toolResult"]["content"], json!([{"text": "[The tool returned nothing.]"}]));
         let beside = sent(&result(&json!([{"text": "x", "annotations": 1}])), false);
         assert_eq!(beside[0]["toolResult"]["content"], json!([{"text": "x"}]));
     }

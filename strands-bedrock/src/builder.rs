@@ -54,7 +54,7 @@ pub struct BedrockModelBuilder {
 }
 
 /// An error of building a [`BedrockModel`].
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BedrockBuildError {
     /// An id without a character in it.
@@ -83,6 +83,8 @@ pub enum BedrockBuildError {
     #[error("`client` and `sdk_config` were both given; one of them is enough")]
     TwoClients,
 }
+
+strands_core::__debug_with_sources!(BedrockBuildError);
 
 impl Default for BedrockModelBuilder {
     fn default() -> Self {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use strands_core::message::{Role, SystemBlock};
 
+use crate::content_rules;
 use crate::settings::{CacheConfig, CacheSection};
 use crate::turns::{OutBlock, OutTurn};
 
@@ -27,8 +28,7 @@ pub(crate) fn system<'a>(
     config: Option<&'a CacheConfig>,
     has_tools: bool,
 ) -> Vec<OutSystem<'a>> {
-    let mut out: Vec<_> = blocks
-        .iter()
+    let mut out: Vec<_> = content_rules::system(blocks)
         .filter_map(|block| match block {
             SystemBlock::Text(text) => Some(OutSystem::Text(text)),
             SystemBlock::CachePoint(point) => Some(OutSystem::CachePoint {
@@ -69,7 +69,7 @@ fn system_ttl(config: &CacheConfig, has_tools: bool) -> Option<&str> {
 }
 
 /// Sees to it that the last user message has one point and no other message has any.
-pub(crate) fn messages<'a>(turns: &mut Vec<OutTurn<'a>>, config: &'a CacheConfig) {
+pub(crate) fn messages<'a>(turns: &mut [OutTurn<'a>], config: &'a CacheConfig) {
     let Some(ttl) = config.messages.ttl(config.ttl.as_deref()) else {
         return;
     };
@@ -81,7 +81,6 @@ pub(crate) fn messages<'a>(turns: &mut Vec<OutTurn<'a>>, config: &'a CacheConfig
             turn.content.retain(|block| !block.is_cache_point());
         }
     }
-    turns.retain(|turn| !turn.content.is_empty());
 }
 
 /// One point in the last user message: where the caller put it, else at the end.
@@ -143,10 +142,8 @@ mod tests {
         super::messages(&mut turns, &config);
         let points = |turn: &OutTurn<'_>| turn.content.iter().any(OutBlock::is_cache_point);
         assert!(!points(&turns[0]) && !points(&turns[1]));
-        let Some(last) = turns.get(2) else {
-            return String::new();
-        };
-        last.content
+        turns[2]
+            .content
             .iter()
             .map(|block| match block {
                 OutBlock::CachePoint { ttl, .. } => {
@@ -169,7 +166,7 @@ mod tests {
         assert_eq!(placed(vec![text(), text()]), "tt.");
         assert_eq!(placed(vec![text(), point(), text(), point()]), "t.t");
         assert_eq!(placed(vec![point(), text()]), "t.");
-        assert_eq!(placed(vec![point()]), "");
+        assert_eq!(placed(vec![point()]), "t.");
         assert_eq!(placed(vec![text(), document(Pdf)]), "tp.");
         assert_eq!(placed(vec![text(), document(Md), text()]), "t.dt");
         assert_eq!(placed(vec![document(Md), text()]), "dt");

@@ -91,6 +91,12 @@ fn block_events(index: usize, block: ContentBlock, events: &mut Vec<StreamEvent>
                 events.push(StreamEvent::citation(index, citation));
             }
         }
+        medium @ (ContentBlock::Image(_)
+        | ContentBlock::Document(_)
+        | ContentBlock::Video(_)
+        | ContentBlock::Audio(_)) => {
+            events.push(StreamEvent::media(index, medium));
+        }
         // Kinds that a stream has no event for.
         _ => return,
     }

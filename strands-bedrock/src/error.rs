@@ -11,7 +11,6 @@ use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_aft
 /// Which call failed, and what usually helps: the source of a [`ModelError`] of Bedrock's.
 ///
 /// It holds nothing of the conversation and no key.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct BedrockCallError {
     /// The model that was asked.
@@ -34,6 +33,8 @@ impl std::fmt::Display for BedrockCallError {
         Ok(())
     }
 }
+
+strands_core::__debug_with_sources!(BedrockCallError);
 
 impl StdError for BedrockCallError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

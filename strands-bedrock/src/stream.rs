@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::Answer;
+use crate::made_image::{ImagePiece, ImageStart, MadeImage};
 use crate::own::{OwnBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
 
@@ -167,6 +168,7 @@ struct EventReader {
     first_content: Option<Instant>,
     /// Blocks that belong to Bedrock's own tools: nothing of ours is to run for them.
     own: Vec<OwnBlock>,
+    images: Vec<MadeImage>,
 }
 
 type Events = (Option<StreamEvent>, Option<StreamEvent>);
@@ -181,6 +183,7 @@ impl EventReader {
             bytes: 0,
             first_content: None,
             own: Vec::new(),
+            images: Vec::new(),
         }
     }
 
@@ -220,9 +223,11 @@ impl EventReader {
             "contentBlockStop" => {
                 let index = parse::<BlockStop>("contentBlockStop", payload)?.content_block_index;
                 let own = self.own.iter().position(|own| own.index == index).map(|at| self.own.swap_remove(at));
-                let [content, stop] = match own {
-                    Some(own) => own.finish().map(Some),
-                    None => [None, Some(StreamEvent::block_stop(index))],
+                let image = self.images.iter().position(|image| image.index == index);
+                let [content, stop] = match (own, image.map(|at| self.images.swap_remove(at))) {
+                    (Some(own), _) => own.finish().map(Some),
+                    (None, Some(image)) => image.finish(),
+                    (None, None) => [None, Some(StreamEvent::block_stop(index))],
                 };
                 Ok(if content.is_some() { (content, stop) } else { (stop, None) })
             }
@@ -251,7 +256,12 @@ impl EventReader {
     fn block_start(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
         let begun: BlockBegun = parse("contentBlockStart", payload)?;
         let index = begun.content_block_index;
-        let Start { tool_use, tool_result } = begun.start.unwrap_or_default();
+        let Start { tool_use, tool_result, image } = begun.start.unwrap_or_default();
+        if let Some(start) = image {
+            self.grow(size_of::<MadeImage>())?;
+            self.images.push(MadeImage::new(index, start));
+            return Ok((None, None));
+        }
         if let Some(fields) = tool_result {
             self.grow(size_of::<OwnBlock>() + payload.len())?;
             self.own.push(OwnBlock::result(index, fields));
@@ -281,6 +291,13 @@ impl EventReader {
             }
             return Ok((None, None));
         }
+        if let Some(piece) = delta.image {
+            if let Some(image) = self.images.iter_mut().find(|image| image.index == index) {
+                let grown = image.push(piece)?;
+                self.grow(grown)?;
+            }
+            return Ok((None, None));
+        }
         if let Some(text) = delta.text {
             self.grow(text.len())?;
             return Ok((Some(StreamEvent::text(index, text)), None));
@@ -298,7 +315,7 @@ impl EventReader {
                 ReasoningDelta::Signature(signature)
             } else if let Some(redacted) = piece.redacted_content {
                 self.grow(redacted.len())?;
-                ReasoningDelta::RedactedContent(decode_base64(&redacted)?)
+                ReasoningDelta::RedactedContent(decode_base64(&redacted, "encrypted reasoning is")?)
             } else {
                 return Ok((None, None));
             };
@@ -349,8 +366,8 @@ impl EventReader {
     }
 }
 
-pub(crate) fn decode_base64(text: &str) -> Result<bytes::Bytes, ModelError> {
-    STANDARD.decode(text).map(Into::into).map_err(|_| ModelError::protocol("encrypted thoughts are not base64"))
+pub(crate) fn decode_base64(text: &str, what: &str) -> Result<bytes::Bytes, ModelError> {
+    STANDARD.decode(text).map(Into::into).map_err(|_| ModelError::protocol(format!("{what} not valid base64")))
 }
 
 fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelError> {
@@ -381,6 +398,7 @@ struct BlockBegun {
 struct Start {
     tool_use: Option<ToolStart>,
     tool_result: Option<Map<String, Value>>,
+    image: Option<ImageStart>,
 }
 
 #[derive(Deserialize)]
@@ -411,6 +429,7 @@ struct DeltaPiece {
     tool_result: Option<Vec<Value>>,
     reasoning_content: Option<ReasoningPiece>,
     citation: Option<Citation>,
+    image: Option<ImagePiece>,
 }
 
 #[derive(Deserialize)]

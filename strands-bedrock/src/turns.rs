@@ -2,7 +2,6 @@
 //! is never touched.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use strands_core::message::{ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent};
@@ -10,6 +9,8 @@ use strands_core::model::outgoing_content;
 
 use crate::PROVIDER;
 use crate::capabilities::ReasoningReplay;
+use crate::content_rules;
+use crate::document_names::DocumentNames;
 use crate::guardrail;
 
 /// A message as it is sent.
@@ -32,7 +33,26 @@ pub(crate) enum OutBlock<'a> {
     Words(&'static str),
 }
 
-impl OutBlock<'_> {
+impl<'a> OutBlock<'a> {
+    /// A block of the conversation as it is sent.
+    pub(crate) fn of(block: Cow<'a, ContentBlock>) -> Self {
+        match block {
+            Cow::Borrowed(ContentBlock::CachePoint(point)) => Self::CachePoint {
+                kind: Cow::Borrowed(&point.kind),
+                ttl: point.ttl.as_deref().filter(|ttl| !ttl.is_empty()).map(Cow::Borrowed),
+            },
+            block => Self::Own(block),
+        }
+    }
+
+    /// The block of the conversation, guarded or not.
+    pub(crate) fn block(&self) -> Option<&ContentBlock> {
+        match self {
+            Self::Own(block) | Self::Guarded(block) => Some(block),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_cache_point(&self) -> bool {
         matches!(self, Self::CachePoint { .. })
     }
@@ -47,36 +67,22 @@ impl OutBlock<'_> {
     }
 }
 
-/// The conversation without what Bedrock or the model refuses. Messages that end up empty are left out. The message
-/// `guarded` is wrapped for the guardrail.
+/// The conversation without what Bedrock or the model refuses. The message `guarded` is wrapped for the guardrail.
 pub(crate) fn outgoing<'a>(
     messages: &'a [Arc<Message>],
     replay: ReasoningReplay,
     guarded: Option<&Message>,
 ) -> Vec<OutTurn<'a>> {
     let mut names = DocumentNames::default();
-    messages
-        .iter()
-        .filter_map(|message| {
-            let guard = guarded.is_some_and(|guarded| std::ptr::eq(guarded, &raw const **message));
-            let content: Vec<_> = outgoing_content(message, PROVIDER)
-                .filter(|block| is_sent(block, replay))
-                .map(|block| out_block(names.fix(block)))
-                .map(|block| if guard { guardrail::guarded(block) } else { block })
-                .collect();
-            (!content.is_empty()).then_some(OutTurn { role: message.role, content })
-        })
-        .collect()
-}
-
-fn out_block(block: Cow<'_, ContentBlock>) -> OutBlock<'_> {
-    match block {
-        Cow::Borrowed(ContentBlock::CachePoint(point)) => OutBlock::CachePoint {
-            kind: Cow::Borrowed(&point.kind),
-            ttl: point.ttl.as_deref().filter(|ttl| !ttl.is_empty()).map(Cow::Borrowed),
-        },
-        block => OutBlock::Own(block),
-    }
+    let turns = messages.iter().map(|message| {
+        let guard = guarded.is_some_and(|guarded| std::ptr::eq(guarded, &raw const **message));
+        let content = outgoing_content(message, PROVIDER)
+            .filter(|block| is_sent(block, replay))
+            .map(|block| content_rules::said(message, names.fix(block)))
+            .map(|block| if guard { guardrail::guarded(block) } else { block });
+        OutTurn { role: message.role, content: content_rules::allowed(message.role, content.collect()) }
+    });
+    turns.collect()
 }
 
 fn is_sent(block: &ContentBlock, replay: ReasoningReplay) -> bool {
@@ -118,75 +124,6 @@ fn is_known_to_bedrock(fields: &serde_json::Map<String, serde_json::Value>) -> b
     !fields.is_empty() && !fields.contains_key("SDK_UNKNOWN_MEMBER")
 }
 
-/// Documents need names that Bedrock accepts, each only once in a conversation.
-#[derive(Default)]
-struct DocumentNames {
-    taken: HashSet<String>,
-}
-
-impl DocumentNames {
-    fn fix<'a>(&mut self, block: Cow<'a, ContentBlock>) -> Cow<'a, ContentBlock> {
-        match &*block {
-            ContentBlock::Document(document) => {
-                let Some(name) = self.unlike(&document.name) else {
-                    return block;
-                };
-                let mut document = document.clone();
-                document.name = name;
-                Cow::Owned(ContentBlock::Document(document))
-            }
-            ContentBlock::ToolResult(result)
-                if result.content.iter().any(|part| matches!(part, ToolResultContent::Document(_))) =>
-            {
-                let mut changed = false;
-                let mut result = result.clone();
-                for part in &mut result.content {
-                    if let ToolResultContent::Document(document) = part
-                        && let Some(name) = self.unlike(&document.name)
-                    {
-                        document.name = name;
-                        changed = true;
-                    }
-                }
-                if changed { Cow::Owned(ContentBlock::ToolResult(result)) } else { block }
-            }
-            _ => block,
-        }
-    }
-
-    /// Another name, where this one is not allowed or taken. Names are given in the order of the conversation, so a
-    /// document keeps its name when the conversation grows.
-    fn unlike(&mut self, name: &str) -> Option<String> {
-        let allowed = allowed_name(name);
-        let mut unique = allowed.clone();
-        let mut count = 1_u32;
-        while !self.taken.insert(unique.clone()) {
-            count += 1;
-            unique = format!("{allowed} ({count})");
-        }
-        (unique != name).then_some(unique)
-    }
-}
-
-/// Letters, digits, hyphens, brackets and single spaces; anything else becomes a hyphen.
-fn allowed_name(name: &str) -> String {
-    let mut allowed = String::with_capacity(name.len());
-    for character in name.chars() {
-        let character = match character {
-            c if c.is_ascii_alphanumeric() || "-()[]".contains(c) => c,
-            c if c.is_whitespace() => ' ',
-            _ => '-',
-        };
-        if !(character == ' ' && allowed.ends_with(' ')) {
-            allowed.push(character);
-        }
-    }
-    if allowed.trim().is_empty() {
-        return "document".to_owned();
-    }
-    allowed
-}
-
 /// Puts an assistant message between tool results and what the user said next. Some models refuse both in one turn.
 pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
     let mut at = 1;
@@ -223,45 +160,15 @@ pub(crate) fn uses_tools(messages: &[Arc<Message>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use strands_core::message::{DocumentBlock, ToolResult, ToolResultStatus};
+    use strands_core::message::{ToolResult, ToolResultStatus};
 
     use super::*;
-
-    fn document(name: &str) -> ContentBlock {
-        ContentBlock::Document(DocumentBlock::new(name, DocumentFormat::Txt, vec![1]))
-    }
-
-    fn names(turns: &[OutTurn<'_>]) -> Vec<String> {
-        turns
-            .iter()
-            .flat_map(|turn| &turn.content)
-            .filter_map(|block| match block {
-                OutBlock::Own(block) => match &**block {
-                    ContentBlock::Document(document) => Some(document.name.clone()),
-                    _ => None,
-                },
-                _ => None,
-            })
-            .collect()
-    }
 
     #[test]
     fn only_unknown_media_sources_of_bedrock_are_sent() {
         let source = |json| serde_json::from_value::<MediaSource>(json).unwrap();
         assert!(is_reachable(&source(serde_json::json!({"s3Location": {"uri": "s3://bucket/key"}}))));
         assert!(!is_reachable(&source(serde_json::json!({"stream": {"id": "x"}}))));
-    }
-
-    #[test]
-    fn documents_get_names_that_bedrock_accepts_once() {
-        let messages = [
-            Arc::new(Message::new(Role::User, [document("notes"), document("Q3_report.pdf")])),
-            Arc::new(Message::new(Role::User, [document("notes"), document("a  b"), document("")])),
-        ];
-        assert_eq!(
-            names(&outgoing(&messages, ReasoningReplay::All, None)),
-            ["notes", "Q3-report-pdf", "notes (2)", "a b", "document"]
-        );
     }
 
     #[test]
@@ -286,6 +193,7 @@ mod tests {
             ]}))
             .unwrap(),
         )];
-        assert!(outgoing(&messages, ReasoningReplay::All, None).is_empty());
+        let turns = outgoing(&messages, ReasoningReplay::All, None);
+        assert!(matches!(turns[0].content[..], [OutBlock::Words("[blank text]")]), "{turns:?}");
     }
 }

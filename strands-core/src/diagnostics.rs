@@ -47,6 +47,12 @@ pub(crate) fn repaired(agent: &AgentNames, repairs: usize) {
     tracing::warn!(target: "strands", agent_id = %agent.id, session_id = agent.session_id, repairs, "repaired");
 }
 
+/// An injected value is read by no tool.
+pub(crate) fn unread_value(agent: &AgentNames, value: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "strands", agent_id = %agent.id, value, "injected value is not read");
+}
+
 /// An invocation has ended: with a warning if a limit was reached.
 pub(crate) fn ended(scope: &Scope, stop_reason: &StopReason) {
     if let StopReason::LimitTurns

@@ -40,7 +40,14 @@ impl std::fmt::Debug for HostKey {
     }
 }
 
-type Values = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+/// A value that was injected, and its type.
+#[derive(Clone)]
+struct Injected {
+    key: HostKey,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+type Values = HashMap<TypeId, Injected>;
 
 /// What the program lends: the agent's values, and over them those of one invocation.
 #[derive(Clone, Default)]
@@ -49,27 +56,39 @@ pub(crate) struct HostValues {
     invocation: Option<Arc<Values>>,
 }
 
+impl Injected {
+    fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        Self { key: HostKey::of::<T>(), value: Arc::new(value) }
+    }
+}
+
 impl HostValues {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        Arc::make_mut(&mut self.agent).insert(TypeId::of::<T>(), Arc::new(value));
+        Arc::make_mut(&mut self.agent).insert(TypeId::of::<T>(), Injected::new(value));
     }
 
     /// For this invocation only, in front of the agent's own.
     pub(crate) fn insert_for_invocation<T: Send + Sync + 'static>(&mut self, value: T) {
-        Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Arc::new(value));
+        Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Injected::new(value));
     }
 
     /// Adds the values of one invocation, in front of those that are there.
     pub(crate) fn add_for_invocation(&mut self, other: Self) {
         let Some(added) = other.invocation else { return };
         match &mut self.invocation {
-            Some(values) => Arc::make_mut(values).extend(added.iter().map(|(id, value)| (*id, Arc::clone(value)))),
+            Some(values) => Arc::make_mut(values).extend(added.iter().map(|(id, value)| (*id, value.clone()))),
             None => self.invocation = Some(added),
         }
     }
 
     fn find(&self, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
-        self.invocation.as_ref().and_then(|values| values.get(&id)).or_else(|| self.agent.get(&id))
+        let injected = self.invocation.as_ref().and_then(|values| values.get(&id)).or_else(|| self.agent.get(&id));
+        injected.map(|injected| &injected.value)
+    }
+
+    /// Returns the types of the agent's own values.
+    pub(crate) fn agent_keys(&self) -> impl Iterator<Item = &HostKey> {
+        self.agent.values().map(|injected| &injected.key)
     }
 
     pub(crate) fn contains(&self, key: &HostKey) -> bool {

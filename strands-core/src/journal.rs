@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
+use crate::error_chain::ErrorChain;
+
 /// One effect of an invocation: a model call or a tool call.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -135,7 +137,6 @@ pub(crate) fn clock() -> Duration {
 }
 
 /// An error of a durable engine's journal.
-#[derive(Debug)]
 pub struct JournalError {
     step: String,
     source: Box<dyn std::error::Error + Send + Sync>,
@@ -155,9 +156,11 @@ impl JournalError {
 
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal failed at step `{}`", self.step)
+        write!(f, "the journal failed at step `{}`: {}", self.step, ErrorChain::within(&*self.source))
     }
 }
+
+crate::__debug_with_sources!(JournalError);
 
 impl std::error::Error for JournalError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -5,6 +5,7 @@ mod agent;
 pub mod conversation;
 mod depth;
 mod diagnostics;
+mod error_chain;
 mod event;
 mod event_loop;
 mod history;
@@ -22,6 +23,7 @@ mod outcome;
 mod prompt;
 mod promptable;
 mod run;
+mod schema_check;
 mod scope;
 pub mod session;
 mod state;
@@ -35,7 +37,9 @@ mod working_set;
 
 pub use agent::{
     Agent, AgentBuilder, AgentStream, Invocation, Plugin, SharedAgent, Snapshot, SnapshotData, SnapshotError,
+    StructuredOutput,
 };
+pub use error_chain::ErrorChain;
 pub use event::{AgentEvent, AgentResponse};
 pub use history::Repair;
 pub use host::HostKey;
@@ -46,6 +50,7 @@ pub use model::RetryPolicy;
 pub use outcome::{AgentError, BuildError};
 pub use prompt::Prompt;
 pub use promptable::{PromptRequest, PromptStream, Promptable};
+pub use schema_check::{JsonSchemaError, JsonSchemaErrorKind};
 pub use state::AgentState;
 pub use tool::{
     FromContext, IntoToolOutput, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolProvider,

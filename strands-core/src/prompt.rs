@@ -1,15 +1,39 @@
-//! What an invocation adds to the history.
+//! Prompts: messages that an invocation adds to the history.
 
 use crate::message::{ContentBlock, Message, Role};
 
-/// What an invocation adds to the history: text, content blocks, whole messages, or nothing.
+/// Messages that an invocation adds to the history: text, content blocks, whole messages, or none.
+///
+/// # Examples
+///
+/// A text with an image. Documents, video and audio go the same way; the table of the providers in the book says what each
+/// accepts.
+///
+/// ```
+/// use strands_core::Agent;
+/// use strands_core::message::{ImageBlock, ImageFormat};
+/// # use strands_core::testing::ScriptedModel;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// # let model = ScriptedModel::answering("A cat.");
+/// # let bytes = vec![0x89, 0x50, 0x4e, 0x47];
+/// let mut agent = Agent::builder().model(model).build().await?;
+/// // let bytes = std::fs::read("cat.png")?;
+/// let image = ImageBlock::new(ImageFormat::Png, bytes);
+/// let response = agent.prompt(["What is on this picture?".into(), image.into()]).await?;
+/// assert_eq!(response.text(), "A cat.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prompt {
     pub(crate) messages: Vec<Message>,
 }
 
 impl Prompt {
-    /// Nothing: the model goes on from the history as it is.
+    /// Nothing: the model goes on from the history as it is, which must end with something to respond to: a user message,
+    /// tool results, open tool calls, or a response that a limit has just cut. Otherwise the invocation fails with
+    /// [`AgentError::NothingToAnswer`](crate::AgentError::NothingToAnswer) before a model call.
     pub fn none() -> Self {
         Self::default()
     }
@@ -52,6 +76,12 @@ impl From<&String> for Prompt {
 
 impl From<Vec<ContentBlock>> for Prompt {
     fn from(content: Vec<ContentBlock>) -> Self {
+        Self::from(Message::new(Role::User, content))
+    }
+}
+
+impl<const N: usize> From<[ContentBlock; N]> for Prompt {
+    fn from(content: [ContentBlock; N]) -> Self {
         Self::from(Message::new(Role::User, content))
     }
 }

@@ -146,12 +146,14 @@ pub struct ToolPolicy {
     pub exclusive: bool,
     /// Only with a human's consent: the loop interrupts before it calls.
     pub approval: bool,
+    /// Strings such as `"3"` are read as numbers wherever the input schema takes a number and no string.
+    pub numeric_strings: bool,
 }
 
 impl ToolPolicy {
     /// No limit, beside others, without consent.
     pub const fn new() -> Self {
-        Self { timeout: None, exclusive: false, approval: false }
+        Self { timeout: None, exclusive: false, approval: false, numeric_strings: false }
     }
 
     /// With a limit on how long a call may take.
@@ -172,6 +174,15 @@ impl ToolPolicy {
     #[must_use]
     pub const fn with_approval(mut self, approval: bool) -> Self {
         self.approval = approval;
+        self
+    }
+
+    /// Reads strings as numbers wherever the input schema takes a number and no string, for models that quote them. A tool
+    /// that [checks its input](crate::Tool::checks_input) reads them itself; `#[tool(numeric_strings)]` does. The string has to be a number of JSON: `"3"` and `"-1.5e3"` are, `"3 km"` and `"1,000"` are refused. Default: off, every
+    /// string in place of a number is refused.
+    #[must_use]
+    pub const fn with_numeric_strings(mut self, numeric_strings: bool) -> Self {
+        self.numeric_strings = numeric_strings;
         self
     }
 }

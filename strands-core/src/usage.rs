@@ -69,6 +69,11 @@ impl Usage {
         self.cache_write_input_tokens = sum(self.cache_write_input_tokens, other.cache_write_input_tokens);
     }
 
+    /// True if nothing was counted.
+    pub(crate) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Returns the tokens that this has more than an earlier state of the same count.
     pub(crate) fn beyond(&self, earlier: Self) -> Self {
         fn difference(mine: Option<u64>, earlier: Option<u64>) -> Option<u64> {

@@ -9,7 +9,7 @@ use strands_core::model::StopReason;
 use strands_core::session::{AgentRecord, SessionError};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentBuilder, AgentError, BoxFuture, Prompt, Repair, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+    Agent, AgentBuilder, AgentError, Prompt, Repair, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait,
 };
 
 /// A session in memory, of one agent. Clones share it.
@@ -49,17 +49,16 @@ impl Delete {
     }
 }
 
+#[async_trait]
 impl Tool for Delete {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let answer = ctx.interrupt("approval", "delete?")?;
-            ctx.state().set("deleted", true).map_err(ToolError::from_source)?;
-            Ok(ToolOutput::text(format!("answered {answer}")))
-        })
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        let answer = ctx.interrupt("approval", "delete?")?;
+        ctx.state().set("deleted", true).map_err(ToolError::from_source)?;
+        Ok(ToolOutput::text(format!("answered {answer}")))
     }
 }
 

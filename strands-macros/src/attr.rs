@@ -10,13 +10,14 @@ use crate::errors::Errors;
 use crate::message;
 
 /// Keys that a block may preset for its methods, in the order in which messages list them.
-const SETTING_KEYS: [&str; 10] = [
+const SETTING_KEYS: [&str; 11] = [
     "read_only",
     "destructive",
     "idempotent",
     "open_world",
     "exclusive",
     "approval",
+    "numeric_strings",
     "timeout",
     "strict",
     "output",
@@ -39,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) open_world: Option<Flag>,
     pub(crate) exclusive: Option<Flag>,
     pub(crate) approval: Option<Flag>,
+    pub(crate) numeric_strings: Option<Flag>,
     pub(crate) strict: Option<Flag>,
     pub(crate) output: Option<Flag>,
     pub(crate) inline: Option<Flag>,
@@ -55,6 +57,7 @@ impl Settings {
             open_world: self.open_world.or(block.open_world),
             exclusive: self.exclusive.or(block.exclusive),
             approval: self.approval.or(block.approval),
+            numeric_strings: self.numeric_strings.or(block.numeric_strings),
             strict: self.strict.or(block.strict),
             output: self.output.or(block.output),
             inline: self.inline.or(block.inline),
@@ -74,6 +77,7 @@ impl Settings {
             "open_world" => &mut self.open_world,
             "exclusive" => &mut self.exclusive,
             "approval" => &mut self.approval,
+            "numeric_strings" => &mut self.numeric_strings,
             "strict" => &mut self.strict,
             "output" => &mut self.output,
             _ => &mut self.inline,

@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 use crate::errors::Errors;
 use crate::message;
+use crate::sections::{self, Place, Section};
 
 /// The `#[doc = ..]` attributes of one item, in order.
 #[derive(Default)]
@@ -54,46 +55,52 @@ impl Docs {
         })
     }
 
-    /// The paragraphs up to the first heading, as an expression; `None` where they are empty.
+    /// The text without the sections for people, as an expression; `None` where it is empty. Text that only rustc can read
+    /// is taken whole.
     pub(crate) fn description(&self, private: &TokenStream) -> Option<TokenStream> {
-        self.text(private, true)
+        self.text(private, |place| place.section.is_none())
     }
 
     /// All lines, as an expression; `None` where they are empty.
     pub(crate) fn whole(&self, private: &TokenStream) -> Option<TokenStream> {
-        self.text(private, false)
+        self.text(private, |_| true)
     }
 
-    /// Text that only rustc can read is taken whole; a heading within it ends nothing.
-    fn text(&self, private: &TokenStream, to_first_heading: bool) -> Option<TokenStream> {
+    fn text(&self, private: &TokenStream, is_told: fn(&Place) -> bool) -> Option<TokenStream> {
         let mut texts: Vec<TokenStream> = Vec::new();
-        let mut lines: Vec<String> = Vec::new();
-        let mut in_fence = false;
-        let mut only_literals = true;
-        'parts: for part in &self.parts {
-            match part {
-                Part::Text(text, _) => {
-                    for line in unwrap_comment(text) {
-                        in_fence ^= line.trim_start().starts_with("```");
-                        if to_first_heading && !in_fence && is_heading(line.trim_start()) {
-                            break 'parts;
-                        }
-                        lines.push(line);
-                    }
+        let mut rest = String::new();
+        for run in self.runs() {
+            match run {
+                Run::Lines(lines) => {
+                    let told = lines.iter().filter(|line| is_told(&line.place)).map(|line| line.text.as_str());
+                    rest = told.collect::<Vec<_>>().join("\n");
                 }
-                Part::Expr(expr) => {
-                    let before = std::mem::take(&mut lines).join("\n");
+                Run::Expr(expr) => {
+                    let before = std::mem::take(&mut rest);
                     texts.extend([quote!(#before), quote!(#expr)]);
-                    only_literals = false;
                 }
             }
         }
-        let rest = lines.join("\n");
-        if only_literals {
+        if texts.is_empty() {
             let text = rest.trim();
             return (!text.is_empty()).then(|| quote!(#text));
         }
         Some(quote!(#private::doc_text(&[#(#texts,)* #rest])))
+    }
+
+    /// The lines between expressions, and the expressions. What stands in an expression is unknown: a section ends before
+    /// it.
+    fn runs(&self) -> Vec<Run<'_>> {
+        let mut runs = Vec::new();
+        let mut lines: Vec<(String, Span)> = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text, span) => lines.extend(unwrap_comment(text).into_iter().map(|line| (line, *span))),
+                Part::Expr(expr) => runs.extend([Run::of(std::mem::take(&mut lines)), Run::Expr(expr)]),
+            }
+        }
+        runs.push(Run::of(lines));
+        runs
     }
 
     /// The attributes again, for the struct beside the function.
@@ -107,34 +114,13 @@ impl Docs {
             .collect()
     }
 
-    fn lines(&self) -> Vec<(String, Span)> {
-        let mut lines = Vec::new();
-        for part in &self.parts {
-            if let Part::Text(text, span) = part {
-                lines.extend(unwrap_comment(text).into_iter().map(|line| (line, *span)));
-            }
-        }
-        lines
-    }
-
-    /// What the `# Arguments` list says: `* name - text` or `- name: text`, with continuation lines.
+    /// The entries of the `# Arguments` list: `* name - text` or `- name: text`, with continuation lines.
     pub(crate) fn arguments(&self, errors: &mut Errors) -> Vec<Documented> {
         let mut found: Vec<Documented> = Vec::new();
-        let mut in_list = false;
-        let mut in_fence = false;
-        for (line, span) in self.lines() {
+        let listed = self.runs().into_iter().flat_map(Run::into_lines);
+        for Line { text: line, span, place } in listed {
             let trimmed = line.trim();
-            if trimmed.starts_with("```") {
-                in_fence = !in_fence;
-            }
-            if in_fence {
-                continue;
-            }
-            if is_heading(trimmed) {
-                in_list = trimmed.trim_start_matches('#').trim().eq_ignore_ascii_case("arguments");
-                continue;
-            }
-            if !in_list || trimmed.is_empty() {
+            if place.section != Some(Section::Arguments) || place.is_code || trimmed.is_empty() {
                 continue;
             }
             let item = trimmed.strip_prefix("* ").or_else(|| trimmed.strip_prefix("- "));
@@ -157,6 +143,34 @@ impl Docs {
     }
 }
 
+/// Lines between two expressions, or an expression.
+enum Run<'a> {
+    Lines(Vec<Line>),
+    Expr(&'a Expr),
+}
+
+/// One line, without the marks of the comment.
+struct Line {
+    text: String,
+    span: Span,
+    place: Place,
+}
+
+impl Run<'_> {
+    fn of(lines: Vec<(String, Span)>) -> Self {
+        let texts: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
+        let places = sections::places(&texts);
+        Self::Lines(lines.into_iter().zip(places).map(|((text, span), place)| Line { text, span, place }).collect())
+    }
+
+    fn into_lines(self) -> Vec<Line> {
+        match self {
+            Self::Lines(lines) => lines,
+            Self::Expr(_) => Vec::new(),
+        }
+    }
+}
+
 /// Whether this is a doc comment or a `#[doc = ..]`.
 pub(crate) fn is_doc(attr: &Attribute) -> bool {
     attr.path().is_ident("doc") && matches!(attr.meta, Meta::NameValue(_))
@@ -172,25 +186,26 @@ fn entry(item: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, text))
 }
 
-/// One doc attribute as lines: without the space after `///` and without the column of stars of `/** .. */`.
+/// One doc attribute as lines: without the space after `///`, without the column of stars of `/** .. */`, and without the
+/// indentation that all lines share.
 fn unwrap_comment(text: &str) -> Vec<String> {
     if !text.contains('\n') {
         return vec![text.strip_prefix(' ').unwrap_or(text).trim_end().to_owned()];
     }
     let starred =
         text.lines().skip(1).filter(|line| !line.trim().is_empty()).all(|line| line.trim_start().starts_with('*'));
-    text.lines()
-        .map(|line| {
-            let line = if starred { line.trim_start().strip_prefix('*').unwrap_or(line) } else { line };
-            line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()
-        })
-        .collect()
+    let unstarred = |line| if starred { unstar(line) } else { line };
+    let indent_of = |line: &str| line.len() - line.trim_start().len();
+    let shared = text.lines().skip(1).map(unstarred).filter(|line| !line.trim().is_empty()).map(indent_of).min();
+    // The first line stands behind the opening of the comment.
+    let first = text.lines().take(1).map(str::trim);
+    let others =
+        text.lines().skip(1).map(unstarred).map(|line| line.get(shared.unwrap_or(0)..).unwrap_or(line).trim_end());
+    first.chain(others).map(str::to_owned).collect()
 }
 
-fn is_heading(line: &str) -> bool {
-    let text = line.trim_start_matches('#');
-    let hashes = line.len() - text.len();
-    (1..=6).contains(&hashes) && (text.is_empty() || text.starts_with(' '))
+fn unstar(line: &str) -> &str {
+    line.trim_start().strip_prefix('*').unwrap_or(line)
 }
 
 #[cfg(test)]
@@ -203,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_at_the_first_heading_outside_a_fence() {
+    fn sections_for_people_are_left_out() {
         let attrs: Vec<Attribute> = parse_quote! {
             /// One.
             ///
@@ -214,8 +229,13 @@ mod tests {
             /// #hashtag
             /// # Errors
             /// Never.
+            /// # Rules
+            /// Two.
         };
-        assert_eq!(description(&attrs), Some(r##""One.\n\n```\n# hidden\n    indented\n```\n#hashtag""##.to_owned()));
+        assert_eq!(
+            description(&attrs),
+            Some(r##""One.\n\n```\n# hidden\n    indented\n```\n#hashtag\n# Rules\nTwo.""##.to_owned())
+        );
     }
 
     #[test]
@@ -226,6 +246,27 @@ mod tests {
         };
         assert_eq!(description(&attrs), None);
         assert_eq!(description(&[]), None);
+    }
+
+    #[test]
+    fn text_that_only_rustc_reads_is_never_left_out() {
+        let attrs: Vec<Attribute> = parse_quote! {
+            /// One.
+            /// # Errors
+            /// Never.
+            #[doc = include_str!("rules.md")]
+            /// Two.
+        };
+        let expected = r#"p :: doc_text (& ["One." , include_str ! ("rules.md") , "Two."])"#;
+        assert_eq!(description(&attrs).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn block_comments_lose_their_indentation() {
+        let attrs: Vec<Attribute> = parse_quote! {
+            #[doc = "\n    One.\n\n      * two\n\n    # Errors\n    Never.\n"]
+        };
+        assert_eq!(description(&attrs), Some(r#""One.\n\n  * two""#.to_owned()));
     }
 
     #[test]

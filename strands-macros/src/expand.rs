@@ -37,6 +37,22 @@ pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     tokens.clone().into_iter().map(place).collect()
 }
 
+/// `Tool::call` up to its body, as `#[async_trait]` writes it: the attribute itself would be one more macro for each tool,
+/// and would change the places of messages.
+pub(crate) fn call_head(private: &TokenStream, ctx: &Ident, input: &Ident) -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        fn call<'life0, 'life1, 'async_trait>(
+            &'life0 self,
+            #ctx: &'life1 #private::ToolContext,
+            #input: #private::Value,
+        ) -> #private::BoxFuture<'async_trait, #private::Result<#private::ToolOutput, #private::ToolError>>
+        where
+            'life0: 'async_trait,
+            'life1: 'async_trait,
+            Self: 'async_trait,
+    }
+}
+
 /// One tool's pieces.
 pub(crate) struct Expander<'a> {
     pub(crate) tool: &'a ToolFn,
@@ -218,7 +234,11 @@ impl Expander<'_> {
             let on = flag.on;
             quote!(.with_approval(#on))
         });
-        quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval)
+        let numeric_strings = settings.numeric_strings.map(|flag| {
+            let on = flag.on;
+            quote!(.with_numeric_strings(#on))
+        });
+        quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval #numeric_strings)
     }
 
     /// The boxed future of one call: reads the arguments, borrows the rest, calls, converts the answer.
@@ -271,10 +291,12 @@ impl Expander<'_> {
     fn decode(&self, input: &Ident) -> TokenStream {
         let private = self.private;
         let site = Span::mixed_site();
+        let is_lenient = self.tool.settings.numeric_strings.is_some_and(|flag| flag.on);
+        let numeric_strings = is_lenient.then(|| quote_spanned!(site=> .with_numeric_strings()));
         let whole = self.tool.arguments.iter().position(|argument| argument.origin == Origin::WholeInput);
         if let Some((at, argument)) = whole.and_then(|at| Some((at, self.tool.arguments.get(at)?))) {
             let (local, ty) = (local(at), &argument.ty);
-            return quote_spanned!(site=> let #local = #private::whole::<#ty>().read(#input)?;);
+            return quote_spanned!(site=> let #local = #private::whole::<#ty>() #numeric_strings.read(#input)?;);
         }
         let model = || self.tool.arguments.iter().enumerate().filter(|(_, argument)| argument.origin.is_model());
         let reads = model().map(|(at, argument)| {
@@ -289,7 +311,7 @@ impl Expander<'_> {
         // In a block of its own, so that nothing of it lives as long as the call.
         quote_spanned! {site=>
             let (#(#locals,)*) = {
-                let mut __arguments = #private::Arguments::new(#input);
+                let mut __arguments = #private::Arguments::new(#input) #numeric_strings;
                 #(#reads)*
                 let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.knows(&[#(#names),*])) else {
                     return #private::Err(__arguments.into_error());
@@ -340,9 +362,12 @@ impl Expander<'_> {
         quote_spanned! {site=>
             let __output = #called;
             #[allow(unused_imports)]
-            use #private::{ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _, SplitResult as _, SplitValue as _};
+            use #private::{
+                ConvertDataFirst as _, ConvertDataLast as _, ConvertExplicit as _, ConvertOther as _, ConvertSerialize as _,
+                SplitResult as _, SplitValue as _,
+            };
             match (&&#private::Tag::of(&__output)).#split {
-                #private::Ok(__value) => (&&&#private::Tag::of(&__value)).#convert,
+                #private::Ok(__value) => (&&&&&#private::Tag::of(&__value)).#convert,
                 #private::Err(__error) => #private::Err(__error),
             }
         }

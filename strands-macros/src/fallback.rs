@@ -27,6 +27,8 @@ pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) ->
     let private = expand::private(tool.attr.krate.as_ref());
     let item = handle_struct(tool, &handle);
     let cfgs = &tool.cfgs;
+    let unused = |name| Ident::new(name, Span::mixed_site());
+    let head = expand::call_head(&private, &unused("_ctx"), &unused("_input"));
     quote_spanned! {Span::mixed_site()=>
         #errors
         #[allow(dead_code)]
@@ -40,11 +42,7 @@ pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) ->
                 fn spec(&self) -> &#private::ToolSpec {
                     loop {}
                 }
-                fn call<'a>(
-                    &'a self,
-                    _: &'a #private::ToolContext,
-                    _: #private::Value,
-                ) -> #private::BoxFuture<'a, #private::Result<#private::ToolOutput, #private::ToolError>> {
+                #head {
                     loop {}
                 }
             }

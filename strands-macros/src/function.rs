@@ -79,6 +79,7 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
     let (ctx, input) = (Ident::new("__ctx", site), Ident::new("__input", site));
     let function = &tool.sig.ident;
     let call = expander.call(&ctx, &input, None, &quote!(#function), None);
+    let head = expand::call_head(private, &ctx, &input);
     quote_spanned! {site=>
         #(#cfgs)*
         const _: () = {
@@ -97,11 +98,7 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
                 fn checks_input(&self) -> bool {
                     true
                 }
-                fn call<'a>(
-                    &'a self,
-                    #ctx: &'a #private::ToolContext,
-                    #input: #private::Value,
-                ) -> #private::BoxFuture<'a, #private::Result<#private::ToolOutput, #private::ToolError>> {
+                #head {
                     #call
                 }
             }

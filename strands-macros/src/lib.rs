@@ -12,6 +12,7 @@ mod function;
 
 mod message;
 mod model;
+mod sections;
 mod toolset;
 mod types;
 mod validate;
@@ -58,9 +59,15 @@ use proc_macro::TokenStream;
 /// | `x: T` | the model; `T` derives `Deserialize` and `JsonSchema` |
 /// | `x: Option<T>` | the model, who may leave it out |
 /// | `x: &str`, `x: &[T]` | the model: the two borrowed types that are data |
-/// | `x: &T` | the program: the `T` given to `inject`, or the `ToolContext` of the call |
+/// | `x: &T` | the program: the `T` given to `inject`; without one, `ToolContext`, `CancellationToken` and `AgentState` of the call |
 /// | `#[host] x: T` | the program, owned: `Arc<T>`, `CancellationToken`, `AgentState`, any `FromContext` |
 /// | `#[args] x: T` | the model: its whole input is one `T`. Then it is the only argument of the model's |
+///
+/// An `Arc<T>` without `#[host]` is an error, and so is an `Rc<T>`, `Mutex<T>` or `RwLock<T>` anywhere in a type that the model
+/// fills: the program would inject a value that the tool never reads. `Arc<str>` and `Arc<[T]>` are data. The macro sees
+/// names and no types: behind an alias such as `type Db = Arc<Database>` the model fills the value if `Database` derives the
+/// traits; the agent's `build()` then warns of the injected value, see `Agent::unread_values`. A reference to data of the
+/// standard library, such as `&String`, `&Vec<T>` or `&u8`, is an error too, which says what to take in its place.
 ///
 /// A doc comment on a parameter describes it; so does an entry in a list under `# Arguments` in the function's doc
 /// (`* city - Where to`). What is missing, unknown, of the wrong type or out of bounds is answered by an error that names
@@ -105,11 +112,21 @@ use proc_macro::TokenStream;
 ///
 /// Bounds and defaults are in the schema, and they are enforced as well.
 ///
-/// # What it returns
+/// # Description
+///
+/// The doc comment of the function is its description, without the sections `# Arguments`, `# Errors`, `# Panics`, `# Safety`
+/// and `# Examples`, at any level and also in the singular. A section ends at the next heading; all other sections are part
+/// of the description. Text of `include_str!` and `concat!` is taken whole.
+///
+/// # Return types
 ///
 /// Nothing, text, a `ToolOutput`, content such as images, anything that is `Serialize`, or a `Result` of one of these,
-/// through any alias. An error is any `std::error::Error`, `anyhow::Error`, `String` or `&str`; the model is told its
-/// `Display`, and a `ToolError` is taken as it is.
+/// through any alias. Lists, options, maps by text and tuples of content are content, also beside text, numbers and, in
+/// pairs, any `Serialize`: `(Forecast, ImageBlock)`. Media in the fields of a struct are JSON: return them beside it, or
+/// implement `IntoToolOutput` for the struct.
+///
+/// An error is any `std::error::Error`, `anyhow::Error`, `String` or `&str`; the model is told its `Display` and those of its
+/// sources. A `ToolError` is taken as it is.
 ///
 /// # Sync functions
 ///
@@ -127,6 +144,7 @@ use proc_macro::TokenStream;
 /// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, in the words of MCP; an approved call whose outcome is unknown after a crash is made again only if it is `idempotent` |
 /// | `exclusive` | never runs beside another tool of the same turn |
 /// | `approval` | the loop asks a human before it runs |
+/// | `numeric_strings` | strings such as `"3"` are read as numbers where an argument is a number and no string, for models that quote them |
 /// | `timeout = "30s"` | how long a call may take: `ms`, `s`, `m`, `h` |
 /// | `strict` | asks the provider to hold the model to the schema |
 /// | `output` | publishes the schema of the return type too |
@@ -211,7 +229,7 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 /// | `prefix = "…"` | stands before the name of every tool |
 /// | `into = pub name` | in place of `Toolset`: a method `fn name(self: &Arc<Self>) -> Vec<Arc<dyn Tool>>`, as visible as said |
 /// | `crate = path` | where `strands` is, when it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `timeout`, `strict`, `output`, `inline` | what holds for the block's tools, unless a method says otherwise, such as `read_only = false` |
+/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `numeric_strings`, `timeout`, `strict`, `output`, `inline` | what holds for the block's tools, unless a method says otherwise, such as `read_only = false` |
 #[proc_macro_attribute]
 pub fn toolset(keys: TokenStream, item: TokenStream) -> TokenStream {
     toolset::expand(keys.into(), &item.into()).into()

@@ -37,6 +37,8 @@ pub(crate) const BAD_ARG_NAME: &str =
 pub(crate) const BAD_TIMEOUT: &str = "expected such as `500ms`, `30s`, `2m`";
 pub(crate) const INLINE_ASYNC: &str =
     "`inline` is for sync functions: an async one is never moved to the blocking pool";
+pub(crate) const NUMERIC_WITHOUT_ARGUMENTS: &str =
+    "`numeric_strings` is about numbers that the model supplies: this tool takes none of its arguments from the model";
 pub(crate) const OUTPUT_UNNAMED: &str =
     "`output` publishes the schema of the return type: name one, other than `impl Trait`";
 pub(crate) const FLAG_VALUE: &str = "expected `true` or `false`";
@@ -65,6 +67,27 @@ pub(crate) fn underscore(name: &str, without: &str) -> String {
 /// The message for a reference within a type that the model fills.
 pub(crate) fn nested_reference(owned: &str) -> String {
     format!("the model's value must be owned here: take `{owned}`")
+}
+
+/// The message for an `Arc` that the model would fill.
+pub(crate) fn arc_from_model(found: &str, lent: &str, data: &str) -> String {
+    format!(
+        "the model would fill this `{found}`: mark it `#[host]`, or take `&{lent}`, for the value that the program injects; take `{data}` for data of the model"
+    )
+}
+
+/// The message for another shared value that the model would fill.
+pub(crate) fn shared_from_model(found: &str, lent: &str, data: &str) -> String {
+    format!(
+        "the model would fill this `{found}`: take `&{lent}` for the value that the program injects, or `{data}` for data of the model"
+    )
+}
+
+/// The message for a reference to data of the standard library.
+pub(crate) fn lent_data(found: &str, data: &str) -> String {
+    format!(
+        "the program would have to inject this `{found}`: take `{data}` for data of the model; to inject one, wrap it in a type of its own"
+    )
 }
 
 /// The message for `#[arg(..)]` keys on what the host lends.

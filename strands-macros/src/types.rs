@@ -35,7 +35,125 @@ pub(crate) fn first_reference(ty: &Type) -> Option<TypeReference> {
     finder.0
 }
 
-/// Whether a type says `impl Trait` anywhere, and where.
+/// A pointer or lock of the standard library that shares a value between threads or owners.
+pub(crate) struct Shared {
+    /// The whole: `Arc<Mutex<User>>`.
+    pub(crate) ty: Type,
+    /// The value that a program injects: `Mutex<User>`.
+    pub(crate) value: Type,
+    /// True where the context has the whole itself, for `#[host]`.
+    pub(crate) is_arc: bool,
+}
+
+/// The first pointer or lock within a type that shares a value. `Arc<str>` and `Arc<[T]>` are text and lists.
+pub(crate) fn first_shared(ty: &Type) -> Option<Shared> {
+    struct Finder(Option<Shared>);
+    impl<'ast> Visit<'ast> for Finder {
+        fn visit_type_path(&mut self, path: &'ast syn::TypePath) {
+            if let (None, Some((name, value))) = (&self.0, shared(path)) {
+                let ty = Type::Path(path.clone());
+                let value = if name == "Arc" || name == "Rc" { value.clone() } else { ty.clone() };
+                self.0 = Some(Shared { is_arc: name == "Arc", ty, value });
+            }
+            visit::visit_type_path(self, path);
+        }
+    }
+    let mut finder = Finder(None);
+    finder.visit_type(ty);
+    finder.0
+}
+
+/// The same type without the pointers and locks that share a value.
+pub(crate) fn unshared(ty: &Type) -> Type {
+    struct Owner;
+    impl VisitMut for Owner {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            while let Some(value) = match &*ty {
+                Type::Path(path) => shared(path).map(|(_, value)| value.clone()),
+                _ => None,
+            } {
+                *ty = value;
+            }
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+    let mut ty = ty.clone();
+    Owner.visit_type_mut(&mut ty);
+    ty
+}
+
+fn shared(path: &syn::TypePath) -> Option<(&Ident, &Type)> {
+    let last = path.path.segments.last()?;
+    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    let Some(syn::GenericArgument::Type(value)) = arguments.args.first() else { return None };
+    let is_shared = ["Arc", "Rc", "Mutex", "RwLock"].iter().any(|name| last.ident == name);
+    let is_data = match crate::model::peel(value) {
+        Type::Slice(_) => true,
+        Type::Path(path) => path.path.is_ident("str"),
+        _ => false,
+    };
+    (is_shared && !is_data).then_some((&last.ident, value))
+}
+
+/// The type to take in place of a reference to this one, where it is data of the standard library: `&str` for `String`,
+/// `&[T]` for `Vec<T>`, and else the type itself.
+pub(crate) fn data_in_place_of_reference(ty: &Type) -> Option<Type> {
+    let Type::Path(path) = ty else { return matches!(ty, Type::Array(_)).then(|| ty.clone()) };
+    let first = path.path.segments.first()?;
+    let last = path.path.segments.last()?;
+    let is_std = path.qself.is_none()
+        && (path.path.segments.len() == 1 || ["std", "alloc", "core"].iter().any(|name| first.ident == name));
+    let generics = match &last.arguments {
+        syn::PathArguments::None => 0,
+        syn::PathArguments::AngleBracketed(arguments) => arguments.args.len(),
+        syn::PathArguments::Parenthesized(_) => return None,
+    };
+    let name = last.ident.to_string();
+    let is_data = match generics {
+        0 => is_plain_data(&name),
+        1 => ["Vec", "Option", "VecDeque", "HashSet", "BTreeSet"].contains(&name.as_str()),
+        2 => ["HashMap", "BTreeMap"].contains(&name.as_str()),
+        _ => false,
+    };
+    if !is_std || !is_data {
+        return None;
+    }
+    if name == "String" {
+        return Some(syn::parse_quote!(&str));
+    }
+    if let ("Vec", syn::PathArguments::AngleBracketed(arguments)) = (name.as_str(), &last.arguments) {
+        let item = arguments.args.first()?;
+        return Some(syn::parse_quote!(&[#item]));
+    }
+    Some(ty.clone())
+}
+
+fn is_plain_data(name: &str) -> bool {
+    matches!(
+        name,
+        "String"
+            | "PathBuf"
+            | "OsString"
+            | "bool"
+            | "char"
+            | "f32"
+            | "f64"
+            | "u8"
+            | "u16"
+            | "u32"
+            | "u64"
+            | "u128"
+            | "usize"
+            | "i8"
+            | "i16"
+            | "i32"
+            | "i64"
+            | "i128"
+            | "isize"
+    )
+}
+
+/// The first `impl Trait` within a type.
 pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     struct Finder(Option<syn::TypeImplTrait>);
     impl<'ast> Visit<'ast> for Finder {
@@ -49,7 +167,7 @@ pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     finder.0
 }
 
-/// Whether a signature uses a type by this bare name.
+/// True if a signature uses a type by this bare name.
 pub(crate) fn names(sig: &Signature, name: &Ident) -> bool {
     struct Finder<'a>(&'a Ident, bool);
     impl<'ast> Visit<'ast> for Finder<'_> {

@@ -74,6 +74,12 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
     {
         errors.add(inline.span, message::INLINE_ASYNC);
     }
+    if let Some(numeric_strings) = tool.attr.settings.numeric_strings
+        && numeric_strings.on
+        && !tool.arguments.iter().any(|argument| argument.origin.is_model() || argument.origin == Origin::WholeInput)
+    {
+        errors.add(numeric_strings.span, message::NUMERIC_WITHOUT_ARGUMENTS);
+    }
     if let Some(output) = tool.attr.settings.output
         && output.on
         && tool.return_type().is_none_or(|ty| types::first_impl_trait(ty).is_some())
@@ -152,12 +158,19 @@ fn argument(argument: &Argument, errors: &mut Errors) {
                 let owned = types::owned(&argument.ty);
                 errors.add(reference.and_token.span, message::nested_reference(&plain(&owned)));
             }
-        }
-        Origin::Host | Origin::Context => {
-            for key in &argument.attr.said {
-                errors.add(key.span(), message::host_option(&key.to_string()));
+            if argument.origin.is_model()
+                && let Some(shared) = types::first_shared(&argument.ty)
+            {
+                errors.add_over(&shared.ty, shared_from_model(written, &shared));
             }
         }
+        Origin::Host => {
+            if let Some(data) = types::data_in_place_of_reference(peel(&argument.ty)) {
+                errors.add_over(written, message::lent_data(&plain(&argument.ty), &plain(&data)));
+            }
+            host_options(argument, errors);
+        }
+        Origin::Context => host_options(argument, errors),
     }
     if argument.origin == Origin::WholeInput
         && let Some(key) = argument.attr.said.first()
@@ -178,6 +191,22 @@ fn argument(argument: &Argument, errors: &mut Errors) {
         && let Err(error) = regex_lite::Regex::new(&pattern.value())
     {
         errors.add(pattern.span(), message::bad_pattern(&error.to_string()));
+    }
+}
+
+fn host_options(argument: &Argument, errors: &mut Errors) {
+    for key in &argument.attr.said {
+        errors.add(key.span(), message::host_option(&key.to_string()));
+    }
+}
+
+fn shared_from_model(ty: &Type, shared: &types::Shared) -> String {
+    let (found, lent) = (plain(&shared.ty), plain(&shared.value));
+    let data = plain(&types::unshared(ty));
+    if shared.is_arc {
+        message::arc_from_model(&found, &lent, &data)
+    } else {
+        message::shared_from_model(&found, &lent, &data)
     }
 }
 
@@ -218,7 +247,17 @@ fn is_arg_name(name: &str) -> bool {
 /// A type as people write it.
 fn plain(ty: &Type) -> String {
     let text = quote::ToTokens::to_token_stream(ty).to_string();
-    [(" < ", "<"), (" <", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), (" :: ", "::"), (":: ", "::")]
-        .iter()
-        .fold(text, |text, (spaced, tight)| text.replace(spaced, tight))
+    [
+        (" < ", "<"),
+        (" <", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        (" :: ", "::"),
+        (":: ", "::"),
+        (" ;", ";"),
+        ("& ", "&"),
+    ]
+    .iter()
+    .fold(text, |text, (spaced, tight)| text.replace(spaced, tight))
 }

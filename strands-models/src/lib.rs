@@ -34,6 +34,8 @@ mod gemini;
 mod http;
 #[cfg(feature = "llamacpp")]
 mod llamacpp;
+#[cfg(any(feature = "_chat", feature = "gemini"))]
+mod made_media;
 #[cfg(feature = "mistral")]
 mod mistral;
 #[cfg(feature = "offline")]

@@ -14,8 +14,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use strands_core::async_trait;
 use strands_core::model::{Model, ModelRequest, StopReason};
 use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use strands_testkit::provider::{ask, events, kind, text, thoughts, turn};
@@ -119,17 +119,16 @@ surface!(
 /// Says what the fixtures expect, and remembers what it was asked.
 struct GetWeather(ToolSpec, Arc<Mutex<Vec<Value>>>);
 
+#[async_trait]
 impl Tool for GetWeather {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let said = format!("21C sunny in {}", input["city"]);
-            self.1.lock().unwrap().push(input);
-            Ok(ToolOutput::text(said))
-        })
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        let said = format!("21C sunny in {}", input["city"]);
+        self.1.lock().unwrap().push(input);
+        Ok(ToolOutput::text(said))
     }
 }
 

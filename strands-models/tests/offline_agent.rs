@@ -2,10 +2,10 @@
 #![cfg(feature = "offline")]
 
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use strands_core::async_trait;
 use strands_core::model::StopReason;
 use strands_core::testing::contract::check_model;
 use strands_core::{Agent, AgentEvent, BuildError, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
@@ -14,13 +14,14 @@ use strands_models::{OfflineModel, OfflineStep};
 /// Answers with what a function makes of the arguments.
 struct Plain(ToolSpec, fn(&Value) -> Result<Value, &'static str>);
 
+#[async_trait]
 impl Tool for Plain {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, _ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move { (self.1)(&input).map(ToolOutput::json).map_err(ToolError::new) })
+    async fn call(&self, _ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        (self.1)(&input).map(ToolOutput::json).map_err(ToolError::new)
     }
 }
 

@@ -42,7 +42,7 @@ const PROVIDERS: &[&str] =
     &["anthropic", "bedrock", "gemini", "llamacpp", "mistral", "offline", "ollama", "openai", "openai-responses"];
 
 /// Why an id, or the environment, gives no model.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelIdError {
     /// The environment names no model.
@@ -94,7 +94,7 @@ pub enum ModelIdError {
         feature: &'static str,
     },
     /// The provider could not be set up: a key, a region or another setting is missing or wrong. The source says which.
-    #[error("the model `{id}` can't be set up")]
+    #[error("the model `{id}` can't be set up: {source}")]
     Setup {
         /// The id.
         id: String,
@@ -102,6 +102,8 @@ pub enum ModelIdError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+strands_core::__debug_with_sources!(ModelIdError);
 
 /// The model of this id: `<provider>/<model>`, or `offline`.
 ///

@@ -13,6 +13,22 @@ fn misuse_is_refused_with_one_message() {
     cases.pass("tests/ui/pass/*.rs");
 }
 
+/// What rustc says there lists the models of the crate.
+#[test]
+#[cfg(all(
+    feature = "anthropic",
+    feature = "bedrock",
+    feature = "gemini",
+    feature = "llamacpp",
+    feature = "mistral",
+    feature = "offline",
+    feature = "ollama",
+    feature = "openai"
+))]
+fn misuse_with_all_models_is_refused_with_one_message() {
+    trybuild::TestCases::new().compile_fail("tests/ui/all-features/*.rs");
+}
+
 #[test]
 fn every_message_has_a_fixture() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -22,22 +22,23 @@ use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{StopReason, StreamEvent};
 use strands_core::session::SessionManager;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, AgentBuilder, BoxFuture, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, tools};
+use strands_core::{
+    Agent, AgentBuilder, Prompt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, tools,
+};
 use strands_session::{FileSessionManager, S3SessionManager, SessionStore, SnapshotSessionManager};
 
 /// The tool of the recorded session that waits for a human.
 struct Approve(ToolSpec);
 
+#[async_trait]
 impl Tool for Approve {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let answer = ctx.interrupt("approval", &input)?;
-            Ok(ToolOutput::text(answer.to_string()))
-        })
+    async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        let answer = ctx.interrupt("approval", &input)?;
+        Ok(ToolOutput::text(answer.to_string()))
     }
 }
 

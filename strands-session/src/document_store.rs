@@ -17,6 +17,8 @@ pub(crate) const IN_FLIGHT: usize = 15;
 /// conditional writes makes another in a few lines. Give it to [`SessionStore::new`](crate::SessionStore::new). With the
 /// feature `contract`, `strands_session::contract` tests an implementation.
 ///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
+///
 /// # Contract
 ///
 /// - A key is one or more segments joined by `/`. A segment has 1 to 200 of `A-Z a-z 0-9 . _ -` and does not start with a

@@ -8,21 +8,22 @@ use serde_json::{Value, json};
 use strands_core::conversation::ToolResultOffloader;
 use strands_core::session::{ContentStore, SessionError};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 use strands_session::object_store::memory::InMemory;
 use strands_session::{SessionContent, SessionStore, StoreSessionManager};
 
 /// A tool with a long answer.
 struct Report(ToolSpec);
 
+#[async_trait]
 impl Tool for Report {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
         let lines: Vec<String> = (1..=5_000).map(|line| format!("line {line} of the report")).collect();
-        Box::pin(async move { Ok(ToolOutput::text(lines.join("\n"))) })
+        Ok(ToolOutput::text(lines.join("\n")))
     }
 }
 

@@ -17,7 +17,7 @@ use std::task::{Context, Waker};
 use serde_json::{Value, json};
 use strands_core::message::Message;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 use strands_session::bytes::Bytes;
 use strands_session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, Written};
 use support::stepping::Stepping;
@@ -29,7 +29,7 @@ struct Fails {
     inner: Stepping,
     deletes: Arc<AtomicBool>,
 }
-#[async_trait::async_trait]
+#[async_trait]
 impl DocumentStore for Fails {
     async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         self.inner.get(key).await
@@ -68,16 +68,15 @@ struct Waits {
     started: Arc<Notify>,
     go: Arc<Notify>,
 }
+#[async_trait]
 impl Tool for Waits {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
-    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            self.started.notify_one();
-            self.go.notified().await;
-            Ok(ToolOutput::text("done"))
-        })
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        self.started.notify_one();
+        self.go.notified().await;
+        Ok(ToolOutput::text("done"))
     }
 }
 

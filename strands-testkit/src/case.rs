@@ -22,6 +22,7 @@
 
 mod reply;
 mod run;
+mod sent;
 
 use std::path::Path;
 
@@ -31,6 +32,7 @@ use strands_core::message::{Message, ToolResultContent};
 
 pub use self::reply::Reply;
 pub use self::run::{Called, Running};
+pub use self::sent::{SentCall, assert_nothing_blank, sent_calls};
 use crate::recording::{Exchange, Recording, json_files, shared_path};
 
 /// One file: a conversation and the responses of its server.

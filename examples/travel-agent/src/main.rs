@@ -63,7 +63,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
         }
     };
     if args.metrics {
-        terminal.data(&format!("{:#}", agent.metrics().summary()))?;
+        terminal.data(&format!("{:#}", agent.metrics().summary().to_json()))?;
     }
     Ok(code)
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use divan::Bencher;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
-use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, tool};
+use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, tool};
 
 use crate::models::BareModel;
 use crate::{agent, awaited, block_on, build, script};
@@ -40,18 +40,17 @@ fn name(at: usize) -> String {
     format!("tool_{at}")
 }
 
+#[async_trait]
 impl Tool for Numbered {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async {
-            if !self.takes.is_zero() {
-                tokio::time::sleep(self.takes).await;
-            }
-            Ok(ToolOutput::text("done"))
-        })
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        Ok(ToolOutput::text("done"))
     }
 }
 

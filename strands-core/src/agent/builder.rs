@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub struct AgentBuilder {
     plugin_system: Vec<SystemBlock>,
     host: HostValues,
     injected_per_prompt: Vec<HostKey>,
+    /// True when a clone has warned of unread values.
+    has_warned: Arc<AtomicBool>,
     messages: Vec<Arc<Message>>,
     /// Made of the messages by the first clone that is built.
     seeded: Arc<OnceLock<MessageList>>,
@@ -85,6 +88,7 @@ impl Default for AgentBuilder {
             plugin_system: Vec::new(),
             host: HostValues::default(),
             injected_per_prompt: Vec::new(),
+            has_warned: Arc::default(),
             messages: Vec::new(),
             seeded: Arc::default(),
             state: Map::new(),
@@ -152,9 +156,11 @@ impl AgentBuilder {
     }
 
     /// Lends a value to the tools: those with an argument `&T` borrow it. One value for each type; a value in an `Arc`
-    /// is lent as what it holds.
+    /// is lent as what it holds. `build` warns of values that [no tool reads](Agent::unread_values),
+    /// once for all clones of the builder.
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.host.insert(value);
+        self.has_warned = Arc::default();
         self
     }
 
@@ -225,7 +231,8 @@ impl AgentBuilder {
         self
     }
 
-    /// Shows the model only those tool errors that were written for it, and hides the text of all others.
+    /// Hides the text of tool errors that were not written for the model, with all their sources: it reads `the tool
+    /// failed`. Texts of [`ToolError::new`](crate::ToolError::new) and its like are shown. Default: all texts are shown.
     pub fn redact_tool_errors(mut self) -> Self {
         self.calls().redact_tool_errors = true;
         self
@@ -348,8 +355,14 @@ impl AgentBuilder {
             rewinding: None,
             repairs,
             written: WrittenMessages::default(),
+            response_is_cut: false,
             refused_outputs: HashSet::new(),
         };
+        let unread = work.unread_values();
+        // Once for a template, which may be built for each request.
+        if !unread.is_empty() && !self.has_warned.swap(true, Ordering::Relaxed) {
+            unread.into_iter().for_each(|value| diagnostics::unread_value(&work.config.names, value));
+        }
         Ok(Agent { work })
     }
 }

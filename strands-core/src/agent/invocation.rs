@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use futures_core::future::BoxFuture;
 use futures_core::{FusedStream, Stream};
 use futures_util::FutureExt;
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Agent;
+use super::output::StructuredOutput;
 use super::shared::TakenAgent;
 
 use crate::event::{AgentEvent, AgentResponse};
@@ -117,7 +117,7 @@ impl<'a> Invocation<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
-    pub fn output<T: DeserializeOwned + JsonSchema>(mut self) -> Invocation<'a, T> {
+    pub fn output<T: StructuredOutput>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
         Invocation { agent: self.agent, request: self.request, output: PhantomData }
     }
@@ -200,7 +200,8 @@ impl<'a, T> Invocation<'a, T> {
     }
 
     /// Brings humans' answers to what the agent waits for. The prompt must be [`Prompt::none`]; questions without an
-    /// answer stay open. An answer that was recorded before may come again.
+    /// answer stay open. An answer that was recorded before may come again. Without answers, nothing is sent to the model
+    /// unless something is open: see [`Prompt::none`].
     ///
     /// With a session, the answers are recorded before any tool runs, and each tool's start is recorded before it is
     /// called: of two workers with the same answer, one gets a conflict, and one approval runs a tool at most once, whenever

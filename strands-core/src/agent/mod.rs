@@ -4,6 +4,7 @@ mod builder;
 mod clear;
 mod closures;
 mod invocation;
+mod output;
 mod plugin;
 mod rewind;
 mod shared;
@@ -18,6 +19,7 @@ pub use builder::AgentBuilder;
 #[cfg(feature = "contract")]
 pub(crate) use builder::has_timers;
 pub use invocation::{AgentStream, Invocation};
+pub use output::StructuredOutput;
 pub use plugin::Plugin;
 pub use shared::SharedAgent;
 pub use snapshot::{Snapshot, SnapshotData, SnapshotError};
@@ -260,6 +262,36 @@ impl Agent {
     /// model. A [`Repair::CallPending`] is not: its tool runs with the next invocation.
     pub fn repairs(&self) -> &[Repair] {
         &self.work.repairs
+    }
+
+    /// Returns the types of injected values that no tool reads, sorted by name. Each is likely a mistake in the signature of
+    /// a tool, and `build` warns of it with a `tracing` event.
+    ///
+    /// What a tool reads is what it [declares](crate::Tool::requires). Empty if values may be read without a declaration: by
+    /// a hook, by a tool that takes its [`ToolContext`](crate::ToolContext), or by a tool that a provider lists later. A
+    /// value for tools that come with a prompt is best injected with that prompt.
+    ///
+    /// ```
+    /// use strands_core::testing::ScriptedModel;
+    /// use strands_core::{Agent, tool, tools};
+    ///
+    /// struct User(String);
+    ///
+    /// /// Books a hotel.
+    /// #[tool(crate = strands_core)]
+    /// fn book(user: String) -> String {
+    ///     format!("booked for {user}")
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// let model = ScriptedModel::answering("hi");
+    /// let agent = Agent::builder().model(model).tools(tools![Book]).inject(User("ada".into())).build().await?;
+    /// assert_eq!(agent.unread_values().len(), 1, "`book` takes its user from the model");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn unread_values(&self) -> Vec<&'static str> {
+        self.work.unread_values()
     }
 
     /// Drops the questions for humans, here and in the session. The calls that waited get an error result, and the next

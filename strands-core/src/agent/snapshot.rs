@@ -85,7 +85,7 @@ pub struct SnapshotData {
 }
 
 /// An error of restoring a snapshot. The agent is as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
     /// Not a snapshot of an agent, or of a version that this one does not know.
@@ -106,6 +106,8 @@ pub enum SnapshotError {
     #[error("the snapshot's interrupt state can't be read")]
     InterruptState(#[source] serde_json::Error),
 }
+
+crate::__debug_with_sources!(SnapshotError);
 
 impl Agent {
     /// The agent's whole memory.
@@ -231,6 +233,7 @@ mod tests {
     #[tokio::test]
     async fn a_question_is_part_of_the_memory() {
         struct Ask(crate::ToolSpec);
+        #[async_trait::async_trait]
         impl crate::Tool for Ask {
             fn spec(&self) -> &crate::ToolSpec {
                 &self.0
@@ -238,12 +241,8 @@ mod tests {
             fn policy(&self) -> crate::ToolPolicy {
                 crate::ToolPolicy::new().with_approval(true)
             }
-            fn call<'a>(
-                &'a self,
-                _: &'a crate::ToolContext,
-                _: Value,
-            ) -> crate::BoxFuture<'a, Result<crate::ToolOutput, crate::ToolError>> {
-                Box::pin(async { Ok(crate::ToolOutput::text("done")) })
+            async fn call(&self, _: &crate::ToolContext, _: Value) -> Result<crate::ToolOutput, crate::ToolError> {
+                Ok(crate::ToolOutput::text("done"))
             }
         }
         let tool = || Ask(crate::ToolSpec::new("wipe", "Wipes.", json!({"type": "object"})));

@@ -56,6 +56,8 @@ pub enum Reduction {
 
 /// Keeps a conversation inside the model's context window.
 ///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
+///
 /// # Contract
 ///
 /// - What is left is valid input: it starts with a user message, roles alternate, and each tool call stands beside its

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_core::future::BoxFuture;
 use regex_lite::RegexBuilder;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -92,6 +91,7 @@ impl ToolResultOffloader {
 }
 
 #[async_trait]
+#[diagnostic::do_not_recommend]
 impl Hook for ToolResultOffloader {
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
         // The program that makes a call itself wants the whole result.
@@ -192,24 +192,24 @@ fn spec() -> ToolSpec {
     )
 }
 
+#[async_trait]
+#[diagnostic::do_not_recommend]
 impl Tool for Retrieve {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let wanted: Wanted =
-                serde_json::from_value(input).map_err(|error| ToolError::invalid_input(error.to_string()))?;
-            let content = self.store.get(&wanted.reference).await.map_err(ToolError::from_source)?;
-            let Some(content) = content else {
-                let reference = wanted.reference;
-                return Ok(ToolOutput::error(format!(
-                    "there is no content `{reference}`, or no longer; call the tool that it came from again"
-                )));
-            };
-            read(&content, &wanted).map(ToolOutput::text)
-        })
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        let wanted: Wanted =
+            serde_json::from_value(input).map_err(|error| ToolError::invalid_input(error.to_string()))?;
+        let content = self.store.get(&wanted.reference).await.map_err(ToolError::from_source)?;
+        let Some(content) = content else {
+            let reference = wanted.reference;
+            return Ok(ToolOutput::error(format!(
+                "there is no content `{reference}`, or no longer; call the tool that it came from again"
+            )));
+        };
+        read(&content, &wanted).map(ToolOutput::text)
     }
 }
 

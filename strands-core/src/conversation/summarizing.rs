@@ -57,11 +57,11 @@ pub struct SummarizingConversationManager {
 }
 
 /// Why there is no summary. The conversation is as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SummaryError {
     /// The model that was to write it failed.
-    #[error("the summary of {messages} messages could not be written")]
+    #[error("the summary of {messages} messages could not be written: {}", source.with_message())]
     Model {
         /// How many messages it was to stand for.
         messages: usize,
@@ -69,8 +69,12 @@ pub enum SummaryError {
         #[source]
         source: ModelError,
     },
-    /// The model wrote nothing, or was stopped by a filter or a guardrail.
-    #[error("the model that was to summarize {messages} messages wrote no summary and ended with `{stop_reason}`")]
+    /// The model wrote nothing, or did not come to the end: it was stopped by `max_tokens`, a filter or a guardrail, or it
+    /// refused.
+    #[error(
+        "the model that was to summarize {messages} messages wrote no whole summary and ended with `{stop_reason}`; \
+         raise its `max_tokens` if that was the reason, or summarize with another model"
+    )]
     NotWritten {
         /// How many messages it was to stand for.
         messages: usize,
@@ -78,6 +82,8 @@ pub enum SummaryError {
         stop_reason: StopReason,
     },
 }
+
+crate::__debug_with_sources!(SummaryError);
 
 impl Default for SummarizingConversationManager {
     fn default() -> Self {
@@ -236,15 +242,18 @@ impl SummarizingConversationManager {
             match answered {
                 Ok(turn) => {
                     let text = turn.message.text();
-                    let filtered =
-                        matches!(turn.stop_reason, StopReason::ContentFiltered | StopReason::GuardrailIntervened);
-                    if filtered || text.trim().is_empty() {
+                    // A part of a summary does not stand for the conversation.
+                    let whole = matches!(turn.stop_reason, StopReason::EndTurn | StopReason::StopSequence);
+                    if !whole || text.trim().is_empty() {
                         return Err(SummaryError::NotWritten { messages: said.len(), stop_reason: turn.stop_reason });
                     }
                     return Ok(text);
                 }
                 Err(ModelError::ContextOverflow { .. }) if !short => short = true,
-                Err(source) => return Err(SummaryError::Model { messages: said.len(), source }),
+                Err(mut source) => {
+                    source.find_message(&request, &self.system);
+                    return Err(SummaryError::Model { messages: said.len(), source });
+                }
             }
         }
     }

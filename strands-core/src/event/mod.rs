@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 pub use response::AgentResponse;
 
 use crate::interrupt::Interrupt;
-use crate::message::{Citation, Message, ProviderContent, ToolResult, ToolUse};
+use crate::message::{Citation, ContentBlock, Message, ProviderContent, ToolResult, ToolUse};
 use json::event_with_json;
 use milliseconds::Milliseconds;
 use node::NodePath;
@@ -84,6 +84,11 @@ event_with_json! {
         ProviderContent {
             /// The content.
             content: Box<ProviderContent>,
+        },
+        /// A medium that the model has made, such as an image.
+        Media {
+            /// The content block of the response: an image, a video, audio, or a document.
+            content: Box<ContentBlock>,
         },
         /// A model failed and the next one is called; see [`Fallback`](crate::model::Fallback).
         Fallback {

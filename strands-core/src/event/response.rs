@@ -1,5 +1,6 @@
 //! Response of an invocation.
 
+use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use crate::stop_reason::StopReason;
 /// Response of an invocation.
 ///
 /// `T` is the type asked for with [`Invocation::output`](crate::Invocation::output). Its JSON is part of that of
-/// the events; see [`AgentEvent`](crate::AgentEvent).
+/// the events; see [`AgentEvent`](crate::AgentEvent). `Display` is the [`text`](Self::text).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 // Without it, serde asks for `T: Default`.
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
@@ -46,6 +47,13 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> R
     T::deserialize(deserializer).map(Some)
 }
 
+/// The text of the last message.
+impl<T> fmt::Display for AgentResponse<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text())
+    }
+}
+
 impl<T> AgentResponse<T> {
     /// The text of the last message.
     pub fn text(&self) -> String {
@@ -65,6 +73,7 @@ impl AgentResponse {
     /// let mut response = AgentResponse::new(Message::assistant("It is sunny."), StopReason::EndTurn);
     /// response.turns = 1;
     /// assert_eq!(response.text(), "It is sunny.");
+    /// assert_eq!(response.to_string(), "It is sunny.");
     /// ```
     pub fn new(message: impl Into<Arc<Message>>, stop_reason: StopReason) -> Self {
         Self {

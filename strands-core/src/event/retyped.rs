@@ -14,6 +14,7 @@ impl AgentEvent {
             Self::ReasoningDelta { text } => AgentEvent::ReasoningDelta { text },
             Self::Citation { citation } => AgentEvent::Citation { citation },
             Self::ProviderContent { content } => AgentEvent::ProviderContent { content },
+            Self::Media { content } => AgentEvent::Media { content },
             Self::Fallback { from, to, error } => AgentEvent::Fallback { from, to, error },
             Self::ToolUseStart { tool_use_id, name } => AgentEvent::ToolUseStart { tool_use_id, name },
             Self::ToolUseDelta { tool_use_id, input } => AgentEvent::ToolUseDelta { tool_use_id, input },

@@ -77,7 +77,7 @@ impl Driver<'_> {
             written: Some(&self.work.written),
         };
         let began = Instant::now();
-        let answer = TurnBuilder::new(config.max_response_bytes);
+        let answer = TurnBuilder::new(config.max_response_bytes).after(self.work.history.call_ids());
         let opened = tokio::select! {
             biased;
             reason = stop.fires() => Err(Ended::Stopped(reason)),

@@ -54,6 +54,9 @@ impl Driver<'_> {
         if self.work.config.conflict_retries > 0 {
             *again = Some(messages.clone());
         }
+        if denied.is_none() {
+            self.check_open(&messages)?;
+        }
         self.work.history.ask(messages);
         let run = self.next_run();
         let run = self.work.run.insert(run);
@@ -71,6 +74,19 @@ impl Driver<'_> {
             self.all_added(&asked, stop).await?;
         }
         Ok(None)
+    }
+
+    /// Checks that the model has something to respond to. A call for nothing costs as much as any other.
+    fn check_open(&self, prompt: &[Message]) -> Result<(), AgentError> {
+        if self.work.response_is_cut || prompt.iter().any(|message| !message.content.is_empty()) {
+            return Ok(());
+        }
+        match self.work.history.messages().last() {
+            Some(last) if last.role == Role::Assistant && last.tool_uses().next().is_none() => {
+                Err(AgentError::NothingToAnswer)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Hooks hear of the invocation once, however often it begins again.

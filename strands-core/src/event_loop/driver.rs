@@ -380,6 +380,7 @@ impl<'a> Driver<'a> {
     pub(super) fn response(&mut self, stop_reason: StopReason, run: Option<Run>) -> AgentResponse {
         diagnostics::ended(self.context.scope(), &stop_reason);
         let Spent { turns, usage } = self.context.scope().budget.spent();
+        self.work.response_is_cut = cuts_responses(&stop_reason);
         let output = run.as_ref().and_then(Run::output).cloned();
         // Without hooks there is no next round.
         if !self.work.config.hooks().is_empty() {
@@ -434,6 +435,19 @@ impl<'a> Driver<'a> {
         }
         self.began = now;
     }
+}
+
+/// Returns true if an invocation that ends so may end within a response.
+fn cuts_responses(stop_reason: &StopReason) -> bool {
+    matches!(
+        stop_reason,
+        StopReason::MaxTokens
+            | StopReason::Cancelled
+            | StopReason::LimitTurns
+            | StopReason::LimitOutputTokens
+            | StopReason::LimitTotalTokens
+            | StopReason::LimitDuration
+    )
 }
 
 /// False for an invocation that was told to end: nobody goes on then.

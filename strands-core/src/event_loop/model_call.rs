@@ -79,7 +79,9 @@ impl Driver<'_> {
             }
             failures.add(&error);
             let Some(delay) = delay else {
-                return Err(AgentError::Model { attempts, source: error });
+                let mut source = error;
+                source.find_message(self.work.history.messages(), &self.system);
+                return Err(AgentError::Model { attempts, source });
             };
             self.announce_retry(attempts, delay, RetryCause::Model(&error), streamed).await;
             if let Some(reason) = self.wait(name, delay, stop).await? {

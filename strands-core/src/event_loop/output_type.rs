@@ -1,6 +1,7 @@
 //! The type of a structured output: a tool whose arguments are the output, or a schema that the provider itself follows.
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
@@ -10,33 +11,38 @@ use super::wrapped_schema;
 use crate::model::{OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
 use crate::run::OutputTool;
-use crate::tool::{ToolSet, ToolSpec, check_schema, is_valid_tool_name};
+use crate::schema_check::{JsonSchemaError, Validator, read_as};
+use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
 
 /// The type that an invocation is to end with.
 #[derive(Clone)]
 pub(crate) struct OutputType {
     tool: Arc<OutputTool>,
     check: Check,
+    /// Compiled when it is first needed.
+    validator: Arc<OnceLock<Result<Validator, JsonSchemaError>>>,
 }
 
 #[derive(Clone, Copy)]
 enum Check {
     /// By reading it as the type.
-    Type(fn(&Value) -> Result<(), String>),
+    Type(fn(&Value) -> Result<(), serde_json::Error>),
     /// By the schema alone: the type was named in another process.
     Schema,
 }
 
 impl OutputType {
     pub(crate) fn of<T: DeserializeOwned + JsonSchema>() -> Self {
-        let check =
-            |value: &Value| T::deserialize(value).map(drop).map_err(|error: serde_json::Error| error.to_string());
-        Self { tool: Arc::new(tool_of::<T>()), check: Check::Type(check) }
+        Self::new(tool_of::<T>(), Check::Type(|value| T::deserialize(value).map(drop)))
+    }
+
+    fn new(tool: OutputTool, check: Check) -> Self {
+        Self { tool: Arc::new(tool), check, validator: Arc::default() }
     }
 
     /// The type of an invocation that was suspended, and goes on without the type.
     pub(super) fn stored(tool: OutputTool) -> Self {
-        Self { tool: Arc::new(tool), check: Check::Schema }
+        Self::new(tool, Check::Schema)
     }
 
     pub(super) fn tool(&self) -> &OutputTool {
@@ -60,7 +66,7 @@ impl OutputType {
     ///
     /// Returns the mistake for the model to correct.
     pub(super) fn read(&self, given: &Value) -> Result<Value, String> {
-        let Some(key) = self.key() else { return self.check(given).map(|()| given.clone()) };
+        let Some(key) = self.key() else { return self.fitting(given) };
         // Arguments that were serialized twice are no text.
         if given.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
             return Err("they are not a valid JSON object".to_owned());
@@ -68,13 +74,12 @@ impl OutputType {
         let Some(inner) = given.get(key) else {
             let is_other = given.as_object().is_some_and(|fields| !fields.is_empty());
             let told = |mistake| if is_other { format!("missing field `{key}`; {mistake}") } else { mistake };
-            return self.check(given).map(|()| given.clone()).map_err(told);
+            return self.fitting(given).map_err(told);
         };
-        match self.check(inner) {
-            Ok(()) => Ok(inner.clone()),
-            Err(_) if self.is_ambiguous() && self.check(given).is_ok() => Ok(given.clone()),
-            Err(mistake) => Err(mistake),
-        }
+        self.fitting(inner).or_else(|mistake| {
+            let bare = if self.is_ambiguous() { self.fitting(given).ok() } else { None };
+            bare.ok_or(mistake)
+        })
     }
 
     /// True if a bare value may have a field of the name that holds a wrapped one: the type has a map.
@@ -82,22 +87,41 @@ impl OutputType {
         self.tool.is_wrapped && wrapped_schema::may_hold_its_key(&self.tool.spec.input_schema)
     }
 
-    /// Checks an output that is unwrapped.
-    fn check(&self, value: &Value) -> Result<(), String> {
-        match (self.check, self.key()) {
-            (Check::Type(check), _) => check(value),
-            (Check::Schema, None) => check_schema(&self.tool.spec.input_schema, value),
-            (Check::Schema, Some(key)) => check_schema(&self.tool.spec.input_schema, &json!({key: value})),
+    /// Returns an output that is unwrapped as the type takes it.
+    fn fitting(&self, value: &Value) -> Result<Value, String> {
+        match self.check {
+            Check::Type(check) => {
+                let decode = |value: &Value| check(value).map(|()| value.clone());
+                read_as(value, self.key().unwrap_or_default(), false, decode, || self.validator().as_ref().ok())
+            }
+            Check::Schema => match self.validator() {
+                Ok(validator) => {
+                    let wrapped = match self.key() {
+                        Some(key) => Cow::Owned(json!({key: value})),
+                        None => Cow::Borrowed(value),
+                    };
+                    validator.check(&wrapped).map(|()| value.clone())
+                }
+                Err(error) => Err(format!("the schema of the output is not supported: {error}")),
+            },
         }
+    }
+
+    fn validator(&self) -> &Result<Validator, JsonSchemaError> {
+        self.validator.get_or_init(|| Validator::new(&self.tool.spec.input_schema))
     }
 
     /// The agent's tools with the one whose arguments are the output.
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name.
+    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name, and if outputs are to be validated against
+    /// a schema that is not supported.
     pub(super) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
         let spec = &self.tool.spec;
+        if let (Check::Schema, Err(error)) = (self.check, self.validator()) {
+            return Err(AgentError::OutputType { reason: format!("the schema of `{}`: {error}", spec.name) });
+        }
         if tools.get(&spec.name).is_some() {
             let reason = format!(
                 "the agent has a tool named `{}`; rename the tool, or wrap the type in a struct of another name",

@@ -140,7 +140,8 @@ impl<'a> Reading<'a> {
         match event {
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 let start = start.tool_use?;
-                let tool_use_id: Arc<str> = start.tool_use_id.into();
+                // The id that the call has in the message.
+                let tool_use_id: Arc<str> = self.answer.newest_call_id()?.into();
                 self.calls.push((content_block_index, Arc::clone(&tool_use_id)));
                 Some(AgentEvent::ToolUseStart { tool_use_id, name: start.name })
             }
@@ -155,6 +156,7 @@ impl<'a> Reading<'a> {
                 BlockDelta::ReasoningContent(ReasoningDelta::Text(text)) => Some(AgentEvent::ReasoningDelta { text }),
                 BlockDelta::ReasoningContent(_) => None,
                 BlockDelta::Provider(content) => Some(AgentEvent::ProviderContent { content }),
+                BlockDelta::Media(content) => Some(AgentEvent::Media { content }),
                 BlockDelta::Citation(citation) => Some(AgentEvent::Citation { citation }),
                 BlockDelta::ToolUse(piece) => {
                     let call = self.calls.iter().rev().find(|(index, _)| *index == content_block_index);
@@ -162,7 +164,7 @@ impl<'a> Reading<'a> {
                     Some(AgentEvent::ToolUseDelta { tool_use_id, input: piece.input })
                 }
             },
-            StreamEvent::Fallback { from, to, error } => Some(AgentEvent::Fallback { from, to, error }),
+            StreamEvent::Fallback { from, to, error, .. } => Some(AgentEvent::Fallback { from, to, error }),
             StreamEvent::RedactContent {
                 redact_user_content_message: user,
                 redact_assistant_content_message: assistant,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::driver::Driver;
 use super::stop::Stop;
 use crate::conversation::Reduction;
+use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
 use crate::model::{ModelError, StopReason};
-use crate::outcome::{AgentError, with_causes};
+use crate::outcome::AgentError;
 
 impl Driver<'_> {
     /// Has the conversation shortened before a model call, where its manager thinks that it is time. Returns why the
@@ -25,7 +26,9 @@ impl Driver<'_> {
             Ok(Ok(Reduction::Impossible(_) | Reduction::NotNeeded)) => {}
             // The model may still take it; and when it does not, the manager is asked again and its failure counts.
             Ok(Err(error)) => {
-                self.emitter.emit(|| AgentEvent::ContextReductionFailed { error: with_causes(&*error) }).await;
+                self.emitter
+                    .emit(|| AgentEvent::ContextReductionFailed { error: ErrorChain::new(&*error).to_string() })
+                    .await;
             }
         }
         None
@@ -62,6 +65,8 @@ impl Driver<'_> {
             Reduction::NotNeeded => "the conversation manager saw no need".to_owned(),
         };
         tried.push(impossible);
-        Err(AgentError::ContextOverflow { tried: tried.join("; then "), source: overflow })
+        let mut source = overflow;
+        source.find_message(self.work.history.messages(), &self.system);
+        Err(AgentError::ContextOverflow { tried: tried.join("; then "), source })
     }
 }

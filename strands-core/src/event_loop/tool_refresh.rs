@@ -3,8 +3,9 @@
 use super::driver::Driver;
 use super::stop::Stop;
 use crate::diagnostics;
+use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
-use crate::outcome::{AgentError, BuildError, with_causes};
+use crate::outcome::{AgentError, BuildError};
 use crate::tool::{ToolListing, ToolSet, ToolSpec};
 
 impl Driver<'_> {
@@ -17,7 +18,7 @@ impl Driver<'_> {
         let before = self.tools.clone();
         let taken = match listed {
             Ok(listing) => self.take_listing(listing),
-            Err(error) => Err(with_causes(&BuildError::from(error))),
+            Err(error) => Err(ErrorChain::new(&BuildError::from(error)).to_string()),
         };
         if let Err(error) = taken {
             self.work.tools.set_failed(generations);
@@ -34,11 +35,11 @@ impl Driver<'_> {
 
     /// Takes a newer listing. If its tools conflict with those of this invocation, the old ones stay.
     fn take_listing(&mut self, listing: ToolListing) -> Result<(), String> {
-        let refused = |error: AgentError| with_causes(&error);
+        let refused = |error: AgentError| ErrorChain::new(&error).to_string();
         let tools = self.selection.of(listing.tools()).map_err(refused)?;
         let joined = self.joined(&tools).map_err(refused)?;
         self.work.check_host_values(&tools, &self.context.scope().host).map_err(refused)?;
-        self.work.take_listing(listing).map_err(|error| with_causes(&error))?;
+        self.work.take_listing(listing).map_err(|error| ErrorChain::new(&error).to_string())?;
         self.use_joined(tools, joined);
         Ok(())
     }

@@ -17,6 +17,10 @@ impl MessageList {
         &self.messages
     }
 
+    pub(super) fn messages_mut(&mut self) -> &mut [Arc<Message>] {
+        &mut self.messages
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }

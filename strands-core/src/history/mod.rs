@@ -19,7 +19,7 @@ pub(crate) use repair::{INTERRUPTED, OUTCOME_UNKNOWN, unanswered_calls, without_
 use unsaved::Saved;
 pub(crate) use unsaved::Unsaved;
 
-use crate::message::{ContentBlock, Message, Role};
+use crate::message::{CallIds, ContentBlock, Message, Role, unique_calls};
 use crate::model::{ModelRequest, estimate_tokens};
 use crate::session::MessageRange;
 
@@ -27,6 +27,8 @@ use crate::session::MessageRange;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     list: MessageList,
+    /// The ids of all calls in the list. A response that is being read holds them, too.
+    call_ids: Arc<CallIds>,
     /// Changes made by the newest prompt, until it is answered.
     prompt: PendingPrompt,
     saved: Saved,
@@ -67,9 +69,10 @@ impl History {
         list
     }
 
-    pub(crate) fn new(seeded: MessageList) -> Self {
+    pub(crate) fn new(mut seeded: MessageList) -> Self {
         let next_number = seeded.len() as u64;
-        Self { list: seeded, next_number, ..Self::default() }
+        let call_ids = Arc::new(unique_calls::rename_repeated_earlier(seeded.messages_mut()));
+        Self { list: seeded, call_ids, next_number, ..Self::default() }
     }
 
     /// The messages that a session has returned for this range. [`repair`](Self::repair) makes them valid input.
@@ -78,7 +81,11 @@ impl History {
         let numbers = range.also.iter().copied().chain((0..).map(|offset| range.from.saturating_add(offset)));
         let list = messages.into_iter().zip(numbers.map(Place::numbered)).collect();
         let (saved, kept) = (Saved::up_to(next_number), range.clone());
-        Self { list, next_number, saved, kept, changed: true, ..Self::default() }
+        let mut history = Self { list, next_number, saved, kept, changed: true, ..Self::default() };
+        history.record();
+        // Before a conversation manager looks for the calls that it knows.
+        history.make_calls_unique();
+        history
     }
 
     /// From here on a session stores the messages.
@@ -93,7 +100,25 @@ impl History {
         }
         let (list, repairs) = repair::made_whole(repair::bridged(std::mem::take(&mut self.list)));
         self.list = list;
+        self.make_calls_unique();
         repairs
+    }
+
+    /// Ids of calls repeat in messages from elsewhere. The session keeps what it has.
+    fn make_calls_unique(&mut self) {
+        let newest = self.list.last().map(Arc::clone);
+        self.call_ids = Arc::new(unique_calls::rename_repeated_earlier(self.list.messages_mut()));
+        if let (Some(original), Some((now, place))) = (newest, self.list.last_mut())
+            && !Arc::ptr_eq(&original, now)
+        {
+            let number = place.number();
+            self.saved.keep_original(number, true, original);
+        }
+    }
+
+    /// The ids of all calls in the messages.
+    pub(crate) fn call_ids(&self) -> &Arc<CallIds> {
+        &self.call_ids
     }
 
     /// Numbers what was just added.
@@ -199,13 +224,19 @@ impl History {
     }
 
     /// Adds a message for good. Returns it as it stands there: an assistant message that follows another one joins it.
+    ///
+    /// Calls in it whose id is taken get another one. A response that was read with [`call_ids`](Self::call_ids) has none.
     pub(crate) fn push(&mut self, mut message: Message) -> Arc<Message> {
         message.track();
+        let mut message = Arc::new(message);
         if self.list.len() == 0 && message.role == Role::Assistant {
-            return Arc::new(message);
+            return message;
+        }
+        if message.tool_uses().next().is_some() {
+            unique_calls::rename_calls(&mut message, Arc::make_mut(&mut self.call_ids));
         }
         let before = self.list.len();
-        repair::append(&mut self.list, Arc::new(message), Place::New, &mut Vec::new());
+        repair::append(&mut self.list, message, Place::New, &mut Vec::new());
         if self.list.len() == before {
             self.newest_changed();
         }
@@ -216,7 +247,12 @@ impl History {
     /// Adds a prompt, until it is answered. What follows a message of the same role joins it, and results without a call
     /// are left out.
     pub(crate) fn ask(&mut self, prompt: Vec<Message>) {
-        for (mut message, _) in repair::grouped(prompt.into_iter().map(|message| (Arc::new(message), Place::New))) {
+        let mut prompt: MessageList =
+            repair::grouped(prompt.into_iter().map(|message| (Arc::new(message), Place::New))).into_iter().collect();
+        if prompt.messages().iter().any(|message| message.tool_uses().next().is_some()) {
+            unique_calls::rename_repeated(prompt.messages_mut(), Arc::make_mut(&mut self.call_ids));
+        }
+        for (mut message, _) in prompt {
             let (before, last) = (self.list.len(), self.list.last().map(Arc::clone));
             if message.tracking_id.is_none() {
                 Arc::make_mut(&mut message).track();
@@ -261,6 +297,7 @@ impl History {
         let state = before.map(|before| {
             let Before { list, originals, state } = *before;
             (self.list, self.changed) = (list, false);
+            self.call_ids = Arc::new(unique_calls::rename_repeated_earlier(self.list.messages_mut()));
             self.saved.set_originals(originals);
             state
         });
@@ -270,6 +307,11 @@ impl History {
         }
         self.saved.forget_from(self.next_number);
         self.saved.prompt_withdrawn();
+        for (message, _) in self.list.iter().skip(answered) {
+            for call in message.tool_uses() {
+                Arc::make_mut(&mut self.call_ids).free(&call.tool_use_id);
+            }
+        }
         self.list.truncate(answered);
         if state.is_some() {
             self.kept = self.numbers_kept();

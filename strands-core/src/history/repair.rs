@@ -1,11 +1,11 @@
 //! Makes messages valid input for a model: pure functions over a list, which report what they changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::list::MessageList;
 use super::place::Place;
-use crate::message::{ContentBlock, Message, Role, ToolResult};
+use crate::message::{ContentBlock, Message, Role, ToolResult, original_id};
 
 /// The error result of a call that got no result.
 pub(crate) const INTERRUPTED: &str = "Tool was interrupted.";
@@ -186,21 +186,32 @@ fn join(
 }
 
 /// Returns the content with the results in the order of the calls, one for each: the n-th result of an id belongs to the
-/// n-th call of that id, since some servers repeat ids.
+/// n-th call of that id, since some servers repeat ids. A repeated call that got another id here may be answered by the id
+/// that it had.
 fn answer_in_order(calls: &[String], content: &[ContentBlock], repairs: &mut Vec<Repair>) -> Vec<ContentBlock> {
+    let mut results: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    for (at, block) in content.iter().enumerate() {
+        if let ContentBlock::ToolResult(result) = block {
+            results.entry(&result.tool_use_id).or_default().push_back(at);
+        }
+    }
     let mut taken = HashSet::new();
+    let mut found = |id: &str| results.get_mut(id).and_then(VecDeque::pop_front);
+    // Those that are answered by name first.
+    let named: Vec<_> = calls.iter().map(|id| found(id)).collect();
     let mut ordered = Vec::with_capacity(content.len());
-    for id in calls {
-        let found = content.iter().enumerate().find(|(at, block)| {
-            matches!(block, ContentBlock::ToolResult(result) if result.tool_use_id == *id) && !taken.contains(at)
-        });
-        if let Some((at, result)) = found {
-            taken.insert(at);
-            ordered.push(result.clone());
-        } else {
+    for (id, named) in calls.iter().zip(named) {
+        let at = named.or_else(|| original_id(id).and_then(&mut found));
+        let result = at.and_then(|at| Some((at, content.get(at)?)));
+        let Some((at, ContentBlock::ToolResult(result))) = result else {
             repairs.push(Repair::CallAnswered { tool_use_id: id.clone() });
             ordered.push(ContentBlock::ToolResult(ToolResult::error(id, INTERRUPTED)));
-        }
+            continue;
+        };
+        taken.insert(at);
+        let mut result = result.clone();
+        result.tool_use_id.clone_from(id);
+        ordered.push(ContentBlock::ToolResult(result));
     }
     for (at, block) in content.iter().enumerate() {
         match block {

@@ -13,6 +13,7 @@ macro_rules! forward_hook {
     (@for $holder:ty: $($method:ident($event:ty);)+) => {
         #[async_trait]
         #[deny(clippy::missing_trait_methods)]
+        #[diagnostic::do_not_recommend]
         impl<H: Hook + ?Sized> Hook for $holder {
             $(
                 async fn $method(&self, event: $event) -> HookResult {

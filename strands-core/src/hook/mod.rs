@@ -56,12 +56,15 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 ///
 /// `Arc<H>` and `Box<H>` are hooks, too.
 ///
+/// An implementation stands under `#[async_trait]`, which is re-exported. Without the attribute, rustc reports for each
+/// method that its lifetimes do not match the trait (E0195).
+///
 /// # Examples
 ///
 /// A hook that keeps the model from a tool:
 ///
 /// ```
-/// use async_trait::async_trait;
+/// use strands_core::async_trait;
 /// use strands_core::hook::{BeforeToolCall, Hook, HookResult};
 ///
 /// struct NoShell;
@@ -77,6 +80,12 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 /// }
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a hook",
+    label = "this is not a hook",
+    note = "a closure is added with a method of its event, such as `.on_before_tool_call(|event| ..)`",
+    note = "a type is a hook by implementing `strands::hook::Hook` under `#[async_trait]`"
+)]
 pub trait Hook: Send + Sync {
     /// An invocation begins; its prompt can still be changed. One that brings answers to interrupts has no prompt, and
     /// what is added to it has no effect.

@@ -2,6 +2,7 @@
 //! conversations move between languages; whatever this version has no name for is kept and written back.
 
 mod block;
+mod call_ids;
 mod citations;
 pub(crate) mod encoded_bytes;
 mod keyed;
@@ -10,6 +11,7 @@ mod pinned;
 mod provider_content;
 mod reasoning;
 mod tool_blocks;
+pub(crate) mod unique_calls;
 mod unknown;
 mod wire_enum;
 
@@ -19,6 +21,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub use block::{CachePoint, ContentBlock, GuardContent, GuardText, SystemBlock, TextBlock};
+pub(crate) use call_ids::{CallIds, original_id, random_call_id};
 pub use citations::{Citation, CitationText, CitationsContent};
 pub use media::{
     AudioBlock, AudioFormat, DocumentBlock, DocumentCitations, DocumentFormat, ImageBlock, ImageFormat, MediaLocation,
@@ -27,6 +30,7 @@ pub use media::{
 pub use provider_content::ProviderContent;
 pub use reasoning::{ReasoningContent, ReasoningText};
 pub use tool_blocks::{ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
+pub use unique_calls::make_call_ids_unique;
 pub use unknown::UnknownFields;
 pub(crate) use wire_enum::wire_enum;
 

@@ -147,6 +147,12 @@ impl From<DocumentBlock> for ToolResultContent {
     }
 }
 
+impl From<VideoBlock> for ToolResultContent {
+    fn from(video: VideoBlock) -> Self {
+        Self::Video(video)
+    }
+}
+
 impl Serialize for ToolResultContent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,5 +1,6 @@
 //! Metrics of an agent: tokens, time and tool calls, summed over its life.
 
+mod display;
 mod read;
 mod summary;
 mod trace;

@@ -1,7 +1,6 @@
 //! The metrics as Strands reports them: the same keys, so that dashboards carry over.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -13,7 +12,8 @@ use super::{CycleMetrics, EventLoopMetrics, Trace, Usage};
 
 /// Summary of an agent's metrics, in the shape and with the keys of Strands. Durations are seconds.
 ///
-/// `Display` is its JSON; `{:#}` sets it out in lines.
+/// `Display` is a short text for people, on one line; `{:#}` puts cycles, tokens and each tool on lines of their own. For
+/// JSON see [`to_json`](Self::to_json).
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MetricsSummary<'a> {
@@ -95,6 +95,19 @@ pub struct InvocationSummary<'a> {
     pub cycles: &'a VecDeque<CycleMetrics>,
 }
 
+impl MetricsSummary<'_> {
+    /// Returns the summary as JSON; `{:#}` of it is set out in lines.
+    ///
+    /// ```
+    /// use strands_core::metrics::EventLoopMetrics;
+    ///
+    /// assert_eq!(EventLoopMetrics::default().summary().to_json()["total_cycles"], 0);
+    /// ```
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
 impl EventLoopMetrics {
     /// Returns the metrics in the shape of Strands.
     pub fn summary(&self) -> MetricsSummary<'_> {
@@ -138,11 +151,4 @@ impl super::ToolMetrics {
 
 fn ratio(sum: f64, count: u64) -> f64 {
     if count == 0 { 0.0 } else { sum / count as f64 }
-}
-
-impl fmt::Display for MetricsSummary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let json = if f.alternate() { serde_json::to_string_pretty(self) } else { serde_json::to_string(self) };
-        f.write_str(&json.map_err(|_| fmt::Error)?)
-    }
 }

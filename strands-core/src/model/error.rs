@@ -2,7 +2,11 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::provider_message;
+use crate::message::{Message, SystemBlock};
 
 pub(super) type Source = Box<dyn StdError + Send + Sync>;
 
@@ -12,8 +16,7 @@ const BODY_LIMIT: usize = 4 * 1024;
 /// A model call that failed, sorted by what the caller can do.
 ///
 /// `Display` says what happened and what to do. It never prints the conversation or a key; the provider's own words are
-/// in [`ErrorDetails::body`].
-#[derive(Debug)]
+/// in [`ErrorDetails::body`]. `Debug` prints the same, and its sources.
 #[non_exhaustive]
 pub enum ModelError {
     /// Too many requests. Wait, then ask again.
@@ -107,6 +110,7 @@ pub struct ErrorDetails {
     code: Option<String>,
     request_id: Option<String>,
     body: Option<String>,
+    message: Option<String>,
     source: Option<Source>,
 }
 
@@ -177,6 +181,12 @@ impl ErrorDetails {
     pub fn body(&self) -> Option<&str> {
         self.body.as_deref()
     }
+
+    /// The provider's message for humans, in one line of at most 300 bytes, without what it quotes of the conversation and
+    /// without keys. Errors of an [`Agent`](crate::Agent) have it, and print it: nobody else knows the conversation.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
 }
 
 struct Detail<'a>(&'a ErrorDetails);
@@ -246,6 +256,8 @@ impl fmt::Display for ModelError {
     }
 }
 
+crate::__debug_with_sources!(ModelError);
+
 impl StdError for ModelError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.details().source.as_deref().map(|source| source as _)
@@ -279,6 +291,22 @@ impl ModelError {
             | Self::ResponseTooLarge { details, .. }
             | Self::Protocol { details, .. } => details,
         }
+    }
+
+    /// Returns the text of the error with the provider's message.
+    pub(crate) fn with_message(&self) -> impl fmt::Display {
+        format!("{self}{}", self.message_clause())
+    }
+
+    /// Returns the provider's message as the end of a sentence, or nothing.
+    pub(crate) fn message_clause(&self) -> String {
+        self.details().message().map(|message| format!("; the provider says: {message}")).unwrap_or_default()
+    }
+
+    /// Finds the provider's message, now that the conversation is known which it must not quote.
+    pub(crate) fn find_message(&mut self, messages: &[Arc<Message>], system: &[SystemBlock]) {
+        let details = self.details_mut();
+        details.message = details.body.as_deref().and_then(|body| provider_message::shown(body, messages, system));
     }
 
     /// Puts another error in place of the one beneath, which it is made of.

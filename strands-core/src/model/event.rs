@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StopReason;
-use crate::message::{Citation, ProviderContent, Role};
+use crate::message::{Citation, ContentBlock, ProviderContent, Role};
 use crate::usage::{ModelMetrics, Usage};
 
 /// One event of a model's answer.
 ///
 /// The order is: `MessageStart`, then for each block an optional `ContentBlockStart`, its deltas and a
-/// `ContentBlockStop`, then `MessageStop`, then `Metadata`. Blocks may be interleaved; their index tells them apart.
+/// `ContentBlockStop`, then `MessageStop`. Blocks may be interleaved; their index tells them apart. `Metadata` comes whenever
+/// the provider tells what the response has cost so far, so that the cost of one that breaks off is known.
 /// A stream that ends before `MessageStop` is a broken stream.
 ///
 /// What is large and rare is boxed: thousands of these pass from hand to hand in one answer.
@@ -38,6 +39,9 @@ pub enum StreamEvent {
         to: String,
         /// Why it could not.
         error: String,
+        /// Tokens of its response, as far as its provider has told them.
+        #[serde(default, skip_serializing_if = "Usage::is_nothing")]
+        usage: Usage,
     },
     /// A block begins. Text and reasoning blocks may begin with their first delta instead.
     ContentBlockStart {
@@ -69,9 +73,9 @@ pub enum StreamEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         additional_model_response_fields: Option<Box<Value>>,
     },
-    /// What the answer cost.
+    /// Cost of the response. Each one takes the place of the one before.
     Metadata {
-        /// Tokens.
+        /// Tokens, of the whole response so far.
         #[serde(default)]
         usage: Usage,
         /// Timings.
@@ -141,6 +145,8 @@ pub enum BlockDelta {
     Citation(Box<Citation>),
     /// A block of content that only one provider understands, as a whole.
     Provider(Box<ProviderContent>),
+    /// A medium that the model has made, as a whole: an image, a video, audio, or a document.
+    Media(Box<ContentBlock>),
 }
 
 /// A piece of a tool call's arguments.
@@ -205,6 +211,19 @@ impl StreamEvent {
     /// Block `index` is content that only one provider understands.
     pub fn provider_content(index: usize, content: ProviderContent) -> Self {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Provider(Box::new(content)) }
+    }
+
+    /// Block `index` is an image, a video, audio, or a document that the model has made.
+    ///
+    /// ```
+    /// use strands_core::message::{ImageBlock, ImageFormat};
+    /// use strands_core::model::StreamEvent;
+    ///
+    /// let event = StreamEvent::media(0, ImageBlock::new(ImageFormat::Png, vec![0x89, 0x50, 0x4e, 0x47]));
+    /// # let _ = event;
+    /// ```
+    pub fn media(index: usize, medium: impl Into<ContentBlock>) -> Self {
+        Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Media(Box::new(medium.into())) }
     }
 
     /// Block `index` is complete.

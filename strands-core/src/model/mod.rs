@@ -1,5 +1,6 @@
 //! What the loop asks of a model, and what every provider implements.
 
+mod call_id_form;
 mod capabilities;
 mod error;
 mod error_kind;
@@ -7,6 +8,8 @@ pub(crate) mod estimate;
 mod event;
 mod fallback;
 mod outgoing;
+pub mod placeholder;
+mod provider_message;
 mod rate_limit;
 mod recording;
 mod refusal;
@@ -23,13 +26,14 @@ use async_trait::async_trait;
 use futures_core::Stream;
 
 pub use crate::stop_reason::StopReason;
+pub use call_id_form::CallIdForm;
 pub use capabilities::ModelCapabilities;
 pub use error::{ErrorDetails, ModelError};
 pub use error_kind::ModelErrorKind;
 pub use estimate::estimate_tokens;
 pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
 pub use fallback::{Fallback, FallbackFailures, FallbackOn};
-pub use outgoing::outgoing_content;
+pub use outgoing::{outgoing_content, outgoing_result};
 pub use rate_limit::{RateLimit, RateLimitExceeded};
 pub(crate) use recording::RecordedError;
 pub use recording::{Recorder, RecordingError, Replay, ReplayError, RequestDifference, RequestMatching, RequestPart};
@@ -45,6 +49,8 @@ pub use written::{MessageWriter, WrittenMessages};
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;
 
 /// A language model: what it is asked is a [`ModelRequest`], what it answers a stream of [`StreamEvent`]s.
+///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
@@ -90,6 +96,12 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
 /// # }).unwrap();
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    label = "this is not a model",
+    note = "build one, such as `OpenAiModel::builder().model_id(\"gpt-5.4\").build()?`, or choose one by its id: `strands::models::from_id(\"openai/gpt-5.4\").await?`",
+    note = "a type is a model by implementing `strands::model::Model` under `#[async_trait]`"
+)]
 pub trait Model: Send + Sync {
     /// The provider's name of the model.
     fn model_id(&self) -> &str;

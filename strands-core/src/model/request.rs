@@ -14,7 +14,8 @@ use crate::tool_spec::ToolSpec;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ModelRequest<'a> {
-    /// The conversation, which ends with a user message.
+    /// The conversation, which ends with a user message. Each tool call has an id of its own; see
+    /// [`make_call_ids_unique`](crate::message::make_call_ids_unique).
     pub messages: &'a [Arc<Message>],
     /// The system prompt.
     pub system: &'a [SystemBlock],

@@ -1,14 +1,14 @@
 //! From events to a message: the one place where a model's answer is put together.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::{BlockDelta, ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart};
 use crate::message::{
-    Citation, CitationText, CitationsContent, ContentBlock, Message, MessageMetadata, ProviderContent,
-    ReasoningContent, Role, ToolUse, random_uuid,
+    CallIds, Citation, CitationText, CitationsContent, ContentBlock, MediaSource, Message, MessageMetadata,
+    ProviderContent, ReasoningContent, Role, ToolUse, random_call_id,
 };
 use crate::usage::{ModelMetrics, Usage};
 use crate::{depth, lenient_json};
@@ -19,11 +19,16 @@ use crate::{depth, lenient_json};
 #[derive(Debug)]
 pub struct TurnBuilder {
     blocks: Vec<(usize, Partial)>,
+    call_ids: CallIds,
+    /// The ids of the calls in the conversation before.
+    earlier_call_ids: Arc<CallIds>,
     /// The first index that no block has had: a new block need not be looked for among all others.
     unused: usize,
     stop_reason: Option<StopReason>,
     response_fields: Option<Value>,
     usage: Usage,
+    /// Tokens of models that have failed before this one responded.
+    failed_usage: Usage,
     metrics: ModelMetrics,
     trace: Option<Value>,
     provider: Option<String>,
@@ -40,6 +45,7 @@ enum Partial {
     ToolUse { start: ToolUseStart, input: String },
     Reasoning { text: String, signature: String, redacted: Vec<u8> },
     Provider(Box<ProviderContent>),
+    Media(Box<ContentBlock>),
 }
 
 /// A model's whole answer.
@@ -50,7 +56,7 @@ pub struct Turn {
     pub message: Message,
     /// Why it stopped. [`StopReason::ToolUse`] exactly when the message has tool calls.
     pub stop_reason: StopReason,
-    /// What it cost.
+    /// Its cost, with that of models of a [`Fallback`](super::Fallback) that failed before.
     pub usage: Usage,
     /// How long it took.
     pub metrics: ModelMetrics,
@@ -96,10 +102,13 @@ impl TurnBuilder {
     pub fn new(max_bytes: usize) -> Self {
         Self {
             blocks: Vec::new(),
+            call_ids: CallIds::default(),
+            earlier_call_ids: Arc::default(),
             unused: 0,
             stop_reason: None,
             response_fields: None,
             usage: Usage::default(),
+            failed_usage: Usage::default(),
             metrics: ModelMetrics::default(),
             trace: None,
             provider: None,
@@ -111,6 +120,12 @@ impl TurnBuilder {
         }
     }
 
+    /// Gives no call an id that one of the conversation before has.
+    pub(crate) fn after(mut self, call_ids: &Arc<CallIds>) -> Self {
+        self.earlier_call_ids = Arc::clone(call_ids);
+        self
+    }
+
     /// Takes in one event.
     ///
     /// # Errors
@@ -119,13 +134,15 @@ impl TurnBuilder {
     /// answer outgrows its bound.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), ModelError> {
         match event {
-            StreamEvent::Fallback { .. } | StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::ContentBlockStop { .. } => {}
+            StreamEvent::Fallback { usage, .. } => self.failed_usage.add(*usage),
             StreamEvent::MessageStart { provider, .. } => self.provider = provider.as_deref().map(str::to_owned),
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 if let Some(start) = &start.tool_use {
                     self.grow(size_of::<Partial>() + start.name.len() + start.tool_use_id.len())?;
-                    let partial = Partial::ToolUse { start: start.clone(), input: String::new() };
-                    self.begin(*content_block_index, partial);
+                    let mut start = start.clone();
+                    self.make_unique(&mut start.tool_use_id);
+                    self.begin(*content_block_index, Partial::ToolUse { start, input: String::new() });
                 }
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => self.delta(*content_block_index, delta)?,
@@ -149,6 +166,24 @@ impl TurnBuilder {
             }
         }
         Ok(())
+    }
+
+    /// A call without an id gets one, and a repeated id is made unique: each call is answered by its own result.
+    fn make_unique(&mut self, id: &mut String) {
+        if id.is_empty() {
+            *id = random_call_id();
+        }
+        if let Some(unique) = self.call_ids.take(id, &self.earlier_call_ids) {
+            *id = unique;
+        }
+    }
+
+    /// The id of the newest call, which the provider may have named otherwise.
+    pub(crate) fn newest_call_id(&self) -> Option<&str> {
+        self.blocks.iter().rev().find_map(|(_, partial)| match partial {
+            Partial::ToolUse { start, .. } => Some(start.tool_use_id.as_str()),
+            _ => None,
+        })
     }
 
     fn delta(&mut self, index: usize, delta: &BlockDelta) -> Result<(), ModelError> {
@@ -177,6 +212,13 @@ impl TurnBuilder {
                     return Err(ModelError::protocol(format!("block {index} of the provider's own {too_deep}")));
                 }
                 self.begin(index, Partial::Provider(content.clone()));
+            }
+            BlockDelta::Media(medium) => {
+                let Some(bytes) = media_size(medium) else {
+                    return Err(ModelError::protocol(format!("block {index} is announced as media but is none")));
+                };
+                self.grow(size_of::<Partial>() + size_of::<ContentBlock>() + bytes)?;
+                self.begin(index, Partial::Media(medium.clone()));
             }
             BlockDelta::ReasoningContent(piece) => {
                 self.grow(match piece {
@@ -253,7 +295,9 @@ impl TurnBuilder {
 
     /// What the answer has cost as far as the provider has said.
     pub(crate) fn usage(&self) -> Usage {
-        self.usage
+        let mut usage = self.usage;
+        usage.add(self.failed_usage);
+        usage
     }
 
     /// The whole answer.
@@ -263,6 +307,7 @@ impl TurnBuilder {
     /// [`ModelError::Transport`] when the stream ended before it said why the model stopped; the error that the stop reason
     /// [names](super::RefusalKind::of_stop_reason), such as a context window that is full; [`ModelError::Protocol`] when the model is said to call tools but calls none and says nothing.
     pub fn finish(self) -> Result<Turn, ModelError> {
+        let usage = self.usage();
         let Some(stop_reason) = self.stop_reason else {
             return Err(ModelError::transport("the stream ended before its stop event"));
         };
@@ -273,7 +318,6 @@ impl TurnBuilder {
         }
         let mut content: Vec<ContentBlock> =
             self.blocks.into_iter().filter_map(|(_, partial)| partial.finish()).collect();
-        unique_ids(&mut content);
         // Before the stop reason is looked at: a call that a guardrail took away is not made.
         if let Some(replacement) = self.redact_assistant {
             content = vec![ContentBlock::text(replacement)];
@@ -290,7 +334,7 @@ impl TurnBuilder {
         Ok(Turn {
             message,
             stop_reason,
-            usage: self.usage,
+            usage,
             metrics: self.metrics,
             trace: self.trace,
             response_fields: self.response_fields,
@@ -298,17 +342,19 @@ impl TurnBuilder {
         })
     }
 
-    /// What had been said when the answer was cut short: its text. Thoughts without their signature and calls without
-    /// all their arguments are of no use to anybody.
+    /// Content of a response that was cut short, and its cost: text and media. Reasoning without its signature and calls
+    /// without all their arguments are of no use to anybody.
     pub fn into_partial(self) -> (Message, Usage) {
+        let usage = self.usage();
         if let Some(replacement) = self.redact_assistant {
-            return (Message::assistant(replacement), self.usage);
+            return (Message::assistant(replacement), usage);
         }
         let text = self.blocks.into_iter().filter_map(|(_, partial)| match partial {
             Partial::Text { text, .. } if !text.trim().is_empty() => Some(ContentBlock::text(text)),
+            Partial::Media(medium) => Some(*medium),
             _ => None,
         });
-        (Message::new(Role::Assistant, text), self.usage)
+        (Message::new(Role::Assistant, text), usage)
     }
 }
 
@@ -354,6 +400,7 @@ impl Partial {
                 (reasoning != ReasoningContent::default()).then_some(ContentBlock::Reasoning(reasoning))
             }
             Self::Provider(content) => Some(ContentBlock::Provider(*content)),
+            Self::Media(medium) => Some(*medium),
             Self::ToolUse { start, input } => {
                 let mut call = ToolUse::new(start.tool_use_id, start.name, parse_input(input));
                 call.reasoning_signature = start.reasoning_signature;
@@ -361,6 +408,22 @@ impl Partial {
             }
         }
     }
+}
+
+/// Size of a medium in bytes; `None` for other content.
+fn media_size(block: &ContentBlock) -> Option<usize> {
+    let source = match block {
+        ContentBlock::Image(image) => &image.source,
+        ContentBlock::Video(video) => &video.source,
+        ContentBlock::Audio(audio) => &audio.source,
+        ContentBlock::Document(document) => &document.source,
+        _ => return None,
+    };
+    Some(match source {
+        MediaSource::Bytes(bytes) => bytes.len(),
+        MediaSource::Location(location) => location.uri.as_ref().map_or(0, String::len),
+        MediaSource::Unknown(fields) => fields.iter().map(|(name, value)| name.len() + json_size(value)).sum(),
+    })
 }
 
 /// About how many bytes a value holds.
@@ -385,20 +448,6 @@ fn parse_input(input: String) -> Value {
         Ok(Value::String(text)) if !text.trim().is_empty() => Value::String(input),
         Ok(value) if depth::check(&value).is_ok() => value,
         Ok(_) | Err(_) => Value::String(input),
-    }
-}
-
-/// Calls without an id get one, and a repeated id is made unique: each call is answered by its own result.
-fn unique_ids(content: &mut [ContentBlock]) {
-    let several = content.iter().filter(|block| matches!(block, ContentBlock::ToolUse(_))).nth(1).is_some();
-    let mut seen = HashSet::new();
-    for block in content {
-        if let ContentBlock::ToolUse(call) = block
-            && (call.tool_use_id.is_empty() || (several && !seen.insert(call.tool_use_id.clone())))
-        {
-            call.tool_use_id = format!("tooluse_{}", random_uuid());
-            seen.insert(call.tool_use_id.clone());
-        }
     }
 }
 
@@ -501,11 +550,13 @@ mod tests {
 
     #[test]
     fn calls_without_an_id_or_with_a_repeated_one_get_their_own() {
+        use std::collections::HashSet;
+
         let mut events: Vec<_> = ["", "a", "a"].iter().enumerate().flat_map(|(at, id)| call(at, id, "")).collect();
         events.push(StreamEvent::stop(StopReason::ToolUse));
         let ids: HashSet<_> = turn(events).unwrap().message.tool_uses().map(|call| call.tool_use_id.clone()).collect();
         assert_eq!(ids.len(), 3);
-        assert!(ids.contains("a") && !ids.contains(""));
+        assert!(ids.contains("a") && ids.contains("a_2") && !ids.contains(""), "{ids:?}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use crate::error_chain::ErrorChain;
 use crate::journal::JournalError;
 use crate::model::{ModelError, StopReason};
 use crate::nesting::MAX_DEPTH;
@@ -9,7 +10,9 @@ use crate::session::SessionError;
 use crate::tool::{ListingError, ToolSetError};
 
 /// An error of building an agent.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Display` says what failed, and why. `Debug` prints the same with all sources, which `main` shows when it returns one.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// There is nobody to talk to.
@@ -30,7 +33,7 @@ pub enum BuildError {
     #[error(transparent)]
     Tools(#[from] ToolSetError),
     /// A tool provider could not list its tools.
-    #[error("the tool provider `{provider}` could not list its tools")]
+    #[error("the tool provider `{provider}` could not list its tools: {}", ErrorChain::within(&**source))]
     ToolProvider {
         /// Name of the provider.
         provider: String,
@@ -59,11 +62,14 @@ pub enum BuildError {
 }
 
 /// An error that ends an invocation. The history stays valid: the next prompt can use it.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Display` says what failed, and why: of a model call, the provider's own message, cut at 300 bytes and without what it
+/// quotes of the conversation and without keys. `Debug` prints the same with all sources, which `main` shows when it returns one.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
     /// The model call failed, and retrying did not help or was no use.
-    #[error("the model call failed after {attempts} attempt(s)")]
+    #[error("the model call failed after {attempts} attempt{}: {}", plural(*attempts), source.with_message())]
     Model {
         /// Number of attempts.
         attempts: u32,
@@ -72,7 +78,7 @@ pub enum AgentError {
         source: ModelError,
     },
     /// The conversation does not fit the model's context window and could not be shortened any further.
-    #[error("the conversation does not fit the model's context window; what was tried: {tried}")]
+    #[error("the conversation does not fit the model's context window; what was tried: {tried}{}", source.message_clause())]
     ContextOverflow {
         /// Attempts of the conversation manager to reduce the conversation.
         tried: String,
@@ -81,7 +87,7 @@ pub enum AgentError {
         source: ModelError,
     },
     /// The conversation manager failed.
-    #[error("the conversation manager `{manager}` failed")]
+    #[error("the conversation manager `{manager}` failed: {}", ErrorChain::within(&**source))]
     Conversation {
         /// The manager.
         manager: &'static str,
@@ -90,7 +96,7 @@ pub enum AgentError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// A hook failed.
-    #[error("a hook failed in `{event}`")]
+    #[error("a hook failed in `{event}`: {}", ErrorChain::within(&**source))]
     Hook {
         /// The event that it was called for.
         event: &'static str,
@@ -100,7 +106,7 @@ pub enum AgentError {
     },
     /// The session could not be written. The conversation goes on in memory and the next invocation writes what is
     /// missing; after a conflict with another worker, build the agent again.
-    #[error("the session could not be written")]
+    #[error("the session could not be written: {0}")]
     Session(#[from] SessionError),
     /// A durable engine's journal failed. Let the engine decide what to do: on most, the attempt ends here and is
     /// replayed.
@@ -176,7 +182,8 @@ pub enum AgentError {
         /// Reason why it ended.
         stop_reason: StopReason,
     },
-    /// The tool that the structured output is asked for with has the name of one of the agent's tools.
+    /// The tool that the structured output is asked for with has the name of one of the agent's tools, or the stored schema
+    /// of the output is not supported.
     #[error("the output type can't be asked for: {reason}")]
     OutputType {
         /// Reason.
@@ -189,10 +196,10 @@ pub enum AgentError {
         name: String,
     },
     /// The agent for this prompt could not be built.
-    #[error("the agent could not be built")]
+    #[error("the agent could not be built: {0}")]
     Build(#[from] BuildError),
     /// Something that was prompted failed for a reason of its own, such as a remote agent.
-    #[error("`{name}` failed")]
+    #[error("`{name}` failed: {}", ErrorChain::within(&**source))]
     Promptable {
         /// Name of what was prompted.
         name: String,
@@ -201,8 +208,15 @@ pub enum AgentError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// There is nothing to send to the model.
-    #[error("there is nothing to ask: the prompt and the history are empty")]
+    #[error("there is nothing to send: the prompt and the history are empty; prompt with a text")]
     EmptyConversation,
+    /// The prompt is empty, no interrupt is pending, and the conversation ends with a response: another model call would
+    /// have nothing to respond to.
+    #[error(
+        "there is nothing to respond to: the prompt is empty, no interrupt is pending, and the conversation ends with a \
+         response; prompt with a text"
+    )]
+    NothingToAnswer,
 }
 
 impl AgentError {
@@ -226,14 +240,9 @@ impl From<ListingError> for BuildError {
     }
 }
 
-/// Returns the text of an error and of everything beneath it.
-pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+crate::__debug_with_sources!(BuildError, AgentError);
+
+/// Returns the ending of a noun.
+fn plural(number: u32) -> &'static str {
+    if number == 1 { "" } else { "s" }
 }

@@ -3,5 +3,4 @@
 mod error;
 mod response;
 
-pub(crate) use error::with_causes;
 pub use error::{AgentError, BuildError};

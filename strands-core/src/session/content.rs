@@ -12,6 +12,8 @@ const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
 /// Keeps texts by key, such as tool results that are too long for a conversation
 /// ([`ToolResultOffloader`](crate::conversation::ToolResultOffloader)).
 ///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
+///
 /// # Contract
 ///
 /// - Keys have 1 to 128 of `A-Z a-z 0-9 . _ -` and do not start with a dot. Each is written once.

@@ -2,8 +2,12 @@
 
 use std::error::Error as StdError;
 
+use crate::error_chain::ErrorChain;
+
 /// Why a session could not be read or written.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Display` says what failed, and what the store said. `Debug` prints the same with all sources.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
     /// Another worker has written to the session since this one read it. Nothing was overwritten.
@@ -40,7 +44,7 @@ pub enum SessionError {
         key: String,
     },
     /// What was read is not what it should be.
-    #[error("{key} can't be read as {expected}; mend it, or move it away")]
+    #[error("{key} can't be read as {expected}: {}; repair it, or move it away", ErrorChain::within(&**source))]
     Corrupt {
         /// Where it is.
         key: String,
@@ -51,7 +55,7 @@ pub enum SessionError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The store did not do what it was asked.
-    #[error("the session store could not {action} {key}")]
+    #[error("the session store could not {action} {key}: {}", ErrorChain::within(&**source))]
     Storage {
         /// What it was asked: `read`, `write`, `list`, `delete`.
         action: &'static str,
@@ -62,6 +66,8 @@ pub enum SessionError {
         source: Box<dyn StdError + Send + Sync>,
     },
 }
+
+crate::__debug_with_sources!(SessionError);
 
 impl SessionError {
     /// True when another worker was faster.

@@ -16,6 +16,8 @@ use crate::message::Message;
 
 /// The storage of one session: the conversations and states of the agents in it.
 ///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
+///
 /// # Contract
 ///
 /// - Writes are conditional. Two workers on one session never overwrite each other: the second gets

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use crate::message::{Message, SystemBlock, random_uuid};
+use crate::message::{Message, SystemBlock, random_call_id};
 use crate::metrics::{ModelMetrics, Usage};
 use crate::model::{
     ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, OutputSchema, StopReason,
@@ -186,7 +186,7 @@ impl ScriptedTurn {
     pub fn raw_tool_uses(calls: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         let mut events = vec![StreamEvent::start()];
         for (index, (name, input)) in calls.into_iter().enumerate() {
-            let id = format!("tooluse_{}", random_uuid());
+            let id = random_call_id();
             events.push(StreamEvent::tool_use(index, ToolUseStart::new(id, name)));
             events.push(StreamEvent::tool_input(index, input));
             events.push(StreamEvent::block_stop(index));

@@ -54,6 +54,10 @@ impl ToolCatalog {
         self.own.len() + self.built_in.len()
     }
 
+    pub(crate) fn has_providers(&self) -> bool {
+        !self.providers.is_empty()
+    }
+
     pub(crate) fn add(&mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) {
         Arc::make_mut(&mut self.own).extend(tools);
         self.newest = Arc::default();

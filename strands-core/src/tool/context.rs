@@ -1,5 +1,6 @@
-//! What a running tool can reach.
+//! Context of a running tool.
 
+use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::nesting::Budget;
 use crate::scope::Scope;
 use crate::state::AgentState;
 
-/// What a running tool can reach: its call, the values that the program lends, the agent's state, the stream of events,
+/// Context of a running tool: its call, the values that the program lends, the agent's state, the stream of events,
 /// and a human. Cheap to clone.
 #[derive(Clone)]
 pub struct ToolContext {
@@ -103,17 +104,35 @@ impl ToolContext {
         &self.parts.tool_use.input
     }
 
-    /// A value that the program lends: this context itself, a value given to `inject`, or what an `Arc` given to
-    /// `inject` holds.
+    /// Returns a value that the program has injected, or what an injected `Arc` holds. Of the types that the context has
+    /// itself it returns its own, if none was injected: this context, the call's `CancellationToken` and the agent's
+    /// [`AgentState`].
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when nobody injected a `T`.
+    /// Returns [`ToolError`] if no `T` was injected.
     pub fn lend<T: Send + Sync + 'static>(&self) -> Result<&T, ToolError> {
-        if let Some(context) = (self as &dyn std::any::Any).downcast_ref::<T>() {
-            return Ok(context);
-        }
-        self.parts.scope.host.lend().ok_or_else(|| self.missing::<T>())
+        self.parts.scope.host.lend().or_else(|| self.own()).ok_or_else(|| self.missing::<T>())
+    }
+
+    /// Returns what the context has itself.
+    fn own<T: 'static>(&self) -> Option<&T> {
+        let asked = TypeId::of::<T>();
+        let own: &dyn Any = if asked == TypeId::of::<Self>() {
+            self
+        } else if asked == TypeId::of::<CancellationToken>() {
+            self.cancellation()
+        } else if asked == TypeId::of::<AgentState>() {
+            self.state()
+        } else {
+            return None;
+        };
+        own.downcast_ref()
+    }
+
+    /// Returns true if contexts have values of this type themselves, so that none has to be injected.
+    pub(crate) fn has_own(key: &HostKey) -> bool {
+        key.is::<Self>() || key.is::<CancellationToken>() || key.is::<AgentState>()
     }
 
     /// The same, to keep beyond the call.
@@ -264,7 +283,8 @@ pub trait FromContext: Sized {
     /// [`ToolError`] when the context does not have it.
     fn from_context(ctx: &ToolContext) -> Result<Self, ToolError>;
 
-    /// The injected value that this needs, so that `build()` can miss it.
+    /// Returns the injected value that it reads. `build()` fails if there is none, and warns of injected values that
+    /// nothing reads. The key of [`ToolContext`] stands for any value. Default: none.
     fn requires() -> Option<HostKey> {
         None
     }
@@ -295,5 +315,9 @@ impl FromContext for AgentState {
 impl FromContext for ToolContext {
     fn from_context(ctx: &ToolContext) -> Result<Self, ToolError> {
         Ok(ctx.clone())
+    }
+
+    fn requires() -> Option<HostKey> {
+        Some(HostKey::of::<Self>())
     }
 }

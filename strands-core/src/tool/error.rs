@@ -1,14 +1,16 @@
-//! Why a tool could not do what it was asked, in words for the model.
+//! Errors of tools, in words for the model.
 
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::error_chain::ErrorChain;
 use crate::interrupt::Interrupt;
 
-/// Why a tool could not do what it was asked.
+/// An error of a tool.
 ///
-/// The model reads the text and can act on it, so say what was wrong and what would be right. The error beneath is for
-/// the program's logs and hooks; the model is not shown it.
+/// The model reads the text and can act on it, so say what was wrong and what would be right. The text of another error has
+/// that of its sources; [`AgentBuilder::redact_tool_errors`](crate::AgentBuilder::redact_tool_errors) keeps such texts from
+/// the model.
 ///
 /// ```
 /// use strands_core::ToolError;
@@ -16,7 +18,6 @@ use crate::interrupt::Interrupt;
 /// let error = ToolError::new("no flight 17 on that day; flights are 18 and 21");
 /// assert_eq!(error.to_string(), "no flight 17 on that day; flights are 18 and 21");
 /// ```
-#[derive(Debug)]
 pub struct ToolError {
     pub(crate) kind: ToolErrorKind,
     text: String,
@@ -50,8 +51,17 @@ impl ToolError {
         Self { kind: ToolErrorKind::Interrupt(Box::new(interrupt)), source, ..Self::new(text) }
     }
 
-    /// Any error. The model reads its `Display` but not its sources; a `ToolError` is taken as it is, and a question to a
-    /// human is found beneath other errors too.
+    /// Converts any error. The text is its `Display` and those of its sources, each once, 8 KiB at most; a `ToolError` is
+    /// taken as it is, and a question to a human is found beneath other errors too.
+    ///
+    /// ```
+    /// use strands_core::ToolError;
+    ///
+    /// let refused = std::io::Error::other("no space left on device");
+    /// let failed = strands_core::session::SessionError::Storage { action: "write", key: "note".into(), source: refused.into() };
+    /// let error = ToolError::from_source(failed);
+    /// assert_eq!(error.to_string(), "the session store could not write note: no space left on device");
+    /// ```
     pub fn from_source(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match source.into().downcast::<Self>() {
             Ok(error) => *error,
@@ -59,7 +69,7 @@ impl ToolError {
                 Some(Asked(interrupt)) => Self::interrupt(interrupt.clone()),
                 None => Self {
                     kind: ToolErrorKind::Failed,
-                    text: source.to_string(),
+                    text: ErrorChain::for_model(&*source).to_string(),
                     explicit: false,
                     source: Some(source),
                 },
@@ -72,7 +82,7 @@ impl ToolError {
         matches!(self.kind, ToolErrorKind::InvalidInput)
     }
 
-    /// What the tool waits for, where it can't go on before a human answers.
+    /// Returns the question that the tool waits for, if it can't go on before a human answers.
     pub fn as_interrupt(&self) -> Option<&Interrupt> {
         match &self.kind {
             ToolErrorKind::Interrupt(interrupt) => Some(interrupt),
@@ -91,6 +101,8 @@ impl fmt::Display for ToolError {
         f.write_str(&self.text)
     }
 }
+
+crate::__debug_with_sources!(ToolError);
 
 impl StdError for ToolError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

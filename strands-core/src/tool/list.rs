@@ -7,12 +7,13 @@
 /// ```
 /// use std::sync::Arc;
 /// use strands_core::{Tool, tools};
-/// # use strands_core::{BoxFuture, ToolContext, ToolError, ToolOutput, ToolSpec, serde_json::{Value, json}};
+/// # use strands_core::{ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, serde_json::{Value, json}};
 /// # struct Named(ToolSpec);
+/// # #[async_trait]
 /// # impl Tool for Named {
 /// #     fn spec(&self) -> &ToolSpec { &self.0 }
-/// #     fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-/// #         Box::pin(async { Ok(ToolOutput::text("ok")) })
+/// #     async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+/// #         Ok(ToolOutput::text("ok"))
 /// #     }
 /// # }
 /// # let named = |name| Named(ToolSpec::new(name, "A tool.", json!({"type": "object"})));

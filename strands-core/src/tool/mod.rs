@@ -1,4 +1,4 @@
-//! What a model can do in the program: the trait behind every tool, and the ordered set an agent holds.
+//! Tools: the trait behind every tool, and the ordered set an agent holds.
 
 mod catalog;
 mod context;
@@ -6,13 +6,13 @@ mod error;
 mod list;
 pub(crate) mod macro_support;
 mod output;
+mod output_parts;
 mod provider;
-mod schema_check;
 mod set;
 
 use std::sync::Arc;
 
-use futures_core::future::BoxFuture;
+use async_trait::async_trait;
 use serde_json::Value;
 
 pub use crate::host::HostKey;
@@ -24,32 +24,90 @@ pub use context::{FromContext, ToolContext};
 pub use error::ToolError;
 pub use output::{IntoToolOutput, ToolOutput};
 pub use provider::ToolProvider;
-pub(crate) use schema_check::check as check_schema;
 pub use set::{ToolSet, ToolSetError};
 
 /// Something a model can do in the program.
 ///
-/// `#[tool]` makes one of a function; implement it by hand for tools that are only known at run time.
+/// `#[tool]` makes one of a function: the struct beside it, named in PascalCase. Implement the trait by hand for tools that
+/// are only known at run time.
 ///
 /// # Contract
 ///
 /// - `spec` and `requires` always return the same.
 /// - Dropping the future ends the call.
 /// - A call may run beside others, of this tool too.
-/// - Arguments that do not fit the schema are refused by the loop before `call`, unless `checks_input` says that `call`
-///   does that itself.
+/// - Arguments that do not fit the input schema are refused by the loop before `call`, unless `checks_input` says that
+///   `call` does that itself. The schema is draft 2020-12 and stands alone; one that arguments can't be validated against
+///   is a [`ToolSetError::UnsupportedSchema`] when the tool is registered.
 ///
 /// `testing::contract` has a test suite for it (feature `contract`).
+///
+/// # Examples
+///
+/// Like all async traits of this crate it is implemented under `#[async_trait]`; without the attribute, rustc reports that
+/// the lifetimes of `call` don't match the trait.
+///
+/// ```
+/// use strands_core::serde_json::{Value, json};
+/// use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolRunner, ToolSpec, async_trait, tools};
+///
+/// /// Reads one table of a database.
+/// struct ReadTable {
+///     spec: ToolSpec,
+///     rows: Vec<Value>,
+/// }
+///
+/// impl ReadTable {
+///     fn new(table: &str, rows: Vec<Value>) -> Self {
+///         let schema = json!({
+///             "type": "object",
+///             "properties": {"row": {"type": "integer", "minimum": 0, "description": "The row, from 0."}},
+///             "required": ["row"],
+///         });
+///         Self { spec: ToolSpec::new(format!("read_{table}"), format!("Reads a row of {table}."), schema), rows }
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl Tool for ReadTable {
+///     fn spec(&self) -> &ToolSpec {
+///         &self.spec
+///     }
+///
+///     async fn call(&self, _ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+///         let row = input["row"].as_u64().and_then(|row| self.rows.get(usize::try_from(row).ok()?));
+///         row.map(|row| ToolOutput::json(row.clone()))
+///             .ok_or_else(|| ToolError::new(format!("there is no such row; the last one is {}", self.rows.len() - 1)))
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let runner = ToolRunner::new(tools![ReadTable::new("cities", vec![json!("Oslo"), json!("Bergen")])])?;
+/// let outcome = runner.call("read_cities", json!({"row": 1})).await?;
+/// # assert!(format!("{outcome:?}").contains("Bergen"), "{outcome:?}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tool",
+    label = "this is not a tool",
+    note = "`#[tool]` on `fn get_weather` makes the tool `GetWeather`: pass that struct, in PascalCase",
+    note = "methods become tools with `#[toolset]` on their impl block; such a type goes into `.tools(..)`",
+    note = "a type is a tool by implementing `strands::Tool` under `#[async_trait]`"
+)]
 pub trait Tool: Send + Sync {
-    /// How the tool is described to a model.
+    /// Returns the name, description and schemas that a model reads.
     fn spec(&self) -> &ToolSpec;
 
-    /// The values that it borrows from the program; `build()` misses those that nobody injected.
+    /// Returns the injected values that `call` reads. `build()` fails if one was not injected, and warns of injected values
+    /// that no tool reads. A tool that finds out in its calls returns the key of [`ToolContext`], which stands for any
+    /// value. Default: none.
     fn requires(&self) -> &[HostKey] {
         &[]
     }
 
-    /// How the loop is to treat it.
+    /// Returns the settings of its calls: timeout, approval, exclusiveness.
     fn policy(&self) -> ToolPolicy {
         ToolPolicy::new()
     }
@@ -60,14 +118,21 @@ pub trait Tool: Send + Sync {
         false
     }
 
-    /// Does it. `input` is a JSON object.
-    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
+    /// Runs the tool. `input` has the arguments, a JSON object.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`ToolError`], whose text the model reads, if the tool can't do what it was asked. Other errors become
+    /// one with [`ToolError::from_source`].
+    async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError>;
 }
 
 macro_rules! forward_tool {
     ($($(#[$bound:tt])? $holder:ty),+) => {
         $(
+            #[async_trait]
             #[deny(clippy::missing_trait_methods)]
+            #[diagnostic::do_not_recommend]
             impl<T: Tool + ?Sized> Tool for $holder {
                 fn spec(&self) -> &ToolSpec {
                     (**self).spec()
@@ -85,8 +150,8 @@ macro_rules! forward_tool {
                     (**self).checks_input()
                 }
 
-                fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-                    (**self).call(ctx, input)
+                async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+                    (**self).call(ctx, input).await
                 }
             }
         )+
@@ -96,11 +161,18 @@ macro_rules! forward_tool {
 forward_tool!(Arc<T>, Box<T>, &'static T);
 
 /// Tools that come together: a list, or the methods of a type under `#[toolset]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list of tools",
+    label = "this is not a list of tools",
+    note = "`.tools(..)` takes a list such as `tools![GetWeather, BookTrip]`; a single tool goes into `.tool(..)`",
+    note = "a type whose methods are tools needs `#[toolset]` on its impl block"
+)]
 pub trait Toolset {
     /// The tools, in the order in which the model sees them.
     fn into_tools(self) -> Vec<Arc<dyn Tool>>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<I> Toolset for I
 where
     I: IntoIterator,

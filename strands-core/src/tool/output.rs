@@ -1,12 +1,17 @@
-//! What a tool answers.
+//! Outputs of tools.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::ToolError;
-use crate::message::{DocumentBlock, ImageBlock, ToolResult, ToolResultContent, ToolResultStatus};
+use crate::message::{
+    AudioBlock, ContentBlock, DocumentBlock, ImageBlock, ToolResult, ToolResultContent, ToolResultStatus, VideoBlock,
+};
 
-/// What a tool answers: content for the model, and whether it is good news.
+/// Output of a tool: content for the model, and the status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolOutput {
     content: Vec<ToolResultContent>,
@@ -51,9 +56,45 @@ impl ToolOutput {
         &self.content
     }
 
-    /// Whether it is good news.
+    /// The status: success or error.
     pub fn status(&self) -> &ToolResultStatus {
         &self.status
+    }
+
+    /// Creates an output without content.
+    pub(super) fn empty() -> Self {
+        Self { content: Vec::new(), status: ToolResultStatus::Success }
+    }
+
+    /// Adds a piece of content.
+    pub(super) fn push(&mut self, piece: impl Into<ToolResultContent>) {
+        self.content.push(piece.into());
+    }
+
+    /// Adds the content of another output. An error among them makes an error.
+    pub(super) fn append(&mut self, other: Self) {
+        self.content.extend(other.content);
+        if other.status != ToolResultStatus::Success {
+            self.status = other.status;
+        }
+    }
+
+    /// Returns the JSON value that this output of data is.
+    pub(super) fn into_value(self) -> Result<Value, ToolError> {
+        let mut values = Vec::with_capacity(1);
+        for piece in self.content {
+            values.push(match piece {
+                ToolResultContent::Text(text) => Value::String(text),
+                ToolResultContent::Json(value) => value,
+                other => serde_json::to_value(other).map_err(ToolError::from_source)?,
+            });
+        }
+        Ok(if values.len() == 1 { values.pop().unwrap_or_default() } else { Value::Array(values) })
+    }
+
+    /// Returns the output, or null if there is no content: an empty result is refused by providers.
+    pub(super) fn or_null(self) -> Self {
+        if self.content.is_empty() && self.status == ToolResultStatus::Success { Self::json(Value::Null) } else { self }
     }
 
     pub(crate) fn into_result(self, tool_use_id: &str) -> ToolResult {
@@ -61,16 +102,42 @@ impl ToolOutput {
     }
 }
 
-/// A value that is a tool's answer as it is.
+/// A value that says itself what it is as a tool result.
 ///
-/// Tool functions return anything that is `Serialize`; implement this for a type that wants another form, such as an
-/// image.
+/// Tool functions return anything that is `Serialize`; implement this for a type that has another form, such as an image.
+/// Lists, options, arrays, maps by text, tuples and results of such values are values of this kind, too: their pieces of
+/// content follow each other, while [data](Self::IS_DATA) stays one JSON value.
+///
+/// # Examples
+///
+/// ```
+/// use strands_core::message::{ImageBlock, ImageFormat, ToolResultContent};
+/// use strands_core::{IntoToolOutput, ToolError, ToolOutput};
+///
+/// struct Chart {
+///     png: Vec<u8>,
+/// }
+///
+/// impl IntoToolOutput for Chart {
+///     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+///         Ok(ToolOutput::new([ImageBlock::new(ImageFormat::Png, self.png)]))
+///     }
+/// }
+///
+/// let output = vec![("sales", Chart { png: vec![1] }), ("costs", Chart { png: vec![2] })].into_tool_output()?;
+/// assert!(matches!(output.content(), [ToolResultContent::Text(_), ToolResultContent::Image(_), ..]));
+/// assert_eq!(output.content().len(), 4);
+/// # Ok::<(), ToolError>(())
+/// ```
 pub trait IntoToolOutput {
-    /// The answer.
+    /// True for data, which is one JSON value or a text: a list of it is one JSON array. Default: false, for content.
+    const IS_DATA: bool = false;
+
+    /// Converts it.
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when the value can't be one.
+    /// Returns [`ToolError`] if the value can't be a tool result.
     fn into_tool_output(self) -> Result<ToolOutput, ToolError>;
 }
 
@@ -80,23 +147,78 @@ impl IntoToolOutput for ToolOutput {
     }
 }
 
-macro_rules! into_tool_output {
-    ($($type:ty: $value:pat => $output:expr;)+) => {
+macro_rules! content {
+    ($($type:ty)+) => {
         $(impl IntoToolOutput for $type {
             fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
-                let $value = self;
-                Ok($output)
+                Ok(ToolOutput::new([self]))
             }
         })+
     };
 }
 
-into_tool_output! {
-    (): () => ToolOutput::text("done");
-    String: text => ToolOutput::text(text);
-    &str: text => ToolOutput::text(text);
-    ToolResultContent: piece => ToolOutput::new([piece]);
-    Vec<ToolResultContent>: pieces => ToolOutput::new(pieces);
-    ImageBlock: image => ToolOutput::new([image]);
-    DocumentBlock: document => ToolOutput::new([document]);
+content! { ToolResultContent ImageBlock DocumentBlock VideoBlock }
+
+macro_rules! data {
+    ($($type:ty)+) => {
+        $(impl IntoToolOutput for $type {
+            const IS_DATA: bool = true;
+
+            fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+                ToolOutput::serialize(&self)
+            }
+        })+
+    };
+}
+
+data! { Value bool char f32 f64 u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize }
+
+macro_rules! text {
+    ($($type:ty)+) => {
+        $(impl IntoToolOutput for $type {
+            const IS_DATA: bool = true;
+
+            fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+                Ok(ToolOutput::text(self))
+            }
+        })+
+    };
+}
+
+text! { String &str Box<str> Cow<'_, str> }
+
+impl IntoToolOutput for Arc<str> {
+    const IS_DATA: bool = true;
+
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text(&*self))
+    }
+}
+
+impl IntoToolOutput for () {
+    const IS_DATA: bool = true;
+
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text("done"))
+    }
+}
+
+impl IntoToolOutput for AudioBlock {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        Err(ToolError::new("a tool result can't have audio; return its text, or a document"))
+    }
+}
+
+impl IntoToolOutput for ContentBlock {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        match self {
+            Self::Image(image) => image.into_tool_output(),
+            Self::Document(document) => document.into_tool_output(),
+            Self::Video(video) => video.into_tool_output(),
+            Self::Audio(audio) => audio.into_tool_output(),
+            Self::Text(_) | Self::Citations(_) => Ok(ToolOutput::new(self.texts())),
+            // What only the model that made it can read.
+            _ => Ok(ToolOutput::empty()),
+        }
+    }
 }

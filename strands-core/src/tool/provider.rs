@@ -14,6 +14,8 @@ use super::Tool;
 /// human was asked meanwhile. A tool that is no longer in the list is refused
 /// when the model calls it all the same.
 ///
+/// An implementation stands under `#[async_trait]`, which is re-exported.
+///
 /// # Contract
 ///
 /// - `list_tools` returns the same tools in the same order for as long as the generation stays. Keep the list: many

@@ -7,16 +7,24 @@ use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
 use crate::model::{Described, ToolSpecs};
+use crate::schema_check::{JsonSchemaError, Validator};
 
 /// The tools of an agent, in the order in which they were given. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct ToolSet {
-    tools: Arc<IndexMap<String, Arc<dyn Tool>>>,
+    tools: Arc<IndexMap<String, Registered>>,
     specs: ToolSpecs,
 }
 
-/// Why tools can't be given to one agent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// A tool with its compiled input schema.
+#[derive(Clone)]
+struct Registered {
+    tool: Arc<dyn Tool>,
+    validator: Arc<Validator>,
+}
+
+/// An error of tools that can't be given to one agent.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
     /// A name that providers refuse.
@@ -39,18 +47,34 @@ pub enum ToolSetError {
         /// The tool.
         name: String,
     },
+    /// A schema that arguments can't be validated against.
+    #[error("the input schema of tool `{name}` is not supported: {error}")]
+    UnsupportedSchema {
+        /// The tool.
+        name: String,
+        /// The error, its place in the schema, and advice.
+        error: JsonSchemaError,
+    },
 }
+
+crate::__debug_with_sources!(ToolSetError);
 
 impl ToolSet {
     /// These tools, in this order.
     ///
     /// # Errors
     ///
-    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that are no object.
+    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that are no object or that
+    /// arguments can't be validated against.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
+        Self::with_known(tools, &Self::default())
+    }
+
+    /// These tools. The schemas of those that are in another set are compiled already.
+    fn with_known(tools: impl IntoIterator<Item = Arc<dyn Tool>>, known: &Self) -> Result<Self, ToolSetError> {
         let tools = tools.into_iter();
         let (expected, _) = tools.size_hint();
-        let mut by_name: IndexMap<String, Arc<dyn Tool>> = IndexMap::with_capacity(expected);
+        let mut by_name: IndexMap<String, Registered> = IndexMap::with_capacity(expected);
         let mut alike: HashMap<String, String> = HashMap::with_capacity(expected);
         for tool in tools {
             let ToolSpec { name, input_schema, .. } = tool.spec();
@@ -63,16 +87,35 @@ impl ToolSet {
             if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
                 return Err(ToolSetError::DuplicateTool { first, second: name.clone() });
             }
-            by_name.insert(name.clone(), tool);
+            let validator = known.validator(&tool);
+            let validator = validator.map_err(|error| ToolSetError::UnsupportedSchema { name: name.clone(), error })?;
+            by_name.insert(name.clone(), Registered { tool, validator });
         }
-        let specs = by_name.values().map(Arc::clone).collect();
+        let specs = by_name.values().map(|registered| Arc::clone(&registered.tool)).collect();
         Ok(Self { tools: Arc::new(by_name), specs })
     }
 
     /// Returns these tools without some, and with others behind them.
     pub(crate) fn changed(&self, hidden: &[String], added: &[Arc<dyn Tool>]) -> Result<Self, ToolSetError> {
         let is_shown = |tool: &&Arc<dyn Tool>| !hidden.contains(&Tool::spec(&***tool).name);
-        Self::new(self.iter().chain(added).filter(is_shown).cloned())
+        Self::with_known(self.iter().chain(added).filter(is_shown).cloned(), self)
+    }
+
+    /// Returns the compiled input schema of a tool, which need not be in the set.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if arguments can't be validated against the schema.
+    pub(crate) fn validator(&self, tool: &Arc<dyn Tool>) -> Result<Arc<Validator>, JsonSchemaError> {
+        let spec = tool.spec();
+        let registered = self
+            .tools
+            .get(&spec.name)
+            .filter(|registered| std::ptr::addr_eq(Arc::as_ptr(&registered.tool), Arc::as_ptr(tool)));
+        match registered {
+            Some(registered) => Ok(Arc::clone(&registered.validator)),
+            None => Validator::new(&spec.input_schema).map(Arc::new),
+        }
     }
 
     /// Returns true if this is a clone of another set.
@@ -82,15 +125,15 @@ impl ToolSet {
 
     /// The tool of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.get(name)
+        self.tools.get(name).map(|registered| &registered.tool)
     }
 
     /// The tools, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Tool>> {
-        self.tools.values()
+        self.tools.values().map(|registered| &registered.tool)
     }
 
-    /// How they are described to a model.
+    /// Returns their descriptions for a model.
     pub fn specs(&self) -> &ToolSpecs {
         &self.specs
     }

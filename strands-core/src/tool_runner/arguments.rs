@@ -1,17 +1,23 @@
 //! Validation of a tool call's arguments.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::depth;
-use crate::tool::{Tool, check_schema};
+use crate::schema_check::words;
+use crate::tool::{Tool, ToolSet};
+
+/// Characters of arguments that a message quotes.
+const MAX_QUOTED: usize = 80;
 
 /// Returns the arguments as an object that fits the tool's schema.
 ///
 /// # Errors
 ///
 /// Returns what is wrong with them, for the model.
-pub(super) fn validated(input: &Value, tool: &dyn Tool) -> Result<Value, String> {
-    let input = match input {
+pub(super) fn validated(input: &Value, tool: &Arc<dyn Tool>, tools: &ToolSet) -> Result<Value, String> {
+    let mut input = match input {
         Value::Object(_) => input.clone(),
         Value::Null => Value::Object(Map::new()),
         Value::String(text) if text.trim().is_empty() => Value::Object(Map::new()),
@@ -25,10 +31,20 @@ pub(super) fn validated(input: &Value, tool: &dyn Tool) -> Result<Value, String>
             };
             return Err(format!("the arguments are not a valid JSON object: {why}"));
         }
-        _ => return Err(format!("the arguments must be a JSON object, not {input}")),
+        _ => {
+            let quoted = words::cut(&input.to_string(), MAX_QUOTED);
+            return Err(format!("the arguments must be a JSON object, not {quoted}"));
+        }
     };
     if !tool.checks_input() {
-        check_schema(&tool.spec().input_schema, &input)?;
+        let unsupported = |error| format!("the schema of the tool is not supported: {error}");
+        let validator = tools.validator(tool).map_err(unsupported)?;
+        if tool.policy().numeric_strings
+            && let Some(with_numbers) = validator.with_numbers(&input)
+        {
+            input = with_numbers;
+        }
+        validator.check(&input)?;
     }
     Ok(input)
 }

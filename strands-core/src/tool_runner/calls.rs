@@ -21,7 +21,14 @@ use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
+use crate::schema_check::words;
 use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
+
+/// Characters of the name of a tool that nobody has. Names that are valid have 64.
+const MAX_NAME: usize = 80;
+
+/// Tools that are named to a model that called one that nobody has.
+const MAX_LISTED: usize = 100;
 
 /// Settings of all tool calls of an agent or a runner.
 #[derive(Clone, Default)]
@@ -212,7 +219,7 @@ impl ToolCalls {
         starting: &impl Fn() -> F,
     ) -> Performed {
         let Some(tool) = tool else { return Performed::Failed(self.unknown(&call.name), "unknown_tool") };
-        let input = match validated(&call.input, &**tool) {
+        let input = match validated(&call.input, tool, &self.tools) {
             Ok(input) => input,
             Err(mistake) => return Performed::Failed(ToolError::invalid_input(mistake), "invalid_input"),
         };
@@ -259,7 +266,12 @@ impl ToolCalls {
     }
 
     fn unknown(&self, name: &str) -> ToolError {
-        let known: Vec<_> = self.tools.iter().map(|tool| tool.spec().name.as_str()).collect();
+        // Both are text of a model or of a server, of any length.
+        let name = words::cut(name, MAX_NAME);
+        let mut known: Vec<_> = self.tools.iter().map(|tool| tool.spec().name.as_str()).take(MAX_LISTED).collect();
+        if self.tools.iter().len() > MAX_LISTED {
+            known.push("…");
+        }
         ToolError::new(format!("Unknown tool: {name}. The tools are: {}", known.join(", ")))
     }
 

@@ -18,7 +18,7 @@ use crate::hook::HookContext;
 use crate::host::HostValues;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
-use crate::message::{ToolResult, ToolUse, id_of, random_uuid};
+use crate::message::{ToolResult, ToolUse, random_call_id};
 use crate::nesting::{self, Budget, Spent};
 use crate::outcome::{AgentError, BuildError};
 use crate::scope::{AgentNames, Scope};
@@ -70,7 +70,7 @@ impl<'a> ToolCall<'a> {
     pub(crate) fn new(caller: Caller, name: impl Into<String>, input: Value) -> Self {
         Self {
             caller,
-            tool_use: ToolUse::new(format!("tooluse_{}", id_of(random_uuid())), name, input),
+            tool_use: ToolUse::new(random_call_id(), name, input),
             answers: BTreeMap::new(),
             cancellation: CancellationToken::new(),
             listener: None,
@@ -175,7 +175,7 @@ impl Caller {
 
     fn check_host_values(&self, tools: &ToolSet, tool: &str) -> Result<(), AgentError> {
         let required = tools.get(tool).map(|tool| tool.requires()).unwrap_or_default();
-        let missing = required.iter().find(|key| !key.is::<ToolContext>() && !self.host.contains(key));
+        let missing = required.iter().find(|key| !ToolContext::has_own(key) && !self.host.contains(key));
         match missing {
             Some(key) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),

@@ -108,7 +108,8 @@ impl ToolRunner {
         self
     }
 
-    /// Hides the text of tool errors that were not written for a model.
+    /// Hides the text of tool errors that were not written for a model, with all their sources. Default: all texts are
+    /// shown.
     pub fn redact_tool_errors(mut self) -> Self {
         self.settings().redact_tool_errors = true;
         self

@@ -51,6 +51,8 @@ pub(crate) struct WorkingSet {
     /// A rewind that the session may not have finished.
     pub(crate) rewinding: Option<Rewinding>,
     pub(crate) repairs: Vec<Repair>,
+    /// True after an invocation that ended before the model did: its last response may go on.
+    pub(crate) response_is_cut: bool,
     /// The history as the model's provider serialized it for earlier requests.
     pub(crate) written: WrittenMessages,
     /// Names and schemas of the types to which the model's provider has refused to hold a response.

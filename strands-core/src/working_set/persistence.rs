@@ -143,6 +143,7 @@ impl WorkingSet {
     /// Drops everything from the message at an index on, in the session first. Returns what was dropped.
     pub(crate) async fn rewind_saved(&mut self, index: usize, keep: u64) -> Result<Vec<Arc<Message>>, AgentError> {
         self.rewinding = Some(Rewinding { index, keep });
+        self.response_is_cut = false;
         self.complete_rewind().await
     }
 

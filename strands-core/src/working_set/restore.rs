@@ -98,7 +98,6 @@ impl Beginning {
         let range = kept_range(&conversation_state)
             .ok_or_else(|| corrupt("a conversation manager's state", "the message counts are impossible".into()))?;
         let mut history = History::restored(&range, opened.session.read(&range).await?);
-        history.record();
         let mut conversation = Conversation::new(&mut history, &mut conversation_state, model).restoring();
         manager.restored(&mut conversation).map_err(|source| corrupt("a conversation manager's state", source))?;
         let mut repairs = history.repair();

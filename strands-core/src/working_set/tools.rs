@@ -85,13 +85,32 @@ impl WorkingSet {
             return Ok(());
         }
         let needed = tools.iter().flat_map(|tool| {
-            let keys = tool.requires().iter().filter(|key| !key.is::<ToolContext>());
+            let keys = tool.requires().iter().filter(|key| !ToolContext::has_own(key));
             keys.map(|key| (tool.spec().name.as_str(), key))
         });
         match needed.into_iter().find(|(_, key)| !host.contains(key)) {
             Some((tool, key)) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),
         }
+    }
+}
+
+impl WorkingSet {
+    /// Returns the types of the agent's injected values that no tool reads. None, if values may be read that are not
+    /// declared: by hooks, by tools that take their whole context, and by tools that a provider lists later.
+    pub(crate) fn unread_values(&self) -> Vec<&'static str> {
+        let required = || self.tools().iter().flat_map(|tool| tool.requires());
+        let reads_any = !self.config.hooks().is_empty()
+            || self.tools.catalog.has_providers()
+            || required().any(|key| key.is::<ToolContext>());
+        if reads_any {
+            return Vec::new();
+        }
+        let injected = self.config.host.agent_keys();
+        let unread = injected.filter(|injected| !required().any(|key| key.matches(injected)));
+        let mut unread: Vec<_> = unread.map(HostKey::type_name).collect();
+        unread.sort_unstable();
+        unread
     }
 }
 
@@ -103,7 +122,7 @@ fn needed_per_prompt(
 ) -> Result<Vec<(String, HostKey)>, BuildError> {
     let mut needed = Vec::new();
     for tool in tools.iter() {
-        for key in tool.requires().iter().filter(|key| !key.is::<ToolContext>() && !host.contains(key)) {
+        for key in tool.requires().iter().filter(|key| !ToolContext::has_own(key) && !host.contains(key)) {
             let tool = tool.spec().name.clone();
             if !declared.iter().any(|declared| key.matches(declared)) {
                 return Err(BuildError::MissingHostValue { tool, ty: key.type_name() });

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::{Value, json};
 use strands_core::testing::ToolContextBuilder;
 use strands_core::testing::contract::{Promise, check_tool};
-use strands_core::{BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 
 /// A tool that can be told how to misbehave.
 struct Handmade {
@@ -30,6 +30,7 @@ impl Handmade {
     }
 }
 
+#[async_trait]
 impl Tool for Handmade {
     fn spec(&self) -> &ToolSpec {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed);
@@ -40,17 +41,15 @@ impl Tool for Handmade {
         self.checks
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async {
-            if let Some(single) = &self.single {
-                if single.swap(true, Ordering::Relaxed) {
-                    return Err(ToolError::new("a call is running"));
-                }
-                tokio::task::yield_now().await;
-                single.store(false, Ordering::Relaxed);
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        if let Some(single) = &self.single {
+            if single.swap(true, Ordering::Relaxed) {
+                return Err(ToolError::new("a call is running"));
             }
-            Ok(ToolOutput::text("Oslo"))
-        })
+            tokio::task::yield_now().await;
+            single.store(false, Ordering::Relaxed);
+        }
+        Ok(ToolOutput::text("Oslo"))
     }
 }
 

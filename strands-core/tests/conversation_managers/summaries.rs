@@ -58,8 +58,14 @@ async fn the_oldest_become_one_user_message_and_the_next_summary_takes_its_place
 #[tokio::test]
 async fn a_failed_summary_is_an_error_and_leaves_everything_as_it_was() {
     let failures = [
-        (ScriptedTurn::text("  "), "wrote no summary"),
-        (ScriptedTurn::text("no").stopping_with(StopReason::ContentFiltered), "wrote no summary"),
+        (ScriptedTurn::text("  "), "wrote no whole summary and ended with `end_turn`"),
+        (ScriptedTurn::text("no").stopping_with(StopReason::ContentFiltered), "ended with `content_filtered`"),
+        (ScriptedTurn::text("no").stopping_with(StopReason::GuardrailIntervened), "ended with `guardrail_intervened`"),
+        (ScriptedTurn::text("They want").stopping_with(StopReason::MaxTokens), "ended with `max_tokens`"),
+        (ScriptedTurn::text("They want").stopping_with("model_context_window_exceeded".into()), "ended with `model"),
+        (ScriptedTurn::text("They want").stopping_with("pause_turn".into()), "ended with `pause_turn`"),
+        (ScriptedTurn::text("").stopping_with(StopReason::MaxTokens), "ended with `max_tokens`"),
+        (ScriptedTurn::tool_use("look", serde_json::json!({})), "ended with `tool_use`"),
         (ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }), "could not be written"),
         (ScriptedTurn::text("half a summary").breaking_after(2, ModelError::transport("cut")), "could not be written"),
     ];

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::message::{
     DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, Role, SystemBlock, ToolResultContent,
@@ -11,7 +10,7 @@ use strands_core::message::{
 use strands_core::metrics::Usage;
 use strands_core::model::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
 use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, AgentBuilder, BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{Agent, AgentBuilder, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 
 /// What the model does next.
 #[derive(Clone, Debug)]
@@ -128,23 +127,23 @@ impl Look {
     }
 }
 
+#[async_trait]
 impl Tool for Look {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
         let size = input["size"].as_u64().unwrap() as usize;
-        Box::pin(async move {
-            Ok(match input["kind"].as_str().unwrap() {
-                "text" => ToolOutput::text("é".repeat(size)),
-                "json" => ToolOutput::json(json!({"rows": vec!["row"; size / 6]})),
-                "image" => ToolOutput::new([
-                    ToolResultContent::Image(ImageBlock::new(ImageFormat::Png, vec![1; 64])),
-                    ToolResultContent::Document(DocumentBlock::new("plan", DocumentFormat::Pdf, vec![2; 64])),
-                ]),
-                _ => ToolOutput::new((0..size).map(|n| format!("piece {n} of what was seen"))),
-            })
+
+        Ok(match input["kind"].as_str().unwrap() {
+            "text" => ToolOutput::text("é".repeat(size)),
+            "json" => ToolOutput::json(json!({"rows": vec!["row"; size / 6]})),
+            "image" => ToolOutput::new([
+                ToolResultContent::Image(ImageBlock::new(ImageFormat::Png, vec![1; 64])),
+                ToolResultContent::Document(DocumentBlock::new("plan", DocumentFormat::Pdf, vec![2; 64])),
+            ]),
+            _ => ToolOutput::new((0..size).map(|n| format!("piece {n} of what was seen"))),
         })
     }
 }

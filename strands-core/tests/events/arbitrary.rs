@@ -40,6 +40,7 @@ pub(crate) fn event(name: &str, fields: Fields) -> Json {
         "text_delta" | "reasoning_delta" => vec![req("text", text())],
         "citation" => vec![req("citation", messages::citation(fields))],
         "provider_content" => vec![req("content", messages::provider_content(fields))],
+        "media" => vec![req("content", messages::made_medium(fields))],
         "fallback" => vec![req("from", text()), req("to", text()), req("error", text())],
         "tool_use_start" => vec![req("tool_use_id", text()), req("name", text())],
         "tool_use_delta" => vec![req("tool_use_id", text()), req("input", text())],

@@ -50,6 +50,17 @@ fn model_metrics() -> Json {
     object(Fields::Known, vec![req("latencyMs", any::<u64>()), opt("timeToFirstByteMs", any::<u64>())])
 }
 
+/// A block that a model may have made.
+pub(crate) fn made_medium(fields: Fields) -> Json {
+    Union::new([
+        keyed("image", medium(fields, &["png", "jpeg", "tiff"]), fields),
+        keyed("document", document(fields), fields),
+        keyed("video", medium(fields, &["mp4", "three_gp", "vhs"]), fields),
+        keyed("audio", medium(fields, &["mp3", "x-aac", "tape"]), fields),
+    ])
+    .boxed()
+}
+
 fn block(fields: Fields) -> Json {
     let provider = (provider_content(fields), unknown(fields))
         .prop_map(|(content, beside)| joined(json!({"text": "", "providerContent": content}), beside));

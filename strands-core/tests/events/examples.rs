@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use strands_core::message::{Citation, Message, ProviderContent, ToolResult, ToolResultStatus, ToolUse};
+use strands_core::message::{
+    Citation, ImageBlock, ImageFormat, Message, ProviderContent, ToolResult, ToolResultStatus, ToolUse,
+};
 use strands_core::{AgentEvent, AgentResponse, Interrupt};
 
 use crate::schema_file::event_types;
@@ -22,6 +24,7 @@ fn events() -> Vec<AgentEvent> {
         AgentEvent::ReasoningDelta { text: "hm".into() },
         AgentEvent::Citation { citation: Box::new(citation) },
         AgentEvent::ProviderContent { content: Box::new(ProviderContent::new("anthropic", json!({"a": 1}))) },
+        AgentEvent::Media { content: Box::new(ImageBlock::new(ImageFormat::Png, vec![1, 2]).into()) },
         AgentEvent::Fallback { from: "a".into(), to: "b".into(), error: "throttled".into() },
         AgentEvent::ToolUseStart { tool_use_id: "call-1".into(), name: "one".into() },
         AgentEvent::ToolUseDelta { tool_use_id: "call-1".into(), input: "{\"a\"".into() },
@@ -50,6 +53,7 @@ fn every_event_has_its_json() {
     {"type":"reasoning_delta","text":"hm"}
     {"type":"citation","citation":{"title":"a page"}}
     {"type":"provider_content","content":{"provider":"anthropic","content":{"a":1}}}
+    {"type":"media","content":{"image":{"format":"png","source":{"bytes":{"__bytes_encoded__":true,"data":"AQI="}}}}}
     {"type":"fallback","from":"a","to":"b","error":"throttled"}
     {"type":"tool_use_start","tool_use_id":"call-1","name":"one"}
     {"type":"tool_use_delta","tool_use_id":"call-1","input":"{\"a\""}

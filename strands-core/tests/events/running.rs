@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentBuilder, AgentEvent, BoxFuture, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
+    Agent, AgentBuilder, AgentEvent, Prompt, StreamExt, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait,
 };
 
 use crate::arbitrary::Fields;
@@ -13,17 +13,16 @@ use crate::{type_of, written};
 /// A tool that reports progress and asks a human.
 struct Delete(ToolSpec);
 
+#[async_trait]
 impl Tool for Delete {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, context: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            context.progress(json!(0.5)).await?;
-            context.interrupt("approval", "delete?")?;
-            Ok(ToolOutput::text("deleted"))
-        })
+    async fn call(&self, context: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        context.progress(json!(0.5)).await?;
+        context.interrupt("approval", "delete?")?;
+        Ok(ToolOutput::text("deleted"))
     }
 }
 

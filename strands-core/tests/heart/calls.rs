@@ -228,8 +228,8 @@ async fn arguments_that_are_not_json_never_run_the_tool() {
 async fn arguments_that_do_not_fit_the_schema_never_run_the_tool() {
     for (misfit, told) in [
         (r#"{"city": 7}"#, "`city`: expected string, got number 7"),
-        (r#"{"days": 9}"#, "`days`: must be at most 7"),
-        (r#"{"town": "Oslo"}"#, "`town`: unknown; expected one of city, days"),
+        (r#"{"days": 9}"#, "`days`: must be at most 7, got 9"),
+        (r#"{"town": "Oslo"}"#, "`town`: unknown; expected one of `city`, `days`"),
         ("[1]", "the arguments must be a JSON object, not [1]"),
         ("7", "the arguments must be a JSON object, not 7"),
         (r#""{}""#, "the arguments are not a valid JSON object: they are a string"),

@@ -127,6 +127,24 @@ async fn operators_are_told_what_went_wrong_and_nothing_of_the_content() {
 }
 
 #[tokio::test]
+async fn operators_are_told_of_values_that_no_tool_reads() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(lines.clone());
+    let builder = || template(&ScriptedModel::answering("hi"), [naming("one")]).agent_id("mine");
+    builder().build().await.unwrap();
+    assert_eq!(lines.of("injected value is not read"), [""; 0]);
+    let template = builder().inject(CONTENT);
+    template.clone().build().await.unwrap();
+    template.build().await.unwrap();
+    let told = lines.of("injected value is not read");
+    assert!(
+        matches!(&told[..], [line] if line.starts_with("WARN") && line.contains("agent_id=mine value=\"&str\"")),
+        "{told:?}"
+    );
+    assert!(!told[0].contains(CONTENT));
+}
+
+#[tokio::test]
 async fn operators_are_told_of_repairs() {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());

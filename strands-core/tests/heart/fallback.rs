@@ -397,7 +397,12 @@ async fn the_answer_is_that_of_whoever_gave_it() {
 #[tokio::test(start_paused = true)]
 async fn a_fallback_within_a_fallback_announces_its_own() {
     // One that announced and then broke: what was announced stays.
-    let inner = StreamEvent::Fallback { from: "x".to_owned(), to: "y".to_owned(), error: "down".to_owned() };
+    let inner = StreamEvent::Fallback {
+        from: "x".to_owned(),
+        to: "y".to_owned(),
+        error: "down".to_owned(),
+        usage: Usage::default(),
+    };
     let broken = ScriptedTurn::events([inner, StreamEvent::start()]).breaking_after(2, transport());
     let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(answering("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
@@ -421,4 +426,26 @@ async fn silence_is_held_back_only_so_long() {
     let messages = [Message::user("go").into()];
     let mut events = model.stream(ModelRequest::new(&messages)).await.unwrap();
     assert!(matches!(events.next().await, Some(Ok(StreamEvent::ContentBlockStop { .. }))));
+}
+
+#[tokio::test]
+async fn models_that_fail_after_they_have_told_their_cost_have_it_counted() {
+    let costly = |id, input| {
+        let told = StreamEvent::metadata(Usage::new(input, 1), Default::default());
+        let turn = ScriptedTurn::events([StreamEvent::start(), told]).breaking_after(2, ModelError::transport("cut"));
+        named(id, ScriptedModel::new([turn]))
+    };
+    let answer = ScriptedTurn::text("Hello.").costing(Usage::new(5, 2));
+    let model = Fallback::new(costly("a", 10)).or(costly("b", 20)).or(named("c", ScriptedModel::new([answer])));
+    let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
+    let response = agent.prompt("hi").await.unwrap();
+    assert_eq!(response.usage, Usage::new(35, 4));
+    assert_eq!(agent.metrics().accumulated_usage(), Usage::new(35, 4));
+    let own = response.message.metadata.as_ref().unwrap().usage;
+    assert_eq!(own, Some(Usage::new(5, 2)), "the size of the conversation is that of its own request");
+
+    let model = Fallback::new(costly("a", 10)).or(costly("b", 20));
+    let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
+    agent.prompt("hi").await.unwrap_err();
+    assert_eq!(agent.metrics().accumulated_usage(), Usage::new(30, 2));
 }

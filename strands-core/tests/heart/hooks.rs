@@ -11,6 +11,7 @@ use strands_core::hook::{
 };
 use strands_core::message::Message;
 use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::session::SessionError;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentEvent, Limits, Prompt, Tool, ToolError, ToolOutput};
 
@@ -350,12 +351,21 @@ async fn a_hook_sees_why_a_tool_failed_and_the_model_sees_what_it_may() {
         }
     }
     let log = Log::default();
-    let fails = tool("one", |_, _| async { Err(ToolError::from_source(Secret)) });
-    let builder = template(&one_tool(), [fails]).hook(Sees(log.clone())).redact_tool_errors();
-    let mut agent = builder.build().await.unwrap();
-    agent.prompt("go").await.unwrap();
-    assert_eq!(log.lines(), ["password is hunter2"]);
-    assert_eq!(newest_results(agent.messages()), [(true, "the tool failed".into())]);
+    let fails = || {
+        tool("one", |_, _| async {
+            let source = Box::new(Secret);
+            Err(ToolError::from_source(SessionError::Storage { action: "read", key: "booking".into(), source }))
+        })
+    };
+    let whole = "the session store could not read booking: password is hunter2";
+    for (redacts, told) in [(false, whole), (true, "the tool failed")] {
+        let builder = template(&one_tool(), [fails()]).hook(Sees(log.clone()));
+        let builder = if redacts { builder.redact_tool_errors() } else { builder };
+        let mut agent = builder.build().await.unwrap();
+        agent.prompt("go").await.unwrap();
+        assert_eq!(newest_results(agent.messages()), [(true, told.into())]);
+    }
+    assert_eq!(log.lines(), [whole, whole]);
 }
 
 #[tokio::test]

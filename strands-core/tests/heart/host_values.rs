@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
-use strands_core::{Agent, AgentError, BuildError, HostKey, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
+use strands_core::{
+    Agent, AgentError, AgentState, BuildError, CancellationToken, HostKey, Tool, ToolCallOutcome, ToolContext,
+    ToolError, ToolOutput, ToolProvider, ToolRunner, ToolSpec, async_trait, tools,
+};
 
 use crate::support::{assert_whole, newest_results};
 
@@ -25,6 +27,7 @@ impl WhoAmI {
     }
 }
 
+#[async_trait]
 impl Tool for WhoAmI {
     fn spec(&self) -> &ToolSpec {
         &self.spec
@@ -34,8 +37,8 @@ impl Tool for WhoAmI {
         &self.requires
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async { Ok(ToolOutput::text(ctx.lend::<Identity>()?.0)) })
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text(ctx.lend::<Identity>()?.0))
     }
 }
 
@@ -114,4 +117,105 @@ async fn debug_output_shows_no_value() {
     let shown = format!("{shown}{agent:?}");
     let shown = format!("{shown}{:?}", agent.prompt("x").inject(Identity("hunter2")));
     assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// A tool that reads what its context has itself.
+struct OfContext(ToolSpec, [HostKey; 2]);
+
+#[async_trait]
+impl Tool for OfContext {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn requires(&self) -> &[HostKey] {
+        &self.1
+    }
+
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        let runs = ctx.lend::<AgentState>()?.get("runs").unwrap_or_default();
+        let token = ctx.lend::<CancellationToken>()?;
+        Ok(ToolOutput::text(format!("runs {runs}, cancelled {}", token.is_cancelled())))
+    }
+}
+
+fn of_context() -> OfContext {
+    let spec = ToolSpec::new("who_am_i", "Says how it runs.", json!({"type": "object"}));
+    OfContext(spec, [HostKey::of::<AgentState>(), HostKey::of::<CancellationToken>()])
+}
+
+#[tokio::test]
+async fn what_the_context_has_needs_no_injection() {
+    let mut agent = Agent::builder().model(model()).tool(of_context()).build().await.unwrap();
+    agent.state().set("runs", 3).unwrap();
+    assert_eq!(who(&mut agent).await, "runs 3, cancelled false");
+    let runner = ToolRunner::new([of_context()]).unwrap();
+    assert!(
+        matches!(runner.call("who_am_i", json!({})).await, Ok(ToolCallOutcome::Result(result)) if !result.is_error())
+    );
+    // An injected value goes first.
+    let token = CancellationToken::new();
+    token.cancel();
+    let mut agent = Agent::builder().model(model()).tool(of_context()).inject(token).build().await.unwrap();
+    assert_eq!(who(&mut agent).await, "runs null, cancelled true");
+}
+
+#[tokio::test]
+async fn values_that_no_tool_reads_are_found() {
+    struct Unread;
+    let builder = || Agent::builder().model(model()).tool(WhoAmI::new()).inject(Identity("ada"));
+    let unread = |agent: &Agent| {
+        agent.unread_values().into_iter().map(|name| name.rsplit("::").next().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(unread(&builder().build().await.unwrap()), [""; 0]);
+    assert_eq!(unread(&builder().inject(Unread).inject("x").build().await.unwrap()), ["&str", "Unread"]);
+    let shared = Agent::builder().model(model()).tool(WhoAmI::new()).inject(Arc::new(Identity("ada")));
+    assert_eq!(unread(&shared.inject(Arc::new(Unread)).build().await.unwrap()).len(), 1);
+    let mut without_tools = builder().build().await.unwrap();
+    without_tools.set_tools(tools![]).unwrap();
+    assert_eq!(unread(&without_tools), ["Identity"]);
+}
+
+/// A tool that finds out in its calls.
+struct ReadsAny(ToolSpec, [HostKey; 1]);
+
+#[async_trait]
+impl Tool for ReadsAny {
+    fn spec(&self) -> &ToolSpec {
+        &self.0
+    }
+
+    fn requires(&self) -> &[HostKey] {
+        &self.1
+    }
+
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text("done"))
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_unread_where_anything_may_be_read() {
+    let builder = || Agent::builder().model(model()).inject(Identity("ada"));
+    let spec = ToolSpec::new("any", "Reads.", json!({"type": "object"}));
+    let reads_any = ReadsAny(spec, [HostKey::of::<ToolContext>()]);
+    let hooked = builder().on_before_tool_call(|event| {
+        let _ = event.context.injected::<Identity>();
+    });
+    for builder in [builder().tool(reads_any), hooked, builder().tool_provider(NoTools)] {
+        assert_eq!(builder.build().await.unwrap().unread_values(), [""; 0]);
+    }
+}
+
+struct NoTools;
+
+#[async_trait]
+impl ToolProvider for NoTools {
+    fn name(&self) -> &str {
+        "none"
+    }
+
+    async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Vec::new())
+    }
 }

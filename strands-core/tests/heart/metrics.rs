@@ -60,10 +60,31 @@ async fn the_summary_has_exactly_the_keys_of_strands() {
     let names: Vec<_> = children.iter().map(|child| child["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["stream_messages", "Tool: one"]);
     assert!(children.iter().all(|child| child["parent_id"] == traces[0]["id"] && child["end_time"].is_f64()));
-    // Display is the same JSON, on one line or on many.
-    let shown: Value = serde_json::from_str(&agent.metrics().summary().to_string()).unwrap();
-    assert_eq!(keys(&shown), keys(&summary));
-    assert!(format!("{:#}", agent.metrics().summary()).lines().count() > 20);
+    assert_eq!(keys(&agent.metrics().summary().to_json()), keys(&summary));
+}
+
+#[tokio::test]
+async fn the_summary_prints_a_few_lines() {
+    let names = std::iter::once(0).chain(0..40).map(|at| format!("t{at}"));
+    let mut calls: Vec<_> = names.map(|name| ScriptedTurn::tool_use(name, json!({}))).collect();
+    calls.push(ScriptedTurn::text("done"));
+    let named = |at: usize| {
+        let name: &'static str = format!("t{at}").leak();
+        tool(name, move |_, _| async move {
+            if at == 0 { Err(ToolError::new("no luck")) } else { Ok(ToolOutput::text("done")) }
+        })
+    };
+    let mut agent = agent(&ScriptedModel::new(calls), (0..40).map(named)).await;
+    agent.prompt("go").await.unwrap();
+    let lines = format!("{:#}", agent.metrics().summary());
+    let lines: Vec<_> = lines.lines().collect();
+    assert_eq!(lines.len(), 11, "{lines:#?}");
+    assert!(lines[0].starts_with("cycles: 42 in ") && lines[0].ends_with(" s in model calls)"), "{}", lines[0]);
+    assert!(lines[1].starts_with("tokens: ") && lines[1].ends_with(" total"), "{}", lines[1]);
+    assert!(lines[2].starts_with("t0: 2 calls in ") && lines[2].ends_with(", 2 failed"), "{}", lines[2]);
+    assert!(lines[3].starts_with("t1: 1 call in ") && lines[3].ends_with(" s"), "{}", lines[3]);
+    assert_eq!(lines[10], "and 32 other tools");
+    assert_eq!(agent.metrics().summary().to_string(), lines.join("; "));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use proptest::prelude::*;
 use serde_json::json;
-use strands_core::message::{Message, ProviderContent};
+use strands_core::message::{ImageBlock, ImageFormat, Message, ProviderContent};
 use strands_core::metrics::Usage;
 use strands_core::model::{
     ErrorDetails, Fallback, Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ReasoningDelta,
@@ -393,6 +393,8 @@ fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
         2 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::tool_input(index, text)),
         1 => (0_usize..3).prop_map(StreamEvent::block_stop),
         1 => words.prop_map(|text| StreamEvent::provider_content(0, ProviderContent::new("p", json!({"said": text})))),
+        1 => prop::collection::vec(any::<u8>(), 0..9)
+            .prop_map(|bytes| StreamEvent::media(0, ImageBlock::new(ImageFormat::Png, bytes))),
         1 => any::<u32>().prop_map(|cost| StreamEvent::metadata(Usage::new(cost.into(), 1), Default::default())),
         1 => Just(StreamEvent::stop(StopReason::EndTurn)),
         1 => Just(StreamEvent::start_from("p")),

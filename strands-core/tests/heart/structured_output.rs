@@ -66,7 +66,7 @@ async fn an_output_that_does_not_fit_is_told_to_the_model_which_may_mend_it() {
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
     let (error, told) = newest_results(&model.requests()[1].messages).remove(0);
-    assert!(error && told.contains("expected u8"), "{told}");
+    assert!(error && told.contains("`nights`: expected integer, got string `two`"), "{told}");
     assert_whole(&mut agent).await;
 }
 
@@ -143,7 +143,7 @@ async fn a_provider_that_can_is_asked_for_json_where_the_model_only_talked() {
     assert_eq!(asked[0].tools, ["one", "Trip"]);
     assert!(asked[1].output_schema.is_some() && asked[1].tool_choice.is_none());
     let mistake = asked[2].messages.last().unwrap().text();
-    assert!(mistake.contains("u8"), "the model is told what does not fit: {mistake}");
+    assert!(mistake.contains("`nights`: expected integer"), "the model is told what does not fit: {mistake}");
     assert_whole(&mut agent).await;
 }
 
@@ -312,7 +312,14 @@ async fn an_output_that_never_comes_is_an_error_after_three_attempts() {
         let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
         let AgentError::InvalidOutput { output, attempts: 3, reason } = &error else { panic!("{what}: {error:?}") };
         assert_eq!(output, "Trip");
-        assert!(if what == "talks" { reason.contains("without calling") } else { reason.contains("u8") }, "{reason}");
+        assert!(
+            if what == "talks" {
+                reason.contains("without calling")
+            } else {
+                reason.contains("`nights`: expected integer")
+            },
+            "{reason}"
+        );
         assert!(model.requests().len() <= 4);
         assert_whole(&mut agent).await;
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use serde::de::DeserializeOwned;
@@ -66,6 +67,7 @@ impl FnTool {
     }
 }
 
+#[async_trait]
 impl Tool for FnTool {
     fn spec(&self) -> &ToolSpec {
         &self.spec
@@ -75,8 +77,8 @@ impl Tool for FnTool {
         self.policy
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, ToolAnswer> {
-        (self.run)(ctx.clone(), input)
+    async fn call(&self, ctx: &ToolContext, input: Value) -> ToolAnswer {
+        (self.run)(ctx.clone(), input).await
     }
 }
 

@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::conversation::ToolResultOffloader;
 use strands_core::session::InMemoryContentStore;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentEvent, BoxFuture, CancellationToken, HostKey, Limits, Prompt, Tool, ToolCallOutcome, ToolContext,
-    ToolError, ToolOutput, ToolProvider, ToolSpec, tools,
+    Agent, AgentEvent, CancellationToken, HostKey, Limits, Prompt, Tool, ToolCallOutcome, ToolContext, ToolError,
+    ToolOutput, ToolProvider, ToolSpec, async_trait, tools,
 };
 
 use crate::seams::*;
@@ -86,6 +85,7 @@ impl Borrows {
     }
 }
 
+#[async_trait]
 impl Tool for Borrows {
     fn spec(&self) -> &ToolSpec {
         &self.0
@@ -95,8 +95,8 @@ impl Tool for Borrows {
         &self.1
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async { ctx.lend::<User>().map(|_| ToolOutput::text("borrowed")) })
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        ctx.lend::<User>().map(|_| ToolOutput::text("borrowed"))
     }
 }
 

@@ -13,11 +13,14 @@ use strands_core::message::{
     ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaLocation, MediaSource, ReasoningContent, ToolResult,
     ToolResultContent,
 };
+use strands_core::model::CallIdForm;
 
 use super::PROVIDER;
 use super::cache::CacheControl;
 use super::citations::originals;
-use super::ids::tool_id;
+
+/// Ids of calls as Anthropic takes them; calls of other providers may be named otherwise.
+const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
 
 /// A block on its way, with what the whole request says about it.
 #[derive(Debug)]
@@ -242,13 +245,13 @@ impl Serialize for Outgoing<'_> {
             ContentBlock::Video(_) => Wire::note(VIDEO, mark),
             ContentBlock::Audio(_) => Wire::note(SOUND, mark),
             ContentBlock::ToolUse(call) => Wire::ToolUse {
-                id: tool_id(&call.tool_use_id),
+                id: CALL_IDS.apply(&call.tool_use_id),
                 name: &call.name,
                 input: Input(&call.input),
                 cache_control: mark,
             },
             ContentBlock::ToolResult(result) => Wire::ToolResult {
-                tool_use_id: tool_id(&result.tool_use_id),
+                tool_use_id: CALL_IDS.apply(&result.tool_use_id),
                 content: ResultContent(result),
                 is_error: result.is_error(),
                 cache_control: mark,
@@ -287,8 +290,7 @@ struct ResultContent<'a>(&'a ToolResult);
 impl Serialize for ResultContent<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let parts = self.0.content.iter().filter_map(|content| match content {
-            // Blank text is refused.
-            ToolResultContent::Text(text) => (!text.trim().is_empty()).then(|| Wire::text(text, None)),
+            ToolResultContent::Text(text) => Some(Wire::text(text, None)),
             ToolResultContent::Json(json) => Some(Wire::text(json.to_string(), None)),
             ToolResultContent::Image(image) => Some(Wire::image(image, None)),
             ToolResultContent::Document(document) => Some(Wire::document(document, None)),
@@ -390,11 +392,11 @@ mod tests {
     #[test]
     fn results_keep_their_failure_and_their_media() {
         let result = json!({"toolResult": {"toolUseId": "call:1", "status": "error", "content": [
-            {"text": "no"}, {"text": " "}, {"json": {"a": 1}}, {"image": {"format": "gif", "source": {"bytes": "AAE="}}},
+            {"text": "no"}, {"json": {"a": 1}}, {"image": {"format": "gif", "source": {"bytes": "AAE="}}},
             {"document": {"format": "txt", "name": "d", "source": {"bytes": "YQ=="}}}, {"newer": 1}]}});
         let sent = sent(&result);
         assert_eq!(sent["is_error"], true);
-        assert_eq!(sent["tool_use_id"], tool_id("call:1").as_ref());
+        assert_eq!(sent["tool_use_id"], CALL_IDS.apply("call:1").as_ref());
         let kinds: Vec<_> =
             sent["content"].as_array().unwrap().iter().map(|part| part["type"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["text", "text", "image", "document", "text"]);

@@ -80,6 +80,12 @@ impl Answer {
                     let id = fields.as_ref().and_then(|fields| fields.get("container")?.get("id")?.as_str());
                     self.paused = Some(id.map(str::to_owned));
                 }
+                // What this part has cost so far.
+                StreamEvent::Metadata { provider_usage: None, usage: told, metrics, .. } => {
+                    let mut all = usage(&self.usage);
+                    all.add(told);
+                    return Ok(Some(StreamEvent::metadata(all, metrics)));
+                }
                 StreamEvent::Metadata { provider_usage, metrics, .. } => {
                     if let Some(Value::Object(raw)) = provider_usage.map(|raw| *raw) {
                         add(&mut self.usage, raw);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{MessageWriter, ModelError, ModelRequest, outgoing_content};
+use strands_core::model::{MessageWriter, ModelError, ModelRequest, outgoing_content, placeholder};
 
 use super::PROVIDER;
 use super::blocks::{Outgoing, is_sent, is_thought};
@@ -74,9 +74,6 @@ impl Serialize for Said<'_> {
 
 struct Content<'a>(&'a Said<'a>);
 
-/// A message that has nothing to say is refused.
-const BLANK: &str = "[blank text]";
-
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut blocks = serializer.serialize_seq(None)?;
@@ -84,7 +81,7 @@ impl Serialize for Content<'_> {
             Role::User => self.0.user(&mut blocks)?,
             Role::Assistant => self.0.assistant(&mut blocks)?,
         };
-        let more = self.0.instruction.or((!is_said).then_some(BLANK));
+        let more = self.0.instruction.or((!is_said).then_some(placeholder::BLANK_TEXT));
         if let Some(more) = more {
             blocks.serialize_element(&Text::new(more, None))?;
         }
@@ -95,16 +92,13 @@ impl Serialize for Content<'_> {
 impl Said<'_> {
     /// What a user said: the results of tools come first, as they must. True if there was something.
     fn user<S: SerializeSeq>(&self, blocks: &mut S) -> Result<bool, S::Error> {
-        let mut said = false;
+        let heard: Vec<_> = outgoing_content(self.message, PROVIDER).filter(|block| is_sent(block)).collect();
         for results in [true, false] {
-            for (at, block) in self.message.content.iter().enumerate() {
-                if is_sent(block) && matches!(block, ContentBlock::ToolResult(_)) == results {
-                    blocks.serialize_element(&self.outgoing(Some(at), block))?;
-                    said = true;
-                }
+            for block in heard.iter().filter(|block| matches!(***block, ContentBlock::ToolResult(_)) == results) {
+                blocks.serialize_element(&self.outgoing(self.place(block), block))?;
             }
         }
-        Ok(said)
+        Ok(!heard.is_empty())
     }
 
     /// What the model said, without thoughts that led to nothing: no message may end with them. True if there was
@@ -122,17 +116,20 @@ impl Said<'_> {
             for thought in held.drain(..) {
                 blocks.serialize_element(&self.outgoing(None, &thought))?;
             }
-            let is_marked = self.number.is_some_and(|number| self.plan.marks.are_in(number));
-            let at = match &block {
-                Cow::Borrowed(block) if is_marked => {
-                    self.message.content.iter().position(|own| std::ptr::eq(own, *block))
-                }
-                _ => None,
-            };
-            blocks.serialize_element(&self.outgoing(at, &block))?;
+            blocks.serialize_element(&self.outgoing(self.place(&block), &block))?;
             said = true;
         }
         Ok(said)
+    }
+
+    /// The place of a block in the message, where something may be marked in it.
+    fn place(&self, block: &ContentBlock) -> Option<usize> {
+        self.number.filter(|number| self.plan.marks.are_in(*number))?;
+        self.message.content.iter().position(|own| match (block, own) {
+            // One that is sent otherwise than it was said is another block.
+            (ContentBlock::ToolResult(sent), ContentBlock::ToolResult(own)) => sent.tool_use_id == own.tool_use_id,
+            _ => std::ptr::eq(own, block),
+        })
     }
 
     fn outgoing<'b>(&self, at: Option<usize>, block: &'b ContentBlock) -> Outgoing<'b> {

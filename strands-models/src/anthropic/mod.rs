@@ -9,7 +9,6 @@ mod continuation;
 mod count;
 mod error;
 mod events;
-mod ids;
 mod known;
 mod messages;
 mod own;

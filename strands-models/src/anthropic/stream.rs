@@ -98,18 +98,26 @@ impl MessagesReader {
             "message_start" => {
                 let started: MessageStarted = parse(data)?;
                 self.begin(out);
-                update(&mut self.usage, started.message.usage.unwrap_or_default());
+                self.used(started.message.usage, out);
                 Ok(())
             }
             "message_delta" => {
                 let changed: MessageChanged = parse(data)?;
-                update(&mut self.usage, changed.usage.unwrap_or_default());
+                self.used(changed.usage, out);
                 self.stopped.update(changed.delta);
                 Ok(())
             }
             "message_stop" => self.finish(true, out),
             "error" => Err(refused(&serde_json::from_str(data).unwrap_or_default()).into()),
             _ => Ok(()),
+        }
+    }
+
+    /// Some counts come with the beginning, the others at the end, and the response may break off before that.
+    fn used(&mut self, counts: Option<Map<String, Value>>, out: &mut VecDeque<StreamEvent>) {
+        if let Some(counts) = counts {
+            update(&mut self.usage, counts);
+            out.push_back(StreamEvent::metadata(usage(&self.usage), ModelMetrics::default()));
         }
     }
 

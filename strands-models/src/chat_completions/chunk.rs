@@ -15,6 +15,7 @@ use crate::http::tolerant;
 pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
     pub(super) choice: Option<Choice>,
+    #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) usage: Option<Box<Value>>,
     #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
@@ -58,6 +59,9 @@ pub(super) struct Delta {
     pub(super) tool_calls: Vec<CallPiece>,
     #[serde(default, deserialize_with = "tolerant::list")]
     pub(super) annotations: Vec<Value>,
+    /// Images that the model has made: OpenRouter, and gateways like it.
+    #[serde(default, deserialize_with = "tolerant::list")]
+    pub(super) images: Vec<Value>,
 }
 
 impl Delta {
@@ -71,6 +75,7 @@ impl Delta {
             && self.reasoning_details.is_empty()
             && self.tool_calls.is_empty()
             && self.annotations.is_empty()
+            && self.images.is_empty()
     }
 
     /// True if this is the other one, with perhaps more text behind it.
@@ -90,6 +95,7 @@ impl Delta {
             && other.reasoning_details.is_empty()
             && other.tool_calls.is_empty()
             && other.annotations.is_empty()
+            && other.images.is_empty()
     }
 }
 

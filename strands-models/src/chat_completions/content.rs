@@ -13,6 +13,7 @@ use strands_core::message::{
     AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaSource, SystemBlock, ToolResult,
     ToolResultContent,
 };
+use strands_core::model::placeholder;
 
 /// What a server takes beside text and images.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub(crate) enum Sounds {
 pub(crate) enum Part<'a> {
     Text(Cow<'a, str>),
     Image(DataUrl<'a>),
+    /// An image at an address of the web.
+    Link(&'a str),
     File {
         name: Cow<'a, str>,
         data: DataUrl<'a>,
@@ -101,6 +104,16 @@ impl<'a> Part<'a> {
             }
             _ => return None,
         })
+    }
+
+    /// An image of which the bytes are there, or an address of the web.
+    pub(crate) fn of_image(block: &'a ContentBlock) -> Option<Self> {
+        let ContentBlock::Image(image) = block else { return None };
+        match &image.source {
+            MediaSource::Bytes(bytes) if !bytes.is_empty() => Some(Self::image(image)),
+            MediaSource::Location(place) if place.kind == "url" => Some(Self::Link(place.uri.as_deref()?)),
+            _ => None,
+        }
     }
 
     fn of_result(content: &'a ToolResultContent, media: &Media) -> Option<Self> {
@@ -161,7 +174,7 @@ pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Par
         match parts.first_mut() {
             Some(Part::Text(text)) if says_so(text) => {}
             Some(Part::Text(text)) => *text = Cow::Owned(format!("Error: {text}")),
-            _ => parts.insert(0, Part::note("Error: the tool failed.")),
+            _ => parts.insert(0, Part::note(placeholder::EMPTY_ERROR)),
         }
     }
     parts
@@ -226,7 +239,7 @@ fn mime(format: &DocumentFormat) -> &'static str {
 /// The system prompt as one text. The provider caches by itself, so cache points say nothing to it.
 pub(crate) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
     let mut texts = system.iter().filter_map(|block| match block {
-        SystemBlock::Text(text) => Some(text.as_str()),
+        SystemBlock::Text(text) if !text.trim().is_empty() => Some(text.as_str()),
         _ => None,
     });
     let first = texts.next()?;

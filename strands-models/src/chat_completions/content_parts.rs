@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
-use strands_core::message::{Citation, ProviderContent};
+use strands_core::message::{Citation, ContentBlock, ProviderContent};
 use strands_core::model::{ReasoningDelta, StreamEvent};
 
 use super::stream::{ChatReader, Section};
 use crate::http::ReadError;
+use crate::made_media;
 
 impl ChatReader {
     /// A part of the content, in a message that is a list of parts.
@@ -40,6 +41,7 @@ impl ChatReader {
                 citation.location = Some(serde_json::json!({"reference": {"ids": part.get("reference_ids")}}));
                 self.cite(citation, out)
             }
+            Some("image_url") => self.image(part, out),
             // Sent back to the server as it came.
             Some(_) => {
                 self.content.grow(part.to_string().len())?;
@@ -51,6 +53,21 @@ impl ChatReader {
             }
             None => Ok(()),
         }
+    }
+
+    /// An image that the model has made. One that can't be read is kept as it came.
+    pub(super) fn image(&mut self, image: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let url = image.get("image_url").unwrap_or(&image);
+        let url = url.get("url").unwrap_or(url).as_str().unwrap_or_default();
+        self.content.grow(size_of::<ContentBlock>() + url.len())?;
+        self.close(out);
+        let block = self.new_block();
+        out.push_back(match made_media::of_url(url) {
+            Some(image) => StreamEvent::media(block, image),
+            None => StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image)),
+        });
+        out.push_back(StreamEvent::block_stop(block));
+        Ok(())
     }
 
     pub(super) fn cite(&mut self, citation: Citation, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {

@@ -28,7 +28,7 @@ pub use reasoning::ReasoningReplay;
 pub(crate) use schema::{described, strict};
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};
 pub(crate) use tools::{AllTools, Function, word};
-pub(crate) use usage::last_events;
+pub(crate) use usage::{cost, last_events};
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]

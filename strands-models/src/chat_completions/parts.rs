@@ -8,14 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use strands_core::message::{ContentBlock, Message, ReasoningContent, ToolUse};
-use strands_core::model::outgoing_content;
+use strands_core::model::{outgoing_content, placeholder};
 
 use super::content::{Part, Shown, Sounds, arguments};
 use super::dialect::Dialect;
 use super::reasoning::ReasoningReplay;
-
-/// What stands for a medium that only users may send.
-const USERS_ONLY: &str = "[Media that can't be shown to this model.]";
 
 /// The part that a block is. What is a provider's own is one for that provider.
 fn part<'a>(block: &'a ContentBlock, dialect: &Dialect) -> Option<Part<'a>> {
@@ -29,18 +26,28 @@ pub(super) fn is_part(block: &ContentBlock, dialect: &Dialect) -> bool {
     part(block, dialect).is_some()
 }
 
-pub(super) struct UserParts<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
+/// True for an image that is sent among the images of a message, and not among its parts.
+pub(super) fn is_image(block: &ContentBlock) -> bool {
+    Part::of_image(block).is_some()
+}
+
+/// True for a response that this server has given.
+pub(super) fn is_own(message: &Message, dialect: &Dialect) -> bool {
+    message.metadata.as_ref().and_then(|known| known.provider.as_deref()) == Some(&dialect.provider)
+}
+
+pub(super) struct UserParts<'a>(pub(super) &'a [Cow<'a, ContentBlock>], pub(super) &'a Dialect);
 
 impl Serialize for UserParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(message, dialect) = self;
-        let mut parts = message.content.iter().filter_map(|block| part(block, dialect));
+        let Self(said, dialect) = self;
+        let mut parts = said.iter().filter_map(|block| part(block, dialect));
         if dialect.plain_text
             && let (Some(Part::Text(only)), None) = (parts.next(), parts.next())
         {
             return serializer.serialize_str(&only);
         }
-        let parts = message.content.iter().filter_map(|block| part(block, dialect));
+        let parts = said.iter().filter_map(|block| part(block, dialect));
         serializer.collect_seq(parts.map(|part| PartJson(part, dialect)))
     }
 }
@@ -52,7 +59,9 @@ impl Serialize for AssistantParts<'_> {
         let Self(message, dialect) = self;
         let thinks = has_thinking(message, dialect);
         if dialect.plain_text && !thinks {
-            let mut said = outgoing_content(message, &dialect.provider).filter(|block| is_part(block, dialect));
+            let own = is_own(message, dialect);
+            let mut said = outgoing_content(message, &dialect.provider)
+                .filter(|block| is_part(block, dialect) && !(own && is_image(block)));
             if let (Some(only), None) = (said.next(), said.next())
                 && let Some(Part::Text(only)) = part(&only, dialect)
             {
@@ -67,10 +76,13 @@ impl Serialize for AssistantParts<'_> {
                 }
                 continue;
             }
+            if is_own(message, dialect) && is_image(&block) {
+                continue;
+            }
             let part = match part(&block, dialect) {
                 None => continue,
                 Some(part @ (Part::Text(_) | Part::Own(_))) => part,
-                Some(_) => Part::Text(Cow::Borrowed(USERS_ONLY)),
+                Some(_) => Part::Text(Cow::Borrowed(placeholder::MODEL_MEDIA)),
             };
             parts.serialize_element(&PartJson(part, dialect))?;
         }
@@ -99,9 +111,8 @@ fn thinking(thought: &ReasoningContent) -> Option<Thinking<'_>> {
 
 /// True if reasoning goes back among the content. Reasoning of a message without a provider's name is another model's.
 pub(super) fn has_thinking(message: &Message, dialect: &Dialect) -> bool {
-    let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
     dialect.replay == ReasoningReplay::Parts
-        && answered == Some(&dialect.provider)
+        && is_own(message, dialect)
         && message
             .content
             .iter()
@@ -162,6 +173,7 @@ impl Serialize for PartJson<'_> {
                 Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } }
             }
             Part::Image(url) => Wire::ImageUrl { image_url: ImageUrl::Url(Shown(url)) },
+            Part::Link(url) => Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } },
             Part::File { name, data } if media.documents == super::Documents::Urls => {
                 Wire::DocumentUrl { document_url: Shown(data), document_name: name }
             }

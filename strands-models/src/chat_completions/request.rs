@@ -12,7 +12,7 @@ use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
 use super::content::{Part, joined, result_parts};
 use super::described;
 use super::dialect::Dialect;
-use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_part};
+use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_image, is_own, is_part};
 use super::reasoning::ReasoningReplay;
 use super::settings::Settings;
 use super::tools::Offer;
@@ -120,6 +120,9 @@ struct AssistantSaid<'a> {
     reasoning_details: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<Calls<'a>>,
+    /// As OpenRouter gives and takes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<Vec<PartJson<'a>>>,
 }
 
 /// What a user said. Tool results come first, each a message of its own. Where these take text alone, media of theirs go
@@ -128,15 +131,17 @@ fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect)
     if let Some(text) = only_text(message) {
         return messages.serialize_element(&Said { role: "user", content: &Content::one(text, dialect) });
     }
+    let said: Vec<_> = outgoing_content(message, &dialect.provider).collect();
     let mut moved = Vec::new();
     let mut answered = false;
-    for result in message.tool_results() {
+    for block in &said {
+        let ContentBlock::ToolResult(result) = &**block else { continue };
         answered = true;
         let content = tool_content(result, dialect, &mut moved);
         let tool_call_id = dialect.call_id(&result.tool_use_id);
         messages.serialize_element(&ToolSaid { role: "tool", tool_call_id, content })?;
     }
-    let speaks = message.content.iter().any(|block| is_part(block, dialect));
+    let speaks = said.iter().any(|block| is_part(block, dialect));
     if let Some(between) = dialect.after_results.filter(|_| answered && (speaks || !moved.is_empty())) {
         messages.serialize_element(&Said { role: "assistant", content: between })?;
     }
@@ -144,7 +149,7 @@ fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect)
         messages.serialize_element(&Said { role: "user", content: &moved })?;
     }
     if speaks {
-        messages.serialize_element(&Said { role: "user", content: &UserParts(message, dialect) })?;
+        messages.serialize_element(&Said { role: "user", content: &UserParts(&said, dialect) })?;
     }
     Ok(())
 }
@@ -178,14 +183,15 @@ const DOCUMENT_FOLLOWS: &str =
 /// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     let has_field = dialect.replay == ReasoningReplay::Content && dialect.empty_reasoning;
-    if let Some(text) = only_text(message).filter(|text| !has_field && !text.trim().is_empty()) {
+    if let Some(text) = only_text(message).filter(|_| !has_field) {
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }
     let said = || outgoing_content(message, &dialect.provider);
-    let content = said().any(|block| is_part(&block, dialect));
+    let images = made_images(message, dialect);
+    let content = said().any(|block| is_part(&block, dialect) && !(images.is_some() && is_image(&block)));
     let calls = message.tool_uses().next().is_some();
     // A message of reasoning alone is refused.
-    if !content && !calls {
+    if !content && !calls && images.is_none() {
         return Ok(());
     }
     let beside = matches!(dialect.replay, ReasoningReplay::Content | ReasoningReplay::Details);
@@ -196,13 +202,24 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
         reasoning_content: dialect.replay.content(&blocks).filter(|text| dialect.empty_reasoning || !text.is_empty()),
         reasoning_details: dialect.replay.details(&blocks),
         tool_calls: calls.then_some(Calls(message, dialect)),
+        images,
     })
 }
 
-/// The text of a message that is nothing else, as most of a long conversation are.
+/// The images in a response of the server's own, which it takes back where it gives them.
+fn made_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<PartJson<'a>>> {
+    if !is_own(message, dialect) {
+        return None;
+    }
+    let images = message.content.iter().filter(|block| is_image(block));
+    let images: Vec<_> = images.filter_map(Part::of_image).map(|part| PartJson(part, dialect)).collect();
+    (!images.is_empty()).then_some(images)
+}
+
+/// The text of a message that is nothing else, as most of a long conversation are; not if it is blank.
 fn only_text(message: &Message) -> Option<&str> {
     match message.content.as_slice() {
-        [ContentBlock::Text(text)] => Some(&text.text),
+        [ContentBlock::Text(text)] => Some(text.text.as_str()).filter(|text| !text.trim().is_empty()),
         _ => None,
     }
 }

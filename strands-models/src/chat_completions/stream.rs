@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sse_stream::Sse;
+use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
 use super::calls::{Calls, Piece};
@@ -13,7 +14,7 @@ use super::content_parts::citation;
 use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
-use super::usage::last_events;
+use super::usage::{cost, last_events, usage};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 
 /// Reads an answer. What is newer than this version is passed over.
@@ -39,6 +40,8 @@ pub(super) struct ChatReader {
     refused: bool,
     finish_reason: Option<String>,
     usage: Option<Box<Value>>,
+    /// The counts that were passed on last.
+    told: Option<Usage>,
     complete: bool,
     pub(super) content: ContentLimit,
 }
@@ -78,6 +81,7 @@ impl ChatReader {
             refused: false,
             finish_reason: None,
             usage: None,
+            told: None,
             complete: false,
             content: ContentLimit::new(limit),
         }
@@ -87,26 +91,43 @@ impl ChatReader {
     fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
         if let Some(error) = chunk.error {
+            if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
+                self.begin(out);
+                out.push_back(cost(*counts));
+            }
             return Err(refused(&error, self.dialect.sort).into());
         }
         if chunk.kind.as_deref() == Some("error") {
             return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.sort).into());
         }
-        if !self.began {
-            self.began = true;
-            out.push_back(StreamEvent::start_from(self.dialect.provider.clone()));
-        }
+        self.begin(out);
         self.chunks += 1;
+        if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
+            self.used(&counts, out);
+            self.usage = Some(counts);
+        }
         if let Some(choice) = chunk.choice {
             self.choice(choice, is_document, out)?;
-        }
-        if chunk.usage.is_some() {
-            self.usage = chunk.usage;
         }
         if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
             usage.insert("timings".to_owned(), *timings);
         }
         Ok(())
+    }
+
+    fn begin(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if !std::mem::replace(&mut self.began, true) {
+            out.push_back(StreamEvent::start_from(self.dialect.provider.clone()));
+        }
+    }
+
+    /// Counts may come with each chunk. They are passed on where they change, since the response may break off.
+    fn used(&mut self, counts: &Value, out: &mut VecDeque<StreamEvent>) {
+        let told = usage(counts);
+        if self.told != Some(told) {
+            self.told = Some(told);
+            out.push_back(StreamEvent::metadata(told, ModelMetrics::default()));
+        }
     }
 
     fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -172,6 +193,7 @@ impl ChatReader {
         for citation in delta.annotations.iter().filter_map(citation) {
             self.cite(citation, out)?;
         }
+        delta.images.into_iter().try_for_each(|image| self.image(image, out))?;
         Ok(())
     }
 

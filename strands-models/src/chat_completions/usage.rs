@@ -34,10 +34,14 @@ pub(crate) fn usage(raw: &Value) -> Usage {
         .with_total(total.unwrap_or_else(|| input.saturating_add(output)))
 }
 
-/// The last events of an answer. The provider's own counts, with those of reasoning, go along as they came.
+/// The cost of an answer. The provider's own counts, with those of reasoning, go along as they came.
+pub(crate) fn cost(raw: Value) -> StreamEvent {
+    StreamEvent::metadata(usage(&raw), ModelMetrics::default()).with_provider_usage(raw)
+}
+
+/// The last events of an answer.
 pub(crate) fn last_events(stop_reason: StopReason, raw: Option<Value>) -> impl Iterator<Item = StreamEvent> {
-    let metadata = raw.map(|raw| StreamEvent::metadata(usage(&raw), ModelMetrics::default()).with_provider_usage(raw));
-    std::iter::once(StreamEvent::stop(stop_reason)).chain(metadata)
+    std::iter::once(StreamEvent::stop(stop_reason)).chain(raw.map(cost))
 }
 
 #[cfg(test)]

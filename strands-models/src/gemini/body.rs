@@ -83,7 +83,7 @@ fn system_text(system: &[SystemBlock]) -> Option<String> {
     let texts: Vec<&str> = system
         .iter()
         .filter_map(|block| match block {
-            SystemBlock::Text(text) => Some(text.as_str()),
+            SystemBlock::Text(text) if !text.trim().is_empty() => Some(text.as_str()),
             _ => None,
         })
         .collect();

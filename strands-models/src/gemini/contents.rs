@@ -12,6 +12,7 @@ use super::PROVIDER;
 use super::known::Traits;
 use super::media::{FileData, InlineData, Kind, Medium, audio_mime, document_mime, image_mime, video_mime};
 use super::results::{FunctionResponse, results};
+use super::signed_media;
 use super::signed_text::{self, Signed};
 
 /// Stands for the signature of a call that Gemini did not make, where it refuses calls without one ([documented][doc]).
@@ -117,6 +118,16 @@ impl<'a> Part<'a> {
 
     fn signed_text((text, signature): (&'a str, Option<&'a str>)) -> Self {
         KnownPart { text: Some(text.into()), thought_signature: signature, ..KnownPart::default() }.into_part()
+    }
+
+    /// A medium with its signature.
+    fn signed(mut self, signature: Option<&'a str>) -> Self {
+        if let Self::Known(known) = &mut self
+            && known.inline_data.is_some()
+        {
+            known.thought_signature = signature;
+        }
+        self
     }
 
     pub(super) fn medium(medium: Medium<'a>) -> Self {
@@ -239,12 +250,20 @@ fn said<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> Vec<Part<'a>
         match &**block {
             ContentBlock::Reasoning(reasoning) => parts.extend(Part::thought(reasoning)),
             ContentBlock::ToolUse(call) => parts.push(Part::call(call)),
+            // Its medium is gone.
+            ContentBlock::Provider(own) if signed_media::signature(&own.content).is_some() => {}
             ContentBlock::Provider(own) => match Signed::read(&own.content) {
                 // Its text is gone.
                 Some(signed) => parts.extend(signed_text::parts("", &[signed]).into_iter().map(Part::signed_text)),
                 None => parts.push(Part::Own(&own.content)),
             },
-            block => parts.extend(Part::of_block(block)),
+            block => {
+                let signature = rest.peek().and_then(|next| media_signature_of(next));
+                if signature.is_some() {
+                    rest.next();
+                }
+                parts.extend(Part::of_block(block).map(|part| part.signed(signature)));
+            }
         }
     }
     if traits.signs_calls {
@@ -257,6 +276,14 @@ fn said<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> Vec<Part<'a>
 fn signature_of(block: &ContentBlock) -> Option<Signed<'_>> {
     match block {
         ContentBlock::Provider(own) => Signed::read(&own.content),
+        _ => None,
+    }
+}
+
+/// The signature that stands behind its medium.
+fn media_signature_of(block: &ContentBlock) -> Option<&str> {
+    match block {
+        ContentBlock::Provider(own) => signed_media::signature(&own.content),
         _ => None,
     }
 }

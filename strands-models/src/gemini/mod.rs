@@ -14,6 +14,7 @@ mod part;
 mod reader;
 mod results;
 mod settings;
+mod signed_media;
 mod signed_text;
 mod tools;
 mod usage;

@@ -14,7 +14,7 @@ use super::finish::{Finish, failed, finish};
 use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
-use super::{PROVIDER, signed_text};
+use super::{PROVIDER, signed_media, signed_text};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
 
 /// Reads an answer. What is newer than this version is kept.
@@ -78,6 +78,9 @@ impl GeminiReader {
             self.began = true;
             out.push_back(StreamEvent::start_from(PROVIDER));
         }
+        if let Some(counts) = chunk.usage_metadata {
+            self.used(counts.get(), out);
+        }
         if let Some(feedback) = chunk.prompt_feedback {
             let blocked = serde_json::from_str::<PromptFeedback>(feedback.get()).ok();
             if let Some(reason) = blocked.and_then(|feedback| feedback.block_reason) {
@@ -91,11 +94,17 @@ impl GeminiReader {
                 self.candidate(candidate, out)?;
             }
         }
-        if let Some(counts) = chunk.usage_metadata {
-            self.usage.clear();
-            self.usage.push_str(counts.get());
-        }
         Ok(())
+    }
+
+    /// Counts are passed on where they change, since the response may break off.
+    fn used(&mut self, counts: &str, out: &mut VecDeque<StreamEvent>) {
+        if self.usage != counts {
+            self.usage.clear();
+            self.usage.push_str(counts);
+            let told = serde_json::from_str(counts).ok().map(|counts: Value| usage(&counts));
+            out.extend(told.map(|told| StreamEvent::metadata(told, ModelMetrics::default())));
+        }
     }
 
     fn candidate(&mut self, candidate: Candidate<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -210,12 +219,20 @@ impl GeminiReader {
         Ok(())
     }
 
-    /// What is kept as it came: code that ran, calls of the provider's own tools, images.
+    /// A medium that the model made, or what is kept as it came: code that ran, calls of the provider's own tools.
     fn own(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ModelError> {
         self.content.grow(size_of::<ProviderContent>() + size(&part))?;
         self.seal_text();
         self.close_thoughts(out);
-        self.provider(ProviderContent::new(PROVIDER, part), out);
+        let Some((medium, signature)) = signed_media::apart(&part) else {
+            self.provider(ProviderContent::new(PROVIDER, part), out);
+            return Ok(());
+        };
+        let block = self.new_block();
+        out.extend([StreamEvent::media(block, medium), StreamEvent::block_stop(block)]);
+        if let Some(kept) = signature {
+            self.provider(kept, out);
+        }
         Ok(())
     }
 
@@ -379,6 +396,10 @@ mod tests {
             1 => (words, signed()).prop_map(move |(code, signature)| {
                 with(json!({"executableCode": {"code": code}}), signature)
             }),
+            1 => ("[A-Za-z0-9+/]{4}", signed(), prop::sample::select(vec!["image/png", "audio/L16;rate=24000", "text/csv"]))
+                .prop_map(move |(data, signature, mime)| {
+                    with(json!({"inlineData": {"mimeType": mime, "data": data}}), signature)
+                }),
             1 => Just(json!({})),
         ]
     }

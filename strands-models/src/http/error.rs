@@ -10,7 +10,7 @@ use super::client::Patience;
 use super::connection::Hints;
 
 /// Why a model can't be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelBuildError {
     /// An id without a character in it.
@@ -63,7 +63,7 @@ pub enum ModelBuildError {
         method: &'static str,
     },
     /// The HTTP client can't be set up.
-    #[error("the HTTP client can't be set up; the source says why")]
+    #[error("the HTTP client can't be set up: {source}")]
     Client {
         /// What failed.
         source: Box<dyn StdError + Send + Sync>,
@@ -73,7 +73,6 @@ pub enum ModelBuildError {
 /// Which call failed, and what usually helps: the source of a [`ModelError`] of a provider over HTTP.
 ///
 /// It holds nothing of the conversation and no key.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct ModelCallError {
     /// The model that was asked.
@@ -93,6 +92,8 @@ impl fmt::Display for ModelCallError {
         }
     }
 }
+
+strands_core::__debug_with_sources!(ModelBuildError, ModelCallError);
 
 impl StdError for ModelCallError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

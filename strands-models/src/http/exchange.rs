@@ -43,8 +43,17 @@ impl Exchange {
             }
             _ => {
                 let document = body.read(limit).await?;
-                let events = read_whole(&document, reader(limit)).map_err(|error| body.explain(error))?;
-                Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
+                let mut events = VecDeque::new();
+                let read = read_whole(&document, reader(limit), &mut events).map_err(|error| body.explain(error));
+                let is_told = |event: &StreamEvent| matches!(event, StreamEvent::Metadata { .. });
+                match read {
+                    // The cost of a response that failed comes before its error.
+                    Err(error) if events.iter().any(is_told) => {
+                        Ok(Box::pin(stream::iter(events.into_iter().map(Ok).chain([Err(error)]))))
+                    }
+                    Err(error) => Err(error),
+                    Ok(()) => Ok(Box::pin(stream::iter(events.into_iter().map(Ok)))),
+                }
             }
         }
     }
@@ -79,25 +88,25 @@ impl Exchange {
     }
 }
 
-/// The events of an answer that came as a whole, or in documents that are the pieces of one.
-pub(super) fn read_whole<R: AnswerReader>(body: &str, mut reader: R) -> Result<VecDeque<StreamEvent>, ReadError> {
+/// Reads an answer that came as a whole, or in documents that are the pieces of one.
+pub(super) fn read_whole<R: AnswerReader>(
+    body: &str,
+    mut reader: R,
+    events: &mut VecDeque<StreamEvent>,
+) -> Result<(), ReadError> {
     let body = replace_lone_surrogates(body);
-    let mut events = VecDeque::new();
     let found = documents(&body);
     match found.as_deref() {
-        Some([document]) => reader.whole(document.as_bytes(), &mut events)?,
+        Some([document]) => reader.whole(document.as_bytes(), events),
         Some(pieces) if !pieces.is_empty() => {
             for piece in pieces {
                 if !reader.is_complete() {
-                    reader.read(&Sse::default().data(*piece), &mut events)?;
+                    reader.read(&Sse::default().data(*piece), events)?;
                 }
             }
-            if !reader.is_complete() {
-                reader.end(&mut events)?;
-            }
+            if reader.is_complete() { Ok(()) } else { reader.end(events) }
         }
         // The reader says what is wrong with it.
-        _ => reader.whole(body.as_bytes(), &mut events)?,
+        _ => reader.whole(body.as_bytes(), events),
     }
-    Ok(events)
 }

@@ -39,8 +39,9 @@ pub(crate) fn stream<R: AnswerReader>(pieces: impl IntoIterator<Item = Bytes>, r
 
 /// An answer that comes in one piece.
 pub(crate) fn document<R: AnswerReader>(document: &[u8], reader: R) -> (Vec<StreamEvent>, Option<ModelError>) {
-    match read_whole(&String::from_utf8_lossy(document), reader) {
-        Ok(events) => (events.into(), None),
+    let mut events = VecDeque::new();
+    match read_whole(&String::from_utf8_lossy(document), reader, &mut events) {
+        Ok(()) => (events.into(), None),
         // Nobody sees the events of a document that could not be read.
         Err(error) => (Vec::new(), Some(error.into_error(&context(), None))),
     }

@@ -27,7 +27,7 @@ const DIALECT: Dialect = Dialect {
     any_tool: "required",
     // A choice that is an object is passed over there.
     named_choice: false,
-    short_ids: false,
+    call_ids: None,
     media_in_results: false,
     after_results: None,
     replay: ReasoningReplay::Content,

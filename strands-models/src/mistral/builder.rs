@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use strands_core::model::{MessageWriter, ModelCapabilities};
+use strands_core::model::{CallIdForm, MessageWriter, ModelCapabilities};
 
 use super::{MistralModel, refusal};
 use crate::chat_completions::{
@@ -27,7 +27,7 @@ const DIALECT: Dialect = Dialect {
     any_tool: "any",
     named_choice: true,
     // "Tool call id was .. but must be a-z, A-Z, 0-9, with a length of 9".
-    short_ids: true,
+    call_ids: Some(CallIdForm::alphanumeric(9)),
     // "Unexpected role 'user' after role 'tool'".
     media_in_results: true,
     after_results: Some("Done."),

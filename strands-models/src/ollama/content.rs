@@ -11,6 +11,7 @@ use serde_json::Value;
 use strands_core::message::{
     ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaSource, SystemBlock, ToolResult, ToolResultContent,
 };
+use strands_core::model::placeholder;
 
 /// What is said in one message.
 #[derive(Debug, Default)]
@@ -103,7 +104,7 @@ impl<'a> Said<'a> {
         if result.is_error() {
             let says_so = text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
             if text.is_empty() {
-                *text = Cow::Borrowed("Error: the tool failed.");
+                *text = Cow::Borrowed(placeholder::EMPTY_ERROR);
             } else if !says_so {
                 *text = Cow::Owned(format!("Error: {text}"));
             }
@@ -141,7 +142,9 @@ impl Serialize for Image {
 pub(super) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
     let mut said = Said::default();
     for block in system {
-        if let SystemBlock::Text(text) = block {
+        if let SystemBlock::Text(text) = block
+            && !text.trim().is_empty()
+        {
             said.line(Cow::Borrowed(text.as_str()));
         }
     }

@@ -110,9 +110,10 @@ struct MessageJson<'a> {
 impl Sent<'_> {
     /// What a user said. Tool results come first, each a message of its own.
     fn user<S: SerializeSeq>(&self, written: &mut S) -> Result<(), S::Error> {
+        let blocks: Vec<_> = outgoing_content(self.message, PROVIDER).collect();
         let mut spoken = Said::default();
-        for block in &self.message.content {
-            match block {
+        for block in &blocks {
+            match &**block {
                 ContentBlock::ToolResult(result) => {
                     let said = Said::by_tool(result);
                     written.serialize_element(&MessageJson {

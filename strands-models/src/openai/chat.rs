@@ -119,7 +119,10 @@ impl OpenAiModelBuilder {
         let server_tools = !self.settings.server_tools.is_empty();
         Ok(OpenAiModel {
             chat: Arc::new(Chat {
-                dialect: Arc::new(Dialect::openai(chat_provider(host), replay)),
+                dialect: Arc::new(Dialect {
+                    call_ids: hosts::of(host).call_ids,
+                    ..Dialect::openai(chat_provider(host), replay)
+                }),
                 context_window: context_window(&self.options),
                 capabilities: ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools),
                 writer: MessageWriter::new(),

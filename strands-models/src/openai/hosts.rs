@@ -1,5 +1,7 @@
 //! Servers over OpenAI's protocols that are known by their hosts: a table, so that each difference is a cell.
 
+use strands_core::model::CallIdForm;
+
 use crate::chat_completions::ReasoningReplay;
 
 /// A server, and what it wants or is able to do.
@@ -11,22 +13,29 @@ pub(super) struct Host {
     pub(super) names: Option<(&'static str, &'static str)>,
     /// The form in which its models get their reasoning back.
     pub(super) replay: ReasoningReplay,
+    /// Form of tool-call ids over Chat Completions, where it does not accept any.
+    pub(super) call_ids: Option<CallIdForm>,
     /// True if models that are known to follow JSON schemas do so there.
     pub(super) follows_schemas: bool,
 }
 
 /// A server that nothing is known of.
-const UNKNOWN: Host = Host { domain: "", names: None, replay: ReasoningReplay::Never, follows_schemas: false };
+const UNKNOWN: Host =
+    Host { domain: "", names: None, replay: ReasoningReplay::Never, call_ids: None, follows_schemas: false };
+
+/// "Expected a string with maximum length 40", which OpenAI says of `tool_calls[0].id`, also behind others.
+const SHORT: Option<CallIdForm> = Some(CallIdForm::up_to(40));
 
 const fn replaying(domain: &'static str, replay: ReasoningReplay) -> Host {
     Host { domain, replay, ..UNKNOWN }
 }
 
-const HOSTS: [Host; 8] = [
+const HOSTS: [Host; 11] = [
     Host {
         domain: "api.openai.com",
         names: Some(("openai", "openai-responses")),
         replay: ReasoningReplay::Never,
+        call_ids: SHORT,
         follows_schemas: true,
     },
     // Thinking models refuse an assistant message without `reasoning_content`
@@ -40,7 +49,10 @@ const HOSTS: [Host; 8] = [
     replaying("z.ai", ReasoningReplay::Content),
     replaying("bigmodel.cn", ReasoningReplay::Content),
     // With signatures and encrypted parts (<https://openrouter.ai/docs/use-cases/reasoning-tokens>).
-    replaying("openrouter.ai", ReasoningReplay::Details),
+    Host { call_ids: SHORT, ..replaying("openrouter.ai", ReasoningReplay::Details) },
+    Host { domain: "openai.azure.com", call_ids: SHORT, ..UNKNOWN },
+    Host { domain: "cognitiveservices.azure.com", call_ids: SHORT, ..UNKNOWN },
+    Host { domain: "githubcopilot.com", call_ids: SHORT, ..UNKNOWN },
 ];
 
 /// The server at a host.

@@ -120,7 +120,7 @@ impl Expected {
 }
 
 /// A whole response in the words of each provider that is compiled in.
-fn greetings() -> Vec<(&'static str, Value)> {
+pub(crate) fn greetings() -> Vec<(&'static str, Value)> {
     let chat = json!({"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]});
     let words = json!([{"type": "text", "text": "hello"}]);
     let all = [

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 use strands_core::model::{ModelError, StopReason};
-use strands_testkit::case::{Case, cases};
+use strands_testkit::case::Case;
+#[cfg(feature = "openai")]
+use strands_testkit::case::cases;
 
 use crate::case::start;
 

@@ -12,6 +12,8 @@
 
 #[cfg(feature = "anthropic")]
 mod anthropic;
+mod blank_content;
+mod call_ids;
 mod case;
 #[cfg(feature = "_chat")]
 // Not every server needs all of it.
@@ -25,6 +27,7 @@ mod gemini;
 mod interleaved_calls;
 #[cfg(feature = "llamacpp")]
 mod llamacpp;
+mod made_images;
 #[cfg(feature = "mistral")]
 mod mistral;
 #[cfg(feature = "ollama")]
@@ -36,4 +39,5 @@ mod providers;
 mod reasoning_replay;
 mod refusals;
 mod switching;
+mod told_usage;
 mod tolerant_fields;

@@ -1,7 +1,9 @@
 //! Fields of another type or in another place than the protocol says, where they have one meaning.
 
 use serde_json::{Value, json};
-use strands_testkit::case::{Case, cases};
+use strands_testkit::case::Case;
+#[cfg(feature = "openai")]
+use strands_testkit::case::cases;
 
 use crate::case::Expected;
 
@@ -137,7 +139,7 @@ async fn chat_completions_in_other_types_are_read() {
             let (input, output) = &counts()[at % 3];
             let usage = json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": "12"});
             let calls = json!([{"choices": calls}, {"choices": [{"index": calls[0]["index"], "delta": {}, "finish_reason": "tool_calls"}]}]);
-            let hi = json!([{"choices": hi}, {"choices": [], "usage": usage}]);
+            let hi = json!([{"choices": hi}, {"choices": [], "usage": usage}, {"choices": null, "usage": {}}]);
             check(provider, name, replies(calls, hi, "sse")).await;
         }
     }

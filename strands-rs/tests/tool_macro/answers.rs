@@ -165,12 +165,12 @@ fn boxed_failure() -> Outcome<()> {
 }
 
 #[tokio::test]
-async fn any_error_is_told_by_its_display() {
+async fn any_error_is_told_with_its_sources() {
     for (tool, said, explicit) in [
         (&TextFailure as &dyn Tool, "no", false),
         (&LentFailure, "no", false),
         (&OwnFailure, "offline", false),
-        (&AnyFailure, "asking the station", false),
+        (&AnyFailure, "asking the station: offline", false),
         (&ExplicitFailure, "try Bergen", true),
         (&BoxedFailure, "try Bergen", true),
     ] {

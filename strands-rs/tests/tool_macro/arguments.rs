@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use strands::serde_json::{Value, json};
-use strands::{JsonSchema, Tool, tool};
+use strands::{JsonSchema, Tool, schemars, tool};
 
 use crate::{json, refusal, text};
 
@@ -46,10 +46,10 @@ async fn every_mistake_is_told_at_once_by_name() {
         json!({"city": 1, "limit": -1, "legs": [{"to": "A", "nights": 1}, {"nights": "two"}], "kind": "x", "x": 0});
     assert_eq!(
         refusal(Search, wrong).await,
-        "`city`: invalid type: integer `1`, expected a string; \
-         `limit`: invalid value: integer `-1`, expected u32; \
+        "`city`: expected string, got number 1; \
+         `limit`: must be at least 0, got -1; \
          `tags`: required; \
-         `legs[1].to`: required; `legs[1].nights`: expected integer, got a string; \
+         `legs[1].to`: required; `legs[1].nights`: expected integer, got string `two`; \
          unknown `kind`, `x`; expected `city`, `limit`, `tags`, `legs`, `type`"
     );
 }
@@ -78,11 +78,8 @@ async fn models_say_no_arguments_in_several_ways() {
 #[tokio::test]
 async fn a_whole_number_may_be_written_with_a_fraction() {
     assert_eq!(text(Ring, json!({"times": 3.0})).await, "Some(3)");
-    assert_eq!(refusal(Ring, json!({"times": 3.5})).await, "`times`: invalid type: floating point `3.5`, expected u8");
-    assert_eq!(
-        refusal(Ring, json!({"times": 300.0})).await,
-        "`times`: invalid type: floating point `300.0`, expected u8"
-    );
+    assert_eq!(refusal(Ring, json!({"times": 3.5})).await, "`times`: expected integer or null, got number 3.5");
+    assert_eq!(refusal(Ring, json!({"times": 300.0})).await, "`times`: must be at most 255, got 300.0");
     let legs = json!({"city": "Oslo", "tags": [], "legs": [{"to": "A", "nights": 2.0}]});
     assert_eq!(text(Search, legs).await, "Oslo 10 [] 1 None");
 }
@@ -182,7 +179,7 @@ async fn one_type_can_be_all_arguments() {
     let wrong = json!({"from": "Oslo", "legs": [{"to": 1, "nights": 1}], "x": 1});
     assert_eq!(
         refusal(Book, wrong).await,
-        "`legs[0].to`: expected string, got number 1; `x`: unknown; expected one of from, legs, note"
+        "`legs[0].to`: expected string, got number 1; `x`: unknown; expected one of `from`, `legs`, `note`"
     );
     assert!(refusal(Book, Value::Null).await.contains("required"));
 }
@@ -215,4 +212,181 @@ fn sum(mut a: i64, r#type: i64) -> i64 {
 #[tokio::test]
 async fn mutable_and_raw_names_are_names() {
     assert_eq!(json(Sum, json!({"a": 1, "type": 2})).await, json!(3));
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Payment {
+    Card { number: u64 },
+    Iban { iban: String },
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Shape {
+    Dot,
+    Circle { radius: f64 },
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(tag = "t", content = "c")]
+enum Adjacent {
+    A { x: u8 },
+    B(String),
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(untagged)]
+enum Untagged {
+    Range { from: u8, to: u8 },
+    Days(Vec<u8>),
+    All(bool),
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+struct Order {
+    amount: u32,
+    #[serde(flatten)]
+    payment: Payment,
+    #[serde(flatten)]
+    note: Note,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+struct Note {
+    text: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    Celsius,
+    Kelvin,
+}
+
+/// Takes one of each form of enum.
+#[tool(inline)]
+fn forms(
+    p: Option<Payment>,
+    shape: Option<Shape>,
+    adjacent: Option<Adjacent>,
+    untagged: Option<Untagged>,
+    order: Option<Order>,
+    unit: Option<Unit>,
+    list: Option<Vec<Payment>>,
+) -> String {
+    format!("{p:?} {shape:?} {adjacent:?} {untagged:?} {order:?} {unit:?} {list:?}")
+}
+
+#[tokio::test]
+async fn mistakes_in_enums_name_the_variant_and_the_field() {
+    for (input, told) in [
+        (json!({"p": {"kind": "cash"}}), "`p.kind` is `cash`: expected one of `card`, `iban`"),
+        (json!({"p": {"number": 1}}), "`p.kind`: required; expected one of `card`, `iban`"),
+        (json!({"p": {"kind": "card", "number": -1}}), "`p.number`: must be at least 0, got -1 (`p.kind` is `card`)"),
+        (json!({"p": {"kind": "iban"}}), "`p.iban`: required (`p.kind` is `iban`)"),
+        (json!({"p": "card"}), "`p`: expected object or null, got string `card`"),
+        (json!({"shape": "oval"}), "`shape` is `oval`: expected one of `dot`, `{\"circle\": ..}`"),
+        (json!({"shape": {"circle": {"radius": "1 m"}}}), "`shape.circle.radius`: expected number, got string `1 m`"),
+        (json!({"shape": {"circle": {}}}), "`shape.circle.radius`: required"),
+        (json!({"adjacent": {"t": "C", "c": 1}}), "`adjacent.t` is `C`: expected one of `A`, `B`"),
+        (
+            json!({"adjacent": {"t": "A", "c": {"x": 300}}}),
+            "`adjacent.c.x`: must be at most 255, got 300 (`adjacent.t` is `A`)",
+        ),
+        (json!({"untagged": {"from": 1, "to": "x"}}), "`untagged.to`: expected integer, got string `x`"),
+        (json!({"untagged": [1, "x"]}), "`untagged[1]`: expected integer, got string `x`"),
+        (
+            json!({"order": {"amount": 1, "kind": "cash", "text": ""}}),
+            "`order.kind` is `cash`: expected one of `card`, `iban`",
+        ),
+        (
+            json!({"order": {"amount": 1, "kind": "card", "text": ""}}),
+            "`order.number`: required (`order.kind` is `card`)",
+        ),
+        (
+            json!({"order": {"kind": "iban", "iban": "x", "text": 1}}),
+            "`order.amount`: required; `order.text`: expected string, got number 1",
+        ),
+        (json!({"unit": "kg"}), "`unit` is `kg`: expected one of `celsius`, `kelvin`"),
+        (
+            json!({"list": [{"kind": "iban", "iban": "x"}, {"kind": "cash"}]}),
+            "`list[1].kind` is `cash`: expected one of `card`, `iban`",
+        ),
+    ] {
+        assert_eq!(refusal(Forms, input.clone()).await, told, "{input}");
+    }
+}
+
+#[tokio::test]
+async fn whole_numbers_are_integers_in_every_form_of_enum() {
+    let input = json!({"p": {"kind": "card", "number": 3.0}, "untagged": {"from": 1.0, "to": 2}, "list": [{"kind": "card", "number": 1.0}]});
+    assert!(text(Forms, input).await.starts_with("Some(Card { number: 3 })"));
+    let mixed = json!({"p": {"kind": "card", "number": 3.0}, "untagged": {"from": 1.0, "to": 2.5}});
+    assert_eq!(refusal(Forms, mixed).await, "`untagged.to`: expected integer, got number 2.5");
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+struct Meeting {
+    #[schemars(schema_with = "date_time")]
+    #[serde(deserialize_with = "utc")]
+    start: String,
+    length: u8,
+}
+
+/// As the schemas of `chrono` and `jiff` are.
+fn date_time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "format": "date-time"})
+}
+
+fn utc<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.ends_with('Z') { Ok(text) } else { Err(serde::de::Error::custom("premature end of input")) }
+}
+
+/// Meets.
+#[tool(inline)]
+fn meet(#[args] meeting: Meeting) -> String {
+    meeting.start
+}
+
+#[tokio::test]
+async fn a_date_that_is_refused_is_told_its_format() {
+    let told = "`start` is `tomorrow`: expected a date and time with offset (RFC 3339), such as `2026-11-28T10:00:00Z`";
+    assert_eq!(refusal(Meet, json!({"start": "tomorrow", "length": 1})).await, told);
+    // The format is right, and the type knows better.
+    let offset = json!({"start": "2026-11-28T10:00:00+01:00", "length": 1});
+    assert_eq!(refusal(Meet, offset).await, "premature end of input");
+    let length = json!({"start": "2026-11-28T10:00:00Z", "length": 2.5});
+    assert_eq!(refusal(Meet, length).await, "`length`: expected integer, got number 2.5");
+    assert_eq!(text(Meet, json!({"start": "2026-11-28T10:00:00Z", "length": 2.0})).await, "2026-11-28T10:00:00Z");
+}
+
+/// Reads numbers that models quote.
+#[tool(inline, numeric_strings)]
+fn lenient(#[arg(range = 1..=7)] days: u8, names: Vec<String>, p: Option<Payment>) -> String {
+    format!("{days} {names:?} {p:?}")
+}
+
+/// Reads numbers that models quote.
+#[tool(inline, numeric_strings)]
+fn lenient_trip(#[args] leg: Leg) -> String {
+    format!("{} {}", leg.to, leg.nights)
+}
+
+#[tokio::test]
+async fn numeric_strings_are_read_by_choice_of_the_tool() {
+    let quoted = json!({"days": "3", "names": ["7"], "p": {"kind": "card", "number": "42"}});
+    assert_eq!(text(Lenient, quoted).await, "3 [\"7\"] Some(Card { number: 42 })");
+    assert_eq!(text(Lenient, json!({"days": "3.0", "names": []})).await, "3 [] None");
+    assert_eq!(text(LenientTrip, json!({"to": "1", "nights": "2"})).await, "1 2");
+    for (input, told) in [
+        (json!({"days": "8", "names": []}), "`days`: 8 is out of range, expected 1 to 7"),
+        (json!({"days": "three", "names": []}), "`days`: expected integer, got string `three`"),
+        (json!({"days": "2.5", "names": []}), "`days`: expected integer, got number 2.5"),
+        (json!({"days": "", "names": []}), "`days`: expected integer, got string ``"),
+    ] {
+        assert_eq!(refusal(Lenient, input).await, told);
+    }
+    assert_eq!(refusal(Ring, json!({"times": "3"})).await, "`times`: expected integer or null, got string `3`");
 }

@@ -15,6 +15,16 @@ use strands::{Tool, tool};
 /// # Errors
 ///
 /// None of the model's business.
+///
+/// ## Rules
+///
+/// * Ask first.
+///
+/// # Example
+///
+/// ```
+/// # Rules
+/// ```
 #[tool]
 fn look_up() {}
 
@@ -25,10 +35,14 @@ fn look_up() {}
 #[tool]
 fn blocky() {}
 
+/// # Errors
+/// Never.
 #[doc = include_str!("snippets/description.md")]
 /// And a line.
 /// # Panics
 /// Never.
+/// # Limits
+/// One a day.
 #[tool]
 fn included() {}
 
@@ -46,14 +60,14 @@ fn named() {}
 fn silent() {}
 
 #[test]
-fn the_description_is_the_doc_up_to_the_first_heading() {
+fn the_description_is_the_doc_without_sections_for_people() {
     let described = |tool: &dyn Tool| tool.spec().description.clone();
     assert_eq!(
         described(&LookUp),
-        "Looks up the weather.\n\nIt knows every city:\n\n```text\n# not a heading\n    indented\n```"
+        "Looks up the weather.\n\nIt knows every city:\n\n```text\n# not a heading\n    indented\n```\n\n## Rules\n\n* Ask first."
     );
     assert_eq!(described(&Blocky), "Written\nin a block.");
-    assert_eq!(described(&Included), "From a file.\n\nAnd a line.");
+    assert_eq!(described(&Included), "From a file.\n\nAnd a line.\n# Limits\nOne a day.");
     assert_eq!(described(&Concatenated), "Made of pieces.");
     assert_eq!(described(&Named), WORDS);
     assert_eq!(described(&Silent), "");
@@ -75,6 +89,8 @@ fn r#type() {}
 #[tool(struct = Renamed)]
 fn odd() {}
 
+struct Http;
+
 /// Documents its arguments in a list.
 ///
 /// # Arguments
@@ -92,7 +108,7 @@ fn listed(
     here: u8,
     #[doc = concat!("Of ", "pieces")] pieces: u8,
     undocumented: u8,
-    http: &u8,
+    http: &Http,
 ) {
     let _ = (city, days, here, pieces, undocumented, http);
 }

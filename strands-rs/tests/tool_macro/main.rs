@@ -10,6 +10,7 @@
 
 mod answers;
 mod arguments;
+mod content;
 mod descriptions;
 mod host;
 mod in_agent;

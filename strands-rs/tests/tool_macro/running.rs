@@ -123,12 +123,15 @@ async fn dropping_the_future_ends_the_call() {
 }
 
 /// Careful.
-#[tool(timeout = "1500ms", exclusive, approval, destructive, idempotent = false, open_world, strict)]
-fn careful() {}
+#[tool(timeout = "1500ms", exclusive, approval, numeric_strings, destructive, idempotent = false, open_world, strict)]
+fn careful(dose: u8) -> u8 {
+    dose
+}
 
 #[test]
 fn keys_reach_the_policy_and_the_spec() {
     let policy = ToolPolicy::new().with_timeout(Duration::from_millis(1500)).with_exclusive(true).with_approval(true);
+    let policy = policy.with_numeric_strings(true);
     assert_eq!(Careful.policy(), policy);
     let spec = Careful.spec();
     let hints = spec.annotations;

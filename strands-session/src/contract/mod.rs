@@ -30,7 +30,7 @@ use futures_util::future::join_all;
 use crate::document_store::{Document, DocumentStore, StoreError, Version, Written};
 
 /// A promise of the contract of [`DocumentStore`] that an implementation has broken.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the document store breaks its contract: {promise}; expected {expected}, found {found}")]
 #[non_exhaustive]
 pub struct ContractViolation {
@@ -41,6 +41,8 @@ pub struct ContractViolation {
     /// The outcome that was found, or the error.
     pub found: String,
 }
+
+strands_core::__debug_with_sources!(ContractViolation);
 
 /// Checks that a document store keeps its contract.
 ///

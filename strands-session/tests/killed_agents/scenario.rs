@@ -19,8 +19,8 @@ use strands_core::message::{Message, Role};
 use strands_core::session::SessionManager;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentBuilder, AgentError, BoxFuture, Prompt, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput,
-    ToolPolicy, ToolSpec,
+    Agent, AgentBuilder, AgentError, Prompt, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy,
+    ToolSpec, async_trait,
 };
 
 /// Environment variable with a worker's orders, as JSON; without it the process is no worker.
@@ -43,6 +43,7 @@ struct Records {
     ledger: PathBuf,
 }
 
+#[async_trait]
 impl Tool for Records {
     fn spec(&self) -> &ToolSpec {
         &self.spec
@@ -52,14 +53,12 @@ impl Tool for Records {
         self.policy
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let line = format!("{} {}\n", ctx.tool_name(), ctx.tool_use_id());
-            let mut ledger = OpenOptions::new().append(true).create(true).open(&self.ledger).unwrap();
-            ledger.write_all(line.as_bytes()).unwrap();
-            tokio::time::sleep(Duration::from_micros(fastrand::u64(0..2_000))).await;
-            Ok(ToolOutput::text("done"))
-        })
+    async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
+        let line = format!("{} {}\n", ctx.tool_name(), ctx.tool_use_id());
+        let mut ledger = OpenOptions::new().append(true).create(true).open(&self.ledger).unwrap();
+        ledger.write_all(line.as_bytes()).unwrap();
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(0..2_000))).await;
+        Ok(ToolOutput::text("done"))
     }
 }
 

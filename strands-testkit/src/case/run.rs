@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde_json::Value;
+use strands_core::async_trait;
 use strands_core::message::ContentBlock;
 use strands_core::model::{Model, ModelError, ModelRequest, Turn};
 use strands_core::{
@@ -122,18 +122,17 @@ impl Answering {
     }
 }
 
+#[async_trait]
 impl Tool for Answering {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            self.called.lock().unwrap_or_else(PoisonError::into_inner).push((self.spec.name.clone(), input));
-            Ok(match &self.result {
-                CaseResult::Text(text) => ToolOutput::text(text),
-                CaseResult::Content { content } => ToolOutput::new(content.clone()),
-            })
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        self.called.lock().unwrap_or_else(PoisonError::into_inner).push((self.spec.name.clone(), input));
+        Ok(match &self.result {
+            CaseResult::Text(text) => ToolOutput::text(text),
+            CaseResult::Content { content } => ToolOutput::new(content.clone()),
         })
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use strands_core::async_trait;
 use strands_core::model::{Model, StopReason};
 use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
@@ -32,13 +32,14 @@ impl Default for GetWeather {
     }
 }
 
+#[async_trait]
 impl Tool for GetWeather {
     fn spec(&self) -> &ToolSpec {
         &self.0
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move { Ok(ToolOutput::text(format!("{} is sunny", input["city"]))) })
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        Ok(ToolOutput::text(format!("{} is sunny", input["city"])))
     }
 }
 

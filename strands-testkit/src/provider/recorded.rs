@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus};
 use strands_core::model::{Model, ModelRequest, StreamEvent};
@@ -303,14 +302,15 @@ struct Replayed {
     results: Arc<Mutex<VecDeque<String>>>,
 }
 
+#[async_trait]
 impl Tool for Replayed {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
         let result = self.results.lock().unwrap().pop_front();
-        Box::pin(async move { Ok(ToolOutput::text(result.unwrap())) })
+        Ok(ToolOutput::text(result.unwrap()))
     }
 }
 

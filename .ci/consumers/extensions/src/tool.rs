@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use strands::{BoxFuture, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, serde_json::Value};
+use strands::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, serde_json::Value};
 
 #[derive(Deserialize, JsonSchema)]
 struct Arguments {
@@ -24,6 +24,7 @@ impl Convert {
     }
 }
 
+#[async_trait]
 impl Tool for Convert {
     fn spec(&self) -> &ToolSpec {
         &self.spec
@@ -33,11 +34,9 @@ impl Tool for Convert {
         true
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let refused = |error: strands::serde_json::Error| ToolError::invalid_input(error.to_string());
-            let Arguments { amount } = strands::serde_json::from_value(input).map_err(refused)?;
-            Ok(ToolOutput::text(format!("{:.2}", amount * self.rate)))
-        })
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        let refused = |error: strands::serde_json::Error| ToolError::invalid_input(error.to_string());
+        let Arguments { amount } = strands::serde_json::from_value(input).map_err(refused)?;
+        Ok(ToolOutput::text(format!("{:.2}", amount * self.rate)))
     }
 }

@@ -100,14 +100,7 @@ fn show<O: io::Write, E: io::Write>(event: AgentEvent, terminal: &mut Terminal<O
 
 /// An error with what caused it, in one line.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+    format!("error: {}", strands::ErrorChain::new(error))
 }
 
 #[cfg(test)]

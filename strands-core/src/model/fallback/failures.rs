@@ -28,7 +28,6 @@ use crate::model::{ModelError, ModelErrorKind};
 /// # Ok::<(), Box<dyn Error>>(())
 /// # }).unwrap();
 /// ```
-#[derive(Debug)]
 pub struct FallbackFailures {
     model_id: String,
     others: Vec<(String, ModelError)>,
@@ -56,6 +55,8 @@ impl fmt::Display for FallbackFailures {
         Ok(())
     }
 }
+
+crate::__debug_with_sources!(FallbackFailures);
 
 impl StdError for FallbackFailures {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

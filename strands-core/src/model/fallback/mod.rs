@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use self::candidate::Candidate;
@@ -20,6 +21,7 @@ use self::failures::{most_telling, with_others};
 pub use self::on::FallbackOn;
 use super::{Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ModelStream, StreamEvent};
 use crate::diagnostics;
+use crate::usage::{ModelMetrics, Usage};
 
 /// How long a model that failed stays out by default.
 const COOL_DOWN: Duration = Duration::from_secs(60);
@@ -170,6 +172,20 @@ impl Fallback {
     }
 }
 
+/// The failure of all models. What they have told of their cost comes before it.
+fn failed(error: ModelError, mut usage: Usage, announced: Vec<StreamEvent>) -> Result<ModelStream, ModelError> {
+    for event in announced {
+        if let StreamEvent::Fallback { usage: earlier, .. } = event {
+            usage.add(earlier);
+        }
+    }
+    if usage.is_nothing() {
+        return Err(error);
+    }
+    let told = StreamEvent::metadata(usage, ModelMetrics::default());
+    Ok(stream::iter([Ok(told), Err(error)]).boxed())
+}
+
 /// True for errors that say nothing of the model's health.
 fn is_of_the_request(error: &ModelError) -> bool {
     use ModelErrorKind::{ContentFiltered, ContextOverflow, ResponseTooLarge};
@@ -204,24 +220,24 @@ impl Model for Fallback {
         let (mut announced, mut failures) = (Vec::new(), Vec::new());
         loop {
             candidate.ask(Instant::now(), self.cool_down);
-            let error = match self.open(candidate, request, &mut announced).await {
+            let (error, usage) = match self.open(candidate, request, &mut announced).await {
                 Ok(events) => return Ok(events),
-                Err(error) => error,
+                Err(failed) => failed,
             };
             let from = candidate.model.model_id().to_owned();
             if !self.note(candidate, &error) {
                 if !matches!(error, ModelError::ContextOverflow { .. }) {
-                    return Err(with_others(from, error, failures));
+                    return failed(with_others(from, error, failures), usage, announced);
                 }
                 let too_small = candidate.model.context_window();
                 queue.retain(|next| too_small.is_some() && next.model.context_window() > too_small);
             }
             let Some(next) = queue.pop_front() else {
-                return Err(most_telling(failures, (from, error)));
+                return failed(most_telling(failures, (from, error)), usage, announced);
             };
             let to = next.model.model_id().to_owned();
             diagnostics::fallback(&from, &to, error.kind().as_str());
-            announced.push(StreamEvent::Fallback { from: from.clone(), to, error: error.to_string() });
+            announced.push(StreamEvent::Fallback { from: from.clone(), to, error: error.to_string(), usage });
             failures.push((from, error));
             candidate = next;
         }

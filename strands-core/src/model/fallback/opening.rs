@@ -11,20 +11,21 @@ use tokio::time::Instant;
 
 use super::{Candidate, Fallback};
 use crate::model::{BlockDelta, ModelError, ModelRequest, ModelStream, ReasoningDelta, StreamEvent};
+use crate::usage::Usage;
 
 /// How many events without content are held back. A model that sends more has begun to answer.
 const HELD_AT_MOST: usize = 64;
 
 impl Fallback {
     /// Asks a model and waits for its first content. `announced` comes first in its stream; where it fails, what was
-    /// announced stays there.
+    /// announced stays there, and the cost that it has told is returned with the error.
     pub(super) async fn open(
         &self,
         candidate: &Arc<Candidate>,
         request: ModelRequest<'_>,
         announced: &mut Vec<StreamEvent>,
-    ) -> Result<ModelStream, ModelError> {
-        let mut events = candidate.model.stream(request).await?;
+    ) -> Result<ModelStream, (ModelError, Usage)> {
+        let mut events = candidate.model.stream(request).await.map_err(|error| (error, Usage::default()))?;
         let mut held = VecDeque::new();
         let error = loop {
             match events.next().await {
@@ -50,8 +51,12 @@ impl Fallback {
             }
         };
         // A model that is made of several announces, too.
+        let told = held.iter().rev().find_map(|event| match event {
+            StreamEvent::Metadata { usage, .. } => Some(*usage),
+            _ => None,
+        });
         announced.extend(held.into_iter().filter(|event| matches!(event, StreamEvent::Fallback { .. })));
-        Err(error)
+        Err((error, told.unwrap_or_default()))
     }
 }
 

@@ -92,7 +92,7 @@ impl Settings {
 
 /// The program's own limit, and not the provider, made a call wait for too long. It is the source of the
 /// [`ModelError::Throttled`] of a [`RateLimit`].
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(
     "a model call found no room in the limit of {limit} of this program's `RateLimit` within its `max_wait` of \
      {max_wait:?}; raise the limit or `max_wait`, or ask less at once"
@@ -104,6 +104,8 @@ pub struct RateLimitExceeded {
     /// How long a call waits at most.
     pub max_wait: Duration,
 }
+
+crate::__debug_with_sources!(RateLimitExceeded);
 
 impl RateLimit {
     /// A model without limits yet.

@@ -7,7 +7,7 @@ use super::RequestDifference;
 use super::exchange::VERSION;
 
 /// Why exchanges are missing from a recording. What was written before is whole.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
     /// The sink did not take a line.
@@ -30,7 +30,7 @@ pub enum RecordingError {
 }
 
 /// Why a recording can't be read, or does not answer a request.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
     /// The recording can't be read.
@@ -87,3 +87,5 @@ pub enum ReplayError {
         exchanges: usize,
     },
 }
+
+crate::__debug_with_sources!(RecordingError, ReplayError);

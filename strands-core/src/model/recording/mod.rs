@@ -30,3 +30,4 @@ pub use error::{RecordingError, ReplayError};
 pub(crate) use exchange::RecordedError;
 pub use recorder::Recorder;
 pub use replay::Replay;
+pub(super) use scrub::text_without_secrets;

@@ -57,6 +57,8 @@ fn patterns() -> Vec<(String, &'static str)> {
             ),
             "${1}${2}[scrubbed]",
         ),
+        // Prose of providers about a key, which may be masked already.
+        (r#"(?i)\b(api[ _-]key(?: provided| supplied| given)?\s*[:=]\s*)[^\s,;"'`]+"#.to_owned(), "${1}[scrubbed]"),
         (r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}".to_owned(), "${1}[scrubbed]"),
     ]
 }
@@ -124,7 +126,7 @@ fn well_known(value: &mut Value) {
 }
 
 /// The text without its secrets, where it has any.
-fn text_without_secrets(text: &str) -> Option<String> {
+pub(in crate::model) fn text_without_secrets(text: &str) -> Option<String> {
     // JSON within a text, as tools answer it, has names, and escapes that hide them.
     if text.starts_with(['{', '['])
         && let Ok(value) = serde_json::from_str::<Value>(text)

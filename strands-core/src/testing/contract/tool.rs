@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::polling::{Moment, poll_times};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
-use crate::tool::{HostKey, Tool, ToolContext, ToolError, ToolOutput, check_schema, is_valid_tool_name};
+use crate::schema_check::Validator;
+use crate::tool::{HostKey, Tool, ToolContext, ToolError, ToolOutput, is_valid_tool_name};
 
 /// After so many polls a call is no longer interrupted.
 const MOST_POLLS: usize = 4;
@@ -53,7 +54,7 @@ pub async fn check_tool<T: Tool + ?Sized>(
         (tool.spec().clone(), requires, tool.policy(), tool.checks_input())
     };
     let before = described();
-    let example = described_well(tool, example)?;
+    let (example, validator) = described_well(tool, example)?;
     let succeeds = call(tool, ctx, example).await?.is_ok();
     let again = async || match call(tool, ctx, example).await? {
         Err(error) if succeeds => {
@@ -75,17 +76,17 @@ pub async fn check_tool<T: Tool + ?Sized>(
     for outcome in join_all((0..CONCURRENT).map(|_| again())).await {
         outcome?;
     }
-    for (what, input) in unfit(&tool.spec().input_schema, example) {
-        refused(tool, ctx, &what, input).await?;
+    for (what, input) in unfit(&tool.spec().input_schema, &validator, example) {
+        refused(tool, ctx, &validator, &what, input).await?;
     }
     ensure_eq(Promise::ToolStable, "the tool's spec, required values and policy", &before, &described())
 }
 
-/// Checks the spec, and that the example fits it. Returns the example as an object.
+/// Checks the spec, and that the example fits it. Returns the example as an object, and the compiled schema.
 fn described_well<'a, T: Tool + ?Sized>(
     tool: &T,
     example: &'a Value,
-) -> Result<&'a Map<String, Value>, ContractViolation> {
+) -> Result<(&'a Map<String, Value>, Validator), ContractViolation> {
     let promise = Promise::ToolSpecValid;
     let spec = tool.spec();
     let valid = is_valid_tool_name(&spec.name);
@@ -94,11 +95,16 @@ fn described_well<'a, T: Tool + ?Sized>(
     ensure(is_object, promise, r#"an input schema with `"type": "object"`"#, || spec.input_schema.to_string())?;
     let properties = spec.input_schema.get("properties").is_none_or(Value::is_object);
     ensure(properties, promise, "`properties` that are an object", || spec.input_schema.to_string())?;
-    let fits = check_schema(&spec.input_schema, example);
+    let validator = Validator::new(&spec.input_schema);
+    let validator =
+        validator.map_err(|error| ContractViolation::error(promise, "an input schema that is supported", error))?;
+    let fits = validator.check(example);
     ensure(fits.is_ok(), Promise::ToolAcceptsInput, "an example that fits the schema", || format!("{fits:?}"))?;
     let object = example.as_object();
     let expected = "an example that is an object";
-    object.ok_or_else(|| ContractViolation::new(Promise::ToolAcceptsInput, expected, example.to_string()))
+    let object =
+        object.ok_or_else(|| ContractViolation::new(Promise::ToolAcceptsInput, expected, example.to_string()))?;
+    Ok((object, validator))
 }
 
 /// Calls the tool with arguments that fit. Only a refusal of the arguments is a violation.
@@ -116,7 +122,7 @@ async fn call<T: Tool + ?Sized>(
 }
 
 /// Variants of the example that don't fit the schema, and what is wrong with each.
-fn unfit(schema: &Value, example: &Map<String, Value>) -> Vec<(String, Value)> {
+fn unfit(schema: &Value, validator: &Validator, example: &Map<String, Value>) -> Vec<(String, Value)> {
     let mut unfit = Vec::new();
     let required = schema.get("required").and_then(Value::as_array);
     for name in required.into_iter().flatten().filter_map(Value::as_str) {
@@ -131,7 +137,7 @@ fn unfit(schema: &Value, example: &Map<String, Value>) -> Vec<(String, Value)> {
             input.insert(name.clone(), wrong.clone());
             Value::Object(input)
         });
-        if let Some(input) = variants.find(|input| check_schema(schema, input).is_err()) {
+        if let Some(input) = variants.find(|input| validator.check(input).is_err()) {
             unfit.push((format!("arguments in which `{name}` has a wrong type"), input));
         }
     }
@@ -142,6 +148,7 @@ fn unfit(schema: &Value, example: &Map<String, Value>) -> Vec<(String, Value)> {
 async fn refused<T: Tool + ?Sized>(
     tool: &T,
     ctx: &ToolContext,
+    validator: &Validator,
     what: &str,
     input: Value,
 ) -> Result<(), ContractViolation> {
@@ -151,7 +158,7 @@ async fn refused<T: Tool + ?Sized>(
             outcome => outcome_of(outcome),
         }
     } else {
-        match check_schema(&tool.spec().input_schema, &input) {
+        match validator.check(&input) {
             Err(_) => return Ok(()),
             Ok(()) => "arguments that fit the schema".to_owned(),
         }

@@ -16,7 +16,7 @@ const MOST_BYTES: usize = 2_000;
 
 /// A promise of a trait's contract that an implementation has broken.
 ///
-/// `Debug` writes the same text as `Display` and the errors beneath, so that a test can unwrap it.
+/// `Debug` prints the same text as `Display` and its sources, so that a test can unwrap it.
 #[non_exhaustive]
 pub struct ContractViolation {
     /// The promise.
@@ -202,18 +202,7 @@ impl fmt::Display for ContractViolation {
     }
 }
 
-impl fmt::Debug for ContractViolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        // The first error is part of the text.
-        let mut beneath = self.source.as_deref().and_then(|source| source.source());
-        while let Some(error) = beneath {
-            write!(f, "; caused by: {error}")?;
-            beneath = error.source();
-        }
-        Ok(())
-    }
-}
+crate::__debug_with_sources!(ContractViolation);
 
 impl StdError for ContractViolation {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::argument::generator;
 use super::diagnostics::{IntoToolError, OutputSchema, ToolAnswer};
+use crate::tool::output_parts::joined;
 use crate::tool::{IntoToolOutput, ToolError, ToolOutput};
 
 /// Stands for a value of type `T`.
@@ -58,13 +59,35 @@ pub trait ConvertExplicit<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError>;
 }
 
-impl<T: IntoToolOutput> ConvertExplicit<T> for &&Tag<T> {
+impl<T: IntoToolOutput> ConvertExplicit<T> for &&&&Tag<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError> {
-        value.into_tool_output()
+        value.into_tool_output().map(ToolOutput::or_null)
     }
 }
 
-/// Second step, second choice: what can be JSON.
+/// Second step, second choice: what can be JSON, beside what says itself how it is told.
+pub trait ConvertDataFirst<A, B> {
+    fn convert(&self, value: (A, B)) -> Result<ToolOutput, ToolError>;
+}
+
+impl<A: Serialize, B: IntoToolOutput> ConvertDataFirst<A, B> for &&&Tag<(A, B)> {
+    fn convert(&self, (data, value): (A, B)) -> Result<ToolOutput, ToolError> {
+        joined(B::IS_DATA, [ToolOutput::serialize(&data), value.into_tool_output()])
+    }
+}
+
+/// Second step, third choice: the same the other way round.
+pub trait ConvertDataLast<A, B> {
+    fn convert(&self, value: (A, B)) -> Result<ToolOutput, ToolError>;
+}
+
+impl<A: IntoToolOutput, B: Serialize> ConvertDataLast<A, B> for &&Tag<(A, B)> {
+    fn convert(&self, (value, data): (A, B)) -> Result<ToolOutput, ToolError> {
+        joined(A::IS_DATA, [value.into_tool_output(), ToolOutput::serialize(&data)])
+    }
+}
+
+/// Second step, fourth choice: what can be JSON.
 pub trait ConvertSerialize<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError>;
 }

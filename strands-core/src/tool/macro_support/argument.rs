@@ -2,13 +2,15 @@
 //! they can't disagree.
 
 use schemars::{Schema, SchemaGenerator};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::check::Check;
 use super::diagnostics::ToolArg;
-use crate::tool::{ToolError, check_schema};
+use super::spec_builder::whole_schema;
+use crate::schema_check::{Validator, read_as, words};
+use crate::tool::ToolError;
 
-/// How much of a message about one argument the model is told: the offending value may be as long as it likes.
+/// Characters of a message about one argument: the offending value may be of any length.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// An argument that the model supplies.
@@ -44,7 +46,7 @@ impl<T> Argument<T> {
         self
     }
 
-    /// What an absent argument is; `None` where it is required.
+    /// The value of an absent argument; `None` where it is required.
     pub(super) fn absent(&self) -> Option<T> {
         match self.default {
             Some(default) => Some(default()),
@@ -57,32 +59,24 @@ impl<T> Argument<T> {
     }
 
     /// Reads the value, or says what is wrong with it.
-    pub(super) fn read(&self, value: &Value) -> Result<T, String> {
-        let decoded = (self.decode)(value).or_else(|error| {
-            // JSON has one kind of number, and 3.0 is an integer to a schema.
-            whole_numbers(value).and_then(|value| (self.decode)(&value).ok()).ok_or(error)
-        });
-        let decoded = decoded.map_err(|error| self.explain(value, &error))?;
-        match self.checks.iter().flatten().find_map(|check| check.refuse(value)) {
-            Some(refusal) => Err(format!("`{}`: {}", self.name, shortened(&refusal))),
+    pub(super) fn read(&self, value: &Value, numeric_strings: bool) -> Result<T, String> {
+        let decode = |value: &Value| {
+            let decoded = (self.decode)(value)?;
+            Ok((decoded, self.checks.iter().flatten().find_map(|check| check.refuse(value))))
+        };
+        let (decoded, refusal) = read_as(value, self.name, numeric_strings, decode, || self.validator())?;
+        match refusal {
+            Some(refusal) => Err(format!("`{}`: {}", self.name, words::cut(&refusal, MAX_MESSAGE_CHARS))),
             None => Ok(decoded),
         }
     }
 
-    /// serde says what is wrong, but within a list or an object it does not say where; the schema knows.
-    fn explain(&self, value: &Value, error: &serde_json::Error) -> String {
-        if value.is_array() || value.is_object() {
-            let mut generator = generator();
-            let property = (self.schema)(&mut generator).to_value();
-            let mut root = Map::new();
-            root.insert("properties".to_owned(), Value::Object(Map::from_iter([(self.name.to_owned(), property)])));
-            root.insert("$defs".to_owned(), Value::Object(generator.take_definitions(true)));
-            let named = Value::Object(Map::from_iter([(self.name.to_owned(), value.clone())]));
-            if let Err(mistakes) = check_schema(&Value::Object(root), &named) {
-                return shortened(&mistakes);
-            }
-        }
-        format!("`{}`: {}", self.name, shortened(&error.to_string()))
+    /// The compiled schema of an object with the argument in it.
+    fn validator(&self) -> Option<Validator> {
+        let mut generator = generator();
+        let property = (self.schema)(&mut generator).to_value();
+        let definitions = generator.take_definitions(true);
+        Validator::new(&json!({"properties": {self.name: property}, "$defs": definitions})).ok()
     }
 }
 
@@ -91,14 +85,22 @@ impl<T> Argument<T> {
 pub struct Whole<T> {
     pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
     decode: fn(&Value) -> Result<T, serde_json::Error>,
+    numeric_strings: bool,
 }
 
 /// The whole input as a `T`.
 pub fn whole<T: ToolArg>() -> Whole<T> {
-    Whole { schema: T::whole_schema, decode: T::decode }
+    Whole { schema: T::whole_schema, decode: T::decode, numeric_strings: false }
 }
 
 impl<T> Whole<T> {
+    /// With strings in place of numbers.
+    #[must_use]
+    pub fn with_numeric_strings(mut self) -> Self {
+        self.numeric_strings = true;
+        self
+    }
+
     /// Reads the input.
     ///
     /// # Errors
@@ -106,14 +108,8 @@ impl<T> Whole<T> {
     /// [`ToolError::invalid_input`] that says what is wrong with it.
     pub fn read(&self, input: Value) -> Result<T, ToolError> {
         let input = if is_nothing(&input) { Value::Object(Map::new()) } else { input };
-        let decoded = (self.decode)(&input)
-            .or_else(|error| whole_numbers(&input).and_then(|input| (self.decode)(&input).ok()).ok_or(error));
-        decoded.map_err(|error| {
-            let mut generator = generator();
-            let schema = super::spec_builder::whole_schema(self.schema, &mut generator);
-            let mistakes = check_schema(&Value::Object(schema), &input).err();
-            ToolError::invalid_input(shortened(&mistakes.unwrap_or_else(|| error.to_string())))
-        })
+        let validator = || Validator::new(&Value::Object(whole_schema(self.schema, &mut generator()))).ok();
+        read_as(&input, "", self.numeric_strings, self.decode, validator).map_err(ToolError::invalid_input)
     }
 }
 
@@ -129,41 +125,4 @@ pub(super) fn is_nothing(input: &Value) -> bool {
         Value::String(text) => text.trim().is_empty(),
         _ => false,
     }
-}
-
-/// The same value with `3` for every `3.0`; `None` where there is none.
-fn whole_numbers(value: &Value) -> Option<Value> {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let fraction = number.as_f64()?;
-            // Beyond 2^53 a fraction is not exact, so neither would the integer be.
-            let is_exact = fraction.fract() == 0.0 && fraction.abs() <= 9_007_199_254_740_992.0;
-            #[expect(clippy::cast_possible_truncation, reason = "it is a whole number within range")]
-            is_exact.then_some(Value::from(fraction as i64))
-        }
-        Value::Array(items) => {
-            let changed: Vec<_> = items.iter().map(whole_numbers).collect();
-            changed.iter().any(Option::is_some).then(|| {
-                changed.into_iter().zip(items).map(|(changed, item)| changed.unwrap_or_else(|| item.clone())).collect()
-            })
-        }
-        Value::Object(entries) => {
-            let changed: Vec<_> = entries.values().map(whole_numbers).collect();
-            changed.iter().any(Option::is_some).then(|| {
-                let values = changed.into_iter().zip(entries);
-                values
-                    .map(|(changed, (name, value))| (name.clone(), changed.unwrap_or_else(|| value.clone())))
-                    .collect()
-            })
-        }
-        _ => None,
-    }
-}
-
-fn shortened(message: &str) -> String {
-    let mut short: String = message.chars().take(MAX_MESSAGE_CHARS).collect();
-    if short.len() < message.len() {
-        short.push('…');
-    }
-    short
 }

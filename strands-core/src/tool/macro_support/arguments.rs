@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::argument::{Argument, is_nothing};
+use crate::schema_check::words;
 use crate::tool::ToolError;
 
-/// How many unknown arguments are named.
+/// Number of unknown arguments that are named.
 const MAX_NAMED: usize = 8;
 
 /// The arguments of one call.
@@ -15,6 +16,7 @@ pub struct Arguments {
     mistakes: Vec<String>,
     /// Nothing can be said about single arguments of what is no object.
     unreadable: bool,
+    numeric_strings: bool,
 }
 
 impl Arguments {
@@ -29,7 +31,14 @@ impl Arguments {
         } else {
             Vec::new()
         };
-        Self { given, mistakes, unreadable }
+        Self { given, mistakes, unreadable, numeric_strings: false }
+    }
+
+    /// With strings in place of numbers.
+    #[must_use]
+    pub fn with_numeric_strings(mut self) -> Self {
+        self.numeric_strings = true;
+        self
     }
 
     /// Takes one out; a mistake is kept for [`into_error`](Self::into_error).
@@ -47,17 +56,17 @@ impl Arguments {
         let read = match given {
             Ok(absent) => Ok(absent),
             Err(None) => Err(format!("`{}`: required", argument.name)),
-            Err(Some(value)) => argument.read(value),
+            Err(Some(value)) => argument.read(value, self.numeric_strings),
         };
         read.map_err(|mistake| self.mistakes.push(mistake)).ok()
     }
 
-    /// Whether nothing is left, when all of `known` have been taken.
+    /// Returns true if nothing is left, when all of `known` have been taken.
     pub fn knows(&mut self, known: &[&str]) -> bool {
         if self.given.is_empty() {
             return !self.unreadable;
         }
-        let mut unknown: Vec<_> = self.given.keys().take(MAX_NAMED).map(|name| format!("`{name}`")).collect();
+        let mut unknown: Vec<_> = self.given.keys().take(MAX_NAMED).map(|name| words::name(name)).collect();
         if self.given.len() > MAX_NAMED {
             unknown.push("…".to_owned());
         }

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
 use super::diagnostics::{Counted, LenArg, PatternArg, RangeArg};
+use crate::schema_check;
 
 /// The end of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +23,7 @@ impl Bound {
         }
     }
 
-    /// How `number` compares with this end.
+    /// Compares `number` with this end.
     fn compare(self, number: &Number) -> Option<std::cmp::Ordering> {
         match (self, number.as_i128()) {
             (Self::Int(bound), Some(number)) => Some(number.cmp(&i128::from(bound))),
@@ -43,20 +43,26 @@ impl std::fmt::Display for Bound {
     }
 }
 
-/// A regular expression that is compiled when first used. The macro has checked it.
-#[derive(Debug)]
+/// A regular expression that is compiled when first used, as the one that the schema advertises.
 pub struct Pattern {
     source: &'static str,
-    regex: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<schema_check::Pattern>>,
 }
 
 impl Pattern {
     pub const fn new(source: &'static str) -> Self {
-        Self { source, regex: OnceLock::new() }
+        Self { source, compiled: OnceLock::new() }
     }
 
     fn matches(&self, text: &str) -> bool {
-        self.regex.get_or_init(|| Regex::new(self.source).ok()).as_ref().is_some_and(|regex| regex.is_match(text))
+        let compiled = self.compiled.get_or_init(|| schema_check::Pattern::new(self.source).ok());
+        compiled.as_ref().is_some_and(|pattern| pattern.is_match(text))
+    }
+}
+
+impl std::fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pattern").field(&self.source).finish()
     }
 }
 
@@ -84,7 +90,7 @@ pub fn pattern<T: PatternArg>(pattern: &'static Pattern) -> Check {
 }
 
 impl Check {
-    /// What is wrong with `value`. A value of another type is refused elsewhere.
+    /// Returns the mistake in `value`, if there is one. A value of another type is refused elsewhere.
     pub(super) fn refuse(&self, value: &Value) -> Option<String> {
         match self {
             Self::Range { least, greatest } => {

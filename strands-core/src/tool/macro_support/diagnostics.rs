@@ -18,7 +18,7 @@ use crate::tool::{FromContext, HostKey, IntoToolOutput, ToolContext, ToolError};
     message = "`{Self}` cannot be a tool argument",
     label = "the model can't supply this",
     note = "a model argument is read by serde and described by schemars: derive both, `Deserialize` and `JsonSchema`",
-    note = "to receive something from your program instead, take it by reference: `&{Self}`"
+    note = "to receive something from your program or from the call's context instead, take it by reference: `&{Self}`"
 )]
 pub trait ToolArg: Sized {
     fn schema(generator: &mut SchemaGenerator) -> Schema;

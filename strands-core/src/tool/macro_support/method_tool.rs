@@ -41,7 +41,17 @@ impl<S: Send + Sync> Tool for MethodTool<S> {
         true
     }
 
-    fn call<'a>(&'a self, ctx: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    // As `#[async_trait]` writes it: the method's future is boxed already.
+    fn call<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        ctx: &'life1 ToolContext,
+        input: Value,
+    ) -> BoxFuture<'async_trait, Result<ToolOutput, ToolError>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
         (self.call)(&self.shared, ctx, input)
     }
 }

@@ -20,8 +20,8 @@ pub use futures_core::future::BoxFuture;
 pub use serde_json::Value;
 
 pub use answer::{
-    ConvertExplicit, ConvertOther, ConvertSerialize, JsonOfOther, JsonOfSerialize, SchemaOfResult, SchemaOfValue,
-    SplitResult, SplitValue, Tag,
+    ConvertDataFirst, ConvertDataLast, ConvertExplicit, ConvertOther, ConvertSerialize, JsonOfOther, JsonOfSerialize,
+    SchemaOfResult, SchemaOfValue, SplitResult, SplitValue, Tag,
 };
 pub use argument::{Argument, Whole, argument, whole};
 pub use arguments::{Arguments, no_arguments};

@@ -3,6 +3,7 @@
 mod builder;
 mod events;
 mod items;
+mod made_images;
 mod provider_state;
 mod reasoning;
 mod request;
@@ -110,7 +111,7 @@ impl OpenAiResponsesModel {
 async fn begun(mut events: ModelStream) -> Result<ModelStream, ModelError> {
     let mut begun = Vec::new();
     while let Some(event) = events.next().await.transpose()? {
-        let is_said = !matches!(event, StreamEvent::MessageStart { .. });
+        let is_said = !matches!(event, StreamEvent::MessageStart { .. } | StreamEvent::Metadata { .. });
         begun.push(Ok(event));
         if is_said {
             break;

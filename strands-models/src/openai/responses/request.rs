@@ -7,15 +7,20 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content};
+use strands_core::model::{
+    CallIdForm, MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content, placeholder,
+};
 
-use super::provider_state;
 use super::reasoning;
 use super::tools::{self, ResponsesTools};
+use super::{made_images, provider_state};
 use crate::chat_completions::{
     Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
 };
 use crate::http::{self, Conversation, Fields};
+
+/// Ids of calls as OpenAI takes them; calls of other providers may be named otherwise.
+const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
 
 /// The value of `include` that asks for encrypted reasoning.
 pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
@@ -159,10 +164,12 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
     #[derive(Serialize)]
     struct Output<'a> {
         r#type: &'static str,
-        call_id: &'a str,
+        call_id: Cow<'a, str>,
         output: Content<'a>,
     }
-    for result in message.tool_results() {
+    let said: Vec<_> = outgoing_content(message, provider).collect();
+    for block in &said {
+        let ContentBlock::ToolResult(result) = &**block else { continue };
         let parts = result_parts(result, &Media::OPENAI);
         let as_parts: Vec<PartJson<'_>>;
         let output = match joined(&parts) {
@@ -172,18 +179,18 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
                 Content::Parts(&as_parts)
             }
         };
-        items.serialize_element(&Output { r#type: "function_call_output", call_id: &result.tool_use_id, output })?;
+        let call_id = CALL_IDS.apply(&result.tool_use_id);
+        items.serialize_element(&Output { r#type: "function_call_output", call_id, output })?;
     }
     // Answers to what the provider itself asks, such as whether a tool of its own may run.
-    for block in &message.content {
-        if let ContentBlock::Provider(own) = block
-            && own.provider == provider
+    for block in &said {
+        if let ContentBlock::Provider(own) = &**block
             && provider_state::is_item(&own.content)
         {
             items.serialize_element(&own.content)?;
         }
     }
-    let parts = message.content.iter().filter_map(|block| Part::of_block(block, &Media::OPENAI));
+    let parts = said.iter().filter_map(|block| Part::of_block(block, &Media::OPENAI));
     let content: Vec<_> = parts.map(PartJson).collect();
     if content.is_empty() {
         return Ok(());
@@ -194,7 +201,8 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
 /// An item for each block of an assistant message. Reasoning goes with the item that it led to, and is refused alone.
 fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
     let mut pending = None;
-    for block in outgoing_content(message, provider) {
+    let mut blocks = outgoing_content(message, provider).peekable();
+    while let Some(block) = blocks.next() {
         let item = match &*block {
             ContentBlock::Reasoning(reasoning) => {
                 if let Some(item) = reasoning::item(reasoning)
@@ -206,14 +214,21 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
             }
             ContentBlock::ToolUse(call) => json!({
                 "type": "function_call",
-                "call_id": call.tool_use_id,
+                "call_id": CALL_IDS.apply(&call.tool_use_id),
                 "name": call.name,
                 "arguments": arguments(&call.input),
             }),
+            ContentBlock::Provider(own) if made_images::is_apart(&own.content) => {
+                let image = blocks.next_if(|block| matches!(**block, ContentBlock::Image(_)));
+                match made_images::together(&own.content, image.as_deref()) {
+                    Some(item) => item,
+                    None => continue,
+                }
+            }
             ContentBlock::Provider(own) if provider_state::is_item(&own.content) => own.content.clone(),
             block => match Part::of_block(block, &Media::OPENAI) {
                 Some(Part::Text(text)) => json!({"role": "assistant", "content": text}),
-                Some(_) => json!({"role": "assistant", "content": "[Media that can't be shown to this model.]"}),
+                Some(_) => json!({"role": "assistant", "content": placeholder::MODEL_MEDIA}),
                 None => continue,
             },
         };
@@ -243,7 +258,7 @@ impl Serialize for PartJson<'_> {
             Part::Text(text) => Wire::Text { text },
             Part::Image(url) => Wire::Image { image_url: Shown(url) },
             Part::File { name, data } => Wire::File { filename: name, file_data: Shown(data) },
-            Part::Audio(..) | Part::Own(_) => Wire::Text { text: NO_AUDIO },
+            Part::Link(_) | Part::Audio(..) | Part::Own(_) => Wire::Text { text: NO_AUDIO },
         }
         .serialize(serializer)
     }

@@ -13,7 +13,7 @@ use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind,
 use super::events::{Ended, Piece, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
-use crate::chat_completions::{last_events, refused};
+use crate::chat_completions::{cost, last_events, refused};
 use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 
 /// Reads an answer. What is newer than this version is passed over.
@@ -199,6 +199,7 @@ impl ResponsesReader {
     /// The last events.
     fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let error = response.error.filter(|error| !error.is_null());
+        let used = response.usage.filter(|usage| !usage.is_null());
         let reason = response.incomplete_details.as_ref().map(|details| word(details, "reason").to_owned());
         let stop_reason = match response.status.as_deref().unwrap_or_default() {
             "incomplete" if reason.as_deref() == Some("content_filter") => StopReason::ContentFiltered,
@@ -206,7 +207,11 @@ impl ResponsesReader {
             "completed" if self.called => StopReason::ToolUse,
             "completed" if self.refused => StopReason::ContentFiltered,
             "completed" => StopReason::EndTurn,
-            status => return Err(unfinished(status, error)),
+            status => {
+                // What a response has cost that failed.
+                out.extend(used.map(cost));
+                return Err(unfinished(status, error));
+            }
         };
         self.complete = true;
         self.items.end_all(out);
@@ -217,7 +222,7 @@ impl ResponsesReader {
         {
             self.own(provider_state::block(&self.provider, &id), out)?;
         }
-        out.extend(last_events(stop_reason, response.usage.filter(|usage| !usage.is_null())));
+        out.extend(last_events(stop_reason, used));
         Ok(())
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use serde_json::Value;
-use strands_core::message::ProviderContent;
+use strands_core::message::{ContentBlock, ProviderContent};
 use strands_core::model::{ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::events::{Piece, Response};
 use super::items::{Key, Kind};
-use super::reasoning;
 use super::stream::{ResponsesReader, list, malformed, word};
+use super::{made_images, reasoning};
 use crate::http::{ReadError, tolerant};
 
 impl ResponsesReader {
@@ -101,7 +101,13 @@ impl ResponsesReader {
             }
             "" => {}
             // What the provider's own tools did, and whatever is newer than this version.
-            _ => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
+            _ => match made_images::apart(item) {
+                Some((item, image)) => {
+                    self.own(ProviderContent::new(self.provider.clone(), item), out)?;
+                    self.image(image, out)?;
+                }
+                None => self.own(ProviderContent::new(self.provider.clone(), item.clone()), out)?,
+            },
         }
         Ok(())
     }
@@ -119,6 +125,15 @@ impl ResponsesReader {
         self.content.grow(content.content.to_string().len())?;
         let block = self.items.new_block();
         out.extend([StreamEvent::provider_content(block, content), StreamEvent::block_stop(block)]);
+        Ok(())
+    }
+
+    fn image(&mut self, image: ContentBlock, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        if let ContentBlock::Image(made) = &image {
+            self.content.grow(made.source.bytes().map_or(0, bytes::Bytes::len))?;
+        }
+        let block = self.items.new_block();
+        out.extend([StreamEvent::media(block, image), StreamEvent::block_stop(block)]);
         Ok(())
     }
 

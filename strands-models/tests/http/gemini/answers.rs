@@ -92,7 +92,7 @@ async fn what_only_gemini_understands_is_kept_in_its_place() {
     let parts = [
         json!({"executableCode": {"language": "PYTHON", "code": "print(1)", "id": "c"}, "thoughtSignature": "s"}),
         json!({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1\n", "id": "c"}}),
-        json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw=="}}),
+        // A draft, which is part of the reasoning.
         json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw=="}, "thought": true}),
         json!({"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "id": "t", "args": {"queries": ["q"]}}}),
         json!({"of tomorrow": {"deep": [1, 2.5, null]}}),

@@ -123,7 +123,7 @@ async fn results_stand_together_with_the_names_of_their_calls() {
         json!([
             response("a", "f", json!({"output": [{"json": {"y": 1}}]})),
             response("b", "f", json!({"error": [{"text": "boom"}]})),
-            response("c", "INVALID_TOOL_NAME", json!({"output": []})),
+            response("c", "INVALID_TOOL_NAME", json!({"output": [{"text": "[The tool returned nothing.]"}]})),
             response("gone", "gone", json!({"output": [{"text": "late"}]})),
             {"text": "well?"},
         ])

@@ -16,6 +16,7 @@ const SEEN: &[&str] = &["llamacpp"];
 
 /// The same table, with the reasons, stands in `docs/src/models/llamacpp.md`.
 const DIFFERENCES: &[Difference] = &[
+    Difference::unseen("blank-content"),
     Difference::new("empty-tools", empty_tools, SEEN),
     Difference::new("empty-content", empty_content, SEEN),
     Difference::new("compact-json", compact_json, SEEN),

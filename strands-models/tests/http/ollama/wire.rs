@@ -14,6 +14,7 @@ use super::{Ollama, builder};
 
 /// Where our bodies differ on purpose. The same table, with the reasons, stands in `docs/src/models/ollama.md`.
 const DIFFERENCES: &[Difference] = &[
+    Difference::unseen("blank-content"),
     Difference::new("one-message", one_message, &["ollama"]),
     Difference::new("compact-json", compact_json, &["ollama"]),
     Difference::new("ids-and-names", ids_and_names, &["ollama"]),

@@ -47,10 +47,10 @@ pub mod tools {
         #[arg(default = 1, range = 1..=7, example = 2)] days: u8,
         #[arg(pattern = "^[a-z]+$")] station: Option<String>,
         ctx: &ToolContext,
-        seed: &u64,
+        seed: &std::sync::atomic::AtomicU64,
         #[host] shared: Arc<u64>,
     ) -> Result<String, std::io::Error> {
-        Ok(format!("{city} {days} {station:?} {} {seed} {shared}", ctx.tool_name()))
+        Ok(format!("{city} {days} {station:?} {} {seed:?} {shared}", ctx.tool_name()))
     }
 
     /// Does nothing.

@@ -20,12 +20,15 @@ mod outer {
     }
 }
 
+/// A value of the program.
+struct Lent<T>(T);
+
 macro_rules! echo {
     ($name:ident, $handle:ident, $ty:ty, $default:expr, $what:literal) => {
         #[doc = concat!("Echoes ", $what, ".")]
         #[tool(struct = $handle)]
-        fn $name(#[arg(default = $default)] value: $ty, lent: &$ty) -> $ty {
-            let _ = lent;
+        fn $name(#[arg(default = $default)] value: $ty, lent: &Lent<$ty>) -> $ty {
+            let _ = &lent.0;
             value
         }
     };
@@ -75,7 +78,7 @@ fn main() {
     assert_eq!(EchoNumber.spec().description, "Echoes a number.");
     assert_eq!(EchoNumber.spec().input_schema["properties"]["value"]["default"], 7);
     assert_eq!(EchoList.spec().input_schema["properties"]["value"]["default"][0], 1);
-    assert_eq!((echo_number(1, &2), echo_list(vec![], &vec![])), (1, vec![]));
+    assert_eq!((echo_number(1, &Lent(2)), echo_list(vec![], &Lent(vec![]))), (1, vec![]));
     assert_eq!(Made.into_tools()[0].spec().name, "made");
     assert_eq!(LocalSet.into_tools()[0].spec().name, "method");
     assert_eq!(Local.spec().name, "local");

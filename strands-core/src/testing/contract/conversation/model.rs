@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use fastrand::Rng;
-use futures_core::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::super::sample::words;
@@ -125,20 +124,21 @@ impl Look {
     }
 }
 
+#[async_trait]
 impl Tool for Look {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, _: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
+    async fn call(&self, _: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
         let text = {
             let rng = &mut *self.rng.lock().unwrap_or_else(PoisonError::into_inner);
             match rng.u8(0..4) {
                 0 => words(rng, 600),
-                1 => return Box::pin(std::future::ready(Err(ToolError::new(words(rng, 5))))),
+                1 => return Err(ToolError::new(words(rng, 5))),
                 _ => words(rng, 40),
             }
         };
-        Box::pin(std::future::ready(Ok(ToolOutput::text(text))))
+        Ok(ToolOutput::text(text))
     }
 }

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures_core::future::BoxFuture;
+use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::super::polling::yield_once;
@@ -100,23 +100,22 @@ pub(super) fn tools(watch: &Arc<Watch>) -> [Arc<dyn Tool>; 3] {
     })
 }
 
+#[async_trait]
 impl Tool for Scripted {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
-    fn call<'a>(&'a self, _: &'a ToolContext, input: Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
-        Box::pin(async move {
-            let mark = input.get("mark").and_then(Value::as_str).unwrap_or_default().to_owned();
-            yield_once().await;
-            match self.spec.name.as_str() {
-                CANCELS => {
-                    self.watch.cancel();
-                    pending().await
-                }
-                FAILS => Err(ToolError::new(format!("no luck for {mark}"))),
-                _ => Ok(ToolOutput::text(mark)),
+    async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+        let mark = input.get("mark").and_then(Value::as_str).unwrap_or_default().to_owned();
+        yield_once().await;
+        match self.spec.name.as_str() {
+            CANCELS => {
+                self.watch.cancel();
+                pending().await
             }
-        })
+            FAILS => Err(ToolError::new(format!("no luck for {mark}"))),
+            _ => Ok(ToolOutput::text(mark)),
+        }
     }
 }

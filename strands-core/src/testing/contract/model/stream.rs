@@ -76,7 +76,7 @@ fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
             }
             StreamEvent::MessageStart { .. } => started = true,
             _ if !started => return Err(wrong("`MessageStart` first")),
-            StreamEvent::Metadata { .. } if !stopped => return Err(wrong("`Metadata` after `MessageStop`")),
+            // A provider may tell at any time what the response has cost so far.
             StreamEvent::Metadata { .. } => {}
             _ if stopped => return Err(wrong("no content and no other stop after `MessageStop`")),
             StreamEvent::MessageStop { .. } if !blocks.open.is_empty() => {

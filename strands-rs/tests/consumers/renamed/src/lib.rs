@@ -18,6 +18,10 @@ pub struct Place {
     pub city: String,
 }
 
+/// Seed of a random choice, which the program injects.
+#[derive(Debug)]
+pub struct Seed(pub u8);
+
 /// Finds the way.
 ///
 /// # Errors
@@ -29,11 +33,11 @@ pub async fn find_way(
     to: Place,
     #[arg(default = 1, range = 1..=9, example = 2)] people: u8,
     #[arg(default = "car", pattern = "^[a-z]+$")] by: String,
-    seed: &u64,
+    seed: &Seed,
     ctx: &ToolContext,
     #[host] shared: Arc<u64>,
 ) -> Result<Place, std::fmt::Error> {
-    if from == to.city && ctx.tool_name() == by && u64::from(people) > *seed + *shared {
+    if from == to.city && ctx.tool_name() == by && u64::from(people) > u64::from(seed.0) + *shared {
         return Err(std::fmt::Error);
     }
     std::future::ready(Ok(to)).await
@@ -42,8 +46,8 @@ pub async fn find_way(
 /// Adds.
 #[must_use]
 #[tool(crate = agents)]
-pub fn add(a: i64, names: Vec<String>, seed: &u8) -> i64 {
-    a.saturating_add(i64::from(*seed)).saturating_add(i64::from(names.is_empty()))
+pub fn add(a: i64, names: Vec<String>, seed: &Seed) -> i64 {
+    a.saturating_add(i64::from(seed.0)).saturating_add(i64::from(names.is_empty()))
 }
 
 /// The places of a map.
@@ -57,9 +61,9 @@ impl Map {
     /// Lists the places.
     #[tool]
     #[must_use]
-    pub fn places(&self, except: Place, seed: &u8) -> Vec<Place> {
+    pub fn places(&self, except: Place, seed: &Seed) -> Vec<Place> {
         let places = self.places.iter().filter(|place| place.city != except.city);
-        places.skip(usize::from(*seed)).cloned().collect()
+        places.skip(usize::from(seed.0)).cloned().collect()
     }
 }
 

@@ -1,0 +1,104 @@
+//! Tool calls with ids of their own, in messages that come from elsewhere: servers that count calls in each response anew
+//! have left repeated ids there. Calls and their results are renamed together.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::{CallIds, ContentBlock, Message, Role};
+
+/// Id of a call that has none, as some providers leave it out.
+const UNNAMED: &str = "tooluse";
+
+/// Gives each tool call of a conversation an id of its own, and its result the same. The newest calls keep their ids; a
+/// repetition gets a number behind the id.
+///
+/// An agent does so with the messages that it is given. Programs that send a [`ModelRequest`](crate::model::ModelRequest)
+/// themselves do it with conversations of which they do not know that their ids are unique.
+///
+/// ```
+/// use std::sync::Arc;
+/// use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse, make_call_ids_unique};
+///
+/// let call = || Message::new(Role::Assistant, [ToolUse::new("look:0", "look", serde_json::json!({}))]);
+/// let result = || Message::new(Role::User, [ToolResult::new("look:0", ToolResultStatus::Success, ["seen"])]);
+/// let mut messages = [Message::user("Look twice."), call(), result(), call(), result()].map(Arc::new);
+/// make_call_ids_unique(&mut messages);
+/// assert_eq!(messages[1].tool_uses().next().unwrap().tool_use_id, "look:0_2");
+/// assert_eq!(messages[2].tool_results().next().unwrap().tool_use_id, "look:0_2");
+/// assert_eq!(messages[3].tool_uses().next().unwrap().tool_use_id, "look:0");
+/// ```
+pub fn make_call_ids_unique(messages: &mut [Arc<Message>]) {
+    rename_repeated_earlier(messages);
+}
+
+/// Gives calls whose id is taken another one, in the order of the conversation.
+pub(crate) fn rename_repeated(messages: &mut [Arc<Message>], taken: &mut CallIds) {
+    for at in 0..messages.len() {
+        rename_in(messages, at, taken);
+    }
+}
+
+/// The same for a whole conversation, whose newest calls keep their ids: an invocation that is suspended names them.
+pub(crate) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds {
+    let mut taken = CallIds::default();
+    for at in (0..messages.len()).rev() {
+        rename_in(messages, at, &mut taken);
+    }
+    taken
+}
+
+/// Gives the calls of one message ids of their own. Returns what they were before, if any of them changed.
+pub(crate) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> Option<Renamed> {
+    let nothing = CallIds::default();
+    let unique = |id: &str, taken: &mut CallIds| match id {
+        "" => Some(taken.take(UNNAMED, &nothing).unwrap_or_else(|| UNNAMED.to_owned())),
+        id => taken.take(id, &nothing),
+    };
+    let ids: Vec<_> = message.tool_uses().map(|call| unique(&call.tool_use_id, taken)).collect();
+    // Most messages stay as they are, and are not copied.
+    if ids.iter().all(Option::is_none) {
+        return None;
+    }
+    let mut renamed = Renamed::default();
+    let calls = Arc::make_mut(message).content.iter_mut().filter_map(|block| match block {
+        ContentBlock::ToolUse(call) => Some(call),
+        _ => None,
+    });
+    for (call, id) in calls.zip(ids) {
+        let before = call.tool_use_id.clone();
+        call.tool_use_id = id.unwrap_or(before.clone());
+        renamed.ids.entry(before).or_default().push_back(call.tool_use_id.clone());
+    }
+    Some(renamed)
+}
+
+/// The ids of a message's calls, by those that they had: the n-th result of an id belongs to the n-th call of that id.
+#[derive(Default)]
+pub(crate) struct Renamed {
+    ids: HashMap<String, VecDeque<String>>,
+}
+
+impl Renamed {
+    fn rename_results(&mut self, message: &mut Message) {
+        for block in &mut message.content {
+            if let ContentBlock::ToolResult(result) = block
+                && let Some(id) = self.ids.get_mut(&result.tool_use_id).and_then(VecDeque::pop_front)
+            {
+                result.tool_use_id = id;
+            }
+        }
+    }
+}
+
+fn rename_in(messages: &mut [Arc<Message>], at: usize, taken: &mut CallIds) {
+    let Some((calling, after)) = messages.get_mut(at..).and_then(<[_]>::split_first_mut) else { return };
+    if calling.role != Role::Assistant {
+        return;
+    }
+    let Some(mut renamed) = rename_calls(calling, taken) else { return };
+    for answering in after.iter_mut().take_while(|message| message.role == Role::User) {
+        if answering.tool_results().next().is_some() {
+            renamed.rename_results(Arc::make_mut(answering));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Media that models make, as content blocks. Providers send them as base64 with a MIME type, or as a URL.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use strands_core::message::{
+    AudioBlock, AudioFormat, ContentBlock, ImageBlock, ImageFormat, MediaSource, VideoBlock, VideoFormat,
+};
+
+/// Base64 with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The medium of a MIME type with these bytes in base64; `None` if it is no medium, or has no bytes.
+pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
+    let (kind, format) = mime.split_once('/')?;
+    if !matches!(kind, "image" | "audio" | "video") || format.is_empty() {
+        return None;
+    }
+    let source = MediaSource::from(BASE64.decode(encoded.trim()).ok().filter(|bytes| !bytes.is_empty())?);
+    Some(match kind {
+        "image" => ImageBlock::new(ImageFormat::from(format), source).into(),
+        "audio" => AudioBlock::new(AudioFormat::from(format), source).into(),
+        _ => VideoBlock::new(video_format(format), source).into(),
+    })
+}
+
+fn video_format(format: &str) -> VideoFormat {
+    match format {
+        "quicktime" => VideoFormat::Mov,
+        "x-matroska" => VideoFormat::Mkv,
+        "x-flv" => VideoFormat::Flv,
+        format => VideoFormat::from(format),
+    }
+}
+
+/// The medium of a data URL, or the image at an address of the web.
+#[cfg(feature = "_chat")]
+pub(crate) fn of_url(url: &str) -> Option<ContentBlock> {
+    if let Some(data) = url.strip_prefix("data:") {
+        let (mime, encoded) = data.split_once(";base64,")?;
+        return of_base64(mime, encoded);
+    }
+    let is_web = url.starts_with("https://") || url.starts_with("http://");
+    let format = || {
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let ending = path.rsplit('/').next().unwrap_or_default().rsplit_once('.').map(|(_, ending)| ending);
+        ImageFormat::from(ending.unwrap_or("png"))
+    };
+    is_web.then(|| ImageBlock::new(format(), MediaSource::location("url", url)).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn json(block: Option<ContentBlock>) -> Value {
+        serde_json::to_value(block).unwrap()
+    }
+
+    fn bytes(data: &str) -> Value {
+        json!({"bytes": {"__bytes_encoded__": true, "data": data}})
+    }
+
+    #[test]
+    fn a_medium_has_the_format_of_its_mime_type() {
+        for (mime, kind, format) in [
+            ("image/png", "image", "png"),
+            ("image/jpeg", "image", "jpeg"),
+            ("image/svg+xml", "image", "svg+xml"),
+            ("audio/L16;codec=pcm;rate=24000", "audio", "L16;codec=pcm;rate=24000"),
+            ("video/quicktime", "video", "mov"),
+        ] {
+            assert_eq!(
+                json(of_base64(mime, "AAE")),
+                json!({kind: {"format": format, "source": bytes("AAE=")}}),
+                "{mime}"
+            );
+        }
+        for (mime, data) in [("text/csv", "AAE="), ("image/png", ""), ("image/png", "no!"), ("image/", "AAE=")] {
+            assert_eq!(of_base64(mime, data), None, "{mime} {data}");
+        }
+    }
+
+    #[cfg(feature = "_chat")]
+    #[test]
+    fn a_url_is_read_or_kept() {
+        assert_eq!(
+            json(of_url("data:image/webp;base64,AAE=")),
+            json!({"image": {"format": "webp", "source": bytes("AAE=")}})
+        );
+        let there = |uri: &str, format: &str| json!({"image": {"format": format, "source": {"location": {"type": "url", "uri": uri}}}});
+        for (url, format) in [("https://a.b/c.jpeg?x=1.png", "jpeg"), ("https://a.b/c", "png")] {
+            assert_eq!(json(of_url(url)), there(url, format), "{url}");
+        }
+        for url in ["", "file:///etc/passwd", "data:image/png,AAE", "data:text/html;base64,AAE="] {
+            assert_eq!(of_url(url), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Images that the provider's image tool makes. An item has the image in it as base64; here the image is a block of its own
+//! behind the item, so that programs find it, and for the way back both are put together again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use strands_core::message::{ContentBlock, MediaSource};
+
+use crate::made_media;
+
+const RESULT: &str = "result";
+
+/// True for an item of the image tool, with or without its image.
+pub(super) fn is_of_tool(item: &Value) -> bool {
+    item.get("type").is_some_and(|kind| kind == "image_generation_call")
+}
+
+/// The item without its image, and the image. `None` if it has none that can be read.
+pub(super) fn apart(item: &Value) -> Option<(Value, ContentBlock)> {
+    if !is_of_tool(item) {
+        return None;
+    }
+    let format = item.get("output_format").and_then(Value::as_str).unwrap_or("png");
+    let image = made_media::of_base64(&format!("image/{format}"), item.get(RESULT)?.as_str()?)?;
+    let mut item = item.clone();
+    item.as_object_mut()?.shift_remove(RESULT);
+    Some((item, image))
+}
+
+/// True for an item whose image stands behind it.
+pub(super) fn is_apart(item: &Value) -> bool {
+    is_of_tool(item) && item.get(RESULT).is_none()
+}
+
+/// The item with the image that stands behind it. `None` if that is no longer there.
+pub(super) fn together(item: &Value, behind: Option<&ContentBlock>) -> Option<Value> {
+    let Some(ContentBlock::Image(image)) = behind else { return None };
+    let MediaSource::Bytes(bytes) = &image.source else { return None };
+    let mut item = item.clone();
+    item.as_object_mut()?.insert(RESULT.to_owned(), STANDARD.encode(bytes).into());
+    Some(item)
+}

@@ -1,0 +1,163 @@
+//! Content in lists, options, tuples and maps stays content, whatever alias it is named by.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use serde::Serialize;
+use strands::message::{
+    AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, ToolResultContent,
+    VideoBlock, VideoFormat,
+};
+use strands::serde_json::json;
+use strands::{IntoToolOutput, Tool, ToolError, ToolOutput, tool};
+
+use crate::{call, json};
+
+type Album = Option<Vec<ImageBlock>>;
+
+#[derive(Clone, Serialize)]
+struct Facts {
+    pages: u8,
+}
+
+fn picture(byte: u8) -> ImageBlock {
+    ImageBlock::new(ImageFormat::Png, vec![byte])
+}
+
+fn video() -> VideoBlock {
+    VideoBlock::new(VideoFormat::Mp4, vec![1])
+}
+
+fn document() -> DocumentBlock {
+    DocumentBlock::new("plan", DocumentFormat::Pdf, vec![1])
+}
+
+macro_rules! tools_returning {
+    ($($name:ident -> $type:ty { $value:expr })+) => {
+        $(
+            /// Returns something.
+            #[tool(inline)]
+            fn $name() -> $type {
+                $value
+            }
+        )+
+    };
+}
+
+tools_returning! {
+    one_image -> ImageBlock { picture(1) }
+    one_video -> VideoBlock { video() }
+    images -> Vec<ImageBlock> { vec![picture(1), picture(2)] }
+    maybe_image -> Option<ImageBlock> { Some(picture(1)) }
+    whole_album -> Album { Some(vec![picture(1), picture(2)]) }
+    checked_album -> Result<Album, ToolError> { Ok(Some(vec![picture(1)])) }
+    pair -> (String, ImageBlock) { ("a cat".to_owned(), picture(1)) }
+    pair_and_more -> (&'static str, ImageBlock, u8, Option<DocumentBlock>) { ("a cat", picture(1), 7, Some(document())) }
+    captions -> Vec<(String, ImageBlock)> { vec![("a".into(), picture(1)), ("b".into(), picture(2))] }
+    two_images -> [ImageBlock; 2] { [picture(1), picture(2)] }
+    boxed -> Box<ImageBlock> { Box::new(picture(1)) }
+    shared -> Arc<ImageBlock> { Arc::new(picture(1)) }
+    by_name -> BTreeMap<String, ImageBlock> { BTreeMap::from([("a".to_owned(), picture(1))]) }
+    results -> Vec<Result<ImageBlock, ToolError>> { vec![Ok(picture(1))] }
+    facts_first -> (Facts, ImageBlock) { (Facts { pages: 3 }, picture(1)) }
+    facts_last -> Result<(Vec<ImageBlock>, Facts), std::fmt::Error> { Ok((vec![picture(1)], Facts { pages: 3 })) }
+    pieces -> Option<Vec<ToolResultContent>> { Some(vec!["a".into(), picture(1).into(), video().into()]) }
+    blocks -> Vec<ContentBlock> { vec!["a".into(), picture(1).into(), document().into(), video().into()] }
+    outputs -> (ToolOutput, ToolOutput) { (ToolOutput::text("a"), ToolOutput::error("b")) }
+    no_image -> Option<ImageBlock> { None }
+    no_images -> Vec<ImageBlock> { Vec::new() }
+    no_album -> Result<Album, String> { Ok(None) }
+    failed_result -> Vec<Result<ImageBlock, String>> { vec![Ok(picture(1)), Err("no film".to_owned())] }
+    sound -> Vec<AudioBlock> { vec![AudioBlock::new(AudioFormat::Mp3, vec![1])] }
+    texts -> Vec<String> { vec!["a".to_owned(), "b".to_owned()] }
+    maybe_text -> Option<&'static str> { Some("a") }
+    numbers -> (u8, f64, bool, char) { (1, 1.5, true, 'x') }
+    text_and_facts -> (String, Facts) { ("a".to_owned(), Facts { pages: 3 }) }
+    facts_list -> Vec<Facts> { vec![Facts { pages: 3 }] }
+    counts -> BTreeMap<String, u8> { BTreeMap::from([("a".to_owned(), 1)]) }
+    text_results -> Vec<Result<String, String>> { vec![Ok("a".to_owned()), Err("b".to_owned())] }
+    nested -> Vec<Option<(String, Vec<u8>)>> { vec![None, Some(("a".to_owned(), vec![1]))] }
+}
+
+/// The kinds of the pieces of a result.
+async fn kinds(tool: impl Tool) -> String {
+    let output = call(tool, json!({})).await.unwrap();
+    let kind = |piece: &ToolResultContent| match piece {
+        ToolResultContent::Text(_) => 'T',
+        ToolResultContent::Json(_) => 'J',
+        ToolResultContent::Image(_) => 'I',
+        ToolResultContent::Document(_) => 'D',
+        ToolResultContent::Video(_) => 'V',
+        _ => '?',
+    };
+    output.content().iter().map(kind).collect()
+}
+
+#[tokio::test]
+async fn content_is_content() {
+    assert_eq!(kinds(OneImage).await, "I");
+    assert_eq!(kinds(OneVideo).await, "V");
+    assert_eq!(kinds(Images).await, "II");
+    assert_eq!(kinds(MaybeImage).await, "I");
+    assert_eq!(kinds(WholeAlbum).await, "II");
+    assert_eq!(kinds(CheckedAlbum).await, "I");
+    assert_eq!(kinds(Pair).await, "TI");
+    assert_eq!(kinds(PairAndMore).await, "TIJD");
+    assert_eq!(kinds(Captions).await, "TITI");
+    assert_eq!(kinds(TwoImages).await, "II");
+    assert_eq!(kinds(Boxed).await, "I");
+    assert_eq!(kinds(Shared).await, "I");
+    assert_eq!(kinds(ByName).await, "TI");
+    assert_eq!(kinds(Results).await, "I");
+    assert_eq!(kinds(FactsFirst).await, "JI");
+    assert_eq!(kinds(FactsLast).await, "IJ");
+    assert_eq!(kinds(Pieces).await, "TIV");
+    assert_eq!(kinds(Blocks).await, "TIDV");
+    assert_eq!(kinds(Outputs).await, "TT");
+    assert!(call(Outputs, json!({})).await.unwrap().status().as_str() == "error");
+}
+
+#[tokio::test]
+async fn no_content_is_null_and_what_can_t_be_content_an_error() {
+    for value in [json(NoImage, json!({})).await, json(NoImages, json!({})).await, json(NoAlbum, json!({})).await] {
+        assert_eq!(value, json!(null));
+    }
+    assert_eq!(call(FailedResult, json!({})).await.unwrap_err().to_string(), "no film");
+    assert!(call(Sound, json!({})).await.unwrap_err().to_string().contains("audio"));
+}
+
+#[tokio::test]
+async fn data_stays_one_value() {
+    assert_eq!(json(Texts, json!({})).await, json!(["a", "b"]));
+    assert_eq!(crate::text(MaybeText, json!({})).await, "a");
+    assert_eq!(json(Numbers, json!({})).await, json!([1, 1.5, true, "x"]));
+    assert_eq!(json(TextAndFacts, json!({})).await, json!(["a", {"pages": 3}]));
+    assert_eq!(json(FactsList, json!({})).await, json!([{"pages": 3}]));
+    assert_eq!(json(Counts, json!({})).await, json!({"a": 1}));
+    assert_eq!(json(TextResults, json!({})).await, json!([{"Ok": "a"}, {"Err": "b"}]));
+    assert_eq!(json(Nested, json!({})).await, json!([null, ["a", [1]]]));
+}
+
+#[derive(Clone)]
+struct Chart;
+
+impl IntoToolOutput for Chart {
+    fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
+        picture(1).into_tool_output()
+    }
+}
+
+struct Gallery(Vec<Chart>);
+
+/// All charts.
+#[tool(inline)]
+fn charts(gallery: &Gallery) -> Result<&[Chart], Box<dyn Error + Send + Sync>> {
+    Ok(&gallery.0)
+}
+
+#[tokio::test]
+async fn types_of_the_program_may_be_in_lists_and_borrowed() {
+    let ctx = strands::testing::ToolContextBuilder::new("charts").inject(Gallery(vec![Chart, Chart])).build();
+    assert_eq!(Charts.call(&ctx, json!({})).await.unwrap().content().len(), 2);
+}

@@ -1,0 +1,21 @@
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use strands::tool;
+
+/// Books.
+#[tool]
+fn book(
+    city: &String,
+    dates: &Vec<String>,
+    file: &PathBuf,
+    nights: &u8,
+    hotel: &Option<String>,
+    prices: &HashMap<String, f64>,
+    seat: &[u8; 2],
+    note: &std::string::String,
+) {
+    let _ = (city, dates, file, nights, hotel, prices, seat, note);
+}
+
+fn main() {}
