@@ -14,7 +14,9 @@ macro_rules! pages {
 
 pages! {
     quickstart: "quickstart.md",
+    examples: "examples.md",
     tools: "tools.md",
+    schemas: "schemas.md",
     event_loop: "loop.md",
     events: "events.md",
     hooks: "hooks.md",
@@ -48,5 +50,18 @@ mod tests {
         let summary = include_str!("src/SUMMARY.md");
         let listed: Vec<&str> = summary.split('(').skip(1).filter_map(|rest| rest.split(')').next()).collect();
         assert_eq!(listed, PAGES);
+    }
+    #[test]
+    fn the_page_about_openai_lists_every_service() {
+        let page = include_str!("src/models/openai.md");
+        for service in strands::models::openai::Service::all() {
+            let row =
+                page.lines().find(|line| line.starts_with(&format!("| `{}/", service.name()))).unwrap_or_default();
+            for cell in
+                [service.base_url().unwrap_or_default(), service.base_url_variable(), service.api_key_variable()]
+            {
+                assert!(row.contains(cell) && !row.is_empty(), "{}: {row}", service.name());
+            }
+        }
     }
 }

@@ -332,7 +332,7 @@ impl BedrockModelBuilder {
         let capabilities = capabilities::of(known_as);
         let region = shared.client.config().region().map(|region| region.as_ref().to_owned());
         Ok(BedrockModel::new(Inner {
-            context: CallContext { model_id: self.model_id, region },
+            context: CallContext { model_id: self.model_id, region, api_key: self.connection.api_key },
             base_model: self.base_model,
             capabilities,
             context_window: self.context_window.or(capabilities.context_window),

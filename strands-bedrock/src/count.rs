@@ -41,7 +41,7 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
         && refusal.message.contains(NOT_COUNTED)
         && let Some(base) = capabilities::base_model(model_id).filter(|base| base != model_id)
     {
-        let context = CallContext { model_id: base.to_owned(), region: inner.context.region.clone() };
+        let context = CallContext { model_id: base.to_owned(), ..inner.context.clone() };
         counted = ask(inner, body, &context).await;
     }
     match counted {

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_bedrockruntime::error::SdkError;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
@@ -47,12 +48,22 @@ impl StdError for BedrockCallError {
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
     pub(crate) region: Option<String>,
+    /// The API key, which an error must not quote.
+    pub(crate) api_key: Option<SecretString>,
 }
 
 impl CallContext {
     /// The details of an error of this call.
     pub(crate) fn details(&self) -> ErrorDetails {
         ErrorDetails::new().with_source(self.error(None, None))
+    }
+
+    /// Returns a text without the key.
+    fn without_key(&self, text: String) -> String {
+        match self.api_key.as_ref().map(ExposeSecret::expose_secret) {
+            Some(key) if !key.is_empty() && text.contains(key) => text.replace(key, "[redacted]"),
+            _ => text,
+        }
     }
 
     fn error(&self, advice: Option<&'static str>, source: Option<Box<dyn StdError + Send + Sync>>) -> BedrockCallError {
@@ -129,7 +140,7 @@ impl Refusal {
             details = details.with_request_id(request_id);
         }
         if !self.body.is_empty() {
-            details = details.with_body(self.body);
+            details = details.with_body(context.without_key(self.body));
         }
         kind.into_error(self.retry_after, details)
     }
@@ -295,7 +306,7 @@ mod tests {
     use super::*;
 
     fn context() -> CallContext {
-        CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()) }
+        CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()), api_key: None }
     }
 
     fn refused(status: u16, code: &str, message: &str) -> ModelError {

@@ -17,6 +17,8 @@
 //! # let _ = model; Ok(()) }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod blocks;
 mod body;
 mod builder;

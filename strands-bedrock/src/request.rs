@@ -145,10 +145,10 @@ pub(crate) fn is_forced(choice: Option<&ToolChoice>) -> bool {
 
 /// `outputConfig` with the schema, beside what the program has put there.
 fn output_config(output: &OutputSchema, settings: &Settings) -> Result<Value, ModelError> {
-    let Some(format) = native_output::text_format(output) else {
-        let why = format!("Bedrock can't follow the JSON schema of `{}`: it would lose meaning", output.name);
-        return Err(ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() });
-    };
+    let format = native_output::text_format(output).map_err(|refused| {
+        let why = format!("Bedrock can't follow the JSON schema of `{}`: {refused}", output.name);
+        ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() }
+    })?;
     let mut config = match settings.extra.get("outputConfig") {
         Some(Value::Object(config)) => config.clone(),
         _ => Map::new(),

@@ -482,7 +482,7 @@ mod tests {
 
     fn read(bytes: Vec<u8>) -> Vec<Result<StreamEvent, ModelError>> {
         let facts = CallFacts {
-            context: CallContext { model_id: "m".to_owned(), region: None },
+            context: CallContext { model_id: "m".to_owned(), region: None, api_key: None },
             redaction: Redaction::default(),
             max_bytes: 1024,
             started: Instant::now(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
 use crate::blocks::PointJson;
@@ -52,20 +53,22 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
         // Bedrock refuses a description without a character in it.
         #[serde(skip_serializing_if = "str::is_empty")]
         description: &'a str,
-        input_schema: Schema<'a>,
+        input_schema: Schema,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         strict: bool,
     }
     #[derive(Serialize)]
-    struct Schema<'a> {
-        json: &'a Value,
+    struct Schema {
+        json: Value,
     }
-    let strict_schema = strict.then(|| strict_schema(&spec.input_schema));
+    let held = strict.then(|| SchemaDialect::BEDROCK.held(&spec.input_schema)).and_then(Result::ok);
+    let strict = held.is_some();
+    let schema = held.unwrap_or_else(|| SchemaDialect::BEDROCK.arguments(&spec.input_schema));
     let entry = Entry {
         tool_spec: Spec {
             name: &spec.name,
             description: &spec.description,
-            input_schema: Schema { json: strict_schema.as_ref().unwrap_or(&spec.input_schema) },
+            input_schema: Schema { json: schema },
             strict,
         },
     };
@@ -114,111 +117,9 @@ impl Serialize for Tools<'_> {
     }
 }
 
-/// The schema with `additionalProperties: false` on every object that does not say otherwise, and without references
-/// that have keywords beside them, as strict tools want it.
-fn strict_schema(schema: &Value) -> Value {
-    let mut strict = schema.clone();
-    Strict { root: schema, inside: Vec::new(), copies: 0 }.apply(&mut strict);
-    strict
-}
-
-/// How many references are replaced by what they refer to; a schema of others' making may grow without end.
-const MOST_COPIES: usize = 1_000;
-
-struct Strict<'a> {
-    root: &'a Value,
-    /// The references that led here: a schema may refer to itself.
-    inside: Vec<String>,
-    copies: usize,
-}
-
-impl Strict<'_> {
-    fn apply(&mut self, schema: &mut Value) {
-        let Value::Object(node) = schema else {
-            return;
-        };
-        let reference = self.replace_reference(node);
-        for key in ["$defs", "definitions", "properties"] {
-            if let Some(Value::Object(children)) = node.get_mut(key) {
-                for child in children.values_mut() {
-                    self.apply(child);
-                }
-            }
-        }
-        if node.get("type").and_then(Value::as_str) == Some("object") && !node.contains_key("additionalProperties") {
-            node.insert("additionalProperties".to_owned(), Value::Bool(false));
-        }
-        if let Some(items) = node.get_mut("items") {
-            self.apply(items);
-        }
-        for key in ["anyOf", "allOf", "oneOf"] {
-            if let Some(Value::Array(variants)) = node.get_mut(key) {
-                for variant in variants {
-                    self.apply(variant);
-                }
-            }
-        }
-        if reference {
-            self.inside.pop();
-        }
-    }
-
-    /// Puts what a reference refers to in its place, if keywords stand beside it. These win.
-    fn replace_reference(&mut self, node: &mut Map<String, Value>) -> bool {
-        if node.len() < 2 || self.copies == MOST_COPIES {
-            return false;
-        }
-        let Some(reference) = node.get("$ref").and_then(Value::as_str) else {
-            return false;
-        };
-        if self.inside.iter().any(|outer| outer == reference) {
-            return false;
-        }
-        let referred = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
-        let Some(Value::Object(referred)) = referred else {
-            return false;
-        };
-        self.inside.push(reference.to_owned());
-        self.copies += 1;
-        let mut merged = referred.clone();
-        for (key, value) in std::mem::take(node) {
-            if key != "$ref" {
-                merged.insert(key, value);
-            }
-        }
-        *node = merged;
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strict_schemas_close_every_object() {
-        let schema = json!({
-            "type": "object",
-            "properties": {
-                "leg": {"$ref": "#/$defs/Leg", "description": "the first"},
-                "plain": {"$ref": "#/$defs/Leg"},
-                "open": {"type": "object", "additionalProperties": {"type": "string"}},
-                "list": {"type": "array", "items": {"type": "object"}},
-                "either": {"anyOf": [{"type": "object"}, {"type": "null"}]},
-            },
-            "$defs": {"Leg": {"type": "object", "description": "a leg", "properties": {"next": {"$ref": "#/$defs/Leg", "title": "n"}}}},
-        });
-        let strict = strict_schema(&schema);
-        assert_eq!(strict["additionalProperties"], json!(false));
-        let leg = &strict["properties"]["leg"];
-        assert_eq!(leg["description"], json!("the first"));
-        assert_eq!(leg["additionalProperties"], json!(false));
-        assert!(leg.get("$ref").is_none());
-        assert_eq!(strict["properties"]["plain"], json!({"$ref": "#/$defs/Leg"}));
-        assert_eq!(strict["properties"]["open"]["additionalProperties"], json!({"type": "string"}));
-        assert_eq!(strict["properties"]["list"]["items"]["additionalProperties"], json!(false));
-        assert_eq!(strict["properties"]["either"]["anyOf"][0]["additionalProperties"], json!(false));
-    }
 
     #[test]
     fn tools_are_translated_once() {
@@ -239,7 +140,7 @@ mod tests {
         assert_eq!(
             serde_json::to_value(&config).unwrap(),
             json!({"tools": [
-                {"toolSpec": {"name": "a", "description": "A.", "strict": true, "inputSchema": {"json": {"type": "object", "additionalProperties": false}}}},
+                {"toolSpec": {"name": "a", "description": "A.", "strict": true, "inputSchema": {"json": {"type": "object", "properties": {}, "additionalProperties": false}}}},
                 {"toolSpec": {"name": "b", "inputSchema": {"json": {"type": "object"}}}},
                 {"cachePoint": {"type": "default", "ttl": "1h"}},
             ], "toolChoice": {"auto": {}}})

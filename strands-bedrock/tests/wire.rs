@@ -44,6 +44,8 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("base-model"),
     Difference::unseen("native-schemas"),
     Difference::unseen("server-tools"),
+    Difference::new("strict-schemas", strict_schemas, &["bedrock"]),
+    Difference::unseen("accepted-schemas"),
 ];
 
 #[test]
@@ -87,6 +89,16 @@ impl Referenced for Bedrock {
     fn is_whole(&self, capture: &Capture) -> bool {
         capture.config["streaming"] == false
     }
+}
+
+/// Bounds that strict tools may not have stand in descriptions.
+fn strict_schemas(_: &str, request: &mut Value) -> bool {
+    let age = "/body/toolConfig/tools/0/toolSpec/inputSchema/json/properties/traveller/properties/age";
+    let is_strict = request.pointer("/body/toolConfig/tools/0/toolSpec/strict") == Some(&Value::Bool(true));
+    let Some(Value::Object(age)) = request.pointer_mut(age).filter(|_| is_strict) else { return false };
+    let Some(least) = age.shift_remove("minimum") else { return false };
+    age.insert("description".to_owned(), format!("{{minimum: {least}}}").into());
+    true
 }
 
 fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> T {

@@ -154,6 +154,8 @@ macro_rules! __debug_with_sources {
     };
 }
 
+pub(crate) use __debug_with_sources as debug_with_sources;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -160,7 +160,7 @@ impl fmt::Display for JournalError {
     }
 }
 
-crate::__debug_with_sources!(JournalError);
+crate::error_chain::debug_with_sources!(JournalError);
 
 impl std::error::Error for JournalError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

@@ -1,6 +1,8 @@
 //! The heart of strands-rs: the vocabulary of a conversation, tools, the [`Agent`] and its event loop. No network, no
 //! disk. Programs use it through the `strands-rs` crate, which re-exports it; adapters (models, sessions) build on it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agent;
 pub mod conversation;
 mod depth;
@@ -23,6 +25,7 @@ mod outcome;
 mod prompt;
 mod promptable;
 mod run;
+pub mod schema;
 mod schema_check;
 mod scope;
 pub mod session;

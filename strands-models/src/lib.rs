@@ -1,18 +1,22 @@
 //! Model providers of strands-rs, one feature each. Programs use them through the `strands-rs` crate, which re-exports
 //! them under `strands::models`.
 //!
-//! | feature | model | what it needs |
+//! | feature | model | needs |
 //! |---|---|---|
-//! | `anthropic` | [`AnthropicModel`] | a key |
-//! | `gemini` | [`GeminiModel`] | a key, or a token for Google Cloud |
-//! | `llamacpp` | [`LlamaCppModel`] | llama.cpp's server |
-//! | `mistral` | [`MistralModel`] | a key |
-//! | `ollama` | [`OllamaModel`] | a server of one's own, or a key for Ollama's cloud |
-//! | `openai` | [`OpenAiModel`], [`OpenAiResponsesModel`] | a key, or a server that speaks the same protocol |
-//! | `offline` | [`OfflineModel`] | nothing: it follows rules, and is no language model |
+//! | `anthropic` | `AnthropicModel` | a key |
+//! | `gemini` | `GeminiModel` | a key, or a token for Google Cloud |
+//! | `llamacpp` | `LlamaCppModel` | llama.cpp's server |
+//! | `mistral` | `MistralModel` | a key |
+//! | `ollama` | `OllamaModel` | a server of one's own, or a key for Ollama's cloud |
+//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel` | a key, or a server that speaks the same protocol |
+//! | `offline` | `OfflineModel` | nothing: it follows rules, and is no language model |
+//!
+//! Models and their builders are here; the other types of a provider are in its module.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "anthropic")]
-mod anthropic;
+pub mod anthropic;
 #[cfg(feature = "_chat")]
 // Not every server needs all of it.
 #[cfg_attr(
@@ -24,7 +28,7 @@ mod chat_completions;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "gemini")]
-mod gemini;
+pub mod gemini;
 #[cfg(feature = "_http")]
 // Not every provider needs all of it.
 #[cfg_attr(
@@ -33,38 +37,31 @@ mod gemini;
 )]
 mod http;
 #[cfg(feature = "llamacpp")]
-mod llamacpp;
+pub mod llamacpp;
 #[cfg(any(feature = "_chat", feature = "gemini"))]
 mod made_media;
 #[cfg(feature = "mistral")]
-mod mistral;
+pub mod mistral;
 #[cfg(feature = "offline")]
-mod offline;
+pub mod offline;
 #[cfg(feature = "ollama")]
-mod ollama;
+pub mod ollama;
 #[cfg(feature = "openai")]
-mod openai;
+pub mod openai;
 
 #[cfg(feature = "anthropic")]
-pub use anthropic::{
-    AnthropicEffort, AnthropicModel, AnthropicModelBuilder, AnthropicServiceTier, AnthropicThinking, CacheTtl,
-    StaleThinking, ThinkingDisplay,
-};
-#[cfg(feature = "_chat")]
-pub use chat_completions::{ReasoningEffort, ReasoningReplay};
+pub use anthropic::{AnthropicModel, AnthropicModelBuilder};
 #[cfg(feature = "gemini")]
-pub use gemini::{GeminiModel, GeminiModelBuilder, HarmBlockThreshold, HarmCategory, ThinkingLevel};
+pub use gemini::{GeminiModel, GeminiModelBuilder};
 #[cfg(feature = "_http")]
 pub use http::{ModelBuildError, ModelCallError, install_crypto_provider};
 #[cfg(feature = "llamacpp")]
-pub use llamacpp::{LlamaCppMirostat, LlamaCppModel, LlamaCppModelBuilder};
+pub use llamacpp::{LlamaCppModel, LlamaCppModelBuilder};
 #[cfg(feature = "mistral")]
 pub use mistral::{MistralModel, MistralModelBuilder};
 #[cfg(feature = "offline")]
-pub use offline::{OfflineModel, OfflineModelBuilder, OfflineStep, OfflineToolResult, OfflineTurn};
+pub use offline::{OfflineModel, OfflineModelBuilder};
 #[cfg(feature = "ollama")]
-pub use ollama::{OllamaModel, OllamaModelBuilder, OllamaThink};
+pub use ollama::{OllamaModel, OllamaModelBuilder};
 #[cfg(feature = "openai")]
-pub use openai::{
-    OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, ReasoningSummary,
-};
+pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};

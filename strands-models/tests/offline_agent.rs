@@ -9,7 +9,8 @@ use strands_core::async_trait;
 use strands_core::model::StopReason;
 use strands_core::testing::contract::check_model;
 use strands_core::{Agent, AgentEvent, BuildError, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
-use strands_models::{OfflineModel, OfflineStep};
+use strands_models::OfflineModel;
+use strands_models::offline::OfflineStep;
 
 /// Answers with what a function makes of the arguments.
 struct Plain(ToolSpec, fn(&Value) -> Result<Value, &'static str>);

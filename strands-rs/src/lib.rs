@@ -63,6 +63,9 @@
 //! | test an agent | [`testing::ScriptedModel`] |
 //! | write a provider | [`model::Model`] |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(inline)]
 pub use strands_core::*;
 
 pub mod models;

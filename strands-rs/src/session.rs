@@ -1,6 +1,23 @@
-//! Conversations that outlive the process: what a store of sessions is, and the stores there are, one feature each.
+//! Conversations that outlive the process: the trait of a session manager, and stores, one feature each.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `session` | `FileSessionManager`, `StoreSessionManager`, `SnapshotSessionManager`, `DocumentStore` |
+//! | `s3` | `S3SessionManager` |
 
 pub use strands_core::session::*;
 
+// Each by its name and behind its feature, so that the compiler names the feature that is off.
+#[cfg(all(feature = "contract", feature = "session"))]
+#[doc(inline)]
+pub use strands_session::contract;
 #[cfg(feature = "session")]
-pub use strands_session::*;
+#[doc(inline)]
+pub use strands_session::{
+    Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, ObjectDocumentStore, SaveOn,
+    SessionContent, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, Written, bytes,
+    object_store,
+};
+#[cfg(feature = "s3")]
+#[doc(inline)]
+pub use strands_session::{HttpsConnector, S3SessionManager, S3SessionManagerBuilder};

@@ -15,6 +15,8 @@
 //! | `contract` | `contract`: a test suite for implementations of [`DocumentStore`] |
 //! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage, to be used with `HttpsConnector` |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod content;
 #[cfg(feature = "contract")]
 pub mod contract;

@@ -9,6 +9,7 @@
 //! - [`expectation`] says what an answer of any provider means, in one vocabulary.
 //! - `case` (with the feature `provider`) runs a small conversation from a file with an agent.
 //! - `provider` (a feature) is one suite for every model provider: faults, recordings, what goes over the wire.
+//! - `schemas` (a feature) are JSON schemas of Rust types and of functions, and values that fit them.
 //! - `s3` (a feature) is a bucket with conditional writes, and faults where a test wants them.
 //!
 //! ```
@@ -49,6 +50,7 @@ mod request;
 mod response;
 #[cfg(feature = "s3")]
 pub mod s3;
+#[cfg(feature = "schemas")]
 pub mod schemas;
 mod server;
 

@@ -107,7 +107,7 @@ pub enum SnapshotError {
     InterruptState(#[source] serde_json::Error),
 }
 
-crate::__debug_with_sources!(SnapshotError);
+crate::error_chain::debug_with_sources!(SnapshotError);
 
 impl Agent {
     /// The agent's whole memory.

@@ -83,7 +83,7 @@ pub enum SummaryError {
     },
 }
 
-crate::__debug_with_sources!(SummaryError);
+crate::error_chain::debug_with_sources!(SummaryError);
 
 impl Default for SummarizingConversationManager {
     fn default() -> Self {

@@ -26,7 +26,6 @@ mod structured_output;
 mod tool_phase;
 mod tool_refresh;
 mod turn_calls;
-mod wrapped_schema;
 
 pub(crate) use driver::Driver;
 pub(crate) use emitter::{Emitter, Slot};

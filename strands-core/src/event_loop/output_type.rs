@@ -7,10 +7,10 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::wrapped_schema;
 use crate::model::{OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
 use crate::run::OutputTool;
+use crate::schema::{restored, wrapping};
 use crate::schema_check::{JsonSchemaError, Validator, read_as};
 use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
 
@@ -55,7 +55,7 @@ impl OutputType {
 
     /// The field that holds the output, if the output is wrapped.
     pub(super) fn key(&self) -> Option<&str> {
-        self.tool.is_wrapped.then(|| wrapped_schema::key(&self.tool.spec.input_schema)).flatten()
+        self.tool.is_wrapped.then(|| wrapping::key(&self.tool.spec.input_schema)).flatten()
     }
 
     /// Returns the output in what the model gave, unwrapped. A model that was asked for a wrapped value may give the bare
@@ -66,6 +66,7 @@ impl OutputType {
     ///
     /// Returns the mistake for the model to correct.
     pub(super) fn read(&self, given: &Value) -> Result<Value, String> {
+        let given = &*restored(&self.tool.spec.input_schema, given);
         let Some(key) = self.key() else { return self.fitting(given) };
         // Arguments that were serialized twice are no text.
         if given.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
@@ -82,9 +83,17 @@ impl OutputType {
         })
     }
 
+    /// Returns a part of the output as the type has it.
+    pub(super) fn restored<'v>(&self, part: &'v Value) -> Cow<'v, Value> {
+        match (self.key(), &self.tool.spec.input_schema) {
+            (None, schema) => restored(schema, part),
+            (Some(_), _) => Cow::Borrowed(part),
+        }
+    }
+
     /// True if a bare value may have a field of the name that holds a wrapped one: the type has a map.
     pub(super) fn is_ambiguous(&self) -> bool {
-        self.tool.is_wrapped && wrapped_schema::may_hold_its_key(&self.tool.spec.input_schema)
+        self.tool.is_wrapped && wrapping::may_hold_its_key(&self.tool.spec.input_schema)
     }
 
     /// Returns an output that is unwrapped as the type takes it.
@@ -165,7 +174,7 @@ fn tool_of<T: JsonSchema>() -> OutputTool {
         if purpose.is_some() { " The answer is: " } else { "" },
         purpose.unwrap_or_default()
     );
-    let is_wrapped = !wrapped_schema::is_object(&schema);
-    let schema = if is_wrapped { wrapped_schema::wrap(schema) } else { schema };
+    let is_wrapped = !wrapping::is_object(&schema);
+    let schema = if is_wrapped { wrapping::wrap(schema) } else { schema };
     OutputTool { spec: ToolSpec::new(name, description, schema), is_wrapped }
 }

@@ -99,7 +99,7 @@ impl<'a> PartialOutput<'a> {
         if self.wrapping == Wrapping::Ambiguous && value.is_object() {
             self.kind.read(&value).ok()
         } else {
-            Some(value)
+            Some(self.kind.restored(&value).into_owned())
         }
     }
 }

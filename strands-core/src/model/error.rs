@@ -103,7 +103,9 @@ pub enum ModelError {
 /// assert_eq!(error.details().status(), Some(400));
 /// assert!(error.to_string().contains("status 400"));
 /// ```
-#[derive(Debug, Default)]
+///
+/// `Debug` shows the length of the body in its place.
+#[derive(Default)]
 #[non_exhaustive]
 pub struct ErrorDetails {
     status: Option<u16>,
@@ -189,6 +191,19 @@ impl ErrorDetails {
     }
 }
 
+impl fmt::Debug for ErrorDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorDetails")
+            .field("status", &self.status)
+            .field("code", &self.code)
+            .field("request_id", &self.request_id)
+            .field("body_bytes", &self.body.as_ref().map(String::len))
+            .field("message", &self.message)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
 struct Detail<'a>(&'a ErrorDetails);
 
 impl fmt::Display for Detail<'_> {
@@ -256,7 +271,7 @@ impl fmt::Display for ModelError {
     }
 }
 
-crate::__debug_with_sources!(ModelError);
+crate::error_chain::debug_with_sources!(ModelError);
 
 impl StdError for ModelError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

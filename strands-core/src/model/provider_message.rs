@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use regex_lite::Regex;
 use serde_json::Value;
 
 use super::recording::text_without_secrets;
@@ -57,8 +58,19 @@ fn words(body: &str) -> Option<String> {
     if !body.starts_with(['{', '[']) {
         return (!body.is_empty() && !body.starts_with('<')).then(|| body.to_owned());
     }
-    // A body that was cut is not JSON; then nobody knows what its beginning quotes.
-    message_in(&serde_json::from_str(body).ok()?, DEPTH)
+    match serde_json::from_str(body) {
+        Ok(json) => message_in(&json, DEPTH),
+        Err(_) => message_in_part(body),
+    }
+}
+
+static MESSAGE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#""(?:message|Message|msg|detail)"\s*:\s*("(?:[^"\\]|\\.)+")"#).ok());
+
+/// Returns the message in JSON of which the end is missing.
+fn message_in_part(body: &str) -> Option<String> {
+    let found = MESSAGE.as_ref()?.captures(body)?;
+    serde_json::from_str(found.get(1)?.as_str()).ok()
 }
 
 fn message_in(value: &Value, depth: usize) -> Option<String> {
@@ -192,6 +204,8 @@ mod tests {
         ] {
             assert_eq!(plain(&body.to_string()).as_deref(), Some(expected), "{body}");
         }
+        let cut = r#"{"detail":[{"type":"missing","msg":"field \"x\" required","input":[{"role":"us"#;
+        assert_eq!(plain(cut).as_deref(), Some("field \"x\" required"));
         assert_eq!(plain("upstream connect error\r\n").as_deref(), Some("upstream connect error"));
         for nothing in ["", "<html><body>502</body></html>", "{}", r#"{"error": {"message": "cut o"#, r#"{"code": 7}"#]
         {

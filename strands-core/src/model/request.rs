@@ -127,8 +127,11 @@ pub struct ToolSpecs {
 #[derive(Default)]
 struct Shared {
     tools: Vec<Arc<dyn Described>>,
-    translations: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+    translations: Mutex<Vec<Translation>>,
 }
+
+/// What a provider made of the tools, by its type and its form.
+type Translation = ((TypeId, &'static str), Arc<dyn Any + Send + Sync>);
 
 /// Something that has a tool spec: a tool, or the spec itself.
 pub(crate) trait Described: Send + Sync {
@@ -170,8 +173,18 @@ impl ToolSpecs {
     /// What a provider made of these tools, made by `translate` the first time. `T` names the translation, so a provider
     /// keeps a type of its own for each form it needs.
     pub fn translated<T: Send + Sync + 'static>(&self, translate: impl FnOnce(&Self) -> T) -> Arc<T> {
-        let known = |translations: &[(TypeId, Arc<dyn Any + Send + Sync>)]| {
-            let (_, found) = translations.iter().find(|(id, _)| *id == TypeId::of::<T>())?;
+        self.translated_as("", translate)
+    }
+
+    /// Returns the translation of one form, where a provider has several of the same type. `form` names it.
+    pub fn translated_as<T: Send + Sync + 'static>(
+        &self,
+        form: &'static str,
+        translate: impl FnOnce(&Self) -> T,
+    ) -> Arc<T> {
+        let key = (TypeId::of::<T>(), form);
+        let known = |translations: &[Translation]| {
+            let (_, found) = translations.iter().find(|(own, _)| *own == key)?;
             Arc::clone(found).downcast::<T>().ok()
         };
         if let Some(found) = known(&self.shared.translations.lock().unwrap_or_else(PoisonError::into_inner)) {
@@ -183,7 +196,7 @@ impl ToolSpecs {
             return found;
         }
         let kept: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(&made);
-        translations.push((TypeId::of::<T>(), kept));
+        translations.push((key, kept));
         made
     }
 }

@@ -240,7 +240,7 @@ impl From<ListingError> for BuildError {
     }
 }
 
-crate::__debug_with_sources!(BuildError, AgentError);
+crate::error_chain::debug_with_sources!(BuildError, AgentError);
 
 /// Returns the ending of a noun.
 fn plural(number: u32) -> &'static str {

@@ -67,7 +67,7 @@ pub enum SessionError {
     },
 }
 
-crate::__debug_with_sources!(SessionError);
+crate::error_chain::debug_with_sources!(SessionError);
 
 impl SessionError {
     /// True when another worker was faster.

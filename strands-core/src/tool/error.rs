@@ -102,7 +102,7 @@ impl fmt::Display for ToolError {
     }
 }
 
-crate::__debug_with_sources!(ToolError);
+crate::error_chain::debug_with_sources!(ToolError);
 
 impl StdError for ToolError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
 use crate::model::{Described, ToolSpecs};
+use crate::schema::{self, SchemaError};
 use crate::schema_check::{JsonSchemaError, Validator};
 
 /// The tools of an agent, in the order in which they were given. Cheap to clone.
@@ -42,10 +43,12 @@ pub enum ToolSetError {
         second: String,
     },
     /// A schema that no provider accepts.
-    #[error("the input schema of tool `{name}` is not a JSON object; start with {{\"type\": \"object\"}}")]
+    #[error("invalid input schema of tool `{name}`: {reason}")]
     InvalidSchema {
         /// The tool.
         name: String,
+        /// The mistake in it.
+        reason: SchemaError,
     },
     /// A schema that arguments can't be validated against.
     #[error("the input schema of tool `{name}` is not supported: {error}")]
@@ -57,15 +60,15 @@ pub enum ToolSetError {
     },
 }
 
-crate::__debug_with_sources!(ToolSetError);
+crate::error_chain::debug_with_sources!(ToolSetError);
 
 impl ToolSet {
     /// These tools, in this order.
     ///
     /// # Errors
     ///
-    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that are no object or that
-    /// arguments can't be validated against.
+    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that no provider accepts, such as
+    /// one of a text, or that arguments can't be validated against.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
         Self::with_known(tools, &Self::default())
     }
@@ -81,9 +84,8 @@ impl ToolSet {
             if !is_valid_tool_name(name) {
                 return Err(ToolSetError::InvalidName { name: name.clone() });
             }
-            if !input_schema.is_object() {
-                return Err(ToolSetError::InvalidSchema { name: name.clone() });
-            }
+            schema::check_arguments(input_schema)
+                .map_err(|reason| ToolSetError::InvalidSchema { name: name.clone(), reason })?;
             if let Some(first) = alike.insert(name.replace('-', "_"), name.clone()) {
                 return Err(ToolSetError::DuplicateTool { first, second: name.clone() });
             }

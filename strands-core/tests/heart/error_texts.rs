@@ -53,7 +53,8 @@ async fn neither_the_prompt_nor_the_system_prompt_nor_a_key_is_shown() {
         (r#"{"message":"cut off: my password is hunter2, log me"#, "hunter2", "attempt"),
     ] {
         let error = failure(body, "my password is hunter2, log me in").await;
-        let shown = format!("{error} {error:?} {error:#?}");
+        let AgentError::Model { source, .. } = &error else { panic!("{error}") };
+        let shown = format!("{error} {error:?} {error:#?} {:?}", source.details());
         assert!(!shown.contains(hidden) && shown.contains(kept), "{shown}");
     }
 }

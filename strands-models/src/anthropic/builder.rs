@@ -7,9 +7,7 @@ use strands_core::model::MessageWriter;
 
 use super::cache::CacheTtl;
 use super::known::known;
-use super::settings::{
-    AnthropicEffort, AnthropicServiceTier, AnthropicThinking, Settings, StaleThinking, ThinkingDisplay,
-};
+use super::settings::{Effort, ServiceTier, Settings, StaleThinking, Thinking, ThinkingDisplay};
 use super::{AnthropicModel, Inner};
 use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place, check, http_options};
 
@@ -30,15 +28,16 @@ const BINDING_BETA: &str = "thinking-binding-controls-2026-08-01";
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::{AnthropicEffort, AnthropicModel, AnthropicThinking, CacheTtl};
+/// use strands_models::AnthropicModel;
+/// use strands_models::anthropic::{CacheTtl, Effort, Thinking};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `ANTHROPIC_API_KEY`.
 /// let model = AnthropicModel::builder()
 ///     .model_id("claude-sonnet-4-6")
 ///     .max_tokens(16_384)
-///     .thinking(AnthropicThinking::Adaptive)
-///     .effort(AnthropicEffort::Medium)
+///     .thinking(Thinking::Adaptive)
+///     .effort(Effort::Medium)
 ///     .cache(CacheTtl::FiveMinutes)
 ///     .build()?;
 ///
@@ -107,7 +106,7 @@ impl AnthropicModelBuilder {
     /// Whether and how the model thinks before it answers. Default: as the model does by itself. A model that is made to
     /// call a tool must not think, so for that one request it does not; a model that always thinks is asked to call
     /// instead of made to.
-    pub fn thinking(mut self, thinking: AnthropicThinking) -> Self {
+    pub fn thinking(mut self, thinking: Thinking) -> Self {
         self.settings.thinking = Some(thinking);
         self
     }
@@ -126,7 +125,7 @@ impl AnthropicModelBuilder {
     }
 
     /// How hard the model tries (`output_config.effort`). Models before Claude 4.5 have no efforts.
-    pub fn effort(mut self, effort: AnthropicEffort) -> Self {
+    pub fn effort(mut self, effort: Effort) -> Self {
         self.settings.effort = Some(effort);
         self
     }
@@ -182,7 +181,7 @@ impl AnthropicModelBuilder {
     }
 
     /// Which capacity serves the requests.
-    pub fn service_tier(mut self, tier: AnthropicServiceTier) -> Self {
+    pub fn service_tier(mut self, tier: ServiceTier) -> Self {
         self.settings.service_tier = Some(tier);
         self
     }
@@ -229,7 +228,7 @@ impl AnthropicModelBuilder {
     }
 
     fn check_thinking(&self) -> Result<(), ModelBuildError> {
-        let Some(AnthropicThinking::Enabled { budget_tokens }) = self.settings.thinking else {
+        let Some(Thinking::Enabled { budget_tokens }) = self.settings.thinking else {
             return Ok(());
         };
         let most = self.settings.max_tokens.unwrap_or_else(|| known(&self.options.model_id).max_tokens);
@@ -283,8 +282,8 @@ mod tests {
         for wrong in [
             builder().temperature(1.5),
             builder().top_p(-0.1),
-            builder().thinking(AnthropicThinking::Enabled { budget_tokens: 1_000 }),
-            builder().max_tokens(4_096).thinking(AnthropicThinking::Enabled { budget_tokens: 4_096 }),
+            builder().thinking(Thinking::Enabled { budget_tokens: 1_000 }),
+            builder().max_tokens(4_096).thinking(Thinking::Enabled { budget_tokens: 4_096 }),
             builder().server_tool(json!({"name": "web_search"})),
             builder().server_tool(json!({"type": "custom", "name": "x", "input_schema": {}})),
             builder().extra("model", "x"),
@@ -293,7 +292,7 @@ mod tests {
         ] {
             assert!(build(wrong).is_err());
         }
-        let right = builder().max_tokens(4_096).thinking(AnthropicThinking::Enabled { budget_tokens: 2_048 });
+        let right = builder().max_tokens(4_096).thinking(Thinking::Enabled { budget_tokens: 2_048 });
         assert!(build(right).is_ok());
     }
 }

@@ -14,7 +14,6 @@ mod messages;
 mod own;
 mod plan;
 mod request;
-mod schema;
 mod settings;
 mod stream;
 mod tools;
@@ -36,7 +35,7 @@ use crate::http::{self, Exchange};
 
 pub use builder::AnthropicModelBuilder;
 pub use cache::CacheTtl;
-pub use settings::{AnthropicEffort, AnthropicServiceTier, AnthropicThinking, StaleThinking, ThinkingDisplay};
+pub use settings::{Effort, ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::message::{ContentBlock, DocumentBlock, Message, ToolResultContent};
 use strands_core::model::{ModelRequest, OutputSchema};
+use strands_core::schema::SchemaDialect;
 
 use super::cache::Marks;
 use super::known::{Known, Thinks};
-use super::schema::constrained;
 use super::settings::{Settings, ThinkingField};
 use super::tools;
 
@@ -35,7 +35,7 @@ impl Plan {
         let held = |output: &OutputSchema| {
             // The provider does not hold an answer to a schema where documents can be cited.
             let free = known.structured_output && !all_documents(request.messages).any(can_be_cited);
-            free.then(|| constrained(&output.schema)).flatten()
+            free.then(|| SchemaDialect::ANTHROPIC.held(&output.schema).ok()).flatten()
         };
         let format = request.output_schema.and_then(held);
         let last = request.messages.len().saturating_sub(1);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use strands_core::message::SystemBlock;
 use strands_core::model::{ModelRequest, ToolChoice};
 
-use super::AnthropicServiceTier;
+use super::ServiceTier;
 use super::cache::{CacheControl, Marks};
 use super::known::{Known, Thinks};
 use super::plan::Plan;
@@ -45,7 +45,7 @@ impl Serialize for Body<'_> {
             fields.put_some("top_k", settings.top_k.as_ref())?;
             fields.put_some("stop_sequences", settings.stop_sequences.as_ref())?;
             fields.put_some("metadata", settings.user_id.as_ref().map(|id| json!({"user_id": id})).as_ref())?;
-            fields.put_some("service_tier", settings.service_tier.map(AnthropicServiceTier::as_str).as_ref())?;
+            fields.put_some("service_tier", settings.service_tier.map(ServiceTier::as_str).as_ref())?;
         }
         fields.put_some("thinking", plan.thinking.as_ref())?;
         fields.put_some("output_config", self.output_config().as_ref())?;

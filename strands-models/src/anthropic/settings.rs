@@ -10,16 +10,16 @@ use crate::http::ServerTools;
 /// Whether and how a model thinks before it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AnthropicThinking {
+pub enum Thinking {
     /// Not at all. Models that always think refuse it.
     Disabled,
     /// With so many tokens at most, 1,024 at least and fewer than the answer may have. Models from Claude Opus 4.7 on
-    /// refuse it, and want [`Adaptive`](Self::Adaptive) with an [`AnthropicEffort`].
+    /// refuse it, and want [`Adaptive`](Self::Adaptive) with an [`Effort`].
     Enabled {
         /// The most tokens to think with.
         budget_tokens: u32,
     },
-    /// As much as the model itself thinks right; [`AnthropicEffort`] says how hard it tries.
+    /// As much as the model itself thinks right; [`Effort`] says how hard it tries.
     Adaptive,
     /// Only between calls of tools, in brief. Known to Claude Sonnet 5.5.
     BetweenTools,
@@ -49,7 +49,7 @@ pub enum StaleThinking {
 /// How hard a model tries, in thoughts, words and calls of tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum AnthropicEffort {
+pub enum Effort {
     /// As little as it can.
     Low,
     /// In between.
@@ -62,7 +62,7 @@ pub enum AnthropicEffort {
     Max,
 }
 
-impl AnthropicEffort {
+impl Effort {
     fn as_str(self) -> &'static str {
         match self {
             Self::Low => "low",
@@ -77,14 +77,14 @@ impl AnthropicEffort {
 /// Which capacity of the provider's serves a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AnthropicServiceTier {
+pub enum ServiceTier {
     /// Priority capacity where the account has some, else the standard.
     Auto,
     /// The standard.
     StandardOnly,
 }
 
-impl AnthropicServiceTier {
+impl ServiceTier {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -100,15 +100,15 @@ pub(super) struct Settings {
     pub(super) top_p: Option<f64>,
     pub(super) top_k: Option<u32>,
     pub(super) stop_sequences: Option<Vec<String>>,
-    pub(super) thinking: Option<AnthropicThinking>,
+    pub(super) thinking: Option<Thinking>,
     pub(super) display: Option<ThinkingDisplay>,
     pub(super) stale_thinking: Option<StaleThinking>,
-    pub(super) effort: Option<AnthropicEffort>,
+    pub(super) effort: Option<Effort>,
     pub(super) parallel_tool_calls: Option<bool>,
     pub(super) caching: Caching,
     pub(super) server_tools: ServerTools,
     pub(super) user_id: Option<String>,
-    pub(super) service_tier: Option<AnthropicServiceTier>,
+    pub(super) service_tier: Option<ServiceTier>,
     pub(super) extra: Map<String, Value>,
 }
 
@@ -136,8 +136,7 @@ pub(super) enum ThinkingField {
 impl Settings {
     /// Whether stale thoughts are to be dropped: as told, else where they would be refused.
     pub(super) fn drops_stale_thinking(&self, known: &Known) -> bool {
-        let binds =
-            matches!(self.thinking, None | Some(AnthropicThinking::Adaptive | AnthropicThinking::Enabled { .. }));
+        let binds = matches!(self.thinking, None | Some(Thinking::Adaptive | Thinking::Enabled { .. }));
         let drop = self.stale_thinking.map(|stale| stale == StaleThinking::Drop);
         binds && drop.unwrap_or(known.binds_thoughts)
     }
@@ -154,12 +153,12 @@ impl Settings {
             return (known.thinks == Thinks::ByDefault).then_some(ThinkingField::Disabled);
         }
         match self.thinking {
-            Some(AnthropicThinking::Disabled) => Some(ThinkingField::Disabled),
-            Some(AnthropicThinking::Enabled { budget_tokens }) => {
+            Some(Thinking::Disabled) => Some(ThinkingField::Disabled),
+            Some(Thinking::Enabled { budget_tokens }) => {
                 Some(ThinkingField::Enabled { budget_tokens, display, block_binding })
             }
-            Some(AnthropicThinking::Adaptive) => Some(ThinkingField::Adaptive { display, block_binding }),
-            Some(AnthropicThinking::BetweenTools) => Some(ThinkingField::BetweenTools),
+            Some(Thinking::Adaptive) => Some(ThinkingField::Adaptive { display, block_binding }),
+            Some(Thinking::BetweenTools) => Some(ThinkingField::BetweenTools),
             // What is so by itself is said where there is something to add to it.
             None => (drops || display.is_some() && known.thinks != Thinks::WhenAsked)
                 .then_some(ThinkingField::Adaptive { display, block_binding }),
@@ -169,11 +168,7 @@ impl Settings {
     /// How hard the model is to try. One that may not think can't try harder than hard.
     pub(super) fn effort(&self, thinking: Option<&ThinkingField>) -> Option<&'static str> {
         let effort = self.effort?;
-        let most = if matches!(thinking, Some(ThinkingField::Disabled)) {
-            AnthropicEffort::High
-        } else {
-            AnthropicEffort::Max
-        };
+        let most = if matches!(thinking, Some(ThinkingField::Disabled)) { Effort::High } else { Effort::Max };
         Some(effort.min(most).as_str())
     }
 }
@@ -189,11 +184,8 @@ mod tests {
 
     #[test]
     fn a_model_that_must_call_a_tool_does_not_think() {
-        let adaptive = Settings {
-            thinking: Some(AnthropicThinking::Adaptive),
-            effort: Some(AnthropicEffort::Max),
-            ..Settings::default()
-        };
+        let adaptive =
+            Settings { thinking: Some(Thinking::Adaptive), effort: Some(Effort::Max), ..Settings::default() };
         assert_eq!(field(&adaptive, "claude-sonnet-4-6", false), json!({"type": "adaptive"}));
         assert_eq!(field(&adaptive, "claude-sonnet-4-6", true), Value::Null);
         assert_eq!(field(&adaptive, "claude-opus-5", true), json!({"type": "disabled"}));
@@ -209,7 +201,7 @@ mod tests {
         let told = |stale_thinking| Settings { stale_thinking: Some(stale_thinking), ..Settings::default() };
         assert_eq!(field(&told(StaleThinking::Refuse), "claude-opus-5-5", false), Value::Null);
         assert_eq!(field(&told(StaleThinking::Drop), "claude-opus-5", false), dropped);
-        let between = Settings { thinking: Some(AnthropicThinking::BetweenTools), ..Settings::default() };
+        let between = Settings { thinking: Some(Thinking::BetweenTools), ..Settings::default() };
         assert_eq!(field(&between, "claude-sonnet-5-5", false), json!({"type": "between_tools"}));
     }
 
@@ -218,7 +210,7 @@ mod tests {
         let hidden = Settings { display: Some(ThinkingDisplay::Omitted), ..Settings::default() };
         assert_eq!(field(&hidden, "claude-opus-5", false), json!({"type": "adaptive", "display": "omitted"}));
         assert_eq!(field(&hidden, "claude-sonnet-4-6", false), Value::Null, "it does not think unless it is asked to");
-        let budget = Settings { thinking: Some(AnthropicThinking::Enabled { budget_tokens: 2048 }), ..hidden };
+        let budget = Settings { thinking: Some(Thinking::Enabled { budget_tokens: 2048 }), ..hidden };
         assert_eq!(
             field(&budget, "claude-sonnet-4-6", false),
             json!({"type": "enabled", "budget_tokens": 2048, "display": "omitted"})

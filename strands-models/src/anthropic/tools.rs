@@ -1,17 +1,16 @@
 //! Tools as JSON text, and which of them the model must call. Tools are translated once for all requests of an agent.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Value, json};
 use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
 use super::cache::CacheTtl;
-use super::schema::is_constrained;
 
 /// How many tools of a request may be strict.
 const MOST_STRICT: usize = 20;
@@ -35,26 +34,16 @@ fn tool<'a>(spec: &'a ToolSpec, strict: &mut usize) -> impl Serialize + 'a {
         name: &'a str,
         #[serde(skip_serializing_if = "str::is_empty")]
         description: &'a str,
-        input_schema: Cow<'a, Value>,
+        input_schema: Value,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         strict: bool,
     }
-    let input_schema = typed(&spec.input_schema);
-    let is_strict = spec.strict && *strict < MOST_STRICT && is_constrained(&input_schema);
+    let held = spec.strict.then(|| SchemaDialect::ANTHROPIC.held(&spec.input_schema));
+    let held = held.and_then(Result::ok).filter(|_| *strict < MOST_STRICT);
+    let is_strict = held.is_some();
     *strict += usize::from(is_strict);
+    let input_schema = held.unwrap_or_else(|| SchemaDialect::ANTHROPIC.arguments(&spec.input_schema));
     Tool { name: &spec.name, description: &spec.description, input_schema, strict: is_strict }
-}
-
-/// A tool's schema has to say that it is one of an object.
-fn typed(schema: &Value) -> Cow<'_, Value> {
-    match schema {
-        Value::Object(fields) if !fields.contains_key("type") => {
-            let mut fields = fields.clone();
-            fields.insert("type".to_owned(), json!("object"));
-            Cow::Owned(Value::Object(fields))
-        }
-        schema => Cow::Borrowed(schema),
-    }
 }
 
 /// All tools of a request: the program's, then the provider's own. The last one may end a stretch that is cached.
@@ -132,6 +121,8 @@ pub(super) fn forces(choice: Option<&ToolChoice>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn specs(specs: impl IntoIterator<Item = ToolSpec>) -> ToolSpecs {

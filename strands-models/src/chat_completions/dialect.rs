@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 use strands_core::model::{CallIdForm, RefusalKind};
+use strands_core::schema::SchemaDialect;
 
 use super::ReasoningReplay;
 use super::content::Media;
@@ -30,6 +31,8 @@ pub(crate) struct Dialect {
     pub(crate) media_in_results: bool,
     /// What the model is made to say between the results of tools and a user's words, where these may not follow.
     pub(crate) after_results: Option<&'static str>,
+    /// The JSON Schema that it accepts.
+    pub(crate) schemas: &'static SchemaDialect,
     /// The form in which the model gets its reasoning back.
     pub(crate) replay: ReasoningReplay,
     /// True if an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
@@ -51,6 +54,7 @@ impl Dialect {
             call_ids: None,
             media_in_results: false,
             after_results: None,
+            schemas: &SchemaDialect::OPENAI,
             replay,
             empty_reasoning: true,
             sort: |_, _| None,

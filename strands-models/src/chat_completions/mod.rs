@@ -25,7 +25,7 @@ pub use effort::ReasoningEffort;
 pub(crate) use error::{refused, sort};
 pub(crate) use model::{Chat, chat_model};
 pub use reasoning::ReasoningReplay;
-pub(crate) use schema::{described, strict};
+pub(crate) use schema::described;
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};
 pub(crate) use tools::{AllTools, Function, word};
 pub(crate) use usage::{cost, last_events};

@@ -46,7 +46,7 @@ impl Serialize for Body<'_> {
         }
         match request.output_schema {
             // No tool may be called then, and servers differ in what they make of tools beside a form.
-            Some(schema) => fields.put("response_format", &response_format(schema))?,
+            Some(schema) => fields.put("response_format", &response_format(schema, dialect))?,
             None => {
                 let offer = Offer::new(request.tools, request.tool_choice, dialect);
                 fields.put_some("tools", offer.tools(&settings.server_tools).as_ref())?;
@@ -61,8 +61,8 @@ impl Serialize for Body<'_> {
     }
 }
 
-fn response_format(schema: &OutputSchema) -> Value {
-    json!({"type": "json_schema", "json_schema": described(schema)})
+fn response_format(schema: &OutputSchema, dialect: &Dialect) -> Value {
+    json!({"type": "json_schema", "json_schema": described(schema, dialect.schemas)})
 }
 
 /// What a message is sent as: mostly one, and one for each tool's result.

@@ -1,17 +1,17 @@
 //! Tools as JSON text. They are translated once for all requests of an agent.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
 use super::dialect::Dialect;
-use super::strict;
+use super::schema::written as written_schema;
 
 /// Tools in the form of Chat Completions.
 #[derive(Debug)]
@@ -22,29 +22,28 @@ struct ChatTools(Vec<Box<RawValue>>);
 pub(crate) struct Function<'a> {
     pub(crate) name: &'a str,
     description: &'a str,
-    parameters: Cow<'a, Value>,
+    parameters: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strict: Option<bool>,
 }
 
-impl<'a> From<&'a ToolSpec> for Function<'a> {
-    fn from(spec: &'a ToolSpec) -> Self {
-        let (name, description, schema) = (&spec.name, &spec.description, &spec.input_schema);
-        match spec.strict.then(|| strict(schema)).flatten() {
-            Some(schema) => Self { name, description, parameters: Cow::Owned(schema), strict: Some(true) },
-            None => Self { name, description, parameters: with_properties(schema), strict: None },
-        }
+impl<'a> Function<'a> {
+    pub(crate) fn new(spec: &'a ToolSpec, schemas: &SchemaDialect) -> Self {
+        let (parameters, is_strict) = written_schema(&spec.input_schema, spec.strict, schemas);
+        let strict = is_strict.then_some(true);
+        Self { name: &spec.name, description: &spec.description, parameters, strict }
     }
 }
 
-fn translate<'a>(specs: impl Iterator<Item = &'a ToolSpec>) -> ChatTools {
+fn translate<'a>(specs: impl Iterator<Item = &'a ToolSpec>, schemas: &SchemaDialect) -> ChatTools {
     #[derive(Serialize)]
     struct Tool<'a> {
         r#type: &'static str,
         function: Function<'a>,
     }
     // Only a map whose keys are no text has no JSON, and a schema has none.
-    let entry = |spec: &ToolSpec| to_raw_value(&Tool { r#type: "function", function: spec.into() }).ok();
+    let entry =
+        |spec: &ToolSpec| to_raw_value(&Tool { r#type: "function", function: Function::new(spec, schemas) }).ok();
     ChatTools(specs.filter_map(entry).collect())
 }
 
@@ -63,10 +62,11 @@ impl Offer {
             // A choice without a name means this tool where there is no other.
             Some(ToolChoice::Tool { name }) if !dialect.named_choice => {
                 let only = specs.iter().filter(|spec| spec.name == *name);
-                Self { tools: Some(Arc::new(translate(only))), choice: Some(json!(dialect.any_tool)) }
+                Self { tools: Some(Arc::new(translate(only, dialect.schemas))), choice: Some(json!(dialect.any_tool)) }
             }
             choice => {
-                let tools = specs.translated(|specs| translate(specs.iter()));
+                let tools =
+                    specs.translated_as(dialect.schemas.name(), |specs| translate(specs.iter(), dialect.schemas));
                 Self { tools: Some(tools), choice: choice.map(|choice| written(choice, dialect)) }
             }
         }
@@ -115,18 +115,6 @@ fn written(choice: &ToolChoice, dialect: &Dialect) -> Value {
 /// A choice that has no name in it, where `any` stands for any tool.
 pub(crate) fn word(choice: &ToolChoice, any: &'static str) -> &'static str {
     if matches!(choice, ToolChoice::Any {}) { any } else { "auto" }
-}
-
-/// An object schema has to name its properties, even where there are none.
-fn with_properties(schema: &Value) -> Cow<'_, Value> {
-    match schema {
-        Value::Object(fields) if !fields.contains_key("properties") && !fields.contains_key("$ref") => {
-            let mut fields = fields.clone();
-            fields.insert("properties".to_owned(), Value::Object(Map::new()));
-            Cow::Owned(Value::Object(fields))
-        }
-        schema => Cow::Borrowed(schema),
-    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ const PLACE: Place = Place {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::{GeminiModel, ThinkingLevel};
+/// use strands_models::GeminiModel;
+/// use strands_models::gemini::ThinkingLevel;
 ///
 /// # fn example(token: String) -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `GEMINI_API_KEY`.

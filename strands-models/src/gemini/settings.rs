@@ -4,6 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::model::OutputSchema;
+use strands_core::schema::SchemaDialect;
 
 use crate::http::{self, Fields, ServerTools};
 
@@ -141,7 +142,8 @@ impl Serialize for GenerationConfig<'_> {
         }
         if let Some(output) = output {
             fields.put("responseMimeType", "application/json")?;
-            fields.put("responseJsonSchema", &output.schema)?;
+            let schema = SchemaDialect::GEMINI.arguments(&output.schema);
+            fields.put("responseJsonSchema", &schema)?;
         }
         fields.put_extra()?;
         fields.map.end()

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
 /// The functions that a model may call.
@@ -21,12 +22,13 @@ fn functions(specs: &ToolSpecs) -> Option<Arc<Functions>> {
     struct Declaration<'a> {
         name: &'a str,
         description: &'a str,
-        parameters_json_schema: &'a Value,
+        parameters_json_schema: Value,
     }
     // Only a map whose keys are no text has no JSON, and a schema has none.
     let declaration = |spec: &ToolSpec| {
         let ToolSpec { name, description, input_schema, .. } = spec;
-        to_raw_value(&Declaration { name, description, parameters_json_schema: input_schema }).ok()
+        let parameters_json_schema = SchemaDialect::GEMINI.arguments(input_schema);
+        to_raw_value(&Declaration { name, description, parameters_json_schema }).ok()
     };
     (!specs.is_empty()).then(|| {
         specs.translated(|specs| Functions { function_declarations: specs.iter().filter_map(declaration).collect() })

@@ -195,7 +195,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_error_that_drips_is_read_for_so_long_and_no_longer() {
-        let context = CallContext { model_id: "m".to_owned(), url: "http://host/".to_owned(), hints: Hints::default() };
+        let context = CallContext {
+            model_id: "m".to_owned(),
+            url: "http://host/".to_owned(),
+            hints: Hints::default(),
+            secrets: Default::default(),
+        };
         let drip = reqwest::Body::wrap(Drip::<Infallible>::new());
         let silence = Some(Duration::from_secs(5));
         let began = Instant::now();

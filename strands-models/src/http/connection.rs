@@ -14,6 +14,7 @@ use super::body::Body;
 use super::client::{self, Patience};
 use super::error::{CallContext, ModelBuildError};
 use super::refusal::Refusal;
+use super::sent_secrets::SentSecrets;
 
 /// How many bytes of an error are read.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
@@ -116,8 +117,12 @@ impl Connection {
             None => client::client(patience.connect, url.scheme() == "https")
                 .map_err(|error| ModelBuildError::Client { source: error.into() })?,
         };
-        let context =
-            CallContext { model_id: model_id.to_owned(), url: place(url.as_str()).into_owned(), hints: self.hints };
+        let context = CallContext {
+            model_id: model_id.to_owned(),
+            url: place(url.as_str()).into_owned(),
+            hints: self.hints,
+            secrets: self.secrets(api_key),
+        };
         Ok(Endpoint {
             client,
             headers: self.headers(api_key)?,
@@ -126,6 +131,15 @@ impl Connection {
             silence: self.client.is_none().then_some(patience.idle),
             context,
         })
+    }
+
+    /// Everything that a server must not quote in an error of ours.
+    fn secrets(&self, api_key: ApiKey<'_>) -> SentSecrets {
+        let key = match api_key {
+            ApiKey::None => None,
+            ApiKey::Bearer(key) | ApiKey::Header(_, key) => Some(key),
+        };
+        SentSecrets::new(self.headers.iter().chain(&self.query).map(|(_, value)| value).chain(key))
     }
 
     fn headers(&self, api_key: ApiKey<'_>) -> Result<HeaderMap, ModelBuildError> {

@@ -8,6 +8,7 @@ use strands_core::model::{ErrorDetails, ModelError};
 
 use super::client::Patience;
 use super::connection::Hints;
+use super::sent_secrets::SentSecrets;
 
 /// Why a model can't be built.
 #[derive(thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum ModelBuildError {
     /// There is no key, and the provider wants one.
     #[error("there is no API key: set the environment variable {variable}, or use `.api_key(..)`")]
     MissingApiKey {
+        /// The variable that is looked at.
+        variable: &'static str,
+    },
+    /// There is no base URL, and every account has its own.
+    #[error("there is no base URL: set the environment variable {variable}, or use `.base_url(..)`")]
+    MissingBaseUrl {
         /// The variable that is looked at.
         variable: &'static str,
     },
@@ -108,6 +115,7 @@ pub(crate) struct CallContext {
     /// Without query.
     pub(crate) url: String,
     pub(crate) hints: Hints,
+    pub(crate) secrets: SentSecrets,
 }
 
 impl CallContext {

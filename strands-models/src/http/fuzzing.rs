@@ -48,5 +48,10 @@ pub(crate) fn document<R: AnswerReader>(document: &[u8], reader: R) -> (Vec<Stre
 }
 
 fn context() -> CallContext {
-    CallContext { model_id: "model".to_owned(), url: "http://host/".to_owned(), hints: Hints::default() }
+    CallContext {
+        model_id: "model".to_owned(),
+        url: "http://host/".to_owned(),
+        hints: Hints::default(),
+        secrets: super::sent_secrets::SentSecrets::default(),
+    }
 }

@@ -22,6 +22,7 @@ mod limit;
 mod lines;
 mod options;
 mod refusal;
+mod sent_secrets;
 // Ollama runs none.
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 mod server_tools;

@@ -59,7 +59,7 @@ impl Refusal {
             details = details.with_request_id(request_id);
         }
         if !self.body.is_empty() {
-            details = details.with_body(self.body);
+            details = details.with_body(context.secrets.hidden_in(self.body));
         }
         kind.into_error(self.retry_after, details)
     }

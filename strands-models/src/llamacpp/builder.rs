@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use strands_core::model::{MessageWriter, ModelCapabilities};
+use strands_core::schema::SchemaDialect;
 
 use super::{LlamaCppModel, refusal};
 use crate::chat_completions::{
@@ -30,6 +31,7 @@ const DIALECT: Dialect = Dialect {
     call_ids: None,
     media_in_results: false,
     after_results: None,
+    schemas: &SchemaDialect::LLAMACPP,
     replay: ReasoningReplay::Content,
     empty_reasoning: false,
     sort: refusal::sort,
@@ -38,7 +40,7 @@ const DIALECT: Dialect = Dialect {
 /// Which version of Mirostat chooses the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum LlamaCppMirostat {
+pub enum Mirostat {
     /// None: the other samplers do.
     Off,
     /// Mirostat.
@@ -138,11 +140,11 @@ impl LlamaCppModelBuilder {
     }
 
     /// Which version of Mirostat chooses the words.
-    pub fn mirostat(mut self, version: LlamaCppMirostat) -> Self {
+    pub fn mirostat(mut self, version: Mirostat) -> Self {
         let version = match version {
-            LlamaCppMirostat::Off => 0,
-            LlamaCppMirostat::V1 => 1,
-            LlamaCppMirostat::V2 => 2,
+            Mirostat::Off => 0,
+            Mirostat::V1 => 1,
+            Mirostat::V2 => 2,
         };
         self.settings.set("mirostat", version);
         self

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::chat_completions::{Chat, chat_model};
 
-pub use builder::{LlamaCppMirostat, LlamaCppModelBuilder};
+pub use crate::chat_completions::ReasoningEffort;
+pub use builder::{LlamaCppModelBuilder, Mirostat};
 
 /// A model behind llama.cpp's server (`llama-server`).
 ///

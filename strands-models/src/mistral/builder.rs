@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use strands_core::model::{CallIdForm, MessageWriter, ModelCapabilities};
+use strands_core::schema::SchemaDialect;
 
 use super::{MistralModel, refusal};
 use crate::chat_completions::{
@@ -31,6 +32,7 @@ const DIALECT: Dialect = Dialect {
     // "Unexpected role 'user' after role 'tool'".
     media_in_results: true,
     after_results: Some("Done."),
+    schemas: &SchemaDialect::OPENAI,
     replay: ReasoningReplay::Parts,
     empty_reasoning: false,
     sort: refusal::sort,
@@ -41,7 +43,8 @@ const DIALECT: Dialect = Dialect {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::{MistralModel, ReasoningEffort};
+/// use strands_models::MistralModel;
+/// use strands_models::mistral::ReasoningEffort;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `MISTRAL_API_KEY`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::chat_completions::{Chat, chat_model};
 
+pub use crate::chat_completions::ReasoningEffort;
 pub use builder::MistralModelBuilder;
 
 /// A model of Mistral's.

@@ -48,7 +48,8 @@ type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 /// ```
 /// use serde_json::json;
 /// use strands_core::Agent;
-/// use strands_models::{OfflineModel, OfflineStep};
+/// use strands_models::OfflineModel;
+/// use strands_models::offline::OfflineStep;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let model = OfflineModel::builder()

@@ -27,7 +27,7 @@ impl<'a> OfflineTurn<'a> {
     /// use std::sync::Arc;
     /// use strands_core::message::Message;
     /// use strands_core::model::ModelRequest;
-    /// use strands_models::OfflineTurn;
+    /// use strands_models::offline::OfflineTurn;
     ///
     /// let history = [Arc::new(Message::user("What is due today?"))];
     /// let turn = OfflineTurn::new(ModelRequest::new(&history));

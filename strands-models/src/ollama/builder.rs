@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use strands_core::model::MessageWriter;
 
-use super::settings::{KeepAlive, OllamaThink, Settings};
+use super::settings::{KeepAlive, Settings, Think};
 use super::{Inner, OllamaModel, address};
 use crate::http::{ModelBuildError, Options, check, http_options};
 
@@ -111,7 +111,7 @@ impl OllamaModelBuilder {
 
     /// Whether the model thinks before it answers, and how much: `true`, `false` or a level. Default: models that can
     /// think do. Those that can't refuse to be asked for it.
-    pub fn think(mut self, think: impl Into<OllamaThink>) -> Self {
+    pub fn think(mut self, think: impl Into<Think>) -> Self {
         self.settings.think = Some(think.into());
         self
     }

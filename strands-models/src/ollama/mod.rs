@@ -20,7 +20,7 @@ use self::stream::ChatReader;
 use crate::http::Exchange;
 
 pub use builder::OllamaModelBuilder;
-pub use settings::OllamaThink;
+pub use settings::Think;
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
 use strands_core::model::{MessageWriter, ModelError, ModelRequest, outgoing_content};
+use strands_core::schema::SchemaDialect;
 
 use super::content::{Image, Said, system_text};
 use super::settings::Settings;
@@ -64,7 +65,7 @@ impl Serialize for ChatBody<'_> {
         fields.put_some("truncate", settings.truncate.as_ref())?;
         match request.output_schema {
             // A model that sees tools may call one instead of answering.
-            Some(output) => fields.put("format", &output.schema)?,
+            Some(output) => fields.put("format", &SchemaDialect::LLAMACPP.arguments(&output.schema))?,
             None => fields.put("tools", &*tools::translated(request.tools))?,
         }
         fields.put_extra()?;

@@ -14,7 +14,7 @@ use crate::http::Fields;
 /// ([Ollama's page on thinking](https://docs.ollama.com/capabilities/thinking)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OllamaThink {
+pub enum Think {
     /// Not at all.
     Off,
     /// As much as it does by itself.
@@ -29,13 +29,13 @@ pub enum OllamaThink {
     Max,
 }
 
-impl From<bool> for OllamaThink {
+impl From<bool> for Think {
     fn from(on: bool) -> Self {
         if on { Self::On } else { Self::Off }
     }
 }
 
-impl Serialize for OllamaThink {
+impl Serialize for Think {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Off => serializer.serialize_bool(false),
@@ -74,7 +74,7 @@ impl Serialize for KeepAlive {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     pub(super) keep_alive: Option<KeepAlive>,
-    pub(super) think: Option<OllamaThink>,
+    pub(super) think: Option<Think>,
     pub(super) truncate: Option<bool>,
     pub(super) sampling: Sampling,
     pub(super) extra: Map<String, Value>,
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn thinking_is_a_switch_or_a_level() {
-        let written = [true.into(), false.into(), OllamaThink::Max].map(|think: OllamaThink| json!(think));
+        let written = [true.into(), false.into(), Think::Max].map(|think: Think| json!(think));
         assert_eq!(written, [json!(true), json!(false), json!("max")]);
     }
 

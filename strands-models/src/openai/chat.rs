@@ -5,6 +5,7 @@ use std::sync::Arc;
 use strands_core::model::{MessageWriter, ModelCapabilities};
 
 use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_options};
+use super::service::Service;
 use super::{hosts, known};
 use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
 use crate::http::{ModelBuildError, Options};
@@ -35,6 +36,7 @@ chat_model!(OpenAiModel, OpenAiModelBuilder);
 ///
 /// ```no_run
 /// use strands_models::OpenAiModel;
+/// use strands_models::openai::Service;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // At OpenAI, with the key in `OPENAI_API_KEY`.
@@ -43,13 +45,8 @@ chat_model!(OpenAiModel, OpenAiModelBuilder);
 /// // At any server that speaks the same protocol.
 /// let local = OpenAiModel::builder().base_url("http://localhost:1234/v1").model_id("qwen3-8b").build()?;
 ///
-/// // On Azure.
-/// let azure = OpenAiModel::builder()
-///     .base_url("https://my-resource.openai.azure.com/openai/deployments/my-deployment")
-///     .query("api-version", "2024-10-21")
-///     .header("api-key", std::env::var("AZURE_OPENAI_API_KEY")?)
-///     .model_id("gpt-4o")
-///     .build()?;
+/// // On Azure, with endpoint and key in `AZURE_OPENAI_ENDPOINT` and `AZURE_OPENAI_API_KEY`.
+/// let azure = OpenAiModel::builder().service(Service::AZURE).model_id("my-deployment").build()?;
 /// # let _ = (model, local, azure); Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
@@ -61,6 +58,7 @@ pub struct OpenAiModelBuilder {
     effort: Option<ReasoningEffort>,
     replay: Option<ReasoningReplay>,
     structured_output: Option<bool>,
+    service: Option<Service>,
 }
 
 impl Default for OpenAiModelBuilder {
@@ -72,6 +70,7 @@ impl Default for OpenAiModelBuilder {
             effort: None,
             replay: None,
             structured_output: None,
+            service: None,
         }
     }
 }
@@ -92,6 +91,13 @@ impl OpenAiModelBuilder {
         self
     }
 
+    /// Uses another service than OpenAI's, with its base URL and its environment variables for the key. Set
+    /// [`model_id`](Self::model_id), too.
+    pub fn service(mut self, service: Service) -> Self {
+        self.service = Some(service);
+        self
+    }
+
     /// Form in which the model gets its reasoning back. Default: the form that the server is known to want, by its host:
     /// [`Content`](ReasoningReplay::Content) for DeepSeek, Moonshot (Kimi) and Z.ai (GLM), [`Details`](ReasoningReplay::Details)
     /// for OpenRouter, and [`Never`](ReasoningReplay::Never) for OpenAI and all others.
@@ -107,14 +113,20 @@ impl OpenAiModelBuilder {
     /// [`ModelBuildError`] for what can't be right.
     pub fn build(mut self) -> Result<OpenAiModel, ModelBuildError> {
         let environment = |name: &str| std::env::var(name).ok();
-        let exchange = self.account.open(&self.options, &["chat", "completions"], &environment)?;
+        let path = ["chat", "completions"];
+        let exchange = match self.service {
+            Some(service) => self.account.open_service(service, &self.options, &path, &environment)?,
+            None => self.account.open(&self.options, &path, &environment)?,
+        };
         check_settings(&self.settings)?;
         if let Some(effort) = self.effort {
             self.settings.set("reasoning_effort", effort.as_str());
         }
         let host = exchange.endpoint.host();
-        let replay = self.replay.unwrap_or(hosts::of(host).replay);
-        let able = || hosts::of(host).follows_schemas && known::follows_schemas(&self.options.model_id);
+        // A gateway in front of a service does not change what its models want.
+        let behavior = hosts::of(self.service.and_then(Service::host).unwrap_or(host));
+        let replay = self.replay.unwrap_or(behavior.replay);
+        let able = || behavior.follows_schemas && known::follows_schemas(&self.options.model_id);
         let able = self.structured_output.unwrap_or_else(able);
         let server_tools = !self.settings.server_tools.is_empty();
         Ok(OpenAiModel {

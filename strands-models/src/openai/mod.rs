@@ -5,8 +5,12 @@ mod hosts;
 mod known;
 mod options;
 mod responses;
+mod service;
 
 pub use chat::{OpenAiModel, OpenAiModelBuilder};
 #[cfg(fuzzing)]
 pub(crate) use responses::reader;
 pub use responses::{OpenAiResponsesModel, OpenAiResponsesModelBuilder, ReasoningSummary};
+pub use service::Service;
+
+pub use crate::chat_completions::{ReasoningEffort, ReasoningReplay};

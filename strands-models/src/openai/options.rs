@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use secrecy::SecretString;
+
+use super::service::{Address, Service};
 use super::{hosts, known};
 use crate::chat_completions::Settings;
 use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place};
@@ -13,6 +16,9 @@ const OPENAI: Place = Place {
     base_url_variable: Some("OPENAI_BASE_URL"),
     key_variables: &["OPENAI_API_KEY"],
 };
+const ORGANIZATION_HEADER: &str = "openai-organization";
+const PROJECT_HEADER: &str = "openai-project";
+const API_VERSION: &str = "api-version";
 const ORGANIZATION_VARIABLE: &str = "OPENAI_ORG_ID";
 const PROJECT_VARIABLE: &str = "OPENAI_PROJECT_ID";
 
@@ -24,6 +30,30 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// The way to one of the services that speak as OpenAI does. OpenAI's own variables are not looked at.
+    pub(super) fn open_service(
+        &self,
+        service: Service,
+        options: &Options,
+        path: &[&str],
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Exchange, ModelBuildError> {
+        let address: Address = service.address(options, environment)?;
+        let mut connection = options.connection.clone();
+        connection.patient = known::thinks(&options.model_id);
+        let version = address.api_version.as_ref().filter(|_| !has_version(&connection.query));
+        if let Some(version) = version {
+            connection.query.push((API_VERSION.to_owned(), version.clone().into()));
+        }
+        let own: Vec<_> = [(ORGANIZATION_HEADER, &self.organization), (PROJECT_HEADER, &self.project)]
+            .into_iter()
+            .filter_map(|(header, told)| Some((header.to_owned(), told.clone()?.into())))
+            .collect();
+        connection.headers.extend(own);
+        let path: Vec<&str> = address.path.iter().map(String::as_str).chain(path.iter().copied()).collect();
+        options.open(&connection, &address.base_url, &path, address.api_key())
+    }
+
     /// The way to the provider. What the builder was not told is looked up in `environment`.
     pub(super) fn open(
         &self,
@@ -35,8 +65,8 @@ impl Account {
         let mut connection = options.connection.clone();
         connection.patient = known::thinks(&options.model_id);
         for (header, told, variable) in [
-            ("openai-organization", &self.organization, ORGANIZATION_VARIABLE),
-            ("openai-project", &self.project, PROJECT_VARIABLE),
+            (ORGANIZATION_HEADER, &self.organization, ORGANIZATION_VARIABLE),
+            (PROJECT_HEADER, &self.project, PROJECT_VARIABLE),
         ] {
             // The variables are OpenAI's, and none of another server's business.
             let known = || environment(variable).filter(|value| !value.trim().is_empty());
@@ -47,6 +77,10 @@ impl Account {
         }
         options.open(&connection, &base_url, path, ApiKey::bearer(api_key.as_ref()))
     }
+}
+
+fn has_version(query: &[(String, SecretString)]) -> bool {
+    query.iter().any(|(name, _)| name == API_VERSION)
 }
 
 /// How many tokens a request may have, as told or known.

@@ -38,6 +38,7 @@ mod providers;
 #[cfg(feature = "openai")]
 mod reasoning_replay;
 mod refusals;
+mod schemas;
 mod switching;
 mod told_usage;
 mod tolerant_fields;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use serde_json::json;
 use strands_core::model::{ModelError, ModelRequest};
+use strands_core::{Agent, RetryPolicy};
 
 use super::{Provider, StreamFormat, Tuned, answer, ask, events, kind, order_of, text};
 use crate::fault::{Cut, Splits};
@@ -210,6 +211,19 @@ pub async fn no_secret_is_shown(provider: &dyn Provider) {
         assert!(plainly || sent.sends_credential(name, value), "{}: {name} did not arrive", provider.name());
     }
     assert!(!secretive.sent.is_empty());
+
+    // A server that quotes the request in its refusal.
+    let quotes: Vec<_> = secretive.sent.iter().map(|(_, value)| value.trim_start_matches("Bearer ")).collect();
+    let quoting = json!(format!("{} is not valid for 's3cret prompt of a user'", quotes.join(", ")));
+    let quoting = json!({"error": {"message": quoting}, "message": quoting});
+    for status in [400, 401, 404, 500] {
+        let server = Server::repeat(Response::json(status, &quoting)).await;
+        let model = provider.secretive(&server.url()).await.model;
+        let agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
+        let error = agent.into_prompt("s3cret prompt of a user").await.unwrap_err();
+        assert!(error.to_string().contains("is not valid for '[..]'"), "{}: {error}", provider.name());
+        seen += &format!("{error} {error:?}");
+    }
 
     let refused = RefusedPort::bind();
     let untrusted = UntrustedTls::start().await;

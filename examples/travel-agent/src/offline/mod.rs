@@ -10,7 +10,10 @@ mod words;
 
 use strands::{
     message::Role,
-    models::{OfflineModel, OfflineStep, OfflineToolResult, OfflineTurn},
+    models::{
+        OfflineModel,
+        offline::{OfflineStep, OfflineToolResult, OfflineTurn},
+    },
 };
 
 use planner::{Answer, Situation, Step};

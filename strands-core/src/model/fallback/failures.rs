@@ -56,7 +56,7 @@ impl fmt::Display for FallbackFailures {
     }
 }
 
-crate::__debug_with_sources!(FallbackFailures);
+crate::error_chain::debug_with_sources!(FallbackFailures);
 
 impl StdError for FallbackFailures {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

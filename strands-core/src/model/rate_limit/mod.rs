@@ -105,7 +105,7 @@ pub struct RateLimitExceeded {
     pub max_wait: Duration,
 }
 
-crate::__debug_with_sources!(RateLimitExceeded);
+crate::error_chain::debug_with_sources!(RateLimitExceeded);
 
 impl RateLimit {
     /// A model without limits yet.

@@ -88,4 +88,4 @@ pub enum ReplayError {
     },
 }
 
-crate::__debug_with_sources!(RecordingError, ReplayError);
+crate::error_chain::debug_with_sources!(RecordingError, ReplayError);

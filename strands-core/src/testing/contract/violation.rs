@@ -202,7 +202,7 @@ impl fmt::Display for ContractViolation {
     }
 }
 
-crate::__debug_with_sources!(ContractViolation);
+crate::error_chain::debug_with_sources!(ContractViolation);
 
 impl StdError for ContractViolation {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {

@@ -41,7 +41,8 @@ impl ReasoningSummary {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::{OpenAiResponsesModel, ReasoningEffort, ReasoningSummary};
+/// use strands_models::OpenAiResponsesModel;
+/// use strands_models::openai::{ReasoningEffort, ReasoningSummary};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = OpenAiResponsesModel::builder()

@@ -10,6 +10,7 @@ use strands_core::message::{ContentBlock, Message, Role};
 use strands_core::model::{
     CallIdForm, MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content, placeholder,
 };
+use strands_core::schema::SchemaDialect;
 
 use super::reasoning;
 use super::tools::{self, ResponsesTools};
@@ -125,7 +126,7 @@ fn text(told: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String,
     let mut text = told.clone();
     if let Some(schema) = schema {
         let mut format = Map::from_iter([("type".to_owned(), "json_schema".into())]);
-        format.extend(described(schema));
+        format.extend(described(schema, &SchemaDialect::OPENAI));
         text.insert("format".to_owned(), format.into());
     }
     text

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
 use crate::chat_completions::{AllTools, Function, word};
@@ -23,7 +24,7 @@ impl ResponsesTools {
             function: Function<'a>,
         }
         let entry = |spec: &ToolSpec| {
-            let mut function = Function::from(spec);
+            let mut function = Function::new(spec, &SchemaDialect::OPENAI);
             // Where nothing is said the provider makes a schema strict, and requires what may be left out
             // (<https://platform.openai.com/docs/guides/function-calling#strict-mode>).
             function.strict.get_or_insert(false);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use strands_core::message::{CachePoint, Message, SystemBlock};
 use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, WrittenMessages};
-use strands_models::{
-    AnthropicEffort, AnthropicModelBuilder, AnthropicServiceTier, AnthropicThinking, CacheTtl, StaleThinking,
-};
+use strands_models::AnthropicModelBuilder;
+use strands_models::anthropic::{CacheTtl, Effort, ServiceTier, StaleThinking, Thinking};
 use strands_testkit::provider::{Provider, ask, turn, weather_tools};
 use strands_testkit::{Request, Server};
 
@@ -43,11 +42,11 @@ async fn every_option_has_its_field() {
                 .top_p(0.9)
                 .top_k(40)
                 .stop_sequences(["END"])
-                .thinking(AnthropicThinking::Enabled { budget_tokens: 2_048 })
-                .effort(AnthropicEffort::XHigh)
+                .thinking(Thinking::Enabled { budget_tokens: 2_048 })
+                .effort(Effort::XHigh)
                 .parallel_tool_calls(false)
                 .user_id("u-1")
-                .service_tier(AnthropicServiceTier::StandardOnly)
+                .service_tier(ServiceTier::StandardOnly)
                 .beta("one")
                 .beta("two")
                 .server_tool(json!({"type": "web_search_20250305", "name": "web_search"}))
@@ -105,7 +104,7 @@ async fn a_model_that_must_call_a_tool_does_not_think() {
     let body = |id: &'static str| {
         let told = move |builder: AnthropicModelBuilder| {
             let search = json!({"type": "web_search_20250305", "name": "web_search"});
-            builder.model_id(id).thinking(AnthropicThinking::Adaptive).server_tool(search)
+            builder.model_id(id).thinking(Thinking::Adaptive).server_tool(search)
         };
         async move { sent(told, request).await.json() }
     };
@@ -145,7 +144,7 @@ async fn thoughts_that_the_conversation_has_left_behind_are_dropped_where_they_a
         {"role": "assistant", "content": [thought, {"text": "hello"}]},
         {"role": "user", "content": [{"text": "bye"}]},
     ]));
-    for (thinking, kinds) in [(AnthropicThinking::Disabled, 1), (AnthropicThinking::Adaptive, 2)] {
+    for (thinking, kinds) in [(Thinking::Disabled, 1), (Thinking::Adaptive, 2)] {
         let told = |builder: AnthropicModelBuilder| builder.model_id("claude-haiku-5-5").thinking(thinking);
         let body = sent(told, ModelRequest::new(&said)).await.json();
         assert_eq!(body["messages"][1]["content"].as_array().unwrap().len(), kinds, "{thinking:?}");
@@ -277,7 +276,7 @@ async fn typed_output_is_held_to_its_schema_or_asked_for_in_words() {
     );
     let history = ask("Who is it?");
     let request = ModelRequest::new(&history).with_tools(&tools).with_output_schema(&closed);
-    let body = sent(|builder| builder.effort(AnthropicEffort::Low), request).await.json();
+    let body = sent(|builder| builder.effort(Effort::Low), request).await.json();
     assert_eq!(body["tool_choice"], json!({"type": "none"}));
     assert_eq!(body["tools"].as_array().unwrap().len(), 1, "the beginning of a request stays as it is");
     assert_eq!(

@@ -31,6 +31,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("stale-thoughts"),
     Difference::unseen("output-schema"),
     Difference::unseen("strict-tools"),
+    Difference::unseen("accepted-schemas"),
 ];
 
 #[async_trait]

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use strands_core::message::{Message, MessageMetadata, SystemBlock};
 use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, WrittenMessages, estimate_tokens};
-use strands_models::{
-    GeminiModel, GeminiModelBuilder, HarmBlockThreshold, HarmCategory, ModelBuildError, ThinkingLevel,
-};
+use strands_models::gemini::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
+use strands_models::{GeminiModel, GeminiModelBuilder, ModelBuildError};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Response, Server};
 

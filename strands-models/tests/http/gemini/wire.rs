@@ -36,6 +36,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("bad-arguments"),
     Difference::unseen("cached-content"),
     Difference::unseen("native-schemas"),
+    Difference::unseen("accepted-schemas"),
 ];
 
 #[async_trait]

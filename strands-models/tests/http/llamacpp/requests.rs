@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use strands_core::message::Message;
 use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
-use strands_models::{LlamaCppMirostat, ModelBuildError, ReasoningEffort};
+use strands_models::ModelBuildError;
+use strands_models::llamacpp::{Mirostat, ReasoningEffort};
 use strands_testkit::provider::{ask, kind, weather_tools};
 use strands_testkit::{Response, Server};
 
@@ -23,7 +24,7 @@ async fn conversation(messages: Value) -> Value {
 async fn what_the_builder_was_told_is_sent() {
     let model = |url: &str| -> Arc<dyn Model> {
         let builder = builder(url).top_k(40).min_p(0.05).typical_p(0.9).repeat_penalty(1.1).repeat_last_n(-1).seed(7);
-        let builder = builder.mirostat(LlamaCppMirostat::V2).mirostat_tau(5.0).mirostat_eta(0.1).cache_prompt(false);
+        let builder = builder.mirostat(Mirostat::V2).mirostat_tau(5.0).mirostat_eta(0.1).cache_prompt(false);
         let builder = builder.dry_multiplier(0.8).dry_base(1.75).dry_allowed_length(2).dry_penalty_last_n(64);
         let builder = builder.dry_sequence_breakers(["\n"]).xtc_probability(0.1).xtc_threshold(0.2).slot(1);
         let builder = builder.dynatemp_range(0.1).dynatemp_exponent(1.0).min_keep(1).ignore_eos(false);
@@ -95,7 +96,7 @@ async fn an_answer_is_held_to_one_form() {
     let (messages, tools) = (ask("hi"), weather_tools());
     let model = |url: &str| -> Arc<dyn Model> { Arc::new(builder(url).json_schema(json!({})).build().unwrap()) };
     let sent = body(model, ModelRequest::new(&messages).with_tools(&tools).with_output_schema(&output)).await;
-    assert_eq!(sent["response_format"]["json_schema"], json!({"name": "city", "schema": schema}));
+    assert_eq!(sent["response_format"]["json_schema"], json!({"name": "city", "schema": schema, "strict": true}));
     assert!(
         sent.get("json_schema").is_none() && sent.get("tools").is_none(),
         "the server takes one form alone: {sent}"

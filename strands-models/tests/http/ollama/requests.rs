@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use strands_core::Agent;
 use strands_core::message::Message;
 use strands_core::model::{Model, ModelError, ModelRequest, OutputSchema};
-use strands_models::{ModelBuildError, OllamaModel, OllamaModelBuilder, OllamaThink};
+use strands_models::ollama::Think;
+use strands_models::{ModelBuildError, OllamaModel, OllamaModelBuilder};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Response, Server};
 
@@ -40,7 +41,7 @@ async fn options() {
             .stop_sequences(["END"])
             .option("repeat_penalty", 1.1)
             .option("top_k", 20)
-            .think(OllamaThink::High)
+            .think(Think::High)
             .keep_alive(Duration::MAX)
             .truncate(false)
             .extra("shift", false)

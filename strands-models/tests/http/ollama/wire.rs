@@ -28,6 +28,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("other-media"),
     Difference::unseen("failed-tools"),
     Difference::unseen("bad-arguments"),
+    Difference::unseen("accepted-schemas"),
 ];
 
 /// Neighbours of a role become one message. A tool's result is one message, too, and no case has two results.

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
 use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
-use strands_models::{ModelBuildError, ReasoningEffort, ReasoningReplay, ReasoningSummary};
+use strands_models::openai::{ReasoningEffort, ReasoningReplay, ReasoningSummary, Service};
+use strands_models::{ModelBuildError, OpenAiModel};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Server};
 
@@ -67,6 +68,25 @@ async fn options_of_chat_completions() {
             "top_p": 0.9, "stop": ["END"], "reasoning_effort": "minimal", "parallel_tool_calls": false, "seed": 7,
             "temperature": 1})
     );
+}
+
+#[tokio::test]
+async fn services_have_paths_and_headers_of_their_own() {
+    let history = ask("hi");
+    let request = ModelRequest::new(&history);
+    for (service, path, header, other) in [
+        (Service::AZURE, "/openai/v1/chat/completions", "api-key", "authorization"),
+        (Service::GROQ, "/chat/completions", "authorization", "api-key"),
+    ] {
+        let model = |url: &str| -> Arc<dyn Model> {
+            let builder = OpenAiModel::builder().service(service).model_id("my-model").base_url(url).api_key("k");
+            Arc::new(builder.build().unwrap())
+        };
+        let request = sent(Api::Chat, model, request).await;
+        assert_eq!(request.path, path, "{service:?}");
+        assert!(request.header(header).is_some() && request.header(other).is_none(), "{service:?}");
+        assert_eq!(request.json()["model"], "my-model");
+    }
 }
 
 #[tokio::test]

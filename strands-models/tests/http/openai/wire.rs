@@ -36,6 +36,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("strict-tools"),
     Difference::new("best-effort-tools", best_effort_tools, &["openai_responses"]),
     Difference::unseen("schema-properties"),
+    Difference::unseen("accepted-schemas"),
 ];
 
 #[async_trait]

@@ -1,45 +1,37 @@
-//! The models to choose from, by cargo feature, and [`from_id`] and [`from_env`], which choose one by its name at run
-//! time.
-//!
-//! | feature | model | id |
-//! |---|---|---|
-//! | `anthropic` | `AnthropicModel` | `anthropic/claude-sonnet-4-6` |
-//! | `bedrock` | `BedrockModel` | `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0` |
-//! | `gemini` | `GeminiModel` | `gemini/gemini-3.5-flash` |
-//! | `llamacpp` | `LlamaCppModel` | `llamacpp/default` |
-//! | `mistral` | `MistralModel` | `mistral/mistral-large-latest` |
-//! | `offline` | `OfflineModel` | `offline` |
-//! | `ollama` | `OllamaModel` | `ollama/qwen3:8b` |
-//! | `openai` | `OpenAiModel` | `openai/gpt-5.4` |
-//! | `openai` | `OpenAiResponsesModel` | `openai-responses/gpt-5.4` |
+//! Choice of a model by its name at run time.
 
 use std::env::VarError;
 use std::sync::Arc;
 
-#[cfg(feature = "bedrock")]
-#[doc(no_inline)]
-pub use strands_bedrock::*;
 use strands_core::model::Model;
-#[cfg(any(
-    feature = "anthropic",
-    feature = "gemini",
-    feature = "llamacpp",
-    feature = "mistral",
-    feature = "offline",
-    feature = "ollama",
-    feature = "openai"
-))]
-#[doc(no_inline)]
-pub use strands_models::*;
 
 /// The environment variable that [`from_env`] reads.
 pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";
 
 const EXAMPLE: &str = "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0";
 
-/// The providers, in the order of the alphabet.
-const PROVIDERS: &[&str] =
-    &["anthropic", "bedrock", "gemini", "llamacpp", "mistral", "offline", "ollama", "openai", "openai-responses"];
+/// Names of the providers, in alphabetical order.
+const PROVIDERS: &[&str] = &[
+    "anthropic",
+    "azure",
+    "bedrock",
+    "deepseek",
+    "gemini",
+    "groq",
+    "llamacpp",
+    "lmstudio",
+    "mistral",
+    "moonshot",
+    "offline",
+    "ollama",
+    "openai",
+    "openai-responses",
+    "openrouter",
+    "perplexity",
+    "together",
+    "vllm",
+    "xai",
+];
 
 /// Why an id, or the environment, gives no model.
 #[derive(thiserror::Error)]
@@ -146,6 +138,7 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
         "ollama" => ollama(id, model),
         "openai" => openai(id, model),
         "openai-responses" => openai_responses(id, model),
+        provider if PROVIDERS.contains(&provider) => service(id, provider, model),
         provider if provider.is_empty() || !id.contains('/') => Err(ModelIdError::Malformed { id: id.to_owned() }),
         provider => Err(ModelIdError::UnknownProvider { id: id.to_owned(), provider: provider.to_owned() }),
     }
@@ -199,7 +192,7 @@ fn is_bedrock_model(id: &str) -> bool {
 
 #[cfg(feature = "offline")]
 fn offline(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
-    Ok(Arc::new(OfflineModel::builder().model_id(id).build()))
+    Ok(Arc::new(strands_models::OfflineModel::builder().model_id(id).build()))
 }
 
 #[cfg(not(feature = "offline"))]
@@ -209,7 +202,7 @@ fn offline(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
 
 #[cfg(feature = "bedrock")]
 async fn bedrock(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
-    match BedrockModel::builder().model_id(model).build().await {
+    match strands_bedrock::BedrockModel::builder().model_id(model).build().await {
         Ok(model) => Ok(Arc::new(model)),
         Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
     }
@@ -225,7 +218,7 @@ macro_rules! over_http {
     ($name:ident, $feature:literal, $model:ident) => {
         #[cfg(feature = $feature)]
         fn $name(id: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
-            match $model::builder().model_id(model).build() {
+            match strands_models::$model::builder().model_id(model).build() {
                 Ok(model) => Ok(Arc::new(model)),
                 Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
             }
@@ -245,6 +238,23 @@ over_http!(mistral, "mistral", MistralModel);
 over_http!(ollama, "ollama", OllamaModel);
 over_http!(openai, "openai", OpenAiModel);
 over_http!(openai_responses, "openai", OpenAiResponsesModel);
+
+/// A service that speaks OpenAI's Chat Completions.
+#[cfg(feature = "openai")]
+fn service(id: &str, provider: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    let Some(service) = strands_models::openai::Service::named(provider) else {
+        return Err(ModelIdError::UnknownProvider { id: id.to_owned(), provider: provider.to_owned() });
+    };
+    match strands_models::OpenAiModel::builder().service(service).model_id(model).build() {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => Err(ModelIdError::Setup { id: id.to_owned(), source: error.into() }),
+    }
+}
+
+#[cfg(not(feature = "openai"))]
+fn service(id: &str, _provider: &str, _model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
+    Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "openai" })
+}
 
 #[cfg(test)]
 mod tests {
@@ -312,6 +322,37 @@ mod tests {
             let refusal = refusal(id).await;
             assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["openai"] }"#), "{refusal}");
         }
+    }
+
+    #[cfg(not(feature = "openai"))]
+    #[tokio::test]
+    async fn services_name_the_feature_of_their_protocol() {
+        for id in ["groq/llama", "azure/my-deployment", "vllm/qwen3"] {
+            assert!(refusal(id).await.ends_with(r#"features = ["openai"] }"#), "{id}");
+        }
+    }
+
+    #[cfg(feature = "openai")]
+    #[tokio::test]
+    async fn services_are_known_by_their_names() {
+        for service in strands_models::openai::Service::all() {
+            let name = service.name();
+            assert!(PROVIDERS.contains(&name), "{name}");
+            // Ids of models may have slashes. The one who runs the tests may have a key.
+            match from_id(&format!("{name}/vendor/model")).await {
+                Ok(model) => assert_eq!(model.model_id(), "vendor/model"),
+                Err(error) => {
+                    let text = error.to_string();
+                    let named = [service.api_key_variable(), service.base_url_variable()];
+                    assert!(service.needs_key() && named.iter().any(|name| text.contains(name)), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn providers_are_in_order() {
+        assert!(PROVIDERS.is_sorted());
     }
 
     #[cfg(feature = "openai")]

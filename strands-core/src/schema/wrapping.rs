@@ -28,14 +28,14 @@ const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
 const NAMED_SCHEMAS: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
 
 /// Returns true if values of the schema are objects, and the schema says so at its root.
-pub(super) fn is_object(schema: &Value) -> bool {
+pub(crate) fn is_object(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
         && COMPOSITION.iter().all(|keyword| schema.get(keyword).is_none())
 }
 
 /// Returns the schema of an object whose only field has this schema. Its definitions move to the new root, and a schema
 /// that refers to its own root becomes a definition, so that references stay valid.
-pub(super) fn wrap(mut root: Value) -> Value {
+pub(crate) fn wrap(mut root: Value) -> Value {
     let mut declared = BTreeSet::new();
     visit(&root, &mut |schema| {
         declared.extend(schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).cloned());
@@ -72,7 +72,7 @@ pub(super) fn wrap(mut root: Value) -> Value {
 }
 
 /// Returns the name of the field of a schema that was made by [`wrap`].
-pub(super) fn key(wrapper: &Value) -> Option<&str> {
+pub(crate) fn key(wrapper: &Value) -> Option<&str> {
     wrapper.pointer("/required/0").and_then(Value::as_str)
 }
 
@@ -85,7 +85,7 @@ fn take_map(schema: &mut Value, keyword: &str) -> Map<String, Value> {
 
 /// Returns true if a value of the wrapped schema may be an object with fields of any name, and so with that of the
 /// wrapper. A wrapper whose value may be anything is not ambiguous: whatever is in the field fits.
-pub(super) fn may_hold_its_key(wrapper: &Value) -> bool {
+pub(crate) fn may_hold_its_key(wrapper: &Value) -> bool {
     let Some(inner) = key(wrapper).and_then(|key| wrapper.get("properties")?.get(key)) else { return false };
     let mut is_open = false;
     visit_in(inner, wrapper, &mut HashSet::new(), &mut |schema| is_open |= is_map(schema));

@@ -1,0 +1,101 @@
+//! Approval over HTTP: a tool that waits for a human, and a second request that brings the decision. Between the two
+//! nothing runs; the conversation is a snapshot, which could as well be in a database.
+//!
+//! ```text
+//! $ cargo run -p quickstart --bin approval_server -- 127.0.0.1:3000
+//! listening on http://127.0.0.1:3000
+//! $ curl -d '{"prompt": "Delete the file \"old.txt\""}' -H 'Content-Type: application/json' http://127.0.0.1:3000/ask
+//! {"conversation":1,"text":"","questions":[{"id":"..","name":"..","reason":{..}}]}
+//! $ curl -d '{"conversation": 1, "approved": true}' -H 'Content-Type: application/json' http://127.0.0.1:3000/decide
+//! {"conversation":1,"text":"delete_file: deleted old.txt","questions":[]}
+//! ```
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Json, Router, routing::post};
+use serde::{Deserialize, Serialize};
+use strands::{Agent, AgentBuilder, AgentResponse, Interrupt, Prompt, Snapshot, tool, tools};
+use tokio::net::TcpListener;
+
+/// Deletes a file.
+#[tool(approval, destructive)]
+fn delete_file(path: String) -> String {
+    format!("deleted {path}")
+}
+
+#[derive(Clone)]
+struct Server {
+    template: AgentBuilder,
+    /// Conversations that wait for a decision.
+    waiting: Arc<Mutex<HashMap<u64, Snapshot>>>,
+    last: Arc<AtomicU64>,
+}
+
+#[derive(Deserialize)]
+struct Question {
+    prompt: String,
+}
+
+#[derive(Deserialize)]
+struct Decision {
+    conversation: u64,
+    approved: bool,
+}
+
+#[derive(Serialize)]
+struct Reply {
+    conversation: u64,
+    text: String,
+    questions: Vec<Interrupt>,
+}
+
+impl Server {
+    /// Keeps a conversation that waits, and says what it waits for.
+    fn reply(&self, conversation: u64, agent: &Agent, response: AgentResponse) -> Result<Json<Reply>, StatusCode> {
+        if !response.interrupts.is_empty() {
+            let snapshot = agent.snapshot().map_err(internal)?;
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(conversation, snapshot);
+        }
+        Ok(Json(Reply { conversation, text: response.text(), questions: response.interrupts }))
+    }
+}
+
+async fn ask(State(server): State<Server>, Json(question): Json<Question>) -> Result<Json<Reply>, StatusCode> {
+    let mut agent = server.template.clone().build().await.map_err(internal)?;
+    let response = agent.prompt(question.prompt).await.map_err(internal)?;
+    let conversation = server.last.fetch_add(1, Ordering::Relaxed) + 1;
+    server.reply(conversation, &agent, response)
+}
+
+async fn decide(State(server): State<Server>, Json(decision): Json<Decision>) -> Result<Json<Reply>, StatusCode> {
+    // Whoever takes the snapshot goes on with it: a decision counts once.
+    let snapshot = server.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&decision.conversation);
+    let mut agent = server.template.clone().build().await.map_err(internal)?;
+    agent.restore(snapshot.ok_or(StatusCode::NOT_FOUND)?).map_err(internal)?;
+    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer(decision.approved)).collect();
+    let response = agent.prompt(Prompt::none()).resume(answers).await.map_err(internal)?;
+    server.reply(decision.conversation, &agent, response)
+}
+
+fn internal(error: impl std::error::Error) -> StatusCode {
+    eprintln!("{error:?}");
+    StatusCode::INTERNAL_SERVER_ERROR
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let address: SocketAddr = std::env::args().nth(1).as_deref().unwrap_or("127.0.0.1:3000").parse()?;
+    let template = Agent::builder().model(quickstart::model().await?).tools(tools![DeleteFile]);
+    let server = Server { template, waiting: Arc::default(), last: Arc::default() };
+    let routes = Router::new().route("/ask", post(ask)).route("/decide", post(decide)).with_state(server);
+
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    axum::serve(listener, routes).await?;
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! References of a schema. They are resolved once, and what is referred to becomes a definition of the root with a name
+//! that every provider takes: `#`, `#/properties/x`, anchors and nested definitions are places that some do not know.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde_json::{Map, Value};
+
+use super::keywords;
+use crate::depth;
+
+/// A schema whose references all are `#/$defs/NAME`.
+pub(super) struct Gathered {
+    /// The schema without its definitions.
+    pub(super) root: Value,
+    /// The schemas that it refers to, directly or not.
+    pub(super) definitions: Map<String, Value>,
+    /// True if a reference leads nowhere, or to another document: there, anything fits.
+    pub(super) is_lossy: bool,
+}
+
+pub(super) const PLACE: &str = "#/$defs/";
+
+/// Gathers what a schema refers to.
+pub(super) fn gathered(schema: &Value) -> Gathered {
+    // Everything here goes as deep as the schema.
+    if depth::check(schema).is_err() {
+        return Gathered { root: Value::Object(Map::new()), definitions: Map::new(), is_lossy: true };
+    }
+    let mut gathering = Gathering {
+        root: schema,
+        places: None,
+        names: HashMap::new(),
+        used: HashSet::new(),
+        open: VecDeque::new(),
+        is_lossy: false,
+    };
+    let root = gathering.copied(schema);
+    let mut definitions = Map::new();
+    while let Some((name, target)) = gathering.open.pop_front() {
+        let definition = gathering.copied(target);
+        definitions.insert(name, definition);
+    }
+    Gathered { root, definitions, is_lossy: gathering.is_lossy }
+}
+
+struct Gathering<'a> {
+    root: &'a Value,
+    /// The schemas with an anchor or an id, once somebody refers to one.
+    places: Option<HashMap<&'a str, &'a Value>>,
+    /// Names of the schemas that are referred to, by address.
+    names: HashMap<*const Value, String>,
+    used: HashSet<String>,
+    open: VecDeque<(String, &'a Value)>,
+    is_lossy: bool,
+}
+
+impl<'a> Gathering<'a> {
+    fn copied(&mut self, schema: &'a Value) -> Value {
+        let Value::Object(fields) = schema else { return schema.clone() };
+        let mut copy = Map::new();
+        for (keyword, value) in fields {
+            match (keyword.as_str(), value) {
+                ("$defs" | "definitions", _) => {}
+                // The root is no document of its own, and its draft is that of providers.
+                ("$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$vocabulary", _) => {}
+                ("$ref" | "$dynamicRef", Value::String(reference)) => match self.resolved(reference) {
+                    Some(target) => {
+                        let name = self.name(reference, target);
+                        copy.insert("$ref".to_owned(), format!("{PLACE}{name}").into());
+                    }
+                    None => self.is_lossy = true,
+                },
+                ("items", Value::Array(_)) if !fields.contains_key("prefixItems") => {
+                    // A tuple in older drafts, whose rest has a keyword of its own.
+                    let first = keywords::mapped("prefixItems", value, &mut |schema| self.copied(schema));
+                    copy.insert("prefixItems".to_owned(), first);
+                    if let Some(rest) = fields.get("additionalItems") {
+                        let rest = self.copied(rest);
+                        copy.insert("items".to_owned(), rest);
+                    }
+                }
+                ("additionalItems", _) => {}
+                (keyword, value) => {
+                    let value = keywords::mapped(keyword, value, &mut |schema| self.copied(schema));
+                    copy.insert(keyword.to_owned(), value);
+                }
+            }
+        }
+        Value::Object(copy)
+    }
+
+    /// Returns the schema that a reference leads to within its document.
+    fn resolved(&mut self, reference: &str) -> Option<&'a Value> {
+        let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let root = if document.is_empty() { self.root } else { self.place(document)? };
+        if fragment.is_empty() {
+            return Some(root);
+        }
+        let fragment = decoded(fragment);
+        if fragment.starts_with('/') { root.pointer(&fragment) } else { self.place(&fragment) }
+    }
+
+    fn place(&mut self, name: &str) -> Option<&'a Value> {
+        let root = self.root;
+        let places = self.places.get_or_insert_with(|| {
+            let mut places = HashMap::new();
+            note_places(root, &mut places);
+            places
+        });
+        places.get(name).copied()
+    }
+
+    fn name(&mut self, reference: &str, target: &'a Value) -> String {
+        if let Some(known) = self.names.get(&std::ptr::from_ref(target)) {
+            return known.clone();
+        }
+        let last = reference.rsplit(['/', '#']).next().unwrap_or_default();
+        let is_safe = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+        let mut name: String = decoded(last).chars().map(|letter| if is_safe(letter) { letter } else { '_' }).collect();
+        if name.is_empty() {
+            "Root".clone_into(&mut name);
+        }
+        let base = name.clone();
+        let mut number = 1_u32;
+        while !self.used.insert(name.clone()) {
+            number += 1;
+            name = format!("{base}_{number}");
+        }
+        self.names.insert(std::ptr::from_ref(target), name.clone());
+        self.open.push_back((name.clone(), target));
+        name
+    }
+}
+
+fn note_places<'a>(schema: &'a Value, places: &mut HashMap<&'a str, &'a Value>) {
+    let names = ["$id", "$anchor", "$dynamicAnchor"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_str());
+    places.extend(names.map(|name| (name.trim_end_matches('#'), schema)));
+    keywords::for_each(schema, &mut |schema| note_places(schema, places));
+}
+
+/// Decodes the percent encoding of a fragment.
+fn decoded(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = (*first == b'%').then(|| after.get(..2)).flatten();
+        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Name of the definition that a gathered schema refers to.
+pub(super) fn target(schema: &Map<String, Value>) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.strip_prefix(PLACE)
+}
+
+/// Names of the definitions that a schema refers to anywhere.
+pub(super) fn targets<'a>(schema: &'a Value, into: &mut HashSet<&'a str>) {
+    into.extend(schema.as_object().and_then(target));
+    keywords::for_each(schema, &mut |schema| targets(schema, into));
+}
+
+/// Names of the definitions that lead back to themselves, or from one of those to another.
+pub(super) fn cyclic(definitions: &Map<String, Value>) -> HashSet<&str> {
+    let mut edges: HashMap<&str, HashSet<&str>> = HashMap::new();
+    let mut backwards: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (name, definition) in definitions {
+        let mut leads_to = HashSet::new();
+        targets(definition, &mut leads_to);
+        for next in &leads_to {
+            backwards.entry(next).or_default().push(name);
+        }
+        edges.insert(name, leads_to);
+    }
+    // What leads nowhere is taken away until all that is left leads on.
+    let mut ends: Vec<&str> = edges.iter().filter(|(_, next)| next.is_empty()).map(|(name, _)| *name).collect();
+    while let Some(end) = ends.pop() {
+        edges.remove(end);
+        for before in backwards.get(end).into_iter().flatten() {
+            if let Some(next) = edges.get_mut(before)
+                && next.remove(end)
+                && next.is_empty()
+            {
+                ends.push(before);
+            }
+        }
+    }
+    // What is left and is not led to from there is before a cycle, not on one.
+    let mut before: HashMap<&str, usize> = edges.keys().map(|name| (*name, 0)).collect();
+    for next in edges.values().flatten() {
+        *before.entry(next).or_default() += 1;
+    }
+    let mut starts: Vec<&str> = before.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+    while let Some(start) = starts.pop() {
+        for next in edges.remove(start).into_iter().flatten() {
+            if let Some(count) = before.get_mut(next) {
+                *count -= 1;
+                if *count == 0 {
+                    starts.push(next);
+                }
+            }
+        }
+    }
+    edges.into_keys().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_referred_to_becomes_a_definition_of_the_root() {
+        let schema = json!({
+            "properties": {
+                "again": {"$ref": "#"},
+                "same": {"$ref": "#/properties/list/items"},
+                "named": {"$ref": "#corner"},
+                "odd": {"$ref": "#/definitions/a%20b~1c"},
+                "elsewhere": {"$ref": "https://example.com/x.json"},
+                "list": {"items": {"type": "string"}},
+            },
+            "definitions": {
+                "a b/c": {"type": "null"},
+                "unused": {"$ref": "#"},
+                "deep": {"$defs": {"Corner": {"$anchor": "corner", "enum": [{"$ref": "#"}]}}},
+            },
+        });
+        let Gathered { root, definitions, is_lossy } = gathered(&schema);
+        let at = |name: &str| root["properties"][name].clone();
+        assert_eq!(at("again"), json!({"$ref": "#/$defs/Root"}));
+        assert_eq!(at("same"), json!({"$ref": "#/$defs/items"}));
+        assert_eq!(at("named"), json!({"$ref": "#/$defs/corner"}));
+        assert_eq!(at("odd"), json!({"$ref": "#/$defs/a_b_1c"}));
+        assert_eq!((at("elsewhere"), is_lossy), (json!({}), true));
+        assert_eq!(definitions["corner"], json!({"enum": [{"$ref": "#"}]}), "a value is no reference");
+        assert_eq!(definitions["items"], json!({"type": "string"}));
+        assert_eq!(definitions["Root"], root);
+        assert!(!definitions.contains_key("unused"));
+    }
+
+    #[test]
+    fn a_cycle_is_found_however_long_the_way_is() {
+        let definition = |next: &str| json!({"properties": {"next": {"$ref": format!("{PLACE}{next}")}}});
+        let mut definitions: Map<String, Value> =
+            (0..20_000).map(|at| (format!("n{at}"), definition(&format!("n{}", at + 1)))).collect();
+        assert_eq!(cyclic(&definitions).len(), 0, "the last one leads nowhere");
+        definitions.insert("n20000".to_owned(), definition("n19998"));
+        let mut found: Vec<_> = cyclic(&definitions).into_iter().collect();
+        found.sort_unstable();
+        assert_eq!(found, ["n19998", "n19999", "n20000"]);
+    }
+}

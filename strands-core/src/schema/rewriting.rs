@@ -1,0 +1,124 @@
+//! A whole schema in the form that a provider accepts: the root, and the definitions that it needs.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value, json};
+
+use super::dialect::{Recursion, Rules};
+use super::object::{self, Root};
+use super::references::{self, Gathered};
+use super::separating::Separator;
+use super::writing::Rewriter;
+use super::{RefusedSchema, kinds};
+
+/// Rewrites a schema of an object by the rules.
+///
+/// # Errors
+///
+/// Returns [`RefusedSchema`] if the provider has no form for it.
+pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedSchema> {
+    let Gathered { root, definitions, is_lossy } = references::gathered(schema);
+    let separator = Separator::new(&definitions);
+    let Root { object: mut root, telling_apart } =
+        object::object(&root, &separator).map_err(|error| RefusedSchema::new(error.to_string()))?;
+    if rules.plain_names {
+        rename(&mut root);
+    }
+    if rules.as_is {
+        return Ok(with_definitions(root, definitions));
+    }
+    let mut rewriter = Rewriter::new(rules, &separator);
+    if rules.all_required {
+        let properties = root.get("properties").and_then(Value::as_object);
+        let takes_null = |name: &&String| properties.and_then(|own| own.get(*name)).is_some_and(kinds::names_null);
+        if let Some(name) = telling_apart.iter().find(takes_null) {
+            return Err(RefusedSchema::new(format!(
+                "`{name}` may be null, and can't be told from one that is left out"
+            )));
+        }
+    }
+    let mut written = rewriter.plain(&root)?;
+    let mut definitions_written = Map::new();
+    let mut open: Vec<String> = Vec::new();
+    let mut known: HashSet<String> = HashSet::new();
+    next(&Value::Object(written.clone()), &mut known, &mut open);
+    while let Some(name) = open.pop() {
+        let Some(definition) = definitions.get(&name) else { continue };
+        if rules.recursion == Recursion::None && rewriter.cyclic.contains(name.as_str()) {
+            return Err(RefusedSchema::new(format!("the definition `{name}` leads back to itself")));
+        }
+        rewriter.inside = vec![name.clone()];
+        rewriter.path = vec![format!("$defs.{name}")];
+        let definition = rewriter.schema(definition)?;
+        next(&definition, &mut known, &mut open);
+        definitions_written.insert(name, definition);
+    }
+    if rewriter.is_strict && (is_lossy || separator.is_lossy()) {
+        let why = "it refers to what is not in it, or has too many forms";
+        return Err(RefusedSchema::new(why.to_owned()));
+    }
+    rewriter.count.check(rules)?;
+    // In the order of the original, which does not depend on where a definition is used first.
+    let mut ordered = Map::new();
+    for name in definitions.keys() {
+        if let Some(definition) = definitions_written.shift_remove(name) {
+            ordered.insert(name.clone(), definition);
+        }
+    }
+    if !ordered.is_empty() {
+        written.insert("$defs".to_owned(), ordered.into());
+    }
+    Ok(Value::Object(written))
+}
+
+/// Adds the definitions that a schema refers to and that are not known.
+fn next(schema: &Value, known: &mut HashSet<String>, open: &mut Vec<String>) {
+    let mut targets = HashSet::new();
+    references::targets(schema, &mut targets);
+    open.extend(targets.into_iter().filter(|target| known.insert((*target).to_owned())).map(str::to_owned));
+}
+
+/// The root with the definitions that it needs.
+fn with_definitions(mut root: Map<String, Value>, mut definitions: Map<String, Value>) -> Value {
+    let mut known = HashSet::new();
+    let mut open = Vec::new();
+    next(&Value::Object(root.clone()), &mut known, &mut open);
+    while let Some(name) = open.pop() {
+        if let Some(definition) = definitions.get(&name) {
+            next(definition, &mut known, &mut open);
+        }
+    }
+    definitions.retain(|name, _| known.contains(name));
+    if !definitions.is_empty() {
+        root.insert("$defs".to_owned(), definitions.into());
+    }
+    Value::Object(root)
+}
+
+/// Gives the properties of the root names that every provider takes.
+fn rename(root: &mut Map<String, Value>) {
+    let Some(Value::Object(properties)) = root.get_mut("properties") else { return };
+    let names: Vec<String> = properties.keys().cloned().collect();
+    let plain = super::names::plain(names.iter().map(String::as_str));
+    if plain.iter().all(|(name, plain)| name == plain) {
+        return;
+    }
+    let renamed = std::mem::take(properties).into_iter().zip(&plain).map(|((_, schema), (name, plain))| {
+        let mut schema = schema;
+        if let Value::Object(schema) = &mut schema
+            && name != plain
+        {
+            let title = json!(name);
+            schema.entry("title").or_insert(title);
+        }
+        (plain.clone(), schema)
+    });
+    *properties = renamed.collect();
+    if let Some(Value::Array(required)) = root.get_mut("required") {
+        for own in required {
+            if let Some((_, plain)) = plain.iter().find(|(name, _)| own == name) {
+                *own = plain.as_str().into();
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The form of rewritten schemas.
+
+use serde_json::{Value, json};
+use strands_core::schema::SchemaDialect;
+
+use crate::support::DIALECTS;
+
+#[test]
+fn a_union_at_the_root_becomes_one_object_for_every_provider() {
+    let mode = |mode: &str, confirm: bool| {
+        let mut properties = json!({"mode": {"const": mode}, "path": {"type": "string"}});
+        let mut required = json!(["mode", "path"]);
+        if confirm {
+            properties["confirm"] = json!({"type": "boolean"});
+            required = json!(["mode", "path", "confirm"]);
+        }
+        json!({"type": "object", "properties": properties, "required": required})
+    };
+    let schema =
+        json!({"type": "object", "oneOf": [mode("preview", false), mode("apply", true)], "description": "Edits."});
+    for (dialect, ..) in &DIALECTS {
+        let sent = dialect.arguments(&schema);
+        let at = dialect.name();
+        assert_eq!(sent["type"], "object", "{at}");
+        assert_eq!(sent["properties"]["mode"]["enum"], json!(["preview", "apply"]), "{at}");
+        assert_eq!(sent["properties"]["confirm"]["type"], "boolean", "{at}");
+        assert_eq!(sent["required"], json!(["mode", "path"]), "{at}");
+        assert_eq!(
+            sent["description"],
+            "Edits.\n\nGive the arguments of one of these forms:\n- mode: \"preview\", path\n- mode: \"apply\", path, confirm",
+            "{at}"
+        );
+    }
+}
+
+#[test]
+fn a_schema_that_needs_nothing_stays_as_it_is() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "city": {"type": "string", "description": "City."},
+            "days": {"type": "integer", "minimum": 1, "maximum": 7},
+            "legs": {"type": "array", "items": {"$ref": "#/$defs/Leg"}},
+        },
+        "required": ["city"],
+        "additionalProperties": false,
+        "$defs": {"Leg": {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}},
+    });
+    for dialect in [
+        SchemaDialect::OPENAI,
+        SchemaDialect::ANTHROPIC,
+        SchemaDialect::BEDROCK,
+        SchemaDialect::LLAMACPP,
+        SchemaDialect::GEMINI,
+    ] {
+        assert_eq!(dialect.arguments(&schema), schema, "{}", dialect.name());
+    }
+}
+
+fn property(dialect: &SchemaDialect, schema: Value) -> Value {
+    let leg = json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]});
+    let schema = json!({"type": "object", "properties": {"p": schema}, "required": ["p"], "$defs": {"Leg": leg}});
+    dialect.held(&schema).map_or_else(|refused| json!(refused.to_string()), |held| held["properties"]["p"].clone())
+}
+
+#[test]
+fn what_has_no_keyword_is_told() {
+    let bounds = json!({"type": "integer", "format": "uint8", "minimum": 0, "maximum": 255, "description": "Years."});
+    assert_eq!(
+        property(&SchemaDialect::ANTHROPIC, bounds.clone()),
+        json!({"type": "integer", "description": "Years.\n\n{format: \"uint8\", minimum: 0, maximum: 255}"})
+    );
+    assert_eq!(
+        property(&SchemaDialect::OPENAI, bounds),
+        json!({"type": "integer", "minimum": 0, "maximum": 255, "description": "Years.\n\n{format: \"uint8\"}"})
+    );
+    let list = json!({"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 3, "uniqueItems": true});
+    assert_eq!(
+        property(&SchemaDialect::BEDROCK, list),
+        json!({"type": "array", "items": {"type": "string"}, "description": "{minItems: 2, maxItems: 3, uniqueItems: true}"})
+    );
+}
+
+#[test]
+fn each_provider_has_its_own_form() {
+    let pair =
+        json!({"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
+    let mixed =
+        json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
+    let described = json!({"$ref": "#/$defs/Leg", "description": "The first."});
+    let nullable = json!({"type": ["string", "null"], "enum": ["a", null]});
+    let open = json!({"type": "string", "pattern": "[0-9]+"});
+    let openai = |schema: &Value| property(&SchemaDialect::OPENAI, schema.clone());
+    assert_eq!(openai(&pair), json!({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}));
+    assert_eq!(
+        openai(&mixed),
+        json!({"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}, "minItems": 2, "maxItems": 2,
+            "description": "{prefixItems: [\"string\",\"number\"]}"})
+    );
+    assert_eq!(openai(&described), json!({"anyOf": [{"$ref": "#/$defs/Leg"}], "description": "The first."}));
+    assert_eq!(openai(&nullable), nullable);
+    let anthropic = |schema: &Value| property(&SchemaDialect::ANTHROPIC, schema.clone());
+    assert_eq!(
+        anthropic(&described),
+        json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"], "additionalProperties": false,
+            "description": "The first."})
+    );
+    assert_eq!(anthropic(&nullable), json!({"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}]}));
+    let gemini = |schema: &Value| property(&SchemaDialect::GEMINI, schema.clone());
+    assert_eq!(gemini(&described), json!({"anyOf": [{"$ref": "#/$defs/Leg"}], "description": "The first."}));
+    assert_eq!(gemini(&json!({"const": "x"})), json!({"type": "string", "enum": ["x"]}));
+    let llamacpp = |schema: &Value| property(&SchemaDialect::LLAMACPP, schema.clone());
+    assert_eq!(llamacpp(&open), json!({"type": "string", "description": "{pattern: \"[0-9]+\"}"}));
+    assert_eq!(llamacpp(&json!({"type": "array", "items": true}))["items"]["type"][0], "string");
+    assert_eq!(llamacpp(&json!({"$ref": "#"})), json!({"$ref": "#/$defs/Root"}));
+}
+
+#[test]
+fn a_schema_without_a_form_says_why() {
+    for (schema, why) in [
+        (json!({"type": "object", "additionalProperties": {"type": "string"}}), "`p` may have properties of any name"),
+        (json!({"type": "object"}), "`p` is an object of unknown properties"),
+        (json!({"description": "Anything."}), "`p` may be anything"),
+        (json!({"type": "array"}), "`p` may be anything"),
+    ] {
+        for dialect in [SchemaDialect::OPENAI, SchemaDialect::ANTHROPIC, SchemaDialect::BEDROCK] {
+            let told = property(&dialect, schema.clone());
+            assert!(told.as_str().is_some_and(|told| told.starts_with(why)), "{}: {told}", dialect.name());
+        }
+    }
+    let recursive = json!({"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}, "$defs": {"N": {"type": "object",
+        "properties": {"next": {"$ref": "#/$defs/N"}}}}});
+    assert!(SchemaDialect::OPENAI.held(&recursive).is_ok());
+    let refused = SchemaDialect::BEDROCK.held(&recursive).unwrap_err();
+    assert_eq!(refused.to_string(), "`next` leads back to itself");
+}

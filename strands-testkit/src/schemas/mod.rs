@@ -1,0 +1,37 @@
+//! Schemas to try on what rewrites and validates them: those of many Rust types, and of functions as people write them.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test that called it")]
+
+mod instances;
+mod types;
+
+use serde_json::{Map, Value, json};
+
+pub use instances::instances;
+pub use types::of_types;
+
+/// A schema under the name of a case.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Name of the case.
+    pub name: String,
+    /// The schema.
+    pub schema: Value,
+}
+
+/// Schemas of functions as people and programs write them: by hand, by generators of several languages, of older drafts.
+pub fn of_functions() -> Vec<Case> {
+    let functions: Map<String, Value> = serde_json::from_str(include_str!("functions.json")).unwrap();
+    functions.into_iter().map(|(name, schema)| Case { name, schema }).collect()
+}
+
+/// A schema with this many levels of definitions, each of which refers to the next one six times.
+pub fn levels_of_references(levels: usize) -> Value {
+    let level = |next: usize| {
+        let fields: Map<_, _> =
+            (0..6).map(|at| (format!("f{at}"), json!({"$ref": format!("#/$defs/L{next}")}))).collect();
+        json!({"type": "object", "properties": fields})
+    };
+    let mut definitions: Map<_, _> = (0..levels).map(|at| (format!("L{at}"), level(at + 1))).collect();
+    definitions.insert(format!("L{levels}"), json!({"type": "string"}));
+    json!({"type": "object", "properties": {"value": {"$ref": "#/$defs/L0"}}, "$defs": definitions})
+}
