@@ -9,7 +9,10 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body::Body as _;
 use strands_core::model::{ErrorDetails, ModelError};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+/// The longest time for which an error is read.
+const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// The body of a response.
 pub(crate) struct ResponseBody {
@@ -69,16 +72,38 @@ impl ResponseBody {
         Ok(whole)
     }
 
-    /// The first `limit` bytes of an error, as far as they can be had.
+    /// The first `limit` bytes of an error, as far as they come in time: what is wrong is known by the status.
     pub(crate) async fn read_error(mut self, limit: usize) -> Vec<u8> {
         let mut start = Vec::new();
-        while start.len() < limit {
-            match std::future::poll_fn(|context| self.poll_bytes(context)).await {
-                Some(Ok(bytes)) => start.extend_from_slice(&bytes),
-                Some(Err(_)) | None => break,
+        let time = self.idle.min(ERROR_TIME);
+        let reading = async {
+            while start.len() < limit
+                && let Some(Ok(bytes)) = std::future::poll_fn(|context| self.poll_bytes(context)).await
+            {
+                start.extend_from_slice(&bytes);
             }
-        }
+        };
+        // Whatever has come until then is the error.
+        let _ = timeout(time, reading).await;
         start.truncate(limit);
         start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use strands_testkit::Drip;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_that_drips_is_read_for_ten_seconds() {
+        let began = Instant::now();
+        let drip = SdkBody::from_body_1_x(Drip::<Infallible>::new());
+        let error = ResponseBody::new(drip, Duration::from_secs(120)).read_error(1024).await;
+        assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!((9..=10).contains(&error.len()), "{error:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! A Converse answer, which comes in one piece, as the events that a stream would have had.
 
 use serde_json::Value;
+use strands_core::lenient_json;
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
@@ -36,13 +37,14 @@ struct OutputMessage {
 ///
 /// # Errors
 ///
-/// [`ModelError::Protocol`] when it is none.
+/// [`ModelError::Protocol`] when it is none, or the error that its stop reason means.
 pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>, ModelError> {
     let malformed = |error| ModelError::Protocol {
         what: "the response of Converse is not what it should be".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     };
-    let response: Response = serde_json::from_slice(body).map_err(malformed)?;
+    let response: Response = lenient_json::from_slice(body).map_err(malformed)?;
+    facts.check_stop_reason(&response.stop_reason)?;
     let mut events = vec![StreamEvent::start_from(PROVIDER)];
     for (index, block) in response.output.message.content.into_iter().enumerate() {
         if own::is_own(&block) {

@@ -1,5 +1,5 @@
-//! Bedrock's refusals and the SDK's failures as the errors of the vocabulary, by code, status and type. Words decide only
-//! where Bedrock has no code: a conversation that is too long.
+//! Bedrock's refusals and the SDK's failures as the errors of the vocabulary, by code, status and type. Codes and words that
+//! mean the same for every provider are known to the core.
 
 use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
@@ -53,6 +53,11 @@ pub(crate) struct CallContext {
 }
 
 impl CallContext {
+    /// The details of an error of this call.
+    pub(crate) fn details(&self) -> ErrorDetails {
+        ErrorDetails::new().with_source(self.error(None, None))
+    }
+
     /// Returns a text without the key.
     fn without_key(&self, text: String) -> String {
         match self.api_key.as_ref().map(ExposeSecret::expose_secret) {
@@ -142,11 +147,11 @@ impl Refusal {
 
     fn kind(&self) -> RefusalKind {
         let code = self.code.as_deref().unwrap_or_default();
-        if matches!(code, "ThrottlingException" | "TooManyRequestsException" | "Throttling" | "RequestLimitExceeded") {
-            return RefusalKind::Throttled;
-        }
-        if OVERFLOW.iter().any(|words| self.message.contains(words) || self.body.contains(words)) {
-            return RefusalKind::ContextOverflow;
+        let message = if self.message.is_empty() { &self.body } else { &self.message };
+        // A model that is not ready has the status of throttling, and a code of its own.
+        let status = self.status.filter(|_| code != "ModelNotReadyException");
+        if let Some(kind) = RefusalKind::of_words(status, &[code], message) {
+            return kind;
         }
         match code {
             "ServiceUnavailableException"
@@ -209,17 +214,6 @@ impl Refusal {
     }
 }
 
-/// What Bedrock's models say of a conversation that is too long for them. There is no code for it.
-const OVERFLOW: [&str; 7] = [
-    "Input is too long for requested model",
-    "input is too long for requested model",
-    "input length and `max_tokens` exceed context limit",
-    "too many total text bytes",
-    "prompt is too long",
-    "This model's maximum context length is",
-    "Input Tokens Exceeded",
-];
-
 /// `ThrottlingException` from `com.amazon.coral#ThrottlingException:http://..`.
 fn plain_code(code: &str) -> &str {
     let code = code.split_once(':').map_or(code, |(code, _)| code);
@@ -273,6 +267,9 @@ where
             details: with(None, error),
         };
     }
+    if words.iter().any(|words| CONNECTING.iter().any(|each| words.contains(each))) {
+        return ModelError::Unreachable { details: with(None, error) };
+    }
     match &error {
         SdkError::ConstructionFailure(_) => ModelError::InvalidRequest { details: with(None, error) },
         SdkError::DispatchFailure(_) if !io && words.iter().any(|w| w.contains("endpoint")) => {
@@ -294,6 +291,9 @@ const CREDENTIALS: [&str; 7] = [
     "failed to select an auth scheme",
     "no identity resolver",
 ];
+
+/// Words of the SDK's errors when no connection could be made. The types are not public.
+const CONNECTING: [&str; 2] = ["client error (Connect)", "dns error"];
 
 fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
@@ -326,6 +326,7 @@ mod tests {
             E::Throttled { .. } => "throttled",
             E::Overloaded { .. } => "overloaded",
             E::Transport { .. } => "transport",
+            E::MalformedOutput { .. } => "malformed",
             E::ContextOverflow { .. } => "overflow",
             E::Authentication { .. } => "authentication",
             E::InvalidRequest { .. } => "invalid",
@@ -349,6 +350,36 @@ mod tests {
             (400, "ValidationException", "bad", "invalid"),
             (400, "ValidationException", "prompt is too long: 3 tokens > 2", "overflow"),
             (400, "ValidationException", "Input is too long for requested model.", "overflow"),
+            (400, "ThrottlingException", "Too many tokens, please wait before trying again.", "throttled"),
+            (400, "", "Too many tokens, please wait before trying again.", "throttled"),
+            (
+                400,
+                "ValidationException",
+                "The model returned the following errors: Input Tokens Exceeded: Number of input \
+                tokens exceeds maximum length.",
+                "overflow",
+            ),
+            (
+                400,
+                "ValidationException",
+                "The model returned the following errors: The input (9001 tokens) is longer than \
+                the model's context length (8192 tokens).",
+                "overflow",
+            ),
+            (
+                400,
+                "ValidationException",
+                "The maximum tokens you requested exceeds the model limit of 4096. Try again with \
+                a maximum tokens value that is lower than 4096.",
+                "invalid",
+            ),
+            (
+                400,
+                "ValidationException",
+                "max_tokens: 300000 > 128000, which is the maximum allowed number of output \
+                tokens",
+                "invalid",
+            ),
         ] {
             assert_eq!(kind(refused(status, code, message)), expected, "{status} {code}");
         }

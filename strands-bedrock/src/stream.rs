@@ -11,9 +11,12 @@ use futures_core::Stream;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use strands_core::lenient_json;
 use strands_core::message::Citation;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::model::{
+    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+};
 use tokio::time::Instant;
 
 use crate::PROVIDER;
@@ -33,6 +36,20 @@ pub(crate) struct CallFacts {
     pub(crate) redaction: Redaction,
     pub(crate) max_bytes: usize,
     pub(crate) started: Instant,
+}
+
+impl CallFacts {
+    /// Some reasons for stopping are errors, such as a context window that is full.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that the reason means.
+    pub(crate) fn check_stop_reason(&self, reason: &StopReason) -> Result<(), ModelError> {
+        match RefusalKind::of_stop_reason(reason.as_str()) {
+            Some(kind) => Err(kind.into_error(None, self.context.details().with_code(reason.as_str()))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A streamed answer.
@@ -216,6 +233,7 @@ impl EventReader {
             }
             "messageStop" => {
                 let stop: MessageStop = parse("messageStop", payload)?;
+                self.facts.check_stop_reason(&stop.stop_reason)?;
                 self.stop_reason = Some(stop.stop_reason.clone());
                 let event = StreamEvent::MessageStop {
                     stop_reason: stop.stop_reason,
@@ -353,7 +371,7 @@ pub(crate) fn decode_base64(text: &str, what: &str) -> Result<bytes::Bytes, Mode
 }
 
 fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelError> {
-    serde_json::from_slice(payload).map_err(|error| malformed(event, error))
+    lenient_json::from_slice(payload).map_err(|error| malformed(event, error))
 }
 
 fn malformed(event: &str, error: serde_json::Error) -> ModelError {

@@ -113,10 +113,10 @@ async fn what_is_newer_than_this_version_is_passed_over() {
     assert_eq!(turn.message.content, [ContentBlock::text("ok")]);
     assert_eq!(turn.stop_reason, StopReason::EndTurn);
 
-    let stream = ConverseStream::new().text(["ok"]).stop("model_context_window_exceeded");
+    let stream = ConverseStream::new().text(["ok"]).stop("newer_reason");
     let server = Server::repeat(stream.response()).await;
     let turn = answer(&model(&server.url()).await, "hi").await.unwrap();
-    assert_eq!(turn.stop_reason.as_str(), "model_context_window_exceeded");
+    assert_eq!(turn.stop_reason.as_str(), "newer_reason");
 }
 
 /// What a tool that Bedrock runs itself was asked, and what it found.

@@ -15,6 +15,7 @@ pub mod hook;
 mod host;
 pub mod interrupt;
 mod journal;
+pub mod lenient_json;
 mod limits;
 pub mod message;
 pub mod metrics;

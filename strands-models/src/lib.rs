@@ -54,7 +54,7 @@ pub use anthropic::{AnthropicModel, AnthropicModelBuilder};
 #[cfg(feature = "gemini")]
 pub use gemini::{GeminiModel, GeminiModelBuilder};
 #[cfg(feature = "_http")]
-pub use http::{ModelBuildError, ModelCallError};
+pub use http::{ModelBuildError, ModelCallError, install_crypto_provider};
 #[cfg(feature = "llamacpp")]
 pub use llamacpp::{LlamaCppModel, LlamaCppModelBuilder};
 #[cfg(feature = "mistral")]

@@ -1,22 +1,31 @@
-//! HTTPS for object stores: one pool of connections for the process, TLS by rustls with ring.
+//! HTTPS for object stores: one pool of connections for the process, TLS by rustls with ring. Redirects are not followed:
+//! requests carry credentials, and those are for one host.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use object_store::client::{HttpClient, HttpConnector};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 use object_store::{ClientOptions, Error};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::time::timeout;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of an error that are read, and for how long: its status says already that it is one.
+const MOST_ERROR_BYTES: usize = 64 * 1024;
+const ERROR_TIME: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 
 /// Connects the builders of [`object_store`] to their service: pass it to `with_http_connector`. They have no TLS of
 /// their own here. `ClientOptions` given to a builder have no effect with it.
 ///
-/// All connectors with the default idle timeout share one pool of connections.
+/// All connectors with the default idle timeout share one pool of connections. Redirects are errors, as of a bucket in another
+/// region than the one that was given.
 ///
 /// ```
 /// use strands_session::HttpsConnector;
@@ -74,6 +83,8 @@ impl HttpsConnector {
         Ok(reqwest::Client::builder()
             .tls_backend_preconfigured(tls(self.allow_http)?)
             .https_only(!self.allow_http)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(self.idle_timeout)
             .user_agent(USER_AGENT)
@@ -90,10 +101,41 @@ impl Default for HttpsConnector {
 impl HttpConnector for HttpsConnector {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         match self.client() {
-            Ok(client) => Ok(HttpClient::new(client)),
+            Ok(client) => Ok(HttpClient::new(Bounded(client))),
             Err(error) => Err(Error::Generic { store: "HTTPS", source: error.into() }),
         }
     }
+}
+
+/// A client whose errors are bounded: a server that sends one byte by byte keeps nobody waiting for long.
+#[derive(Debug)]
+struct Bounded(reqwest::Client);
+
+#[async_trait]
+impl HttpService for Bounded {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let response = self.0.call(request).await?;
+        if response.status().is_success() { Ok(response) } else { Ok(bounded(response).await) }
+    }
+}
+
+/// The response with as much of its body as comes in time.
+async fn bounded(response: HttpResponse) -> HttpResponse {
+    let (parts, body) = response.into_parts();
+    let mut pieces = body.bytes_stream();
+    let mut start = Vec::new();
+    let reading = async {
+        while start.len() < MOST_ERROR_BYTES
+            && let Some(Ok(piece)) = pieces.next().await
+        {
+            start.extend_from_slice(&piece);
+        }
+    };
+    // Whatever has come until then is the error.
+    let _ = timeout(ERROR_TIME, reading).await;
+    start.truncate(MOST_ERROR_BYTES);
+    let text = String::from_utf8_lossy(&start).into_owned();
+    HttpResponse::from_parts(parts, Bytes::from(text).into())
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -115,4 +157,30 @@ fn tls(plain: bool) -> Result<ClientConfig, HttpsError> {
     let config =
         if plain { config.with_root_certificates(RootCertStore::empty()) } else { config.with_platform_verifier()? };
     Ok(config.with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::client::HttpResponseBody;
+    use strands_testkit::Drip;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_that_drips_is_read_for_ten_seconds() {
+        let began = Instant::now();
+        let response = bounded(HttpResponse::new(HttpResponseBody::new(Drip::new()))).await;
+        assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
+        let text = response.into_body().bytes().await.unwrap();
+        assert!((9..=10).contains(&text.len()), "{text:?}");
+    }
+
+    #[tokio::test]
+    async fn an_error_is_cut_between_characters() {
+        let long = Bytes::from("ü".repeat(MOST_ERROR_BYTES));
+        let response = bounded(HttpResponse::new(long.into())).await;
+        let text = response.into_body().bytes().await.unwrap();
+        assert!(std::str::from_utf8(&text).is_ok() && text.len() <= MOST_ERROR_BYTES + 3);
+    }
 }

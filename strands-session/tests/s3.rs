@@ -14,9 +14,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use serde_json::{Value, json};
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionError, SessionManager as _};
+use strands_session::S3SessionManager;
 use strands_testkit::s3::{S3Fault, S3Server};
 use strands_testkit::{Cut, Gate, Response};
 use support::{SECRET, append_all, chain, open, read_texts, s3, s3_builder, texts};
@@ -331,4 +335,26 @@ async fn replacing_keeps_what_this_version_has_no_name_for() {
     assert_eq!(replaced["created_at"], document["created_at"]);
     assert_ne!(replaced["updated_at"], document["updated_at"]);
     assert_eq!(replaced["message"], replaced["redact_message"]);
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let elsewhere = S3Server::start("bucket").await;
+    for status in [301, 302, 303, 307, 308] {
+        let server = S3Server::start("bucket").await;
+        let target = format!("{}/bucket/agent_sessions", elsewhere.url());
+        server.intercept(move |_| Some(S3Fault::Instead(Response::new(status).header("location", &target))));
+        let credentials = Credentials::new("AKEXAMPLE", SECRET, Some("T0KEN".to_owned()), None, "test");
+        let config = SdkConfig::builder()
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let builder = S3SessionManager::builder("s", "bucket").endpoint(server.url()).sdk_config(&config);
+        let error = builder.build().await.unwrap().open("main").await.unwrap_err();
+        assert!(!chain(&error).contains("T0KEN"), "{}", chain(&error));
+        let asked = server.server().requests();
+        assert!(asked[0].sends_credential("x-amz-security-token", "T0KEN"));
+        assert!(asked.iter().all(|request| request.header("referer").is_none()));
+    }
+    assert_eq!(elsewhere.server().counts().connections, 0);
 }

@@ -38,6 +38,7 @@ pub mod bedrock;
 pub mod case;
 pub mod converse;
 mod delivery;
+mod drip;
 pub mod eventstream;
 pub mod expectation;
 mod fault;
@@ -53,6 +54,7 @@ pub mod s3;
 pub mod schemas;
 mod server;
 
+pub use drip::Drip;
 pub use fault::{Cut, Framing, Gate, Splits};
 pub use recording::{Exchange, Recording, recordings, shared_dir};
 pub use request::Request;

@@ -12,7 +12,7 @@ use crate::history::History;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::Usage;
 use crate::model::{
-    Model, ModelError, ModelRequest, RetryPolicy, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens,
+    Failures, Model, ModelError, ModelRequest, RetryPolicy, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens,
 };
 
 /// The state's name for the number of the message that was the newest when the conversation was last shortened: what
@@ -201,13 +201,13 @@ impl<'a> Conversation<'a> {
     /// [`ModelError`] as the model says.
     pub async fn ask(&mut self, model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
         let began = Instant::now();
-        let mut failures = 0;
+        let mut failures = Failures::default();
         loop {
             let error = match self.attempt(model, request).await {
                 Ok(turn) => return Ok(turn),
                 Err(error) => error,
             };
-            failures += 1;
+            failures.add(&error);
             match self.retry.delay(&error, failures, began.elapsed(), fastrand::f64()) {
                 Some(delay) => tokio::time::sleep(delay).await,
                 None => return Err(error),

@@ -13,14 +13,14 @@ use super::stop::Stop;
 use crate::hook::{AfterModelCall, BeforeModelCall};
 use crate::journal::{Journal, JournalError, JournalStep};
 use crate::message::{Message, Role};
-use crate::model::{ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
+use crate::model::{Failures, ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
 use crate::outcome::AgentError;
 
 /// Inputs to the delay before the next attempt.
 #[derive(Clone, Copy)]
 pub(super) struct Past {
     /// The attempts that have failed.
-    pub(super) failures: u32,
+    pub(super) failures: Failures,
     /// Start of the first one.
     pub(super) began: Duration,
     /// A random number, drawn outside of the effect: a replay draws it, too.
@@ -99,9 +99,10 @@ impl Driver<'_> {
             Err(failure) => attempted.hook_failure = Some(Box::new(failure)),
         }
         if let Attempt::Failed { error, .. } = &attempted.attempt {
-            let Past { failures, began, jitter } = past;
+            let Past { mut failures, began, jitter } = past;
+            failures.add(error);
             attempted.able = self.output.kind.is_some().then(|| self.work.model.capabilities());
-            attempted.delay = config.retry.delay(error, failures.saturating_add(1), self.effects.since(began), jitter);
+            attempted.delay = config.retry.delay(error, failures, self.effects.since(began), jitter);
         }
         attempted
     }

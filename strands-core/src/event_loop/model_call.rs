@@ -12,7 +12,7 @@ use crate::event::AgentEvent;
 use crate::hook::MAX_RETRIES;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
-use crate::model::{ModelError, StopReason, ToolChoice};
+use crate::model::{Failures, ModelError, StopReason, ToolChoice};
 use crate::outcome::AgentError;
 use crate::run::Run;
 
@@ -24,7 +24,8 @@ impl Driver<'_> {
     ) -> Result<ModelOutcome, AgentError> {
         let call = self.work.run.as_mut().map(Run::next_model_call).unwrap_or_default();
         let began = self.cycle_began.unwrap_or_else(|| self.effects.now());
-        let (mut attempts, mut failures, mut hook_retries) = (0, 0, 0);
+        let (mut attempts, mut hook_retries) = (0, 0);
+        let mut failures = Failures::default();
         let mut tried: Vec<String> = Vec::new();
         if let Some(reason) = self.prepare_conversation(stop).await {
             return Ok(ModelOutcome::stopped(reason));
@@ -64,7 +65,7 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
                 continue;
             }
-            if choice.is_some() && !streamed && self.asks_for_less(&error, able) {
+            if choice.is_some() && !streamed && self.asks_for_less(&error, able, delay.is_some()) {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), false).await;
                 continue;
             }
@@ -76,7 +77,7 @@ impl Driver<'_> {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
                 continue;
             }
-            failures += 1;
+            failures.add(&error);
             let Some(delay) = delay else {
                 let mut source = error;
                 source.find_message(self.work.history.messages(), &self.system);

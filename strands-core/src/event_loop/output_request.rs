@@ -69,9 +69,19 @@ impl Driver<'_> {
     /// Returns true if the provider may have refused the way in which the output was asked for, and there is another one:
     /// the schema that the provider follows, the forced call of a tool, and the call of a tool that is offered. `able` was
     /// read again after the refusal, since a provider may learn from it.
-    pub(super) fn asks_for_less(&mut self, error: &ModelError, able: Option<ModelCapabilities>) -> bool {
-        // No way of asking makes a model unknown.
-        let refused = matches!(error, ModelError::InvalidRequest { details } if details.status() != Some(404));
+    pub(super) fn asks_for_less(
+        &mut self,
+        error: &ModelError,
+        able: Option<ModelCapabilities>,
+        is_retried: bool,
+    ) -> bool {
+        let refused = match error {
+            // No way of asking makes a model unknown.
+            ModelError::InvalidRequest { details } => details.status() != Some(404),
+            // Asking for it again did not help.
+            ModelError::MalformedOutput { .. } => !is_retried,
+            _ => false,
+        };
         let Some(able) = able.filter(|_| refused) else { return false };
         if let Some(schema) = self.output.refused_schema(able) {
             self.work.refused_outputs.insert((schema.name, schema.schema));

@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::json_text::unfenced;
 use super::output_type::OutputType;
 use super::partial_output::PartialOutput;
-use crate::depth;
 use crate::message::{ContentBlock, Message};
 use crate::model::{Model, ModelCapabilities, OutputSchema, ToolSpecs};
 use crate::run::OutputTool;
+use crate::{depth, lenient_json};
 
 /// State of the structured output of an invocation.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl StructuredOutput {
             return None;
         }
         let kind = self.kind.as_ref()?;
-        let read = serde_json::from_str::<Value>(unfenced(&message.text())).map_err(|error| error.to_string());
+        let read = lenient_json::from_str::<Value>(unfenced(&message.text())).map_err(|error| error.to_string());
         let stored = |value: Value| depth::check(&value).map(|()| value).map_err(|error| format!("it {error}"));
         match read.and_then(stored).and_then(|value| kind.read(&value)) {
             Ok(value) => Some(value),

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::call_outcome::{Answer, CallOutcome};
 use super::output_type::OutputType;
-use crate::depth;
 use crate::message::{ToolResult, ToolResultStatus, ToolUse};
 use crate::nesting::Budget;
 use crate::tool_runner::{CallEnd, EndedCall, ToolCalls};
+use crate::{depth, lenient_json};
 
 /// The calls of one turn.
 pub(super) struct TurnCalls {
@@ -90,6 +90,6 @@ impl TurnCalls {
 /// string.
 fn given(input: &Value) -> Result<Cow<'_, Value>, String> {
     let Some(text) = input.as_str().filter(|text| !text.trim().is_empty()) else { return Ok(Cow::Borrowed(input)) };
-    let parsed = serde_json::from_str(text).map_err(|error| format!("they are not valid JSON: {error}"))?;
+    let parsed = lenient_json::from_str(text).map_err(|error| format!("they are not valid JSON: {error}"))?;
     depth::check(&parsed).map(|()| Cow::Owned(parsed)).map_err(|error| format!("it {error}"))
 }

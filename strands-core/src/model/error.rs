@@ -33,9 +33,20 @@ pub enum ModelError {
         /// What the provider said.
         details: Box<ErrorDetails>,
     },
-    /// The request did not reach the provider, or the answer did not reach us.
+    /// No connection to the provider could be made: it was refused, the host has no address, or TLS failed.
+    Unreachable {
+        /// Details of the failure.
+        details: Box<ErrorDetails>,
+    },
+    /// The response broke off: the connection failed, or the provider gave up in the middle.
     Transport {
         /// What is known.
+        details: Box<ErrorDetails>,
+    },
+    /// The model wrote what its provider could not read, such as a malformed tool call. It may do better when it is asked
+    /// again.
+    MalformedOutput {
+        /// Details of the refusal.
         details: Box<ErrorDetails>,
     },
     /// Nothing was heard for too long.
@@ -217,10 +228,16 @@ impl fmt::Display for ModelError {
             Self::Overloaded { .. } => {
                 write!(f, "the model provider is overloaded or failing{detail}; ask again later")
             }
+            Self::Unreachable { .. } => {
+                write!(f, "the model provider can't be reached{detail}; check the base URL, the network and TLS")
+            }
             Self::Transport { .. } => {
+                write!(f, "the response of the model provider broke off{detail}; ask again")
+            }
+            Self::MalformedOutput { .. } => {
                 write!(
                     f,
-                    "the connection to the model provider failed{detail}; check the endpoint, the network and TLS"
+                    "the model wrote output that its provider could not read{detail}; ask again, or simplify the tools and schemas"
                 )
             }
             Self::Timeout { after, .. } => {
@@ -268,7 +285,7 @@ impl ModelError {
         Self::Protocol { what: what.into(), details: Box::default() }
     }
 
-    /// A connection that failed.
+    /// A response that broke off.
     pub fn transport(source: impl Into<Source>) -> Self {
         Self::Transport { details: ErrorDetails::new().with_source(source).boxed() }
     }
@@ -278,7 +295,9 @@ impl ModelError {
         match self {
             Self::Throttled { details, .. }
             | Self::Overloaded { details, .. }
+            | Self::Unreachable { details }
             | Self::Transport { details }
+            | Self::MalformedOutput { details }
             | Self::Timeout { details, .. }
             | Self::ContextOverflow { details }
             | Self::Authentication { details }
@@ -322,7 +341,9 @@ impl ModelError {
         match self {
             Self::Throttled { details, .. }
             | Self::Overloaded { details, .. }
+            | Self::Unreachable { details }
             | Self::Transport { details }
+            | Self::MalformedOutput { details }
             | Self::Timeout { details, .. }
             | Self::ContextOverflow { details }
             | Self::Authentication { details }
@@ -333,10 +354,18 @@ impl ModelError {
         }
     }
 
-    /// True when the same request may succeed later: throttling, overload, a failed connection, a timeout, or an answer
-    /// that broke off.
+    /// Returns true if the same request may succeed later: throttling, overload, a failed connection, a timeout, a
+    /// response that broke off, or output of the model that could not be read.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::Overloaded { .. } | Self::Transport { .. } | Self::Timeout { .. })
+        matches!(
+            self,
+            Self::Throttled { .. }
+                | Self::Overloaded { .. }
+                | Self::Unreachable { .. }
+                | Self::Transport { .. }
+                | Self::MalformedOutput { .. }
+                | Self::Timeout { .. }
+        )
     }
 
     /// How long the provider says to wait.

@@ -19,8 +19,12 @@ pub enum ModelErrorKind {
     Throttled,
     /// [`ModelError::Overloaded`].
     Overloaded,
+    /// [`ModelError::Unreachable`].
+    Unreachable,
     /// [`ModelError::Transport`].
     Transport,
+    /// [`ModelError::MalformedOutput`].
+    MalformedOutput,
     /// [`ModelError::Timeout`].
     Timeout,
     /// [`ModelError::ContextOverflow`].
@@ -43,7 +47,9 @@ impl ModelError {
         match self {
             Self::Throttled { .. } => ModelErrorKind::Throttled,
             Self::Overloaded { .. } => ModelErrorKind::Overloaded,
+            Self::Unreachable { .. } => ModelErrorKind::Unreachable,
             Self::Transport { .. } => ModelErrorKind::Transport,
+            Self::MalformedOutput { .. } => ModelErrorKind::MalformedOutput,
             Self::Timeout { .. } => ModelErrorKind::Timeout,
             Self::ContextOverflow { .. } => ModelErrorKind::ContextOverflow,
             Self::Authentication { .. } => ModelErrorKind::Authentication,
@@ -61,7 +67,9 @@ impl ModelErrorKind {
         match self {
             Self::Throttled => "throttled",
             Self::Overloaded => "overloaded",
+            Self::Unreachable => "unreachable",
             Self::Transport => "transport",
+            Self::MalformedOutput => "malformed_output",
             Self::Timeout => "timeout",
             Self::ContextOverflow => "context_overflow",
             Self::Authentication => "authentication",

@@ -13,6 +13,7 @@ mod provider_message;
 mod rate_limit;
 mod recording;
 mod refusal;
+mod refusal_words;
 mod request;
 mod retry;
 mod turn;
@@ -39,6 +40,7 @@ pub use recording::{Recorder, RecordingError, Replay, ReplayError, RequestDiffer
 pub use refusal::{RefusalKind, parse_retry_after};
 pub(crate) use request::Described;
 pub use request::{ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
+pub(crate) use retry::Failures;
 pub use retry::RetryPolicy;
 pub use turn::{Turn, TurnBuilder};
 pub use written::{MessageWriter, WrittenMessages};

@@ -12,8 +12,10 @@ pub enum RefusalKind {
     Throttled,
     /// Ask again later.
     Overloaded,
-    /// Ask again: the answer broke off.
+    /// Ask again: the response broke off.
     Transport,
+    /// Ask again: the model wrote what its provider could not read.
+    MalformedOutput,
     /// Shorten the conversation.
     ContextOverflow,
     /// Check the credentials.
@@ -46,6 +48,7 @@ impl RefusalKind {
             Self::Throttled => ModelError::Throttled { retry_after, details },
             Self::Overloaded => ModelError::Overloaded { retry_after, details },
             Self::Transport => ModelError::Transport { details },
+            Self::MalformedOutput => ModelError::MalformedOutput { details },
             Self::ContextOverflow => ModelError::ContextOverflow { details },
             Self::Authentication => ModelError::Authentication { details },
             Self::InvalidRequest => ModelError::InvalidRequest { details },

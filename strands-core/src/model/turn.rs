@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{BlockDelta, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
-use crate::depth;
+use super::{BlockDelta, ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart};
 use crate::message::{
     CallIds, Citation, CitationText, CitationsContent, ContentBlock, MediaSource, Message, MessageMetadata,
     ProviderContent, ReasoningContent, Role, ToolUse, random_call_id,
 };
 use crate::usage::{ModelMetrics, Usage};
+use crate::{depth, lenient_json};
 
 /// Puts a model's answer together from its events.
 ///
@@ -304,13 +304,18 @@ impl TurnBuilder {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Transport`] when the stream ended before it said why the model stopped;
-    /// [`ModelError::Protocol`] when the model is said to call tools but calls none and says nothing.
+    /// [`ModelError::Transport`] when the stream ended before it said why the model stopped; the error that the stop reason
+    /// [names](super::RefusalKind::of_stop_reason), such as a context window that is full; [`ModelError::Protocol`] when the model is said to call tools but calls none and says nothing.
     pub fn finish(self) -> Result<Turn, ModelError> {
         let usage = self.usage();
         let Some(stop_reason) = self.stop_reason else {
             return Err(ModelError::transport("the stream ended before its stop event"));
         };
+        if let StopReason::Other(reason) = &stop_reason
+            && let Some(kind) = RefusalKind::of_stop_reason(reason)
+        {
+            return Err(kind.into_error(None, ErrorDetails::new().with_code(reason.as_str())));
+        }
         let mut content: Vec<ContentBlock> =
             self.blocks.into_iter().filter_map(|(_, partial)| partial.finish()).collect();
         // Before the stop reason is looked at: a call that a guardrail took away is not made.
@@ -438,7 +443,7 @@ fn parse_input(input: String) -> Value {
     if input.trim().is_empty() {
         return Value::Object(Map::new());
     }
-    match serde_json::from_str(&input) {
+    match lenient_json::from_str(&input) {
         Ok(Value::Null) => Value::Object(Map::new()),
         Ok(Value::String(text)) if !text.trim().is_empty() => Value::String(input),
         Ok(value) if depth::check(&value).is_ok() => value,
@@ -486,6 +491,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::model::ModelErrorKind;
 
     fn turn(events: impl IntoIterator<Item = StreamEvent>) -> Result<Turn, ModelError> {
         let mut builder = TurnBuilder::new(1024);
@@ -632,5 +638,31 @@ mod tests {
         let large = ProviderContent::new("a", json!({"found": ["x".repeat(2048)]}));
         let error = turn([StreamEvent::provider_content(0, large)]).unwrap_err();
         assert!(matches!(error, ModelError::ResponseTooLarge { limit: 1024, .. }), "{error:?}");
+    }
+
+    #[test]
+    fn stop_reasons_that_are_errors_are_no_response() {
+        for (reason, kind) in [
+            ("model_context_window_exceeded", ModelErrorKind::ContextOverflow),
+            ("malformed_tool_use", ModelErrorKind::MalformedOutput),
+            ("aborted", ModelErrorKind::Transport),
+        ] {
+            let error = turn([StreamEvent::text(0, "half"), StreamEvent::stop(StopReason::from(reason))]).unwrap_err();
+            assert_eq!((error.kind(), error.details().code()), (kind, Some(reason)));
+        }
+        let paused = turn([StreamEvent::text(0, "half"), StreamEvent::stop(StopReason::from("pause_turn"))]).unwrap();
+        assert_eq!(paused.stop_reason.as_str(), "pause_turn");
+    }
+
+    #[test]
+    fn half_characters_in_arguments_become_replacement_characters() {
+        let call = |pieces: &[&str]| {
+            let begun = StreamEvent::tool_use(0, ToolUseStart::new("a", "f"));
+            let pieces = pieces.iter().map(|piece| StreamEvent::tool_input(0, *piece));
+            let events = [begun].into_iter().chain(pieces).chain([StreamEvent::stop(StopReason::ToolUse)]);
+            turn(events).unwrap().message.tool_uses().next().unwrap().input.clone()
+        };
+        assert_eq!(call(&[r#"{"a":"\ud83d"#, r#"\ude00"}"#]), json!({"a": "😀"}));
+        assert_eq!(call(&[r#"{"a":"\ud83d"#, r#"x"}"#]), json!({"a": "\u{fffd}x"}));
     }
 }

@@ -114,7 +114,7 @@ async fn each_model_that_gives_way_is_announced_before_the_answer() {
     let announced = announced(&events);
     let pairs: Vec<_> = announced.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
     assert_eq!(pairs, [("a", "b"), ("b", "c")]);
-    assert!(announced[0].2.contains("throttled") && announced[1].2.contains("connection"), "{announced:?}");
+    assert!(announced[0].2.contains("throttled") && announced[1].2.contains("broke off"), "{announced:?}");
     assert_eq!(kinds(&events)[..5], ["start", "cycle_start", "fallback", "fallback", "text_delta"]);
 }
 
@@ -126,6 +126,8 @@ async fn what_lies_with_the_provider_makes_the_next_answer_and_what_lies_with_th
         (transport, true),
         (|| ModelError::Timeout { after: Duration::from_secs(9), details: Box::default() }, true),
         (|| refused(RefusalKind::Authentication), true),
+        (|| refused(RefusalKind::MalformedOutput), true),
+        (|| ModelError::Unreachable { details: Box::default() }, true),
         (|| ModelError::protocol("nonsense"), true),
         (|| refused(RefusalKind::InvalidRequest), false),
         (|| refused(RefusalKind::ContentFiltered), false),

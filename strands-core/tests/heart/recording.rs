@@ -141,7 +141,9 @@ async fn errors_come_back_as_what_they_were() {
     let errors: Vec<fn(Box<ErrorDetails>) -> ModelError> = vec![
         |details| ModelError::Throttled { retry_after: Some(Duration::from_millis(2_500)), details },
         |details| ModelError::Overloaded { retry_after: None, details },
+        |details| ModelError::Unreachable { details },
         |details| ModelError::Transport { details },
+        |details| ModelError::MalformedOutput { details },
         |details| ModelError::Timeout { after: Duration::from_secs(9), details },
         |details| ModelError::ContextOverflow { details },
         |details| ModelError::Authentication { details },

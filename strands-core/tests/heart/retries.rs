@@ -20,11 +20,13 @@ fn throttled(seconds: Option<u64>) -> ModelError {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_overload_transport_and_timeouts_are_tried_again() {
+async fn failures_that_may_pass_are_tried_again() {
     let failures: Vec<fn() -> ModelError> = vec![
         || throttled(None),
         || ModelError::Overloaded { retry_after: None, details: details() },
-        || ModelError::transport("refused"),
+        || ModelError::transport("reset"),
+        || ModelError::Unreachable { details: details() },
+        || ModelError::MalformedOutput { details: details() },
         || ModelError::Timeout { after: Duration::from_secs(9), details: details() },
     ];
     for failure in failures {
@@ -142,4 +144,49 @@ async fn a_retry_asks_exactly_the_same_again() {
     let requests = model.requests();
     assert!(requests.iter().all(|request| request.messages == requests[0].messages));
     assert_eq!(kinds(&events).iter().filter(|kind| *kind == "cycle_start").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_can_not_be_reached_is_tried_three_times_within_two_seconds() {
+    let model = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::Unreachable { details: details() }));
+    let began = Instant::now();
+    let error = agent(&model, []).await.prompt("go").await.unwrap_err();
+    assert!(matches!(error, AgentError::Model { attempts: 3, .. }), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn malformed_output_is_asked_for_three_times_at_once() {
+    let malformed = || ScriptedTurn::error(ModelError::MalformedOutput { details: details() });
+    let model = ScriptedModel::from_fn(move |_| malformed());
+    let began = Instant::now();
+    let error = agent(&model, []).await.prompt("go").await.unwrap_err();
+    assert!(matches!(error, AgentError::Model { attempts: 3, .. }), "{error:?}");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    // Each kind has its own count.
+    let throttled = || ScriptedTurn::error(throttled(Some(1)));
+    let turns = [malformed(), throttled(), throttled(), malformed(), ScriptedTurn::text("ok")];
+    let model = ScriptedModel::new(turns);
+    assert_eq!(agent(&model, []).await.prompt("go").await.unwrap().text(), "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_is_longer_than_the_longest_delay() {
+    let model = ScriptedModel::new([ScriptedTurn::error(throttled(Some(30))), ScriptedTurn::text("ok")]);
+    let retry = RetryPolicy::new().max_delay(Duration::from_secs(2));
+    let mut agent = template(&model, []).retry(retry).build().await.unwrap();
+    let began = Instant::now();
+    assert_eq!(agent.prompt("go").await.unwrap().text(), "ok");
+    assert_eq!(began.elapsed(), Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_that_is_full_makes_the_conversation_shorter() {
+    let full = ScriptedTurn::text("half").stopping_with(StopReason::from("model_context_window_exceeded"));
+    let model = ScriptedModel::new([ScriptedTurn::text("one"), full, ScriptedTurn::text("whole")]);
+    let mut agent = agent(&model, []).await;
+    agent.prompt("first").await.unwrap();
+    assert_eq!(agent.prompt("second").await.unwrap().text(), "whole");
+    let requests = model.requests();
+    assert!(requests[2].messages.len() < requests[1].messages.len(), "{:?}", requests[2].messages);
 }

@@ -210,6 +210,19 @@ async fn a_model_that_can_not_be_made_to_call_a_tool_is_asked_without() {
     assert_eq!(model.requests().len(), 3, "something else is wrong");
 }
 
+#[tokio::test]
+async fn output_that_stays_malformed_is_asked_for_in_another_way() {
+    let malformed = || ScriptedTurn::error(ModelError::MalformedOutput { details: Box::default() });
+    let turns = [ScriptedTurn::text("Oslo."), malformed(), malformed(), malformed(), right()];
+    let model = ScriptedModel::new(turns);
+    let mut agent = agent(&model, []).await;
+    let response = agent.prompt("plan").output::<Trip>().await.unwrap();
+    assert_eq!(response.into_output().unwrap(), oslo());
+    let choices: Vec<_> = model.requests().iter().map(|asked| asked.tool_choice.is_some()).collect();
+    assert_eq!(choices, [false, true, true, true, false]);
+    assert_whole(&mut agent).await;
+}
+
 /// A model whose provider learns from the first refusal what it can be asked for.
 #[derive(Clone, Debug)]
 struct Learning {

@@ -239,6 +239,7 @@ impl AnthropicModelBuilder {
     fn open(&self, path: &[&str], environment: &dyn Fn(&str) -> Option<String>) -> Result<Exchange, ModelBuildError> {
         let (base_url, api_key) = self.options.find_with_key(ANTHROPIC, environment)?;
         let mut connection = self.options.connection.clone();
+        connection.hints.not_found = "is the base URL right? `/v1` and what follows are put behind it";
         // The program's own headers come last, and win.
         let mut headers = vec![(VERSION.0.to_owned(), VERSION.1.to_owned().into())];
         let binding = self.settings.drops_stale_thinking(&known(&self.options.model_id)).then_some(BINDING_BETA);

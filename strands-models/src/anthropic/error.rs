@@ -6,16 +6,6 @@ use strands_core::model::RefusalKind;
 
 use crate::http::Refusal;
 
-/// What is said of a conversation that is too long for the model, in small letters. There is no code for it.
-const OVERFLOW: [&str; 6] = [
-    "prompt is too long",
-    "input is too long",
-    "input too long",
-    "input length exceeds context window",
-    "input and output tokens exceed your context limit",
-    "exceed context limit",
-];
-
 /// The kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
 pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
     let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
@@ -32,15 +22,15 @@ pub(super) fn refused(event: &Value) -> (Refusal, RefusalKind) {
 fn sort_error(refusal: &mut Refusal, body: &Value) -> RefusalKind {
     let error = body.get("error").unwrap_or(body);
     let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let (kind, message) = (word(error, "type"), word(error, "message").to_lowercase());
+    let (kind, message) = (word(error, "type"), word(error, "message"));
+    // Gateways have other forms.
+    let message = if message.is_empty() { error.as_str().unwrap_or(&refusal.body).to_owned() } else { message };
     refusal.code = (!kind.is_empty()).then(|| kind.clone());
     if refusal.request_id.is_none() {
         refusal.request_id = Some(word(body, "request_id")).filter(|id| !id.is_empty());
     }
-    let sorted = match kind.as_str() {
-        "rate_limit_error" => RefusalKind::Throttled,
+    let sorted = RefusalKind::of_words(refusal.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
         "overloaded_error" | "api_error" | "timeout_error" => RefusalKind::Overloaded,
-        "authentication_error" | "permission_error" => RefusalKind::Authentication,
         "billing_error" => {
             refusal.advice = Some("check the account's credit: asking again does not help until there is some");
             RefusalKind::InvalidRequest
@@ -49,14 +39,9 @@ fn sort_error(refusal: &mut Refusal, body: &Value) -> RefusalKind {
             refusal.advice = Some("the host does not know this model id, or the key may not use it");
             RefusalKind::InvalidRequest
         }
-        // Bytes are what there is too much of, and what shortening takes away.
-        "request_too_large" => RefusalKind::ContextOverflow,
-        "invalid_request_error" if OVERFLOW.iter().any(|overflow| message.contains(overflow)) => {
-            RefusalKind::ContextOverflow
-        }
         "invalid_request_error" => RefusalKind::InvalidRequest,
         _ => RefusalKind::of_status(refusal.status),
-    };
+    });
     if message.contains("bound to a different conversation") {
         refusal.advice =
             Some("the history was changed behind thoughts of the model; use `.stale_thinking(StaleThinking::Drop)`");

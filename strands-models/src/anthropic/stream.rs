@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use sse_stream::Sse;
 use strands_core::message::{Citation, ProviderContent};
 use strands_core::metrics::ModelMetrics;
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::model::{
+    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+};
 
 use super::PROVIDER;
 use super::citations::citation;
@@ -22,7 +24,7 @@ use super::events::{
 };
 use super::own::OwnBlock;
 use super::usage::{update, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, StreamedArguments, tolerant};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, StreamedArguments, tolerant};
 
 /// Reads an answer. What is newer than this version is kept where it has a place, and passed over where it has none.
 pub(super) struct MessagesReader {
@@ -318,6 +320,9 @@ impl MessagesReader {
                 .into());
             }
         };
+        if let Some(kind) = RefusalKind::of_stop_reason(&reason) {
+            return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
+        }
         self.begin(out);
         self.complete = true;
         self.close(None, out);
@@ -430,7 +435,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
     use strands_core::message::ContentBlock;
-    use strands_core::model::{RefusalKind, Turn, TurnBuilder};
+    use strands_core::model::{Turn, TurnBuilder};
 
     use super::*;
     use crate::http::whole_answer;

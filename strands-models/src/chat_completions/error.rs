@@ -3,23 +3,10 @@
 use serde_json::Value;
 use strands_core::model::RefusalKind;
 
-use crate::http::Refusal;
+use crate::http::{Refusal, unanswerable};
 
 /// What one server alone says.
 type Own = fn(&mut Refusal, &Value) -> Option<RefusalKind>;
-
-/// What servers say of a conversation that is too long for the model, in small letters. Only OpenAI has a code for it.
-const OVERFLOW: [&str; 9] = [
-    "maximum context length",
-    "context_length_exceeded",
-    "too many tokens",
-    "context length",
-    "input is too long for requested model",
-    "input length and `max_tokens` exceed context limit",
-    "too many total text bytes",
-    "exceeds the max_model_len",
-    "exceeds the context window",
-];
 
 /// The kind of an error response.
 pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> RefusalKind {
@@ -39,55 +26,66 @@ pub(crate) fn refused(error: &Value, own: Own) -> (Refusal, RefusalKind) {
 fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> RefusalKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     // Gateways put the status of the server behind them where OpenAI has a word.
-    let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-    let status = refusal.status.or(number.filter(|code| (400..600).contains(code)));
+    let number = |name: &str| {
+        let number = error.get(name)?;
+        let number = number.as_u64().or_else(|| number.as_str()?.parse().ok())?;
+        u16::try_from(number).ok().filter(|status| (400..600).contains(status))
+    };
+    let status = refusal.status.or_else(|| ["code", "status_code", "status"].into_iter().find_map(number));
     let code = word("code").or_else(|| word("type")).map(str::to_owned);
-    refusal.code = code.or_else(|| number.map(|number| number.to_string()));
+    refusal.code = code.or_else(|| error.get("code").and_then(Value::as_u64).map(|number| number.to_string()));
     if let Some(kind) = own(refusal, error) {
         return kind;
     }
-    let words = word("message").or_else(|| error.as_str()).unwrap_or(&refusal.body).to_lowercase();
-    let named = [word("code"), word("type")];
-    let is = |name: &str| named.contains(&Some(name));
-    if is("insufficient_quota") || is("billing_hard_limit_reached") {
+    let message =
+        word("message").or_else(|| error.as_str()).or_else(|| word("detail")).unwrap_or(&refusal.body).to_owned();
+    let named: Vec<&str> = [word("code"), word("type")].into_iter().flatten().collect();
+    let is = |names: &[&str]| names.iter().any(|name| named.contains(name));
+    if status == Some(402) || is(&OUT_OF_CREDIT) {
         refusal.advice = Some("the account has no credit left: asking again does not help until there is some");
         return RefusalKind::InvalidRequest;
     }
-    if is("context_length_exceeded") || is("string_above_max_length") {
+    if is(&["string_above_max_length"]) && is_of_the_conversation(word("param").unwrap_or_default()) {
         return RefusalKind::ContextOverflow;
-    }
-    let limited = status == Some(429) || is("rate_limit_exceeded") || is("rate_limit_error") || is("too_many_requests");
-    // What is more than a minute's worth by itself no minute will do for.
-    if limited && !words.contains("request too large") {
-        return RefusalKind::Throttled;
-    }
-    // Bytes are what there is too much of, and what shortening takes away.
-    if limited || status == Some(413) {
-        return RefusalKind::ContextOverflow;
-    }
-    if is("content_filter") || is("content_policy_violation") || is("invalid_prompt") && words.contains("policy") {
-        return RefusalKind::ContentFiltered;
     }
     // OpenRouter passes on what the server behind it said.
-    let behind = error.pointer("/metadata/raw").and_then(Value::as_str).map(str::to_lowercase);
-    let overflows =
-        |words: &str| OVERFLOW.iter().any(|overflow| words.contains(overflow)) || words.contains("model maximum");
-    if overflows(&words) || behind.as_deref().is_some_and(overflows) {
-        return RefusalKind::ContextOverflow;
+    let behind = || RefusalKind::of_words(status, &[], error.pointer("/metadata/raw")?.as_str()?);
+    if let Some(kind) = RefusalKind::of_words(status, &named, &message).or_else(behind) {
+        return kind;
     }
-    if is("invalid_api_key") || is("authentication_error") || is("permission_error") {
-        return RefusalKind::Authentication;
+    if is(&["invalid_prompt"]) && message.to_lowercase().contains("policy") {
+        return RefusalKind::ContentFiltered;
     }
-    if is("server_error") || is("internal_server_error") || is("overloaded_error") || is("service_unavailable") {
+    if let Some(kind) = unanswerable(refusal, status, &message) {
+        return kind;
+    }
+    if is(&["server_error", "internal_server_error", "overloaded_error", "service_unavailable"]) {
         return RefusalKind::Overloaded;
     }
-    if is("model_not_found") {
+    if is(&["model_not_found"]) || status == Some(404) && message.to_lowercase().contains("model") {
         refusal.advice = Some("the host does not know this model id, or the key may not use it");
     }
-    if status.is_none() && (is("invalid_request_error") || is("invalid_prompt")) {
+    if status.is_none() && is(&["invalid_request_error", "invalid_prompt"]) {
         return RefusalKind::InvalidRequest;
     }
     RefusalKind::of_status(status)
+}
+
+/// Errors of an account that come with the status of throttling, and do not pass.
+const OUT_OF_CREDIT: [&str; 5] = [
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "insufficient_balance",
+    "exceeded_current_quota_error",
+    "insufficient_user_quota",
+];
+
+/// True if a text that is too long is one of the conversation: shortening the conversation does not help with other texts.
+fn is_of_the_conversation(param: &str) -> bool {
+    param.is_empty()
+        || (param.starts_with("messages") || param.starts_with("input"))
+            && !param.ends_with("id")
+            && !param.ends_with("name")
 }
 
 #[cfg(test)]
@@ -150,6 +148,74 @@ mod tests {
             (403, json!({}), RefusalKind::Authentication, ""),
             (404, json!({"error": {"code": "model_not_found"}}), RefusalKind::InvalidRequest, "model_not_found"),
             (500, json!({"error": {"type": "server_error"}}), RefusalKind::Overloaded, "server_error"),
+            (
+                500,
+                json!({"error": {"code": 500, "type": "server_error", "message": "Error: Jinja Exception: Conversation \
+                roles must alternate user/assistant"}}),
+                RefusalKind::InvalidRequest,
+                "server_error",
+            ),
+            (
+                500,
+                json!({"error": {"type": "server_error", "message": "Failed to load image or audio file"}}),
+                RefusalKind::InvalidRequest,
+                "server_error",
+            ),
+            (
+                500,
+                json!({"error": {"type": "server_error", "message": "Failed to parse tool call arguments as JSON"}}),
+                RefusalKind::InvalidRequest,
+                "server_error",
+            ),
+            (
+                500,
+                json!({"error": {"type": "server_error", "message": "Failed to parse input at pos 12"}}),
+                RefusalKind::MalformedOutput,
+                "server_error",
+            ),
+            (
+                400,
+                json!({"error": {"code": "tool_use_failed", "type": "invalid_request_error", "message": "Failed"}}),
+                RefusalKind::MalformedOutput,
+                "tool_use_failed",
+            ),
+            (
+                400,
+                json!({"error": {"message": "Provider returned error", "code": 400, "metadata": {
+                "raw": "{\"error\":{\"message\":\"Failed to call a function.\",\"code\":\"tool_use_failed\"}}"}}}),
+                RefusalKind::MalformedOutput,
+                "400",
+            ),
+            (
+                400,
+                json!({"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***ai."}),
+                RefusalKind::Authentication,
+                "",
+            ),
+            (
+                400,
+                json!({"error": {"code": "string_above_max_length", "param": "messages[1].content"}}),
+                RefusalKind::ContextOverflow,
+                "string_above_max_length",
+            ),
+            (
+                400,
+                json!({"error": {"code": "string_above_max_length", "param": "tools[0].function.description"}}),
+                RefusalKind::InvalidRequest,
+                "string_above_max_length",
+            ),
+            (
+                400,
+                json!({"error": {"code": "string_above_max_length", "param": "messages[2].tool_calls[0].id"}}),
+                RefusalKind::InvalidRequest,
+                "string_above_max_length",
+            ),
+            (
+                402,
+                json!({"error": {"message": "Insufficient Balance", "type": "unknown_error"}}),
+                RefusalKind::InvalidRequest,
+                "unknown_error",
+            ),
             (502, json!("bad gateway"), RefusalKind::Overloaded, ""),
             (301, json!({}), RefusalKind::Protocol, ""),
         ] {
@@ -164,6 +230,9 @@ mod tests {
         for (error, expected) in [
             (json!({"code": 502, "message": "upstream"}), RefusalKind::Overloaded),
             (json!({"code": 429, "message": "slow down"}), RefusalKind::Throttled),
+            (json!({"code": "429", "message": "slow down"}), RefusalKind::Throttled),
+            (json!({"code": "x", "status_code": 503, "message": "no"}), RefusalKind::Overloaded),
+            (json!({"message": "Error rendering prompt with jinja template"}), RefusalKind::InvalidRequest),
             (json!({"type": "server_error"}), RefusalKind::Overloaded),
             (json!({"code": "invalid_prompt", "message": "bad"}), RefusalKind::InvalidRequest),
             (json!({"message": "what"}), RefusalKind::Transport),

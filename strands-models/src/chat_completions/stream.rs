@@ -265,9 +265,11 @@ impl ChatReader {
             self.delta(*message, true, out)?;
         }
         let stop_reason = match finish_reason.as_str() {
-            "error" | "insufficient_system_resource" => return Err(broken_off(finish_reason).into()),
+            reason if let Some(kind) = RefusalKind::of_stop_reason(reason) => {
+                return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
+            }
             "length" | "model_length" => StopReason::MaxTokens,
-            "content_filter" => StopReason::ContentFiltered,
+            "content_filter" | "content_filtered" | "sensitive" | "safety" => StopReason::ContentFiltered,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
             _ if self.refused => StopReason::ContentFiltered,
@@ -302,12 +304,6 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelErro
         what: "a piece of the answer is not what Chat Completions sends".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     }
-}
-
-/// A finish reason that says that the server could not go on.
-fn broken_off(finish_reason: String) -> (Refusal, RefusalKind) {
-    let kind = if finish_reason == "error" { RefusalKind::Transport } else { RefusalKind::Overloaded };
-    (Refusal { code: Some(finish_reason), ..Refusal::default() }, kind)
 }
 
 impl AnswerReader for ChatReader {

@@ -198,6 +198,7 @@ impl GeminiModelBuilder {
         let open = |method: &str, query: Option<(&str, &str)>| {
             // Nothing is said while a model thinks.
             let mut connection = Connection { patient: true, ..connection.clone() };
+            connection.hints.not_found = "is the base URL right? it usually ends in `/v1beta`";
             connection.query.extend(query.map(|(name, value)| (name.to_owned(), value.to_owned().into())));
             let path = known::path(model_id, method);
             let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();

@@ -7,13 +7,6 @@ use strands_core::model::RefusalKind;
 
 use crate::http::Refusal;
 
-/// What the provider says of a conversation that is too long, in small letters. There is no code for it.
-const OVERFLOW: [&str; 3] = [
-    "exceeds the maximum number of tokens",
-    "exceeds the maximum input token",
-    "request payload size exceeds the limit",
-];
-
 /// The kind of an error response.
 pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
     let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
@@ -39,14 +32,13 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
     // More exact than a header, which there mostly is none of.
     let delay = details().find_map(|detail| duration(detail.get("retryDelay")?.as_str()?));
     refusal.retry_after = delay.or(refusal.retry_after);
-    let words = word("message").unwrap_or(&refusal.body).to_lowercase();
-    match word("status").unwrap_or_default() {
+    let named = word("status").unwrap_or_default();
+    let of_words = RefusalKind::of_words(status, &[named], word("message").unwrap_or(&refusal.body));
+    match named {
         "RESOURCE_EXHAUSTED" => throttled(refusal, details()),
-        "UNAUTHENTICATED" | "PERMISSION_DENIED" => RefusalKind::Authentication,
-        _ if reason("API_KEY_INVALID") || reason("API_KEY_EXPIRED") || words.contains("api key not valid") => {
-            RefusalKind::Authentication
-        }
-        _ if OVERFLOW.iter().any(|overflow| words.contains(overflow)) => RefusalKind::ContextOverflow,
+        _ if reason("API_KEY_INVALID") || reason("API_KEY_EXPIRED") => RefusalKind::Authentication,
+        _ if of_words == Some(RefusalKind::Throttled) => throttled(refusal, details()),
+        _ if let Some(kind) = of_words => kind,
         "UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "ABORTED" | "CANCELLED" | "UNKNOWN" => {
             RefusalKind::Overloaded
         }
@@ -55,7 +47,6 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
             refusal.advice = Some("the host does not know this model id, or the key may not use it");
             RefusalKind::InvalidRequest
         }
-        _ if status == Some(429) => throttled(refusal, details()),
         _ => RefusalKind::of_status(status),
     }
 }

@@ -28,11 +28,8 @@ pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION"
         | "MODEL_ARMOR" => Finish::Stopped(StopReason::ContentFiltered),
-        // The model wrote a call that can't be read, which it may not do the next time.
-        "MALFORMED_FUNCTION_CALL" | "MALFORMED_RESPONSE" | "UNEXPECTED_TOOL_CALL" => {
-            Finish::Failed(RefusalKind::Transport)
-        }
         "MISSING_THOUGHT_SIGNATURE" => Finish::Failed(RefusalKind::InvalidRequest),
+        _ if let Some(kind) = RefusalKind::of_stop_reason(reason) => Finish::Failed(kind),
         _ if calls => Finish::Stopped(StopReason::ToolUse),
         "MAX_TOKENS" => Finish::Stopped(StopReason::MaxTokens),
         "STOP" => Finish::Stopped(StopReason::EndTurn),
@@ -68,8 +65,9 @@ mod tests {
             ("BLOCKLIST", false, true, Finish::Stopped(ContentFiltered)),
             ("SPII", false, true, Finish::Stopped(ContentFiltered)),
             ("LANGUAGE", false, false, Finish::Stopped(ContentFiltered)),
-            ("MALFORMED_FUNCTION_CALL", true, true, Finish::Failed(RefusalKind::Transport)),
-            ("UNEXPECTED_TOOL_CALL", false, false, Finish::Failed(RefusalKind::Transport)),
+            ("MALFORMED_FUNCTION_CALL", true, true, Finish::Failed(RefusalKind::MalformedOutput)),
+            ("UNEXPECTED_TOOL_CALL", false, false, Finish::Failed(RefusalKind::MalformedOutput)),
+            ("TOO_MANY_TOOL_CALLS", true, false, Finish::Failed(RefusalKind::MalformedOutput)),
             ("MISSING_THOUGHT_SIGNATURE", false, true, Finish::Failed(RefusalKind::InvalidRequest)),
             ("OTHER", false, true, Finish::Stopped(EndTurn)),
             ("OTHER", false, false, Finish::Failed(RefusalKind::Transport)),

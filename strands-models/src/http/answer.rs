@@ -22,7 +22,7 @@ const LINGER: Duration = Duration::from_millis(100);
 
 /// Makes our events of a provider's.
 pub(crate) trait AnswerReader: Send + Unpin + 'static {
-    /// How the provider streams.
+    /// Framing of streamed JSON: what begins with a bracket is one document, or one on each line.
     const FRAMING: Framing;
 
     /// Takes in one event of the provider's.
@@ -71,16 +71,16 @@ impl ReadError {
     }
 }
 
-/// The events of an answer that is streamed.
-pub(super) fn answer_stream<R: AnswerReader>(body: Body, reader: R, limit: usize) -> ModelStream {
+/// The events of an answer that is streamed in this way.
+pub(super) fn answer_stream<R: AnswerReader>(framing: Framing, body: Body, reader: R, limit: usize) -> ModelStream {
     Box::pin(AnswerStream {
         context: body.context().clone(),
         request_id: body.request_id().map(str::to_owned),
-        events: Events::new(R::FRAMING, body, limit),
+        events: Events::new(framing, body, limit),
         reader,
         out: VecDeque::new(),
-        ending: None,
         failed: None,
+        ending: None,
         done: false,
     })
 }
@@ -91,10 +91,10 @@ struct AnswerStream<R> {
     events: Events,
     reader: R,
     out: VecDeque<StreamEvent>,
+    /// The error behind the events that were read before it.
+    failed: Option<ModelError>,
     /// The answer is whole, and only the end of the response is waited for.
     ending: Option<Pin<Box<Sleep>>>,
-    /// The error that comes after the events before it.
-    failed: Option<ModelError>,
     done: bool,
 }
 

@@ -22,6 +22,30 @@ impl Default for Patience {
     }
 }
 
+/// Installs ring as the process's crypto provider for rustls, unless there is one.
+///
+/// A program with an HTTP client of its own calls it once, before it builds the client. This library depends on reqwest with
+/// rustls and without a crypto provider, and Cargo builds one reqwest for a whole program: without the call,
+/// `reqwest::Client::builder().build()` panics with "No rustls crypto provider is configured", unless the program has installed
+/// a provider or enables the feature `rustls` of reqwest. The models' own clients need neither.
+///
+/// ```
+/// # #[cfg(feature = "openai")] {
+/// use strands_models::{OpenAiModel, install_crypto_provider};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// install_crypto_provider();
+/// let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(300)).build()?;
+/// let model = OpenAiModel::builder().base_url("http://localhost:1234/v1").client(client).build()?;
+/// # let _ = model; Ok(()) }
+/// # example().unwrap();
+/// # }
+/// ```
+pub fn install_crypto_provider() {
+    // An error says that somebody else has installed one, which is as good.
+    let _ = ring::default_provider().install_default();
+}
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
@@ -54,6 +78,7 @@ fn connect(timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError>
         .https_only(tls)
         // A key goes where it was meant to go, and nowhere else.
         .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
         .connect_timeout(timeout)
         .user_agent(USER_AGENT)
         .build()?)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
-use strands_core::model::{ModelError, RefusalKind};
+use strands_core::model::{ErrorDetails, ModelError, RefusalKind};
 use tokio::time::timeout;
 
 use super::body::Body;
@@ -19,8 +19,11 @@ use super::sent_secrets::SentSecrets;
 /// How many bytes of an error are read.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 
-/// How long a server may be silent in the middle of an error.
-const ERROR_PATIENCE: Duration = Duration::from_secs(10);
+/// Most bytes that are read of what is no response.
+const MOST_FOREIGN_BYTES: usize = 4 * 1024;
+
+/// The longest time for which an error is read. Its status says already what is wrong.
+const ERROR_TIME: Duration = Duration::from_secs(10);
 
 /// How long a server may be silent that has much to do. As long as the clients of OpenAI and Anthropic wait.
 const MOST_PATIENCE: Duration = Duration::from_secs(600);
@@ -38,6 +41,22 @@ pub(crate) struct Connection {
     /// model that has to be loaded.
     pub(crate) patient: bool,
     pub(crate) client: Option<reqwest::Client>,
+    pub(crate) hints: Hints,
+}
+
+/// Advice for a server that is not found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hints {
+    /// No connection could be made.
+    pub(crate) unreachable: Option<&'static str>,
+    /// There is nothing at this path.
+    pub(crate) not_found: &'static str,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        Self { unreachable: None, not_found: "is the base URL right? it usually ends in `/v1`" }
+    }
 }
 
 /// Where a provider wants the key.
@@ -80,7 +99,8 @@ impl Connection {
         api_key: ApiKey<'_>,
         model_id: &str,
     ) -> Result<Endpoint, ModelBuildError> {
-        let mut url = parse(base_url).ok_or(ModelBuildError::InvalidBaseUrl)?;
+        let invalid = || ModelBuildError::InvalidBaseUrl { base_url: place(base_url).into_owned() };
+        let mut url = parse(base_url).ok_or_else(invalid)?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -97,14 +117,19 @@ impl Connection {
             None => client::client(patience.connect, url.scheme() == "https")
                 .map_err(|error| ModelBuildError::Client { source: error.into() })?,
         };
-        let host = url.host_str().unwrap_or_default().to_owned();
+        let context = CallContext {
+            model_id: model_id.to_owned(),
+            url: place(url.as_str()).into_owned(),
+            hints: self.hints,
+            secrets: self.secrets(api_key),
+        };
         Ok(Endpoint {
             client,
             headers: self.headers(api_key)?,
             url,
             patience,
             silence: self.client.is_none().then_some(patience.idle),
-            context: CallContext { model_id: model_id.to_owned(), host, secrets: self.secrets(api_key) },
+            context,
         })
     }
 
@@ -140,17 +165,21 @@ impl Connection {
     }
 }
 
-/// A base URL without what may be a secret in it.
-fn place(base_url: &str) -> Cow<'_, str> {
-    let Ok(mut url) = Url::parse(base_url.trim()) else {
-        return Cow::Borrowed("[no URL]");
+/// A URL without what may be a secret in it: its scheme, host, port and path. Text that is no URL may be anything.
+fn place(url: &str) -> Cow<'_, str> {
+    let url = url.trim();
+    let Some(mut parsed) = Url::parse(url).ok().filter(Url::has_host) else {
+        let host = url.split([':', '/']).next().unwrap_or_default();
+        let is_host = host == "localhost" || host.contains('.') && host != url;
+        let is_plain = is_host && url.len() <= 128 && !url.contains(['@', '?', '#']);
+        return Cow::Borrowed(if is_plain { url } else { "[no URL]" });
     };
-    let told = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
+    let told = parsed.clone();
+    parsed.set_query(None);
+    parsed.set_fragment(None);
     // A URL without a host can't have them.
-    let _ = url.set_username("").and_then(|()| url.set_password(None));
-    if url == told { Cow::Borrowed(base_url) } else { Cow::Owned(url.into()) }
+    let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
+    if parsed == told { Cow::Borrowed(url) } else { Cow::Owned(parsed.into()) }
 }
 
 /// A URL that may hold a provider: it names a host, and neither user nor password.
@@ -175,13 +204,13 @@ pub(crate) struct Endpoint {
 /// A response that is no refusal.
 pub(super) struct Answer {
     pub(super) body: Body,
-    /// True for one JSON document, whatever was asked for.
+    /// True if the server says that it is one JSON document.
     pub(super) is_document: bool,
 }
 
 impl Endpoint {
     pub(crate) fn host(&self) -> &str {
-        &self.context.host
+        self.url.host_str().unwrap_or_default()
     }
 
     pub(crate) fn model_id(&self) -> &str {
@@ -214,22 +243,31 @@ impl Endpoint {
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
         let mut refusal = Refusal::from_head(status.as_u16(), header);
         if !status.is_success() {
-            refusal.body = self.body(response, None, self.silence_in_errors()).read_start(MOST_ERROR_BYTES).await;
+            refusal.body = self.body(response, None).read_start(MOST_ERROR_BYTES, self.time_for_errors()).await;
             let kind = sort(&mut refusal);
             return Err(refusal.into_error(kind, &self.context));
         }
         let content_type = header("content-type").unwrap_or_default();
         let is_document = content_type.trim_start().to_ascii_lowercase().starts_with("application/json");
-        Ok(Answer { body: self.body(response, refusal.request_id, self.silence), is_document })
+        Ok(Answer { body: self.body(response, refusal.request_id), is_document })
     }
 
-    /// What is wrong is known by the status: the words that go with it are waited for briefly.
-    fn silence_in_errors(&self) -> Option<Duration> {
-        Some(self.silence.map_or(ERROR_PATIENCE, |most| most.min(ERROR_PATIENCE)))
+    /// From a response that is none of the provider's.
+    pub(super) async fn foreign(&self, fault: &'static str, body: &mut Body) -> ModelError {
+        let start = body.read_start(MOST_FOREIGN_BYTES, self.time_for_errors()).await;
+        let mut details = ErrorDetails::new().with_body(start).with_source(self.context.error(None, None));
+        if let Some(request_id) = body.request_id() {
+            details = details.with_request_id(request_id);
+        }
+        ModelError::Protocol { what: fault.to_owned(), details: details.boxed() }
     }
 
-    fn body(&self, response: Response, request_id: Option<String>, silence: Option<Duration>) -> Body {
-        Body::new(response.into(), self.context.clone(), self.patience, silence, request_id)
+    fn time_for_errors(&self) -> Duration {
+        self.silence.map_or(ERROR_TIME, |most| most.min(ERROR_TIME))
+    }
+
+    fn body(&self, response: Response, request_id: Option<String>) -> Body {
+        Body::new(response.into(), self.context.clone(), self.patience, self.silence, request_id)
     }
 }
 
@@ -243,7 +281,7 @@ mod tests {
             let idle_timeout = told.map(Duration::from_secs);
             let connection = Connection { idle_timeout, patient: true, ..Connection::default() };
             let endpoint = connection.open("http://localhost", &[], ApiKey::None, "m").ok().unwrap();
-            endpoint.silence_in_errors().unwrap().as_secs()
+            endpoint.time_for_errors().as_secs()
         };
         assert_eq!((silence(None), silence(Some(3))), (10, 3));
     }
@@ -256,5 +294,31 @@ mod tests {
             assert!(!shown.contains("s3cret"), "{shown}");
             assert_eq!(shown.contains("models.example/v1"), base_url != "s3cret", "{shown}");
         }
+    }
+
+    #[test]
+    fn a_base_url_that_is_none_is_shown_without_what_may_be_a_secret() {
+        for (base_url, shown) in [
+            ("localhost:1234/v1", "localhost:1234/v1"),
+            ("ftp://host/v1?key=s3cret", "ftp://host/v1"),
+            ("http://me:s3cret@host:81/v1", "http://host:81/v1"),
+            ("me:s3cret@host", "[no URL]"),
+            ("sk-s3cret", "[no URL]"),
+            ("eyJhbGci.s3cret.sig", "[no URL]"),
+            ("s3cret/K7MDENG/bPx", "[no URL]"),
+            ("models.example/v1", "models.example/v1"),
+            ("", "[no URL]"),
+        ] {
+            let error = Connection::default().open(base_url, &[], ApiKey::None, "m").err().unwrap().to_string();
+            assert!(error.contains(&format!("`{shown}`")) && !error.contains("s3cret"), "{base_url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_known_by_its_url_without_query() {
+        let query = vec![("key".to_owned(), SecretString::from("s3cret"))];
+        let connection = Connection { query, ..Connection::default() };
+        let endpoint = connection.open("http://host:81/v1", &["chat"], ApiKey::None, "m").ok().unwrap();
+        assert_eq!(endpoint.context.error(None, None).to_string(), "calling model `m` at http://host:81/v1/chat");
     }
 }

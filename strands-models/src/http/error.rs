@@ -7,6 +7,7 @@ use std::time::Duration;
 use strands_core::model::{ErrorDetails, ModelError};
 
 use super::client::Patience;
+use super::connection::Hints;
 use super::sent_secrets::SentSecrets;
 
 /// Why a model can't be built.
@@ -32,8 +33,13 @@ pub enum ModelBuildError {
     #[error("the API key has characters that no HTTP header can hold; check it for line breaks")]
     InvalidApiKey,
     /// A base URL that can't be one.
-    #[error("the base URL must start with `http://` or `https://` and name a host, without user or password")]
-    InvalidBaseUrl,
+    #[error(
+        "invalid base URL `{base_url}`: it must start with `http://` or `https://` and name a host, without user or password"
+    )]
+    InvalidBaseUrl {
+        /// The URL, without user, password and query.
+        base_url: String,
+    },
     /// A header that HTTP does not allow.
     #[error("the header `{name}` has a name or a value that HTTP does not allow")]
     InvalidHeader {
@@ -78,15 +84,15 @@ pub enum ModelBuildError {
 pub struct ModelCallError {
     /// The model that was asked.
     pub model_id: String,
-    /// The host that was asked.
-    pub host: String,
+    /// The URL of the request: scheme, host, port and path, without query.
+    pub url: String,
     advice: Option<&'static str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl fmt::Display for ModelCallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "calling model `{}` at {}", self.model_id, self.host)?;
+        write!(f, "calling model `{}` at {}", self.model_id, self.url)?;
         match self.advice {
             Some(advice) => write!(f, ": {}", advice.replace("<model>", &self.model_id)),
             None => Ok(()),
@@ -106,7 +112,9 @@ impl StdError for ModelCallError {
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
-    pub(crate) host: String,
+    /// Without query.
+    pub(crate) url: String,
+    pub(crate) hints: Hints,
     pub(crate) secrets: SentSecrets,
 }
 
@@ -116,7 +124,7 @@ impl CallContext {
         advice: Option<&'static str>,
         source: Option<Box<dyn StdError + Send + Sync>>,
     ) -> ModelCallError {
-        ModelCallError { model_id: self.model_id.clone(), host: self.host.clone(), advice, source }
+        ModelCallError { model_id: self.model_id.clone(), url: self.url.clone(), advice, source }
     }
 
     /// From a call in which nothing came for so long.
@@ -129,12 +137,15 @@ impl CallContext {
     pub(super) fn failed(&self, error: reqwest::Error, patience: Patience) -> ModelError {
         let (timed_out, connecting, unsendable) = (error.is_timeout(), error.is_connect(), error.is_builder());
         // A URL may have a key in its query.
-        let source = self.error(None, Some(error.without_url().into()));
+        let advice = self.hints.unreachable.filter(|_| connecting && !timed_out);
+        let source = self.error(advice, Some(error.without_url().into()));
         let details = ErrorDetails::new().with_source(source).boxed();
         if timed_out {
             ModelError::Timeout { after: if connecting { patience.connect } else { patience.idle }, details }
         } else if unsendable {
             ModelError::InvalidRequest { details }
+        } else if connecting {
+            ModelError::Unreachable { details }
         } else {
             ModelError::Transport { details }
         }

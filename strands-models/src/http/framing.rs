@@ -1,12 +1,15 @@
 //! How the events of an answer are told apart in its bytes.
 
-use std::task::{Context, Poll};
+use std::borrow::Cow;
+use std::task::{Context, Poll, ready};
 
 use sse_stream::Sse;
+use strands_core::lenient_json::replace_lone_surrogates;
 use strands_core::model::ModelError;
 
 use super::body::Body;
 use super::lines::LineStream;
+use super::split_pairs::{ends_in_half, join};
 use super::sse::EventStream;
 
 /// What an event may be longer than its content: names of fields, ids and padding.
@@ -22,7 +25,18 @@ pub(crate) enum Framing {
 }
 
 /// The events of a response.
-pub(super) enum Events {
+pub(super) struct Events {
+    framed: Framed,
+    /// An event that ends in half a character, until it is known whether the next one has the other half.
+    held: Option<Sse>,
+    /// Read already, and not seen by anybody.
+    next: Option<Event>,
+}
+
+/// `None` at the end.
+type Event = Option<Result<Sse, ModelError>>;
+
+enum Framed {
     ServerSent(EventStream),
     Lines(LineStream),
 }
@@ -30,17 +44,50 @@ pub(super) enum Events {
 impl Events {
     /// No event may have more than `limit` bytes of content.
     pub(super) fn new(framing: Framing, body: Body, limit: usize) -> Self {
-        match framing {
-            Framing::ServerSentEvents => Self::ServerSent(EventStream::new(body, limit)),
-            Framing::JsonLines => Self::Lines(LineStream::new(body, limit)),
-        }
+        let framed = match framing {
+            Framing::ServerSentEvents => Framed::ServerSent(EventStream::new(body, limit)),
+            Framing::JsonLines => Framed::Lines(LineStream::new(body, limit)),
+        };
+        Self { framed, held: None, next: None }
     }
 
-    /// The next event, or `None` at the end. An event that the end has cut is none.
-    pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Sse, ModelError>>> {
+    /// The next event, or `None` at the end. An event that the end has cut is none, and half characters in its JSON are
+    /// U+FFFD.
+    pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            let mut event = match self.next.take() {
+                Some(event) => event,
+                None => ready!(self.framed.poll(context)),
+            };
+            if let Some(mut held) = self.held.take() {
+                if let Some(Ok(event)) = &mut event {
+                    join(&mut held, event);
+                }
+                self.next = Some(event);
+                return Poll::Ready(Some(Ok(repaired(held))));
+            }
+            match event {
+                Some(Ok(event)) if ends_in_half(&event) => self.held = Some(event),
+                event => return Poll::Ready(event.map(|event| event.map(repaired))),
+            }
+        }
+    }
+}
+
+impl Framed {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         match self {
             Self::ServerSent(events) => events.poll_event(context),
             Self::Lines(lines) => lines.poll_line(context),
         }
     }
+}
+
+fn repaired(mut event: Sse) -> Sse {
+    if let Some(data) = &mut event.data
+        && let Cow::Owned(repaired) = replace_lone_surrogates(data)
+    {
+        *data = repaired;
+    }
+    event
 }

@@ -12,7 +12,9 @@ use strands_core::model::{ModelError, ModelStream, StreamEvent};
 use super::answer::{AnswerReader, answer_stream};
 use super::body::Body;
 use super::client::Patience;
+use super::connection::Hints;
 use super::error::CallContext;
+use super::exchange::read_whole;
 
 /// A body that comes in these pieces, and never lets anybody wait.
 struct Pieces(VecDeque<Bytes>);
@@ -32,13 +34,13 @@ impl http_body::Body for Pieces {
 /// An answer that is streamed.
 pub(crate) fn stream<R: AnswerReader>(pieces: impl IntoIterator<Item = Bytes>, reader: R, limit: usize) -> ModelStream {
     let body = reqwest::Body::wrap(Pieces(pieces.into_iter().collect()));
-    answer_stream(Body::new(body, context(), Patience::default(), None, None), reader, limit)
+    answer_stream(R::FRAMING, Body::new(body, context(), Patience::default(), None, None), reader, limit)
 }
 
 /// An answer that comes in one piece.
 pub(crate) fn document<R: AnswerReader>(document: &[u8], reader: R) -> (Vec<StreamEvent>, Option<ModelError>) {
     let mut events = VecDeque::new();
-    match reader.whole(document, &mut events) {
+    match read_whole(&String::from_utf8_lossy(document), reader, &mut events) {
         Ok(()) => (events.into(), None),
         // Nobody sees the events of a document that could not be read.
         Err(error) => (Vec::new(), Some(error.into_error(&context(), None))),
@@ -48,7 +50,8 @@ pub(crate) fn document<R: AnswerReader>(document: &[u8], reader: R) -> (Vec<Stre
 fn context() -> CallContext {
     CallContext {
         model_id: "model".to_owned(),
-        host: "host".to_owned(),
+        url: "http://host/".to_owned(),
+        hints: Hints::default(),
         secrets: super::sent_secrets::SentSecrets::default(),
     }
 }

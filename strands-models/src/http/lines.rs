@@ -34,7 +34,7 @@ impl LineStream {
             if let Some(line) = self.lines.next().transpose() {
                 return Poll::Ready(Some(line));
             }
-            match ready!(self.body.poll_bytes(context)) {
+            match ready!(self.body.poll_text(context)) {
                 Some(Ok(bytes)) => self.lines.kept.extend_from_slice(&bytes),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => self.ended = true,

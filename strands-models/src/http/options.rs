@@ -207,7 +207,10 @@ macro_rules! http_options {
         }
 
         /// The HTTP client to use instead of the shared one, for proxies and certificates of one's own. Its timeouts and
-        /// redirects are its own affair.
+        /// redirects are what it was built with: let it follow none, so that the key goes to no other host.
+        ///
+        /// Write `strands::models::install_crypto_provider();` before the client is built: without a crypto provider
+        /// `reqwest::Client::builder().build()` panics, as [`install_crypto_provider`](crate::install_crypto_provider) explains.
         pub fn client(mut self, client: reqwest::Client) -> Self {
             self.options.connection.client = Some(client);
             self

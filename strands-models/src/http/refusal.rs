@@ -45,6 +45,7 @@ impl Refusal {
         let advice = self.advice.or(match kind {
             RefusalKind::Authentication => Some("check the key, what it may do, and that it belongs to this host"),
             RefusalKind::Protocol => Some("check the base URL: another server seems to answer there"),
+            _ if self.status == Some(404) => Some(context.hints.not_found),
             _ => None,
         });
         let mut details = ErrorDetails::new().with_source(context.error(advice, None));

@@ -60,7 +60,7 @@ impl Stream for Metered {
     type Item = Result<Bytes, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let bytes = ready!(self.body.poll_bytes(context));
+        let bytes = ready!(self.body.poll_text(context));
         if let Some(Ok(bytes)) = &bytes {
             let kept = self.since_event.load(Ordering::Relaxed);
             if kept > self.limit.saturating_add(EVENT_OVERHEAD) {

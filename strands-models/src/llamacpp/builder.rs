@@ -205,6 +205,7 @@ impl LlamaCppModelBuilder {
         let Self { mut options, mut settings, template } = self;
         // A long prompt is read for minutes on a machine without a GPU.
         options.connection.patient = true;
+        options.connection.hints.unreachable = Some("is `llama-server` running?");
         if !template.is_empty() {
             settings.set("chat_template_kwargs", template);
         }

@@ -5,11 +5,8 @@ use strands_core::model::RefusalKind;
 
 use crate::http::Refusal;
 
-/// What the server says with the status 500 of requests that it will never answer, and what helps.
-const NEVER: [(&str, &str); 5] = [
-    ("requires --jinja", "start the server with `--jinja`: without it there are no tools"),
-    ("mmproj", "start the server with the model's projector (`--mmproj`), or send no media"),
-    ("input is not supported", "the model of this server takes no such input"),
+/// Words that come with the status 500 of requests that this server alone will never answer, with advice.
+const NEVER: [(&str, &str); 2] = [
     ("cannot use", "an answer is held to one form: a grammar, a JSON schema or tools"),
     ("grammar", "the server can't make a grammar of what was asked for; look at its log"),
 ];
@@ -19,7 +16,6 @@ const NEVER: [(&str, &str); 5] = [
 pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<RefusalKind> {
     let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     match word("type") {
-        "exceed_context_size_error" => Some(RefusalKind::ContextOverflow),
         "unavailable_error" => {
             refusal.advice = Some("the server is still loading the model: ask again in a while");
             Some(RefusalKind::Overloaded)

@@ -8,17 +8,11 @@ use crate::http::Refusal;
 /// Errors are no object in another: `{"object": "error", "message": .., "type": .., "code": "3051"}`. Types are told apart
 /// here, since the words of a message may be about anything.
 pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<RefusalKind> {
-    let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-    match (word("type"), word("message")) {
-        ("service_tier_capacity_exceeded" | "rate_limited", _) => Some(RefusalKind::Throttled),
-        ("invalid_model", _) => {
-            refusal.advice = Some("the host does not know this model id, or the key may not use it");
-            Some(RefusalKind::InvalidRequest)
-        }
-        // "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length".
-        (_, message) if message.contains("too large for model with") => Some(RefusalKind::ContextOverflow),
-        _ => None,
+    if error.get("type")? != "invalid_model" {
+        return None;
     }
+    refusal.advice = Some("the host does not know this model id, or the key may not use it");
+    Some(RefusalKind::InvalidRequest)
 }
 
 #[cfg(test)]

@@ -140,6 +140,9 @@ impl OllamaModelBuilder {
         // Ollama's own patience with a model that is being loaded is 5 minutes, and a long prompt is read for as long again
         // on a machine without a GPU. Whoever hangs up before makes the server start anew.
         self.options.connection.patient = true;
+        let hints = &mut self.options.connection.hints;
+        hints.unreachable = Some("is `ollama serve` running?");
+        hints.not_found = "is the base URL right? it has no path, as in `http://localhost:11434`";
         let exchange = address::open(&self.options, |name| std::env::var(name).ok())?;
         let sampling = &self.settings.sampling;
         check("temperature", sampling.temperature, 0.0..=f64::MAX, "0 or more")?;

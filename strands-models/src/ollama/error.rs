@@ -3,17 +3,7 @@
 use serde_json::Value;
 use strands_core::model::RefusalKind;
 
-use crate::http::Refusal;
-
-/// What servers say of a conversation that is too long for the model, in small letters. There is no code for it.
-const OVERFLOW: [&str; 6] = [
-    "prompt is longer than the context length",
-    "input length exceeds the context length",
-    "exceeds the available context",
-    "exceeded max context length",
-    "exceeds maximum context length",
-    "exceeds the model's maximum context length",
-];
+use crate::http::{Refusal, unanswerable};
 
 /// The kind of an error response.
 pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
@@ -34,19 +24,28 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
     // Gateways, and the servers behind Ollama, have objects with a name for the error.
     let named = ["code", "type"].iter().find_map(|name| error.get(name)?.as_str().filter(|word| !word.is_empty()));
     refusal.code = named.map(str::to_owned);
-    if OVERFLOW.iter().any(|overflow| words.contains(overflow)) {
-        return RefusalKind::ContextOverflow;
+    let named: Vec<&str> = named.into_iter().collect();
+    if let Some(kind) = RefusalKind::of_words(refusal.status, &named, &words) {
+        return with_advice(refusal, kind);
     }
     if words.contains("requires more system memory") {
         refusal.advice = Some("choose a smaller model, or a smaller `num_ctx`: asking again does not help");
         return RefusalKind::InvalidRequest;
     }
-    let kind = RefusalKind::of_status(refusal.status);
+    let status = refusal.status;
+    if let Some(kind) = unanswerable(refusal, status, &words) {
+        return kind;
+    }
     if refusal.status == Some(404) && words.contains("model") && words.contains("not found") {
         refusal.advice = Some("the server does not have this model; get it there with `ollama pull <model>`");
     } else if words.contains("does not support tools") {
         refusal.advice = Some("choose a model that can call tools, or give the agent none");
-    } else if kind == RefusalKind::Authentication {
+    }
+    with_advice(refusal, RefusalKind::of_status(status))
+}
+
+fn with_advice(refusal: &mut Refusal, kind: RefusalKind) -> RefusalKind {
+    if kind == RefusalKind::Authentication {
         refusal.advice = Some("sign the server in with `ollama signin`, or give a key where the server wants one");
     }
     kind
@@ -113,6 +112,19 @@ mod tests {
                 RefusalKind::InvalidRequest,
                 "num_ctx",
             ),
+            (
+                500,
+                r#"{"error":"error parsing tool call: raw='{', err=unexpected end of JSON input"}"#,
+                RefusalKind::MalformedOutput,
+                "",
+            ),
+            (
+                500,
+                r#"{"error":"failed to process inputs: image: unknown format"}"#,
+                RefusalKind::InvalidRequest,
+                "another format",
+            ),
+            (500, r#"{"error":"template: :3:2: executing \"\" at <.Tools>"}"#, RefusalKind::InvalidRequest, "template"),
             (500, r#"{"error":"llama runner process has terminated"}"#, RefusalKind::Overloaded, ""),
             (502, "bad gateway", RefusalKind::Overloaded, ""),
             (301, "", RefusalKind::Protocol, ""),

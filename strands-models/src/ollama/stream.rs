@@ -9,11 +9,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sse_stream::Sse;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::model::{
+    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+};
 
 use super::PROVIDER;
 use super::error::refused;
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, tolerant};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {
@@ -123,7 +125,11 @@ impl ChatReader {
             self.said(said, out)?;
         }
         if chunk.done == Some(true) {
-            self.finish(chunk.done_reason.as_deref(), document, out);
+            let reason = chunk.done_reason.unwrap_or_default();
+            if let Some(kind) = RefusalKind::of_stop_reason(&reason) {
+                return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
+            }
+            self.finish(&reason, document, out);
         }
         Ok(())
     }
@@ -166,11 +172,11 @@ impl ChatReader {
     }
 
     /// The last events.
-    fn finish(&mut self, done_reason: Option<&str>, document: &str, out: &mut VecDeque<StreamEvent>) {
+    fn finish(&mut self, done_reason: &str, document: &str, out: &mut VecDeque<StreamEvent>) {
         self.complete = true;
         self.close(out);
         out.push_back(StreamEvent::stop(match done_reason {
-            Some("length") => StopReason::MaxTokens,
+            "length" => StopReason::MaxTokens,
             _ if self.calls => StopReason::ToolUse,
             // `load` and `unload` answer nothing: they say that the model is there now, or gone.
             _ => StopReason::EndTurn,
@@ -242,7 +248,7 @@ impl AnswerReader for ChatReader {
             // One that came alone is all of it, whether it says so or not.
             let is_alone = document.len() == body.trim_ascii().len();
             if !self.complete && self.spoke && is_alone {
-                self.finish(None, document, out);
+                self.finish("", document, out);
             }
             if self.complete {
                 break;

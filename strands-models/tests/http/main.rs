@@ -20,6 +20,7 @@ mod case;
 #[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]
 mod chat_completions;
 mod endings;
+mod forms;
 #[cfg(feature = "gemini")]
 mod gemini;
 #[cfg(feature = "openai")]
@@ -36,6 +37,7 @@ mod openai;
 mod providers;
 #[cfg(feature = "openai")]
 mod reasoning_replay;
+mod refusals;
 mod schemas;
 mod switching;
 mod told_usage;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::error::Category;
+use strands_core::lenient_json;
 use strands_core::message::Role;
 use strands_core::session::SessionError;
 
@@ -52,7 +53,7 @@ pub(crate) fn summary(bytes: &[u8]) -> String {
     struct Speaker {
         role: Role,
     }
-    let Ok(outline) = serde_json::from_slice::<Outline>(bytes) else {
+    let Ok(outline) = lenient_json::from_slice::<Outline>(bytes) else {
         return format!("{} bytes that are no document", bytes.len());
     };
     let what = match outline.message {
@@ -76,7 +77,7 @@ pub(crate) fn write(key: &str, document: &impl Serialize) -> Result<Bytes, Sessi
 }
 
 fn read<T: DeserializeOwned>(key: &str, expected: &'static str, bytes: &[u8]) -> Result<T, SessionError> {
-    serde_json::from_slice(bytes).map_err(|error| corrupt(key, expected, error))
+    lenient_json::from_slice(bytes).map_err(|error| corrupt(key, expected, error))
 }
 
 fn to_value(key: &str, document: &impl Serialize) -> Result<Value, SessionError> {

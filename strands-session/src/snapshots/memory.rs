@@ -7,9 +7,9 @@ use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
-use strands_core::Snapshot;
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageRange, SessionError};
+use strands_core::{Snapshot, lenient_json};
 
 use crate::documents::corrupt;
 use crate::storage::failed;
@@ -182,7 +182,7 @@ impl Memory {
 
 /// The snapshot in a document.
 pub(super) fn snapshot(place: &str, bytes: &[u8]) -> Result<Snapshot, SessionError> {
-    let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| corrupt(place, EXPECTED, error))?;
+    let snapshot: Snapshot = lenient_json::from_slice(bytes).map_err(|error| corrupt(place, EXPECTED, error))?;
     if let Some(state) = &snapshot.data.conversation_manager_state {
         validate(place, state)?;
     }
@@ -206,7 +206,7 @@ pub(super) fn summary(bytes: &[u8]) -> String {
         #[serde(default)]
         messages: Vec<IgnoredAny>,
     }
-    match serde_json::from_slice::<Outline>(bytes) {
+    match lenient_json::from_slice::<Outline>(bytes) {
         Ok(outline) if outline.created_at.len() <= 40 && !outline.created_at.contains(char::is_control) => {
             format!("that of {} with {} messages", outline.created_at, outline.data.messages.len())
         }

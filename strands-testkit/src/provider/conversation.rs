@@ -143,7 +143,9 @@ pub fn kind(error: &ModelError) -> &'static str {
     match error {
         ModelError::Throttled { .. } => "throttled",
         ModelError::Overloaded { .. } => "overloaded",
+        ModelError::Unreachable { .. } => "unreachable",
         ModelError::Transport { .. } => "transport",
+        ModelError::MalformedOutput { .. } => "malformed output",
         ModelError::Timeout { .. } => "timeout",
         ModelError::ContextOverflow { .. } => "context overflow",
         ModelError::Authentication { .. } => "authentication",

@@ -46,15 +46,15 @@ async fn heard(provider: &dyn Provider, response: Response) -> (String, Option<M
 /// Refused, not trusted, not TLS, not HTTP.
 pub async fn connections_that_fail(provider: &dyn Provider) {
     let refused = RefusedPort::bind();
-    assert_kind(provider, &failure(provider, &refused.url(), Tuned::default()).await, "transport");
+    assert_kind(provider, &failure(provider, &refused.url(), Tuned::default()).await, "unreachable");
 
     let untrusted = UntrustedTls::start().await;
-    assert_kind(provider, &failure(provider, &untrusted.url(), Tuned::default()).await, "transport");
+    assert_kind(provider, &failure(provider, &untrusted.url(), Tuned::default()).await, "unreachable");
     untrusted.rejected().await;
     assert_eq!(untrusted.trusted(), 0);
 
     let plain = Server::repeat(Response::new(200)).await;
-    assert_kind(provider, &failure(provider, &plain.https_url(), Tuned::default()).await, "transport");
+    assert_kind(provider, &failure(provider, &plain.https_url(), Tuned::default()).await, "unreachable");
 
     let garbage = Server::repeat(Response::garbage("SMTP ready\r\n\r\n")).await;
     assert_kind(provider, &failure(provider, &garbage.url(), Tuned::default()).await, "transport");
@@ -163,7 +163,8 @@ pub async fn refusals_are_sorted_by_what_the_caller_can_do(provider: &dyn Provid
             assert_eq!(kind(&error), refusal.kind, "{}: {refusal:?}: {error:?}", provider.name());
             assert_eq!(error.details().status(), Some(refusal.status), "{refusal:?}");
             assert_eq!(error.details().code(), refusal.code, "{refusal:?}");
-            let retryable = ["throttled", "overloaded", "transport", "timeout"].contains(&refusal.kind);
+            let retryable =
+                ["throttled", "overloaded", "transport", "malformed output", "timeout"].contains(&refusal.kind);
             assert_eq!(error.is_retryable(), retryable, "{refusal:?}");
         }
     }
@@ -242,7 +243,7 @@ pub async fn errors_in_the_stream(provider: &dyn Provider) {
         assert_eq!(said, "half", "{}: {broken:?}", provider.name());
         let error = error.unwrap_or_else(|| panic!("{}: {broken:?} passed for an answer", provider.name()));
         assert_eq!(kind(&error), broken.kind, "{}: {broken:?}: {error:?}", provider.name());
-        let retryable = ["throttled", "overloaded", "transport"].contains(&broken.kind);
+        let retryable = ["throttled", "overloaded", "transport", "malformed output"].contains(&broken.kind);
         assert_eq!(error.is_retryable(), retryable, "{broken:?}");
         assert_eq!(error.details().request_id(), Some("req-1"), "{broken:?}");
         assert!(error.details().body().unwrap_or_default().contains(broken.says), "{broken:?}: {error:?}");
@@ -395,9 +396,11 @@ pub async fn what_an_answer_may_hold_is_bounded(provider: &dyn Provider) {
     let small = Tuned { max: Some(MIB), ..Tuned::default() };
     let endless = match provider.format() {
         StreamFormat::ServerSentEvents => {
-            vec!["x".repeat(4 * MIB), "data: x\n".repeat(MIB), format!("data: {}", "x".repeat(4 * MIB))]
+            vec![":".repeat(4 * MIB), "data: x\n".repeat(MIB), format!("data: {}", "x".repeat(4 * MIB))]
         }
-        StreamFormat::JsonLines => vec!["x".repeat(4 * MIB), format!("{{\"text\": \"{}", "x".repeat(4 * MIB))],
+        StreamFormat::JsonLines => {
+            vec![format!("[{}", "x".repeat(4 * MIB)), format!("{{\"text\": \"{}", "x".repeat(4 * MIB))]
+        }
         StreamFormat::EventStream => Vec::new(),
     };
     for endless in endless {

@@ -5,8 +5,8 @@ use crate::model::ModelErrorKind;
 /// Which kinds of error make a [`Fallback`](super::Fallback) ask its next model.
 ///
 /// The default are those that lie with the provider and not with the request: [`Throttled`], [`Overloaded`],
-/// [`Transport`], [`Timeout`], [`Authentication`] (a key that has expired is of no concern to the other model) and
-/// [`Protocol`]. A request that is invalid, filtered or answered at too great a length is so with the next model, too,
+/// [`Unreachable`], [`Transport`], [`Timeout`], [`MalformedOutput`], [`Authentication`] (a key that has expired is of no
+/// concern to the other model) and [`Protocol`]. A request that is invalid, filtered or answered at too great a length is so with the next model, too,
 /// or should be seen by somebody. [`ContextOverflow`] needs no entry: see [`Fallback`](super::Fallback#what-counts).
 ///
 /// ```
@@ -19,7 +19,9 @@ use crate::model::ModelErrorKind;
 ///
 /// [`Throttled`]: ModelErrorKind::Throttled
 /// [`Overloaded`]: ModelErrorKind::Overloaded
+/// [`Unreachable`]: ModelErrorKind::Unreachable
 /// [`Transport`]: ModelErrorKind::Transport
+/// [`MalformedOutput`]: ModelErrorKind::MalformedOutput
 /// [`Timeout`]: ModelErrorKind::Timeout
 /// [`Authentication`]: ModelErrorKind::Authentication
 /// [`Protocol`]: ModelErrorKind::Protocol
@@ -36,7 +38,9 @@ impl FallbackOn {
         Self::nothing()
             .with(ModelErrorKind::Throttled)
             .with(ModelErrorKind::Overloaded)
+            .with(ModelErrorKind::Unreachable)
             .with(ModelErrorKind::Transport)
+            .with(ModelErrorKind::MalformedOutput)
             .with(ModelErrorKind::Timeout)
             .with(ModelErrorKind::Authentication)
             .with(ModelErrorKind::Protocol)
@@ -80,13 +84,15 @@ impl Default for FallbackOn {
 impl std::fmt::Debug for FallbackOn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         use ModelErrorKind::{
-            Authentication, ContentFiltered, ContextOverflow, InvalidRequest, Overloaded, Protocol, ResponseTooLarge,
-            Throttled, Timeout, Transport,
+            Authentication, ContentFiltered, ContextOverflow, InvalidRequest, MalformedOutput, Overloaded, Protocol,
+            ResponseTooLarge, Throttled, Timeout, Transport, Unreachable,
         };
         let all = [
             Throttled,
             Overloaded,
+            Unreachable,
             Transport,
+            MalformedOutput,
             Timeout,
             ContextOverflow,
             Authentication,

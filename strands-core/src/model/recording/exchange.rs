@@ -151,9 +151,11 @@ impl RecordedError {
                 let what = self.what.unwrap_or_default();
                 return ModelError::Protocol { what, details: details.boxed() };
             }
+            ModelErrorKind::Unreachable => return ModelError::Unreachable { details: details.boxed() },
             ModelErrorKind::Throttled => RefusalKind::Throttled,
             ModelErrorKind::Overloaded => RefusalKind::Overloaded,
             ModelErrorKind::Transport => RefusalKind::Transport,
+            ModelErrorKind::MalformedOutput => RefusalKind::MalformedOutput,
             ModelErrorKind::ContextOverflow => RefusalKind::ContextOverflow,
             ModelErrorKind::Authentication => RefusalKind::Authentication,
             ModelErrorKind::InvalidRequest => RefusalKind::InvalidRequest,

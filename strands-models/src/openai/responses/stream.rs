@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::message::Citation;
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent};
+use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
 
 use super::events::{Ended, Piece, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ResponsesReader {
@@ -210,8 +210,7 @@ impl ResponsesReader {
             status => {
                 // What a response has cost that failed.
                 out.extend(used.map(cost));
-                let unnamed = || serde_json::json!({"message": format!("the response has the status `{status}`")});
-                return Err(refusal(&error.unwrap_or_else(unnamed)));
+                return Err(unfinished(status, error));
             }
         };
         self.complete = true;
@@ -226,6 +225,22 @@ impl ResponsesReader {
         out.extend(last_events(stop_reason, used));
         Ok(())
     }
+}
+
+/// A response that the provider does not end, or not yet.
+fn unfinished(status: &str, error: Option<Value>) -> ReadError {
+    if let Some(error) = error {
+        return refusal(&error);
+    }
+    let (kind, advice) = match status {
+        "queued" | "in_progress" => {
+            let advice = "the provider answers in the background, where nobody asks for it: leave `background` out";
+            (RefusalKind::InvalidRequest, Some(advice))
+        }
+        status => (RefusalKind::of_stop_reason(status).unwrap_or(RefusalKind::Protocol), None),
+    };
+    let body = format!("the response has the status `{status}`");
+    (Refusal { code: Some(status.to_owned()), body, advice, ..Refusal::default() }, kind).into()
 }
 
 fn refusal(error: &Value) -> ReadError {

@@ -146,8 +146,8 @@ impl Provider for Gemini {
             ("overloaded", error(503, "UNAVAILABLE", "overloaded"), "overloaded"),
             ("throttled", error(429, "RESOURCE_EXHAUSTED", "slow down"), "slow down"),
             ("transport", json!({"error": {"message": "what"}}), "what"),
-            ("transport", malformed, "print(1)"),
-            ("transport", finish("UNEXPECTED_TOOL_CALL"), "UNEXPECTED_TOOL_CALL"),
+            ("malformed output", malformed, "print(1)"),
+            ("malformed output", finish("UNEXPECTED_TOOL_CALL"), "UNEXPECTED_TOOL_CALL"),
             (
                 "content filtered",
                 json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}),

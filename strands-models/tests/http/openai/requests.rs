@@ -338,7 +338,7 @@ fn what_can_not_be_right_is_not_built() {
         assert!(matches!(error, Some(ModelBuildError::InvalidNumber { .. })), "{error:?}");
     }
     assert!(matches!(chat(url).model_id("").build().err(), Some(ModelBuildError::EmptyModelId)));
-    assert!(matches!(chat(url).base_url("nowhere").build().err(), Some(ModelBuildError::InvalidBaseUrl)));
+    assert!(matches!(chat(url).base_url("nowhere").build().err(), Some(ModelBuildError::InvalidBaseUrl { .. })));
     assert!(matches!(chat(url).extra("stream", false).build().err(), Some(ModelBuildError::ReservedField { .. })));
 }
 

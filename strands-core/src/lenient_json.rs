@@ -1,0 +1,136 @@
+//! JSON with half characters in it: other programs cut text between the two halves of a character, and write it.
+//!
+//! Half of a UTF-16 pair (`"\ud83d"` alone) and bytes that are not UTF-8 are read as U+FFFD, so that one bad character
+//! does not cost a whole response or a whole session.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+
+/// Length of an escape such as `\ud83d`.
+const ESCAPE: usize = 6;
+
+/// Deserializes JSON, with U+FFFD in place of half characters.
+///
+/// ```
+/// let text: String = strands_core::lenient_json::from_slice(br#""half: \ud83d""#)?;
+/// assert_eq!(text, "half: \u{fffd}");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`serde_json::Error`] if something else is wrong with it.
+pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(json).or_else(|error| match String::from_utf8_lossy(json) {
+        Cow::Borrowed(text) => repaired(text, error),
+        Cow::Owned(text) => serde_json::from_str(&replace_lone_surrogates(&text)),
+    })
+}
+
+/// Deserializes JSON text, with U+FFFD in place of half characters.
+///
+/// # Errors
+///
+/// [`serde_json::Error`] if something else is wrong with it.
+pub fn from_str<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
+    serde_json::from_str(json).or_else(|error| repaired(json, error))
+}
+
+fn repaired<T: DeserializeOwned>(json: &str, error: serde_json::Error) -> serde_json::Result<T> {
+    match replace_lone_surrogates(json) {
+        Cow::Borrowed(_) => Err(error),
+        Cow::Owned(repaired) => serde_json::from_str(&repaired),
+    }
+}
+
+/// Replaces each escape in JSON that is half of a UTF-16 pair with that of U+FFFD. Pairs stay as they are, and so does
+/// escaped text that only looks like an escape (`\\ud83d`), such as JSON inside of a JSON string.
+pub fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
+    let mut repaired = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = json.get(at..).and_then(|rest| rest.find('\\')) {
+        let escape = at + found;
+        at = match code_unit(json, escape) {
+            Some(0xd800..=0xdbff) if matches!(code_unit(json, escape + ESCAPE), Some(0xdc00..=0xdfff)) => {
+                escape + 2 * ESCAPE
+            }
+            Some(0xd800..=0xdfff) => {
+                repaired.push_str(json.get(copied..escape).unwrap_or_default());
+                repaired.push_str("\\ufffd");
+                copied = escape + ESCAPE;
+                copied
+            }
+            Some(_) => escape + ESCAPE,
+            // Another escape, of one character.
+            None => escape + 2,
+        };
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    repaired.push_str(json.get(copied..).unwrap_or_default());
+    Cow::Owned(repaired)
+}
+
+/// The UTF-16 code unit of the escape that begins here, if one does.
+fn code_unit(json: &str, at: usize) -> Option<u16> {
+    let digits = json.get(at..at.checked_add(ESCAPE)?)?.strip_prefix("\\u")?;
+    digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn half_characters_become_replacement_characters() {
+        for (json, expected) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""a\uDE00b""#, "a\u{fffd}b"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83d\n""#, "\u{fffd}\n"),
+            (r#""\ud83dx\ude00""#, "\u{fffd}x\u{fffd}"),
+            (r#""\ud83d\ude00""#, "😀"),
+            (r#""\\ud83d""#, r"\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+        ] {
+            assert_eq!(from_str::<String>(json).unwrap(), expected, "{json}");
+            assert_eq!(from_slice::<Value>(json.as_bytes()).unwrap(), expected, "{json}");
+        }
+        assert_eq!(from_slice::<String>(b"\"a\xff \\ud83d\"").unwrap(), "a\u{fffd} \u{fffd}");
+    }
+
+    #[test]
+    fn everything_else_is_as_wrong_as_before() {
+        for json in [r#""\ud83""#, r#""\ud83d"#, "", "{", r#""\u+83d""#, "\"\\é\"", r#""\x""#] {
+            assert!(from_str::<Value>(json).is_err(), "{json}");
+            assert!(from_slice::<Value>(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whole_characters_stay_as_they_are(text in ".{0,40}") {
+            let json = serde_json::to_string(&text).unwrap();
+            prop_assert!(matches!(replace_lone_surrogates(&json), Cow::Borrowed(_)));
+            let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            prop_assert_eq!(from_str::<String>(&format!("\"{escaped}\"")).unwrap(), text);
+        }
+
+        #[test]
+        fn any_units_make_the_text_that_utf_16_makes(units in prop::collection::vec(any::<u16>(), 0..20)) {
+            let escaped: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
+            prop_assert_eq!(from_str::<String>(&format!("\"{escaped}\"")).unwrap(), String::from_utf16_lossy(&units));
+        }
+
+        #[test]
+        fn no_text_panics(text in r#"[\\u\"d83eéx]{0,24}"#) {
+            replace_lone_surrogates(&text);
+        }
+    }
+}
