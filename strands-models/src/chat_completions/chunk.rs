@@ -31,11 +31,16 @@ pub(super) struct Choice {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     /// The news of this chunk.
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) delta: Option<Delta>,
     /// The whole message of a document. Perplexity sends it beside `delta`, as far as it has come.
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) message: Option<Box<Delta>>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
+    /// Moonshot counts here, as well as beside the choices where it is asked to.
+    #[serde(default, deserialize_with = "tolerant::something")]
+    pub(super) usage: Option<Box<Value>>,
     #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
 }
@@ -105,7 +110,7 @@ pub(super) struct CallPiece {
     pub(super) index: Option<usize>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) function: Option<FunctionPiece>,
 }
 

@@ -91,7 +91,7 @@ impl ChatReader {
     fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
         if let Some(error) = chunk.error {
-            if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
+            if let Some(counts) = chunk.usage {
                 self.begin(out);
                 out.push_back(cost(*counts));
             }
@@ -102,11 +102,13 @@ impl ChatReader {
         }
         self.begin(out);
         self.chunks += 1;
-        if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
+        let mut choice = chunk.choice;
+        let of_choice = choice.as_mut().and_then(|choice| choice.usage.take());
+        if let Some(counts) = chunk.usage.or(of_choice) {
             self.used(&counts, out);
             self.usage = Some(counts);
         }
-        if let Some(choice) = chunk.choice {
+        if let Some(choice) = choice {
             self.choice(choice, is_document, out)?;
         }
         if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
@@ -148,8 +150,9 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        // Some gateways have a word without letters in every chunk.
-        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+        // Some gateways have a word without letters in every chunk, and some have `null` or `None` as text.
+        let is_reason = |reason: &String| !["", "null", "none"].contains(&&*reason.trim().to_ascii_lowercase());
+        if let Some(reason) = choice.finish_reason.filter(is_reason) {
             self.finish_reason = Some(reason);
         }
         Ok(())
@@ -264,12 +267,14 @@ impl ChatReader {
         if let Some(message) = self.message.take().filter(|_| !self.in_deltas) {
             self.delta(*message, true, out)?;
         }
-        let stop_reason = match finish_reason.as_str() {
+        // Gateways hand on the words of the provider behind them.
+        let stop_reason = match finish_reason.trim().to_ascii_lowercase().as_str() {
             reason if let Some(kind) = RefusalKind::of_stop_reason(reason) => {
                 return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
             }
-            "length" | "model_length" => StopReason::MaxTokens,
-            "content_filter" | "content_filtered" | "sensitive" | "safety" => StopReason::ContentFiltered,
+            "length" | "model_length" | "max_tokens" | "max_output_tokens" => StopReason::MaxTokens,
+            "content_filter" | "content_filtered" | "sensitive" | "safety" | "recitation" | "blocklist"
+            | "prohibited_content" | "spii" | "refusal" => StopReason::ContentFiltered,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
             _ if self.refused => StopReason::ContentFiltered,
