@@ -15,7 +15,7 @@ use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
 use super::usage::{cost, last_events, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, stop_words};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
@@ -150,9 +150,7 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        // Some gateways have a word without letters in every chunk, and some have `null` or `None` as text.
-        let is_reason = |reason: &String| !["", "null", "none"].contains(&&*reason.trim().to_ascii_lowercase());
-        if let Some(reason) = choice.finish_reason.filter(is_reason) {
+        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_words::is_none(reason)) {
             self.finish_reason = Some(reason);
         }
         Ok(())
@@ -267,14 +265,11 @@ impl ChatReader {
         if let Some(message) = self.message.take().filter(|_| !self.in_deltas) {
             self.delta(*message, true, out)?;
         }
-        // Gateways hand on the words of the provider behind them.
-        let stop_reason = match finish_reason.trim().to_ascii_lowercase().as_str() {
+        let stop_reason = match finish_reason.as_str() {
             reason if let Some(kind) = RefusalKind::of_stop_reason(reason) => {
                 return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
             }
-            "length" | "model_length" | "max_tokens" | "max_output_tokens" => StopReason::MaxTokens,
-            "content_filter" | "content_filtered" | "sensitive" | "safety" | "recitation" | "blocklist"
-            | "prohibited_content" | "spii" | "refusal" => StopReason::ContentFiltered,
+            reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
             _ if self.refused => StopReason::ContentFiltered,

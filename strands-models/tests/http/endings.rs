@@ -223,6 +223,46 @@ async fn finish_reasons_of_other_providers_are_read() {
     }
 }
 
+/// The same for those who speak the protocols of other providers.
+#[tokio::test]
+async fn limits_are_read_in_any_words() {
+    let providers = [
+        (
+            cfg!(feature = "anthropic"),
+            "anthropic",
+            "length",
+            json!({"content": [{"type": "text", "text": "4"}], "stop_reason": ""}),
+            "/stop_reason",
+        ),
+        (
+            cfg!(feature = "anthropic"),
+            "anthropic",
+            "MAX_TOKENS",
+            json!({"content": [{"type": "text", "text": "4"}], "stop_reason": ""}),
+            "/stop_reason",
+        ),
+        (
+            cfg!(feature = "ollama"),
+            "ollama",
+            "LENGTH",
+            json!({"message": {"content": "4"}, "done": true, "done_reason": ""}),
+            "/done_reason",
+        ),
+        (
+            cfg!(feature = "gemini"),
+            "gemini",
+            "max_tokens",
+            json!({"candidates": [{"content": {"parts": [{"text": "4"}]}, "finishReason": ""}]}),
+            "/candidates/0/finishReason",
+        ),
+    ];
+    for (_, provider, word, mut document, place) in providers.into_iter().filter(|(is_there, ..)| *is_there) {
+        *document.pointer_mut(place).unwrap() = json!(word);
+        let case = json!({"provider": provider, "options": {"streaming": false}, "replies": [{"json": document}]});
+        ends(&Case::parse(&format!("{provider}, {word}"), &case.to_string()), &StopReason::MaxTokens).await;
+    }
+}
+
 /// Some servers have the missing reason in every chunk, as a text.
 #[tokio::test]
 #[cfg(feature = "openai")]

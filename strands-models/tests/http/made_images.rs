@@ -125,6 +125,14 @@ async fn images_without_words_and_those_that_lie_elsewhere_are_blocks_too() {
 async fn images_of_responses_go_back_in_their_items() {
     let item = json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "output_format": "jpeg", "result": PNG});
     let response = json!({"id": "r", "status": "completed", "output": [item]});
+    for made in [
+        json!({"type": "image_generation_call", "id": "ig_1", "result": format!("data:image/jpeg;base64,{PNG}")}),
+        json!({"type": "message", "content": [{"type": "output_image", "image_url": format!("data:image/jpeg;base64,{PNG}")}]}),
+    ] {
+        let reply = json!({"json": {"status": "completed", "output": [made]}});
+        let (message, _) = drawn(&made.to_string(), &case("responses", &reply)).await;
+        assert_eq!(image(message.content.last().unwrap()), (&ImageFormat::Jpeg, b"\x89PNG".as_slice()), "{made}");
+    }
     let streamed = json!({"anthropic": [{"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [item]}}]});
     for reply in [streamed, json!({"json": response})] {

@@ -284,6 +284,29 @@ async fn responses_in_other_types_are_read() {
     }
 }
 
+/// Items that come whole at the end, where the stream had other ones.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn calls_of_responses_that_were_not_streamed_are_read() {
+    let call = json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"});
+    let said = json!({"type": "message", "id": "m", "content": [{"type": "output_text", "text": "Let me look."}]});
+    let delta =
+        json!({"type": "response.output_text.delta", "output_index": 0, "item_id": "m", "delta": "Let me look."});
+    let done = json!({"type": "response.output_item.done", "output_index": 1, "item": call});
+    let completed = json!({"type": "response.completed", "response": {"status": "completed", "output": [said, call]}});
+    let hi = json!([{"type": "response.output_text.delta", "delta": "Hi."}, {"type": "response.completed"}]);
+    for calls in [json!([delta, completed]), json!([delta, done, completed])] {
+        let name = calls.to_string();
+        let replies = replies(calls, hi.clone(), "anthropic");
+        let running = Expected::weather_in(&["Oslo"]).check(&case("responses", &name, &replies)).await;
+        assert!(running.bodies()[1].to_string().contains("Let me look."), "{name}");
+    }
+    for (name, content) in [("text", json!("Hi.")), ("texts", json!(["Hi."])), ("a part", json!({"text": "Hi."}))] {
+        let document = json!({"status": "completed", "output": [{"type": "message", "content": content}]});
+        Expected::text("Hi.").check(&case("responses", name, &json!([{"json": document}]))).await;
+    }
+}
+
 #[tokio::test]
 #[cfg(feature = "ollama")]
 async fn ollama_in_other_types_is_read() {
