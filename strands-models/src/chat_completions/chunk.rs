@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::http::tolerant;
 
@@ -58,14 +58,14 @@ pub(super) struct Delta {
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) reasoning: Option<String>,
     /// OpenRouter.
-    #[serde(default, deserialize_with = "tolerant::list")]
-    pub(super) reasoning_details: Vec<Map<String, Value>>,
+    #[serde(default, deserialize_with = "tolerant::values")]
+    pub(super) reasoning_details: Vec<Value>,
     #[serde(default, deserialize_with = "tolerant::list")]
     pub(super) tool_calls: Vec<CallPiece>,
-    #[serde(default, deserialize_with = "tolerant::list")]
+    #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) annotations: Vec<Value>,
     /// Images that the model has made: OpenRouter, and gateways like it.
-    #[serde(default, deserialize_with = "tolerant::list")]
+    #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) images: Vec<Value>,
 }
 

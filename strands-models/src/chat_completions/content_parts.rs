@@ -84,18 +84,21 @@ impl ChatReader {
     }
 
     /// Details of reasoning may go on until the end of the message, so their block stays open as long.
-    pub(super) fn detail(
-        &mut self,
-        details: Vec<Map<String, Value>>,
-        out: &mut VecDeque<StreamEvent>,
-    ) -> Result<(), ReadError> {
+    pub(super) fn detail(&mut self, details: Vec<Value>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let mut details = details.into_iter().filter_map(|detail| match detail {
+            Value::Object(detail) => Some(detail),
+            _ => None,
+        });
+        let Some(first) = details.next() else {
+            return Ok(());
+        };
         if self.detailed.is_none() {
             let block = self.block(Section::Reasoning, out);
             self.detailed = Some(block);
             // The block has its place in the message from now on.
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
         }
-        for piece in details {
+        for piece in std::iter::once(first).chain(details) {
             let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
             self.content.grow(size_of::<Map<String, Value>>() + texts)?;
             self.details.push(piece);

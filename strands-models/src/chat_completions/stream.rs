@@ -105,8 +105,7 @@ impl ChatReader {
         let mut choice = chunk.choice;
         let of_choice = choice.as_mut().and_then(|choice| choice.usage.take());
         if let Some(counts) = chunk.usage.or(of_choice) {
-            self.used(&counts, out);
-            self.usage = Some(counts);
+            self.used(counts, out);
         }
         if let Some(choice) = choice {
             self.choice(choice, is_document, out)?;
@@ -124,8 +123,13 @@ impl ChatReader {
     }
 
     /// Counts may come with each chunk. They are passed on where they change, since the response may break off.
-    fn used(&mut self, counts: &Value, out: &mut VecDeque<StreamEvent>) {
-        let told = usage(counts);
+    /// Counts of nothing at all do not undo others.
+    fn used(&mut self, counts: Box<Value>, out: &mut VecDeque<StreamEvent>) {
+        let told = usage(&counts);
+        if self.usage.is_some() && told.total_tokens == 0 {
+            return;
+        }
+        self.usage = Some(counts);
         if self.told != Some(told) {
             self.told = Some(told);
             out.push_back(StreamEvent::metadata(told, ModelMetrics::default()));

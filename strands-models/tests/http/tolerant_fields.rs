@@ -127,6 +127,14 @@ async fn chat_completions_in_other_types_are_read() {
                 json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Hi."}]})
             )]),
         ),
+        (
+            "other things beside the text",
+            calls(json!([usual()])),
+            json!([chunk(
+                json!(0),
+                json!({"content": "Hi.", "annotations": "none", "reasoning_details": "hm", "images": 0})
+            )]),
+        ),
         ("choice in text", json!([chunk(json!("0"), json!({"tool_calls": [usual()]}))]), hi()),
         (
             "choice 1",
@@ -197,6 +205,10 @@ async fn counts_of_a_choice_are_read() {
         (json!([{"choices": [choice(usage(3))]}]), 3),
         (json!([{"choices": [choice(usage(1))], "usage": usage(3)}]), 3),
         (json!([{"choices": [choice(usage(3))]}, {"choices": [], "usage": null}]), 3),
+        (
+            json!([{"choices": [choice(usage(3))]}, {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}]),
+            3,
+        ),
     ] {
         let name = chunks.to_string();
         Expected::text("Hi.")

@@ -209,6 +209,17 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     deserializer.deserialize_any(List(PhantomData))
 }
 
+/// Whatever values a list has, or whatever stands for one. Nothing is wrong here: what they are is seen later.
+pub(crate) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    let values = match Value::deserialize(deserializer)? {
+        Value::Array(values) => values,
+        Value::Object(fields) => items(fields).unwrap_or_default(),
+        Value::String(text) if !text.is_empty() => vec![Value::String(text)],
+        _ => Vec::new(),
+    };
+    Ok(values.into_iter().filter(|value| !value.is_null()).collect())
+}
+
 /// The items of an object that stands for a list.
 fn items<T: DeserializeOwned>(fields: Map<String, Value>) -> serde_json::Result<Vec<T>> {
     if fields.keys().all(|name| whole_text(name).is_some()) {
@@ -327,6 +338,21 @@ mod tests {
         }
         for wrong in [json!("no"), json!(true), json!([{"of": "another"}])] {
             assert!(serde_json::from_value::<Read>(json!({"list": wrong})).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn any_values_are_a_list() {
+        for (value, expected) in [
+            (json!([1, null, "a"]), vec![json!(1), json!("a")]),
+            (json!({"a": 1}), vec![json!({"a": 1})]),
+            (json!({"0": 1}), vec![json!(1)]),
+            (json!("a"), vec![json!("a")]),
+            (json!(""), vec![]),
+            (json!(null), vec![]),
+            (json!(7), vec![]),
+        ] {
+            assert_eq!(values(&value).unwrap(), expected, "{value}");
         }
     }
 
