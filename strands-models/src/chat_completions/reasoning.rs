@@ -11,6 +11,7 @@ use strands_core::message::ContentBlock;
 /// Form in which a server wants a model's reasoning back with the assistant message that it led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
 pub enum ReasoningReplay {
     /// Not at all: OpenAI refuses it, and most servers ignore it.
     #[default]
