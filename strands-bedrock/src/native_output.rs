@@ -11,7 +11,8 @@ use strands_core::schema::{RefusedSchema, SchemaDialect};
 /// Returns [`RefusedSchema`] for schemas that would lose meaning, and for recursive ones.
 pub(crate) fn text_format(output: &OutputSchema) -> Result<Value, RefusedSchema> {
     let mut definition = Map::new();
-    definition.insert("schema".to_owned(), SchemaDialect::BEDROCK.held(&output.schema)?.to_string().into());
+    let held = output.rewritten("bedrock", |schema| SchemaDialect::BEDROCK.held(schema).map(|held| held.to_string()));
+    definition.insert("schema".to_owned(), Result::clone(&held)?.into());
     definition.insert("name".to_owned(), output.name.as_str().into());
     if let Some(description) = &output.description {
         definition.insert("description".to_owned(), description.as_str().into());

@@ -1,7 +1,7 @@
 //! What a model is asked. It borrows everything, so that asking costs nothing but the provider's own serialisation.
 
 use std::any::{Any, TypeId};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,7 +31,7 @@ pub struct ModelRequest<'a> {
 }
 
 /// The JSON that an answer must be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct OutputSchema {
     /// What it is called: letters, digits, `_` and `-`, 64 at most.
@@ -40,12 +40,45 @@ pub struct OutputSchema {
     pub description: Option<String>,
     /// Its JSON schema, of an object.
     pub schema: Value,
+    rewritten: Arc<Rewritten>,
+}
+
+/// Forms of a schema for providers, shared by its clones.
+#[derive(Default)]
+struct Rewritten {
+    /// The schema that they were made of: the field may have been changed since.
+    of: OnceLock<Value>,
+    forms: Translations,
+}
+
+impl PartialEq for OutputSchema {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { name, description, schema, rewritten: _ } = self;
+        *name == other.name && *description == other.description && *schema == other.schema
+    }
+}
+
+impl std::fmt::Debug for OutputSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, description, schema, rewritten: _ } = self;
+        let mut fields = f.debug_struct("OutputSchema");
+        fields.field("name", name).field("description", description).field("schema", schema).finish()
+    }
 }
 
 impl OutputSchema {
     /// JSON of this schema.
     pub fn new(name: impl Into<String>, schema: Value) -> Self {
-        Self { name: name.into(), description: None, schema }
+        Self { name: name.into(), description: None, schema, rewritten: Arc::default() }
+    }
+
+    /// Returns a provider's form of the schema, made by `rewrite` the first time: the requests of one invocation share it.
+    /// `form` names it among those of the same type.
+    pub fn rewritten<T: Send + Sync + 'static>(&self, form: &'static str, rewrite: impl FnOnce(&Value) -> T) -> Arc<T> {
+        if *self.rewritten.of.get_or_init(|| self.schema.clone()) != self.schema {
+            return Arc::new(rewrite(&self.schema));
+        }
+        self.rewritten.forms.get_or_make(form, || rewrite(&self.schema))
     }
 
     /// With what it is.
@@ -127,10 +160,14 @@ pub struct ToolSpecs {
 #[derive(Default)]
 struct Shared {
     tools: Vec<Arc<dyn Described>>,
-    translations: Mutex<Vec<Translation>>,
+    translations: Translations,
 }
 
-/// A provider's translation of the tools, by its type and its form.
+/// Translations for providers, each made once.
+#[derive(Default)]
+struct Translations(Mutex<Vec<Translation>>);
+
+/// A translation by its type and its form.
 type Translation = ((TypeId, &'static str), Arc<dyn Any + Send + Sync>);
 
 /// Something that has a tool spec: a tool, or the spec itself.
@@ -167,7 +204,7 @@ impl ToolSpecs {
     }
 
     pub(crate) fn described(tools: impl IntoIterator<Item = Arc<dyn Described>>) -> Self {
-        Self { shared: Arc::new(Shared { tools: tools.into_iter().collect(), translations: Mutex::default() }) }
+        Self { shared: Arc::new(Shared { tools: tools.into_iter().collect(), translations: Translations::default() }) }
     }
 
     /// What a provider made of these tools, made by `translate` the first time. `T` names the translation, so a provider
@@ -182,16 +219,22 @@ impl ToolSpecs {
         form: &'static str,
         translate: impl FnOnce(&Self) -> T,
     ) -> Arc<T> {
+        self.shared.translations.get_or_make(form, || translate(self))
+    }
+}
+
+impl Translations {
+    fn get_or_make<T: Send + Sync + 'static>(&self, form: &'static str, make: impl FnOnce() -> T) -> Arc<T> {
         let key = (TypeId::of::<T>(), form);
         let known = |translations: &[Translation]| {
             let (_, found) = translations.iter().find(|(own, _)| *own == key)?;
             Arc::clone(found).downcast::<T>().ok()
         };
-        if let Some(found) = known(&self.shared.translations.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(found) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
             return found;
         }
-        let made = Arc::new(translate(self));
-        let mut translations = self.shared.translations.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = Arc::new(make());
+        let mut translations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known(&translations) {
             return found;
         }
@@ -210,5 +253,23 @@ impl FromIterator<ToolSpec> for ToolSpecs {
 impl std::fmt::Debug for ToolSpecs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.iter().map(|spec| &spec.name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_rewritten_once_until_it_changes() {
+        let form = |schema: &OutputSchema| schema.rewritten("text", Value::to_string);
+        let schema = OutputSchema::new("city", serde_json::json!({"type": "object"}));
+        let first = form(&schema);
+        let mut other = schema.clone().with_description("A city.");
+        assert!(Arc::ptr_eq(&first, &form(&other)));
+        other.schema = serde_json::json!({"type": "object", "title": "City"});
+        assert_eq!(*form(&other), other.schema.to_string());
+        assert!(Arc::ptr_eq(&first, &form(&schema)));
+        assert_eq!(schema, OutputSchema::new("city", serde_json::json!({"type": "object"})));
     }
 }

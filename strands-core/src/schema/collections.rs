@@ -68,6 +68,9 @@ impl Rewriter<'_> {
         self.count.chars += properties.keys().map(String::len).sum::<usize>();
         if self.rules.all_required {
             required = properties.keys().cloned().collect();
+        } else if is_closed {
+            // No object fits then, but the provider would refuse the whole schema.
+            required.retain(|name| properties.contains_key(name));
         }
         if declared.is_some() || !properties.is_empty() || (self.rules.properties && (is_root || self.rules.closed)) {
             written.insert("properties".to_owned(), properties.into());

@@ -16,10 +16,10 @@ mod kinds;
 mod limits;
 mod merging;
 mod names;
-mod object;
 mod references;
 mod restoring;
 mod rewriting;
+mod root;
 mod separating;
 mod telling;
 pub(crate) mod wrapping;
@@ -107,7 +107,7 @@ pub(crate) fn check_arguments(schema: &Value) -> Result<(), SchemaError> {
         return Ok(());
     }
     let gathered = references::gathered(schema);
-    object::object(&gathered.root, &separating::Separator::new(&gathered.definitions)).map(drop)
+    root::object(&gathered.root, &separating::Separator::new(&gathered.definitions)).map(drop)
 }
 
 impl SchemaDialect {
@@ -116,7 +116,8 @@ impl SchemaDialect {
         self.name
     }
 
-    /// Returns the schema of a tool's arguments as the provider accepts it. Whatever fits the original fits it.
+    /// Returns the schema of a tool's arguments as the provider accepts it. Whatever fits the original fits it, except for
+    /// forms of a union at the root: a property that one form declares has that schema in all of them.
     ///
     /// ```
     /// use serde_json::json;

@@ -9,7 +9,7 @@ use super::keywords::{texts, types};
 use super::merging::values;
 use super::references::{self, Gathered};
 use super::separating::Separator;
-use super::{names, object};
+use super::{names, root};
 
 /// The most schemas that one value is looked up in.
 const MOST_VIEWS: usize = 256;
@@ -60,7 +60,7 @@ fn has_null(value: &Value) -> bool {
 fn rename(gathered: &Gathered, value: &mut Value) {
     let Value::Object(fields) = value else { return };
     let separator = Separator::new(&gathered.definitions);
-    let Ok(root) = object::object(&gathered.root, &separator) else { return };
+    let Ok(root) = root::object(&gathered.root, &separator) else { return };
     let Some(Value::Object(properties)) = root.object.get("properties") else { return };
     let plain = names::plain(properties.keys().map(String::as_str));
     if !plain.iter().any(|(name, plain)| name != plain && fields.contains_key(plain)) {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::dialect::{Recursion, Rules};
-use super::object::{self, Root};
 use super::references::{self, Gathered};
+use super::root::{self, Root};
 use super::separating::Separator;
 use super::writing::Rewriter;
 use super::{RefusedSchema, kinds};
@@ -20,7 +20,7 @@ pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedS
     let Gathered { root, definitions, is_lossy } = references::gathered(schema);
     let separator = Separator::new(&definitions);
     let Root { object: mut root, telling_apart } =
-        object::object(&root, &separator).map_err(|error| RefusedSchema::new(error.to_string()))?;
+        root::object(&root, &separator).map_err(|error| RefusedSchema::new(error.to_string()))?;
     if rules.plain_names {
         rename(&mut root);
     }

@@ -63,6 +63,8 @@ impl<'a> Separator<'a> {
 
     /// Puts the parts of a schema together. References in `inside` lead here and are not followed again.
     pub(super) fn separate(&self, mut node: Map<String, Value>, inside: &mut Vec<String>) -> Separated {
+        // Unions beside another one under the same keyword. They have no form in one schema.
+        let mut beside_union: Vec<Vec<Value>> = Vec::new();
         loop {
             match node.shift_remove("allOf") {
                 Some(Value::Array(parts)) if parts.len() == 1 && is_bare(&node) && !node.contains_key("$ref") => {
@@ -75,7 +77,8 @@ impl<'a> Separator<'a> {
                 }
                 Some(Value::Array(parts)) => {
                     for part in parts {
-                        let part = self.followed(part, inside);
+                        let mut part = self.followed(part, inside);
+                        beside_union.extend(second_unions(&node, &mut part));
                         match joined(std::mem::take(&mut node), part) {
                             Some(both) => node = both,
                             None => return Separated::Nothing,
@@ -97,7 +100,9 @@ impl<'a> Separator<'a> {
                 }
                 continue;
             }
-            let Some((branches, beside)) = self.union(&mut node, inside) else { return Separated::Plain(node) };
+            let Some((branches, beside)) = self.union(&mut node, std::mem::take(&mut beside_union), inside) else {
+                return Separated::Plain(node);
+            };
             let mut branches = branches.into_iter();
             return match (branches.next(), branches.next()) {
                 (None, _) => Separated::Nothing,
@@ -115,23 +120,23 @@ impl<'a> Separator<'a> {
         }
     }
 
-    /// Takes the union out of a node, with what stands beside it in each branch. Returns the annotations apart.
+    /// Takes the unions out of a node, with what stands beside them in each branch. Returns the annotations apart.
     fn union(
         &self,
         node: &mut Map<String, Value>,
+        others: Vec<Vec<Value>>,
         inside: &mut Vec<String>,
     ) -> Option<(Vec<Value>, Map<String, Value>)> {
         let mut unions = ["anyOf", "oneOf"].into_iter().filter_map(|keyword| match node.shift_remove(keyword) {
             Some(Value::Array(branches)) => Some(branches),
             _ => None,
         });
-        let first = unions.next()?;
-        let second = unions.next();
+        let (first, second) = (unions.next()?, unions.next());
         let (annotations, base): (Map<_, _>, Map<_, _>) =
             std::mem::take(node).into_iter().partition(|(keyword, _)| is_annotation(keyword));
         let mut branches = self.multiplied(vec![Value::Object(base)], first, inside);
-        if let Some(second) = second {
-            branches = self.multiplied(branches, second, inside);
+        for other in second.into_iter().chain(others) {
+            branches = self.multiplied(branches, other, inside);
         }
         Some((branches, annotations))
     }
@@ -148,12 +153,14 @@ impl<'a> Separator<'a> {
             return bases;
         }
         let mut all = Vec::new();
-        for base in bases {
-            for branch in &branches {
-                if let Value::Object(base) = &base {
-                    all.extend(self.branch(base, branch, inside));
-                }
-            }
+        let anything = Map::new();
+        for base in &bases {
+            let base = match base {
+                Value::Object(base) => base,
+                Value::Bool(false) => continue,
+                _ => &anything,
+            };
+            all.extend(branches.iter().filter_map(|branch| self.branch(base, branch, inside)));
         }
         all
     }
@@ -204,6 +211,21 @@ impl<'a> Separator<'a> {
         }
         Some(copy)
     }
+}
+
+/// Takes the unions out of a part whose keyword the node has, too.
+fn second_unions(node: &Map<String, Value>, part: &mut Value) -> Vec<Vec<Value>> {
+    let Value::Object(part) = part else { return Vec::new() };
+    let both = ["anyOf", "oneOf"].into_iter().filter(|keyword| node.contains_key(*keyword));
+    both.filter_map(|keyword| match part.get_mut(keyword)? {
+        Value::Array(branches) => {
+            let branches = std::mem::take(branches);
+            part.shift_remove(keyword);
+            Some(branches)
+        }
+        _ => None,
+    })
+    .collect()
 }
 
 /// True if nothing but annotations is in a node.

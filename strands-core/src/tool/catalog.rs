@@ -20,6 +20,8 @@ pub(crate) struct ToolCatalog {
 /// The newest listing. Whoever comes first lists the tools, and the others wait for that.
 struct Newest {
     generations: Vec<u64>,
+    /// The tools before the change. The schemas of those that stay are compiled already.
+    before: ToolSet,
     listing: OnceCell<ToolListing>,
 }
 
@@ -81,7 +83,8 @@ impl ToolCatalog {
         listing: &ToolListing,
     ) -> Result<ToolListing, ToolSetError> {
         let mut listed = Listed::clone(&listing.0);
-        listed.tools = ToolSet::new(own.iter().chain(&*self.built_in).chain(&listed.provided).cloned())?;
+        let all = own.iter().chain(&*self.built_in).chain(&listed.provided);
+        listed.tools = ToolSet::with_known(all.cloned(), &listed.tools)?;
         (self.own, self.newest) = (Arc::new(own), Arc::default());
         Ok(ToolListing(Arc::new(listed)))
     }
@@ -104,7 +107,7 @@ impl ToolCatalog {
     /// Lists the tools, unless an agent of the same template has done so since the last change.
     pub(crate) async fn list(&self) -> Result<ToolListing, ListingError> {
         let newest = self.newest();
-        newest.listing.get_or_try_init(|| self.fetch(&newest.generations)).await.cloned()
+        newest.listing.get_or_try_init(|| self.fetch(&newest)).await.cloned()
     }
 
     fn newest(&self) -> Arc<Newest> {
@@ -113,18 +116,22 @@ impl ToolCatalog {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*newest {
             Some(newest) if newest.generations == generations => Arc::clone(newest),
-            _ => Arc::clone(newest.insert(Arc::new(Newest { generations, listing: OnceCell::new() }))),
+            outdated => {
+                let before = outdated.as_ref().and_then(|outdated| outdated.listing.get());
+                let before = before.map(|listing| listing.tools().clone()).unwrap_or_default();
+                Arc::clone(newest.insert(Arc::new(Newest { generations, before, listing: OnceCell::new() })))
+            }
         }
     }
 
-    async fn fetch(&self, generations: &[u64]) -> Result<ToolListing, ListingError> {
+    async fn fetch(&self, newest: &Newest) -> Result<ToolListing, ListingError> {
         let mut provided = Vec::new();
         for provider in &*self.providers {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
             provided.extend(provider.list_tools().await.map_err(failed)?);
         }
         let all = self.own.iter().chain(&*self.built_in).chain(&provided);
-        let tools = ToolSet::new(all.cloned()).map_err(ListingError::Tools)?;
-        Ok(ToolListing(Arc::new(Listed { generations: generations.to_vec(), provided, tools })))
+        let tools = ToolSet::with_known(all.cloned(), &newest.before).map_err(ListingError::Tools)?;
+        Ok(ToolListing(Arc::new(Listed { generations: newest.generations.clone(), provided, tools })))
     }
 }

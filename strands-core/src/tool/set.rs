@@ -74,7 +74,10 @@ impl ToolSet {
     }
 
     /// These tools. The schemas of those that are in another set are compiled already.
-    fn with_known(tools: impl IntoIterator<Item = Arc<dyn Tool>>, known: &Self) -> Result<Self, ToolSetError> {
+    pub(crate) fn with_known(
+        tools: impl IntoIterator<Item = Arc<dyn Tool>>,
+        known: &Self,
+    ) -> Result<Self, ToolSetError> {
         let tools = tools.into_iter();
         let (expected, _) = tools.size_hint();
         let mut by_name: IndexMap<String, Registered> = IndexMap::with_capacity(expected);
@@ -159,5 +162,41 @@ impl FromIterator<Arc<dyn Tool>> for ToolSpecs {
 impl std::fmt::Debug for ToolSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.tools.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::tool::{ToolContext, ToolError, ToolOutput};
+
+    struct Named(ToolSpec);
+
+    #[async_trait::async_trait]
+    impl Tool for Named {
+        fn spec(&self) -> &ToolSpec {
+            &self.0
+        }
+
+        async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
+            Ok(ToolOutput::json(input))
+        }
+    }
+
+    fn named(name: &str) -> Arc<dyn Tool> {
+        Arc::new(Named(ToolSpec::new(name, "Does nothing.", serde_json::json!({}))))
+    }
+
+    #[test]
+    fn the_schema_of_a_known_tool_is_not_compiled_again() {
+        let (first, second) = (named("first"), named("second"));
+        let set = ToolSet::new([Arc::clone(&first), second]).unwrap();
+        let known = set.validator(&first).unwrap();
+        let later = set.changed(&["second".to_owned()], &[named("third")]).unwrap();
+        assert!(Arc::ptr_eq(&known, &later.validator(&first).unwrap()));
+        let other = ToolSet::with_known([named("first")], &set).unwrap();
+        assert!(!Arc::ptr_eq(&known, &other.validator(other.get("first").unwrap()).unwrap()));
     }
 }

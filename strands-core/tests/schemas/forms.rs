@@ -134,3 +134,33 @@ fn a_schema_without_a_form_says_why() {
     let refused = SchemaDialect::BEDROCK.held(&recursive).unwrap_err();
     assert_eq!(refused.to_string(), "`next` leads back to itself");
 }
+
+/// As schemars describes a struct with two flattened enums.
+#[test]
+fn two_unions_are_multiplied() {
+    let branch = |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
+    let union = |first: &str, second: &str| json!({"oneOf": [branch(first), branch(second)]});
+    let schema = json!({
+        "type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"],
+        "allOf": [union("card", "iban"), union("mail", "phone")],
+    });
+    let beside = json!({"oneOf": [branch("card"), branch("iban")], "allOf": [union("mail", "phone"), {"anyOf": [true, branch("x")]}]});
+    for (dialect, ..) in &DIALECTS {
+        let sent = dialect.arguments(&schema);
+        let names: Vec<_> = sent["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["id", "card", "mail", "phone", "iban"], "{}", dialect.name());
+        assert_eq!(sent["required"], json!(["id"]), "{}", dialect.name());
+        let field = dialect.arguments(&json!({"type": "object", "properties": {"p": beside}}));
+        if dialect.name() != "anthropic" && dialect.name() != "bedrock" {
+            assert_eq!(field["properties"]["p"]["anyOf"].as_array().map(Vec::len), Some(8), "{field}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_object_requires_no_property_that_it_does_not_have() {
+    let closed = json!({"type": "object", "properties": {"b": {"type": "string"}}, "required": ["a", "b"],
+        "additionalProperties": false});
+    let sent = SchemaDialect::GEMINI.arguments(&json!({"type": "object", "properties": {"p": closed}}));
+    assert_eq!(sent["properties"]["p"]["required"], json!(["b"]));
+}

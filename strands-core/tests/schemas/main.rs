@@ -4,6 +4,7 @@
 mod acceptance;
 mod corpus;
 mod forms;
+mod random;
 mod refusals;
 mod suite;
 mod support;

@@ -19,7 +19,7 @@ pub(super) struct Plan {
     pub(super) forces: bool,
     pub(super) thinking: Option<ThinkingField>,
     /// The schema that the provider holds the answer to.
-    pub(super) format: Option<Value>,
+    pub(super) format: Option<Arc<Option<Value>>>,
     /// What is said at the end of the last message, where the provider does not take the schema.
     instruction: Option<(usize, String)>,
     pub(super) marks: Marks,
@@ -35,7 +35,8 @@ impl Plan {
         let held = |output: &OutputSchema| {
             // The provider does not hold an answer to a schema where documents can be cited.
             let free = known.structured_output && !all_documents(request.messages).any(can_be_cited);
-            free.then(|| SchemaDialect::ANTHROPIC.held(&output.schema).ok()).flatten()
+            let held = || output.rewritten("anthropic", |schema| SchemaDialect::ANTHROPIC.held(schema).ok());
+            free.then(held).filter(|held| held.is_some())
         };
         let format = request.output_schema.and_then(held);
         let last = request.messages.len().saturating_sub(1);

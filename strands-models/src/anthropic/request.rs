@@ -76,7 +76,7 @@ impl<'a> Body<'a> {
             config.insert("effort".to_owned(), effort.into());
         }
         if let Some(schema) = &self.plan.format {
-            config.insert("format".to_owned(), json!({"type": "json_schema", "schema": schema}));
+            config.insert("format".to_owned(), json!({"type": "json_schema", "schema": **schema}));
         }
         (!config.is_empty()).then_some(Value::Object(config))
     }

@@ -12,9 +12,10 @@ pub(crate) fn described(schema: &OutputSchema, dialect: &SchemaDialect) -> Map<S
     if let Some(description) = &schema.description {
         described.insert("description".to_owned(), description.clone().into());
     }
-    let (schema, is_strict) = written(&schema.schema, true, dialect);
-    described.insert("schema".to_owned(), schema);
-    if is_strict {
+    let written = schema.rewritten(dialect.name(), |schema| written(schema, true, dialect));
+    let (schema, is_strict) = &*written;
+    described.insert("schema".to_owned(), schema.clone());
+    if *is_strict {
         described.insert("strict".to_owned(), true.into());
     }
     described

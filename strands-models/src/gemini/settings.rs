@@ -142,8 +142,8 @@ impl Serialize for GenerationConfig<'_> {
         }
         if let Some(output) = output {
             fields.put("responseMimeType", "application/json")?;
-            let schema = SchemaDialect::GEMINI.arguments(&output.schema);
-            fields.put("responseJsonSchema", &schema)?;
+            let schema = output.rewritten("gemini", |schema| SchemaDialect::GEMINI.arguments(schema));
+            fields.put("responseJsonSchema", &*schema)?;
         }
         fields.put_extra()?;
         fields.map.end()

@@ -65,7 +65,10 @@ impl Serialize for ChatBody<'_> {
         fields.put_some("truncate", settings.truncate.as_ref())?;
         match request.output_schema {
             // A model that sees tools may call one instead of answering.
-            Some(output) => fields.put("format", &SchemaDialect::LLAMACPP.arguments(&output.schema))?,
+            Some(output) => {
+                let schema = output.rewritten("ollama", |schema| SchemaDialect::LLAMACPP.arguments(schema));
+                fields.put("format", &*schema)?;
+            }
             None => fields.put("tools", &*tools::translated(request.tools))?,
         }
         fields.put_extra()?;

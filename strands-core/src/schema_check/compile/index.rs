@@ -1,6 +1,6 @@
 //! Index of a schema: its parts, their base URIs and anchors, so that references can be resolved.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -16,9 +16,9 @@ pub(in super::super) struct Resource<'a> {
     uri: String,
     place: Place,
     root: &'a Value,
-    anchors: HashMap<String, &'a Value>,
+    anchors: BTreeMap<String, &'a Value>,
     /// Anchors that the schemas on the way to a reference may replace.
-    pub(in super::super) dynamic: HashMap<String, &'a Value>,
+    pub(in super::super) dynamic: BTreeMap<String, &'a Value>,
 }
 
 /// Place of a schema.
@@ -44,8 +44,8 @@ enum Rest<'a> {
 
 pub(super) struct Index<'a> {
     pub(super) resources: Vec<Resource<'a>>,
-    by_uri: HashMap<String, usize>,
-    places: HashMap<usize, Place>,
+    by_uri: BTreeMap<String, usize>,
+    places: BTreeMap<usize, Place>,
     ways: Vec<Way<'a>>,
 }
 
@@ -67,13 +67,13 @@ impl<'a> Index<'a> {
             uri: String::new(),
             place: Place::default(),
             root,
-            anchors: HashMap::new(),
-            dynamic: HashMap::new(),
+            anchors: BTreeMap::new(),
+            dynamic: BTreeMap::new(),
         };
         let mut index = Self {
             resources: vec![document],
-            by_uri: HashMap::from([(String::new(), 0)]),
-            places: HashMap::new(),
+            by_uri: BTreeMap::from([(String::new(), 0)]),
+            places: BTreeMap::new(),
             ways: Vec::new(),
         };
         index.add(root, 0, Way { around: None, rest: Rest::Nothing })?;
@@ -121,8 +121,8 @@ impl<'a> Index<'a> {
                         uri: uri.clone(),
                         place: *place,
                         root: schema,
-                        anchors: HashMap::new(),
-                        dynamic: HashMap::new(),
+                        anchors: BTreeMap::new(),
+                        dynamic: BTreeMap::new(),
                     });
                 }
                 self.by_uri.entry(uri).or_insert(place.resource);

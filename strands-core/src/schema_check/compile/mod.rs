@@ -5,7 +5,7 @@ mod index;
 mod keywords;
 mod subschemas;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -23,7 +23,7 @@ const MAX_SCANNED: usize = 8;
 pub(super) fn compile(schema: &Value) -> Result<Compiled, JsonSchemaError> {
     check_depth(schema)?;
     let index = Index::new(schema)?;
-    let mut compiler = Compiler { index, nodes: Vec::new(), schemas: Vec::new(), ids: HashMap::new() };
+    let mut compiler = Compiler { index, nodes: Vec::new(), schemas: Vec::new(), ids: BTreeMap::new() };
     compiler.id_of(schema);
     let mut next = 0;
     while let Some(schema) = compiler.schemas.get(next).copied() {
@@ -49,7 +49,8 @@ struct Compiler<'a> {
     nodes: Vec<Node>,
     /// The schema of each node.
     schemas: Vec<&'a Value>,
-    ids: HashMap<usize, NodeId>,
+    /// By identity. Most schemas have few parts, for which hashing is slower.
+    ids: BTreeMap<usize, NodeId>,
 }
 
 /// A schema that is being compiled.
