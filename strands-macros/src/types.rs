@@ -52,10 +52,11 @@ pub(crate) fn first_shared(ty: &Type) -> Option<Shared> {
         fn visit_type_path(&mut self, path: &'ast syn::TypePath) {
             if let (None, Some((name, value))) = (&self.0, shared(path)) {
                 let ty = Type::Path(path.clone());
-                let value = if ["Arc", "Rc", "Weak"].iter().any(|pointer| name == pointer) {
-                    value.clone()
-                } else {
-                    ty.clone()
+                let value = match name.to_string().as_str() {
+                    "Arc" | "Rc" | "Weak" => value.clone(),
+                    // Tools run on many threads.
+                    "RefCell" => syn::parse_quote!(Mutex<#value>),
+                    _ => ty.clone(),
                 };
                 self.0 = Some(Shared { is_arc: name == "Arc", ty, value });
             }
