@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{IntoToolOutput, ToolError, ToolOutput};
@@ -47,10 +47,8 @@ fn push_parts(json: Value, output: &mut ToolOutput) -> Result<(), ToolError> {
     match json {
         Value::Array(items) if is_list => items.into_iter().try_for_each(|item| push_parts(item, output)),
         json => {
-            match medium(&json) {
-                Some(Medium::Image) => output.push(block::<ImageBlock>(json)?),
-                Some(Medium::Document) => output.push(block::<DocumentBlock>(json)?),
-                Some(Medium::Video) => output.push(block::<VideoBlock>(json)?),
+            match block(&json) {
+                Some(block) => output.push(block),
                 None => output.append(ToolOutput::serialize(&json)?),
             }
             Ok(())
@@ -58,8 +56,13 @@ fn push_parts(json: Value, output: &mut ToolOutput) -> Result<(), ToolError> {
     }
 }
 
-fn block<T: serde::de::DeserializeOwned>(json: Value) -> Result<T, ToolError> {
-    serde_json::from_value(json).map_err(ToolError::from_source)
+/// Reads a block of content; `None` for data.
+fn block(json: &Value) -> Option<ToolResultContent> {
+    match medium(json)? {
+        Medium::Image => ImageBlock::deserialize(json).ok().map(Into::into),
+        Medium::Document => DocumentBlock::deserialize(json).ok().map(Into::into),
+        Medium::Video => VideoBlock::deserialize(json).ok().map(Into::into),
+    }
 }
 
 /// True for a list with content among its items.
@@ -74,10 +77,11 @@ enum Medium {
     Video,
 }
 
-/// Reads the kind of a block whose bytes are in it, by its fields.
+/// Reads the kind of a block by its fields.
 fn medium(json: &Value) -> Option<Medium> {
     let fields = json.as_object()?;
-    fields.get("source")?.get("bytes")?.get("__bytes_encoded__")?;
+    let source = fields.get("source")?;
+    source.pointer("/bytes/__bytes_encoded__").or_else(|| source.pointer("/location/type"))?;
     if fields.contains_key("name") {
         return Some(Medium::Document);
     }

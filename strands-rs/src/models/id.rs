@@ -33,7 +33,7 @@ const PROVIDERS: &[&str] = &[
     "xai",
 ];
 
-/// Why an id, or the environment, gives no model.
+/// An error of an id, or of the environment, that gives no model.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelIdError {
@@ -90,7 +90,7 @@ pub enum ModelIdError {
     Setup {
         /// The id.
         id: String,
-        /// What is missing or wrong.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use strands::message::{
-    AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, ToolResultContent,
-    VideoBlock, VideoFormat,
+    AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, MediaSource,
+    ToolResultContent, VideoBlock, VideoFormat,
 };
-use strands::serde_json::json;
+use strands::serde_json::{Value, json};
 use strands::{IntoToolOutput, Tool, ToolError, ToolOutput, tool};
 
 use crate::{call, json};
@@ -28,6 +28,15 @@ struct Photo {
 
 fn picture(byte: u8) -> ImageBlock {
     ImageBlock::new(ImageFormat::Png, vec![byte])
+}
+
+fn address() -> ImageBlock {
+    ImageBlock::new(ImageFormat::Png, MediaSource::s3("s3://bucket/key"))
+}
+
+/// Data that has the fields of an image.
+fn undecodable() -> Value {
+    json!({"format": "png", "source": {"bytes": {"__bytes_encoded__": true, "data": "!"}}})
 }
 
 fn video() -> VideoBlock {
@@ -70,6 +79,9 @@ tools_returning! {
     facts_and_two -> (Facts, ImageBlock, ImageBlock) { (Facts { pages: 3 }, picture(1), picture(2)) }
     text_facts_image -> (String, Facts, ImageBlock) { ("a".to_owned(), Facts { pages: 3 }, picture(1)) }
     facts_document_video -> (Facts, DocumentBlock, VideoBlock) { (Facts { pages: 3 }, document(), video()) }
+    facts_and_address -> (Facts, Facts, ImageBlock) { (Facts { pages: 3 }, Facts { pages: 4 }, address()) }
+    no_blocks -> [Value; 2] { [json!({"format": "png", "source": "file"}), undecodable()] }
+    listed_undecodable -> (Value, LinkedList<Value>) { (json!(1), LinkedList::from([undecodable()])) }
     maybe_facts -> Option<(Facts, ImageBlock)> { Some((Facts { pages: 3 }, picture(1))) }
     listed_facts -> Vec<(Facts, ImageBlock)> { vec![(Facts { pages: 3 }, picture(1)), (Facts { pages: 4 }, picture(2))] }
     deep_facts -> ((Facts, ImageBlock), ImageBlock) { ((Facts { pages: 3 }, picture(1)), picture(2)) }
@@ -147,6 +159,9 @@ async fn content_beside_several_values_is_content() {
     assert_eq!(kinds(DeepFacts).await, "JII");
     assert_eq!(kinds(SharedList).await, "II");
     assert_eq!(kinds(Linked).await, "I");
+    assert_eq!(kinds(FactsAndAddress).await, "JJI");
+    assert_eq!(json(NoBlocks, json!({})).await[1], undecodable());
+    assert_eq!(kinds(ListedUndecodable).await, "J");
     let output = call(FactsAndTwo, json!({})).await.unwrap();
     assert_eq!(output.content()[2], picture(2).into());
 }
