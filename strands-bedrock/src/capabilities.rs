@@ -29,6 +29,10 @@ impl ReasoningReplay {
             return false;
         }
         let signed = !signature.is_empty();
+        // Blank text is refused here as anywhere else; a signature stands for reasoning that is not shown.
+        if !signed && words.text.trim().is_empty() && reasoning.redacted_content.is_none() {
+            return false;
+        }
         match self {
             Self::All => true,
             Self::Signed => signed,
@@ -256,6 +260,9 @@ mod tests {
         let redacted = ReasoningContent::redacted(vec![1]);
         let foreign = ReasoningContent::text("hm", Some(r#"{"reasoning_item":{}}"#.to_owned()));
         assert!(!of("us.anthropic.claude-opus-5").reasoning.accepts(&foreign));
+        let blank = |signature: Option<&str>| ReasoningContent::text(" ", signature.map(str::to_owned));
+        assert!(!of("us.amazon.nova-2-lite-v1:0").reasoning.accepts(&blank(None)));
+        assert!(of("us.anthropic.claude-opus-5").reasoning.accepts(&blank(Some("sig"))));
         let takes = |id: &str| [&signed, &unsigned, &redacted].map(|r| of(id).reasoning.accepts(r));
         assert_eq!(takes("us.anthropic.claude-opus-5"), [true, false, true]);
         assert_eq!(takes("us.amazon.nova-pro-v1:0"), [false, false, true]);

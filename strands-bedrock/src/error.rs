@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
-/// Which call failed, and what usually helps: the source of a [`ModelError`] of Bedrock's.
+/// The call that failed, and advice: the source of a [`ModelError`] of Bedrock's.
 ///
 /// It holds nothing of the conversation and no key.
 #[non_exhaustive]

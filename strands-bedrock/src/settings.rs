@@ -56,49 +56,49 @@ impl Guardrail {
         }
     }
 
-    /// How much Bedrock reports about what the guardrail did. Default: [`GuardrailTrace::Enabled`].
+    /// Trace of the guardrail in responses. Default: [`GuardrailTrace::Enabled`].
     #[must_use]
     pub fn trace(mut self, trace: GuardrailTrace) -> Self {
         self.trace = trace;
         self
     }
 
-    /// Whether streamed text waits for the guardrail. Default: what Bedrock does by itself.
+    /// Mode of the guardrail for streamed text. Default: what Bedrock does by itself.
     #[must_use]
     pub fn stream_processing_mode(mut self, mode: GuardrailStreamMode) -> Self {
         self.stream_mode = Some(mode);
         self
     }
 
-    /// Whether a blocked user message is replaced in history, so that it is not blocked again next turn. Default: true.
+    /// Replaces a blocked user message in history, so that it is not blocked again next turn. Default: true.
     #[must_use]
     pub fn redact_input(mut self, redact: bool) -> Self {
         self.redaction.input = redact;
         self
     }
 
-    /// What a blocked user message becomes. Default: `[User input redacted.]`.
+    /// Text in place of a blocked user message. Default: `[User input redacted.]`.
     #[must_use]
     pub fn redact_input_message(mut self, message: impl Into<String>) -> Self {
         self.redaction.input_message = message.into();
         self
     }
 
-    /// Whether a blocked answer is replaced in history. It was streamed before it was known to be blocked. Default: false.
+    /// Replaces a blocked response in history. It was streamed before it was known to be blocked. Default: false.
     #[must_use]
     pub fn redact_output(mut self, redact: bool) -> Self {
         self.redaction.output = redact;
         self
     }
 
-    /// What a blocked answer becomes. Default: `[Assistant output redacted.]`.
+    /// Text in place of a blocked response. Default: `[Assistant output redacted.]`.
     #[must_use]
     pub fn redact_output_message(mut self, message: impl Into<String>) -> Self {
         self.redaction.output_message = message.into();
         self
     }
 
-    /// Whether only the last thing the user said is shown to the guardrail, instead of the whole conversation.
+    /// Shows the guardrail only the last user message, instead of the whole conversation.
     /// Default: false.
     #[must_use]
     pub fn latest_message(mut self, latest: bool) -> Self {
@@ -107,13 +107,13 @@ impl Guardrail {
     }
 }
 
-/// How much Bedrock reports about what a guardrail did.
+/// Trace of a guardrail in responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuardrailTrace {
-    /// What it detected.
+    /// Detections only.
     Enabled,
-    /// What it looked at, detected or not.
+    /// All assessments, also those without a detection.
     EnabledFull,
     /// Nothing. Whether text was blocked or only masked is then not known, and both are redacted.
     Disabled,
@@ -129,7 +129,7 @@ impl GuardrailTrace {
     }
 }
 
-/// Whether streamed text waits for the guardrail.
+/// Mode of a guardrail for streamed text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuardrailStreamMode {
@@ -192,7 +192,7 @@ impl CacheConfig {
         self
     }
 
-    /// How long what is cached lives: `"5m"` or `"1h"`. Default: what Bedrock does by itself, which is five minutes.
+    /// Time to live of the cache: `"5m"` or `"1h"`. Default: what Bedrock does by itself, which is five minutes.
     #[must_use]
     pub fn ttl(mut self, ttl: impl Into<String>) -> Self {
         self.ttl = Some(ttl.into());
@@ -256,7 +256,7 @@ impl CacheSection {
     }
 }
 
-/// How urgent a call is, and what it costs.
+/// Service tier of a call: its priority, and its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceTier {
@@ -281,7 +281,7 @@ impl ServiceTier {
     }
 }
 
-/// Whether tool results say if the tool succeeded.
+/// Policy for the status of tool results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToolResultStatusPolicy {

@@ -50,8 +50,8 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
     #[serde(rename_all = "camelCase")]
     struct Spec<'a> {
         name: &'a str,
-        // Bedrock refuses a description without a character in it.
-        #[serde(skip_serializing_if = "str::is_empty")]
+        // Bedrock refuses a description without a character in it, and blank text elsewhere.
+        #[serde(skip_serializing_if = "is_blank")]
         description: &'a str,
         input_schema: Schema,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -74,6 +74,10 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
     };
     // Only a map whose keys are no text fails here, and a schema has none.
     serde_json::value::to_raw_value(&entry).ok()
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// The `toolConfig` of a request.
@@ -132,7 +136,7 @@ mod tests {
     fn a_tool_may_be_strict_by_itself() {
         let specs: ToolSpecs = [
             ToolSpec::new("a", "A.", json!({"type": "object"})).with_strict(true),
-            ToolSpec::new("b", "", json!({"type": "object"})),
+            ToolSpec::new("b", " ", json!({"type": "object"})),
         ]
         .into_iter()
         .collect();

@@ -177,6 +177,7 @@ async fn results_of_any_kind_have_content() {
         ("error", json!([]), json!([text("Error: the tool failed.")])),
         ("error", json!([text(" ")]), json!([text("Error: the tool failed.")])),
         ("success", json!([document("pdf", "a")]), json!([see, document("pdf", "a")])),
+        ("success", json!([{"text": "", "newer": 1}]), json!([nothing])),
         ("success", json!([{"SDK_UNKNOWN_MEMBER": {"name": "x"}}]), json!([nothing])),
     ] {
         let result = json!({"toolUseId": "t", "status": status, "content": content});

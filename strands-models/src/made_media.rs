@@ -13,18 +13,31 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The medium of a MIME type with these bytes in base64; `None` if it is no medium, or has no bytes.
+/// The medium of a MIME type with these bytes in base64; `None` if it is no medium, or has no bytes. The parameters of a type
+/// belong to the format of audio alone: its rate is there.
 pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
-    let (kind, format) = mime.split_once('/')?;
-    if !matches!(kind, "image" | "audio" | "video") || format.is_empty() {
+    let (kind, format) = mime.trim().split_once('/')?;
+    let kind = kind.to_ascii_lowercase();
+    let bare = format.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !matches!(&*kind, "image" | "audio" | "video") || bare.is_empty() {
         return None;
     }
-    let source = MediaSource::from(BASE64.decode(encoded.trim()).ok().filter(|bytes| !bytes.is_empty())?);
-    Some(match kind {
-        "image" => ImageBlock::new(ImageFormat::from(format), source).into(),
-        "audio" => AudioBlock::new(AudioFormat::from(format), source).into(),
-        _ => VideoBlock::new(video_format(format), source).into(),
+    let source = MediaSource::from(decoded(encoded)?);
+    Some(match &*kind {
+        "image" => ImageBlock::new(ImageFormat::from(&*bare), source).into(),
+        "audio" => AudioBlock::new(AudioFormat::from(if format.contains(';') { format } else { &bare }), source).into(),
+        _ => VideoBlock::new(video_format(&bare), source).into(),
     })
+}
+
+/// The bytes in base64, which may have line breaks; `None` if there are none.
+fn decoded(encoded: &str) -> Option<Vec<u8>> {
+    let encoded = encoded.trim();
+    let bytes = BASE64.decode(encoded).or_else(|_| {
+        let unbroken: String = encoded.split_ascii_whitespace().collect();
+        BASE64.decode(unbroken)
+    });
+    bytes.ok().filter(|bytes| !bytes.is_empty())
 }
 
 fn video_format(format: &str) -> VideoFormat {
@@ -40,8 +53,9 @@ fn video_format(format: &str) -> VideoFormat {
 #[cfg(feature = "_chat")]
 pub(crate) fn of_url(url: &str) -> Option<ContentBlock> {
     if let Some(data) = url.strip_prefix("data:") {
-        let (mime, encoded) = data.split_once(";base64,")?;
-        return of_base64(mime, encoded);
+        let (head, encoded) = data.split_once(',')?;
+        let (mime, encoding) = head.rsplit_once(';')?;
+        return if encoding.trim().eq_ignore_ascii_case("base64") { of_base64(mime, encoded) } else { None };
     }
     let is_web = url.starts_with("https://") || url.starts_with("http://");
     let format = || {
@@ -72,6 +86,9 @@ mod tests {
             ("image/png", "image", "png"),
             ("image/jpeg", "image", "jpeg"),
             ("image/svg+xml", "image", "svg+xml"),
+            ("image/png;charset=utf-8", "image", "png"),
+            ("IMAGE/JPG", "image", "jpeg"),
+            ("audio/WAV", "audio", "wav"),
             ("audio/L16;codec=pcm;rate=24000", "audio", "L16;codec=pcm;rate=24000"),
             ("video/quicktime", "video", "mov"),
         ] {
@@ -94,6 +111,9 @@ mod tests {
             json!({"image": {"format": "webp", "source": bytes("AAE=")}})
         );
         let there = |uri: &str, format: &str| json!({"image": {"format": format, "source": {"location": {"type": "url", "uri": uri}}}});
+        for url in ["data:IMAGE/WEBP;BASE64,AAE=", "data:image/webp;charset=utf-8;base64,A\nAE=\n"] {
+            assert_eq!(json(of_url(url)), json(of_url("data:image/webp;base64,AAE=")), "{url}");
+        }
         for (url, format) in [("https://a.b/c.jpeg?x=1.png", "jpeg"), ("https://a.b/c", "png")] {
             assert_eq!(json(of_url(url)), there(url, format), "{url}");
         }

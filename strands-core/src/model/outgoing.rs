@@ -104,7 +104,14 @@ pub fn outgoing_result(result: &ToolResult) -> Cow<'_, ToolResult> {
 fn is_blank_part(part: &ToolResultContent) -> bool {
     match part {
         ToolResultContent::Text(text) => text.trim().is_empty(),
-        ToolResultContent::Unknown(fields) => fields.is_empty(),
+        // Blank text may have fields of another version beside it.
+        ToolResultContent::Unknown(fields) => {
+            let is_blank = |text: &str| text.trim().is_empty();
+            let is_content = |name: &&str| fields.contains_key(*name);
+            fields.is_empty()
+                || fields.get("text").and_then(serde_json::Value::as_str).is_some_and(is_blank)
+                    && !["json", "image", "document", "video"].iter().any(is_content)
+        }
         _ => false,
     }
 }
@@ -238,6 +245,8 @@ mod tests {
             ("success", json!([{"text": ""}, {"text": " \t\u{a0}"}]), json!([{"text": placeholder::EMPTY_RESULT}])),
             ("error", json!([{"text": ""}]), json!([{"text": placeholder::EMPTY_ERROR}])),
             ("success", json!([{"text": ""}, {"json": null}]), json!([{"json": null}])),
+            ("success", json!([{"text": " ", "newer": 1}]), json!([{"text": placeholder::EMPTY_RESULT}])),
+            ("success", json!([{"text": "", "json": 1}]), json!([{"text": "", "json": 1}])),
             ("success", json!([{}]), json!([{"text": placeholder::EMPTY_RESULT}])),
             (
                 "success",

@@ -79,19 +79,19 @@ impl AnthropicModelBuilder {
         self
     }
 
-    /// How much chance there is in the model's words, from 0 to 1. Models from Claude Opus 4.7 on take none.
+    /// Sampling temperature, from 0 to 1. Models from Claude Opus 4.7 on take none.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.settings.temperature = Some(temperature);
         self
     }
 
-    /// Which share of the likeliest words the model chooses from, from 0 to 1.
+    /// Nucleus sampling (top-p), from 0 to 1.
     pub fn top_p(mut self, top_p: f64) -> Self {
         self.settings.top_p = Some(top_p);
         self
     }
 
-    /// How many of the likeliest words the model chooses from.
+    /// Top-k sampling: the number of likeliest tokens that the model chooses from.
     pub fn top_k(mut self, top_k: u32) -> Self {
         self.settings.top_k = Some(top_k);
         self
@@ -103,7 +103,7 @@ impl AnthropicModelBuilder {
         self
     }
 
-    /// Whether and how the model thinks before it answers. Default: as the model does by itself. A model that is made to
+    /// Reasoning before the response. Default: as the model does by itself. A model that is made to
     /// call a tool must not think, so for that one request it does not; a model that always thinks is asked to call
     /// instead of made to.
     pub fn thinking(mut self, thinking: Thinking) -> Self {
@@ -111,26 +111,26 @@ impl AnthropicModelBuilder {
         self
     }
 
-    /// How the model's thoughts are shown. Default: as the model does by itself.
+    /// Display of the model's reasoning. Default: as the model does by itself.
     pub fn thinking_display(mut self, display: ThinkingDisplay) -> Self {
         self.settings.display = Some(display);
         self
     }
 
-    /// What becomes of thoughts whose conversation was changed before them. Default: they are dropped, on models that would
-    /// refuse them.
+    /// Handling of reasoning whose conversation was changed before it. Default: it is dropped, on models that would
+    /// refuse it.
     pub fn stale_thinking(mut self, stale: StaleThinking) -> Self {
         self.settings.stale_thinking = Some(stale);
         self
     }
 
-    /// How hard the model tries (`output_config.effort`). Models before Claude 4.5 have no efforts.
+    /// Effort of the model (`output_config.effort`). Models before Claude 4.5 have no efforts.
     pub fn effort(mut self, effort: Effort) -> Self {
         self.settings.effort = Some(effort);
         self
     }
 
-    /// Whether the model may call several tools at once. Default: it may.
+    /// Allows several tool calls in one response. Default: true.
     pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
         self.settings.parallel_tool_calls = Some(parallel);
         self
@@ -174,19 +174,19 @@ impl AnthropicModelBuilder {
         self
     }
 
-    /// Who uses the program, as an id that says nothing else (`metadata.user_id`).
+    /// Opaque id of the program's user (`metadata.user_id`).
     pub fn user_id(mut self, user_id: impl Into<String>) -> Self {
         self.settings.user_id = Some(user_id.into());
         self
     }
 
-    /// Which capacity serves the requests.
+    /// Service tier of the requests.
     pub fn service_tier(mut self, tier: ServiceTier) -> Self {
         self.settings.service_tier = Some(tier);
         self
     }
 
-    /// Whether tokens are counted by the provider, which is exact and one more request. Default: they are estimated.
+    /// Has the provider count tokens, which is exact and one more request. Default: they are estimated.
     pub fn native_token_count(mut self, native: bool) -> Self {
         self.counts_tokens = native;
         self

@@ -9,7 +9,7 @@ use strands_core::message::{CachePoint, ContentBlock, Message, Role, SystemBlock
 /// How many marks a request may have.
 const MOST_MARKS: usize = 4;
 
-/// How long the provider keeps what it has cached.
+/// Time to live of the prompt cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheTtl {

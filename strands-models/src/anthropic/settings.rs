@@ -7,7 +7,7 @@ use super::cache::Caching;
 use super::known::{Known, Thinks};
 use crate::http::ServerTools;
 
-/// Whether and how a model thinks before it answers.
+/// Reasoning of a model before its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Thinking {
@@ -25,7 +25,7 @@ pub enum Thinking {
     BetweenTools,
 }
 
-/// How a model's thoughts are shown. Hidden ones are still signed, and go back to the model.
+/// Display of a model's reasoning. Hidden reasoning is still signed, and goes back to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ThinkingDisplay {
@@ -35,8 +35,8 @@ pub enum ThinkingDisplay {
     Omitted,
 }
 
-/// What becomes of thoughts whose conversation was changed before them, as by a conversation manager that shortens it.
-/// Newer models bind their thoughts to all that came before.
+/// Handling of reasoning whose conversation was changed before it, as by a conversation manager that shortens it.
+/// Newer models bind their reasoning to all that came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StaleThinking {
@@ -46,7 +46,7 @@ pub enum StaleThinking {
     Refuse,
 }
 
-/// How hard a model tries, in thoughts, words and calls of tools.
+/// Effort of a model, in reasoning, text and tool calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Effort {
@@ -74,7 +74,7 @@ impl Effort {
     }
 }
 
-/// Which capacity of the provider's serves a request.
+/// Service tier of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceTier {

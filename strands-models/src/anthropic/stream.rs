@@ -24,7 +24,7 @@ use super::events::{
 };
 use super::own::OwnBlock;
 use super::usage::{update, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, StreamedArguments, tolerant};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, StreamedArguments, stop_words, tolerant};
 
 /// Reads an answer. What is newer than this version is kept where it has a place, and passed over where it has none.
 pub(super) struct MessagesReader {
@@ -305,7 +305,7 @@ impl MessagesReader {
 
     /// The last events. A server that says that it is at the end (`is_whole`) need not say why.
     fn finish(&mut self, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let reason = match self.stopped.stop_reason.take().filter(|reason| !reason.is_empty()) {
+        let reason = match self.stopped.stop_reason.take().filter(|reason| !stop_words::is_none(reason)) {
             Some(reason) => reason,
             None if is_whole && self.called => "tool_use".to_owned(),
             None if is_whole && self.next > 0 => "end_turn".to_owned(),
@@ -344,9 +344,13 @@ impl MessagesReader {
     }
 }
 
-/// Our words are Anthropic's but for one.
+/// Our words are Anthropic's but for one; those of Chat Completions come from gateways.
 fn stop_reason(reason: &str) -> StopReason {
-    if reason == "refusal" { StopReason::ContentFiltered } else { StopReason::from(reason) }
+    match reason {
+        "stop" => StopReason::EndTurn,
+        "tool_calls" => StopReason::ToolUse,
+        reason => stop_words::limit_or_filter(reason).unwrap_or_else(|| StopReason::from(reason)),
+    }
 }
 
 /// Encrypted thoughts are base64, of which only the strict form reads back as the same text. Any other is kept as it is.

@@ -202,10 +202,17 @@ impl Call {
             None => false,
         };
         let goes_on = match piece.index {
-            Some(_) => !self.arguments.are_complete(),
+            // One list names each of its calls once.
+            Some(_) => !self.arguments.are_complete() && !self.is_whole_beside(piece),
             None => self.name.is_empty() || self.arguments.has_begun() && !self.arguments.are_complete(),
         };
         goes_on || is_repeated
+    }
+
+    /// True if a piece in the list of its last piece is another call: both have arguments, if only empty ones.
+    fn is_whole_beside(&self, piece: &Piece) -> bool {
+        let is_named = !self.name.is_empty() && !piece.name.is_empty();
+        piece.chunk == self.chunk && is_named && self.arguments.is_whole() && !piece.arguments.trim().is_empty()
     }
 
     fn start(&mut self, out: &mut VecDeque<StreamEvent>) {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::http::tolerant;
 
@@ -31,11 +31,16 @@ pub(super) struct Choice {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     /// The news of this chunk.
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) delta: Option<Delta>,
     /// The whole message of a document. Perplexity sends it beside `delta`, as far as it has come.
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) message: Option<Box<Delta>>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
+    /// Moonshot counts here, as well as beside the choices where it is asked to.
+    #[serde(default, deserialize_with = "tolerant::something")]
+    pub(super) usage: Option<Box<Value>>,
     #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
 }
@@ -53,14 +58,14 @@ pub(super) struct Delta {
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) reasoning: Option<String>,
     /// OpenRouter.
-    #[serde(default, deserialize_with = "tolerant::list")]
-    pub(super) reasoning_details: Vec<Map<String, Value>>,
+    #[serde(default, deserialize_with = "tolerant::values")]
+    pub(super) reasoning_details: Vec<Value>,
     #[serde(default, deserialize_with = "tolerant::list")]
     pub(super) tool_calls: Vec<CallPiece>,
-    #[serde(default, deserialize_with = "tolerant::list")]
+    #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) annotations: Vec<Value>,
     /// Images that the model has made: OpenRouter, and gateways like it.
-    #[serde(default, deserialize_with = "tolerant::list")]
+    #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) images: Vec<Value>,
 }
 
@@ -105,7 +110,7 @@ pub(super) struct CallPiece {
     pub(super) index: Option<usize>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) function: Option<FunctionPiece>,
 }
 

@@ -14,17 +14,22 @@ impl ChatReader {
     /// A part of the content, in a message that is a list of parts.
     pub(super) fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Some servers have texts in the list, or leave the type of a part out.
+        if let Value::String(text) = part {
+            return if text.is_empty() { Ok(()) } else { self.text(text, out) };
+        }
         match part.get("type").and_then(Value::as_str) {
-            Some("text") => match word(&part, "text") {
+            Some("text") | None => match word(&part, "text") {
                 text if text.is_empty() => Ok(()),
                 text => self.text(text, out),
             },
             Some("thinking") => {
-                for piece in part.get("thinking").and_then(Value::as_array).into_iter().flatten() {
-                    match word(piece, "text") {
-                        text if text.is_empty() => {}
-                        text => self.reasoning(text, out)?,
-                    }
+                let pieces = match part.get("thinking") {
+                    Some(Value::Array(pieces)) => pieces.iter().map(|piece| word(piece, "text")).collect(),
+                    _ => vec![word(&part, "thinking")],
+                };
+                for text in pieces.into_iter().filter(|text| !text.is_empty()) {
+                    self.reasoning(text, out)?;
                 }
                 let signature = word(&part, "signature");
                 if !signature.is_empty() {
@@ -51,7 +56,6 @@ impl ChatReader {
                 out.extend([StreamEvent::provider_content(block, own), StreamEvent::block_stop(block)]);
                 Ok(())
             }
-            None => Ok(()),
         }
     }
 
@@ -59,10 +63,12 @@ impl ChatReader {
     pub(super) fn image(&mut self, image: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let url = image.get("image_url").unwrap_or(&image);
         let url = url.get("url").unwrap_or(url).as_str().unwrap_or_default();
-        self.content.grow(size_of::<ContentBlock>() + url.len())?;
+        // As OpenAI's Images API has them.
+        let bare = image.get("b64_json").and_then(Value::as_str).unwrap_or_default();
+        self.content.grow(size_of::<ContentBlock>() + url.len() + bare.len())?;
         self.close(out);
         let block = self.new_block();
-        out.push_back(match made_media::of_url(url) {
+        out.push_back(match made_media::of_url(url).or_else(|| made_media::of_base64("image/png", bare)) {
             Some(image) => StreamEvent::media(block, image),
             None => StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image)),
         });
@@ -78,18 +84,21 @@ impl ChatReader {
     }
 
     /// Details of reasoning may go on until the end of the message, so their block stays open as long.
-    pub(super) fn detail(
-        &mut self,
-        details: Vec<Map<String, Value>>,
-        out: &mut VecDeque<StreamEvent>,
-    ) -> Result<(), ReadError> {
+    pub(super) fn detail(&mut self, details: Vec<Value>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let mut details = details.into_iter().filter_map(|detail| match detail {
+            Value::Object(detail) => Some(detail),
+            _ => None,
+        });
+        let Some(first) = details.next() else {
+            return Ok(());
+        };
         if self.detailed.is_none() {
             let block = self.block(Section::Reasoning, out);
             self.detailed = Some(block);
             // The block has its place in the message from now on.
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
         }
-        for piece in details {
+        for piece in std::iter::once(first).chain(details) {
             let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
             self.content.grow(size_of::<Map<String, Value>>() + texts)?;
             self.details.push(piece);

@@ -1,6 +1,6 @@
 //! How much a model thinks.
 
-/// How much a model thinks before it answers.
+/// Reasoning effort of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReasoningEffort {

@@ -24,6 +24,7 @@ pub(crate) use dialect::Dialect;
 pub use effort::ReasoningEffort;
 pub(crate) use error::{refused, sort};
 pub(crate) use model::{Chat, chat_model};
+#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
 pub use reasoning::ReasoningReplay;
 pub(crate) use schema::described;
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};

@@ -1,6 +1,8 @@
 //! Reasoning in Chat Completions: no part of OpenAI's protocol, and each server has its own form for it.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,6 +11,7 @@ use strands_core::message::ContentBlock;
 /// Form in which a server wants a model's reasoning back with the assistant message that it led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
 pub enum ReasoningReplay {
     /// Not at all: OpenAI refuses it, and most servers ignore it.
     #[default]
@@ -58,17 +61,25 @@ struct Kept {
 
 /// The details of an answer, put together from their pieces.
 #[derive(Debug, Default)]
-pub(crate) struct Details(Vec<Map<String, Value>>);
+pub(crate) struct Details {
+    details: Vec<Map<String, Value>>,
+    /// The place of the newest detail with an index and a type.
+    places: HashMap<String, usize>,
+}
 
 impl Details {
     /// Takes in a piece. Pieces of one detail have its index and its type.
     pub(crate) fn push(&mut self, piece: Map<String, Value>) {
-        let is_same =
-            |known: &&mut Map<String, Value>| ["index", "type"].iter().all(|name| known.get(*name) == piece.get(*name));
-        // What has no index is a detail by itself, and none of the others need be looked at.
-        let last = piece.contains_key("index").then(|| self.0.iter_mut().rev().find(is_same)).flatten();
-        let Some(known) = last else {
-            return self.0.push(piece);
+        // What has no index is a detail by itself.
+        let Some(index) = piece.get("index") else {
+            return self.details.push(piece);
+        };
+        let place = match self.places.entry(format!("{index} {}", piece.get("type").unwrap_or(&Value::Null))) {
+            Entry::Occupied(place) => *place.get(),
+            Entry::Vacant(place) => *place.insert(self.details.len()),
+        };
+        let Some(known) = self.details.get_mut(place) else {
+            return self.details.push(piece);
         };
         for (name, value) in piece {
             match (known.get_mut(&name), value) {
@@ -85,7 +96,7 @@ impl Details {
 
     /// The signature that holds them.
     pub(crate) fn signature(self) -> String {
-        let details = self.0.into_iter().map(Value::Object).collect();
+        let details = self.details.into_iter().map(Value::Object).collect();
         // Values that were JSON are JSON.
         serde_json::to_string(&Kept { reasoning_details: details }).unwrap_or_default()
     }
@@ -128,6 +139,17 @@ mod tests {
         assert_eq!(ReasoningReplay::Content.content(&[]).as_deref(), Some(""));
         assert_eq!(ReasoningReplay::Never.content(&blocks), None);
         assert_eq!(ReasoningReplay::Never.details(&blocks), None);
+    }
+
+    #[test]
+    fn many_details_are_put_together_in_linear_time() {
+        let mut details = Details::default();
+        for index in (0..50_000).chain(0..50_000) {
+            let piece = json!({"type": "reasoning.text", "index": index, "text": "x"});
+            details.push(piece.as_object().unwrap().clone());
+        }
+        assert_eq!(details.details.len(), 50_000);
+        assert!(details.details.iter().all(|detail| detail["text"] == "xx"));
     }
 
     #[test]

@@ -57,20 +57,20 @@ macro_rules! setting_methods {
 /// The methods of every builder with a field `settings`, whatever it speaks.
 macro_rules! sampling_options {
     (temperature: $temperature:literal) => {
-        /// How much chance there is in the model's words,
+        /// Sampling temperature,
         #[doc = $temperature]
         pub fn temperature(mut self, temperature: f64) -> Self {
             self.settings.set("temperature", temperature);
             self
         }
 
-        /// Which share of the likeliest words the model chooses from, from 0 to 1.
+        /// Nucleus sampling (top-p), from 0 to 1.
         pub fn top_p(mut self, top_p: f64) -> Self {
             self.settings.set("top_p", top_p);
             self
         }
 
-        /// Whether the model may call several tools at once. Default: what the provider does by itself.
+        /// Allows several tool calls in one response. Default: what the provider does by itself.
         pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
             self.settings.parallel_tool_calls = Some(parallel);
             self

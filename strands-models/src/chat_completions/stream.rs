@@ -15,7 +15,7 @@ use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
 use super::usage::{cost, last_events, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, stop_words};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
@@ -91,7 +91,7 @@ impl ChatReader {
     fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
         if let Some(error) = chunk.error {
-            if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
+            if let Some(counts) = chunk.usage {
                 self.begin(out);
                 out.push_back(cost(*counts));
             }
@@ -102,11 +102,12 @@ impl ChatReader {
         }
         self.begin(out);
         self.chunks += 1;
-        if let Some(counts) = chunk.usage.filter(|counts| !counts.is_null()) {
-            self.used(&counts, out);
-            self.usage = Some(counts);
+        let mut choice = chunk.choice;
+        let of_choice = choice.as_mut().and_then(|choice| choice.usage.take());
+        if let Some(counts) = chunk.usage.or(of_choice) {
+            self.used(counts, out);
         }
-        if let Some(choice) = chunk.choice {
+        if let Some(choice) = choice {
             self.choice(choice, is_document, out)?;
         }
         if let (Some(Value::Object(usage)), Some(timings)) = (self.usage.as_deref_mut(), chunk.timings) {
@@ -122,8 +123,13 @@ impl ChatReader {
     }
 
     /// Counts may come with each chunk. They are passed on where they change, since the response may break off.
-    fn used(&mut self, counts: &Value, out: &mut VecDeque<StreamEvent>) {
-        let told = usage(counts);
+    /// Counts of nothing at all do not undo others.
+    fn used(&mut self, counts: Box<Value>, out: &mut VecDeque<StreamEvent>) {
+        let told = usage(&counts);
+        if self.usage.is_some() && told.total_tokens == 0 {
+            return;
+        }
+        self.usage = Some(counts);
         if self.told != Some(told) {
             self.told = Some(told);
             out.push_back(StreamEvent::metadata(told, ModelMetrics::default()));
@@ -148,8 +154,7 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        // Some gateways have a word without letters in every chunk.
-        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
+        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_words::is_none(reason)) {
             self.finish_reason = Some(reason);
         }
         Ok(())
@@ -268,8 +273,7 @@ impl ChatReader {
             reason if let Some(kind) = RefusalKind::of_stop_reason(reason) => {
                 return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
             }
-            "length" | "model_length" => StopReason::MaxTokens,
-            "content_filter" | "content_filtered" | "sensitive" | "safety" => StopReason::ContentFiltered,
+            reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
             _ if self.refused => StopReason::ContentFiltered,

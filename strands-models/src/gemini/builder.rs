@@ -71,20 +71,20 @@ impl GeminiModelBuilder {
         self
     }
 
-    /// How much chance there is in the model's words, from 0 to 2. Google advises against it for Gemini 3, and later
+    /// Sampling temperature, from 0 to 2. Google advises against it for Gemini 3, and later
     /// models ignore it.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.settings.temperature = Some(temperature);
         self
     }
 
-    /// Which share of the likeliest words the model chooses from, from 0 to 1.
+    /// Nucleus sampling (top-p), from 0 to 1.
     pub fn top_p(mut self, top_p: f64) -> Self {
         self.settings.top_p = Some(top_p);
         self
     }
 
-    /// How many of the likeliest words the model chooses from.
+    /// Top-k sampling: the number of likeliest tokens that the model chooses from.
     pub fn top_k(mut self, top_k: u32) -> Self {
         self.settings.top_k = Some(top_k);
         self
@@ -96,26 +96,26 @@ impl GeminiModelBuilder {
         self
     }
 
-    /// What chance begins with: the same seed makes the same answers likelier.
+    /// Seed: the same seed makes the same responses likelier.
     pub fn seed(mut self, seed: i32) -> Self {
         self.settings.seed = Some(seed);
         self
     }
 
-    /// How much the model thinks before it answers. For Gemini 3 and later; one of this and
+    /// Level of reasoning. For Gemini 3 and later; one of this and
     /// [`thinking_budget`](Self::thinking_budget).
     pub fn thinking_level(mut self, level: ThinkingLevel) -> Self {
         self.settings.thinking.thinking_level = Some(level);
         self
     }
 
-    /// How many tokens the model may think: 0 for none, -1 for as many as it likes. For Gemini 2.5.
+    /// Token budget of reasoning: 0 for none, -1 for as many as it likes. For Gemini 2.5.
     pub fn thinking_budget(mut self, tokens: i32) -> Self {
         self.settings.thinking.thinking_budget = Some(tokens);
         self
     }
 
-    /// Whether the model tells its thoughts, in short. Default: false, as the provider has it.
+    /// Asks for summaries of the reasoning. Default: false, as the provider has it.
     pub fn include_thoughts(mut self, include: bool) -> Self {
         self.settings.thinking.include_thoughts = Some(include);
         self
@@ -159,7 +159,7 @@ impl GeminiModelBuilder {
         self
     }
 
-    /// Whether [`count_tokens`](strands_core::model::Model::count_tokens) asks the provider, which costs a request each
+    /// Has [`count_tokens`](strands_core::model::Model::count_tokens) ask the provider, which costs a request each
     /// time. Default: false, and it estimates; so it does where the provider does not answer.
     pub fn native_token_count(mut self, native: bool) -> Self {
         self.native_token_count = native;

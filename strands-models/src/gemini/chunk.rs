@@ -23,6 +23,7 @@ pub(super) struct Chunk<'a> {
 pub(super) struct Candidate<'a> {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
+    #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) content: Option<Content>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,

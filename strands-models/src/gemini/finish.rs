@@ -18,7 +18,7 @@ pub(super) enum Finish {
 ///
 /// [words]: https://ai.google.dev/api/generate-content#FinishReason
 pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
-    match reason {
+    match reason.to_ascii_uppercase().as_str() {
         "SAFETY" | "IMAGE_SAFETY" => Finish::Stopped(StopReason::GuardrailIntervened),
         "RECITATION"
         | "BLOCKLIST"
@@ -69,6 +69,8 @@ mod tests {
             ("UNEXPECTED_TOOL_CALL", false, false, Finish::Failed(RefusalKind::MalformedOutput)),
             ("TOO_MANY_TOOL_CALLS", true, false, Finish::Failed(RefusalKind::MalformedOutput)),
             ("MISSING_THOUGHT_SIGNATURE", false, true, Finish::Failed(RefusalKind::InvalidRequest)),
+            ("max_tokens", false, true, Finish::Stopped(MaxTokens)),
+            ("safety", false, true, Finish::Stopped(GuardrailIntervened)),
             ("OTHER", false, true, Finish::Stopped(EndTurn)),
             ("OTHER", false, false, Finish::Failed(RefusalKind::Transport)),
             ("A_WORD_OF_TOMORROW", true, false, Finish::Stopped(ToolUse)),

@@ -8,7 +8,7 @@ use strands_core::schema::SchemaDialect;
 
 use crate::http::{self, Fields, ServerTools};
 
-/// How much a model thinks before it answers: Gemini 3 and later.
+/// Level of reasoning: Gemini 3 and later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub enum ThinkingLevel {
     High,
 }
 
-/// What a safety filter looks for.
+/// A category of a safety filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum HarmCategory {
@@ -33,18 +33,18 @@ pub enum HarmCategory {
     /// Hatred of groups.
     #[serde(rename = "HARM_CATEGORY_HATE_SPEECH")]
     HateSpeech,
-    /// What is sexually explicit.
+    /// Sexually explicit content.
     #[serde(rename = "HARM_CATEGORY_SEXUALLY_EXPLICIT")]
     SexuallyExplicit,
-    /// What helps to do harm.
+    /// Content that helps to do harm.
     #[serde(rename = "HARM_CATEGORY_DANGEROUS_CONTENT")]
     DangerousContent,
-    /// What harms elections.
+    /// Content that harms elections.
     #[serde(rename = "HARM_CATEGORY_CIVIC_INTEGRITY")]
     CivicIntegrity,
 }
 
-/// How sure a safety filter has to be before it blocks.
+/// Threshold at which a safety filter blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]

@@ -85,6 +85,11 @@ impl StreamedArguments {
         self.first.end.is_reached() && !is_placeholder(&self.first.text)
     }
 
+    /// True if all of a value has come, if only a placeholder.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.first.end.is_reached()
+    }
+
     /// True if these arguments say the same.
     pub(crate) fn are(&self, other: &str) -> bool {
         let first = self.first.text.trim();

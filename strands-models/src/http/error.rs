@@ -10,7 +10,7 @@ use super::client::Patience;
 use super::connection::Hints;
 use super::sent_secrets::SentSecrets;
 
-/// Why a model can't be built.
+/// An error returned by the builder of a model.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelBuildError {
@@ -77,7 +77,7 @@ pub enum ModelBuildError {
     },
 }
 
-/// Which call failed, and what usually helps: the source of a [`ModelError`] of a provider over HTTP.
+/// The call that failed, and advice: the source of a [`ModelError`] of a provider over HTTP.
 ///
 /// It holds nothing of the conversation and no key.
 #[non_exhaustive]

@@ -28,6 +28,8 @@ mod sent_secrets;
 mod server_tools;
 mod split_pairs;
 mod sse;
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "ollama"))]
+pub(crate) mod stop_words;
 pub(crate) mod tolerant;
 #[cfg(any(feature = "_chat", feature = "ollama"))]
 mod unanswerable;

@@ -153,7 +153,7 @@ macro_rules! http_options {
             self
         }
 
-        /// Where the server is, up to and with the version of its protocol.
+        /// Base URL of the server, up to and with the version of its protocol.
         #[doc = $base_url]
         pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
             self.options.connection.base_url = Some(base_url.into());
@@ -172,7 +172,7 @@ macro_rules! http_options {
             self
         }
 
-        /// Whether answers come as they are written, or in one piece. Default: true.
+        /// Streams responses; with `false`, each comes in one piece. Default: true.
         pub fn streaming(mut self, streaming: bool) -> Self {
             self.options.streaming = streaming;
             self
@@ -184,20 +184,20 @@ macro_rules! http_options {
             self
         }
 
-        /// How many tokens a request may have. Default: what is known about the model.
+        /// Context window in tokens. Default: what is known about the model.
         pub fn context_window(mut self, tokens: u64) -> Self {
             self.options.context_window = Some(tokens);
             self
         }
 
-        /// How long connecting may take. Default: 10 seconds. Models that are told have a client, and so connections, of
+        /// Timeout for connecting. Default: 10 seconds. Models that are told have a client, and so connections, of
         /// their own; the others share one.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.connect_timeout = Some(timeout);
             self
         }
 
-        /// How long the server may be silent: before its answer begins, and between any two pieces of it. Default: 120
+        /// Idle timeout: before the response begins, and between any two pieces of it. Default: 120
         /// seconds; ten minutes where much may have to be done first: where answers come in one piece, with OpenAI's models
         /// that think and Gemini, which do so in silence, and with llama.cpp and Ollama, which read long prompts and load
         /// models. How long an answer takes as a whole is not limited.

@@ -37,7 +37,7 @@ const DIALECT: Dialect = Dialect {
     sort: refusal::sort,
 };
 
-/// Which version of Mirostat chooses the words.
+/// Version of Mirostat sampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mirostat {
@@ -139,7 +139,7 @@ impl LlamaCppModelBuilder {
         slot(slot: u32) => "id_slot";
     }
 
-    /// Which version of Mirostat chooses the words.
+    /// Version of Mirostat sampling.
     pub fn mirostat(mut self, version: Mirostat) -> Self {
         let version = match version {
             Mirostat::Off => 0,
@@ -165,7 +165,7 @@ impl LlamaCppModelBuilder {
         self
     }
 
-    /// How much likelier each of these tokens becomes; a token is named by its number or by its text.
+    /// Bias of each of these tokens, which makes it likelier; a token is named by its number or by its text.
     pub fn logit_bias(mut self, biases: impl IntoIterator<Item = (impl Into<Value>, f64)>) -> Self {
         let biases: Vec<Value> = biases.into_iter().map(|(token, bias)| json!([token.into(), bias])).collect();
         self.settings.set("logit_bias", biases);
@@ -190,7 +190,7 @@ impl LlamaCppModelBuilder {
         self
     }
 
-    /// How much the model thinks before it answers, where its chat template can tell it.
+    /// Reasoning effort, where the chat template has one.
     pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
         self.settings.set("reasoning_effort", effort.as_str());
         self

@@ -89,13 +89,13 @@ impl MistralModelBuilder {
         safe_prompt(safe: bool) => "safe_prompt";
     }
 
-    /// How much the model thinks before it answers, for models that can choose. Mistral knows `high` and `none`.
+    /// Reasoning effort, for models that can choose. Mistral knows `high` and `none`.
     pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
         self.settings.set("reasoning_effort", effort.as_str());
         self
     }
 
-    /// What requests have in common whose beginnings are the same, so that Mistral finds them in its cache.
+    /// Key of requests whose beginnings are the same, so that Mistral finds them in its cache.
     pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
         self.settings.set("prompt_cache_key", key.into());
         self

@@ -58,7 +58,7 @@ impl OllamaModelBuilder {
         self
     }
 
-    /// How many tokens of the conversation the model sees (`num_ctx`), which is also what
+    /// Context window in tokens (`num_ctx`), which is also what
     /// [`context_window`](Self::context_window) is taken to be. Default: what the server has configured, which may be
     /// as few as 4,096.
     pub fn num_ctx(mut self, tokens: u32) -> Self {
@@ -66,25 +66,25 @@ impl OllamaModelBuilder {
         self
     }
 
-    /// How much chance there is in the model's words, from 0.
+    /// Sampling temperature, from 0.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.settings.sampling.temperature = Some(temperature);
         self
     }
 
-    /// Which share of the likeliest words the model chooses from, from 0 to 1.
+    /// Nucleus sampling (top-p), from 0 to 1.
     pub fn top_p(mut self, top_p: f64) -> Self {
         self.settings.sampling.top_p = Some(top_p);
         self
     }
 
-    /// How many of the likeliest words the model chooses from.
+    /// Top-k sampling: the number of likeliest tokens that the model chooses from.
     pub fn top_k(mut self, top_k: u32) -> Self {
         self.settings.sampling.top_k = Some(top_k);
         self
     }
 
-    /// How likely a word has to be, compared with the likeliest, from 0 to 1.
+    /// Min-p sampling: the least likelihood of a token, compared with the likeliest, from 0 to 1.
     pub fn min_p(mut self, min_p: f64) -> Self {
         self.settings.sampling.min_p = Some(min_p);
         self
@@ -109,21 +109,21 @@ impl OllamaModelBuilder {
         self
     }
 
-    /// Whether the model thinks before it answers, and how much: `true`, `false` or a level. Default: models that can
+    /// Reasoning before the response: `true`, `false` or a level. Default: models that can
     /// think do. Those that can't refuse to be asked for it.
     pub fn think(mut self, think: impl Into<Think>) -> Self {
         self.settings.think = Some(think.into());
         self
     }
 
-    /// How long the model stays in memory after an answer. [`Duration::ZERO`] lets it go at once, [`Duration::MAX`]
+    /// Time for which the model stays in memory after a response. [`Duration::ZERO`] lets it go at once, [`Duration::MAX`]
     /// keeps it for ever. Default: what the server has configured, mostly 5 minutes.
     pub fn keep_alive(mut self, duration: Duration) -> Self {
         self.settings.keep_alive = Some(KeepAlive(duration));
         self
     }
 
-    /// What the server does with a conversation that does not fit `num_ctx`: with `true` it forgets the oldest messages
+    /// Handling of a conversation that does not fit `num_ctx`: with `true` the server drops the oldest messages
     /// and says nothing, with `false` it refuses, and the agent's conversation manager decides what to forget. Default:
     /// what the server does by itself, which is to forget.
     pub fn truncate(mut self, truncate: bool) -> Self {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::http::Fields;
 
-/// Whether a model thinks before it answers, and how much.
+/// Reasoning of a model before its response.
 ///
 /// Most models that think know on and off, some know levels, and those of the family `gpt-oss` know nothing but levels
 /// ([Ollama's page on thinking](https://docs.ollama.com/capabilities/thinking)).

@@ -15,10 +15,11 @@ use strands_core::model::{
 
 use super::PROVIDER;
 use super::error::refused;
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, stop_words, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {
+    #[serde(default, deserialize_with = "tolerant::structure")]
     message: Option<Said>,
     #[serde(default, deserialize_with = "tolerant::flag")]
     done: Option<bool>,
@@ -43,6 +44,7 @@ struct Said {
 struct Call {
     #[serde(default, deserialize_with = "tolerant::text")]
     id: Option<String>,
+    #[serde(default, deserialize_with = "tolerant::structure")]
     function: Option<Function>,
 }
 
@@ -176,7 +178,7 @@ impl ChatReader {
         self.complete = true;
         self.close(out);
         out.push_back(StreamEvent::stop(match done_reason {
-            "length" => StopReason::MaxTokens,
+            reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
             _ if self.calls => StopReason::ToolUse,
             // `load` and `unload` answer nothing: they say that the model is there now, or gone.
             _ => StopReason::EndTurn,

@@ -119,13 +119,13 @@ macro_rules! openai_options {
                        `https://api.openai.com/v1`.",
         }
 
-        /// Which of OpenAI's organizations pays. Default: the variable `OPENAI_ORG_ID`.
+        /// OpenAI organization that is billed. Default: the variable `OPENAI_ORG_ID`.
         pub fn organization(mut self, organization: impl Into<String>) -> Self {
             self.account.organization = Some(organization.into());
             self
         }
 
-        /// Which of OpenAI's projects this belongs to. Default: the variable `OPENAI_PROJECT_ID`.
+        /// OpenAI project of the requests. Default: the variable `OPENAI_PROJECT_ID`.
         pub fn project(mut self, project: impl Into<String>) -> Self {
             self.account.project = Some(project.into());
             self
@@ -133,7 +133,7 @@ macro_rules! openai_options {
 
         crate::chat_completions::sampling_options! { temperature: "from 0 to 2." }
 
-        /// How much the model thinks before it answers. An effort with another name goes through [`extra`](Self::extra).
+        /// Reasoning effort. An effort with another name goes through [`extra`](Self::extra).
         pub fn reasoning_effort(mut self, effort: crate::chat_completions::ReasoningEffort) -> Self {
             self.effort = Some(effort);
             self
@@ -141,7 +141,7 @@ macro_rules! openai_options {
 
         crate::chat_completions::server_tool_option!();
 
-        /// Whether the server can be asked for answers of a given JSON schema. Default: true for models of OpenAI's that are
+        /// Uses structured output of the server. Default: true for models of OpenAI's that are
         /// known to be able to. Where it is false, an agent that wants a typed result lets the model call a tool.
         pub fn structured_output(mut self, able: bool) -> Self {
             self.structured_output = Some(able);

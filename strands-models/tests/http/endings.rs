@@ -202,6 +202,101 @@ async fn streams_with_neither_are_cut() {
     }
 }
 
+/// Gateways hand on the finish reason of the provider behind them, in its words.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn finish_reasons_of_other_providers_are_read() {
+    let document =
+        |reason: &str| json!({"choices": [{"index": 0, "message": {"content": "4"}, "finish_reason": reason}]});
+    for (reason, expected) in [
+        ("STOP", StopReason::EndTurn),
+        ("end_turn", StopReason::EndTurn),
+        ("LENGTH", StopReason::MaxTokens),
+        ("max_tokens", StopReason::MaxTokens),
+        ("MAX_TOKENS", StopReason::MaxTokens),
+        ("max_output_tokens", StopReason::MaxTokens),
+        ("SAFETY", StopReason::ContentFiltered),
+        ("RECITATION", StopReason::ContentFiltered),
+        ("refusal", StopReason::ContentFiltered),
+    ] {
+        ends(&chat("openai").case(false, &json!({"json": document(reason)})), &expected).await;
+    }
+}
+
+/// The same for those who speak the protocols of other providers.
+#[tokio::test]
+async fn limits_are_read_in_any_words() {
+    let providers = [
+        (
+            cfg!(feature = "anthropic"),
+            "anthropic",
+            "length",
+            json!({"content": [{"type": "text", "text": "4"}], "stop_reason": ""}),
+            "/stop_reason",
+        ),
+        (
+            cfg!(feature = "anthropic"),
+            "anthropic",
+            "MAX_TOKENS",
+            json!({"content": [{"type": "text", "text": "4"}], "stop_reason": ""}),
+            "/stop_reason",
+        ),
+        (
+            cfg!(feature = "ollama"),
+            "ollama",
+            "LENGTH",
+            json!({"message": {"content": "4"}, "done": true, "done_reason": ""}),
+            "/done_reason",
+        ),
+        (
+            cfg!(feature = "gemini"),
+            "gemini",
+            "max_tokens",
+            json!({"candidates": [{"content": {"parts": [{"text": "4"}]}, "finishReason": ""}]}),
+            "/candidates/0/finishReason",
+        ),
+    ];
+    for (_, provider, word, mut document, place) in providers.into_iter().filter(|(is_there, ..)| *is_there) {
+        *document.pointer_mut(place).unwrap() = json!(word);
+        let case = json!({"provider": provider, "options": {"streaming": false}, "replies": [{"json": document}]});
+        ends(&Case::parse(&format!("{provider}, {word}"), &case.to_string()), &StopReason::MaxTokens).await;
+    }
+}
+
+/// Some servers have the missing reason in every chunk, as a text.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn a_text_for_no_reason_is_no_reason() {
+    for none in ["", " ", "null", "NULL", "None"] {
+        let chunk = json!([{"choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": none}]}]);
+        let chat = chat("openai");
+        ends(&chat.stream(&chunk, true), &StopReason::EndTurn).await;
+        let error = start(&chat.stream(&chunk, false)).await.turn().await.unwrap_err();
+        assert!(matches!(error, ModelError::Transport { .. }), "{none:?}: {error:?}");
+    }
+}
+
+/// The blank line behind the last event is missing.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn a_last_event_without_its_blank_line_is_one() {
+    let chunk = |reason: Value| {
+        let choice = json!({"index": 0, "delta": {"content": "4"}, "finish_reason": reason});
+        format!("data: {}", json!({"choices": [choice]}))
+    };
+    let chat = chat("openai");
+    let raw = |raw: &str| chat.case(true, &json!({"raw": raw, "content_type": "text/event-stream"}));
+    for end in ["", "\n", "\r\n", "\r"] {
+        ends(&raw(&format!("{}\n\ndata: [DONE]{end}", chunk(Value::Null))), &StopReason::EndTurn).await;
+        ends(&raw(&format!("{}{end}", chunk(json!("length")))), &StopReason::MaxTokens).await;
+    }
+    let whole = chunk(json!("stop"));
+    for cut in [&whole[..whole.len() - 1], &whole[..20], "data: [DON", "data:", "da"] {
+        let error = start(&raw(&format!("{}\n\n{cut}", chunk(Value::Null)))).await.turn().await.unwrap_err();
+        assert!(matches!(error, ModelError::Transport { .. }), "{cut}: {error:?}");
+    }
+}
+
 /// Gateways put the mark of Chat Completions behind other protocols, too.
 #[tokio::test]
 async fn the_mark_of_another_protocol_is_one() {

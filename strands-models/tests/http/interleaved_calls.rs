@@ -143,6 +143,13 @@ async fn two_calls_are_told_apart() {
 async fn equal_calls_in_one_chunk_are_two() {
     let chunk = vec![piece(json!(0), "", WEATHER, OSLO), piece(json!(0), "", WEATHER, OSLO)];
     Expected::weather_in(&["Oslo", "Oslo"]).check(&case("openai", "equal calls", &[chunk])).await;
+    let bare = || piece(json!(0), "", "now", "{}");
+    let mut case = case("openai", "equal calls without arguments", &[vec![bare(), bare()]]);
+    case.tools[0].name = "now".to_owned();
+    case.tools[0].schema = json!({"type": "object"});
+    let mut running = start(&case).await;
+    running.prompt().await.unwrap();
+    assert_eq!(running.called(), [("now".to_owned(), json!({})), ("now".to_owned(), json!({}))]);
 }
 
 #[tokio::test]

@@ -90,6 +90,25 @@ async fn images_of_chat_completions_go_back_beside_the_content() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
+async fn images_are_blocks_however_they_are_written() {
+    for image in [
+        json!({"image_url": {"url": format!("data:image/png;charset=utf-8;base64,{PNG}")}}),
+        json!({"image_url": {"url": format!("data:IMAGE/PNG;BASE64,{PNG}")}}),
+        json!({"image_url": {"url": "data:image/png;base64,iVBO\nRw==\n"}}),
+        json!(format!("data:image/png;base64,{PNG}")),
+        json!({"b64_json": PNG}),
+    ] {
+        let said = json!({"content": "Here.", "images": [image]});
+        let reply = json!({"json": {"choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}});
+        let (message, body) = drawn(&image.to_string(), &case("openai", &reply)).await;
+        assert_eq!(self::image(&message.content[1]), (&ImageFormat::Png, b"\x89PNG".as_slice()), "{image}");
+        let sent = &body["messages"][1]["images"][0]["image_url"]["url"];
+        assert_eq!(sent, &format!("data:image/png;base64,{PNG}"), "{image}");
+    }
+}
+
+#[cfg(feature = "openai")]
+#[tokio::test]
 async fn images_without_words_and_those_that_lie_elsewhere_are_blocks_too() {
     let there = json!({"image_url": {"url": "https://a.b/c.jpg"}});
     let said = json!({"content": null, "images": [there, {"image_url": "data:text/html;base64,AAE="}]});
@@ -106,6 +125,14 @@ async fn images_without_words_and_those_that_lie_elsewhere_are_blocks_too() {
 async fn images_of_responses_go_back_in_their_items() {
     let item = json!({"type": "image_generation_call", "id": "ig_1", "status": "completed", "output_format": "jpeg", "result": PNG});
     let response = json!({"id": "r", "status": "completed", "output": [item]});
+    for made in [
+        json!({"type": "image_generation_call", "id": "ig_1", "result": format!("data:image/jpeg;base64,{PNG}")}),
+        json!({"type": "message", "content": [{"type": "output_image", "image_url": format!("data:image/jpeg;base64,{PNG}")}]}),
+    ] {
+        let reply = json!({"json": {"status": "completed", "output": [made]}});
+        let (message, _) = drawn(&made.to_string(), &case("responses", &reply)).await;
+        assert_eq!(image(message.content.last().unwrap()), (&ImageFormat::Jpeg, b"\x89PNG".as_slice()), "{made}");
+    }
     let streamed = json!({"anthropic": [{"type": "response.output_item.done", "output_index": 0, "item": item},
         {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [item]}}]});
     for reply in [streamed, json!({"json": response})] {

@@ -102,6 +102,39 @@ async fn chat_completions_in_other_types_are_read() {
             json!([chunk(json!(-1), json!({"tool_calls": [usual()]}))]),
             json!([chunk(json!(-1), json!({"content": "Hi."}))]),
         ),
+        ("function in a list", calls(json!([{"index": 0, "id": "a", "function": [usual()["function"]]}])), hi()),
+        ("function empty first", calls(json!([{"index": 0, "id": "a", "function": ""}, usual()])), hi()),
+        (
+            "delta in a list",
+            json!([chunk(json!(0), json!([{"tool_calls": [usual()]}]))]),
+            json!([chunk(json!(0), json!([{"content": "Hi."}]))]),
+        ),
+        (
+            "content a list of texts",
+            calls(json!([usual()])),
+            json!([chunk(json!(0), json!({"content": ["Hi", "", "."]}))]),
+        ),
+        (
+            "content a part without a type",
+            calls(json!([usual()])),
+            json!([chunk(json!(0), json!({"content": [{"text": "Hi."}, {}]}))]),
+        ),
+        (
+            "thinking a text",
+            calls(json!([usual()])),
+            json!([chunk(
+                json!(0),
+                json!({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Hi."}]})
+            )]),
+        ),
+        (
+            "other things beside the text",
+            calls(json!([usual()])),
+            json!([chunk(
+                json!(0),
+                json!({"content": "Hi.", "annotations": "none", "reasoning_details": "hm", "images": 0})
+            )]),
+        ),
         ("choice in text", json!([chunk(json!("0"), json!({"tool_calls": [usual()]}))]), hi()),
         (
             "choice 1",
@@ -145,6 +178,46 @@ async fn chat_completions_in_other_types_are_read() {
     }
 }
 
+/// Arguments that no tool can have are the model's mistake, and not a broken response.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn arguments_without_a_meaning_are_refused_to_the_model() {
+    let chunk =
+        |delta: Value, reason: Value| json!([{"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}]);
+    for arguments in [json!(5), json!(-5), json!(5.5), json!(false), json!("None"), json!([1])] {
+        let call = json!({"index": 0, "id": "a", "function": {"name": "get_weather", "arguments": arguments}});
+        let calls = chunk(json!({"tool_calls": [call]}), json!("tool_calls"));
+        let replies = replies(calls, chunk(json!({"content": "Hi."}), json!("stop")), "sse");
+        let running = Expected::text("Hi.").check(&case("openai", &arguments.to_string(), &replies)).await;
+        let told = running.bodies()[1]["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+        assert!(told.as_str().unwrap().starts_with("Error"), "{arguments}: {told}");
+    }
+}
+
+/// Moonshot counts in the last choice of a stream.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn counts_of_a_choice_are_read() {
+    let usage = |output: u64| json!({"prompt_tokens": 9, "completion_tokens": output});
+    let choice =
+        |usage: Value| json!({"index": 0, "delta": {"content": "Hi."}, "finish_reason": "stop", "usage": usage});
+    for (chunks, output) in [
+        (json!([{"choices": [choice(usage(3))]}]), 3),
+        (json!([{"choices": [choice(usage(1))], "usage": usage(3)}]), 3),
+        (json!([{"choices": [choice(usage(3))]}, {"choices": [], "usage": null}]), 3),
+        (
+            json!([{"choices": [choice(usage(3))]}, {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 0}}]),
+            3,
+        ),
+    ] {
+        let name = chunks.to_string();
+        Expected::text("Hi.")
+            .usage(9, output)
+            .check(&case("openai", &name, &json!([{"sse": chunks, "done": true}])))
+            .await;
+    }
+}
+
 #[tokio::test]
 #[cfg(feature = "openai")]
 async fn a_message_is_read_wherever_it_stands() {
@@ -184,6 +257,7 @@ async fn a_message_is_read_wherever_it_stands() {
         ("both in a document", json!({"delta": {"content": ""}, "message": {"content": "Hello"}})),
         ("the same in a document", json!({"delta": {"content": "Hello"}, "message": {"content": "Hello"}})),
         ("a delta in a document", json!({"delta": {"content": "Hello"}})),
+        ("a message in a list in a document", json!({"message": [{"role": "assistant", "content": "Hello"}]})),
         ("an empty message in a document", json!({"delta": {"content": "Hello"}, "message": {"content": ""}})),
     ] {
         Expected::text("Hello").check(&case("openai", name, &json!([{"json": choice(fields)}]))).await;
@@ -219,6 +293,29 @@ async fn responses_in_other_types_are_read() {
             if output.is_object() && !output.as_object().unwrap().is_empty() || output.is_array() { "Hi." } else { "" };
         let replies = json!([{"json": {"status": "completed", "output": output}}]);
         Expected::text(text).check(&case("responses", name, &replies)).await;
+    }
+}
+
+/// Items that come whole at the end, where the stream had other ones.
+#[tokio::test]
+#[cfg(feature = "openai")]
+async fn calls_of_responses_that_were_not_streamed_are_read() {
+    let call = json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"});
+    let said = json!({"type": "message", "id": "m", "content": [{"type": "output_text", "text": "Let me look."}]});
+    let delta =
+        json!({"type": "response.output_text.delta", "output_index": 0, "item_id": "m", "delta": "Let me look."});
+    let done = json!({"type": "response.output_item.done", "output_index": 1, "item": call});
+    let completed = json!({"type": "response.completed", "response": {"status": "completed", "output": [said, call]}});
+    let hi = json!([{"type": "response.output_text.delta", "delta": "Hi."}, {"type": "response.completed"}]);
+    for calls in [json!([delta, completed]), json!([delta, done, completed])] {
+        let name = calls.to_string();
+        let replies = replies(calls, hi.clone(), "anthropic");
+        let running = Expected::weather_in(&["Oslo"]).check(&case("responses", &name, &replies)).await;
+        assert!(running.bodies()[1].to_string().contains("Let me look."), "{name}");
+    }
+    for (name, content) in [("text", json!("Hi.")), ("texts", json!(["Hi."])), ("a part", json!({"text": "Hi."}))] {
+        let document = json!({"status": "completed", "output": [{"type": "message", "content": content}]});
+        Expected::text("Hi.").check(&case("responses", name, &json!([{"json": document}]))).await;
     }
 }
 

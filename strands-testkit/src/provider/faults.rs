@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use strands_core::model::{ModelError, ModelRequest};
 use strands_core::{Agent, RetryPolicy};
 
@@ -285,7 +285,10 @@ pub async fn cut_everywhere(
     for &length in &lengths {
         let (events, error) = events(&*model, ModelRequest::new(&messages)).await;
         let at = format!("{} cut at {length} ({cut:?})", provider.name());
-        let seen = stream.slice(..length);
+        let seen = match cut {
+            Cut::Clean if provider.format() == StreamFormat::ServerSentEvents => with_last_event(&stream[..length]),
+            _ => stream[..length].to_vec(),
+        };
         let whole = provider.is_whole(&seen, cut);
         match error {
             // A reset is seen or not, as it happens, where the answer is whole.
@@ -302,6 +305,16 @@ pub async fn cut_everywhere(
         }
     }
     assert_eq!(server.requests().len(), lengths.len(), "nothing is sent twice");
+}
+
+/// A stream with the blank line behind its last event, if only that is missing: where a response ends properly, the event
+/// counts.
+fn with_last_event(stream: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(stream);
+    let last = text.rsplit("\n\n").next().unwrap_or_default();
+    let data = last.lines().find_map(|line| line.strip_prefix("data:")).map(str::trim).unwrap_or_default();
+    let is_whole = data == "[DONE]" || data.starts_with('{') && serde_json::from_str::<Value>(data).is_ok();
+    if is_whole { [stream, b"\n\n"].concat() } else { stream.to_vec() }
 }
 
 /// Pieces that end inside letters and between the characters of a line end.

@@ -1,5 +1,5 @@
 //! Fields that servers send in another type than their protocol says. Each reads whatever has one sensible meaning, and a
-//! value without meaning as a missing one; only arguments and lists of something else are errors.
+//! value without meaning as a missing one; only structures and lists of something else are errors.
 
 mod scalar;
 
@@ -8,7 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -59,6 +59,47 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// A structure, also as the one item of a list. `null`, `false`, an empty text and an empty list are none.
+pub(crate) fn structure<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    struct Structure<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Structure<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E: Error>(self, there: bool) -> Result<Self::Value, E> {
+            if there { Err(E::invalid_type(de::Unexpected::Bool(true), &self)) } else { Ok(None) }
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            if text.is_empty() { Ok(None) } else { Err(E::invalid_type(de::Unexpected::Str(text), &self)) }
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let only = items.next_element::<Option<T>>()?.flatten();
+            match items.next_element::<IgnoredAny>()? {
+                Some(_) => Err(A::Error::invalid_length(2, &self)),
+                None => Ok(only),
+            }
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(fields)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Structure(PhantomData))
+}
+
 /// A field of a value that is text, or a number as text; nothing where there is neither.
 pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
     match value.get(name) {
@@ -69,7 +110,7 @@ pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
 }
 
 /// Arguments of a call as the text that they should be: text with JSON in it, or the JSON. An empty list is an empty object,
-/// which some languages write that way.
+/// which some languages write that way. A number or a truth is none that a tool can have, which the model is told.
 pub(crate) fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct Arguments;
 
@@ -90,6 +131,22 @@ pub(crate) fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
 
         fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
             Ok(None)
+        }
+
+        fn visit_bool<E: Error>(self, truth: bool) -> Result<Self::Value, E> {
+            Ok(Some(truth.to_string()))
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+            Ok(Some(number.to_string()))
         }
 
         fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
@@ -152,6 +209,17 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     deserializer.deserialize_any(List(PhantomData))
 }
 
+/// Whatever values a list has, or whatever stands for one. Nothing is wrong here: what they are is seen later.
+pub(crate) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
+    let values = match Value::deserialize(deserializer)? {
+        Value::Array(values) => values,
+        Value::Object(fields) => items(fields).unwrap_or_default(),
+        Value::String(text) if !text.is_empty() => vec![Value::String(text)],
+        _ => Vec::new(),
+    };
+    Ok(values.into_iter().filter(|value| !value.is_null()).collect())
+}
+
 /// The items of an object that stands for a list.
 fn items<T: DeserializeOwned>(fields: Map<String, Value>) -> serde_json::Result<Vec<T>> {
     if fields.keys().all(|name| whole_text(name).is_some()) {
@@ -181,6 +249,8 @@ mod tests {
         arguments: Option<String>,
         #[serde(deserialize_with = "list")]
         list: Vec<Item>,
+        #[serde(deserialize_with = "structure")]
+        structure: Option<Item>,
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -229,10 +299,27 @@ mod tests {
             (json!([{"a": 1}]), Some("[{\"a\":1}]")),
             (json!(""), Some("")),
             (json!(null), None),
+            (json!(7), Some("7")),
+            (json!(-7), Some("-7")),
+            (json!(7.5), Some("7.5")),
+            (json!(false), Some("false")),
         ] {
             assert_eq!(read(json!({"arguments": value})).arguments.as_deref(), text, "{value}");
         }
-        assert!(serde_json::from_str::<Read>("{\"arguments\": 7}").is_err());
+    }
+
+    #[test]
+    fn a_list_stands_for_its_one_structure() {
+        let one = || json!({"at": 1});
+        for (value, at) in [(one(), Some(1)), (json!([one()]), Some(1)), (json!([]), None), (json!([null]), None)] {
+            assert_eq!(read(json!({"structure": value})).structure.map(|item| item.at), at, "{value}");
+        }
+        for none in [json!(null), json!(false), json!("")] {
+            assert_eq!(read(json!({"structure": none})).structure, None, "{none}");
+        }
+        for wrong in [json!("no"), json!(true), json!(1), json!([one(), one()]), json!({"of": "another"})] {
+            assert!(serde_json::from_value::<Read>(json!({"structure": wrong})).is_err(), "{wrong}");
+        }
     }
 
     #[test]
@@ -251,6 +338,21 @@ mod tests {
         }
         for wrong in [json!("no"), json!(true), json!([{"of": "another"}])] {
             assert!(serde_json::from_value::<Read>(json!({"list": wrong})).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn any_values_are_a_list() {
+        for (value, expected) in [
+            (json!([1, null, "a"]), vec![json!(1), json!("a")]),
+            (json!({"a": 1}), vec![json!({"a": 1})]),
+            (json!({"0": 1}), vec![json!(1)]),
+            (json!("a"), vec![json!("a")]),
+            (json!(""), vec![]),
+            (json!(null), vec![]),
+            (json!(7), vec![]),
+        ] {
+            assert_eq!(values(&value).unwrap(), expected, "{value}");
         }
     }
 

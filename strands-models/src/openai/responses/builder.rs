@@ -111,7 +111,7 @@ impl OpenAiResponsesModelBuilder {
         self
     }
 
-    /// Whether the provider keeps the conversation, so that each request only carries what is new (`store`,
+    /// Has the provider store the conversation, so that each request only carries what is new (`store`,
     /// `previous_response_id`). Default: false.
     ///
     /// The id under which an answer is kept stands at its end, as content that only this provider understands, so that it

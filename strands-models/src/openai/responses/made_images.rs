@@ -21,7 +21,12 @@ pub(super) fn apart(item: &Value) -> Option<(Value, ContentBlock)> {
         return None;
     }
     let format = item.get("output_format").and_then(Value::as_str).unwrap_or("png");
-    let image = made_media::of_base64(&format!("image/{format}"), item.get(RESULT)?.as_str()?)?;
+    let result = item.get(RESULT)?.as_str()?;
+    let image = if result.starts_with("data:") {
+        made_media::of_url(result)?
+    } else {
+        made_media::of_base64(&format!("image/{format}"), result)?
+    };
     let mut item = item.clone();
     item.as_object_mut()?.shift_remove(RESULT);
     Some((item, image))

@@ -20,12 +20,13 @@ pub(super) fn signature(item: &Value, is_plain: bool) -> Option<String> {
     if !is_encrypted && !is_plain && parts.is_empty() {
         return None;
     }
+    let has_summary = item.get("summary").and_then(Value::as_array).is_some_and(|summary| !summary.is_empty());
     let mut kept = Map::new();
     for name in ["type", "id", "summary", "content", "encrypted_content"] {
         let value = item.get(name).filter(|value| !value.is_null());
         let is_there = match name {
-            // An empty one is refused. One text is the text of the block, and need not be stored twice.
-            "content" => parts.len() > usize::from(!is_encrypted),
+            // An empty one is refused. One text is the text of the block, unless a summary is, and need not be stored twice.
+            "content" => parts.len() > usize::from(!is_encrypted && !has_summary),
             _ => true,
         };
         match value {
@@ -70,9 +71,12 @@ mod tests {
     fn plain_reasoning_comes_back_without_being_stored_twice() {
         let text = |text: &str| json!({"type": "reasoning_text", "text": text});
         let item_of = |content: Value| json!({"type": "reasoning", "id": "rs_1", "summary": [], "content": content});
+        let summarized = || json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "so"}], "content": [text("hm")]});
         for (sent, is_plain, said, back) in [
             (item_of(json!([text("hm")])), true, "hm", item_of(json!([text("hm")]))),
             (item_of(json!([text("a"), text("b")])), true, "a\n\nb", item_of(json!([text("a"), text("b")]))),
+            // The text of the block is the summary.
+            (summarized(), false, "short", summarized()),
             // Streamed, and not said again at the end.
             (json!({"type": "reasoning", "id": "rs_1"}), true, "hm", item_of(json!([text("hm")]))),
         ] {

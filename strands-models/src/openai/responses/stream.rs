@@ -77,6 +77,8 @@ impl ResponsesReader {
                 // Some servers say everything at once.
                 if self.items.are_none() {
                     self.whole_items(&mut response, out)?;
+                } else if !self.called {
+                    self.whole_calls(&mut response, out)?;
                 }
                 response.status = response.status.or_else(|| Some(kind.trim_start_matches("response.").to_owned()));
                 self.finish(response, out)

@@ -11,6 +11,7 @@ use super::items::{Key, Kind};
 use super::stream::{ResponsesReader, list, malformed, word};
 use super::{made_images, reasoning};
 use crate::http::{ReadError, tolerant};
+use crate::made_media;
 
 impl ResponsesReader {
     pub(super) fn item_added(
@@ -121,6 +122,18 @@ impl ResponsesReader {
         items.into_iter().try_for_each(|(at, item)| self.item_done(Some(at), &item, out))
     }
 
+    /// The calls of a response whose stream had none: some servers stream text alone.
+    pub(super) fn whole_calls(
+        &mut self,
+        response: &mut Response,
+        out: &mut VecDeque<StreamEvent>,
+    ) -> Result<(), ReadError> {
+        if let Some(items) = &mut response.output {
+            items.retain(|item| word(item, "type") == "function_call");
+        }
+        self.whole_items(response, out)
+    }
+
     pub(super) fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.content.grow(content.content.to_string().len())?;
         let block = self.items.new_block();
@@ -165,10 +178,20 @@ impl ResponsesReader {
         item: &Value,
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ReadError> {
-        for (part, said) in list(item, "content").iter().enumerate() {
+        // Some servers have the text where a list of parts should be.
+        let content = match item.get("content") {
+            Some(Value::Array(parts)) => parts.as_slice(),
+            Some(only) => std::slice::from_ref(only),
+            None => &[],
+        };
+        for (part, said) in content.iter().enumerate() {
+            if let Some(image) = said.get("image_url").and_then(Value::as_str).and_then(made_media::of_url) {
+                self.image(image, out)?;
+                continue;
+            }
             let refusal = word(said, "refusal");
             self.refused |= !refusal.is_empty();
-            let text = if refusal.is_empty() { word(said, "text") } else { refusal };
+            let text = if refusal.is_empty() { said.as_str().unwrap_or_else(|| word(said, "text")) } else { refusal };
             if !text.is_empty() {
                 self.content.grow(text.len())?;
                 let block = self.text_block(key, part)?;

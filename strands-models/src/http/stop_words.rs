@@ -1,0 +1,38 @@
+//! Words for the end of a response that gateways hand on from the provider behind them, in any provider's protocol.
+
+use strands_core::model::StopReason;
+
+/// The reason for stopping if a word means a limit or a filter, whatever its case.
+pub(crate) fn limit_or_filter(word: &str) -> Option<StopReason> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "length" | "model_length" | "max_tokens" | "max_output_tokens" => Some(StopReason::MaxTokens),
+        "content_filter" | "content_filtered" | "sensitive" | "safety" | "recitation" | "blocklist"
+        | "prohibited_content" | "spii" | "refusal" => Some(StopReason::ContentFiltered),
+        _ => None,
+    }
+}
+
+/// True if a word stands for no reason: some servers have one in every piece of a stream.
+#[cfg(any(test, feature = "_chat", feature = "anthropic"))]
+pub(crate) fn is_none(word: &str) -> bool {
+    ["", "null", "none"].contains(&&*word.trim().to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_known_in_any_case() {
+        for (word, expected) in [
+            ("LENGTH", Some(StopReason::MaxTokens)),
+            ("max_tokens", Some(StopReason::MaxTokens)),
+            ("SAFETY", Some(StopReason::ContentFiltered)),
+            ("stop", None),
+            ("", None),
+        ] {
+            assert_eq!(limit_or_filter(word), expected, "{word}");
+        }
+        assert!([" ", "Null", "None"].into_iter().all(is_none) && !is_none("stop"));
+    }
+}
