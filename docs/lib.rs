@@ -51,6 +51,18 @@ mod tests {
         let listed: Vec<&str> = summary.split('(').skip(1).filter_map(|rest| rest.split(')').next()).collect();
         assert_eq!(listed, PAGES);
     }
+
+    /// Readers have the lines of the quickstart in their `Cargo.toml`.
+    #[test]
+    fn a_page_names_the_crates_that_it_uses_besides() {
+        let book = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+        for page in PAGES {
+            let text = std::fs::read_to_string(format!("{book}/{page}")).unwrap_or_default();
+            assert!(!text.is_empty(), "{page}");
+            assert!(!text.contains("use futures_util::") || text.contains("futures-util = "), "{page}");
+        }
+    }
+
     #[test]
     fn the_page_about_openai_lists_every_service() {
         let page = include_str!("src/models/openai.md");

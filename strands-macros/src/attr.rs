@@ -31,7 +31,7 @@ pub(crate) struct Flag {
     pub(crate) span: Span,
 }
 
-/// What `#[tool]` and `#[toolset]` have in common.
+/// Keys that `#[tool]` and `#[toolset]` have in common.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Settings {
     pub(crate) read_only: Option<Flag>,
@@ -170,7 +170,7 @@ impl ToolsetAttr {
     }
 }
 
-/// What stands in for an absent argument.
+/// Value of an absent argument.
 pub(crate) enum DefaultValue {
     /// `Default::default()`.
     OfType,

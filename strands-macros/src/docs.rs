@@ -42,12 +42,12 @@ impl Docs {
         Self { parts: parts.collect() }
     }
 
-    /// Whether there is none at all.
+    /// True if there is none at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Where the docs begin.
+    /// Span of the first part.
     pub(crate) fn span(&self) -> Option<Span> {
         self.parts.first().map(|part| match part {
             Part::Text(_, span) => *span,
@@ -171,7 +171,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether this is a doc comment or a `#[doc = ..]`.
+/// True for a doc comment or a `#[doc = ..]`.
 pub(crate) fn is_doc(attr: &Attribute) -> bool {
     attr.path().is_ident("doc") && matches!(attr.meta, Meta::NameValue(_))
 }

@@ -25,7 +25,7 @@ impl Errors {
         }
     }
 
-    /// Whether nothing was refused.
+    /// True if nothing was refused.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }

@@ -160,7 +160,7 @@ impl Expander<'_> {
         )
     }
 
-    /// What the schema and the decoding of an argument share, so that they can't disagree.
+    /// Code that the schema and the decoding of an argument share, so that they can't disagree.
     fn reader(&self, argument: &Argument) -> TokenStream {
         let private = self.private;
         let ty = &argument.ty;

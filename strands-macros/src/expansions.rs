@@ -1,4 +1,4 @@
-//! What the macros write, kept as snapshots: a reviewer of a change sees what it does to every user's crate.
+//! Expansions of the macros, as snapshots: a reviewer of a change sees what it does to every user's crate.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,4 +1,4 @@
-//! What is written beside a refusal: enough for the rest of the user's program to compile, so that one mistake is one
+//! Code beside a refusal: enough for the rest of the user's program to compile, so that one mistake is one
 //! message.
 
 use proc_macro2::{Span, TokenStream};
@@ -60,7 +60,7 @@ pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, mut errors: 
     quote!(#errors #item)
 }
 
-/// Whether it starts as a function does.
+/// True if it starts as a function does.
 fn is_function(input: ParseStream<'_>) -> syn::Result<bool> {
     input.call(Attribute::parse_outer)?;
     input.parse::<Visibility>()?;

@@ -121,9 +121,9 @@ use proc_macro::TokenStream;
 /// # Return types
 ///
 /// Nothing, text, a `ToolOutput`, content such as images, anything that is `Serialize`, or a `Result` of one of these,
-/// through any alias. Lists, options, maps by text and tuples of content are content, also beside text, numbers and, in
-/// pairs, any `Serialize`: `(Forecast, ImageBlock)`. Media in the fields of a struct are JSON: return them beside it, or
-/// implement `IntoToolOutput` for the struct.
+/// through any alias. Lists, options, maps and tuples of content are content, also beside any `Serialize`:
+/// `(Forecast, ImageBlock)`. Media in the fields of a struct are JSON: return them beside it, or implement
+/// `IntoToolOutput` for the struct.
 ///
 /// An error is any `std::error::Error`, `anyhow::Error`, `String` or `&str`; the model is told its `Display` and those of its
 /// sources. A `ToolError` is taken as it is.

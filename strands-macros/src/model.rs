@@ -42,7 +42,7 @@ impl ToTokens for Function {
     }
 }
 
-/// Where an argument's value comes from.
+/// Source of an argument's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The model, held as the type written.
@@ -92,7 +92,7 @@ impl Argument {
         }
     }
 
-    /// Where its name is written.
+    /// Span of its name.
     pub(crate) fn name_span(&self) -> Span {
         match (&self.attr.rename, &self.ident) {
             (Some(rename), _) => rename.span(),
@@ -114,7 +114,7 @@ pub(crate) struct ToolFn {
     /// `#[cfg]`s to repeat on everything generated.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) settings: Settings,
-    /// What stands before the name of every tool of the block.
+    /// Prefix of the name of every tool of the block.
     pub(crate) prefix: String,
 }
 
@@ -181,7 +181,7 @@ impl ToolFn {
         format!("{}{own}", self.prefix)
     }
 
-    /// Where that name is written.
+    /// Span of that name.
     pub(crate) fn tool_name_span(&self) -> Span {
         self.attr.name.as_ref().map_or_else(|| self.sig.ident.span(), syn::LitStr::span)
     }

@@ -101,7 +101,7 @@ fn take_tool_attribute(method: &mut ImplItemFn, errors: &mut Errors) -> Option<T
     }
 }
 
-/// Whether this is the `#[tool]` that stays on a method: it expands to the method, and keeps the import in use.
+/// True for the `#[tool]` that stays on a method: it expands to the method, and keeps the import in use.
 fn is_mark(attr: &Attribute) -> bool {
     validate::is_tool_attribute(attr)
         && attr.parse_args::<Ident>().is_ok_and(|ident| ident == function::READ_BY_TOOLSET)

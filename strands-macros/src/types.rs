@@ -52,7 +52,12 @@ pub(crate) fn first_shared(ty: &Type) -> Option<Shared> {
         fn visit_type_path(&mut self, path: &'ast syn::TypePath) {
             if let (None, Some((name, value))) = (&self.0, shared(path)) {
                 let ty = Type::Path(path.clone());
-                let value = if name == "Arc" || name == "Rc" { value.clone() } else { ty.clone() };
+                let value = match name.to_string().as_str() {
+                    "Arc" | "Rc" | "Weak" => value.clone(),
+                    // Tools run on many threads.
+                    "RefCell" => syn::parse_quote!(Mutex<#value>),
+                    _ => ty.clone(),
+                };
                 self.0 = Some(Shared { is_arc: name == "Arc", ty, value });
             }
             visit::visit_type_path(self, path);
@@ -86,7 +91,7 @@ fn shared(path: &syn::TypePath) -> Option<(&Ident, &Type)> {
     let last = path.path.segments.last()?;
     let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let Some(syn::GenericArgument::Type(value)) = arguments.args.first() else { return None };
-    let is_shared = ["Arc", "Rc", "Mutex", "RwLock"].iter().any(|name| last.ident == name);
+    let is_shared = ["Arc", "Rc", "Weak", "Mutex", "RwLock", "RefCell"].iter().any(|name| last.ident == name);
     let is_data = match crate::model::peel(value) {
         Type::Slice(_) => true,
         Type::Path(path) => path.path.is_ident("str"),
@@ -98,7 +103,9 @@ fn shared(path: &syn::TypePath) -> Option<(&Ident, &Type)> {
 /// The type to take in place of a reference to this one, where it is data of the standard library: `&str` for `String`,
 /// `&[T]` for `Vec<T>`, and else the type itself.
 pub(crate) fn data_in_place_of_reference(ty: &Type) -> Option<Type> {
-    let Type::Path(path) = ty else { return matches!(ty, Type::Array(_)).then(|| ty.clone()) };
+    // Within data nothing is borrowed or shared either.
+    let data = || unshared(&owned(ty));
+    let Type::Path(path) = ty else { return matches!(ty, Type::Array(_) | Type::Tuple(_)).then(data) };
     let first = path.path.segments.first()?;
     let last = path.path.segments.last()?;
     let is_std = path.qself.is_none()
@@ -111,7 +118,7 @@ pub(crate) fn data_in_place_of_reference(ty: &Type) -> Option<Type> {
     let name = last.ident.to_string();
     let is_data = match generics {
         0 => is_plain_data(&name),
-        1 => ["Vec", "Option", "VecDeque", "HashSet", "BTreeSet"].contains(&name.as_str()),
+        1 => ["Vec", "Option", "VecDeque", "LinkedList", "BinaryHeap", "HashSet", "BTreeSet"].contains(&name.as_str()),
         2 => ["HashMap", "BTreeMap"].contains(&name.as_str()),
         _ => false,
     };
@@ -122,10 +129,11 @@ pub(crate) fn data_in_place_of_reference(ty: &Type) -> Option<Type> {
         return Some(syn::parse_quote!(&str));
     }
     if let ("Vec", syn::PathArguments::AngleBracketed(arguments)) = (name.as_str(), &last.arguments) {
-        let item = arguments.args.first()?;
+        let syn::GenericArgument::Type(item) = arguments.args.first()? else { return None };
+        let item = unshared(&owned(item));
         return Some(syn::parse_quote!(&[#item]));
     }
-    Some(ty.clone())
+    Some(data())
 }
 
 fn is_plain_data(name: &str) -> bool {
@@ -134,6 +142,12 @@ fn is_plain_data(name: &str) -> bool {
         "String"
             | "PathBuf"
             | "OsString"
+            | "Duration"
+            | "SystemTime"
+            | "IpAddr"
+            | "Ipv4Addr"
+            | "Ipv6Addr"
+            | "SocketAddr"
             | "bool"
             | "char"
             | "f32"

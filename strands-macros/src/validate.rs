@@ -92,7 +92,7 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
     together(&tool.arguments, errors);
 }
 
-/// Whether an attribute is ours, by whatever path it is imported.
+/// True for an attribute that is ours, by whatever path it is imported.
 pub(crate) fn is_tool_attribute(attr: &syn::Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "tool")
 }
@@ -210,7 +210,7 @@ fn shared_from_model(ty: &Type, shared: &types::Shared) -> String {
     }
 }
 
-/// What only shows when the arguments are seen side by side.
+/// Refuses mistakes between arguments.
 fn together(arguments: &[Argument], errors: &mut Errors) {
     let mut names: Vec<String> = Vec::new();
     let mut whole = None;
@@ -235,7 +235,7 @@ fn together(arguments: &[Argument], errors: &mut Errors) {
     }
 }
 
-/// What every provider accepts as a tool's name.
+/// True for a name that every provider accepts for a tool.
 pub(crate) fn is_tool_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }

@@ -34,10 +34,11 @@
 //!
 //! # Features
 //!
-//! None is on by default: what you do not use is not compiled.
+//! Only `tracing` is on by default: without another feature no TLS, HTTP, AWS or database crate is compiled.
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `tracing` (default) | events of `tracing` for retries, fallbacks, failures, repairs and limits, without content |
 //! | `offline` | `OfflineModel`: rules in place of a model, for examples and tests without a key |
 //! | `anthropic` | `AnthropicModel`: Claude, over Anthropic's own API |
 //! | `gemini` | `GeminiModel`: Google's Gemini, at its own API and on Google Cloud |

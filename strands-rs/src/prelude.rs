@@ -1,4 +1,4 @@
-//! What most programs need: `use strands::prelude::*;`.
+//! Items that most programs need: `use strands::prelude::*;`.
 
 pub use strands_core::{
     Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Limits, StreamExt, Tool, ToolContext, ToolError,

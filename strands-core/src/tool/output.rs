@@ -105,7 +105,7 @@ impl ToolOutput {
 /// A value that says itself what it is as a tool result.
 ///
 /// Tool functions return anything that is `Serialize`; implement this for a type that has another form, such as an image.
-/// Lists, options, arrays, maps by text, tuples and results of such values are values of this kind, too: their pieces of
+/// Lists, options, arrays, maps, tuples and results of such values are values of this kind, too: their pieces of
 /// content follow each other, while [data](Self::IS_DATA) stays one JSON value.
 ///
 /// # Examples

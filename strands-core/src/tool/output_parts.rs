@@ -7,10 +7,11 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{IntoToolOutput, ToolError, ToolOutput};
-use crate::message::ToolResultContent;
+use crate::message::{DocumentBlock, ImageBlock, ImageFormat, ToolResultContent, VideoBlock, VideoFormat};
 
 /// Returns outputs as one JSON array, or one after the other.
 pub(super) fn joined(
@@ -28,9 +29,73 @@ pub(super) fn joined(
     })
 }
 
+/// Converts a value that serde serializes. Content among the items of its tuples and lists stays content, where serde
+/// writes base64; a value without any is one JSON value or a text.
+pub(super) fn serialized(value: &impl Serialize) -> Result<ToolOutput, ToolError> {
+    let json = serde_json::to_value(value).map_err(ToolError::from_source)?;
+    if !holds_content(&json) {
+        return ToolOutput::serialize(&json);
+    }
+    let mut output = ToolOutput::empty();
+    push_parts(json, &mut output)?;
+    Ok(output)
+}
+
+/// Adds a value, or the items of a list that holds content, one after the other.
+fn push_parts(json: Value, output: &mut ToolOutput) -> Result<(), ToolError> {
+    let is_list = holds_content(&json);
+    match json {
+        Value::Array(items) if is_list => items.into_iter().try_for_each(|item| push_parts(item, output)),
+        json => {
+            match block(&json) {
+                Some(block) => output.push(block),
+                None => output.append(ToolOutput::serialize(&json)?),
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Reads a block of content; `None` for data.
+fn block(json: &Value) -> Option<ToolResultContent> {
+    match medium(json)? {
+        Medium::Image => ImageBlock::deserialize(json).ok().map(Into::into),
+        Medium::Document => DocumentBlock::deserialize(json).ok().map(Into::into),
+        Medium::Video => VideoBlock::deserialize(json).ok().map(Into::into),
+    }
+}
+
+/// True for a list with content among its items.
+fn holds_content(json: &Value) -> bool {
+    json.as_array().is_some_and(|items| items.iter().any(|item| medium(item).is_some() || holds_content(item)))
+}
+
+/// Kind of a block of content.
+enum Medium {
+    Image,
+    Document,
+    Video,
+}
+
+/// Reads the kind of a block by its fields.
+fn medium(json: &Value) -> Option<Medium> {
+    let fields = json.as_object()?;
+    let source = fields.get("source")?;
+    source.pointer("/bytes/__bytes_encoded__").or_else(|| source.pointer("/location/type"))?;
+    if fields.contains_key("name") {
+        return Some(Medium::Document);
+    }
+    let format = fields.get("format")?.as_str()?;
+    match (ImageFormat::from(format), VideoFormat::from(format)) {
+        (ImageFormat::Other(_), VideoFormat::Other(_)) => None,
+        (ImageFormat::Other(_), _) => Some(Medium::Video),
+        _ => Some(Medium::Image),
+    }
+}
+
 /// Returns parts as one JSON object, or one after the other, each behind its name.
-fn named<T: IntoToolOutput>(parts: impl IntoIterator<Item = (String, T)>) -> Result<ToolOutput, ToolError> {
-    let mut outputs = parts.into_iter().map(|(name, part)| part.into_tool_output().map(|output| (name, output)));
+fn named<K: Serialize, T: IntoToolOutput>(parts: impl IntoIterator<Item = (K, T)>) -> Result<ToolOutput, ToolError> {
+    let mut outputs = parts.into_iter().map(|(key, part)| Ok((name_of(&key)?, part.into_tool_output()?)));
     if T::IS_DATA {
         let fields: Result<Map<String, Value>, ToolError> =
             outputs.map(|field| field.and_then(|(name, output)| Ok((name, output.into_value()?)))).collect();
@@ -42,6 +107,15 @@ fn named<T: IntoToolOutput>(parts: impl IntoIterator<Item = (String, T)>) -> Res
         all.append(output);
         Ok(all)
     })
+}
+
+/// Writes a key as serde writes those of an object.
+fn name_of(key: &impl Serialize) -> Result<String, ToolError> {
+    match serde_json::to_value(key).map_err(ToolError::from_source)? {
+        Value::String(name) => Ok(name),
+        key @ (Value::Number(_) | Value::Bool(_)) => Ok(key.to_string()),
+        _ => Err(ToolError::new("a map in a tool result must have texts, numbers or booleans as its keys")),
+    }
 }
 
 macro_rules! lists {
@@ -73,7 +147,7 @@ impl<T: IntoToolOutput + Clone> IntoToolOutput for &[T] {
 
 macro_rules! maps {
     ($($map:ty $(, $hasher:ident)?;)+) => {
-        $(impl<T: IntoToolOutput $(, $hasher: BuildHasher)?> IntoToolOutput for $map {
+        $(impl<K: Serialize, T: IntoToolOutput $(, $hasher: BuildHasher)?> IntoToolOutput for $map {
             const IS_DATA: bool = T::IS_DATA;
 
             fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
@@ -84,9 +158,9 @@ macro_rules! maps {
 }
 
 maps! {
-    BTreeMap<String, T>;
-    HashMap<String, T, S>, S;
-    IndexMap<String, T, S>, S;
+    BTreeMap<K, T>;
+    HashMap<K, T, S>, S;
+    IndexMap<K, T, S>, S;
 }
 
 impl<T: IntoToolOutput> IntoToolOutput for Option<T> {

@@ -33,7 +33,7 @@ const PROVIDERS: &[&str] = &[
     "xai",
 ];
 
-/// Why an id, or the environment, gives no model.
+/// An error of an id, or of the environment, that gives no model.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelIdError {
@@ -54,7 +54,7 @@ pub enum ModelIdError {
         id: String,
     },
     /// The id names a provider and no model.
-    #[error("`{provider}` is a provider; name the model too, as in `{EXAMPLE}`")]
+    #[error("`{provider}` is a provider; name the model too: `{provider}/<model>`")]
     ModelMissing {
         /// The provider.
         provider: String,
@@ -90,7 +90,7 @@ pub enum ModelIdError {
     Setup {
         /// The id.
         id: String,
-        /// What is missing or wrong.
+        /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
@@ -275,7 +275,10 @@ mod tests {
         assert!(refusal("bedrock").await.starts_with("`bedrock` is a provider; name the model too"));
         for provider in PROVIDERS.iter().filter(|provider| **provider != "offline") {
             let refusal = refusal(&format!("{provider}/")).await;
-            assert!(refusal.starts_with(&format!("`{provider}` is a provider; name the model too")), "{refusal}");
+            assert!(
+                refusal.starts_with(&format!("`{provider}` is a provider; name the model too: `{provider}/<model>`")),
+                "{refusal}"
+            );
         }
     }
 

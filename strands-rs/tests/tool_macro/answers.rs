@@ -1,4 +1,4 @@
-//! What a tool function may return: types decide, not their spelling.
+//! Return values of tool functions: types decide, not their spelling.
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -1,15 +1,15 @@
 //! Content in lists, options, tuples and maps stays content, whatever alias it is named by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, LinkedList};
 use std::error::Error;
 use std::sync::Arc;
 
 use serde::Serialize;
 use strands::message::{
-    AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, ToolResultContent,
-    VideoBlock, VideoFormat,
+    AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, MediaSource,
+    ToolResultContent, VideoBlock, VideoFormat,
 };
-use strands::serde_json::json;
+use strands::serde_json::{Value, json};
 use strands::{IntoToolOutput, Tool, ToolError, ToolOutput, tool};
 
 use crate::{call, json};
@@ -21,8 +21,22 @@ struct Facts {
     pages: u8,
 }
 
+#[derive(Serialize)]
+struct Photo {
+    image: ImageBlock,
+}
+
 fn picture(byte: u8) -> ImageBlock {
     ImageBlock::new(ImageFormat::Png, vec![byte])
+}
+
+fn address() -> ImageBlock {
+    ImageBlock::new(ImageFormat::Png, MediaSource::s3("s3://bucket/key"))
+}
+
+/// Data that has the fields of an image.
+fn undecodable() -> Value {
+    json!({"format": "png", "source": {"bytes": {"__bytes_encoded__": true, "data": "!"}}})
 }
 
 fn video() -> VideoBlock {
@@ -62,6 +76,23 @@ tools_returning! {
     results -> Vec<Result<ImageBlock, ToolError>> { vec![Ok(picture(1))] }
     facts_first -> (Facts, ImageBlock) { (Facts { pages: 3 }, picture(1)) }
     facts_last -> Result<(Vec<ImageBlock>, Facts), std::fmt::Error> { Ok((vec![picture(1)], Facts { pages: 3 })) }
+    facts_and_two -> (Facts, ImageBlock, ImageBlock) { (Facts { pages: 3 }, picture(1), picture(2)) }
+    text_facts_image -> (String, Facts, ImageBlock) { ("a".to_owned(), Facts { pages: 3 }, picture(1)) }
+    facts_document_video -> (Facts, DocumentBlock, VideoBlock) { (Facts { pages: 3 }, document(), video()) }
+    facts_and_address -> (Facts, Facts, ImageBlock) { (Facts { pages: 3 }, Facts { pages: 4 }, address()) }
+    no_blocks -> [Value; 2] { [json!({"format": "png", "source": "file"}), undecodable()] }
+    listed_undecodable -> (Value, LinkedList<Value>) { (json!(1), LinkedList::from([undecodable()])) }
+    maybe_facts -> Option<(Facts, ImageBlock)> { Some((Facts { pages: 3 }, picture(1))) }
+    listed_facts -> Vec<(Facts, ImageBlock)> { vec![(Facts { pages: 3 }, picture(1)), (Facts { pages: 4 }, picture(2))] }
+    deep_facts -> ((Facts, ImageBlock), ImageBlock) { ((Facts { pages: 3 }, picture(1)), picture(2)) }
+    shared_list -> Arc<[ImageBlock]> { vec![picture(1), picture(2)].into() }
+    linked -> LinkedList<ImageBlock> { LinkedList::from([picture(1)]) }
+    by_static_name -> HashMap<&'static str, ImageBlock> { HashMap::from([("a", picture(1))]) }
+    by_number -> BTreeMap<u8, ImageBlock> { BTreeMap::from([(7, picture(1))]) }
+    numbered -> BTreeMap<u8, &'static str> { BTreeMap::from([(7, "a")]) }
+    by_switch -> BTreeMap<bool, u8> { BTreeMap::from([(true, 1)]) }
+    by_pair -> BTreeMap<(u8, u8), u8> { BTreeMap::from([((1, 2), 1)]) }
+    described -> Photo { Photo { image: picture(1) } }
     pieces -> Option<Vec<ToolResultContent>> { Some(vec!["a".into(), picture(1).into(), video().into()]) }
     blocks -> Vec<ContentBlock> { vec!["a".into(), picture(1).into(), document().into(), video().into()] }
     outputs -> (ToolOutput, ToolOutput) { (ToolOutput::text("a"), ToolOutput::error("b")) }
@@ -116,6 +147,37 @@ async fn content_is_content() {
     assert_eq!(kinds(Blocks).await, "TIDV");
     assert_eq!(kinds(Outputs).await, "TT");
     assert!(call(Outputs, json!({})).await.unwrap().status().as_str() == "error");
+}
+
+#[tokio::test]
+async fn content_beside_several_values_is_content() {
+    assert_eq!(kinds(FactsAndTwo).await, "JII");
+    assert_eq!(kinds(TextFactsImage).await, "TJI");
+    assert_eq!(kinds(FactsDocumentVideo).await, "JDV");
+    assert_eq!(kinds(MaybeFacts).await, "JI");
+    assert_eq!(kinds(ListedFacts).await, "JIJI");
+    assert_eq!(kinds(DeepFacts).await, "JII");
+    assert_eq!(kinds(SharedList).await, "II");
+    assert_eq!(kinds(Linked).await, "I");
+    assert_eq!(kinds(FactsAndAddress).await, "JJI");
+    assert_eq!(json(NoBlocks, json!({})).await[1], undecodable());
+    assert_eq!(kinds(ListedUndecodable).await, "J");
+    let output = call(FactsAndTwo, json!({})).await.unwrap();
+    assert_eq!(output.content()[2], picture(2).into());
+}
+
+#[tokio::test]
+async fn maps_have_the_keys_that_serde_writes() {
+    assert_eq!(kinds(ByStaticName).await, "TI");
+    assert_eq!(kinds(ByNumber).await, "TI");
+    assert_eq!(json(Numbered, json!({})).await, json!({"7": "a"}));
+    assert_eq!(json(BySwitch, json!({})).await, json!({"true": 1}));
+    assert!(call(ByPair, json!({})).await.unwrap_err().to_string().contains("keys"));
+}
+
+#[tokio::test]
+async fn an_image_in_a_field_is_json() {
+    assert!(json(Described, json!({})).await["image"].is_object());
 }
 
 #[tokio::test]

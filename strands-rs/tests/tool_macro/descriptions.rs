@@ -1,4 +1,4 @@
-//! What the model reads: names and descriptions.
+//! Names and descriptions that the model reads.
 
 use strands::serde_json::json;
 use strands::{Tool, tool};

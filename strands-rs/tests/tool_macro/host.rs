@@ -1,4 +1,4 @@
-//! What tools borrow from the program.
+//! Values that tools borrow from the program.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What `#[tool]` and `#[toolset]` promise, seen through the `Tool` trait as an agent sees it.
+//! Promises of `#[tool]` and `#[toolset]`, seen through the `Tool` trait as an agent sees it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What fits a tool's schema is what the tool accepts, and nothing makes it panic.
+//! Arguments that fit a tool's schema are accepted, others refused, and none makes it panic.
 
 use std::collections::BTreeMap;
 

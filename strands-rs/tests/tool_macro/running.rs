@@ -1,4 +1,4 @@
-//! Where a call runs, and what is left of it when it ends early.
+//! Threads of calls, and the rest of a call that ends early.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

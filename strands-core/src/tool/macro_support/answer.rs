@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::argument::generator;
 use super::diagnostics::{IntoToolError, OutputSchema, ToolAnswer};
-use crate::tool::output_parts::joined;
+use crate::tool::output_parts::{joined, serialized};
 use crate::tool::{IntoToolOutput, ToolError, ToolOutput};
 
 /// Stands for a value of type `T`.
@@ -72,7 +72,7 @@ pub trait ConvertDataFirst<A, B> {
 
 impl<A: Serialize, B: IntoToolOutput> ConvertDataFirst<A, B> for &&&Tag<(A, B)> {
     fn convert(&self, (data, value): (A, B)) -> Result<ToolOutput, ToolError> {
-        joined(B::IS_DATA, [ToolOutput::serialize(&data), value.into_tool_output()])
+        joined(B::IS_DATA, [serialized(&data), value.into_tool_output()])
     }
 }
 
@@ -83,7 +83,7 @@ pub trait ConvertDataLast<A, B> {
 
 impl<A: IntoToolOutput, B: Serialize> ConvertDataLast<A, B> for &&Tag<(A, B)> {
     fn convert(&self, (value, data): (A, B)) -> Result<ToolOutput, ToolError> {
-        joined(A::IS_DATA, [value.into_tool_output(), ToolOutput::serialize(&data)])
+        joined(A::IS_DATA, [value.into_tool_output(), serialized(&data)])
     }
 }
 
@@ -94,7 +94,7 @@ pub trait ConvertSerialize<T> {
 
 impl<T: Serialize> ConvertSerialize<T> for &Tag<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError> {
-        ToolOutput::serialize(&value)
+        serialized(&value)
     }
 }
 

@@ -1,6 +1,9 @@
 use strands::testing::ScriptedModel;
 use strands::{Agent, serde};
 
+/// Makes the name ambiguous, so that rustc writes the same path whichever crates are compiled.
+struct Invocation;
+
 struct Trip;
 
 #[derive(serde::Deserialize)]
@@ -13,5 +16,5 @@ async fn ask(mut agent: Agent) {
 }
 
 fn main() {
-    let _ = (ask, ScriptedModel::answering(""));
+    let _ = (ask, Invocation, ScriptedModel::answering(""));
 }

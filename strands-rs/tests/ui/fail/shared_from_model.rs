@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -16,8 +17,8 @@ fn book(user: Arc<User>, store: std::sync::Arc<Mutex<Vec<User>>>, others: Option
 
 /// Locks.
 #[tool(inline)]
-fn lock(single: Rc<User>, locked: Mutex<User>, read: Vec<RwLock<User>>) {
-    let _ = (single, locked, read);
+fn lock(single: Rc<User>, locked: Mutex<User>, read: Vec<RwLock<User>>, weak: std::rc::Weak<User>, cell: RefCell<User>) {
+    let _ = (single, locked, read, weak, cell);
 }
 
 fn main() {}
