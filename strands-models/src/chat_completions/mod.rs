@@ -24,6 +24,8 @@ pub(crate) use dialect::Dialect;
 pub use effort::ReasoningEffort;
 pub(crate) use error::{refused, sort};
 pub(crate) use model::{Chat, chat_model};
+// Only the builders of `openai` let a program choose it.
+#[cfg_attr(not(feature = "openai"), allow(unreachable_pub))]
 pub use reasoning::ReasoningReplay;
 pub(crate) use schema::described;
 pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};

@@ -9,6 +9,8 @@ use strands_core::message::ContentBlock;
 /// Form in which a server wants a model's reasoning back with the assistant message that it led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+// Only the builders of `openai` let a program choose it.
+#[cfg_attr(not(feature = "openai"), allow(unreachable_pub))]
 pub enum ReasoningReplay {
     /// Not at all: OpenAI refuses it, and most servers ignore it.
     #[default]
