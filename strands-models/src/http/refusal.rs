@@ -53,7 +53,7 @@ impl Refusal {
             details = details.with_status(status);
         }
         if let Some(code) = self.code {
-            details = details.with_code(code);
+            details = details.with_code(context.secrets.hidden_in(code));
         }
         if let Some(request_id) = self.request_id {
             details = details.with_request_id(request_id);
