@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_bedrockruntime::error::SdkError;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use strands_core::lenient_json;
 use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
 /// Which call failed, and what usually helps: the source of a [`ModelError`] of Bedrock's.
@@ -100,7 +101,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// From an error response. The code stands in a header, or in the body.
     pub(crate) fn from_response(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
-        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let json: Option<Value> = lenient_json::from_slice(body).ok();
         let field = |names: [&str; 2]| {
             let json = json.as_ref()?;
             names.iter().find_map(|name| json.get(*name).and_then(Value::as_str))

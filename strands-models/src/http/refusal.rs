@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
+use strands_core::lenient_json;
 use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
 use super::error::CallContext;
@@ -38,6 +40,11 @@ impl Refusal {
                 .filter(|wait| !wait.is_zero()),
             ..Self::default()
         }
+    }
+
+    /// Returns the JSON of the body, in which half characters are U+FFFD; null if it is none.
+    pub(crate) fn json(&self) -> Value {
+        lenient_json::from_str(&self.body).unwrap_or_default()
     }
 
     /// As the error that tells the caller what to do.
