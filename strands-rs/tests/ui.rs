@@ -13,7 +13,7 @@ fn misuse_is_refused_with_one_message() {
     cases.pass("tests/ui/pass/*.rs");
 }
 
-/// What rustc says there lists the models of the crate.
+/// Messages of rustc there list the models of the crate.
 #[test]
 #[cfg(all(
     feature = "anthropic",

@@ -267,7 +267,7 @@ impl Agent {
     /// Returns the types of injected values that no tool reads, sorted by name. Each is likely a mistake in the signature of
     /// a tool, and `build` warns of it with a `tracing` event.
     ///
-    /// What a tool reads is what it [declares](crate::Tool::requires). Empty if values may be read without a declaration: by
+    /// A tool reads what it [declares](crate::Tool::requires). Empty if values may be read without a declaration: by
     /// a hook, by a tool that takes its [`ToolContext`](crate::ToolContext), or by a tool that a provider lists later. A
     /// value for tools that come with a prompt is best injected with that prompt.
     ///

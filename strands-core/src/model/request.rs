@@ -130,7 +130,7 @@ struct Shared {
     translations: Mutex<Vec<Translation>>,
 }
 
-/// What a provider made of the tools, by its type and its form.
+/// A provider's translation of the tools, by its type and its form.
 type Translation = ((TypeId, &'static str), Arc<dyn Any + Send + Sync>);
 
 /// Something that has a tool spec: a tool, or the spec itself.

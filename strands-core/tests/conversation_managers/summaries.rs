@@ -62,15 +62,17 @@ async fn a_failed_summary_is_an_error_and_leaves_everything_as_it_was() {
         (ScriptedTurn::text("no").stopping_with(StopReason::ContentFiltered), "ended with `content_filtered`"),
         (ScriptedTurn::text("no").stopping_with(StopReason::GuardrailIntervened), "ended with `guardrail_intervened`"),
         (ScriptedTurn::text("They want").stopping_with(StopReason::MaxTokens), "ended with `max_tokens`"),
-        (ScriptedTurn::text("They want").stopping_with("model_context_window_exceeded".into()), "ended with `model"),
         (ScriptedTurn::text("They want").stopping_with("pause_turn".into()), "ended with `pause_turn`"),
         (ScriptedTurn::text("").stopping_with(StopReason::MaxTokens), "ended with `max_tokens`"),
         (ScriptedTurn::tool_use("look", serde_json::json!({})), "ended with `tool_use`"),
         (ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }), "could not be written"),
         (ScriptedTurn::text("half a summary").breaking_after(2, ModelError::transport("cut")), "could not be written"),
     ];
-    for (failure, words) in failures {
-        let manager = SummarizingConversationManager::new().preserve_recent(2).model(ScriptedModel::new([failure]));
+    // A response that the context window has cut is an overflow, so that the summary is tried once more.
+    let cut = || ScriptedTurn::text("They want").stopping_with("model_context_window_exceeded".into());
+    let failures = failures.map(|(failure, words)| (vec![failure], words));
+    for (failure, words) in failures.into_iter().chain([(vec![cut(), cut()], "could not be written")]) {
+        let manager = SummarizingConversationManager::new().preserve_recent(2).model(ScriptedModel::new(failure));
         let (model, store) = (Planned::taking(100_000), Store::default());
         let builder = model.agent().retry(strands_core::RetryPolicy::never());
         let mut agent = builder.conversation_manager(manager).session_manager(store.clone()).build().await.unwrap();

@@ -136,7 +136,7 @@ enum Payment {
     Cash,
 }
 
-/// What a model is told of an output that does not fit.
+/// The mistake that a model is told for an output that does not fit.
 async fn told_of<T>(name: &str, wrong: Value, right: Value) -> String
 where
     T: serde::de::DeserializeOwned + JsonSchema + Send + 'static,

@@ -13,7 +13,7 @@ pub(crate) async fn start(case: &Case) -> Running {
     case.start(|server| model(case, server)).await
 }
 
-/// What each builder is told of a case: where the server is, and the options that the builder has.
+/// Settings of each builder for a case: the address of the server, and the options that the builder has.
 macro_rules! told {
     ($builder:expr, $case:expr, $server:expr, $path:literal; $($flag:ident),*) => {{
         let (case, server): (&Case, &Server) = ($case, $server);
@@ -80,7 +80,7 @@ fn client(host: &str, address: SocketAddr) -> reqwest::Client {
     reqwest::Client::builder().tls_backend_preconfigured(tls).resolve(host, address).build().unwrap()
 }
 
-/// What an agent has to make of a case.
+/// Expected outcome of a case.
 #[derive(Clone, Default)]
 pub(crate) struct Expected {
     text: &'static str,

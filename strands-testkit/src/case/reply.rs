@@ -15,7 +15,7 @@ use crate::response::Response;
 pub struct Reply {
     /// Server-sent events without names, one `data:` for each; `{"event!": "error", "data": {..}}` is one with a name.
     pub sse: Option<Vec<Value>>,
-    /// Whether `data: [DONE]` follows the events, or the document.
+    /// True if `data: [DONE]` follows the events, or the document.
     #[serde(default)]
     pub done: bool,
     /// Server-sent events that are named by their `type`: Anthropic and Responses.
