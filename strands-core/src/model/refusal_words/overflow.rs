@@ -68,11 +68,11 @@ const TOO_MUCH: &[&str] = &[
     "超",
 ];
 
-/// What is too long where nothing says in which unit.
+/// Names of a conversation that is said to be too long without a unit.
 const CONVERSATION: &[&str] =
     &["prompt", "input", "inputs", "input text", "query", "request", "context", "conversation", "message", "messages"];
 
-/// What follows one of [`CONVERSATION`].
+/// Words right behind one of [`CONVERSATION`].
 const IS_TOO_LONG: &[&str] =
     &["too long", "is too long", "are too long", "too large", "is too large", "are too large", "is too big"];
 
@@ -102,13 +102,11 @@ const OVERFLOW: &[Words] = &[
     &["too many tokens"],
     &["number of input tokens must be"],
     &["malformed input request", "expected maxlength", "actual"],
-    &["model maximum context"],
     &["too large for model"],
     &["is too large to process", "batch size"],
     &["request body too large"],
     &["request payload size exceeds"],
     &["request exceeds the maximum size"],
-    &["would exceed the model's context"],
     &["reduce the length of the messages"],
     &["reduce the length of the input"],
     &["reduce the length of the prompt"],
