@@ -378,13 +378,18 @@ fn is_endpoint(url: &str) -> bool {
     !host.is_empty() && !host.contains('@') && !url.contains(char::is_whitespace)
 }
 
+/// A URL without its query, and nothing of one that may have a password in it.
+fn shown(url: &str) -> &str {
+    if is_endpoint(url) { url.split(['?', '#']).next().unwrap_or_default() } else { "[no URL]" }
+}
+
 impl std::fmt::Debug for BedrockModelBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BedrockModelBuilder")
             .field("model_id", &self.model_id)
             .field("base_model", &self.base_model)
             .field("region", &self.connection.region)
-            .field("endpoint_url", &self.connection.endpoint_url)
+            .field("endpoint_url", &self.connection.endpoint_url.as_deref().map(shown))
             .field("api_key", &self.connection.api_key.as_ref().map(|_| "[redacted]"))
             .field("streaming", &self.streaming)
             .finish_non_exhaustive()

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_bedrockruntime::error::SdkError;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use strands_core::lenient_json;
 use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
 /// The call that failed, and advice: the source of a [`ModelError`] of Bedrock's.
@@ -58,8 +59,9 @@ impl CallContext {
         ErrorDetails::new().with_source(self.error(None, None))
     }
 
-    /// Returns a text without the key.
-    fn without_key(&self, text: String) -> String {
+    /// Returns a text without the key and without the session token, which errors about a signature quote.
+    fn without_secrets(&self, text: String) -> String {
+        let text = without_session_token(text);
         match self.api_key.as_ref().map(ExposeSecret::expose_secret) {
             Some(key) if !key.is_empty() && text.contains(key) => text.replace(key, "[redacted]"),
             _ => text,
@@ -69,6 +71,19 @@ impl CallContext {
     fn error(&self, advice: Option<&'static str>, source: Option<Box<dyn StdError + Send + Sync>>) -> BedrockCallError {
         BedrockCallError { model_id: self.model_id.clone(), region: self.region.clone(), advice, source }
     }
+}
+
+/// Returns a text without the value of the header `x-amz-security-token`, as in the canonical form of a request.
+fn without_session_token(text: String) -> String {
+    const HEADER: &str = "x-amz-security-token:";
+    let mut parts = text.split(HEADER);
+    let mut hidden = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let value = part.trim_start_matches(' ');
+        let end = value.find(|letter: char| letter.is_whitespace() || "\\\"'<".contains(letter)).unwrap_or(value.len());
+        hidden.extend([HEADER, "[redacted]", value.get(end..).unwrap_or_default()]);
+    }
+    hidden
 }
 
 /// What Bedrock says when it does not do what it was asked, over HTTP or in the middle of a stream.
@@ -86,7 +101,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// From an error response. The code stands in a header, or in the body.
     pub(crate) fn from_response(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
-        let json: Option<Value> = serde_json::from_slice(body).ok();
+        let json: Option<Value> = lenient_json::from_slice(body).ok();
         let field = |names: [&str; 2]| {
             let json = json.as_ref()?;
             names.iter().find_map(|name| json.get(*name).and_then(Value::as_str))
@@ -140,7 +155,7 @@ impl Refusal {
             details = details.with_request_id(request_id);
         }
         if !self.body.is_empty() {
-            details = details.with_body(context.without_key(self.body));
+            details = details.with_body(context.without_secrets(self.body));
         }
         kind.into_error(self.retry_after, details)
     }
@@ -304,6 +319,17 @@ fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_about_a_signature_do_not_show_the_session_token() {
+        let canonical =
+            "POST\n/model/m/converse\n\nhost:h\nx-amz-date:20260101T000000Z\nx-amz-security-token:T0KEN/+=\n\nhost";
+        let body = serde_json::json!({"message": format!("The Canonical String should have been\n'{canonical}'")});
+        let refusal = Refusal::from_response(403, |_| None, body.to_string().as_bytes());
+        let error = refusal.into_error(&context());
+        let body = error.details().body().unwrap();
+        assert!(!body.contains("T0KEN") && body.contains("x-amz-security-token:[redacted]\\n"), "{body}");
+    }
 
     fn context() -> CallContext {
         CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()), api_key: None }

@@ -2,6 +2,7 @@
 //! reads. They keep their place in the conversation and go back as they came.
 
 use serde_json::{Map, Value};
+use strands_core::lenient_json;
 use strands_core::message::ProviderContent;
 use strands_core::model::StreamEvent;
 
@@ -57,7 +58,7 @@ impl OwnBlock {
         let Self { index, kind, mut fields } = self;
         let name = match kind {
             Kind::Call(input) => {
-                let input = serde_json::from_str(&input).ok().filter(Value::is_object);
+                let input = lenient_json::from_str(&input).ok().filter(Value::is_object);
                 fields.insert("input".to_owned(), input.unwrap_or_else(|| Value::Object(Map::new())));
                 "toolUse"
             }

@@ -239,6 +239,10 @@ async fn what_can_not_be_right_is_not_built() {
     for url in ["localhost:80", "ftp://host", "https://", "https://user@host"] {
         assert!(matches!(error(new().endpoint_url(url)).await, BedrockBuildError::InvalidEndpoint), "{url}");
     }
+    for url in ["https://me:s3cret@host/", "https://host/?key=s3cret", "me:s3cret@host"] {
+        let shown = format!("{:?}", new().endpoint_url(url));
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
     let hot = error(new().temperature(1.5)).await.to_string();
     assert_eq!(hot, "`temperature` is 1.5; it must be from 0 to 1");
     assert!(matches!(error(new().top_p(f64::NAN)).await, BedrockBuildError::InvalidNumber { .. }));

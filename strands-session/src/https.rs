@@ -19,6 +19,8 @@ const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of an error that are read, and for how long: its status says already that it is one.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 const ERROR_TIME: Duration = Duration::from_secs(10);
+/// Headers whose values are credentials.
+const SECRET_HEADERS: [&str; 2] = ["authorization", "x-amz-security-token"];
 const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 
 /// Connects the builders of [`object_store`] to their service: pass it to `with_http_connector`. They have no TLS of
@@ -114,13 +116,22 @@ struct Bounded(reqwest::Client);
 #[async_trait]
 impl HttpService for Bounded {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let secrets = secrets(&request);
         let response = self.0.call(request).await?;
-        if response.status().is_success() { Ok(response) } else { Ok(bounded(response).await) }
+        if response.status().is_success() { Ok(response) } else { Ok(bounded(response, &secrets).await) }
     }
 }
 
-/// The response with as much of its body as comes in time.
-async fn bounded(response: HttpResponse) -> HttpResponse {
+/// The values of headers that an error must not quote. S3 quotes all of a request whose signature is wrong, as it came and
+/// as hexadecimal numbers.
+fn secrets(request: &HttpRequest) -> Vec<String> {
+    let values = SECRET_HEADERS.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
+    let hex = |value: &str| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    values.filter(|value| !value.is_empty()).flat_map(|value| [value.to_owned(), hex(value)]).collect()
+}
+
+/// The response with as much of its body as comes in time, without these secrets.
+async fn bounded(response: HttpResponse, secrets: &[String]) -> HttpResponse {
     let (parts, body) = response.into_parts();
     let mut pieces = body.bytes_stream();
     let mut start = Vec::new();
@@ -134,7 +145,10 @@ async fn bounded(response: HttpResponse) -> HttpResponse {
     // Whatever has come until then is the error.
     let _ = timeout(ERROR_TIME, reading).await;
     start.truncate(MOST_ERROR_BYTES);
-    let text = String::from_utf8_lossy(&start).into_owned();
+    let mut text = String::from_utf8_lossy(&start).into_owned();
+    for secret in secrets {
+        text = text.replace(secret, "[redacted]");
+    }
     HttpResponse::from_parts(parts, Bytes::from(text).into())
 }
 
@@ -170,7 +184,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_error_that_drips_is_read_for_ten_seconds() {
         let began = Instant::now();
-        let response = bounded(HttpResponse::new(HttpResponseBody::new(Drip::new()))).await;
+        let response = bounded(HttpResponse::new(HttpResponseBody::new(Drip::new())), &[]).await;
         assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
         let text = response.into_body().bytes().await.unwrap();
         assert!((9..=10).contains(&text.len()), "{text:?}");
@@ -179,7 +193,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_cut_between_characters() {
         let long = Bytes::from("ü".repeat(MOST_ERROR_BYTES));
-        let response = bounded(HttpResponse::new(long.into())).await;
+        let response = bounded(HttpResponse::new(long.into()), &[]).await;
         let text = response.into_body().bytes().await.unwrap();
         assert!(std::str::from_utf8(&text).is_ok() && text.len() <= MOST_ERROR_BYTES + 3);
     }

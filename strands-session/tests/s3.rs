@@ -358,3 +358,25 @@ async fn redirects_are_not_followed() {
     }
     assert_eq!(elsewhere.server().counts().connections, 0);
 }
+
+#[tokio::test]
+async fn errors_about_a_signature_do_not_show_the_session_token() {
+    let server = S3Server::start("bucket").await;
+    let token = "T0KEN/of+a=session";
+    let hex: Vec<String> = token.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let body = format!(
+        "<Error><Code>SignatureDoesNotMatch</Code><CanonicalRequest>GET\nx-amz-security-token:{token}\n</CanonicalRequest>\
+         <CanonicalRequestBytes>47 45 {} 0a</CanonicalRequestBytes></Error>",
+        hex.join(" ")
+    );
+    server.intercept(move |_| Some(S3Fault::Instead(Response::new(403).body(body.clone()))));
+    let credentials = Credentials::new("AKEXAMPLE", SECRET, Some(token.to_owned()), None, "test");
+    let config = SdkConfig::builder()
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
+    let builder = S3SessionManager::builder("s", "bucket").endpoint(server.url()).sdk_config(&config);
+    let error = chain(&builder.build().await.unwrap().open("main").await.unwrap_err());
+    assert!(error.contains("SignatureDoesNotMatch"), "{error}");
+    assert!(!error.contains(token) && !error.contains(&hex.join(" ")), "{error}");
+}

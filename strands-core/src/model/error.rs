@@ -12,6 +12,8 @@ pub(super) type Source = Box<dyn StdError + Send + Sync>;
 
 /// How many bytes of a provider's error body are kept.
 const BODY_LIMIT: usize = 4 * 1024;
+/// Maximum length of a code or an id, in bytes. Some servers put a message there.
+const NAME_LIMIT: usize = 128;
 
 /// A model call that failed, sorted by what the caller can do.
 ///
@@ -129,17 +131,17 @@ impl ErrorDetails {
         self
     }
 
-    /// With the provider's own name for the error, such as `ValidationException`.
+    /// With the provider's own name for the error, such as `ValidationException`; the first 128 bytes are kept.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
+        self.code = Some(name(code.into()));
         self
     }
 
-    /// With the provider's id of the request, which its support asks for.
+    /// With the provider's id of the request, which its support asks for; the first 128 bytes are kept.
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
-        self.request_id = Some(request_id.into());
+        self.request_id = Some(name(request_id.into()));
         self
     }
 
@@ -189,6 +191,12 @@ impl ErrorDetails {
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
+}
+
+/// A name that is part of an error's text.
+fn name(mut name: String) -> String {
+    name.truncate(name.floor_char_boundary(NAME_LIMIT));
+    name
 }
 
 impl fmt::Debug for ErrorDetails {

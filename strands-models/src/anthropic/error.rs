@@ -8,7 +8,7 @@ use crate::http::Refusal;
 
 /// The kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
 pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
-    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    let body = refusal.json();
     sort_error(refusal, &body)
 }
 

@@ -2,6 +2,7 @@
 //! newer than this version. It is put together without knowing what it means, and goes back as it came.
 
 use serde_json::{Map, Value, json};
+use strands_core::lenient_json;
 use strands_core::message::ProviderContent;
 
 use super::PROVIDER;
@@ -41,7 +42,7 @@ impl OwnBlock {
 
     /// The whole block. Arguments that are no JSON were cut off, and those that it began with stand.
     pub(super) fn finish(mut self) -> ProviderContent {
-        if let Ok(input @ Value::Object(_)) = serde_json::from_str(&self.input) {
+        if let Ok(input @ Value::Object(_)) = lenient_json::from_str(&self.input) {
             self.fields.insert("input".to_owned(), input);
         }
         ProviderContent::new(PROVIDER, Value::Object(self.fields))

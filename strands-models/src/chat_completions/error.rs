@@ -10,7 +10,7 @@ type Own = fn(&mut Refusal, &Value) -> Option<RefusalKind>;
 
 /// The kind of an error response.
 pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> RefusalKind {
-    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    let body = refusal.json();
     // Some wrap the error, some are the error, and some put it in a list.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
     sort_error(refusal, error, own)
@@ -223,6 +223,14 @@ mod tests {
             assert_eq!(kind, expected, "{status} {body}");
             assert_eq!(named.unwrap_or_default(), code, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn an_error_with_half_a_character_is_sorted_by_its_code() {
+        let body = r#"{"error": {"message": "cut \ud83d", "code": "context_length_exceeded"}}"#.to_owned();
+        let mut refusal = Refusal { status: Some(400), body, ..Refusal::default() };
+        assert_eq!(sort(&mut refusal, |_, _| None), RefusalKind::ContextOverflow);
+        assert_eq!(refusal.code.as_deref(), Some("context_length_exceeded"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::http::Refusal;
 
 /// The kind of an error response.
 pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
-    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    let body = refusal.json();
     // A stream that was not to be is an array.
     let error = body.get("error").or_else(|| body.get(0)?.get("error")).unwrap_or(&body);
     sort_error(refusal, error)

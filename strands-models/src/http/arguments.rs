@@ -3,6 +3,7 @@
 //! the agent refuses the call instead of running it.
 
 use serde_json::Value;
+use strands_core::lenient_json;
 
 use super::json_end::JsonEnd;
 
@@ -95,7 +96,7 @@ impl StreamedArguments {
         let first = self.first.text.trim();
         // A text that is much shorter is another one: the first is not read again for each of many.
         let is_comparable = other.len() >= first.len() / SHORTEST_SAME;
-        let value = |text: &str| serde_json::from_str::<Value>(text).ok();
+        let value = |text: &str| lenient_json::from_str::<Value>(text).ok();
         first == other.trim() || is_comparable && value(other).is_some_and(|other| value(first) == Some(other))
     }
 

@@ -121,7 +121,7 @@ impl Connection {
             model_id: model_id.to_owned(),
             url: place(url.as_str()).into_owned(),
             hints: self.hints,
-            secrets: self.secrets(api_key),
+            secrets: self.secrets(api_key, &url),
         };
         Ok(Endpoint {
             client,
@@ -134,12 +134,14 @@ impl Connection {
     }
 
     /// Everything that a server must not quote in an error of ours.
-    fn secrets(&self, api_key: ApiKey<'_>) -> SentSecrets {
+    fn secrets(&self, api_key: ApiKey<'_>, url: &Url) -> SentSecrets {
         let key = match api_key {
             ApiKey::None => None,
             ApiKey::Bearer(key) | ApiKey::Header(_, key) => Some(key),
         };
-        SentSecrets::new(self.headers.iter().chain(&self.query).map(|(_, value)| value).chain(key))
+        // Those of `query`, and those that the base URL had already.
+        let query: Vec<SecretString> = url.query_pairs().map(|(_, value)| value.into_owned().into()).collect();
+        SentSecrets::new(self.headers.iter().map(|(_, value)| value).chain(&query).chain(key))
     }
 
     fn headers(&self, api_key: ApiKey<'_>) -> Result<HeaderMap, ModelBuildError> {
@@ -255,7 +257,9 @@ impl Endpoint {
     /// From a response that is none of the provider's.
     pub(super) async fn foreign(&self, fault: &'static str, body: &mut Body) -> ModelError {
         let start = body.read_start(MOST_FOREIGN_BYTES, self.time_for_errors()).await;
-        let mut details = ErrorDetails::new().with_body(start).with_source(self.context.error(None, None));
+        let mut details = ErrorDetails::new()
+            .with_body(self.context.secrets.hidden_in(start))
+            .with_source(self.context.error(None, None));
         if let Some(request_id) = body.request_id() {
             details = details.with_request_id(request_id);
         }

@@ -56,8 +56,8 @@ impl Options {
         }
     }
 
-    /// Base URL and key, as told or as the environment has them. The variables hold the provider's key, which is none of
-    /// another server's business: where the program names one, it has to give the key too.
+    /// Base URL and key, as told or as the environment has them. The variables hold the provider's key, which is
+    /// not sent to another server: where the program names one, it has to give the key too.
     pub(crate) fn find(
         &self,
         place: Place,

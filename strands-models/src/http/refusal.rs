@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
+use strands_core::lenient_json;
 use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
 
 use super::error::CallContext;
@@ -40,6 +42,11 @@ impl Refusal {
         }
     }
 
+    /// Returns the JSON of the body, in which half characters are U+FFFD; null if it is none.
+    pub(crate) fn json(&self) -> Value {
+        lenient_json::from_str(&self.body).unwrap_or_default()
+    }
+
     /// As the error that tells the caller what to do.
     pub(crate) fn into_error(self, kind: RefusalKind, context: &CallContext) -> ModelError {
         let advice = self.advice.or(match kind {
@@ -53,7 +60,7 @@ impl Refusal {
             details = details.with_status(status);
         }
         if let Some(code) = self.code {
-            details = details.with_code(code);
+            details = details.with_code(context.secrets.hidden_in(code));
         }
         if let Some(request_id) = self.request_id {
             details = details.with_request_id(request_id);

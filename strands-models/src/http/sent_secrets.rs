@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 /// Minimum length of a secret, in bytes. Shorter values, such as a version, are parts of many words.
 const SHORTEST: usize = 8;
@@ -16,11 +18,26 @@ pub(crate) struct SentSecrets(Arc<[SecretString]>);
 
 impl SentSecrets {
     /// Creates the secrets from all values that may be some, longest first.
+    ///
+    /// Servers quote a value as it is, escaped as in JSON, or encoded as in the URL that it was sent in.
     pub(super) fn new<'a>(values: impl Iterator<Item = &'a SecretString>) -> Self {
-        let mut secrets: Vec<SecretString> =
-            values.filter(|value| value.expose_secret().len() >= SHORTEST).cloned().collect();
+        let mut secrets: Vec<SecretString> = values
+            .filter(|value| value.expose_secret().len() >= SHORTEST)
+            .flat_map(|value| {
+                // The key stands behind the name of its scheme in a header.
+                let value = value.expose_secret();
+                let bare = value.strip_prefix("Bearer ").unwrap_or(value).trim();
+                [value, bare].map(forms).concat()
+            })
+            .filter(|form| form.len() >= SHORTEST)
+            .map(SecretString::from)
+            .collect();
         // A secret may be a part of another one.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+        secrets.sort_by(|one, other| {
+            let (one, other) = (one.expose_secret(), other.expose_secret());
+            other.len().cmp(&one.len()).then_with(|| one.cmp(other))
+        });
+        secrets.dedup_by(|one, other| one.expose_secret() == other.expose_secret());
         Self(secrets.into())
     }
 
@@ -33,6 +50,18 @@ impl SentSecrets {
         }
         text
     }
+}
+
+/// A value in the forms in which it may be quoted.
+fn forms(value: &str) -> Vec<String> {
+    let json = Value::from(value).to_string();
+    let in_json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
+    let mut forms = vec![value.to_owned(), in_json];
+    if let Ok(url) = Url::parse_with_params("http://host/", [("", value)]) {
+        let in_query = url.query().unwrap_or_default().trim_start_matches('=');
+        forms.extend([in_query.to_owned(), in_query.replace('+', "%20")]);
+    }
+    forms
 }
 
 impl fmt::Debug for SentSecrets {
@@ -53,5 +82,22 @@ mod tests {
         let quoted = "`hunter2-hunter2-and-more` is no key, nor is `hunter2-hunter2`, for v1".to_owned();
         assert_eq!(secrets.hidden_in(quoted), "`[redacted]` is no key, nor is `[redacted]`, for v1");
         assert_eq!(format!("{secrets:?}"), HIDDEN);
+    }
+
+    #[test]
+    fn secrets_are_found_in_each_form_in_which_servers_quote_them() {
+        let sent = ["Bearer k3y/with+signs=", "say \"hunter2\" here"].map(|value| SecretString::from(value.to_owned()));
+        let secrets = SentSecrets::new(sent.iter());
+        for quoted in [
+            "k3y/with+signs=",
+            "Bearer k3y/with+signs=",
+            "k3y%2Fwith%2Bsigns%3D",
+            "say \"hunter2\" here",
+            r#"say \"hunter2\" here"#,
+            "say+%22hunter2%22+here",
+            "say%20%22hunter2%22%20here",
+        ] {
+            assert_eq!(secrets.hidden_in(format!("<{quoted}>")), "<[redacted]>", "{quoted}");
+        }
     }
 }

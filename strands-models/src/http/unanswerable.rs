@@ -5,7 +5,7 @@ use strands_core::model::RefusalKind;
 
 use super::refusal::Refusal;
 
-const MEDIA: &str = "the server can't read the image, sound or document: send another format, or none";
+const MEDIA: &str = "the server can't read the image, audio or document: send another format, or none";
 const TEMPLATE: &str = "the model's chat template does not take this conversation: use another template or model";
 
 /// Words of such a message, in small letters, and what helps.

@@ -7,7 +7,7 @@ use crate::http::{Refusal, unanswerable};
 
 /// The kind of an error response.
 pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
-    let body: Value = serde_json::from_str(&refusal.body).unwrap_or_default();
+    let body = refusal.json();
     sort_error(refusal, body.get("error").unwrap_or(&body))
 }
 

@@ -1,9 +1,12 @@
 //! Ids of tool calls that repeat, or that a provider does not take: each call is sent under an id of its own, with its result.
 
+#[cfg(feature = "openai")]
 use std::collections::HashSet;
 
+#[cfg(feature = "openai")]
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+#[cfg(feature = "openai")]
 use strands_core::AgentEvent;
 use strands_testkit::case::{Case, SentCall, cases, sent_calls};
 

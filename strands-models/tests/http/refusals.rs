@@ -370,3 +370,37 @@ async fn a_good_call_after_a_malformed_one_runs_once() {
     assert_eq!(running.prompt().await.unwrap().text(), "done");
     assert_eq!(running.called().len(), 1);
 }
+
+#[cfg(feature = "openai")]
+#[tokio::test]
+async fn errors_do_not_quote_what_was_sent_as_a_secret() {
+    let secrets = ["k3y-of-the-program", "s3cret/of+the=header", "s3cret of the query", "s3cret-of-the-url"];
+    let quoted =
+        format!("{} s3cret%20of%20the%20query s3cret%2Fof%2Bthe%3Dheader {}", secrets.join(" "), "x".repeat(60_000));
+    for response in [
+        Response::json(400, &json!({"error": {"message": quoted, "code": quoted, "type": quoted}})),
+        Response::new(400).body(quoted.clone()),
+        Response::new(200).content_type("text/html").body(format!("<html>{quoted}</html>")),
+        Response::new(200).body(quoted.clone()),
+        Response::new(302).header("location", "http://127.0.0.1:1/").body(quoted.clone()),
+        Response::sse(format!("data: {}\n\n", json!({"error": {"message": quoted, "code": quoted}}))),
+    ] {
+        let server = Server::repeat(response.clone()).await;
+        let model = strands_models::OpenAiModel::builder()
+            .base_url(format!("{}/v1?token={}", server.url(), secrets[3]))
+            .api_key(secrets[0])
+            .header("x-gateway-key", secrets[1])
+            .query("key", secrets[2])
+            .build()
+            .unwrap();
+        let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
+        let error = agent.prompt("hi").await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.len() < 8_192, "{response:?}: {} bytes", shown.len());
+        let (_, source) = model_error(error);
+        let shown = format!("{shown} {} {:?}", source.details().body().unwrap_or_default(), source.details().code());
+        for secret in secrets.iter().copied().chain(["s3cret%20of", "s3cret%2Fof"]) {
+            assert!(!shown.contains(secret), "{response:?}: {secret}: {shown}");
+        }
+    }
+}

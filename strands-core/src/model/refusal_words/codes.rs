@@ -3,7 +3,7 @@
 use crate::model::RefusalKind;
 
 /// Codes, in small letters without anything between them, and without `error` or `exception` at the end.
-const CODES: [(&str, RefusalKind); 48] = [
+const CODES: [(&str, RefusalKind); 52] = [
     ("throttling", RefusalKind::Throttled),
     ("throttled", RefusalKind::Throttled),
     ("ratelimit", RefusalKind::Throttled),
@@ -24,6 +24,10 @@ const CODES: [(&str, RefusalKind); 48] = [
     ("exceedcontextsize", RefusalKind::ContextOverflow),
     ("inputtoolong", RefusalKind::ContextOverflow),
     ("prompttoolong", RefusalKind::ContextOverflow),
+    ("prompttoolarge", RefusalKind::ContextOverflow),
+    ("contextlength", RefusalKind::ContextOverflow),
+    ("maxtokensexceeded", RefusalKind::ContextOverflow),
+    ("modelmaxprompttokensexceeded", RefusalKind::ContextOverflow),
     ("requesttoolarge", RefusalKind::ContextOverflow),
     ("requestentitytoolarge", RefusalKind::ContextOverflow),
     ("tokenslimitreached", RefusalKind::ContextOverflow),

@@ -11,6 +11,9 @@ use self::messages::{AUTHENTICATION, MALFORMED, THROTTLED, says};
 use self::overflow::overflows;
 use super::RefusalKind;
 
+/// Length of the beginning of a message that is looked at, in bytes. Servers may quote all of a request behind it.
+const EXAMINED: usize = 8 * 1024;
+
 impl RefusalKind {
     /// Returns the kind that the codes and the words of a provider's error name, whoever the provider is; `None` if they
     /// name none, and the [status](Self::of_status) has to do.
@@ -30,7 +33,7 @@ impl RefusalKind {
     pub fn of_words(status: Option<u16>, codes: &[&str], message: &str) -> Option<Self> {
         let of_codes: Vec<Self> = codes.iter().filter_map(|code| of_code(code)).collect();
         let coded = |kind| of_codes.contains(&kind);
-        let message = message.to_lowercase();
+        let message = message.get(..message.floor_char_boundary(EXAMINED)).unwrap_or_default().to_lowercase();
         let refused = status.is_none_or(|status| (400..500).contains(&status));
         if coded(Self::MalformedOutput) || says(&message, MALFORMED) {
             return Some(Self::MalformedOutput);
@@ -67,14 +70,9 @@ impl RefusalKind {
     /// ```
     pub fn of_stop_reason(reason: &str) -> Option<Self> {
         match plain(reason).as_str() {
-            "modelcontextwindowexceeded"
-            | "contextwindowexceeded"
-            | "contextlengthexceeded"
-            | "contextlength"
-            | "contextoverflow"
-            | "maxcontextlength"
-            | "maxcontextlengthexceeded"
-            | "errorlimit" => Some(Self::ContextOverflow),
+            "modelcontextwindowexceeded" | "inputtoolong" | "prompttoolong" | "errorlimit" => {
+                Some(Self::ContextOverflow)
+            }
             "malformedfunctioncall"
             | "malformedtooluse"
             | "malformedtoolcall"
@@ -88,10 +86,12 @@ impl RefusalKind {
                 Some(Self::Overloaded)
             }
             "" if reason.eq_ignore_ascii_case("error") => Some(Self::Transport),
-            "abort" | "aborted" | "cancel" | "canceled" | "cancelled" | "fail" | "failed" | "failure" | "network"
-            | "internal" | "internalserver" | "server" | "timeout" | "timedout" | "interrupted" => {
-                Some(Self::Transport)
-            }
+            "fail" | "failed" | "failure" | "network" | "internal" | "internalserver" | "server" | "timeout"
+            | "timedout" | "interrupted" | "terminated" => Some(Self::Transport),
+            // Servers put in front who has done it: `user_abort`, `client_disconnect`, `upstream_error`.
+            word if ["abort", "cancel", "disconnect"].iter().any(|known| word.contains(known)) => Some(Self::Transport),
+            word if word.contains("context") || word.contains("windowexceeded") => Some(Self::ContextOverflow),
+            word if !word.is_empty() && reason.to_ascii_lowercase().ends_with("_error") => Some(Self::Transport),
             _ => None,
         }
     }
@@ -149,6 +149,86 @@ mod tests {
             "The estimated number of input and maximum output tokens (9000) exceeded this model context window limit (8192).",
             "The sum of prompt length (9000.0), query length (0) should not exceed max_num_tokens (8192)",
             "PROMPT IS TOO LONG",
+            "Trying to keep the first 7000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough. Try to load the model with a larger context length, or provide a shorter input",
+            "Reached context length of 4096 tokens with model (arch: llama) that does not currently support mid-generation context overflow. Try reloading with a larger context length or shortening the prompt/chat.",
+            "input (1200 tokens) is too large to process. increase the physical batch size (current batch size: 512)",
+            "token limit exceeded",
+            "Token limit exceeded for this model",
+            "the request exceeds the model's token limit",
+            "Request exceeds the maximum number of tokens",
+            "The request exceeds the maximum allowed tokens",
+            "Input exceeds the maximum number of tokens for this model",
+            "max tokens of 4096 exceeded",
+            "prompt tokens too long",
+            "Prompt tokens too long: the max input characters is 11200",
+            "number of input tokens must be no more than 8192, got 9000",
+            "Input length 9000 is greater than maximum 8192",
+            "Input is longer than the maximum context",
+            "Your prompt is longer than the maximum number of tokens allowed",
+            "The prompt is larger than the model's context window",
+            "The conversation is too long for this model",
+            "Context length limit reached",
+            "context limit reached",
+            "context window limit reached",
+            "context overflow",
+            "Context window overflow: 200 tokens",
+            "exceeds the maximum context",
+            "exceeds the model's maximum input size",
+            "Conversation exceeds the maximum length",
+            "messages too long",
+            "Messages exceed the maximum context",
+            "Message is too long",
+            "message length exceeds model context limit",
+            "Too many prompt tokens",
+            "too many tokens in prompt",
+            "Prompt has too many tokens",
+            "tokens in prompt exceed limit of 8192",
+            "Total number of tokens (9000) exceeds limit 8192",
+            "total token count exceeds the limit",
+            "the sum of input tokens and max tokens exceeds 8192",
+            "Requested tokens (9000) exceed context window of 8192",
+            "Requested tokens exceed context window",
+            "llama_decode: failed to find a memory slot: context is full",
+            "the context is full",
+            "Model context limit exceeded",
+            "exceeded the max sequence length",
+            "exceeds max_position_embeddings",
+            "max_total_tokens exceeded",
+            "Input validation error: inputs must have less than 1024 tokens. Given: 2000",
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4097",
+            "request too large for model context",
+            "Input too large",
+            "Prompt too large",
+            "prompt is too large: 9000 tokens",
+            "The input is too large for this model",
+            "Input text is too long",
+            "Input tokens limit exceeded",
+            "Query is too long",
+            "Malformed input request: expected maxLength: 20000, actual: 30000, please reformat your input and try again.",
+            "The text is too long. Maximum context length 8192",
+            "Prompt token limit exceeded: 9000 > 8192",
+            "prompt_tokens (9000) exceeds limit (8192)",
+            "The maximum input length is 8192 tokens",
+            "maximum input tokens exceeded",
+            "The number of tokens in the request exceeds the maximum",
+            "This request would exceed the model's context",
+            "Please shorten the prompt",
+            "Please reduce your prompt; or completion length.",
+            "Please reduce your prompt",
+            "exceeds the token limit",
+            "exceeded max token limit",
+            "context_window_exceeded",
+            "CONTEXT_LENGTH_EXCEEDED",
+            "Prompt 超长",
+            "输入长度超过模型上下文限制",
+            "your input is longer than the context window",
+            "Error: context length exceeded",
+            "Maximum context reached",
+            "Context too long",
+            "context is too long",
+            "context too large",
+            "Number of tokens (9001) exceeded maximum context length (8192).",
+            "LLM context window full",
         ] {
             assert_eq!(RefusalKind::of_words(Some(400), &[], message), Some(ContextOverflow), "{message}");
             assert_eq!(RefusalKind::of_words(None, &[], message), Some(ContextOverflow), "{message}");
@@ -172,6 +252,43 @@ mod tests {
             "A maximum of 100 PDF pages may be provided.",
             "The context is large, but acceptable.",
             "unknown parameter: context_length",
+            "Image exceeds the maximum size of 5 MB",
+            "image dimensions exceed max allowed size: 8000 pixels",
+            "messages.1.content: at least one of the image dimensions exceed max allowed size for many-image requests: 2000 pixels",
+            "tool name is too long: maximum length 64",
+            "tools.0.custom.name: String should have at most 128 characters",
+            "Invalid 'user': string too long. Expected a string with maximum length 64",
+            "The number of tools exceeds the maximum of 128",
+            "Invalid 'messages': array too long. Expected an array with maximum length 2048",
+            "Too many stop sequences",
+            "n must be at most 1",
+            "max_tokens must be less than or equal to the model maximum of 8192",
+            "max_tokens exceeds model maximum 8192",
+            "The model maximum output is 8192",
+            "thinking.budget_tokens must be less than max_tokens",
+            "max_output_tokens exceeds the maximum number of tokens 8192",
+            "Invalid value for max_new_tokens: exceeds limit",
+            "maxTokens exceeds the maximum number of tokens allowed",
+            "The model `gpt-5` does not exist",
+            "temperature exceeds maximum 2",
+            "Your credit balance is too low",
+            "monthly token limit exceeded",
+            "Daily token limit exceeded",
+            "token limit exceeded for your plan; upgrade",
+            "Prompt was blocked by content policy",
+            "PDF exceeds the maximum number of pages",
+            "Request timed out: exceeds the maximum time",
+            "num_ctx exceeds the model's context length",
+            "The value of `max_tokens` (20000) exceeds the model's maximum context length",
+            "Prompt contains an invalid role",
+            "a maximum of 4 blocks with cache_control may be provided. found 5",
+            "schema exceeds the maximum nesting depth",
+            "invalid image: too large to process",
+            "tool description exceeds the maximum length of 1024",
+            "The tool schema input exceeds limit",
+            "messages.5: tool_use ids exceed the maximum length",
+            "metadata value too long",
+            "Request exceeded the maximum number of input images",
             "",
         ] {
             assert_eq!(RefusalKind::of_words(Some(400), &[], message), None, "{message}");
@@ -186,6 +303,27 @@ mod tests {
             (Some(400), "", "Too many tokens per day, please wait before trying again."),
             (None, "", "Too many tokens, please wait before trying again."),
             (Some(403), "", "API rate limit exceeded for user"),
+            (Some(400), "", "Quota exceeded for quota metric 'Generate Content API requests per minute'"),
+            (Some(400), "", "Rate limit is exceeded. Try again in 20 seconds."),
+            (Some(400), "", "rate_limit_exceeded"),
+            (Some(400), "", "rate limited"),
+            (
+                Some(400),
+                "",
+                "Requests to the API have exceeded call rate limit of your current OpenAI S0 pricing tier. Please retry after 5 seconds.",
+            ),
+            (Some(400), "", "Your requests are being throttled"),
+            (Some(400), "", "tokens per minute limit reached"),
+            (Some(400), "", "Number of request tokens has exceeded your per-minute rate limit"),
+            (Some(400), "", "Input tokens per minute exceeded"),
+            (Some(400), "", "Too many concurrent requests"),
+            (Some(400), "", "Concurrency limit reached"),
+            (Some(400), "", "Throughput exceeded: too many tokens per second"),
+            (Some(400), "", "Model is throttled"),
+            (Some(400), "", "litellm.RateLimitError: RateLimitError"),
+            (Some(400), "", "Rate-limit exceeded"),
+            (Some(400), "", "TPM limit exceeded: prompt too long for the minute"),
+            (Some(400), "", "Max number of tokens per minute exceeded: input tokens exceed 30000"),
             (
                 None,
                 "rate_limit_error",
@@ -204,6 +342,39 @@ mod tests {
         assert_eq!(RefusalKind::of_words(Some(429), &[], too_large), Some(ContextOverflow));
         // A quota without a name of its own is not the window either.
         assert_eq!(RefusalKind::of_words(Some(400), &[], "too many tokens, try again in 20s"), None);
+    }
+
+    #[test]
+    fn keys_that_are_not_accepted_are_recognized_in_any_words() {
+        for message in [
+            "Invalid API key provided",
+            "Incorrect API key provided: xa***ai.",
+            "The API key you provided is invalid",
+            "API Key not found. Please pass a valid API key.",
+            "You didn't provide an API key.",
+            "invalid x-api-key",
+            "Authentication Fails (no such user)",
+            "Your api key is invalid",
+            "Invalid Authentication",
+            "Bad API key",
+            "API key expired. Please renew the API key.",
+            "No auth credentials found",
+            "API key is missing",
+            "The provided API key is incorrect",
+            "Wrong API Key",
+            "invalid api_key",
+        ] {
+            assert_eq!(RefusalKind::of_words(Some(400), &[], message), Some(Authentication), "{message}");
+        }
+        assert_eq!(RefusalKind::of_words(Some(500), &[], "invalid api key"), None);
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_message_is_looked_at() {
+        let message = "exceed max_model_len ".repeat(1_000_000);
+        assert_eq!(RefusalKind::of_words(Some(400), &[], &message), Some(ContextOverflow));
+        let quoted = format!("no such field in {}prompt is too long", "ü".repeat(EXAMINED));
+        assert_eq!(RefusalKind::of_words(Some(400), &[], &quoted), None);
     }
 
     #[test]
@@ -239,6 +410,13 @@ mod tests {
             ("model_context_window_exceeded", Some(ContextOverflow)),
             ("context_length_exceeded", Some(ContextOverflow)),
             ("ERROR_LIMIT", Some(ContextOverflow)),
+            ("window_exceeded", Some(ContextOverflow)),
+            ("max_context", Some(ContextOverflow)),
+            ("input_too_long", Some(ContextOverflow)),
+            ("user_abort", Some(Transport)),
+            ("client_disconnect", Some(Transport)),
+            ("upstream_error", Some(Transport)),
+            ("terminated", Some(Transport)),
             ("malformed_tool_use", Some(MalformedOutput)),
             ("UNEXPECTED_TOOL_CALL", Some(MalformedOutput)),
             ("abort", Some(Transport)),
@@ -252,6 +430,8 @@ mod tests {
             ("max_tokens", None),
             ("pause_turn", None),
             ("refusal", None),
+            ("content_filter", None),
+            ("tool_calls", None),
         ] {
             assert_eq!(RefusalKind::of_stop_reason(reason), expected, "{reason}");
         }

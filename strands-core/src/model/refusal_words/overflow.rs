@@ -2,83 +2,154 @@
 
 use super::messages::{Words, says};
 
-/// Conversations that do not fit the context window. No code for it is in common use.
+/// Names of a conversation's length and of its limit. One of them close to a word of [`TOO_MUCH`] is an overflow.
+const LENGTH: &[&str] = &[
+    "context length",
+    "context window",
+    "context size",
+    "context limit",
+    "maximum context",
+    "max context",
+    "model context",
+    "model's context",
+    "context overflow",
+    "上下文",
+    "sequence length",
+    "maximum model length",
+    "max_model_len",
+    "max_seq_len",
+    "max_position_embeddings",
+    "max_total_tokens",
+    "max_num_tokens",
+    "input length",
+    "input size",
+    "input token",
+    "input_tokens",
+    "input limit",
+    "input text bytes",
+    "prompt length",
+    "prompt limit",
+    "prompt token",
+    "prompt_tokens",
+    "tokens in prompt",
+    "tokens in the prompt",
+    "tokens in request",
+    "token limit",
+    "token count",
+    "total tokens",
+    "number of tokens",
+    "maximum allowed tokens",
+    "max tokens of",
+    "message tokens",
+    "message length",
+    "messages length",
+    "输入长度",
+];
+
+/// Words for a limit that is passed.
+const TOO_MUCH: &[&str] = &[
+    "exceed",
+    "too long",
+    "too large",
+    "too big",
+    "too many",
+    "longer than",
+    "greater than",
+    "larger than",
+    "more than",
+    "only supports",
+    "is only",
+    "not enough",
+    "overflow",
+    "over the limit",
+    "reached",
+    "is full",
+    "window full",
+    "超",
+];
+
+/// Names of a conversation that is said to be too long without a unit.
+const CONVERSATION: &[&str] =
+    &["prompt", "input", "inputs", "input text", "query", "request", "context", "conversation", "message", "messages"];
+
+/// Words right behind one of [`CONVERSATION`].
+const IS_TOO_LONG: &[&str] =
+    &["too long", "is too long", "are too long", "too large", "is too large", "are too large", "is too big"];
+
+/// Other messages about conversations that do not fit the context window. No code for it is in common use.
 const OVERFLOW: &[Words] = &[
     &["maximum context length"],
     &["max context length"],
-    &["maximum context limit"],
     &["maximum context size"],
-    &["max_model_len"],
-    &["max_seq_len"],
-    &["maximum sequence length"],
-    &["max sequence length"],
+    &["maximum context limit"],
     &["maximum model length"],
-    &["exceed", "context length"],
-    &["exceed", "context window"],
-    &["exceed", "context size"],
-    &["exceed", "context limit"],
-    &["longer than", "context length"],
-    &["greater than", "context length"],
-    &["larger than", "context"],
-    &["context length", "exceeded"],
-    &["context length is only"],
+    &["maximum prompt length"],
+    &["maximum input length"],
+    &["max_model_len"],
     &["context_length_exceeded"],
-    &["context window", "exceed"],
-    &["context window is full"],
-    &["context size", "exceeded"],
+    &["context is full"],
     &["contextwindowexceeded"],
     &["context_window_exceeded"],
-    &["maximum prompt length"],
-    &["prompt is too long"],
-    &["prompt too long"],
-    &["prompt length", "exceed"],
     &["prompt exceeds"],
-    &["prompt token", "exceed"],
+    &["conversation exceeds"],
+    &["messages exceed"],
     &["prompt has", "configured context size"],
-    &["input is too long"],
-    &["input too long"],
-    &["input length", "exceed"],
-    &["input length too long"],
-    &["exceed", "input length"],
+    &["prompt 超长"],
+    &["input exceeds the", "context"],
     &["range of input length"],
-    &["input token", "exceed"],
-    &["input token count", "only supports"],
-    &["exceed", "input token"],
     &["max input characters"],
     &["max message tokens"],
-    &["too many input tokens"],
     &["too many tokens"],
-    &["too many total text bytes"],
-    &["exceeds the maximum number of tokens"],
-    &["tokens in request more than max tokens"],
-    &["exceeded model token limit"],
-    &["total tokens", "exceed"],
-    &["model maximum"],
+    &["number of input tokens must be"],
+    &["malformed input request", "expected maxlength", "actual"],
     &["too large for model"],
+    &["is too large to process", "batch size"],
     &["request body too large"],
     &["request payload size exceeds"],
     &["request exceeds the maximum size"],
     &["reduce the length of the messages"],
     &["reduce the length of the input"],
     &["reduce the length of the prompt"],
+    &["reduce your prompt"],
+    &["shorten the prompt"],
+    &["shorten your prompt"],
     &["length of all messages is too long"],
-    &["conversation is too long"],
+    &["inputs must have less than"],
     &["`inputs` must have less than"],
     &["`inputs` tokens + `max_new_tokens` must be"],
 ];
 
 /// Words of errors that come from a quota, whatever else they say.
-const OF_A_QUOTA: &[Words] =
-    &[&["try again in "], &["retry after"], &["per minute"], &["per day"], &["quota"], &["rate limit"]];
+const OF_A_QUOTA: &[Words] = &[
+    &["try again in "],
+    &["retry after"],
+    &["per second"],
+    &["per minute"],
+    &["per hour"],
+    &["per day"],
+    &["for the minute"],
+    &["daily"],
+    &["weekly"],
+    &["monthly"],
+    &["your plan"],
+    &["quota"],
+    &["rate limit"],
+    &["tpm limit"],
+];
 
-/// Names of the limit for what the model may write. An error about that alone is none of the conversation's length.
-const OUTPUT_LIMITS: [&str; 6] = [
+/// Names of the limit for what the model may write, and of options. An error about those alone is none of the conversation's
+/// length.
+const OUTPUT_LIMITS: [&str; 10] = [
     "max_tokens",
+    "maxtokens",
     "max_completion_tokens",
     "max_output_tokens",
     "maxoutputtokens",
+    "max_new_tokens",
     "completion tokens",
     "output tokens",
+    "maximum output",
+    "num_ctx",
 ];
 
 /// Names of what is asked.
@@ -87,10 +158,29 @@ const INPUT: [&str; 6] = ["input", "prompt", "message", "conversation", "request
 /// Returns true if shortening the conversation may help.
 pub(super) fn overflows(message: &str) -> bool {
     let names = |names: &[&str]| names.iter().any(|name| message.contains(name));
-    says(message, OVERFLOW)
+    (says(message, OVERFLOW) || is_passed(message) || is_too_long(message))
         && !says(message, OF_A_QUOTA)
         && (names(&INPUT) || !names(&OUTPUT_LIMITS))
         && !output_alone_is_too_long(message)
+}
+
+/// True if a length stands close to a word for too much of it, in either order.
+fn is_passed(message: &str) -> bool {
+    /// Most bytes between them.
+    const NEAR: usize = 96;
+    let lengths = || LENGTH.iter().flat_map(|words| message.match_indices(words));
+    let too_much: Vec<usize> =
+        TOO_MUCH.iter().flat_map(|words| message.match_indices(words)).map(|(at, _)| at).collect();
+    lengths().any(|(at, _)| too_much.iter().any(|other| other.abs_diff(at) <= NEAR))
+}
+
+/// True if the conversation, by whatever name, is said to be too long: words that stand next to each other.
+fn is_too_long(message: &str) -> bool {
+    IS_TOO_LONG.iter().flat_map(|words| message.match_indices(words)).any(|(at, _)| {
+        let before = message.get(..at).unwrap_or_default().trim_end();
+        let is_in_name = |letter: char| letter.is_alphanumeric() || "_-.'`".contains(letter);
+        CONVERSATION.iter().any(|name| before.strip_suffix(name).is_some_and(|rest| !rest.ends_with(is_in_name)))
+    })
 }
 
 /// True where the response that is asked for fills the window by itself: shortening the conversation does not help.
