@@ -112,6 +112,6 @@ fn large_schemas_are_rewritten_in_time() {
         for (dialect, ..) in &crate::support::DIALECTS {
             let _ = (dialect.arguments(&schema), dialect.held(&schema));
         }
-        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
     }
 }
