@@ -21,6 +21,7 @@ mod restoring;
 mod rewriting;
 mod root;
 mod separating;
+pub(crate) mod subschemas;
 mod telling;
 pub(crate) mod wrapping;
 mod writing;

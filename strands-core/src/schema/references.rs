@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde_json::{Map, Value};
 
-use super::keywords;
+use super::subschemas;
 use crate::depth;
 
 /// A schema whose references all are `#/$defs/NAME`.
@@ -72,7 +72,7 @@ impl<'a> Gathering<'a> {
                 },
                 ("items", Value::Array(_)) if !fields.contains_key("prefixItems") => {
                     // A tuple in older drafts, whose rest has a keyword of its own.
-                    let first = keywords::mapped("prefixItems", value, &mut |schema| self.copied(schema));
+                    let first = subschemas::mapped("prefixItems", value, &mut |schema| self.copied(schema));
                     copy.insert("prefixItems".to_owned(), first);
                     if let Some(rest) = fields.get("additionalItems") {
                         let rest = self.copied(rest);
@@ -81,7 +81,7 @@ impl<'a> Gathering<'a> {
                 }
                 ("additionalItems", _) => {}
                 (keyword, value) => {
-                    let value = keywords::mapped(keyword, value, &mut |schema| self.copied(schema));
+                    let value = subschemas::mapped(keyword, value, &mut |schema| self.copied(schema));
                     copy.insert(keyword.to_owned(), value);
                 }
             }
@@ -135,7 +135,7 @@ impl<'a> Gathering<'a> {
 fn note_places<'a>(schema: &'a Value, places: &mut HashMap<&'a str, &'a Value>) {
     let names = ["$id", "$anchor", "$dynamicAnchor"].into_iter().filter_map(|keyword| schema.get(keyword)?.as_str());
     places.extend(names.map(|name| (name.trim_end_matches('#'), schema)));
-    keywords::for_each(schema, &mut |schema| note_places(schema, places));
+    subschemas::visit(schema, |_, schema| note_places(schema, places));
 }
 
 /// Decodes the percent encoding of a fragment.
@@ -162,7 +162,7 @@ pub(super) fn target(schema: &Map<String, Value>) -> Option<&str> {
 /// Names of the definitions that a schema refers to anywhere.
 pub(super) fn targets<'a>(schema: &'a Value, into: &mut HashSet<&'a str>) {
     into.extend(schema.as_object().and_then(target));
-    keywords::for_each(schema, &mut |schema| targets(schema, into));
+    subschemas::visit(schema, |_, schema| targets(schema, into));
 }
 
 /// Names of the definitions that lead back to themselves, or from one of those to another.

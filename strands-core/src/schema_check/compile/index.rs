@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::error::{JsonSchemaError, JsonSchemaErrorKind};
 use super::super::uri;
-use super::subschemas::{Step, visit};
+use crate::schema::subschemas::{Step, visit};
 
 /// The most schemas in a schema.
 const MAX_SCHEMAS: usize = 20_000;

@@ -7,8 +7,8 @@ use super::super::error::{JsonSchemaError, JsonSchemaErrorKind};
 use super::super::node::{Bound, Counts, NodeId, NumberRule, Properties, Rule, Types};
 use super::super::number::Numeric;
 use super::super::pattern::Pattern;
-use super::subschemas::escaped;
 use super::{Compiler, Source};
+use crate::schema::subschemas::escaped;
 
 /// Keywords that restrict values in another draft or dialect, and the advice for each. Keywords that nobody knows restrict
 /// nothing.

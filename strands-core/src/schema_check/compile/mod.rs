@@ -3,7 +3,6 @@
 mod cycles;
 mod index;
 mod keywords;
-mod subschemas;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! The keywords that hold schemas.
+//! The keywords that hold schemas: one table, for rewriting and for validation.
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ const MAPS: [&str; 6] = ["$defs", "definitions", "dependencies", "dependentSchem
 
 /// The way from a schema to one in it.
 #[derive(Clone, Copy)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Keyword(&'a str),
     Item(&'a str, usize),
     Named(&'a str, &'a str),
@@ -34,7 +34,7 @@ pub(super) enum Step<'a> {
 
 impl Step<'_> {
     /// JSON Pointer of the step.
-    pub(super) fn pointer(self) -> String {
+    pub(crate) fn pointer(self) -> String {
         match self {
             Self::Keyword(keyword) => format!("/{keyword}"),
             Self::Item(keyword, index) => format!("/{keyword}/{index}"),
@@ -44,7 +44,7 @@ impl Step<'_> {
 }
 
 /// Visits the schemas in a schema.
-pub(super) fn visit<'a>(schema: &'a Value, mut each: impl FnMut(Step<'a>, &'a Value)) {
+pub(crate) fn visit<'a>(schema: &'a Value, mut each: impl FnMut(Step<'a>, &'a Value)) {
     let is_schema = |part: &Value| part.is_object() || part.is_boolean();
     for (keyword, value) in schema.as_object().into_iter().flatten() {
         let keyword = keyword.as_str();
@@ -63,7 +63,19 @@ pub(super) fn visit<'a>(schema: &'a Value, mut each: impl FnMut(Step<'a>, &'a Va
     }
 }
 
+/// Returns a copy of the value of a keyword whose schemas are made by `each`.
+pub(super) fn mapped<'a>(keyword: &str, value: &'a Value, each: &mut impl FnMut(&'a Value) -> Value) -> Value {
+    match value {
+        Value::Object(named) if MAPS.contains(&keyword) => {
+            Value::Object(named.iter().map(|(name, schema)| (name.clone(), each(schema))).collect())
+        }
+        Value::Array(list) if LISTS.contains(&keyword) => Value::Array(list.iter().map(each).collect()),
+        value if ONE.contains(&keyword) => each(value),
+        value => value.clone(),
+    }
+}
+
 /// A name as a segment of a JSON Pointer.
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
