@@ -318,6 +318,14 @@ async fn nothing_is_written_after_what_could_not_be() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn half_of_a_character_in_a_recording_is_replaced() {
+    let recording = recorded(ScriptedTurn::text("half: HALF")).await.replace("HALF", "\\ud83d");
+    let (events, error) = ask(&replay(&recording), "go").await;
+    assert!(error.is_none(), "{error:?}");
+    assert!(format!("{events:?}").contains("Text(\"\u{fffd}\")"), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_recording_is_said_to_be_none() {
     let good = recorded(ScriptedTurn::text("hi")).await;
     let bad = |text: &str| text.parse::<Replay>().unwrap_err();

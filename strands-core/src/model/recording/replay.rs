@@ -13,6 +13,7 @@ use super::exchange::{Ended, Exchange, Header, VERSION};
 use super::request::summary;
 use super::scrub::Scrubbers;
 use super::{ReplayError, RequestMatching};
+use crate::lenient_json;
 use crate::model::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
 
 /// A model that answers from a recording, exchange by exchange, in order. Clones go through it together.
@@ -139,14 +140,14 @@ impl FromStr for Replay {
         let mut lines = recording.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let (_, first) = lines.next().ok_or(ReplayError::NotARecording(None))?;
         let not_a_recording = |error| ReplayError::NotARecording(Some(error));
-        let first: Value = serde_json::from_str(first).map_err(not_a_recording)?;
+        let first: Value = lenient_json::from_str(first).map_err(not_a_recording)?;
         match first.get("version").and_then(Value::as_u64) {
             Some(version) if version > VERSION => return Err(ReplayError::Version { version }),
             _ => {}
         }
         let header = serde_json::from_value(first).map_err(not_a_recording)?;
         let exchanges = lines.map(|(at, line)| {
-            serde_json::from_str(line).map_err(|source| ReplayError::Malformed { line: at + 1, source })
+            lenient_json::from_str(line).map_err(|source| ReplayError::Malformed { line: at + 1, source })
         });
         let mut exchanges: Vec<Exchange> = exchanges.collect::<Result<_, _>>()?;
         // Those that went on at the same time were written as they ended.
