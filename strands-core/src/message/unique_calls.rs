@@ -49,10 +49,9 @@ pub(crate) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds 
 
 /// Gives the calls of one message ids of their own. Returns what they were before, if any of them changed.
 pub(crate) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> Option<Renamed> {
-    let nothing = CallIds::default();
     let unique = |id: &str, taken: &mut CallIds| match id {
-        "" => Some(taken.take(UNNAMED, &nothing).unwrap_or_else(|| UNNAMED.to_owned())),
-        id => taken.take(id, &nothing),
+        "" => Some(taken.take(UNNAMED, None).unwrap_or_else(|| UNNAMED.to_owned())),
+        id => taken.take(id, None),
     };
     let ids: Vec<_> = message.tool_uses().map(|call| unique(&call.tool_use_id, taken)).collect();
     // Most messages stay as they are, and are not copied.

@@ -21,7 +21,7 @@ pub struct TurnBuilder {
     blocks: Vec<(usize, Partial)>,
     call_ids: CallIds,
     /// The ids of the calls in the conversation before.
-    earlier_call_ids: Arc<CallIds>,
+    earlier_call_ids: Option<Arc<CallIds>>,
     /// The first index that no block has had: a new block need not be looked for among all others.
     unused: usize,
     stop_reason: Option<StopReason>,
@@ -103,7 +103,7 @@ impl TurnBuilder {
         Self {
             blocks: Vec::new(),
             call_ids: CallIds::default(),
-            earlier_call_ids: Arc::default(),
+            earlier_call_ids: None,
             unused: 0,
             stop_reason: None,
             response_fields: None,
@@ -122,7 +122,7 @@ impl TurnBuilder {
 
     /// Gives no call an id that one of the conversation before has.
     pub(crate) fn after(mut self, call_ids: &Arc<CallIds>) -> Self {
-        self.earlier_call_ids = Arc::clone(call_ids);
+        self.earlier_call_ids = Some(Arc::clone(call_ids));
         self
     }
 
@@ -173,7 +173,7 @@ impl TurnBuilder {
         if id.is_empty() {
             *id = random_call_id();
         }
-        if let Some(unique) = self.call_ids.take(id, &self.earlier_call_ids) {
+        if let Some(unique) = self.call_ids.take(id, self.earlier_call_ids.as_deref()) {
             *id = unique;
         }
     }
