@@ -58,10 +58,15 @@ impl Server {
     /// Keeps a conversation that waits, and says what it waits for.
     fn reply(&self, conversation: u64, agent: &Agent, response: AgentResponse) -> Result<Json<Reply>, StatusCode> {
         if !response.interrupts.is_empty() {
-            let snapshot = agent.snapshot().map_err(internal)?;
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(conversation, snapshot);
+            self.store(conversation, agent)?;
         }
         Ok(Json(Reply { conversation, text: response.text(), questions: response.interrupts }))
+    }
+
+    fn store(&self, conversation: u64, agent: &Agent) -> Result<(), StatusCode> {
+        let snapshot = agent.snapshot().map_err(internal)?;
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(conversation, snapshot);
+        Ok(())
     }
 }
 
@@ -78,8 +83,12 @@ async fn decide(State(server): State<Server>, Json(decision): Json<Decision>) ->
     let mut agent = server.template.clone().build().await.map_err(internal)?;
     agent.restore(snapshot.ok_or(StatusCode::NOT_FOUND)?).map_err(internal)?;
     let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer(decision.approved)).collect();
-    let response = agent.prompt(Prompt::none()).resume(answers).await.map_err(internal)?;
-    server.reply(decision.conversation, &agent, response)
+    let resumed = agent.prompt(Prompt::none()).resume(answers).await;
+    if resumed.is_err() {
+        // The next request goes on from here: a tool that has run does not run again.
+        server.store(decision.conversation, &agent)?;
+    }
+    server.reply(decision.conversation, &agent, resumed.map_err(internal)?)
 }
 
 fn internal(error: impl std::error::Error) -> StatusCode {
