@@ -39,13 +39,11 @@ struct Surface {
     limitless: bool,
     /// The thoughts of the fixture do not come.
     thoughtless: bool,
-    /// Its refusal for a context that is too long is worded as the provider never would.
-    overflowless: bool,
 }
 
 /// It does as the provider would.
 #[allow(dead_code, reason = "not every provider is compiled in")]
-const FAITHFUL: Surface = Surface { uncounted: false, limitless: false, thoughtless: false, overflowless: false };
+const FAITHFUL: Surface = Surface { uncounted: false, limitless: false, thoughtless: false };
 
 macro_rules! surface {
     ($feature:literal, $name:ident, $surface:expr, $model:expr) => {
@@ -77,7 +75,7 @@ macro_rules! surface {
 
             #[test]
             fn refusals() {
-                RUNTIME.block_on(super::refusals(&*model(), SURFACE));
+                RUNTIME.block_on(super::refusals(&*model()));
             }
         }
     };
@@ -96,7 +94,7 @@ surface!("anthropic", anthropic, FAITHFUL, |url| {
     let builder = strands_models::AnthropicModel::builder().base_url(url).api_key("test-key");
     Arc::new(builder.model_id("claude-sonnet-4-20250514").build().unwrap())
 });
-surface!("gemini", gemini, Surface { overflowless: true, ..FAITHFUL }, |url| {
+surface!("gemini", gemini, FAITHFUL, |url| {
     let builder = strands_models::GeminiModel::builder().base_url(format!("{url}/v1beta")).api_key("test-key");
     Arc::new(builder.model_id("gemini-2.5-flash").build().unwrap())
 });
@@ -109,12 +107,9 @@ surface!("llamacpp", llamacpp, FAITHFUL, |url| {
         strands_models::LlamaCppModel::builder().base_url(format!("{url}/v1")).model_id("default").build().unwrap(),
     )
 });
-surface!(
-    "ollama",
-    ollama,
-    Surface { uncounted: true, limitless: true, thoughtless: true, overflowless: true },
-    |url| { Arc::new(strands_models::OllamaModel::builder().base_url(url).model_id("llama3.1").build().unwrap()) }
-);
+surface!("ollama", ollama, Surface { uncounted: true, limitless: true, thoughtless: true }, |url| {
+    Arc::new(strands_models::OllamaModel::builder().base_url(url).model_id("llama3.1").build().unwrap())
+});
 
 /// Says what the fixtures expect, and remembers what it was asked.
 struct GetWeather(ToolSpec, Arc<Mutex<Vec<Value>>>);
@@ -215,7 +210,7 @@ async fn what_else_an_answer_may_be(model: &dyn Model, surface: Surface) {
     assert!(error.is_retryable());
 }
 
-async fn refusals(model: &dyn Model, surface: Surface) {
+async fn refusals(model: &dyn Model) {
     let refused = async |question: &str| turn(model, ModelRequest::new(&ask(question))).await.unwrap_err();
     let error = refused("always 429").await;
     assert_eq!(kind(&error), "throttled", "{error:?}");
@@ -223,5 +218,5 @@ async fn refusals(model: &dyn Model, surface: Surface) {
     let error = refused("server error").await;
     assert_eq!(kind(&error), "overloaded", "{error:?}");
     let error = refused("context overflow").await;
-    assert_eq!(kind(&error), if surface.overflowless { "invalid request" } else { "context overflow" }, "{error:?}");
+    assert_eq!(kind(&error), "context overflow", "{error:?}");
 }
