@@ -11,7 +11,7 @@ use strands_core::message::{
     CitationText, CitationsContent, ContentBlock, DocumentBlock, GuardContent, ImageBlock, MediaSource,
     ReasoningContent, ToolResult, ToolResultContent, ToolUse,
 };
-use strands_core::model::CallIdForm;
+use strands_core::models::CallIdForm;
 
 use crate::content_rules;
 use crate::turns::{OutBlock, OutTurn};
@@ -30,8 +30,8 @@ pub(crate) struct ResultStyle {
 pub(crate) struct TurnJson<'a>(pub(crate) &'a OutTurn<'a>, pub(crate) ResultStyle);
 
 impl Serialize for TurnJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut turn = serializer.serialize_map(Some(2))?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut turn = writer.serialize_map(Some(2))?;
         turn.serialize_entry("role", &self.0.role)?;
         turn.serialize_entry("content", &Blocks(&self.0.content, self.1))?;
         turn.end()
@@ -41,47 +41,47 @@ impl Serialize for TurnJson<'_> {
 struct Blocks<'a>(&'a [OutBlock<'a>], ResultStyle);
 
 impl Serialize for Blocks<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|block| BlockJson(block, self.1)))
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.collect_seq(self.0.iter().map(|block| BlockJson(block, self.1)))
     }
 }
 
 struct BlockJson<'a>(&'a OutBlock<'a>, ResultStyle);
 
 impl Serialize for BlockJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            OutBlock::Own(block) => own(block, self.1, serializer),
-            OutBlock::Guarded(block) => one(serializer, "guardContent", &GuardedJson(block)),
-            OutBlock::CachePoint { kind, ttl } => one(serializer, "cachePoint", &PointJson(kind, ttl.as_deref())),
-            OutBlock::Words(words) => one(serializer, "text", words),
+            OutBlock::Own(block) => own(block, self.1, writer),
+            OutBlock::Guarded(block) => one(writer, "guardContent", &GuardedJson(block)),
+            OutBlock::CachePoint { kind, ttl } => one(writer, "cachePoint", &PointJson(kind, ttl.as_deref())),
+            OutBlock::Words(words) => one(writer, "text", words),
         }
     }
 }
 
-fn one<S: Serializer, T: Serialize + ?Sized>(serializer: S, key: &str, value: &T) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(1))?;
+fn one<S: Serializer, T: Serialize + ?Sized>(writer: S, key: &str, value: &T) -> Result<S::Ok, S::Error> {
+    let mut map = writer.serialize_map(Some(1))?;
     map.serialize_entry(key, value)?;
     map.end()
 }
 
-fn own<S: Serializer>(block: &ContentBlock, style: ResultStyle, serializer: S) -> Result<S::Ok, S::Error> {
+fn own<S: Serializer>(block: &ContentBlock, style: ResultStyle, writer: S) -> Result<S::Ok, S::Error> {
     match block {
-        ContentBlock::Text(text) => one(serializer, "text", &text.text),
-        ContentBlock::Image(image) => one(serializer, "image", &ImageJson(image)),
-        ContentBlock::Document(document) => one(serializer, "document", &DocumentJson(document)),
-        ContentBlock::Video(video) => one(serializer, "video", &MediumJson(video.format.as_str(), &video.source)),
-        ContentBlock::Audio(audio) => one(serializer, "audio", &MediumJson(audio.format.as_str(), &audio.source)),
-        ContentBlock::ToolUse(call) => one(serializer, "toolUse", &ToolUseJson(call)),
-        ContentBlock::ToolResult(result) => one(serializer, "toolResult", &ResultJson(result, style)),
-        ContentBlock::Reasoning(reasoning) => one(serializer, "reasoningContent", &ReasoningJson(reasoning)),
-        ContentBlock::CachePoint(point) => one(serializer, "cachePoint", &PointJson(&point.kind, point.ttl.as_deref())),
-        ContentBlock::GuardContent(guarded) => one(serializer, "guardContent", &GuardContentJson(guarded)),
-        ContentBlock::Citations(citations) => one(serializer, "citationsContent", &CitationsJson(citations)),
-        ContentBlock::Provider(content) => content.content.serialize(serializer),
-        ContentBlock::Unknown(fields) => PlainBytes(fields).serialize(serializer),
+        ContentBlock::Text(text) => one(writer, "text", &text.text),
+        ContentBlock::Image(image) => one(writer, "image", &ImageJson(image)),
+        ContentBlock::Document(document) => one(writer, "document", &DocumentJson(document)),
+        ContentBlock::Video(video) => one(writer, "video", &MediumJson(video.format.as_str(), &video.source)),
+        ContentBlock::Audio(audio) => one(writer, "audio", &MediumJson(audio.format.as_str(), &audio.source)),
+        ContentBlock::ToolUse(call) => one(writer, "toolUse", &ToolUseJson(call)),
+        ContentBlock::ToolResult(result) => one(writer, "toolResult", &ResultJson(result, style)),
+        ContentBlock::Reasoning(reasoning) => one(writer, "reasoningContent", &ReasoningJson(reasoning)),
+        ContentBlock::CachePoint(point) => one(writer, "cachePoint", &PointJson(&point.kind, point.ttl.as_deref())),
+        ContentBlock::GuardContent(guarded) => one(writer, "guardContent", &GuardContentJson(guarded)),
+        ContentBlock::Citations(citations) => one(writer, "citationsContent", &CitationsJson(citations)),
+        ContentBlock::Provider(content) => content.content.serialize(writer),
+        ContentBlock::Unknown(fields) => PlainBytes(fields).serialize(writer),
         // A kind that the vocabulary gained and this file did not: its own JSON is the best there is.
-        other => other.serialize(serializer),
+        other => other.serialize(writer),
     }
 }
 
@@ -89,8 +89,8 @@ fn own<S: Serializer>(block: &ContentBlock, style: ResultStyle, serializer: S) -
 pub(crate) struct PointJson<'a>(pub(crate) &'a str, pub(crate) Option<&'a str>);
 
 impl Serialize for PointJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut point = serializer.serialize_map(None)?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut point = writer.serialize_map(None)?;
         point.serialize_entry("type", self.0)?;
         if let Some(ttl) = self.1.filter(|ttl| !ttl.is_empty()) {
             point.serialize_entry("ttl", ttl)?;
@@ -103,26 +103,26 @@ impl Serialize for PointJson<'_> {
 struct BytesJson<'a>(&'a Bytes);
 
 impl Serialize for BytesJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.collect_str(&Base64Display::new(self.0, &STANDARD))
     }
 }
 
 struct SourceJson<'a>(&'a MediaSource);
 
 impl Serialize for SourceJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            MediaSource::Bytes(bytes) => one(serializer, "bytes", &BytesJson(bytes)),
+            MediaSource::Bytes(bytes) => one(writer, "bytes", &BytesJson(bytes)),
             MediaSource::Location(place) => {
                 let mut location = Map::new();
                 location.insert("uri".to_owned(), place.uri.clone().into());
                 if let Some(owner) = &place.bucket_owner {
                     location.insert("bucketOwner".to_owned(), owner.clone().into());
                 }
-                one(serializer, "s3Location", &location)
+                one(writer, "s3Location", &location)
             }
-            other => other.serialize(serializer),
+            other => other.serialize(writer),
         }
     }
 }
@@ -130,8 +130,8 @@ impl Serialize for SourceJson<'_> {
 struct MediumJson<'a>(&'a str, &'a MediaSource);
 
 impl Serialize for MediumJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut medium = serializer.serialize_map(Some(2))?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut medium = writer.serialize_map(Some(2))?;
         medium.serialize_entry("format", self.0)?;
         medium.serialize_entry("source", &SourceJson(self.1))?;
         medium.end()
@@ -141,16 +141,16 @@ impl Serialize for MediumJson<'_> {
 struct ImageJson<'a>(&'a ImageBlock);
 
 impl Serialize for ImageJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        MediumJson(self.0.format.as_str(), &self.0.source).serialize(serializer)
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        MediumJson(self.0.format.as_str(), &self.0.source).serialize(writer)
     }
 }
 
 struct DocumentJson<'a>(&'a DocumentBlock);
 
 impl Serialize for DocumentJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_map(None)?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut document = writer.serialize_map(None)?;
         document.serialize_entry("name", &self.0.name)?;
         if let Some(format) = &self.0.format {
             document.serialize_entry("format", format)?;
@@ -169,16 +169,16 @@ impl Serialize for DocumentJson<'_> {
 struct Enabled(bool);
 
 impl Serialize for Enabled {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        one(serializer, "enabled", &self.0)
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        one(writer, "enabled", &self.0)
     }
 }
 
 struct ToolUseJson<'a>(&'a ToolUse);
 
 impl Serialize for ToolUseJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut call = serializer.serialize_map(Some(3))?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut call = writer.serialize_map(Some(3))?;
         call.serialize_entry("toolUseId", &CALL_IDS.apply(&self.0.tool_use_id))?;
         call.serialize_entry("name", &self.0.name)?;
         // Arguments that were no JSON object never ran; Bedrock refuses anything but an object here.
@@ -193,8 +193,8 @@ impl Serialize for ToolUseJson<'_> {
 struct ResultJson<'a>(&'a ToolResult, ResultStyle);
 
 impl Serialize for ResultJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut result = serializer.serialize_map(None)?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut result = writer.serialize_map(None)?;
         result.serialize_entry("toolUseId", &CALL_IDS.apply(&self.0.tool_use_id))?;
         result.serialize_entry("content", &ResultContents(self.0, self.1))?;
         if self.1.status {
@@ -207,33 +207,31 @@ impl Serialize for ResultJson<'_> {
 struct ResultContents<'a>(&'a ToolResult, ResultStyle);
 
 impl Serialize for ResultContents<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         let parts = content_rules::result_parts(self.0);
-        serializer.collect_seq(parts.iter().map(|part| ResultContentJson(part, self.1)))
+        writer.collect_seq(parts.iter().map(|part| ResultContentJson(part, self.1)))
     }
 }
 
 struct ResultContentJson<'a>(&'a ToolResultContent, ResultStyle);
 
 impl Serialize for ResultContentJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ToolResultContent::Text(text) => one(serializer, "text", text),
+            ToolResultContent::Text(text) => one(writer, "text", text),
             // Bedrock refuses JSON that is not an object.
             ToolResultContent::Json(json) if self.1.json_as_text || !json.is_object() => {
-                one(serializer, "text", &json_text(json))
+                one(writer, "text", &json_text(json))
             }
-            ToolResultContent::Json(json) => one(serializer, "json", json),
-            ToolResultContent::Image(image) => one(serializer, "image", &ImageJson(image)),
-            ToolResultContent::Document(document) => one(serializer, "document", &DocumentJson(document)),
-            ToolResultContent::Video(video) => {
-                one(serializer, "video", &MediumJson(video.format.as_str(), &video.source))
-            }
+            ToolResultContent::Json(json) => one(writer, "json", json),
+            ToolResultContent::Image(image) => one(writer, "image", &ImageJson(image)),
+            ToolResultContent::Document(document) => one(writer, "document", &DocumentJson(document)),
+            ToolResultContent::Video(video) => one(writer, "video", &MediumJson(video.format.as_str(), &video.source)),
             ToolResultContent::Unknown(fields) => match known_part(fields) {
-                Some(part) => ResultContentJson(&part, self.1).serialize(serializer),
-                None => PlainBytes(fields).serialize(serializer),
+                Some(part) => ResultContentJson(&part, self.1).serialize(writer),
+                None => PlainBytes(fields).serialize(writer),
             },
-            other => other.serialize(serializer),
+            other => other.serialize(writer),
         }
     }
 }
@@ -252,8 +250,8 @@ fn known_part(fields: &Map<String, Value>) -> Option<ToolResultContent> {
 struct ReasoningJson<'a>(&'a ReasoningContent);
 
 impl Serialize for ReasoningJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut reasoning = serializer.serialize_map(None)?;
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut reasoning = writer.serialize_map(None)?;
         if let Some(words) = &self.0.reasoning_text {
             let mut text = Map::new();
             text.insert("text".to_owned(), words.text.clone().into());
@@ -272,18 +270,18 @@ impl Serialize for ReasoningJson<'_> {
 struct GuardContentJson<'a>(&'a GuardContent);
 
 impl Serialize for GuardContentJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         if let Some(text) = &self.0.text {
             let mut guarded = Map::new();
             guarded.insert("text".to_owned(), text.text.clone().into());
             if !text.qualifiers.is_empty() {
                 guarded.insert("qualifiers".to_owned(), text.qualifiers.clone().into());
             }
-            return one(serializer, "text", &guarded);
+            return one(writer, "text", &guarded);
         }
         match &self.0.image {
-            Some(image) => one(serializer, "image", &ImageJson(image)),
-            None => serializer.collect_map::<&str, &str, _>([]),
+            Some(image) => one(writer, "image", &ImageJson(image)),
+            None => writer.collect_map::<&str, &str, _>([]),
         }
     }
 }
@@ -292,13 +290,11 @@ impl Serialize for GuardContentJson<'_> {
 struct GuardedJson<'a>(&'a ContentBlock);
 
 impl Serialize for GuardedJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ContentBlock::Text(text) => {
-                one(serializer, "text", &std::collections::BTreeMap::from([("text", &text.text)]))
-            }
-            ContentBlock::Image(image) => one(serializer, "image", &ImageJson(image)),
-            other => other.serialize(serializer),
+            ContentBlock::Text(text) => one(writer, "text", &std::collections::BTreeMap::from([("text", &text.text)])),
+            ContentBlock::Image(image) => one(writer, "image", &ImageJson(image)),
+            other => other.serialize(writer),
         }
     }
 }
@@ -306,7 +302,7 @@ impl Serialize for GuardedJson<'_> {
 struct CitationsJson<'a>(&'a CitationsContent);
 
 impl Serialize for CitationsJson<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         fn texts(parts: &[CitationText]) -> Vec<Value> {
             parts.iter().map(|part| serde_json::json!({"text": part.text})).collect()
         }
@@ -328,7 +324,7 @@ impl Serialize for CitationsJson<'_> {
                 Value::Object(kept)
             })
             .collect();
-        let mut block = serializer.serialize_map(None)?;
+        let mut block = writer.serialize_map(None)?;
         block.serialize_entry("citations", &citations)?;
         if !self.0.content.is_empty() {
             block.serialize_entry("content", &texts(&self.0.content))?;
@@ -341,22 +337,22 @@ impl Serialize for CitationsJson<'_> {
 struct PlainBytes<'a>(&'a Map<String, Value>);
 
 impl Serialize for PlainBytes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(key, value)| (key, PlainValue(value))))
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.collect_map(self.0.iter().map(|(key, value)| (key, PlainValue(value))))
     }
 }
 
 struct PlainValue<'a>(&'a Value);
 
 impl Serialize for PlainValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::Object(fields) if fields.contains_key("__bytes_encoded__") => {
-                fields.get("data").unwrap_or(&Value::Null).serialize(serializer)
+                fields.get("data").unwrap_or(&Value::Null).serialize(writer)
             }
-            Value::Object(fields) => PlainBytes(fields).serialize(serializer),
-            Value::Array(items) => serializer.collect_seq(items.iter().map(PlainValue)),
-            other => other.serialize(serializer),
+            Value::Object(fields) => PlainBytes(fields).serialize(writer),
+            Value::Array(items) => writer.collect_seq(items.iter().map(PlainValue)),
+            other => other.serialize(writer),
         }
     }
 }
@@ -364,9 +360,9 @@ impl Serialize for PlainValue<'_> {
 /// JSON as text, in the form in which Python writes it: histories and caches of both sides agree on it.
 fn json_text(json: &Value) -> String {
     let mut text = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, PythonStyle);
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, PythonStyle);
     // Writing to memory can't fail, and a value is always valid JSON.
-    let _ = json.serialize(&mut serializer);
+    let _ = json.serialize(&mut writer);
     String::from_utf8(text).unwrap_or_default()
 }
 

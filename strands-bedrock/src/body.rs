@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body::Body as _;
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// The longest time for which an error is read.
@@ -51,7 +51,7 @@ impl ResponseBody {
                     }
                     ready!(self.silence.as_mut().poll(context));
                     return Poll::Ready(Some(Err(ModelError::Timeout {
-                        after: self.idle,
+                        after: Some(self.idle),
                         details: ErrorDetails::new().boxed(),
                     })));
                 }
@@ -65,7 +65,7 @@ impl ResponseBody {
         while let Some(bytes) = std::future::poll_fn(|context| self.poll_bytes(context)).await {
             let bytes = bytes?;
             if whole.len().saturating_add(bytes.len()) > limit {
-                return Err(ModelError::ResponseTooLarge { limit, details: Box::default() });
+                return Err(ModelError::ResponseTooLarge { limit: Some(limit), details: Box::default() });
             }
             whole.extend_from_slice(&bytes);
         }

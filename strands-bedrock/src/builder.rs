@@ -23,7 +23,7 @@ const DEFAULT_MAX_RESPONSE: usize = 16 * 1024 * 1024;
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_bedrock::{BedrockModel, CacheConfig, Guardrail};
+/// use strands::models::{BedrockModel, CacheConfig, Guardrail};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = BedrockModel::builder()
@@ -116,7 +116,7 @@ impl BedrockModelBuilder {
     /// and provisioned or imported models. The capabilities of the model are looked up under this name.
     ///
     /// ```no_run
-    /// # use strands_bedrock::BedrockModel;
+    /// # use strands::models::BedrockModel;
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let model = BedrockModel::builder()
     ///     .model_id("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3d4")
@@ -210,7 +210,7 @@ impl BedrockModelBuilder {
     /// `thinking` is left out of requests that force a tool, since Bedrock refuses both together.
     ///
     /// ```
-    /// # use strands_bedrock::BedrockModel;
+    /// # use strands::models::BedrockModel;
     /// use serde_json::json;
     ///
     /// let builder = BedrockModel::builder()
@@ -240,7 +240,7 @@ impl BedrockModelBuilder {
     /// A field of the request's body that this version has no method for. It wins over what is sent otherwise.
     ///
     /// ```
-    /// # use strands_bedrock::BedrockModel;
+    /// # use strands::models::BedrockModel;
     /// let builder = BedrockModel::builder()
     ///     .extra("requestMetadata", serde_json::json!({"team": "travel"}));
     /// # let _ = builder;
@@ -281,7 +281,7 @@ impl BedrockModelBuilder {
     /// `outputConfig` counts as one that has none from then on.
     ///
     /// ```
-    /// # use strands_bedrock::BedrockModel;
+    /// # use strands::models::BedrockModel;
     /// let builder = BedrockModel::builder().model_id("openai.gpt-oss-120b-1:0").structured_output(true);
     /// # let _ = builder;
     /// ```

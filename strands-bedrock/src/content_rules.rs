@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use strands_core::message::{ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultContent};
-use strands_core::model::placeholder;
+use strands_core::models::placeholder;
 
 use crate::PROVIDER;
 use crate::turns::{OutBlock, is_result_sent};

@@ -4,7 +4,7 @@ use serde_json::Value;
 use strands_core::lenient_json;
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use crate::PROVIDER;
 use crate::own;
@@ -14,7 +14,7 @@ use crate::stream::CallFacts;
 #[serde(rename_all = "camelCase")]
 struct Response {
     output: Output,
-    stop_reason: strands_core::model::StopReason,
+    stop_reason: strands_core::models::StopReason,
     usage: Option<Box<Value>>,
     #[serde(default)]
     metrics: ModelMetrics,

@@ -1,7 +1,7 @@
 //! Token counts of requests: Bedrock's if it is enabled and available, else an estimate.
 
 use serde::Deserialize;
-use strands_core::model::{ModelError, ModelRequest, estimate_tokens};
+use strands_core::models::{ModelError, ModelRequest, estimate_tokens};
 
 use crate::capabilities;
 use crate::error::{CallContext, Refusal};

@@ -8,7 +8,7 @@ use aws_sdk_bedrockruntime::error::SdkError;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use strands_core::lenient_json;
-use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, parse_retry_after};
 
 /// The call that failed, and advice: the source of a [`ModelError`] of Bedrock's.
 ///
@@ -160,12 +160,12 @@ impl Refusal {
         kind.into_error(self.retry_after, details)
     }
 
-    fn kind(&self) -> RefusalKind {
+    fn kind(&self) -> ModelErrorKind {
         let code = self.code.as_deref().unwrap_or_default();
         let message = if self.message.is_empty() { &self.body } else { &self.message };
         // A model that is not ready has the status of throttling, and a code of its own.
         let status = self.status.filter(|_| code != "ModelNotReadyException");
-        if let Some(kind) = RefusalKind::of_words(status, &[code], message) {
+        if let Some(kind) = ModelErrorKind::of_words(status, &[code], message) {
             return kind;
         }
         match code {
@@ -175,8 +175,8 @@ impl Refusal {
             | "InternalServerException"
             | "InternalFailure"
             | "ModelTimeoutException"
-            | "ModelErrorException" => return RefusalKind::Overloaded,
-            "ModelStreamErrorException" => return RefusalKind::Transport,
+            | "ModelErrorException" => return ModelErrorKind::Overloaded,
+            "ModelStreamErrorException" => return ModelErrorKind::Transport,
             "AccessDeniedException"
             | "UnrecognizedClientException"
             | "ExpiredTokenException"
@@ -188,21 +188,21 @@ impl Refusal {
             | "MissingAuthenticationToken"
             | "MissingAuthenticationTokenException"
             | "OptInRequired"
-            | "RequestExpired" => return RefusalKind::Authentication,
+            | "RequestExpired" => return ModelErrorKind::Authentication,
             "ValidationException"
             | "ResourceNotFoundException"
             | "ConflictException"
-            | "ServiceQuotaExceededException" => return RefusalKind::InvalidRequest,
+            | "ServiceQuotaExceededException" => return ModelErrorKind::InvalidRequest,
             _ => {}
         }
         match self.status {
             // The model behind Bedrock failed.
-            Some(424) => RefusalKind::Overloaded,
-            status => RefusalKind::of_status(status),
+            Some(424) => ModelErrorKind::Overloaded,
+            status => ModelErrorKind::of_status(status),
         }
     }
 
-    fn advice(&self, kind: RefusalKind) -> Option<&'static str> {
+    fn advice(&self, kind: ModelErrorKind) -> Option<&'static str> {
         let code = self.code.as_deref().unwrap_or_default();
         if code == "ModelStreamErrorException" {
             return Some("the model broke off its answer: ask again");
@@ -224,7 +224,7 @@ impl Refusal {
                 );
             }
         }
-        (kind == RefusalKind::Authentication)
+        (kind == ModelErrorKind::Authentication)
             .then_some("check the credentials (environment, profile, or `api_key`), what they may do, and the region")
     }
 }
@@ -278,7 +278,7 @@ where
     if timed_out {
         let connecting = words.iter().any(|words| words.contains("connect timeout"));
         return ModelError::Timeout {
-            after: if connecting { patience.connect } else { patience.idle },
+            after: Some(if connecting { patience.connect } else { patience.idle }),
             details: with(None, error),
         };
     }

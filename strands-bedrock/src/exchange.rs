@@ -13,7 +13,7 @@ use aws_sdk_bedrockruntime::error::BoxError;
 use aws_sdk_bedrockruntime::{Client, types};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 
 use crate::body::ResponseBody;
 use crate::error::{CallContext, Patience, Refusal, from_sdk};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 use strands_core::message::{ContentBlock, ImageFormat, Message, Role};
-use strands_core::model::{StopReason, StreamEvent};
+use strands_core::models::{StopReason, StreamEvent};
 
 use crate::settings::{Guardrail, Redaction};
 use crate::turns::OutBlock;

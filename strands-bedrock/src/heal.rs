@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
-use strands_core::model::{ModelRequest, OutputSchema};
+use strands_core::models::{ModelRequest, OutputSchema};
 
 use crate::error::Refusal;
 use crate::request::is_forced;

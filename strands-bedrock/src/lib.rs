@@ -6,7 +6,7 @@
 //! than the SDK get through.
 //!
 //! ```no_run
-//! use strands_bedrock::BedrockModel;
+//! use strands::models::BedrockModel;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let model = BedrockModel::builder()

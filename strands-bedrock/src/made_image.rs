@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
 use strands_core::message::{ImageBlock, ImageFormat, MediaSource};
-use strands_core::model::{ModelError, StreamEvent};
+use strands_core::models::{ModelError, StreamEvent};
 
 use crate::stream::decode_base64;
 

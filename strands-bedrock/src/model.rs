@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use strands_core::model::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 use tokio::time::Instant;
 
 use crate::builder::BedrockModelBuilder;
@@ -24,14 +24,14 @@ use crate::stream::{AnswerStream, CallFacts};
 /// credentials, so building a second one costs nothing.
 ///
 /// ```no_run
-/// use strands_bedrock::BedrockModel;
+/// use strands::models::BedrockModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = BedrockModel::builder()
 ///     .model_id("us.anthropic.claude-haiku-4-5-20251001-v1:0")
 ///     .build()
 ///     .await?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```

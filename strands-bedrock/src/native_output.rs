@@ -1,7 +1,7 @@
 //! Structured output by Bedrock itself: a JSON schema that the model's text must fit.
 
 use serde_json::{Map, Value, json};
-use strands_core::model::OutputSchema;
+use strands_core::models::OutputSchema;
 use strands_core::schema::{RefusedSchema, SchemaDialect};
 
 /// Returns the `textFormat` that holds a response to this schema.

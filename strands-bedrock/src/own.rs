@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use strands_core::lenient_json;
 use strands_core::message::ProviderContent;
-use strands_core::model::StreamEvent;
+use strands_core::models::StreamEvent;
 
 use crate::PROVIDER;
 

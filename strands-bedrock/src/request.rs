@@ -4,7 +4,7 @@
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
-use strands_core::model::{ErrorDetails, ModelError, ModelRequest, OutputSchema, ToolChoice};
+use strands_core::models::{ErrorDetails, ModelError, ModelRequest, OutputSchema, ToolChoice};
 
 use crate::blocks::{PointJson, ResultStyle, TurnJson};
 use crate::cache::{self, OutSystem};

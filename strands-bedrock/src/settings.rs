@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 /// A guardrail that Bedrock applies to the call, and what becomes of text that it blocks.
 ///
 /// ```
-/// use strands_bedrock::{Guardrail, GuardrailTrace};
+/// use strands::models::bedrock::{Guardrail, GuardrailTrace};
 ///
 /// let guardrail = Guardrail::new("gr-abc123", "1")
 ///     .trace(GuardrailTrace::EnabledFull)
@@ -153,7 +153,7 @@ impl GuardrailStreamMode {
 /// Bedrock refuses a time to live that is longer than that of an earlier point, in the order tools, system, messages.
 ///
 /// ```
-/// use strands_bedrock::{CacheConfig, CacheSection};
+/// use strands::models::bedrock::{CacheConfig, CacheSection};
 ///
 /// let cache = CacheConfig::new().ttl("1h").tools(CacheSection::On);
 /// # let _ = cache;

@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 use strands_core::lenient_json;
 use strands_core::message::Citation;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{
-    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+use strands_core::models::{
+    ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
 };
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ impl CallFacts {
     ///
     /// Returns the error that the reason means.
     pub(crate) fn check_stop_reason(&self, reason: &StopReason) -> Result<(), ModelError> {
-        match RefusalKind::of_stop_reason(reason.as_str()) {
+        match ModelErrorKind::of_stop_reason(reason.as_str()) {
             Some(kind) => Err(kind.into_error(None, self.context.details().with_code(reason.as_str()))),
             None => Ok(()),
         }
@@ -81,7 +81,7 @@ impl AnswerStream {
         }
         let limit = self.reader.facts.max_bytes;
         if length > limit.saturating_add(FRAME_OVERHEAD) {
-            return Err(ModelError::ResponseTooLarge { limit, details: Box::default() });
+            return Err(ModelError::ResponseTooLarge { limit: Some(limit), details: Box::default() });
         }
         if self.buffer.len() < length {
             return Ok(None);
@@ -360,7 +360,7 @@ impl EventReader {
         self.first_content.get_or_insert_with(Instant::now);
         self.bytes = self.bytes.saturating_add(by);
         if self.bytes > self.facts.max_bytes {
-            return Err(ModelError::ResponseTooLarge { limit: self.facts.max_bytes, details: Box::default() });
+            return Err(ModelError::ResponseTooLarge { limit: Some(self.facts.max_bytes), details: Box::default() });
         }
         Ok(())
     }

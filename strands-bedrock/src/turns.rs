@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use strands_core::message::{ContentBlock, DocumentFormat, MediaSource, Message, Role, ToolResultContent};
-use strands_core::model::outgoing_content;
+use strands_core::models::outgoing_content;
 
 use crate::PROVIDER;
 use crate::capabilities::ReasoningReplay;

@@ -11,7 +11,7 @@ use loopback::builder;
 use serde_json::{Value, json};
 
 use strands_core::message::Role;
-use strands_core::model::{ModelError, StopReason};
+use strands_core::models::{ModelError, StopReason};
 use strands_core::{Agent, AgentError, AgentEvent, CancellationToken, RetryPolicy};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::{Damage, Frame, frame_ends};

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use strands_bedrock::Guardrail;
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::Usage;
-use strands_core::model::{ModelRequest, StopReason, StreamEvent};
+use strands_core::models::{ModelRequest, StopReason, StreamEvent};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::Frame;
 use strands_testkit::{Response, Server, Splits};

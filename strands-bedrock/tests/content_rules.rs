@@ -10,7 +10,7 @@ use loopback::{builder, model};
 use serde_json::{Value, json};
 use strands_bedrock::CacheConfig;
 use strands_core::message::{CachePoint, Message, SystemBlock};
-use strands_core::model::{Model, ModelRequest};
+use strands_core::models::{Model, ModelRequest};
 use strands_testkit::Server;
 use strands_testkit::case::{Case, Running, assert_nothing_blank, cases, sent_calls};
 use strands_testkit::converse::ConverseStream;

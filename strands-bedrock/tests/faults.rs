@@ -13,7 +13,7 @@ mod loopback;
 use loopback::provider::{CLAUDE, EXCEPTIONS};
 use loopback::{answer, ask, builder, events, kind, model, text};
 use serde_json::json;
-use strands_core::model::{ModelError, ModelRequest};
+use strands_core::models::{ModelError, ModelRequest};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::{Damage, Frame};
 use strands_testkit::provider::faults::cut_everywhere;
@@ -80,7 +80,7 @@ async fn damaged_frames_are_protocol_errors() {
 async fn what_a_frame_may_hold_is_bounded() {
     const MIB: usize = 1024 * 1024;
     let too_large = |error: ModelError, limit: usize| {
-        assert!(matches!(error, ModelError::ResponseTooLarge { limit: l, .. } if l == limit), "{error:?}");
+        assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(l), .. } if l == limit), "{error:?}");
     };
     // Its length alone is enough.
     let one = "x".repeat(64 * MIB);

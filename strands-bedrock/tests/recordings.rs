@@ -14,7 +14,7 @@ mod loopback;
 use loopback::{ask, builder, kind, turn};
 use serde_json::Value;
 use strands_core::message::ContentBlock;
-use strands_core::model::{ModelError, ModelRequest, Turn};
+use strands_core::models::{ModelError, ModelRequest, Turn};
 use strands_testkit::bedrock::{Block, Expectation};
 use strands_testkit::recording::Exchange;
 use strands_testkit::{Server, recordings};

@@ -13,7 +13,7 @@ mod loopback;
 use loopback::provider::CLAUDE;
 use loopback::{answer, model};
 use serde_json::{Value, json};
-use strands_core::model::{ModelError, ModelErrorKind};
+use strands_core::models::{ModelError, ModelErrorKind};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::Frame;
 use strands_testkit::provider::{Provider as _, Tuned};

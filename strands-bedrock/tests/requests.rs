@@ -21,7 +21,7 @@ use strands_bedrock::{BedrockBuildError, BedrockModel, CacheConfig, CacheSection
 use strands_core::message::{
     CachePoint, ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultStatus, ToolUse,
 };
-use strands_core::model::{Model, ModelRequest, ToolChoice, estimate_tokens};
+use strands_core::models::{Model, ModelRequest, ToolChoice, estimate_tokens};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::{Request, Response, Server};
 

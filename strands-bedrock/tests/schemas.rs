@@ -11,7 +11,7 @@ mod loopback;
 
 use loopback::{ask, builder, turn};
 use serde_json::{Value, json};
-use strands_core::model::{ModelRequest, ToolSpecs};
+use strands_core::models::{ModelRequest, ToolSpecs};
 use strands_core::tool::ToolSpec;
 use strands_testkit::Server;
 use strands_testkit::case::{Case, cases};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use strands_bedrock::{BedrockModel, BedrockModelBuilder};
-use strands_core::model::{Model, ModelError, ModelRequest, OutputSchema, ToolChoice};
+use strands_core::models::{Model, ModelError, ModelRequest, OutputSchema, ToolChoice};
 use strands_core::{Agent, RetryPolicy};
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::provider::structured::every_kind_of_output;

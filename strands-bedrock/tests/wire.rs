@@ -20,7 +20,7 @@ use strands_bedrock::{
     BedrockModelBuilder, CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace,
     ServiceTier, ToolResultStatusPolicy,
 };
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_testkit::provider::wire::is_sent_what_the_reference_sends;
 use strands_testkit::provider::{Capture, Difference, Provider, Referenced};
 

@@ -20,8 +20,8 @@ const DEPTH_LIMIT: usize = 32;
 /// # Examples
 ///
 /// ```
-/// use strands_core::ErrorChain;
-/// use strands_core::session::SessionError;
+/// use strands::ErrorChain;
+/// use strands::session::SessionError;
 ///
 /// let full = std::io::Error::other("no space left on device");
 /// let error = SessionError::Storage { action: "write", key: "s1/a1/message_3".into(), source: full.into() };

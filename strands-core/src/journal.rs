@@ -51,8 +51,8 @@ impl<'a> JournalStep<'a> {
 /// ```
 /// use std::sync::Mutex;
 /// use std::time::Duration;
-/// use strands_core::{Agent, BoxFuture, Journal, JournalError, JournalStep, testing::ScriptedModel};
-/// use strands_core::serde_json::Value;
+/// use strands::{Agent, BoxFuture, Journal, JournalError, JournalStep, testing::ScriptedModel};
+/// use strands::serde_json::Value;
 ///
 /// #[derive(Default)]
 /// struct Recorded(Mutex<Vec<(String, Value)>>);

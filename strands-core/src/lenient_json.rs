@@ -13,7 +13,7 @@ const ESCAPE: usize = 6;
 /// Deserializes JSON, with U+FFFD in place of half characters.
 ///
 /// ```
-/// let text: String = strands_core::lenient_json::from_slice(br#""half: \ud83d""#)?;
+/// let text: String = strands::lenient_json::from_slice(br#""half: \ud83d""#)?;
 /// assert_eq!(text, "half: \u{fffd}");
 /// # Ok::<(), serde_json::Error>(())
 /// ```

@@ -18,7 +18,7 @@ const DEFAULT_TURNS: u32 = 100;
 ///
 /// ```
 /// use std::time::Duration;
-/// use strands_core::Limits;
+/// use strands::Limits;
 ///
 /// let limits = Limits::new().turns(20).total_tokens(100_000).duration(Duration::from_secs(60));
 /// # drop(limits);

@@ -10,9 +10,9 @@ use crate::message::{ContentBlock, Message, Role};
 /// accepts.
 ///
 /// ```
-/// use strands_core::Agent;
-/// use strands_core::message::{ImageBlock, ImageFormat};
-/// # use strands_core::testing::ScriptedModel;
+/// use strands::Agent;
+/// use strands::message::{ImageBlock, ImageFormat};
+/// # use strands::testing::ScriptedModel;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// # let model = ScriptedModel::answering("A cat.");
@@ -46,7 +46,7 @@ impl Prompt {
     /// Returns the text of the messages, each in lines of its own.
     ///
     /// ```
-    /// use strands_core::Prompt;
+    /// use strands::Prompt;
     ///
     /// assert_eq!(Prompt::from("How is the weather?").text(), "How is the weather?");
     /// ```

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::AgentEvent;
-use crate::host::HostValues;
+use crate::injected::InjectedValues;
 use crate::interrupt::InterruptResponse;
 use crate::limits::Limits;
 use crate::outcome::AgentError;
@@ -34,7 +34,7 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 ///   promptable sends them with [`at_node`](AgentEvent::at_node).
 /// - A failure of its own is [`AgentError::Promptable`], with its name and the failure as the source.
 /// - Cancelling the request ends the stream within 50 ms, with a response whose stop reason is
-///   [`StopReason::Cancelled`](crate::model::StopReason::Cancelled).
+///   [`StopReason::Cancelled`](crate::models::StopReason::Cancelled).
 /// - Dropping the stream ends the work within a second, and the next prompt works.
 /// - Prompts at the same time don't disturb each other. One that can't be taken is refused with [`AgentError::Busy`]; where
 ///   they share a session, one may end with the conflict of the session
@@ -47,8 +47,8 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 /// ```
 /// use std::sync::Arc;
 ///
-/// use strands_core::testing::ScriptedModel;
-/// use strands_core::{Agent, AgentEvent, Promptable, StreamExt};
+/// use strands::testing::ScriptedModel;
+/// use strands::{Agent, AgentEvent, Promptable, StreamExt};
 ///
 /// async fn ask(whom: Arc<dyn Promptable>, question: &str) -> String {
 ///     let mut events = whom.stream(question.into());
@@ -105,7 +105,7 @@ forward_promptable!(Arc<P>, Box<P>);
 ///
 /// ```
 /// use std::time::Duration;
-/// use strands_core::{CancellationToken, Limits, PromptRequest};
+/// use strands::{CancellationToken, Limits, PromptRequest};
 ///
 /// struct User(String);
 ///
@@ -127,7 +127,7 @@ pub struct PromptRequest {
     pub limits: Option<Limits>,
     /// Cancels the prompt.
     pub cancellation: CancellationToken,
-    pub(crate) host: HostValues,
+    pub(crate) injected: InjectedValues,
 }
 
 impl PromptRequest {
@@ -139,7 +139,7 @@ impl PromptRequest {
     /// Injects a value for tools and hooks.
     #[must_use]
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.host.insert_for_invocation(value);
+        self.injected.insert_for_invocation(value);
         self
     }
 
@@ -166,7 +166,7 @@ impl PromptRequest {
 
     /// Returns the injected value of a type.
     pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.host.lend()
+        self.injected.get()
     }
 }
 

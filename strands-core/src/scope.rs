@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::host::HostValues;
+use crate::injected::InjectedValues;
 use crate::message::{id_of, random_uuid};
 use crate::nesting::Budget;
 use crate::state::AgentState;
@@ -20,7 +20,7 @@ pub(crate) struct AgentNames {
 pub(crate) struct Scope {
     pub(crate) agent: Arc<AgentNames>,
     pub(crate) state: AgentState,
-    pub(crate) host: HostValues,
+    pub(crate) injected: InjectedValues,
     pub(crate) budget: Arc<Budget>,
     /// Made when somebody asks for it, unless a journal has to know it.
     invocation_id: OnceLock<Arc<str>>,
@@ -31,12 +31,12 @@ impl Scope {
     pub(crate) fn new(
         agent: Arc<AgentNames>,
         state: AgentState,
-        host: HostValues,
+        injected: InjectedValues,
         budget: Arc<Budget>,
         invocation_id: Option<String>,
     ) -> Self {
         let invocation_id = invocation_id.map_or_else(OnceLock::new, |id| OnceLock::from(Arc::from(id)));
-        Self { agent, state, host, budget, invocation_id }
+        Self { agent, state, injected, budget, invocation_id }
     }
 
     pub(crate) fn invocation_id(&self) -> &Arc<str> {

@@ -12,7 +12,7 @@ use crate::depth;
 /// JSON values by name that outlive an invocation. Clones share one state.
 ///
 /// ```
-/// use strands_core::AgentState;
+/// use strands::AgentState;
 ///
 /// let state = AgentState::new();
 /// state.set("visits", 3)?;
@@ -126,7 +126,7 @@ impl AgentState {
     /// Returns an error, and leaves the value as it was, if it now nests deeper than 100 levels.
     ///
     /// ```
-    /// use strands_core::AgentState;
+    /// use strands::AgentState;
     ///
     /// let state = AgentState::new();
     /// state.update("visits", |visits| *visits = (visits.as_u64().unwrap_or(0) + 1).into())?;

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse};
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::session::{AgentRecord, SessionError};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
@@ -183,8 +183,8 @@ async fn results_and_the_prompt_that_joins_them_are_one_message() {
     same(&agent, &store);
 }
 
-fn refused() -> strands_core::model::ModelError {
-    strands_core::model::ModelError::InvalidRequest { details: Box::default() }
+fn refused() -> strands_core::models::ModelError {
+    strands_core::models::ModelError::InvalidRequest { details: Box::default() }
 }
 
 #[tokio::test]

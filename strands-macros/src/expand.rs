@@ -211,13 +211,13 @@ impl Expander<'_> {
         }
     }
 
-    /// The `HostKey`s, as a list of expressions: for `&T` they are constant, for `#[host]` optional.
+    /// The `InjectedKey`s, as a list of expressions: for `&T` they are constant, for `#[inject]` optional.
     pub(crate) fn requires(&self) -> (Vec<TokenStream>, Vec<TokenStream>) {
         let private = self.private;
         let of = |origin| self.tool.arguments.iter().filter(move |argument| argument.origin == origin);
-        let lent = of(Origin::Host).map(|Argument { ty, .. }| quote!(#private::host::<#ty>().key));
+        let injected = of(Origin::Injected).map(|Argument { ty, .. }| quote!(#private::injected::<#ty>().key));
         let taken = of(Origin::Context).map(|Argument { ty, .. }| quote!((#private::taken::<#ty>().key)()));
-        (lent.collect(), taken.collect())
+        (injected.collect(), taken.collect())
     }
 
     /// The `ToolPolicy`.
@@ -256,7 +256,7 @@ impl Expander<'_> {
         let Self { tool, private } = self;
         let site = Span::mixed_site();
         let decode = self.decode(input);
-        let lend = self.lend(ctx);
+        let injected = self.injected(ctx);
         let passed = self.passed();
         let wait = tool.sig.asyncness.map(|_| quote_spanned!(site=> .await));
         let answer = self.answer(&quote_spanned!(site=> #callee(#receiver #(#passed),*) #wait));
@@ -269,7 +269,7 @@ impl Expander<'_> {
         if tool.sig.asyncness.is_some() || tool.settings.inline.is_some_and(|flag| flag.on) {
             return boxed(&quote_spanned! {site=>
                 #decode
-                #lend
+                #injected
                 #answer
             });
         }
@@ -282,7 +282,7 @@ impl Expander<'_> {
             #private::on_blocking_pool(move || -> #private::Result<#private::ToolOutput, #private::ToolError> {
                 let #ctx = &__context;
                 #share
-                #lend
+                #injected
                 #answer
             }).await
         })
@@ -321,13 +321,13 @@ impl Expander<'_> {
         }
     }
 
-    fn lend(&self, ctx: &Ident) -> TokenStream {
+    fn injected(&self, ctx: &Ident) -> TokenStream {
         let private = self.private;
-        let host = self.tool.arguments.iter().enumerate().filter_map(|(at, argument)| {
+        let injected = self.tool.arguments.iter().enumerate().filter_map(|(at, argument)| {
             let (local, ty) = (local(at), &argument.ty);
             match argument.origin {
-                Origin::Host => Some(quote_spanned! {Span::mixed_site()=>
-                    let #local = (#private::host::<#ty>().lend)(#ctx)?;
+                Origin::Injected => Some(quote_spanned! {Span::mixed_site()=>
+                    let #local = (#private::injected::<#ty>().get)(#ctx)?;
                 }),
                 Origin::Context => Some(quote_spanned! {Span::mixed_site()=>
                     let #local = (#private::taken::<#ty>().take)(#ctx)?;
@@ -335,7 +335,7 @@ impl Expander<'_> {
                 _ => None,
             }
         });
-        host.collect()
+        injected.collect()
     }
 
     fn passed(&self) -> impl Iterator<Item = TokenStream> {

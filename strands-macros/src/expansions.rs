@@ -29,7 +29,7 @@ fn of_a_sync_function_with_everything() {
         /// Books.
         #[cfg(feature = "booking")]
         #[deprecated]
-        fn book(#[args] trip: Trip, #[host] shared: Arc<Db>) -> Booking {
+        fn book(#[args] trip: Trip, #[inject] shared: Arc<Db>) -> Booking {
             shared.book(trip)
         }
     };

@@ -108,24 +108,24 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
 
 fn requires(expander: &Expander<'_>) -> Option<TokenStream> {
     let private = expander.private;
-    let (lent, taken) = expander.requires();
-    if lent.is_empty() && taken.is_empty() {
+    let (injected, taken) = expander.requires();
+    if injected.is_empty() && taken.is_empty() {
         return None;
     }
     let keys = if taken.is_empty() {
         quote_spanned! {Span::mixed_site()=>
-            const __STRANDS_KEYS: &[#private::HostKey] = &[#(#lent),*];
+            const __STRANDS_KEYS: &[#private::InjectedKey] = &[#(#injected),*];
             __STRANDS_KEYS
         }
     } else {
         quote_spanned! {Span::mixed_site()=>
-            static __STRANDS_KEYS: #private::LazyLock<#private::Vec<#private::HostKey>> =
-                #private::LazyLock::new(|| #private::host_keys([#(#private::Some(#lent),)* #(#taken),*]));
+            static __STRANDS_KEYS: #private::LazyLock<#private::Vec<#private::InjectedKey>> =
+                #private::LazyLock::new(|| #private::injected_keys([#(#private::Some(#injected),)* #(#taken),*]));
             &__STRANDS_KEYS
         }
     };
     Some(quote_spanned! {Span::mixed_site()=>
-        fn requires(&self) -> &[#private::HostKey] {
+        fn requires(&self) -> &[#private::InjectedKey] {
             #keys
         }
     })

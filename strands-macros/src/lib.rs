@@ -60,10 +60,10 @@ use proc_macro::TokenStream;
 /// | `x: Option<T>` | the model, who may leave it out |
 /// | `x: &str`, `x: &[T]` | the model: the two borrowed types that are data |
 /// | `x: &T` | the program: the `T` given to `inject`; without one, `ToolContext`, `CancellationToken` and `AgentState` of the call |
-/// | `#[host] x: T` | the program, owned: `Arc<T>`, `CancellationToken`, `AgentState`, any `FromContext` |
+/// | `#[inject] x: T` | the program, owned: `Arc<T>`, `CancellationToken`, `AgentState`, any `FromContext` |
 /// | `#[args] x: T` | the model: its whole input is one `T`. Then it is the only argument of the model's |
 ///
-/// An `Arc<T>` without `#[host]` is an error, and so is an `Rc<T>`, `Mutex<T>` or `RwLock<T>` anywhere in a type that the model
+/// An `Arc<T>` without `#[inject]` is an error, and so is an `Rc<T>`, `Mutex<T>` or `RwLock<T>` anywhere in a type that the model
 /// fills: the program would inject a value that the tool never reads. `Arc<str>` and `Arc<[T]>` are data. The macro sees
 /// names and no types: behind an alias such as `type Db = Arc<Database>` the model fills the value if `Database` derives the
 /// traits; the agent's `build()` then warns of the injected value, see `Agent::unread_values`. A reference to data of the

@@ -16,8 +16,9 @@ pub(crate) const SELF_BY_VALUE: &str = "a tool is called many times; take `&self
 pub(crate) const METHOD_HAS_NO_STRUCT: &str = "methods have no struct of their own: `struct` is for functions";
 pub(crate) const METHOD_HAS_NO_CRATE: &str = "`crate` goes on the block: `#[toolset(crate = …)]`";
 
-pub(crate) const ARG_MUT_REFERENCE: &str = "arguments can't be borrowed mutably; host values are shared, use a `Mutex`";
-pub(crate) const ARG_STATIC_REFERENCE: &str = "arguments are lent for one call only: remove `'static`";
+pub(crate) const ARG_MUT_REFERENCE: &str =
+    "arguments can't be borrowed mutably; injected values are shared, use a `Mutex`";
+pub(crate) const ARG_STATIC_REFERENCE: &str = "arguments are borrowed for one call only: remove `'static`";
 pub(crate) const ARG_IMPL_TRAIT: &str = "name a concrete type: the schema is made from it";
 pub(crate) const ARG_PATTERN: &str = "name the argument; the name is part of the schema";
 pub(crate) const ARG_CFG: &str = "an argument can't be conditional: put the `cfg` on the whole function";
@@ -25,9 +26,9 @@ pub(crate) const ARGS_NOT_ALONE: &str = "`#[args]` must be the only model argume
 pub(crate) const ARGS_NOT_OWNED: &str = "`#[args]` takes its value owned: remove the `&`";
 pub(crate) const ARGS_WITH_OPTIONS: &str =
     "`#[args]` reads the whole input: describe its fields in the type, with the attributes of serde and schemars";
-pub(crate) const ARGS_AND_HOST: &str =
-    "an argument comes from the model or from the host: `#[args]` and `#[host]` exclude each other";
-pub(crate) const HOST_ON_REFERENCE: &str = "every `&T` is lent by the host already: remove `#[host]`";
+pub(crate) const ARGS_AND_INJECT: &str =
+    "an argument comes from the model or from the program: `#[args]` and `#[inject]` exclude each other";
+pub(crate) const INJECT_ON_REFERENCE: &str = "every `&T` is an injected value already: remove `#[inject]`";
 pub(crate) const TAKES_NO_KEYS: &str = "this attribute takes no keys";
 pub(crate) const ARG_WITHOUT_KEYS: &str = "`#[arg]` needs keys, such as `#[arg(default = 1)]`";
 
@@ -70,29 +71,29 @@ pub(crate) fn nested_reference(owned: &str) -> String {
 }
 
 /// The message for an `Arc` that the model would fill.
-pub(crate) fn arc_from_model(found: &str, lent: &str, data: &str) -> String {
+pub(crate) fn arc_from_model(found: &str, injected: &str, data: &str) -> String {
     format!(
-        "the model would fill this `{found}`: mark it `#[host]`, or take `&{lent}`, for the value that the program injects; take `{data}` for data of the model"
+        "the model would fill this `{found}`: mark it `#[inject]`, or take `&{injected}`, for the value that the program injects; take `{data}` for data of the model"
     )
 }
 
 /// The message for another shared value that the model would fill.
-pub(crate) fn shared_from_model(found: &str, lent: &str, data: &str) -> String {
+pub(crate) fn shared_from_model(found: &str, injected: &str, data: &str) -> String {
     format!(
-        "the model would fill this `{found}`: take `&{lent}` for the value that the program injects, or `{data}` for data of the model"
+        "the model would fill this `{found}`: take `&{injected}` for the value that the program injects, or `{data}` for data of the model"
     )
 }
 
 /// The message for a reference to data of the standard library.
-pub(crate) fn lent_data(found: &str, data: &str) -> String {
+pub(crate) fn borrowed_data(found: &str, data: &str) -> String {
     format!(
         "the program would have to inject this `{found}`: take `{data}` for data of the model; to inject one, wrap it in a type of its own"
     )
 }
 
 /// The message for `#[arg(..)]` keys on what the host lends.
-pub(crate) fn host_option(key: &str) -> String {
-    format!("host arguments have no {key}: the model never sees them")
+pub(crate) fn injected_option(key: &str) -> String {
+    format!("injected arguments have no {key}: the model never sees them")
 }
 
 /// The message for two arguments with one name in the schema.

@@ -52,8 +52,8 @@ pub(crate) enum Origin {
     /// The model's whole input: `#[args]`.
     WholeInput,
     /// The program lends it: `&T`.
-    Host,
-    /// Taken from the context and owned: `#[host]`.
+    Injected,
+    /// Taken from the context and owned: `#[inject]`.
     Context,
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct Argument {
     pub(crate) range: Option<Bounds>,
     pub(crate) len: Option<Bounds>,
     pub(crate) args_span: Option<Span>,
-    pub(crate) host_span: Option<Span>,
+    pub(crate) inject_span: Option<Span>,
 }
 
 impl Argument {
@@ -210,7 +210,7 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
     let docs = Docs::read(&param.attrs);
     let mut attr = ArgAttr::default();
     let mut args_span = None;
-    let mut host_span = None;
+    let mut inject_span = None;
     param.attrs.retain(|found| {
         let name = found.path().get_ident().map(ToString::to_string).unwrap_or_default();
         match name.as_str() {
@@ -218,11 +218,11 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
                 Meta::List(list) => attr.read(list.tokens.clone(), errors),
                 other => errors.add_over(other, message::ARG_WITHOUT_KEYS),
             },
-            "args" | "host" => {
+            "args" | "inject" => {
                 if !matches!(found.meta, Meta::Path(_)) {
                     errors.add_over(&found.meta, message::TAKES_NO_KEYS);
                 }
-                *(if name == "args" { &mut args_span } else { &mut host_span }) = Some(found.path().span());
+                *(if name == "args" { &mut args_span } else { &mut inject_span }) = Some(found.path().span());
             }
             "cfg" | "cfg_attr" => errors.add_over(&found.meta, message::ARG_CFG),
             _ => return !docs::is_doc(found),
@@ -235,7 +235,7 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
     };
     let (origin, mut ty) = if args_span.is_some() {
         (Origin::WholeInput, (*param.ty).clone())
-    } else if host_span.is_some() {
+    } else if inject_span.is_some() {
         (Origin::Context, (*param.ty).clone())
     } else {
         origin_of(&param.ty)
@@ -246,7 +246,7 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
     };
     let range = bounds(&attr.range, Bounds::of_number);
     let len = bounds(&attr.len, Bounds::of_length);
-    Argument { ident, param: param.clone(), origin, ty, docs, listed: None, attr, range, len, args_span, host_span }
+    Argument { ident, param: param.clone(), origin, ty, docs, listed: None, attr, range, len, args_span, inject_span }
 }
 
 /// Owned comes from the model, borrowed from the host; `&str` and `&[T]` are the two borrowed types of the language
@@ -261,7 +261,7 @@ fn origin_of(ty: &Type) -> (Origin, Type) {
         Type::Path(path) if path.qself.is_none() && path.path.is_ident("str") => {
             (Origin::ModelLent, syn::parse_quote_spanned!(path.span()=> ::std::string::String))
         }
-        other => (Origin::Host, other.clone()),
+        other => (Origin::Injected, other.clone()),
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
         assert!(origin_of(&parse_quote!(String)).0 == Origin::Model);
         assert!(origin_of(&parse_quote!((&str))).0 == Origin::ModelLent);
         assert!(origin_of(&parse_quote!(&[u8])).0 == Origin::ModelLent);
-        assert!(origin_of(&parse_quote!(&[u8; 4])).0 == Origin::Host);
-        assert!(origin_of(&parse_quote!(&crate::str)).0 == Origin::Host);
+        assert!(origin_of(&parse_quote!(&[u8; 4])).0 == Origin::Injected);
+        assert!(origin_of(&parse_quote!(&crate::str)).0 == Origin::Injected);
     }
 }

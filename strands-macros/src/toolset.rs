@@ -113,7 +113,7 @@ fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
     let expander = Expander { tool, private };
     let spec = expander.spec();
     let policy = expander.policy();
-    let (lent, taken) = expander.requires();
+    let (injected, taken) = expander.requires();
     let shared = format_ident!("__shared", span = site);
     let (ctx, input) = (format_ident!("__ctx", span = site), format_ident!("__input", span = site));
     let name = &tool.sig.ident;
@@ -125,7 +125,7 @@ fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
         __tools.push(#private::Arc::new(#private::MethodTool::new(
             #private::Clone::clone(&#shared),
             #spec,
-            #private::host_keys([#(#private::Some(#lent),)* #(#taken),*]),
+            #private::injected_keys([#(#private::Some(#injected),)* #(#taken),*]),
             #policy,
             |#shared, #ctx, #input| #call,
         )));

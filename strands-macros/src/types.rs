@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) ty: Type,
     /// The value that a program injects: `Mutex<User>`.
     pub(crate) value: Type,
-    /// True where the context has the whole itself, for `#[host]`.
+    /// True where the context has the whole itself, for `#[inject]`.
     pub(crate) is_arc: bool,
 }
 

@@ -130,13 +130,13 @@ fn argument(argument: &Argument, errors: &mut Errors) {
         errors.add_over(found, message::ARG_IMPL_TRAIT);
         return;
     }
-    if let (Some(_), Some(host)) = (argument.args_span, argument.host_span) {
-        errors.add(host, message::ARGS_AND_HOST);
+    if let (Some(_), Some(injected)) = (argument.args_span, argument.inject_span) {
+        errors.add(injected, message::ARGS_AND_INJECT);
         return;
     }
     if let Type::Reference(reference) = written {
-        if let Some(host) = argument.host_span {
-            errors.add(host, message::HOST_ON_REFERENCE);
+        if let Some(injected) = argument.inject_span {
+            errors.add(injected, message::INJECT_ON_REFERENCE);
             return;
         }
         if argument.args_span.is_some() {
@@ -164,13 +164,13 @@ fn argument(argument: &Argument, errors: &mut Errors) {
                 errors.add_over(&shared.ty, shared_from_model(written, &shared));
             }
         }
-        Origin::Host => {
+        Origin::Injected => {
             if let Some(data) = types::data_in_place_of_reference(peel(&argument.ty)) {
-                errors.add_over(written, message::lent_data(&plain(&argument.ty), &plain(&data)));
+                errors.add_over(written, message::borrowed_data(&plain(&argument.ty), &plain(&data)));
             }
-            host_options(argument, errors);
+            injected_option(argument, errors);
         }
-        Origin::Context => host_options(argument, errors),
+        Origin::Context => injected_option(argument, errors),
     }
     if argument.origin == Origin::WholeInput
         && let Some(key) = argument.attr.said.first()
@@ -194,19 +194,19 @@ fn argument(argument: &Argument, errors: &mut Errors) {
     }
 }
 
-fn host_options(argument: &Argument, errors: &mut Errors) {
+fn injected_option(argument: &Argument, errors: &mut Errors) {
     for key in &argument.attr.said {
-        errors.add(key.span(), message::host_option(&key.to_string()));
+        errors.add(key.span(), message::injected_option(&key.to_string()));
     }
 }
 
 fn shared_from_model(ty: &Type, shared: &types::Shared) -> String {
-    let (found, lent) = (plain(&shared.ty), plain(&shared.value));
+    let (found, injected) = (plain(&shared.ty), plain(&shared.value));
     let data = plain(&types::unshared(ty));
     if shared.is_arc {
-        message::arc_from_model(&found, &lent, &data)
+        message::arc_from_model(&found, &injected, &data)
     } else {
-        message::shared_from_model(&found, &lent, &data)
+        message::shared_from_model(&found, &injected, &data)
     }
 }
 

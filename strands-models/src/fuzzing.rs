@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
-use strands_core::model::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StreamEvent, TurnBuilder};
+use strands_core::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StreamEvent, TurnBuilder};
 
 use crate::http::{AnswerReader, fuzzing as http};
 

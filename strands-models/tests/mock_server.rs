@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use strands_core::async_trait;
-use strands_core::model::{Model, ModelRequest, StopReason};
+use strands_core::models::{Model, ModelRequest, StopReason};
 use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use strands_testkit::provider::{ask, events, kind, text, thoughts, turn};
 use tokio::runtime::{Builder, Runtime};

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::async_trait;
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::contract::check_model;
 use strands_core::{Agent, AgentEvent, BuildError, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use strands_models::OfflineModel;

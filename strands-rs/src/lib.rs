@@ -62,7 +62,7 @@
 //! | ask a human | [`ToolContext::interrupt`], [`Invocation::resume`] |
 //! | keep conversations | [`session`], [`Agent::snapshot`] |
 //! | test an agent | [`testing::ScriptedModel`] |
-//! | write a provider | [`model::Model`] |
+//! | write a provider | [`models::Model`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -5,6 +5,7 @@
 //! | `session` | `FileSessionManager`, `StoreSessionManager`, `SnapshotSessionManager`, `DocumentStore` |
 //! | `s3` | `S3SessionManager` |
 
+#[doc(inline)]
 pub use strands_core::session::*;
 
 // Each by its name and behind its feature, so that the compiler names the feature that is off.

@@ -19,7 +19,7 @@ use strands_core::conversation::{
 };
 use strands_core::message::ProviderContent;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{StopReason, StreamEvent};
+use strands_core::models::{StopReason, StreamEvent};
 use strands_core::session::SessionManager;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{

@@ -14,10 +14,10 @@ use crate::{SessionStore, id, layout};
 /// session.
 ///
 /// ```
-/// use strands_core::Agent;
-/// use strands_core::conversation::ToolResultOffloader;
-/// use strands_core::testing::ScriptedModel;
-/// use strands_session::{FileSessionManager, SessionContent};
+/// use strands::Agent;
+/// use strands::conversation::ToolResultOffloader;
+/// use strands::testing::ScriptedModel;
+/// use strands::session::{FileSessionManager, SessionContent};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let session = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
@@ -27,7 +27,7 @@ use crate::{SessionStore, id, layout};
 ///     .offload_tool_results(ToolResultOffloader::new(content))
 ///     .session_manager(session);
 /// # drop(builder);
-/// # Ok::<(), strands_core::session::SessionError>(())
+/// # Ok::<(), strands::session::SessionError>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ pub(crate) const IN_FLIGHT: usize = 15;
 /// Everything that this crate keeps goes through this trait: [`FileStore`](crate::FileStore) and
 /// [`ObjectDocumentStore`](crate::ObjectDocumentStore) are two implementations, and a database with transactions or
 /// conditional writes makes another in a few lines. Give it to [`SessionStore::new`](crate::SessionStore::new). With the
-/// feature `contract`, `strands_session::contract` tests an implementation.
+/// feature `contract`, `strands::session::contract` tests an implementation.
 ///
 /// An implementation stands under `#[async_trait]`, which is re-exported.
 ///
@@ -49,8 +49,8 @@ pub(crate) const IN_FLIGHT: usize = 15;
 /// use std::collections::BTreeMap;
 /// use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
-/// use strands_session::bytes::Bytes;
-/// use strands_session::{Document, DocumentStore, SessionStore, StoreError, Version, Written};
+/// use strands::session::bytes::Bytes;
+/// use strands::session::{Document, DocumentStore, SessionStore, StoreError, Version, Written};
 ///
 /// #[derive(Default)]
 /// struct Memory(Mutex<Table>);

@@ -30,11 +30,11 @@ const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 /// region than the one that was given.
 ///
 /// ```
-/// use strands_session::HttpsConnector;
+/// use strands::session::HttpsConnector;
 /// # #[cfg(feature = "gcs")] {
 /// use std::sync::Arc;
-/// use strands_session::{SessionStore, StoreSessionManager};
-/// use strands_session::object_store::gcp::GoogleCloudStorageBuilder;
+/// use strands::session::{SessionStore, StoreSessionManager};
+/// use strands::session::object_store::gcp::GoogleCloudStorageBuilder;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = GoogleCloudStorageBuilder::from_env()

@@ -12,12 +12,12 @@ use crate::id;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_session::object_store::memory::InMemory;
-/// use strands_session::{SessionStore, StoreSessionManager};
+/// use strands::session::object_store::memory::InMemory;
+/// use strands::session::{SessionStore, StoreSessionManager};
 ///
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions")?;
 /// let manager = StoreSessionManager::new("user-42", store)?;
-/// # Ok::<(), strands_core::session::SessionError>(())
+/// # Ok::<(), strands::session::SessionError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct StoreSessionManager {
@@ -66,11 +66,11 @@ impl SessionManager for StoreSessionManager {
 /// A session in files of this machine.
 ///
 /// ```
-/// use strands_session::FileSessionManager;
+/// use strands::session::FileSessionManager;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let manager = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
-/// # Ok::<(), strands_core::session::SessionError>(())
+/// # Ok::<(), strands::session::SessionError>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]

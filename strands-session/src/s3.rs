@@ -32,7 +32,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 /// need `s3:GetObject`, `s3:PutObject` and `s3:ListBucket`; deleting sessions needs `s3:DeleteObject`.
 ///
 /// ```no_run
-/// use strands_session::S3SessionManager;
+/// use strands::session::S3SessionManager;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let manager = S3SessionManager::builder("user-42", "my-bucket").prefix("agent_sessions").build().await?;

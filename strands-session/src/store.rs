@@ -16,13 +16,13 @@ use crate::{id, layout};
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_session::SessionStore;
-/// use strands_session::object_store::memory::InMemory;
+/// use strands::session::SessionStore;
+/// use strands::session::object_store::memory::InMemory;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions")?;
 /// assert_eq!(store.list().await?, Vec::<String>::new());
-/// # Ok::<(), strands_core::session::SessionError>(())
+/// # Ok::<(), strands::session::SessionError>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]

@@ -68,8 +68,8 @@ async fn removed_messages_and_summaries_do_not_come_back() {
     let overflows = ScriptedModel::from_fn(|request| {
         let long = request.messages.iter().filter(|message| message.text().starts_with("old")).count();
         if long > 4 && !request.system.iter().any(|block| format!("{block:?}").contains("summar")) {
-            let details = strands_core::model::ErrorDetails::new().boxed();
-            return ScriptedTurn::error(strands_core::model::ModelError::ContextOverflow { details });
+            let details = strands_core::models::ErrorDetails::new().boxed();
+            return ScriptedTurn::error(strands_core::models::ModelError::ContextOverflow { details });
         }
         ScriptedTurn::text("ok")
     });

@@ -20,7 +20,7 @@ use strands_core::conversation::{
     ConversationManager, NullConversationManager, SlidingWindowConversationManager, SummarizingConversationManager,
 };
 use strands_core::message::Message;
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionError, SessionManager};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, Snapshot};

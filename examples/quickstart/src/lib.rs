@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands::model::Model;
+use strands::models::Model;
 use strands::models::{self, ModelIdError};
 
 /// The model that `STRANDS_MODEL` names, such as `bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0`. Without it the

@@ -1,7 +1,7 @@
 //! How to test a program that has an agent: a scripted model says exactly what the test needs, and remembers what it was
 //! asked. The tools, the loop and the history are the real ones.
 
-use strands::model::StopReason;
+use strands::models::StopReason;
 use strands::serde_json::json;
 use strands::testing::{ScriptedModel, ScriptedTurn, ToolContextBuilder};
 use strands::{Agent, BuildError, Tool, tool, tools};

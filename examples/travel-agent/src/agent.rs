@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands::{Agent, AgentBuilder, model::Model, tools};
+use strands::{Agent, AgentBuilder, models::Model, tools};
 
 use crate::{
     clock::Clock,

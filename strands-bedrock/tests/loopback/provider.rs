@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use strands_bedrock::BedrockModelBuilder;
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_testkit::converse::ConverseStream;
 use strands_testkit::eventstream::{self, Frame};
 use strands_testkit::expectation::Expectation;

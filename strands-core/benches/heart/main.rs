@@ -24,7 +24,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures_util::StreamExt;
 use strands_core::conversation::NullConversationManager;
-use strands_core::model::{Model, ModelRequest};
+use strands_core::models::{Model, ModelRequest};
 use strands_core::{Agent, AgentBuilder, AgentEvent, AgentResponse, Limits};
 use tokio::runtime::{Builder, Runtime};
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message, Role, SystemBlock};
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, ToolSpecs, outgoing_content};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, ToolSpecs, outgoing_content};
 
 use crate::script::Answers;
 use crate::wire::{self, Playback};

@@ -14,11 +14,11 @@ use crate::depth;
 use crate::diagnostics;
 use crate::history::{History, MessageList};
 use crate::hook::Hook;
-use crate::host::{HostKey, HostValues};
+use crate::injected::{InjectedKey, InjectedValues};
 use crate::limits::Limits;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::{Model, RetryPolicy, WrittenMessages};
+use crate::models::{Model, RetryPolicy, SerializedMessages};
 use crate::outcome::BuildError;
 use crate::scope::AgentNames;
 use crate::session::SessionManager;
@@ -33,7 +33,7 @@ const DEFAULT_TRACE_LIMIT: usize = 64;
 /// Puts an [`Agent`] together. Clones are cheap: models, tools and schemas are shared.
 ///
 /// ```
-/// use strands_core::{Agent, testing::ScriptedModel};
+/// use strands::{Agent, testing::ScriptedModel};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let template = Agent::builder().model(ScriptedModel::answering("hi")).system_prompt("Be brief.");
@@ -52,8 +52,8 @@ pub struct AgentBuilder {
     tools: ToolCatalog,
     plugins: Vec<String>,
     plugin_system: Vec<SystemBlock>,
-    host: HostValues,
-    injected_per_prompt: Vec<HostKey>,
+    injected: InjectedValues,
+    injected_per_prompt: Vec<InjectedKey>,
     /// True when a clone has warned of unread values.
     has_warned: Arc<AtomicBool>,
     messages: Vec<Arc<Message>>,
@@ -86,7 +86,7 @@ impl Default for AgentBuilder {
             tools: ToolCatalog::default(),
             plugins: Vec::new(),
             plugin_system: Vec::new(),
-            host: HostValues::default(),
+            injected: InjectedValues::default(),
             injected_per_prompt: Vec::new(),
             has_warned: Arc::default(),
             messages: Vec::new(),
@@ -159,7 +159,7 @@ impl AgentBuilder {
     /// is lent as what it holds. `build` warns of values that [no tool reads](Agent::unread_values),
     /// once for all clones of the builder.
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.host.insert(value);
+        self.injected.insert(value);
         self.has_warned = Arc::default();
         self
     }
@@ -167,7 +167,7 @@ impl AgentBuilder {
     /// Says that each prompt will inject a `T`, so that `build` does not miss it. The invocation does, before the first
     /// model call.
     pub fn injected_per_prompt<T: Send + Sync + 'static>(mut self) -> Self {
-        self.injected_per_prompt.push(HostKey::of::<T>());
+        self.injected_per_prompt.push(InjectedKey::of::<T>());
         self
     }
 
@@ -305,7 +305,7 @@ impl AgentBuilder {
         if let Some(name) = duplicate(&self.plugins) {
             return Err(BuildError::DuplicatePlugin { name: name.clone() });
         }
-        let tools = AgentTools::listed(self.tools, &self.host, &self.injected_per_prompt).await?;
+        let tools = AgentTools::listed(self.tools, &self.injected, &self.injected_per_prompt).await?;
         if !has_timers() {
             return Err(BuildError::NoTimers);
         }
@@ -320,7 +320,7 @@ impl AgentBuilder {
         let config = AgentConfig {
             names: self.names,
             plugin_system: self.plugin_system,
-            host: self.host,
+            injected: self.injected,
             injected_per_prompt: self.injected_per_prompt,
             calls: self.calls,
             conversation: self.conversation,
@@ -354,7 +354,7 @@ impl AgentBuilder {
             session,
             rewinding: None,
             repairs,
-            written: WrittenMessages::default(),
+            serialized: SerializedMessages::default(),
             response_is_cut: false,
             refused_outputs: HashSet::new(),
         };

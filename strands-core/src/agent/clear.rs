@@ -16,7 +16,7 @@ impl Agent {
     /// # Examples
     ///
     /// ```
-    /// use strands_core::{Agent, testing::ScriptedModel};
+    /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder().model(ScriptedModel::answering("Fine.")).build().await?;

@@ -13,7 +13,7 @@ macro_rules! closure_setters {
         /// returns nothing, or a [`HookResult`](crate::hook::HookResult). For async work implement `Hook`.
         ///
         /// ```
-        /// use strands_core::{Agent, testing::ScriptedModel};
+        /// use strands::{Agent, testing::ScriptedModel};
         ///
         /// let builder = Agent::builder().model(ScriptedModel::answering("hi")).on_before_tool_call(|event| {
         ///     if event.tool_use.name == "shell" {

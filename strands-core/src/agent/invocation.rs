@@ -101,7 +101,7 @@ impl<'a> Invocation<'a> {
     /// ```
     /// use schemars::JsonSchema;
     /// use serde::Deserialize;
-    /// use strands_core::{Agent, testing::{ScriptedModel, ScriptedTurn}};
+    /// use strands::{Agent, testing::{ScriptedModel, ScriptedTurn}};
     ///
     /// #[derive(Deserialize, JsonSchema)]
     /// struct Trip {
@@ -126,7 +126,7 @@ impl<'a> Invocation<'a> {
 impl<'a, T> Invocation<'a, T> {
     /// Lends a value to the tools of this invocation, in front of the agent's own value of the same type.
     pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
-        self.request.host.insert_for_invocation(value);
+        self.request.injected.insert_for_invocation(value);
         self
     }
 
@@ -140,7 +140,7 @@ impl<'a, T> Invocation<'a, T> {
     /// Adds tools for this invocation, behind the agent's own. An invocation that resumes this one has to add them again.
     ///
     /// The invocation fails with [`AgentError::Tools`] if they conflict with those, and with
-    /// [`AgentError::MissingHostValue`] if one borrows a value that was not injected.
+    /// [`AgentError::MissingInjectedValue`] if one borrows a value that was not injected.
     pub fn tools(mut self, tools: impl Toolset) -> Self {
         self.request.tools.added.extend(tools.into_tools());
         self
@@ -166,7 +166,7 @@ impl<'a, T> Invocation<'a, T> {
     /// not.
     ///
     /// ```
-    /// use strands_core::{Agent, AgentBuilder, ToolContext, ToolError, tool};
+    /// use strands::{Agent, AgentBuilder, ToolContext, ToolError, tool};
     ///
     /// /// Asks an expert.
     /// #[tool(crate = strands_core)]
@@ -182,7 +182,7 @@ impl<'a, T> Invocation<'a, T> {
         self
     }
 
-    /// Ends the invocation with [`StopReason::Cancelled`](crate::model::StopReason::Cancelled) when `token` is
+    /// Ends the invocation with [`StopReason::Cancelled`](crate::models::StopReason::Cancelled) when `token` is
     /// cancelled. Seen at once, whatever the model or a tool is doing.
     pub fn cancel_with(mut self, token: CancellationToken) -> Self {
         self.request.cancellation = token;
@@ -220,7 +220,7 @@ impl<'a, T> Invocation<'a, T> {
     ///
     /// ```
     /// use futures_util::StreamExt;
-    /// use strands_core::{Agent, AgentEvent, testing::{ScriptedModel, ScriptedTurn}};
+    /// use strands::{Agent, AgentEvent, testing::{ScriptedModel, ScriptedTurn}};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// # let model = ScriptedModel::from_fn(|request| {
@@ -263,7 +263,7 @@ fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
     Request {
         prompt,
         answers: Vec::new(),
-        host: agent.work.config.host.clone(),
+        injected: agent.work.config.injected.clone(),
         limits: None,
         cancellation: CancellationToken::new(),
         output: None,
@@ -275,9 +275,9 @@ fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
 }
 
 fn requested<'a>(agent: &Agent, asked: PromptRequest) -> Request<'a> {
-    let PromptRequest { prompt, resume, limits, cancellation, host } = asked;
+    let PromptRequest { prompt, resume, limits, cancellation, injected } = asked;
     let mut request = request(agent, prompt);
-    request.host.add_for_invocation(host);
+    request.injected.add_for_invocation(injected);
     Request { answers: resume, limits, cancellation, ..request }
 }
 

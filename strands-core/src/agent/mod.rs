@@ -28,7 +28,7 @@ use crate::history::Repair;
 use crate::interrupt::Interrupt;
 use crate::message::{Message, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::Model;
+use crate::models::Model;
 use crate::outcome::{AgentError, BuildError};
 use crate::prompt::Prompt;
 use crate::state::AgentState;
@@ -42,7 +42,7 @@ use crate::working_set::WorkingSet;
 /// agent per request keep an [`AgentBuilder`] and build from its clones; that does no I/O and costs microseconds.
 ///
 /// ```compile_fail,E0499
-/// # async fn two_at_once(mut agent: strands_core::Agent) {
+/// # async fn two_at_once(mut agent: strands::Agent) {
 /// let (one, two) = (agent.prompt("one"), agent.prompt("two"));
 /// one.await;
 /// two.await;
@@ -58,7 +58,7 @@ impl Agent {
     /// # Examples
     ///
     /// ```
-    /// use strands_core::{Agent, testing::ScriptedModel};
+    /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder()
@@ -91,7 +91,7 @@ impl Agent {
     /// Prompts the agent and streams the events. The stream borrows nothing: see [`into_prompt`](Self::into_prompt).
     ///
     /// ```
-    /// use strands_core::{Agent, AgentEvent, AgentStream, StreamExt, testing::ScriptedModel};
+    /// use strands::{Agent, AgentEvent, AgentStream, StreamExt, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
@@ -104,7 +104,7 @@ impl Agent {
     ///     .collect()
     ///     .await;
     /// assert_eq!(text.concat(), "Hello.");
-    /// # Ok::<(), strands_core::BuildError>(())
+    /// # Ok::<(), strands::BuildError>(())
     /// # }).unwrap();
     /// ```
     pub fn into_stream(self, prompt: impl Into<Prompt>) -> AgentStream<'static> {
@@ -140,7 +140,7 @@ impl Agent {
     /// model's provider understands is not shown to the new one, and is there again when the old one comes back.
     ///
     /// ```
-    /// use strands_core::{Agent, testing::ScriptedModel};
+    /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder().model(ScriptedModel::answering("Oslo.")).build().await?;
@@ -166,7 +166,7 @@ impl Agent {
     /// agent has its old tools.
     ///
     /// ```
-    /// use strands_core::{Agent, testing::ScriptedModel, tool, tools};
+    /// use strands::{Agent, testing::ScriptedModel, tool, tools};
     ///
     /// /// Says what time it is.
     /// #[tool(crate = strands_core)]
@@ -178,7 +178,7 @@ impl Agent {
     /// let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Clock).build().await?;
     /// agent.set_tools(tools![])?;
     /// assert!(agent.tools().get("clock").is_none());
-    /// # Ok::<(), strands_core::BuildError>(())
+    /// # Ok::<(), strands::BuildError>(())
     /// # }).unwrap();
     /// ```
     pub fn set_tools(&mut self, tools: impl Toolset) -> Result<(), BuildError> {
@@ -200,13 +200,13 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// The call returns [`AgentError::Hook`] if a hook failed, [`AgentError::MissingHostValue`] if the tool needs a value
+    /// The call returns [`AgentError::Hook`] if a hook failed, [`AgentError::MissingInjectedValue`] if the tool needs a value
     /// that was not injected, and [`AgentError::NestedTooDeep`] if tools call each other without end. A failure of the tool
     /// is an error result.
     ///
     /// ```
-    /// use strands_core::serde_json::json;
-    /// use strands_core::{Agent, ToolCallOutcome, testing::ScriptedModel, tool};
+    /// use strands::serde_json::json;
+    /// use strands::{Agent, ToolCallOutcome, testing::ScriptedModel, tool};
     ///
     /// /// Adds two numbers.
     /// #[tool(crate = strands_core)]
@@ -228,7 +228,7 @@ impl Agent {
             settings: Arc::clone(&config.calls),
             catalog: self.work.tools.catalog.clone(),
             known: Some(self.tools().clone()),
-            host: config.host.clone(),
+            injected: config.injected.clone(),
             state: self.work.state.clone(),
             limits: config.limits,
         };
@@ -272,8 +272,8 @@ impl Agent {
     /// value for tools that come with a prompt is best injected with that prompt.
     ///
     /// ```
-    /// use strands_core::testing::ScriptedModel;
-    /// use strands_core::{Agent, tool, tools};
+    /// use strands::testing::ScriptedModel;
+    /// use strands::{Agent, tool, tools};
     ///
     /// struct User(String);
     ///

@@ -12,8 +12,8 @@ use crate::tool::{Tool, ToolProvider, Toolset};
 /// # Examples
 ///
 /// ```
-/// use strands_core::testing::ScriptedModel;
-/// use strands_core::{Agent, Plugin, tool, tools};
+/// use strands::testing::ScriptedModel;
+/// use strands::{Agent, Plugin, tool, tools};
 ///
 /// /// Writes a note.
 /// #[tool(crate = strands_core)]
@@ -28,7 +28,7 @@ use crate::tool::{Tool, ToolProvider, Toolset};
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let agent = Agent::builder().model(ScriptedModel::answering("hi")).plugin(notes()).build().await?;
 /// assert!(agent.tools().get("write_note").is_some());
-/// # Ok::<(), strands_core::BuildError>(())
+/// # Ok::<(), strands::BuildError>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone)]

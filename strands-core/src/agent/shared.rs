@@ -23,8 +23,8 @@ use crate::stop_reason::StopReason;
 /// first is for the program to decide.
 ///
 /// ```
-/// use strands_core::testing::ScriptedModel;
-/// use strands_core::{Agent, Promptable, SharedAgent, StreamExt};
+/// use strands::testing::ScriptedModel;
+/// use strands::{Agent, Promptable, SharedAgent, StreamExt};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
@@ -32,7 +32,7 @@ use crate::stop_reason::StopReason;
 /// shared.stream("hi".into()).count().await;
 /// shared.clone().stream("hi again".into()).count().await;
 /// assert_eq!(shared.try_into_agent().map(|agent| agent.messages().len()).ok(), Some(4));
-/// # Ok::<(), strands_core::BuildError>(())
+/// # Ok::<(), strands::BuildError>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone)]

@@ -24,7 +24,7 @@ const AGENT_SCOPE: &str = "agent";
 /// # Examples
 ///
 /// ```
-/// use strands_core::{Agent, Snapshot, testing::ScriptedModel};
+/// use strands::{Agent, Snapshot, testing::ScriptedModel};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let template = Agent::builder().model(ScriptedModel::answering("hi"));
@@ -200,7 +200,7 @@ mod tests {
 
     use super::*;
     use crate::Prompt;
-    use crate::model::StopReason;
+    use crate::models::StopReason;
     use crate::testing::{ScriptedModel, ScriptedTurn};
 
     #[tokio::test]

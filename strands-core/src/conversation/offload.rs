@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::hook::{AfterToolCall, Hook, HookResult};
 use crate::message::{ToolResultContent, random_uuid};
-use crate::model::estimate;
+use crate::models::estimate;
 use crate::session::ContentStore;
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
@@ -37,7 +37,7 @@ const PATTERN_BYTES: usize = 64 * 1024;
 /// take.
 ///
 /// ```
-/// use strands_core::{Agent, conversation::ToolResultOffloader, session::InMemoryContentStore};
+/// use strands::{Agent, conversation::ToolResultOffloader, session::InMemoryContentStore};
 ///
 /// let offloader = ToolResultOffloader::new(InMemoryContentStore::default()).threshold(4_000);
 /// let builder = Agent::builder().offload_tool_results(offloader);

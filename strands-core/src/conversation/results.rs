@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Conversation;
 use crate::message::{ContentBlock, MediaSource, Message, ToolResult, ToolResultContent};
-use crate::model::estimate;
+use crate::models::estimate;
 
 /// The state's name for the results that were cut.
 const TRUNCATED: &str = "truncated_results";

@@ -19,7 +19,7 @@ const MODEL_CALLS: &str = "model_call_count";
 /// and their end first; only then do the oldest messages go, down to half.
 ///
 /// ```
-/// use strands_core::conversation::SlidingWindowConversationManager;
+/// use strands::conversation::SlidingWindowConversationManager;
 ///
 /// let manager = SlidingWindowConversationManager::new(40).pin_first(1).proactive(0.7);
 /// ```

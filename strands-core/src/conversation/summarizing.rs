@@ -11,7 +11,7 @@ use super::share::{Share, all_tokens, share_of};
 use super::transcript::transcript;
 use super::{Conversation, ConversationManager, Reduction, pins, results};
 use crate::message::{Message, Role, SystemBlock};
-use crate::model::{Model, ModelError, ModelRequest, StopReason};
+use crate::models::{Model, ModelError, ModelRequest, StopReason};
 
 /// Strands' name for the summary in the manager's state.
 const SUMMARY: &str = "summary_message";
@@ -41,7 +41,7 @@ const REQUEST: &str = "Please summarize this conversation.";
 /// A summary that fails leaves everything as it was.
 ///
 /// ```
-/// use strands_core::conversation::SummarizingConversationManager;
+/// use strands::conversation::SummarizingConversationManager;
 ///
 /// let manager = SummarizingConversationManager::new().summary_ratio(0.5).preserve_recent(6).proactive(0.7);
 /// ```

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::history::History;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::Usage;
-use crate::model::{
+use crate::models::{
     Failures, Model, ModelError, ModelRequest, RetryPolicy, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens,
 };
 

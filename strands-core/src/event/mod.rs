@@ -34,7 +34,7 @@ event_with_json! {
     /// [`Unknown`](Self::Unknown). A known type with a missing or wrong field is an error.
     ///
     /// ```
-    /// use strands_core::AgentEvent;
+    /// use strands::AgentEvent;
     ///
     /// let event: AgentEvent = serde_json::from_str(r#"{"type": "text_delta", "text": "Hel"}"#)?;
     /// assert!(matches!(&event, AgentEvent::TextDelta { text } if text == "Hel"));
@@ -90,7 +90,7 @@ event_with_json! {
             /// The content block of the response: an image, a video, audio, or a document.
             content: Box<ContentBlock>,
         },
-        /// A model failed and the next one is called; see [`Fallback`](crate::model::Fallback).
+        /// A model failed and the next one is called; see [`Fallback`](crate::models::Fallback).
         Fallback {
             /// The model that failed.
             from: String,
@@ -238,7 +238,7 @@ impl AgentEvent {
     ///
     /// ```
     /// use serde_json::json;
-    /// use strands_core::AgentEvent;
+    /// use strands::AgentEvent;
     ///
     /// let event = AgentEvent::start("5f0c7c1e", "panel", "Panel of experts").with_session("user-17");
     /// assert_eq!(

@@ -18,7 +18,7 @@ impl AgentEvent {
     ///
     /// ```
     /// use serde_json::json;
-    /// use strands_core::AgentEvent;
+    /// use strands::AgentEvent;
     ///
     /// let event = AgentEvent::TextDelta { text: "Hel".into() }.at_node("writer").at_node("newsroom");
     /// assert_eq!(event.path().join("/"), "newsroom/writer");

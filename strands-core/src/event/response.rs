@@ -66,9 +66,9 @@ impl AgentResponse {
     /// own: without usage, turns, metrics and output, which are set afterwards.
     ///
     /// ```
-    /// use strands_core::AgentResponse;
-    /// use strands_core::message::Message;
-    /// use strands_core::model::StopReason;
+    /// use strands::AgentResponse;
+    /// use strands::message::Message;
+    /// use strands::models::StopReason;
     ///
     /// let mut response = AgentResponse::new(Message::assistant("It is sunny."), StopReason::EndTurn);
     /// response.turns = 1;

@@ -13,7 +13,7 @@ use super::stop::Stop;
 use crate::hook::{AfterModelCall, BeforeModelCall};
 use crate::journal::{Journal, JournalError, JournalStep};
 use crate::message::{Message, Role};
-use crate::model::{Failures, ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
+use crate::models::{Failures, ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
 use crate::outcome::AgentError;
 
 /// Inputs to the delay before the next attempt.
@@ -74,7 +74,7 @@ impl Driver<'_> {
             tools: &self.specs,
             tool_choice: choice.filter(|_| self.output.is_forced_by_choice()),
             output_schema: choice.and(self.output.schema()),
-            written: Some(&self.work.written),
+            serialized: Some(&self.work.serialized),
         };
         let began = Instant::now();
         let answer = TurnBuilder::new(config.max_response_bytes).after(self.work.history.call_ids());

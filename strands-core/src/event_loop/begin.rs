@@ -7,7 +7,7 @@ use crate::event::AgentResponse;
 use crate::hook::BeforeInvocation;
 use crate::interrupt::InterruptResponse;
 use crate::message::{Message, Role};
-use crate::model::StopReason;
+use crate::models::StopReason;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::run::UnknownInterrupt;
@@ -31,7 +31,7 @@ impl Driver<'_> {
         if self.work.tools.are_outdated() {
             self.refresh_tools(stop).await?;
         }
-        self.work.check_host_values(&self.tools, &self.context.scope().host)?;
+        self.work.check_injected_values(&self.tools, &self.context.scope().injected)?;
         if self.work.suspended {
             // Boxed: most invocations do not need the room.
             return Box::pin(self.go_on(prompt, answers, stop)).await;

@@ -20,7 +20,7 @@ use crate::hook::{HookContext, MAX_RESUMES, MessageAdded};
 use crate::limits::Limits;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::{StopReason, ToolChoice, ToolSpecs, Turn};
+use crate::models::{StopReason, ToolChoice, ToolSpecs, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;

@@ -12,7 +12,7 @@ use crate::event::AgentEvent;
 use crate::hook::MAX_RETRIES;
 use crate::journal::JournalError;
 use crate::metrics::Usage;
-use crate::model::{Failures, ModelError, StopReason, ToolChoice};
+use crate::models::{Failures, ModelError, StopReason, ToolChoice};
 use crate::outcome::AgentError;
 use crate::run::Run;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::message::{Message, Role};
 use crate::metrics::Usage;
-use crate::model::{ModelCapabilities, ModelError, StopReason, Turn};
+use crate::models::{ModelCapabilities, ModelError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 

@@ -7,7 +7,7 @@ use super::output_type::OutputType;
 use super::recorded;
 use super::structured_output::StructuredOutput;
 use crate::journal::{JournalError, JournalStep};
-use crate::model::{ModelCapabilities, ModelError, OutputSchema, ToolSpecs};
+use crate::models::{ModelCapabilities, ModelError, OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
 use crate::run::{OutputNotGiven, Run};
 use crate::tool::ToolSet;

@@ -7,11 +7,11 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::model::{OutputSchema, ToolSpecs};
+use crate::models::{OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
 use crate::run::OutputTool;
 use crate::schema::{restored, wrapping};
-use crate::schema_check::{JsonSchemaError, Validator, read_as};
+use crate::schema_validation::{JsonSchemaError, Validator, read_as};
 use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
 
 /// The type that an invocation is to end with.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::output_type::OutputType;
 use super::partial_json::{PartialJson, Wrapping};
-use crate::model::{BlockDelta, StreamEvent};
+use crate::models::{BlockDelta, StreamEvent};
 
 /// Reader of the structured output in the events of one response.
 ///

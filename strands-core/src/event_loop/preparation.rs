@@ -12,12 +12,12 @@ use super::emitter::Emitter;
 use super::output_type::OutputType;
 use super::structured_output::StructuredOutput;
 use crate::hook::HookContext;
-use crate::host::HostValues;
+use crate::injected::InjectedValues;
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::message::SystemBlock;
-use crate::model::StopReason;
+use crate::models::StopReason;
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
@@ -30,7 +30,7 @@ use crate::working_set::WorkingSet;
 pub(crate) struct Request<'a> {
     pub(crate) prompt: Prompt,
     pub(crate) answers: Vec<InterruptResponse>,
-    pub(crate) host: HostValues,
+    pub(crate) injected: InjectedValues,
     /// `None`: the agent's own, or those of the invocation that is resumed.
     pub(crate) limits: Option<Limits>,
     pub(crate) cancellation: CancellationToken,
@@ -78,7 +78,7 @@ impl<'a> Driver<'a> {
         mut emitter: Emitter,
         request: Request<'a>,
     ) -> Result<(Self, Beginning), AgentError> {
-        let Request { prompt, answers, host, limits, cancellation, output, journal, mut tools, system, parent } =
+        let Request { prompt, answers, injected, limits, cancellation, output, journal, mut tools, system, parent } =
             request;
         // An invocation that was leaked instead of dropped has left its traces.
         work.settle();
@@ -103,7 +103,7 @@ impl<'a> Driver<'a> {
         let cycle = run.map(Run::cycle).unwrap_or_default();
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
-        let scope = Scope::new(names, work.state.clone(), host, Arc::new(budget), invocation_id);
+        let scope = Scope::new(names, work.state.clone(), injected, Arc::new(budget), invocation_id);
         let selected = tools.of(work.tools())?;
         let driver = Driver {
             emitter,

@@ -13,7 +13,7 @@ use super::emitter::Emitter;
 use super::partial_output::PartialOutput;
 use super::stop::Stop;
 use crate::event::AgentEvent;
-use crate::model::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
+use crate::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
 
 /// How many events are read before the task lets others run, timers among them. A model that is ahead of us would
 /// otherwise keep the thread.

@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::journal::JournalError;
 use crate::message::{Message, ToolResult, ToolUse};
 use crate::metrics::{ModelMetrics, Usage};
-use crate::model::{ModelCapabilities, RecordedError, StopReason, Turn};
+use crate::models::{ModelCapabilities, RecordedError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::state::AgentState;

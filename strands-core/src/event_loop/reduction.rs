@@ -8,7 +8,7 @@ use super::stop::Stop;
 use crate::conversation::Reduction;
 use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
-use crate::model::{ModelError, StopReason};
+use crate::models::{ModelError, StopReason};
 use crate::outcome::AgentError;
 
 impl Driver<'_> {

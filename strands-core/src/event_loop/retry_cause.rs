@@ -1,6 +1,6 @@
 //! The cause of another attempt, for listeners and for operators.
 
-use crate::model::ModelError;
+use crate::models::ModelError;
 use crate::session::SessionError;
 
 /// Cause of another attempt.

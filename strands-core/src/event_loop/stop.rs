@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::StopReason;
+use crate::models::StopReason;
 use crate::nesting::{self, Budget};
 
 /// Time for which hooks and the session may still work after an invocation was stopped, all together. What they have not

@@ -7,7 +7,7 @@ use super::json_text::unfenced;
 use super::output_type::OutputType;
 use super::partial_output::PartialOutput;
 use crate::message::{ContentBlock, Message};
-use crate::model::{Model, ModelCapabilities, OutputSchema, ToolSpecs};
+use crate::models::{Model, ModelCapabilities, OutputSchema, ToolSpecs};
 use crate::run::OutputTool;
 use crate::{depth, lenient_json};
 

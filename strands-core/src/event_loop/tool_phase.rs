@@ -19,7 +19,7 @@ use super::turn_calls::{Start, TurnCalls};
 use crate::hook::{AfterTools, BeforeTools};
 use crate::journal::JournalStep;
 use crate::message::{Message, Role, ToolResult, ToolUse};
-use crate::model::StopReason;
+use crate::models::StopReason;
 use crate::outcome::AgentError;
 use crate::run::{CallStatus, PendingTools, Run};
 use crate::tool::ToolEvent;

@@ -38,7 +38,7 @@ impl Driver<'_> {
         let refused = |error: AgentError| ErrorChain::new(&error).to_string();
         let tools = self.selection.of(listing.tools()).map_err(refused)?;
         let joined = self.joined(&tools).map_err(refused)?;
-        self.work.check_host_values(&tools, &self.context.scope().host).map_err(refused)?;
+        self.work.check_injected_values(&tools, &self.context.scope().injected).map_err(refused)?;
         self.work.take_listing(listing).map_err(|error| ErrorChain::new(&error).to_string())?;
         self.use_joined(tools, joined);
         Ok(())

@@ -20,7 +20,7 @@ use unsaved::Saved;
 pub(crate) use unsaved::Unsaved;
 
 use crate::message::{CallIds, ContentBlock, Message, Role, unique_calls};
-use crate::model::{ModelRequest, estimate_tokens};
+use crate::models::{ModelRequest, estimate_tokens};
 use crate::session::MessageRange;
 
 /// The messages of an agent.

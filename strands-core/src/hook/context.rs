@@ -19,7 +19,7 @@ use crate::state::AgentState;
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use strands_core::hook::{BeforeToolCall, Hook, HookResult};
+/// use strands::hook::{BeforeToolCall, Hook, HookResult};
 ///
 /// struct User {
 ///     is_manager: bool,
@@ -106,7 +106,7 @@ impl HookContext {
 
     /// Returns the value of a type that the program has injected, into the invocation or into the agent.
     pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        self.scope.host.lend()
+        self.scope.injected.get()
     }
 
     /// Returns a token that is cancelled when the invocation is cancelled, and when it is over.

@@ -11,7 +11,7 @@ use super::HookContext;
 use crate::event::AgentResponse;
 use crate::interrupt::Interrupt;
 use crate::message::{Message, ToolResult, ToolUse};
-use crate::model::{ModelError, StopReason};
+use crate::models::{ModelError, StopReason};
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::tool::Tool;

@@ -64,8 +64,8 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 /// A hook that keeps the model from a tool:
 ///
 /// ```
-/// use strands_core::async_trait;
-/// use strands_core::hook::{BeforeToolCall, Hook, HookResult};
+/// use strands::async_trait;
+/// use strands::hook::{BeforeToolCall, Hook, HookResult};
 ///
 /// struct NoShell;
 ///

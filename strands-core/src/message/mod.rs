@@ -50,7 +50,7 @@ pub enum Role {
 /// One message of a conversation: the role of its author, and content blocks.
 ///
 /// ```
-/// use strands_core::message::{Message, Role};
+/// use strands::message::{Message, Role};
 ///
 /// let message = Message::user("What is the weather in Oslo?");
 /// assert_eq!(message.role, Role::User);

@@ -13,7 +13,7 @@ impl Message {
     /// The call of a tool and its result are pinned together, whichever of the two has the flag.
     ///
     /// ```
-    /// use strands_core::message::Message;
+    /// use strands::message::Message;
     ///
     /// let allergy = Message::user("I am allergic to peanuts.").pinned();
     /// assert!(allergy.is_pinned());

@@ -16,7 +16,7 @@ use super::UnknownFields;
 ///
 /// ```
 /// use serde_json::json;
-/// use strands_core::message::ContentBlock;
+/// use strands::message::ContentBlock;
 ///
 /// let block = ContentBlock::provider("anthropic", json!({"type": "server_tool_use", "name": "web_search"}));
 /// let stored = serde_json::to_value(&block)?;

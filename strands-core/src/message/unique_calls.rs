@@ -12,12 +12,12 @@ const UNNAMED: &str = "tooluse";
 /// Gives each tool call of a conversation an id of its own, and its result the same. The newest calls keep their ids; a
 /// repetition gets a number behind the id.
 ///
-/// An agent does so with the messages that it is given. Programs that send a [`ModelRequest`](crate::model::ModelRequest)
+/// An agent does so with the messages that it is given. Programs that send a [`ModelRequest`](crate::models::ModelRequest)
 /// themselves do it with conversations of which they do not know that their ids are unique.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse, make_call_ids_unique};
+/// use strands::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse, make_call_ids_unique};
 ///
 /// let call = || Message::new(Role::Assistant, [ToolUse::new("look:0", "look", serde_json::json!({}))]);
 /// let result = || Message::new(Role::User, [ToolResult::new("look:0", ToolResultStatus::Success, ["seen"])]);

@@ -99,7 +99,7 @@ impl MetricsSummary<'_> {
     /// Returns the summary as JSON; `{:#}` of it is set out in lines.
     ///
     /// ```
-    /// use strands_core::metrics::EventLoopMetrics;
+    /// use strands::metrics::EventLoopMetrics;
     ///
     /// assert_eq!(EventLoopMetrics::default().summary().to_json()["total_cycles"], 0);
     /// ```

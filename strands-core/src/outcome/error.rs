@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use crate::error_chain::ErrorChain;
 use crate::journal::JournalError;
-use crate::model::{ModelError, StopReason};
+use crate::models::{ModelError, StopReason};
 use crate::nesting::MAX_DEPTH;
 use crate::session::SessionError;
 use crate::tool::{ListingError, ToolSetError};
@@ -23,7 +23,7 @@ pub enum BuildError {
         "tool `{tool}` needs a `{ty}`: add `.inject(..)` to the builder, or `.injected_per_prompt::<{ty}>()` and inject it \
          with each prompt; if the model should supply it, take it by value"
     )]
-    MissingHostValue {
+    MissingInjectedValue {
         /// The tool.
         tool: String,
         /// The type of the value.
@@ -142,7 +142,7 @@ pub enum AgentError {
     },
     /// A tool borrows a value that was to be injected with the prompt.
     #[error("tool `{tool}` needs a `{ty}` with each prompt: add `.inject(..)` to the invocation")]
-    MissingHostValue {
+    MissingInjectedValue {
         /// The tool.
         tool: String,
         /// The type of the value.

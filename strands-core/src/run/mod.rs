@@ -19,7 +19,7 @@ use crate::history::Repair;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
 use crate::message::{Message, SystemBlock, ToolResult};
-use crate::model::StopReason;
+use crate::models::StopReason;
 use crate::nesting::Spent;
 use crate::usage::Usage;
 

@@ -122,7 +122,7 @@ impl SchemaDialect {
     ///
     /// ```
     /// use serde_json::json;
-    /// use strands_core::schema::SchemaDialect;
+    /// use strands::schema::SchemaDialect;
     ///
     /// let schema = json!({"oneOf": [
     ///     {"type": "object", "properties": {"mode": {"const": "preview"}}, "required": ["mode"]},

@@ -22,7 +22,7 @@ const MOST_LEVELS: usize = 16;
 ///
 /// ```
 /// use serde_json::json;
-/// use strands_core::schema::restored;
+/// use strands::schema::restored;
 ///
 /// let schema = json!({"type": "object", "properties": {"to day": {"type": "string"}, "page": {"type": "integer"}}});
 /// assert_eq!(*restored(&schema, &json!({"to_day": "Friday", "page": null})), json!({"to day": "Friday"}));

@@ -17,7 +17,7 @@ use crate::session::{AgentRecord, MessageBatch, MessageRange, OpenedSession, Ses
 /// # Examples
 ///
 /// ```
-/// use strands_core::{Agent, testing::{InMemorySessionManager, ScriptedModel}};
+/// use strands::{Agent, testing::{InMemorySessionManager, ScriptedModel}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let session = InMemorySessionManager::new("user-42");

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::message::{Message, SystemBlock, random_call_id};
 use crate::metrics::{ModelMetrics, Usage};
-use crate::model::{
+use crate::models::{
     ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, OutputSchema, StopReason,
     StreamEvent, ToolChoice, ToolUseStart,
 };
@@ -21,7 +21,7 @@ use crate::model::{
 ///
 /// ```
 /// use serde_json::json;
-/// use strands_core::{Agent, testing::{ScriptedModel, ScriptedTurn}};
+/// use strands::{Agent, testing::{ScriptedModel, ScriptedTurn}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let model = ScriptedModel::new([

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::host::HostValues;
+use crate::injected::InjectedValues;
 use crate::interrupt::Interrupt;
 use crate::limits::Limits;
 use crate::message::ToolUse;
@@ -19,16 +19,16 @@ use crate::tool::{ContextParts, ToolContext};
 /// Makes a [`ToolContext`] without an agent, to call a tool with.
 ///
 /// ```
-/// use strands_core::testing::ToolContextBuilder;
+/// use strands::testing::ToolContextBuilder;
 ///
 /// let ctx = ToolContextBuilder::new("book").inject(42_u32).build();
-/// assert_eq!(ctx.lend::<u32>()?, &42);
-/// # Ok::<(), strands_core::ToolError>(())
+/// assert_eq!(ctx.injected::<u32>()?, &42);
+/// # Ok::<(), strands::ToolError>(())
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ToolContextBuilder {
     tool_use: ToolUse,
-    host: HostValues,
+    injected: InjectedValues,
     state: AgentState,
     cancellation: CancellationToken,
     answers: BTreeMap<String, Value>,
@@ -39,7 +39,7 @@ impl ToolContextBuilder {
     pub fn new(tool_name: impl Into<String>) -> Self {
         Self {
             tool_use: ToolUse::new("test", tool_name, Value::Object(Map::new())),
-            host: HostValues::default(),
+            injected: InjectedValues::default(),
             state: AgentState::new(),
             cancellation: CancellationToken::new(),
             answers: BTreeMap::new(),
@@ -54,7 +54,7 @@ impl ToolContextBuilder {
 
     /// Lends a value.
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.host.insert(value);
+        self.injected.insert(value);
         self
     }
 
@@ -81,7 +81,7 @@ impl ToolContextBuilder {
         let budget = Budget::new(None, Limits::new(), self.cancellation, None, Spent::default());
         let budget = Arc::new(budget);
         let agent = AgentNames { id: "test".to_owned(), name: "Test".to_owned(), ..AgentNames::default() };
-        let scope = Scope::new(Arc::new(agent), self.state, self.host, Arc::clone(&budget), None);
+        let scope = Scope::new(Arc::new(agent), self.state, self.injected, Arc::clone(&budget), None);
         ToolContext::new(ContextParts {
             tool_use: Arc::new(self.tool_use),
             scope: Arc::new(scope),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ToolError;
 use crate::event::AgentEvent;
-use crate::host::HostKey;
+use crate::injected::InjectedKey;
 use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::Budget;
@@ -111,8 +111,8 @@ impl ToolContext {
     /// # Errors
     ///
     /// Returns [`ToolError`] if no `T` was injected.
-    pub fn lend<T: Send + Sync + 'static>(&self) -> Result<&T, ToolError> {
-        self.parts.scope.host.lend().or_else(|| self.own()).ok_or_else(|| self.missing::<T>())
+    pub fn injected<T: Send + Sync + 'static>(&self) -> Result<&T, ToolError> {
+        self.parts.scope.injected.get().or_else(|| self.own()).ok_or_else(|| self.missing::<T>())
     }
 
     /// Returns what the context has itself.
@@ -131,7 +131,7 @@ impl ToolContext {
     }
 
     /// Returns true if contexts have values of this type themselves, so that none has to be injected.
-    pub(crate) fn has_own(key: &HostKey) -> bool {
+    pub(crate) fn has_own(key: &InjectedKey) -> bool {
         key.is::<Self>() || key.is::<CancellationToken>() || key.is::<AgentState>()
     }
 
@@ -140,8 +140,8 @@ impl ToolContext {
     /// # Errors
     ///
     /// [`ToolError`] when nobody injected a `T`.
-    pub fn lend_arc<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, ToolError> {
-        self.parts.scope.host.lend_arc().ok_or_else(|| self.missing::<T>())
+    pub fn injected_arc<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, ToolError> {
+        self.parts.scope.injected.get_arc().ok_or_else(|| self.missing::<T>())
     }
 
     fn missing<T>(&self) -> ToolError {
@@ -203,7 +203,7 @@ impl ToolContext {
     /// # Examples
     ///
     /// ```
-    /// use strands_core::{AgentBuilder, AgentEvent, StreamExt, ToolContext, ToolError, tool};
+    /// use strands::{AgentBuilder, AgentEvent, StreamExt, ToolContext, ToolError, tool};
     ///
     /// /// Asks an expert.
     /// #[tool(crate = strands_core)]
@@ -229,7 +229,7 @@ impl ToolContext {
     }
 
     /// Asks a human. Returns the answer where there is one; otherwise returns an error that the tool passes on with `?`,
-    /// the invocation ends with [`StopReason::Interrupt`](crate::model::StopReason::Interrupt), and the tool is called
+    /// the invocation ends with [`StopReason::Interrupt`](crate::models::StopReason::Interrupt), and the tool is called
     /// again, from its start, when `resume` brings the answer. So ask before you change anything.
     ///
     /// `name` tells the questions of one call apart; `reason` is what the human is shown.
@@ -241,7 +241,7 @@ impl ToolContext {
     /// # Examples
     ///
     /// ```
-    /// use strands_core::{ToolContext, ToolError};
+    /// use strands::{ToolContext, ToolError};
     ///
     /// fn delete(path: &str, ctx: &ToolContext) -> Result<String, ToolError> {
     ///     let answer = ctx.interrupt("approval", format!("delete {path}?"))?;
@@ -274,7 +274,7 @@ impl std::fmt::Debug for ToolContext {
     }
 }
 
-/// A value that a tool takes from its context and owns: the type of a `#[host]` argument.
+/// A value that a tool takes from its context and owns: the type of a `#[inject]` argument.
 pub trait FromContext: Sized {
     /// Takes it.
     ///
@@ -285,18 +285,18 @@ pub trait FromContext: Sized {
 
     /// Returns the injected value that it reads. `build()` fails if there is none, and warns of injected values that
     /// nothing reads. The key of [`ToolContext`] stands for any value. Default: none.
-    fn requires() -> Option<HostKey> {
+    fn requires() -> Option<InjectedKey> {
         None
     }
 }
 
 impl<T: Send + Sync + 'static> FromContext for Arc<T> {
     fn from_context(ctx: &ToolContext) -> Result<Self, ToolError> {
-        ctx.lend_arc()
+        ctx.injected_arc()
     }
 
-    fn requires() -> Option<HostKey> {
-        Some(HostKey::of::<T>())
+    fn requires() -> Option<InjectedKey> {
+        Some(InjectedKey::of::<T>())
     }
 }
 
@@ -317,7 +317,7 @@ impl FromContext for ToolContext {
         Ok(ctx.clone())
     }
 
-    fn requires() -> Option<HostKey> {
-        Some(HostKey::of::<Self>())
+    fn requires() -> Option<InjectedKey> {
+        Some(InjectedKey::of::<Self>())
     }
 }

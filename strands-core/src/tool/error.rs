@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 /// the model.
 ///
 /// ```
-/// use strands_core::ToolError;
+/// use strands::ToolError;
 ///
 /// let error = ToolError::new("no flight 17 on that day; flights are 18 and 21");
 /// assert_eq!(error.to_string(), "no flight 17 on that day; flights are 18 and 21");
@@ -55,10 +55,10 @@ impl ToolError {
     /// taken as it is, and a question to a human is found beneath other errors too.
     ///
     /// ```
-    /// use strands_core::ToolError;
+    /// use strands::ToolError;
     ///
     /// let refused = std::io::Error::other("no space left on device");
-    /// let failed = strands_core::session::SessionError::Storage { action: "write", key: "note".into(), source: refused.into() };
+    /// let failed = strands::session::SessionError::Storage { action: "write", key: "note".into(), source: refused.into() };
     /// let error = ToolError::from_source(failed);
     /// assert_eq!(error.to_string(), "the session store could not write note: no space left on device");
     /// ```

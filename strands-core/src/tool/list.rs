@@ -6,8 +6,8 @@
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_core::{Tool, tools};
-/// # use strands_core::{ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, serde_json::{Value, json}};
+/// use strands::{Tool, tools};
+/// # use strands::{ToolContext, ToolError, ToolOutput, ToolSpec, async_trait, serde_json::{Value, json}};
 /// # struct Named(ToolSpec);
 /// # #[async_trait]
 /// # impl Tool for Named {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-pub use crate::host::HostKey;
+pub use crate::injected::InjectedKey;
 pub(crate) use crate::tool_spec::is_valid_tool_name;
 pub use crate::tool_spec::{ToolAnnotations, ToolPolicy, ToolSpec};
 pub(crate) use catalog::{ListingError, ToolCatalog, ToolListing};
@@ -48,8 +48,8 @@ pub use set::{ToolSet, ToolSetError};
 /// the lifetimes of `call` don't match the trait.
 ///
 /// ```
-/// use strands_core::serde_json::{Value, json};
-/// use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolRunner, ToolSpec, async_trait, tools};
+/// use strands::serde_json::{Value, json};
+/// use strands::{Tool, ToolContext, ToolError, ToolOutput, ToolRunner, ToolSpec, async_trait, tools};
 ///
 /// /// Reads one table of a database.
 /// struct ReadTable {
@@ -103,7 +103,7 @@ pub trait Tool: Send + Sync {
     /// Returns the injected values that `call` reads. `build()` fails if one was not injected, and warns of injected values
     /// that no tool reads. A tool that finds out in its calls returns the key of [`ToolContext`], which stands for any
     /// value. Default: none.
-    fn requires(&self) -> &[HostKey] {
+    fn requires(&self) -> &[InjectedKey] {
         &[]
     }
 
@@ -138,7 +138,7 @@ macro_rules! forward_tool {
                     (**self).spec()
                 }
 
-                fn requires(&self) -> &[HostKey] {
+                fn requires(&self) -> &[InjectedKey] {
                     (**self).requires()
                 }
 

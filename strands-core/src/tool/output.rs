@@ -111,8 +111,8 @@ impl ToolOutput {
 /// # Examples
 ///
 /// ```
-/// use strands_core::message::{ImageBlock, ImageFormat, ToolResultContent};
-/// use strands_core::{IntoToolOutput, ToolError, ToolOutput};
+/// use strands::message::{ImageBlock, ImageFormat, ToolResultContent};
+/// use strands::{IntoToolOutput, ToolError, ToolOutput};
 ///
 /// struct Chart {
 ///     png: Vec<u8>,

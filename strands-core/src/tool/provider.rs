@@ -36,8 +36,8 @@ use super::Tool;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use std::sync::{Arc, Mutex};
 ///
-/// use strands_core::testing::{ScriptedModel, ScriptedTurn};
-/// use strands_core::{Agent, Tool, ToolProvider, async_trait, tool, tools};
+/// use strands::testing::{ScriptedModel, ScriptedTurn};
+/// use strands::{Agent, Tool, ToolProvider, async_trait, tool, tools};
 ///
 /// /// Says what time it is.
 /// #[tool(crate = strands_core)]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
-use crate::model::{Described, ToolSpecs};
+use crate::models::{Described, ToolSpecs};
 use crate::schema::{self, SchemaError};
-use crate::schema_check::{JsonSchemaError, Validator};
+use crate::schema_validation::{JsonSchemaError, Validator};
 
 /// The tools of an agent, in the order in which they were given. Cheap to clone.
 #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::depth;
 use crate::schema::restored;
-use crate::schema_check::words;
+use crate::schema_validation::words;
 use crate::tool::{Tool, ToolSet};
 
 /// Characters of arguments that a message quotes.

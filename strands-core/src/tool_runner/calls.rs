@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
-use crate::schema_check::words;
+use crate::schema_validation::words;
 use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
 
 /// Characters of the name of a tool that nobody has. Names that are valid have 64.

@@ -15,7 +15,7 @@ use super::{CallEnd, CallSettings, EVENTS_AHEAD, EndedCall, ToolCalls, announced
 use crate::depth;
 use crate::event::AgentEvent;
 use crate::hook::HookContext;
-use crate::host::HostValues;
+use crate::injected::InjectedValues;
 use crate::interrupt::{Interrupt, InterruptResponse};
 use crate::limits::Limits;
 use crate::message::{ToolResult, ToolUse, random_call_id};
@@ -33,7 +33,7 @@ pub(crate) struct Caller {
     pub(crate) catalog: ToolCatalog,
     /// The tools to go on with if the tool providers can't be asked.
     pub(crate) known: Option<ToolSet>,
-    pub(crate) host: HostValues,
+    pub(crate) injected: InjectedValues,
     pub(crate) state: AgentState,
     /// Limits of agents that the tool calls.
     pub(crate) limits: Limits,
@@ -85,7 +85,7 @@ impl<'a> ToolCall<'a> {
 
     /// Injects a value into this call, in front of one of the same type that was injected earlier.
     pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
-        self.caller.host.insert_for_invocation(value);
+        self.caller.injected.insert_for_invocation(value);
         self
     }
 
@@ -121,9 +121,9 @@ impl<'a> ToolCall<'a> {
             () = out_of_time(&budget) => return Ok(ToolCallOutcome::Cancelled),
             listed = caller.list() => listed?,
         };
-        caller.check_host_values(&tools, &tool_use.name)?;
-        let Caller { names, settings, host, state, .. } = caller;
-        let scope = Scope::new(names, state, host, Arc::clone(&budget), None);
+        caller.check_injected_values(&tools, &tool_use.name)?;
+        let Caller { names, settings, injected, state, .. } = caller;
+        let scope = Scope::new(names, state, injected, Arc::clone(&budget), None);
         let (events, mut heard) = listener.is_some().then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
         let context = HookContext::direct(Arc::new(scope));
         let calls = ToolCalls { settings, tools, context, answers: Arc::new(answers), events };
@@ -173,11 +173,11 @@ impl Caller {
         }
     }
 
-    fn check_host_values(&self, tools: &ToolSet, tool: &str) -> Result<(), AgentError> {
+    fn check_injected_values(&self, tools: &ToolSet, tool: &str) -> Result<(), AgentError> {
         let required = tools.get(tool).map(|tool| tool.requires()).unwrap_or_default();
-        let missing = required.iter().find(|key| !ToolContext::has_own(key) && !self.host.contains(key));
+        let missing = required.iter().find(|key| !ToolContext::has_own(key) && !self.injected.contains(key));
         match missing {
-            Some(key) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
+            Some(key) => Err(AgentError::MissingInjectedValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),
         }
     }

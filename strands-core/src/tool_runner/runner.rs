@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::CallSettings;
 use super::direct::{Caller, ToolCall};
 use crate::hook::Hook;
-use crate::host::HostValues;
+use crate::injected::InjectedValues;
 use crate::limits::Limits;
 use crate::scope::AgentNames;
 use crate::state::AgentState;
@@ -23,8 +23,8 @@ use crate::tool::{ToolCatalog, ToolProvider, ToolSet, ToolSetError, Toolset};
 /// # Examples
 ///
 /// ```
-/// use strands_core::serde_json::json;
-/// use strands_core::{ToolCallOutcome, ToolRunner, tool, tools};
+/// use strands::serde_json::json;
+/// use strands::{ToolCallOutcome, ToolRunner, tool, tools};
 ///
 /// /// Adds two numbers.
 /// #[tool(crate = strands_core)]
@@ -63,7 +63,7 @@ impl ToolRunner {
             settings: Arc::default(),
             catalog,
             known: None,
-            host: HostValues::default(),
+            injected: InjectedValues::default(),
             state: AgentState::new(),
             limits: Limits::unlimited(),
         };
@@ -86,7 +86,7 @@ impl ToolRunner {
 
     /// Injects a value for the tools and hooks of all calls.
     pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
-        self.caller.host.insert(value);
+        self.caller.injected.insert(value);
         self
     }
 
@@ -131,7 +131,7 @@ impl ToolRunner {
     /// # Errors
     ///
     /// The call returns [`AgentError::Hook`](crate::AgentError::Hook) if a hook failed,
-    /// [`AgentError::MissingHostValue`](crate::AgentError::MissingHostValue) if the tool needs a value that was not
+    /// [`AgentError::MissingInjectedValue`](crate::AgentError::MissingInjectedValue) if the tool needs a value that was not
     /// injected, and [`AgentError::NestedTooDeep`](crate::AgentError::NestedTooDeep) if tools call each other without end.
     /// A failure of the tool is an error result.
     pub fn call(&self, name: impl Into<String>, input: Value) -> ToolCall<'static> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::conversation::ConversationManager;
 use crate::hook::Hook;
-use crate::host::{HostKey, HostValues};
+use crate::injected::{InjectedKey, InjectedValues};
 use crate::limits::Limits;
 use crate::message::SystemBlock;
-use crate::model::RetryPolicy;
+use crate::models::RetryPolicy;
 use crate::scope::AgentNames;
 use crate::tool_runner::CallSettings;
 
@@ -16,9 +16,9 @@ pub(crate) struct AgentConfig {
     pub(crate) names: Arc<AgentNames>,
     /// Text that plugins add to each system prompt.
     pub(crate) plugin_system: Vec<SystemBlock>,
-    pub(crate) host: HostValues,
+    pub(crate) injected: InjectedValues,
     /// Types of which each prompt injects a value.
-    pub(crate) injected_per_prompt: Vec<HostKey>,
+    pub(crate) injected_per_prompt: Vec<InjectedKey>,
     pub(crate) calls: Arc<CallSettings>,
     pub(crate) conversation: Arc<dyn ConversationManager>,
     pub(crate) retry: RetryPolicy,

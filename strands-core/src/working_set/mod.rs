@@ -24,7 +24,7 @@ use crate::history::{History, INTERRUPTED, Repair};
 use crate::interrupt::Interrupt;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::model::{Model, StopReason, WrittenMessages};
+use crate::models::{Model, SerializedMessages, StopReason};
 use crate::outcome::AgentError;
 use crate::run::{PendingTools, Run};
 use crate::state::AgentState;
@@ -54,7 +54,7 @@ pub(crate) struct WorkingSet {
     /// True after an invocation that ended before the model did: its last response may go on.
     pub(crate) response_is_cut: bool,
     /// The history as the model's provider serialized it for earlier requests.
-    pub(crate) written: WrittenMessages,
+    pub(crate) serialized: SerializedMessages,
     /// Names and schemas of the types to which the model's provider has refused to hold a response.
     pub(crate) refused_outputs: HashSet<(String, Value)>,
 }

@@ -9,7 +9,7 @@ use crate::conversation::{Conversation, ConversationManager};
 use crate::history::{History, MessageList, Repair, unanswered_calls};
 use crate::limits::Limits;
 use crate::message::{Message, Role};
-use crate::model::Model;
+use crate::models::Model;
 use crate::run::{Run, stored, strands};
 use crate::session::{InternalState, MessageRange, SessionError, SessionManager};
 use crate::state::AgentState;

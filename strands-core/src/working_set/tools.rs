@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::WorkingSet;
-use crate::host::{HostKey, HostValues};
+use crate::injected::{InjectedKey, InjectedValues};
 use crate::outcome::{AgentError, BuildError};
 use crate::tool::{Tool, ToolCatalog, ToolContext, ToolListing, ToolSet};
 
@@ -12,7 +12,7 @@ pub(crate) struct AgentTools {
     pub(crate) catalog: ToolCatalog,
     listing: ToolListing,
     /// The values that tools need with each prompt.
-    host_per_prompt: Vec<(String, HostKey)>,
+    injected_per_prompt: Vec<(String, InjectedKey)>,
     /// The generations of a listing that could not be used.
     failed: Option<Vec<u64>>,
 }
@@ -21,12 +21,12 @@ impl AgentTools {
     /// Lists the tools of a catalog. Values that they need are injected, or declared to come with each prompt.
     pub(crate) async fn listed(
         catalog: ToolCatalog,
-        host: &HostValues,
-        declared: &[HostKey],
+        injected: &InjectedValues,
+        declared: &[InjectedKey],
     ) -> Result<Self, BuildError> {
         let listing = catalog.list().await?;
-        let host_per_prompt = needed_per_prompt(listing.tools(), host, declared)?;
-        Ok(Self { catalog, listing, host_per_prompt, failed: None })
+        let injected_per_prompt = needed_per_prompt(listing.tools(), injected, declared)?;
+        Ok(Self { catalog, listing, injected_per_prompt, failed: None })
     }
 
     pub(crate) fn set(&self) -> &ToolSet {
@@ -72,24 +72,24 @@ impl WorkingSet {
     /// Takes a newer listing.
     pub(crate) fn take_listing(&mut self, listing: ToolListing) -> Result<(), BuildError> {
         let config = &self.config;
-        let needed = needed_per_prompt(listing.tools(), &config.host, &config.injected_per_prompt)?;
-        (self.tools.listing, self.tools.host_per_prompt) = (listing, needed);
+        let needed = needed_per_prompt(listing.tools(), &config.injected, &config.injected_per_prompt)?;
+        (self.tools.listing, self.tools.injected_per_prompt) = (listing, needed);
         self.tools.failed = None;
         Ok(())
     }
 
     /// Returns an error if one of these tools needs a value that was not injected. What the agent itself has for its own
     /// tools was checked when they were listed.
-    pub(crate) fn check_host_values(&self, tools: &ToolSet, host: &HostValues) -> Result<(), AgentError> {
-        if tools.is_same(self.tools()) && self.tools.host_per_prompt.is_empty() {
+    pub(crate) fn check_injected_values(&self, tools: &ToolSet, injected: &InjectedValues) -> Result<(), AgentError> {
+        if tools.is_same(self.tools()) && self.tools.injected_per_prompt.is_empty() {
             return Ok(());
         }
         let needed = tools.iter().flat_map(|tool| {
             let keys = tool.requires().iter().filter(|key| !ToolContext::has_own(key));
             keys.map(|key| (tool.spec().name.as_str(), key))
         });
-        match needed.into_iter().find(|(_, key)| !host.contains(key)) {
-            Some((tool, key)) => Err(AgentError::MissingHostValue { tool: tool.to_owned(), ty: key.type_name() }),
+        match needed.into_iter().find(|(_, key)| !injected.contains(key)) {
+            Some((tool, key)) => Err(AgentError::MissingInjectedValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),
         }
     }
@@ -106,9 +106,9 @@ impl WorkingSet {
         if reads_any {
             return Vec::new();
         }
-        let injected = self.config.host.agent_keys();
+        let injected = self.config.injected.agent_keys();
         let unread = injected.filter(|injected| !required().any(|key| key.matches(injected)));
-        let mut unread: Vec<_> = unread.map(HostKey::type_name).collect();
+        let mut unread: Vec<_> = unread.map(InjectedKey::type_name).collect();
         unread.sort_unstable();
         unread
     }
@@ -117,15 +117,15 @@ impl WorkingSet {
 /// Returns the values that tools need with each prompt.
 fn needed_per_prompt(
     tools: &ToolSet,
-    host: &HostValues,
-    declared: &[HostKey],
-) -> Result<Vec<(String, HostKey)>, BuildError> {
+    injected: &InjectedValues,
+    declared: &[InjectedKey],
+) -> Result<Vec<(String, InjectedKey)>, BuildError> {
     let mut needed = Vec::new();
     for tool in tools.iter() {
-        for key in tool.requires().iter().filter(|key| !ToolContext::has_own(key) && !host.contains(key)) {
+        for key in tool.requires().iter().filter(|key| !ToolContext::has_own(key) && !injected.contains(key)) {
             let tool = tool.spec().name.clone();
             if !declared.iter().any(|declared| key.matches(declared)) {
-                return Err(BuildError::MissingHostValue { tool, ty: key.type_name() });
+                return Err(BuildError::MissingInjectedValue { tool, ty: key.type_name() });
             }
             needed.push((tool, *key));
         }

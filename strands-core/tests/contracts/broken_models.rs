@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_util::StreamExt;
 use strands_core::async_trait;
 use strands_core::message::Message;
-use strands_core::model::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
+use strands_core::models::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 use strands_core::testing::contract::{
     ContractViolation, Promise, check_model, check_model_failure, check_model_secret,
 };

@@ -19,7 +19,7 @@ use serde_json::json;
 use strands_core::conversation::{
     NullConversationManager, SlidingWindowConversationManager, SummarizingConversationManager,
 };
-use strands_core::model::{Fallback, Model, ModelError, RateLimit};
+use strands_core::models::{Fallback, Model, ModelError, RateLimit};
 use strands_core::testing::contract::{check_conversation_manager, check_model, check_session_manager, check_tool};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn, ToolContextBuilder};
 use strands_core::tool;

@@ -2,7 +2,7 @@
 
 use strands_core::AgentError;
 use strands_core::conversation::{SummarizingConversationManager, SummaryError};
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 
 use crate::store::Store;

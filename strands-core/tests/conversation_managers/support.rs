@@ -8,7 +8,7 @@ use strands_core::message::{
     DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, Role, SystemBlock, ToolResultContent,
 };
 use strands_core::metrics::Usage;
-use strands_core::model::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
+use strands_core::models::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
 use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentBuilder, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 

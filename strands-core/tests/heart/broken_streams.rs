@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use strands_core::message::{Message, Role};
-use strands_core::model::{ErrorDetails, ModelError, StopReason, StreamEvent};
+use strands_core::models::{ErrorDetails, ModelError, StopReason, StreamEvent};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, AgentEvent, Prompt, RetryPolicy};
 

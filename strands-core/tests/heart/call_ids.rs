@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse};
-use strands_core::model::{StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, StreamExt, ToolOutput};
 

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use strands_core::hook::{BeforeToolCall, BeforeTools, Hook, HookResult};
 use strands_core::message::Role;
-use strands_core::model::{StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, ToolError, ToolOutput, ToolPolicy};
 use tokio_util::sync::CancellationToken;

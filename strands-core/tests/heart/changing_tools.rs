@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use serde_json::json;
 use strands_core::conversation::NullConversationManager;
-use strands_core::model::{StopReason, ToolSpecs};
+use strands_core::models::{StopReason, ToolSpecs};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentBuilder, AgentError, AgentEvent, BuildError, Prompt, Tool, ToolOutput, ToolPolicy, ToolProvider, tools,

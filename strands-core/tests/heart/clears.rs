@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use strands_core::conversation::{SlidingWindowConversationManager, SummarizingConversationManager};
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, Limits, Prompt, ToolOutput, tools};
 

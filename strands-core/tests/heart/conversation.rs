@@ -74,7 +74,7 @@ async fn without_a_manager_everything_stays() {
 async fn the_window_closes_after_a_failed_turn_too() {
     let model = ScriptedModel::from_fn(|request| match request.messages.len() {
         0..20 => ScriptedTurn::tool_use("one", json!({})),
-        _ => ScriptedTurn::error(strands_core::model::ModelError::protocol("nonsense")),
+        _ => ScriptedTurn::error(strands_core::models::ModelError::protocol("nonsense")),
     });
     let mut agent = with_window(&model, 6).await;
     agent.prompt("go").await.unwrap_err();

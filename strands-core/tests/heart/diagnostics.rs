@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use strands_core::hook::BeforeToolCall;
 use strands_core::message::{Message, Role, ToolUse};
-use strands_core::model::{ErrorDetails, Fallback, ModelError};
+use strands_core::models::{ErrorDetails, Fallback, ModelError};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, Limits, RetryPolicy, ToolError, ToolOutput};
 use tracing::field::{Field, Visit};

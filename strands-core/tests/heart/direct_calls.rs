@@ -133,7 +133,7 @@ mod lent {
 async fn values_that_a_tool_needs_are_checked_before_it_is_called() {
     let runner = ToolRunner::new(tools![lent::Whoami]).unwrap();
     let error = runner.call("whoami", json!({})).await.unwrap_err();
-    assert!(matches!(&error, AgentError::MissingHostValue { tool, .. } if tool == "whoami"), "{error:?}");
+    assert!(matches!(&error, AgentError::MissingInjectedValue { tool, .. } if tool == "whoami"), "{error:?}");
     let alice = runner.clone().inject(lent::User("alice"));
     assert_eq!(text_of(&result(alice.call("whoami", json!({})).await.unwrap())), "alice");
     let bob = alice.call("whoami", json!({})).inject(lent::User("bob"));

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use strands_core::hook::{BeforeInvocation, Hook, HookResult};
-use strands_core::model::{ErrorDetails, Fallback, ModelError};
+use strands_core::models::{ErrorDetails, Fallback, ModelError};
 use strands_core::session::SessionError;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, ErrorChain, RetryPolicy};

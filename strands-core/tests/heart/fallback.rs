@@ -7,9 +7,9 @@ use futures_util::StreamExt;
 use serde_json::json;
 use strands_core::message::Message;
 use strands_core::metrics::Usage;
-use strands_core::model::{
+use strands_core::models::{
     ErrorDetails, Fallback, FallbackFailures, FallbackOn, Model, ModelCapabilities, ModelError, ModelErrorKind,
-    ModelRequest, ModelStream, RefusalKind, StopReason, StreamEvent,
+    ModelRequest, ModelStream, StopReason, StreamEvent,
 };
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, AgentResponse, RetryPolicy, async_trait};
@@ -72,12 +72,12 @@ fn answering(id: &'static str) -> Named {
     named(id, ScriptedModel::answering(format!("I am {id}")))
 }
 
-fn refused(kind: RefusalKind) -> ModelError {
+fn refused(kind: ModelErrorKind) -> ModelError {
     kind.into_error(None, ErrorDetails::new())
 }
 
 fn throttled(seconds: u64) -> ModelError {
-    RefusalKind::Throttled.into_error(Some(Duration::from_secs(seconds)), ErrorDetails::new())
+    ModelErrorKind::Throttled.into_error(Some(Duration::from_secs(seconds)), ErrorDetails::new())
 }
 
 fn transport() -> ModelError {
@@ -122,17 +122,17 @@ async fn each_model_that_gives_way_is_announced_before_the_answer() {
 async fn what_lies_with_the_provider_makes_the_next_answer_and_what_lies_with_the_request_does_not() {
     let failures: Vec<(fn() -> ModelError, bool)> = vec![
         (|| throttled(1), true),
-        (|| refused(RefusalKind::Overloaded), true),
+        (|| refused(ModelErrorKind::Overloaded), true),
         (transport, true),
-        (|| ModelError::Timeout { after: Duration::from_secs(9), details: Box::default() }, true),
-        (|| refused(RefusalKind::Authentication), true),
-        (|| refused(RefusalKind::MalformedOutput), true),
+        (|| ModelError::Timeout { after: Some(Duration::from_secs(9)), details: Box::default() }, true),
+        (|| refused(ModelErrorKind::Authentication), true),
+        (|| refused(ModelErrorKind::MalformedOutput), true),
         (|| ModelError::Unreachable { details: Box::default() }, true),
         (|| ModelError::protocol("nonsense"), true),
-        (|| refused(RefusalKind::InvalidRequest), false),
-        (|| refused(RefusalKind::ContentFiltered), false),
-        (|| refused(RefusalKind::ContextOverflow), false),
-        (|| ModelError::ResponseTooLarge { limit: 1, details: Box::default() }, false),
+        (|| refused(ModelErrorKind::InvalidRequest), false),
+        (|| refused(ModelErrorKind::ContentFiltered), false),
+        (|| refused(ModelErrorKind::ContextOverflow), false),
+        (|| ModelError::ResponseTooLarge { limit: Some(1), details: Box::default() }, false),
     ];
     for (failure, gives_way) in failures {
         let kind = failure().kind();
@@ -151,7 +151,7 @@ async fn what_lies_with_the_provider_makes_the_next_answer_and_what_lies_with_th
 #[tokio::test(start_paused = true)]
 async fn a_function_may_decide() {
     fn coded(code: &str) -> ModelError {
-        RefusalKind::InvalidRequest.into_error(None, ErrorDetails::new().with_code(code))
+        ModelErrorKind::InvalidRequest.into_error(None, ErrorDetails::new().with_code(code))
     }
     let quota = |error: &ModelError| error.details().code() == Some("insufficient_quota");
     let first = failing("a", || coded("insufficient_quota"));
@@ -235,7 +235,7 @@ async fn the_provider_says_how_long_a_model_stays_out() {
     advance(Duration::from_secs(1)).await;
     assert_eq!(said(&model).await, "I am a again");
     // Even one that no clock can hold.
-    let for_ever = || RefusalKind::Throttled.into_error(Some(Duration::MAX), ErrorDetails::new());
+    let for_ever = || ModelErrorKind::Throttled.into_error(Some(Duration::MAX), ErrorDetails::new());
     let model = Fallback::new(failing("a", for_ever)).or(answering("b"));
     assert_eq!(said(&model).await, "I am b");
 }
@@ -259,7 +259,7 @@ async fn one_request_finds_out_whether_a_model_is_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_model_that_answers_to_one_bad_request_is_not_out() {
-    let filtered = || ScriptedTurn::error(refused(RefusalKind::ContentFiltered));
+    let filtered = || ScriptedTurn::error(refused(ModelErrorKind::ContentFiltered));
     let first = named("a", ScriptedModel::new([filtered(), ScriptedTurn::text("I am a again")]));
     let on = FallbackOn::new().with(ModelErrorKind::ContentFiltered);
     let model = Fallback::new(first).or(answering("b")).on(on);
@@ -267,7 +267,7 @@ async fn a_model_that_answers_to_one_bad_request_is_not_out() {
     assert_eq!(said(&model).await, "I am a again");
 
     // Nor is one that is back and finds the first request invalid.
-    let invalid = ScriptedTurn::error(refused(RefusalKind::InvalidRequest));
+    let invalid = ScriptedTurn::error(refused(ModelErrorKind::InvalidRequest));
     let script = [ScriptedTurn::error(transport()), invalid, ScriptedTurn::text("I am a again")];
     let model = Fallback::new(named("a", ScriptedModel::new(script))).or(answering("b"));
     assert_eq!(said(&model).await, "I am b");
@@ -297,7 +297,7 @@ fn failures(error: &AgentError) -> &FallbackFailures {
 async fn when_all_fail_the_error_is_the_one_that_can_be_mended_soonest_and_names_the_others() {
     let model = Fallback::new(failing("a", || throttled(30)))
         .or(failing("b", || throttled(5)))
-        .or(failing("c", || refused(RefusalKind::Authentication)));
+        .or(failing("c", || refused(ModelErrorKind::Authentication)));
     let error = prompt(&model).await.unwrap_err();
     let AgentError::Model { source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.retry_after(), Some(Duration::from_secs(5)));
@@ -310,8 +310,8 @@ async fn when_all_fail_the_error_is_the_one_that_can_be_mended_soonest_and_names
     }
 
     // One that nobody can mend is the newest; one that does not make the next answer is at once the end.
-    let auth = || refused(RefusalKind::Authentication);
-    let model = Fallback::new(failing("a", auth)).or(failing("b", || refused(RefusalKind::InvalidRequest)));
+    let auth = || refused(ModelErrorKind::Authentication);
+    let model = Fallback::new(failing("a", auth)).or(failing("b", || refused(ModelErrorKind::InvalidRequest)));
     let model = model.or(answering("c"));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(&error, AgentError::Model { source: ModelError::InvalidRequest { .. }, .. }), "{error:?}");
@@ -329,7 +329,7 @@ fn failures_of(error: &AgentError) -> Vec<&str> {
 #[tokio::test(start_paused = true)]
 async fn the_loop_retries_when_all_fail_for_a_while() {
     let once = || ScriptedModel::new([ScriptedTurn::error(throttled(7)), ScriptedTurn::text("back")]);
-    let model = Fallback::new(named("a", once())).or(failing("b", || refused(RefusalKind::Authentication)));
+    let model = Fallback::new(named("a", once())).or(failing("b", || refused(ModelErrorKind::Authentication)));
     let mut agent = Agent::builder().model(model).build().await.unwrap();
     let began = Instant::now();
     assert_eq!(agent.prompt("go").await.unwrap().text(), "back");
@@ -338,7 +338,7 @@ async fn the_loop_retries_when_all_fail_for_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn an_overflow_goes_to_models_that_are_known_to_be_larger() {
-    let overflow = || refused(RefusalKind::ContextOverflow);
+    let overflow = || refused(ModelErrorKind::ContextOverflow);
     let small = failing("small", overflow).window(8_000);
     let (unknown, as_small, large) =
         (answering("unknown"), answering("as small"), answering("large").window(1_000_000));

@@ -163,7 +163,7 @@ async fn a_hook_can_stop_what_it_is_called_for() {
         assert!(of_invocation.is_cancelled(), "the token follows that of the invocation");
     });
     let response = template.build().await.unwrap().prompt("go").cancel_with(token).await.unwrap();
-    assert_eq!(response.stop_reason, strands_core::model::StopReason::Cancelled);
+    assert_eq!(response.stop_reason, strands_core::models::StopReason::Cancelled);
 }
 
 #[tokio::test]

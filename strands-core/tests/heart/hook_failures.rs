@@ -10,7 +10,7 @@ use strands_core::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
     BeforeTools, Hook, HookResult, MessageAdded,
 };
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentBuilder, AgentError};
 

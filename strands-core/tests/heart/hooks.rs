@@ -10,7 +10,7 @@ use strands_core::hook::{
     BeforeTools, Hook, HookResult, MessageAdded,
 };
 use strands_core::message::Message;
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::session::SessionError;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentEvent, Limits, Prompt, Tool, ToolError, ToolOutput};

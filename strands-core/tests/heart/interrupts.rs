@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::hook::{BeforeToolCall, Hook, HookResult};
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentError, AgentEvent, AgentResponse, Interrupt, InterruptResponse, Limits, Prompt, ToolOutput, ToolPolicy,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use strands_core::hook::{AfterToolCall, BeforeModelCall, Hook, HookResult};
 use strands_core::message::Message;
-use strands_core::model::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StopReason};
+use strands_core::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StopReason};
 use strands_core::testing::{InMemorySessionManager, RecordedRequest, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentError, AgentResponse, BoxFuture, InterruptResponse, Journal, JournalError, JournalStep, Prompt,

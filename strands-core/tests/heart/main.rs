@@ -19,7 +19,7 @@ mod fallback;
 mod hook_context;
 mod hook_failures;
 mod hooks;
-mod host_values;
+mod injected_values;
 mod interrupts;
 mod journal;
 mod many_turns;

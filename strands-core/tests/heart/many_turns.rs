@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use futures_util::stream;
 use serde_json::json;
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, Limits};
 

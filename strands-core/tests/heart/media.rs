@@ -1,7 +1,7 @@
 //! Media that a model makes: an event as it comes, a block of the response, stored, and part of what was said before a stop.
 
 use strands_core::message::{ContentBlock, ImageBlock, ImageFormat};
-use strands_core::model::{BlockDelta, ModelError, StopReason, StreamEvent};
+use strands_core::models::{BlockDelta, ModelError, StopReason, StreamEvent};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, CancellationToken, StreamExt};
 

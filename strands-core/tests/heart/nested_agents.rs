@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use strands_core::conversation::NullConversationManager;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentResponse, CancellationToken, Limits, Prompt, RetryPolicy, ToolContext, ToolError, ToolOutput,

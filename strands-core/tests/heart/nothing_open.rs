@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use serde_json::json;
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, InterruptResponse, Limits, Prompt, PromptRequest, Promptable, SharedAgent};
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strands_core::AgentResponse;
-use strands_core::model::{ModelCapabilities, StopReason, StreamEvent};
+use strands_core::models::{ModelCapabilities, StopReason, StreamEvent};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 
 use crate::support::{agent, listen};
@@ -305,8 +305,8 @@ async fn types_of_one_name_are_refused_apart() {
     }
     let model = ScriptedModel::from_fn(|request| match request.output_schema {
         Some(output) if output.schema["properties"].get("city").is_some() => {
-            let details = strands_core::model::ErrorDetails::new().with_status(400).boxed();
-            ScriptedTurn::error(strands_core::model::ModelError::InvalidRequest { details })
+            let details = strands_core::models::ErrorDetails::new().with_status(400).boxed();
+            ScriptedTurn::error(strands_core::models::ModelError::InvalidRequest { details })
         }
         Some(_) => ScriptedTurn::text(r#"{"id": 1}"#),
         None => ScriptedTurn::tool_use("Trip", json!({"city": "Oslo", "id": 1})),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use strands_core::model::{ModelCapabilities, ModelRequest};
+use strands_core::models::{ModelCapabilities, ModelRequest};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, Prompt, ToolOutput};
 

@@ -9,7 +9,7 @@ use strands_core::conversation::{
     Conversation, ConversationManager, NullConversationManager, Reduction, SlidingWindowConversationManager,
 };
 use strands_core::message::Message;
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, AgentEvent, Limits, ToolOutput};
 

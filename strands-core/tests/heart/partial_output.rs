@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use strands_core::model::{ErrorDetails, ModelCapabilities, ModelError, StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelCapabilities, ModelError, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentEvent, AgentResponse, RetryPolicy};
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use strands_core::AgentEvent;
-use strands_core::model::{ErrorDetails, ModelCapabilities, ModelError, StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelCapabilities, ModelError, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 
 use crate::support::{agent, listen};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use serde_json::json;
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentError, AgentEvent, AgentResponse, BuildError, CancellationToken, Limits, Prompt, PromptRequest,
@@ -45,7 +45,7 @@ async fn a_stream_of_an_agents_own_moves_to_a_task() {
 #[tokio::test]
 async fn an_invocation_of_an_agents_own_takes_all_options() {
     struct User(&'static str);
-    let who = tool("who", |ctx, _| async move { Ok(ToolOutput::text(ctx.lend::<User>()?.0)) });
+    let who = tool("who", |ctx, _| async move { Ok(ToolOutput::text(ctx.injected::<User>()?.0)) });
     let model = ScriptedModel::new([ScriptedTurn::tool_use("who", json!({}))]);
     let agent = agent(&model, [who]).await;
     let invocation = agent.into_prompt("go").inject(User("alice")).limits(Limits::new().turns(1));
@@ -88,7 +88,7 @@ async fn a_template_answers_each_prompt_with_an_agent_of_its_own() {
 #[tokio::test]
 async fn a_request_has_everything_that_a_prompt_needs() {
     struct User(&'static str);
-    let who = tool("who", |ctx, _| async move { Ok(ToolOutput::text(ctx.lend::<User>()?.0)) })
+    let who = tool("who", |ctx, _| async move { Ok(ToolOutput::text(ctx.injected::<User>()?.0)) })
         .policy(ToolPolicy::new().with_approval(true));
     let model = ScriptedModel::new([ScriptedTurn::tool_use("who", json!({})), ScriptedTurn::text("done")]);
     let shared = SharedAgent::new(agent(&model, [who]).await);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use strands_core::conversation::SlidingWindowConversationManager;
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus, ToolUse};
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentEvent, AgentResponse, Limits, Prompt, ToolError, ToolOutput, ToolPolicy};
 use tokio_util::sync::CancellationToken;

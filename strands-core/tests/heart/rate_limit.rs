@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use strands_core::Agent;
 use strands_core::message::Message;
 use strands_core::metrics::Usage;
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream, RateLimit, RateLimitExceeded};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, RateLimit, RateLimitExceeded};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use tokio::time::{Instant, sleep};
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use strands_core::ToolOutput;
 use strands_core::message::ProviderContent;
-use strands_core::model::{
+use strands_core::models::{
     ErrorDetails, ModelError, ReasoningDelta, Recorder, RequestMatching, RequestPart, StopReason, StreamEvent,
     ToolUseStart,
 };

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use strands_core::message::{ImageBlock, ImageFormat, Message, ProviderContent};
 use strands_core::metrics::Usage;
-use strands_core::model::{
+use strands_core::models::{
     ErrorDetails, Fallback, Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ReasoningDelta,
     Recorder, RecordingError, Replay, ReplayError, RequestMatching, RequestPart, StopReason, StreamEvent, ToolUseStart,
 };
@@ -144,12 +144,12 @@ async fn errors_come_back_as_what_they_were() {
         |details| ModelError::Unreachable { details },
         |details| ModelError::Transport { details },
         |details| ModelError::MalformedOutput { details },
-        |details| ModelError::Timeout { after: Duration::from_secs(9), details },
+        |details| ModelError::Timeout { after: Some(Duration::from_secs(9)), details },
         |details| ModelError::ContextOverflow { details },
         |details| ModelError::Authentication { details },
         |details| ModelError::InvalidRequest { details },
         |details| ModelError::ContentFiltered { details },
-        |details| ModelError::ResponseTooLarge { limit: 42, details },
+        |details| ModelError::ResponseTooLarge { limit: Some(42), details },
         |details| ModelError::Protocol { what: "nonsense".to_owned(), details },
     ];
     for error in errors {

@@ -10,7 +10,7 @@ use strands_core::conversation::{Conversation, ConversationManager, Reduction, S
 use strands_core::hook::*;
 use strands_core::message::*;
 use strands_core::metrics::Usage;
-use strands_core::model::*;
+use strands_core::models::*;
 use strands_core::session::*;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use strands_core::hook::{BeforeModelCall, Hook, HookResult};
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, CancellationToken, Limits, Tool, ToolOutput, ToolPolicy};
 

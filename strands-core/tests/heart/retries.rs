@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentError, AgentEvent, Limits, RetryPolicy};
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ async fn failures_that_may_pass_are_tried_again() {
         || ModelError::transport("reset"),
         || ModelError::Unreachable { details: details() },
         || ModelError::MalformedOutput { details: details() },
-        || ModelError::Timeout { after: Duration::from_secs(9), details: details() },
+        || ModelError::Timeout { after: Some(Duration::from_secs(9)), details: details() },
     ];
     for failure in failures {
         // Before anything is said, and after something was.

@@ -127,7 +127,7 @@ async fn a_window_and_a_summary_know_what_they_have_removed() {
 
 #[tokio::test]
 async fn a_summary_is_not_rewound() {
-    let overflow = || strands_core::model::ModelError::ContextOverflow { details: Box::default() };
+    let overflow = || strands_core::models::ModelError::ContextOverflow { details: Box::default() };
     let mut turns: Vec<ScriptedTurn> = (0..8).map(|_| ScriptedTurn::text("ok")).collect();
     turns.extend([ScriptedTurn::error(overflow()), ScriptedTurn::text("all of before"), ScriptedTurn::text("ok")]);
     let manager = SummarizingConversationManager::default().preserve_recent(2);

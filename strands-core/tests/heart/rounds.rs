@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use strands_core::hook::{AfterInvocation, AfterModelCall, Hook, HookResult};
-use strands_core::model::{ErrorDetails, ModelError, StopReason};
+use strands_core::models::{ErrorDetails, ModelError, StopReason};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Limits, Prompt, RetryPolicy, ToolOutput, tools};
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use strands_core::hook::{AfterInvocation, Hook, HookResult};
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
     AgentBuilder, BoxFuture, Journal, JournalError, JournalStep, Promptable, Tool, ToolError, ToolOutput, ToolPolicy,

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use strands_core::message::Message;
 use strands_core::metrics::Usage;
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
     AgentError, Limits, Prompt, Promptable, ToolAnnotations, ToolError, ToolOutput, ToolPolicy, ToolRunner, tools,

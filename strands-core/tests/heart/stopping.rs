@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 use strands_core::message::Role;
 use strands_core::metrics::Usage;
-use strands_core::model::{StopReason, StreamEvent, ToolUseStart};
+use strands_core::models::{StopReason, StreamEvent, ToolUseStart};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentEvent, Limits, Prompt, ToolOutput};
 use tokio::time::Instant;

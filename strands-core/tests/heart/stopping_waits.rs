@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use strands_core::conversation::{Conversation, ConversationManager, Reduction};
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentBuilder, AgentError, AgentResponse, Limits};
 use tokio::time::Instant;
@@ -97,7 +97,7 @@ impl ConversationManager for Tidies {
 
 #[tokio::test(start_paused = true)]
 async fn a_conversation_manager_that_hangs_is_left_behind() {
-    let overflow = || strands_core::model::ModelError::ContextOverflow { details: Box::default() };
+    let overflow = || strands_core::models::ModelError::ContextOverflow { details: Box::default() };
     for (at, by_time) in ["apply", "prepare", "reduce"].into_iter().flat_map(|at| [(at, false), (at, true)]) {
         let turns =
             if at == "reduce" { vec![ScriptedTurn::error(overflow())] } else { vec![ScriptedTurn::text("done")] };

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 use strands_core::message::Role;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{
+use strands_core::models::{
     Model, ModelError, ModelRequest, ModelStream, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
 };
 use strands_core::testing::{ScriptedModel, ScriptedTurn};

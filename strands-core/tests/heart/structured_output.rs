@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strands_core::message::Role;
-use strands_core::model::{
+use strands_core::models::{
     ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StopReason, ToolChoice,
 };
 use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};

@@ -5,7 +5,7 @@ use std::future::pending;
 
 use serde_json::{Value, json};
 use strands_core::message::Message;
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
 use strands_core::{
     Agent, AgentBuilder, AgentError, InterruptResponse, Limits, Prompt, Repair, ToolAnnotations, ToolOutput, ToolPolicy,

@@ -11,7 +11,7 @@ use strands_core::conversation::ToolResultOffloader;
 use strands_core::session::InMemoryContentStore;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{
-    Agent, AgentEvent, CancellationToken, HostKey, Limits, Prompt, Tool, ToolCallOutcome, ToolContext, ToolError,
+    Agent, AgentEvent, CancellationToken, InjectedKey, Limits, Prompt, Tool, ToolCallOutcome, ToolContext, ToolError,
     ToolOutput, ToolProvider, ToolSpec, async_trait, tools,
 };
 
@@ -77,11 +77,11 @@ async fn a_tool_that_a_provider_has_removed_is_refused_in_a_direct_call() {
 struct User;
 
 /// A tool that borrows a `User`.
-struct Borrows(ToolSpec, Vec<HostKey>);
+struct Borrows(ToolSpec, Vec<InjectedKey>);
 
 impl Borrows {
     fn named(name: &str) -> Self {
-        Self(ToolSpec::new(name, "Borrows.", json!({"type": "object"})), vec![HostKey::of::<User>()])
+        Self(ToolSpec::new(name, "Borrows.", json!({"type": "object"})), vec![InjectedKey::of::<User>()])
     }
 }
 
@@ -91,12 +91,12 @@ impl Tool for Borrows {
         &self.0
     }
 
-    fn requires(&self) -> &[HostKey] {
+    fn requires(&self) -> &[InjectedKey] {
         &self.1
     }
 
     async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
-        ctx.lend::<User>().map(|_| ToolOutput::text("borrowed"))
+        ctx.injected::<User>().map(|_| ToolOutput::text("borrowed"))
     }
 }
 

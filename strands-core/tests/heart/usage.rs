@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use strands_core::metrics::Usage;
-use strands_core::model::{ErrorDetails, ModelError, StopReason, StreamEvent};
+use strands_core::models::{ErrorDetails, ModelError, StopReason, StreamEvent};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentError, AgentResponse, Limits, RetryPolicy};
 

@@ -13,7 +13,7 @@ use strands_core::message::{
     ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaLocation, MediaSource, ReasoningContent, ToolResult,
     ToolResultContent,
 };
-use strands_core::model::CallIdForm;
+use strands_core::models::CallIdForm;
 
 use super::PROVIDER;
 use super::cache::CacheControl;

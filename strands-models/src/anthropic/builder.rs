@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use strands_core::model::MessageWriter;
+use strands_core::models::MessageSerializer;
 
 use super::cache::CacheTtl;
 use super::known::known;
@@ -28,8 +28,8 @@ const BINDING_BETA: &str = "thinking-binding-controls-2026-08-01";
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::AnthropicModel;
-/// use strands_models::anthropic::{CacheTtl, Effort, Thinking};
+/// use strands::models::AnthropicModel;
+/// use strands::models::anthropic::{CacheTtl, Effort, Thinking};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `ANTHROPIC_API_KEY`.
@@ -222,8 +222,8 @@ impl AnthropicModelBuilder {
         let pauses = !extra.contains_key("messages") && (!self.settings.server_tools.is_empty() || has_own_tools());
         let context_window = self.options.context_window.or(known.context_window);
         let settings = Settings { extra: self.options.extra, ..self.settings };
-        let writer = MessageWriter::new();
-        let inner = Inner { exchange, counting, settings, known, context_window, writer, pauses };
+        let serializer = MessageSerializer::new();
+        let inner = Inner { exchange, counting, settings, known, context_window, serializer, pauses };
         Ok(AnthropicModel { inner: Arc::new(inner) })
     }
 

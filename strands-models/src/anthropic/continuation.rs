@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use strands_core::metrics::ModelMetrics;
-use strands_core::model::{ErrorDetails, ModelError, ModelStream, StopReason, StreamEvent, TurnBuilder};
+use strands_core::models::{ErrorDetails, ModelError, ModelStream, StopReason, StreamEvent, TurnBuilder};
 
 use super::messages::given_back;
 use super::stream::MessagesReader;

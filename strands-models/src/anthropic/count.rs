@@ -1,7 +1,7 @@
 //! The provider's own count of a request's tokens. Source:
 //! <https://platform.claude.com/docs/en/build-with-claude/token-counting>.
 
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 
 use crate::http::Exchange;
 

@@ -2,24 +2,24 @@
 //! <https://platform.claude.com/docs/en/api/errors>.
 
 use serde_json::Value;
-use strands_core::model::RefusalKind;
+use strands_core::models::ModelErrorKind;
 
 use crate::http::Refusal;
 
 /// The kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
-pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+pub(super) fn sort(refusal: &mut Refusal) -> ModelErrorKind {
     let body = refusal.json();
     sort_error(refusal, &body)
 }
 
 /// The kind of an error event in a stream, which looks the same.
-pub(super) fn refused(event: &Value) -> (Refusal, RefusalKind) {
+pub(super) fn refused(event: &Value) -> (Refusal, ModelErrorKind) {
     let mut refusal = Refusal { body: event.to_string(), ..Refusal::default() };
     let kind = sort_error(&mut refusal, event);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, body: &Value) -> RefusalKind {
+fn sort_error(refusal: &mut Refusal, body: &Value) -> ModelErrorKind {
     let error = body.get("error").unwrap_or(body);
     let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, message) = (word(error, "type"), word(error, "message"));
@@ -29,18 +29,18 @@ fn sort_error(refusal: &mut Refusal, body: &Value) -> RefusalKind {
     if refusal.request_id.is_none() {
         refusal.request_id = Some(word(body, "request_id")).filter(|id| !id.is_empty());
     }
-    let sorted = RefusalKind::of_words(refusal.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
-        "overloaded_error" | "api_error" | "timeout_error" => RefusalKind::Overloaded,
+    let sorted = ModelErrorKind::of_words(refusal.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
+        "overloaded_error" | "api_error" | "timeout_error" => ModelErrorKind::Overloaded,
         "billing_error" => {
             refusal.advice = Some("check the account's credit: asking again does not help until there is some");
-            RefusalKind::InvalidRequest
+            ModelErrorKind::InvalidRequest
         }
         "not_found_error" => {
             refusal.advice = Some("the host does not know this model id, or the key may not use it");
-            RefusalKind::InvalidRequest
+            ModelErrorKind::InvalidRequest
         }
-        "invalid_request_error" => RefusalKind::InvalidRequest,
-        _ => RefusalKind::of_status(refusal.status),
+        "invalid_request_error" => ModelErrorKind::InvalidRequest,
+        _ => ModelErrorKind::of_status(refusal.status),
     });
     if message.contains("bound to a different conversation") {
         refusal.advice =
@@ -62,29 +62,29 @@ mod tests {
     #[test]
     fn refusals_are_sorted_by_what_the_caller_can_do() {
         for (status, kind, message, expected) in [
-            (400, "invalid_request_error", "temperature: range: 0..1", RefusalKind::InvalidRequest),
+            (400, "invalid_request_error", "temperature: range: 0..1", ModelErrorKind::InvalidRequest),
             (
                 400,
                 "invalid_request_error",
                 "prompt is too long: 209 tokens > 200 maximum",
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
             ),
             (
                 400,
                 "invalid_request_error",
                 "input length and `max_tokens` exceed context limit: 9 + 9 > 10",
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
             ),
-            (401, "authentication_error", "API key is invalid.", RefusalKind::Authentication),
-            (402, "billing_error", "no credit", RefusalKind::InvalidRequest),
-            (403, "permission_error", "no", RefusalKind::Authentication),
-            (404, "not_found_error", "model: x", RefusalKind::InvalidRequest),
-            (413, "request_too_large", "too many bytes", RefusalKind::ContextOverflow),
-            (429, "rate_limit_error", "slow down", RefusalKind::Throttled),
-            (500, "api_error", "oh", RefusalKind::Overloaded),
-            (504, "timeout_error", "late", RefusalKind::Overloaded),
-            (529, "overloaded_error", "Overloaded", RefusalKind::Overloaded),
-            (418, "new_error", "?", RefusalKind::InvalidRequest),
+            (401, "authentication_error", "API key is invalid.", ModelErrorKind::Authentication),
+            (402, "billing_error", "no credit", ModelErrorKind::InvalidRequest),
+            (403, "permission_error", "no", ModelErrorKind::Authentication),
+            (404, "not_found_error", "model: x", ModelErrorKind::InvalidRequest),
+            (413, "request_too_large", "too many bytes", ModelErrorKind::ContextOverflow),
+            (429, "rate_limit_error", "slow down", ModelErrorKind::Throttled),
+            (500, "api_error", "oh", ModelErrorKind::Overloaded),
+            (504, "timeout_error", "late", ModelErrorKind::Overloaded),
+            (529, "overloaded_error", "Overloaded", ModelErrorKind::Overloaded),
+            (418, "new_error", "?", ModelErrorKind::InvalidRequest),
         ] {
             let mut refusal =
                 Refusal { status: Some(status), body: error(kind, message).to_string(), ..Refusal::default() };
@@ -93,17 +93,17 @@ mod tests {
             assert_eq!(refusal.request_id.as_deref(), Some("req_1"));
         }
         let mut gateway = Refusal { status: Some(502), body: "<html>".to_owned(), ..Refusal::default() };
-        assert_eq!(sort(&mut gateway), RefusalKind::Overloaded);
+        assert_eq!(sort(&mut gateway), ModelErrorKind::Overloaded);
     }
 
     #[test]
     fn errors_in_a_stream_have_no_status() {
         for (kind, expected) in [
-            ("overloaded_error", RefusalKind::Overloaded),
-            ("rate_limit_error", RefusalKind::Throttled),
-            ("api_error", RefusalKind::Overloaded),
-            ("invalid_request_error", RefusalKind::InvalidRequest),
-            ("new_error", RefusalKind::Transport),
+            ("overloaded_error", ModelErrorKind::Overloaded),
+            ("rate_limit_error", ModelErrorKind::Throttled),
+            ("api_error", ModelErrorKind::Overloaded),
+            ("invalid_request_error", ModelErrorKind::InvalidRequest),
+            ("new_error", ModelErrorKind::Transport),
         ] {
             let (refusal, sorted) = refused(&error(kind, "Overloaded"));
             assert_eq!(sorted, expected, "{kind}");
@@ -115,7 +115,7 @@ mod tests {
     fn thoughts_of_another_conversation_are_told_what_helps() {
         let message = "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation.";
         let (refusal, kind) = refused(&error("invalid_request_error", message));
-        assert_eq!(kind, RefusalKind::InvalidRequest);
+        assert_eq!(kind, ModelErrorKind::InvalidRequest);
         assert!(refusal.advice.unwrap().contains("stale_thinking"));
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::ser::{SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{MessageWriter, ModelError, ModelRequest, outgoing_content, placeholder};
+use strands_core::models::{MessageSerializer, ModelError, ModelRequest, outgoing_content, placeholder};
 
 use super::PROVIDER;
 use super::blocks::{Outgoing, is_sent, is_thought};
@@ -23,10 +23,10 @@ pub(super) fn append(
     body: &mut Vec<u8>,
     request: &ModelRequest<'_>,
     plan: &Plan,
-    writer: MessageWriter,
+    serializer: MessageSerializer,
 ) -> Result<(), ModelError> {
     let (settled, rest) = request.messages.split_at_checked(plan.settled(request.messages.len())).unwrap_or_default();
-    let settled_conversation = Conversation { messages: settled, written: request.written, writer };
+    let settled_conversation = Conversation { messages: settled, serialized: request.serialized, serializer };
     settled_conversation.append(body, "messages", None::<&Text<'_>>, |bytes, message| {
         serde_json::to_writer(bytes, &[Said::new(message, None, plan)])
     })?;

@@ -22,8 +22,8 @@ mod usage;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{
-    MessageWriter, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
+use strands_core::models::{
+    MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
 };
 
 use self::known::{Known, Thinks};
@@ -51,11 +51,11 @@ const PROVIDER: &str = "anthropic";
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::AnthropicModel;
+/// use strands::models::AnthropicModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = AnthropicModel::builder().model_id("claude-sonnet-4-6").build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```
@@ -71,7 +71,7 @@ struct Inner {
     settings: Settings,
     known: Known,
     context_window: Option<u64>,
-    writer: MessageWriter,
+    serializer: MessageSerializer,
     /// Tools of the provider's own may make an answer pause.
     pauses: bool,
 }
@@ -83,13 +83,13 @@ impl AnthropicModel {
     }
 
     fn body(&self, request: &ModelRequest<'_>, streaming: Option<bool>) -> Result<Vec<u8>, ModelError> {
-        let Inner { exchange, settings, known, writer, .. } = &*self.inner;
+        let Inner { exchange, settings, known, serializer, .. } = &*self.inner;
         let model_id = exchange.endpoint.model_id();
         let plan = Plan::of(request, settings, known);
         let mut body = http::body(&Body { model_id, known, settings, request, plan: &plan, streaming })?;
         // The program's own wins, as for every field.
         if !settings.extra.contains_key("messages") {
-            messages::append(&mut body, request, &plan, *writer)?;
+            messages::append(&mut body, request, &plan, *serializer)?;
         }
         Ok(body)
     }

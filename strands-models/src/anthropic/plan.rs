@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use strands_core::message::{ContentBlock, DocumentBlock, Message, ToolResultContent};
-use strands_core::model::{ModelRequest, OutputSchema};
+use strands_core::models::{ModelRequest, OutputSchema};
 use strands_core::schema::SchemaDialect;
 
 use super::cache::Marks;

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::SystemBlock;
-use strands_core::model::{ModelRequest, ToolChoice};
+use strands_core::models::{ModelRequest, ToolChoice};
 
 use super::ServiceTier;
 use super::cache::{CacheControl, Marks};

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use sse_stream::Sse;
 use strands_core::message::{Citation, ProviderContent};
 use strands_core::metrics::ModelMetrics;
-use strands_core::model::{
-    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+use strands_core::models::{
+    ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
 };
 
 use super::PROVIDER;
@@ -320,7 +320,7 @@ impl MessagesReader {
                 .into());
             }
         };
-        if let Some(kind) = RefusalKind::of_stop_reason(&reason) {
+        if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
             return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
         }
         self.begin(out);
@@ -439,7 +439,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
     use strands_core::message::ContentBlock;
-    use strands_core::model::{Turn, TurnBuilder};
+    use strands_core::models::{Turn, TurnBuilder};
 
     use super::*;
     use crate::http::whole_answer;
@@ -552,7 +552,7 @@ mod tests {
         else {
             panic!("no refusal");
         };
-        assert_eq!(refused.1, RefusalKind::Overloaded);
+        assert_eq!(refused.1, ModelErrorKind::Overloaded);
         let whole = MessagesReader::new(64).whole(error.to_string().as_bytes(), &mut VecDeque::new());
         assert!(matches!(whole, Err(ReadError::Refused(_))), "{whole:?}");
     }

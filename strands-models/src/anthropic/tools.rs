@@ -6,7 +6,7 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
-use strands_core::model::{ToolChoice, ToolSpecs};
+use strands_core::models::{ToolChoice, ToolSpecs};
 use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 

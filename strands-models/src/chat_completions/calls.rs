@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use strands_core::model::{ModelError, StreamEvent, ToolUseStart};
+use strands_core::models::{ModelError, StreamEvent, ToolUseStart};
 
 use super::chunk::CallPiece;
 use crate::http::{ContentLimit, StreamedArguments};

@@ -13,7 +13,7 @@ use strands_core::message::{
     AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaSource, SystemBlock, ToolResult,
     ToolResultContent,
 };
-use strands_core::model::placeholder;
+use strands_core::models::placeholder;
 
 /// What a server takes beside text and images.
 #[derive(Clone, Copy, Debug)]

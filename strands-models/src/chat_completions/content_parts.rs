@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Map, Value};
 use strands_core::message::{Citation, ContentBlock, ProviderContent};
-use strands_core::model::{ReasoningDelta, StreamEvent};
+use strands_core::models::{ReasoningDelta, StreamEvent};
 
 use super::stream::{ChatReader, Section};
 use crate::http::ReadError;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
-use strands_core::model::{CallIdForm, RefusalKind};
+use strands_core::models::{CallIdForm, ModelErrorKind};
 use strands_core::schema::SchemaDialect;
 
 use super::ReasoningReplay;
@@ -38,7 +38,7 @@ pub(crate) struct Dialect {
     /// True if an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
     pub(crate) empty_reasoning: bool,
     /// What only this server says when it does not do what it was asked; the rest is sorted as everybody's.
-    pub(crate) sort: fn(&mut Refusal, &Value) -> Option<RefusalKind>,
+    pub(crate) sort: fn(&mut Refusal, &Value) -> Option<ModelErrorKind>,
 }
 
 impl Dialect {

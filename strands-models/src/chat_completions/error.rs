@@ -1,15 +1,15 @@
 //! Refusals of OpenAI, and of those who speak as it does, sorted by what the caller can do about them.
 
 use serde_json::Value;
-use strands_core::model::RefusalKind;
+use strands_core::models::ModelErrorKind;
 
 use crate::http::{Refusal, unanswerable};
 
 /// What one server alone says.
-type Own = fn(&mut Refusal, &Value) -> Option<RefusalKind>;
+type Own = fn(&mut Refusal, &Value) -> Option<ModelErrorKind>;
 
 /// The kind of an error response.
-pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> RefusalKind {
+pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> ModelErrorKind {
     let body = refusal.json();
     // Some wrap the error, some are the error, and some put it in a list.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
@@ -17,13 +17,13 @@ pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> RefusalKind {
 }
 
 /// The kind of an error object, from a response or out of a stream.
-pub(crate) fn refused(error: &Value, own: Own) -> (Refusal, RefusalKind) {
+pub(crate) fn refused(error: &Value, own: Own) -> (Refusal, ModelErrorKind) {
     let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
     let kind = sort_error(&mut refusal, error, own);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> RefusalKind {
+fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     // Gateways put the status of the server behind them where OpenAI has a word.
     let number = |name: &str| {
@@ -43,32 +43,32 @@ fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> RefusalKind {
     let is = |names: &[&str]| names.iter().any(|name| named.contains(name));
     if status == Some(402) || is(&OUT_OF_CREDIT) {
         refusal.advice = Some("the account has no credit left: asking again does not help until there is some");
-        return RefusalKind::InvalidRequest;
+        return ModelErrorKind::InvalidRequest;
     }
     if is(&["string_above_max_length"]) && is_of_the_conversation(word("param").unwrap_or_default()) {
-        return RefusalKind::ContextOverflow;
+        return ModelErrorKind::ContextOverflow;
     }
     // OpenRouter passes on what the server behind it said.
-    let behind = || RefusalKind::of_words(status, &[], error.pointer("/metadata/raw")?.as_str()?);
-    if let Some(kind) = RefusalKind::of_words(status, &named, &message).or_else(behind) {
+    let behind = || ModelErrorKind::of_words(status, &[], error.pointer("/metadata/raw")?.as_str()?);
+    if let Some(kind) = ModelErrorKind::of_words(status, &named, &message).or_else(behind) {
         return kind;
     }
     if is(&["invalid_prompt"]) && message.to_lowercase().contains("policy") {
-        return RefusalKind::ContentFiltered;
+        return ModelErrorKind::ContentFiltered;
     }
     if let Some(kind) = unanswerable(refusal, status, &message) {
         return kind;
     }
     if is(&["server_error", "internal_server_error", "overloaded_error", "service_unavailable"]) {
-        return RefusalKind::Overloaded;
+        return ModelErrorKind::Overloaded;
     }
     if is(&["model_not_found"]) || status == Some(404) && message.to_lowercase().contains("model") {
         refusal.advice = Some("the host does not know this model id, or the key may not use it");
     }
     if status.is_none() && is(&["invalid_request_error", "invalid_prompt"]) {
-        return RefusalKind::InvalidRequest;
+        return ModelErrorKind::InvalidRequest;
     }
-    RefusalKind::of_status(status)
+    ModelErrorKind::of_status(status)
 }
 
 /// Errors of an account that come with the status of throttling, and do not pass.
@@ -94,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    fn kind(status: Option<u16>, body: &Value) -> (RefusalKind, Option<String>) {
+    fn kind(status: Option<u16>, body: &Value) -> (ModelErrorKind, Option<String>) {
         let mut refusal = Refusal { status, body: body.to_string(), ..Refusal::default() };
         let kind = sort(&mut refusal, |_, _| None);
         (kind, refusal.code)
@@ -103,28 +103,33 @@ mod tests {
     #[test]
     fn refusals_are_sorted_by_what_the_caller_can_do() {
         for (status, body, expected, code) in [
-            (429, json!({"error": {"code": "rate_limit_exceeded"}}), RefusalKind::Throttled, "rate_limit_exceeded"),
-            (429, json!({"error": {"type": "insufficient_quota"}}), RefusalKind::InvalidRequest, "insufficient_quota"),
-            (413, json!({"error": {"code": "rate_limit_exceeded"}}), RefusalKind::Throttled, "rate_limit_exceeded"),
+            (429, json!({"error": {"code": "rate_limit_exceeded"}}), ModelErrorKind::Throttled, "rate_limit_exceeded"),
+            (
+                429,
+                json!({"error": {"type": "insufficient_quota"}}),
+                ModelErrorKind::InvalidRequest,
+                "insufficient_quota",
+            ),
+            (413, json!({"error": {"code": "rate_limit_exceeded"}}), ModelErrorKind::Throttled, "rate_limit_exceeded"),
             (
                 400,
                 json!({"error": {"code": "context_length_exceeded"}}),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "context_length_exceeded",
             ),
             (
                 400,
                 json!({"error": {"message": "This model's maximum context length is 8"}}),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "",
             ),
-            (400, json!([{"error": {"message": "bad"}}]), RefusalKind::InvalidRequest, ""),
+            (400, json!([{"error": {"message": "bad"}}]), ModelErrorKind::InvalidRequest, ""),
             // What a gateway passes on, as OpenRouter does.
             (
                 400,
                 json!({"error": {"message": "Provider returned error", "code": 400, "metadata": {
                     "raw": "{\"error\":{\"message\":\"This endpoint's maximum context length is 8 tokens.\"}}"}}}),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "400",
             ),
             // More than a minute's worth in one request: no minute will do.
@@ -132,7 +137,7 @@ mod tests {
                 413,
                 json!({"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "Request too large for model \
                     `m` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again."}}),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "rate_limit_exceeded",
             ),
             (
@@ -140,84 +145,84 @@ mod tests {
                 json!({"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "Request too large for gpt-4o \
                     on tokens per min (TPM): Limit 30000, Requested 50000. The input or output tokens must be reduced in \
                     order to run successfully."}}),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "rate_limit_exceeded",
             ),
-            (400, json!({"error": {"code": "content_filter"}}), RefusalKind::ContentFiltered, "content_filter"),
-            (401, json!({"error": {"code": "invalid_api_key"}}), RefusalKind::Authentication, "invalid_api_key"),
-            (403, json!({}), RefusalKind::Authentication, ""),
-            (404, json!({"error": {"code": "model_not_found"}}), RefusalKind::InvalidRequest, "model_not_found"),
-            (500, json!({"error": {"type": "server_error"}}), RefusalKind::Overloaded, "server_error"),
+            (400, json!({"error": {"code": "content_filter"}}), ModelErrorKind::ContentFiltered, "content_filter"),
+            (401, json!({"error": {"code": "invalid_api_key"}}), ModelErrorKind::Authentication, "invalid_api_key"),
+            (403, json!({}), ModelErrorKind::Authentication, ""),
+            (404, json!({"error": {"code": "model_not_found"}}), ModelErrorKind::InvalidRequest, "model_not_found"),
+            (500, json!({"error": {"type": "server_error"}}), ModelErrorKind::Overloaded, "server_error"),
             (
                 500,
                 json!({"error": {"code": 500, "type": "server_error", "message": "Error: Jinja Exception: Conversation \
                 roles must alternate user/assistant"}}),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "server_error",
             ),
             (
                 500,
                 json!({"error": {"type": "server_error", "message": "Failed to load image or audio file"}}),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "server_error",
             ),
             (
                 500,
                 json!({"error": {"type": "server_error", "message": "Failed to parse tool call arguments as JSON"}}),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "server_error",
             ),
             (
                 500,
                 json!({"error": {"type": "server_error", "message": "Failed to parse input at pos 12"}}),
-                RefusalKind::MalformedOutput,
+                ModelErrorKind::MalformedOutput,
                 "server_error",
             ),
             (
                 400,
                 json!({"error": {"code": "tool_use_failed", "type": "invalid_request_error", "message": "Failed"}}),
-                RefusalKind::MalformedOutput,
+                ModelErrorKind::MalformedOutput,
                 "tool_use_failed",
             ),
             (
                 400,
                 json!({"error": {"message": "Provider returned error", "code": 400, "metadata": {
                 "raw": "{\"error\":{\"message\":\"Failed to call a function.\",\"code\":\"tool_use_failed\"}}"}}}),
-                RefusalKind::MalformedOutput,
+                ModelErrorKind::MalformedOutput,
                 "400",
             ),
             (
                 400,
                 json!({"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xa***ai."}),
-                RefusalKind::Authentication,
+                ModelErrorKind::Authentication,
                 "",
             ),
             (
                 400,
                 json!({"error": {"code": "string_above_max_length", "param": "messages[1].content"}}),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "string_above_max_length",
             ),
             (
                 400,
                 json!({"error": {"code": "string_above_max_length", "param": "tools[0].function.description"}}),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "string_above_max_length",
             ),
             (
                 400,
                 json!({"error": {"code": "string_above_max_length", "param": "messages[2].tool_calls[0].id"}}),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "string_above_max_length",
             ),
             (
                 402,
                 json!({"error": {"message": "Insufficient Balance", "type": "unknown_error"}}),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "unknown_error",
             ),
-            (502, json!("bad gateway"), RefusalKind::Overloaded, ""),
-            (301, json!({}), RefusalKind::Protocol, ""),
+            (502, json!("bad gateway"), ModelErrorKind::Overloaded, ""),
+            (301, json!({}), ModelErrorKind::Protocol, ""),
         ] {
             let (kind, named) = kind(Some(status), &body);
             assert_eq!(kind, expected, "{status} {body}");
@@ -229,22 +234,22 @@ mod tests {
     fn an_error_with_half_a_character_is_sorted_by_its_code() {
         let body = r#"{"error": {"message": "cut \ud83d", "code": "context_length_exceeded"}}"#.to_owned();
         let mut refusal = Refusal { status: Some(400), body, ..Refusal::default() };
-        assert_eq!(sort(&mut refusal, |_, _| None), RefusalKind::ContextOverflow);
+        assert_eq!(sort(&mut refusal, |_, _| None), ModelErrorKind::ContextOverflow);
         assert_eq!(refusal.code.as_deref(), Some("context_length_exceeded"));
     }
 
     #[test]
     fn errors_in_a_stream_have_no_status_but_may_have_its_number() {
         for (error, expected) in [
-            (json!({"code": 502, "message": "upstream"}), RefusalKind::Overloaded),
-            (json!({"code": 429, "message": "slow down"}), RefusalKind::Throttled),
-            (json!({"code": "429", "message": "slow down"}), RefusalKind::Throttled),
-            (json!({"code": "x", "status_code": 503, "message": "no"}), RefusalKind::Overloaded),
-            (json!({"message": "Error rendering prompt with jinja template"}), RefusalKind::InvalidRequest),
-            (json!({"type": "server_error"}), RefusalKind::Overloaded),
-            (json!({"code": "invalid_prompt", "message": "bad"}), RefusalKind::InvalidRequest),
-            (json!({"message": "what"}), RefusalKind::Transport),
-            (json!("what"), RefusalKind::Transport),
+            (json!({"code": 502, "message": "upstream"}), ModelErrorKind::Overloaded),
+            (json!({"code": 429, "message": "slow down"}), ModelErrorKind::Throttled),
+            (json!({"code": "429", "message": "slow down"}), ModelErrorKind::Throttled),
+            (json!({"code": "x", "status_code": 503, "message": "no"}), ModelErrorKind::Overloaded),
+            (json!({"message": "Error rendering prompt with jinja template"}), ModelErrorKind::InvalidRequest),
+            (json!({"type": "server_error"}), ModelErrorKind::Overloaded),
+            (json!({"code": "invalid_prompt", "message": "bad"}), ModelErrorKind::InvalidRequest),
+            (json!({"message": "what"}), ModelErrorKind::Transport),
+            (json!("what"), ModelErrorKind::Transport),
         ] {
             assert_eq!(refused(&error, |_, _| None).1, expected, "{error}");
         }

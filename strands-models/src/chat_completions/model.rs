@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use strands_core::model::{MessageWriter, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::models::{MessageSerializer, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
 use super::content::system_text;
 use super::dialect::Dialect;
@@ -21,7 +21,7 @@ pub(crate) struct Chat {
     pub(crate) extra: Map<String, Value>,
     pub(crate) context_window: Option<u64>,
     pub(crate) capabilities: ModelCapabilities,
-    pub(crate) writer: MessageWriter,
+    pub(crate) serializer: MessageSerializer,
     /// Where the server counts the tokens of a request.
     pub(crate) counter: Option<Exchange>,
 }
@@ -38,8 +38,11 @@ impl Chat {
         })?;
         // The program's own wins, as for every field.
         if !self.extra.contains_key("messages") {
-            let conversation =
-                Conversation { messages: request.messages, written: request.written, writer: self.writer };
+            let conversation = Conversation {
+                messages: request.messages,
+                serialized: request.serialized,
+                serializer: self.serializer,
+            };
             let system = system_text(request.system);
             let system = system.as_ref().map(|text| Said { role: "system", content: &**text });
             conversation.append(&mut body, "messages", system.as_ref(), |bytes, message| {
@@ -77,7 +80,7 @@ macro_rules! chat_model {
         }
 
         #[async_trait::async_trait]
-        impl strands_core::model::Model for $model {
+        impl strands_core::models::Model for $model {
             fn model_id(&self) -> &str {
                 self.chat.exchange.endpoint.model_id()
             }
@@ -86,24 +89,24 @@ macro_rules! chat_model {
                 self.chat.context_window
             }
 
-            fn capabilities(&self) -> strands_core::model::ModelCapabilities {
+            fn capabilities(&self) -> strands_core::models::ModelCapabilities {
                 self.chat.capabilities
             }
 
             async fn stream(
                 &self,
-                request: strands_core::model::ModelRequest<'_>,
-            ) -> Result<strands_core::model::ModelStream, strands_core::model::ModelError> {
+                request: strands_core::models::ModelRequest<'_>,
+            ) -> Result<strands_core::models::ModelStream, strands_core::models::ModelError> {
                 self.chat.stream(request).await
             }
 
             async fn count_tokens(
                 &self,
-                request: strands_core::model::ModelRequest<'_>,
-            ) -> Result<u64, strands_core::model::ModelError> {
+                request: strands_core::models::ModelRequest<'_>,
+            ) -> Result<u64, strands_core::models::ModelError> {
                 match self.chat.count_tokens(request).await {
                     Some(counted) => counted,
-                    None => Ok(strands_core::model::estimate_tokens(&request)),
+                    None => Ok(strands_core::models::estimate_tokens(&request)),
                 }
             }
         }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use strands_core::message::{ContentBlock, Message, ReasoningContent, ToolUse};
-use strands_core::model::{outgoing_content, placeholder};
+use strands_core::models::{outgoing_content, placeholder};
 
 use super::content::{Part, Shown, Sounds, arguments};
 use super::dialect::Dialect;

@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultContent};
-use strands_core::model::{ModelRequest, OutputSchema, outgoing_content};
+use strands_core::models::{ModelRequest, OutputSchema, outgoing_content};
 
 use super::content::{Part, joined, result_parts};
 use super::described;

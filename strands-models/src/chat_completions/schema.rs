@@ -1,7 +1,7 @@
 //! JSON schemas of structured output, and of the functions that a model may call.
 
 use serde_json::{Map, Value};
-use strands_core::model::OutputSchema;
+use strands_core::models::OutputSchema;
 use strands_core::schema::SchemaDialect;
 
 /// Returns the schema of a structured output under the names that OpenAI's protocols give its parts. It is strict if the

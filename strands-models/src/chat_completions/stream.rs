@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
 use super::calls::{Calls, Piece};
 use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
@@ -270,7 +270,7 @@ impl ChatReader {
             self.delta(*message, true, out)?;
         }
         let stop_reason = match finish_reason.as_str() {
-            reason if let Some(kind) = RefusalKind::of_stop_reason(reason) => {
+            reason if let Some(kind) = ModelErrorKind::of_stop_reason(reason) => {
                 return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
             }
             reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
@@ -390,7 +390,7 @@ mod tests {
             };
             let refused = read.unwrap_err();
             assert!(
-                matches!(&refused, ReadError::Refused(refused) if refused.1 == RefusalKind::ContextOverflow),
+                matches!(&refused, ReadError::Refused(refused) if refused.1 == ModelErrorKind::ContextOverflow),
                 "{refused:?}"
             );
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{StopReason, StreamEvent};
+use strands_core::models::{StopReason, StreamEvent};
 
 use crate::http::tolerant;
 

@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use strands_core::message::SystemBlock;
-use strands_core::model::{MessageWriter, ModelError, ModelRequest};
+use strands_core::models::{MessageSerializer, ModelError, ModelRequest};
 
 use super::contents::Sent;
 use super::known::Traits;
@@ -17,7 +17,7 @@ use crate::http::{self, Conversation, Fields};
 pub(super) struct Body<'a> {
     pub(super) settings: &'a Settings,
     pub(super) traits: Traits,
-    pub(super) writer: MessageWriter,
+    pub(super) serializer: MessageSerializer,
     pub(super) request: &'a ModelRequest<'a>,
     /// The model, where its URL is not enough.
     pub(super) model: Option<String>,
@@ -33,8 +33,8 @@ impl Body<'_> {
         let mut body = http::body(self)?;
         // The program's own wins, as for every field.
         if !self.settings.extra.contains_key("contents") {
-            let ModelRequest { messages, written, .. } = *self.request;
-            let conversation = Conversation { messages, written, writer: self.writer };
+            let ModelRequest { messages, serialized, .. } = *self.request;
+            let conversation = Conversation { messages, serialized, serializer: self.serializer };
             conversation.append(&mut body, "contents", None::<&Value>, |bytes, message| {
                 serde_json::to_writer(bytes, &Sent { message, messages, traits: self.traits })
             })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use strands_core::model::MessageWriter;
+use strands_core::models::MessageSerializer;
 
 use super::counting::Counting;
 use super::known::{self, Traits};
@@ -28,8 +28,8 @@ const PLACE: Place = Place {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::GeminiModel;
-/// use strands_models::gemini::ThinkingLevel;
+/// use strands::models::GeminiModel;
+/// use strands::models::gemini::ThinkingLevel;
 ///
 /// # fn example(token: String) -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `GEMINI_API_KEY`.
@@ -133,7 +133,7 @@ impl GeminiModelBuilder {
     ///
     /// ```
     /// # use serde_json::json;
-    /// let builder = strands_models::GeminiModel::builder()
+    /// let builder = strands::models::GeminiModel::builder()
     ///     .built_in_tool(json!({"googleSearch": {}}))
     ///     .built_in_tool(json!({"codeExecution": {}}));
     /// # drop(builder);
@@ -159,7 +159,7 @@ impl GeminiModelBuilder {
         self
     }
 
-    /// Has [`count_tokens`](strands_core::model::Model::count_tokens) ask the provider, which costs a request each
+    /// Has [`count_tokens`](strands_core::models::Model::count_tokens) ask the provider, which costs a request each
     /// time. Default: false, and it estimates; so it does where the provider does not answer.
     pub fn native_token_count(mut self, native: bool) -> Self {
         self.native_token_count = native;
@@ -180,8 +180,8 @@ impl GeminiModelBuilder {
         let settings = Settings { extra: self.options.extra, ..self.settings };
         let Exchanges { answering, counting } = exchange;
         let counting = self.native_token_count.then_some(Counting { exchange: counting });
-        let writer = MessageWriter::new();
-        let inner = Inner { exchange: answering, counting, settings, traits, writer, context_window };
+        let serializer = MessageSerializer::new();
+        let inner = Inner { exchange: answering, counting, settings, traits, serializer, context_window };
         Ok(GeminiModel { inner: Arc::new(inner) })
     }
 

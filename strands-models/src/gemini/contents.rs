@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{ContentBlock, Message, ReasoningContent, Role, ToolUse};
-use strands_core::model::outgoing_content;
+use strands_core::models::outgoing_content;
 
 use super::PROVIDER;
 use super::known::Traits;

@@ -1,6 +1,6 @@
 //! How many tokens a request has, as the provider counts them.
 
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 
 use super::body::Body;
 use super::{error, known};

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use strands_core::model::RefusalKind;
+use strands_core::models::ModelErrorKind;
 
 use crate::http::Refusal;
 
 /// The kind of an error response.
-pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+pub(super) fn sort(refusal: &mut Refusal) -> ModelErrorKind {
     let body = refusal.json();
     // A stream that was not to be is an array.
     let error = body.get("error").or_else(|| body.get(0)?.get("error")).unwrap_or(&body);
@@ -16,13 +16,13 @@ pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
 }
 
 /// The kind of an error object that came in a stream.
-pub(super) fn refused(error: &Value) -> (Refusal, RefusalKind) {
+pub(super) fn refused(error: &Value) -> (Refusal, ModelErrorKind) {
     let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
     let kind = sort_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
+fn sort_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
     let reason = |reason: &str| details().any(|detail| detail.get("reason").is_some_and(|known| known == reason));
@@ -33,32 +33,32 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
     let delay = details().find_map(|detail| duration(detail.get("retryDelay")?.as_str()?));
     refusal.retry_after = delay.or(refusal.retry_after);
     let named = word("status").unwrap_or_default();
-    let of_words = RefusalKind::of_words(status, &[named], word("message").unwrap_or(&refusal.body));
+    let of_words = ModelErrorKind::of_words(status, &[named], word("message").unwrap_or(&refusal.body));
     match named {
         "RESOURCE_EXHAUSTED" => throttled(refusal, details()),
-        _ if reason("API_KEY_INVALID") || reason("API_KEY_EXPIRED") => RefusalKind::Authentication,
-        _ if of_words == Some(RefusalKind::Throttled) => throttled(refusal, details()),
+        _ if reason("API_KEY_INVALID") || reason("API_KEY_EXPIRED") => ModelErrorKind::Authentication,
+        _ if of_words == Some(ModelErrorKind::Throttled) => throttled(refusal, details()),
         _ if let Some(kind) = of_words => kind,
         "UNAVAILABLE" | "INTERNAL" | "DEADLINE_EXCEEDED" | "ABORTED" | "CANCELLED" | "UNKNOWN" => {
-            RefusalKind::Overloaded
+            ModelErrorKind::Overloaded
         }
-        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => RefusalKind::InvalidRequest,
+        "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => ModelErrorKind::InvalidRequest,
         "NOT_FOUND" => {
             refusal.advice = Some("the host does not know this model id, or the key may not use it");
-            RefusalKind::InvalidRequest
+            ModelErrorKind::InvalidRequest
         }
-        _ => RefusalKind::of_status(status),
+        _ => ModelErrorKind::of_status(status),
     }
 }
 
 /// Quotas of a day do not come back with the minute that the provider says to wait.
-fn throttled<'a>(refusal: &mut Refusal, details: impl Iterator<Item = &'a Value>) -> RefusalKind {
+fn throttled<'a>(refusal: &mut Refusal, details: impl Iterator<Item = &'a Value>) -> ModelErrorKind {
     let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     let quotas = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
     if quotas.into_iter().any(|quota| quota.contains("PerDay")) {
         refusal.advice = Some("the quota of the day is used up: asking again does not help until it comes back");
     }
-    RefusalKind::Throttled
+    ModelErrorKind::Throttled
 }
 
 /// A duration as Google's JSON has it: seconds with an `s` behind them.
@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    fn sorted(status: u16, body: &Value) -> (RefusalKind, Refusal) {
+    fn sorted(status: u16, body: &Value) -> (ModelErrorKind, Refusal) {
         let mut refusal = Refusal { status: Some(status), body: body.to_string(), ..Refusal::default() };
         (sort(&mut refusal), refusal)
     }
@@ -81,26 +81,26 @@ mod tests {
     fn refusals_are_sorted_by_what_the_caller_can_do() {
         let error = |status: &str, message: &str| json!({"error": {"status": status, "message": message}});
         for (status, body, expected) in [
-            (429, error("RESOURCE_EXHAUSTED", ""), RefusalKind::Throttled),
-            (429, json!("slow down"), RefusalKind::Throttled),
-            (503, error("UNAVAILABLE", "The model is overloaded."), RefusalKind::Overloaded),
-            (500, error("INTERNAL", ""), RefusalKind::Overloaded),
-            (504, error("DEADLINE_EXCEEDED", ""), RefusalKind::Overloaded),
-            (499, error("CANCELLED", ""), RefusalKind::Overloaded),
-            (502, json!(null), RefusalKind::Overloaded),
-            (401, error("UNAUTHENTICATED", ""), RefusalKind::Authentication),
-            (403, error("PERMISSION_DENIED", ""), RefusalKind::Authentication),
-            (404, error("NOT_FOUND", "models/x is not found"), RefusalKind::InvalidRequest),
-            (400, error("FAILED_PRECONDITION", "User location is not supported"), RefusalKind::InvalidRequest),
+            (429, error("RESOURCE_EXHAUSTED", ""), ModelErrorKind::Throttled),
+            (429, json!("slow down"), ModelErrorKind::Throttled),
+            (503, error("UNAVAILABLE", "The model is overloaded."), ModelErrorKind::Overloaded),
+            (500, error("INTERNAL", ""), ModelErrorKind::Overloaded),
+            (504, error("DEADLINE_EXCEEDED", ""), ModelErrorKind::Overloaded),
+            (499, error("CANCELLED", ""), ModelErrorKind::Overloaded),
+            (502, json!(null), ModelErrorKind::Overloaded),
+            (401, error("UNAUTHENTICATED", ""), ModelErrorKind::Authentication),
+            (403, error("PERMISSION_DENIED", ""), ModelErrorKind::Authentication),
+            (404, error("NOT_FOUND", "models/x is not found"), ModelErrorKind::InvalidRequest),
+            (400, error("FAILED_PRECONDITION", "User location is not supported"), ModelErrorKind::InvalidRequest),
             (
                 400,
                 error("INVALID_ARGUMENT", "Function call is missing a thought_signature"),
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
             ),
             (
                 400,
                 error("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
-                RefusalKind::Authentication,
+                ModelErrorKind::Authentication,
             ),
             (
                 400,
@@ -108,9 +108,9 @@ mod tests {
                     "INVALID_ARGUMENT",
                     "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576).",
                 ),
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
             ),
-            (301, json!({}), RefusalKind::Protocol),
+            (301, json!({}), ModelErrorKind::Protocol),
         ] {
             let (kind, refusal) = sorted(status, &body);
             assert_eq!(kind, expected, "{status} {body}");
@@ -123,7 +123,7 @@ mod tests {
     fn a_key_that_is_wrong_is_a_bad_request_with_a_reason() {
         let body = json!({"error": {"code": 400, "message": "API Key expired.", "status": "INVALID_ARGUMENT",
             "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}});
-        assert_eq!(sorted(400, &body).0, RefusalKind::Authentication);
+        assert_eq!(sorted(400, &body).0, ModelErrorKind::Authentication);
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "32.5s"},
         ]}}]);
         let (kind, refusal) = sorted(429, &body);
-        assert_eq!(kind, RefusalKind::Throttled);
+        assert_eq!(kind, ModelErrorKind::Throttled);
         assert_eq!(refusal.retry_after, Some(Duration::from_millis(32_500)));
         assert!(refusal.advice.is_some_and(|advice| advice.contains("day")));
         for bad in ["32", "s", "-1s", "NaNs"] {
@@ -145,10 +145,10 @@ mod tests {
     #[test]
     fn errors_in_a_stream_have_the_status_in_them() {
         for (error, expected) in [
-            (json!({"code": 503, "status": "UNAVAILABLE"}), RefusalKind::Overloaded),
-            (json!({"code": 429}), RefusalKind::Throttled),
-            (json!({"code": 400, "status": "INVALID_ARGUMENT"}), RefusalKind::InvalidRequest),
-            (json!({"message": "what"}), RefusalKind::Transport),
+            (json!({"code": 503, "status": "UNAVAILABLE"}), ModelErrorKind::Overloaded),
+            (json!({"code": 429}), ModelErrorKind::Throttled),
+            (json!({"code": 400, "status": "INVALID_ARGUMENT"}), ModelErrorKind::InvalidRequest),
+            (json!({"message": "what"}), ModelErrorKind::Transport),
         ] {
             assert_eq!(refused(&error).1, expected, "{error}");
         }

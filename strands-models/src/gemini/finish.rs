@@ -1,7 +1,7 @@
 //! Why the model stopped, in the provider's words and in ours.
 
 use serde_json::json;
-use strands_core::model::{RefusalKind, StopReason};
+use strands_core::models::{ModelErrorKind, StopReason};
 
 use crate::http::Refusal;
 
@@ -10,7 +10,7 @@ use crate::http::Refusal;
 pub(super) enum Finish {
     Stopped(StopReason),
     /// The answer is no answer.
-    Failed(RefusalKind),
+    Failed(ModelErrorKind),
 }
 
 /// The words are those of the [API][words]. Calls come whole, so a limit that was reached after them does not undo them;
@@ -28,13 +28,13 @@ pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION"
         | "MODEL_ARMOR" => Finish::Stopped(StopReason::ContentFiltered),
-        "MISSING_THOUGHT_SIGNATURE" => Finish::Failed(RefusalKind::InvalidRequest),
-        _ if let Some(kind) = RefusalKind::of_stop_reason(reason) => Finish::Failed(kind),
+        "MISSING_THOUGHT_SIGNATURE" => Finish::Failed(ModelErrorKind::InvalidRequest),
+        _ if let Some(kind) = ModelErrorKind::of_stop_reason(reason) => Finish::Failed(kind),
         _ if calls => Finish::Stopped(StopReason::ToolUse),
         "MAX_TOKENS" => Finish::Stopped(StopReason::MaxTokens),
         "STOP" => Finish::Stopped(StopReason::EndTurn),
         // Whatever stopped the model before it said anything, there is no answer.
-        _ if !said => Finish::Failed(RefusalKind::Transport),
+        _ if !said => Finish::Failed(ModelErrorKind::Transport),
         _ => Finish::Stopped(StopReason::EndTurn),
     }
 }
@@ -65,14 +65,14 @@ mod tests {
             ("BLOCKLIST", false, true, Finish::Stopped(ContentFiltered)),
             ("SPII", false, true, Finish::Stopped(ContentFiltered)),
             ("LANGUAGE", false, false, Finish::Stopped(ContentFiltered)),
-            ("MALFORMED_FUNCTION_CALL", true, true, Finish::Failed(RefusalKind::MalformedOutput)),
-            ("UNEXPECTED_TOOL_CALL", false, false, Finish::Failed(RefusalKind::MalformedOutput)),
-            ("TOO_MANY_TOOL_CALLS", true, false, Finish::Failed(RefusalKind::MalformedOutput)),
-            ("MISSING_THOUGHT_SIGNATURE", false, true, Finish::Failed(RefusalKind::InvalidRequest)),
+            ("MALFORMED_FUNCTION_CALL", true, true, Finish::Failed(ModelErrorKind::MalformedOutput)),
+            ("UNEXPECTED_TOOL_CALL", false, false, Finish::Failed(ModelErrorKind::MalformedOutput)),
+            ("TOO_MANY_TOOL_CALLS", true, false, Finish::Failed(ModelErrorKind::MalformedOutput)),
+            ("MISSING_THOUGHT_SIGNATURE", false, true, Finish::Failed(ModelErrorKind::InvalidRequest)),
             ("max_tokens", false, true, Finish::Stopped(MaxTokens)),
             ("safety", false, true, Finish::Stopped(GuardrailIntervened)),
             ("OTHER", false, true, Finish::Stopped(EndTurn)),
-            ("OTHER", false, false, Finish::Failed(RefusalKind::Transport)),
+            ("OTHER", false, false, Finish::Failed(ModelErrorKind::Transport)),
             ("A_WORD_OF_TOMORROW", true, false, Finish::Stopped(ToolUse)),
         ] {
             assert_eq!(finish(reason, calls, said), expected, "{reason} {calls} {said}");

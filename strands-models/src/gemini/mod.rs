@@ -23,8 +23,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{
-    MessageWriter, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
+use strands_core::models::{
+    MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
 };
 
 use self::body::Body;
@@ -51,11 +51,11 @@ const PROVIDER: &str = "gemini";
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::GeminiModel;
+/// use strands::models::GeminiModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = GeminiModel::builder().model_id("gemini-3.5-flash").build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```
@@ -69,7 +69,7 @@ struct Inner {
     counting: Option<Counting>,
     settings: Settings,
     traits: Traits,
-    writer: MessageWriter,
+    serializer: MessageSerializer,
     context_window: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ impl GeminiModel {
 
 impl Inner {
     fn body<'a>(&'a self, request: &'a ModelRequest<'a>) -> Body<'a> {
-        Body { settings: &self.settings, traits: self.traits, writer: self.writer, request, model: None }
+        Body { settings: &self.settings, traits: self.traits, serializer: self.serializer, request, model: None }
     }
 }
 

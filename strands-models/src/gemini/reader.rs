@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sse_stream::Sse;
 use strands_core::message::ProviderContent;
 use strands_core::metrics::ModelMetrics;
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::chunk::{Candidate, Chunk, PromptFeedback};
 use super::error::refused;
@@ -313,8 +313,8 @@ fn is_no_reason(reason: &str) -> bool {
 }
 
 /// A prompt that is not answered.
-fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, RefusalKind) {
-    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, RefusalKind::ContentFiltered)
+fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, ModelErrorKind) {
+    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, ModelErrorKind::ContentFiltered)
 }
 
 /// About how many bytes a value holds.

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{ContentBlock, Message, ToolResult, ToolResultContent};
-use strands_core::model::outgoing_content;
+use strands_core::models::outgoing_content;
 
 use super::PROVIDER;
 use super::contents::Part;

@@ -3,7 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use strands_core::model::OutputSchema;
+use strands_core::models::OutputSchema;
 use strands_core::schema::SchemaDialect;
 
 use crate::http::{self, Fields, ServerTools};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use sse_stream::Sse;
-use strands_core::model::{ModelError, ModelStream, RefusalKind, StreamEvent};
+use strands_core::models::{ModelError, ModelErrorKind, ModelStream, StreamEvent};
 use tokio::time::{Sleep, sleep};
 
 use super::body::Body;
@@ -42,7 +42,7 @@ pub(crate) trait AnswerReader: Send + Unpin + 'static {
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// The provider has broken off, and says why.
-    Refused(Box<(Refusal, RefusalKind)>),
+    Refused(Box<(Refusal, ModelErrorKind)>),
     Failed(ModelError),
 }
 
@@ -52,8 +52,8 @@ impl From<ModelError> for ReadError {
     }
 }
 
-impl From<(Refusal, RefusalKind)> for ReadError {
-    fn from(refused: (Refusal, RefusalKind)) -> Self {
+impl From<(Refusal, ModelErrorKind)> for ReadError {
+    fn from(refused: (Refusal, ModelErrorKind)) -> Self {
         Self::Refused(Box::new(refused))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::Body as _;
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::answer::ReadError;
@@ -155,7 +155,7 @@ impl Body {
         while let Some(text) = poll_fn(|context| self.poll_text(context)).await {
             let text = text?;
             if whole.len().saturating_add(text.len()) > limit {
-                return Err(ModelError::ResponseTooLarge { limit, details: Box::default() });
+                return Err(ModelError::ResponseTooLarge { limit: Some(limit), details: Box::default() });
             }
             whole.extend_from_slice(&text);
         }

@@ -31,7 +31,7 @@ impl Default for Patience {
 ///
 /// ```
 /// # #[cfg(feature = "openai")] {
-/// use strands_models::{OpenAiModel, install_crypto_provider};
+/// use strands::models::{OpenAiModel, install_crypto_provider};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// install_crypto_provider();

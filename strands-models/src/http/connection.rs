@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
-use strands_core::model::{ErrorDetails, ModelError, RefusalKind};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind};
 use tokio::time::timeout;
 
 use super::body::Body;
@@ -230,7 +230,7 @@ impl Endpoint {
     pub(super) async fn post(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> RefusalKind,
+        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
     ) -> Result<Answer, ModelError> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers_mut().clone_from(&self.headers);

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use strands_core::message::Message;
-use strands_core::model::{MessageWriter, ModelError, WrittenMessages};
+use strands_core::models::{MessageSerializer, ModelError, SerializedMessages};
 
 use super::fields::unwritable;
 
 /// A conversation, and what was written of it before.
 pub(crate) struct Conversation<'a> {
     pub(crate) messages: &'a [Arc<Message>],
-    pub(crate) written: Option<&'a WrittenMessages>,
-    pub(crate) writer: MessageWriter,
+    pub(crate) serialized: Option<&'a SerializedMessages>,
+    pub(crate) serializer: MessageSerializer,
 }
 
 impl Conversation<'_> {
@@ -51,8 +51,8 @@ impl Conversation<'_> {
             }
             Ok(())
         };
-        let unkept = WrittenMessages::default();
-        let written = self.written.unwrap_or(&unkept).read(self.writer, self.messages, write, |messages| {
+        let unkept = SerializedMessages::default();
+        let written = self.serialized.unwrap_or(&unkept).read(self.serializer, self.messages, write, |messages| {
             let comma = usize::from(body.len() == begins);
             body.reserve_exact(messages.len() + 2);
             body.extend_from_slice(messages.get(comma..).unwrap_or_default());
@@ -71,7 +71,7 @@ mod tests {
 
     fn appended(first: Option<&Value>, texts: &[&str]) -> Value {
         let messages: Vec<_> = texts.iter().map(|text| Arc::new(Message::user(*text))).collect();
-        let conversation = Conversation { messages: &messages, written: None, writer: MessageWriter::new() };
+        let conversation = Conversation { messages: &messages, serialized: None, serializer: MessageSerializer::new() };
         let mut body = br#"{"model":"m"}"#.to_vec();
         let write = |bytes: &mut Vec<u8>, message: &Message| {
             // Nothing of an empty message is sent, and a word is a message.
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_conversation_may_be_all_that_a_body_has() {
         let mut body = b"{}".to_vec();
-        let conversation = Conversation { messages: &[], written: None, writer: MessageWriter::new() };
+        let conversation = Conversation { messages: &[], serialized: None, serializer: MessageSerializer::new() };
         conversation.append(&mut body, "said", Some(&1), |_, _| Ok(())).unwrap();
         assert_eq!(body, br#"{"said":[1]}"#);
     }

@@ -1,7 +1,7 @@
 //! Token counts of servers that count the tokens of a request.
 
 use serde_json::Value;
-use strands_core::model::{ErrorDetails, ModelError, RefusalKind};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind};
 
 use super::exchange::Exchange;
 use super::refusal::Refusal;
@@ -12,7 +12,7 @@ impl Exchange {
     pub(crate) async fn ask_for_count(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> RefusalKind,
+        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
         field: &str,
     ) -> Result<u64, ModelError> {
         let document = self.ask_for_document(body, sort).await?;

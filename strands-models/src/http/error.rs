@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 
 use super::client::Patience;
 use super::connection::Hints;
@@ -130,7 +130,7 @@ impl CallContext {
     /// From a call in which nothing came for so long.
     pub(super) fn silent(&self, after: Duration) -> ModelError {
         let details = ErrorDetails::new().with_source(self.error(None, None)).boxed();
-        ModelError::Timeout { after, details }
+        ModelError::Timeout { after: Some(after), details }
     }
 
     /// From a call that got no response, or not all of it.
@@ -141,7 +141,7 @@ impl CallContext {
         let source = self.error(advice, Some(error.without_url().into()));
         let details = ErrorDetails::new().with_source(source).boxed();
         if timed_out {
-            ModelError::Timeout { after: if connecting { patience.connect } else { patience.idle }, details }
+            ModelError::Timeout { after: Some(if connecting { patience.connect } else { patience.idle }), details }
         } else if unsendable {
             ModelError::InvalidRequest { details }
         } else if connecting {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use futures_util::stream;
 use sse_stream::Sse;
 use strands_core::lenient_json::replace_lone_surrogates;
-use strands_core::model::{ModelError, ModelStream, RefusalKind, StreamEvent};
+use strands_core::models::{ModelError, ModelErrorKind, ModelStream, StreamEvent};
 
 use super::answer::{AnswerReader, ReadError, answer_stream};
 use super::body::Body;
@@ -29,7 +29,7 @@ impl Exchange {
     pub(crate) async fn ask<R: AnswerReader>(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> RefusalKind,
+        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
         reader: impl FnOnce(usize) -> R,
     ) -> Result<ModelStream, ModelError> {
         let limit = self.max_response_bytes;
@@ -62,7 +62,7 @@ impl Exchange {
     pub(crate) async fn ask_for_document(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> RefusalKind,
+        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
     ) -> Result<String, ModelError> {
         let mut body = self.endpoint.post(body, sort).await?.body;
         self.form(&mut body).await?;

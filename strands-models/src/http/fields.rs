@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 use serde_json::{Map, Value};
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 
 /// The body as bytes.
 ///

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use sse_stream::Sse;
 use strands_core::lenient_json::replace_lone_surrogates;
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 
 use super::body::Body;
 use super::lines::LineStream;

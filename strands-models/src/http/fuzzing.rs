@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::Frame;
-use strands_core::model::{ModelError, ModelStream, StreamEvent};
+use strands_core::models::{ModelError, ModelStream, StreamEvent};
 
 use super::answer::{AnswerReader, answer_stream};
 use super::body::Body;

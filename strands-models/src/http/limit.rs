@@ -1,6 +1,6 @@
 //! How much one answer may hold.
 
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 
 /// Counts the content of an answer against a bound.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ impl ContentLimit {
     pub(crate) fn grow(&mut self, by: usize) -> Result<(), ModelError> {
         self.bytes = self.bytes.saturating_add(by);
         if self.bytes > self.limit {
-            return Err(ModelError::ResponseTooLarge { limit: self.limit, details: Box::default() });
+            return Err(ModelError::ResponseTooLarge { limit: Some(self.limit), details: Box::default() });
         }
         Ok(())
     }

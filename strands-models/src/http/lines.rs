@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use serde::de::IgnoredAny;
 use sse_stream::Sse;
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 use tokio_util::codec::{Decoder as _, LinesCodec, LinesCodecError};
 
 use super::body::Body;
@@ -81,7 +81,7 @@ impl Lines {
     fn broken(&self, error: LinesCodecError) -> ModelError {
         match error {
             LinesCodecError::MaxLineLengthExceeded => {
-                ModelError::ResponseTooLarge { limit: self.limit, details: Box::default() }
+                ModelError::ResponseTooLarge { limit: Some(self.limit), details: Box::default() }
             }
             error @ LinesCodecError::Io(_) => ModelError::Protocol {
                 what: "a line of the stream can't be read".to_owned(),
@@ -146,6 +146,6 @@ mod tests {
     fn a_line_without_an_end_is_given_up() {
         let endless = vec![b'x'; EVENT_OVERHEAD + 100];
         let error = read(&endless, 4096, 64).unwrap_err();
-        assert!(matches!(error, ModelError::ResponseTooLarge { limit: 64, .. }), "{error}");
+        assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(64), .. }), "{error}");
     }
 }

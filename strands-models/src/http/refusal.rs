@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use strands_core::lenient_json;
-use strands_core::model::{ErrorDetails, ModelError, RefusalKind, parse_retry_after};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, parse_retry_after};
 
 use super::error::CallContext;
 
@@ -48,10 +48,10 @@ impl Refusal {
     }
 
     /// As the error that tells the caller what to do.
-    pub(crate) fn into_error(self, kind: RefusalKind, context: &CallContext) -> ModelError {
+    pub(crate) fn into_error(self, kind: ModelErrorKind, context: &CallContext) -> ModelError {
         let advice = self.advice.or(match kind {
-            RefusalKind::Authentication => Some("check the key, what it may do, and that it belongs to this host"),
-            RefusalKind::Protocol => Some("check the base URL: another server seems to answer there"),
+            ModelErrorKind::Authentication => Some("check the key, what it may do, and that it belongs to this host"),
+            ModelErrorKind::Protocol => Some("check the base URL: another server seems to answer there"),
             _ if self.status == Some(404) => Some(context.hints.not_found),
             _ => None,
         });

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::de::IgnoredAny;
 use sse_stream::{Error, Sse, SseByteStream};
-use strands_core::model::{ErrorDetails, ModelError};
+use strands_core::models::{ErrorDetails, ModelError};
 
 use super::body::Body;
 use super::framing::EVENT_OVERHEAD;
@@ -93,7 +93,7 @@ impl Stream for Metered {
             let kept = self.progress.since_event.load(Ordering::Relaxed);
             if kept > self.limit.saturating_add(EVENT_OVERHEAD) {
                 let (limit, details) = (self.limit, Box::default());
-                return Poll::Ready(Some(Err(ModelError::ResponseTooLarge { limit, details })));
+                return Poll::Ready(Some(Err(ModelError::ResponseTooLarge { limit: Some(limit), details })));
             }
             self.progress.since_event.store(kept.saturating_add(bytes.len()), Ordering::Relaxed);
         }

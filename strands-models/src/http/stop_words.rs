@@ -1,6 +1,6 @@
 //! Words for the end of a response that gateways hand on from the provider behind them, in any provider's protocol.
 
-use strands_core::model::StopReason;
+use strands_core::models::StopReason;
 
 /// The reason for stopping if a word means a limit or a filter, whatever its case.
 pub(crate) fn limit_or_filter(word: &str) -> Option<StopReason> {

@@ -1,7 +1,7 @@
 //! Requests that a server will never answer, although it says that it has failed (500): local servers and gateways do not
 //! tell their own faults from those of a request.
 
-use strands_core::model::RefusalKind;
+use strands_core::models::ModelErrorKind;
 
 use super::refusal::Refusal;
 
@@ -33,13 +33,13 @@ const NEVER: [(&str, &str); 18] = [
     ),
 ];
 
-/// [`RefusalKind::InvalidRequest`] for what the server will never answer, with what helps.
-pub(crate) fn unanswerable(refusal: &mut Refusal, status: Option<u16>, message: &str) -> Option<RefusalKind> {
+/// [`ModelErrorKind::InvalidRequest`] for what the server will never answer, with what helps.
+pub(crate) fn unanswerable(refusal: &mut Refusal, status: Option<u16>, message: &str) -> Option<ModelErrorKind> {
     if !matches!(status, None | Some(400 | 422 | 500 | 501)) {
         return None;
     }
     let message = message.to_lowercase();
     let (_, advice) = NEVER.iter().find(|(words, _)| message.contains(words))?;
     refusal.advice = Some(advice);
-    Some(RefusalKind::InvalidRequest)
+    Some(ModelErrorKind::InvalidRequest)
 }

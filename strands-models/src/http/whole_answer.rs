@@ -1,6 +1,6 @@
 //! What every reader's answer has to be, whatever came over the wire, for the tests of the readers.
 
-use strands_core::model::{StreamEvent, Turn, TurnBuilder};
+use strands_core::models::{StreamEvent, Turn, TurnBuilder};
 
 /// The answer that these events make: each block that begins ends once, and goes on no more after that.
 pub(crate) fn whole_answer<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> Turn {

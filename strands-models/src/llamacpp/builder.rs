@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use strands_core::model::{MessageWriter, ModelCapabilities};
+use strands_core::models::{MessageSerializer, ModelCapabilities};
 use strands_core::schema::SchemaDialect;
 
 use super::{LlamaCppModel, refusal};
@@ -56,7 +56,7 @@ pub enum Mirostat {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::LlamaCppModel;
+/// use strands::models::LlamaCppModel;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = LlamaCppModel::builder()
@@ -217,7 +217,7 @@ impl LlamaCppModelBuilder {
         let open = |path: &[&str]| options.open(&options.connection, &base_url, path, ApiKey::bearer(api_key.as_ref()));
         Ok(LlamaCppModel {
             chat: Arc::new(Chat {
-                writer: MessageWriter::new(),
+                serializer: MessageSerializer::new(),
                 exchange: open(&["chat", "completions"])?,
                 counter: Some(open(&["chat", "completions", "input_tokens"])?),
                 dialect: Arc::new(DIALECT),

@@ -16,12 +16,12 @@ pub use builder::{LlamaCppModelBuilder, Mirostat};
 /// projector (`--mmproj`). Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::LlamaCppModel;
+/// use strands::models::LlamaCppModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // At http://localhost:8080/v1, with the model that the server was started with.
 /// let model = LlamaCppModel::builder().build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```

@@ -1,7 +1,7 @@
 //! What only llama.cpp's server says when it does not do what it was asked.
 
 use serde_json::Value;
-use strands_core::model::RefusalKind;
+use strands_core::models::ModelErrorKind;
 
 use crate::http::Refusal;
 
@@ -13,22 +13,22 @@ const NEVER: [(&str, &str); 2] = [
 
 /// Errors have types of the server's own: `{"error": {"code": 400, "message": .., "type": "exceed_context_size_error"}}`.
 /// Everything that goes wrong while a request is read is a `server_error`, as is everything while it is answered.
-pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<RefusalKind> {
+pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<ModelErrorKind> {
     let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     match word("type") {
         "unavailable_error" => {
             refusal.advice = Some("the server is still loading the model: ask again in a while");
-            Some(RefusalKind::Overloaded)
+            Some(ModelErrorKind::Overloaded)
         }
         "not_supported_error" => {
             refusal.advice = Some("the server was started without what this request needs");
-            Some(RefusalKind::InvalidRequest)
+            Some(ModelErrorKind::InvalidRequest)
         }
         "server_error" => {
             let message = word("message").to_lowercase();
             let (_, advice) = NEVER.iter().find(|(said, _)| message.contains(said))?;
             refusal.advice = Some(advice);
-            Some(RefusalKind::InvalidRequest)
+            Some(ModelErrorKind::InvalidRequest)
         }
         _ => None,
     }
@@ -48,16 +48,16 @@ mod tests {
                 400,
                 "exceed_context_size_error",
                 "request (2009 tokens) exceeds the available",
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
             ),
-            (400, "invalid_request_error", "the slot and its context are fine", RefusalKind::InvalidRequest),
-            (401, "authentication_error", "Invalid API Key", RefusalKind::Authentication),
-            (500, "server_error", "tools param requires --jinja flag", RefusalKind::InvalidRequest),
-            (500, "server_error", "image input is not supported - hint: mmproj", RefusalKind::InvalidRequest),
-            (500, "server_error", "Cannot use both json_schema and grammar", RefusalKind::InvalidRequest),
-            (500, "server_error", "Compute error.", RefusalKind::Overloaded),
-            (501, "not_supported_error", "This server does not support it.", RefusalKind::InvalidRequest),
-            (503, "unavailable_error", "Loading model", RefusalKind::Overloaded),
+            (400, "invalid_request_error", "the slot and its context are fine", ModelErrorKind::InvalidRequest),
+            (401, "authentication_error", "Invalid API Key", ModelErrorKind::Authentication),
+            (500, "server_error", "tools param requires --jinja flag", ModelErrorKind::InvalidRequest),
+            (500, "server_error", "image input is not supported - hint: mmproj", ModelErrorKind::InvalidRequest),
+            (500, "server_error", "Cannot use both json_schema and grammar", ModelErrorKind::InvalidRequest),
+            (500, "server_error", "Compute error.", ModelErrorKind::Overloaded),
+            (501, "not_supported_error", "This server does not support it.", ModelErrorKind::InvalidRequest),
+            (503, "unavailable_error", "Loading model", ModelErrorKind::Overloaded),
         ] {
             let body = json!({"error": {"code": status, "type": kind, "message": message}}).to_string();
             let mut refusal = Refusal { status: Some(status), body, ..Refusal::default() };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use strands_core::model::{CallIdForm, MessageWriter, ModelCapabilities};
+use strands_core::models::{CallIdForm, MessageSerializer, ModelCapabilities};
 use strands_core::schema::SchemaDialect;
 
 use super::{MistralModel, refusal};
@@ -43,8 +43,8 @@ const DIALECT: Dialect = Dialect {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::MistralModel;
-/// use strands_models::mistral::ReasoningEffort;
+/// use strands::models::MistralModel;
+/// use strands::models::mistral::ReasoningEffort;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // With the key in `MISTRAL_API_KEY`.
@@ -119,7 +119,7 @@ impl MistralModelBuilder {
         let server_tools = !settings.server_tools.is_empty();
         Ok(MistralModel {
             chat: Arc::new(Chat {
-                writer: MessageWriter::new(),
+                serializer: MessageSerializer::new(),
                 exchange,
                 dialect: Arc::new(DIALECT),
                 settings,

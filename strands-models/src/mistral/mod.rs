@@ -15,11 +15,11 @@ pub use builder::MistralModelBuilder;
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::MistralModel;
+/// use strands::models::MistralModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = MistralModel::builder().model_id("mistral-large-latest").build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```

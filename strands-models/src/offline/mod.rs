@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use strands_core::model::{Model, ModelError, ModelRequest, ModelStream};
+use strands_core::models::{Model, ModelError, ModelRequest, ModelStream};
 
 pub use step::OfflineStep;
 pub use turn::{OfflineToolResult, OfflineTurn};
@@ -47,9 +47,9 @@ type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 ///
 /// ```
 /// use serde_json::json;
-/// use strands_core::Agent;
-/// use strands_models::OfflineModel;
-/// use strands_models::offline::OfflineStep;
+/// use strands::Agent;
+/// use strands::models::OfflineModel;
+/// use strands::models::offline::OfflineStep;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let model = OfflineModel::builder()
@@ -170,7 +170,7 @@ mod tests {
     use serde_json::{Value, json};
     use strands_core::ToolSpec;
     use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse};
-    use strands_core::model::{StopReason, StreamEvent, ToolChoice, ToolSpecs, Turn, TurnBuilder};
+    use strands_core::models::{StopReason, StreamEvent, ToolChoice, ToolSpecs, Turn, TurnBuilder};
 
     use super::*;
 
@@ -263,7 +263,7 @@ mod tests {
         let text: Vec<&str> = events
             .iter()
             .filter_map(|event| match event {
-                StreamEvent::ContentBlockDelta { delta: strands_core::model::BlockDelta::Text(text), .. } => {
+                StreamEvent::ContentBlockDelta { delta: strands_core::models::BlockDelta::Text(text), .. } => {
                     Some(text.as_str())
                 }
                 _ => None,
@@ -271,7 +271,7 @@ mod tests {
             .collect();
         assert_eq!(text, ["  Let ", "me ", "see:\n\n", "the ", "weather. "]);
         let pieces = events.iter().filter(|event| {
-            matches!(event, StreamEvent::ContentBlockDelta { delta: strands_core::model::BlockDelta::ToolUse(_), .. })
+            matches!(event, StreamEvent::ContentBlockDelta { delta: strands_core::models::BlockDelta::ToolUse(_), .. })
         });
         assert!(pieces.count() > 1);
         let turn = answer(&model, ModelRequest::new(&history)).await;

@@ -3,7 +3,7 @@
 
 use strands_core::ToolSpec;
 use strands_core::message::Role;
-use strands_core::model::{ErrorDetails, ModelError, ToolChoice};
+use strands_core::models::{ErrorDetails, ModelError, ToolChoice};
 
 use super::arguments::{self, Missing};
 use super::{OfflineStep, OfflineTurn, matching, quote};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use strands_core::message::Message;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{ModelRequest, StopReason, StreamEvent, ToolUseStart, estimate_tokens};
+use strands_core::models::{ModelRequest, StopReason, StreamEvent, ToolUseStart, estimate_tokens};
 
 use super::OfflineStep;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 ///
 /// ```
 /// use serde_json::json;
-/// use strands_models::offline::OfflineStep;
+/// use strands::models::offline::OfflineStep;
 ///
 /// let both_ways = OfflineStep::calls([
 ///     ("search_flights", json!({"destination": "Oslo"})),

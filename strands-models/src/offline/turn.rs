@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::ToolSpec;
 use strands_core::message::{Message, Role, SystemBlock, ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
-use strands_core::model::{ModelRequest, ToolChoice, ToolSpecs};
+use strands_core::models::{ModelRequest, ToolChoice, ToolSpecs};
 
 /// The conversation as a planner sees it.
 #[derive(Clone, Debug)]
@@ -25,9 +25,9 @@ impl<'a> OfflineTurn<'a> {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use strands_core::message::Message;
-    /// use strands_core::model::ModelRequest;
-    /// use strands_models::offline::OfflineTurn;
+    /// use strands::message::Message;
+    /// use strands::models::ModelRequest;
+    /// use strands::models::offline::OfflineTurn;
     ///
     /// let history = [Arc::new(Message::user("What is due today?"))];
     /// let turn = OfflineTurn::new(ModelRequest::new(&history));

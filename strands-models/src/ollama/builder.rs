@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use strands_core::model::MessageWriter;
+use strands_core::models::MessageSerializer;
 
 use super::settings::{KeepAlive, Settings, Think};
 use super::{Inner, OllamaModel, address};
@@ -17,7 +17,7 @@ use crate::http::{ModelBuildError, Options, check, http_options};
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use strands_models::OllamaModel;
+/// use strands::models::OllamaModel;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // On this machine.
@@ -150,7 +150,7 @@ impl OllamaModelBuilder {
         check("min_p", sampling.min_p, 0.0..=1.0, "from 0 to 1")?;
         let context_window = self.options.context_window.or(sampling.num_ctx.map(u64::from));
         let settings = Settings { extra: self.options.extra, ..self.settings };
-        let writer = MessageWriter::new();
-        Ok(OllamaModel { inner: Arc::new(Inner { exchange, settings, writer, context_window }) })
+        let serializer = MessageSerializer::new();
+        Ok(OllamaModel { inner: Arc::new(Inner { exchange, settings, serializer, context_window }) })
     }
 }

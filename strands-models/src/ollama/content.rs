@@ -11,7 +11,7 @@ use serde_json::Value;
 use strands_core::message::{
     ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, MediaSource, SystemBlock, ToolResult, ToolResultContent,
 };
-use strands_core::model::placeholder;
+use strands_core::models::placeholder;
 
 /// What is said in one message.
 #[derive(Debug, Default)]

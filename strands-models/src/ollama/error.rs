@@ -1,36 +1,36 @@
 //! Refusals of Ollama, and of the servers behind it, sorted by what the caller can do about them.
 
 use serde_json::Value;
-use strands_core::model::RefusalKind;
+use strands_core::models::ModelErrorKind;
 
 use crate::http::{Refusal, unanswerable};
 
 /// The kind of an error response.
-pub(super) fn sort(refusal: &mut Refusal) -> RefusalKind {
+pub(super) fn sort(refusal: &mut Refusal) -> ModelErrorKind {
     let body = refusal.json();
     sort_error(refusal, body.get("error").unwrap_or(&body))
 }
 
 /// The kind of an error that broke a stream off. Newer servers say which status it would have been.
-pub(super) fn refused(error: &Value, status: Option<u16>) -> (Refusal, RefusalKind) {
+pub(super) fn refused(error: &Value, status: Option<u16>) -> (Refusal, ModelErrorKind) {
     let body = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
     let mut refusal = Refusal { status, body, ..Refusal::default() };
     let kind = sort_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
+fn sort_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
     let words = error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or(&refusal.body).to_lowercase();
     // Gateways, and the servers behind Ollama, have objects with a name for the error.
     let named = ["code", "type"].iter().find_map(|name| error.get(name)?.as_str().filter(|word| !word.is_empty()));
     refusal.code = named.map(str::to_owned);
     let named: Vec<&str> = named.into_iter().collect();
-    if let Some(kind) = RefusalKind::of_words(refusal.status, &named, &words) {
+    if let Some(kind) = ModelErrorKind::of_words(refusal.status, &named, &words) {
         return with_advice(refusal, kind);
     }
     if words.contains("requires more system memory") {
         refusal.advice = Some("choose a smaller model, or a smaller `num_ctx`: asking again does not help");
-        return RefusalKind::InvalidRequest;
+        return ModelErrorKind::InvalidRequest;
     }
     let status = refusal.status;
     if let Some(kind) = unanswerable(refusal, status, &words) {
@@ -41,11 +41,11 @@ fn sort_error(refusal: &mut Refusal, error: &Value) -> RefusalKind {
     } else if words.contains("does not support tools") {
         refusal.advice = Some("choose a model that can call tools, or give the agent none");
     }
-    with_advice(refusal, RefusalKind::of_status(status))
+    with_advice(refusal, ModelErrorKind::of_status(status))
 }
 
-fn with_advice(refusal: &mut Refusal, kind: RefusalKind) -> RefusalKind {
-    if kind == RefusalKind::Authentication {
+fn with_advice(refusal: &mut Refusal, kind: ModelErrorKind) -> ModelErrorKind {
+    if kind == ModelErrorKind::Authentication {
         refusal.advice = Some("sign the server in with `ollama signin`, or give a key where the server wants one");
     }
     kind
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    fn sorted(status: u16, body: &str) -> (RefusalKind, &'static str) {
+    fn sorted(status: u16, body: &str) -> (ModelErrorKind, &'static str) {
         let mut refusal = Refusal { status: Some(status), body: body.to_owned(), ..Refusal::default() };
         (sort(&mut refusal), refusal.advice.unwrap_or_default())
     }
@@ -65,69 +65,74 @@ mod tests {
     #[test]
     fn refusals_are_sorted_by_what_the_caller_can_do() {
         for (status, body, expected, advice) in [
-            (404, r#"{"error":"model 'qwen3:8b' not found"}"#, RefusalKind::InvalidRequest, "`ollama pull <model>`"),
-            (404, "404 page not found", RefusalKind::InvalidRequest, ""),
+            (404, r#"{"error":"model 'qwen3:8b' not found"}"#, ModelErrorKind::InvalidRequest, "`ollama pull <model>`"),
+            (404, "404 page not found", ModelErrorKind::InvalidRequest, ""),
             (
                 400,
                 r#"{"error":"registry.ollama.ai/library/m does not support tools"}"#,
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "give the agent none",
             ),
-            (400, r#"{"error":"\"m\" does not support thinking"}"#, RefusalKind::InvalidRequest, ""),
+            (400, r#"{"error":"\"m\" does not support thinking"}"#, ModelErrorKind::InvalidRequest, ""),
             (
                 400,
                 r#"{"error":"The prompt is longer than the context length currently available to the model"}"#,
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "",
             ),
-            (500, r#"{"error":"the input length exceeds the context length"}"#, RefusalKind::ContextOverflow, ""),
+            (500, r#"{"error":"the input length exceeds the context length"}"#, ModelErrorKind::ContextOverflow, ""),
             (
                 400,
                 r#"{"error":{"code":400,"message":"request (302 tokens) exceeds the available context size","type":"x"}}"#,
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "",
             ),
             (
                 400,
                 r#"{"error":"prompt too long; exceeded max context length by 7 tokens"}"#,
-                RefusalKind::ContextOverflow,
+                ModelErrorKind::ContextOverflow,
                 "",
             ),
             (
                 401,
                 r#"{"error":"unauthorized","signin_url":"https://ollama.com/connect"}"#,
-                RefusalKind::Authentication,
+                ModelErrorKind::Authentication,
                 "signin",
             ),
-            (429, r#"{"error":"slow down"}"#, RefusalKind::Throttled, ""),
+            (429, r#"{"error":"slow down"}"#, ModelErrorKind::Throttled, ""),
             (
                 503,
                 r#"{"error":"server busy, please try again.  maximum pending requests exceeded"}"#,
-                RefusalKind::Overloaded,
+                ModelErrorKind::Overloaded,
                 "",
             ),
             (
                 500,
                 r#"{"error":"model requires more system memory (9 GiB) than is available (7 GiB)"}"#,
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "num_ctx",
             ),
             (
                 500,
                 r#"{"error":"error parsing tool call: raw='{', err=unexpected end of JSON input"}"#,
-                RefusalKind::MalformedOutput,
+                ModelErrorKind::MalformedOutput,
                 "",
             ),
             (
                 500,
                 r#"{"error":"failed to process inputs: image: unknown format"}"#,
-                RefusalKind::InvalidRequest,
+                ModelErrorKind::InvalidRequest,
                 "another format",
             ),
-            (500, r#"{"error":"template: :3:2: executing \"\" at <.Tools>"}"#, RefusalKind::InvalidRequest, "template"),
-            (500, r#"{"error":"llama runner process has terminated"}"#, RefusalKind::Overloaded, ""),
-            (502, "bad gateway", RefusalKind::Overloaded, ""),
-            (301, "", RefusalKind::Protocol, ""),
+            (
+                500,
+                r#"{"error":"template: :3:2: executing \"\" at <.Tools>"}"#,
+                ModelErrorKind::InvalidRequest,
+                "template",
+            ),
+            (500, r#"{"error":"llama runner process has terminated"}"#, ModelErrorKind::Overloaded, ""),
+            (502, "bad gateway", ModelErrorKind::Overloaded, ""),
+            (301, "", ModelErrorKind::Protocol, ""),
         ] {
             let (kind, told) = sorted(status, body);
             assert_eq!(kind, expected, "{status} {body}");
@@ -139,10 +144,10 @@ mod tests {
     #[test]
     fn errors_in_a_stream_may_have_a_status() {
         for (error, status, expected) in [
-            (json!("an error was encountered while running the model"), None, RefusalKind::Transport),
-            (json!("slow down"), Some(429), RefusalKind::Throttled),
-            (json!({"message": "the input length exceeds the context length"}), None, RefusalKind::ContextOverflow),
-            (json!(7), Some(500), RefusalKind::Overloaded),
+            (json!("an error was encountered while running the model"), None, ModelErrorKind::Transport),
+            (json!("slow down"), Some(429), ModelErrorKind::Throttled),
+            (json!({"message": "the input length exceeds the context length"}), None, ModelErrorKind::ContextOverflow),
+            (json!(7), Some(500), ModelErrorKind::Overloaded),
         ] {
             assert_eq!(refused(&error, status).1, expected, "{error}");
         }

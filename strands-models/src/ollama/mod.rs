@@ -12,7 +12,7 @@ mod tools;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use strands_core::model::{MessageWriter, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
+use strands_core::models::{MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
 use self::request::ChatBody;
 use self::settings::Settings;
@@ -36,11 +36,11 @@ const PROVIDER: &str = "ollama";
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::OllamaModel;
+/// use strands::models::OllamaModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = OllamaModel::builder().model_id("qwen3:8b").build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```
@@ -52,7 +52,7 @@ pub struct OllamaModel {
 struct Inner {
     exchange: Exchange,
     settings: Settings,
-    writer: MessageWriter,
+    serializer: MessageSerializer,
     context_window: Option<u64>,
 }
 
@@ -79,9 +79,9 @@ impl Model for OllamaModel {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { exchange, settings, writer, .. } = &*self.inner;
+        let Inner { exchange, settings, serializer, .. } = &*self.inner;
         let (model_id, streaming) = (exchange.endpoint.model_id(), exchange.streaming);
-        let body = ChatBody { model_id, settings, writer: *writer, request: &request, streaming }.write()?;
+        let body = ChatBody { model_id, settings, serializer: *serializer, request: &request, streaming }.write()?;
         exchange.ask(body, error::sort, ChatReader::new).await
     }
 }

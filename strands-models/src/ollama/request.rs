@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
-use strands_core::model::{MessageWriter, ModelError, ModelRequest, outgoing_content};
+use strands_core::models::{MessageSerializer, ModelError, ModelRequest, outgoing_content};
 use strands_core::schema::SchemaDialect;
 
 use super::content::{Image, Said, system_text};
@@ -20,7 +20,7 @@ use crate::http::{self, Conversation, Fields};
 pub(super) struct ChatBody<'a> {
     pub(super) model_id: &'a str,
     pub(super) settings: &'a Settings,
-    pub(super) writer: MessageWriter,
+    pub(super) serializer: MessageSerializer,
     pub(super) request: &'a ModelRequest<'a>,
     pub(super) streaming: bool,
 }
@@ -35,13 +35,13 @@ impl ChatBody<'_> {
         let mut body = http::body(self)?;
         // The program's own wins, as for every field.
         if !self.settings.extra.contains_key("messages") {
-            let ModelRequest { messages, written, system, .. } = *self.request;
+            let ModelRequest { messages, serialized, system, .. } = *self.request;
             let system = system_text(system).map(|system| MessageJson {
                 role: "system",
                 content: Some(system),
                 ..MessageJson::default()
             });
-            let conversation = Conversation { messages, written, writer: self.writer };
+            let conversation = Conversation { messages, serialized, serializer: self.serializer };
             conversation.append(&mut body, "messages", system.as_ref(), |bytes, message| {
                 serde_json::to_writer(bytes, &Sent { message, messages })
             })?;
@@ -215,14 +215,14 @@ impl Serialize for CallJson<'_> {
 mod tests {
     use serde_json::json;
     use strands_core::message::{MessageMetadata, ReasoningContent, ToolResultStatus};
-    use strands_core::model::{OutputSchema, ToolSpecs};
+    use strands_core::models::{OutputSchema, ToolSpecs};
     use strands_core::tool::ToolSpec;
 
     use super::*;
 
     fn body(settings: &Settings, request: &ModelRequest<'_>) -> Value {
-        let writer = MessageWriter::new();
-        let body = ChatBody { model_id: "qwen3:8b", settings, writer, request, streaming: true }.write().unwrap();
+        let serializer = MessageSerializer::new();
+        let body = ChatBody { model_id: "qwen3:8b", settings, serializer, request, streaming: true }.write().unwrap();
         serde_json::from_slice(&body).unwrap()
     }
 

@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sse_stream::Sse;
 use strands_core::metrics::{ModelMetrics, Usage};
-use strands_core::model::{
-    ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent, ToolUseStart,
+use strands_core::models::{
+    ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent, ToolUseStart,
 };
 
 use super::PROVIDER;
@@ -128,7 +128,7 @@ impl ChatReader {
         }
         if chunk.done == Some(true) {
             let reason = chunk.done_reason.unwrap_or_default();
-            if let Some(kind) = RefusalKind::of_stop_reason(&reason) {
+            if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
                 return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
             }
             self.finish(&reason, document, out);
@@ -264,7 +264,7 @@ impl AnswerReader for ChatReader {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
-    use strands_core::model::{Turn, TurnBuilder};
+    use strands_core::models::{Turn, TurnBuilder};
 
     use super::*;
     use crate::http::whole_answer;
@@ -375,7 +375,10 @@ mod tests {
         let (mut reader, mut out) = (ChatReader::new(1024), VecDeque::new());
         let call = said(json!({"tool_calls": [{}]}));
         let error = (0..1024).find_map(|_| line(&mut reader, &call, &mut out).err()).unwrap();
-        assert!(matches!(error, ReadError::Failed(ModelError::ResponseTooLarge { limit: 1024, .. })), "{error:?}");
+        assert!(
+            matches!(error, ReadError::Failed(ModelError::ResponseTooLarge { limit: Some(1024), .. })),
+            "{error:?}"
+        );
     }
 
     fn piece() -> impl Strategy<Value = Value> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
-use strands_core::model::ToolSpecs;
+use strands_core::models::ToolSpecs;
 use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 

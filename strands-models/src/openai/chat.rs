@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strands_core::model::{MessageWriter, ModelCapabilities};
+use strands_core::models::{MessageSerializer, ModelCapabilities};
 
 use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_options};
 use super::service::Service;
@@ -15,11 +15,11 @@ use crate::http::{ModelBuildError, Options};
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::OpenAiModel;
+/// use strands::models::OpenAiModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = OpenAiModel::builder().model_id("gpt-5.4").build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```
@@ -35,8 +35,8 @@ chat_model!(OpenAiModel, OpenAiModelBuilder);
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::OpenAiModel;
-/// use strands_models::openai::Service;
+/// use strands::models::OpenAiModel;
+/// use strands::models::openai::Service;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // At OpenAI, with the key in `OPENAI_API_KEY`.
@@ -137,7 +137,7 @@ impl OpenAiModelBuilder {
                 }),
                 context_window: context_window(&self.options),
                 capabilities: ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools),
-                writer: MessageWriter::new(),
+                serializer: MessageSerializer::new(),
                 settings: self.settings,
                 extra: self.options.extra,
                 counter: None,

@@ -1,6 +1,6 @@
 //! Servers over OpenAI's protocols that are known by their hosts: a table, so that each difference is a cell.
 
-use strands_core::model::CallIdForm;
+use strands_core::models::CallIdForm;
 
 use crate::chat_completions::ReasoningReplay;
 

@@ -10,8 +10,8 @@ use crate::http::{ApiKey, ModelBuildError, Options, Place};
 /// # Examples
 ///
 /// ```
-/// use strands_models::OpenAiModel;
-/// use strands_models::openai::Service;
+/// use strands::models::OpenAiModel;
+/// use strands::models::openai::Service;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// // The key is in `GROQ_API_KEY`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
-use strands_core::model::ModelRequest;
+use strands_core::models::ModelRequest;
 use strands_testkit::Server;
 use strands_testkit::case::{Case, assert_nothing_blank, sent_calls};
 use strands_testkit::provider::turn;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_testkit::Server;
 use strands_testkit::case::{Case, Running};
 

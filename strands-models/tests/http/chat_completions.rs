@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use strands_core::model::{Model, ModelRequest, Turn};
+use strands_core::models::{Model, ModelRequest, Turn};
 use strands_testkit::provider::wire::each_value;
 use strands_testkit::provider::{BrokenOff, Sent, SentCall, SentResult, ask, turn};
 use strands_testkit::{Response, Server};

@@ -1,7 +1,7 @@
 //! The end of an answer: with a reason, with the mark of the protocol, as a document, or because the connection was cut.
 
 use serde_json::{Value, json};
-use strands_core::model::{ModelError, StopReason};
+use strands_core::models::{ModelError, StopReason};
 use strands_testkit::case::Case;
 #[cfg(feature = "openai")]
 use strands_testkit::case::cases;

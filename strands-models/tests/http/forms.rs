@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
-use strands_core::model::{ModelError, ModelRequest};
+use strands_core::models::{ModelError, ModelRequest};
 use strands_testkit::provider::{Provider, Recorded, StreamFormat, Tuned, answer, ask, events, text};
 use strands_testkit::{Response, Server, Splits};
 

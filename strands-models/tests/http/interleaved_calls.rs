@@ -1,7 +1,7 @@
 //! Pieces of tool calls that servers do not number as the protocol says.
 
 use serde_json::{Value, json};
-use strands_core::model::ModelError;
+use strands_core::models::ModelError;
 use strands_testkit::case::{Case, cases};
 
 use crate::case::{Expected, start};

@@ -101,11 +101,11 @@ async fn other_servers_get_no_reasoning() {
 
 #[tokio::test]
 async fn a_builder_decides_against_what_is_known_of_a_host() {
-    use strands_core::model::ModelRequest;
+    use strands_core::models::ModelRequest;
     use strands_models::openai::ReasoningReplay;
 
     for (replay, expected) in [(ReasoningReplay::Content, json!("")), (ReasoningReplay::Never, json!(null))] {
-        let model = |server: &str| -> std::sync::Arc<dyn strands_core::model::Model> {
+        let model = |server: &str| -> std::sync::Arc<dyn strands_core::models::Model> {
             std::sync::Arc::new(crate::openai::chat(server).reasoning_replay(replay).build().unwrap())
         };
         let messages = case(None, "m", &json!("")).history.into_iter().map(std::sync::Arc::new).collect::<Vec<_>>();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strands_core::model::{Model, ModelError, ModelErrorKind};
+use strands_core::models::{Model, ModelError, ModelErrorKind};
 use strands_core::{Agent, AgentError, RetryPolicy};
 use strands_testkit::case::Case;
 #[cfg(feature = "openai")]

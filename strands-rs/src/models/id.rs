@@ -3,7 +3,7 @@
 use std::env::VarError;
 use std::sync::Arc;
 
-use strands_core::model::Model;
+use strands_core::models::Model;
 
 /// The environment variable that [`from_env`] reads.
 pub const MODEL_VARIABLE: &str = "STRANDS_MODEL";

@@ -1,4 +1,5 @@
-//! Models of all providers, by cargo feature, and [`from_id`] and [`from_env`], which choose one by its name at run time.
+//! Models: the [`Model`] trait, its decorators and errors, and the providers by cargo feature. [`from_id`] and [`from_env`]
+//! choose a model by its name at run time.
 //!
 //! | feature | model | builder | id |
 //! |---|---|---|---|
@@ -35,6 +36,9 @@ mod id;
     ))
 ))]
 pub use disabled::*;
+#[doc(inline)]
+pub use strands_core::models::*;
+
 pub use id::{MODEL_VARIABLE, ModelIdError, from_env, from_id};
 
 // Each by its name and behind its feature, so that the compiler names the feature that is off.
@@ -43,7 +47,7 @@ pub use id::{MODEL_VARIABLE, ModelIdError, from_env, from_id};
 pub use strands_bedrock as bedrock;
 #[cfg(feature = "bedrock")]
 #[doc(inline)]
-pub use strands_bedrock::{BedrockBuildError, BedrockCallError, BedrockModel, BedrockModelBuilder};
+pub use strands_bedrock::{BedrockModel, BedrockModelBuilder};
 #[cfg(feature = "anthropic")]
 #[doc(inline)]
 pub use strands_models::{AnthropicModel, AnthropicModelBuilder, anthropic};

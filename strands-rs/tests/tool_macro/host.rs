@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use strands::message::ToolResultContent;
 use strands::serde_json::json;
 use strands::testing::ToolContextBuilder;
-use strands::{AgentState, CancellationToken, FromContext, HostKey, Tool, ToolContext, ToolError, tool};
+use strands::{AgentState, CancellationToken, FromContext, InjectedKey, Tool, ToolContext, ToolError, tool};
 
 struct Bookings(Mutex<Vec<String>>);
 
@@ -47,7 +47,7 @@ async fn the_function_is_still_a_function() {
 
 #[test]
 fn what_is_borrowed_is_declared() {
-    let declared: Vec<_> = Book.requires().iter().map(HostKey::type_name).collect();
+    let declared: Vec<_> = Book.requires().iter().map(InjectedKey::type_name).collect();
     assert!(declared[0].ends_with("::Bookings") && declared[1].ends_with("::Identity"), "{declared:?}");
     assert!(Plain.requires().is_empty());
 }
@@ -76,10 +76,10 @@ impl FromContext for CallName {
 /// Takes owned values.
 #[tool]
 fn owner(
-    #[host] shared: Arc<Identity>,
-    #[host] state: AgentState,
-    #[host] token: CancellationToken,
-    #[host] name: CallName,
+    #[inject] shared: Arc<Identity>,
+    #[inject] state: AgentState,
+    #[inject] token: CancellationToken,
+    #[inject] name: CallName,
     also: &Identity,
 ) -> String {
     state.set("seen", true).unwrap();
@@ -88,7 +88,7 @@ fn owner(
 
 #[tokio::test]
 async fn owned_host_values_come_through_from_context() {
-    let declared: Vec<_> = Owner.requires().iter().map(HostKey::type_name).collect();
+    let declared: Vec<_> = Owner.requires().iter().map(InjectedKey::type_name).collect();
     assert_eq!(declared.len(), 2, "{declared:?}");
     let state = AgentState::new();
     let ctx = ToolContextBuilder::new("owner").inject(Identity { user: "ada" }).state(state.clone()).build();

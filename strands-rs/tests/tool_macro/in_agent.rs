@@ -23,7 +23,7 @@ async fn a_value_that_nobody_injects_is_found_by_build() {
     let builder = Agent::builder().model(model.clone()).tools(tools![BookHotel]).inject(Identity("ada"));
     let error = builder.build().await.unwrap_err();
     assert!(
-        matches!(&error, BuildError::MissingHostValue { tool, ty } if tool == "book_hotel" && ty.ends_with("Rates"))
+        matches!(&error, BuildError::MissingInjectedValue { tool, ty } if tool == "book_hotel" && ty.ends_with("Rates"))
     );
     assert!(error.to_string().contains("take it by value"), "{error}");
     assert!(model.requests().is_empty());

@@ -9,7 +9,7 @@ use serde::Serialize;
 use strands::message::ToolResultContent;
 use strands::serde_json::{Value, json};
 use strands::testing::{ScriptedModel, ScriptedTurn, ToolContextBuilder};
-use strands::{Agent, HostKey, JsonSchema, Tool, ToolContext, Toolset, tool, toolset};
+use strands::{Agent, InjectedKey, JsonSchema, Tool, ToolContext, Toolset, tool, toolset};
 
 struct Files {
     names: Mutex<Vec<String>>,
@@ -97,7 +97,7 @@ fn the_block_s_keys_are_the_methods_defaults() {
     assert_eq!(tools[0].policy().timeout.map(|time| time.as_secs()), Some(5));
     assert_eq!(tools[1].policy().timeout.map(|time| time.as_secs()), Some(10));
     assert_eq!(tools[1].spec().input_schema["properties"]["name"]["description"], json!("What it is called"));
-    let borrowed: Vec<_> = tools[1].requires().iter().map(HostKey::type_name).collect();
+    let borrowed: Vec<_> = tools[1].requires().iter().map(InjectedKey::type_name).collect();
     assert!(matches!(borrowed[..], [name] if name.ends_with("::Suffix")), "{borrowed:?}");
     assert!(tools[2].requires().is_empty());
 }

@@ -5,8 +5,8 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use strands_session::object_store::memory::InMemory;
-//! use strands_session::{ObjectDocumentStore, contract};
+//! use strands::session::object_store::memory::InMemory;
+//! use strands::session::{ObjectDocumentStore, contract};
 //!
 //! # tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap().block_on(async {
 //! let store = ObjectDocumentStore::new(Arc::new(InMemory::new()), "")?;

@@ -28,9 +28,9 @@ type KeepWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_core::{Agent, testing::ScriptedModel};
-/// use strands_session::object_store::memory::InMemory;
-/// use strands_session::{SessionStore, SnapshotSessionManager};
+/// use strands::{Agent, testing::ScriptedModel};
+/// use strands::session::object_store::memory::InMemory;
+/// use strands::session::{SessionStore, SnapshotSessionManager};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "")?;

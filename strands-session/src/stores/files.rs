@@ -29,7 +29,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// write, to the microsecond or finer, so that this takes two writes of the same content at the same instant.
 ///
 /// ```
-/// use strands_session::{FileStore, SessionStore};
+/// use strands::session::{FileStore, SessionStore};
 ///
 /// let store = SessionStore::new(FileStore::new("/var/lib/travel/sessions"));
 /// ```

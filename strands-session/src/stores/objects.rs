@@ -24,12 +24,12 @@ const SEPARATOR: char = '\n';
 ///
 /// ```
 /// use std::sync::Arc;
-/// use strands_session::object_store::memory::InMemory;
-/// use strands_session::{ObjectDocumentStore, SessionStore};
+/// use strands::session::object_store::memory::InMemory;
+/// use strands::session::{ObjectDocumentStore, SessionStore};
 ///
 /// let documents = ObjectDocumentStore::new(Arc::new(InMemory::new()), "agent_sessions")?;
 /// let store = SessionStore::new(documents);
-/// # Ok::<(), strands_session::object_store::path::Error>(())
+/// # Ok::<(), strands::session::object_store::path::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ObjectDocumentStore {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use strands_core::async_trait;
 use strands_core::message::ContentBlock;
-use strands_core::model::{Model, ModelError, ModelRequest, Turn};
+use strands_core::models::{Model, ModelError, ModelRequest, Turn};
 use strands_core::{
     Agent, AgentError, AgentResponse, Limits, Prompt, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec,
 };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use strands_core::async_trait;
-use strands_core::model::{Model, StopReason};
+use strands_core::models::{Model, StopReason};
 use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
 use super::{Recorded, Tuned};

@@ -9,7 +9,7 @@ use crate::fault::Cut;
 use crate::response::Response;
 use crate::server::Server;
 
-/// Keeps the contract of [`Model`](strands_core::model::Model) with a server that responds, streamed and in one document,
+/// Keeps the contract of [`Model`](strands_core::models::Model) with a server that responds, streamed and in one document,
 /// and with one that breaks off.
 pub async fn keeps_the_contract(provider: &dyn Provider) {
     let path = provider.path();

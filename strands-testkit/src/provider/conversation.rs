@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message};
-use strands_core::model::{
+use strands_core::models::{
     BlockDelta, Model, ModelError, ModelRequest, ReasoningDelta, StreamEvent, ToolSpecs, Turn, TurnBuilder,
 };
 use strands_core::tool::ToolSpec;

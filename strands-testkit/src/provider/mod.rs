@@ -26,7 +26,7 @@ pub use conversation::{
 };
 pub use recorded::{Recorded, Sent, SentCall, SentResult};
 use serde_json::Value;
-use strands_core::model::Model;
+use strands_core::models::Model;
 pub use structured::Structured;
 pub use wire::{Capture, Difference, Referenced};
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus};
-use strands_core::model::{Model, ModelRequest, StreamEvent};
+use strands_core::models::{Model, ModelRequest, StreamEvent};
 use strands_core::{Agent, Limits, Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
 use super::{Provider, ask, calls_in, events, kind, order_of, reported_usage, text, thoughts, together};

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_core::{Agent, AgentEvent};
 
 use super::{Provider, Tuned};

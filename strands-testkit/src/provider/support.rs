@@ -11,7 +11,7 @@ use strands_core::message::{
     AudioBlock, AudioFormat, ContentBlock, DocumentBlock, DocumentFormat, ImageBlock, ImageFormat, Message, Role,
     ToolResult, ToolResultContent, ToolResultStatus, ToolUse, VideoBlock, VideoFormat,
 };
-use strands_core::model::{BlockDelta, ModelRequest, ReasoningDelta, StreamEvent};
+use strands_core::models::{BlockDelta, ModelRequest, ReasoningDelta, StreamEvent};
 
 use super::{Provider, Tuned, ask, events, weather_tools};
 use crate::server::Server;

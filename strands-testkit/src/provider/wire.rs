@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
-use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
+use strands_core::models::{Model, ModelRequest, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
 
 use super::{Provider, turn};

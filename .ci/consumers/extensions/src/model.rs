@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt, iter};
-use strands::model::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
+use strands::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 
 /// An engine that answers a text with words.
 pub trait Engine: Send + Sync {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use futures_util::stream::{StreamExt, iter, once};
 use strands::message::Message;
-use strands::model::StopReason;
+use strands::models::StopReason;
 use strands::{AgentError, AgentEvent, AgentResponse, PromptRequest, PromptStream, Promptable};
 use uuid::Uuid;
 

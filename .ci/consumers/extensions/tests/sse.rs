@@ -8,7 +8,7 @@ use extensions::model::{Echo, Engine, EngineModel};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, iter, pending};
 use serde_json::Value;
-use strands::model::RetryPolicy;
+use strands::models::RetryPolicy;
 use strands::{Agent, AgentBuilder};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;

@@ -10,7 +10,7 @@
 use futures_util::stream;
 use strands::message::Role;
 use strands::metrics::{ModelMetrics, Usage};
-use strands::model::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
+use strands::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 use strands::{Agent, AgentEvent, Stream, StreamExt, async_trait};
 
 /// Repeats the prompt backwards.

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use strands::model::{ErrorDetails, ModelError};
+use strands::models::{ErrorDetails, ModelError};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentError, RetryPolicy};
 

@@ -3,7 +3,7 @@
 use std::{error::Error, future::Future, io, pin::pin};
 
 use futures_util::StreamExt;
-use strands::{Agent, AgentError, AgentEvent, model::StopReason};
+use strands::{Agent, AgentError, AgentEvent, models::StopReason};
 use tokio_util::sync::CancellationToken;
 
 use super::Terminal;

@@ -6,7 +6,7 @@
 //! | trait | suite |
 //! |---|---|
 //! | [`SessionManager`](crate::session::SessionManager), [`Session`](crate::session::Session) | [`check_session_manager`] |
-//! | [`Model`](crate::model::Model) | [`check_model`], [`check_model_failure`], [`check_model_secret`] |
+//! | [`Model`](crate::models::Model) | [`check_model`], [`check_model_failure`], [`check_model_secret`] |
 //! | [`Tool`](crate::Tool) | [`check_tool`] |
 //! | [`ToolProvider`](crate::ToolProvider) | [`check_tool_provider`] |
 //! | [`ConversationManager`](crate::conversation::ConversationManager) | [`check_conversation_manager`] |
@@ -20,7 +20,7 @@
 //! # Examples
 //!
 //! ```
-//! use strands_core::testing::{ScriptedModel, contract};
+//! use strands::testing::{ScriptedModel, contract};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! contract::check_model(&ScriptedModel::answering("Hello.")).await?;

@@ -38,8 +38,8 @@ const MOST_CHANGES: usize = 5;
 /// use std::error::Error;
 /// use std::sync::Arc;
 ///
-/// use strands_core::testing::contract::check_tool_provider;
-/// use strands_core::{Tool, ToolProvider, async_trait, tool, tools};
+/// use strands::testing::contract::check_tool_provider;
+/// use strands::{Tool, ToolProvider, async_trait, tool, tools};
 ///
 /// /// Says what time it is.
 /// #[tool(crate = strands_core)]
@@ -62,7 +62,7 @@ const MOST_CHANGES: usize = 5;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// check_tool_provider(&Clocks).await?;
-/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
 pub async fn check_tool_provider<P: ToolProvider + ?Sized>(provider: &P) -> Result<(), ContractViolation> {

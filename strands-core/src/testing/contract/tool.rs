@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::polling::{Moment, poll_times};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
-use crate::schema_check::Validator;
-use crate::tool::{HostKey, Tool, ToolContext, ToolError, ToolOutput, is_valid_tool_name};
+use crate::schema_validation::Validator;
+use crate::tool::{InjectedKey, Tool, ToolContext, ToolError, ToolOutput, is_valid_tool_name};
 
 /// After so many polls a call is no longer interrupted.
 const MOST_POLLS: usize = 4;
@@ -29,8 +29,8 @@ const CONCURRENT: usize = 4;
 ///
 /// ```
 /// use serde_json::json;
-/// use strands_core::testing::{ToolContextBuilder, contract::check_tool};
-/// use strands_core::tool;
+/// use strands::testing::{ToolContextBuilder, contract::check_tool};
+/// use strands::tool;
 ///
 /// /// Adds two numbers.
 /// #[tool(crate = strands_core)]
@@ -41,7 +41,7 @@ const CONCURRENT: usize = 4;
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let ctx = ToolContextBuilder::new("add").build();
 /// check_tool(&Add, &ctx, &json!({"a": 1, "b": 2})).await?;
-/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
 pub async fn check_tool<T: Tool + ?Sized>(
@@ -50,7 +50,7 @@ pub async fn check_tool<T: Tool + ?Sized>(
     example: &Value,
 ) -> Result<(), ContractViolation> {
     let described = || {
-        let requires: Vec<&str> = tool.requires().iter().map(HostKey::type_name).collect();
+        let requires: Vec<&str> = tool.requires().iter().map(InjectedKey::type_name).collect();
         (tool.spec().clone(), requires, tool.policy(), tool.checks_input())
     };
     let before = described();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::check::Check;
 use super::diagnostics::ToolArg;
 use super::spec_builder::whole_schema;
-use crate::schema_check::{Validator, read_as, words};
+use crate::schema_validation::{Validator, read_as, words};
 use crate::tool::ToolError;
 
 /// Characters of a message about one argument: the offending value may be of any length.

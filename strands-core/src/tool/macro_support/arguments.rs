@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::argument::{Argument, is_nothing};
-use crate::schema_check::words;
+use crate::schema_validation::words;
 use crate::tool::ToolError;
 
 /// Number of unknown arguments that are named.

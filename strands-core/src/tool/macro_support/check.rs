@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde_json::{Map, Number, Value};
 
 use super::diagnostics::{Counted, LenArg, PatternArg, RangeArg};
-use crate::schema_check;
+use crate::schema_validation;
 
 /// The end of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +46,7 @@ impl std::fmt::Display for Bound {
 /// A regular expression that is compiled when first used, as the one that the schema advertises.
 pub struct Pattern {
     source: &'static str,
-    compiled: OnceLock<Option<schema_check::Pattern>>,
+    compiled: OnceLock<Option<schema_validation::Pattern>>,
 }
 
 impl Pattern {
@@ -55,7 +55,7 @@ impl Pattern {
     }
 
     fn matches(&self, text: &str) -> bool {
-        let compiled = self.compiled.get_or_init(|| schema_check::Pattern::new(self.source).ok());
+        let compiled = self.compiled.get_or_init(|| schema_validation::Pattern::new(self.source).ok());
         compiled.as_ref().is_some_and(|pattern| pattern.is_match(text))
     }
 }

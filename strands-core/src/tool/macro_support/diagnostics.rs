@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::nothing::Nothing;
-use crate::tool::{FromContext, HostKey, IntoToolOutput, ToolContext, ToolError};
+use crate::tool::{FromContext, InjectedKey, IntoToolOutput, ToolContext, ToolError};
 
 /// What the model can supply.
 #[diagnostic::on_unimplemented(
@@ -51,46 +51,46 @@ impl<T: DeserializeOwned + JsonSchema> ToolArg for T {
 /// What the program can lend.
 #[diagnostic::on_unimplemented(
     message = "`&{Self}` cannot be a tool argument",
-    label = "the program can't lend this",
-    note = "a `&T` is lent by your program to tools on many threads: `T` must be `Send + Sync + 'static`, and of a known size",
+    label = "the program can't inject this",
+    note = "a `&T` is an injected value, shared by tools on many threads: `T` must be `Send + Sync + 'static`, and of a known size",
     note = "for data of the model take the owned type, such as `PathBuf` for `&Path`; for a trait object take `&Arc<dyn Trait>`"
 )]
-pub trait HostArg {
-    const KEY: HostKey;
-    fn lend(ctx: &ToolContext) -> Result<&Self, ToolError>;
+pub trait InjectedArg {
+    const KEY: InjectedKey;
+    fn injected(ctx: &ToolContext) -> Result<&Self, ToolError>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Send + Sync + 'static> HostArg for T {
-    const KEY: HostKey = HostKey::of::<T>();
+impl<T: Send + Sync + 'static> InjectedArg for T {
+    const KEY: InjectedKey = InjectedKey::of::<T>();
 
-    fn lend(ctx: &ToolContext) -> Result<&Self, ToolError> {
-        ctx.lend()
+    fn injected(ctx: &ToolContext) -> Result<&Self, ToolError> {
+        ctx.injected()
     }
 }
 
 /// How a `&T` is declared and lent.
 #[derive(Debug)]
-pub struct Host<T: ?Sized> {
-    pub key: HostKey,
-    pub lend: for<'a> fn(&'a ToolContext) -> Result<&'a T, ToolError>,
+pub struct Injected<T: ?Sized> {
+    pub key: InjectedKey,
+    pub get: for<'a> fn(&'a ToolContext) -> Result<&'a T, ToolError>,
 }
 
 /// A `&T` argument.
-pub const fn host<T: HostArg + ?Sized>() -> Host<T> {
-    Host { key: T::KEY, lend: T::lend }
+pub const fn injected<T: InjectedArg + ?Sized>() -> Injected<T> {
+    Injected { key: T::KEY, get: T::injected }
 }
 
-/// What `#[host]` can take.
+/// What `#[inject]` can take.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a `#[host]` argument",
+    message = "`{Self}` cannot be a `#[inject]` argument",
     label = "the context does not have this",
-    note = "owned host arguments implement `FromContext`: `Arc<T>` of an injected value, `CancellationToken`, `AgentState`",
-    note = "to borrow an injected value, take it by reference and without `#[host]`: `&{Self}`"
+    note = "owned injected arguments implement `FromContext`: `Arc<T>` of an injected value, `CancellationToken`, `AgentState`",
+    note = "to borrow an injected value, take it by reference and without `#[inject]`: `&{Self}`"
 )]
 pub trait ContextArg: Sized {
     fn take(ctx: &ToolContext) -> Result<Self, ToolError>;
-    fn requires() -> Option<HostKey>;
+    fn requires() -> Option<InjectedKey>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -99,19 +99,19 @@ impl<T: FromContext> ContextArg for T {
         T::from_context(ctx)
     }
 
-    fn requires() -> Option<HostKey> {
+    fn requires() -> Option<InjectedKey> {
         <T as FromContext>::requires()
     }
 }
 
-/// How a `#[host]` argument is declared and taken.
+/// How a `#[inject]` argument is declared and taken.
 #[derive(Debug)]
 pub struct Taken<T> {
-    pub key: fn() -> Option<HostKey>,
+    pub key: fn() -> Option<InjectedKey>,
     pub take: fn(&ToolContext) -> Result<T, ToolError>,
 }
 
-/// A `#[host]` argument.
+/// A `#[inject]` argument.
 pub const fn taken<T: ContextArg>() -> Taken<T> {
     Taken { key: T::requires, take: T::take }
 }

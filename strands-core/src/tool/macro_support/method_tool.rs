@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use serde_json::Value;
 
-use crate::tool::{HostKey, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec};
+use crate::tool::{InjectedKey, Tool, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec};
 
 type Call<S> = for<'a> fn(&'a Arc<S>, &'a ToolContext, Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 
@@ -13,13 +13,13 @@ type Call<S> = for<'a> fn(&'a Arc<S>, &'a ToolContext, Value) -> BoxFuture<'a, R
 pub struct MethodTool<S> {
     shared: Arc<S>,
     spec: ToolSpec,
-    requires: Vec<HostKey>,
+    requires: Vec<InjectedKey>,
     policy: ToolPolicy,
     call: Call<S>,
 }
 
 impl<S> MethodTool<S> {
-    pub fn new(shared: Arc<S>, spec: ToolSpec, requires: Vec<HostKey>, policy: ToolPolicy, call: Call<S>) -> Self {
+    pub fn new(shared: Arc<S>, spec: ToolSpec, requires: Vec<InjectedKey>, policy: ToolPolicy, call: Call<S>) -> Self {
         Self { shared, spec, requires, policy, call }
     }
 }
@@ -29,7 +29,7 @@ impl<S: Send + Sync> Tool for MethodTool<S> {
         &self.spec
     }
 
-    fn requires(&self) -> &[HostKey] {
+    fn requires(&self) -> &[InjectedKey] {
         &self.requires
     }
 
@@ -63,6 +63,6 @@ impl<S> std::fmt::Debug for MethodTool<S> {
 }
 
 /// The keys of the arguments that have one.
-pub fn host_keys<const N: usize>(keys: [Option<HostKey>; N]) -> Vec<HostKey> {
+pub fn injected_keys<const N: usize>(keys: [Option<InjectedKey>; N]) -> Vec<InjectedKey> {
     keys.into_iter().flatten().collect()
 }

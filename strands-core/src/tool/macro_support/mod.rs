@@ -27,10 +27,10 @@ pub use argument::{Argument, Whole, argument, whole};
 pub use arguments::{Arguments, no_arguments};
 pub use check::{Bound, Check, Pattern, len, pattern, range};
 pub use diagnostics::{
-    ContextArg, Counted, ExampleArg, Host, HostArg, IntoToolError, LenArg, OutputSchema, PatternArg, RangeArg, Taken,
-    TextArg, ToolAnswer, ToolArg, example, host, of_text, taken,
+    ContextArg, Counted, ExampleArg, Injected, InjectedArg, IntoToolError, LenArg, OutputSchema, PatternArg, RangeArg,
+    Taken, TextArg, ToolAnswer, ToolArg, example, injected, of_text, taken,
 };
-pub use method_tool::{MethodTool, host_keys};
+pub use method_tool::{MethodTool, injected_keys};
 pub use running::{boxed, on_blocking_pool};
 pub use spec_builder::{Shown, SpecBuilder, doc_text};
 pub use std::clone::Clone;
@@ -41,4 +41,6 @@ pub use std::option::Option::{None, Some};
 pub use std::result::Result::{self, Err, Ok};
 pub use std::vec::Vec;
 
-pub use super::{HostKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, Toolset};
+pub use super::{
+    InjectedKey, Tool, ToolAnnotations, ToolContext, ToolError, ToolOutput, ToolPolicy, ToolSpec, Toolset,
+};

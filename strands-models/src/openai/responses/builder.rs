@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use strands_core::model::{MessageWriter, ModelCapabilities};
+use strands_core::models::{MessageSerializer, ModelCapabilities};
 
 use super::request::{ENCRYPTED_REASONING, Shape};
 use super::{Inner, OpenAiResponsesModel};
@@ -41,8 +41,8 @@ impl ReasoningSummary {
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands_models::OpenAiResponsesModel;
-/// use strands_models::openai::{ReasoningEffort, ReasoningSummary};
+/// use strands::models::OpenAiResponsesModel;
+/// use strands::models::openai::{ReasoningEffort, ReasoningSummary};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = OpenAiResponsesModel::builder()
@@ -162,7 +162,7 @@ impl OpenAiResponsesModelBuilder {
         let capabilities = ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools);
         let shape = Shape {
             provider: responses_provider(host),
-            writer: MessageWriter::new(),
+            serializer: MessageSerializer::new(),
             settings: self.settings,
             reasoning: reasoning.collect(),
             encrypted_reasoning,

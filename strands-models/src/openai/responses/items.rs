@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use strands_core::model::{ModelError, StreamEvent};
+use strands_core::models::{ModelError, StreamEvent};
 
 use crate::http::{ContentLimit, StreamedArguments};
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use strands_core::model::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StreamEvent};
+use strands_core::models::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StreamEvent};
 
 use self::request::{Body, Shape};
 use self::stream::ResponsesReader;
@@ -37,11 +37,11 @@ pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
 /// HTTP client and its connections.
 ///
 /// ```no_run
-/// use strands_models::OpenAiResponsesModel;
+/// use strands::models::OpenAiResponsesModel;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = OpenAiResponsesModel::builder().model_id("gpt-5.4").build()?;
-/// let mut agent = strands_core::Agent::builder().model(model).build().await?;
+/// let mut agent = strands::Agent::builder().model(model).build().await?;
 /// println!("{}", agent.prompt("What is the capital of Norway?").await?.text());
 /// # Ok(()) }
 /// ```

@@ -7,8 +7,8 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::message::{ContentBlock, Message, Role};
-use strands_core::model::{
-    CallIdForm, MessageWriter, ModelError, ModelRequest, OutputSchema, outgoing_content, placeholder,
+use strands_core::models::{
+    CallIdForm, MessageSerializer, ModelError, ModelRequest, OutputSchema, outgoing_content, placeholder,
 };
 use strands_core::schema::SchemaDialect;
 
@@ -31,7 +31,7 @@ pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 pub(super) struct Shape {
     /// Whose content in a conversation is sent.
     pub(super) provider: Cow<'static, str>,
-    pub(super) writer: MessageWriter,
+    pub(super) serializer: MessageSerializer,
     pub(super) settings: Settings,
     pub(super) reasoning: Map<String, Value>,
     pub(super) encrypted_reasoning: bool,
@@ -76,7 +76,7 @@ impl<'a> Body<'a> {
         // The program's own wins, as for every field.
         if !self.shape.extra.contains_key("input") {
             let Self { messages, request, shape, .. } = self;
-            let conversation = Conversation { messages, written: request.written, writer: shape.writer };
+            let conversation = Conversation { messages, serialized: request.serialized, serializer: shape.serializer };
             conversation.append(&mut body, "input", None::<&Value>, |bytes, message| {
                 serde_json::to_writer(bytes, &Sent(message, &shape.provider))
             })?;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sse_stream::Sse;
 use strands_core::message::Citation;
-use strands_core::model::{ErrorDetails, ModelError, ReasoningDelta, RefusalKind, StopReason, StreamEvent};
+use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
 use super::events::{Ended, Piece, Response, WholeItem};
 use super::items::{Items, Key, Kind};
@@ -237,9 +237,9 @@ fn unfinished(status: &str, error: Option<Value>) -> ReadError {
     let (kind, advice) = match status {
         "queued" | "in_progress" => {
             let advice = "the provider answers in the background, where nobody asks for it: leave `background` out";
-            (RefusalKind::InvalidRequest, Some(advice))
+            (ModelErrorKind::InvalidRequest, Some(advice))
         }
-        status => (RefusalKind::of_stop_reason(status).unwrap_or(RefusalKind::Protocol), None),
+        status => (ModelErrorKind::of_stop_reason(status).unwrap_or(ModelErrorKind::Protocol), None),
     };
     let body = format!("the response has the status `{status}`");
     (Refusal { code: Some(status.to_owned()), body, advice, ..Refusal::default() }, kind).into()

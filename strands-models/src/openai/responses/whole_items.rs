@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::Value;
 use strands_core::message::{ContentBlock, ProviderContent};
-use strands_core::model::{ReasoningDelta, StreamEvent, ToolUseStart};
+use strands_core::models::{ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::events::{Piece, Response};
 use super::items::{Key, Kind};

@@ -3,7 +3,7 @@
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use strands_core::message::ContentBlock;
-use strands_core::model::{Model, ModelError, ModelRequest, StopReason, StreamEvent};
+use strands_core::models::{Model, ModelError, ModelRequest, StopReason, StreamEvent};
 use strands_models::AnthropicModel;
 use strands_testkit::provider::{Provider, ask, events, text as text_of, together, turn};
 use strands_testkit::{Response, Server};

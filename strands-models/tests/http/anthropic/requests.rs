@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::{CachePoint, Message, SystemBlock};
-use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, WrittenMessages};
+use strands_core::models::{Model, ModelRequest, OutputSchema, SerializedMessages, ToolChoice};
 use strands_models::AnthropicModelBuilder;
 use strands_models::anthropic::{CacheTtl, Effort, ServiceTier, StaleThinking, Thinking};
 use strands_testkit::provider::{Provider, ask, turn, weather_tools};
@@ -199,13 +199,13 @@ async fn what_was_written_before_makes_no_difference() {
     let output = OutputSchema::new("Any", json!({"type": "object"}));
     let server = Server::repeat(Anthropic.response(Anthropic.fine())).await;
     let model = model(&server.url()).cache(CacheTtl::FiveMinutes).build().unwrap();
-    let written = WrittenMessages::default();
+    let written = SerializedMessages::default();
     // The document is among the messages that go at the end.
     for range in [0..1, 0..3, 0..5, 0..3, 0..7, 2..7] {
         let history = &history[range];
         for request in [ModelRequest::new(history), ModelRequest::new(history).with_output_schema(&output)] {
             turn(&model, request).await.unwrap();
-            turn(&model, request.with_written(&written)).await.unwrap();
+            turn(&model, request.with_serialized(&written)).await.unwrap();
         }
     }
     let sent = server.requests();

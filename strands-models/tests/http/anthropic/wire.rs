@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_testkit::configured;
 use strands_testkit::provider::wire::{each_value as each, empty_tools};
 use strands_testkit::provider::{Capture, Difference, Referenced};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::Usage;
-use strands_core::model::{ModelError, ModelRequest, StopReason, StreamEvent, Turn};
+use strands_core::models::{ModelError, ModelRequest, StopReason, StreamEvent, Turn};
 use strands_testkit::provider::{ask, events, kind, together, turn};
 use strands_testkit::{Response, Server};
 

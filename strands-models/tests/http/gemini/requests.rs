@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, MessageMetadata, SystemBlock};
-use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, WrittenMessages, estimate_tokens};
+use strands_core::models::{Model, ModelRequest, OutputSchema, SerializedMessages, ToolChoice, estimate_tokens};
 use strands_models::gemini::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
 use strands_models::{GeminiModel, GeminiModelBuilder, ModelBuildError};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
@@ -326,12 +326,12 @@ async fn messages_that_were_written_before_are_as_if_written_anew() {
     let history = [step(Some("c2ln"), Some("gemini")), step(None, Some("anthropic")), ask("and?")].concat();
     let server = Server::repeat(Gemini.response(Gemini.fine())).await;
     let (model, other) = (plain(&server.url()), plain(&server.url()));
-    let written = WrittenMessages::default();
+    let written = SerializedMessages::default();
     for length in [1, 3, 4, 6, 7] {
         // The oldest may go. An answer whose call is gone keeps the name that it was written with.
         for known in [&history[..length], &history[length / 2..length]] {
             let request = ModelRequest::new(known);
-            turn(&*model, request.with_written(&written)).await.unwrap();
+            turn(&*model, request.with_serialized(&written)).await.unwrap();
             turn(&*other, request).await.unwrap();
             let [kept, anew] = &server.requests()[server.requests().len() - 2..] else { panic!() };
             let orphans = known[0].tool_results().next().is_some();

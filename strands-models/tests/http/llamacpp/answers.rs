@@ -4,7 +4,7 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::Usage;
-use strands_core::model::{BlockDelta, ModelRequest, StreamEvent};
+use strands_core::models::{BlockDelta, ModelRequest, StreamEvent};
 use strands_testkit::provider::ask;
 use strands_testkit::{Gate, Response, Server};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::Message;
-use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
+use strands_core::models::{Model, ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
 use strands_models::ModelBuildError;
 use strands_models::llamacpp::{Mirostat, ReasoningEffort};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::Usage;
-use strands_core::model::{StopReason, Turn};
+use strands_core::models::{StopReason, Turn};
 
 use super::plain;
 use crate::chat_completions::{call, delta, finish, heard};

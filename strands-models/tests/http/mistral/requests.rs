@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::Message;
-use strands_core::model::{Model, ModelRequest, OutputSchema, ToolChoice};
+use strands_core::models::{Model, ModelRequest, OutputSchema, ToolChoice};
 use strands_models::ModelBuildError;
 use strands_models::mistral::ReasoningEffort;
 use strands_testkit::provider::{ask, weather_tools};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_models::{OllamaModel, OllamaModelBuilder};
 use strands_testkit::Cut;
 use strands_testkit::expectation::{Expectation, ollama};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_testkit::Exchange;
 use strands_testkit::expectation::{Expectation, ollama};
 use strands_testkit::provider::recorded::Folder;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use strands_core::Agent;
 use strands_core::message::Message;
-use strands_core::model::{Model, ModelError, ModelRequest, OutputSchema};
+use strands_core::models::{Model, ModelError, ModelRequest, OutputSchema};
 use strands_models::ollama::Think;
 use strands_models::{ModelBuildError, OllamaModel, OllamaModelBuilder};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_testkit::configured;
 use strands_testkit::provider::wire::each_value;
 use strands_testkit::provider::{Capture, Difference, Referenced, Tuned};

@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ReasoningContent};
 use strands_core::metrics::Usage;
-use strands_core::model::{BlockDelta, ModelRequest, StopReason, StreamEvent, Turn};
+use strands_core::models::{BlockDelta, ModelRequest, StopReason, StreamEvent, Turn};
 use strands_testkit::provider::{ask, events, text, together, turn, weather_tools};
 use strands_testkit::{Gate, Response, Server};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use strands_core::Agent;
 use strands_core::message::{ContentBlock, Message};
-use strands_core::model::{Model, ModelRequest, OutputSchema};
+use strands_core::models::{Model, ModelRequest, OutputSchema};
 use strands_models::ModelBuildError;
 use strands_testkit::provider::{Provider, ask, kind, turn, weather_tools};
 use strands_testkit::{Response, Server};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use strands_core::model::Model;
+use strands_core::models::Model;
 use strands_models::openai::ReasoningReplay;
 use strands_models::{OpenAiModel, OpenAiResponsesModel};
 use strands_testkit::Exchange;

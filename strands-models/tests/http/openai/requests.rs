@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
-use strands_core::model::{Model, ModelRequest, ToolChoice, ToolSpecs};
+use strands_core::models::{Model, ModelRequest, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
 use strands_models::openai::{ReasoningEffort, ReasoningReplay, ReasoningSummary, Service};
 use strands_models::{ModelBuildError, OpenAiModel};

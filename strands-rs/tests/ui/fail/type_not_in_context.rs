@@ -4,7 +4,7 @@ struct Db;
 
 /// Counts.
 #[tool]
-fn count(#[host] db: Db) {
+fn count(#[inject] db: Db) {
     let _ = db;
 }
 

@@ -48,7 +48,7 @@ pub mod tools {
         #[arg(pattern = "^[a-z]+$")] station: Option<String>,
         ctx: &ToolContext,
         seed: &std::sync::atomic::AtomicU64,
-        #[host] shared: Arc<u64>,
+        #[inject] shared: Arc<u64>,
     ) -> Result<String, std::io::Error> {
         Ok(format!("{city} {days} {station:?} {} {seed:?} {shared}", ctx.tool_name()))
     }

@@ -11,7 +11,7 @@ fn sync(
     #[arg(default = 3, range = 1..=5, example = 2)] number: u8,
     #[arg(default, len = ..3, pattern = "a")] maybe: ::std::option::Option<::std::string::String>,
     ctx: &ToolContext,
-    #[host] shared: ::std::sync::Arc<u8>,
+    #[inject] shared: ::std::sync::Arc<u8>,
 ) -> ::std::string::String {
     let _ = (text, list, number, maybe, ctx, shared);
     ::std::string::String::new()

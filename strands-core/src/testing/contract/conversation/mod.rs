@@ -29,12 +29,12 @@ const CONVERSATIONS: u64 = 8;
 /// # Examples
 ///
 /// ```
-/// use strands_core::conversation::SlidingWindowConversationManager;
-/// use strands_core::testing::contract::check_conversation_manager;
+/// use strands::conversation::SlidingWindowConversationManager;
+/// use strands::testing::contract::check_conversation_manager;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// check_conversation_manager(|| SlidingWindowConversationManager::new(20)).await?;
-/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
 pub async fn check_conversation_manager<M: ConversationManager + 'static>(

@@ -11,7 +11,7 @@ use super::super::sample::words;
 use super::super::valid::check_request;
 use super::super::violation::{ContractViolation, Promise};
 use super::watch::Watch;
-use crate::model::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
+use crate::models::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
 use crate::testing::{ScriptedModel, ScriptedTurn};
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use crate::usage::Usage;

@@ -50,9 +50,9 @@ const MOST_EVENTS: usize = 256;
 /// # Examples
 ///
 /// ```
-/// use strands_core::async_trait;
-/// use strands_core::hook::{BeforeToolCall, Hook, HookResult};
-/// use strands_core::testing::contract::check_hook;
+/// use strands::async_trait;
+/// use strands::hook::{BeforeToolCall, Hook, HookResult};
+/// use strands::testing::contract::check_hook;
 ///
 /// struct User {
 ///     is_manager: bool,
@@ -73,7 +73,7 @@ const MOST_EVENTS: usize = 256;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// check_hook(ManagersOnly, |builder| builder.inject(User { is_manager: false })).await?;
-/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
 pub async fn check_hook(

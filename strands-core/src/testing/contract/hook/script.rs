@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::polling::yield_once;
 use super::watch::Watch;
-use crate::model::{ErrorDetails, ModelError, ModelRequest};
+use crate::models::{ErrorDetails, ModelError, ModelRequest};
 use crate::testing::{ScriptedModel, ScriptedTurn};
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 

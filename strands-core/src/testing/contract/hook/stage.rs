@@ -17,7 +17,7 @@ use super::watched::Watched;
 use crate::agent::{Agent, AgentBuilder};
 use crate::hook::Hook;
 use crate::message::Message;
-use crate::model::RetryPolicy;
+use crate::models::RetryPolicy;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 

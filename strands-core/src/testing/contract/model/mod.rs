@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use super::polling::{Moment, poll_times};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::message::Message;
-use crate::model::{Model, ModelRequest};
+use crate::models::{Model, ModelRequest};
 use requests::Conversations;
 use stream::{Heard, answered, heard};
 
@@ -30,7 +30,7 @@ const CONCURRENT: usize = 4;
 ///
 /// The model is sent about two dozen small requests: plain ones, with a system prompt, with a tool, and with a tool
 /// result. Each must be answered with a stream that ends with a stop event, with its events in the order of
-/// [`StreamEvent`](crate::model::StreamEvent). Calls and streams are dropped at different moments, and made at the same
+/// [`StreamEvent`](crate::models::StreamEvent). Calls and streams are dropped at different moments, and made at the same
 /// time. Token counts must be positive and must not fall when the request grows.
 ///
 /// Responses that fail are the subject of [`check_model_failure`], secrets that of [`check_model_secret`].
@@ -43,7 +43,7 @@ const CONCURRENT: usize = 4;
 /// # Examples
 ///
 /// ```
-/// use strands_core::testing::{ScriptedModel, contract};
+/// use strands::testing::{ScriptedModel, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// contract::check_model(&ScriptedModel::answering("Hello.")).await?;
@@ -119,8 +119,8 @@ async fn counts<M: Model + ?Sized>(model: &M, conversations: &Conversations) -> 
 /// # Examples
 ///
 /// ```
-/// use strands_core::model::ModelError;
-/// use strands_core::testing::{ScriptedModel, ScriptedTurn, contract};
+/// use strands::models::ModelError;
+/// use strands::testing::{ScriptedModel, ScriptedTurn, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let broken = ScriptedTurn::text("Hello.").breaking_after(2, ModelError::transport("connection reset"));
@@ -150,7 +150,7 @@ pub async fn check_model_failure<M: Model + ?Sized>(model: &M) -> Result<(), Con
 /// # Examples
 ///
 /// ```
-/// use strands_core::testing::{ScriptedModel, contract};
+/// use strands::testing::{ScriptedModel, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// contract::check_model_secret(&ScriptedModel::answering("Hello."), "sk-1234").await?;

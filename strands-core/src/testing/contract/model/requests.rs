@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::arcs;
 use crate::message::{ContentBlock, Message, Role, SystemBlock, ToolResult, ToolResultStatus, ToolUse};
-use crate::model::{ModelRequest, ToolSpecs};
+use crate::models::{ModelRequest, ToolSpecs};
 use crate::tool::ToolSpec;
 
 /// The messages, tools and system prompt that requests borrow.

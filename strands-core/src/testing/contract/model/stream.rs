@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 
 use super::super::violation::{ContractViolation, Promise, ensure};
 use crate::message::Role;
-use crate::model::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, TurnBuilder};
+use crate::models::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, TurnBuilder};
 
 /// The most bytes of content that a response to the suite's requests may have.
 const MAX_BYTES: usize = 16 * 1024 * 1024;

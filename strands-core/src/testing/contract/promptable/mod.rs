@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::polling::{ATTEMPTS, LONGEST_STOP, LONGEST_WAIT, Moment, becomes_so, poll_times, within};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::event::AgentEvent;
-use crate::model::StopReason;
+use crate::models::StopReason;
 use crate::outcome::AgentError;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
 use crate::session::SessionError;
@@ -43,14 +43,14 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 /// # Examples
 ///
 /// ```
-/// use strands_core::testing::ScriptedModel;
-/// use strands_core::testing::contract::check_promptable;
-/// use strands_core::{Agent, PromptRequest};
+/// use strands::testing::ScriptedModel;
+/// use strands::testing::contract::check_promptable;
+/// use strands::{Agent, PromptRequest};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let expert = Agent::builder().model(ScriptedModel::answering("42")).name("expert");
 /// check_promptable(&expert, || PromptRequest::new("What is the answer?")).await?;
-/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
 pub async fn check_promptable<P: Promptable + ?Sized>(

@@ -34,7 +34,7 @@ use super::violation::ContractViolation;
 /// use std::collections::HashMap;
 /// use std::sync::Mutex;
 ///
-/// use strands_core::testing::{InMemorySessionManager, contract::check_session_manager};
+/// use strands::testing::{InMemorySessionManager, contract::check_session_manager};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// // A store that outlives its managers needs no map.
@@ -44,7 +44,7 @@ use super::violation::ContractViolation;
 ///     sessions.entry(session_id.to_owned()).or_insert_with(|| InMemorySessionManager::new(session_id)).clone()
 /// })
 /// .await?;
-/// # Ok::<(), strands_core::testing::contract::ContractViolation>(())
+/// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
 pub async fn check_session_manager<M: SessionManager + 'static>(

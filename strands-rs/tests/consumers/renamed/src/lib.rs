@@ -35,7 +35,7 @@ pub async fn find_way(
     #[arg(default = "car", pattern = "^[a-z]+$")] by: String,
     seed: &Seed,
     ctx: &ToolContext,
-    #[host] shared: Arc<u64>,
+    #[inject] shared: Arc<u64>,
 ) -> Result<Place, std::fmt::Error> {
     if from == to.city && ctx.tool_name() == by && u64::from(people) > u64::from(seed.0) + *shared {
         return Err(std::fmt::Error);

@@ -1,0 +1,119 @@
+//! Values that the program lends to its tools, by type.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The type of a value that a tool borrows from the program.
+#[derive(Clone, Copy)]
+pub struct InjectedKey {
+    value: fn() -> TypeId,
+    shared: fn() -> TypeId,
+    name: fn() -> &'static str,
+}
+
+impl InjectedKey {
+    /// The key of `T`.
+    pub const fn of<T: Send + Sync + 'static>() -> Self {
+        Self { value: TypeId::of::<T>, shared: TypeId::of::<Arc<T>>, name: type_name::<T> }
+    }
+
+    /// The type, in words.
+    pub fn type_name(&self) -> &'static str {
+        (self.name)()
+    }
+
+    pub(crate) fn is<T: 'static>(&self) -> bool {
+        (self.value)() == TypeId::of::<T>()
+    }
+
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        let mine = (self.value)();
+        // `inject(Arc<T>)` lends a `&T` too, and so it does when it is declared ahead.
+        mine == (other.value)() || (self.shared)() == (other.value)()
+    }
+}
+
+impl std::fmt::Debug for InjectedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "InjectedKey<{}>", self.type_name())
+    }
+}
+
+/// A value that was injected, and its type.
+#[derive(Clone)]
+struct Injected {
+    key: InjectedKey,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+type Values = HashMap<TypeId, Injected>;
+
+/// What the program lends: the agent's values, and over them those of one invocation.
+#[derive(Clone, Default)]
+pub(crate) struct InjectedValues {
+    agent: Arc<Values>,
+    invocation: Option<Arc<Values>>,
+}
+
+impl Injected {
+    fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        Self { key: InjectedKey::of::<T>(), value: Arc::new(value) }
+    }
+}
+
+impl InjectedValues {
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+        Arc::make_mut(&mut self.agent).insert(TypeId::of::<T>(), Injected::new(value));
+    }
+
+    /// For this invocation only, in front of the agent's own.
+    pub(crate) fn insert_for_invocation<T: Send + Sync + 'static>(&mut self, value: T) {
+        Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Injected::new(value));
+    }
+
+    /// Adds the values of one invocation, in front of those that are there.
+    pub(crate) fn add_for_invocation(&mut self, other: Self) {
+        let Some(added) = other.invocation else { return };
+        match &mut self.invocation {
+            Some(values) => Arc::make_mut(values).extend(added.iter().map(|(id, value)| (*id, value.clone()))),
+            None => self.invocation = Some(added),
+        }
+    }
+
+    fn find(&self, id: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
+        let injected = self.invocation.as_ref().and_then(|values| values.get(&id)).or_else(|| self.agent.get(&id));
+        injected.map(|injected| &injected.value)
+    }
+
+    /// Returns the types of the agent's own values.
+    pub(crate) fn agent_keys(&self) -> impl Iterator<Item = &InjectedKey> {
+        self.agent.values().map(|injected| &injected.key)
+    }
+
+    pub(crate) fn contains(&self, key: &InjectedKey) -> bool {
+        self.find((key.value)()).is_some() || self.find((key.shared)()).is_some()
+    }
+
+    pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        let owned = self.find(TypeId::of::<T>()).and_then(|value| value.downcast_ref::<T>());
+        owned.or_else(|| self.find(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().map(|shared| &**shared))
+    }
+
+    pub(crate) fn get_arc<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let owned = self.find(TypeId::of::<T>()).and_then(|value| Arc::clone(value).downcast::<T>().ok());
+        owned.or_else(|| self.find(TypeId::of::<Arc<T>>())?.downcast_ref::<Arc<T>>().cloned())
+    }
+}
+
+impl std::fmt::Debug for InjectedValues {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The values are the program's: they may hold secrets.
+        write!(
+            f,
+            "InjectedValues({} + {})",
+            self.agent.len(),
+            self.invocation.as_ref().map_or(0, |values| values.len())
+        )
+    }
+}

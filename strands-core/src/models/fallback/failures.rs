@@ -1,0 +1,88 @@
+//! Several models failed in one call: one error stands for all of them, and names the others.
+
+use std::cmp::Reverse;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::models::error::Source;
+use crate::models::{ModelError, ModelErrorKind};
+
+/// The source of an error of a [`Fallback`](super::Fallback) whose other models had failed before: who failed, and how.
+///
+/// ```
+/// use std::error::Error;
+/// use strands::models::{Fallback, FallbackFailures, ModelError};
+/// use strands::testing::{ScriptedModel, ScriptedTurn};
+/// use strands::{Agent, RetryPolicy};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let down = || ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("refused")));
+/// let model = Fallback::new(down()).or(down());
+/// let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await?;
+///
+/// let error = agent.prompt("Hello").await.unwrap_err();
+/// let beneath = error.source().and_then(Error::source).unwrap();
+/// let failures: &FallbackFailures = beneath.downcast_ref().unwrap();
+/// assert_eq!(failures.others().len(), 1);
+/// # Ok::<(), Box<dyn Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct FallbackFailures {
+    model_id: String,
+    others: Vec<(String, ModelError)>,
+    source: Option<Source>,
+}
+
+impl FallbackFailures {
+    /// The model whose error this stands beneath.
+    pub fn model_id(&self) -> &str {
+        &self.model_id
+    }
+
+    /// The other models that failed in the same call, in the order in which they were asked, and how.
+    pub fn others(&self) -> impl ExactSizeIterator<Item = (&str, &ModelError)> {
+        self.others.iter().map(|(model_id, error)| (model_id.as_str(), error))
+    }
+}
+
+impl fmt::Display for FallbackFailures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "model `{}` failed with this", self.model_id)?;
+        for (model_id, error) in &self.others {
+            write!(f, "; `{model_id}` failed, too: {error}")?;
+        }
+        Ok(())
+    }
+}
+
+crate::error_chain::debug_with_sources!(FallbackFailures);
+
+impl StdError for FallbackFailures {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The error that says most to the caller, with the others beneath it: one that waiting can mend, and of those the one
+/// with the shortest wait; then one that shortening the conversation can mend; then the newest.
+pub(super) fn most_telling(mut failures: Vec<(String, ModelError)>, newest: (String, ModelError)) -> ModelError {
+    failures.push(newest);
+    let rank = |error: &ModelError| match error.kind() {
+        _ if error.is_retryable() => (2, Reverse(error.retry_after().unwrap_or(Duration::ZERO))),
+        ModelErrorKind::ContextOverflow => (1, Reverse(Duration::ZERO)),
+        _ => (0, Reverse(Duration::ZERO)),
+    };
+    // `max_by_key` takes the last of equals: the newest.
+    let best = failures.iter().enumerate().max_by_key(|(_, (_, error))| rank(error)).map_or(0, |(at, _)| at);
+    let (model_id, error) = failures.remove(best);
+    with_others(model_id, error, failures)
+}
+
+/// The error of a model, with those of the models before it beneath.
+pub(super) fn with_others(model_id: String, mut error: ModelError, others: Vec<(String, ModelError)>) -> ModelError {
+    if !others.is_empty() {
+        error.map_source(|source| Box::new(FallbackFailures { model_id, others, source }));
+    }
+    error
+}

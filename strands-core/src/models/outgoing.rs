@@ -1,0 +1,260 @@
+//! A message as a provider may be sent it. Providers refuse messages that users, tools and models do produce: empty ones,
+//! blank text, media without bytes, tool names that do not exist, reasoning that another provider has signed. The stored
+//! history keeps what was said.
+
+use std::borrow::Cow;
+
+use super::placeholder;
+use crate::message::{ContentBlock, MediaSource, Message, Role, ToolResult, ToolResultContent};
+use crate::tool_spec::is_valid_tool_name;
+
+const INVALID_TOOL_NAME: &str = "INVALID_TOOL_NAME";
+
+/// The content of a message as `provider` may be sent it.
+///
+/// - Content that only another provider understands is left out, and so are the reasoning and the signatures of a response
+///   that another provider gave. Responses that name no provider keep them.
+/// - Blank text is left out where something else is said in a user message, or a tool is called; otherwise
+///   [`placeholder::BLANK_TEXT`] takes its place. The same goes for a message of which nothing is left.
+/// - Media without bytes become a text that says so.
+/// - Tool results have no blank text, and at least one part: see [`outgoing_result`].
+/// - A tool name that no provider accepts becomes `INVALID_TOOL_NAME`.
+///
+/// Nothing is copied unless it changes.
+///
+/// ```
+/// use strands::message::{ContentBlock, Message, Role};
+/// use strands::models::outgoing_content;
+///
+/// let search = ContentBlock::provider("anthropic", serde_json::json!({"type": "server_tool_use"}));
+/// let message = Message::new(Role::Assistant, [search, ContentBlock::text("It rains.")]);
+/// assert_eq!(outgoing_content(&message, "anthropic").count(), 2);
+/// assert_eq!(outgoing_content(&message, "gemini").count(), 1);
+///
+/// let blank = Message::user("");
+/// assert_eq!(outgoing_content(&blank, "gemini").next().unwrap().as_text(), Some("[blank text]"));
+/// ```
+pub fn outgoing_content<'a>(message: &'a Message, provider: &str) -> impl Iterator<Item = Cow<'a, ContentBlock>> {
+    let assistant = message.role == Role::Assistant;
+    let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
+    let foreign = assistant && answered.is_some_and(|answered| answered != provider);
+    let is_read = move |block: &ContentBlock, provider: &str| match block {
+        ContentBlock::Provider(content) => content.provider == provider,
+        ContentBlock::Reasoning(_) => !foreign,
+        _ => true,
+    };
+    let rest = || message.content.iter().filter(|block| is_read(block, provider));
+    let empty = if assistant { rest().next().is_none() } else { !rest().any(is_said) };
+    // The blank texts of a model stay in their places as long as it calls no tool.
+    let drops_blank = if assistant { message.tool_uses().next().is_some() } else { true };
+    // Few messages have content of a provider's own: the name is kept only for those.
+    let has_own = message.content.iter().any(|block| matches!(block, ContentBlock::Provider(_)));
+    let provider = if has_own { provider.to_owned() } else { String::new() };
+    let blocks = message.content.iter().filter(move |block| is_read(block, &provider)).filter_map(move |block| {
+        if is_blank(block) {
+            return (!drops_blank).then(|| Cow::Owned(ContentBlock::text(placeholder::BLANK_TEXT)));
+        }
+        if let Some(note) = empty_medium(block) {
+            return Some(Cow::Owned(ContentBlock::text(note)));
+        }
+        match block {
+            ContentBlock::ToolResult(result) => Some(match outgoing_result(result) {
+                Cow::Borrowed(_) => Cow::Borrowed(block),
+                Cow::Owned(result) => Cow::Owned(ContentBlock::ToolResult(result)),
+            }),
+            ContentBlock::ToolUse(call) if assistant => {
+                let named = is_valid_tool_name(&call.name);
+                if named && !(foreign && call.reasoning_signature.is_some()) {
+                    return Some(Cow::Borrowed(block));
+                }
+                let mut call = call.clone();
+                if !named {
+                    INVALID_TOOL_NAME.clone_into(&mut call.name);
+                }
+                if foreign {
+                    call.reasoning_signature = None;
+                }
+                Some(Cow::Owned(ContentBlock::ToolUse(call)))
+            }
+            block => Some(Cow::Borrowed(block)),
+        }
+    });
+    empty.then(|| Cow::Owned(ContentBlock::text(placeholder::BLANK_TEXT))).into_iter().chain(blocks)
+}
+
+/// A tool result as a provider may be sent it: without blank text, with a text in the place of media without bytes, and
+/// with [`placeholder::EMPTY_RESULT`] or [`placeholder::EMPTY_ERROR`] where nothing is left.
+pub fn outgoing_result(result: &ToolResult) -> Cow<'_, ToolResult> {
+    let is_sent = |part: &ToolResultContent| !is_blank_part(part) && empty_medium_part(part).is_none();
+    if !result.content.is_empty() && result.content.iter().all(is_sent) {
+        return Cow::Borrowed(result);
+    }
+    let part = |part: &ToolResultContent| match empty_medium_part(part) {
+        Some(note) => ToolResultContent::from(note),
+        None => part.clone(),
+    };
+    let mut sent = result.clone();
+    sent.content = result.content.iter().filter(|part| !is_blank_part(part)).map(part).collect();
+    if sent.content.is_empty() {
+        sent.content.push(placeholder::of_result(result).into());
+    }
+    Cow::Owned(sent)
+}
+
+fn is_blank_part(part: &ToolResultContent) -> bool {
+    match part {
+        ToolResultContent::Text(text) => text.trim().is_empty(),
+        // Blank text may have fields of another version beside it.
+        ToolResultContent::Unknown(fields) => {
+            let is_blank = |text: &str| text.trim().is_empty();
+            let is_content = |name: &&str| fields.contains_key(*name);
+            fields.is_empty()
+                || fields.get("text").and_then(serde_json::Value::as_str).is_some_and(is_blank)
+                    && !["json", "image", "document", "video"].iter().any(is_content)
+        }
+        _ => false,
+    }
+}
+
+/// True for text in any form that says nothing.
+fn is_blank(block: &ContentBlock) -> bool {
+    match block {
+        ContentBlock::Text(_) | ContentBlock::Citations(_) => block.texts().all(|text| text.trim().is_empty()),
+        ContentBlock::GuardContent(guarded) => {
+            guarded.image.is_none() && guarded.text.as_ref().is_none_or(|text| text.text.trim().is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// True for what is a message, by itself.
+fn is_said(block: &ContentBlock) -> bool {
+    match block {
+        ContentBlock::CachePoint(_) => false,
+        ContentBlock::Unknown(fields) => !fields.is_empty(),
+        block => !is_blank(block),
+    }
+}
+
+/// Text in the place of a medium without bytes.
+fn empty_medium(block: &ContentBlock) -> Option<&'static str> {
+    match block {
+        ContentBlock::Image(image) if is_empty(&image.source) => Some(placeholder::EMPTY_IMAGE),
+        ContentBlock::Document(document) if is_blank_source(&document.source) => Some(placeholder::EMPTY_DOCUMENT),
+        ContentBlock::Video(video) if is_empty(&video.source) => Some(placeholder::EMPTY_VIDEO),
+        ContentBlock::Audio(audio) if is_empty(&audio.source) => Some(placeholder::EMPTY_AUDIO),
+        _ => None,
+    }
+}
+
+fn empty_medium_part(part: &ToolResultContent) -> Option<&'static str> {
+    match part {
+        ToolResultContent::Image(image) if is_empty(&image.source) => Some(placeholder::EMPTY_IMAGE),
+        ToolResultContent::Document(document) if is_blank_source(&document.source) => Some(placeholder::EMPTY_DOCUMENT),
+        ToolResultContent::Video(video) if is_empty(&video.source) => Some(placeholder::EMPTY_VIDEO),
+        _ => None,
+    }
+}
+
+fn is_empty(source: &MediaSource) -> bool {
+    source.bytes().is_some_and(|bytes| bytes.is_empty())
+}
+
+/// A document that is text may be blank.
+fn is_blank_source(source: &MediaSource) -> bool {
+    source.bytes().is_some_and(|bytes| bytes.trim_ascii().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::message::{MessageMetadata, ReasoningContent, ToolUse};
+
+    fn answer_of(provider: Option<&str>, content: impl IntoIterator<Item = ContentBlock>) -> Message {
+        let mut message = Message::new(Role::Assistant, content);
+        let provider = provider.map(str::to_owned);
+        message.metadata = Some(MessageMetadata { provider, ..MessageMetadata::default() });
+        message
+    }
+
+    fn signed_call() -> ContentBlock {
+        let mut call = ToolUse::new("t-1", "get_weather", json!({}));
+        call.reasoning_signature = Some("s".to_owned());
+        ContentBlock::ToolUse(call)
+    }
+
+    #[test]
+    fn thoughts_go_back_only_to_whom_they_came_from() {
+        let thought = || ContentBlock::Reasoning(ReasoningContent::text("hm", Some("s".to_owned())));
+        let said = [thought(), ContentBlock::provider("a", json!(1)), signed_call()];
+        let own = answer_of(Some("a"), said.clone());
+        assert_eq!(outgoing_content(&own, "a").map(Cow::into_owned).collect::<Vec<_>>(), said);
+        let sent: Vec<_> = outgoing_content(&own, "b").map(Cow::into_owned).collect();
+        assert_eq!(sent, [ContentBlock::ToolUse(ToolUse::new("t-1", "get_weather", json!({})))]);
+        let unnamed = answer_of(None, said);
+        assert_eq!(outgoing_content(&unnamed, "b").count(), 2, "only the content that names its provider goes");
+    }
+
+    #[test]
+    fn an_answer_of_which_nothing_is_left_is_blank() {
+        for content in [vec![], vec![ContentBlock::provider("a", json!(1))]] {
+            let sent: Vec<_> = outgoing_content(&answer_of(Some("a"), content), "b").map(Cow::into_owned).collect();
+            assert_eq!(sent, [ContentBlock::text(placeholder::BLANK_TEXT)]);
+        }
+    }
+
+    fn user(content: serde_json::Value) -> Message {
+        serde_json::from_value(json!({"role": "user", "content": content})).unwrap()
+    }
+
+    /// The content that is sent of a user's.
+    fn heard(content: serde_json::Value) -> Vec<ContentBlock> {
+        outgoing_content(&user(content), "b").map(Cow::into_owned).collect()
+    }
+
+    #[test]
+    fn users_say_something_or_a_placeholder() {
+        let (blank, image) = (json!({"text": " \n"}), json!({"image": {"format": "png", "source": {"bytes": "AA=="}}}));
+        let (placeholder, point) =
+            (json!({"text": placeholder::BLANK_TEXT}), json!({"cachePoint": {"type": "default"}}));
+        for (content, sent) in [
+            (json!([]), json!([placeholder])),
+            (json!([blank]), json!([placeholder])),
+            (json!([blank, blank]), json!([placeholder])),
+            (json!([blank, image]), json!([image])),
+            (json!([blank, point]), json!([placeholder, point])),
+            (json!([{"providerContent": {"provider": "a", "content": 1}}]), json!([placeholder])),
+            (json!([{"guardContent": {"text": {"text": " "}}}]), json!([placeholder])),
+            (json!([{"image": {"format": "png", "source": {"bytes": ""}}}]), json!([{"text": "[An empty image.]"}])),
+            (
+                json!([{"document": {"format": "txt", "name": "n", "source": {"bytes": "IAo="}}}]),
+                json!([{"text": "[An empty document.]"}]),
+            ),
+        ] {
+            assert_eq!(heard(content.clone()), user(sent).content, "{content}");
+        }
+    }
+
+    #[test]
+    fn results_have_content_that_is_not_blank() {
+        let result = |status: &str, content: serde_json::Value| json!([{"toolResult": {"toolUseId": "t", "status": status, "content": content}}]);
+        for (status, content, sent) in [
+            ("success", json!([]), json!([{"text": placeholder::EMPTY_RESULT}])),
+            ("success", json!([{"text": ""}, {"text": " \t\u{a0}"}]), json!([{"text": placeholder::EMPTY_RESULT}])),
+            ("error", json!([{"text": ""}]), json!([{"text": placeholder::EMPTY_ERROR}])),
+            ("success", json!([{"text": ""}, {"json": null}]), json!([{"json": null}])),
+            ("success", json!([{"text": " ", "newer": 1}]), json!([{"text": placeholder::EMPTY_RESULT}])),
+            ("success", json!([{"text": "", "json": 1}]), json!([{"text": "", "json": 1}])),
+            ("success", json!([{}]), json!([{"text": placeholder::EMPTY_RESULT}])),
+            (
+                "success",
+                json!([{"image": {"format": "png", "source": {"bytes": ""}}}]),
+                json!([{"text": placeholder::EMPTY_IMAGE}]),
+            ),
+        ] {
+            assert_eq!(heard(result(status, content.clone())), user(result(status, sent)).content, "{content}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Errors of a schema that can't be compiled.
+
+use std::fmt;
+
+/// Characters of a schema's own text that an error quotes.
+const MAX_QUOTED: usize = 80;
+
+/// An error of a JSON Schema that values can't be validated against.
+///
+/// # Examples
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use strands::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+/// use strands::{Deserialize, ToolSet, ToolSetError, tool, tools};
+///
+/// #[derive(Deserialize)]
+/// #[serde(crate = "strands::serde")]
+/// struct Limit(u8);
+///
+/// impl JsonSchema for Limit {
+///     fn schema_name() -> Cow<'static, str> {
+///         "Limit".into()
+///     }
+///
+///     fn inline_schema() -> bool {
+///         true
+///     }
+///
+///     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+///         json_schema!({"type": "int"})
+///     }
+/// }
+///
+/// /// Searches.
+/// #[tool(crate = strands_core)]
+/// fn search(limit: Limit) -> u8 {
+///     limit.0
+/// }
+///
+/// let Err(ToolSetError::UnsupportedSchema { name, error }) = ToolSet::new(tools![Search]) else { panic!() };
+/// assert_eq!(error.pointer(), "/properties/limit/type");
+/// assert_eq!(error.to_string(), "unknown type `int` at `/properties/limit/type`; say `integer`");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonSchemaError {
+    pointer: String,
+    kind: JsonSchemaErrorKind,
+}
+
+crate::error_chain::debug_with_sources!(JsonSchemaError);
+
+/// The kinds of [`JsonSchemaError`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JsonSchemaErrorKind {
+    /// Something that is neither an object nor a boolean stands where a schema is expected.
+    NotASchema,
+    /// A keyword has a value of a form that it does not take.
+    InvalidKeyword {
+        /// The form that it takes.
+        expected: &'static str,
+    },
+    /// A type that JSON Schema does not have.
+    UnknownType {
+        /// The type.
+        name: String,
+    },
+    /// A keyword of another draft or dialect that would restrict values.
+    UnsupportedKeyword {
+        /// The keyword.
+        keyword: &'static str,
+        /// Advice.
+        instead: &'static str,
+    },
+    /// A pattern that can't be matched in linear time, or that is not a regular expression.
+    UnsupportedPattern {
+        /// The pattern.
+        pattern: String,
+        /// Reason.
+        reason: String,
+    },
+    /// A reference to another document.
+    RemoteReference {
+        /// The reference.
+        reference: String,
+    },
+    /// A reference to a place that the schema does not have.
+    UnresolvedReference {
+        /// The reference.
+        reference: String,
+    },
+    /// A schema that refers to itself without a property or an item between: no value could ever be validated.
+    EndlessReference,
+    /// A schema over the limits of this library.
+    TooLarge {
+        /// The limit.
+        limit: &'static str,
+    },
+}
+
+impl JsonSchemaError {
+    pub(super) fn new(pointer: impl Into<String>, kind: JsonSchemaErrorKind) -> Self {
+        Self { pointer: pointer.into(), kind }
+    }
+
+    /// Returns the JSON Pointer of the faulty place in the schema; empty for the root.
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> &JsonSchemaErrorKind {
+        &self.kind
+    }
+}
+
+impl fmt::Display for JsonSchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = match self.pointer.as_str() {
+            "" => "the root of the schema".to_owned(),
+            pointer => format!("`{}`", quoted_end(pointer)),
+        };
+        match &self.kind {
+            JsonSchemaErrorKind::NotASchema => write!(f, "no schema at {place}; expected an object or a boolean"),
+            JsonSchemaErrorKind::InvalidKeyword { expected } => {
+                write!(f, "invalid keyword at {place}; expected {expected}")
+            }
+            JsonSchemaErrorKind::UnknownType { name } => {
+                write!(f, "unknown type `{}` at {place}; {}", quoted(name), advice(name))
+            }
+            JsonSchemaErrorKind::UnsupportedKeyword { instead, .. } => {
+                write!(f, "unsupported keyword at {place}; {instead}")
+            }
+            JsonSchemaErrorKind::UnsupportedPattern { pattern, reason } => {
+                write!(f, "unsupported pattern `{}` at {place}: {}", quoted(pattern), quoted(reason))
+            }
+            JsonSchemaErrorKind::RemoteReference { reference } => write!(
+                f,
+                "reference to another document `{}` at {place}; copy what it refers to under `$defs`",
+                quoted(reference)
+            ),
+            JsonSchemaErrorKind::UnresolvedReference { reference } => write!(
+                f,
+                "reference `{}` at {place} leads to no schema; add it, or correct the reference",
+                quoted(reference)
+            ),
+            JsonSchemaErrorKind::EndlessReference => {
+                write!(f, "the schema at {place} refers to itself without end; put a property or an item between")
+            }
+            JsonSchemaErrorKind::TooLarge { limit } => {
+                write!(f, "the schema has more than {limit} at {place}; make it smaller")
+            }
+        }
+    }
+}
+
+impl std::error::Error for JsonSchemaError {}
+
+/// The type that was probably meant, from languages that name it otherwise.
+fn advice(name: &str) -> &'static str {
+    match name.to_ascii_lowercase().as_str() {
+        "dict" | "map" | "record" | "struct" => "say `object`",
+        "list" | "tuple" | "set" | "sequence" => "say `array`",
+        "int" | "int32" | "int64" | "long" | "uint" => "say `integer`",
+        "float" | "double" | "decimal" | "num" => "say `number`",
+        "str" | "text" | "char" | "date" | "datetime" | "enum" | "file" => "say `string`",
+        "bool" => "say `boolean`",
+        "none" | "nil" | "undefined" => "say `null`",
+        "any" | "" | "unknown" | "mixed" => "leave `type` out to allow any value",
+        _ => "expected one of `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`",
+    }
+}
+
+fn quoted(text: &str) -> String {
+    super::words::cut(text, MAX_QUOTED)
+}
+
+/// The end of a pointer says more than its start.
+fn quoted_end(pointer: &str) -> String {
+    let skipped = pointer.chars().count().saturating_sub(2 * MAX_QUOTED);
+    let kept: String = pointer.chars().skip(skipped).collect();
+    if skipped > 0 { format!("…{kept}") } else { kept }
+}
