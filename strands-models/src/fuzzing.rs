@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use strands_core::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StreamEvent, TurnBuilder};
 
-use crate::http::{AnswerReader, fuzzing as http};
+use crate::http::{ResponseReader, fuzzing as http};
 
 pub fn anthropic(input: &[u8]) {
     run(input, crate::anthropic::reader);
@@ -37,7 +37,7 @@ const LIMITS: [usize; 4] = [1 << 20, 16 << 10, 1 << 10, 64];
 
 /// The first byte of an input says how the rest is read: its limit, whether it is a document, and how many lengths of
 /// pieces follow before the answer itself.
-fn run<R: AnswerReader>(input: &[u8], reader: impl Fn(usize) -> R) {
+fn run<R: ResponseReader>(input: &[u8], reader: impl Fn(usize) -> R) {
     let Some((control, rest)) = input.split_first() else {
         return;
     };

@@ -35,11 +35,11 @@ use crate::http::{self, Exchange};
 
 pub use builder::AnthropicModelBuilder;
 pub use cache::CacheTtl;
-pub use settings::{Effort, ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
+pub use settings::{ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl http::ResponseReader {
     MessagesReader::new(limit)
 }
 

@@ -24,7 +24,9 @@ use super::events::{
 };
 use super::own::OwnBlock;
 use super::usage::{update, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, StreamedArguments, stop_words, tolerant};
+use crate::http::{
+    ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, StreamedArguments, stop_reasons, tolerant,
+};
 
 /// Reads an answer. What is newer than this version is kept where it has a place, and passed over where it has none.
 pub(super) struct MessagesReader {
@@ -305,7 +307,7 @@ impl MessagesReader {
 
     /// The last events. A server that says that it is at the end (`is_whole`) need not say why.
     fn finish(&mut self, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let reason = match self.stopped.stop_reason.take().filter(|reason| !stop_words::is_none(reason)) {
+        let reason = match self.stopped.stop_reason.take().filter(|reason| !stop_reasons::is_none(reason)) {
             Some(reason) => reason,
             None if is_whole && self.called => "tool_use".to_owned(),
             None if is_whole && self.next > 0 => "end_turn".to_owned(),
@@ -321,7 +323,7 @@ impl MessagesReader {
             }
         };
         if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
-            return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
+            return Err((ErrorResponse { code: Some(reason), ..ErrorResponse::default() }, kind).into());
         }
         self.begin(out);
         self.complete = true;
@@ -349,7 +351,7 @@ fn stop_reason(reason: &str) -> StopReason {
     match reason {
         "stop" => StopReason::EndTurn,
         "tool_calls" => StopReason::ToolUse,
-        reason => stop_words::limit_or_filter(reason).unwrap_or_else(|| StopReason::from(reason)),
+        reason => stop_reasons::limit_or_filter(reason).unwrap_or_else(|| StopReason::from(reason)),
     }
 }
 
@@ -381,7 +383,7 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, ModelError> {
     })
 }
 
-impl AnswerReader for MessagesReader {
+impl ResponseReader for MessagesReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -442,7 +444,7 @@ mod tests {
     use strands_core::models::{Turn, TurnBuilder};
 
     use super::*;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn read(events: &[Value]) -> Result<VecDeque<StreamEvent>, ReadError> {
         let mut reader = MessagesReader::new(1 << 20);
@@ -548,13 +550,14 @@ mod tests {
     #[test]
     fn an_error_in_the_middle_is_one() {
         let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
-        let Err(ReadError::Refused(refused)) = read(&[start(0, json!({"type": "text", "text": "hi"})), error.clone()])
+        let Err(ReadError::ErrorResponse(refused)) =
+            read(&[start(0, json!({"type": "text", "text": "hi"})), error.clone()])
         else {
             panic!("no refusal");
         };
         assert_eq!(refused.1, ModelErrorKind::Overloaded);
         let whole = MessagesReader::new(64).whole(error.to_string().as_bytes(), &mut VecDeque::new());
-        assert!(matches!(whole, Err(ReadError::Refused(_))), "{whole:?}");
+        assert!(matches!(whole, Err(ReadError::ErrorResponse(_))), "{whole:?}");
     }
 
     #[test]
@@ -600,7 +603,7 @@ mod tests {
                 reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
             }
             prop_assert!(reader.is_complete());
-            whole_answer(&out);
+            complete_response(&out);
         }
 
         #[test]

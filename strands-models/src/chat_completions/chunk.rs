@@ -61,7 +61,7 @@ pub(super) struct Delta {
     #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) reasoning_details: Vec<Value>,
     #[serde(default, deserialize_with = "tolerant::list")]
-    pub(super) tool_calls: Vec<CallPiece>,
+    pub(super) tool_calls: Vec<ToolCallDelta>,
     #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) annotations: Vec<Value>,
     /// Images that the model has made: OpenRouter, and gateways like it.
@@ -105,7 +105,7 @@ impl Delta {
 }
 
 #[derive(Default, Deserialize)]
-pub(super) struct CallPiece {
+pub(super) struct ToolCallDelta {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     #[serde(default, deserialize_with = "tolerant::text")]

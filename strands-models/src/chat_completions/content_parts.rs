@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use strands_core::message::{Citation, ContentBlock, ProviderContent};
 use strands_core::models::{ReasoningDelta, StreamEvent};
 
-use super::stream::{ChatReader, Section};
+use super::stream_reader::{ChatReader, Section};
+use crate::generated_media;
 use crate::http::ReadError;
-use crate::made_media;
 
 impl ChatReader {
     /// A part of the content, in a message that is a list of parts.
@@ -68,7 +68,7 @@ impl ChatReader {
         self.content.grow(size_of::<ContentBlock>() + url.len() + bare.len())?;
         self.close(out);
         let block = self.new_block();
-        out.push_back(match made_media::of_url(url).or_else(|| made_media::of_base64("image/png", bare)) {
+        out.push_back(match generated_media::of_url(url).or_else(|| generated_media::of_base64("image/png", bare)) {
             Some(image) => StreamEvent::media(block, image),
             None => StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image)),
         });

@@ -3,27 +3,27 @@
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::{Refusal, unanswerable};
+use crate::http::{ErrorResponse, permanent_error};
 
 /// What one server alone says.
-type Own = fn(&mut Refusal, &Value) -> Option<ModelErrorKind>;
+type Own = fn(&mut ErrorResponse, &Value) -> Option<ModelErrorKind>;
 
 /// The kind of an error response.
-pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> ModelErrorKind {
-    let body = refusal.json();
+pub(crate) fn classify(error_response: &mut ErrorResponse, own: Own) -> ModelErrorKind {
+    let body = error_response.json();
     // Some wrap the error, some are the error, and some put it in a list.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
-    sort_error(refusal, error, own)
+    classify_error(error_response, error, own)
 }
 
 /// The kind of an error object, from a response or out of a stream.
-pub(crate) fn refused(error: &Value, own: Own) -> (Refusal, ModelErrorKind) {
-    let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
-    let kind = sort_error(&mut refusal, error, own);
-    (refusal, kind)
+pub(crate) fn refused(error: &Value, own: Own) -> (ErrorResponse, ModelErrorKind) {
+    let mut error_response = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
+    let kind = classify_error(&mut error_response, error, own);
+    (error_response, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind {
+fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     // Gateways put the status of the server behind them where OpenAI has a word.
     let number = |name: &str| {
@@ -31,18 +31,21 @@ fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind 
         let number = number.as_u64().or_else(|| number.as_str()?.parse().ok())?;
         u16::try_from(number).ok().filter(|status| (400..600).contains(status))
     };
-    let status = refusal.status.or_else(|| ["code", "status_code", "status"].into_iter().find_map(number));
+    let status = error_response.status.or_else(|| ["code", "status_code", "status"].into_iter().find_map(number));
     let code = word("code").or_else(|| word("type")).map(str::to_owned);
-    refusal.code = code.or_else(|| error.get("code").and_then(Value::as_u64).map(|number| number.to_string()));
-    if let Some(kind) = own(refusal, error) {
+    error_response.code = code.or_else(|| error.get("code").and_then(Value::as_u64).map(|number| number.to_string()));
+    if let Some(kind) = own(error_response, error) {
         return kind;
     }
-    let message =
-        word("message").or_else(|| error.as_str()).or_else(|| word("detail")).unwrap_or(&refusal.body).to_owned();
+    let message = word("message")
+        .or_else(|| error.as_str())
+        .or_else(|| word("detail"))
+        .unwrap_or(&error_response.body)
+        .to_owned();
     let named: Vec<&str> = [word("code"), word("type")].into_iter().flatten().collect();
     let is = |names: &[&str]| names.iter().any(|name| named.contains(name));
     if status == Some(402) || is(&OUT_OF_CREDIT) {
-        refusal.advice = Some("the account has no credit left: asking again does not help until there is some");
+        error_response.advice = Some("the account has no credit left: asking again does not help until there is some");
         return ModelErrorKind::InvalidRequest;
     }
     if is(&["string_above_max_length"]) && is_of_the_conversation(word("param").unwrap_or_default()) {
@@ -56,14 +59,14 @@ fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind 
     if is(&["invalid_prompt"]) && message.to_lowercase().contains("policy") {
         return ModelErrorKind::ContentFiltered;
     }
-    if let Some(kind) = unanswerable(refusal, status, &message) {
+    if let Some(kind) = permanent_error(error_response, status, &message) {
         return kind;
     }
     if is(&["server_error", "internal_server_error", "overloaded_error", "service_unavailable"]) {
         return ModelErrorKind::Overloaded;
     }
     if is(&["model_not_found"]) || status == Some(404) && message.to_lowercase().contains("model") {
-        refusal.advice = Some("the host does not know this model id, or the key may not use it");
+        error_response.advice = Some("the host does not know this model id, or the key may not use it");
     }
     if status.is_none() && is(&["invalid_request_error", "invalid_prompt"]) {
         return ModelErrorKind::InvalidRequest;
@@ -95,13 +98,13 @@ mod tests {
     use super::*;
 
     fn kind(status: Option<u16>, body: &Value) -> (ModelErrorKind, Option<String>) {
-        let mut refusal = Refusal { status, body: body.to_string(), ..Refusal::default() };
-        let kind = sort(&mut refusal, |_, _| None);
-        (kind, refusal.code)
+        let mut error_response = ErrorResponse { status, body: body.to_string(), ..ErrorResponse::default() };
+        let kind = classify(&mut error_response, |_, _| None);
+        (kind, error_response.code)
     }
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors_by_kind() {
         for (status, body, expected, code) in [
             (429, json!({"error": {"code": "rate_limit_exceeded"}}), ModelErrorKind::Throttled, "rate_limit_exceeded"),
             (
@@ -231,11 +234,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_with_half_a_character_is_sorted_by_its_code() {
+    fn an_error_with_half_a_character_is_classified_by_its_code() {
         let body = r#"{"error": {"message": "cut \ud83d", "code": "context_length_exceeded"}}"#.to_owned();
-        let mut refusal = Refusal { status: Some(400), body, ..Refusal::default() };
-        assert_eq!(sort(&mut refusal, |_, _| None), ModelErrorKind::ContextOverflow);
-        assert_eq!(refusal.code.as_deref(), Some("context_length_exceeded"));
+        let mut error_response = ErrorResponse { status: Some(400), body, ..ErrorResponse::default() };
+        assert_eq!(classify(&mut error_response, |_, _| None), ModelErrorKind::ContextOverflow);
+        assert_eq!(error_response.code.as_deref(), Some("context_length_exceeded"));
     }
 
     #[test]

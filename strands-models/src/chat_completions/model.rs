@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use strands_core::models::{MessageSerializer, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
+use super::classify;
 use super::content::system_text;
 use super::dialect::Dialect;
 use super::request::{Body, Said, Sent};
 use super::settings::Settings;
-use super::sort;
-use super::stream::ChatReader;
+use super::stream_reader::ChatReader;
 use crate::http::{self, Conversation, Exchange};
 
 /// A model behind a server that speaks Chat Completions.
@@ -55,7 +55,7 @@ impl Chat {
     pub(crate) async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let body = self.body(&request, self.exchange.streaming)?;
         let reader = |limit| ChatReader::new(Arc::clone(&self.dialect), limit);
-        self.exchange.ask(body, |refusal| sort(refusal, self.dialect.sort), reader).await
+        self.exchange.ask(body, |error_response| classify(error_response, self.dialect.classify), reader).await
     }
 
     /// How many input tokens a request has, where the server counts them.
@@ -65,7 +65,11 @@ impl Chat {
             Ok(body) => body,
             Err(error) => return Some(Err(error)),
         };
-        Some(counter.ask_for_count(body, |refusal| sort(refusal, self.dialect.sort), "input_tokens").await)
+        Some(
+            counter
+                .ask_for_count(body, |error_response| classify(error_response, self.dialect.classify), "input_tokens")
+                .await,
+        )
     }
 }
 

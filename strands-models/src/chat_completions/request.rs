@@ -16,6 +16,7 @@ use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_
 use super::reasoning::ReasoningReplay;
 use super::settings::Settings;
 use super::tools::Offer;
+use crate::ReasoningEffort;
 use crate::http::{self, Fields};
 
 /// A request without its conversation, which follows behind it.
@@ -41,6 +42,8 @@ impl Serialize for Body<'_> {
         if self.streaming && dialect.asks_for_usage {
             fields.put("stream_options", &json!({"include_usage": true}))?;
         }
+        settings.sampling.put(&mut fields, &dialect.sampling)?;
+        fields.put_some("reasoning_effort", settings.reasoning_effort.map(ReasoningEffort::as_str).as_ref())?;
         for (name, value) in settings.fields.iter().filter(|(name, _)| !is_form(name)) {
             fields.put(name, value)?;
         }
@@ -187,7 +190,7 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
         return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
     }
     let said = || outgoing_content(message, &dialect.provider);
-    let images = made_images(message, dialect);
+    let images = generated_images(message, dialect);
     let content = said().any(|block| is_part(&block, dialect) && !(images.is_some() && is_image(&block)));
     let calls = message.tool_uses().next().is_some();
     // A message of reasoning alone is refused.
@@ -207,7 +210,7 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
 }
 
 /// The images in a response of the server's own, which it takes back where it gives them.
-fn made_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<PartJson<'a>>> {
+fn generated_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<PartJson<'a>>> {
     if !is_own(message, dialect) {
         return None;
     }

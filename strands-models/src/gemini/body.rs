@@ -59,7 +59,7 @@ impl Serialize for Body<'_> {
                 // JSON of a schema and calls of functions are not to be had at once from every model, and here nobody
                 // is to be called.
                 if request.output_schema.is_none()
-                    && let Some(tools) = Tools::new(request.tools, &settings.built_in_tools)
+                    && let Some(tools) = Tools::new(request.tools, &settings.server_tools)
                 {
                     fields.put("tools", &tools)?;
                     fields.put_some("toolConfig", tools.config(request.tool_choice, traits.cloud).as_ref())?;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use strands_core::models::{ModelErrorKind, StopReason};
 
-use crate::http::Refusal;
+use crate::http::ErrorResponse;
 
 /// What a finish reason means.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,9 +40,9 @@ pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
 }
 
 /// An answer that failed, as the provider words it.
-pub(super) fn failed(reason: String, message: Option<String>) -> Refusal {
+pub(super) fn failed(reason: String, message: Option<String>) -> ErrorResponse {
     let body = json!({"finishReason": reason, "finishMessage": message}).to_string();
-    Refusal { code: Some(reason), body, ..Refusal::default() }
+    ErrorResponse { code: Some(reason), body, ..ErrorResponse::default() }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
 use super::{PROVIDER, signed_media, signed_text};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
+use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, tolerant};
 
 /// Reads an answer. What is newer than this version is kept.
 pub(super) struct GeminiReader {
@@ -313,8 +313,11 @@ fn is_no_reason(reason: &str) -> bool {
 }
 
 /// A prompt that is not answered.
-fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, ModelErrorKind) {
-    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, ModelErrorKind::ContentFiltered)
+fn blocked_prompt(reason: String, feedback: &str) -> (ErrorResponse, ModelErrorKind) {
+    (
+        ErrorResponse { code: Some(reason), body: feedback.to_owned(), ..ErrorResponse::default() },
+        ModelErrorKind::ContentFiltered,
+    )
 }
 
 /// About how many bytes a value holds.
@@ -328,7 +331,7 @@ fn size(value: &Value) -> usize {
     size_of::<Value>() + inside
 }
 
-impl AnswerReader for GeminiReader {
+impl ResponseReader for GeminiReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -374,7 +377,7 @@ mod tests {
     use super::*;
     use crate::gemini::contents::Sent;
     use crate::gemini::known::Traits;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn part() -> impl Strategy<Value = Value> {
         let words = "[a-zü]{0,3}";
@@ -439,7 +442,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_goes_back_as_it_came(parts in prop::collection::vec(part(), 1..12), at_once in 1..4_usize) {
-            let message = whole_answer(&read(&parts, at_once)).message;
+            let message = complete_response(&read(&parts, at_once)).message;
             let sent = Sent { message: &message, messages: &[], traits: Traits::of("gemini-2.5-flash", "h") };
             let mut sent = serde_json::to_value(&sent).unwrap();
             let expected = joined(&parts);

@@ -3,7 +3,7 @@
 
 use secrecy::SecretString;
 
-use crate::http::{ApiKey, ModelBuildError, Options, Place};
+use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options};
 
 /// A service, or a server on one's own machine, that speaks Chat Completions.
 ///
@@ -150,7 +150,7 @@ impl Service {
         options: &Options,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Address, ModelBuildError> {
-        let place = Place {
+        let place = DefaultEndpoint {
             base_url: self.base_url.unwrap_or_default(),
             base_url_variable: Some(self.base_url_variable),
             key_variables: self.api_key_variables,

@@ -1,15 +1,15 @@
 //! Responses: OpenAI's newer protocol, in which reasoning comes encrypted or in plain text and goes back.
 
 mod builder;
+mod complete_items;
 mod events;
+mod generated_images;
 mod items;
-mod made_images;
 mod provider_state;
 mod reasoning;
 mod request;
-mod stream;
+mod stream_reader;
 mod tools;
-mod whole_items;
 
 use std::sync::Arc;
 
@@ -18,15 +18,15 @@ use futures_util::StreamExt as _;
 use strands_core::models::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StreamEvent};
 
 use self::request::{Body, Shape};
-use self::stream::ResponsesReader;
-use crate::chat_completions::sort;
+use self::stream_reader::ResponsesReader;
+use crate::chat_completions::classify;
 use crate::http::Exchange;
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
 /// What reads answers, for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
     ResponsesReader::new("openai".into(), true, limit)
 }
 
@@ -102,7 +102,7 @@ impl OpenAiResponsesModel {
     async fn ask(&self, body: &Body<'_>) -> Result<ModelStream, ModelError> {
         let Inner { exchange, shape, .. } = &*self.inner;
         let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
-        exchange.ask(body.write()?, |refusal| sort(refusal, |_, _| None), reader).await
+        exchange.ask(body.write()?, |error_response| classify(error_response, |_, _| None), reader).await
     }
 }
 

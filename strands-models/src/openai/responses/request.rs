@@ -14,11 +14,11 @@ use strands_core::schema::SchemaDialect;
 
 use super::reasoning;
 use super::tools::{self, ResponsesTools};
-use super::{made_images, provider_state};
+use super::{generated_images, provider_state};
 use crate::chat_completions::{
     Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
 };
-use crate::http::{self, Conversation, Fields};
+use crate::http::{self, Conversation, Fields, SamplingFields};
 
 /// Ids of calls as OpenAI takes them; calls of other providers may be named otherwise.
 const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
@@ -85,6 +85,8 @@ impl<'a> Body<'a> {
     }
 }
 
+const SAMPLING: SamplingFields = SamplingFields { max_tokens: "max_output_tokens", ..SamplingFields::CHAT };
+
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { shape, request, .. } = self;
@@ -94,6 +96,7 @@ impl Serialize for Body<'_> {
         fields.put("stream", &self.streaming)?;
         fields.put("store", &shape.stateful)?;
         fields.put_some("previous_response_id", self.previous.as_ref())?;
+        settings.sampling.put(&mut fields, &SAMPLING)?;
         for (name, value) in &settings.fields {
             fields.put(name, value)?;
         }
@@ -219,9 +222,9 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
                 "name": call.name,
                 "arguments": arguments(&call.input),
             }),
-            ContentBlock::Provider(own) if made_images::is_apart(&own.content) => {
+            ContentBlock::Provider(own) if generated_images::is_apart(&own.content) => {
                 let image = blocks.next_if(|block| matches!(**block, ContentBlock::Image(_)));
-                match made_images::together(&own.content, image.as_deref()) {
+                match generated_images::together(&own.content, image.as_deref()) {
                     Some(item) => item,
                     None => continue,
                 }

@@ -8,14 +8,14 @@ use sse_stream::Sse;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
-use super::calls::{Calls, Piece};
-use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
+use super::chunk::{Choice, Chunk, Delta, Said, ToolCallDelta};
 use super::content_parts::citation;
 use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
+use super::tool_calls::{CallDelta, Calls};
 use super::usage::{cost, last_events, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, stop_words};
+use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ChatReader {
@@ -95,10 +95,10 @@ impl ChatReader {
                 self.begin(out);
                 out.push_back(cost(*counts));
             }
-            return Err(refused(&error, self.dialect.sort).into());
+            return Err(refused(&error, self.dialect.classify).into());
         }
         if chunk.kind.as_deref() == Some("error") {
-            return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.sort).into());
+            return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.classify).into());
         }
         self.begin(out);
         self.chunks += 1;
@@ -138,7 +138,7 @@ impl ChatReader {
 
     fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         if let Some(error) = choice.error {
-            return Err(refused(&error, self.dialect.sort).into());
+            return Err(refused(&error, self.dialect.classify).into());
         }
         // Whoever asks for several answers at once gets the one that begins first.
         let index = choice.index.unwrap_or_default();
@@ -154,7 +154,7 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_words::is_none(reason)) {
+        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_reasons::is_none(reason)) {
             self.finish_reason = Some(reason);
         }
         Ok(())
@@ -243,8 +243,8 @@ impl ChatReader {
         }
     }
 
-    fn call(&mut self, piece: CallPiece, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let piece = Piece::new(piece, self.chunks, is_whole);
+    fn call(&mut self, piece: ToolCallDelta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let piece = CallDelta::new(piece, self.chunks, is_whole);
         self.content.grow(piece.size())?;
         let at = match self.calls.find(&piece)? {
             Some(at) => at,
@@ -271,9 +271,9 @@ impl ChatReader {
         }
         let stop_reason = match finish_reason.as_str() {
             reason if let Some(kind) = ModelErrorKind::of_stop_reason(reason) => {
-                return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
+                return Err((ErrorResponse { code: Some(finish_reason), ..ErrorResponse::default() }, kind).into());
             }
-            reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
+            reason if let Some(stop_reason) = stop_reasons::limit_or_filter(reason) => stop_reason,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
             _ if self.refused => StopReason::ContentFiltered,
@@ -310,7 +310,7 @@ fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelErro
     }
 }
 
-impl AnswerReader for ChatReader {
+impl ResponseReader for ChatReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -343,7 +343,7 @@ mod tests {
 
     use super::*;
     use crate::chat_completions::ReasoningReplay;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn reader(limit: usize) -> ChatReader {
         ChatReader::new(Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
@@ -390,7 +390,7 @@ mod tests {
             };
             let refused = read.unwrap_err();
             assert!(
-                matches!(&refused, ReadError::Refused(refused) if refused.1 == ModelErrorKind::ContextOverflow),
+                matches!(&refused, ReadError::ErrorResponse(refused) if refused.1 == ModelErrorKind::ContextOverflow),
                 "{refused:?}"
             );
         }
@@ -415,7 +415,7 @@ mod tests {
             reader.read(&Sse::default().data("[DONE]"), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            whole_answer(&out);
+            complete_response(&out);
         }
 
         #[test]

@@ -14,7 +14,7 @@ use super::events::{Ended, Piece, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader};
 
 /// Reads an answer. What is newer than this version is passed over.
 pub(super) struct ResponsesReader {
@@ -76,7 +76,7 @@ impl ResponsesReader {
                 let mut response = parse::<Ended>(data)?.response;
                 // Some servers say everything at once.
                 if self.items.are_none() {
-                    self.whole_items(&mut response, out)?;
+                    self.complete_items(&mut response, out)?;
                 } else if !self.called {
                     self.whole_calls(&mut response, out)?;
                 }
@@ -85,7 +85,7 @@ impl ResponsesReader {
             }
             "error" => {
                 let event: Value = parse(data)?;
-                Err(refusal(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)))
+                Err(error_response(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)))
             }
             _ => Ok(()),
         }
@@ -232,7 +232,7 @@ impl ResponsesReader {
 /// A response that the provider does not end, or not yet.
 fn unfinished(status: &str, error: Option<Value>) -> ReadError {
     if let Some(error) = error {
-        return refusal(&error);
+        return error_response(&error);
     }
     let (kind, advice) = match status {
         "queued" | "in_progress" => {
@@ -242,10 +242,10 @@ fn unfinished(status: &str, error: Option<Value>) -> ReadError {
         status => (ModelErrorKind::of_stop_reason(status).unwrap_or(ModelErrorKind::Protocol), None),
     };
     let body = format!("the response has the status `{status}`");
-    (Refusal { code: Some(status.to_owned()), body, advice, ..Refusal::default() }, kind).into()
+    (ErrorResponse { code: Some(status.to_owned()), body, advice, ..ErrorResponse::default() }, kind).into()
 }
 
-fn refusal(error: &Value) -> ReadError {
+fn error_response(error: &Value) -> ReadError {
     refused(error, |_, _| None).into()
 }
 
@@ -282,7 +282,7 @@ fn citation(annotation: &Value) -> Option<Citation> {
     Some(citation)
 }
 
-impl AnswerReader for ResponsesReader {
+impl ResponseReader for ResponsesReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -332,7 +332,7 @@ impl AnswerReader for ResponsesReader {
             response.status =
                 response.status.filter(|status| !status.is_empty()).or_else(|| Some("completed".to_owned()));
         }
-        self.whole_items(&mut response, out)?;
+        self.complete_items(&mut response, out)?;
         self.finish(response, out)
     }
 }
@@ -343,7 +343,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn reader(limit: usize) -> ResponsesReader {
         ResponsesReader::new(Cow::Borrowed("openai"), true, limit)
@@ -404,7 +404,7 @@ mod tests {
             reader.read(&Sse::default().data(last), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            whole_answer(&out);
+            complete_response(&out);
         }
 
         #[test]

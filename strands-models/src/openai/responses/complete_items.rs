@@ -8,10 +8,10 @@ use strands_core::models::{ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::events::{Piece, Response};
 use super::items::{Key, Kind};
-use super::stream::{ResponsesReader, list, malformed, word};
-use super::{made_images, reasoning};
+use super::stream_reader::{ResponsesReader, list, malformed, word};
+use super::{generated_images, reasoning};
+use crate::generated_media;
 use crate::http::{ReadError, tolerant};
-use crate::made_media;
 
 impl ResponsesReader {
     pub(super) fn item_added(
@@ -102,7 +102,7 @@ impl ResponsesReader {
             }
             "" => {}
             // What the provider's own tools did, and whatever is newer than this version.
-            _ => match made_images::apart(item) {
+            _ => match generated_images::apart(item) {
                 Some((item, image)) => {
                     self.own(ProviderContent::new(self.provider.clone(), item), out)?;
                     self.image(image, out)?;
@@ -113,7 +113,7 @@ impl ResponsesReader {
         Ok(())
     }
 
-    pub(super) fn whole_items(
+    pub(super) fn complete_items(
         &mut self,
         response: &mut Response,
         out: &mut VecDeque<StreamEvent>,
@@ -131,7 +131,7 @@ impl ResponsesReader {
         if let Some(items) = &mut response.output {
             items.retain(|item| word(item, "type") == "function_call");
         }
-        self.whole_items(response, out)
+        self.complete_items(response, out)
     }
 
     pub(super) fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -185,7 +185,7 @@ impl ResponsesReader {
             None => &[],
         };
         for (part, said) in content.iter().enumerate() {
-            if let Some(image) = said.get("image_url").and_then(Value::as_str).and_then(made_media::of_url) {
+            if let Some(image) = said.get("image_url").and_then(Value::as_str).and_then(generated_media::of_url) {
                 self.image(image, out)?;
                 continue;
             }

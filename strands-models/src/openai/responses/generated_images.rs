@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use strands_core::message::{ContentBlock, MediaSource};
 
-use crate::made_media;
+use crate::generated_media;
 
 const RESULT: &str = "result";
 
@@ -23,9 +23,9 @@ pub(super) fn apart(item: &Value) -> Option<(Value, ContentBlock)> {
     let format = item.get("output_format").and_then(Value::as_str).unwrap_or("png");
     let result = item.get(RESULT)?.as_str()?;
     let image = if result.starts_with("data:") {
-        made_media::of_url(result)?
+        generated_media::of_url(result)?
     } else {
-        made_media::of_base64(&format!("image/{format}"), result)?
+        generated_media::of_base64(&format!("image/{format}"), result)?
     };
     let mut item = item.clone();
     item.as_object_mut()?.shift_remove(RESULT);

@@ -1,11 +1,11 @@
-//! The tool calls of a message, put together from their pieces. A piece belongs to a call by its id and its index; servers
-//! leave out either, give the same index to all calls, or make up an id for each piece.
+//! The tool calls of a message, put together from their pieces. A delta belongs to a call by its id and its index; servers
+//! leave out either, give the same index to all calls, or make up an id for each delta.
 
 use std::collections::{HashMap, VecDeque};
 
 use strands_core::models::{ModelError, StreamEvent, ToolUseStart};
 
-use super::chunk::CallPiece;
+use super::chunk::ToolCallDelta;
 use crate::http::{ContentLimit, StreamedArguments};
 
 /// Calls in the order in which they began.
@@ -13,8 +13,8 @@ use crate::http::{ContentLimit, StreamedArguments};
 pub(super) struct Calls {
     calls: Vec<Call>,
     by_id: HashMap<String, usize>,
-    by_index: HashMap<usize, Place>,
-    /// The call of the last piece.
+    by_index: HashMap<usize, IndexGroup>,
+    /// The call of the last delta.
     last: usize,
     /// Calls without arguments so far.
     bare: usize,
@@ -29,24 +29,24 @@ struct Call {
     arguments: StreamedArguments,
     /// Arguments that came before the name.
     early: String,
-    /// The chunk of its last piece.
+    /// The chunk of its last delta.
     chunk: usize,
 }
 
 /// The calls of one index.
 #[derive(Default)]
-struct Place {
+struct IndexGroup {
     by_id: HashMap<String, usize>,
     count: usize,
     latest: usize,
-    /// The call of the last piece.
+    /// The call of the last delta.
     last: usize,
     /// Calls among them without arguments so far.
     bare: usize,
 }
 
-/// A piece with what is missing as nothing.
-pub(super) struct Piece {
+/// A delta with what is missing as nothing.
+pub(super) struct CallDelta {
     index: Option<usize>,
     id: String,
     name: String,
@@ -57,13 +57,13 @@ pub(super) struct Piece {
     is_whole: bool,
 }
 
-impl Piece {
-    pub(super) fn new(piece: CallPiece, chunk: usize, is_whole: bool) -> Self {
-        let (name, arguments) = piece.function.map_or((None, None), |function| (function.name, function.arguments));
+impl CallDelta {
+    pub(super) fn new(delta: ToolCallDelta, chunk: usize, is_whole: bool) -> Self {
+        let (name, arguments) = delta.function.map_or((None, None), |function| (function.name, function.arguments));
         Self {
-            index: piece.index,
+            index: delta.index,
             // Mistral's client fills in the word.
-            id: piece.id.filter(|id| id != "null").unwrap_or_default(),
+            id: delta.id.filter(|id| id != "null").unwrap_or_default(),
             name: name.unwrap_or_default(),
             arguments: arguments.unwrap_or_default(),
             chunk,
@@ -82,55 +82,60 @@ impl Calls {
         self.calls.is_empty()
     }
 
-    /// The call that a piece goes on; `None` if it begins one.
+    /// The call that a delta goes on; `None` if it begins one.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Protocol`] for a piece that may belong to several calls.
-    pub(super) fn find(&self, piece: &Piece) -> Result<Option<usize>, ModelError> {
-        let Some(newest) = self.calls.len().checked_sub(1).filter(|_| !piece.is_whole) else {
+    /// [`ModelError::Protocol`] for a delta that may belong to several calls.
+    pub(super) fn find(&self, delta: &CallDelta) -> Result<Option<usize>, ModelError> {
+        let Some(newest) = self.calls.len().checked_sub(1).filter(|_| !delta.is_whole) else {
             return Ok(None);
         };
-        let place = piece.index.and_then(|index| self.by_index.get(&index));
-        if !piece.id.is_empty() {
-            let exact = match piece.index {
-                Some(_) => place.and_then(|place| place.by_id.get(&piece.id)),
-                None => self.by_id.get(&piece.id),
+        let group = delta.index.and_then(|index| self.by_index.get(&index));
+        if !delta.id.is_empty() {
+            let exact = match delta.index {
+                Some(_) => group.and_then(|group| group.by_id.get(&delta.id)),
+                None => self.by_id.get(&delta.id),
             };
             // Without a name it goes on the call that has its id, whatever the index.
-            let known = exact.or_else(|| self.by_id.get(&piece.id).filter(|_| piece.name.is_empty()));
+            let known = exact.or_else(|| self.by_id.get(&delta.id).filter(|_| delta.name.is_empty()));
             if known.is_some() {
                 return Ok(known.copied());
             }
         }
-        let (latest, last, count, bare) = match (place, piece.index) {
-            (Some(place), _) => (place.latest, place.last, place.count, place.bare),
+        let (latest, last, count, bare) = match (group, delta.index) {
+            (Some(group), _) => (group.latest, group.last, group.count, group.bare),
             (None, None) => (newest, self.last, self.calls.len(), self.bare),
             (None, Some(_)) => return Ok(None),
         };
         let Some(call) = self.calls.get(latest) else {
             return Ok(None);
         };
-        if !piece.name.is_empty() {
-            return Ok(call.is_named_again(piece).then_some(latest));
+        if !delta.name.is_empty() {
+            return Ok(call.is_named_again(delta).then_some(latest));
         }
         // An id of its own says that it is not the call's, unless there is no other one. Without an id it goes on the call that
         // began last, unless an older one went on since, or still waits for its arguments.
         let others_wait = bare > usize::from(!call.arguments.has_begun());
-        let is_clear = if piece.id.is_empty() { last == latest && !others_wait } else { call.id.is_empty() };
+        let is_clear = if delta.id.is_empty() { last == latest && !others_wait } else { call.id.is_empty() };
         if is_clear || count == 1 { Ok(Some(latest)) } else { Err(ambiguous()) }
     }
 
-    /// Begins a call with this block, and returns its place.
-    pub(super) fn begin(&mut self, piece: &Piece, block: usize, limit: &mut ContentLimit) -> Result<usize, ModelError> {
-        // Once as the key of a place.
-        limit.grow(size_of::<Call>() + size_of::<Place>() + piece.id.len())?;
+    /// Begins a call with this block, and returns its group.
+    pub(super) fn begin(
+        &mut self,
+        delta: &CallDelta,
+        block: usize,
+        limit: &mut ContentLimit,
+    ) -> Result<usize, ModelError> {
+        // Once as the key of a group.
+        limit.grow(size_of::<Call>() + size_of::<IndexGroup>() + delta.id.len())?;
         let at = self.calls.len();
-        let index = piece.index.unwrap_or(at);
-        let place = self.by_index.entry(index).or_default();
-        place.latest = at;
-        place.count += 1;
-        place.bare += 1;
+        let index = delta.index.unwrap_or(at);
+        let group = self.by_index.entry(index).or_default();
+        group.latest = at;
+        group.count += 1;
+        group.bare += 1;
         self.bare += 1;
         self.calls.push(Call {
             index,
@@ -139,35 +144,35 @@ impl Calls {
             block,
             arguments: StreamedArguments::default(),
             early: String::new(),
-            chunk: piece.chunk,
+            chunk: delta.chunk,
         });
         Ok(at)
     }
 
-    /// Takes in a piece of the call at this place.
-    pub(super) fn push(&mut self, at: usize, piece: Piece, out: &mut VecDeque<StreamEvent>) {
+    /// Takes in a delta of the call at this group.
+    pub(super) fn push(&mut self, at: usize, delta: CallDelta, out: &mut VecDeque<StreamEvent>) {
         let Some(call) = self.calls.get_mut(at) else {
             return;
         };
-        let place = self.by_index.entry(call.index).or_default();
-        place.last = at;
+        let group = self.by_index.entry(call.index).or_default();
+        group.last = at;
         self.last = at;
-        call.chunk = piece.chunk;
-        if call.id.is_empty() && !piece.id.is_empty() {
-            place.by_id.insert(piece.id.clone(), at);
-            self.by_id.insert(piece.id.clone(), at);
-            call.id = piece.id;
+        call.chunk = delta.chunk;
+        if call.id.is_empty() && !delta.id.is_empty() {
+            group.by_id.insert(delta.id.clone(), at);
+            self.by_id.insert(delta.id.clone(), at);
+            call.id = delta.id;
         }
-        if call.name.is_empty() && !piece.name.is_empty() {
-            call.name = piece.name;
+        if call.name.is_empty() && !delta.name.is_empty() {
+            call.name = delta.name;
             call.start(out);
         }
         let was_bare = !call.arguments.has_begun();
-        if let Some(certain) = call.arguments.push(&piece.arguments) {
+        if let Some(certain) = call.arguments.push(&delta.arguments) {
             call.hand_on(certain, out);
         }
         if was_bare && call.arguments.has_begun() {
-            place.bare = place.bare.saturating_sub(1);
+            group.bare = group.bare.saturating_sub(1);
             self.bare = self.bare.saturating_sub(1);
         }
     }
@@ -188,31 +193,31 @@ impl Calls {
 }
 
 impl Call {
-    /// True if a piece that says a name goes on this call, and does not begin another one.
-    fn is_named_again(&self, piece: &Piece) -> bool {
+    /// True if a delta that says a name goes on this call, and does not begin another one.
+    fn is_named_again(&self, delta: &CallDelta) -> bool {
         let fits = |known: &str, said: &str| known.is_empty() || said.is_empty() || known == said;
-        if !fits(&self.id, &piece.id) || !fits(&self.name, &piece.name) {
+        if !fits(&self.id, &delta.id) || !fits(&self.name, &delta.name) {
             return false;
         }
-        let is_repeated = match piece.index {
+        let is_repeated = match delta.index {
             // Whoever repeats all of a call does so later on.
             Some(_) => {
-                piece.arguments.trim().is_empty() || piece.chunk != self.chunk && self.arguments.are(&piece.arguments)
+                delta.arguments.trim().is_empty() || delta.chunk != self.chunk && self.arguments.are(&delta.arguments)
             }
             None => false,
         };
-        let goes_on = match piece.index {
+        let goes_on = match delta.index {
             // One list names each of its calls once.
-            Some(_) => !self.arguments.are_complete() && !self.is_whole_beside(piece),
+            Some(_) => !self.arguments.are_complete() && !self.is_whole_beside(delta),
             None => self.name.is_empty() || self.arguments.has_begun() && !self.arguments.are_complete(),
         };
         goes_on || is_repeated
     }
 
-    /// True if a piece in the list of its last piece is another call: both have arguments, if only empty ones.
-    fn is_whole_beside(&self, piece: &Piece) -> bool {
-        let is_named = !self.name.is_empty() && !piece.name.is_empty();
-        piece.chunk == self.chunk && is_named && self.arguments.is_whole() && !piece.arguments.trim().is_empty()
+    /// True if a delta in the list of its last delta is another call: both have arguments, if only empty ones.
+    fn is_whole_beside(&self, delta: &CallDelta) -> bool {
+        let is_named = !self.name.is_empty() && !delta.name.is_empty();
+        delta.chunk == self.chunk && is_named && self.arguments.is_whole() && !delta.arguments.trim().is_empty()
     }
 
     fn start(&mut self, out: &mut VecDeque<StreamEvent>) {
@@ -234,7 +239,7 @@ impl Call {
 
 fn ambiguous() -> ModelError {
     ModelError::protocol(
-        "a piece of tool arguments may belong to several tool calls: its index and its id do not say to which; turn \
+        "a delta of tool arguments may belong to several tool calls: its index and its id do not say to which; turn \
          streaming off for this server",
     )
 }
