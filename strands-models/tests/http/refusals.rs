@@ -330,7 +330,7 @@ async fn a_path_that_is_not_there_asks_for_the_base_url() {
         ("responses", "it usually ends in `/v1`"),
         ("mistral", "it usually ends in `/v1`"),
         ("llamacpp", "it usually ends in `/v1`"),
-        ("anthropic", "`/v1` and what follows"),
+        ("anthropic", "`/v1` and the path"),
         ("gemini", "it usually ends in `/v1beta`"),
         ("ollama", "it has no path"),
     ] {
