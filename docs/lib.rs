@@ -42,6 +42,9 @@ pages! {
 pub mod readme {}
 
 #[cfg(test)]
+mod setters;
+
+#[cfg(test)]
 mod tests {
     use super::PAGES;
 
