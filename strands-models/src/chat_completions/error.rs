@@ -1,22 +1,22 @@
-//! Refusals of OpenAI, and of those who speak as it does, sorted by what the caller can do about them.
+//! Classification of errors of OpenAI and of servers with its protocol.
 
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
 use crate::http::{ErrorResponse, permanent_error};
 
-/// What one server alone says.
+/// Classification of errors that one server alone has.
 type Own = fn(&mut ErrorResponse, &Value) -> Option<ModelErrorKind>;
 
-/// The kind of an error response.
+/// Returns the kind of an error response.
 pub(crate) fn classify(error_response: &mut ErrorResponse, own: Own) -> ModelErrorKind {
     let body = error_response.json();
-    // Some wrap the error, some are the error, and some put it in a list.
+    // Some servers wrap the error in an object or a list, others do not.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
     classify_error(error_response, error, own)
 }
 
-/// The kind of an error object, from a response or out of a stream.
+/// Returns the kind of an error object, from a response or a stream.
 pub(crate) fn refused(error: &Value, own: Own) -> (ErrorResponse, ModelErrorKind) {
     let mut error_response = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
     let kind = classify_error(&mut error_response, error, own);
@@ -25,7 +25,7 @@ pub(crate) fn refused(error: &Value, own: Own) -> (ErrorResponse, ModelErrorKind
 
 fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
-    // Gateways put the status of the server behind them where OpenAI has a word.
+    // Gateways send the status of the server behind them in place of OpenAI's code.
     let number = |name: &str| {
         let number = error.get(name)?;
         let number = number.as_u64().or_else(|| number.as_str()?.parse().ok())?;
@@ -51,7 +51,7 @@ fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -
     if is(&["string_above_max_length"]) && is_of_the_conversation(word("param").unwrap_or_default()) {
         return ModelErrorKind::ContextOverflow;
     }
-    // OpenRouter passes on what the server behind it said.
+    // OpenRouter passes the message of the server behind it through.
     let behind = || ModelErrorKind::of_words(status, &[], error.pointer("/metadata/raw")?.as_str()?);
     if let Some(kind) = ModelErrorKind::of_words(status, &named, &message).or_else(behind) {
         return kind;
@@ -74,7 +74,7 @@ fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -
     ModelErrorKind::of_status(status)
 }
 
-/// Errors of an account that come with the status of throttling, and do not pass.
+/// Permanent errors of an account that have the status of throttling.
 const OUT_OF_CREDIT: [&str; 5] = [
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -83,7 +83,7 @@ const OUT_OF_CREDIT: [&str; 5] = [
     "insufficient_user_quota",
 ];
 
-/// True if a text that is too long is one of the conversation: shortening the conversation does not help with other texts.
+/// Returns true if a text that is too long is the conversation: truncating it does not help with other texts.
 fn is_of_the_conversation(param: &str) -> bool {
     param.is_empty()
         || (param.starts_with("messages") || param.starts_with("input"))
@@ -127,7 +127,7 @@ mod tests {
                 "",
             ),
             (400, json!([{"error": {"message": "bad"}}]), ModelErrorKind::InvalidRequest, ""),
-            // What a gateway passes on, as OpenRouter does.
+            // Passed through by a gateway such as OpenRouter.
             (
                 400,
                 json!({"error": {"message": "Provider returned error", "code": 400, "metadata": {
@@ -135,7 +135,7 @@ mod tests {
                 ModelErrorKind::ContextOverflow,
                 "400",
             ),
-            // More than a minute's worth in one request: no minute will do.
+            // One request exceeds the limit of a minute, so a retry can't succeed.
             (
                 413,
                 json!({"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "Request too large for model \
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_with_half_a_character_is_classified_by_its_code() {
+    fn classifies_an_error_with_half_a_character() {
         let body = r#"{"error": {"message": "cut \ud83d", "code": "context_length_exceeded"}}"#.to_owned();
         let mut error_response = ErrorResponse { status: Some(400), body, ..ErrorResponse::default() };
         assert_eq!(classify(&mut error_response, |_, _| None), ModelErrorKind::ContextOverflow);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_in_a_stream_have_no_status_but_may_have_its_number() {
+    fn classifies_errors_in_a_stream_by_number() {
         for (error, expected) in [
             (json!({"code": 502, "message": "upstream"}), ModelErrorKind::Overloaded),
             (json!({"code": 429, "message": "slow down"}), ModelErrorKind::Throttled),

@@ -1,5 +1,5 @@
-//! What messages are made of, in the words of Chat Completions. Parts are written as they are found: a conversation is
-//! written anew for every request.
+//! Parts of messages in Chat Completions. They are serialized without an intermediate copy, since each request contains
+//! the conversation.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use super::content::{Part, Shown, Sounds, arguments};
 use super::dialect::Dialect;
 use super::reasoning::ReasoningReplay;
 
-/// The part that a block is. What is a provider's own is one for that provider.
+/// Returns the part of a block. Provider content is a part for its own provider alone.
 fn part<'a>(block: &'a ContentBlock, dialect: &Dialect) -> Option<Part<'a>> {
     match block {
         ContentBlock::Provider(own) if own.provider == dialect.provider => Some(Part::Own(&own.content)),
@@ -26,12 +26,12 @@ pub(super) fn is_part(block: &ContentBlock, dialect: &Dialect) -> bool {
     part(block, dialect).is_some()
 }
 
-/// True for an image that is sent among the images of a message, and not among its parts.
+/// Returns true for an image that is sent among the images of a message, not among its parts.
 pub(super) fn is_image(block: &ContentBlock) -> bool {
     Part::of_image(block).is_some()
 }
 
-/// True for a response that this server has given.
+/// Returns true for a response of this server.
 pub(super) fn is_own(message: &Message, dialect: &Dialect) -> bool {
     message.metadata.as_ref().and_then(|known| known.provider.as_deref()) == Some(&dialect.provider)
 }
@@ -40,14 +40,14 @@ pub(super) struct UserParts<'a>(pub(super) &'a [Cow<'a, ContentBlock>], pub(supe
 
 impl Serialize for UserParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(said, dialect) = self;
-        let mut parts = said.iter().filter_map(|block| part(block, dialect));
+        let Self(outgoing, dialect) = self;
+        let mut parts = outgoing.iter().filter_map(|block| part(block, dialect));
         if dialect.plain_text
             && let (Some(Part::Text(only)), None) = (parts.next(), parts.next())
         {
             return serializer.serialize_str(&only);
         }
-        let parts = said.iter().filter_map(|block| part(block, dialect));
+        let parts = outgoing.iter().filter_map(|block| part(block, dialect));
         serializer.collect_seq(parts.map(|part| PartJson(part, dialect)))
     }
 }
@@ -60,9 +60,9 @@ impl Serialize for AssistantParts<'_> {
         let thinks = has_thinking(message, dialect);
         if dialect.plain_text && !thinks {
             let own = is_own(message, dialect);
-            let mut said = outgoing_content(message, &dialect.provider)
+            let mut outgoing = outgoing_content(message, &dialect.provider)
                 .filter(|block| is_part(block, dialect) && !(own && is_image(block)));
-            if let (Some(only), None) = (said.next(), said.next())
+            if let (Some(only), None) = (outgoing.next(), outgoing.next())
                 && let Some(Part::Text(only)) = part(&only, dialect)
             {
                 return serializer.serialize_str(&only);
@@ -109,7 +109,7 @@ fn thinking(thought: &ReasoningContent) -> Option<Thinking<'_>> {
     Some(Thinking { thinking: [ThinkingText { text: &thought.text }], signature: thought.signature.as_deref() })
 }
 
-/// True if reasoning goes back among the content. Reasoning of a message without a provider's name is another model's.
+/// Returns true if reasoning is sent back in the content. Reasoning of a message without a provider is another model's.
 pub(super) fn has_thinking(message: &Message, dialect: &Dialect) -> bool {
     dialect.replay == ReasoningReplay::Parts
         && is_own(message, dialect)
@@ -134,7 +134,7 @@ impl Serialize for Calls<'_> {
     }
 }
 
-/// A part as the server takes it.
+/// Part in the JSON of the server.
 pub(super) struct PartJson<'a>(pub(super) Part<'a>, pub(super) &'a Dialect);
 
 impl Serialize for PartJson<'_> {

@@ -1,5 +1,5 @@
-//! The tool calls of a message, put together from their pieces. A delta belongs to a call by its id and its index; servers
-//! leave out either, give the same index to all calls, or make up an id for each delta.
+//! Tool calls of a message, assembled from their deltas. A delta belongs to a call by its id and its index; servers omit either,
+//! send the same index for all calls, or a new id with each delta.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,15 +8,15 @@ use strands_core::models::{ModelError, StreamEvent, ToolUseStart};
 use super::chunk::ToolCallDelta;
 use crate::http::{ContentLimit, StreamedArguments};
 
-/// Calls in the order in which they began.
+/// Calls in the order of their first delta.
 #[derive(Default)]
 pub(super) struct Calls {
     calls: Vec<Call>,
     by_id: HashMap<String, usize>,
     by_index: HashMap<usize, IndexGroup>,
-    /// The call of the last delta.
+    /// Call of the last delta.
     last: usize,
-    /// Calls without arguments so far.
+    /// Number of calls without arguments so far.
     bare: usize,
 }
 
@@ -29,31 +29,31 @@ struct Call {
     arguments: StreamedArguments,
     /// Arguments that came before the name.
     early: String,
-    /// The chunk of its last delta.
+    /// Chunk of the last delta.
     chunk: usize,
 }
 
-/// The calls of one index.
+/// Calls with the same index.
 #[derive(Default)]
 struct IndexGroup {
     by_id: HashMap<String, usize>,
     count: usize,
     latest: usize,
-    /// The call of the last delta.
+    /// Call of the last delta.
     last: usize,
-    /// Calls among them without arguments so far.
+    /// Number of calls in the group without arguments so far.
     bare: usize,
 }
 
-/// A delta with what is missing as nothing.
+/// Delta with empty values in place of missing ones.
 pub(super) struct CallDelta {
     index: Option<usize>,
     id: String,
     name: String,
     arguments: String,
-    /// The number of the chunk that it came in.
+    /// Number of its chunk.
     chunk: usize,
-    /// It is a whole call, and goes on no other.
+    /// True for a whole call, which continues no other.
     is_whole: bool,
 }
 
@@ -62,7 +62,7 @@ impl CallDelta {
         let (name, arguments) = delta.function.map_or((None, None), |function| (function.name, function.arguments));
         Self {
             index: delta.index,
-            // Mistral's client fills in the word.
+            // Mistral's client sends this word.
             id: delta.id.filter(|id| id != "null").unwrap_or_default(),
             name: name.unwrap_or_default(),
             arguments: arguments.unwrap_or_default(),
@@ -71,7 +71,7 @@ impl CallDelta {
         }
     }
 
-    /// Bytes of content.
+    /// Returns the size of the content in bytes.
     pub(super) fn size(&self) -> usize {
         self.id.len() + self.name.len() + self.arguments.len()
     }
@@ -82,11 +82,11 @@ impl Calls {
         self.calls.is_empty()
     }
 
-    /// The call that a delta goes on; `None` if it begins one.
+    /// Returns the call that a delta continues; `None` if it starts one.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Protocol`] for a delta that may belong to several calls.
+    /// Returns [`ModelError::Protocol`] for a delta that may belong to several calls.
     pub(super) fn find(&self, delta: &CallDelta) -> Result<Option<usize>, ModelError> {
         let Some(newest) = self.calls.len().checked_sub(1).filter(|_| !delta.is_whole) else {
             return Ok(None);
@@ -97,7 +97,7 @@ impl Calls {
                 Some(_) => group.and_then(|group| group.by_id.get(&delta.id)),
                 None => self.by_id.get(&delta.id),
             };
-            // Without a name it goes on the call that has its id, whatever the index.
+            // Without a name it continues the call with its id, whatever the index.
             let known = exact.or_else(|| self.by_id.get(&delta.id).filter(|_| delta.name.is_empty()));
             if known.is_some() {
                 return Ok(known.copied());
@@ -114,21 +114,21 @@ impl Calls {
         if !delta.name.is_empty() {
             return Ok(call.is_named_again(delta).then_some(latest));
         }
-        // An id of its own says that it is not the call's, unless there is no other one. Without an id it goes on the call that
-        // began last, unless an older one went on since, or still waits for its arguments.
+        // A different id means another call, unless there is only one. Without an id it continues the latest call, unless an older
+        // one was continued since, or has no arguments yet.
         let others_wait = bare > usize::from(!call.arguments.has_begun());
         let is_clear = if delta.id.is_empty() { last == latest && !others_wait } else { call.id.is_empty() };
         if is_clear || count == 1 { Ok(Some(latest)) } else { Err(ambiguous()) }
     }
 
-    /// Begins a call with this block, and returns its group.
+    /// Starts a call with this block, and returns its position.
     pub(super) fn begin(
         &mut self,
         delta: &CallDelta,
         block: usize,
         limit: &mut ContentLimit,
     ) -> Result<usize, ModelError> {
-        // Once as the key of a group.
+        // The id is stored twice: as a key, too.
         limit.grow(size_of::<Call>() + size_of::<IndexGroup>() + delta.id.len())?;
         let at = self.calls.len();
         let index = delta.index.unwrap_or(at);
@@ -149,7 +149,7 @@ impl Calls {
         Ok(at)
     }
 
-    /// Takes in a delta of the call at this group.
+    /// Adds a delta to the call at this position.
     pub(super) fn push(&mut self, at: usize, delta: CallDelta, out: &mut VecDeque<StreamEvent>) {
         let Some(call) = self.calls.get_mut(at) else {
             return;
@@ -169,7 +169,7 @@ impl Calls {
         }
         let was_bare = !call.arguments.has_begun();
         if let Some(certain) = call.arguments.push(&delta.arguments) {
-            call.hand_on(certain, out);
+            call.emit(certain, out);
         }
         if was_bare && call.arguments.has_begun() {
             group.bare = group.bare.saturating_sub(1);
@@ -180,7 +180,7 @@ impl Calls {
     /// Ends all calls.
     pub(super) fn end(&mut self, out: &mut VecDeque<StreamEvent>) {
         for call in &mut self.calls {
-            // A call without a name is one of a tool that does not exist, which the model is told.
+            // A call without a name is one of a tool that does not exist, and gets an error result.
             if call.name.is_empty() {
                 call.start(out);
             }
@@ -193,28 +193,28 @@ impl Calls {
 }
 
 impl Call {
-    /// True if a delta that says a name goes on this call, and does not begin another one.
+    /// Returns true if a delta with a name continues this call instead of starting another one.
     fn is_named_again(&self, delta: &CallDelta) -> bool {
-        let fits = |known: &str, said: &str| known.is_empty() || said.is_empty() || known == said;
+        let fits = |known: &str, other: &str| known.is_empty() || other.is_empty() || known == other;
         if !fits(&self.id, &delta.id) || !fits(&self.name, &delta.name) {
             return false;
         }
         let is_repeated = match delta.index {
-            // Whoever repeats all of a call does so later on.
+            // A repeated call comes in a later chunk.
             Some(_) => {
                 delta.arguments.trim().is_empty() || delta.chunk != self.chunk && self.arguments.are(&delta.arguments)
             }
             None => false,
         };
         let goes_on = match delta.index {
-            // One list names each of its calls once.
+            // One list contains each of its calls once.
             Some(_) => !self.arguments.are_complete() && !self.is_whole_beside(delta),
             None => self.name.is_empty() || self.arguments.has_begun() && !self.arguments.are_complete(),
         };
         goes_on || is_repeated
     }
 
-    /// True if a delta in the list of its last delta is another call: both have arguments, if only empty ones.
+    /// Returns true if a delta in the same list as the last one is another call: both have arguments, even if empty.
     fn is_whole_beside(&self, delta: &CallDelta) -> bool {
         let is_named = !self.name.is_empty() && !delta.name.is_empty();
         delta.chunk == self.chunk && is_named && self.arguments.is_whole() && !delta.arguments.trim().is_empty()
@@ -228,7 +228,7 @@ impl Call {
         }
     }
 
-    fn hand_on(&mut self, certain: String, out: &mut VecDeque<StreamEvent>) {
+    fn emit(&mut self, certain: String, out: &mut VecDeque<StreamEvent>) {
         if self.name.is_empty() {
             self.early.push_str(&certain);
         } else {

@@ -1,5 +1,5 @@
-//! Images that the provider's image tool makes. An item has the image in it as base64; here the image is a block of its own
-//! behind the item, so that programs find it, and for the way back both are put together again.
+//! Images that the provider's image tool generates. An item contains the image as base64; here the image is a block of its own
+//! after the item, so that programs find it, and requests contain both as one item again.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +10,12 @@ use crate::generated_media;
 
 const RESULT: &str = "result";
 
-/// True for an item of the image tool, with or without its image.
+/// Returns true for an item of the image tool, with or without its image.
 pub(super) fn is_of_tool(item: &Value) -> bool {
     item.get("type").is_some_and(|kind| kind == "image_generation_call")
 }
 
-/// The item without its image, and the image. `None` if it has none that can be read.
+/// Returns the item without its image, and the image. `None` if it has none that can be read.
 pub(super) fn apart(item: &Value) -> Option<(Value, ContentBlock)> {
     if !is_of_tool(item) {
         return None;
@@ -32,12 +32,12 @@ pub(super) fn apart(item: &Value) -> Option<(Value, ContentBlock)> {
     Some((item, image))
 }
 
-/// True for an item whose image stands behind it.
+/// Returns true for an item whose image is the next block.
 pub(super) fn is_apart(item: &Value) -> bool {
     is_of_tool(item) && item.get(RESULT).is_none()
 }
 
-/// The item with the image that stands behind it. `None` if that is no longer there.
+/// Returns the item with the image of the next block. `None` if the image was removed.
 pub(super) fn together(item: &Value, behind: Option<&ContentBlock>) -> Option<Value> {
     let Some(ContentBlock::Image(image)) = behind else { return None };
     let MediaSource::Bytes(bytes) = &image.source else { return None };
