@@ -61,7 +61,7 @@ pub(crate) struct Inner {
 const MOST_REMEDIES: usize = 5;
 
 impl BedrockModel {
-    /// Tells a model what to be.
+    /// Returns a builder with default options.
     pub fn builder() -> BedrockModelBuilder {
         BedrockModelBuilder::default()
     }

@@ -77,7 +77,7 @@ struct Inner {
 }
 
 impl AnthropicModel {
-    /// Tells a model what to be.
+    /// Returns a builder with default options.
     pub fn builder() -> AnthropicModelBuilder {
         AnthropicModelBuilder::default()
     }

@@ -24,11 +24,11 @@ impl ChatReader {
                 text => self.text(text, out),
             },
             Some("thinking") => {
-                let pieces = match part.get("thinking") {
-                    Some(Value::Array(pieces)) => pieces.iter().map(|piece| word(piece, "text")).collect(),
+                let texts = match part.get("thinking") {
+                    Some(Value::Array(texts)) => texts.iter().map(|text| word(text, "text")).collect(),
                     _ => vec![word(&part, "thinking")],
                 };
-                for text in pieces.into_iter().filter(|text| !text.is_empty()) {
+                for text in texts.into_iter().filter(|text| !text.is_empty()) {
                     self.reasoning(text, out)?;
                 }
                 let signature = word(&part, "signature");
@@ -98,10 +98,10 @@ impl ChatReader {
             // Reserves the position of the block in the message.
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
         }
-        for piece in std::iter::once(first).chain(details) {
-            let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+        for detail in std::iter::once(first).chain(details) {
+            let texts = detail.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
             self.content.grow(size_of::<Map<String, Value>>() + texts)?;
-            self.details.push(piece);
+            self.details.push(detail);
         }
         Ok(())
     }

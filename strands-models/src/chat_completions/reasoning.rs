@@ -69,19 +69,19 @@ pub(crate) struct Details {
 
 impl Details {
     /// Adds a delta. Deltas of one detail have the same index and type.
-    pub(crate) fn push(&mut self, piece: Map<String, Value>) {
+    pub(crate) fn push(&mut self, delta: Map<String, Value>) {
         // A delta without an index is a detail of its own.
-        let Some(index) = piece.get("index") else {
-            return self.details.push(piece);
+        let Some(index) = delta.get("index") else {
+            return self.details.push(delta);
         };
-        let place = match self.places.entry(format!("{index} {}", piece.get("type").unwrap_or(&Value::Null))) {
+        let place = match self.places.entry(format!("{index} {}", delta.get("type").unwrap_or(&Value::Null))) {
             Entry::Occupied(place) => *place.get(),
             Entry::Vacant(place) => *place.insert(self.details.len()),
         };
         let Some(known) = self.details.get_mut(place) else {
-            return self.details.push(piece);
+            return self.details.push(delta);
         };
-        for (name, value) in piece {
+        for (name, value) in delta {
             match (known.get_mut(&name), value) {
                 (Some(Value::String(text)), Value::String(more))
                     if matches!(name.as_str(), "text" | "summary" | "data") =>
@@ -109,10 +109,10 @@ mod tests {
 
     use super::*;
 
-    fn details(pieces: Value) -> Details {
+    fn details(deltas: Value) -> Details {
         let mut details = Details::default();
-        for piece in pieces.as_array().unwrap() {
-            details.push(piece.as_object().unwrap().clone());
+        for delta in deltas.as_array().unwrap() {
+            details.push(delta.as_object().unwrap().clone());
         }
         details
     }
@@ -145,8 +145,8 @@ mod tests {
     fn assembles_many_details_in_linear_time() {
         let mut details = Details::default();
         for index in (0..50_000).chain(0..50_000) {
-            let piece = json!({"type": "reasoning.text", "index": index, "text": "x"});
-            details.push(piece.as_object().unwrap().clone());
+            let delta = json!({"type": "reasoning.text", "index": index, "text": "x"});
+            details.push(delta.as_object().unwrap().clone());
         }
         assert_eq!(details.details.len(), 50_000);
         assert!(details.details.iter().all(|detail| detail["text"] == "xx"));

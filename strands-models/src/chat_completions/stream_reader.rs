@@ -192,8 +192,8 @@ impl ChatReader {
             self.refused = true;
             self.text(refusal, out)?;
         }
-        for piece in delta.tool_calls {
-            self.call(piece, is_whole, out)?;
+        for call in delta.tool_calls {
+            self.call(call, is_whole, out)?;
         }
         for citation in delta.annotations.iter().filter_map(citation) {
             self.cite(citation, out)?;
@@ -243,18 +243,18 @@ impl ChatReader {
         }
     }
 
-    fn call(&mut self, piece: ToolCallDelta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let piece = CallDelta::new(piece, self.chunks, is_whole);
-        self.content.grow(piece.size())?;
-        let at = match self.calls.find(&piece)? {
+    fn call(&mut self, delta: ToolCallDelta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let delta = CallDelta::new(delta, self.chunks, is_whole);
+        self.content.grow(delta.size())?;
+        let at = match self.calls.find(&delta)? {
             Some(at) => at,
             None => {
                 self.close(out);
                 let block = self.new_block();
-                self.calls.begin(&piece, block, &mut self.content)?
+                self.calls.begin(&delta, block, &mut self.content)?
             }
         };
-        self.calls.push(at, piece, out);
+        self.calls.push(at, delta, out);
         Ok(())
     }
 

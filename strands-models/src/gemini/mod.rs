@@ -74,7 +74,7 @@ struct Inner {
 }
 
 impl GeminiModel {
-    /// Tells a model what to be.
+    /// Returns a builder with default options.
     pub fn builder() -> GeminiModelBuilder {
         GeminiModelBuilder::default()
     }

@@ -28,9 +28,9 @@ struct Part {
 
 impl StreamedArguments {
     /// Adds a delta, and returns the text that is certain now.
-    pub(crate) fn push(&mut self, piece: &str) -> Option<String> {
+    pub(crate) fn push(&mut self, delta: &str) -> Option<String> {
         let mut certain = String::new();
-        let mut rest = piece;
+        let mut rest = delta;
         while !rest.is_empty() {
             if self.contradictory {
                 certain.push_str(rest);
@@ -167,9 +167,9 @@ mod tests {
 
     use super::*;
 
-    fn joined(pieces: &[&str]) -> String {
+    fn joined(deltas: &[&str]) -> String {
         let mut arguments = StreamedArguments::default();
-        let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+        let mut text: String = deltas.iter().filter_map(|delta| arguments.push(delta)).collect();
         text.extend(arguments.end());
         text
     }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn replaces_placeholders_by_the_real_arguments() {
         let oslo = "{\"city\":\"Oslo\"}";
-        for pieces in [
+        for deltas in [
             &["{}", "{\"city\":", "\"Oslo\"}"][..],
             &["{", "}", "{\"city\":", "\"Oslo\"}"],
             &["{ }\n", "{\"city\":\"Oslo\"}"],
@@ -189,10 +189,10 @@ mod tests {
             &["{\"city\":\"Oslo\"}", "{}"],
             &["", "{\"city\":\"Oslo\"}", ""],
         ] {
-            assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+            assert_eq!(joined(deltas).trim_start(), oslo, "{deltas:?}");
         }
-        for pieces in [&["{}"][..], &["{", "}"], &["[]"], &["\"\""], &["{}", "null"]] {
-            assert_eq!(joined(pieces), "{}", "{pieces:?}");
+        for deltas in [&["{}"][..], &["{", "}"], &["[]"], &["\"\""], &["{}", "null"]] {
+            assert_eq!(joined(deltas), "{}", "{deltas:?}");
         }
         assert_eq!((joined(&[]), joined(&["null"])), (String::new(), "null".to_owned()));
         assert_eq!(joined(&["{\"a\":", "{}", "}"]), "{\"a\":{}}", "an empty object inside is no placeholder");
@@ -201,19 +201,19 @@ mod tests {
     #[test]
     fn ignores_repeated_arguments() {
         let oslo = "{\"city\":\"Oslo\"}";
-        for pieces in [
+        for deltas in [
             &["{\"city\":", "\"Oslo\"}", "{\"city\":\"Oslo\"}"][..],
             &["{\"city\":\"Oslo\"}", "{\"city\":", "\"Oslo\"}"],
             &["{\"city\":\"Oslo\"}", " { \"city\" : \"Oslo\" } ", "{\"city\":\"Oslo\"}"],
             &["{\"city\":\"Oslo\"}{\"city\":\"Oslo\"}"],
         ] {
-            assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+            assert_eq!(joined(deltas).trim_start(), oslo, "{deltas:?}");
         }
     }
 
     #[test]
     fn accepts_whole_arguments_after_their_deltas() {
-        for (pieces, whole, expected) in [
+        for (deltas, whole, expected) in [
             (&["{\"a\":", "1}"][..], "{\"a\":1}", "{\"a\":1}"),
             (&["{\"a\":", "1}"], "{\"a\": 1}", "{\"a\":1}"),
             (&["{\"a\":"], "{\"a\":", "{\"a\":"),
@@ -224,16 +224,16 @@ mod tests {
             (&["{\"a\":1}"], "{\"a\":2}", "{\"a\":1}{\"a\":2}"),
         ] {
             let mut arguments = StreamedArguments::default();
-            let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+            let mut text: String = deltas.iter().filter_map(|delta| arguments.push(delta)).collect();
             text.extend(arguments.push_whole(whole));
             text.extend(arguments.end());
-            assert_eq!(text, expected, "{pieces:?} {whole}");
+            assert_eq!(text, expected, "{deltas:?} {whole}");
         }
     }
 
     #[test]
     fn makes_contradictory_arguments_invalid_json() {
-        for pieces in [
+        for deltas in [
             &["{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}"][..],
             &["{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}", "{\"city\":\"Oslo\"}"],
             &["{\"city\":\"Oslo\"}", "{\"city\":"],
@@ -242,8 +242,8 @@ mod tests {
             &["{\"ci", "{\"city\":\"Oslo\"}"],
             &["null", "null{\"a\":1}", "{\"a\":2}"],
         ] {
-            let joined = joined(pieces);
-            assert!(serde_json::from_str::<Value>(&joined).is_err(), "{pieces:?} became {joined}");
+            let joined = joined(deltas);
+            assert!(serde_json::from_str::<Value>(&joined).is_err(), "{deltas:?} became {joined}");
         }
     }
 
@@ -265,9 +265,9 @@ mod tests {
             let value = Value::Object(object).to_string();
             let text = [if before { "{}" } else { "" }, &*value, if after { &*value } else { "" }].concat();
             let letters: Vec<char> = text.chars().collect();
-            let pieces: Vec<String> = letters.chunks(at).map(|piece| piece.iter().collect()).collect();
-            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-            prop_assert_eq!(joined(&pieces), value);
+            let deltas: Vec<String> = letters.chunks(at).map(|delta| delta.iter().collect()).collect();
+            let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+            prop_assert_eq!(joined(&deltas), value);
         }
     }
 }

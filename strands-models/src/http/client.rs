@@ -87,6 +87,9 @@ fn connect(timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError>
 }
 
 /// Returns the TLS configuration: the platform's certificates, or none for plain HTTP, where the platform may have none.
+///
+/// `strands-session` has the same function. Adapters do not depend on each other and `strands-core` has no network, so sharing it
+/// would take another published crate.
 fn tls_config(tls: bool) -> Result<ClientConfig, ClientError> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;

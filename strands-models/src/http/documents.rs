@@ -25,8 +25,8 @@ pub(super) fn documents(body: &str) -> Option<Vec<&str>> {
     }
     match found.as_slice() {
         [list] if list.starts_with('[') => {
-            let pieces: Vec<&RawValue> = serde_json::from_str(list).ok()?;
-            Some(pieces.into_iter().map(RawValue::get).collect())
+            let chunks: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+            Some(chunks.into_iter().map(RawValue::get).collect())
         }
         _ => Some(found),
     }

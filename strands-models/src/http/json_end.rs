@@ -29,8 +29,8 @@ impl JsonEnd {
     }
 
     /// Returns the number of bytes up to the end of the value: all of them if the end is not among them.
-    pub(crate) fn find(&mut self, piece: &str) -> usize {
-        for (at, byte) in piece.bytes().enumerate() {
+    pub(crate) fn find(&mut self, chunk: &str) -> usize {
+        for (at, byte) in chunk.bytes().enumerate() {
             let before = self.state;
             self.state = self.next(byte);
             if self.state == State::Reached {
@@ -38,7 +38,7 @@ impl JsonEnd {
                 return if before == State::Bare { at } else { at + 1 };
             }
         }
-        piece.len()
+        chunk.len()
     }
 
     fn next(&mut self, byte: u8) -> State {
@@ -85,12 +85,12 @@ mod tests {
         ] {
             for size in 1..text.len() {
                 let (mut json, mut found) = (JsonEnd::default(), 0);
-                for piece in text.as_bytes().chunks(size).map(|piece| str::from_utf8(piece).unwrap()) {
+                for chunk in text.as_bytes().chunks(size).map(|chunk| str::from_utf8(chunk).unwrap()) {
                     if !json.is_reached() {
-                        found += json.find(piece);
+                        found += json.find(chunk);
                     }
                 }
-                assert_eq!(json.is_reached().then_some(found), end, "{text} in pieces of {size}");
+                assert_eq!(json.is_reached().then_some(found), end, "{text} in chunks of {size}");
             }
         }
     }

@@ -102,11 +102,11 @@ mod tests {
     use super::*;
 
     /// Returns the lines of bytes in these chunks.
-    fn read(bytes: &[u8], piece: usize, limit: usize) -> Result<Vec<String>, ModelError> {
+    fn read(bytes: &[u8], chunk: usize, limit: usize) -> Result<Vec<String>, ModelError> {
         let mut lines = Lines::new(limit);
         let mut read = Vec::new();
-        for piece in bytes.chunks(piece) {
-            lines.kept.extend_from_slice(piece);
+        for chunk in bytes.chunks(chunk) {
+            lines.kept.extend_from_slice(chunk);
             while let Some(line) = lines.next()? {
                 read.push(line.data.unwrap());
             }
@@ -120,14 +120,14 @@ mod tests {
     proptest! {
         #[test]
         fn reads_lines_alike_in_any_chunks(
-            words in prop::collection::vec("[a-z ü\\\\]{0,6}", 0..6), piece in 1..9_usize, crlf in any::<bool>(), whole in any::<bool>()
+            words in prop::collection::vec("[a-z ü\\\\]{0,6}", 0..6), chunk in 1..9_usize, crlf in any::<bool>(), whole in any::<bool>()
         ) {
             let written: Vec<String> = words.iter().map(|word| serde_json::json!({"word": word}).to_string()).collect();
             let mut bytes = written.join(if crlf { "\r\n" } else { "\n\n" });
             if whole {
                 bytes.push('\n');
             }
-            prop_assert_eq!(read(bytes.as_bytes(), piece, 64).unwrap(), written);
+            prop_assert_eq!(read(bytes.as_bytes(), chunk, 64).unwrap(), written);
         }
     }
 

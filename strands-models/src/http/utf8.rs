@@ -65,11 +65,11 @@ mod tests {
 
     use super::*;
 
-    fn decoded(bytes: &[u8], piece: usize) -> String {
+    fn decoded(bytes: &[u8], chunk: usize) -> String {
         let mut utf8 = Utf8::default();
         let mut text = Vec::new();
-        for piece in bytes.chunks(piece) {
-            text.extend_from_slice(&utf8.push(Bytes::copy_from_slice(piece)));
+        for chunk in bytes.chunks(chunk) {
+            text.extend_from_slice(&utf8.push(Bytes::copy_from_slice(chunk)));
         }
         text.extend_from_slice(&utf8.end());
         String::from_utf8(text).unwrap()
@@ -79,16 +79,16 @@ mod tests {
         #[test]
         fn decodes_bytes_alike_in_any_chunks(
             bytes in prop::collection::vec(prop::sample::select(vec![b'a', 0xc3, 0xbc, 0xf0, 0x9f, 0x8d, 0xaf, 0xff, 0xed, 0xa0]), 0..24),
-            piece in 1..5_usize
+            chunk in 1..5_usize
         ) {
-            prop_assert_eq!(decoded(&bytes, piece), String::from_utf8_lossy(&bytes));
+            prop_assert_eq!(decoded(&bytes, chunk), String::from_utf8_lossy(&bytes));
         }
     }
 
     #[test]
     fn skips_a_byte_order_mark() {
-        for piece in 1..6 {
-            assert_eq!(decoded("\u{feff}a\u{feff}".as_bytes(), piece), "a\u{feff}");
+        for chunk in 1..6 {
+            assert_eq!(decoded("\u{feff}a\u{feff}".as_bytes(), chunk), "a\u{feff}");
         }
     }
 }

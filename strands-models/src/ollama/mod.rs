@@ -56,7 +56,7 @@ struct Inner {
 }
 
 impl OllamaModel {
-    /// Tells a model what to be.
+    /// Returns a builder with default options.
     pub fn builder() -> OllamaModelBuilder {
         OllamaModelBuilder::default()
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use strands_core::message::{ContentBlock, ProviderContent};
 use strands_core::models::{ReasoningDelta, StreamEvent, ToolUseStart};
 
-use super::events::{Piece, Response};
+use super::events::{ItemDelta, Response};
 use super::items::{Key, Kind};
 use super::stream_reader::{ResponsesReader, list, malformed, word};
 use super::{generated_images, reasoning};
@@ -160,14 +160,14 @@ impl ResponsesReader {
         let is_plain = summary.is_empty();
         let parts = if is_plain { list(item, "content") } else { summary };
         for (part, item) in parts.iter().enumerate() {
-            let piece = Piece {
+            let item_delta = ItemDelta {
                 output_index: key.index,
                 item_id: Some(key.id.to_owned()),
                 content_index: Some(part),
                 delta: Some(word(item, "text").to_owned()),
-                ..Piece::default()
+                ..ItemDelta::default()
             };
-            self.reasoning(piece, is_plain, out)?;
+            self.reasoning(item_delta, is_plain, out)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::http::tolerant;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Piece {
+pub(super) struct ItemDelta {
     #[serde(deserialize_with = "tolerant::index")]
     pub(super) output_index: Option<usize>,
     #[serde(deserialize_with = "tolerant::text")]
@@ -27,7 +27,7 @@ pub(super) struct Piece {
     pub(super) annotation: Value,
 }
 
-impl Piece {
+impl ItemDelta {
     pub(super) fn key(&self) -> Key<'_> {
         Key { index: self.output_index, id: self.item_id.as_deref().unwrap_or_default() }
     }

@@ -81,7 +81,7 @@ impl Items {
         let named = self.open.iter().rposition(|open| fits(open) && !key.id.is_empty() && open.id == key.id);
         let ambiguous = || {
             ModelError::protocol(
-                "a piece of the response may belong to several items: its `output_index` and its `item_id` do not say to \
+                "an event of the response may belong to several items: its `output_index` and its `item_id` do not say to \
                  which; turn streaming off for this server",
             )
         };

@@ -10,7 +10,7 @@ use sse_stream::Sse;
 use strands_core::message::Citation;
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
-use super::events::{Ended, Piece, Response, WholeItem};
+use super::events::{Ended, ItemDelta, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
@@ -57,9 +57,9 @@ impl ResponsesReader {
             "response.reasoning_text.delta" => self.reasoning(parse(data)?, true, out),
             "response.function_call_arguments.delta" => self.arguments(&parse(data)?, out),
             "response.function_call_arguments.done" => {
-                let piece: Piece = parse(data)?;
-                match self.items.find(Kind::Call, piece.key(), None)? {
-                    Some(at) => self.whole_arguments(at, piece.arguments, out),
+                let item_delta: ItemDelta = parse(data)?;
+                match self.items.find(Kind::Call, item_delta.key(), None)? {
+                    Some(at) => self.whole_arguments(at, item_delta.arguments, out),
                     None => Ok(()),
                 }
             }
@@ -97,9 +97,9 @@ impl ResponsesReader {
         }
     }
 
-    fn text(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let block = self.text_block(piece.key(), piece.part())?;
-        if let Some(delta) = piece.delta.filter(|delta| !delta.is_empty()) {
+    fn text(&mut self, item_delta: ItemDelta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let block = self.text_block(item_delta.key(), item_delta.part())?;
+        if let Some(delta) = item_delta.delta.filter(|delta| !delta.is_empty()) {
             self.content.grow(delta.len())?;
             out.push_back(StreamEvent::text(block, delta));
         }
@@ -116,12 +116,12 @@ impl ResponsesReader {
     /// Reads a delta of reasoning: of the model's own (`is_plain`), or of a summary.
     pub(super) fn reasoning(
         &mut self,
-        piece: Piece,
+        item_delta: ItemDelta,
         is_plain: bool,
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ReadError> {
-        let (key, part) = (piece.key(), piece.part());
-        let Some(mut delta) = piece.delta.clone().filter(|delta| !delta.is_empty()) else {
+        let (key, part) = (item_delta.key(), item_delta.part());
+        let Some(mut delta) = item_delta.delta.clone().filter(|delta| !delta.is_empty()) else {
             return Ok(());
         };
         self.content.grow(delta.len())?;
@@ -149,11 +149,11 @@ impl ResponsesReader {
     }
 
     /// Reads a delta of a call's arguments. Those of server tools are skipped.
-    fn arguments(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let Some(at) = self.items.find(Kind::Call, piece.key(), None)? else {
+    fn arguments(&mut self, item_delta: &ItemDelta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some(at) = self.items.find(Kind::Call, item_delta.key(), None)? else {
             return Ok(());
         };
-        let delta = piece.delta.as_deref().unwrap_or_default();
+        let delta = item_delta.delta.as_deref().unwrap_or_default();
         self.content.grow(delta.len())?;
         if let Some(open) = self.items.get(at)
             && let Some(certain) = open.arguments.push(delta)
@@ -179,8 +179,8 @@ impl ResponsesReader {
         Ok(())
     }
 
-    fn annotation(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.cite(piece.key(), piece.part(), &piece.annotation, out)
+    fn annotation(&mut self, item_delta: &ItemDelta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.cite(item_delta.key(), item_delta.part(), &item_delta.annotation, out)
     }
 
     pub(super) fn cite(
