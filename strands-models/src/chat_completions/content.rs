@@ -18,20 +18,21 @@ use strands_core::models::placeholder;
 /// Media that a server accepts besides text and images.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Media {
-    pub(crate) documents: Documents,
-    pub(crate) sounds: Sounds,
+    pub(crate) documents: DocumentForm,
+    pub(crate) audio: AudioForm,
     /// True if an image is an object with its URL, instead of the URL.
     pub(crate) image_objects: bool,
 }
 
 impl Media {
     /// Media that OpenAI accepts.
-    pub(crate) const OPENAI: Self = Self { documents: Documents::Files, sounds: Sounds::Named, image_objects: true };
+    pub(crate) const OPENAI: Self =
+        Self { documents: DocumentForm::Files, audio: AudioForm::Named, image_objects: true };
 }
 
 /// Form of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Documents {
+pub(crate) enum DocumentForm {
     /// A file with a name.
     Files,
     /// A data URL, except for text documents.
@@ -42,7 +43,7 @@ pub(crate) enum Documents {
 
 /// Form of audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sounds {
+pub(crate) enum AudioForm {
     /// Bytes in one of two formats, with the name of the format.
     Named,
     /// Bytes in any format.
@@ -87,7 +88,8 @@ impl<'a> Part<'a> {
             ContentBlock::Video(_) => Self::note("[A video that can't be shown to this model.]"),
             ContentBlock::Audio(audio) => match audio.source.bytes() {
                 Some(bytes)
-                    if media.sounds == Sounds::Bare || matches!(audio.format, AudioFormat::Mp3 | AudioFormat::Wav) =>
+                    if media.audio == AudioForm::Bare
+                        || matches!(audio.format, AudioFormat::Mp3 | AudioFormat::Wav) =>
                 {
                     Self::Audio(audio.format.as_str(), bytes)
                 }
@@ -140,13 +142,13 @@ impl<'a> Part<'a> {
         let MediaSource::Bytes(bytes) = &document.source else {
             return Self::note("[A document that can't be shown to this model: it is stored elsewhere.]");
         };
-        if media.documents != Documents::Files
+        if media.documents != DocumentForm::Files
             && let Some(text) = text_of(document, bytes)
         {
             let name = file_name(document);
             return Self::Text(Cow::Owned(format!("<document name=\"{name}\">\n{text}\n</document>")));
         }
-        if media.documents == Documents::Text {
+        if media.documents == DocumentForm::Text {
             return Self::note("[A document that can't be shown to this model: it reads no files.]");
         }
         let mime = document.format.as_ref().map_or("application/octet-stream", mime);
@@ -246,9 +248,9 @@ pub(crate) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
 }
 
 /// Text that is serialized without an intermediate copy.
-pub(crate) struct Shown<'a>(pub(crate) &'a dyn fmt::Display);
+pub(crate) struct Displayed<'a>(pub(crate) &'a dyn fmt::Display);
 
-impl Serialize for Shown<'_> {
+impl Serialize for Displayed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self.0)
     }

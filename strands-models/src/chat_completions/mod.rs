@@ -17,7 +17,7 @@ mod tools;
 mod usage;
 
 pub(crate) use content::{
-    Documents, Media, NO_AUDIO, Part, Shown, Sounds, arguments, joined, result_parts, system_text,
+    AudioForm, Displayed, DocumentForm, Media, NO_AUDIO, Part, arguments, joined, result_parts, system_text,
 };
 pub(crate) use dialect::Dialect;
 pub(crate) use error::{classify, refused};

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use strands_core::message::{ContentBlock, Message, ReasoningContent, ToolUse};
 use strands_core::models::{outgoing_content, placeholder};
 
-use super::content::{Part, Shown, Sounds, arguments};
+use super::content::{AudioForm, Displayed, Part, arguments};
 use super::dialect::Dialect;
 use super::reasoning::ReasoningReplay;
 
@@ -145,44 +145,44 @@ impl Serialize for PartJson<'_> {
             Text { text: &'a str },
             ImageUrl { image_url: ImageUrl<'a> },
             File { file: File<'a> },
-            DocumentUrl { document_url: Shown<'a>, document_name: &'a str },
+            DocumentUrl { document_url: Displayed<'a>, document_name: &'a str },
             InputAudio { input_audio: Audio<'a> },
         }
         #[derive(Serialize)]
         #[serde(untagged)]
         enum ImageUrl<'a> {
-            Object { url: Shown<'a>, detail: &'static str },
-            Url(Shown<'a>),
+            Object { url: Displayed<'a>, detail: &'static str },
+            Url(Displayed<'a>),
         }
         #[derive(Serialize)]
         struct File<'a> {
-            file_data: Shown<'a>,
+            file_data: Displayed<'a>,
             filename: &'a str,
         }
         #[derive(Serialize)]
         #[serde(untagged)]
         enum Audio<'a> {
-            Named { data: Shown<'a>, format: &'a str },
-            Bare(Shown<'a>),
+            Named { data: Displayed<'a>, format: &'a str },
+            Bare(Displayed<'a>),
         }
         let Self(part, dialect) = self;
         let media = &dialect.media;
         match part {
             Part::Text(text) => Wire::Text { text },
             Part::Image(url) if media.image_objects => {
-                Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } }
+                Wire::ImageUrl { image_url: ImageUrl::Object { url: Displayed(url), detail: "auto" } }
             }
-            Part::Image(url) => Wire::ImageUrl { image_url: ImageUrl::Url(Shown(url)) },
-            Part::Link(url) => Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } },
-            Part::File { name, data } if media.documents == super::Documents::Urls => {
-                Wire::DocumentUrl { document_url: Shown(data), document_name: name }
+            Part::Image(url) => Wire::ImageUrl { image_url: ImageUrl::Url(Displayed(url)) },
+            Part::Link(url) => Wire::ImageUrl { image_url: ImageUrl::Object { url: Displayed(url), detail: "auto" } },
+            Part::File { name, data } if media.documents == super::DocumentForm::Urls => {
+                Wire::DocumentUrl { document_url: Displayed(data), document_name: name }
             }
-            Part::File { name, data } => Wire::File { file: File { file_data: Shown(data), filename: name } },
+            Part::File { name, data } => Wire::File { file: File { file_data: Displayed(data), filename: name } },
             Part::Audio(format, bytes) => {
                 let data = Base64Display::new(bytes, &STANDARD);
-                let input_audio = match media.sounds {
-                    Sounds::Named => Audio::Named { data: Shown(&data), format },
-                    Sounds::Bare => Audio::Bare(Shown(&data)),
+                let input_audio = match media.audio {
+                    AudioForm::Named => Audio::Named { data: Displayed(&data), format },
+                    AudioForm::Bare => Audio::Bare(Displayed(&data)),
                 };
                 return Wire::InputAudio { input_audio }.serialize(serializer);
             }

@@ -16,10 +16,10 @@ pub(crate) fn usage(raw: &Value) -> Usage {
     let output = count(&[&["completion_tokens"], &["output_tokens"]]).unwrap_or_default();
     let total = count(&[&["total_tokens"]]);
     // Mistral counts audio apart from the rest of the input, and includes it in the total.
-    if let Some(sounds) = count(&[&["prompt_tokens_details", "audio_tokens"]])
-        && total == Some(input.saturating_add(output).saturating_add(sounds))
+    if let Some(audio) = count(&[&["prompt_tokens_details", "audio_tokens"]])
+        && total == Some(input.saturating_add(output).saturating_add(audio))
     {
-        input = input.saturating_add(sounds);
+        input = input.saturating_add(audio);
     }
     let read = count(&[
         &["prompt_tokens_details", "cached_tokens"],

@@ -9,7 +9,7 @@ use strands_core::schema::SchemaDialect;
 
 use super::{LlamaCppModel, error};
 use crate::chat_completions::{
-    Chat, Dialect, Documents, Media, ReasoningReplay, Settings, Sounds, field_setters, penalty_setters,
+    AudioForm, Chat, Dialect, DocumentForm, Media, ReasoningReplay, Settings, field_setters, penalty_setters,
 };
 use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options, SamplingFields, http_setters, request_setters};
 
@@ -22,7 +22,7 @@ const LOCAL: DefaultEndpoint =
 /// <https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>.
 const DIALECT: Dialect = Dialect {
     provider: Cow::Borrowed("llamacpp"),
-    media: Media { documents: Documents::Text, sounds: Sounds::Named, image_objects: true },
+    media: Media { documents: DocumentForm::Text, audio: AudioForm::Named, image_objects: true },
     sampling: SamplingFields::CHAT,
     asks_for_usage: true,
     plain_text: false,

@@ -8,7 +8,7 @@ use strands_core::schema::SchemaDialect;
 
 use super::{MistralModel, error};
 use crate::chat_completions::{
-    Chat, Dialect, Documents, Media, ReasoningReplay, Settings, Sounds, field_setters, penalty_setters,
+    AudioForm, Chat, Dialect, DocumentForm, Media, ReasoningReplay, Settings, field_setters, penalty_setters,
 };
 use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options, SamplingFields, http_setters, request_setters};
 
@@ -23,7 +23,7 @@ const MISTRAL: DefaultEndpoint = DefaultEndpoint {
 /// Mistral's dialect: <https://docs.mistral.ai/api/endpoint/chat>.
 const DIALECT: Dialect = Dialect {
     provider: Cow::Borrowed("mistral"),
-    media: Media { documents: Documents::Urls, sounds: Sounds::Bare, image_objects: false },
+    media: Media { documents: DocumentForm::Urls, audio: AudioForm::Bare, image_objects: false },
     sampling: SamplingFields { seed: "random_seed", ..SamplingFields::CHAT },
     // Usage is always sent, and unknown fields are refused.
     asks_for_usage: false,

@@ -16,7 +16,7 @@ use super::reasoning;
 use super::tools::{self, ResponsesTools};
 use super::{generated_images, provider_state};
 use crate::chat_completions::{
-    Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
+    Displayed, Media, NO_AUDIO, Part, Settings, arguments, described, joined, result_parts, system_text,
 };
 use crate::http::{self, Conversation, Fields, SamplingFields};
 
@@ -254,14 +254,14 @@ impl Serialize for PartJson<'_> {
             #[serde(rename = "input_text")]
             Text { text: &'a str },
             #[serde(rename = "input_image")]
-            Image { image_url: Shown<'a> },
+            Image { image_url: Displayed<'a> },
             #[serde(rename = "input_file")]
-            File { filename: &'a str, file_data: Shown<'a> },
+            File { filename: &'a str, file_data: Displayed<'a> },
         }
         match &self.0 {
             Part::Text(text) => Wire::Text { text },
-            Part::Image(url) => Wire::Image { image_url: Shown(url) },
-            Part::File { name, data } => Wire::File { filename: name, file_data: Shown(data) },
+            Part::Image(url) => Wire::Image { image_url: Displayed(url) },
+            Part::File { name, data } => Wire::File { filename: name, file_data: Displayed(data) },
             Part::Link(_) | Part::Audio(..) | Part::Own(_) => Wire::Text { text: NO_AUDIO },
         }
         .serialize(serializer)
