@@ -1,5 +1,6 @@
-//! The heart of strands-rs: the vocabulary of a conversation, tools, the [`Agent`] and its event loop. No network, no
-//! disk. Programs use it through the `strands-rs` crate, which re-exports it; adapters (models, sessions) build on it.
+//! Core of strands-rs: messages, tools, the [`Agent`] and its event loop, without network or disk access.
+//!
+//! Programs use it through the `strands-rs` crate, which re-exports it. Adapters for models and sessions build on it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -64,7 +65,7 @@ pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 #[doc(inline)]
 pub use strands_macros::{tool, toolset};
 
-// What the public API is made of, so that a program needs no second dependency whose version must match.
+// Types in the public API, so that programs need no second dependency with a matching version.
 pub use async_trait::async_trait;
 pub use futures_core::future::BoxFuture;
 pub use futures_util::{Stream, StreamExt};
@@ -73,8 +74,8 @@ pub use serde::{self, Deserialize, Serialize};
 pub use serde_json;
 pub use tokio_util::sync::CancellationToken;
 
-/// What the macros' output calls. The name carries the patch version: a `strands-macros` of another release does not
-/// find it.
+/// Private API for the code that macros generate. The name contains the patch version, so that a `strands-macros` of another
+/// release fails to compile.
 #[doc(hidden)]
 pub mod __private0 {
     pub use crate::tool::macro_support::*;

@@ -113,7 +113,7 @@ async fn a_question_waits_in_the_session_and_is_answered_elsewhere() {
     let waiting = second.interrupts();
     assert_eq!(waiting, response.interrupts);
     assert!(matches!(second.prompt("well?").await, Err(AgentError::Interrupted { .. })));
-    let response = second.prompt(Prompt::none()).resume([waiting[0].answer("yes")]).await.unwrap();
+    let response = second.prompt(Prompt::none()).resume([waiting[0].respond("yes")]).await.unwrap();
     assert_eq!(response.text(), "done");
     assert_eq!(second.state().get("deleted"), Some(json!(true)));
     assert_eq!(store.record().internal_state.interrupt_state["activated"], json!(false));
@@ -222,7 +222,7 @@ async fn what_was_mended_in_a_restored_conversation_is_told() {
     let agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
     assert_eq!(
         agent.repairs(),
-        [Repair::CallAnswered { tool_use_id: "lost".into() }, Repair::ResultDropped { tool_use_id: "stray".into() },]
+        [Repair::ResultAdded { tool_use_id: "lost".into() }, Repair::ResultDropped { tool_use_id: "stray".into() },]
     );
     assert_eq!(store.messages().len(), 5, "what was said stays as it was");
 }

@@ -104,7 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let restored = serde_json::to_value(agent.messages())?;
     let state = agent.state().to_json();
-    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer("yes")).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.respond("yes")).collect();
     if answers.is_empty() {
         agent.prompt("and in Rust").await?;
     } else {

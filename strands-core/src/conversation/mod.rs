@@ -23,12 +23,12 @@ pub use summarizing::{SummarizingConversationManager, SummaryError};
 pub use view::Conversation;
 pub(crate) use view::Cost;
 
-use crate::history::without_gaps;
+use crate::history::without_gap_notes;
 use crate::message::Message;
 
 /// Messages as a model saw them, without what the manager puts there itself when it restores them.
 pub(crate) fn without_notes(messages: Vec<Arc<Message>>, state: &Map<String, Value>) -> Vec<Arc<Message>> {
-    if state.is_empty() { messages } else { summarizing::without_summary(without_gaps(messages), state) }
+    if state.is_empty() { messages } else { summarizing::without_summary(without_gap_notes(messages), state) }
 }
 
 /// The conversation was rewound to this many messages: forgets what was remembered of messages that went.

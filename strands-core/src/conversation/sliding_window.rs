@@ -83,7 +83,7 @@ impl SlidingWindowConversationManager {
     /// How many messages may go.
     fn loose(&self, conversation: &Conversation<'_>) -> usize {
         let pins = self.pins(conversation);
-        pins.iter().enumerate().filter(|(at, pinned)| !**pinned && !conversation.is_gap(*at)).count()
+        pins.iter().enumerate().filter(|(at, pinned)| !**pinned && !conversation.is_gap_note(*at)).count()
     }
 
     fn trim_to_window(&self, conversation: &mut Conversation<'_>) -> Trimmed {
@@ -103,7 +103,7 @@ impl SlidingWindowConversationManager {
 
     /// Removes the oldest messages so that about `keep` stay beside the pinned ones.
     fn trim(&self, conversation: &mut Conversation<'_>, keep: usize) -> Trimmed {
-        conversation.close_gaps();
+        conversation.remove_gap_notes();
         let pins = self.pins(conversation);
         let goes = going(conversation, &pins, keep);
         let of = |at: usize| goes.get(at).copied().unwrap_or(false);

@@ -312,7 +312,7 @@ impl ConversationManager for SummarizingConversationManager {
         let Some(mut excess) = self.share.and_then(|share| share.excess(conversation)) else {
             return Ok(Reduction::NotNeeded);
         };
-        conversation.close_gaps();
+        conversation.remove_gap_notes();
         let cut = self.cut_huge(conversation);
         if let Some(cut) = &cut {
             excess = excess.saturating_sub(cut.tokens);
@@ -332,7 +332,7 @@ impl ConversationManager for SummarizingConversationManager {
     }
 
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        conversation.close_gaps();
+        conversation.remove_gap_notes();
         if let Some(cut) = self.cut_huge(conversation) {
             return Ok(Reduction::Reduced(cut.what()));
         }

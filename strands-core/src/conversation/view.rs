@@ -128,16 +128,16 @@ impl<'a> Conversation<'a> {
     }
 
     /// Takes the notes away that stand where messages went. They come back where they are still needed.
-    pub(super) fn close_gaps(&mut self) {
-        if (0..self.messages().len()).any(|at| self.is_gap(at)) {
+    pub(super) fn remove_gap_notes(&mut self) {
+        if (0..self.messages().len()).any(|at| self.is_gap_note(at)) {
             self.remember();
-            self.history.close_gaps();
+            self.history.remove_gap_notes();
         }
     }
 
     /// Returns true for a note that stands where messages were removed.
-    pub(super) fn is_gap(&self, place: usize) -> bool {
-        self.history.is_gap(place)
+    pub(super) fn is_gap_note(&self, place: usize) -> bool {
+        self.history.is_gap_note(place)
     }
 
     /// Returns the index of the message with this number, which may have been joined from several.
@@ -249,7 +249,7 @@ impl<'a> Conversation<'a> {
 
     fn remember(&mut self) {
         if self.revertible {
-            self.history.remember_whole(self.state);
+            self.history.snapshot_before_truncation(self.state);
         }
     }
 

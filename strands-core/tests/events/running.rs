@@ -53,7 +53,7 @@ async fn events_of_a_run_fit_the_schema_and_round_trip() {
     for expected in ["start", "tool_progress", "interrupt"] {
         assert!(types.contains(&expected), "{types:?}");
     }
-    let answer = agent.interrupts()[0].answer(true);
+    let answer = agent.interrupts()[0].respond(true);
     let resumed = listen(agent.prompt(Prompt::none()).resume([answer]).stream()).await;
     assert_eq!(resumed.last().map(type_of), Some("result"));
     assert_eq!(resumed.last().unwrap()["response"]["metrics"]["tool_usage"]["delete"]["tool_info"]["name"], "delete");
@@ -72,7 +72,7 @@ async fn each_invocation_begins_with_a_start_that_says_whose_events_follow() {
             "session_id": "s-1",
         })
     );
-    let answer = agent.interrupts()[0].answer(true);
+    let answer = agent.interrupts()[0].respond(true);
     let resumed = listen(agent.prompt(Prompt::none()).resume([answer]).stream()).await;
     assert_eq!(resumed.iter().filter(|event| type_of(event) == "start").count(), 1);
     assert_ne!(resumed[0]["invocation_id"], id);

@@ -82,9 +82,9 @@ async fn deep_json_in_prompts_answers_and_seeds_is_refused() {
     let asked = asking.prompt("go").await.unwrap().interrupts;
     assert!(asked[0].reason.is_string(), "shown as text");
     let none = strands_core::Prompt::none;
-    let error = asking.prompt(none()).resume([asked[0].answer(nested(101))]).await.unwrap_err();
+    let error = asking.prompt(none()).resume([asked[0].respond(nested(101))]).await.unwrap_err();
     assert!(matches!(error, AgentError::JsonTooDeep { .. }), "{error:?}");
-    asking.prompt(none()).resume([asked[0].answer(nested(100))]).await.unwrap();
+    asking.prompt(none()).resume([asked[0].respond(nested(100))]).await.unwrap();
 }
 
 #[test]

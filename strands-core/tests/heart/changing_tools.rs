@@ -233,7 +233,7 @@ async fn a_call_that_was_approved_for_a_tool_that_is_gone_is_refused() {
         if way != "hide" {
             resuming(&mut agent);
         }
-        let resume = agent.prompt(Prompt::none()).resume([asked[0].answer(true)]);
+        let resume = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]);
         let response = if way == "hide" { resume.hide_tools(["wipe"]).await } else { resume.await }.unwrap();
         assert_eq!(response.stop_reason, StopReason::EndTurn);
         let results = newest_results(agent.messages());

@@ -139,7 +139,7 @@ async fn a_question_that_another_worker_took_is_not_cleared() {
     let mut one = build().await.unwrap();
     one.prompt("go").await.unwrap();
     let mut two = build().await.unwrap();
-    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.respond(true)).collect();
     two.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert!(matches!(one.clear().await, Err(AgentError::Session(error)) if error.is_conflict()));
     assert_eq!(one.interrupts().len(), 1);

@@ -55,7 +55,7 @@ async fn the_window_waits_while_humans_are_asked() {
     agent.prompt("hello").await.unwrap();
     let asked = agent.prompt("ask").await.unwrap().interrupts;
     assert_whole(&mut agent).await;
-    agent.prompt(strands_core::Prompt::none()).resume([asked[0].answer(1)]).await.unwrap();
+    agent.prompt(strands_core::Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
     assert_whole(&mut agent).await;
 }
 

@@ -93,10 +93,10 @@ async fn a_human_approves_a_direct_call() {
     let call = || runner.call("t", json!({"path": "/"})).id("1");
     let ToolCallOutcome::Interrupted(asked) = call().await.unwrap() else { panic!("not asked") };
     assert_eq!(asked[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
-    assert!(!result(call().resume([asked[0].answer(true)]).await.unwrap()).is_error());
-    assert!(result(call().resume([asked[0].answer(false)]).await.unwrap()).is_error());
+    assert!(!result(call().resume([asked[0].respond(true)]).await.unwrap()).is_error());
+    assert!(result(call().resume([asked[0].respond(false)]).await.unwrap()).is_error());
     // Consent to one call is not consent to another.
-    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].answer(true)]);
+    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].respond(true)]);
     assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted(_)));
 }
 

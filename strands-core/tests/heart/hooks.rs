@@ -118,7 +118,7 @@ async fn every_beginning_has_its_end_also_when_humans_are_asked_and_nothing_begi
     let mut agent = template(&one_tool(), [asks]).hook(Hears("", log.clone())).build().await.unwrap();
     let asked = agent.prompt("go").await.unwrap().interrupts;
     agent.prompt("too early").await.unwrap_err();
-    agent.prompt(Prompt::none()).resume([asked[0].answer(1)]).await.unwrap();
+    agent.prompt(Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
     let ends = |line: &String| line.contains("_invocation");
     assert_eq!(
         log.lines().into_iter().filter(ends).collect::<Vec<_>>(),

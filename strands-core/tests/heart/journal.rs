@@ -158,7 +158,7 @@ impl World {
         let mut response = agent.prompt("go").journal(engine).await?;
         while response.stop_reason == StopReason::Interrupt {
             // A signal of the engine: an entry of its own.
-            let answers: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.answer(true)).collect();
+            let answers: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
             engine.entry("signal", async { json!(true) }).await?;
             response = agent.prompt(Prompt::none()).resume(answers).journal(engine).await?;
         }

@@ -336,7 +336,7 @@ async fn what_nested_agents_have_spent_survives_a_question_to_a_human() {
     let json = serde_json::to_string(&outer.snapshot().unwrap()).unwrap();
     let mut restored = agent(&model, [nested]).await;
     restored.restore(serde_json::from_str(&json).unwrap()).unwrap();
-    let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.answer("yes")).collect();
+    let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.respond("yes")).collect();
     let response = restored.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (3, 45));
 }

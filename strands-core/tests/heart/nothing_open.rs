@@ -23,9 +23,9 @@ async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
         agent.prompt("hello").await.unwrap();
         let before = agent.messages().to_vec();
         let error = agent.prompt(prompt.clone()).resume(Vec::<InterruptResponse>::new()).await.unwrap_err();
-        assert!(matches!(error, AgentError::NothingToAnswer), "{prompt:?}: {error}");
+        assert!(matches!(error, AgentError::NothingToRespondTo), "{prompt:?}: {error}");
         let last = agent.prompt(prompt.clone()).output::<u32>().stream().next().await;
-        assert!(matches!(last, Some(Err(AgentError::NothingToAnswer)) | Some(Ok(_))), "{prompt:?}: {last:?}");
+        assert!(matches!(last, Some(Err(AgentError::NothingToRespondTo)) | Some(Ok(_))), "{prompt:?}: {last:?}");
         assert_eq!((model.requests().len(), agent.messages()), (1, &before[..]), "{prompt:?}");
         assert_eq!(agent.prompt("and now?").await.unwrap().text(), "hi", "the agent goes on");
     }
@@ -39,10 +39,10 @@ async fn it_is_the_same_for_templates_shared_agents_and_agents_of_a_session() {
     let restored = template.clone().build().await.unwrap();
     let shared = SharedAgent::new(template.clone().build().await.unwrap());
     let error = restored.into_prompt(Prompt::none()).await.unwrap_err();
-    assert!(matches!(error, AgentError::NothingToAnswer), "{error}");
+    assert!(matches!(error, AgentError::NothingToRespondTo), "{error}");
     for promptable in [&template as &dyn Promptable, &shared] {
         let last = promptable.stream(PromptRequest::new(Prompt::none())).collect::<Vec<_>>().await.pop();
-        assert!(matches!(last, Some(Err(AgentError::NothingToAnswer))), "{last:?}");
+        assert!(matches!(last, Some(Err(AgentError::NothingToRespondTo))), "{last:?}");
     }
     assert_eq!(model.requests().len(), 1);
 }
@@ -61,7 +61,7 @@ async fn an_open_conversation_goes_on_without_a_prompt() {
     assert_eq!(response.stop_reason, StopReason::LimitTurns);
     assert_eq!(agent.prompt(Prompt::none()).await.unwrap().text(), "done");
     // Now the model has said everything.
-    assert!(matches!(agent.prompt(Prompt::none()).await, Err(AgentError::NothingToAnswer)));
+    assert!(matches!(agent.prompt(Prompt::none()).await, Err(AgentError::NothingToRespondTo)));
 }
 
 #[tokio::test]

@@ -291,7 +291,7 @@ async fn elsewhere<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'stati
             ScriptedTurn::tool_use(spec.name.as_str(), input)
         });
         let mut second = worker(&model).build().await.unwrap();
-        let resumed = second.prompt(Prompt::none()).resume([asked[0].answer("y")]);
+        let resumed = second.prompt(Prompt::none()).resume([asked[0].respond("y")]);
         let output = resumed.await.unwrap().output.unwrap();
         assert_eq!((output, model.requests().len()), (value, 2), "{form:?}");
     }

@@ -93,7 +93,7 @@ async fn a_request_has_everything_that_a_prompt_needs() {
     let model = ScriptedModel::new([ScriptedTurn::tool_use("who", json!({})), ScriptedTurn::text("done")]);
     let shared = SharedAgent::new(agent(&model, [who]).await);
     let asked = response(shared.stream(PromptRequest::new("go").inject(User("alice")))).await.unwrap().interrupts;
-    let answers = PromptRequest::new(Prompt::none()).resume([asked[0].answer(true)]).inject(User("bob"));
+    let answers = PromptRequest::new(Prompt::none()).resume([asked[0].respond(true)]).inject(User("bob"));
     let limited = answers.limits(Limits::new().turns(1));
     assert_eq!(limited.injected::<User>().unwrap().0, "bob");
     let ended = response(shared.stream(limited)).await.unwrap();

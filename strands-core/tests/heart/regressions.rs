@@ -158,7 +158,7 @@ async fn an_answer_that_a_hook_refuses_approves_nothing() {
     let says = ScriptedModel::answering("ok");
     let mut intruder =
         template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).hook(Refuses).build().await.unwrap();
-    intruder.prompt(Prompt::none()).resume([asked[0].answer(true)]).await.unwrap_err();
+    intruder.prompt(Prompt::none()).resume([asked[0].respond(true)]).await.unwrap_err();
     drop(intruder);
     let mut agent = template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
     let still = agent.interrupts().len();
@@ -215,7 +215,7 @@ async fn a_discard_after_a_dropped_resume_does_not_answer_a_call_that_another_wo
         .await
         .unwrap();
     {
-        let mut resuming = one.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -278,7 +278,7 @@ async fn an_unknown_outcome_is_not_forgotten_between_two_writes() {
     .policy(ToolPolicy::new().with_approval(true));
     let mut agent = template(&asks, [stuck]).session_manager(sessions.clone()).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         while log.lines().is_empty() {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -320,7 +320,7 @@ async fn a_prompt_beside_a_pending_call_is_not_lost_when_the_call_asks_again() {
     let mut agent =
         template(&asks, [careful()]).session_manager(sessions.clone()).hook(HangsBeforeTools).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -330,7 +330,7 @@ async fn a_prompt_beside_a_pending_call_is_not_lost_when_the_call_asks_again() {
     let mut agent = template(&says, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
     let response = agent.prompt("and book a hotel, too").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answer = response.interrupts[0].answer(true);
+    let answer = response.interrupts[0].respond(true);
     agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
     let asked = says.requests();
     assert!(
@@ -381,7 +381,7 @@ async fn the_journal_of_the_docs_resumes_in_the_same_handler() {
     let mut agent = template(&model, [consent_tool(&log)]).build().await.unwrap();
     let journal = Recorded::default();
     let response = agent.prompt("go").journal(&journal).await.unwrap();
-    let answer = response.interrupts[0].answer(true);
+    let answer = response.interrupts[0].respond(true);
     let response = agent.prompt(Prompt::none()).resume([answer]).journal(&journal).await.unwrap();
     assert_eq!((response.stop_reason, log.lines().len()), (StopReason::EndTurn, 1));
 }
@@ -515,7 +515,7 @@ async fn a_worker_without_the_tool_does_not_answer_a_call_that_another_worker_ma
         .await
         .unwrap();
     {
-        let mut resuming = dies.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = dies.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -677,7 +677,7 @@ async fn a_save_after_a_cancelled_resume_does_not_answer_a_call_that_another_wor
         .build()
         .await
         .unwrap();
-    let ended = one.prompt(Prompt::none()).resume([asked[0].answer(true)]).cancel_with(token).await.unwrap();
+    let ended = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).cancel_with(token).await.unwrap();
     assert_eq!((ended.stop_reason, log.lines().len()), (StopReason::Cancelled, 0));
     sessions.set_latency(None);
     let one = Arc::new(tokio::sync::Mutex::new(one));
@@ -774,7 +774,7 @@ async fn what_a_hook_adds_to_answers_has_no_effect() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({})), ScriptedTurn::text("done")]);
     let mut agent = template(&model, [consent_tool(&log)]).hook(Adds).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].answer(true);
+    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
     agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
     let last = model.requests().last().unwrap().messages.last().unwrap().text();
     assert!(!last.contains("<context>"), "{last}");

@@ -399,7 +399,7 @@ async fn a_question_to_a_human_and_an_output_in_one_turn_go_together() {
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     let asked = response.interrupts.clone();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answers = [asked[0].answer("y")];
+    let answers = [asked[0].respond("y")];
     let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
     assert_whole(&mut agent).await;
@@ -412,7 +412,7 @@ async fn an_output_can_be_asked_for_when_answers_are_brought_and_never_comes_unc
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").await.unwrap().interrupts;
-    let answers = [asked[0].answer("y")];
+    let answers = [asked[0].respond("y")];
     let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
 
@@ -420,7 +420,7 @@ async fn an_output_can_be_asked_for_when_answers_are_brought_and_never_comes_unc
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = self::agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;
-    let response = agent.prompt(Prompt::none()).resume([asked[0].answer("y")]).await.unwrap();
+    let response = agent.prompt(Prompt::none()).resume([asked[0].respond("y")]).await.unwrap();
     assert_eq!(serde_json::from_value::<Trip>(response.output.unwrap()).unwrap(), oslo());
     for request in model.requests() {
         assert_eq!(flaw(&request.messages, false), None);

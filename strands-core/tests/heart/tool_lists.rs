@@ -249,7 +249,7 @@ async fn what_an_invocation_hides_is_hidden_when_it_goes_on() {
     });
     let mut agent = agent(&model, [asks(), naming("shell")]).await;
     agent.prompt("go").hide_tools(["shell"]).system_prompt("Be careful.").await.unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     agent.prompt(Prompt::none()).resume(answers).await.unwrap();
     let requests = model.requests();
     assert_eq!(requests[1].tools, requests[0].tools);
@@ -266,7 +266,7 @@ async fn an_approved_call_of_a_removed_tool_is_refused() {
     let mut agent = agent(&model, [asks()]).await;
     agent.prompt("go").await.unwrap();
     agent.set_tools(tools![]).unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     agent.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert!(newest_results(agent.messages())[0].0);
     crate::support::assert_whole(&mut agent).await;

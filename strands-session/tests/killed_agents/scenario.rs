@@ -126,7 +126,7 @@ async fn step(agent: &mut Agent) -> Result<(), AgentError> {
         say(&format!("discarded {}", calls.join(" ")));
     } else {
         let answers: Vec<_> = asked.iter().take(fastrand::usize(1..=asked.len())).collect();
-        let answers: Vec<_> = answers.iter().map(|asked| asked.answer(fastrand::u8(0..5) > 0)).collect();
+        let answers: Vec<_> = answers.iter().map(|asked| asked.respond(fastrand::u8(0..5) > 0)).collect();
         agent.prompt(Prompt::none()).resume(answers).await?;
     }
     Ok(())
@@ -222,7 +222,7 @@ pub(crate) async fn nothing_is_lost_and_nothing_runs_twice<M: SessionManager + '
 /// Answers what is asked and prompts, until the model has had the last word.
 async fn go_on(agent: &mut Agent, kill: usize) {
     for _ in 0..100 {
-        let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+        let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
         let prompt = if answers.is_empty() { Prompt::from("prompt on") } else { Prompt::none() };
         let response = agent.prompt(prompt).resume(answers).await.unwrap();
         if response.interrupts.is_empty() {

@@ -82,7 +82,7 @@ async fn decide(State(server): State<Server>, Json(decision): Json<Decision>) ->
     let snapshot = server.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&decision.conversation);
     let mut agent = server.template.clone().build().await.map_err(internal)?;
     agent.restore(snapshot.ok_or(StatusCode::NOT_FOUND)?).map_err(internal)?;
-    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer(decision.approved)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.respond(decision.approved)).collect();
     let resumed = agent.prompt(Prompt::none()).resume(answers).await;
     if resumed.is_err() {
         // The next request goes on from here: a tool that has run does not run again.

@@ -76,7 +76,7 @@ impl Actor<'_> {
                 let Some(prompt) = prompt.take() else { return Ok(true) };
                 self.agent.prompt(prompt)
             } else {
-                self.agent.prompt(Prompt::none()).resume(asked.iter().map(|asked| asked.answer(true)))
+                self.agent.prompt(Prompt::none()).resume(asked.iter().map(|asked| asked.respond(true)))
             };
             invocation.cancel_with(token.clone()).await?;
             if token.is_cancelled() {

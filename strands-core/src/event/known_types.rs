@@ -1,4 +1,5 @@
-//! Names of the event types that this version knows, by the derived deserialization: no list of them to maintain.
+//! Names of the event types that this version knows. They are probed through the derived deserialization, so that there is no
+//! list to maintain.
 
 use std::fmt;
 
@@ -7,20 +8,20 @@ use serde::de::{self, StdError};
 
 use super::EventJson;
 
-/// True if an event type of this name exists in this version.
+/// Returns true if this version has an event type with this name.
 pub(super) fn is_known(name: &str) -> bool {
-    let only_type = MapDeserializer::<_, Refusal>::new([("type", name)].into_iter());
-    !matches!(EventJson::<serde_json::Value>::deserialize(only_type), Err(Refusal::UnknownType))
+    let only_type = MapDeserializer::<_, ProbeError>::new([("type", name)].into_iter());
+    !matches!(EventJson::<serde_json::Value>::deserialize(only_type), Err(ProbeError::UnknownType))
 }
 
-/// Reason why an event that has nothing but a type can't be read.
+/// Error of deserializing an event that has only a type.
 #[derive(Debug)]
-enum Refusal {
+enum ProbeError {
     UnknownType,
     Fields,
 }
 
-impl de::Error for Refusal {
+impl de::Error for ProbeError {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self::Fields
     }
@@ -30,9 +31,9 @@ impl de::Error for Refusal {
     }
 }
 
-impl StdError for Refusal {}
+impl StdError for ProbeError {}
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownType => "unknown type",

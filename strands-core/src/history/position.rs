@@ -1,27 +1,26 @@
-//! The place of a message in the whole conversation: bookkeeping beside the messages, which are the model's and the
-//! user's.
+//! Position of a message in the whole conversation, including messages that were removed from the history.
 
-/// The place of a message in the whole conversation, which a session keeps.
+/// Position of a message in the whole conversation, as stored by a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Not known yet.
+pub(crate) enum Position {
+    /// A new message without a number.
     #[default]
     New,
-    /// Zero-based index: the first and the last of those that it was joined from, and how many of its blocks
-    /// are those of the ones before the last.
+    /// Zero-based numbers of the first and the last message that were merged into this one, and the number of its blocks
+    /// that come from messages before the last.
     Numbered { first: u64, last: u64, before_last: usize },
-    /// Nobody said it: it stands for what was shortened or lost.
-    Nowhere,
-    /// Nobody said it: it keeps those apart between whom something went.
+    /// Not part of the whole conversation: it stands for removed or lost messages.
+    Synthetic,
+    /// A note between two messages of one role whose intermediate messages were removed.
     Gap,
 }
 
-impl Place {
+impl Position {
     pub(crate) fn numbered(number: u64) -> Self {
         Self::Numbered { first: number, last: number, before_last: 0 }
     }
 
-    /// The place of a message of so many blocks with the one after it joined to it.
+    /// Returns the position of a message with this number of blocks, after the next message was merged into it.
     pub(crate) fn joined(self, blocks: usize, next: Self) -> Self {
         match (self, next) {
             (Self::Numbered { first, .. }, Self::Numbered { last, before_last, .. }) => {
@@ -32,7 +31,7 @@ impl Place {
         }
     }
 
-    /// False when something went between a message and the one after it.
+    /// Returns false if messages between this one and the next were removed.
     pub(crate) fn is_followed_by(self, next: Self) -> bool {
         match (self, next) {
             (Self::Numbered { last, .. }, Self::Numbered { first, .. }) => last.checked_add(1) == Some(first),
@@ -41,15 +40,15 @@ impl Place {
         }
     }
 
-    /// Returns the zero-based positions of the first and the last of the messages that it was joined from.
+    /// Returns the zero-based numbers of the first and the last message that were merged into this one.
     pub(crate) fn numbers(self) -> Option<(u64, u64)> {
         match self {
             Self::Numbered { first, last, .. } => Some((first, last)),
-            Self::New | Self::Nowhere | Self::Gap => None,
+            Self::New | Self::Synthetic | Self::Gap => None,
         }
     }
 
-    /// Returns the zero-based position of the message.
+    /// Returns the zero-based number of the message.
     pub(crate) fn number(self) -> Option<u64> {
         Some(self.numbers()?.0)
     }

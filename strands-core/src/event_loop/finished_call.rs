@@ -1,4 +1,4 @@
-//! The outcome of one tool call.
+//! Outcome of one tool call of a turn.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +10,25 @@ use crate::message::{ToolResult, ToolUse};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 
-/// The outcome of a call.
-pub(super) struct CallOutcome {
+/// A tool call that has ended.
+pub(super) struct FinishedCall {
     pub(super) position: usize,
     pub(super) call: Arc<ToolUse>,
-    pub(super) answer: Answer,
-    /// True for a tool that the agent has.
-    pub(super) known: bool,
-    pub(super) took: Duration,
+    pub(super) outcome: CallOutcome,
+    /// True if the agent has the tool.
+    pub(super) is_known: bool,
+    pub(super) duration: Duration,
     pub(super) hook_failure: Option<Box<AgentError>>,
-    /// Cost of the agents that the call has called. Only told if a journal records the call.
+    /// Usage of the agents that the tool called. Set only if a journal records the call.
     pub(super) nested: Option<Box<Spent>>,
 }
 
-pub(super) enum Answer {
+/// Outcome of a tool call.
+pub(super) enum CallOutcome {
     Result(ToolResult),
     /// The structured output, and the tool result for the model.
     Output(Value, ToolResult),
-    /// Error about the structured output, as the model is told.
-    BadOutput(String, ToolResult),
+    /// The validation error of a structured output, and the tool result for the model.
+    InvalidOutput(String, ToolResult),
     Interrupts(Vec<Interrupt>),
 }

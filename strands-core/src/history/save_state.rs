@@ -1,90 +1,91 @@
-//! Changes of a history that the session does not have yet.
+//! Save state of a history: the messages that the session has, and the changes to write next.
 
 use std::sync::Arc;
 
 use super::list::MessageList;
-use super::place::Place;
+use super::position::Position;
 use crate::message::{ContentBlock, Message, Role};
 use crate::session::MessageBatch;
 
-/// Part of a history that a session has.
+/// Save state of a history.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Saved {
-    /// The number of the first message that no session has.
+pub(super) struct SaveState {
+    /// Number of the first unsaved message.
     pub(super) to: u64,
-    /// True if the newest saved message is no longer as it was saved.
+    /// True if the newest saved message has changed since it was saved.
     pub(super) last_changed: bool,
-    /// True if a session stores the messages.
+    /// True if there is a session.
     pub(super) recording: bool,
-    /// The original messages, where the model sees something else and the session may have yet to write them.
+    /// Original messages that were replaced in the history before the session may have saved them.
     originals: Vec<(u64, Arc<Message>)>,
-    /// The number of the first message of the newest prompt, which is written together with its answer.
-    unit_from: Option<u64>,
+    /// Number of the first message of the newest prompt, which is saved in one batch with its response.
+    batch_from: Option<u64>,
 }
 
-/// Changes that a session has to write next to match the history.
+/// The next changes for a session to write.
 #[derive(Debug)]
 pub(crate) struct Unsaved {
     pub(crate) batch: MessageBatch,
     to: u64,
 }
 
-impl Saved {
+impl SaveState {
     pub(super) fn up_to(number: u64) -> Self {
         Self { to: number, ..Self::default() }
     }
 
-    /// A prompt begins with this number.
+    /// Marks the number of the first message of a prompt.
     pub(super) fn prompt_begins(&mut self, number: u64) {
-        self.unit_from.get_or_insert(number);
+        self.batch_from.get_or_insert(number);
     }
 
     pub(super) fn prompt_withdrawn(&mut self) {
-        self.unit_from = None;
+        self.batch_from = None;
     }
 
-    /// The next batch of the first `answered` messages. A prompt and its answer are one batch, and older messages go in
-    /// batches that end with an assistant message.
-    pub(super) fn next(&self, list: &MessageList, answered: usize) -> Option<Unsaved> {
+    /// Returns the next batch of the first `permanent` messages. A prompt and its response are one batch; older messages are
+    /// written in batches that end with an assistant message.
+    pub(super) fn next(&self, list: &MessageList, permanent: usize) -> Option<Unsaved> {
         let mut new = Vec::new();
         let mut changed = None;
-        for (message, place) in list.iter().take(answered).rev() {
-            let Some(number) = place.number() else { continue };
+        for (message, position) in list.iter().take(permanent).rev() {
+            let Some(number) = position.number() else { continue };
             if number >= self.to {
                 new.push((number, message));
             } else {
-                changed = self.last_changed.then_some((message, place));
+                changed = self.last_changed.then_some((message, position));
                 break;
             }
         }
-        let replaced = changed.map(|(message, place)| without_earlier(self.original(message, place.number()), place));
+        let replaced =
+            changed.map(|(message, position)| without_earlier(self.original(message, position.number()), position));
         let mut unsaved = Unsaved { batch: MessageBatch { replaced, appended: Vec::new() }, to: self.to };
         for (number, message) in new.into_iter().rev() {
             unsaved.batch.appended.push(self.original(message, Some(number)));
             unsaved.to = number.saturating_add(1);
-            if message.role == Role::Assistant && self.unit_from.is_none_or(|from| number < from) {
+            if message.role == Role::Assistant && self.batch_from.is_none_or(|from| number < from) {
                 break;
             }
         }
         (!unsaved.batch.is_empty()).then_some(unsaved)
     }
 
-    /// The session has written what [`next`](Self::next) returned.
+    /// Marks the changes that [`next`](Self::next) returned as written.
     pub(super) fn written(&mut self, unsaved: &Unsaved, newest: Option<u64>) {
         self.last_changed = false;
         self.to = self.to.max(unsaved.to);
-        self.unit_from = self.unit_from.filter(|from| *from >= self.to);
+        self.batch_from = self.batch_from.filter(|from| *from >= self.to);
         let to = self.to;
-        // The newest may change again.
+        // The newest message may change again.
         self.originals.retain(|(number, _)| *number >= to || Some(*number) == newest);
     }
 
-    /// The newest message, of this number, has changed after it was added.
+    /// Marks the newest message, with this number, as changed.
     pub(super) fn newest_changed(&mut self, number: Option<u64>) {
         self.last_changed |= number.is_some_and(|number| number < self.to);
     }
 
-    /// The model sees something else from now on than this message.
+    /// Stores the original of a message that is replaced in the history, if the session may still have to save it.
     pub(super) fn keep_original(&mut self, number: Option<u64>, is_newest: bool, message: Arc<Message>) {
         let Some(number) = number.filter(|number| self.recording && (is_newest || *number >= self.to)) else { return };
         if !self.originals.iter().any(|(known, _)| *known == number) {
@@ -96,7 +97,7 @@ impl Saved {
         self.originals.retain(|(known, _)| Some(*known) != number);
     }
 
-    /// Messages from this number on are gone.
+    /// Drops the originals from a number on.
     pub(super) fn forget_from(&mut self, number: u64) {
         self.originals.retain(|(known, _)| *known < number);
     }
@@ -109,7 +110,7 @@ impl Saved {
         self.originals = originals;
     }
 
-    /// The message as it was said, with the content that has joined it since.
+    /// Returns the original of a message, with the content that was merged into it since.
     fn original(&self, message: &Arc<Message>, number: Option<u64>) -> Arc<Message> {
         let Some((_, original)) = self.originals.iter().find(|(known, _)| Some(*known) == number) else {
             return Arc::clone(message);
@@ -121,10 +122,10 @@ impl Saved {
     }
 }
 
-/// The last of the messages that one was joined from, as far as it is that: the others stand for themselves.
-fn without_earlier(joined: Arc<Message>, place: Place) -> Arc<Message> {
-    match place {
-        Place::Numbered { before_last, .. } if (1..joined.content.len()).contains(&before_last) => {
+/// Returns the part of a merged message that comes from its last message.
+fn without_earlier(joined: Arc<Message>, position: Position) -> Arc<Message> {
+    match position {
+        Position::Numbered { before_last, .. } if (1..joined.content.len()).contains(&before_last) => {
             let mut last = Message::clone(&joined);
             last.content.drain(..before_last);
             Arc::new(last)

@@ -1,5 +1,5 @@
-//! Reads a model's answer as it streams. This runs once for each piece of an answer, so it is one function to poll and
-//! makes no future for an event.
+//! Reader of a model's response stream. It runs once for each chunk, so it is a single poll function rather than a future
+//! per event.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use tokio::time::Instant;
 
 use super::emitter::Emitter;
 use super::partial_output::PartialOutput;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use crate::event::AgentEvent;
 use crate::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StopReason, StreamEvent, TurnBuilder};
 
-/// How many events are read before the task lets others run, timers among them. A model that is ahead of us would
-/// otherwise keep the thread.
-const EVENTS_AT_ONCE: u32 = 128;
+/// Number of events to read before the task yields to others, such as timers. Without this limit, a fast stream would
+/// block the thread.
+const EVENTS_PER_YIELD: u32 = 128;
 
-/// An answer that is being read.
-pub(super) struct Reading<'a> {
+/// Reader of one response stream.
+pub(super) struct StreamReader<'a> {
     events: ModelStream,
     emitter: &'a Emitter,
-    pub(super) answer: TurnBuilder,
-    /// The tool calls that the listener has heard of, by the index of their block.
+    pub(super) turn: TurnBuilder,
+    /// Ids of the tool calls announced to the listener, by the index of their block.
     calls: Vec<(usize, Arc<str>)>,
-    /// Reader of the structured output, if there is to be one and somebody listens.
+    /// Reader of the structured output, if one was requested and there is a listener.
     output: Option<PartialOutput<'a>>,
-    /// A partial value that waits until the listener has taken the event that it was read from.
+    /// A partial value to deliver after the event that it was read from.
     partial: Option<Value>,
     began: Instant,
     pub(super) first_content: Option<Duration>,
@@ -36,20 +36,20 @@ pub(super) struct Reading<'a> {
     is_journaled: bool,
 }
 
-/// Why there is nothing more to read.
-pub(super) enum Ended {
-    /// The stream is over.
-    Over,
-    /// The invocation is to end.
+/// Reason for the end of a stream.
+pub(super) enum StreamEnd {
+    /// The stream ended by itself.
+    Complete,
+    /// The invocation was stopped.
     Stopped(StopReason),
-    /// The stream broke.
-    Broken(ModelError),
+    /// The stream failed.
+    Failed(ModelError),
 }
 
-impl<'a> Reading<'a> {
+impl<'a> StreamReader<'a> {
     pub(super) fn new(
         events: ModelStream,
-        answer: TurnBuilder,
+        turn: TurnBuilder,
         emitter: &'a Emitter,
         began: Instant,
         output: Option<PartialOutput<'a>>,
@@ -57,7 +57,7 @@ impl<'a> Reading<'a> {
         Self {
             events,
             emitter,
-            answer,
+            turn,
             calls: Vec::new(),
             output,
             partial: None,
@@ -68,12 +68,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads to the end, and tells the listener of each piece.
-    pub(super) async fn read(&mut self, stop: &mut Stop<'_>) -> Ended {
+    /// Reads to the end and delivers each chunk to the listener.
+    pub(super) async fn read(&mut self, stop: &mut StopSignal<'_>) -> StreamEnd {
         poll_fn(|cx| self.poll_read(stop, cx)).await
     }
 
-    fn poll_read(&mut self, stop: &mut Stop<'_>, cx: &mut Context<'_>) -> Poll<Ended> {
+    fn poll_read(&mut self, stop: &mut StopSignal<'_>, cx: &mut Context<'_>) -> Poll<StreamEnd> {
         if self.is_journaled && self.emitter.is_full() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -81,38 +81,38 @@ impl<'a> Reading<'a> {
         if self.output.is_some()
             && let Some(value) = self.partial.take()
         {
-            return self.hand_over(AgentEvent::PartialOutput { value }, cx);
+            return self.deliver(AgentEvent::PartialOutput { value }, cx);
         }
         loop {
             if stop.is_cancelled() {
-                return Poll::Ready(Ended::Stopped(StopReason::Cancelled));
+                return Poll::Ready(StreamEnd::Stopped(StopReason::Cancelled));
             }
-            if self.since_pending == EVENTS_AT_ONCE {
+            if self.since_pending == EVENTS_PER_YIELD {
                 self.since_pending = 0;
                 cx.waker().wake_by_ref();
-                return stop.poll_stop(cx).map(Ended::Stopped);
+                return stop.poll_stop(cx).map(StreamEnd::Stopped);
             }
             match self.events.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(event))) => {
                     self.since_pending += 1;
-                    match self.take_in(event) {
-                        Ok(Some(piece)) => return self.hand_over(piece, cx),
+                    match self.process(event) {
+                        Ok(Some(event)) => return self.deliver(event, cx),
                         Ok(None) => {}
-                        Err(error) => return Poll::Ready(Ended::Broken(error)),
+                        Err(error) => return Poll::Ready(StreamEnd::Failed(error)),
                     }
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Ended::Broken(error)),
-                Poll::Ready(None) => return Poll::Ready(Ended::Over),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(StreamEnd::Failed(error)),
+                Poll::Ready(None) => return Poll::Ready(StreamEnd::Complete),
                 Poll::Pending => {
                     self.since_pending = 0;
-                    return stop.poll_stop(cx).map(Ended::Stopped);
+                    return stop.poll_stop(cx).map(StreamEnd::Stopped);
                 }
             }
         }
     }
 
-    /// Hands over an event to the listener, which takes it and polls again.
-    fn hand_over(&self, event: AgentEvent, cx: &mut Context<'_>) -> Poll<Ended> {
+    /// Delivers an event to the listener, which takes it and polls again.
+    fn deliver(&self, event: AgentEvent, cx: &mut Context<'_>) -> Poll<StreamEnd> {
         self.emitter.put(event);
         if self.is_journaled {
             cx.waker().wake_by_ref();
@@ -120,33 +120,33 @@ impl<'a> Reading<'a> {
         Poll::Pending
     }
 
-    /// Adds an event to the answer. Returns what the listener is to hear, where there is one.
-    fn take_in(&mut self, event: StreamEvent) -> Result<Option<AgentEvent>, ModelError> {
-        self.answer.push(&event)?;
-        if self.first_content.is_none() && self.answer.has_content() {
+    /// Adds an event to the turn. Returns the event for the listener, if any.
+    fn process(&mut self, event: StreamEvent) -> Result<Option<AgentEvent>, ModelError> {
+        self.turn.push(&event)?;
+        if self.first_content.is_none() && self.turn.has_content() {
             self.first_content = Some(self.began.elapsed());
         }
         if self.emitter.is_silent() {
             return Ok(None);
         }
         if let Some(output) = &mut self.output {
-            // It comes of a piece of text or of arguments, which are events themselves.
-            self.partial = output.take_in(&event);
+            // Its text or arguments are delivered as an event first.
+            self.partial = output.process(&event);
         }
-        Ok(self.piece_of(event))
+        Ok(self.listener_event(event))
     }
 
-    fn piece_of(&mut self, event: StreamEvent) -> Option<AgentEvent> {
+    fn listener_event(&mut self, event: StreamEvent) -> Option<AgentEvent> {
         match event {
             StreamEvent::ContentBlockStart { content_block_index, start } => {
                 let start = start.tool_use?;
                 // The id that the call has in the message.
-                let tool_use_id: Arc<str> = self.answer.newest_call_id()?.into();
+                let tool_use_id: Arc<str> = self.turn.newest_call_id()?.into();
                 self.calls.push((content_block_index, Arc::clone(&tool_use_id)));
                 Some(AgentEvent::ToolUseStart { tool_use_id, name: start.name })
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => match delta {
-                // It holds a block's place in the answer.
+                // An empty delta only opens the block.
                 BlockDelta::Text(text) | BlockDelta::ReasoningContent(ReasoningDelta::Text(text))
                     if text.is_empty() =>
                 {
@@ -158,10 +158,10 @@ impl<'a> Reading<'a> {
                 BlockDelta::Provider(content) => Some(AgentEvent::ProviderContent { content }),
                 BlockDelta::Media(content) => Some(AgentEvent::Media { content }),
                 BlockDelta::Citation(citation) => Some(AgentEvent::Citation { citation }),
-                BlockDelta::ToolUse(piece) => {
+                BlockDelta::ToolUse(delta) => {
                     let call = self.calls.iter().rev().find(|(index, _)| *index == content_block_index);
                     let tool_use_id = Arc::clone(&call?.1);
-                    Some(AgentEvent::ToolUseDelta { tool_use_id, input: piece.input })
+                    Some(AgentEvent::ToolUseDelta { tool_use_id, input: delta.input })
                 }
             },
             StreamEvent::Fallback { from, to, error, .. } => Some(AgentEvent::Fallback { from, to, error }),

@@ -1,7 +1,7 @@
-//! The beginning of an invocation: a new prompt, or the answers of humans to what a suspended one waits for.
+//! Start of an invocation: it adds a new prompt to the history, or resumes a suspended run with responses to its interrupts.
 
 use super::driver::Driver;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use crate::depth;
 use crate::event::AgentResponse;
 use crate::hook::BeforeInvocation;
@@ -13,17 +13,17 @@ use crate::prompt::Prompt;
 use crate::run::UnknownInterrupt;
 
 impl Driver<'_> {
-    /// Takes in the prompt, or the answers of humans. Returns a response if the invocation ends here. `again` gets the
-    /// prompt as hooks have left it, if it may be needed once more.
-    pub(super) async fn begin(
+    /// Starts a round with the prompt, or with responses to interrupts. Returns a response if the invocation ends here.
+    /// `retry_prompt` is set to the prompt as hooks changed it, if a conflict may require another round.
+    pub(super) async fn start_round(
         &mut self,
         prompt: Prompt,
-        answers: Vec<InterruptResponse>,
-        again: &mut Option<Vec<Message>>,
-        stop: &mut Stop<'_>,
+        responses: Vec<InterruptResponse>,
+        retry_prompt: &mut Option<Vec<Message>>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<Option<AgentResponse>, AgentError> {
         if self.work.rewinding.is_some() {
-            match stop.race_outside(self.work.complete_rewind()).await {
+            match stop.race_unrecorded(self.work.complete_rewind()).await {
                 Ok(completed) => drop(completed?),
                 Err(reason) => return Ok(Some(self.response(reason, None))),
             }
@@ -33,13 +33,13 @@ impl Driver<'_> {
         }
         self.work.check_injected_values(&self.tools, &self.context.scope().injected)?;
         if self.work.suspended {
-            // Boxed: most invocations do not need the room.
-            return Box::pin(self.go_on(prompt, answers, stop)).await;
+            // Boxed, since most invocations do not resume a run.
+            return Box::pin(self.resume_run(prompt, responses, stop)).await;
         }
-        if let Some(answer) = answers.first() {
-            return Err(AgentError::UnknownInterrupt { id: answer.interrupt_id.clone() });
+        if let Some(response) = responses.first() {
+            return Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() });
         }
-        // What an earlier invocation has left behind, because it was dropped or stopped.
+        // Messages of an earlier invocation that was dropped or stopped.
         if self.work.session.is_some()
             && let Ok(saved) = stop.race(self.work.save_messages()).await
         {
@@ -47,95 +47,95 @@ impl Driver<'_> {
         }
         let mut messages = prompt.messages;
         let denied = self.before_invocation(&mut messages, stop).await?;
-        storable(&messages)?;
+        check_depth(&messages)?;
         for message in &mut messages {
             self.effects.track(message);
         }
         if self.work.config.conflict_retries > 0 {
-            *again = Some(messages.clone());
+            *retry_prompt = Some(messages.clone());
         }
         if denied.is_none() {
-            self.check_open(&messages)?;
+            self.check_has_input(&messages)?;
         }
-        self.work.history.ask(messages);
+        self.work.history.add_prompt(messages);
         let run = self.next_run();
         let run = self.work.run.insert(run);
-        if self.output.is_given_at_once(&self.specs, &*self.work.model) {
+        if self.output.is_first_response(&self.specs, &*self.work.model) {
             run.force_output();
         }
         let Some(last) = self.work.history.messages().last() else { return Err(AgentError::EmptyConversation) };
         if let Some(reason) = denied {
             return self.denied(reason, stop).await.map(Some);
         }
-        // A conversation that ends with open calls goes on with them.
+        // A conversation that ends with open calls continues with them.
         if last.role == Role::Assistant && last.tool_uses().next().is_some() {
             self.work.run = self.work.run.take().map(|run| run.with_open_calls(last));
-            let asked = self.work.history.answered();
-            self.all_added(&asked, stop).await?;
+            let asked = self.work.history.commit_prompt();
+            self.announce_all(&asked, stop).await?;
         }
         Ok(None)
     }
 
-    /// Checks that the model has something to respond to. A call for nothing costs as much as any other.
-    fn check_open(&self, prompt: &[Message]) -> Result<(), AgentError> {
+    /// Checks that the model has something to respond to.
+    fn check_has_input(&self, prompt: &[Message]) -> Result<(), AgentError> {
         if self.work.response_is_cut || prompt.iter().any(|message| !message.content.is_empty()) {
             return Ok(());
         }
         match self.work.history.messages().last() {
             Some(last) if last.role == Role::Assistant && last.tool_uses().next().is_none() => {
-                Err(AgentError::NothingToAnswer)
+                Err(AgentError::NothingToRespondTo)
             }
             _ => Ok(()),
         }
     }
 
-    /// Hooks hear of the invocation once, however often it begins again.
+    /// Calls `before_invocation` hooks, once for all rounds of the invocation.
     async fn before_invocation(
         &mut self,
         prompt: &mut Vec<Message>,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<Option<String>, AgentError> {
-        if std::mem::replace(&mut self.begun, true) {
+        if std::mem::replace(&mut self.has_called_hooks, true) {
             return Ok(self.denial.clone());
         }
         self.update_context();
         let mut event = BeforeInvocation { context: &self.context, prompt, deny: None };
         for hook in self.work.config.hooks() {
-            if let Ok(heard) = stop.race_outside(hook.before_invocation(&mut event)).await {
-                heard.map_err(AgentError::in_hook("before_invocation"))?;
+            if let Ok(result) = stop.race_unrecorded(hook.before_invocation(&mut event)).await {
+                result.map_err(AgentError::in_hook("before_invocation"))?;
             }
         }
         self.denial = event.deny;
         Ok(self.denial.clone())
     }
 
-    /// Ends the invocation with a hook's words, before anything was done.
-    async fn denied(&mut self, reason: String, stop: &mut Stop<'_>) -> Result<AgentResponse, AgentError> {
-        let mut new = self.work.history.answered();
+    /// Ends the invocation with the reason that a hook gave, before any model call.
+    async fn denied(&mut self, reason: String, stop: &mut StopSignal<'_>) -> Result<AgentResponse, AgentError> {
+        let mut new = self.work.history.commit_prompt();
         let run = self.work.run.take();
         new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason)));
-        self.answer(new, Message::assistant(reason), stop).await?;
+        self.add_assistant_message(new, Message::assistant(reason), stop).await?;
         Ok(self.response(StopReason::EndTurn, run))
     }
 
-    /// Takes humans' answers to what the agent waits for, and calls that were approved in an invocation that broke off.
-    async fn go_on(
+    /// Resumes a suspended run with responses to its interrupts, and with calls that an earlier invocation left approved.
+    async fn resume_run(
         &mut self,
         prompt: Prompt,
-        answers: Vec<InterruptResponse>,
-        stop: &mut Stop<'_>,
+        responses: Vec<InterruptResponse>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<Option<AgentResponse>, AgentError> {
         let asked = self.work.interrupts();
-        if !asked.is_empty() && (!prompt.messages.is_empty() || answers.is_empty()) {
+        if !asked.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
             return Err(AgentError::Interrupted { interrupts: asked.into_iter().map(|asked| asked.id).collect() });
         }
         let Some(mut run) = self.work.run.clone() else { return Ok(None) };
-        for answer in &answers {
-            let id = &answer.interrupt_id;
-            depth::check(&answer.response)
-                .map_err(|_| AgentError::JsonTooDeep { what: format!("the answer to `{id}`") })?;
+        for response in &responses {
+            let id = &response.interrupt_id;
+            depth::check(&response.response)
+                .map_err(|_| AgentError::JsonTooDeep { what: format!("the response to `{id}`") })?;
         }
-        run.resume(answers).map_err(|UnknownInterrupt(id)| AgentError::UnknownInterrupt { id })?;
+        run.resume(responses).map_err(|UnknownInterrupt(id)| AgentError::UnknownInterrupt { id })?;
         if let Some(limits) = self.limits {
             run.set_limits(limits);
         }
@@ -143,44 +143,44 @@ impl Driver<'_> {
             run.set_output(tool.clone());
         }
         let mut messages = prompt.messages;
-        // What hooks add to answers alone has no effect: the model is asked nothing yet.
+        // Without a prompt, messages that hooks add have no effect: the model is not called yet.
         let has_prompt = !messages.is_empty();
         let denied = self.before_invocation(&mut messages, stop).await?;
-        storable(&messages)?;
+        check_depth(&messages)?;
         if let Some(reason) = denied {
             self.work.suspended = false;
             return self.denied(reason, stop).await.map(Some);
         }
         if has_prompt {
-            run.hold_prompt(messages);
+            run.queue_prompt(messages);
         }
         if let Some(pending) = run.pending_mut() {
             pending.claim(self.effects.id());
         }
-        // Until here the answers have changed nothing.
+        // Up to here, nothing has changed.
         self.work.run = Some(run);
         self.claim(stop).await
     }
 
-    /// Records that this worker goes on with the calls, before it makes any of them. Of two workers with the same answer
+    /// Records that this worker continues with the calls, before it makes any of them. Of two workers with the same response,
     /// one gets a conflict here.
-    async fn claim(&mut self, stop: &mut Stop<'_>) -> Result<Option<AgentResponse>, AgentError> {
+    async fn claim(&mut self, stop: &mut StopSignal<'_>) -> Result<Option<AgentResponse>, AgentError> {
         self.work.suspended = false;
-        let claimed = stop.race_outside(self.work.save_record()).await;
+        let claimed = stop.race_unrecorded(self.work.save_record()).await;
         if let Ok(Ok(())) = claimed {
             return Ok(None);
         }
         self.work.suspended = true;
         match claimed {
             Ok(claimed) => Ok(claimed.map(|()| None)?),
-            // Stopped before anything was done: the answers are not lost.
+            // Stopped before anything was done: the caller can resume again.
             Err(reason) => Ok(Some(self.interrupted(reason).await)),
         }
     }
 }
 
 /// Checks that messages can be stored.
-fn storable(messages: &[Message]) -> Result<(), AgentError> {
+fn check_depth(messages: &[Message]) -> Result<(), AgentError> {
     match messages.iter().position(|message| depth::check_message(message).is_err()) {
         Some(index) => Err(AgentError::JsonTooDeep { what: format!("message {index} of the prompt") }),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! The end of an invocation from outside: its cancellation, or the end of its time.
+//! Stop signal of an invocation: it is cancelled, or its time is up.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,22 +13,22 @@ use tokio_util::sync::CancellationToken;
 use crate::models::StopReason;
 use crate::nesting::{self, Budget};
 
-/// Time for which hooks and the session may still work after an invocation was stopped, all together. What they have not
-/// finished by then is given up, so that a stopped invocation ends within 50 ms.
+/// Grace period for hooks and session writes after a stop, in total. Work that takes longer is dropped, so that a stopped
+/// invocation ends within 50 ms.
 const GRACE: Duration = Duration::from_millis(25);
 
-/// Resolves when the invocation is to end now: it was cancelled, or its time is up.
-pub(super) struct Stop<'s> {
+/// Stop signal of an invocation, and the grace period after it.
+pub(super) struct StopSignal<'s> {
     cancellation: &'s CancellationToken,
     reason: Pin<&'s mut (dyn Future<Output = StopReason> + Send)>,
     fired: Option<(StopReason, Pin<Box<Sleep>>)>,
-    /// True if a journal records the effects: what it does not record must not depend on the moment of a stop.
+    /// True if a journal records the effects. Work that it does not record must not depend on the moment of a stop.
     is_journaled: bool,
-    /// The budget of the invocation: agents that hooks call spend from it.
+    /// Budget of the invocation, which agents called by hooks share.
     budget: Option<Arc<Budget>>,
 }
 
-impl<'s> Stop<'s> {
+impl<'s> StopSignal<'s> {
     pub(super) fn new(
         cancellation: &'s CancellationToken,
         reason: Pin<&'s mut (dyn Future<Output = StopReason> + Send)>,
@@ -38,13 +38,13 @@ impl<'s> Stop<'s> {
         Self { cancellation, reason, fired: None, is_journaled, budget: Some(budget) }
     }
 
-    /// True once the invocation was cancelled. Much cheaper than to poll; whoever looks here must also poll before it
+    /// Returns true once the invocation is cancelled. Much cheaper than polling; the caller must still poll before it
     /// waits.
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
     }
 
-    /// Ready once the invocation is stopped, however often it is asked.
+    /// Returns `Ready` once the invocation is stopped, and on every later call.
     pub(super) fn poll_stop(&mut self, cx: &mut Context<'_>) -> Poll<StopReason> {
         if let Some((reason, _)) = &self.fired {
             return Poll::Ready(reason.clone());
@@ -54,34 +54,34 @@ impl<'s> Stop<'s> {
         Poll::Ready(reason)
     }
 
-    /// Waits for the stop.
-    pub(super) async fn fires(&mut self) -> StopReason {
+    /// Waits until the invocation is stopped.
+    pub(super) async fn stopped(&mut self) -> StopReason {
         poll_fn(|cx| self.poll_stop(cx)).await
     }
 
-    /// Does work that has to end soon after a stop, such as a hook or a write to the session. What is ready at once is
-    /// always done. The future resolves to the reason of the stop if the work was given up.
+    /// Runs work that has to end soon after a stop, such as a hook or a session write. Work that is ready at once always
+    /// completes. Resolves to the reason of the stop if the work was dropped.
     pub(super) fn race<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
-        Race { stop: self, work, is_done_to_its_end: false }
+        Race { stop: self, work, runs_to_completion: false }
     }
 
-    /// As [`race`](Self::race), for work outside of the effects that a journal records. With a journal it is done to its
-    /// end: the engine has a cancellation of its own.
-    pub(super) fn race_outside<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
-        let is_done_to_its_end = self.is_journaled;
-        Race { stop: self, work, is_done_to_its_end }
+    /// Like [`race`](Self::race), for work that a journal does not record. With a journal the work runs to completion, since
+    /// cancellation is up to the durable engine.
+    pub(super) fn race_unrecorded<F: Future>(&mut self, work: F) -> Race<'_, 's, F> {
+        let runs_to_completion = self.is_journaled;
+        Race { stop: self, work, runs_to_completion }
     }
 }
 
 pin_project! {
     #[project = RaceProjection]
-    /// Work that is raced with a stop. A type of its own, since an async function has the future that it is given twice: as
-    /// its argument, and where it polls it.
+    /// Work that races with a stop. It is a type rather than an async function, which would store the future twice: as its
+    /// argument and in its state.
     pub(super) struct Race<'r, 's, F> {
-        stop: &'r mut Stop<'s>,
+        stop: &'r mut StopSignal<'s>,
         #[pin]
         work: F,
-        is_done_to_its_end: bool,
+        runs_to_completion: bool,
     }
 }
 
@@ -89,13 +89,13 @@ impl<F: Future> Future for Race<'_, '_, F> {
     type Output = Result<F::Output, StopReason>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let RaceProjection { stop, work, is_done_to_its_end } = self.project();
+        let RaceProjection { stop, work, runs_to_completion } = self.project();
         let entered = nesting::enter(&mut stop.budget);
         if let Poll::Ready(done) = work.poll(cx) {
             return Poll::Ready(Ok(done));
         }
         drop(entered);
-        if *is_done_to_its_end || stop.poll_stop(cx).is_pending() {
+        if *runs_to_completion || stop.poll_stop(cx).is_pending() {
             return Poll::Pending;
         }
         match &mut stop.fired {

@@ -1,4 +1,4 @@
-//! A direct tool call: made by the program rather than by a model.
+//! Direct tool calls, made by the program rather than by a model.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{CallEnd, CallSettings, EVENTS_AHEAD, EndedCall, ToolCalls, announced};
+use super::{CallEnd, CallSettings, EVENT_CAPACITY, EndedCall, ToolCalls, agent_event};
 use crate::depth;
 use crate::event::AgentEvent;
 use crate::hook::HookContext;
@@ -25,29 +25,29 @@ use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
 use crate::tool::{ToolCatalog, ToolContext, ToolSet};
 
-/// Everything that a direct call needs of an agent or a runner.
+/// Parts of an agent or a runner that a direct call needs.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) names: Arc<AgentNames>,
     pub(crate) settings: Arc<CallSettings>,
     pub(crate) catalog: ToolCatalog,
-    /// The tools to go on with if the tool providers can't be asked.
+    /// Fallback if the tool providers can't list their tools.
     pub(crate) known: Option<ToolSet>,
     pub(crate) injected: InjectedValues,
     pub(crate) state: AgentState,
-    /// Limits of agents that the tool calls.
+    /// Limits of agents called by the tool.
     pub(crate) limits: Limits,
 }
 
-/// A tool call that the program makes. Nothing happens before it is awaited; dropping it ends the call.
+/// A tool call made by the program. It does nothing until it is awaited; dropping it cancels the call.
 ///
-/// Hooks, the validation of the arguments, approval, timeouts and panics are those of a model's call. The conversation of
-/// an agent does not learn of it.
+/// Hooks, validation of the arguments, approval, timeouts and panics work as for a model's call. The call is not added to
+/// the conversation of an agent.
 #[must_use = "a tool call does nothing until it is awaited"]
 pub struct ToolCall<'a> {
     caller: Caller,
     tool_use: ToolUse,
-    answers: BTreeMap<String, Value>,
+    responses: BTreeMap<String, Value>,
     cancellation: CancellationToken,
     listener: Option<Box<dyn FnMut(AgentEvent) + Send + 'a>>,
 }
@@ -56,13 +56,13 @@ pub struct ToolCall<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ToolCallOutcome {
-    /// The tool's result. It is an error result if the tool failed or panicked, took too long, or was not allowed to run,
-    /// and if the arguments don't fit its schema.
+    /// The tool's result. It is an error result if the tool failed, panicked, timed out or was denied, or if the arguments
+    /// don't match its schema.
     Result(ToolResult),
-    /// Questions for a human. Make the same call again with the same [`id`](ToolCall::id), and
-    /// [`resume`](ToolCall::resume) it with the answers.
+    /// Interrupts to respond to. Make the same call again with the same [`id`](ToolCall::id), and
+    /// [`resume`](ToolCall::resume) it with the responses.
     Interrupted(Vec<Interrupt>),
-    /// The call was cancelled, or has reached its limit of time.
+    /// The call was cancelled, or reached its time limit.
     Cancelled,
 }
 
@@ -71,7 +71,7 @@ impl<'a> ToolCall<'a> {
         Self {
             caller,
             tool_use: ToolUse::new(random_call_id(), name, input),
-            answers: BTreeMap::new(),
+            responses: BTreeMap::new(),
             cancellation: CancellationToken::new(),
             listener: None,
         }
@@ -83,7 +83,7 @@ impl<'a> ToolCall<'a> {
         self
     }
 
-    /// Injects a value into this call, in front of one of the same type that was injected earlier.
+    /// Injects a value into this call. It takes precedence over a value of the same type injected into the agent or runner.
     pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
         self.caller.injected.insert_for_invocation(value);
         self
@@ -95,54 +95,54 @@ impl<'a> ToolCall<'a> {
         self
     }
 
-    /// Brings humans' answers to the questions of an earlier attempt of this call.
-    pub fn resume(mut self, answers: impl IntoIterator<Item = InterruptResponse>) -> Self {
-        self.answers.extend(answers.into_iter().map(|answer| (answer.interrupt_id, answer.response)));
+    /// Resumes an interrupted call with responses to its interrupts.
+    pub fn resume(mut self, responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        self.responses.extend(responses.into_iter().map(|response| (response.interrupt_id, response.response)));
         self
     }
 
-    /// Calls a function with each event of the call: its start, its progress and its end.
+    /// Sets a function that is called with each event of the call: its start, its progress and its end.
     pub fn on_event(mut self, listener: impl FnMut(AgentEvent) + Send + 'a) -> Self {
         self.listener = Some(Box::new(listener));
         self
     }
 
     async fn run(self) -> Result<ToolCallOutcome, AgentError> {
-        let Self { caller, tool_use, answers, cancellation, mut listener } = self;
-        caller.check_input(&tool_use, &answers)?;
+        let Self { caller, tool_use, responses, cancellation, mut listener } = self;
+        caller.check_input(&tool_use, &responses)?;
         let parent = nesting::current();
         nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
         let cancellation = cancellation.child_token();
-        let _ends_what_the_tool_left = cancellation.clone().drop_guard();
+        let _cancel_on_return = cancellation.clone().drop_guard();
         let deadline = caller.limits.time().and_then(|time| Instant::now().checked_add(time));
         let budget = Arc::new(Budget::new(parent, caller.limits, cancellation, deadline, Spent::default()));
         let tools = tokio::select! {
             biased;
-            () = out_of_time(&budget) => return Ok(ToolCallOutcome::Cancelled),
+            () = stop_requested(&budget) => return Ok(ToolCallOutcome::Cancelled),
             listed = caller.list() => listed?,
         };
         caller.check_injected_values(&tools, &tool_use.name)?;
         let Caller { names, settings, injected, state, .. } = caller;
         let scope = Scope::new(names, state, injected, Arc::clone(&budget), None);
-        let (events, mut heard) = listener.is_some().then(|| mpsc::channel(EVENTS_AHEAD)).unzip();
+        let (events, mut receiver) = listener.is_some().then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
         let context = HookContext::direct(Arc::new(scope));
-        let calls = ToolCalls { settings, tools, context, answers: Arc::new(answers), events };
+        let calls = ToolCalls { settings, tools, context, responses: Arc::new(responses), events };
         let mut running = std::pin::pin!(calls.call(Arc::new(tool_use), &budget, || ready(())));
-        let mut hear = |event| {
+        let mut deliver = |event| {
             if let Some(listener) = &mut listener {
-                listener(announced(event));
+                listener(agent_event(event));
             }
         };
         let ended = loop {
             tokio::select! {
                 biased;
-                () = out_of_time(&budget) => return Ok(ToolCallOutcome::Cancelled),
+                () = stop_requested(&budget) => return Ok(ToolCallOutcome::Cancelled),
                 ended = &mut running => break ended,
-                Some(event) = received(&mut heard) => hear(event),
+                Some(event) = received(&mut receiver) => deliver(event),
             }
         };
-        while let Some(Ok(event)) = heard.as_mut().map(mpsc::Receiver::try_recv) {
-            hear(event);
+        while let Some(Ok(event)) = receiver.as_mut().map(mpsc::Receiver::try_recv) {
+            deliver(event);
         }
         match ended {
             EndedCall { hook_failure: Some(failure), .. } => Err(*failure),
@@ -161,13 +161,13 @@ impl Caller {
         }
     }
 
-    /// Checks what a model's call and its answers are checked for when they join a conversation.
-    fn check_input(&self, tool_use: &ToolUse, answers: &BTreeMap<String, Value>) -> Result<(), AgentError> {
+    /// Applies the checks that a call and its responses pass in a conversation.
+    fn check_input(&self, tool_use: &ToolUse, responses: &BTreeMap<String, Value>) -> Result<(), AgentError> {
         let too_deep = |what: &str| AgentError::JsonTooDeep { what: what.to_owned() };
         depth::check(&tool_use.input).map_err(|_| too_deep("the tool call's arguments"))?;
-        answers.values().try_for_each(depth::check).map_err(|_| too_deep("an answer"))?;
+        responses.values().try_for_each(depth::check).map_err(|_| too_deep("a response"))?;
         let of_call = format!(":{}:", tool_use.tool_use_id);
-        match answers.keys().find(|id| !id.contains(&of_call)) {
+        match responses.keys().find(|id| !id.contains(&of_call)) {
             Some(id) => Err(AgentError::UnknownInterrupt { id: id.clone() }),
             None => Ok(()),
         }
@@ -183,8 +183,8 @@ impl Caller {
     }
 }
 
-/// Resolves when the call is cancelled or has no time left, or an invocation that it is nested in.
-async fn out_of_time(budget: &Budget) {
+/// Waits until the call, or an outer invocation, is cancelled or has no time left.
+async fn stop_requested(budget: &Budget) {
     match budget.deadline() {
         Some(deadline) => tokio::select! {
             () = budget.ended() => {}
@@ -194,7 +194,7 @@ async fn out_of_time(budget: &Budget) {
     }
 }
 
-/// The next event; none ever without a channel.
+/// Receives the next value. Returns `None` without a channel.
 pub(crate) async fn received<T>(channel: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     match channel {
         Some(channel) => channel.recv().await,

@@ -1,5 +1,5 @@
-//! The tool calls of one turn, and how far each has come. What a human has approved is recorded before anything runs, so
-//! that one approval never runs a tool twice.
+//! Tool calls of one turn with their progress. Approvals are recorded before any tool runs, so that one approval never runs
+//! a tool twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
 /// The tool calls of one turn, in the order in which the model made them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PendingTools {
-    /// The tracking id of the message that has the calls, once they are recorded.
+    /// Tracking id of the message with the calls, once they are recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     pub(crate) calls: Vec<PendingCall>,
-    /// The answers of humans, by interrupt id.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    answers: BTreeMap<String, Value>,
-    /// True once humans were asked about these calls: from then on a session records how far each has come.
+    /// Responses to interrupts, by interrupt id.
+    #[serde(default, rename = "answers", skip_serializing_if = "BTreeMap::is_empty")]
+    responses: BTreeMap<String, Value>,
+    /// True once a call was interrupted. From then on, a session records the progress of each call.
     #[serde(default)]
     recorded: bool,
-    /// Names the invocation that goes on with these calls, so that each claim is another record.
+    /// Unique id of the invocation that continues with these calls, so that each claim changes the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claim: Option<String>,
 }
 
-/// A tool call, and how far it has come.
+/// A tool call with its progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PendingCall {
     pub(crate) tool_use: Arc<ToolUse>,
@@ -45,18 +45,18 @@ pub(crate) struct PendingCall {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CallStatus {
-    /// It waits for a human, or behind a call that does.
+    /// The call is interrupted, or waits behind one that is.
     #[default]
     Open,
-    /// All questions about it have an answer; the tool was not started.
+    /// All interrupts have responses; the tool was not started.
     Approved,
     /// The tool was started.
     Started,
-    /// The tool was started, and nobody knows the outcome. The result says so.
+    /// The tool was started, and its outcome is unknown. The call has an error result about that.
     Unknown,
 }
 
-/// An answer to a question that nobody asks.
+/// Error of a response to an interrupt that is not pending.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnknownInterrupt(pub(crate) String);
 
@@ -65,25 +65,25 @@ impl PendingCall {
         Self { tool_use: Arc::new(tool_use), result: None, interrupts: Vec::new(), status: CallStatus::Open }
     }
 
-    pub(crate) fn answered(&mut self, result: ToolResult) {
+    pub(crate) fn set_result(&mut self, result: ToolResult) {
         self.result = Some(result);
         self.interrupts.clear();
     }
 
-    pub(crate) fn interrupted(&mut self, interrupts: Vec<Interrupt>) {
+    pub(crate) fn set_interrupts(&mut self, interrupts: Vec<Interrupt>) {
         self.interrupts = interrupts;
         self.status = CallStatus::Open;
     }
 }
 
 impl PendingTools {
-    /// The calls of a message; `None` if it has none.
+    /// Creates the pending calls of a message; `None` if it has none.
     pub(crate) fn of(message: &Message) -> Option<Self> {
         let calls: Vec<_> = message.tool_uses().cloned().map(PendingCall::new).collect();
         (!calls.is_empty()).then(|| Self { calls, ..Self::default() })
     }
 
-    /// True if these are the calls of this message.
+    /// Returns true if these are the calls of a message.
     pub(crate) fn belong_to(&self, message: &Message) -> bool {
         if message.role != Role::Assistant {
             return false;
@@ -94,34 +94,34 @@ impl PendingTools {
         }
     }
 
-    pub(crate) fn answers(&self) -> &BTreeMap<String, Value> {
-        &self.answers
+    pub(crate) fn responses(&self) -> &BTreeMap<String, Value> {
+        &self.responses
     }
 
-    /// True once humans were asked about these calls.
+    /// Returns true once a call was interrupted.
     pub(crate) fn is_recorded(&self) -> bool {
         self.recorded
     }
 
-    /// Humans are asked about these calls, which are those of this message.
+    /// Suspends the calls, which are those of a message.
     pub(crate) fn suspend(&mut self, message: &Message) {
         self.message.clone_from(&message.tracking_id);
         self.recorded = true;
     }
 
-    /// With the results that tools had given before the run was stored.
-    pub(crate) fn with_results(&mut self, results: Vec<ToolResult>) {
+    /// Restores results from before the run was stored.
+    pub(crate) fn restore_results(&mut self, results: Vec<ToolResult>) {
         for result in results {
             let mut open = self.calls.iter_mut().filter(|call| call.result.is_none());
             if let Some(call) = open.find(|call| call.tool_use.tool_use_id == result.tool_use_id) {
-                call.answered(result);
+                call.set_result(result);
             }
         }
     }
 
-    /// With the questions that humans were asked before the run was stored, and those answers that they have given. The
-    /// id of a question contains the tool use id of its call.
-    pub(crate) fn with_interrupts(&mut self, interrupts: impl IntoIterator<Item = Interrupt>) {
+    /// Restores interrupts from before the run was stored, with their responses. The id of an interrupt contains the tool use
+    /// id of its call.
+    pub(crate) fn restore_interrupts(&mut self, interrupts: impl IntoIterator<Item = Interrupt>) {
         for mut interrupt in interrupts {
             let response = interrupt.response.take();
             let mut open: Vec<_> = self.calls.iter_mut().filter(|call| call.result.is_none()).collect();
@@ -132,87 +132,88 @@ impl PendingTools {
                 call.interrupts.push(interrupt);
             }
             if let Some(response) = response {
-                self.answers.insert(id, response);
+                self.responses.insert(id, response);
             }
         }
         self.approve();
         self.recorded = true;
     }
 
-    /// An invocation goes on with these calls.
+    /// Claims the calls for one invocation.
     pub(crate) fn claim(&mut self, claim: String) {
         self.claim = Some(claim);
     }
 
-    /// True if a call has a result, or will get one, though it was never recorded that its tool was started: another
-    /// worker may be about to start it.
+    /// Returns true if the start of a call was never recorded, so that another worker may be about to start it.
     pub(crate) fn has_unrecorded(&self) -> bool {
         self.calls.iter().any(|call| matches!(call.status, CallStatus::Open | CallStatus::Approved))
     }
 
-    /// True if a call waits for an answer of a human.
+    /// Returns true if a call waits for the response to an interrupt.
     pub(crate) fn waits(&self, call: &PendingCall) -> bool {
-        call.result.is_none() && call.interrupts.iter().any(|asked| !self.answers.contains_key(&asked.id))
+        call.result.is_none() && call.interrupts.iter().any(|interrupt| !self.responses.contains_key(&interrupt.id))
     }
 
-    /// The questions that wait for an answer.
+    /// Returns the pending interrupts.
     pub(crate) fn interrupts(&self) -> Vec<Interrupt> {
         let open = self.calls.iter().filter(|call| call.result.is_none());
-        let asked = open.flat_map(|call| &call.interrupts);
-        asked.filter(|asked| !self.answers.contains_key(&asked.id)).cloned().collect()
+        let interrupts = open.flat_map(|call| &call.interrupts);
+        interrupts.filter(|interrupt| !self.responses.contains_key(&interrupt.id)).cloned().collect()
     }
 
-    /// The questions about calls without a result, with the answers that were given.
-    pub(crate) fn asked(&self) -> impl Iterator<Item = Interrupt> {
+    /// Returns the interrupts of calls without a result, with their responses.
+    pub(crate) fn all_interrupts(&self) -> impl Iterator<Item = Interrupt> {
         let open = self.calls.iter().filter(|call| call.result.is_none());
-        open.flat_map(|call| &call.interrupts).map(|asked| {
-            let mut asked = asked.clone();
-            asked.response = self.answers.get(&asked.id).cloned();
-            asked
+        open.flat_map(|call| &call.interrupts).map(|interrupt| {
+            let mut interrupt = interrupt.clone();
+            interrupt.response = self.responses.get(&interrupt.id).cloned();
+            interrupt
         })
     }
 
-    /// True if all calls have their results.
+    /// Returns true if all calls have results.
     pub(crate) fn is_complete(&self) -> bool {
         self.calls.iter().all(|call| call.result.is_some())
     }
 
-    /// Takes humans' answers. An answer that was given before may come again: queues deliver some messages twice.
+    /// Takes responses to interrupts. A response may be delivered twice, as message queues do.
     pub(super) fn resume(&mut self, responses: Vec<InterruptResponse>) -> Result<(), UnknownInterrupt> {
-        let asked = self.interrupts();
+        let pending = self.interrupts();
         let is_known = |response: &InterruptResponse| {
-            asked.iter().any(|each| each.id == response.interrupt_id)
-                || self.answers.get(&response.interrupt_id) == Some(&response.response)
+            pending.iter().any(|interrupt| interrupt.id == response.interrupt_id)
+                || self.responses.get(&response.interrupt_id) == Some(&response.response)
         };
         if let Some(unknown) = responses.iter().find(|response| !is_known(response)) {
             return Err(UnknownInterrupt(unknown.interrupt_id.clone()));
         }
-        self.answers.extend(responses.into_iter().map(|response| (response.interrupt_id, response.response)));
+        self.responses.extend(responses.into_iter().map(|response| (response.interrupt_id, response.response)));
         self.approve();
         Ok(())
     }
 
     fn approve(&mut self) {
-        let answers = &self.answers;
+        let responses = &self.responses;
         for call in self.calls.iter_mut().filter(|call| call.result.is_none() && call.status == CallStatus::Open) {
-            if !call.interrupts.is_empty() && call.interrupts.iter().all(|asked| answers.contains_key(&asked.id)) {
+            if !call.interrupts.is_empty()
+                && call.interrupts.iter().all(|interrupt| responses.contains_key(&interrupt.id))
+            {
                 call.status = CallStatus::Approved;
             }
         }
     }
 
-    /// Decides about the calls that were approved, when the process that was to make them is gone: a tool that was not
-    /// started can still run; the outcome of one that was is unknown, and it runs again only if it is idempotent.
+    /// Decides about approved calls after the process that made them is gone. A tool that was not started can still run. One
+    /// that was started has an unknown outcome, and runs again only if it is idempotent.
     pub(super) fn reconcile(&mut self, is_idempotent: impl Fn(&str) -> bool) -> Vec<Repair> {
         let mut repairs = Vec::new();
         for call in &mut self.calls {
             let tool_use_id = call.tool_use.tool_use_id.clone();
             match (call.status, &call.result) {
-                // Told before, but the results are not in the history yet.
+                // Decided before, but the results are not in the history yet.
                 (CallStatus::Unknown, _) => repairs.push(Repair::OutcomeUnknown { tool_use_id }),
                 (_, Some(_)) | (CallStatus::Open, None) => {}
                 (CallStatus::Started, None) if !is_idempotent(&call.tool_use.name) => {
-                    call.answered(ToolResult::error(&tool_use_id, OUTCOME_UNKNOWN));
+                    call.set_result(ToolResult::error(&tool_use_id, OUTCOME_UNKNOWN));
                     call.status = CallStatus::Unknown;
                     repairs.push(Repair::OutcomeUnknown { tool_use_id });
                 }
@@ -225,15 +226,15 @@ impl PendingTools {
         repairs
     }
 
-    /// Gives the calls without a result an error.
-    pub(super) fn refuse_open(&mut self, reason: &str) {
+    /// Sets an error result for each call without a result.
+    pub(super) fn fail_open_calls(&mut self, reason: &str) {
         for call in self.calls.iter_mut().filter(|call| call.result.is_none()) {
             let reason = if call.status == CallStatus::Started && self.recorded { OUTCOME_UNKNOWN } else { reason };
-            call.answered(ToolResult::error(&call.tool_use.tool_use_id, reason));
+            call.set_result(ToolResult::error(&call.tool_use.tool_use_id, reason));
         }
     }
 
-    /// Takes the results, in the order in which the model asked.
+    /// Takes the results as a message, in the order of the calls.
     pub(super) fn take_results(&mut self) -> Message {
         let results = std::mem::take(&mut self.calls).into_iter().map(|call| {
             let missing = || ToolResult::error(&call.tool_use.tool_use_id, INTERRUPTED);

@@ -1,11 +1,10 @@
-//! The end of an invocation: the history is made whole and tidied, the session gets what it does not have, and hooks are
-//! told.
+//! End of an invocation: makes the history valid, applies the conversation manager, saves to the session, and calls hooks.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use super::driver::Driver;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use crate::conversation::{Conversation, Cost};
 use crate::depth;
 use crate::event::AgentResponse;
@@ -15,21 +14,21 @@ use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 
 impl Driver<'_> {
-    /// Makes the history whole and tidies it.
+    /// Makes the history valid, applies the conversation manager, and saves to the session.
     pub(super) async fn conclude(
         &mut self,
         ended: Result<AgentResponse, AgentError>,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<AgentResponse, AgentError> {
         self.end_cycle();
         let results = self.work.settle();
-        // An engine goes on with another attempt, which has the real results.
+        // The durable engine makes another attempt, which has the real results.
         if matches!(ended, Err(AgentError::Journal(_))) {
             return ended;
         }
         if let Some(results) = results {
             // The first failure is the one to report.
-            let _ = self.added(&results, stop).await;
+            let _ = self.announce(&results, stop).await;
         }
         if matches!(ended, Err(AgentError::Session(_))) {
             return ended;
@@ -39,40 +38,40 @@ impl Driver<'_> {
         }
         let manager = Arc::clone(&self.work.config.conversation);
         let mut conversation = self.conversation();
-        let tidied = stop.race_outside(manager.apply(&mut conversation)).await;
+        let applied = stop.race_unrecorded(manager.apply(&mut conversation)).await;
         let cost = conversation.cost();
-        let stored = self.reduced(cost);
+        let stored = self.finish_reduction(cost);
         let failed = |source| AgentError::Conversation { manager: manager.name(), source };
-        let tidied = tidied.unwrap_or(Ok(())).and(stored).map_err(failed);
-        self.save(ended.and_then(|response| tidied.map(|()| response)), stop).await
+        let applied = applied.unwrap_or(Ok(())).and(stored).map_err(failed);
+        self.save(ended.and_then(|response| applied.map(|()| response)), stop).await
     }
 
-    /// Writes to the session what it does not have. The first failure is the one to report.
+    /// Saves to the session. An earlier error takes precedence over a failure to save.
     async fn save(
         &mut self,
         ended: Result<AgentResponse, AgentError>,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<AgentResponse, AgentError> {
         if self.work.session.is_none() {
             return ended;
         }
-        match stop.race_outside(self.work.save_invocation()).await {
+        match stop.race_unrecorded(self.work.save_invocation()).await {
             Ok(saved) => ended.and_then(|response| saved.map(|()| response)),
             Err(_) => ended,
         }
     }
 
-    /// Tells every hook that the invocation has ended. Its own failure comes before a hook's.
+    /// Calls `after_invocation` hooks. An earlier error takes precedence over a hook's.
     pub(super) async fn after_invocation(
         &mut self,
         ended: Result<AgentResponse, AgentError>,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> (Result<AgentResponse, AgentError>, Option<Prompt>) {
         let mut failure = None;
         self.update_context();
         let mut event = AfterInvocation { context: &self.context, outcome: ended.as_ref(), resume: None };
         for hook in self.work.config.hooks().iter().rev() {
-            if let Ok(Err(error)) = stop.race_outside(hook.after_invocation(&mut event)).await {
+            if let Ok(Err(error)) = stop.race_unrecorded(hook.after_invocation(&mut event)).await {
                 failure.get_or_insert_with(|| AgentError::in_hook("after_invocation")(error));
             }
         }
@@ -93,12 +92,12 @@ impl Driver<'_> {
         )
     }
 
-    /// The conversation manager has done its work, and this is what it cost.
+    /// Accounts for the work of the conversation manager, which had this cost.
     ///
     /// # Errors
     ///
-    /// Returns an error if its state can't be stored: what nests too deep is removed.
-    pub(super) fn reduced(&mut self, cost: Cost) -> Result<(), Box<dyn StdError + Send + Sync>> {
+    /// Returns an error if the manager's state can't be stored. Values that nest too deep are removed.
+    pub(super) fn finish_reduction(&mut self, cost: Cost) -> Result<(), Box<dyn StdError + Send + Sync>> {
         self.work.history.repair();
         if cost.usage != Usage::default() {
             let latency = u64::try_from(cost.latency.as_millis()).unwrap_or(u64::MAX);

@@ -1,10 +1,10 @@
-//! The conversation manager at work around a model call: before it, where the conversation is about to be too long, and
-//! after it, where the model says that it is.
+//! Reduction of the conversation by its manager: before a model call that is about to overflow the context window, and
+//! after one that did.
 
 use std::sync::Arc;
 
 use super::driver::Driver;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use crate::conversation::Reduction;
 use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
@@ -12,19 +12,19 @@ use crate::models::{ModelError, StopReason};
 use crate::outcome::AgentError;
 
 impl Driver<'_> {
-    /// Has the conversation shortened before a model call, where its manager thinks that it is time. Returns why the
-    /// invocation is to end, where it was stopped meanwhile.
-    pub(super) async fn prepare_conversation(&mut self, stop: &mut Stop<'_>) -> Option<StopReason> {
+    /// Lets the conversation manager reduce the conversation before a model call. Returns the reason if the invocation is
+    /// stopped meanwhile.
+    pub(super) async fn prepare_conversation(&mut self, stop: &mut StopSignal<'_>) -> Option<StopReason> {
         let manager = Arc::clone(&self.work.config.conversation);
         let mut conversation = self.conversation().before_an_answer();
-        let prepared = stop.race_outside(manager.prepare(&mut conversation)).await;
+        let prepared = stop.race_unrecorded(manager.prepare(&mut conversation)).await;
         let cost = conversation.cost();
-        let stored = self.reduced(cost);
+        let stored = self.finish_reduction(cost);
         match prepared.map(|prepared| stored.and(prepared)) {
             Err(reason) => return Some(reason),
             Ok(Ok(Reduction::Reduced(what))) => self.emitter.emit(|| AgentEvent::ContextReduced { what }).await,
             Ok(Ok(Reduction::Impossible(_) | Reduction::NotNeeded)) => {}
-            // The model may still take it; and when it does not, the manager is asked again and its failure counts.
+            // The model may still accept it. If not, the manager is called again, and then its failure counts.
             Ok(Err(error)) => {
                 self.emitter
                     .emit(|| AgentEvent::ContextReductionFailed { error: ErrorChain::new(&*error).to_string() })
@@ -34,20 +34,20 @@ impl Driver<'_> {
         None
     }
 
-    /// Has the conversation shortened after the model has refused it. Returns the model's error, or the reason if the
-    /// invocation is stopped meanwhile.
-    pub(super) async fn shorten(
+    /// Reduces the conversation after a context overflow. Returns the model's error, or the reason if the invocation is
+    /// stopped meanwhile.
+    pub(super) async fn reduce_context(
         &mut self,
         overflow: ModelError,
         tried: &mut Vec<String>,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<Result<ModelError, StopReason>, AgentError> {
         let manager = Arc::clone(&self.work.config.conversation);
         let before = self.work.history.size();
         let mut conversation = self.conversation().before_an_answer();
-        let reduction = stop.race_outside(manager.reduce(&mut conversation)).await;
+        let reduction = stop.race_unrecorded(manager.reduce(&mut conversation)).await;
         let cost = conversation.cost();
-        let stored = self.reduced(cost);
+        let stored = self.finish_reduction(cost);
         let reduction = match reduction {
             Err(reason) => return Ok(Err(reason)),
             Ok(reduction) => stored.and(reduction),
@@ -59,7 +59,7 @@ impl Driver<'_> {
                 self.emitter.emit(|| AgentEvent::ContextReduced { what }).await;
                 return Ok(Ok(overflow));
             }
-            // Asking again and again would not end.
+            // Without progress, another attempt would not end either.
             Reduction::Reduced(what) => format!("{what}, which made it no smaller"),
             Reduction::Impossible(why) => why,
             Reduction::NotNeeded => "the conversation manager saw no need".to_owned(),

@@ -1,16 +1,15 @@
-//! JSON in the text of a response. Models may put a code fence around it, although they were asked not to.
+//! Code fences around JSON in the text of a response, which some models add against the instructions.
 
-/// The tag of a fence around JSON, in upper or lower case.
+/// Tag of a fence around JSON, case-insensitive.
 pub(super) const TAG: &str = "json";
 
-/// Fewest backticks of a fence.
+/// Minimum number of backticks of a fence.
 pub(super) const TICKS: usize = 3;
 
-/// Some models begin with it.
+/// Byte order mark, with which some models begin.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Returns the text without a byte order mark in front of it, without white space around it, and without one fence around
-/// it, if there is one.
+/// Returns the text without a leading byte order mark, surrounding white space, and one surrounding fence.
 pub(super) fn unfenced(text: &str) -> &str {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim();
     inside(text).unwrap_or(text)
@@ -32,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_fence_is_taken_off() {
+    fn removes_one_fence() {
         for text in [
             "{}",
             " {}\n",
@@ -51,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_fence_stays() {
+    fn keeps_text_without_a_surrounding_fence() {
         for text in
             ["Here: ```json\n{}\n```", "```json\n{}\n``` Done.", "``{}``", "```json\n{}", "````\n{}\n```", "```"]
         {
