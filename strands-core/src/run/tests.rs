@@ -3,8 +3,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::transitions::MAX_OUTPUT_ATTEMPTS;
 use super::*;
-use crate::message::{Role, ToolUse};
+use crate::interrupt::{Interrupt, InterruptResponse};
+use crate::message::{Role, ToolResult, ToolUse};
 use crate::tool_spec::ToolSpec;
 
 fn calling(ids: &[&str]) -> Message {

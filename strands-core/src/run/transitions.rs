@@ -13,7 +13,7 @@ use crate::nesting::Spent;
 use crate::usage::Usage;
 
 /// Maximum number of failed attempts at the structured output.
-const MAX_OUTPUT_ATTEMPTS: u32 = 3;
+pub(super) const MAX_OUTPUT_ATTEMPTS: u32 = 3;
 
 /// Prompt for a model that ended without the structured output, as in Strands.
 const OUTPUT_PROMPT: &str = "You must format the previous response as structured output.";
