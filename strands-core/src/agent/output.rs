@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 /// A trait for types of structured output, see [`Invocation::output`](crate::Invocation::output). It is implemented for every
 /// type with `Deserialize` and `JsonSchema`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a type of structured output",
-    label = "not a type of structured output",
+    message = "`{Self}` cannot be used as structured output",
+    label = "not a structured output type",
     note = "derive both `Deserialize` and `JsonSchema` for `{Self}`: `#[derive(Deserialize, JsonSchema)]`, from `strands::serde` and `strands::schemars`"
 )]
 pub trait StructuredOutput: DeserializeOwned + JsonSchema {}

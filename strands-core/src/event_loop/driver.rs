@@ -105,7 +105,7 @@ impl<'a> Driver<'a> {
             if ended.is_err() {
                 driver.previous = driver.work.run.clone().map(Box::new);
             }
-            let mut ended = driver.conclude(ended, &mut stop).await;
+            let mut ended = driver.finish(ended, &mut stop).await;
             if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, retry_prompt)
                 && is_new
                 && conflicts < driver.work.config.conflict_retries

@@ -36,7 +36,7 @@ impl Driver<'_> {
                 self.add_prompt(vec![*follow_up]);
                 Ok(())
             }
-            Err(not_given) => Err(self.no_output(&not_given)),
+            Err(missing) => Err(self.no_output(&missing)),
         }
     }
 
@@ -79,7 +79,7 @@ impl Driver<'_> {
         self.add_assistant_message(Vec::new(), message, stop).await
     }
 
-    /// Ends a stopped invocation. The partial response stays in the history, so that the conversation can go on from there.
+    /// Ends a stopped invocation. The partial response stays in the history, so that the conversation can continue.
     pub(super) fn end_stopped(
         &mut self,
         partial: PartialResponse,
@@ -117,6 +117,7 @@ impl Driver<'_> {
         async move { self.announce_all(&new, stop).await }
     }
 
+    /// Announces messages, each after it was saved.
     pub(super) async fn announce_all(
         &mut self,
         messages: &[Arc<Message>],

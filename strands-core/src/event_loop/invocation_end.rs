@@ -15,7 +15,7 @@ use crate::prompt::Prompt;
 
 impl Driver<'_> {
     /// Makes the history valid, applies the conversation manager, and saves to the session.
-    pub(super) async fn conclude(
+    pub(super) async fn finish(
         &mut self,
         ended: Result<AgentResponse, AgentError>,
         stop: &mut StopSignal<'_>,

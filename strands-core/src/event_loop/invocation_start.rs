@@ -70,8 +70,8 @@ impl Driver<'_> {
         // A conversation that ends with open calls continues with them.
         if last.role == Role::Assistant && last.tool_uses().next().is_some() {
             self.work.run = self.work.run.take().map(|run| run.with_open_calls(last));
-            let asked = self.work.history.commit_prompt();
-            self.announce_all(&asked, stop).await?;
+            let messages = self.work.history.commit_prompt();
+            self.announce_all(&messages, stop).await?;
         }
         Ok(None)
     }
@@ -125,9 +125,9 @@ impl Driver<'_> {
         responses: Vec<InterruptResponse>,
         stop: &mut StopSignal<'_>,
     ) -> Result<Option<AgentResponse>, AgentError> {
-        let asked = self.work.interrupts();
-        if !asked.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
-            return Err(AgentError::Interrupted { interrupts: asked.into_iter().map(|asked| asked.id).collect() });
+        let pending = self.work.interrupts();
+        if !pending.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
+            return Err(AgentError::Interrupted { interrupts: pending.into_iter().map(|interrupt| interrupt.id).collect() });
         }
         let Some(mut run) = self.work.run.clone() else { return Ok(None) };
         for response in &responses {

@@ -166,7 +166,8 @@ enum RecordedCallOutcome {
     },
     #[serde(rename = "bad_output")]
     InvalidOutput {
-        mistake: String,
+        #[serde(rename = "mistake")]
+        error: String,
         result: ToolResult,
     },
     Interrupts(Vec<Interrupt>),
@@ -184,7 +185,7 @@ pub(super) fn of_call(
             let outcome = match outcome {
                 CallOutcome::Result(result) => RecordedCallOutcome::Result(result),
                 CallOutcome::Output(value, result) => RecordedCallOutcome::Output { value, result },
-                CallOutcome::InvalidOutput(mistake, result) => RecordedCallOutcome::InvalidOutput { mistake, result },
+                CallOutcome::InvalidOutput(error, result) => RecordedCallOutcome::InvalidOutput { error, result },
                 CallOutcome::Interrupts(interrupts) => RecordedCallOutcome::Interrupts(interrupts),
             };
             let state = state.map(AgentState::to_json);
@@ -216,7 +217,7 @@ pub(super) fn into_call(
     let outcome = match outcome {
         RecordedCallOutcome::Result(result) => CallOutcome::Result(result),
         RecordedCallOutcome::Output { value, result } => CallOutcome::Output(value, result),
-        RecordedCallOutcome::InvalidOutput { mistake, result } => CallOutcome::InvalidOutput(mistake, result),
+        RecordedCallOutcome::InvalidOutput { error, result } => CallOutcome::InvalidOutput(error, result),
         RecordedCallOutcome::Interrupts(interrupts) => CallOutcome::Interrupts(interrupts),
     };
     let hook_failure = hook_failure.map(|failure| Box::new(failure.into_error()));

@@ -60,7 +60,7 @@ pub(super) struct Attempt {
     pub(super) retry: bool,
     /// Delay before the next attempt, if the failure is retryable.
     pub(super) delay: Option<Duration>,
-    /// Capabilities of the model after a failure, if structured output was asked for.
+    /// Capabilities of the model after a failure, if structured output was requested.
     pub(super) capabilities: Option<ModelCapabilities>,
     /// Failure of a hook. The usage of the attempt still counts.
     pub(super) hook_failure: Option<Box<AgentError>>,

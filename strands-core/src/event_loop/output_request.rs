@@ -97,10 +97,10 @@ impl Driver<'_> {
         self.output.disable_forced_tool(schema)
     }
 
-    pub(super) fn no_output(&self, not_given: &MissingOutput) -> AgentError {
+    pub(super) fn no_output(&self, missing: &MissingOutput) -> AgentError {
         let output =
             self.work.run.as_ref().and_then(Run::output_tool).map(|tool| tool.spec.name.clone()).unwrap_or_default();
-        let reason = self.output.mistake().to_owned();
-        AgentError::InvalidOutput { output, attempts: not_given.attempts, reason }
+        let reason = self.output.error().to_owned();
+        AgentError::InvalidOutput { output, attempts: missing.attempts, reason }
     }
 }

@@ -74,12 +74,12 @@ impl OutputType {
         }
         let Some(inner) = input.get(key) else {
             let is_other = input.as_object().is_some_and(|fields| !fields.is_empty());
-            let describe = |mistake| if is_other { format!("missing field `{key}`; {mistake}") } else { mistake };
+            let describe = |error| if is_other { format!("missing field `{key}`; {error}") } else { error };
             return self.validated(input).map_err(describe);
         };
-        self.validated(inner).or_else(|mistake| {
+        self.validated(inner).or_else(|error| {
             let bare = if self.is_ambiguous() { self.validated(input).ok() } else { None };
-            bare.ok_or(mistake)
+            bare.ok_or(error)
         })
     }
 

@@ -21,8 +21,8 @@ pub(super) struct StructuredOutput {
     /// True if the provider can't force the call of that tool.
     cannot_force_tool: bool,
     /// Validation error of the last output.
-    mistake: String,
-    has_new_mistake: bool,
+    error: String,
+    has_new_error: bool,
 }
 
 impl StructuredOutput {
@@ -58,20 +58,20 @@ impl StructuredOutput {
     }
 
     /// Sets the validation error of the output tool's arguments.
-    pub(super) fn set_mistake(&mut self, mistake: String) {
-        self.mistake = mistake;
-        self.has_new_mistake = true;
+    pub(super) fn set_error(&mut self, error: String) {
+        self.error = error;
+        self.has_new_error = true;
     }
 
     /// Returns true once after each validation error.
-    pub(super) fn take_new_mistake(&mut self) -> bool {
-        std::mem::take(&mut self.has_new_mistake)
+    pub(super) fn take_new_error(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_error)
     }
 
     /// Returns the validation error of a native output, as text for the model to correct it.
     pub(super) fn correction(&self) -> Option<ContentBlock> {
-        let is_needed = self.native.is_some() && !self.mistake.is_empty();
-        is_needed.then(|| ContentBlock::text(format!("The previous response does not fit: {}", self.mistake)))
+        let is_needed = self.native.is_some() && !self.error.is_empty();
+        is_needed.then(|| ContentBlock::text(format!("The previous response does not fit: {}", self.error)))
     }
 
     /// Returns the output in the text of a response, if it has one.
@@ -84,9 +84,9 @@ impl StructuredOutput {
         let stored = |value: Value| depth::check(&value).map(|()| value).map_err(|error| format!("it {error}"));
         match read.and_then(stored).and_then(|value| kind.read(&value)) {
             Ok(value) => Some(value),
-            Err(mistake) => {
+            Err(error) => {
                 if self.native.is_some() {
-                    self.mistake = mistake;
+                    self.error = error;
                 }
                 None
             }
@@ -121,10 +121,10 @@ impl StructuredOutput {
     }
 
     /// Returns the validation error of the last output.
-    pub(super) fn mistake(&self) -> &str {
-        match self.mistake.as_str() {
+    pub(super) fn error(&self) -> &str {
+        match self.error.as_str() {
             "" => "it responded without calling the output tool",
-            mistake => mistake,
+            error => error,
         }
     }
 }

@@ -127,8 +127,8 @@ impl Driver<'_> {
                 }
                 self.set_tool_result(position, result);
             }
-            CallOutcome::InvalidOutput(mistake, result) => {
-                self.output.set_mistake(mistake);
+            CallOutcome::InvalidOutput(error, result) => {
+                self.output.set_error(error);
                 self.set_tool_result(position, result);
             }
             CallOutcome::Interrupts(interrupts) => {
@@ -147,11 +147,11 @@ impl Driver<'_> {
 
     /// Counts a structured output that did not fit its type. Returns an error after too many.
     fn reject_output(&mut self) -> Option<AgentError> {
-        if !self.output.take_new_mistake() {
+        if !self.output.take_new_error() {
             return None;
         }
         let refused = self.work.run.as_mut()?.reject_output();
-        refused.err().map(|not_given| self.no_output(&not_given))
+        refused.err().map(|missing| self.no_output(&missing))
     }
 
     /// Calls `after_tools` hooks and announces the results.

@@ -22,7 +22,7 @@ pub(super) struct TurnCalls {
     /// Channel to the recorder of starts, which records each start before the tool is called.
     pub(super) starts: Option<mpsc::Sender<Start>>,
     pub(super) output: Option<OutputType>,
-    /// True if a journal records each call, with what it has spent.
+    /// True if a journal records each call with its usage.
     pub(super) is_journaled: bool,
 }
 
@@ -65,10 +65,10 @@ impl TurnCalls {
                 let done = ToolResult::new(id, ToolResultStatus::Success, ["The output was accepted."]);
                 CallOutcome::Output(output, done)
             }
-            Err(mistake) => {
+            Err(error) => {
                 let text =
-                    format!("The arguments of {} are not valid: {mistake}. Call it again with all of them.", call.name);
-                CallOutcome::InvalidOutput(mistake, ToolResult::error(id, text))
+                    format!("The arguments of {} are not valid: {error}. Call it again with all of them.", call.name);
+                CallOutcome::InvalidOutput(error, ToolResult::error(id, text))
             }
         };
         FinishedCall {

@@ -120,7 +120,7 @@ impl BeforeToolCall<'_> {
     pub fn interrupt(&mut self, name: &str, reason: impl Into<Value>) -> Option<Value> {
         let id = Interrupt::before_tool_call_id(&self.tool_use.tool_use_id, name);
         let response = self.responses.get(&id).cloned();
-        if response.is_none() && self.interrupts.iter().all(|asked| asked.id != id) {
+        if response.is_none() && self.interrupts.iter().all(|interrupt| interrupt.id != id) {
             self.interrupts.push(Interrupt::new(id, name, reason.into()));
         }
         response

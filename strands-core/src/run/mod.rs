@@ -9,10 +9,11 @@ mod transitions;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use output::Output;
 pub(crate) use output::OutputTool;
 pub(crate) use pending_tools::{CallStatus, PendingCall, PendingTools, UnknownInterrupt};
-use serde::{Deserialize, Serialize};
 pub(crate) use transitions::{MissingOutput, Step};
 
 use crate::limits::Limits;

@@ -83,13 +83,13 @@ impl ToolCalls {
     /// Makes a call. Nested agents share `budget`, and `starting` is awaited right before the tool is called.
     pub(crate) async fn call<F: Future<Output = ()>>(
         &self,
-        asked: Arc<ToolUse>,
+        requested: Arc<ToolUse>,
         budget: &Arc<Budget>,
         starting: impl Fn() -> F,
     ) -> EndedCall {
         let began = Instant::now();
         let mut ended = EndedCall {
-            call: Arc::clone(&asked),
+            call: Arc::clone(&requested),
             end: CallEnd::Interrupts(Vec::new()),
             is_known: false,
             duration: Duration::ZERO,
@@ -97,7 +97,7 @@ impl ToolCalls {
         };
         let mut retries = 0;
         loop {
-            let (call, tool, denied) = match self.before(&asked, budget).await {
+            let (call, tool, denied) = match self.before(&requested, budget).await {
                 Ok(Ok(ready)) => ready,
                 Ok(Err(interrupts)) => {
                     ended.end = CallEnd::Interrupts(interrupts);
@@ -106,7 +106,7 @@ impl ToolCalls {
                 Err(failure) => {
                     ended.hook_failure = Some(Box::new(failure));
                     ended.end =
-                        CallEnd::Result(ToolResult::error(&asked.tool_use_id, "a check before the tool failed"));
+                        CallEnd::Result(ToolResult::error(&requested.tool_use_id, "a check before the tool failed"));
                     return ended;
                 }
             };
@@ -121,20 +121,20 @@ impl ToolCalls {
                     ended.end = CallEnd::Interrupts(interrupts);
                     return ended;
                 }
-                Execution::Completed(output) => (output.into_result(&asked.tool_use_id), None),
+                Execution::Completed(output) => (output.into_result(&requested.tool_use_id), None),
                 Execution::Failed(error, cause) => {
                     // The name of an unknown tool is text of the model, which diagnostics must not contain.
                     let name = if ended.is_known { call.name.as_str() } else { "unknown" };
                     diagnostics::tool_failed(self.context.scope(), name, &call.tool_use_id, cause);
-                    (ToolResult::error(&asked.tool_use_id, self.text_for_model(&error)), Some(error))
+                    (ToolResult::error(&requested.tool_use_id, self.text_for_model(&error)), Some(error))
                 }
             };
             ended.duration = began.elapsed();
             let retry = self.after(&mut result, error.as_ref(), &mut ended, budget).await;
             // A hook may have replaced the result, but not its id.
-            result.tool_use_id.clone_from(&asked.tool_use_id);
+            result.tool_use_id.clone_from(&requested.tool_use_id);
             if let Err(too_deep) = depth::check_result(&result) {
-                result = ToolResult::error(&asked.tool_use_id, format!("the result of the tool {too_deep}"));
+                result = ToolResult::error(&requested.tool_use_id, format!("the result of the tool {too_deep}"));
             }
             if retry && retries < MAX_RETRIES && ended.hook_failure.is_none() {
                 retries += 1;
@@ -154,14 +154,14 @@ impl ToolCalls {
     /// Calls `before_tool_call` hooks. Returns the call to make, or their interrupts.
     async fn before(
         &self,
-        asked: &Arc<ToolUse>,
+        requested: &Arc<ToolUse>,
         budget: &Arc<Budget>,
     ) -> Result<Result<Ready, Vec<Interrupt>>, AgentError> {
         let tool_named = |name: &str| self.tools.get(name).cloned();
         if self.settings.hooks.is_empty() {
-            return Ok(Ok((Arc::clone(asked), tool_named(&asked.name), None)));
+            return Ok(Ok((Arc::clone(requested), tool_named(&requested.name), None)));
         }
-        let mut call = ToolUse::clone(asked);
+        let mut call = ToolUse::clone(requested);
         let mut interrupts = Vec::new();
         let mut event = BeforeToolCall {
             context: &self.context,
@@ -177,7 +177,7 @@ impl ToolCalls {
                 .map_err(AgentError::in_hook("before_tool_call"))?;
         }
         let (swapped, deny) = (event.tool, event.deny);
-        call.tool_use_id.clone_from(&asked.tool_use_id);
+        call.tool_use_id.clone_from(&requested.tool_use_id);
         if deny.is_none() && !interrupts.is_empty() {
             return Ok(Err(interrupts));
         }
@@ -224,7 +224,7 @@ impl ToolCalls {
         let Some(tool) = tool else { return Execution::Failed(self.unknown(&call.name), "unknown_tool") };
         let input = match validated(&call.input, tool, &self.tools) {
             Ok(input) => input,
-            Err(mistake) => return Execution::Failed(ToolError::invalid_input(mistake), "invalid_input"),
+            Err(error) => return Execution::Failed(ToolError::invalid_input(error), "invalid_input"),
         };
         match Approval::of(call, &**tool, &self.responses) {
             Approval::Granted => {}

@@ -97,8 +97,8 @@ fn a_known_type_with_missing_or_wrong_fields_is_an_error() {
             json!({"type": "node", "path": [], "event": {"type": "text_delta", "text": ""}}),
             "in event `node`: the path is empty",
         ),
-        (json!({"text": "Hel"}), "an event needs a `type`: expected a string"),
-        (json!({"type": 1}), "an event needs a `type`: expected a string"),
+        (json!({"text": "Hel"}), "missing event `type`: expected a string"),
+        (json!({"type": 1}), "missing event `type`: expected a string"),
         (json!("text_delta"), "invalid type: string \"text_delta\", expected a map"),
     ] {
         let error = serde_json::from_str::<AgentEvent>(&json.to_string()).unwrap_err().to_string();

@@ -52,7 +52,7 @@ async fn a_call_is_guarded_as_one_of_a_model_is() {
         })
     };
     let timed = runner(slow()).tool_timeout(Duration::from_secs(1));
-    assert!(error_of(&timed, json!({})).await.contains("did not answer within 1s"));
+    assert!(error_of(&timed, json!({})).await.contains("did not finish within 1s"));
     let fails = || tool("t", |_, _| async { Err(ToolError::from_source("secret detail")) });
     assert_eq!(error_of(&runner(fails()), json!({})).await, "secret detail");
     assert_eq!(error_of(&runner(fails()).redact_tool_errors(), json!({})).await, "the tool failed");

@@ -126,7 +126,7 @@ async fn a_manager_that_never_shortens_says_so() {
     let error = builder.build().await.unwrap().prompt("go").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the conversation does not fit the model's context window; what was tried: the agent's conversation manager \
+        "the conversation does not fit the model's context window; tried: the agent's conversation manager \
          never shortens"
     );
     assert_eq!(model.requests().len(), 1);

@@ -432,6 +432,6 @@ async fn a_run_of_another_version_is_refused_and_left_alone() {
     record.internal_state.run.as_mut().unwrap()["version"] = Value::from(9);
     sessions.set_record(record.clone());
     let error = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap_err();
-    assert!(error.to_string().contains("an invocation that was suspended"), "{error}");
+    assert!(error.to_string().contains("a suspended invocation"), "{error}");
     assert_eq!(sessions.record("default").unwrap(), record);
 }
