@@ -12,7 +12,7 @@ const MODEL_LIMIT: usize = 8 * 1024;
 /// Maximum number of sources in the text.
 const DEPTH_LIMIT: usize = 32;
 
-/// An error with its sources in one line, most general first: `what failed: why: why that`.
+/// An error with its sources in one line, most general first: `failure: cause: cause of the cause`.
 ///
 /// A source whose text is part of the text so far is omitted, control characters become spaces, and the text is truncated to
 /// 4 KiB. `Debug` of every error in this library prints this text.
@@ -60,7 +60,7 @@ impl fmt::Display for ErrorChain<'_> {
         // An error of `Display` only means that the text was truncated.
         let _ = write!(chain, "{}", self.error);
         let mut source = self.error.source();
-        // Start of the last part.
+        // Start of the last source in the text.
         let mut last = 0;
         for _ in 0..DEPTH_LIMIT {
             let Some(error) = source else { break };

@@ -36,10 +36,10 @@ use crate::tool::{ToolSet, Toolset};
 use crate::tool_runner::{Caller, ToolCall};
 use crate::working_set::WorkingSet;
 
-/// A model with tools and a conversation of its own.
+/// An agent: a model with tools and a conversation.
 ///
-/// An agent is one conversation: prompting takes `&mut self`, so that two prompts at once are a compile error. For one
-/// agent per request keep an [`AgentBuilder`] and build from its clones; that does no I/O and costs microseconds.
+/// An agent is one conversation: prompting takes `&mut self`, so that concurrent prompts are a compile error. For one
+/// agent per request, keep an [`AgentBuilder`] and build from its clones; that does no I/O and costs microseconds.
 ///
 /// ```compile_fail,E0499
 /// # async fn two_at_once(mut agent: strands::Agent) {

@@ -27,7 +27,7 @@ impl Effects<'_> {
     /// Returns a random number, at least 0.0 and below 1.0.
     pub(super) fn jitter(&self) -> f64 {
         match self.journal {
-            // The upper 53 bits are as many as a double has.
+            // A double has 53 bits of precision.
             #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
             Some(journal) => (journal.random() >> 11) as f64 / (1_u64 << 53) as f64,
             None => fastrand::f64(),

@@ -1,4 +1,4 @@
-//! Request for structured output, with a fallback if the provider refuses it.
+//! Request for structured output, with a fallback if the provider rejects it.
 
 use serde_json::Value;
 

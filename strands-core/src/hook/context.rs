@@ -78,13 +78,13 @@ impl HookContext {
         &self.scope.agent.id
     }
 
-    /// Returns the agent's name, for people.
+    /// Returns the agent's display name.
     pub fn agent_name(&self) -> &str {
         &self.scope.agent.name
     }
 
     /// Returns the id of the invocation: a random UUID that all its events and tool calls share. An invocation that
-    /// resumes another one has an id of its own; a replay has the id of the first attempt.
+    /// resumes another one has its own id; a replay has the id of the first attempt.
     pub fn invocation_id(&self) -> &str {
         self.scope.invocation_id()
     }

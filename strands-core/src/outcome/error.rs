@@ -180,7 +180,7 @@ pub enum AgentError {
     /// The invocation ended before there was a structured output.
     #[error("the invocation ended with `{stop_reason}` before there was an output")]
     NoOutput {
-        /// Reason why it ended.
+        /// Reason for the end.
         stop_reason: StopReason,
     },
     /// The structured output has the name of one of the agent's tools, or its stored schema is not supported.
