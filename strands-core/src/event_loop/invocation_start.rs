@@ -127,7 +127,9 @@ impl Driver<'_> {
     ) -> Result<Option<AgentResponse>, AgentError> {
         let pending = self.work.interrupts();
         if !pending.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
-            return Err(AgentError::Interrupted { interrupts: pending.into_iter().map(|interrupt| interrupt.id).collect() });
+            return Err(AgentError::Interrupted {
+                interrupts: pending.into_iter().map(|interrupt| interrupt.id).collect(),
+            });
         }
         let Some(mut run) = self.work.run.clone() else { return Ok(None) };
         for response in &responses {
