@@ -16,7 +16,7 @@ pub use strands_session::contract;
 #[doc(inline)]
 pub use strands_session::{
     Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, ObjectDocumentStore, SaveOn,
-    SessionContent, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, Written, bytes,
+    SessionContentStore, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, WriteOutcome, bytes,
     object_store,
 };
 #[cfg(feature = "s3")]

@@ -1,28 +1,28 @@
-//! Our session managers keep the contract of sessions, on every store.
+//! The contract suite of sessions, for all session managers and stores of this crate.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 mod support;
 
 use strands_core::testing::contract::check_session_manager;
 use strands_session::{SnapshotSessionManager, StoreSessionManager};
-use support::places;
+use support::backends;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_of_messages_keep_it() {
-    for place in places().await {
-        let make = async |id: &str| StoreSessionManager::new(id, place.store.clone()).unwrap();
+async fn sessions_of_messages_satisfy_the_contract() {
+    for backend in backends().await {
+        let make = async |id: &str| StoreSessionManager::new(id, backend.store.clone()).unwrap();
         if let Err(violation) = check_session_manager(make).await {
-            panic!("{}: {violation}", place.name);
+            panic!("{}: {violation}", backend.name);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn snapshots_keep_it() {
-    for place in places().await {
-        let make = async |id: &str| SnapshotSessionManager::new(id, place.store.clone()).unwrap();
+async fn sessions_of_snapshots_satisfy_the_contract() {
+    for backend in backends().await {
+        let make = async |id: &str| SnapshotSessionManager::new(id, backend.store.clone()).unwrap();
         if let Err(violation) = check_session_manager(make).await {
-            panic!("{}: {violation}", place.name);
+            panic!("{}: {violation}", backend.name);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strands::session::bytes::Bytes;
-use strands::session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, Version, Written};
+use strands::session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, Version, WriteOutcome};
 use strands::{Agent, async_trait};
 
 /// Documents by their keys. Clones share them.
@@ -32,15 +32,15 @@ impl MapStore {
     }
 
     /// Writes a document if it has the version that the caller knows. With this, two workers never overwrite each other.
-    fn write(&self, key: &str, content: Bytes, known: Option<&Version>) -> Written {
+    fn write(&self, key: &str, content: Bytes, known: Option<&Version>) -> WriteOutcome {
         let mut documents = self.documents();
         if documents.by_key.get(key).map(|document| &document.version) != known {
-            return Written::Refused;
+            return WriteOutcome::Conflict;
         }
         documents.revision += 1;
         let version = Version::new(documents.revision.to_string());
         documents.by_key.insert(key.to_owned(), Document::new(content, version.clone()));
-        Written::Done(version)
+        WriteOutcome::Done(version)
     }
 }
 
@@ -50,11 +50,11 @@ impl DocumentStore for MapStore {
         Ok(self.documents().by_key.get(key).cloned())
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         Ok(self.write(key, content, None))
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         Ok(self.write(key, content, Some(&known.version)))
     }
 
