@@ -49,7 +49,7 @@ fn response() -> ScriptedTurn {
     ScriptedTurn::events([
         StreamEvent::start_from("anthropic"),
         StreamEvent::provider_content(0, ProviderContent::new("anthropic", search)),
-        StreamEvent::text(1, "answered in Rust"),
+        StreamEvent::text(1, "response in Rust"),
         StreamEvent::stop(StopReason::EndTurn),
         StreamEvent::metadata(Usage::new(10, 5), ModelMetrics::new(1)).with_provider_usage(json!({"input_tokens": 10})),
     ])
