@@ -45,7 +45,7 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::Storage`] if the prefix is no path in an object store.
+    /// Returns [`SessionError::Storage`] if the prefix is not a valid path in an object store.
     pub fn objects(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, SessionError> {
         let documents = ObjectDocumentStore::new(store, prefix).map_err(|error| SessionError::Storage {
             action: "use",

@@ -272,7 +272,7 @@ async fn removes_an_ended_run_from_the_record() {
     session.save(&running).await.unwrap();
     let mut document = json_at(&store, AGENT);
     assert_eq!(document["_internal_state"]["run"], json!({"step": 1}));
-    document["_internal_state"]["later"] = json!("kept");
+    document["_internal_state"]["later"] = json!("preserved");
     put_json(&store, AGENT, &document);
     let mut opened = open(&sessions, "s", "main").await;
     let mut record = opened.record.unwrap();
@@ -280,7 +280,7 @@ async fn removes_an_ended_run_from_the_record() {
     record.internal_state.run = None;
     opened.session.save(&record).await.unwrap();
     let internal = json_at(&store, AGENT)["_internal_state"].clone();
-    assert_eq!((internal.get("run"), &internal["later"]), (None, &json!("kept")));
+    assert_eq!((internal.get("run"), &internal["later"]), (None, &json!("preserved")));
 }
 
 #[tokio::test]

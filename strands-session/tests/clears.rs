@@ -20,7 +20,7 @@ fn message_texts(agent: &Agent) -> Vec<String> {
 /// Prompts, clears and prompts. After each step a new agent restores the same conversation.
 async fn check_clear(template: AgentBuilder, prompts: usize) {
     let mut agent = template.clone().build().await.unwrap();
-    agent.state().set("kept", 1).unwrap();
+    agent.state().set("k", 1).unwrap();
     for number in 0..prompts {
         agent.prompt(format!("old {number}")).await.unwrap();
     }
@@ -29,7 +29,7 @@ async fn check_clear(template: AgentBuilder, prompts: usize) {
     assert!(!agent.has_unsaved_changes().unwrap());
     let other = template.clone().build().await.unwrap();
     assert_eq!((message_texts(&other), other.repairs().len()), (vec![], 0));
-    assert_eq!(other.state().get("kept"), Some(json!(1)));
+    assert_eq!(other.state().get("k"), Some(json!(1)));
     for number in 0..2 {
         agent.prompt(format!("new {number}")).await.unwrap();
     }

@@ -38,7 +38,7 @@ fn agent(store: &SessionStore, model: ScriptedModel) -> strands_core::AgentBuild
 
 #[tokio::test]
 async fn retrieves_an_offloaded_result_in_another_process() {
-    let store = SessionStore::objects(Arc::new(InMemory::new()), "kept").unwrap();
+    let store = SessionStore::objects(Arc::new(InMemory::new()), "store").unwrap();
     let turns = [ScriptedTurn::tool_use("report", json!({})), ScriptedTurn::text("Long.")];
     let mut first = agent(&store, ScriptedModel::new(turns)).build().await.unwrap();
     first.prompt("the report, please").await.unwrap();

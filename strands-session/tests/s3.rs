@@ -324,7 +324,7 @@ async fn preserves_unknown_fields_of_a_replaced_message() {
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     append_all(&mut *session, 0..1).await;
     let mut document: Value = serde_json::from_slice(&server.object(&message_key(0)).unwrap()).unwrap();
-    document["later_version"] = json!({"kept": true});
+    document["later_version"] = json!({"preserved": true});
     document["redact_message"] = json!({"role": "user", "content": [{"text": "[redacted]"}]});
     server.put(&message_key(0), serde_json::to_vec(&document).unwrap());
     assert_eq!(read_texts(&mut *session).await, ["[redacted]"]);

@@ -62,7 +62,7 @@ async fn loses_no_acknowledged_messages_of_killed_workers() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = sessions(folder.path());
     let mut random = fastrand::Rng::with_seed(11);
-    let mut kept = Vec::new();
+    let mut checkpoints = Vec::new();
     for kill in 0..if strands_testkit::shared_dir().is_some() { 200 } else { 25 } {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["worker", "--exact", "--nocapture", "--test-threads=1"])
@@ -91,12 +91,12 @@ async fn loses_no_acknowledged_messages_of_killed_workers() {
         assert!(texts.len().is_multiple_of(2), "kill {kill}: half a batch");
         assert!(texts.iter().enumerate().all(|(number, text)| *text == message(number).text()), "kill {kill}");
         let ids = sessions.snapshot_ids("main", None, usize::MAX).await.unwrap();
-        assert!(ids.starts_with(&kept), "kill {kill}: history only grows");
-        for id in &ids[kept.len()..] {
+        assert!(ids.starts_with(&checkpoints), "kill {kill}: a checkpoint is lost");
+        for id in &ids[checkpoints.len()..] {
             let messages = sessions.snapshot("main", id).await.unwrap().data.messages.unwrap();
             assert!(messages.len().is_multiple_of(8) && messages.len() <= texts.len() + 2, "kill {kill}");
         }
-        kept = ids;
+        checkpoints = ids;
     }
-    assert!(!kept.is_empty());
+    assert!(!checkpoints.is_empty());
 }

@@ -194,7 +194,7 @@ async fn reports_a_conflict_to_a_worker_that_has_not_read_a_truncation() {
         for keep in 0..4 {
             for appends in [false, true] {
                 for write in &FIRST {
-                    let case = format!("stale at {stale_at}, {keep} kept, {appends}, {write:?}");
+                    let case = format!("stale at {stale_at}, {keep} remaining, appends {appends}, {write:?}");
                     let sessions = SessionStore::new(Stepping::new(None, true));
                     let mut worker = open(&sessions, "s", "main").await.session;
                     worker.save(&strands_core::session::AgentRecord::new("main")).await.unwrap();

@@ -13,7 +13,7 @@ pub enum TravelError {
     /// A known place outside of the United States.
     #[error("{place} is in {country}, and company policy allows travel within the United States only")]
     OutsideUsa {
-        /// The place as it was asked for.
+        /// The place as requested.
         place: String,
         /// The country it is in.
         country: String,
@@ -21,7 +21,7 @@ pub enum TravelError {
     /// A place that the travel desk does not know.
     #[error("no city called `{place}`: we fly to {served}")]
     UnknownCity {
-        /// The place as it was asked for.
+        /// The place as requested.
         place: String,
         /// The cities to choose from.
         served: String,
@@ -78,7 +78,7 @@ pub enum TravelError {
         /// The code as given.
         code: String,
     },
-    /// The trip has begun.
+    /// The trip has started.
     #[error("booking {code} began on {departure_date}: a trip can be cancelled until the day before")]
     TooLate {
         /// Its confirmation code.

@@ -141,12 +141,12 @@ fn selects_user_and_database() {
 #[test]
 fn explains_invalid_arguments() {
     let home = Home::new("mistakes");
-    let said = failure(home.command(&["--user", "mallory", "hello"]).output().unwrap());
-    assert!(said.contains("error: `mallory` is not an employee: the users are ana, "), "{said}");
-    let said = failure(home.command(&["--today", "someday", "hello"]).output().unwrap());
-    assert!(said.contains("--today"), "{said}");
-    let said = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
-    assert!(said.contains("cannot open the travel database") && said.contains("--db"), "{said}");
-    let said = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
-    assert!(said.contains("nonsense"), "{said}");
+    let error = failure(home.command(&["--user", "mallory", "hello"]).output().unwrap());
+    assert!(error.contains("error: `mallory` is not an employee: the users are ana, "), "{error}");
+    let error = failure(home.command(&["--today", "someday", "hello"]).output().unwrap());
+    assert!(error.contains("--today"), "{error}");
+    let error = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
+    assert!(error.contains("cannot open the travel database") && error.contains("--db"), "{error}");
+    let error = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
+    assert!(error.contains("nonsense"), "{error}");
 }

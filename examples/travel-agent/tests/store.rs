@@ -214,8 +214,8 @@ fn rejects_inconsistent_orders() {
             "no city called `Gotham`: we fly to Atlanta, Austin",
         ),
     ] {
-        let said = refusal(order);
-        assert!(said.contains(part), "{said}");
+        let error = refusal(order);
+        assert!(error.contains(part), "{error}");
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn summary(bytes: &[u8]) -> String {
         role: Role,
     }
     let Ok(outline) = lenient_json::from_slice::<Outline>(bytes) else {
-        return format!("{} bytes that are no document", bytes.len());
+        return format!("{} bytes that are not a document", bytes.len());
     };
     let what = match outline.message {
         Some(Header { role: Role::User }) => "a user message",

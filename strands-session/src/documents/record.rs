@@ -71,7 +71,7 @@ fn agent_fields(key: &str, bytes: &[u8]) -> Result<Map<String, Value>, SessionEr
 fn validate(key: &str, record: &AgentRecord) -> Result<(), SessionError> {
     match record.conversation_manager_state.get(REMOVED_MESSAGES).and_then(Value::as_u64) {
         Some(removed) if removed > MAX_REMOVED => {
-            Err(corrupt(key, EXPECTED, format!("{removed} messages can't have been removed")))
+            Err(corrupt(key, EXPECTED, format!("invalid number of removed messages {removed}")))
         }
         _ => Ok(()),
     }

@@ -213,14 +213,14 @@ pub(super) fn summary(bytes: &[u8]) -> String {
             format!("that of {} with {} messages", outline.created_at, outline.data.messages.len())
         }
         Ok(outline) => format!("one with {} messages", outline.data.messages.len()),
-        Err(_) => format!("{} bytes that are no snapshot", bytes.len()),
+        Err(_) => format!("{} bytes that are not a snapshot", bytes.len()),
     }
 }
 
 fn validate(location: &str, state: &Map<String, Value>) -> Result<(), SessionError> {
     match removed(state) {
         removed if removed > MAX_REMOVED => {
-            Err(corrupt(location, EXPECTED, format!("{removed} messages can't have been removed")))
+            Err(corrupt(location, EXPECTED, format!("invalid number of removed messages {removed}")))
         }
         _ => Ok(()),
     }
