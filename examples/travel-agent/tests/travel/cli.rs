@@ -1,0 +1,150 @@
+//! The program from the command line.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// A folder for one test, deleted when the test ends.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_travel-agent"));
+        // Independent of the environment and the user that run the tests.
+        command.env_clear().env("HOME", &self.0).env("XDG_DATA_HOME", self.0.join("data"));
+        command.args(["--today", "2026-11-22"]).args(args).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (String, String) {
+        output(self.command(args).output().unwrap())
+    }
+
+    fn chat(&self, args: &[&str], lines: &str) -> (String, String) {
+        let mut child =
+            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        output(child.wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[track_caller]
+fn output(output: Output) -> (String, String) {
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+    (out, err)
+}
+
+#[track_caller]
+fn failure(output: Output) -> String {
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn continues_a_session_in_another_process() {
+    let home = Home::new("session");
+    let session = ["--session", "trip-to-boston"];
+    let ask = |prompt| home.run(&[session.as_slice(), &[prompt]].concat()).0;
+    let proposal = ask("Show me flights to Boston next Monday");
+    assert!(proposal.contains("Shall I book it?"), "{proposal}");
+    let booked = ask("yes");
+    assert!(booked.contains("your trip to Boston, MA is booked"), "{booked}");
+
+    let stranger = home.run(&["yes"]).0;
+    assert!(!stranger.contains("is booked"), "a separate conversation does not see it: {stranger}");
+    let refused = failure(home.command(&["--session", "../elsewhere", "hello"]).output().unwrap());
+    assert!(refused.contains("session id"), "{refused}");
+}
+
+#[test]
+fn finds_a_booking_of_another_process() {
+    let home = Home::new("books");
+    let (out, err) = home.run(&["Book me a trip to New York next Monday"]);
+    assert!(out.contains("your trip to New York, NY is booked"), "{out}");
+    for line in ["Travelling as Ana Silva", "\u{2713} todays_date() ok, ", "\u{2713} book_trip(destination: New York, "]
+    {
+        assert!(err.contains(line), "{err}");
+    }
+    assert!(!err.contains('\x1b') && !out.contains('\x1b'), "no terminal, no escapes");
+
+    let code = out.lines().find_map(|line| line.strip_prefix("  Code    ")).unwrap();
+    let (out, _) = home.run(&["what did you book for me?"]);
+    assert!(out.contains(code), "{out}");
+}
+
+#[test]
+fn marks_failed_tool_calls() {
+    let home = Home::new("fails");
+    let (out, err) = home.run(&["Book me a trip to Gotham next Monday"]);
+    assert!(out.contains("Nothing was booked"), "{out}");
+    assert!(err.contains("\u{2717} check_policy(destination: Gotham, "), "{err}");
+    assert!(err.contains(" err, "), "{err}");
+}
+
+#[test]
+fn chat_ends_at_quit() {
+    let home = Home::new("chat");
+    let (out, err) =
+        home.chat(&["--user", "marcus"], "I need to book a trip\nBoston\nnext Monday\n\nquit\nthis is not read\n");
+    assert!(err.contains("Travelling as Marcus Webb, Engineering, from San Francisco, CA"), "{err}");
+    assert!(out.contains("Where would you like to travel to, Marcus?"), "{out}");
+    assert!(out.contains("your trip to Boston, MA is booked"), "{out}");
+    assert!(!out.contains("I book AcmeCorp's business trips"), "{out}");
+}
+
+#[test]
+fn prints_metrics_as_json() {
+    let home = Home::new("metrics");
+    let (out, _) = home.run(&["--metrics", "what day is it?"]);
+    let (text, json) = out.split_at(out.find('{').unwrap());
+    assert_eq!(text, "Today is Sunday, November 22, 2026, Ana.\n");
+    let summary: Value = serde_json::from_str(json).unwrap();
+    assert_eq!(summary["total_cycles"], 2);
+    assert_eq!(summary["tool_usage"]["todays_date"]["execution_stats"]["success_count"], 1);
+}
+
+#[test]
+fn selects_user_and_database() {
+    let home = Home::new("chosen");
+    let db = home.0.join("elsewhere").join("desk.sqlite3");
+    let (out, err) = home.run(&["--db", db.to_str().unwrap(), "--user", "Priya", "hello"]);
+    assert!(out.starts_with("Hello Priya."), "{out}");
+    assert_eq!(err, "");
+    assert!(db.exists());
+    // The environment works, too, and the login name of an employee is the default user.
+    let (out, err) = output(home.command(&["hello"]).env("TRAVEL_DB", &db).env("USER", "mei").output().unwrap());
+    assert!(out.starts_with("Hello Mei."), "{out}");
+    assert_eq!(err, "");
+    let (out, _) = output(home.command(&["hello"]).env("TRAVEL_USER", "jonas").env("USER", "mei").output().unwrap());
+    assert!(out.starts_with("Hello Jonas."), "{out}");
+}
+
+#[test]
+fn explains_invalid_arguments() {
+    let home = Home::new("mistakes");
+    let error = failure(home.command(&["--user", "mallory", "hello"]).output().unwrap());
+    assert!(error.contains("error: `mallory` is not an employee: the users are ana, "), "{error}");
+    let error = failure(home.command(&["--today", "someday", "hello"]).output().unwrap());
+    assert!(error.contains("--today"), "{error}");
+    let error = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
+    assert!(error.contains("cannot open the travel database") && error.contains("--db"), "{error}");
+    let error = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
+    assert!(error.contains("nonsense"), "{error}");
+}
