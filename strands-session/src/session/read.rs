@@ -260,9 +260,9 @@ impl StoredSession {
     ) -> Result<bool, SessionError> {
         let Some((number, document)) = found else { return Ok(false) };
         let location = self.location(number);
-        let is_as_it_was = documents::updated_at(&location, &document.content)? == previous.updated_at;
+        let is_unchanged = documents::updated_at(&location, &document.content)? == previous.updated_at;
         let is_done = documents::message(&location, &document.content)? == message;
-        if number != previous.message_id || !(is_done || is_as_it_was) {
+        if number != previous.message_id || !(is_done || is_unchanged) {
             return Ok(false);
         }
         tail.messages.push((number, Arc::clone(&message)));

@@ -1,5 +1,5 @@
-//! Two workers that write to one session, in every order of their requests: each write is done as a whole or gets a conflict,
-//! and confirmed writes are not lost.
+//! Two workers that write to one session, in every order of their requests: each write is done as a whole or gets a
+//! conflict, and confirmed writes are not lost.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

@@ -1,4 +1,4 @@
-//! Helpers of the store tests: the backends under test, and shorthands to open, read and write sessions.
+//! Shared code of the store tests: the backends under test, and shorthands to open, read and write sessions.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::indexing_slicing, reason = "a test that fails panics")]
 
