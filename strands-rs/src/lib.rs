@@ -1,8 +1,7 @@
 //! Agents in Rust: plain functions as tools, a typed agentic loop, any model provider.
 //!
-//! `#[tool]` makes a tool of an ordinary function; an [`Agent`] lets a model call it, in a loop that streams, retries,
-//! cancels, asks humans and counts what it costs. The ideas, the words and the data formats are those of AWS Strands
-//! Agents.
+//! `#[tool]` turns an ordinary function into a tool. An [`Agent`] lets a model call it, in a loop with streaming, retries,
+//! cancellation, human approval and usage metrics. Concepts, terms and data formats are those of AWS Strands Agents.
 //!
 //! ```
 //! use strands::{Agent, tool, tools};
@@ -26,7 +25,7 @@
 //! assert_eq!(response.text(), "Sunny in Oslo.");
 //! println!("{:#}", response.metrics.summary());
 //!
-//! // The function is still a function.
+//! // `get_weather` is still an ordinary function.
 //! assert_eq!(get_weather("Bergen".into()).await, "It is sunny in Bergen.");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -36,31 +35,31 @@
 //!
 //! Only `tracing` is on by default: without another feature no TLS, HTTP, AWS or database crate is compiled.
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | `tracing` (default) | events of `tracing` for retries, fallbacks, failures, repairs and limits, without content |
-//! | `offline` | `OfflineModel`: rules in place of a model, for examples and tests without a key |
+//! | `offline` | `OfflineModel`: rules instead of a language model, for examples and tests without an API key |
 //! | `anthropic` | `AnthropicModel`: Claude, over Anthropic's own API |
 //! | `gemini` | `GeminiModel`: Google's Gemini, at its own API and on Google Cloud |
-//! | `llamacpp` | `LlamaCppModel`: models on one's own machine, with llama.cpp's server |
+//! | `llamacpp` | `LlamaCppModel`: local models, with llama.cpp's server |
 //! | `mistral` | `MistralModel`: Mistral |
-//! | `ollama` | `OllamaModel`: models on one's own machine, or in Ollama's cloud |
-//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel`: OpenAI, and servers that speak as it does |
+//! | `ollama` | `OllamaModel`: local models, or models in Ollama's cloud |
+//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel`: OpenAI and compatible servers |
 //! | `bedrock` | `BedrockModel`: Amazon Bedrock, over the AWS SDK |
-//! | `session` | `FileSessionManager`: conversations in local files, or in any object store |
-//! | `s3` | `S3SessionManager`: conversations in Amazon S3 |
-//! | `contract` | `testing::contract`: test suites for models, tools, hooks, managers and others of one's own |
+//! | `session` | `FileSessionManager` and others: sessions in local files, object stores and databases |
+//! | `s3` | `S3SessionManager`: sessions in Amazon S3 |
+//! | `contract` | `testing::contract`: test suites for custom models, tools, hooks, managers and stores |
 //!
 //! # Where to look
 //!
 //! | to | see |
 //! |---|---|
 //! | write a tool | [`tool`](macro@tool), [`toolset`](macro@toolset), [`ToolContext`] |
-//! | put an agent together | [`AgentBuilder`], [`models`] |
-//! | stream, cancel, limit, ask for a type | [`Invocation`], [`AgentEvent`] |
-//! | steer the loop | [`hook::Hook`], [`conversation::ConversationManager`], [`RetryPolicy`] |
-//! | ask a human | [`ToolContext::interrupt`], [`Invocation::resume`] |
-//! | keep conversations | [`session`], [`Agent::snapshot`] |
+//! | build an agent | [`AgentBuilder`], [`models`] |
+//! | stream, cancel, limit, get structured output | [`Invocation`], [`AgentEvent`] |
+//! | customize the loop | [`hook::Hook`], [`conversation::ConversationManager`], [`RetryPolicy`] |
+//! | require human approval | [`ToolContext::interrupt`], [`Invocation::resume`] |
+//! | persist conversations | [`session`], [`Agent::snapshot`] |
 //! | test an agent | [`testing::ScriptedModel`] |
 //! | write a provider | [`models::Model`] |
 

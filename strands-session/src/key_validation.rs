@@ -1,11 +1,11 @@
-//! Keys of documents: checked before a path is made of them.
+//! Validation of document keys, before a path is built from them.
 
 use crate::document_store::StoreError;
 
 const MAX_KEY: usize = 512;
 const MAX_SEGMENT: usize = 200;
 
-/// Checks the key of a document, or the name of a folder; `""` is the folder of everything.
+/// Validates the key of a document or the name of a folder. `""` is the root folder.
 pub(crate) fn validate(key: &str) -> Result<(), StoreError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let valid = |segment: &str| {
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_segments_pass() {
+    fn accepts_plain_segments_only() {
         for key in ["", "a", "session_s/session.json", "A.b_c-9/x"] {
             validate(key).unwrap();
         }

@@ -1,20 +1,20 @@
-//! Writing to a folder so that a crash at any instant leaves each file whole, as it was before or as it is after.
+//! Durable file operations: after a crash at any instant each file is complete, with its old or its new content.
 
 use std::fs::{self, DirBuilder, DirEntry, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Names of files that are being written, as Strands gives them.
+/// Prefix and suffix of temporary files, as in Strands.
 const TEMPORARY_PREFIX: &str = ".strands_";
 const TEMPORARY_SUFFIX: &str = ".tmp";
-/// No write takes this long: what is older was left by a crash.
+/// Age of a temporary file after which it counts as left by a crash.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// Creates a file with this content; `false` when there is one already.
+/// Creates a file with this content. Returns false if the file exists.
 ///
-/// The content is on the disk before the name is, so nobody ever reads half of it; and linking, unlike renaming, fails
-/// where the name is taken.
+/// The content is on the disk before the name is, so that readers never see part of it. Linking, unlike renaming, fails
+/// if the name is taken.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let folder = folder_of(path)?;
     let temporary = Temporary::write(folder, bytes)?;
@@ -27,7 +27,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     }
 }
 
-/// Puts this content in place of a file's.
+/// Replaces the content of a file.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path)?;
     let temporary = Temporary::write(folder, bytes)?;
@@ -35,7 +35,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
-/// Deletes a file. One that is gone already is no error.
+/// Deletes a file. A missing file is no error.
 pub(super) fn delete(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Ok(()) => sync_folder(folder_of(path)?),
@@ -44,7 +44,7 @@ pub(super) fn delete(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Locks a file, unless somebody else has locked it: then there is no lock. It ends with the file, and with the process.
+/// Locks a file. Returns `None` if it is locked already. The lock ends when the file is dropped or the process ends.
 pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     match fs::symlink_metadata(path) {
         Ok(found) => require_file(path, &found)?,
@@ -59,8 +59,7 @@ pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Opens a lock, or makes it. For writing alone, a pipe that has come in between would be waited for; for reading too, it
-/// is opened at once.
+/// Opens or creates a lock file. It is opened for reading and writing: opening a pipe for writing alone would block.
 fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
@@ -70,16 +69,16 @@ fn open_lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Checks that a lock is a file: opening anything else may wait forever, or lead elsewhere.
+/// Checks that a lock is a regular file: opening anything else may block forever, or follow a link.
 fn require_file(path: &Path, found: &Metadata) -> io::Result<()> {
     if found.is_file() {
         return Ok(());
     }
-    Err(io::Error::other(format!("{} is no regular file; remove it", path.display())))
+    Err(io::Error::other(format!("{} is not a regular file; remove it", path.display())))
 }
 
-/// True if a file that was opened is still the one at its path. The lock on another one, deleted with its folder,
-/// excludes nobody.
+/// Returns true if an opened file is still the one at its path. A lock on a file that was deleted with its folder has no
+/// effect.
 #[cfg(unix)]
 fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
@@ -97,7 +96,7 @@ fn is_at(_path: &Path, _file: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Deletes a file that a crash has left half written; one that is being written stays.
+/// Deletes a temporary file that a crash has left. Files that may still be written stay.
 pub(super) fn sweep(entry: &DirEntry, name: &str) {
     if !name.starts_with(TEMPORARY_PREFIX) || !name.ends_with(TEMPORARY_SUFFIX) {
         return;
@@ -108,12 +107,12 @@ pub(super) fn sweep(entry: &DirEntry, name: &str) {
         .ok()
         .and_then(|written| SystemTime::now().duration_since(written).ok());
     if age.is_some_and(|age| age > ABANDONED_AFTER) {
-        // What can't be deleted does no harm: it is never read.
+        // A failure is ignored: the file is never read.
         let _ = fs::remove_file(entry.path());
     }
 }
 
-/// A file with a name of its own, deleted unless it is renamed.
+/// A temporary file, deleted on drop unless it was renamed.
 struct Temporary {
     path: PathBuf,
 }
@@ -132,7 +131,7 @@ impl Temporary {
             }
             opened => opened?,
         };
-        // From here on a failure deletes the file.
+        // A failure after this line deletes the file.
         let temporary = Self { path };
         file.write_all(bytes)?;
         file.sync_all()?;
@@ -142,12 +141,12 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After a rename there is nothing to delete; after a failure there may be no way to.
+        // After a rename the file is gone; other failures can't be handled here.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Makes a folder and those above it, for this user alone.
+/// Creates a folder and its parents, accessible to this user only.
 fn make_folder(path: &Path) -> io::Result<()> {
     match private_folder().create(path) {
         Ok(()) => sync_folder(folder_of(path)?),
@@ -164,12 +163,12 @@ fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The folder that a path is in.
+/// Returns the parent folder of a path.
 pub(super) fn folder_of(path: &Path) -> io::Result<&Path> {
     match path.parent() {
         Some(folder) if folder.as_os_str().is_empty() => Ok(Path::new(".")),
         Some(folder) => Ok(folder),
-        None => Err(io::Error::new(ErrorKind::InvalidInput, "the path is in no folder")),
+        None => Err(io::Error::new(ErrorKind::InvalidInput, "the path has no parent folder")),
     }
 }
 
@@ -179,10 +178,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "elsewhere a folder can't be opened, and its entries are the system's affair"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems can't open a folder, and sync its entries themselves")]
 pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
@@ -214,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_of_a_deleted_folder_is_no_lock() {
+    fn ignores_the_lock_of_a_deleted_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let locked = try_lock(&path).unwrap().unwrap();
@@ -226,15 +222,15 @@ mod tests {
         assert!(is_at(&path, &next).unwrap() && !is_at(&path, &locked).unwrap());
     }
 
-    /// A pipe that comes after the first look is found out all the same.
+    /// Covers a pipe that is created after the first check.
     #[test]
-    fn a_pipe_is_opened_without_waiting() {
+    fn opens_a_pipe_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || sender.send(open_lock(&path).unwrap_err().to_string()));
         let error = receiver.recv_timeout(Duration::from_secs(5)).unwrap();
-        assert!(error.contains("no regular file"), "{error}");
+        assert!(error.contains("not a regular file"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! One document as one worker knows it: written only over what this worker has read or written itself.
+//! Document tracked by one worker: it is updated only if the store still has the version that this worker read or wrote.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -6,88 +6,88 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use bytes::Bytes;
 use strands_core::session::SessionError;
 
-use crate::document_store::{Document, Written};
+use crate::document_store::{Document, WriteOutcome};
 use crate::storage::{Storage, failed};
 
-/// Attempts at a write while the store says that the document is there and then that it is not.
+/// Attempts at a write while the store reports a conflict but returns no document.
 const ATTEMPTS: usize = 5;
-/// Unanswered writes that are remembered, by 8 bytes each.
-const MAX_UNANSWERED: usize = 1_024;
+/// Maximum number of unconfirmed writes to remember, 8 bytes each.
+const MAX_UNCONFIRMED: usize = 1_024;
 
-/// A place for a document, and what this worker knows to be there.
+/// A document key with the version that this worker last read or wrote.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct TrackedDocument {
     key: String,
     known: Option<Document>,
-    /// Digests of what this worker has tried to write without learning the outcome: the request failed, or its future was
-    /// dropped. If such content turns up in the store, it is no other worker's.
-    unanswered: VecDeque<u64>,
+    /// Digests of writes with an unknown outcome: the request failed, or its future was dropped. Such content in the
+    /// store was not written by another worker.
+    unconfirmed: VecDeque<u64>,
 }
 
-/// The outcome of a write.
+/// The outcome of a write of a tracked document.
 pub(crate) enum Outcome {
     /// The document is in the store.
     Done,
-    /// Another worker was faster. This is what is there now.
+    /// Another worker wrote first. Holds the current content.
     Conflict(Option<Bytes>),
 }
 
-impl Slot {
-    /// A place where nothing is known to be.
+impl TrackedDocument {
+    /// Tracks a key with no known document.
     pub(crate) fn new(key: String) -> Self {
-        Self { key, known: None, unanswered: VecDeque::new() }
+        Self { key, known: None, unconfirmed: VecDeque::new() }
     }
 
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// What this worker knows to be there.
+    /// Returns the content that this worker last read or wrote.
     pub(crate) fn known(&self) -> Option<&Bytes> {
         self.known.as_ref().map(|document| &document.content)
     }
 
-    /// False while the outcome of a write is unknown: then nothing is known about the document either.
+    /// Returns false while the outcome of a write is unknown; the store may then have other content than `known`.
     pub(crate) fn is_settled(&self) -> bool {
-        self.unanswered.is_empty()
+        self.unconfirmed.is_empty()
     }
 
-    /// Reads what is there.
+    /// Reads the document from the store.
     pub(crate) async fn read(&mut self, storage: &Storage) -> Result<Option<&Bytes>, SessionError> {
         let found = storage.read(&self.key).await?;
         self.observe(found);
         Ok(self.known())
     }
 
-    /// Takes over what somebody has read there. Unanswered writes stay in mind while they may still be under way: each is
-    /// conditional on what was known, or on one of the others.
+    /// Records a document that was read elsewhere. Unconfirmed writes are remembered while they may still be in flight:
+    /// each is conditional on the known document, or on another unconfirmed write.
     pub(crate) fn observe(&mut self, found: Option<Document>) {
         let may_follow = match &found {
-            Some(found) => self.known.as_ref() == Some(found) || self.is_unanswered(&found.content),
+            Some(found) => self.known.as_ref() == Some(found) || self.is_unconfirmed(&found.content),
             None => self.known.is_none(),
         };
         if !may_follow {
-            self.unanswered.clear();
+            self.unconfirmed.clear();
         }
         self.known = found;
     }
 
-    /// True for the content of a write whose outcome is unknown.
-    pub(crate) fn is_unanswered(&self, content: &[u8]) -> bool {
-        self.unanswered.contains(&digest(content))
+    /// Returns true for the content of a write with an unknown outcome.
+    pub(crate) fn is_unconfirmed(&self, content: &[u8]) -> bool {
+        self.unconfirmed.contains(&digest(content))
     }
 
-    /// Writes the document if what is there is what this worker knows.
+    /// Writes the document if the store has the version that this worker knows.
     pub(crate) async fn write(&mut self, storage: &Storage, content: Bytes) -> Result<Outcome, SessionError> {
-        // Found again, it counts as written where the store repeats requests, or where this worker has tried it before.
-        let is_own = storage.may_lose_answers() || self.is_unanswered(&content);
+        // The same content in the store counts as written if the store repeats requests or this worker tried it before.
+        let is_own = storage.may_lose_responses() || self.is_unconfirmed(&content);
         self.attempt(&content);
         for _ in 0..ATTEMPTS {
             let written = match &self.known {
                 Some(known) => storage.update(&self.key, content.clone(), known).await?,
                 None => storage.create(&self.key, content.clone()).await?,
             };
-            if let Written::Done(version) = written {
+            if let WriteOutcome::Done(version) = written {
                 self.settle(Document::new(content, version));
                 return Ok(Outcome::Done);
             }
@@ -96,43 +96,47 @@ impl Slot {
                     self.settle(found);
                     return Ok(Outcome::Done);
                 }
-                Some(found) if found.content != content && self.is_unanswered(&found.content) => {
+                Some(found) if found.content != content && self.is_unconfirmed(&found.content) => {
                     self.known = Some(found);
                 }
-                // Stores say so too while another write to the same key is under way.
+                // Stores also report a conflict while another write to the same key is in flight.
                 None if self.known.is_none() => {}
                 found => {
-                    self.unanswered.clear();
+                    self.unconfirmed.clear();
                     return Ok(Outcome::Conflict(found.map(|found| found.content)));
                 }
             }
         }
-        Err(failed("write", &storage.locate(&self.key), "it is there when written and gone when read"))
+        Err(failed(
+            "write",
+            &storage.locate(&self.key),
+            "the store reports a conflict but has no document; try again later",
+        ))
     }
 
-    /// Writes the document if what is there is exactly what this worker knows, and not another of its own attempts. False
-    /// if it is not.
+    /// Writes the document if the store has exactly the version that this worker knows, and not one of its unconfirmed
+    /// writes. Returns false otherwise.
     pub(crate) async fn write_once(&mut self, storage: &Storage, content: Bytes) -> Result<bool, SessionError> {
         self.attempt(&content);
         let written = match &self.known {
             Some(known) => storage.update(&self.key, content.clone(), known).await?,
             None => storage.create(&self.key, content.clone()).await?,
         };
-        let Written::Done(version) = written else { return Ok(false) };
+        let WriteOutcome::Done(version) = written else { return Ok(false) };
         self.settle(Document::new(content, version));
         Ok(true)
     }
 
     fn attempt(&mut self, content: &[u8]) {
-        if self.unanswered.len() >= MAX_UNANSWERED {
-            self.unanswered.pop_front();
+        if self.unconfirmed.len() >= MAX_UNCONFIRMED {
+            self.unconfirmed.pop_front();
         }
-        self.unanswered.push_back(digest(content));
+        self.unconfirmed.push_back(digest(content));
     }
 
     fn settle(&mut self, document: Document) {
         self.known = Some(document);
-        self.unanswered.clear();
+        self.unconfirmed.clear();
     }
 }
 
@@ -150,11 +154,11 @@ mod tests {
     use crate::FileStore;
 
     #[tokio::test]
-    async fn equal_content_of_another_worker_is_a_conflict() {
+    async fn reports_a_conflict_for_equal_content_of_another_worker() {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::new(Arc::new(FileStore::new(folder.path())));
-        let slot = || Slot::new("session_s/agents/agent_a/agent.json".to_owned());
-        let (mut one, mut other) = (slot(), slot());
+        let tracked = || TrackedDocument::new("session_s/agents/agent_a/agent.json".to_owned());
+        let (mut one, mut other) = (tracked(), tracked());
         assert!(matches!(one.write(&storage, "1".into()).await.unwrap(), Outcome::Done));
         other.read(&storage).await.unwrap();
         assert!(matches!(one.write(&storage, "2".into()).await.unwrap(), Outcome::Done));

@@ -1,5 +1,5 @@
-//! Waiting for a lock. It works on runtimes without timers too: there is no way to ask a runtime for them, and Tokio's
-//! `sleep` panics where there are none.
+//! Wait for a lock with backoff, also on runtimes without timers: there is no way to detect timers, and Tokio's `sleep`
+//! panics without them.
 
 use std::thread;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::document_store::StoreError;
 const FIRST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(25);
 
-/// Attempts at something that others hold, with pauses between them that get longer.
-pub(super) struct Waiting {
+/// Pauses between attempts at taking a lock. Each is longer than the one before, up to 25 ms.
+pub(super) struct LockWait {
     since: Instant,
     wait: Duration,
     clock_is_paused: bool,
 }
 
-impl Waiting {
+impl LockWait {
     pub(super) fn begin() -> Self {
         Self { since: Instant::now(), wait: FIRST_WAIT, clock_is_paused: false }
     }
@@ -28,9 +28,9 @@ impl Waiting {
         self.since.elapsed()
     }
 
-    /// Waits for up to 25 ms. A caller that drops the future has stopped at once; the thread ends with the pause.
+    /// Waits for up to 25 ms. If the future is dropped, its thread ends with the pause.
     pub(super) async fn pause(&mut self) -> Result<(), StoreError> {
-        // Not all at the same instant.
+        // Jitter, so that workers do not retry at the same instant.
         let wait = self.wait.mul_f64(0.5 + fastrand::f64() / 2.0);
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
         if self.clock_is_paused {
@@ -39,7 +39,7 @@ impl Waiting {
         }
         let before = Instant::now();
         Handle::try_current()?.spawn_blocking(move || thread::sleep(wait)).await?;
-        // Tokio's clock stands still in a test that has paused it. There are timers then, and only they move it.
+        // In a test that has paused Tokio's clock, the clock stands still; timers are enabled then, and advance it.
         self.clock_is_paused = before.elapsed().is_zero();
         Ok(())
     }

@@ -1,13 +1,13 @@
-//! Which ids may become part of a path: checked before any path is made of them.
+//! Validation of session and agent ids, before a document key is built from them.
 
 use strands_core::session::SessionError;
 
-/// Longest id, in bytes.
+/// Maximum length of an id, in bytes.
 const MAX_LENGTH: usize = 128;
-/// How much of a bad id an error shows.
+/// Maximum number of characters of an invalid id in an error.
 const SHOWN: usize = 40;
 
-/// Checks an id of a session or an agent.
+/// Validates the id of a session or an agent.
 pub(crate) fn validate(what: &'static str, id: &str) -> Result<(), SessionError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let reason = if id.is_empty() {
@@ -17,14 +17,14 @@ pub(crate) fn validate(what: &'static str, id: &str) -> Result<(), SessionError>
     } else if id.starts_with('.') {
         "it starts with a dot"
     } else if !id.bytes().all(allowed) {
-        "it has a character that a path can't have everywhere"
+        "it has a character that is not allowed in paths on all systems"
     } else {
         return Ok(());
     };
     Err(SessionError::InvalidId { what, id: shown(id), reason })
 }
 
-/// The id's beginning, with control characters escaped: it may come from anywhere, and end in a log.
+/// Returns the start of an id with control characters escaped: an id may be untrusted, and errors are logged.
 fn shown(id: &str) -> String {
     let mut shown: String = id.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if id.chars().nth(SHOWN).is_some() {
@@ -38,14 +38,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordinary_ids_pass() {
+    fn accepts_valid_ids() {
         for id in ["a", "user-42", "A.b_c-9", "01a20242-75c1-7566-8d83-051dcf42f567", &"x".repeat(128)] {
             assert!(validate("session id", id).is_ok(), "{id}");
         }
     }
 
     #[test]
-    fn hostile_ids_are_refused_and_shown_short() {
+    fn rejects_invalid_ids_and_truncates_them_in_errors() {
         let long = "x".repeat(10_240);
         let hostile = [
             "",

@@ -1,4 +1,5 @@
-//! What a snapshot holds, as a session knows it: messages with numbers, and the record beside them.
+//! Agent memory in a snapshot: numbered messages and the agent's record, as the [`Session`](strands_core::session::Session)
+//! trait exchanges them.
 
 use std::sync::Arc;
 
@@ -17,39 +18,39 @@ use crate::storage::failed;
 const SCOPE: &str = "agent";
 const VERSION: &str = "1.0";
 const MODEL_STATE: &str = "model_state";
-/// The names of a conversation manager's memory: how many messages went, which stayed although newer ones went, the
-/// summary of those that went, and the number of the message that the summary stands before.
+/// Fields of a conversation manager's state: the number of removed messages, the older messages that remain, the summary
+/// of removed messages, and the number of the message after the summary.
 const REMOVED_MESSAGES: &str = "removed_message_count";
 const KEPT_MESSAGES: &str = "kept_messages";
 const SUMMARY: &str = "summary_message";
 const SUMMARY_BEFORE: &str = "summary_before";
 
-/// More messages than any conversation has: numbers behind it would run out.
+/// Upper limit of removed messages, so that numbers do not overflow.
 const MAX_REMOVED: u64 = u64::MAX / 2;
 const EXPECTED: &str = "a snapshot of an agent, version 1.0";
 
-/// An agent's whole memory. The summary of a conversation manager is in its state, and among the messages only where
-/// the snapshot is written: an agent brings it back itself.
+/// An agent's messages and record. The summary of a conversation manager is in its state, and joins the messages only in
+/// the written snapshot: an agent restores it from the state.
 #[derive(Clone, Debug)]
-pub(super) struct Memory {
-    /// All but the messages.
+pub(super) struct AgentMemory {
+    /// The snapshot without its messages.
     snapshot: Snapshot,
-    /// The messages by their numbers in the whole conversation, which rise.
+    /// The messages by their numbers in the whole conversation, in ascending order.
     messages: Vec<(u64, Arc<Message>)>,
     next: u64,
 }
 
-impl Memory {
-    /// That of an agent that has done nothing yet.
-    pub(super) fn new(place: &str) -> Result<Self, SessionError> {
+impl AgentMemory {
+    /// Creates the memory of a new agent.
+    pub(super) fn new(location: &str) -> Result<Self, SessionError> {
         let empty = json!({"scope": SCOPE, "schema_version": VERSION, "created_at": "", "data": {}});
-        let snapshot = serde_json::from_value(empty).map_err(|error| failed("write", place, error))?;
+        let snapshot = serde_json::from_value(empty).map_err(|error| failed("write", location, error))?;
         Ok(Self { snapshot, messages: Vec::new(), next: 0 })
     }
 
-    /// That in a document.
-    pub(super) fn parse(place: &str, bytes: &[u8]) -> Result<Self, SessionError> {
-        let mut snapshot = snapshot(place, bytes)?;
+    /// Parses the memory in a document.
+    pub(super) fn parse(location: &str, bytes: &[u8]) -> Result<Self, SessionError> {
+        let mut snapshot = snapshot(location, bytes)?;
         let state = snapshot.data.conversation_manager_state.as_ref();
         let summary = state.and_then(summary_in);
         let mut messages = snapshot.data.messages.take().unwrap_or_default();
@@ -59,7 +60,7 @@ impl Memory {
         Ok(memory)
     }
 
-    /// What is kept beside the messages.
+    /// Returns the agent's record.
     pub(super) fn record(&self, agent_id: &str) -> AgentRecord {
         let data = &self.snapshot.data;
         let mut record = AgentRecord::new(agent_id);
@@ -73,9 +74,9 @@ impl Memory {
         record
     }
 
-    /// The messages that a reader asks for. One that asks for all of them does not know the conversation manager's
-    /// state: it counts from what is left, and a summary is a message like any other to it.
-    pub(super) fn read(&mut self, place: &str, wanted: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
+    /// Returns the messages in a range. A reader of the default range does not know the conversation manager's state: its
+    /// positions count from the first remaining message, and a summary is a message like any other.
+    pub(super) fn read(&mut self, location: &str, wanted: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
         let known = self.range();
         if *wanted != known && *wanted == MessageRange::default() {
             let all = self.with_summary();
@@ -83,7 +84,7 @@ impl Memory {
         } else if *wanted != known {
             let missing = |number: &u64| self.messages.binary_search_by_key(number, |(number, _)| *number).is_err();
             if wanted.from < known.from || wanted.also.iter().any(missing) {
-                return Err(SessionError::NotFound { what: "a message of the conversation", key: place.to_owned() });
+                return Err(SessionError::NotFound { what: "a message of the conversation", key: location.to_owned() });
             }
         }
         let is_wanted = |number: u64| number >= wanted.from || wanted.also.contains(&number);
@@ -97,32 +98,32 @@ impl Memory {
         self.next += 1;
     }
 
-    /// Removes all messages but the first.
+    /// Removes all messages after the first `keep`.
     pub(super) fn truncate(&mut self, keep: u64) {
         self.messages.retain(|(number, _)| *number < keep);
         self.next = self.next.min(keep);
     }
 
-    /// Puts a message in the place of the newest; `false` when there is none.
+    /// Replaces the newest message. Returns false if there is none.
     pub(super) fn replace_last(&mut self, message: &Arc<Message>) -> bool {
         let Some((_, newest)) = self.messages.last_mut() else { return false };
         *newest = Arc::clone(message);
         true
     }
 
-    /// Takes over what is kept beside the messages, and lets go of those that the conversation manager has removed;
-    /// `false` when nothing changes with it.
+    /// Sets the agent's record, and drops the messages that the conversation manager has removed. Returns false if nothing
+    /// has changed.
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::Corrupt`] if more messages were removed than there can be.
-    pub(super) fn update(&mut self, place: &str, record: &AgentRecord) -> Result<bool, SessionError> {
-        validate(place, &record.conversation_manager_state)?;
+    /// Returns [`SessionError::Corrupt`] if the number of removed messages is too high.
+    pub(super) fn update(&mut self, location: &str, record: &AgentRecord) -> Result<bool, SessionError> {
+        validate(location, &record.conversation_manager_state)?;
         let before = self.record(&record.agent_id);
         let data = &mut self.snapshot.data;
         let is_new = data.state.is_none();
         data.state = Some(record.state.clone());
-        // Strands refuses the memory of a conversation manager without a name, and questions without their fields.
+        // Strands rejects an empty conversation manager state and an empty interrupt state.
         let present = |fields: &Map<String, Value>| (!fields.is_empty()).then(|| fields.clone());
         data.conversation_manager_state = present(&record.conversation_manager_state);
         data.interrupt_state = present(&record.internal_state.interrupt_state);
@@ -137,20 +138,20 @@ impl Memory {
         Ok(is_new || messages != self.messages.len() || before != self.record(&record.agent_id))
     }
 
-    /// The snapshot as readers get it.
+    /// Returns the snapshot with its messages.
     pub(super) fn snapshot(&self) -> Snapshot {
         let mut snapshot = self.snapshot.clone();
         snapshot.data.messages = Some(self.with_summary());
         snapshot
     }
 
-    /// The snapshot as JSON, taken now.
-    pub(super) fn write(&mut self, place: &str) -> Result<Bytes, SessionError> {
+    /// Serializes the snapshot as JSON, with the current time.
+    pub(super) fn write(&mut self, location: &str) -> Result<Bytes, SessionError> {
         self.snapshot.created_at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         self.snapshot.data.messages = Some(self.with_summary());
         let json = serde_json::to_vec(&self.snapshot);
         self.snapshot.data.messages = None;
-        json.map(Bytes::from).map_err(|error| failed("write", place, error))
+        json.map(Bytes::from).map_err(|error| failed("write", location, error))
     }
 
     fn with_summary(&self) -> Vec<Arc<Message>> {
@@ -165,7 +166,7 @@ impl Memory {
         messages
     }
 
-    /// Which messages of the whole conversation are still there, by the conversation manager's state.
+    /// Returns the range of the remaining messages, from the conversation manager's state.
     fn range(&self) -> MessageRange {
         let state = self.snapshot.data.conversation_manager_state.as_ref();
         let from = state.map_or(0, removed);
@@ -173,28 +174,29 @@ impl Memory {
         MessageRange::new(from, also.filter_map(Value::as_u64).filter(|number| *number < from).collect())
     }
 
-    /// Numbers messages as the agent does that reads this range.
+    /// Numbers messages like an agent that reads this range.
     fn number(&mut self, range: &MessageRange, messages: Vec<Arc<Message>>) {
         self.messages = range.also.iter().copied().chain(range.from..).zip(messages).collect();
         self.next = self.messages.last().map_or(range.from, |(number, _)| (number + 1).max(range.from));
     }
 }
 
-/// The snapshot in a document.
-pub(super) fn snapshot(place: &str, bytes: &[u8]) -> Result<Snapshot, SessionError> {
-    let snapshot: Snapshot = lenient_json::from_slice(bytes).map_err(|error| corrupt(place, EXPECTED, error))?;
+/// Parses and validates the snapshot in a document.
+pub(super) fn snapshot(location: &str, bytes: &[u8]) -> Result<Snapshot, SessionError> {
+    let snapshot: Snapshot = lenient_json::from_slice(bytes).map_err(|error| corrupt(location, EXPECTED, error))?;
     if let Some(state) = &snapshot.data.conversation_manager_state {
-        validate(place, state)?;
+        validate(location, state)?;
     }
     if snapshot.scope == SCOPE && snapshot.schema_version == VERSION {
         return Ok(snapshot);
     }
     let shown = |text: &str| text.chars().take(40).flat_map(char::escape_debug).collect::<String>();
-    let found = format!("it is of scope `{}`, version {}", shown(&snapshot.scope), shown(&snapshot.schema_version));
-    Err(corrupt(place, EXPECTED, found))
+    let found =
+        format!("its scope is `{}` and its version {}", shown(&snapshot.scope), shown(&snapshot.schema_version));
+    Err(corrupt(location, EXPECTED, found))
 }
 
-/// What is in a document, in a few words, for an error about it: never its content.
+/// Summarizes a document for an error, without its content.
 pub(super) fn summary(bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Outline {
@@ -211,14 +213,14 @@ pub(super) fn summary(bytes: &[u8]) -> String {
             format!("that of {} with {} messages", outline.created_at, outline.data.messages.len())
         }
         Ok(outline) => format!("one with {} messages", outline.data.messages.len()),
-        Err(_) => format!("{} bytes that are no snapshot", bytes.len()),
+        Err(_) => format!("{} bytes that are not a snapshot", bytes.len()),
     }
 }
 
-fn validate(place: &str, state: &Map<String, Value>) -> Result<(), SessionError> {
+fn validate(location: &str, state: &Map<String, Value>) -> Result<(), SessionError> {
     match removed(state) {
         removed if removed > MAX_REMOVED => {
-            Err(corrupt(place, EXPECTED, format!("{removed} messages can't have been removed")))
+            Err(corrupt(location, EXPECTED, format!("invalid number of removed messages {removed}")))
         }
         _ => Ok(()),
     }

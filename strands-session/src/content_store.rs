@@ -1,27 +1,25 @@
-//! Texts that are too long for a conversation, kept in its session: they move with it, and go when it goes.
+//! Content store in a session: offloaded tool results are stored, moved and deleted with their session.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use strands_core::session::{ContentStore, SessionError};
 
-use crate::document_store::Written;
-use crate::{SessionStore, id, layout};
+use crate::document_store::WriteOutcome;
+use crate::{SessionStore, id_validation, key_layout};
 
-/// The texts of one session that are too long for its conversation, for
-/// [`ToolResultOffloader`](strands_core::conversation::ToolResultOffloader).
+/// A [`ContentStore`] in a session, for [`ToolResultOffloader`](strands_core::conversation::ToolResultOffloader).
 ///
-/// They lie beside the agents, under `session_<id>/offloaded/`, where Strands does not look, and are deleted with the
-/// session.
+/// The texts are stored under `session_<id>/offloaded/`, which Strands ignores, and are deleted with the session.
 ///
 /// ```
 /// use strands::Agent;
 /// use strands::conversation::ToolResultOffloader;
 /// use strands::testing::ScriptedModel;
-/// use strands::session::{FileSessionManager, SessionContent};
+/// use strands::session::{FileSessionManager, SessionContentStore};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let session = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
-/// let content = SessionContent::new("user-42", session.store().clone())?;
+/// let content = SessionContentStore::new("user-42", session.store().clone())?;
 /// let builder = Agent::builder()
 ///     .model(ScriptedModel::answering("hi"))
 ///     .offload_tool_results(ToolResultOffloader::new(content))
@@ -31,39 +29,39 @@ use crate::{SessionStore, id, layout};
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-pub struct SessionContent {
+pub struct SessionContentStore {
     session_id: String,
     store: SessionStore,
 }
 
-impl SessionContent {
-    /// The texts of this session in this store.
+impl SessionContentStore {
+    /// Creates a content store in the session with this id.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn new(session_id: impl Into<String>, store: SessionStore) -> Result<Self, SessionError> {
         let session_id = session_id.into();
-        id::validate("session id", &session_id)?;
+        id_validation::validate("session id", &session_id)?;
         Ok(Self { session_id, store })
     }
 
     fn key(&self, key: &str) -> Result<String, SessionError> {
-        id::validate("content key", key)?;
-        Ok(layout::content_document(&self.session_id, key))
+        id_validation::validate("content key", key)?;
+        Ok(key_layout::content_document(&self.session_id, key))
     }
 }
 
 #[async_trait]
-impl ContentStore for SessionContent {
+impl ContentStore for SessionContentStore {
     async fn put(&self, key: &str, content: &str) -> Result<(), SessionError> {
         let document = self.key(key)?;
         let storage = self.store.storage();
         match storage.create(&document, Bytes::copy_from_slice(content.as_bytes())).await? {
-            Written::Done(_) => Ok(()),
-            // A repeated request, or a worker that kept the same: a key is written once.
-            Written::Refused if self.get(key).await?.as_deref() == Some(content) => Ok(()),
-            Written::Refused => Err(SessionError::Conflict {
+            WriteOutcome::Done(_) => Ok(()),
+            // A repeated request, or another worker with the same content: a key is written once.
+            WriteOutcome::Conflict if self.get(key).await?.as_deref() == Some(content) => Ok(()),
+            WriteOutcome::Conflict => Err(SessionError::Conflict {
                 session_id: self.session_id.clone(),
                 what: format!("content `{key}`"),
                 expected: "absent".to_owned(),
