@@ -93,7 +93,7 @@ impl OutputType {
 
     /// True if a bare value may have a field of the name that holds a wrapped one: the type has a map.
     pub(super) fn is_ambiguous(&self) -> bool {
-        self.tool.is_wrapped && wrapping::may_hold_its_key(&self.tool.spec.input_schema)
+        self.tool.is_wrapped && wrapping::is_ambiguous(&self.tool.spec.input_schema)
     }
 
     /// Returns an output that is unwrapped as the type takes it.

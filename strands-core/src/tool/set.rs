@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
 use crate::models::{Described, ToolSpecs};
-use crate::schema::{self, SchemaError};
+use crate::schema::{self, ToolSchemaError};
 use crate::schema_validation::{JsonSchemaError, Validator};
 
 /// The tools of an agent, in the order in which they were given. Cheap to clone.
@@ -48,7 +48,7 @@ pub enum ToolSetError {
         /// The tool.
         name: String,
         /// The mistake in it.
-        reason: SchemaError,
+        reason: ToolSchemaError,
     },
     /// A schema that arguments can't be validated against.
     #[error("the input schema of tool `{name}` is not supported: {error}")]

@@ -60,7 +60,7 @@ fn a_schema_that_needs_nothing_stays_as_it_is() {
 fn property(dialect: &SchemaDialect, schema: Value) -> Value {
     let leg = json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]});
     let schema = json!({"type": "object", "properties": {"p": schema}, "required": ["p"], "$defs": {"Leg": leg}});
-    dialect.held(&schema).map_or_else(|refused| json!(refused.to_string()), |held| held["properties"]["p"].clone())
+    dialect.strict(&schema).map_or_else(|refused| json!(refused.to_string()), |held| held["properties"]["p"].clone())
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn a_schema_without_a_form_says_why() {
     }
     let recursive = json!({"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}, "$defs": {"N": {"type": "object",
         "properties": {"next": {"$ref": "#/$defs/N"}}}}});
-    assert!(SchemaDialect::OPENAI.held(&recursive).is_ok());
-    let refused = SchemaDialect::BEDROCK.held(&recursive).unwrap_err();
+    assert!(SchemaDialect::OPENAI.strict(&recursive).is_ok());
+    let refused = SchemaDialect::BEDROCK.strict(&recursive).unwrap_err();
     assert_eq!(refused.to_string(), "`next` leads back to itself");
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use strands_core::schema::SchemaError;
+use strands_core::schema::ToolSchemaError;
 use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolSet, ToolSetError, ToolSpec, async_trait};
 use strands_testkit::schemas::of_functions;
 
@@ -52,7 +52,7 @@ fn a_root_that_no_provider_accepts_is_refused_with_advice() {
         deep = json!({"properties": {"a": deep}});
     }
     let error = set(deep).unwrap_err();
-    assert!(matches!(error, ToolSetError::InvalidSchema { reason: SchemaError::TooDeep, .. }), "{error}");
+    assert!(matches!(error, ToolSetError::InvalidSchema { reason: ToolSchemaError::TooDeep, .. }), "{error}");
 }
 
 #[test]

@@ -1,20 +1,20 @@
-//! Objects and arrays as a provider accepts them.
+//! Keywords of arrays and objects, rewritten for a provider.
 
 use serde_json::{Map, Value, json};
 
 use super::dialect::{Recursion, Tuples};
 use super::keywords::texts;
-use super::writing::Rewriter;
-use super::{RefusedSchema, kinds, references};
+use super::rewriter::Rewriter;
+use super::{StrictSchemaError, references, value_types};
 
 impl Rewriter<'_> {
-    /// Writes the keywords of objects.
+    /// Rewrites the keywords of objects.
     pub(super) fn object(
         &mut self,
         node: &Map<String, Value>,
         written: &mut Map<String, Value>,
-        told: &mut Vec<(&str, Value)>,
-    ) -> Result<(), RefusedSchema> {
+        constraints: &mut Vec<(&str, Value)>,
+    ) -> Result<(), StrictSchemaError> {
         let declared = node.get("properties").and_then(Value::as_object);
         let by_pattern = node.contains_key("patternProperties");
         let elsewhere = ["if", "dependentSchemas"].iter().any(|keyword| node.contains_key(*keyword));
@@ -24,10 +24,10 @@ impl Rewriter<'_> {
         let is_root = self.path.is_empty();
         if self.rules.closed {
             if others.is_some_and(|others| *others != Value::Bool(false)) || by_pattern {
-                return Err(self.refused("may have properties of any name; list them, or use a list of entries"));
+                return Err(self.error("may have properties of any name; list them, or use a list of entries"));
             }
             if !is_root && !is_closed && declared.is_none_or(Map::is_empty) {
-                return Err(self.refused("is an object of unknown properties; name them"));
+                return Err(self.error("is an object of unknown properties; name them"));
             }
         }
         let mut required: Vec<String> = Vec::new();
@@ -51,7 +51,7 @@ impl Rewriter<'_> {
             }
             properties.insert(name.clone(), property);
         }
-        // Some providers want each required property declared.
+        // Some providers require a declaration of each required property.
         let undeclared: Vec<String> = required.iter().filter(|name| !properties.contains_key(*name)).cloned().collect();
         for name in undeclared.into_iter().filter(|_| !is_closed) {
             self.path.push(name.clone());
@@ -69,7 +69,7 @@ impl Rewriter<'_> {
         if self.rules.all_required {
             required = properties.keys().cloned().collect();
         } else if is_closed {
-            // No object fits then, but the provider would refuse the whole schema.
+            // No object fits then, but the provider would reject the whole schema.
             required.retain(|name| properties.contains_key(name));
         }
         if declared.is_some() || !properties.is_empty() || (self.rules.properties && (is_root || self.rules.closed)) {
@@ -79,9 +79,9 @@ impl Rewriter<'_> {
             written.insert("required".to_owned(), required.into());
         }
         match others {
-            // A provider that does not read the patterns would refuse what fits them.
-            Some(others) if by_pattern && !self.takes("patternProperties") => {
-                told.push(("additionalProperties", others.clone()));
+            // A provider without `patternProperties` would reject properties that match a pattern.
+            Some(others) if by_pattern && !self.accepts("patternProperties") => {
+                constraints.push(("additionalProperties", others.clone()));
             }
             _ if is_closed || self.rules.closed => {
                 written.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -99,10 +99,10 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// True if a property of the definition that is being written leads back to it.
+    /// Returns true if a property of the current definition refers back to that definition.
     fn leads_back(&self, schema: &Value) -> bool {
         let is_cyclic = |name: &str| self.cyclic.contains(name);
-        if !self.inside.iter().any(|name| is_cyclic(name)) {
+        if !self.expanding.iter().any(|name| is_cyclic(name)) {
             return false;
         }
         let mut targets = std::collections::HashSet::new();
@@ -110,13 +110,13 @@ impl Rewriter<'_> {
         targets.into_iter().any(is_cyclic)
     }
 
-    /// Writes the keywords of arrays.
+    /// Rewrites the keywords of arrays.
     pub(super) fn array(
         &mut self,
         node: &Map<String, Value>,
         written: &mut Map<String, Value>,
-        told: &mut Vec<(&str, Value)>,
-    ) -> Result<(), RefusedSchema> {
+        constraints: &mut Vec<(&str, Value)>,
+    ) -> Result<(), StrictSchemaError> {
         let first = node.get("prefixItems").and_then(Value::as_array).filter(|first| !first.is_empty());
         let rest = node.get("items");
         let count = |keyword: &str| node.get(keyword).and_then(Value::as_u64);
@@ -131,9 +131,9 @@ impl Rewriter<'_> {
                 let has_rest = most.is_none_or(|most| most > first.len() as u64);
                 let mut items = first.clone();
                 items.extend(has_rest.then(|| rest.cloned().unwrap_or(Value::Bool(true))));
-                let items = kinds::any_of_these(&items);
+                let items = value_types::any_of_these(&items);
                 if items.get("anyOf").is_some() {
-                    told.push(("prefixItems", shown(first)));
+                    constraints.push(("prefixItems", shown(first)));
                 }
                 let items = if has_rest && !self.is_strict && rest.is_none() { json!({}) } else { items };
                 let items = self.schema(&items)?;
@@ -164,21 +164,21 @@ impl Rewriter<'_> {
             if least <= self.rules.min_items {
                 written.insert("minItems".to_owned(), least.into());
             } else {
-                told.push(("minItems", least.into()));
+                constraints.push(("minItems", least.into()));
             }
         }
         if let Some(most) = most {
-            if self.takes("maxItems") && most <= self.rules.count {
+            if self.accepts("maxItems") && most <= self.rules.count {
                 written.insert("maxItems".to_owned(), most.into());
             } else {
-                told.push(("maxItems", most.into()));
+                constraints.push(("maxItems", most.into()));
             }
         }
         Ok(())
     }
 }
 
-/// Items of a tuple in few words: their types where they have no more to say.
+/// A short description of tuple items: the title or type of each where it has one.
 fn shown(items: &[Value]) -> Value {
     let short = |item: &Value| match item.as_object() {
         Some(fields) => {

@@ -1,4 +1,4 @@
-//! Types of values: what keywords are about, and schemas of several types as unions of schemas of one.
+//! Types and scalar keywords: inferred types, type lists split into unions, accepted patterns and enumerations.
 
 use serde_json::{Map, Value, json};
 
@@ -38,7 +38,7 @@ pub(super) fn is_about_arrays(node: &Map<String, Value>) -> bool {
     ARRAYS.iter().any(|keyword| node.contains_key(*keyword))
 }
 
-/// The types that an untyped schema is about.
+/// Infers the types of a schema without `type` from its other keywords.
 pub(super) fn inferred(node: &Map<String, Value>) -> Vec<String> {
     if let Some(listed) = values(node) {
         let mut types: Vec<String> = Vec::new();
@@ -55,13 +55,13 @@ pub(super) fn inferred(node: &Map<String, Value>) -> Vec<String> {
     kinds.into_iter().filter(|(keywords, _)| about(keywords)).map(|(_, kind)| kind.to_owned()).collect()
 }
 
-/// True if `null` is among the types of a schema.
+/// Returns true if `null` is among the declared types.
 pub(super) fn names_null(schema: &Value) -> bool {
     schema.as_object().and_then(types).is_some_and(|types| types.contains(&"null"))
 }
 
-/// Returns a schema of several types as schemas of one type each, with the annotations of all, where the provider does not
-/// take the list.
+/// Splits a schema with several types into one schema for each type, if the provider rejects the list of types. Returns the
+/// schemas and their common annotations.
 pub(super) fn split(node: &Map<String, Value>, rules: &Rules) -> Option<(Vec<Value>, Map<String, Value>)> {
     let listed = values(node);
     let kinds: Vec<String> = match types(node) {
@@ -84,7 +84,7 @@ pub(super) fn split(node: &Map<String, Value>, rules: &Rules) -> Option<(Vec<Val
     Some((branches, annotations.map(|(keyword, value)| (keyword.clone(), value.clone())).collect()))
 }
 
-/// Returns what a schema says of values of one type; `None` if it allows none.
+/// Returns the keywords of a schema that apply to one type, or `None` if its enumeration has no value of that type.
 fn one_kind(node: &Map<String, Value>, kind: &str) -> Option<Map<String, Value>> {
     let about: &[&str] = match kind {
         "object" => &OBJECTS,
@@ -113,8 +113,8 @@ fn one_kind(node: &Map<String, Value>, kind: &str) -> Option<Map<String, Value>>
     Some(own)
 }
 
-/// True if the provider takes an enumeration of these values.
-pub(super) fn takes_values(rule: Values, listed: &[Value]) -> bool {
+/// Returns true if the provider accepts an enumeration of these values.
+pub(super) fn accepts_values(rule: Values, listed: &[Value]) -> bool {
     match rule {
         Values::Any => true,
         Values::Scalars => listed.iter().all(|value| !value.is_array() && !value.is_object()),
@@ -122,8 +122,8 @@ pub(super) fn takes_values(rule: Values, listed: &[Value]) -> bool {
     }
 }
 
-/// True if the provider takes a pattern.
-pub(super) fn takes_pattern(rule: Patterns, pattern: &Value) -> bool {
+/// Returns true if the provider accepts a pattern.
+pub(super) fn accepts_pattern(rule: Patterns, pattern: &Value) -> bool {
     let Some(pattern) = pattern.as_str() else { return false };
     match rule {
         Patterns::Any => true,
@@ -133,7 +133,7 @@ pub(super) fn takes_pattern(rule: Patterns, pattern: &Value) -> bool {
     }
 }
 
-/// True for a pattern without lookaround, references to groups and boundaries of words.
+/// Returns true for a pattern without lookaround, back references and word boundaries.
 fn is_regular(pattern: &str) -> bool {
     let mut letters = pattern.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -154,8 +154,8 @@ fn is_regular(pattern: &str) -> bool {
     true
 }
 
-/// True for a pattern that llama.cpp turns into a grammar that means the same: from `^` to `$`, of letters, classes, groups
-/// and repetitions, with escapes of punctuation alone.
+/// Returns true for a pattern that llama.cpp converts to an equivalent grammar: anchored with `^` and `$`, made of literals,
+/// classes, groups and repetitions, with escapes of punctuation only.
 fn is_grammatical(pattern: &str) -> bool {
     let Some(inner) = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')) else { return false };
     if inner.is_empty() || inner.ends_with('\\') {
@@ -192,7 +192,7 @@ fn is_grammatical(pattern: &str) -> bool {
                 groups = open;
                 can_repeat = true;
             }
-            // Alternatives at the top would reach to the anchors.
+            // The anchors would not apply to top-level alternatives.
             '|' => {
                 if groups == 0 || !can_repeat || matches!(letters.peek(), Some(')' | '|') | None) {
                     return false;
@@ -221,7 +221,7 @@ fn is_grammatical(pattern: &str) -> bool {
     groups == 0 && !in_class
 }
 
-/// A list of the types that some items have, each once.
+/// Returns a schema that allows any of the item schemas, without duplicates.
 pub(super) fn any_of_these(items: &[Value]) -> Value {
     let mut different: Vec<&Value> = Vec::new();
     for item in items {
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_that_a_grammar_can_be_made_of() {
+    fn accepts_patterns_that_grammars_can_express() {
         for pattern in ["^a$", "^[a-z]{2,5}-[0-9]+$", "^(ab|c)*$", r"^\$[0-9]+\.[0-9]{2}$", "^.+@.+$"] {
             assert!(is_grammatical(pattern), "{pattern}");
         }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_without_lookaround() {
+    fn rejects_patterns_with_lookaround() {
         for pattern in ["a|b", r"^\d{3}$", "(?:a)", r"\(\?"] {
             assert!(is_regular(pattern), "{pattern}");
         }

@@ -1,25 +1,25 @@
-//! Keywords that a provider does not take, told in the description instead.
+//! Descriptions extended with the constraints that a provider has no keyword for.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-/// The longest text that is told of one schema, in characters.
-const MOST_CHARS: usize = 1_000;
+/// The longest text added to one description, in characters.
+const MAX_CHARS: usize = 1_000;
 
-/// Adds keywords to the description of a schema: `{minimum: 0, maximum: 9}`.
-pub(super) fn tell(schema: &mut Map<String, Value>, told: &[(&str, Value)]) {
-    if told.is_empty() {
+/// Adds constraints to the description of a schema: `{minimum: 0, maximum: 9}`.
+pub(super) fn add_constraints(schema: &mut Map<String, Value>, constraints: &[(&str, Value)]) {
+    if constraints.is_empty() {
         return;
     }
     let mut text = String::new();
-    for (keyword, value) in told {
+    for (keyword, value) in constraints {
         let comma = if text.is_empty() { "" } else { ", " };
-        // Writing to text can't fail.
+        // Writing to a `String` can't fail.
         let _ = write!(text, "{comma}{keyword}: {value}");
     }
     let mut text = format!("{{{text}}}");
-    if let Some((end, _)) = text.char_indices().nth(MOST_CHARS) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_CHARS) {
         text.truncate(end);
         text.push('…');
     }
