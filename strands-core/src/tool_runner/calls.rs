@@ -239,7 +239,7 @@ impl ToolCalls {
             budget: Arc::clone(budget),
             cancellation: OnceLock::new(),
             progress: self.events.clone(),
-            answers: Arc::clone(&self.answers),
+            responses: Arc::clone(&self.answers),
         });
         // A tool may panic while it makes its future, too.
         let running = nesting::inside(budget, async { tool.call(ctx.context(), input).await });

@@ -1,14 +1,14 @@
-//! The source of an absent argument: an `Option` reads none from it, everything else fails. The schema and the decoding
-//! both ask it, so `required` can't be wrong.
+//! Deserializer of an absent argument: an `Option` becomes `None`, everything else fails. Schema and decoding both use
+//! it, so that `required` is always right.
 
 use serde::de::{Deserializer, Error, Visitor, value};
 use serde::forward_to_deserialize_any;
 
-/// Holds no value.
+/// A deserializer without a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Nothing;
+pub(super) struct Absent;
 
-impl<'de> Deserializer<'de> for Nothing {
+impl<'de> Deserializer<'de> for Absent {
     type Error = value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
@@ -33,7 +33,7 @@ impl<'de> Deserializer<'de> for Nothing {
 mod tests {
     use serde::Deserialize;
 
-    use super::Nothing;
+    use super::Absent;
 
     #[derive(Debug, PartialEq, Deserialize)]
     struct Wrapped(Option<u8>);
@@ -45,14 +45,14 @@ mod tests {
     }
 
     #[test]
-    fn only_options_are_made_of_nothing() {
+    fn only_options_deserialize_from_an_absent_value() {
         type Maybe = Option<String>;
-        assert_eq!(Maybe::deserialize(Nothing), Ok(None));
-        assert_eq!(Wrapped::deserialize(Nothing), Ok(Wrapped(None)));
-        assert!(String::deserialize(Nothing).is_err());
-        assert!(<()>::deserialize(Nothing).is_err());
-        assert!(Vec::<u8>::deserialize(Nothing).is_err());
-        assert!(AllDefaults::deserialize(Nothing).is_err());
-        assert!(serde_json::Value::deserialize(Nothing).is_err());
+        assert_eq!(Maybe::deserialize(Absent), Ok(None));
+        assert_eq!(Wrapped::deserialize(Absent), Ok(Wrapped(None)));
+        assert!(String::deserialize(Absent).is_err());
+        assert!(<()>::deserialize(Absent).is_err());
+        assert!(Vec::<u8>::deserialize(Absent).is_err());
+        assert!(AllDefaults::deserialize(Absent).is_err());
+        assert!(serde_json::Value::deserialize(Absent).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The macro's own picture of a tool function: where each argument comes from, and what was said about it.
+//! Parsed representation of a tool function: its settings, and the source and attributes of each argument.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
@@ -13,7 +13,7 @@ use crate::docs::{self, Docs};
 use crate::errors::Errors;
 use crate::message;
 
-/// A function as it stands in the source. The body is not looked into.
+/// A function as written. The body is not parsed.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,
@@ -45,35 +45,35 @@ impl ToTokens for Function {
 /// Source of an argument's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The model, held as the type written.
+    /// The model, as the type written.
     Model,
-    /// The model, held as `String` and lent as `&str`, or held as `Vec<T>` and lent as `&[T]`.
-    ModelLent,
+    /// The model, decoded as `String` and borrowed as `&str`, or decoded as `Vec<T>` and borrowed as `&[T]`.
+    ModelBorrowed,
     /// The model's whole input: `#[args]`.
     WholeInput,
-    /// The program lends it: `&T`.
+    /// An injected value, borrowed: `&T`.
     Injected,
-    /// Taken from the context and owned: `#[inject]`.
-    Context,
+    /// An injected value, owned: `#[inject]`.
+    InjectedOwned,
 }
 
 impl Origin {
     pub(crate) fn is_model(self) -> bool {
-        matches!(self, Self::Model | Self::ModelLent)
+        matches!(self, Self::Model | Self::ModelBorrowed)
     }
 }
 
 /// One argument.
 pub(crate) struct Argument {
-    /// `None` where the parameter is a pattern, which is refused.
+    /// `None` if the parameter is a pattern, which is an error.
     pub(crate) ident: Option<Ident>,
     /// The whole parameter, for messages.
     pub(crate) param: syn::PatType,
     pub(crate) origin: Origin,
-    /// The type that is decoded or looked up: `String` for `&str`, `T` for `&T`.
+    /// The type that is decoded or injected: `String` for `&str`, `T` for `&T`.
     pub(crate) ty: Type,
     pub(crate) docs: Docs,
-    /// From the `# Arguments` list.
+    /// The description from the `# Arguments` list.
     pub(crate) listed: Option<String>,
     pub(crate) attr: ArgAttr,
     pub(crate) range: Option<Bounds>,
@@ -83,7 +83,7 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
-    /// The name in the schema.
+    /// Returns the name in the schema.
     pub(crate) fn name(&self) -> String {
         match (&self.attr.rename, &self.ident) {
             (Some(rename), _) => rename.value(),
@@ -92,7 +92,7 @@ impl Argument {
         }
     }
 
-    /// Span of its name.
+    /// Returns the span of the name.
     pub(crate) fn name_span(&self) -> Span {
         match (&self.attr.rename, &self.ident) {
             (Some(rename), _) => rename.span(),
@@ -111,15 +111,15 @@ pub(crate) struct ToolFn {
     pub(crate) receiver: Option<Receiver>,
     pub(crate) docs: Docs,
     pub(crate) arguments: Vec<Argument>,
-    /// `#[cfg]`s to repeat on everything generated.
+    /// `#[cfg]`s to repeat on the generated code.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) settings: Settings,
-    /// Prefix of the name of every tool of the block.
+    /// The block's prefix of all tool names.
     pub(crate) prefix: String,
 }
 
 impl ToolFn {
-    /// Reads the function, and takes from its parameters what rustc would not accept there.
+    /// Parses the function, and removes the attributes of its parameters that rustc would reject.
     pub(crate) fn read(
         attr: ToolAttr,
         attrs: &[Attribute],
@@ -175,29 +175,29 @@ impl ToolFn {
         }
     }
 
-    /// The name by which models call the tool.
+    /// Returns the tool's name for models.
     pub(crate) fn tool_name(&self) -> String {
         let own = self.attr.name.as_ref().map_or_else(|| self.sig.ident.unraw().to_string(), syn::LitStr::value);
         format!("{}{own}", self.prefix)
     }
 
-    /// Span of that name.
+    /// Returns the span of the tool's name.
     pub(crate) fn tool_name_span(&self) -> Span {
         self.attr.name.as_ref().map_or_else(|| self.sig.ident.span(), syn::LitStr::span)
     }
 
-    /// The struct beside the function: `get_weather` → `GetWeather`. `None` where that is no name.
-    pub(crate) fn handle(&self) -> Option<Ident> {
-        if let Some(handle) = &self.attr.handle {
-            return Some(handle.clone());
+    /// Returns the name of the tool's struct: `get_weather` → `GetWeather`. `None` if that is not an identifier.
+    pub(crate) fn struct_name(&self) -> Option<Ident> {
+        if let Some(struct_name) = &self.attr.struct_name {
+            return Some(struct_name.clone());
         }
         let name = pascal_case(&self.sig.ident.unraw().to_string());
-        let mut handle = syn::parse_str::<Ident>(&name).ok()?;
-        handle.set_span(self.sig.ident.span());
-        Some(handle)
+        let mut struct_name = syn::parse_str::<Ident>(&name).ok()?;
+        struct_name.set_span(self.sig.ident.span());
+        Some(struct_name)
     }
 
-    /// The type returned, where one is written.
+    /// Returns the return type, if one is written.
     pub(crate) fn return_type(&self) -> Option<&Type> {
         match &self.sig.output {
             ReturnType::Default => None,
@@ -236,7 +236,7 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
     let (origin, mut ty) = if args_span.is_some() {
         (Origin::WholeInput, (*param.ty).clone())
     } else if inject_span.is_some() {
-        (Origin::Context, (*param.ty).clone())
+        (Origin::InjectedOwned, (*param.ty).clone())
     } else {
         origin_of(&param.ty)
     };
@@ -249,23 +249,23 @@ fn argument(param: &mut syn::PatType, lifetimes: &[Ident], errors: &mut Errors) 
     Argument { ident, param: param.clone(), origin, ty, docs, listed: None, attr, range, len, args_span, inject_span }
 }
 
-/// Owned comes from the model, borrowed from the host; `&str` and `&[T]` are the two borrowed types of the language
-/// that are data.
+/// Returns the source and the decoded type of an argument: owned values come from the model, borrowed values are injected,
+/// except for the two borrowed types that are data, `&str` and `&[T]`.
 fn origin_of(ty: &Type) -> (Origin, Type) {
     let Type::Reference(reference) = peel(ty) else { return (Origin::Model, ty.clone()) };
     match peel(&reference.elem) {
         Type::Slice(slice) => {
             let item = &slice.elem;
-            (Origin::ModelLent, syn::parse_quote_spanned!(item.span()=> ::std::vec::Vec<#item>))
+            (Origin::ModelBorrowed, syn::parse_quote_spanned!(item.span()=> ::std::vec::Vec<#item>))
         }
         Type::Path(path) if path.qself.is_none() && path.path.is_ident("str") => {
-            (Origin::ModelLent, syn::parse_quote_spanned!(path.span()=> ::std::string::String))
+            (Origin::ModelBorrowed, syn::parse_quote_spanned!(path.span()=> ::std::string::String))
         }
         other => (Origin::Injected, other.clone()),
     }
 }
 
-/// The type within parentheses and within the invisible groups of `macro_rules`.
+/// Returns the type inside parentheses and inside the invisible groups of `macro_rules`.
 pub(crate) fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peel(&group.elem),
@@ -274,7 +274,7 @@ pub(crate) fn peel(ty: &Type) -> &Type {
     }
 }
 
-/// The part of an attribute that decides whether the item exists.
+/// Returns the part of an attribute that enables or disables the item.
 fn cfg_only(attr: &Attribute) -> Option<Attribute> {
     if attr.path().is_ident("cfg") {
         return Some(attr.clone());
@@ -309,20 +309,20 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
-    fn handles_are_pascal_case() {
-        for (name, handle) in [
+    fn struct_names_are_pascal_case() {
+        for (name, struct_name) in [
             ("get_weather", "GetWeather"),
             ("h", "H"),
             ("__private", "Private"),
             ("get_2d", "Get2d"),
             ("fooBar", "FooBar"),
         ] {
-            assert_eq!(pascal_case(name), handle);
+            assert_eq!(pascal_case(name), struct_name);
         }
     }
 
     #[test]
-    fn only_the_part_of_cfg_attr_that_decides_is_repeated() {
+    fn repeats_only_the_cfg_part_of_cfg_attr() {
         assert!(cfg_only(&parse_quote!(#[inline])).is_none());
         assert!(cfg_only(&parse_quote!(#[cfg_attr(test, inline)])).is_none());
         let both = cfg_only(&parse_quote!(#[cfg_attr(test, inline, cfg(unix))]));
@@ -333,10 +333,10 @@ mod tests {
     }
 
     #[test]
-    fn references_tell_the_origin() {
+    fn references_determine_the_origin() {
         assert!(origin_of(&parse_quote!(String)).0 == Origin::Model);
-        assert!(origin_of(&parse_quote!((&str))).0 == Origin::ModelLent);
-        assert!(origin_of(&parse_quote!(&[u8])).0 == Origin::ModelLent);
+        assert!(origin_of(&parse_quote!((&str))).0 == Origin::ModelBorrowed);
+        assert!(origin_of(&parse_quote!(&[u8])).0 == Origin::ModelBorrowed);
         assert!(origin_of(&parse_quote!(&[u8; 4])).0 == Origin::Injected);
         assert!(origin_of(&parse_quote!(&crate::str)).0 == Origin::Injected);
     }

@@ -1,4 +1,4 @@
-//! How a call runs: boxed, and for a sync tool where blocking is allowed, so that none of them stalls the runtime.
+//! Execution of a call: boxed, and on the blocking pool for sync tools, so that none of them stalls the runtime.
 
 use futures_core::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -7,14 +7,14 @@ use tokio::task::JoinHandle;
 use crate::nesting;
 use crate::tool::{ToolError, ToolOutput};
 
-/// The future of a call. What is not `Send` is refused here, and not in a cast that spells out the types.
+/// Boxes the future of a call. A future that is not `Send` fails here, rather than in a cast that spells out the types.
 pub fn boxed<'a>(
     call: impl Future<Output = Result<ToolOutput, ToolError>> + Send + 'a,
 ) -> BoxFuture<'a, Result<ToolOutput, ToolError>> {
     Box::pin(call)
 }
 
-/// Takes a task that has not started off the queue when the call is dropped. One that runs can't be stopped.
+/// Removes a task that has not started from the queue when the call is dropped. A running one can't be stopped.
 struct AbortOnDrop(JoinHandle<Result<ToolOutput, ToolError>>);
 
 impl Drop for AbortOnDrop {
@@ -23,11 +23,11 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Runs `call` on the runtime's blocking pool; without a runtime there is none to stall, and it runs here.
+/// Runs `call` on the runtime's blocking pool, or inline without a runtime.
 ///
 /// # Errors
 ///
-/// Those of `call`, and one when the runtime shuts down first.
+/// Returns those of `call`, and an error if the runtime shuts down first.
 pub async fn on_blocking_pool(
     call: impl FnOnce() -> Result<ToolOutput, ToolError> + Send + 'static,
 ) -> Result<ToolOutput, ToolError> {
@@ -38,9 +38,9 @@ pub async fn on_blocking_pool(
         call()
     }));
     match (&mut task.0).await {
-        Ok(answer) => answer,
+        Ok(output) => output,
         Err(error) => match error.try_into_panic() {
-            // A sync tool's panic looks like an async tool's.
+            // Treat a panic like that of an async tool.
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(ToolError::new("the tool did not run: the program is shutting down")),
         },

@@ -1,8 +1,8 @@
-//! `tools![..]`: a list of tools of different types.
+//! The `tools!` macro: a list of tools of different types.
 
-/// A list of tools, in the order in which the model sees them: `Vec<Arc<dyn Tool>>`.
+/// Creates a list of tools, in the order in which the model sees them: `Vec<Arc<dyn Tool>>`.
 ///
-/// Lists are values: they can be kept, extended and given to several agents.
+/// Lists are plain values: store them, extend them, and give them to several agents.
 ///
 /// ```
 /// use std::sync::Arc;

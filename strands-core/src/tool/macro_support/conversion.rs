@@ -1,6 +1,6 @@
-//! Turns what a tool function returned into a [`ToolOutput`]. The types decide and not their spelling, so aliases of
-//! `Result` work: a [`Tag`] of the type is called through as many references as there are ways to convert it, and method
-//! resolution, which tries the most references first, picks the first way whose bounds hold.
+//! Conversion of a tool function's return value to a [`ToolOutput`]. Types decide, not their spelling, so aliases of
+//! `Result` work (autoref specialization): a [`Tag`] of the type is called through as many references as there are
+//! conversions, and method resolution picks the first one whose bounds hold.
 
 use std::marker::PhantomData;
 
@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::argument::generator;
-use super::diagnostics::{IntoToolError, OutputSchema, ToolAnswer};
+use super::diagnostics::{IntoToolError, OutputSchema, ToolReturn};
 use crate::tool::output_parts::{joined, serialized};
 use crate::tool::{IntoToolOutput, ToolError, ToolOutput};
 
-/// Stands for a value of type `T`.
+/// A marker for a value of type `T`.
 #[derive(Debug)]
 pub struct Tag<T>(PhantomData<fn() -> T>);
 
@@ -27,7 +27,7 @@ impl<T> Tag<T> {
     }
 }
 
-/// First step, first choice: a `Result` of any alias.
+/// First step, first choice: a `Result`, through any alias.
 pub trait SplitResult<T, E> {
     fn split(&self, result: Result<T, E>) -> Result<T, ToolError>
     where
@@ -43,7 +43,7 @@ impl<T, E> SplitResult<T, E> for &Tag<Result<T, E>> {
     }
 }
 
-/// First step, else: a value.
+/// First step, otherwise: a value.
 pub trait SplitValue<T> {
     fn split(&self, value: T) -> Result<T, ToolError>;
 }
@@ -54,7 +54,7 @@ impl<T> SplitValue<T> for Tag<T> {
     }
 }
 
-/// Second step, first choice: what says itself how it is told.
+/// Second step, first choice: a type that implements `IntoToolOutput`.
 pub trait ConvertExplicit<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError>;
 }
@@ -65,7 +65,7 @@ impl<T: IntoToolOutput> ConvertExplicit<T> for &&&&Tag<T> {
     }
 }
 
-/// Second step, second choice: what can be JSON, beside what says itself how it is told.
+/// Second step, second choice: serializable data together with an `IntoToolOutput`.
 pub trait ConvertDataFirst<A, B> {
     fn convert(&self, value: (A, B)) -> Result<ToolOutput, ToolError>;
 }
@@ -76,7 +76,7 @@ impl<A: Serialize, B: IntoToolOutput> ConvertDataFirst<A, B> for &&&Tag<(A, B)> 
     }
 }
 
-/// Second step, third choice: the same the other way round.
+/// Second step, third choice: the same in reverse order.
 pub trait ConvertDataLast<A, B> {
     fn convert(&self, value: (A, B)) -> Result<ToolOutput, ToolError>;
 }
@@ -87,7 +87,7 @@ impl<A: IntoToolOutput, B: Serialize> ConvertDataLast<A, B> for &&Tag<(A, B)> {
     }
 }
 
-/// Second step, fourth choice: what can be JSON.
+/// Second step, fourth choice: serializable data.
 pub trait ConvertSerialize<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError>;
 }
@@ -98,23 +98,23 @@ impl<T: Serialize> ConvertSerialize<T> for &Tag<T> {
     }
 }
 
-/// Second step, else: the method's own bound fails, with our message.
+/// Second step, otherwise: the method's own bound fails, with the message of [`ToolReturn`].
 pub trait ConvertOther<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError>
     where
-        T: ToolAnswer;
+        T: ToolReturn;
 }
 
 impl<T> ConvertOther<T> for Tag<T> {
     fn convert(&self, value: T) -> Result<ToolOutput, ToolError>
     where
-        T: ToolAnswer,
+        T: ToolReturn,
     {
         value.into_tool_output()
     }
 }
 
-/// A default that can be shown in the schema.
+/// A default that can be serialized for the schema.
 pub trait JsonOfSerialize<T> {
     fn to_json(&self, value: &T) -> Option<Value>;
 }
@@ -125,7 +125,7 @@ impl<T: Serialize> JsonOfSerialize<T> for &Tag<T> {
     }
 }
 
-/// A default that can't.
+/// A default that can't be serialized.
 pub trait JsonOfOther<T> {
     fn to_json(&self, value: &T) -> Option<Value>;
 }
@@ -136,7 +136,7 @@ impl<T> JsonOfOther<T> for Tag<T> {
     }
 }
 
-/// The schema of what a `Result` holds.
+/// The schema of a `Result`'s value.
 pub trait SchemaOfResult<T> {
     fn output_schema(&self) -> Value
     where
