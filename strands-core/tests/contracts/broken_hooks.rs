@@ -114,7 +114,7 @@ impl Hook for MixesUp {
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_mixes_up_agents_is_caught() {
     let violation = check_hook(MixesUp::default(), |builder| builder).await.unwrap_err();
-    assert_eq!(violation.promise, Promise::HookAgentsApart);
+    assert_eq!(violation.promise, Promise::HookAgentsIndependent);
     assert!(violation.observed.contains("mark-"), "{violation}");
 }
 
@@ -135,7 +135,7 @@ impl Hook for OneAgent {
 
 #[tokio::test(start_paused = true)]
 async fn a_hook_for_one_agent_is_caught() {
-    assert_eq!(broken(OneAgent::default()).await, Promise::HookAgentsApart);
+    assert_eq!(broken(OneAgent::default()).await, Promise::HookAgentsIndependent);
 }
 
 /// Lets one invocation in after the other, and waits for the end of each.

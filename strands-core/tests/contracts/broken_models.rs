@@ -51,7 +51,7 @@ async fn events_out_of_order_are_caught() {
 async fn a_model_that_fails_is_not_one_that_responds() {
     let model = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
     let violation = check_model(&model).await.unwrap_err();
-    assert_eq!(violation.promise, Promise::ModelAnswers);
+    assert_eq!(violation.promise, Promise::ModelResponds);
     assert!(format!("{violation:?}").contains("connection refused"), "{violation:?}");
     check_model_failure(&model).await.unwrap();
     assert_eq!(
@@ -87,7 +87,7 @@ impl Model for Occupied {
 
 #[tokio::test]
 async fn calls_that_disturb_each_other_are_caught() {
-    assert_eq!(broken(Occupied(Arc::default())).await, Promise::ModelAnswers);
+    assert_eq!(broken(Occupied(Arc::default())).await, Promise::ModelResponds);
 }
 
 /// A model with another id each time, or with a count that is always the same.

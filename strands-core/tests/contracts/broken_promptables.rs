@@ -93,7 +93,7 @@ async fn a_name_that_changes_is_caught() {
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_is_not_one_that_responds() {
     let violation = check_promptable(&Agent::builder(), request).await.unwrap_err();
-    assert_eq!(violation.promise, Promise::PromptableAnswers);
+    assert_eq!(violation.promise, Promise::PromptableResponds);
     assert!(format!("{violation:?}").contains("model"), "{violation:?}");
 }
 

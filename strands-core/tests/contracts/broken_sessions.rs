@@ -215,7 +215,7 @@ async fn flaws_are_caught() {
         (Flaw::ComparesLengths, Promise::SessionConflict),
         (Flaw::LosesHalfOfBatches, Promise::SessionRoundTrip),
         (Flaw::SplitsBatches, Promise::SessionAtomicBatch),
-        (Flaw::OneForAllAgents, Promise::SessionAgentsApart),
+        (Flaw::OneForAllAgents, Promise::SessionIsolation),
         (Flaw::IgnoresAlso, Promise::SessionRange),
         (Flaw::ForgetsTheRun, Promise::SessionRoundTrip),
         (Flaw::TruncatesNothing, Promise::SessionTruncate),

@@ -88,7 +88,7 @@ async fn an_example_must_fit_the_schema() {
 #[tokio::test]
 async fn a_tool_that_claims_to_check_its_input_must() {
     let tool = Handmade { checks: true, ..Handmade::new("find", schema()) };
-    assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolRefusesInput));
+    assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolRejectsInput));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The scripted models and tools of agents whose hook is checked.
+//! Scripted models and tools of the agents that share the hook.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::super::polling::yield_once;
-use super::watch::Watch;
+use super::observations::Observations;
 use crate::models::{ErrorDetails, ModelError, ModelRequest};
 use crate::testing::{ScriptedModel, ScriptedTurn};
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
@@ -19,7 +19,7 @@ const CANCELS: &str = "contract_cancel";
 
 /// The course of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scene {
+pub(super) enum Scenario {
     /// A response without tool calls.
     Plain,
     /// Concurrent calls of all tools, then a response.
@@ -32,35 +32,37 @@ pub(super) enum Scene {
     Cancelled,
 }
 
-impl Scene {
-    /// The scenes that end by themselves.
+impl Scenario {
+    /// The scenarios that end without a cancellation.
     pub(super) const ALL: [Self; 4] = [Self::Plain, Self::Tools, Self::Retried, Self::Failing];
 }
 
-/// Returns the model of a scene. All that it says has the mark.
-pub(super) fn model(scene: Scene, mark: String) -> ScriptedModel {
+/// Returns the model of a scenario. All its texts contain the mark.
+pub(super) fn model(scenario: Scenario, mark: String) -> ScriptedModel {
     let attempts = AtomicU32::new(0);
     ScriptedModel::from_fn(move |request| {
         let has_results = request.messages.last().is_some_and(|message| message.tool_results().next().is_some());
         let is_first = || attempts.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
-        match scene {
-            Scene::Failing => ScriptedTurn::error(ModelError::InvalidRequest { details: ErrorDetails::new().boxed() }),
-            Scene::Retried if is_first() => ScriptedTurn::error(ModelError::transport("connection reset")),
-            Scene::Tools | Scene::Cancelled if !has_results => calls(scene, &mark, request),
+        match scenario {
+            Scenario::Failing => {
+                ScriptedTurn::error(ModelError::InvalidRequest { details: ErrorDetails::new().boxed() })
+            }
+            Scenario::Retried if is_first() => ScriptedTurn::error(ModelError::transport("connection reset")),
+            Scenario::Tools | Scenario::Cancelled if !has_results => calls(scenario, &mark, request),
             _ => ScriptedTurn::text(format!("This is a response for {mark}.")),
         }
     })
 }
 
-/// Calls of all tools, of one that is unknown, and one with invalid arguments.
-fn calls(scene: Scene, mark: &str, request: &ModelRequest<'_>) -> ScriptedTurn {
-    let shown = request.tools.iter().filter(|spec| spec.name != CANCELS || scene == Scene::Cancelled);
+/// Returns calls of all tools, of an unknown one, and one with invalid arguments.
+fn calls(scenario: Scenario, mark: &str, request: &ModelRequest<'_>) -> ScriptedTurn {
+    let shown = request.tools.iter().filter(|spec| spec.name != CANCELS || scenario == Scenario::Cancelled);
     let known = shown.map(|spec| (spec.name.clone(), arguments(&spec.input_schema, mark)));
     let others = [(REPEATS.to_owned(), json!({})), ("contract_unknown".to_owned(), json!({"mark": mark}))];
     ScriptedTurn::tool_uses(known.chain(others))
 }
 
-/// Makes arguments from a schema: a value for each required property.
+/// Generates arguments from a schema: a value for each required property.
 fn arguments(schema: &Value, mark: &str) -> Value {
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let property = |name: &str| schema.get("properties").and_then(|properties| properties.get(name));
@@ -68,7 +70,7 @@ fn arguments(schema: &Value, mark: &str) -> Value {
     Value::Object(values.collect::<Map<_, _>>())
 }
 
-/// Makes a value from the schema of a property.
+/// Generates a value from the schema of a property.
 fn value(schema: &Value, mark: &str) -> Value {
     let first = |key: &str| schema.get(key)?.as_array()?.first().cloned();
     let given = schema.get("const").cloned().or_else(|| schema.get("default").cloned());
@@ -88,15 +90,15 @@ fn value(schema: &Value, mark: &str) -> Value {
 /// A tool that returns its argument, fails, or cancels the invocation.
 struct Scripted {
     spec: ToolSpec,
-    watch: Arc<Watch>,
+    observations: Arc<Observations>,
 }
 
-/// Returns the tools that every agent has.
-pub(super) fn tools(watch: &Arc<Watch>) -> [Arc<dyn Tool>; 3] {
+/// Returns the tools of every agent.
+pub(super) fn tools(observations: &Arc<Observations>) -> [Arc<dyn Tool>; 3] {
     [REPEATS, FAILS, CANCELS].map(|name| {
         let schema = json!({"type": "object", "properties": {"mark": {"type": "string"}}, "required": ["mark"]});
-        let spec = ToolSpec::new(name, "Does as its name says.", schema);
-        Arc::new(Scripted { spec, watch: Arc::clone(watch) }) as Arc<dyn Tool>
+        let spec = ToolSpec::new(name, "Behaves like its name.", schema);
+        Arc::new(Scripted { spec, observations: Arc::clone(observations) }) as Arc<dyn Tool>
     })
 }
 
@@ -111,7 +113,7 @@ impl Tool for Scripted {
         yield_once().await;
         match self.spec.name.as_str() {
             CANCELS => {
-                self.watch.cancel();
+                self.observations.cancel();
                 pending().await
             }
             FAILS => Err(ToolError::new(format!("no luck for {mark}"))),

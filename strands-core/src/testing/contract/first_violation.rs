@@ -1,22 +1,22 @@
-//! The first violation that is observed inside of a callback.
+//! The first violation that a callback observes.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::violation::ContractViolation;
 
-/// Keeps the first violation until the suite asks for it.
+/// Holds the first violation for the suite.
 #[derive(Debug, Default)]
-pub(super) struct Noted(Mutex<Option<ContractViolation>>);
+pub(super) struct FirstViolation(Mutex<Option<ContractViolation>>);
 
-impl Noted {
-    /// Takes the first violation in.
+impl FirstViolation {
+    /// Records the first violation.
     pub(super) fn note(&self, checked: Result<(), ContractViolation>) {
         if let Err(violation) = checked {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(violation);
         }
     }
 
-    /// Returns the violation that was observed.
+    /// Returns the recorded violation.
     pub(super) fn outcome(&self) -> Result<(), ContractViolation> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }

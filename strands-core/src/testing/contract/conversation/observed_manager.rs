@@ -1,4 +1,4 @@
-//! A conversation manager under observation: each call is checked before the agent repairs what is left.
+//! An observed conversation manager: each call is checked before the agent repairs the result.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -6,77 +6,82 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
-use super::super::noted::Noted;
-use super::super::valid::check_pairs;
+use super::super::first_violation::FirstViolation;
+use super::super::validity::check_pairs;
 use super::super::violation::{ContractViolation, Promise, ensure, shown};
 use crate::conversation::{Conversation, ConversationManager, Reduction};
 use crate::message::{ContentBlock, Message, Role};
 
-/// The observations of a manager's calls.
+/// Observations of a manager's calls.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
-    pub(super) noted: Noted,
+pub(super) struct Observations {
+    pub(super) first_violation: FirstViolation,
     gave_up: AtomicBool,
 }
 
-impl Watch {
-    /// True if the manager has said that it can't reduce the conversation.
+impl Observations {
+    /// Returns true if the manager has reported that it can't reduce the conversation.
     pub(super) fn gave_up(&self) -> bool {
         self.gave_up.load(Ordering::Relaxed)
     }
 }
 
-/// A manager under observation.
-pub(super) struct Watched<M> {
+/// A wrapper that observes a manager.
+pub(super) struct ObservedManager<M> {
     manager: M,
-    watch: Arc<Watch>,
+    observations: Arc<Observations>,
 }
 
-impl<M> Watched<M> {
-    pub(super) fn new(manager: M, watch: &Arc<Watch>) -> Self {
-        Self { manager, watch: Arc::clone(watch) }
+impl<M> ObservedManager<M> {
+    pub(super) fn new(manager: M, observations: &Arc<Observations>) -> Self {
+        Self { manager, observations: Arc::clone(observations) }
     }
 
-    fn saw<E>(&self, before: &View, conversation: &Conversation<'_>, outcome: &Result<Option<Reduction>, E>) {
-        let after = View::of(conversation);
-        self.watch.noted.note(before.stays(&after));
+    fn record<E>(&self, before: &Snapshot, conversation: &Conversation<'_>, outcome: &Result<Option<Reduction>, E>) {
+        let after = Snapshot::of(conversation);
+        self.observations.first_violation.note(before.check_kept(&after));
         if let Ok(Some(Reduction::Reduced(what))) = outcome {
             let smaller = after.size < before.size;
             let expected = format!("a conversation smaller than {} after `{what}`", before.size);
             let observed = || format!("one of {}", after.size);
-            self.watch.noted.note(ensure(smaller, Promise::ConversationReductionEnds, expected, observed));
+            self.observations.first_violation.note(ensure(
+                smaller,
+                Promise::ConversationReductionEnds,
+                expected,
+                observed,
+            ));
         }
     }
 }
 
 #[async_trait]
-impl<M: ConversationManager> ConversationManager for Watched<M> {
+impl<M: ConversationManager> ConversationManager for ObservedManager<M> {
     fn name(&self) -> &'static str {
         self.manager.name()
     }
 
     async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        let before = View::of(conversation);
+        let before = Snapshot::of(conversation);
         let outcome = self.manager.apply(conversation).await.map(|()| None);
-        self.saw(&before, conversation, &outcome);
+        self.record(&before, conversation, &outcome);
         outcome.map(|_| ())
     }
 
     async fn prepare(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        let before = View::of(conversation);
+        let before = Snapshot::of(conversation);
         let outcome = self.manager.prepare(conversation).await;
         let outcome = outcome.map(Some);
-        self.saw(&before, conversation, &outcome);
+        self.record(&before, conversation, &outcome);
         outcome.map(|reduction| reduction.unwrap_or(Reduction::NotNeeded))
     }
 
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        let before = View::of(conversation);
+        let before = Snapshot::of(conversation);
         let outcome = self.manager.reduce(conversation).await.map(Some);
-        self.saw(&before, conversation, &outcome);
+        self.record(&before, conversation, &outcome);
         let reduction = outcome.map(|reduction| reduction.unwrap_or(Reduction::NotNeeded));
         if let Ok(Reduction::Impossible(_) | Reduction::NotNeeded) = reduction {
-            self.watch.gave_up.store(true, Ordering::Relaxed);
+            self.observations.gave_up.store(true, Ordering::Relaxed);
         }
         reduction
     }
@@ -86,15 +91,15 @@ impl<M: ConversationManager> ConversationManager for Watched<M> {
     }
 }
 
-/// A conversation at one moment.
-struct View {
+/// A snapshot of a conversation.
+struct Snapshot {
     messages: Vec<Arc<Message>>,
     numbers: Vec<Option<u64>>,
-    /// A token for each message, and those of its content: what the agent goes by.
+    /// The estimated size that the agent uses: the tokens of the content, and one for each message.
     size: u64,
 }
 
-impl View {
+impl Snapshot {
     fn of(conversation: &Conversation<'_>) -> Self {
         let messages = conversation.messages().to_vec();
         let tokens: u64 = (0..messages.len()).map(|at| conversation.estimated_tokens(at)).sum();
@@ -106,26 +111,26 @@ impl View {
     }
 
     /// Returns the messages that have a number, newest first.
-    fn said(&self) -> impl Iterator<Item = (u64, &Arc<Message>)> {
+    fn numbered(&self) -> impl Iterator<Item = (u64, &Arc<Message>)> {
         self.numbers.iter().zip(&self.messages).rev().filter_map(|(number, message)| Some(((*number)?, message)))
     }
 
     fn find(&self, number: u64) -> Option<&Arc<Message>> {
-        self.said().find(|(at, _)| *at == number).map(|(_, message)| message)
+        self.numbered().find(|(at, _)| *at == number).map(|(_, message)| message)
     }
 
-    /// Checks what must be there after a manager has changed this conversation.
-    fn stays(&self, after: &Self) -> Result<(), ContractViolation> {
-        if let Some((number, newest)) = self.said().find(|(_, message)| message.role == Role::User) {
+    /// Checks the messages that a manager must keep.
+    fn check_kept(&self, after: &Self) -> Result<(), ContractViolation> {
+        if let Some((number, newest)) = self.numbered().find(|(_, message)| message.role == Role::User) {
             let kept = after.find(number);
             let same = kept.is_some_and(|kept| words(kept).eq(words(newest)));
             let expected = format!("the newest user message, number {number}: {}", shown(std::slice::from_ref(newest)));
             ensure(same, Promise::ConversationKeepsNewest, expected, || match kept {
-                Some(kept) => format!("another one in its place: {}", shown(std::slice::from_ref(kept))),
+                Some(kept) => format!("another message in its place: {}", shown(std::slice::from_ref(kept))),
                 None => format!("a conversation without it: {}", shown(&after.messages)),
             })?;
         }
-        for (number, pinned) in self.said().filter(|(_, message)| message.is_pinned()) {
+        for (number, pinned) in self.numbered().filter(|(_, message)| message.is_pinned()) {
             let same = after.find(number).is_some_and(|kept| kept.content == pinned.content);
             let expected = format!("the pinned message {number}: {}", shown(std::slice::from_ref(pinned)));
             ensure(same, Promise::ConversationKeepsPinned, expected, || shown(&after.messages))?;
@@ -134,7 +139,7 @@ impl View {
     }
 }
 
-/// Returns the content of a message without tool results, which may be cut.
+/// Returns the content of a message without tool results, which the manager may truncate.
 fn words(message: &Message) -> impl Iterator<Item = &ContentBlock> {
     message.content.iter().filter(|block| !matches!(block, ContentBlock::ToolResult(_)))
 }

@@ -1,4 +1,4 @@
-//! One conversation of an agent with a manager under observation.
+//! One conversation between an agent and an observed manager.
 
 use std::sync::Arc;
 
@@ -6,32 +6,32 @@ use fastrand::Rng;
 
 use super::super::sample::words;
 use super::super::violation::{ContractViolation, Promise, ensure, shown};
-use super::model::{Look, Strict};
-use super::watch::{Watch, Watched};
+use super::model::{LimitedModel, Lookup};
+use super::observed_manager::{Observations, ObservedManager};
 use crate::agent::Agent;
 use crate::conversation::ConversationManager;
 use crate::message::{ContentBlock, Message, Role};
 use crate::outcome::AgentError;
 use crate::testing::InMemorySessionManager;
 
-/// The number of prompts in a conversation.
+/// Number of prompts in a conversation.
 const PROMPTS: u32 = 14;
 
-/// The parts that agents are built from.
-struct Stage<'a, F> {
+/// The parts of each agent.
+struct Fixture<'a, F> {
     make: &'a F,
-    model: Strict,
-    watch: Arc<Watch>,
+    model: LimitedModel,
+    observations: Arc<Observations>,
     session: InMemorySessionManager,
     seed: u64,
 }
 
-impl<M: ConversationManager + 'static, F: Fn() -> M> Stage<'_, F> {
+impl<M: ConversationManager + 'static, F: Fn() -> M> Fixture<'_, F> {
     async fn agent(&self) -> Result<Agent, ContractViolation> {
         let builder = Agent::builder()
             .model(self.model.clone())
-            .tool(Look::new(self.seed))
-            .conversation_manager(Watched::new((self.make)(), &self.watch))
+            .tool(Lookup::new(self.seed))
+            .conversation_manager(ObservedManager::new((self.make)(), &self.observations))
             .session_manager(self.session.clone());
         let failed = |error| ContractViolation::error(Promise::ConversationRestored, "an agent to be built", error);
         builder.build().await.map_err(failed)
@@ -42,29 +42,29 @@ pub(super) async fn conversation<M: ConversationManager + 'static>(
     seed: u64,
     make: &impl Fn() -> M,
 ) -> Result<(), ContractViolation> {
-    let watch = Arc::new(Watch::default());
-    let model = Strict::new(seed, &watch);
-    let stage = Stage { make, model, watch, session: InMemorySessionManager::new("contract"), seed };
+    let observations = Arc::new(Observations::default());
+    let model = LimitedModel::new(seed, &observations);
+    let fixture = Fixture { make, model, observations, session: InMemorySessionManager::new("contract"), seed };
     let mut rng = Rng::with_seed(seed);
-    let mut agent = stage.agent().await?;
+    let mut agent = fixture.agent().await?;
     for turn in 0..PROMPTS {
-        stage.model.next_prompt();
+        fixture.model.next_prompt();
         let message = Message::user(format!("Prompt {turn}: {}", words(&mut rng, 60)));
         let message = if rng.u8(0..8) == 0 { message.pinned() } else { message };
         let outcome = agent.prompt(message).await;
-        stage.watch.noted.outcome()?;
+        fixture.observations.first_violation.outcome()?;
         match outcome {
             Ok(_) => {}
-            Err(AgentError::ContextOverflow { .. }) if stage.watch.gave_up() => {
-                stage.model.take_everything();
+            Err(AgentError::ContextOverflow { .. }) if fixture.observations.gave_up() => {
+                fixture.model.accept_everything();
                 continue;
             }
             Err(error) => {
-                let expected = format!("prompt {turn} of conversation {seed} to be answered");
+                let expected = format!("a response to prompt {turn} of conversation {seed}");
                 return Err(ContractViolation::error(Promise::ConversationReductionEnds, expected, error));
             }
         }
-        let restored = stage.agent().await?;
+        let restored = fixture.agent().await?;
         same(agent.messages(), restored.messages())?;
         if rng.bool() {
             agent = restored;
@@ -73,7 +73,7 @@ pub(super) async fn conversation<M: ConversationManager + 'static>(
     Ok(())
 }
 
-/// Checks that a restored agent sees what the agent saw that has written the session.
+/// Checks that a restored agent has the same messages as the agent that wrote the session.
 fn same(before: &[Arc<Message>], restored: &[Arc<Message>]) -> Result<(), ContractViolation> {
     let seen = |message: &Arc<Message>| -> (Role, Vec<ContentBlock>) { (message.role, message.content.clone()) };
     let equal = before.iter().map(seen).eq(restored.iter().map(seen));

@@ -1,4 +1,4 @@
-//! A hook under observation: what it sets is checked after each of its calls.
+//! An observed hook: its changes are checked after each call.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,21 +9,21 @@ use tokio::time::Instant;
 
 use super::super::polling::yield_once;
 use super::changes;
-use super::watch::Watch;
+use super::observations::Observations;
 use crate::hook::{
     AfterInvocation, AfterModelCall, AfterToolCall, AfterTools, BeforeInvocation, BeforeModelCall, BeforeToolCall,
     BeforeTools, Hook, HookResult, MAX_RESUMES, MAX_RETRIES, MessageAdded,
 };
 
 /// A hook under observation.
-pub(super) struct Watched {
+pub(super) struct ObservedHook {
     hook: Arc<dyn Hook>,
-    watch: Arc<Watch>,
+    observations: Arc<Observations>,
 }
 
-impl Watched {
-    pub(super) fn new(hook: Arc<dyn Hook>, watch: &Arc<Watch>) -> Self {
-        Self { hook, watch: Arc::clone(watch) }
+impl ObservedHook {
+    pub(super) fn new(hook: Arc<dyn Hook>, observations: &Arc<Observations>) -> Self {
+        Self { hook, observations: Arc::clone(observations) }
     }
 
     /// Calls the hook. Before that, others of the same task run, so that agents take turns at every event.
@@ -34,9 +34,9 @@ impl Watched {
         poll_fn(|cx| {
             let began = Instant::now();
             let polled = called.as_mut().poll(cx);
-            self.watch.polled_for(began.elapsed());
+            self.observations.record_poll(began.elapsed());
             if std::mem::take(&mut is_first) {
-                self.watch.event();
+                self.observations.event();
             }
             polled
         })
@@ -46,22 +46,27 @@ impl Watched {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl Hook for Watched {
+impl Hook for ObservedHook {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         let (prompt, deny) = (event.prompt.clone(), event.deny.clone());
         self.call(self.hook.before_invocation(event)).await?;
-        self.watch.note(changes::denial("before_invocation", deny.as_deref(), event.deny.as_deref()));
-        self.watch.note(changes::messages("before_invocation", &prompt, event.prompt));
+        self.observations.note(changes::denial("before_invocation", deny.as_deref(), event.deny.as_deref()));
+        self.observations.note(changes::messages("before_invocation", &prompt, event.prompt));
         Ok(())
     }
 
     async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
         let before = event.resume.take();
         self.call(self.hook.after_invocation(event)).await?;
-        let asked = event.resume.is_some();
-        self.watch.note(self.watch.repeats.count(event.context, "prompts that resume", asked, MAX_RESUMES));
+        let requested = event.resume.is_some();
+        self.observations.note(self.observations.repeats.count(
+            event.context,
+            "prompts that resume",
+            requested,
+            MAX_RESUMES,
+        ));
         if let Some(prompt) = &event.resume {
-            self.watch.note(changes::messages("after_invocation", &[], &prompt.messages));
+            self.observations.note(changes::messages("after_invocation", &[], &prompt.messages));
         }
         event.resume = event.resume.take().or(before);
         Ok(())
@@ -74,7 +79,7 @@ impl Hook for Watched {
     async fn before_model_call(&self, event: &mut BeforeModelCall<'_>) -> HookResult {
         let deny = event.deny.clone();
         self.call(self.hook.before_model_call(event)).await?;
-        self.watch.note(changes::denial("before_model_call", deny.as_deref(), event.deny.as_deref()));
+        self.observations.note(changes::denial("before_model_call", deny.as_deref(), event.deny.as_deref()));
         Ok(())
     }
 
@@ -82,7 +87,7 @@ impl Hook for Watched {
         let before = std::mem::take(&mut event.retry);
         self.call(self.hook.after_model_call(event)).await?;
         let what = format!("retries of model call {}", event.context.cycle());
-        self.watch.note(self.watch.repeats.count(event.context, &what, event.retry, MAX_RETRIES));
+        self.observations.note(self.observations.repeats.count(event.context, &what, event.retry, MAX_RETRIES));
         event.retry |= before;
         Ok(())
     }
@@ -90,22 +95,22 @@ impl Hook for Watched {
     async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
         let deny = event.deny.clone();
         self.call(self.hook.before_tools(event)).await?;
-        self.watch.note(changes::denial("before_tools", deny.as_deref(), event.deny.as_deref()));
+        self.observations.note(changes::denial("before_tools", deny.as_deref(), event.deny.as_deref()));
         Ok(())
     }
 
     async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
         let end_turn = event.end_turn.clone();
         self.call(self.hook.after_tools(event)).await?;
-        self.watch.note(changes::answer("after_tools", end_turn.as_deref(), event.end_turn.as_deref()));
+        self.observations.note(changes::final_text("after_tools", end_turn.as_deref(), event.end_turn.as_deref()));
         Ok(())
     }
 
     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
         let (call, deny) = (event.tool_use.clone(), event.deny.clone());
         self.call(self.hook.before_tool_call(event)).await?;
-        self.watch.note(changes::denial("before_tool_call", deny.as_deref(), event.deny.as_deref()));
-        self.watch.note(changes::call(&call, event.tool_use));
+        self.observations.note(changes::denial("before_tool_call", deny.as_deref(), event.deny.as_deref()));
+        self.observations.note(changes::call(&call, event.tool_use));
         Ok(())
     }
 
@@ -113,8 +118,8 @@ impl Hook for Watched {
         let (result, before) = (event.result.clone(), std::mem::take(&mut event.retry));
         self.call(self.hook.after_tool_call(event)).await?;
         let what = format!("retries of tool call {}", event.tool_use.tool_use_id);
-        self.watch.note(self.watch.repeats.count(event.context, &what, event.retry, MAX_RETRIES));
-        self.watch.note(changes::result(&result, event.result));
+        self.observations.note(self.observations.repeats.count(event.context, &what, event.retry, MAX_RETRIES));
+        self.observations.note(changes::result(&result, event.result));
         event.retry |= before;
         Ok(())
     }

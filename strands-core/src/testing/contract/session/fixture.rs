@@ -1,34 +1,34 @@
-//! Sessions of a manager under test, and the workers on them.
+//! Sessions of the tested manager, and workers on them.
 
 use std::sync::Arc;
 
 use futures_util::future::LocalBoxFuture;
 
+use super::super::sample::conversation;
 use super::super::sample::plain_record;
-use super::super::sample::talk;
 use super::super::violation::{ContractViolation, Promise, ensure, shown};
 use crate::message::{Message, random_uuid};
 use crate::session::{AgentRecord, MessageBatch, MessageRange, Session, SessionError, SessionManager};
 
 pub(super) type Make<'a> = LocalBoxFuture<'a, Arc<dyn SessionManager>>;
 
-/// The agent that most checks are about.
+/// The agent of most checks.
 pub(super) const AGENT: &str = "agent";
 
-/// Attempts at opening an agent whose conversation is truncated meanwhile.
-const MOST_OPENINGS: usize = 5;
+/// Attempts at opening an agent during a concurrent truncation.
+const MAX_OPENINGS: usize = 5;
 
 pub(super) type Messages = Vec<Arc<Message>>;
 
-/// Makes sessions.
+/// Factory of sessions.
 #[derive(Clone, Copy)]
-pub(super) struct Stage<'a> {
+pub(super) struct Fixture<'a> {
     make: &'a dyn Fn(String) -> Make<'a>,
 }
 
-/// One agent's part of a session, and who works on it.
-pub(super) struct Place<'a> {
-    stage: Stage<'a>,
+/// One agent's part of a session.
+pub(super) struct AgentSession<'a> {
+    fixture: Fixture<'a>,
     session_id: String,
     agent_id: String,
 }
@@ -37,26 +37,26 @@ pub(super) struct Place<'a> {
 pub(super) struct Worker {
     pub(super) session: Box<dyn Session>,
     pub(super) record: Option<AgentRecord>,
-    /// The messages that it read when it began.
+    /// The messages that it read when it was opened.
     pub(super) messages: Messages,
     _manager: Arc<dyn SessionManager>,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Fixture<'a> {
     pub(super) fn new(make: &'a dyn Fn(String) -> Make<'a>) -> Self {
         Self { make }
     }
 
-    /// A session that is new.
-    pub(super) fn new_session(&self) -> Place<'a> {
-        Place { stage: *self, session_id: format!("contract-{}", random_uuid()), agent_id: AGENT.to_owned() }
+    /// Returns a new session.
+    pub(super) fn new_session(&self) -> AgentSession<'a> {
+        AgentSession { fixture: *self, session_id: format!("contract-{}", random_uuid()), agent_id: AGENT.to_owned() }
     }
 }
 
-impl<'a> Place<'a> {
-    /// Another agent in the same session.
+impl<'a> AgentSession<'a> {
+    /// Returns another agent in the same session.
     pub(super) fn agent(&self, agent_id: impl Into<String>) -> Self {
-        Self { stage: self.stage, session_id: self.session_id.clone(), agent_id: agent_id.into() }
+        Self { fixture: self.fixture, session_id: self.session_id.clone(), agent_id: agent_id.into() }
     }
 
     pub(super) fn session_id(&self) -> &str {
@@ -68,10 +68,10 @@ impl<'a> Place<'a> {
     }
 
     pub(super) async fn manager(&self) -> Arc<dyn SessionManager> {
-        (self.stage.make)(self.session_id.clone()).await
+        (self.fixture.make)(self.session_id.clone()).await
     }
 
-    /// A new worker. Like an agent, it reads the messages if there is a record.
+    /// Opens a new worker. Like an agent, it reads the messages if there is a record.
     pub(super) async fn worker(&self) -> Result<Worker, ContractViolation> {
         let mut attempt = 1;
         loop {
@@ -85,30 +85,30 @@ impl<'a> Place<'a> {
             };
             match messages {
                 Ok(messages) => return Ok(Worker { session, record, messages, _manager: manager }),
-                // A truncation that was dropped may be committed between the two.
-                Err(error) if error.is_conflict() && attempt < MOST_OPENINGS => attempt += 1,
+                // A dropped truncation may be committed between the two calls.
+                Err(error) if error.is_conflict() && attempt < MAX_OPENINGS => attempt += 1,
                 Err(error) => return Err(failed("messages to be read", error)),
             }
         }
     }
 
-    /// The worker that has begun the conversation with these messages.
-    pub(super) async fn begun(&self, texts: &[&str]) -> Result<Worker, ContractViolation> {
+    /// Opens a worker that starts the conversation with these messages.
+    pub(super) async fn started(&self, texts: &[&str]) -> Result<Worker, ContractViolation> {
         let mut worker = self.worker().await?;
         worker.save(&plain_record(&self.agent_id)).await?;
         if !texts.is_empty() {
-            worker.write(&MessageBatch::append(talk(texts))).await?;
+            worker.write(&MessageBatch::append(conversation(texts))).await?;
         }
         Ok(worker)
     }
 
-    /// The messages that a new worker finds.
+    /// Returns the messages that a new worker reads.
     pub(super) async fn stored(&self) -> Result<Messages, ContractViolation> {
         Ok(self.worker().await?.messages)
     }
 
-    /// Checks the messages that a new worker finds.
-    pub(super) async fn holds(
+    /// Checks the messages that a new worker reads.
+    pub(super) async fn has_messages(
         &self,
         promise: Promise,
         when: &str,
@@ -117,8 +117,8 @@ impl<'a> Place<'a> {
         same_messages(promise, when, expected, &self.stored().await?)
     }
 
-    /// Checks the record that a new worker finds.
-    pub(super) async fn holds_record(
+    /// Checks the record that a new worker reads.
+    pub(super) async fn has_record(
         &self,
         promise: Promise,
         when: &str,
@@ -147,9 +147,9 @@ impl Worker {
     }
 }
 
-/// The messages with these texts, as they are read.
+/// Returns messages with these texts, as they are read.
 pub(super) fn messages(texts: &[&str]) -> Messages {
-    talk(texts).into_iter().map(Arc::new).collect()
+    conversation(texts).into_iter().map(Arc::new).collect()
 }
 
 pub(super) fn same_messages(
