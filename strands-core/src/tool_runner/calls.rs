@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
-use crate::schema_validation::words;
+use crate::schema_validation::quoting;
 use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
 
 /// Characters of the name of a tool that nobody has. Names that are valid have 64.
@@ -267,7 +267,7 @@ impl ToolCalls {
 
     fn unknown(&self, name: &str) -> ToolError {
         // Both are text of a model or of a server, of any length.
-        let name = words::cut(name, MAX_NAME);
+        let name = quoting::truncated(name, MAX_NAME);
         let mut known: Vec<_> = self.tools.iter().map(|tool| tool.spec().name.as_str()).take(MAX_LISTED).collect();
         if self.tools.iter().len() > MAX_LISTED {
             known.push("…");

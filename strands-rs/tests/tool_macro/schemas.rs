@@ -1,4 +1,4 @@
-//! The schemas that models read, kept as snapshots: a change of one is a change of every program's prompts.
+//! Snapshots of generated schemas: a change affects the prompts of every program.
 
 use std::collections::{BTreeMap, HashMap};
 

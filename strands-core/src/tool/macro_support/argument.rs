@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::check::Check;
 use super::diagnostics::ToolArg;
 use super::spec_builder::whole_input_schema;
-use crate::schema_validation::{Validator, read_as, words};
+use crate::schema_validation::{Validator, quoting, read_as};
 use crate::tool::ToolError;
 
 /// Characters of a message about one argument, since the offending value may be of any length.
@@ -66,7 +66,7 @@ impl<T> Argument<T> {
         };
         let (decoded, mistake) = read_as(value, self.name, numeric_strings, decode, || self.validator())?;
         match mistake {
-            Some(mistake) => Err(format!("`{}`: {}", self.name, words::cut(&mistake, MAX_MESSAGE_CHARS))),
+            Some(mistake) => Err(format!("`{}`: {}", self.name, quoting::truncated(&mistake, MAX_MESSAGE_CHARS))),
             None => Ok(decoded),
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::argument::{Argument, is_empty_input};
-use crate::schema_validation::words;
+use crate::schema_validation::quoting;
 use crate::tool::ToolError;
 
 /// Number of unknown arguments that are listed by name.
@@ -66,7 +66,7 @@ impl Arguments {
         if self.given.is_empty() {
             return !self.unreadable;
         }
-        let mut unknown: Vec<_> = self.given.keys().take(MAX_NAMED).map(|name| words::name(name)).collect();
+        let mut unknown: Vec<_> = self.given.keys().take(MAX_NAMED).map(|name| quoting::name(name)).collect();
         if self.given.len() > MAX_NAMED {
             unknown.push("…".to_owned());
         }

@@ -1,9 +1,9 @@
-//! The parts of a value that some keyword has accepted, for `unevaluatedProperties` and `unevaluatedItems`.
+//! Parts of a value that keywords have evaluated, for `unevaluatedProperties` and `unevaluatedItems`.
 
 use std::collections::HashSet;
 
 #[derive(Default)]
-pub(super) struct Seen<'v> {
+pub(super) struct Evaluated<'v> {
     properties: HashSet<&'v str>,
     has_all_properties: bool,
     /// Number of items from the start.
@@ -12,7 +12,7 @@ pub(super) struct Seen<'v> {
     has_all_items: bool,
 }
 
-impl<'v> Seen<'v> {
+impl<'v> Evaluated<'v> {
     pub(super) fn add_property(&mut self, name: &'v str) {
         self.properties.insert(name);
     }
@@ -41,7 +41,7 @@ impl<'v> Seen<'v> {
         self.has_all_items || index < self.first_items || self.other_items.contains(&index)
     }
 
-    /// Number of parts, which is what it costs to add them to others.
+    /// Returns the number of parts, the cost of merging them into others.
     pub(super) fn len(&self) -> usize {
         self.properties.len() + self.other_items.len()
     }

@@ -1,32 +1,32 @@
-//! Refusals of OpenAI.
+//! Schemas that OpenAI rejects.
 
 use serde_json::Value;
 
-use super::{WORDS, everywhere, is, names, properties, stands_alone, visit};
+use super::{WORDS, everywhere, is, is_self_contained, names, properties, visit};
 
 pub(crate) fn openai_arguments(root: &Value) -> Vec<String> {
-    let mut refusals = Vec::new();
-    everywhere(root, &mut refusals);
+    let mut errors = Vec::new();
+    everywhere(root, &mut errors);
     if !root.get("properties").is_some_and(Value::is_object) {
-        refusals.push("object schema missing properties".to_owned());
+        errors.push("object schema missing properties".to_owned());
     }
     visit("", root, &mut |path, schema| {
         let Some(node) = schema.as_object() else {
-            return refusals.push(format!("{path}: {schema} is not of type 'object'"));
+            return errors.push(format!("{path}: {schema} is not of type 'object'"));
         };
         let is_array = is(node, "array") || node.contains_key("prefixItems");
         if is_array && !node.get("items").is_some_and(Value::is_object) {
-            refusals.push(format!("{path}: array schema missing items"));
+            errors.push(format!("{path}: array schema missing items"));
         }
         for union in ["anyOf", "oneOf"] {
-            stands_alone(path, node, union, &WORDS, &mut refusals);
+            is_self_contained(path, node, union, &WORDS, &mut errors);
         }
     });
-    refusals
+    errors
 }
 
-pub(crate) fn openai_held(root: &Value) -> Vec<String> {
-    let mut refusals = openai_arguments(root);
+pub(crate) fn openai_strict(root: &Value) -> Vec<String> {
+    let mut errors = openai_arguments(root);
     let known = [
         "$defs",
         "$ref",
@@ -54,36 +54,36 @@ pub(crate) fn openai_held(root: &Value) -> Vec<String> {
     let (mut count, mut values) = (0, 0);
     visit("", root, &mut |path, schema| {
         let Some(node) = schema.as_object() else { return };
-        refusals.extend(
+        errors.extend(
             node.keys()
                 .filter(|own| !known.contains(&own.as_str()))
                 .map(|own| format!("{path}: '{own}' is not permitted")),
         );
-        stands_alone(path, node, "$ref", &[], &mut refusals);
+        is_self_contained(path, node, "$ref", &[], &mut errors);
         if !["type", "$ref", "anyOf"].iter().any(|kind| node.contains_key(*kind)) {
-            refusals.push(format!("{path}: schema must have a 'type' key"));
+            errors.push(format!("{path}: schema must have a 'type' key"));
         }
         if is(node, "object") {
             if node.get("additionalProperties") != Some(&Value::Bool(false)) {
-                refusals.push(format!("{path}: 'additionalProperties' is required to be supplied and to be false"));
+                errors.push(format!("{path}: 'additionalProperties' is required to be supplied and to be false"));
             }
             let (mut required, mut named) = (names(node, "required"), properties(node));
             count += named.len();
             required.sort();
             named.sort();
             if required != named || !node.contains_key("required") {
-                refusals.push(format!("{path}: 'required' must include every key in properties and no other"));
+                errors.push(format!("{path}: 'required' must include every key in properties and no other"));
             }
         }
         if let Some(format) = node.get("format")
             && !formats.iter().any(|known| format == known)
         {
-            refusals.push(format!("{path}: '{format}' is not a valid format"));
+            errors.push(format!("{path}: '{format}' is not a valid format"));
         }
         if let Some(pattern) = node.get("pattern").and_then(Value::as_str)
             && ["(?=", "(?!", "(?<"].iter().any(|look| pattern.contains(look))
         {
-            refusals.push(format!("{path}: lookaround"));
+            errors.push(format!("{path}: lookaround"));
         }
         values += node.get("enum").and_then(Value::as_array).map_or(0, Vec::len);
         if node
@@ -91,19 +91,19 @@ pub(crate) fn openai_held(root: &Value) -> Vec<String> {
             .and_then(Value::as_array)
             .is_some_and(|list| list.iter().any(|v| v.is_object() || v.is_array()))
         {
-            refusals.push(format!("{path}: enum of objects"));
+            errors.push(format!("{path}: enum of objects"));
         }
     });
     if count > 5_000 || values > 1_000 {
-        refusals.push(format!("{count} properties, {values} values"));
+        errors.push(format!("{count} properties, {values} values"));
     }
     if depth(root) > 10 {
-        refusals.push("more than 10 levels".to_owned());
+        errors.push("more than 10 levels".to_owned());
     }
-    refusals
+    errors
 }
 
-/// Counts the objects that stand in each other.
+/// Returns the nesting depth of objects.
 fn depth(schema: &Value) -> usize {
     let own = usize::from(schema.as_object().is_some_and(|node| is(node, "object")));
     let mut inside = 0;

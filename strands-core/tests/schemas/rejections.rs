@@ -1,4 +1,4 @@
-//! Schemas that an agent refuses for its tools, with what to do instead.
+//! Schemas that agents reject for their tools, with advice.
 
 use std::sync::Arc;
 
@@ -24,14 +24,14 @@ fn set(schema: Value) -> Result<ToolSet, ToolSetError> {
     ToolSet::new([Arc::new(Named(ToolSpec::new("book", "Books.", schema))) as Arc<dyn Tool>])
 }
 
-fn refused(schema: Value) -> String {
+fn rejected(schema: Value) -> String {
     let error = set(schema).unwrap_err();
     assert!(matches!(error, ToolSetError::InvalidSchema { .. }), "{error}");
     error.to_string()
 }
 
 #[test]
-fn a_root_that_no_provider_accepts_is_refused_with_advice() {
+fn rejects_roots_that_are_not_objects_with_advice() {
     for (schema, found) in [
         (json!({"type": "string"}), r#""string""#),
         (json!({"type": "dict", "properties": {}}), r#""dict", which JSON Schema does not have"#),
@@ -40,13 +40,16 @@ fn a_root_that_no_provider_accepts_is_refused_with_advice() {
         (json!({"enum": [1, 2]}), "a list of values"),
         (json!({"$ref": "#/$defs/T", "$defs": {"T": {"type": "integer"}}}), "a union without an object"),
     ] {
-        let told = refused(schema.clone());
-        assert!(told.starts_with(&format!("invalid input schema of tool `book`: its root is {found};")), "{told}");
-        assert!(told.contains(r#"write {"type": "object""#), "{told}");
+        let message = rejected(schema.clone());
+        assert!(
+            message.starts_with(&format!("invalid input schema of tool `book`: its root is {found};")),
+            "{message}"
+        );
+        assert!(message.contains(r#"write {"type": "object""#), "{message}");
     }
-    assert!(refused(json!([])).ends_with(r#"it is not a JSON object; start with {"type": "object"}"#));
-    assert!(refused(json!({"properties": []})).ends_with("its `properties` is not an object of schemas"));
-    assert!(refused(json!({"required": "a"})).ends_with("its `required` is not a list of names"));
+    assert!(rejected(json!([])).ends_with(r#"it is not a JSON object; start with {"type": "object"}"#));
+    assert!(rejected(json!({"properties": []})).ends_with("its `properties` is not an object of schemas"));
+    assert!(rejected(json!({"required": "a"})).ends_with("its `required` is not a list of names"));
     let mut deep = json!({});
     for _ in 0..200 {
         deep = json!({"properties": {"a": deep}});
@@ -56,7 +59,7 @@ fn a_root_that_no_provider_accepts_is_refused_with_advice() {
 }
 
 #[test]
-fn a_root_with_one_sensible_meaning_is_taken() {
+fn accepts_roots_with_one_sensible_meaning() {
     for schema in [
         json!({}),
         json!({"properties": {"a": {"type": "string"}}}),
@@ -69,12 +72,12 @@ fn a_root_with_one_sensible_meaning_is_taken() {
 }
 
 #[test]
-fn the_schemas_of_functions_are_taken() {
-    let refused: Vec<String> = of_functions()
+fn accepts_the_schemas_of_functions() {
+    let rejected: Vec<String> = of_functions()
         .into_iter()
         .filter_map(|case| Some(format!("{}: {}", case.name, set(case.schema).err()?)))
-        // Arguments are not validated against such a pattern.
+        // Arguments can't be validated against such a pattern.
         .filter(|why| !why.contains("lookaround"))
         .collect();
-    assert!(refused.is_empty(), "{refused:#?}");
+    assert!(rejected.is_empty(), "{rejected:#?}");
 }

@@ -1,5 +1,5 @@
-//! Refusals of providers, as their documentation and their errors say: written apart from the code that it
-//! checks. Each check returns the refusals.
+//! Rejections by providers, as documented and as seen in their errors. They are written independently of the tested code.
+//! Each check returns the errors.
 
 mod anthropic;
 mod gemini;
@@ -8,12 +8,12 @@ mod openai;
 
 use serde_json::{Map, Value};
 
-pub(crate) use anthropic::{anthropic_arguments, anthropic_held, bedrock_held};
+pub(crate) use anthropic::{anthropic_arguments, anthropic_strict, bedrock_strict};
 pub(crate) use gemini::gemini;
 pub(crate) use local::{llamacpp, ollama_arguments};
-pub(crate) use openai::{openai_arguments, openai_held};
+pub(crate) use openai::{openai_arguments, openai_strict};
 
-/// Visits a schema and all that stand in it, each with its path.
+/// Visits a schema and its subschemas, each with its path.
 pub(super) fn visit<'a>(path: &str, schema: &'a Value, each: &mut impl FnMut(&str, &'a Value)) {
     each(path, schema);
     for (keyword, value) in schema.as_object().into_iter().flatten() {
@@ -47,44 +47,44 @@ pub(super) fn properties(node: &Map<String, Value>) -> Vec<String> {
     node.get("properties").and_then(Value::as_object).into_iter().flat_map(|named| named.keys().cloned()).collect()
 }
 
-/// Refusals of every provider: the root is an object, references lead to definitions.
-pub(super) fn everywhere(root: &Value, refusals: &mut Vec<String>) {
+/// Adds the errors of every provider: the root must be an object, and references must lead to definitions.
+pub(super) fn everywhere(root: &Value, errors: &mut Vec<String>) {
     if root.get("type").is_none_or(|kind| kind != "object") {
-        refusals.push(format!("schema must be of type object, got {:?}", root.get("type")));
+        errors.push(format!("schema must be of type object, got {:?}", root.get("type")));
     }
     for keyword in ["oneOf", "anyOf", "allOf", "enum", "const", "not", "$ref"] {
         if root.get(keyword).is_some() {
-            refusals.push(format!("`{keyword}` at the top level"));
+            errors.push(format!("`{keyword}` at the top level"));
         }
     }
     visit("", root, &mut |path, node| {
         let Some(reference) = node.get("$ref").and_then(Value::as_str) else { return };
         let target = reference.strip_prefix('#').filter(|to| to.starts_with("/$defs/")).and_then(|to| root.pointer(to));
         if target.is_none() {
-            refusals.push(format!("{path}: `{reference}` leads nowhere"));
+            errors.push(format!("{path}: `{reference}` leads nowhere"));
         }
     });
 }
 
-/// Keywords that may stand beside a union or a reference.
-pub(super) fn stands_alone(
+/// Keywords that are allowed next to a union or a reference.
+pub(super) fn is_self_contained(
     path: &str,
     node: &Map<String, Value>,
     keyword: &str,
     beside: &[&str],
-    refusals: &mut Vec<String>,
+    errors: &mut Vec<String>,
 ) {
     let allowed = |own: &String| own == keyword || beside.contains(&own.as_str());
     if node.contains_key(keyword) && !node.keys().all(allowed) {
-        refusals.push(format!("{path}: {:?} beside `{keyword}`", node.keys().collect::<Vec<_>>()));
+        errors.push(format!("{path}: {:?} beside `{keyword}`", node.keys().collect::<Vec<_>>()));
     }
 }
 
 pub(super) const WORDS: [&str; 8] =
     ["description", "title", "default", "examples", "deprecated", "readOnly", "$schema", "$defs"];
 
-/// True if a definition leads back to itself, through required properties and list items alone if `required`.
-pub(super) fn leads_back(root: &Value, required: bool) -> bool {
+/// Returns true if a definition is recursive, only through required properties and list items if `required`.
+pub(super) fn is_recursive(root: &Value, required: bool) -> bool {
     fn follow<'a>(root: &'a Value, schema: &'a Value, required: bool, open: &mut Vec<&'a str>) -> bool {
         if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
             if open.contains(&reference) {

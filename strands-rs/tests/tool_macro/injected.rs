@@ -1,4 +1,4 @@
-//! Values that tools borrow from the program.
+//! Injected values as arguments of tools.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,11 +15,11 @@ struct Identity {
 
 type Ctx = ToolContext;
 
-/// Books for whoever is asking.
+/// Books for the identified user.
 #[tool]
 async fn book(
     hotel: String,
-    /// The bookings of all.
+    /// All bookings.
     bookings: &Bookings,
     identity: &Identity,
     ctx: &Ctx,
@@ -30,7 +30,7 @@ async fn book(
 }
 
 #[tokio::test]
-async fn references_are_lent_by_type() {
+async fn references_are_injected_by_type() {
     let bookings = Arc::new(Bookings(Mutex::default()));
     let ctx = ToolContextBuilder::new("book").inject(Arc::clone(&bookings)).inject(Identity { user: "ada" }).build();
     let output = Book.call(&ctx, json!({"hotel": "Ritz"})).await.unwrap();
@@ -39,32 +39,32 @@ async fn references_are_lent_by_type() {
 }
 
 #[tokio::test]
-async fn the_function_is_still_a_function() {
+async fn the_function_remains_a_function() {
     let bookings = Bookings(Mutex::default());
     let ctx = ToolContextBuilder::new("book").build();
     assert_eq!(book("Ritz".into(), &bookings, &Identity { user: "ada" }, &ctx).await, "1 booked");
 }
 
 #[test]
-fn what_is_borrowed_is_declared() {
+fn requires_its_injected_values() {
     let declared: Vec<_> = Book.requires().iter().map(InjectedKey::type_name).collect();
     assert!(declared[0].ends_with("::Bookings") && declared[1].ends_with("::Identity"), "{declared:?}");
     assert!(Plain.requires().is_empty());
 }
 
-/// Borrows nothing.
+/// Needs no injected values.
 #[tool]
 fn plain() {}
 
 #[tokio::test]
-async fn what_nobody_lends_is_an_error_and_no_panic() {
+async fn missing_injected_values_are_errors_and_not_panics() {
     let ctx = ToolContextBuilder::new("book").inject(Identity { user: "ada" }).build();
     let error = Book.call(&ctx, json!({"hotel": "Ritz"})).await.unwrap_err();
     assert!(error.to_string().contains("Bookings"), "{error}");
     assert!(!error.is_invalid_input());
 }
 
-/// Comes from the context and is owned.
+/// An owned value from the context.
 struct CallName(String);
 
 impl FromContext for CallName {
@@ -87,7 +87,7 @@ fn owner(
 }
 
 #[tokio::test]
-async fn owned_host_values_come_through_from_context() {
+async fn owned_injected_values_use_from_context() {
     let declared: Vec<_> = Owner.requires().iter().map(InjectedKey::type_name).collect();
     assert_eq!(declared.len(), 2, "{declared:?}");
     let state = AgentState::new();
@@ -96,7 +96,7 @@ async fn owned_host_values_come_through_from_context() {
     assert_eq!(output.content(), [ToolResultContent::Text("ada false owner ada".into())]);
     assert_eq!(state.get("seen"), Some(json!(true)));
     let schema = &Owner.spec().input_schema;
-    assert_eq!(schema["properties"], json!({}), "the model never sees them");
+    assert_eq!(schema["properties"], json!({}), "injected arguments are not in the schema");
 }
 
 trait Clock: Send + Sync {
@@ -111,14 +111,14 @@ impl Clock for Stopped {
     }
 }
 
-/// The time.
+/// Returns the time.
 #[tool(inline)]
 fn time(clock: &Arc<dyn Clock>) -> u64 {
     clock.now()
 }
 
 #[tokio::test]
-async fn trait_objects_are_lent_behind_an_arc() {
+async fn injects_trait_objects_in_an_arc() {
     let ctx = ToolContextBuilder::new("time").inject::<Arc<dyn Clock>>(Arc::new(Stopped)).build();
     let output = Time.call(&ctx, json!({})).await.unwrap();
     assert_eq!(output.content(), [ToolResultContent::Json(json!(12))]);

@@ -1,4 +1,4 @@
-//! Return values of tool functions: types decide, not their spelling.
+//! Return values of tool functions. Types decide on the conversion, not their spelling.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,47 +20,47 @@ struct Forecast {
     celsius: f64,
 }
 
-/// Nothing.
+/// Returns nothing.
 #[tool]
 fn nothing() {}
 
-/// Text.
+/// Returns text.
 #[tool]
-fn lent_text() -> &'static str {
+fn borrowed_text() -> &'static str {
     "sunny"
 }
 
-/// An argument's part.
+/// Returns a part of an argument.
 #[tool]
 async fn part(of: &str) -> &str {
     of.split(' ').next().unwrap_or_default()
 }
 
-/// Data.
+/// Returns data.
 #[tool]
 async fn data() -> Forecast {
     Forecast { celsius: 1.5 }
 }
 
-/// An alias of a result.
+/// Returns an alias of a result.
 #[tool]
 async fn alias(fail: bool) -> Outcome<Forecast> {
     if fail { Err("the station is offline".into()) } else { Ok(Forecast { celsius: 2.0 }) }
 }
 
-/// Something.
+/// Returns an opaque type.
 #[tool]
 fn opaque() -> impl Serialize + Send {
     vec![1, 2]
 }
 
-/// A result of something.
+/// Returns a result with opaque types.
 #[tool]
 fn opaque_result() -> Result<impl Serialize, impl Error + Send + Sync + 'static> {
     "12".parse::<u8>()
 }
 
-/// Maybe.
+/// Returns an option.
 #[tool]
 fn maybe() -> Option<u8> {
     None
@@ -72,19 +72,19 @@ fn infallible() -> Result<String, Infallible> {
     Ok("fine".to_owned())
 }
 
-/// An output.
+/// Returns an output.
 #[tool]
 fn output() -> ToolOutput {
     ToolOutput::error("no such city")
 }
 
-/// Pieces.
+/// Returns content blocks.
 #[tool]
 fn pieces() -> Vec<ToolResultContent> {
     vec![ToolResultContent::Text("a".into()), ToolResultContent::Json(json!(1))]
 }
 
-/// Its own way, though it could be JSON.
+/// Implements `IntoToolOutput` and `Serialize`.
 #[derive(Serialize)]
 struct Both;
 
@@ -94,16 +94,16 @@ impl IntoToolOutput for Both {
     }
 }
 
-/// Both.
+/// Returns a value with two conversions.
 #[tool]
 fn says_both() -> Both {
     Both
 }
 
 #[tokio::test]
-async fn any_sensible_value_is_an_answer() {
+async fn converts_any_sensible_return_value() {
     assert!(call(Nothing, json!({})).await.is_ok());
-    assert_eq!(text(LentText, json!({})).await, "sunny");
+    assert_eq!(text(BorrowedText, json!({})).await, "sunny");
     assert_eq!(text(Part, json!({"of": "New York"})).await, "New");
     assert_eq!(json(Data, json!({})).await, json!({"celsius": 1.5}));
     assert_eq!(json(Alias, json!({"fail": false})).await, json!({"celsius": 2.0}));
@@ -128,47 +128,47 @@ impl fmt::Display for Offline {
 
 impl Error for Offline {}
 
-/// Fails as a text.
+/// Fails with a `String`.
 #[tool]
 fn text_failure() -> Result<(), String> {
     Err("no".to_owned())
 }
 
-/// Fails as a lent text.
+/// Fails with a string slice.
 #[tool]
-fn lent_failure() -> Result<(), &'static str> {
+fn borrowed_text_failure() -> Result<(), &'static str> {
     Err("no")
 }
 
-/// Fails as its own type.
+/// Fails with an error type.
 #[tool]
 async fn own_failure() -> Result<u8, Offline> {
     Err(Offline)
 }
 
-/// Fails as anyhow.
+/// Fails with `anyhow::Error`.
 #[tool]
 async fn any_failure() -> anyhow::Result<String> {
     Err(anyhow::Error::from(Offline).context("asking the station"))
 }
 
-/// Fails with words for the model.
+/// Fails with a text for the model.
 #[tool]
 async fn explicit_failure() -> Result<(), ToolError> {
     Err(ToolError::new("try Bergen"))
 }
 
-/// Fails with words for the model, in a box.
+/// Fails with a text for the model, in a box.
 #[tool]
 fn boxed_failure() -> Outcome<()> {
     Err(Box::new(ToolError::new("try Bergen")))
 }
 
 #[tokio::test]
-async fn any_error_is_told_with_its_sources() {
+async fn error_results_include_the_sources() {
     for (tool, said, explicit) in [
         (&TextFailure as &dyn Tool, "no", false),
-        (&LentFailure, "no", false),
+        (&BorrowedTextFailure, "no", false),
         (&OwnFailure, "offline", false),
         (&AnyFailure, "asking the station: offline", false),
         (&ExplicitFailure, "try Bergen", true),
@@ -182,28 +182,28 @@ async fn any_error_is_told_with_its_sources() {
     }
 }
 
-/// Asks a human, within anyhow.
+/// Interrupts, inside of `anyhow::Error`.
 #[tool]
 fn ask_anyhow(ctx: &ToolContext) -> anyhow::Result<String> {
     let answer = ctx.interrupt("approval", "sure?")?;
     Ok(answer.to_string())
 }
 
-/// Asks a human, within anyhow and a context.
+/// Interrupts, inside of `anyhow::Error` with a context.
 #[tool]
 async fn ask_in_context(ctx: &ToolContext) -> anyhow::Result<String> {
     let answer = ctx.interrupt("approval", "sure?").context("asking")?;
     Ok(answer.to_string())
 }
 
-/// Asks a human, within an error of its own.
+/// Interrupts, inside of a boxed error.
 #[tool]
 fn ask_boxed(ctx: &ToolContext) -> Outcome<String> {
     Ok(ctx.interrupt("approval", "sure?")?.to_string())
 }
 
 #[tokio::test]
-async fn a_question_to_a_human_survives_the_error_type() {
+async fn interrupts_survive_conversions_of_the_error_type() {
     for tool in [&AskAnyhow as &dyn Tool, &AskInContext, &AskBoxed] {
         let ctx = ToolContextBuilder::new("test").build();
         let error = tool.call(&ctx, json!({})).await.unwrap_err();
