@@ -253,7 +253,7 @@ mod tests {
         let violation = ContractViolation::error(Promise::SessionRoundTrip, "a write to succeed", beneath);
         assert_eq!(
             violation.to_string(),
-            "the contract of `SessionManager` is broken: what was written is read back unchanged and in order; expected a \
+            "the contract of `SessionManager` is broken: messages and records are read back unchanged and in order; expected a \
              write to succeed; observed an error: disk full"
         );
         assert!(format!("{violation:?}").starts_with(&violation.to_string()));

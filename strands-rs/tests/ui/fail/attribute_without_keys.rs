@@ -2,7 +2,7 @@ use strands::tool;
 
 /// Books a room.
 #[tool]
-fn book(#[arg] city: String, #[host(x)] db: std::sync::Arc<u8>) {
+fn book(#[arg] city: String, #[inject(x)] db: std::sync::Arc<u8>) {
     let _ = (city, db);
 }
 

@@ -1,15 +1,15 @@
-//! Tools stand wherever functions do.
+//! Tools can be defined wherever functions can.
 #![deny(warnings)]
 
 use strands::{Tool, Toolset, tool, toolset};
 
 mod outer {
     pub(crate) mod inner {
-        /// Within a module.
+        /// In a module.
         #[strands::tool]
         pub(in crate::outer) fn within() {}
 
-        /// Within a module, by its path.
+        /// In a module, by the path of the attribute.
         #[::strands::tool]
         pub(crate) fn by_path() {}
     }
@@ -20,15 +20,15 @@ mod outer {
     }
 }
 
-/// A value of the program.
-struct Lent<T>(T);
+/// An injected value.
+struct Injected<T>(T);
 
 macro_rules! echo {
     ($name:ident, $handle:ident, $ty:ty, $default:expr, $what:literal) => {
         #[doc = concat!("Echoes ", $what, ".")]
         #[tool(struct = $handle)]
-        fn $name(#[arg(default = $default)] value: $ty, lent: &Lent<$ty>) -> $ty {
-            let _ = &lent.0;
+        fn $name(#[arg(default = $default)] value: $ty, injected: &Injected<$ty>) -> $ty {
+            let _ = &injected.0;
             value
         }
     };
@@ -43,7 +43,7 @@ macro_rules! set {
 
         #[toolset]
         impl $set {
-            /// By a macro.
+            /// In a macro expansion.
             #[tool]
             fn $method(&self, value: u8) -> u8 {
                 value
@@ -55,7 +55,7 @@ macro_rules! set {
 set!(Made, made);
 
 fn main() {
-    /// Within a function's body.
+    /// In a function body.
     #[tool]
     fn local(x: u8) -> u8 {
         x
@@ -65,7 +65,7 @@ fn main() {
 
     #[toolset]
     impl LocalSet {
-        /// Within a function's body.
+        /// In a function body.
         #[tool]
         fn method(&self) -> u8 {
             local(1)
@@ -78,7 +78,7 @@ fn main() {
     assert_eq!(EchoNumber.spec().description, "Echoes a number.");
     assert_eq!(EchoNumber.spec().input_schema["properties"]["value"]["default"], 7);
     assert_eq!(EchoList.spec().input_schema["properties"]["value"]["default"][0], 1);
-    assert_eq!((echo_number(1, &Lent(2)), echo_list(vec![], &Lent(vec![]))), (1, vec![]));
+    assert_eq!((echo_number(1, &Injected(2)), echo_list(vec![], &Injected(vec![]))), (1, vec![]));
     assert_eq!(Made.into_tools()[0].spec().name, "made");
     assert_eq!(LocalSet.into_tools()[0].spec().name, "method");
     assert_eq!(Local.spec().name, "local");
