@@ -135,7 +135,7 @@ pub(crate) fn undocumentable(item: &str) -> String {
 
 /// Message for a function name that has no form in PascalCase.
 pub(crate) fn no_struct_name(name: &str) -> String {
-    format!("`{name}` can't be converted to a struct name: choose one with `#[tool(struct = Name)]`")
+    format!("no struct name can be derived from `{name}`: choose one with `#[tool(struct = Name)]`")
 }
 
 /// Message for a struct with the name of a type in the signature.

@@ -43,7 +43,7 @@ fn of_enums() {
 /// A stay.
 #[derive(Deserialize, JsonSchema, Serialize)]
 struct Stay {
-    /// Where.
+    /// City.
     hotel: String,
     #[serde(default)]
     nights: u16,
@@ -152,7 +152,7 @@ struct Flat {
 /// Takes all.
 #[tool]
 fn whole(
-    /// What to book
+    /// Trip to book
     #[args]
     input: Input,
 ) {
