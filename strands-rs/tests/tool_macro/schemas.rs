@@ -43,7 +43,7 @@ fn of_enums() {
 /// A stay.
 #[derive(Deserialize, JsonSchema, Serialize)]
 struct Stay {
-    /// City.
+    /// Hotel name.
     hotel: String,
     #[serde(default)]
     nights: u16,
