@@ -93,7 +93,7 @@ impl OutputType {
 
     /// Returns true if a bare value may have a field with the name of the wrapping field, as a map may.
     pub(super) fn is_ambiguous(&self) -> bool {
-        self.tool.is_wrapped && wrapping::may_hold_its_key(&self.tool.spec.input_schema)
+        self.tool.is_wrapped && wrapping::is_ambiguous(&self.tool.spec.input_schema)
     }
 
     /// Returns an unwrapped output if it fits the type.

@@ -88,7 +88,7 @@ impl ToolContextBuilder {
             budget,
             cancellation: OnceLock::new(),
             progress: None,
-            answers: Arc::new(self.answers),
+            responses: Arc::new(self.answers),
         })
     }
 }

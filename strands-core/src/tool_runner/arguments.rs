@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::depth;
 use crate::schema::restored;
-use crate::schema_validation::words;
+use crate::schema_validation::quoting;
 use crate::tool::{Tool, ToolSet};
 
 /// Maximum number of characters of arguments quoted in an error.
@@ -33,7 +33,7 @@ pub(super) fn validated(input: &Value, tool: &Arc<dyn Tool>, tools: &ToolSet) ->
             return Err(format!("the arguments are not a valid JSON object: {reason}"));
         }
         _ => {
-            let quoted = words::cut(&input.to_string(), MAX_QUOTED);
+            let quoted = quoting::truncated(&input.to_string(), MAX_QUOTED);
             return Err(format!("the arguments must be a JSON object, not {quoted}"));
         }
     };

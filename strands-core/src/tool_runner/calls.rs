@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::message::{ToolResult, ToolUse};
 use crate::nesting::{self, Budget};
 use crate::outcome::AgentError;
-use crate::schema_validation::words;
+use crate::schema_validation::quoting;
 use crate::tool::{ContextParts, RunningCall, Tool, ToolError, ToolEvent, ToolOutput, ToolSet};
 
 /// Maximum number of characters of an unknown tool's name in an error. Valid names have at most 64.
@@ -242,7 +242,7 @@ impl ToolCalls {
             budget: Arc::clone(budget),
             cancellation: OnceLock::new(),
             progress: self.events.clone(),
-            answers: Arc::clone(&self.responses),
+            responses: Arc::clone(&self.responses),
         });
         // A tool may also panic while it creates its future.
         let running = nesting::inside(budget, async { tool.call(ctx.context(), input).await });
@@ -269,8 +269,8 @@ impl ToolCalls {
     }
 
     fn unknown(&self, name: &str) -> ToolError {
-        // Names come from a model or a server, and may be of any length.
-        let name = words::cut(name, MAX_NAME);
+        // Both are text of a model or of a server, of any length.
+        let name = quoting::truncated(name, MAX_NAME);
         let mut known: Vec<_> = self.tools.iter().map(|tool| tool.spec().name.as_str()).take(MAX_LISTED).collect();
         if self.tools.iter().len() > MAX_LISTED {
             known.push("…");

@@ -175,7 +175,7 @@ impl Caller {
 
     fn check_injected_values(&self, tools: &ToolSet, tool: &str) -> Result<(), AgentError> {
         let required = tools.get(tool).map(|tool| tool.requires()).unwrap_or_default();
-        let missing = required.iter().find(|key| !ToolContext::has_own(key) && !self.injected.contains(key));
+        let missing = required.iter().find(|key| !ToolContext::has_built_in(key) && !self.injected.contains(key));
         match missing {
             Some(key) => Err(AgentError::MissingInjectedValue { tool: tool.to_owned(), ty: key.type_name() }),
             None => Ok(()),

@@ -86,7 +86,7 @@ impl WorkingSet {
             return Ok(());
         }
         let needed = tools.iter().flat_map(|tool| {
-            let keys = tool.requires().iter().filter(|key| !ToolContext::has_own(key));
+            let keys = tool.requires().iter().filter(|key| !ToolContext::has_built_in(key));
             keys.map(|key| (tool.spec().name.as_str(), key))
         });
         match needed.into_iter().find(|(_, key)| !injected.contains(key)) {
@@ -123,7 +123,7 @@ fn needed_per_prompt(
 ) -> Result<Vec<(String, InjectedKey)>, BuildError> {
     let mut needed = Vec::new();
     for tool in tools.iter() {
-        for key in tool.requires().iter().filter(|key| !ToolContext::has_own(key) && !injected.contains(key)) {
+        for key in tool.requires().iter().filter(|key| !ToolContext::has_built_in(key) && !injected.contains(key)) {
             let tool = tool.spec().name.clone();
             if !declared.iter().any(|declared| key.matches(declared)) {
                 return Err(BuildError::MissingInjectedValue { tool, ty: key.type_name() });

@@ -67,7 +67,7 @@ fn argument_errors_name_the_path_and_the_expected_value() {
     let error = ToolRunner::new([echo(in_object(json!({"type": "dict"}))).0]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input schema of tool `echo` is not supported: unknown type `dict` at `/properties/v/type`; say `object`"
+        "the input schema of tool `echo` is not supported: unknown type `dict` at `/properties/v/type`; use `object`"
     );
     let ToolSetError::UnsupportedSchema { error, .. } = error else { panic!() };
     assert_eq!(error.kind(), &JsonSchemaErrorKind::UnknownType { name: "dict".into() });

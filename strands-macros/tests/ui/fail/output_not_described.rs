@@ -1,7 +1,7 @@
 use strands::testing::ScriptedModel;
 use strands::{Agent, serde};
 
-/// Makes the name ambiguous, so that rustc writes the same path whichever crates are compiled.
+/// Makes the name ambiguous, so that rustc prints the same path for any set of compiled crates.
 struct Invocation;
 
 struct Trip;
