@@ -53,3 +53,6 @@ pub use settings::{
     CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace, ServiceTier,
     ToolResultStatusPolicy,
 };
+
+// Crates that public signatures name.
+pub use {aws_config, aws_sdk_bedrockruntime};

@@ -65,3 +65,7 @@ pub use offline::{OfflineModel, OfflineModelBuilder};
 pub use ollama::{OllamaModel, OllamaModelBuilder};
 #[cfg(feature = "openai")]
 pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
+
+// Crates that public signatures name.
+#[cfg(feature = "_http")]
+pub use {reqwest, secrecy};

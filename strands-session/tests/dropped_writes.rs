@@ -19,7 +19,7 @@ use support::writes::{FIRST, SECOND, documents, poll, record, strings};
 use support::{open, read_texts, texts};
 
 /// Delays of requests: thoroughly where the shared data is, and shortly in the plain test run.
-fn lates() -> Vec<Option<usize>> {
+fn delays() -> Vec<Option<usize>> {
     let all = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(6), Some(7)];
     if strands_testkit::shared_dir().is_some() { all.to_vec() } else { vec![None, Some(0), Some(2)] }
 }
@@ -28,7 +28,7 @@ fn lates() -> Vec<Option<usize>> {
 async fn a_dropped_write_can_be_followed_by_any_other() {
     let base = strings(&["one", "two"]);
     let mut cases = 0;
-    for late in lates() {
+    for late in delays() {
         for loses_answers in [true, false] {
             for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
                 for polls in 0.. {
@@ -87,7 +87,7 @@ async fn a_dropped_write_can_be_followed_by_any_other() {
 #[tokio::test]
 async fn what_a_dropped_write_has_left_can_be_read_and_gone_on_from() {
     let base = strings(&["one", "two"]);
-    for late in lates() {
+    for late in delays() {
         for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
             for polls in 0.. {
                 let store = Stepping::new(late, true);
@@ -120,8 +120,8 @@ async fn what_a_dropped_write_has_left_can_be_read_and_gone_on_from() {
 async fn a_write_in_place_of_a_dropped_one_can_be_dropped_too() {
     let base = strings(&["one", "two"]);
     let third = Batch(None, &["V", "W"]);
-    let lates = if strands_testkit::shared_dir().is_some() { vec![None, Some(0), Some(3)] } else { vec![None] };
-    for late in lates {
+    let delays = if strands_testkit::shared_dir().is_some() { vec![None, Some(0), Some(3)] } else { vec![None] };
+    for late in delays {
         for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
             'first: for polls in 0.. {
                 for more in 0.. {

@@ -69,7 +69,7 @@ pub use strands_models::{MistralModel, MistralModelBuilder, mistral};
     feature = "openai"
 ))]
 #[doc(inline)]
-pub use strands_models::{ModelBuildError, ModelCallError, install_crypto_provider};
+pub use strands_models::{ModelBuildError, ModelCallError, install_crypto_provider, reqwest, secrecy};
 #[cfg(feature = "offline")]
 #[doc(inline)]
 pub use strands_models::{OfflineModel, OfflineModelBuilder, offline};
