@@ -55,4 +55,5 @@ pub use settings::{
 };
 
 // Crates that public signatures name.
+#[doc(no_inline)]
 pub use {aws_config, aws_sdk_bedrockruntime};

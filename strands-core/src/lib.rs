@@ -66,17 +66,19 @@ pub use strands_macros::{tool, toolset};
 
 // Crates and items that public signatures name, so that a program needs no second dependency whose version must match.
 // `.ci/external_types.py` fails when one is missing.
-pub use async_trait::async_trait;
-pub use bytes;
-pub use futures_core::future::BoxFuture;
-pub use futures_core::stream::FusedStream;
-pub use futures_util::{Stream, StreamExt};
-pub use indexmap;
-pub use schemars::{self, JsonSchema};
-pub use serde::{self, Deserialize, Serialize};
-pub use serde_json;
-pub use tokio_util::sync::CancellationToken;
-pub use uuid;
+#[doc(no_inline)]
+pub use {
+    async_trait::async_trait,
+    bytes,
+    futures_core::{future::BoxFuture, stream::FusedStream},
+    futures_util::{Stream, StreamExt},
+    indexmap,
+    schemars::{self, JsonSchema},
+    serde::{self, Deserialize, Serialize},
+    serde_json,
+    tokio_util::sync::CancellationToken,
+    uuid,
+};
 
 /// What the macros' output calls. The name carries the patch version: a `strands-macros` of another release does not
 /// find it.

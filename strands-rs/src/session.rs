@@ -16,9 +16,11 @@ pub use strands_session::contract;
 #[doc(inline)]
 pub use strands_session::{
     Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, ObjectDocumentStore, SaveOn,
-    SessionContent, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, Written, bytes,
-    object_store,
+    SessionContent, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, Written,
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]
 pub use strands_session::{HttpsConnector, S3SessionManager, S3SessionManagerBuilder};
+#[cfg(feature = "session")]
+#[doc(no_inline)]
+pub use strands_session::{bytes, object_store};

@@ -39,15 +39,17 @@ mod storage;
 mod store;
 mod stores;
 
-pub use bytes;
 pub use content::SessionContent;
 pub use document_store::{Document, DocumentStore, StoreError, Version, Written};
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
-pub use object_store;
 #[cfg(feature = "s3")]
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;
 pub use stores::{FileStore, ObjectDocumentStore};
+
+// Crates that public signatures name.
+#[doc(no_inline)]
+pub use {bytes, object_store};

@@ -19,6 +19,8 @@
 //! A feature is turned on in `Cargo.toml`: `strands-rs = { version = "0.1", features = ["anthropic"] }`. Other types of a
 //! provider are in its module, which the feature brings, too: `anthropic::CacheTtl`.
 
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 mod disabled;
 mod id;
 
@@ -44,9 +46,6 @@ pub use id::{MODEL_VARIABLE, ModelIdError, from_env, from_id};
 // Each by its name and behind its feature, so that the compiler names the feature that is off.
 #[cfg(feature = "bedrock")]
 #[doc(inline)]
-pub use strands_bedrock as bedrock;
-#[cfg(feature = "bedrock")]
-#[doc(inline)]
 pub use strands_bedrock::{BedrockModel, BedrockModelBuilder};
 #[cfg(feature = "anthropic")]
 #[doc(inline)]
@@ -69,7 +68,7 @@ pub use strands_models::{MistralModel, MistralModelBuilder, mistral};
     feature = "openai"
 ))]
 #[doc(inline)]
-pub use strands_models::{ModelBuildError, ModelCallError, install_crypto_provider, reqwest, secrecy};
+pub use strands_models::{ModelBuildError, ModelCallError, install_crypto_provider};
 #[cfg(feature = "offline")]
 #[doc(inline)]
 pub use strands_models::{OfflineModel, OfflineModelBuilder, offline};
@@ -79,3 +78,13 @@ pub use strands_models::{OllamaModel, OllamaModelBuilder, ollama};
 #[cfg(feature = "openai")]
 #[doc(inline)]
 pub use strands_models::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, openai};
+#[cfg(any(
+    feature = "anthropic",
+    feature = "gemini",
+    feature = "llamacpp",
+    feature = "mistral",
+    feature = "ollama",
+    feature = "openai"
+))]
+#[doc(no_inline)]
+pub use strands_models::{reqwest, secrecy};
