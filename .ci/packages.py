@@ -57,8 +57,9 @@ def problems(crate: str, folder: Path, earlier: list[str]):
         yield f"has {size} bytes"
     manifest = tomllib.loads((folder / "Cargo.toml").read_text())
     yield from (f"does not state its {key}" for key in METADATA if not manifest["package"].get(key))
-    if "docs" not in manifest["package"].get("metadata", {}):
-        yield "has no metadata for docs.rs"
+    documented = manifest["package"].get("metadata", {}).get("docs", {}).get("rs", {})
+    if not documented.get("all-features") or documented.get("rustdoc-args") != ["--cfg", "docsrs"]:
+        yield "is not documented with all features and `--cfg docsrs` on docs.rs"
     for table in ("dependencies", "build-dependencies", "dev-dependencies"):
         for name, dependency in manifest.get(table, {}).items():
             if not isinstance(dependency, dict) or "version" not in dependency or "path" in dependency:
