@@ -36,6 +36,7 @@ pages! {
     extending: "extending.md",
     contracts: "contracts.md",
     errors: "errors.md",
+    security: "security.md",
 }
 
 #[doc = include_str!("../README.md")]

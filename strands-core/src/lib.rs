@@ -65,14 +65,21 @@ pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 #[doc(inline)]
 pub use strands_macros::{tool, toolset};
 
-// Types in the public API, so that programs need no second dependency with a matching version.
-pub use async_trait::async_trait;
-pub use futures_core::future::BoxFuture;
-pub use futures_util::{Stream, StreamExt};
-pub use schemars::{self, JsonSchema};
-pub use serde::{self, Deserialize, Serialize};
-pub use serde_json;
-pub use tokio_util::sync::CancellationToken;
+// Crates and items that public signatures name, so that a program needs no second dependency whose version must match.
+// `.ci/external_types.py` fails when one is missing.
+#[doc(no_inline)]
+pub use {
+    async_trait::async_trait,
+    bytes,
+    futures_core::{future::BoxFuture, stream::FusedStream},
+    futures_util::{Stream, StreamExt},
+    indexmap,
+    schemars::{self, JsonSchema},
+    serde::{self, Deserialize, Serialize},
+    serde_json,
+    tokio_util::sync::CancellationToken,
+    uuid,
+};
 
 /// Private API for the code that macros generate. The name contains the patch version, so that a `strands-macros` of another
 /// release fails to compile.

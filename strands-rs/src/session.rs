@@ -17,8 +17,10 @@ pub use strands_session::contract;
 pub use strands_session::{
     Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, ObjectDocumentStore, SaveOn,
     SessionContentStore, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, WriteOutcome,
-    bytes, object_store,
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]
 pub use strands_session::{HttpsConnector, S3SessionManager, S3SessionManagerBuilder};
+#[cfg(feature = "session")]
+#[doc(no_inline)]
+pub use strands_session::{bytes, object_store};

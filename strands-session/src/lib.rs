@@ -39,15 +39,17 @@ mod store;
 mod stores;
 mod tracked_document;
 
-pub use bytes;
 pub use content_store::SessionContentStore;
 pub use document_store::{Document, DocumentStore, StoreError, Version, WriteOutcome};
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
-pub use object_store;
 #[cfg(feature = "s3")]
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;
 pub use stores::{FileStore, ObjectDocumentStore};
+
+// Crates that public signatures name.
+#[doc(no_inline)]
+pub use {bytes, object_store};

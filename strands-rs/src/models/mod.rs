@@ -19,6 +19,8 @@
 //! Enable a feature in `Cargo.toml`: `strands-rs = { version = "0.1", features = ["anthropic"] }`. Other types of a provider
 //! are in its module, behind the same feature: `anthropic::CacheTtl`.
 
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 mod disabled;
 mod id;
 
@@ -42,9 +44,6 @@ pub use strands_core::models::*;
 pub use id::{MODEL_VARIABLE, ModelIdError, from_env, from_id};
 
 // Re-exported by name, so that the compiler suggests the feature of a missing item.
-#[cfg(feature = "bedrock")]
-#[doc(inline)]
-pub use strands_bedrock as bedrock;
 #[cfg(feature = "bedrock")]
 #[doc(inline)]
 pub use strands_bedrock::{BedrockModel, BedrockModelBuilder};
@@ -79,3 +78,13 @@ pub use strands_models::{OllamaModel, OllamaModelBuilder, ollama};
 #[cfg(feature = "openai")]
 #[doc(inline)]
 pub use strands_models::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, openai};
+#[cfg(any(
+    feature = "anthropic",
+    feature = "gemini",
+    feature = "llamacpp",
+    feature = "mistral",
+    feature = "ollama",
+    feature = "openai"
+))]
+#[doc(no_inline)]
+pub use strands_models::{reqwest, secrecy};
