@@ -31,6 +31,61 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # At a glance
+//!
+//! A model with settings, and an agent with a limit, a retry policy and a session; then a response, structured output, and
+//! a stream:
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "anthropic", feature = "session"))]
+//! # mod example {
+//! # use strands::{Agent, AgentEvent, Deserialize, JsonSchema, Limits, RetryPolicy, StreamExt};
+//! # use strands::{models::AnthropicModel, session::FileSessionManager, tool, tools};
+//! # /// The current weather in a city.
+//! # #[tool]
+//! # async fn get_weather(city: String) -> String { city }
+//! #[derive(Deserialize, JsonSchema)]
+//! # #[serde(crate = "strands::serde")]
+//! # #[schemars(crate = "strands::schemars")]
+//! struct Trip {
+//!     city: String,
+//!     nights: u8,
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let model = AnthropicModel::builder() // the API key is in ANTHROPIC_API_KEY
+//!     .model_id("claude-haiku-4-5")
+//!     .temperature(0.2)
+//!     .max_tokens(2_048)
+//!     .build()?;
+//!
+//! let mut agent = Agent::builder()
+//!     .model(model)
+//!     .system_prompt("Be brief.")
+//!     .tools(tools![GetWeather])
+//!     .limits(Limits::new().turns(20))
+//!     .retry(RetryPolicy::new().max_attempts(3)) // after rate limits and other transient errors
+//!     .session_manager(FileSessionManager::builder("user-42").dir("./sessions").build().await?)
+//!     .build()
+//!     .await?;
+//!
+//! let response = agent.prompt("How is the weather in Oslo?").await?;
+//! println!("{}", response.text());
+//!
+//! let trip = agent.prompt("Plan two nights in Oslo.").output::<Trip>().await?.into_output()?;
+//! println!("{} nights in {}", trip.nights, trip.city);
+//!
+//! let mut events = agent.prompt("Tell me a story.").stream();
+//! while let Some(event) = events.next().await {
+//!     if let AgentEvent::TextDelta { text } = event? {
+//!         print!("{text}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
 //! # Where to look
 //!
 //! | task | item | book |
