@@ -49,7 +49,7 @@ async fn a_large_result_is_cut_before_the_next_call() {
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
     model.plans([Step::Call(1, Answer::Text(7_000)), say("seen")]);
     let events = events(&mut agent, "look").await;
-    assert_eq!(reductions(events), ["cut 6600 characters from the largest tool result"]);
+    assert_eq!(reductions(events), ["removed 6600 characters from the largest tool result"]);
     assert_eq!(model.asked().len(), 2);
 }
 

@@ -142,7 +142,7 @@ async fn what_can_not_be_summarized_says_so() {
     model.plans([Step::Refuse]);
     let error = agent.prompt("much").await.unwrap_err();
     assert!(
-        matches!(&error, AgentError::ContextOverflow { tried, .. } if tried.contains("none was left to summarize")),
+        matches!(&error, AgentError::ContextOverflow { tried, .. } if tried.contains("messages summarized")),
         "{error}"
     );
 }

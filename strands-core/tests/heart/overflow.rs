@@ -65,7 +65,7 @@ async fn an_overflow_in_the_middle_of_a_turn_cuts_what_the_tools_said() {
     else {
         panic!()
     };
-    assert_eq!(what, "cut 99600 characters from the largest tool result");
+    assert_eq!(what, "removed 99600 characters from the largest tool result");
     assert_whole(&mut agent).await;
     assert!(serde_json::to_string(agent.messages()).unwrap().len() < 5_000);
 }
@@ -127,7 +127,7 @@ async fn a_manager_that_never_shortens_says_so() {
     assert_eq!(
         error.to_string(),
         "the conversation does not fit the model's context window; what was tried: the agent's conversation manager \
-         never shortens"
+         never reduces a conversation"
     );
     assert_eq!(model.requests().len(), 1);
 }
