@@ -1,15 +1,15 @@
 //! Conversation managers: truncation, trimming and summarizing of a conversation to fit the context window.
 
+mod context_threshold;
+mod conversation_view;
 mod null;
 mod offload;
 mod options;
 mod pins;
 mod result_truncation;
-mod context_threshold;
 mod sliding_window;
 mod summarizing;
 mod transcript;
-mod conversation_view;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+pub use conversation_view::Conversation;
+pub(crate) use conversation_view::Cost;
 pub use null::NullConversationManager;
 pub use offload::ToolResultOffloader;
 pub use sliding_window::SlidingWindowConversationManager;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
-pub use conversation_view::Conversation;
-pub(crate) use conversation_view::Cost;
 
 use crate::history::without_gaps;
 use crate::message::Message;

@@ -217,7 +217,8 @@ impl Tool for RetrieveTool {
 fn read(content: &str, wanted: &RetrieveInput) -> Result<String, ToolError> {
     let pattern = wanted.pattern.as_ref().map(|pattern| {
         let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
-        compiled.map_err(|error| ToolError::invalid_input(format!("`pattern` is not a valid regular expression: {error}")))
+        compiled
+            .map_err(|error| ToolError::invalid_input(format!("`pattern` is not a valid regular expression: {error}")))
     });
     let pattern = pattern.transpose()?;
     let all = lines(content).count();

@@ -22,7 +22,10 @@ pub(super) fn pinned(messages: &[Arc<Message>], number: impl Fn(usize) -> Option
 }
 
 /// Returns the range of the newest prompt. If the prompt was joined with tool results, it includes their calls.
-pub(super) fn newest_prompt(messages: &[Arc<Message>], number: impl Fn(usize) -> Option<u64>) -> std::ops::Range<usize> {
+pub(super) fn newest_prompt(
+    messages: &[Arc<Message>],
+    number: impl Fn(usize) -> Option<u64>,
+) -> std::ops::Range<usize> {
     let is_prompt = |(at, message): (usize, &Arc<Message>)| {
         let has_prompt = message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)));
         message.role == Role::User && number(at).is_some() && has_prompt

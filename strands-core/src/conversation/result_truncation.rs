@@ -56,7 +56,11 @@ impl Truncation {
 
 /// Truncates the largest results, except pinned ones, until about `tokens` are removed. Returns `None` if there is nothing
 /// to truncate.
-pub(super) fn truncate_largest(conversation: &mut Conversation<'_>, pinned: &[bool], tokens: u64) -> Option<Truncation> {
+pub(super) fn truncate_largest(
+    conversation: &mut Conversation<'_>,
+    pinned: &[bool],
+    tokens: u64,
+) -> Option<Truncation> {
     let mut sizes = sizes(conversation, pinned);
     sizes.sort_by_key(|(size, ..)| std::cmp::Reverse(*size));
     let mut total = Truncation::default();
@@ -90,7 +94,8 @@ pub(super) fn largest(conversation: &Conversation<'_>, pinned: &[bool]) -> u64 {
 
 /// Returns the results that may be truncated: tokens, index of the message, and id.
 fn sizes(conversation: &Conversation<'_>, pinned: &[bool]) -> Vec<(u64, usize, String)> {
-    let unpinned = conversation.messages().iter().enumerate().filter(|(at, _)| !pinned.get(*at).copied().unwrap_or(false));
+    let unpinned =
+        conversation.messages().iter().enumerate().filter(|(at, _)| !pinned.get(*at).copied().unwrap_or(false));
     let sizes = unpinned.flat_map(|(at, message)| message.tool_results().map(move |result| (at, result)));
     let sizes = sizes.map(|(at, result)| (estimate::tool_result(result), at, result.tool_use_id.clone()));
     sizes.filter(|(size, ..)| *size > MIN_TOKENS).collect()

@@ -290,7 +290,9 @@ impl ConversationManager for SummarizingConversationManager {
         match (self.part(conversation, self.preserve, excess), truncation) {
             (Some(part), None) => Ok(self.summarize(conversation, &part).await?),
             (Some(part), Some(truncation)) => match self.summarize(conversation, &part).await? {
-                Reduction::Reduced(what) => Ok(Reduction::Reduced(format!("{}, then {what}", truncation.description()))),
+                Reduction::Reduced(what) => {
+                    Ok(Reduction::Reduced(format!("{}, then {what}", truncation.description())))
+                }
                 other => Ok(other),
             },
             (None, Some(truncation)) => Ok(Reduction::Reduced(truncation.description())),

@@ -101,9 +101,7 @@ impl RetryPolicy {
         let delay = match error {
             ModelError::Unreachable { .. } if failures.unreachable > QUICK_RETRIES => return None,
             ModelError::MalformedOutput { .. } if failures.malformed > QUICK_RETRIES => return None,
-            ModelError::Unreachable { .. } => {
-                backoff(self.initial_delay.min(UNREACHABLE_DELAY), failures.unreachable)
-            }
+            ModelError::Unreachable { .. } => backoff(self.initial_delay.min(UNREACHABLE_DELAY), failures.unreachable),
             ModelError::MalformedOutput { .. } => Duration::ZERO,
             _ => error.retry_after().unwrap_or_else(|| backoff(self.initial_delay, failures.all)),
         };

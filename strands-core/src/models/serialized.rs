@@ -124,7 +124,11 @@ mod tests {
 
     use super::*;
 
-    fn read(serialized: &SerializedMessages, serializer: MessageSerializer, messages: &[Arc<Message>]) -> (String, usize) {
+    fn read(
+        serialized: &SerializedMessages,
+        serializer: MessageSerializer,
+        messages: &[Arc<Message>],
+    ) -> (String, usize) {
         let times = Cell::new(0);
         let write = |bytes: &mut Vec<u8>, message: &Message| {
             times.set(times.get() + 1);
@@ -141,7 +145,8 @@ mod tests {
 
     #[test]
     fn serializes_a_message_once_for_each_serializer() {
-        let (serialized, one, other) = (SerializedMessages::default(), MessageSerializer::new(), MessageSerializer::new());
+        let (serialized, one, other) =
+            (SerializedMessages::default(), MessageSerializer::new(), MessageSerializer::new());
         let mut messages = vec![message("a"), message("b")];
         assert_eq!(read(&serialized, one, &messages), ("[a][b]".to_owned(), 2));
         messages.push(message("c"));

@@ -26,7 +26,7 @@ fn metadata(fields: Fields) -> Json {
             opt("usage", usage()),
             opt("metrics", model_metrics()),
             opt("provider", text()),
-            // Null is written as no field.
+            // Null is serialized as an absent field.
             opt("providerUsage", vec(json_value(), 0..2).prop_map(Value::from)),
             opt("custom", btree_map("[a-z]{1,4}", json_value(), 1..3).prop_map(Map::from_iter)),
         ],
@@ -50,8 +50,8 @@ fn model_metrics() -> Json {
     object(Fields::Known, vec![req("latencyMs", any::<u64>()), opt("timeToFirstByteMs", any::<u64>())])
 }
 
-/// A block that a model may have made.
-pub(crate) fn made_medium(fields: Fields) -> Json {
+/// A block that a model may generate.
+pub(crate) fn generated_medium(fields: Fields) -> Json {
     Union::new([
         keyed("image", medium(fields, &["png", "jpeg", "tiff"]), fields),
         keyed("document", document(fields), fields),
@@ -84,13 +84,13 @@ fn block(fields: Fields) -> Json {
     Union::new(kinds).boxed()
 }
 
-/// An object with one key, and with whatever stands beside it.
+/// An object with one key, and unknown fields next to it.
 fn keyed(key: &'static str, payload: Json, fields: Fields) -> Json {
     (payload, unknown(fields)).prop_map(move |(payload, beside)| joined(json!({key: payload}), beside)).boxed()
 }
 
-fn joined(mut value: Value, beside: Map<String, Value>) -> Value {
-    value.as_object_mut().unwrap().extend(beside);
+fn joined(mut value: Value, others: Map<String, Value>) -> Value {
+    value.as_object_mut().unwrap().extend(others);
     value
 }
 

@@ -1,4 +1,4 @@
-//! Events of agents that run: they begin with a start, fit the schema, and round-trip.
+//! Events of running agents: they begin with a start event, are valid by the schema, and round-trip.
 
 use serde_json::{Value, json};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
@@ -10,7 +10,7 @@ use crate::arbitrary::Fields;
 use crate::schema::assert_fits;
 use crate::{type_of, written};
 
-/// A tool that reports progress and asks a human.
+/// A tool that reports progress and needs an approval.
 struct Delete(ToolSpec);
 
 #[async_trait]
@@ -46,7 +46,7 @@ async fn listen(mut stream: strands_core::AgentStream<'_>) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn events_of_a_run_fit_the_schema_and_round_trip() {
+async fn events_of_an_agent_are_valid_and_round_trip() {
     let mut agent = builder().build().await.unwrap();
     let asked = listen(agent.prompt("go").stream()).await;
     let types: Vec<_> = asked.iter().map(type_of).collect();
@@ -60,7 +60,7 @@ async fn events_of_a_run_fit_the_schema_and_round_trip() {
 }
 
 #[tokio::test]
-async fn each_invocation_begins_with_a_start_that_says_whose_events_follow() {
+async fn each_invocation_begins_with_a_start_event_of_its_agent() {
     let mut agent = builder().session_manager(InMemorySessionManager::new("s-1")).build().await.unwrap();
     let mut first = listen(agent.prompt("go").stream()).await.remove(0);
     let id = first["invocation_id"].take();
@@ -79,7 +79,7 @@ async fn each_invocation_begins_with_a_start_that_says_whose_events_follow() {
 }
 
 #[tokio::test]
-async fn without_a_session_the_start_names_none() {
+async fn the_start_event_has_no_session_id_without_a_session() {
     let mut agent = builder().build().await.unwrap();
     let first = listen(agent.prompt("go").stream()).await.remove(0);
     assert_eq!((type_of(&first), first.get("session_id")), ("start", None));

@@ -2,8 +2,8 @@
 //! instead of a failed invocation.
 
 mod candidate;
-mod failures;
 mod error_kinds;
+mod failures;
 mod first_content;
 
 use std::collections::VecDeque;
@@ -16,9 +16,9 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use self::candidate::Candidate;
+pub use self::error_kinds::FallbackOn;
 pub use self::failures::FallbackFailures;
 use self::failures::{most_actionable, with_others};
-pub use self::error_kinds::FallbackOn;
 use super::{Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ModelStream, StreamEvent};
 use crate::diagnostics;
 use crate::usage::{ModelMetrics, Usage};
@@ -152,7 +152,8 @@ impl Fallback {
     /// Returns all candidates in the order of the next attempts: available models first, then by the end of the cool-down.
     fn in_order(&self) -> VecDeque<&Arc<Candidate>> {
         let now = Instant::now();
-        let mut order: Vec<_> = self.candidates().map(|candidate| (candidate.unavailable_until(now), candidate)).collect();
+        let mut order: Vec<_> =
+            self.candidates().map(|candidate| (candidate.unavailable_until(now), candidate)).collect();
         order.sort_by_key(|(unavailable_until, _)| *unavailable_until);
         order.into_iter().map(|(_, candidate)| candidate).collect()
     }

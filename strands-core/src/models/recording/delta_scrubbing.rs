@@ -90,7 +90,12 @@ fn assemble(events: &[StreamEvent]) -> Vec<BlockText> {
         if let StreamEvent::ContentBlockStart { content_block_index: index, start } = event
             && start.tool_use.is_some()
         {
-            all.push(BlockText { index: *index, kind: DeltaKind::ToolInput, text: String::new(), positions: Vec::new() });
+            all.push(BlockText {
+                index: *index,
+                kind: DeltaKind::ToolInput,
+                text: String::new(),
+                positions: Vec::new(),
+            });
         }
         let Some((index, kind, text)) = delta_text(event) else { continue };
         match all.iter_mut().rev().find(|one| one.index == index && one.kind == kind) {

@@ -76,7 +76,9 @@ pub enum ReplayError {
         exchanges: usize,
     },
     /// Error when a response is read beyond the point at which the recorded program dropped it.
-    #[error("the recording of exchange {exchange} ends here, since the recorded program dropped the response; drop it, too")]
+    #[error(
+        "the recording of exchange {exchange} ends here, since the recorded program dropped the response; drop it, too"
+    )]
     Dropped {
         /// Zero-based number of the exchange.
         exchange: u64,

@@ -259,8 +259,7 @@ impl TurnBuilder {
         {
             return Err(kind.into_error(None, ErrorDetails::new().with_code(reason.as_str())));
         }
-        let mut content: Vec<ContentBlock> =
-            self.blocks.into_iter().filter_map(|(_, block)| block.finish()).collect();
+        let mut content: Vec<ContentBlock> = self.blocks.into_iter().filter_map(|(_, block)| block.finish()).collect();
         // Before the stop reason is reconciled: a tool call that a guardrail removed must not run.
         if let Some(replacement) = self.redact_assistant {
             content = vec![ContentBlock::text(replacement)];
@@ -301,4 +300,3 @@ impl TurnBuilder {
         (Message::new(Role::Assistant, text), usage)
     }
 }
-

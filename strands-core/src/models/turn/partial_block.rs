@@ -27,7 +27,10 @@ pub(super) enum OpenKind {
 
 impl OpenKind {
     pub(super) fn matches(self, block: &PartialBlock) -> bool {
-        matches!((self, block), (Self::Text, PartialBlock::Text { .. }) | (Self::Reasoning, PartialBlock::Reasoning { .. }))
+        matches!(
+            (self, block),
+            (Self::Text, PartialBlock::Text { .. }) | (Self::Reasoning, PartialBlock::Reasoning { .. })
+        )
     }
 
     pub(super) fn begin(self) -> PartialBlock {
@@ -114,4 +117,3 @@ fn parse_input(input: String) -> Value {
         Ok(_) | Err(_) => Value::String(input),
     }
 }
-

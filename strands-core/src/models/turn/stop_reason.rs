@@ -37,4 +37,3 @@ fn unfinished(tool: &str, stopped: &StopReason) -> String {
         }
     }
 }
-
