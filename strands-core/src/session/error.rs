@@ -55,7 +55,7 @@ pub enum SessionError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// Error of the underlying store.
-    #[error("the session store failed to {action} {key}: {}", ErrorChain::within(&**source))]
+    #[error("the session store could not {action} {key}: {}", ErrorChain::within(&**source))]
     Storage {
         /// Operation: `read`, `write`, `list`, `delete`.
         action: &'static str,

@@ -97,7 +97,7 @@ async fn an_overflow_that_cannot_be_truncated_is_an_error_that_changes_nothing()
     let AgentError::ContextOverflow { tried, source: ModelError::ContextOverflow { .. } } = &error else {
         panic!("{error:?}")
     };
-    assert!(tried.contains("cut 8600 characters"), "{tried}");
+    assert!(tried.contains("removed 8600 characters"), "{tried}");
     assert!(tried.contains("removed the"), "{tried}");
     assert!(tried.contains("none of the"), "{tried}");
     // Neither the prompt nor the shortening stays: a shorter prompt has the whole conversation to go on with.

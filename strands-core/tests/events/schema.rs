@@ -31,7 +31,7 @@ fn close(schema: &mut Value) {
             members.values_mut().for_each(close);
         }
         Value::Array(items) => {
-            items.retain(|item| item["description"] != "A kind that this release does not know.");
+            items.retain(|item| item["description"] != "A kind unknown to this release.");
             items.iter_mut().for_each(close);
         }
         _ => {}
