@@ -29,7 +29,7 @@ impl ManagerOptions {
         self.proactive.and_then(|threshold| threshold.excess(conversation))
     }
 
-    /// Truncates the largest tool results until about `tokens` are removed, unless results are to be kept.
+    /// Truncates the largest tool results until about `tokens` are removed, unless that is disabled.
     pub(super) fn truncate_largest(&self, conversation: &mut Conversation<'_>, tokens: u64) -> Option<Truncation> {
         if !self.truncate_results {
             return None;

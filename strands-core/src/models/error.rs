@@ -62,7 +62,7 @@ pub enum ModelError {
         details: Box<ErrorDetails>,
     },
     /// Error when the conversation does not fit the model's context window. An agent lets its
-    /// [`ConversationManager`](crate::ConversationManager) truncate the conversation, and sends it again.
+    /// [`ConversationManager`](crate::conversation::ConversationManager) truncate the conversation, and sends it again.
     ContextOverflow {
         /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,

@@ -123,12 +123,12 @@ impl<'a> Quotes<'a> {
                 quotes.extend(self.text.match_indices(prompt).map(|(at, _)| at..at + prompt.len()));
             }
             if let Ok(json) = serde_json::to_value(&**message) {
-                self.look_into(&json);
+                self.search_json(&json);
             }
         }
         for block in system {
             if let Ok(json) = serde_json::to_value(block) {
-                self.look_into(&json);
+                self.search_json(&json);
             }
         }
         let found = |(_, part): &(usize, &[u8])| self.found.contains(*part);
@@ -148,14 +148,14 @@ impl<'a> Quotes<'a> {
         joined.into_iter().map(whole).collect()
     }
 
-    fn look_into(&mut self, value: &Value) {
+    fn search_json(&mut self, value: &Value) {
         match value {
-            Value::String(text) => self.look_at(text),
-            Value::Array(values) => values.iter().for_each(|value| self.look_into(value)),
+            Value::String(text) => self.search_text(text),
+            Value::Array(values) => values.iter().for_each(|value| self.search_json(value)),
             Value::Object(fields) => {
                 for (name, value) in fields {
                     if !NAMES.contains(&name.as_str()) {
-                        self.look_into(value);
+                        self.search_json(value);
                     }
                 }
             }
@@ -163,8 +163,8 @@ impl<'a> Quotes<'a> {
         }
     }
 
-    fn look_at(&mut self, said: &str) {
-        for part in said.as_bytes().windows(QUOTE) {
+    fn search_text(&mut self, text: &str) {
+        for part in text.as_bytes().windows(QUOTE) {
             let begins = part.first_chunk().is_some_and(|begin| self.beginnings.contains(begin));
             if begins && self.parts.contains(part) {
                 self.found.insert(part.to_vec());
@@ -230,7 +230,7 @@ mod tests {
         ]
         .map(Arc::new);
         let system = [SystemBlock::Text("You work for the ministry of defence.".to_owned())];
-        for (said, expected) in [
+        for (message, expected) in [
             (
                 "invalid content 'geheime Straße, in der Jürgen wohnt?' in message 0",
                 "invalid content '[..]' in message 0",
@@ -241,21 +241,21 @@ mod tests {
             ("unknown function get_current_weather", "unknown function get_current_weather"),
             ("max_tokens is too large", "max_tokens is too large"),
         ] {
-            let body = json!({"error": {"message": said}}).to_string();
+            let body = json!({"error": {"message": message}}).to_string();
             assert_eq!(shown(&body, &messages, &system).as_deref(), Some(expected));
         }
     }
 
     #[test]
     fn hides_keys() {
-        for said in [
+        for message in [
             "Incorrect API key provided: sk-proj-abcd1234efgh5678ijkl. You can find yours at",
             "Incorrect API key provided: sk-pr*****************ijkl.",
             "Authentication Error, Received API Key = sk-...ijkl, Key Hash",
             "the header `Authorization: Bearer abcdefijkl` is not valid",
             "AIzaSyA1234567890abcdefghijklmnopqrstijkl is not valid",
         ] {
-            let shown = plain(&json!({"error": {"message": said}}).to_string()).unwrap();
+            let shown = plain(&json!({"error": {"message": message}}).to_string()).unwrap();
             assert!(!shown.contains("ijkl") && shown.contains("[scrubbed]"), "{shown}");
         }
     }

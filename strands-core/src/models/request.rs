@@ -148,10 +148,10 @@ pub enum ToolChoice {
     },
 }
 
-/// The tools that a model may call, in the order in which they were declared.
+/// Specs of the tools that a model may call, in the order of their declaration.
 ///
-/// It is shared, not copied, and remembers what a provider made of it: a provider translates two hundred tools once, not
-/// once for each call.
+/// Clones share the specs and the translations of providers, so a provider translates each list of tools once and not for
+/// each request.
 #[derive(Clone, Default)]
 pub struct ToolSpecs {
     shared: Arc<Shared>,

@@ -64,10 +64,10 @@ async fn inserts_the_summary_after_pins_and_the_newest_prompt() {
     ]);
     agent.prompt("the newest").await.unwrap();
     let summary = "summary of";
-    let said = texts(agent.messages());
-    let said: Vec<&str> = said.iter().map(|text| if text.starts_with(summary) { summary } else { &**text }).collect();
-    assert_eq!(said[1..], ["a0", "the newest", LEFT_OUT, summary, "", "", "done"]);
-    assert!(said[0].starts_with("q0"));
+    let texts = texts(agent.messages());
+    let texts: Vec<&str> = texts.iter().map(|text| if text.starts_with(summary) { summary } else { &**text }).collect();
+    assert_eq!(texts[1..], ["a0", "the newest", LEFT_OUT, summary, "", "", "done"]);
+    assert!(texts[0].starts_with("q0"));
     assert_eq!(build().await.unwrap().messages(), agent.messages());
 }
 

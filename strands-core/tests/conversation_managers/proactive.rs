@@ -87,8 +87,8 @@ async fn summarizes_before_an_overflow_and_counts_the_usage() {
     let summaries = model.summarized();
     assert!((2..30).contains(&summaries.len()), "{}", summaries.len());
     assert!(summaries[1].contains("<summary_of_what_was_before>\nsummary of"), "{}", summaries[1]);
-    let said = texts(agent.messages());
-    assert_eq!(said.iter().filter(|text| text.starts_with("summary of")).count(), 1);
+    let texts = texts(agent.messages());
+    assert_eq!(texts.iter().filter(|text| text.starts_with("summary of")).count(), 1);
     let written = 10 * model.requests().len() + 5 * summaries.len();
     assert_eq!(agent.metrics().accumulated_usage().output_tokens, written as u64);
 }

@@ -12,8 +12,8 @@ fn overflow() -> ScriptedTurn {
     ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })
 }
 
-fn long(words: &str) -> String {
-    format!("{words} {}", "and so on ".repeat(20))
+fn long(text: &str) -> String {
+    format!("{text} {}", "and so on ".repeat(20))
 }
 
 #[tokio::test]
@@ -43,13 +43,13 @@ async fn summarizes_the_oldest_messages_and_replaces_the_summary_by_the_next() {
     model.set_plan([Step::Overflow, say("a4")]);
     agent.prompt("q4").await.unwrap();
     assert_eq!(flaw(agent.messages()), None);
-    let said = texts(agent.messages());
-    assert_eq!(said[0], "SECOND");
-    assert!(!said.contains(&"FIRST".to_owned()));
-    let asked = writer.requests();
-    assert!(asked[0].messages[0].text().starts_with("<conversation>\nUser: q0"));
-    assert!(asked[1].messages[0].text().starts_with("<summary_of_what_was_before>\nFIRST\n"), "{:?}", asked[1]);
-    assert!(asked.iter().all(|request| request.tools.is_empty() && request.messages.len() == 1));
+    let texts = texts(agent.messages());
+    assert_eq!(texts[0], "SECOND");
+    assert!(!texts.contains(&"FIRST".to_owned()));
+    let requests = writer.requests();
+    assert!(requests[0].messages[0].text().starts_with("<conversation>\nUser: q0"));
+    assert!(requests[1].messages[0].text().starts_with("<summary_of_what_was_before>\nFIRST\n"), "{:?}", requests[1]);
+    assert!(requests.iter().all(|request| request.tools.is_empty() && request.messages.len() == 1));
     assert_eq!(build().await.unwrap().messages(), agent.messages());
     // The session has all messages.
     assert_eq!(store.messages().len(), 10);
@@ -70,8 +70,8 @@ async fn a_failed_summary_is_an_error_and_changes_nothing() {
     ];
     // A response truncated by the context window is an overflow, so the summary is tried once more.
     let cut = || ScriptedTurn::text("They want").stopping_with("model_context_window_exceeded".into());
-    let failures = failures.map(|(failure, words)| (vec![failure], words));
-    for (failure, words) in failures.into_iter().chain([(vec![cut(), cut()], "messages failed")]) {
+    let failures = failures.map(|(failure, expected)| (vec![failure], expected));
+    for (failure, expected) in failures.into_iter().chain([(vec![cut(), cut()], "messages failed")]) {
         let manager = SummarizingConversationManager::new().preserve_recent(2).model(ScriptedModel::new(failure));
         let (model, store) = (Planned::with_window(100_000), Store::default());
         let builder = model.agent().retry(strands_core::RetryPolicy::never());
@@ -87,7 +87,7 @@ async fn a_failed_summary_is_an_error_and_changes_nothing() {
         else {
             panic!("not the manager's error")
         };
-        assert!(source.downcast_ref::<SummaryError>().unwrap().to_string().contains(words), "{source}");
+        assert!(source.downcast_ref::<SummaryError>().unwrap().to_string().contains(expected), "{source}");
         assert_eq!(agent.messages(), before);
         assert_eq!(store.record(), state);
         model.set_plan([say("well")]);
@@ -120,8 +120,8 @@ async fn truncates_results_if_the_summary_request_overflows() {
     agent.prompt("look").await.unwrap();
     model.set_plan([Step::Overflow, say("fine")]);
     agent.prompt("and?").await.unwrap();
-    let asked: Vec<_> = writer.requests().iter().map(|request| request.messages[0].text().len()).collect();
-    assert!(asked.len() == 2 && asked[0] > 10_000 && asked[1] < 3_000, "{asked:?}");
+    let requests: Vec<_> = writer.requests().iter().map(|request| request.messages[0].text().len()).collect();
+    assert!(requests.len() == 2 && requests[0] > 10_000 && requests[1] < 3_000, "{requests:?}");
     assert_eq!(flaw(agent.messages()), None);
 }
 

@@ -48,13 +48,13 @@ async fn listen(mut stream: strands_core::AgentStream<'_>) -> Vec<Value> {
 #[tokio::test]
 async fn events_of_an_agent_are_valid_and_round_trip() {
     let mut agent = builder().build().await.unwrap();
-    let asked = listen(agent.prompt("go").stream()).await;
-    let types: Vec<_> = asked.iter().map(type_of).collect();
+    let events = listen(agent.prompt("go").stream()).await;
+    let types: Vec<_> = events.iter().map(type_of).collect();
     for expected in ["start", "tool_progress", "interrupt"] {
         assert!(types.contains(&expected), "{types:?}");
     }
-    let answer = agent.interrupts()[0].answer(true);
-    let resumed = listen(agent.prompt(Prompt::none()).resume([answer]).stream()).await;
+    let response = agent.interrupts()[0].answer(true);
+    let resumed = listen(agent.prompt(Prompt::none()).resume([response]).stream()).await;
     assert_eq!(resumed.last().map(type_of), Some("result"));
     assert_eq!(resumed.last().unwrap()["response"]["metrics"]["tool_usage"]["delete"]["tool_info"]["name"], "delete");
 }
@@ -72,8 +72,8 @@ async fn each_invocation_begins_with_a_start_event_of_its_agent() {
             "session_id": "s-1",
         })
     );
-    let answer = agent.interrupts()[0].answer(true);
-    let resumed = listen(agent.prompt(Prompt::none()).resume([answer]).stream()).await;
+    let response = agent.interrupts()[0].answer(true);
+    let resumed = listen(agent.prompt(Prompt::none()).resume([response]).stream()).await;
     assert_eq!(resumed.iter().filter(|event| type_of(event) == "start").count(), 1);
     assert_ne!(resumed[0]["invocation_id"], id);
 }

@@ -167,15 +167,15 @@ pub(super) fn overflows(message: &str) -> bool {
 fn exceeds_limit(message: &str) -> bool {
     /// Maximum distance, in bytes.
     const NEAR: usize = 96;
-    let lengths = || LENGTH.iter().flat_map(|words| message.match_indices(words));
+    let lengths = || LENGTH.iter().flat_map(|phrase| message.match_indices(phrase));
     let too_much: Vec<usize> =
-        TOO_MUCH.iter().flat_map(|words| message.match_indices(words)).map(|(at, _)| at).collect();
+        TOO_MUCH.iter().flat_map(|phrase| message.match_indices(phrase)).map(|(at, _)| at).collect();
     lengths().any(|(at, _)| too_much.iter().any(|other| other.abs_diff(at) <= NEAR))
 }
 
 /// Returns true if a name of [`CONVERSATION`] is directly before a phrase of [`IS_TOO_LONG`].
 fn is_too_long(message: &str) -> bool {
-    IS_TOO_LONG.iter().flat_map(|words| message.match_indices(words)).any(|(at, _)| {
+    IS_TOO_LONG.iter().flat_map(|phrase| message.match_indices(phrase)).any(|(at, _)| {
         let before = message.get(..at).unwrap_or_default().trim_end();
         let is_in_name = |letter: char| letter.is_alphanumeric() || "_-.'`".contains(letter);
         CONVERSATION.iter().any(|name| before.strip_suffix(name).is_some_and(|rest| !rest.ends_with(is_in_name)))
@@ -185,24 +185,24 @@ fn is_too_long(message: &str) -> bool {
 /// Returns true if the requested output alone fills the context window. Truncating the conversation does not help then.
 fn output_alone_is_too_long(message: &str) -> bool {
     let window = ["context length is only ", "context length is ", "context window of ", "context length of "];
-    let Some(window) = window.iter().find_map(|words| number_after(message, words)) else {
+    let Some(window) = window.iter().find_map(|phrase| number_after(message, phrase)) else {
         return false;
     };
     let output = number_after(message, "is too large: ").or_else(|| {
         let ends = [" in the completion", " of the completion", " in the output", " output tokens"];
-        ends.iter().find_map(|words| number_before(message, words))
+        ends.iter().find_map(|phrase| number_before(message, phrase))
     });
     output.is_some_and(|output| output >= window)
 }
 
-fn number_after(message: &str, words: &str) -> Option<u64> {
-    let rest = message.split_once(words)?.1;
+fn number_after(message: &str, phrase: &str) -> Option<u64> {
+    let rest = message.split_once(phrase)?.1;
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     rest.get(..end)?.parse().ok()
 }
 
-fn number_before(message: &str, words: &str) -> Option<u64> {
-    let start = message.split_once(words)?.0;
+fn number_before(message: &str, phrase: &str) -> Option<u64> {
+    let start = message.split_once(phrase)?.0;
     let digits = start.rfind(|letter: char| !letter.is_ascii_digit()).map_or(0, |at| at + 1);
     start.get(digits..).and_then(|number| number.parse().ok())
 }

@@ -35,7 +35,7 @@ pub struct FallbackOn {
 impl FallbackOn {
     /// Creates the default set: the kinds that depend on the provider.
     pub const fn new() -> Self {
-        Self::nothing()
+        Self::empty()
             .with(ModelErrorKind::Throttled)
             .with(ModelErrorKind::Overloaded)
             .with(ModelErrorKind::Unreachable)
@@ -47,7 +47,7 @@ impl FallbackOn {
     }
 
     /// Creates an empty set, for a program that decides by [`Fallback::when`](super::Fallback::when) alone.
-    pub const fn nothing() -> Self {
+    pub const fn empty() -> Self {
         Self { kinds: 0 }
     }
 

@@ -22,8 +22,8 @@ use crate::models::{ModelError, ModelErrorKind};
 /// let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await?;
 ///
 /// let error = agent.prompt("Hello").await.unwrap_err();
-/// let beneath = error.source().and_then(Error::source).unwrap();
-/// let failures: &FallbackFailures = beneath.downcast_ref().unwrap();
+/// let source = error.source().and_then(Error::source).unwrap();
+/// let failures: &FallbackFailures = source.downcast_ref().unwrap();
 /// assert_eq!(failures.others().len(), 1);
 /// # Ok::<(), Box<dyn Error>>(())
 /// # }).unwrap();

@@ -48,8 +48,8 @@ fn rejects_a_stream_without_a_stop_event() {
 #[test]
 fn rejects_tool_use_without_calls_unless_there_is_text() {
     assert!(matches!(turn([StreamEvent::stop(StopReason::ToolUse)]), Err(ModelError::Protocol { .. })));
-    let said = turn([StreamEvent::text(0, "hi"), StreamEvent::stop(StopReason::ToolUse)]).unwrap();
-    assert_eq!(said.stop_reason, StopReason::EndTurn);
+    let turn = turn([StreamEvent::text(0, "hi"), StreamEvent::stop(StopReason::ToolUse)]).unwrap();
+    assert_eq!(turn.stop_reason, StopReason::EndTurn);
 }
 
 #[test]
@@ -96,12 +96,12 @@ fn limits_the_number_of_empty_blocks() {
 fn a_redacted_response_has_no_tool_calls() {
     let redacted = StreamEvent::RedactContent {
         redact_user_content_message: None,
-        redact_assistant_content_message: Some("[gone]".into()),
+        redact_assistant_content_message: Some("[redacted]".into()),
     };
     let mut events = call(0, "a", "{}").to_vec();
     events.extend([redacted, StreamEvent::stop(StopReason::ToolUse)]);
     let turn = turn(events).unwrap();
-    assert_eq!((turn.message.text().as_str(), turn.stop_reason), ("[gone]", StopReason::EndTurn));
+    assert_eq!((turn.message.text().as_str(), turn.stop_reason), ("[redacted]", StopReason::EndTurn));
 }
 
 #[test]
@@ -169,10 +169,10 @@ fn returns_stop_reasons_that_are_errors_as_errors() {
 
 #[test]
 fn replaces_lone_surrogates_in_arguments() {
-    let call = |pieces: &[&str]| {
+    let call = |chunks: &[&str]| {
         let begun = StreamEvent::tool_use(0, ToolUseStart::new("a", "f"));
-        let pieces = pieces.iter().map(|piece| StreamEvent::tool_input(0, *piece));
-        let events = [begun].into_iter().chain(pieces).chain([StreamEvent::stop(StopReason::ToolUse)]);
+        let chunks = chunks.iter().map(|chunk| StreamEvent::tool_input(0, *chunk));
+        let events = [begun].into_iter().chain(chunks).chain([StreamEvent::stop(StopReason::ToolUse)]);
         turn(events).unwrap().message.tool_uses().next().unwrap().input.clone()
     };
     assert_eq!(call(&[r#"{"a":"\ud83d"#, r#"\ude00"}"#]), json!({"a": "😀"}));
