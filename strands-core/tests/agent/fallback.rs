@@ -160,7 +160,7 @@ async fn a_closure_can_decide_about_a_fallback() {
     assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 1), "it is out");
     let model = Fallback::new(failing("a", || coded("model_not_found"))).or(answering("b")).when(quota);
     assert!(prompt(&model).await.is_err());
-    let model = Fallback::new(failing("a", transport)).or(answering("b")).on(FallbackOn::nothing()).when(quota);
+    let model = Fallback::new(failing("a", transport)).or(answering("b")).on(FallbackOn::empty()).when(quota);
     assert!(prompt(&model).await.is_err());
 }
 

@@ -190,7 +190,7 @@ async fn a_replay_reports_the_differences_of_a_request() {
     let ReplayError::Mismatch { exchange: 0, differences, .. } = why(&error) else { panic!("{error:?}") };
     let parts: Vec<_> = differences.iter().map(|difference| difference.part).collect();
     assert_eq!(parts, [RequestPart::UserText, RequestPart::Tools]);
-    assert!(differences[0].recorded.contains("weather?") && differences[0].asked.contains("wetter?"));
+    assert!(differences[0].recorded.contains("weather?") && differences[0].actual.contains("wetter?"));
     assert!(why(&error).to_string().contains("listen"), "{}", why(&error));
     let AgentError::Model { source, .. } = &error else { panic!("{error:?}") };
     assert!(!source.to_string().contains("wetter"), "the error itself quotes no conversation: {source}");
