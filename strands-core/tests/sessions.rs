@@ -74,13 +74,13 @@ fn same(agent: &Agent, store: &Memory) {
 #[tokio::test]
 async fn continues_a_conversation_in_another_process() {
     let store = Memory::default();
-    let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut first = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     first.state().set("name", "Ana").unwrap();
     first.prompt("hello").await.unwrap();
     same(&first, &store);
     drop(first);
 
-    let model = ScriptedModel::answering("still here");
+    let model = ScriptedModel::responding("still here");
     let mut second = agent(&store, model.clone()).build().await.unwrap();
     assert_eq!(second.state().get("name"), Some(json!("Ana")));
     second.prompt("still there?").await.unwrap();
@@ -109,7 +109,7 @@ async fn persists_an_interrupt_and_resumes_in_another_process() {
     assert_eq!(state["pending_tool_execution"]["assistant_message"]["role"], json!("assistant"));
     drop(first);
 
-    let mut second = agent(&store, ScriptedModel::answering("done")).build().await.unwrap();
+    let mut second = agent(&store, ScriptedModel::responding("done")).build().await.unwrap();
     let waiting = second.interrupts();
     assert_eq!(waiting, response.interrupts);
     assert!(matches!(second.prompt("well?").await, Err(AgentError::Interrupted { .. })));
@@ -123,8 +123,8 @@ async fn persists_an_interrupt_and_resumes_in_another_process() {
 #[tokio::test]
 async fn a_second_worker_gets_a_conflict_and_overwrites_nothing() {
     let store = Memory::default();
-    let mut one = agent(&store, ScriptedModel::answering("one")).build().await.unwrap();
-    let mut other = agent(&store, ScriptedModel::answering("other")).build().await.unwrap();
+    let mut one = agent(&store, ScriptedModel::responding("one")).build().await.unwrap();
+    let mut other = agent(&store, ScriptedModel::responding("other")).build().await.unwrap();
     one.prompt("first").await.unwrap();
     let error = other.prompt("second").await.unwrap_err();
     assert!(matches!(error, AgentError::Session(SessionError::Conflict { .. })), "{error:?}");
@@ -134,8 +134,8 @@ async fn a_second_worker_gets_a_conflict_and_overwrites_nothing() {
 #[tokio::test]
 async fn a_second_worker_can_retry_from_the_stored_conversation() {
     let store = Memory::default();
-    let mut one = agent(&store, ScriptedModel::answering("one")).build().await.unwrap();
-    let model = ScriptedModel::answering("other");
+    let mut one = agent(&store, ScriptedModel::responding("one")).build().await.unwrap();
+    let model = ScriptedModel::responding("other");
     let mut other = agent(&store, model.clone()).conflict_retries(1).build().await.unwrap();
     one.prompt("first").await.unwrap();
     let response = other.prompt("second").await.unwrap();
@@ -148,7 +148,7 @@ async fn a_second_worker_can_retry_from_the_stored_conversation() {
 #[tokio::test]
 async fn the_next_invocation_persists_unsaved_messages() {
     let store = Memory::default();
-    let mut agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut agent = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     agent.prompt("one").await.unwrap();
     store.0.fail_after(Some(0));
     let error = agent.prompt("two").await.unwrap_err();
@@ -171,7 +171,7 @@ async fn joins_tool_results_and_the_next_prompt_in_one_message() {
     assert_eq!(store.messages().len(), 3);
     drop(failing);
 
-    let mut agent = agent(&store, ScriptedModel::answering("fine")).build().await.unwrap();
+    let mut agent = agent(&store, ScriptedModel::responding("fine")).build().await.unwrap();
     agent.prompt("never mind").await.unwrap();
     let messages = store.messages();
     assert_eq!(
@@ -190,10 +190,10 @@ fn refused() -> strands_core::models::ModelError {
 #[tokio::test]
 async fn does_not_repeat_prompts_that_another_client_left_without_a_response() {
     let store = Memory::with(vec![Message::user("one"), Message::user("two")]);
-    let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut first = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     first.prompt("three").await.unwrap();
     assert_eq!(store.texts(), ["one", "two\nthree", "hi"]);
-    let second = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let second = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     assert_eq!(second.messages().iter().map(|message| message.text()).collect::<Vec<_>>(), ["one\ntwo\nthree", "hi"]);
 }
 
@@ -201,7 +201,7 @@ async fn does_not_repeat_prompts_that_another_client_left_without_a_response() {
 async fn restores_only_the_messages_in_the_window() {
     let store = Memory::default();
     let window = || strands_core::conversation::SlidingWindowConversationManager::new(4);
-    let build = || agent(&store, ScriptedModel::answering("hi")).conversation_manager(window());
+    let build = || agent(&store, ScriptedModel::responding("hi")).conversation_manager(window());
     let mut first = build().build().await.unwrap();
     for number in 0..5 {
         first.prompt(number.to_string()).await.unwrap();
@@ -219,7 +219,7 @@ async fn reports_repairs_of_a_restored_conversation() {
     let messages =
         [Message::user("go"), call("lost"), Message::user("well?"), Message::assistant("hm"), result("stray")];
     let store = Memory::with(messages);
-    let agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let agent = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     assert_eq!(
         agent.repairs(),
         [Repair::ResultAdded { tool_use_id: "lost".into() }, Repair::ResultDropped { tool_use_id: "stray".into() },]

@@ -119,7 +119,7 @@ impl EventLoopMetrics {
         }
     }
 
-    pub(crate) fn add_answer(&mut self, message: &Arc<Message>, took: Duration) {
+    pub(crate) fn add_model_call(&mut self, message: &Arc<Message>, took: Duration) {
         if let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) {
             cycle.add_model_call(Arc::clone(message), took);
         }

@@ -21,7 +21,7 @@ use crate::session::{AgentRecord, MessageBatch, MessageRange, OpenedSession, Ses
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let session = InMemorySessionManager::new("user-42");
-/// let template = Agent::builder().model(ScriptedModel::answering("hi")).session_manager(session.clone());
+/// let template = Agent::builder().model(ScriptedModel::responding("hi")).session_manager(session.clone());
 /// template.clone().build().await?.prompt("hello").await?;
 ///
 /// assert_eq!(session.messages("default").len(), 2);

@@ -86,7 +86,7 @@ impl ScriptedModel {
     }
 
     /// Creates a model that always responds with this text.
-    pub fn answering(text: impl Into<String>) -> Self {
+    pub fn responding(text: impl Into<String>) -> Self {
         let text = text.into();
         Self::from_fn(move |_| ScriptedTurn::text(text.as_str()))
     }

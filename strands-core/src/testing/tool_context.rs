@@ -71,7 +71,7 @@ impl ToolContextBuilder {
     }
 
     /// Adds the response to the tool's interrupt with this name.
-    pub fn answer(mut self, name: &str, response: impl Into<Value>) -> Self {
+    pub fn interrupt_response(mut self, name: &str, response: impl Into<Value>) -> Self {
         self.responses.insert(Interrupt::tool_call_id(&self.tool_use.tool_use_id, name), response.into());
         self
     }

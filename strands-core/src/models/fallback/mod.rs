@@ -37,7 +37,7 @@ type Predicate = dyn Fn(&ModelError) -> bool + Send + Sync;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let down = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
-/// let model = Fallback::new(down).or(ScriptedModel::answering("Hello."));
+/// let model = Fallback::new(down).or(ScriptedModel::responding("Hello."));
 /// let mut agent = Agent::builder().model(model).build().await?;
 ///
 /// let mut stream = agent.prompt("Hi").stream();
@@ -126,7 +126,7 @@ impl Fallback {
     /// ```
     /// use strands::models::{Fallback, FallbackOn};
     /// # use strands::testing::ScriptedModel;
-    /// # let (cheap, expensive) = (ScriptedModel::answering("a"), ScriptedModel::answering("b"));
+    /// # let (cheap, expensive) = (ScriptedModel::responding("a"), ScriptedModel::responding("b"));
     ///
     /// // Retrying does not help when a quota is used up, but another provider has its own.
     /// let model = Fallback::new(cheap).or(expensive).when(|error| error.details().code() == Some("insufficient_quota"));

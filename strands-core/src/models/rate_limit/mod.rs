@@ -32,7 +32,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// use strands::Agent;
 /// use strands::models::RateLimit;
 /// # use strands::testing::ScriptedModel;
-/// # let model = ScriptedModel::answering("Hello.");
+/// # let model = ScriptedModel::responding("Hello.");
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let minute = Duration::from_secs(60);

@@ -102,7 +102,7 @@ impl Recorder {
     /// use serde_json::Value;
     /// use strands::models::Recorder;
     /// # use strands::testing::ScriptedModel;
-    /// # let model = ScriptedModel::answering("Hello.");
+    /// # let model = ScriptedModel::responding("Hello.");
     ///
     /// fn without_names(value: &mut Value) {
     ///     match value {

@@ -37,7 +37,7 @@ pub struct Turn {
 
 impl Turn {
     /// Creates a response that does not come from a model.
-    pub(crate) fn said(message: Message) -> Self {
+    pub(crate) fn synthetic(message: Message) -> Self {
         Self {
             message,
             stop_reason: StopReason::EndTurn,
@@ -50,7 +50,7 @@ impl Turn {
     }
 
     /// Sets the timings that the provider did not report.
-    pub(crate) fn measured(&mut self, took: Duration, first_content: Option<Duration>) {
+    pub(crate) fn set_timings(&mut self, took: Duration, first_content: Option<Duration>) {
         let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         if self.metrics.latency_ms == 0 {
             self.metrics.latency_ms = milliseconds(took);
