@@ -1,4 +1,4 @@
-//! The book, page by page, and the README, so that `cargo test` compiles and runs its code.
+//! The pages of the book and the README, so that `cargo test` compiles and runs their code.
 
 macro_rules! pages {
     ($($name:ident: $file:literal,)+) => {
@@ -14,12 +14,17 @@ macro_rules! pages {
 
 pages! {
     quickstart: "quickstart.md",
+    cookbook: "cookbook.md",
     examples: "examples.md",
     tools: "tools.md",
     schemas: "schemas.md",
-    event_loop: "loop.md",
+    structured_output: "structured-output.md",
+    agent_loop: "loop.md",
     events: "events.md",
+    limits: "limits.md",
+    retries: "retries.md",
     hooks: "hooks.md",
+    approval: "approval.md",
     servers: "servers.md",
     conversation: "conversation.md",
     models: "models.md",
@@ -36,6 +41,10 @@ pages! {
     extending: "extending.md",
     contracts: "contracts.md",
     errors: "errors.md",
+    security: "security.md",
+    from_python_strands: "from-python-strands.md",
+    from_rig: "from-rig.md",
+    glossary: "glossary.md",
 }
 
 #[doc = include_str!("../README.md")]
@@ -49,15 +58,15 @@ mod tests {
     use super::PAGES;
 
     #[test]
-    fn every_page_of_the_book_is_compiled_and_listed() {
+    fn compiles_and_lists_every_page() {
         let summary = include_str!("src/SUMMARY.md");
         let listed: Vec<&str> = summary.split('(').skip(1).filter_map(|rest| rest.split(')').next()).collect();
         assert_eq!(listed, PAGES);
     }
 
-    /// Readers have the lines of the quickstart in their `Cargo.toml`.
+    /// Readers have only the dependencies of the quickstart in their `Cargo.toml`.
     #[test]
-    fn a_page_names_the_crates_that_it_uses_besides() {
+    fn pages_name_the_other_crates_that_they_use() {
         let book = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
         for page in PAGES {
             let text = std::fs::read_to_string(format!("{book}/{page}")).unwrap_or_default();
@@ -67,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_about_openai_lists_every_service() {
+    fn openai_page_lists_every_service() {
         let page = include_str!("src/models/openai.md");
         for service in strands::models::openai::Service::all() {
             let row =

@@ -13,7 +13,8 @@
 //!
 //! Models and their builders are in the crate root, the other types of a provider in its module.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
+// Labels name the features that users choose.
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(feature = "_chat", feature = "_http"))))]
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
@@ -56,6 +57,17 @@ pub use anthropic::{AnthropicModel, AnthropicModelBuilder};
 #[cfg(feature = "gemini")]
 pub use gemini::{GeminiModel, GeminiModelBuilder};
 #[cfg(feature = "_http")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "anthropic",
+        feature = "gemini",
+        feature = "llamacpp",
+        feature = "mistral",
+        feature = "ollama",
+        feature = "openai"
+    )))
+)]
 pub use http::{ModelBuildError, ModelCallError, install_crypto_provider};
 #[cfg(feature = "llamacpp")]
 pub use llamacpp::{LlamaCppModel, LlamaCppModelBuilder};
@@ -69,3 +81,19 @@ pub use ollama::{OllamaModel, OllamaModelBuilder};
 pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
 #[cfg(feature = "_http")]
 pub use reasoning_effort::ReasoningEffort;
+
+// Crates that public signatures name.
+#[cfg(feature = "_http")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "anthropic",
+        feature = "gemini",
+        feature = "llamacpp",
+        feature = "mistral",
+        feature = "ollama",
+        feature = "openai"
+    )))
+)]
+#[doc(no_inline)]
+pub use {reqwest, secrecy};
