@@ -186,7 +186,7 @@ async fn malformed_output_is_asked_for_three_times_at_most() {
         assert_eq!(error.kind(), ModelErrorKind::MalformedOutput, "{provider}: {response:?}: {error:?}");
         assert_eq!((attempts, server.requests().len()), (3, 3), "{provider}: {response:?}");
         let says = format!("{error}: {}", advice(&error));
-        assert!(says.contains("could not read") && !says.contains("the network and TLS"), "{provider}: {says}");
+        assert!(says.contains("could not parse") && !says.contains("the network and TLS"), "{provider}: {says}");
     }
 }
 
