@@ -99,7 +99,7 @@ async fn documents_are_text_where_they_are_text() {
         "Read.\nDocument \"notes\" (old):\n# Title\n\
          [The document \"report\", which can't be shown to this model: it is no text.]\n\
          [The document \"bytes\", which can't be shown to this model: it is no text.]\n\
-         [A video that can't be shown to this model.]\n[A sound that can't be played to this model.]"
+         [A video that can't be shown to this model.]\n[An audio clip that can't be played to this model.]"
     );
 }
 
