@@ -207,7 +207,7 @@ const IMAGE_ELSEWHERE: &str = "[An image that can't be shown to this model: it i
 const DOCUMENT_ELSEWHERE: &str = "[A document that can't be shown to this model: it is stored elsewhere.]";
 const DOCUMENT_UNREADABLE: &str = "[A document that can't be shown to this model: it takes PDF and text.]";
 const VIDEO: &str = "[A video that can't be shown to this model.]";
-const SOUND: &str = "[A sound that can't be played to this model.]";
+const SOUND: &str = "[An audio clip that can't be played to this model.]";
 
 /// What the provider reads from where it lies: the web, or a file that was given to it before.
 fn elsewhere(location: &MediaLocation) -> Option<Source<'_>> {

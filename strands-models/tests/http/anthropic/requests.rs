@@ -235,7 +235,7 @@ async fn a_history_from_elsewhere_is_accepted() {
         sent,
         json!([
             {"role": "user", "content": [note("hi"), note("[A video that can't be shown to this model.]"),
-                note("[A sound that can't be played to this model.]"), note("guarded")]},
+                note("[An audio clip that can't be played to this model.]"), note("guarded")]},
             {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "INVALID_TOOL_NAME", "input": {}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": [note("Error: the tool failed.")], "is_error": true}, note("and this")]},
             {"role": "assistant", "content": [note("[blank text]")]},

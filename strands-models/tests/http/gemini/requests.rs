@@ -227,7 +227,7 @@ async fn media_are_sent_or_fetched_or_leave_a_note() {
             inline("application/octet-stream"),
             {"fileData": {"mimeType": "video/mp4", "fileUri": "https://youtu.be/x"}},
             {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/d.pdf"}},
-            {"text": "[A sound that can't be played to this model: it is stored elsewhere.]"},
+            {"text": "[An audio clip that can't be played to this model: it is stored elsewhere.]"},
             {"text": "guarded"},
         ])
     );
