@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::models::MessageSerializer;
 
-use super::token_count::TokenCounter;
 use super::model_catalog::{self, Traits};
 use super::settings::{HarmBlockThreshold, HarmCategory, SafetySetting, Settings, ThinkingLevel};
+use super::token_count::TokenCounter;
 use super::{GeminiModel, Inner};
 use crate::http::{ApiKey, Connection, Exchange, ModelBuildError, Options, Place, check, http_options};
 
@@ -176,7 +176,8 @@ impl GeminiModelBuilder {
         check("top_p", self.settings.top_p, 0.0..=1.0, "from 0 to 1")?;
         let exchange = self.open(|name| std::env::var(name).ok())?;
         let traits = Traits::of(&self.options.model_id, exchange.answering.endpoint.host());
-        let context_window = self.options.context_window.or_else(|| model_catalog::context_window(&self.options.model_id));
+        let context_window =
+            self.options.context_window.or_else(|| model_catalog::context_window(&self.options.model_id));
         let settings = Settings { extra: self.options.extra, ..self.settings };
         let Exchanges { answering, counting } = exchange;
         let counting = self.native_token_count.then_some(TokenCounter { exchange: counting });

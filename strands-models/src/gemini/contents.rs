@@ -9,9 +9,9 @@ use strands_core::message::{ContentBlock, Message, ReasoningContent, Role, ToolU
 use strands_core::models::outgoing_content;
 
 use super::PROVIDER;
-use super::model_catalog::Traits;
 use super::media::{FileData, InlineData, MediaKind, Medium, audio_mime, document_mime, image_mime, video_mime};
 use super::media_signatures;
+use super::model_catalog::Traits;
 use super::text_signatures::{self, TextSignature};
 use super::tool_results::{FunctionResponse, append_tool_results};
 
@@ -253,7 +253,9 @@ fn assistant_parts<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> V
             ContentBlock::Provider(provider) if media_signatures::signature(&provider.content).is_some() => {}
             ContentBlock::Provider(provider) => match TextSignature::read(&provider.content) {
                 // The signature of a text that is no longer in the message.
-                Some(signed) => parts.extend(text_signatures::split_text("", &[signed]).into_iter().map(Part::signed_text)),
+                Some(signed) => {
+                    parts.extend(text_signatures::split_text("", &[signed]).into_iter().map(Part::signed_text))
+                }
                 None => parts.push(Part::Other(&provider.content)),
             },
             block => {

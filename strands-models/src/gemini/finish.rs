@@ -45,6 +45,16 @@ pub(super) fn failed(reason: String, message: Option<String>) -> Refusal {
     Refusal { code: Some(reason), body, ..Refusal::default() }
 }
 
+/// True for placeholders of a missing reason.
+pub(super) fn is_no_reason(reason: &str) -> bool {
+    matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
+}
+
+/// Returns the error of a blocked prompt.
+pub(super) fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, ModelErrorKind) {
+    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, ModelErrorKind::ContentFiltered)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -170,7 +170,8 @@ mod tests {
             json!({"citationSources": [{"startIndex": 1, "endIndex": 9, "uri": "https://a", "license": "mit"}]});
         sources.add_citations(&quoted.to_string());
         sources.add_citations(&quoted.to_string());
-        sources.add_citations(&json!({"citations": [{"uri": "https://b", "title": "B"}, {"startIndex": 2}]}).to_string());
+        sources
+            .add_citations(&json!({"citations": [{"uri": "https://b", "title": "B"}, {"startIndex": 2}]}).to_string());
         assert_eq!(urls(&mut sources), [json!({"web": {"url": "https://a"}}), json!({"web": {"url": "https://b"}})]);
     }
 

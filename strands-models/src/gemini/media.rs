@@ -99,9 +99,7 @@ impl MediaKind {
     pub(super) fn sent_separately(self) -> &'static str {
         match self {
             Self::Image => "Tool successfully returned an image. The image is being provided with this result.",
-            Self::Document => {
-                "Tool successfully returned a document. The document is being provided with this result."
-            }
+            Self::Document => "Tool successfully returned a document. The document is being provided with this result.",
             Self::Video => "Tool successfully returned a video. The video is being provided with this result.",
             Self::Audio => "Tool successfully returned audio. The audio is being provided with this result.",
         }

@@ -75,9 +75,13 @@ impl<'de> Visitor<'de> for PartVisitor {
         Ok(match (call, text) {
             (Some(call), _) => Part::Call { call, signature },
             // An empty text next to other fields is part of the raw JSON.
-            (None, Some(text)) if others.is_empty() || !text.is_empty() => Part::Text { text, is_reasoning: thought, signature },
+            (None, Some(text)) if others.is_empty() || !text.is_empty() => {
+                Part::Text { text, is_reasoning: thought, signature }
+            }
             (None, _) if others.is_empty() => match signature {
-                Some(signature) => Part::Text { text: String::new(), is_reasoning: thought, signature: Some(signature) },
+                Some(signature) => {
+                    Part::Text { text: String::new(), is_reasoning: thought, signature: Some(signature) }
+                }
                 None => Part::Empty,
             },
             (None, _) => {

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use sse_stream::Sse;
 use strands_core::message::ProviderContent;
 use strands_core::metrics::ModelMetrics;
-use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::chunk::{Candidate, Chunk, PromptFeedback};
 use super::error::stream_error;
-use super::finish::{Finish, failed, finish};
+use super::finish::{Finish, blocked_prompt, failed, finish, is_no_reason};
 use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
 use super::{PROVIDER, media_signatures, text_signatures};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, tolerant};
+use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, tolerant};
 
 /// Reader of a response. Unknown parts become provider content.
 pub(super) struct GeminiReader {
@@ -306,16 +306,6 @@ impl GeminiReader {
         }
         Ok(())
     }
-}
-
-/// True for placeholders of a missing reason.
-fn is_no_reason(reason: &str) -> bool {
-    matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
-}
-
-/// Returns the error of a blocked prompt.
-fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, ModelErrorKind) {
-    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, ModelErrorKind::ContentFiltered)
 }
 
 /// Returns the approximate size of a value in bytes.

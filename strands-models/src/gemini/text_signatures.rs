@@ -73,7 +73,10 @@ mod tests {
     fn splits_text_at_signed_ranges() {
         let blocks = [block("one".to_owned(), 2..4), block("two".to_owned(), 6..6)];
         let signatures: Vec<_> = blocks.iter().filter_map(|block| TextSignature::read(&block.content)).collect();
-        assert_eq!(split_text("abcdef", &signatures), [("ab", None), ("cd", Some("one")), ("ef", None), ("", Some("two"))]);
+        assert_eq!(
+            split_text("abcdef", &signatures),
+            [("ab", None), ("cd", Some("one")), ("ef", None), ("", Some("two"))]
+        );
     }
 
     #[test]

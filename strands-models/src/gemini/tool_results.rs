@@ -50,7 +50,7 @@ impl Serialize for ResultContent<'_> {
             Self::Json(json) => fields.serialize_entry("json", json)?,
             Self::Unknown(unknown) => {
                 unknown.iter().try_for_each(|(name, value)| fields.serialize_entry(name, value))?;
-            },
+            }
         }
         fields.end()
     }
@@ -76,18 +76,26 @@ pub(super) fn append_tool_results<'a>(
                     contents.push(ResultContent::Json(json));
                     continue;
                 }
-                ToolResultContent::Image(image) => (Medium::new(image_mime(&image.format), &image.source), MediaKind::Image),
+                ToolResultContent::Image(image) => {
+                    (Medium::new(image_mime(&image.format), &image.source), MediaKind::Image)
+                }
                 ToolResultContent::Document(document) => {
                     (Medium::new(document_mime(document.format.as_ref()), &document.source), MediaKind::Document)
                 }
-                ToolResultContent::Video(video) => (Medium::new(video_mime(&video.format), &video.source), MediaKind::Video),
+                ToolResultContent::Video(video) => {
+                    (Medium::new(video_mime(&video.format), &video.source), MediaKind::Video)
+                }
                 ToolResultContent::Unknown(fields) => {
                     contents.push(ResultContent::Unknown(fields));
                     continue;
                 }
                 _ => continue,
             };
-            contents.push(ResultContent::Text(if medium.is_some() { kind.sent_separately() } else { kind.stored_elsewhere() }));
+            contents.push(ResultContent::Text(if medium.is_some() {
+                kind.sent_separately()
+            } else {
+                kind.stored_elsewhere()
+            }));
             if let Some(medium) = medium {
                 let target = if nested.accepts(&medium) { &mut nested_parts } else { &mut separate };
                 target.push(Part::medium(medium));

@@ -140,7 +140,8 @@ impl<'t> ArgumentReader<'t> {
             }
             Shape::Number { integer } => {
                 let fits = |number: f64| fallback_values::number_fits(property.schema, integer, number);
-                let number = self.extractor.number_of(name, fits).or_else(|| needed.then(|| self.extractor.number(fits))?);
+                let number =
+                    self.extractor.number_of(name, fits).or_else(|| needed.then(|| self.extractor.number(fits))?);
                 number.and_then(fallback_values::number)
             }
             Shape::Text(TextFormat::Date) => self.extractor.date().map(Value::from),

@@ -235,8 +235,12 @@ mod tests {
 
     #[tokio::test]
     async fn quotes_tool_results() {
-        let history =
-            with_result("weather in Oslo", "get_weather", json!({"city": "Oslo"}), json!({"sky": "clear", "celsius": 4}));
+        let history = with_result(
+            "weather in Oslo",
+            "get_weather",
+            json!({"city": "Oslo"}),
+            json!({"sky": "clear", "celsius": 4}),
+        );
         let turn = respond(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools())).await;
         assert_eq!(turn.message.text(), "get_weather:\n- sky: clear\n- celsius: 4");
     }

@@ -45,13 +45,13 @@ pub(super) fn enforce_tool_choice(turn: &OfflineTurn<'_>, step: OfflineStep) -> 
             if step.tool_calls().any(|(tool, _)| tool == name) {
                 return Ok(step);
             }
-            turn.tool(name)
-                .ok_or_else(|| invalid_request(format!("tool `{name}` must be called, but it is not one of the tools")))?
+            turn.tool(name).ok_or_else(|| {
+                invalid_request(format!("tool `{name}` must be called, but it is not one of the tools"))
+            })?
         }
         _ => return Ok(step),
     };
-    let texts: Vec<String> =
-        turn.user_texts().rev().filter(|text| text != OUTPUT_PROMPT).take(MAX_TEXTS).collect();
+    let texts: Vec<String> = turn.user_texts().rev().filter(|text| text != OUTPUT_PROMPT).take(MAX_TEXTS).collect();
     let text = texts.join(". ");
     let response = turn.messages().iter().rev().find(|message| message.role == Role::Assistant);
     let response = response.map(|message| message.text()).filter(|text| !text.is_empty());

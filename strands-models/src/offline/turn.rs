@@ -35,7 +35,8 @@ impl<'a> OfflineTurn<'a> {
     /// ```
     pub fn new(request: ModelRequest<'a>) -> Self {
         let prompt = request.messages.iter().rposition(|message| is_user_text(message));
-        let user_text = prompt.and_then(|at| request.messages.get(at)).map(|message| message.text()).unwrap_or_default();
+        let user_text =
+            prompt.and_then(|at| request.messages.get(at)).map(|message| message.text()).unwrap_or_default();
         let since = request.messages.get(prompt.map_or(0, |at| at + 1)..).unwrap_or_default();
         Self {
             messages: request.messages,

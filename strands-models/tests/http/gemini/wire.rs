@@ -1,4 +1,4 @@
-//! Where Gemini's requests differ from the reference client's, and how its options are named there.
+//! Differences from the reference client: request bodies, and names of options.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{Gemini, builder};
 
 const SEEN: &[&str] = &["gemini"];
 
-/// The same table, with the reasons, stands in `docs/src/models/gemini.md`.
+/// The same table, with reasons, is in `docs/src/models/gemini.md`.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::new("names-of-fields", names_of_fields, SEEN),
