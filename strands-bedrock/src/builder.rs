@@ -23,7 +23,8 @@ const DEFAULT_MAX_RESPONSE: usize = 16 * 1024 * 1024;
 /// `Debug` shows no key.
 ///
 /// ```no_run
-/// use strands::models::{BedrockModel, CacheConfig, Guardrail};
+/// use strands::models::BedrockModel;
+/// use strands::models::bedrock::{CacheConfig, Guardrail};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = BedrockModel::builder()

@@ -1,4 +1,4 @@
-//! The heart of strands-rs: the vocabulary of a conversation, tools, the [`Agent`] and its event loop. No network, no
+//! Core of strands-rs: messages, tools, the [`Agent`] and its event loop. No network, no
 //! disk. Programs use it through the `strands-rs` crate, which re-exports it; adapters (models, sessions) build on it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

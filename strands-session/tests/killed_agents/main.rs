@@ -10,7 +10,7 @@
 #![cfg(unix)]
 
 mod scenario;
-#[path = "../support/mod.rs"]
+#[path = "../stores/support/mod.rs"]
 mod support;
 
 use serde_json::{Value, json};

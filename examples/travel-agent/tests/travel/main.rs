@@ -1,0 +1,7 @@
+//! Tests of the travel agent: its command line, conversations, store and tools.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test that fails panics")]
+
+mod cli;
+mod conversation;
+mod store;
+mod tools;

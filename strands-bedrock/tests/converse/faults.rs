@@ -1,0 +1,88 @@
+//! Everything that can go wrong between Bedrock and us: each fault is a typed error, seen in time, and never a panic.
+
+use crate::loopback::provider::{CLAUDE, EXCEPTIONS};
+use crate::loopback::{answer, ask, builder, events, kind, model, text};
+use serde_json::json;
+use strands_core::models::{ModelError, ModelRequest};
+use strands_testkit::converse::ConverseStream;
+use strands_testkit::eventstream::{Damage, Frame};
+use strands_testkit::provider::faults::cut_everywhere;
+use strands_testkit::{Cut, Response, Server, recordings};
+
+strands_testkit::fault_tests!(CLAUDE =>
+    connections_that_fail,
+    timeouts_say_how_long_was_waited,
+    a_stalled_call_ends_when_it_is_dropped,
+    refusals_with_and_without_retry_after,
+    refusals_are_sorted_by_what_the_caller_can_do,
+    an_error_body_is_bounded_and_kept,
+    a_key_is_not_carried_to_where_a_redirect_points,
+    no_secret_is_shown,
+    errors_in_the_stream,
+    a_stream_cut_at_every_byte,
+    a_stream_in_pieces_of_a_byte_with_either_line_end,
+    an_answer_that_is_complete_does_not_need_the_connection_any_more,
+    one_connection_carries_one_answer_after_the_other,
+    what_an_answer_may_hold_is_bounded,
+    a_failed_call_leaves_the_next_one_alone,
+);
+
+#[tokio::test]
+async fn exceptions_in_the_stream_keep_their_names() {
+    for (exception, message, _) in EXCEPTIONS {
+        let server = Server::repeat(ConverseStream::new().exception(exception, message).response()).await;
+        let error = answer(&model(&server.url()).await, "hi").await.unwrap_err();
+        assert!(error.details().code().unwrap().eq_ignore_ascii_case(exception), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_recorded_stream_cut_at_every_byte() {
+    let Some(recordings) = recordings("bedrock") else {
+        return;
+    };
+    let streamed = recordings
+        .iter()
+        .flat_map(|recording| recording.exchanges.iter().map(move |exchange| (&recording.name, exchange)))
+        .filter(|(_, exchange)| exchange.response.content_type.contains("vnd.amazon.eventstream"))
+        .min_by_key(|(_, exchange)| exchange.response.body.len());
+    let (_, exchange) = streamed.expect("a recorded stream");
+    let stream = &exchange.response.body;
+    cut_everywhere(&CLAUDE, stream, Cut::Clean, 0..stream.len()).await;
+}
+
+#[tokio::test]
+async fn damaged_frames_are_protocol_errors() {
+    let whole = Frame::event("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"text": "x"}}));
+    for damage in [Damage::PreludeCrc, Damage::MessageCrc, Damage::Length(15), Damage::Length(17)] {
+        let mut bytes = ConverseStream::new().text(["half"]).encode().to_vec();
+        bytes.extend_from_slice(&whole.encode_damaged(damage));
+        bytes.extend_from_slice(&ConverseStream::text_turn("never").encode());
+        let server = Server::repeat(Response::eventstream(bytes)).await;
+        let messages = ask("hi");
+        let (events, error) = events(&model(&server.url()).await, ModelRequest::new(&messages)).await;
+        assert_eq!(text(&events), "half", "{damage:?}");
+        assert_eq!(kind(&error.unwrap()), "protocol", "{damage:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_frame_may_hold_is_bounded() {
+    const MIB: usize = 1024 * 1024;
+    let too_large = |error: ModelError, limit: usize| {
+        assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(l), .. } if l == limit), "{error:?}");
+    };
+    // Its length alone is enough.
+    let one = "x".repeat(64 * MIB);
+    let stream = ConverseStream::new().tool_use("t", "1", [one.as_str()]).stop("tool_use");
+    let server = Server::repeat(stream.response()).await;
+    let small = builder(&server.url()).max_response_bytes(MIB).build().await.unwrap();
+    too_large(answer(&small, "hi").await.unwrap_err(), MIB);
+
+    // A frame that promises four gigabytes is not waited for.
+    let mut bytes = ConverseStream::new().encode().to_vec();
+    let promise = Frame::event("contentBlockDelta", &json!({})).encode_damaged(Damage::Length(u32::MAX));
+    bytes.extend_from_slice(&promise);
+    let server = Server::repeat(Response::eventstream(bytes)).await;
+    too_large(answer(&model(&server.url()).await, "hi").await.unwrap_err(), 16 * MIB);
+}

@@ -1,0 +1,21 @@
+//! Tests of the provider through the AWS client and a loopback server.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that fails panics"
+)]
+
+mod agent;
+mod answers;
+mod content_rules;
+mod faults;
+mod loopback;
+mod recordings;
+mod refusals;
+mod requests;
+mod schemas;
+mod structured_output;
+mod wire;

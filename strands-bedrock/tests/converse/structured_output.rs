@@ -1,0 +1,172 @@
+//! Structured output over Bedrock: the ways in which it is asked for, and what refusals teach.
+
+use std::collections::BTreeMap;
+
+use crate::loopback::{CLAUDE, NOVA, ask, builder, turn, weather_tools};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use strands_bedrock::{BedrockModel, BedrockModelBuilder};
+use strands_core::models::{Model, ModelError, ModelRequest, OutputSchema, ToolChoice};
+use strands_core::{Agent, RetryPolicy};
+use strands_testkit::converse::ConverseStream;
+use strands_testkit::provider::structured::every_kind_of_output;
+use strands_testkit::{Response, Server};
+
+/// One of the models that AWS documents to follow schemas.
+const FOLLOWING: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+
+const NO_FORCED_CHOICE: &str = "This model doesn't support the toolConfig.toolChoice.tool field.";
+const NO_OUTPUT_CONFIG: &str = "This model doesn't support the outputConfig field. Remove outputConfig and try again.";
+const REFUSED_SCHEMA: &str = "output_config.format.schema: Schema is too complex";
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Trip {
+    city: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, PartialEq)]
+struct Stay {
+    nights: u8,
+}
+
+fn oslo() -> Trip {
+    Trip { city: "Oslo".to_owned() }
+}
+
+fn says(text: &str) -> Response {
+    ConverseStream::text_turn(text).response()
+}
+
+fn calls() -> Response {
+    ConverseStream::tool_turn("Trip", "t-1", &json!({"city": "Oslo"})).response()
+}
+
+fn refuses(message: &str) -> Response {
+    Response::json(400, &json!({"message": message})).header("x-amzn-errortype", "ValidationException")
+}
+
+async fn output<T: DeserializeOwned + JsonSchema + 'static>(builder: BedrockModelBuilder) -> T {
+    let retry = RetryPolicy::new().max_attempts(1);
+    let model = builder.build().await.unwrap();
+    let mut agent = Agent::builder().model(model).retry(retry).build().await.unwrap();
+    agent.prompt("Where to?").output::<T>().await.unwrap().into_output().unwrap()
+}
+
+/// The ways in which the output was asked for.
+fn ways(server: &Server) -> Vec<&'static str> {
+    let way = |body: &Value| match (body.get("outputConfig").is_some(), &body["toolConfig"]["toolChoice"]) {
+        (true, Value::Null) => "native",
+        (true, choice) if choice.get("auto").is_some() => "native",
+        (false, choice) if choice.get("tool").is_some() => "forced",
+        (false, choice) if choice.get("auto").is_some() => "offered",
+        other => panic!("{other:?}: {body}"),
+    };
+    server.requests().iter().map(|request| way(&request.json())).collect()
+}
+
+#[tokio::test]
+async fn every_kind_of_output_of_claude() {
+    every_kind_of_output(&crate::loopback::provider::CLAUDE).await;
+}
+
+#[tokio::test]
+async fn every_kind_of_output_of_nova() {
+    every_kind_of_output(&crate::loopback::provider::NOVA).await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_known_to_is_asked_to_follow_the_schema() {
+    let server = Server::sequence([says(r#"{"city": "Oslo"}"#)]).await;
+    let thinking = json!({"type": "adaptive"});
+    let builder = builder(&server.url())
+        .model_id(FOLLOWING)
+        .additional_request_field("thinking", thinking.clone())
+        .extra("outputConfig", json!({"other": 1}));
+    assert_eq!(output::<Trip>(builder).await, oslo());
+    let body = server.requests()[0].json();
+    assert_eq!(body["outputConfig"]["other"], 1, "what the program has put there stays");
+    let format = &body["outputConfig"]["textFormat"];
+    assert_eq!((&format["type"], &format["structure"]["jsonSchema"]["name"]), (&json!("json_schema"), &json!("Trip")));
+    let schema: Value = serde_json::from_str(format["structure"]["jsonSchema"]["schema"].as_str().unwrap()).unwrap();
+    assert_eq!(schema["additionalProperties"], json!(false));
+    assert!(body.get("toolConfig").is_none());
+    assert_eq!(body["additionalModelRequestFields"]["thinking"], thinking, "which only a forced tool excludes");
+}
+
+#[tokio::test]
+async fn what_a_model_refuses_is_not_asked_for_again() {
+    let json = || says(r#"{"city": "Oslo"}"#);
+    let server = Server::sequence([
+        says("Oslo."),
+        refuses(NO_FORCED_CHOICE),
+        json(),
+        // An agent that is built later begins with the schema.
+        json(),
+        refuses(NO_OUTPUT_CONFIG),
+        calls(),
+        calls(),
+    ])
+    .await;
+    let model = || builder(&server.url());
+    let capabilities = || async { model().build().await.unwrap().capabilities() };
+    assert!(capabilities().await.tool_choice && !capabilities().await.structured_output);
+    assert_eq!(output::<Trip>(model()).await, oslo());
+    assert!(!capabilities().await.tool_choice && capabilities().await.structured_output);
+    assert_eq!(output::<Trip>(model()).await, oslo());
+    assert_eq!(output::<Trip>(model()).await, oslo());
+    assert!(!capabilities().await.tool_choice && !capabilities().await.structured_output);
+    assert_eq!(output::<Trip>(model()).await, oslo());
+    assert_eq!(ways(&server), ["offered", "forced", "native", "native", "native", "offered", "offered"]);
+    // Another model may do what this one does not.
+    let other = model().model_id(FOLLOWING).build().await.unwrap().capabilities();
+    assert!(other.tool_choice && other.structured_output);
+}
+
+#[tokio::test]
+async fn a_schema_that_was_refused_is_remembered_alone() {
+    let stay = says(r#"{"nights": 2}"#);
+    let server = Server::sequence([refuses(REFUSED_SCHEMA), calls(), calls(), stay]).await;
+    let model = || builder(&server.url()).model_id(FOLLOWING);
+    assert_eq!(output::<Trip>(model()).await, oslo());
+    assert_eq!(output::<Trip>(model()).await, oslo());
+    assert_eq!(output::<Stay>(model()).await, Stay { nights: 2 });
+    assert_eq!(ways(&server), ["native", "forced", "forced", "native"]);
+}
+
+#[tokio::test]
+async fn a_schema_that_would_lose_meaning_is_not_sent() {
+    let call = ConverseStream::tool_turn("Map_of_string", "t-1", &json!({"Oslo": "sunny"})).response();
+    let server = Server::sequence([call]).await;
+    let expected = BTreeMap::from([("Oslo".to_owned(), "sunny".to_owned())]);
+    assert_eq!(output::<BTreeMap<String, String>>(builder(&server.url()).model_id(FOLLOWING)).await, expected);
+    assert_eq!(ways(&server), ["forced"]);
+
+    let model = builder(&server.url()).model_id(FOLLOWING).build().await.unwrap();
+    let messages = ask("hi");
+    let schema = OutputSchema::new("Open", json!({"type": "object", "additionalProperties": {"type": "string"}}));
+    let refused = model.stream(ModelRequest::new(&messages).with_output_schema(&schema)).await.err().unwrap();
+    assert!(matches!(refused, ModelError::InvalidRequest { .. }), "{refused:?}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn the_program_may_say_whether_a_model_follows_schemas() {
+    let server = Server::sequence([calls(), says(r#"{"city": "Oslo"}"#)]).await;
+    let model = || builder(&server.url());
+    assert_eq!(output::<Trip>(model().model_id(FOLLOWING).structured_output(false)).await, oslo());
+    assert_eq!(output::<Trip>(model().model_id(NOVA).structured_output(true)).await, oslo());
+    assert_eq!(ways(&server), ["offered", "native"]);
+}
+
+#[tokio::test]
+async fn a_forced_tool_is_not_replaced_behind_the_callers_back() {
+    let server = Server::repeat(refuses(NO_FORCED_CHOICE)).await;
+    let model: BedrockModel = builder(&server.url()).model_id(CLAUDE).build().await.unwrap();
+    let (messages, tools, choice) = (ask("hi"), weather_tools(), ToolChoice::Any {});
+    let request = ModelRequest::new(&messages).with_tools(&tools).with_tool_choice(&choice);
+    assert!(matches!(turn(&model, request).await, Err(ModelError::InvalidRequest { .. })));
+    assert_eq!(server.requests().len(), 1);
+    assert!(!model.capabilities().tool_choice);
+}

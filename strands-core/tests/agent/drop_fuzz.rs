@@ -1,0 +1,224 @@
+//! Invocations that are dropped at every one of their polls, with the agent rebuilt from its session at random points and
+//! humans asked: nothing that was approved runs twice, every conversation that is found is valid, and each can be gone on
+//! with. Invocations that are serialized at every step end like uninterrupted ones.
+//!
+//! `STRANDS_STORIES` says how many stories are played; the default is small.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use strands_core::conversation::SlidingWindowConversationManager;
+use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
+use strands_core::{
+    Agent, AgentBuilder, AgentError, AgentResponse, Limits, Prompt, Snapshot, ToolAnnotations, ToolOutput, ToolPolicy,
+};
+
+use crate::properties::{paused, polled, shape};
+use crate::support::{FnTool, flaw, template, tool};
+
+fn stories() -> u64 {
+    let count = std::env::var("STRANDS_STORIES").ok().and_then(|count| count.parse().ok());
+    count.unwrap_or(60)
+}
+
+/// Runs of each call, by tool and tool use id.
+#[derive(Clone, Default)]
+struct Ledger(Arc<Mutex<HashMap<(&'static str, String), usize>>>);
+
+impl Ledger {
+    fn add(&self, tool: &'static str, call: &str) {
+        *self.0.lock().unwrap().entry((tool, call.to_owned())).or_default() += 1;
+    }
+
+    /// Only calls of the idempotent tool may have run twice; those of the others ran at most once.
+    fn check(&self, seed: u64) {
+        for ((tool, call), times) in self.0.lock().unwrap().iter() {
+            assert!(*times == 1 || *tool == "again", "story {seed}: call {call} of {tool} ran {times} times");
+        }
+    }
+}
+
+/// Tools that ask, that need consent, that take their time; each call that really runs is in the ledger.
+fn tools(ledger: &Ledger) -> Vec<FnTool> {
+    let runs = |name: &'static str, time: u64, asks: bool| {
+        let ledger = ledger.clone();
+        tool(name, move |ctx, _| {
+            let ledger = ledger.clone();
+            async move {
+                let said = if asks { ctx.interrupt("which", name)? } else { Value::Null };
+                ledger.add(name, ctx.tool_use_id());
+                tokio::time::sleep(Duration::from_millis(time)).await;
+                Ok(ToolOutput::text(format!("{name} {said}")))
+            }
+        })
+    };
+    let consent = ToolPolicy::new().with_approval(true);
+    vec![
+        runs("fine", 0, false),
+        runs("slow", 3, false),
+        runs("asks", 2, true),
+        runs("consent", 2, false).policy(consent),
+        runs("alone", 1, false).policy(consent.with_exclusive(true)),
+        runs("again", 2, false).policy(consent).annotations(ToolAnnotations::new().with_idempotent(true)),
+    ]
+}
+
+/// A model that calls one to three tools in some of its turns, as the story says, and says something in the others.
+fn model(mut random: fastrand::Rng) -> ScriptedModel {
+    let names = ["fine", "slow", "asks", "consent", "alone", "again"];
+    let turns: Vec<Option<Vec<&str>>> = (0..200)
+        .map(|_| {
+            (random.u8(..) < 150).then(|| (0..random.usize(1..4)).map(|_| *random.choice(&names).unwrap()).collect())
+        })
+        .collect();
+    let at = Mutex::new(turns.into_iter().cycle());
+    ScriptedModel::from_fn(move |_| match at.lock().unwrap().next().flatten() {
+        Some(names) => ScriptedTurn::tool_uses(names.into_iter().map(|name| (name, json!({})))),
+        None => ScriptedTurn::text("so be it"),
+    })
+}
+
+struct Story {
+    sessions: InMemorySessionManager,
+    template: AgentBuilder,
+    agent: Agent,
+    random: fastrand::Rng,
+}
+
+impl Story {
+    async fn new(seed: u64, ledger: &Ledger) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let sessions = InMemorySessionManager::new("s");
+        sessions.set_latency((random.u8(..) < 200).then_some(Duration::from_micros(500)));
+        let template = template(&model(random.fork()), tools(ledger))
+            .session_manager(sessions.clone())
+            .tool_concurrency(random.usize(1..4))
+            .conversation_manager(SlidingWindowConversationManager::new(random.usize(4..40)));
+        let agent = template.clone().build().await.unwrap();
+        Self { sessions, template, agent, random }
+    }
+
+    /// Somebody else goes on.
+    async fn rebuild(&mut self) {
+        self.agent = self.template.clone().build().await.unwrap();
+        self.check();
+    }
+
+    fn check(&self) {
+        let messages = self.agent.messages();
+        let open = messages.last().is_some_and(|last| last.tool_uses().next().is_some());
+        assert_eq!(flaw(messages, open), None, "{messages:#?}");
+    }
+
+    /// The next thing that a program does with the agent; at most `polls` polls of it.
+    async fn step(&mut self, polls: usize) -> Option<Result<AgentResponse, AgentError>> {
+        let asked = self.agent.interrupts();
+        let limits = Limits::new().turns(6).duration(Duration::from_secs(60));
+        if asked.is_empty() {
+            return polled(self.agent.prompt("go on").limits(limits).into_future(), polls).await;
+        }
+        let answers: Vec<_> = asked.iter().take(self.random.usize(1..=asked.len())).collect();
+        let answers: Vec<_> = answers.into_iter().map(|each| each.answer(self.random.u8(..) < 200)).collect();
+        polled(self.agent.prompt(Prompt::none()).resume(answers).limits(limits).into_future(), polls).await
+    }
+}
+
+/// Drops the same step at each of its polls, until it ends.
+async fn play(seed: u64) {
+    let ledger = Ledger::default();
+    let mut story = Story::new(seed, &ledger).await;
+    for _ in 0..6 {
+        for polls in 0.. {
+            let ended = story.step(polls).await;
+            story.check();
+            match story.random.u8(..) {
+                0..100 => story.rebuild().await,
+                100..115 if !story.agent.interrupts().is_empty() => {
+                    let _ = polled(story.agent.discard_interrupts(), usize::from(story.random.u8(0..4))).await;
+                    story.check();
+                }
+                115..125 => {
+                    let prompts = story.agent.messages().iter().enumerate();
+                    let prompt = prompts.rev().find(|(_, message)| message.text() == "go on").map(|(at, _)| at);
+                    if let Some(prompt) = prompt {
+                        let _ = polled(story.agent.rewind(prompt), usize::from(story.random.u8(0..4))).await;
+                        story.check();
+                    }
+                }
+                _ => {}
+            }
+            match ended {
+                Some(Ok(_)) => break,
+                Some(Err(error)) => {
+                    // Another worker of this story was dropped in the middle of a write: go on from what the session has.
+                    let is_conflict = matches!(&error, AgentError::Session(error) if error.is_conflict());
+                    assert!(is_conflict || matches!(error, AgentError::Rewind { .. }), "story {seed}: {error:?}");
+                    story.rebuild().await;
+                }
+                None => {}
+            }
+        }
+    }
+    // In peace it comes to an end, and everybody sees the same.
+    story.sessions.set_latency(None);
+    story.rebuild().await;
+    for _ in 0..60 {
+        match story.step(usize::MAX).await {
+            Some(Ok(response)) if response.interrupts.is_empty() && !story.agent.has_unsaved_changes().unwrap() => {
+                break;
+            }
+            Some(Ok(_)) => {}
+            other => panic!("story {seed}: {other:?}"),
+        }
+    }
+    story.check();
+    let elsewhere = story.template.clone().build().await.unwrap();
+    assert_eq!(elsewhere.messages(), story.agent.messages(), "story {seed}");
+    ledger.check(seed);
+}
+
+#[test]
+fn dropping_at_every_poll_runs_each_tool_at_most_once() {
+    for seed in 0..stories() {
+        paused(play(seed));
+    }
+}
+
+/// Result of the story without a stop.
+async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
+    let ledger = Ledger::default();
+    let random = fastrand::Rng::with_seed(seed);
+    let template = template(&model(random), tools(&ledger)).tool_concurrency(1);
+    let mut agent = template.clone().build().await.unwrap();
+    for at in 0..4 {
+        let limits = Limits::new().turns(5);
+        let mut response = agent.prompt(format!("prompt {at}")).limits(limits).await.unwrap();
+        loop {
+            if split {
+                let json = serde_json::to_string(&agent.snapshot().unwrap()).unwrap();
+                agent = template.clone().build().await.unwrap();
+                agent.restore(serde_json::from_str::<Snapshot>(&json).unwrap()).unwrap();
+                assert_eq!(agent.interrupts(), response.interrupts);
+            }
+            if response.interrupts.is_empty() {
+                break;
+            }
+            // One answer each time.
+            let answer = response.interrupts[0].answer(seed.is_multiple_of(3));
+            response = agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
+        }
+        assert!(response.turns <= 5);
+    }
+    let ran = ledger.0.lock().unwrap().len() as u64;
+    (shape(agent.messages()), Value::from(agent.state().to_json()), ran)
+}
+
+#[test]
+fn serializing_a_run_at_every_step_does_not_change_its_result() {
+    for seed in 0..stories() {
+        let whole = paused(straight(seed, false));
+        assert_eq!(paused(straight(seed, true)), whole, "story {seed}");
+    }
+}

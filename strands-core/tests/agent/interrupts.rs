@@ -1,0 +1,336 @@
+//! Humans in the loop: what is asked, what an answer does, and that nothing else gets past a question.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use strands_core::hook::{BeforeToolCall, Hook, HookResult};
+use strands_core::models::StopReason;
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{
+    Agent, AgentError, AgentEvent, AgentResponse, Interrupt, InterruptResponse, Limits, Prompt, ToolOutput, ToolPolicy,
+};
+
+use crate::support::{FnTool, Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
+
+/// Asks before it acts, and answers with what the human said.
+fn asking(name: &'static str, log: &Log) -> FnTool {
+    let log = log.clone();
+    tool(name, move |ctx, _| {
+        let log = log.clone();
+        async move {
+            let answer = ctx.interrupt("sure", json!({"about": ctx.tool_name()}))?;
+            log.add(format!("{name} did it"));
+            Ok(ToolOutput::text(answer.to_string()))
+        }
+    })
+}
+
+fn calling(names: &[&str]) -> ScriptedModel {
+    let calls = ScriptedTurn::tool_uses(names.iter().map(|name| (*name, json!({"n": 1}))));
+    ScriptedModel::new([calls, ScriptedTurn::text("done"), ScriptedTurn::text("more")])
+}
+
+async fn resume(agent: &mut Agent, answers: Vec<InterruptResponse>) -> Result<AgentResponse, AgentError> {
+    agent.prompt(Prompt::none()).resume(answers).await
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_invocation_and_its_response_resumes_it() {
+    let log = Log::default();
+    let model = calling(&["asks", "one"]);
+    let mut agent = agent(&model, [asking("asks", &log), naming("one")]).await;
+    let response = agent.prompt("go").await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::Interrupt);
+    let [question] = response.interrupts.as_slice() else { panic!("{:?}", response.interrupts) };
+    assert_eq!((question.name.as_str(), &question.reason), ("sure", &json!({"about": "asks"})));
+    assert!(question.id.starts_with("v1:tool_call:"), "{}", question.id);
+    assert_eq!(agent.interrupts(), response.interrupts);
+    // The calls wait in the history; no half of their results is there.
+    assert_eq!(agent.messages().len(), 2);
+    assert_whole(&mut agent).await;
+
+    let response = resume(&mut agent, vec![question.answer("yes")]).await.unwrap();
+    assert_eq!((response.text().as_str(), response.stop_reason), ("done", StopReason::EndTurn));
+    assert_eq!(newest_results(agent.messages()), [(false, "\"yes\"".into()), (false, "one".into())]);
+    assert_eq!(log.lines(), ["asks did it"]);
+    assert_eq!(agent.interrupts(), []);
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn finished_tools_do_not_run_again_after_resume() {
+    let log = Log::default();
+    let ran = log.clone();
+    let once = tool("once", move |_, _| {
+        ran.add("once");
+        async { Ok(ToolOutput::text("once")) }
+    });
+    let model = calling(&["once", "asks"]);
+    let mut agent = agent(&model, [asking("asks", &log), once]).await;
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    resume(&mut agent, vec![asked[0].answer(1)]).await.unwrap();
+    assert_eq!(log.lines(), ["once", "asks did it"]);
+    // In the order of the calls, though the other one answered first.
+    assert_eq!(newest_results(agent.messages()), [(false, "once".into()), (false, "1".into())]);
+}
+
+#[tokio::test]
+async fn interrupts_without_a_response_are_raised_again() {
+    let log = Log::default();
+    let model = calling(&["asks", "asks", "asks"]);
+    let mut agent = agent(&model, [asking("asks", &log)]).await;
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    assert_eq!(asked.len(), 3);
+    let response = resume(&mut agent, vec![asked[1].answer("b")]).await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::Interrupt);
+    let ids = |asked: &[Interrupt]| asked.iter().map(|each| each.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&response.interrupts), [asked[0].id.clone(), asked[2].id.clone()]);
+    assert_whole(&mut agent).await;
+    resume(&mut agent, vec![asked[2].answer("c"), asked[0].answer("a")]).await.unwrap();
+    let texts: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["\"a\"", "\"b\"", "\"c\""]);
+}
+
+#[tokio::test]
+async fn every_json_value_is_a_valid_interrupt_response() {
+    for answer in [Value::Null, json!(false), json!({"a": [1]}), json!("")] {
+        let model = calling(&["asks"]);
+        let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
+        let asked = agent.prompt("go").await.unwrap().interrupts;
+        let response = resume(&mut agent, vec![asked[0].answer(answer.clone())]).await.unwrap();
+        assert_eq!(response.stop_reason, StopReason::EndTurn);
+        assert_eq!(newest_results(agent.messages()), [(false, answer.to_string())]);
+    }
+}
+
+#[tokio::test]
+async fn a_tool_can_raise_several_interrupts_in_sequence() {
+    let asks_twice = tool("asks", |ctx, _| async move {
+        let first = ctx.interrupt("first", "1?")?;
+        let second = ctx.interrupt("second", "2?")?;
+        Ok(ToolOutput::text(format!("{first} {second}")))
+    });
+    let model = calling(&["asks"]);
+    let mut agent = agent(&model, [asks_twice]).await;
+    let first = agent.prompt("go").await.unwrap().interrupts;
+    let second = resume(&mut agent, vec![first[0].answer(1)]).await.unwrap().interrupts;
+    assert_eq!(second[0].name, "second");
+    resume(&mut agent, vec![second[0].answer(2)]).await.unwrap();
+    assert_eq!(newest_results(agent.messages()), [(false, "1 2".into())]);
+}
+
+#[tokio::test]
+async fn a_prompt_is_rejected_during_an_interrupt() {
+    let model = calling(&["asks"]);
+    let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let before = agent.messages().to_vec();
+
+    let error = agent.prompt("hello?").await.unwrap_err();
+    assert!(
+        matches!(&error, AgentError::Interrupted { interrupts } if *interrupts == [asked[0].id.clone()]),
+        "{error:?}"
+    );
+    let error = agent.prompt(Prompt::none()).await.unwrap_err();
+    assert!(matches!(error, AgentError::Interrupted { .. }), "{error:?}");
+    let error = agent.prompt("and").resume([asked[0].answer(1)]).await.unwrap_err();
+    assert!(matches!(error, AgentError::Interrupted { .. }), "{error:?}");
+    let error = resume(&mut agent, vec![asked[0].answer(1), InterruptResponse::new("v1:other", 1)]).await.unwrap_err();
+    assert!(matches!(&error, AgentError::UnknownInterrupt { id } if id == "v1:other"), "{error:?}");
+
+    // None of that answered the question, nor changed anything.
+    assert_eq!((agent.interrupts(), agent.messages()), (asked.clone(), before.as_slice()));
+    assert_eq!(model.requests().len(), 1);
+    resume(&mut agent, vec![asked[0].answer(1)]).await.unwrap();
+    assert_whole(&mut agent).await;
+
+    let error = resume(&mut agent, vec![asked[0].answer(1)]).await.unwrap_err();
+    assert!(matches!(error, AgentError::UnknownInterrupt { .. }), "{error:?}");
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn discarded_interrupts_become_error_results() {
+    let model = calling(&["one", "asks"]);
+    let mut agent = agent(&model, [asking("asks", &Log::default()), naming("one")]).await;
+    agent.prompt("go").await.unwrap();
+    agent.discard_interrupts().await.unwrap();
+    assert_whole(&mut agent).await;
+    assert_eq!(newest_results(agent.messages()), [(false, "one".into()), (true, "Tool was interrupted.".into())]);
+    agent.prompt("something else").await.unwrap();
+    assert_whole(&mut agent).await;
+    for request in model.requests() {
+        assert_eq!(flaw(&request.messages, false), None);
+    }
+}
+
+fn needing_approval(log: &Log) -> FnTool {
+    let log = log.clone();
+    let book = tool("book", move |_, input| {
+        log.add(input.to_string());
+        async { Ok(ToolOutput::text("booked")) }
+    });
+    book.policy(ToolPolicy::new().with_approval(true))
+}
+
+#[tokio::test]
+async fn a_tool_that_requires_approval_runs_only_when_approved() {
+    let given = [json!(true), json!("y"), json!("YES"), json!(" yes ")];
+    let refused =
+        [json!(false), json!(null), json!("no"), json!("yess"), json!(1), json!({"approved": true}), json!([true])];
+    for (answer, consents) in given.iter().map(|each| (each, true)).chain(refused.iter().map(|each| (each, false))) {
+        let log = Log::default();
+        let model = calling(&["book"]);
+        let mut agent = agent(&model, [needing_approval(&log)]).await;
+        let asked = agent.prompt("go").await.unwrap().interrupts;
+        assert_eq!(
+            (asked[0].name.as_str(), &asked[0].reason),
+            ("approval", &json!({"tool": "book", "input": {"n": 1}}))
+        );
+        assert_eq!(log.lines().len(), 0);
+        resume(&mut agent, vec![asked[0].answer(answer.clone())]).await.unwrap();
+        assert_eq!(log.lines().len(), usize::from(consents), "{answer}");
+        let (error, _) = newest_results(agent.messages()).remove(0);
+        assert_eq!(error, !consents);
+    }
+}
+
+#[tokio::test]
+async fn approval_holds_for_one_call() {
+    let log = Log::default();
+    let calls = ScriptedTurn::tool_uses([("book", json!({"to": "Oslo"})), ("book", json!({"to": "Rome"}))]);
+    let model = ScriptedModel::new([calls, ScriptedTurn::text("done")]);
+    let mut agent = agent(&model, [needing_approval(&log)]).await;
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let response = resume(&mut agent, vec![asked[0].answer(true)]).await.unwrap();
+    assert_eq!(log.lines(), [r#"{"to":"Oslo"}"#]);
+    assert_eq!(response.interrupts, asked[1..]);
+    resume(&mut agent, vec![asked[1].answer(false)]).await.unwrap();
+    assert_eq!(log.lines().len(), 1);
+}
+
+/// Gives the call other arguments the second time that it hears of it.
+struct BaitAndSwitch(std::sync::atomic::AtomicBool);
+
+#[async_trait]
+impl Hook for BaitAndSwitch {
+    async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        if self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            event.tool_use.input = json!({"to": "the moon"});
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn approval_holds_for_the_shown_arguments() {
+    let log = Log::default();
+    let model = calling(&["book"]);
+    let builder = template(&model, [needing_approval(&log)]).hook(BaitAndSwitch(false.into()));
+    let mut agent = builder.build().await.unwrap();
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let response = resume(&mut agent, vec![asked[0].answer(true)]).await.unwrap();
+    assert_eq!(response.stop_reason, StopReason::Interrupt);
+    assert_eq!(response.interrupts[0].reason["input"], json!({"to": "the moon"}));
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+#[tokio::test]
+async fn invalid_arguments_are_rejected_before_approval() {
+    let log = Log::default();
+    let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([("book", "{broken")]), ScriptedTurn::text("done")]);
+    let mut agent = agent(&model, [needing_approval(&log)]).await;
+    // Nobody is asked about arguments that are none.
+    assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::EndTurn);
+    assert_eq!(log.lines(), [""; 0]);
+}
+
+/// Asks about every call.
+struct AsksAboutAll;
+
+#[async_trait]
+impl Hook for AsksAboutAll {
+    async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
+        match event.interrupt("go on", "?") {
+            Some(Value::Bool(true)) => {}
+            Some(_) => event.deny = Some("a human said no".into()),
+            None => assert!(event.interrupt("go on", "?").is_none()),
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_hook_can_interrupt_before_a_tool_call() {
+    let log = Log::default();
+    let model = calling(&["one", "asks"]);
+    let builder = template(&model, [naming("one"), asking("asks", &log)]).hook(AsksAboutAll);
+    let mut agent = builder.build().await.unwrap();
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|each| each.id.starts_with("v1:before_tool_call:")));
+    // The hook is satisfied; now the tool has a question of its own.
+    let answers = vec![asked[0].answer(false), asked[1].answer(true)];
+    let response = resume(&mut agent, answers).await.unwrap();
+    assert_eq!(response.interrupts.len(), 1);
+    assert!(response.interrupts[0].id.starts_with("v1:tool_call:"));
+    resume(&mut agent, vec![response.interrupts[0].answer("ok")]).await.unwrap();
+    assert_eq!(newest_results(agent.messages()), [(true, "a human said no".into()), (false, "\"ok\"".into())]);
+    assert_whole(&mut agent).await;
+}
+
+#[tokio::test]
+async fn limits_and_usage_continue_after_an_interrupt() {
+    let model = ScriptedModel::from_fn(|request| match request.messages.len() {
+        1 => ScriptedTurn::tool_use("asks", json!({})),
+        _ => ScriptedTurn::tool_use("one", json!({})),
+    });
+    let mut agent = agent(&model, [asking("asks", &Log::default()), naming("one")]).await;
+    let first = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
+    assert_eq!((first.turns, first.usage.total_tokens), (1, 15));
+    let answers = [first.interrupts[0].answer("y")];
+    let second = agent.prompt(Prompt::none()).resume(answers).limits(Limits::new().turns(3)).await.unwrap();
+    assert_eq!((second.turns, second.usage.total_tokens), (3, 45));
+    assert_eq!(second.stop_reason, StopReason::LimitTurns);
+    assert_eq!(agent.metrics().accumulated_usage().total_tokens, 45);
+}
+
+#[tokio::test]
+async fn the_event_comes_before_the_result() {
+    let model = calling(&["asks"]);
+    let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
+    let (events, ended) = listen(agent.prompt("go").stream()).await;
+    assert_eq!(kinds(&events).last().unwrap(), "interrupt");
+    let Some(AgentEvent::Interrupt { interrupts }) = events.last() else { panic!() };
+    assert_eq!(*interrupts, ended.unwrap().interrupts);
+}
+
+#[tokio::test]
+async fn interrupts_and_responses_round_trip_through_json() {
+    let model = calling(&["asks"]);
+    let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let json = serde_json::to_value(&asked[0]).unwrap();
+    assert_eq!(json["response"], Value::Null);
+    let elsewhere: Interrupt = serde_json::from_value(json).unwrap();
+    let answer: InterruptResponse =
+        serde_json::from_value(json!({"interruptId": elsewhere.id, "response": {"ok": true}})).unwrap();
+    resume(&mut agent, vec![answer]).await.unwrap();
+    assert_eq!(newest_results(agent.messages()), [(false, r#"{"ok":true}"#.into())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_resumed_invocation_leaves_a_valid_history() {
+    let stuck = tool("asks", |ctx, _| async move {
+        ctx.interrupt("sure", "?")?;
+        std::future::pending().await
+    });
+    let model = calling(&["asks", "one"]);
+    let mut agent = agent(&model, [stuck, naming("one")]).await;
+    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let going_on = agent.prompt(Prompt::none()).resume([asked[0].answer(1)]).into_future();
+    assert!(tokio::time::timeout(std::time::Duration::from_secs(1), going_on).await.is_err());
+    assert_whole(&mut agent).await;
+    let results = newest_results(agent.messages());
+    assert!(results[0].0 && results[0].1.contains("whether it took effect is unknown"), "{results:?}");
+    assert_eq!(results[1], (false, "one".into()));
+}

@@ -1,0 +1,509 @@
+//! Random models, tools, failures, cancellations and drops: whatever happens, the promises hold.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use serde_json::{Value, json};
+use strands_core::conversation::SlidingWindowConversationManager;
+use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus, ToolUse};
+use strands_core::metrics::{ModelMetrics, Usage};
+use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StopReason, StreamEvent, ToolUseStart};
+use strands_core::testing::{ScriptedModel, ScriptedTurn};
+use strands_core::{Agent, AgentError, AgentEvent, AgentResponse, Limits, Prompt, ToolError, ToolOutput, ToolPolicy};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{FnTool, flaw, template, tool};
+
+/// What a random model says.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    Text(String),
+    Thought,
+    Call { id: &'static str, name: &'static str, input: &'static str },
+    Redacted { user: bool, assistant: bool },
+    Cost(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    Whole,
+    /// So many events, and then this.
+    Cut(usize),
+    Broken(usize, Failure),
+    Stalled(usize),
+    Refused(Failure),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Failure {
+    Throttled,
+    Transport,
+    Overflow,
+    Invalid,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pieces: Vec<Piece>,
+    stop: StopReason,
+    ending: Ending,
+}
+
+/// What a random caller does with an invocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Manner {
+    Awaited,
+    Streamed,
+    /// Dropped after so many polls.
+    Dropped(usize),
+    /// Cancelled after so many polls.
+    Cancelled(usize),
+    /// Out of time after so many seconds.
+    OutOfTime(u64),
+    Turns(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reply {
+    All(bool),
+    Some(bool),
+    Unknown,
+    Prompt,
+    Discard,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) prompts: Vec<(Manner, Reply)>,
+    pub(crate) concurrency: usize,
+    pub(crate) window: usize,
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    prop_oneof![Just(Failure::Throttled), Just(Failure::Transport), Just(Failure::Overflow), Just(Failure::Invalid)]
+}
+
+fn piece() -> impl Strategy<Value = Piece> {
+    let id = prop::sample::select(vec!["", "a", "b", "c"]);
+    let names = ["fine", "fails", "panics", "makes", "slow", "stuck", "asks", "consent", "alone", "nonsense", "", "né"];
+    let name = prop::sample::select(names.to_vec());
+    let input = prop::sample::select(vec!["{}", "", "null", "{\"n\":1}", "{\"n\":\"x\"}", "{broken", "[]", "7"]);
+    prop_oneof![
+        4 => "[ a-z]{0,12}".prop_map(Piece::Text),
+        1 => Just(Piece::Thought),
+        6 => (id, name, input).prop_map(|(id, name, input)| Piece::Call { id, name, input }),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(user, assistant)| Piece::Redacted { user, assistant }),
+        1 => (0_u64..1_000).prop_map(Piece::Cost),
+    ]
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let stop = prop::sample::select(vec![
+        StopReason::EndTurn,
+        StopReason::ToolUse,
+        StopReason::ToolUse,
+        StopReason::MaxTokens,
+        StopReason::StopSequence,
+        StopReason::ContentFiltered,
+        StopReason::GuardrailIntervened,
+        StopReason::Interrupt,
+        StopReason::Cancelled,
+        StopReason::Other("novel".into()),
+    ]);
+    let ending = prop_oneof![
+        12 => Just(Ending::Whole),
+        1 => (0_usize..12).prop_map(Ending::Cut),
+        1 => (0_usize..12, failure()).prop_map(|(after, failure)| Ending::Broken(after, failure)),
+        1 => (0_usize..12).prop_map(Ending::Stalled),
+        1 => failure().prop_map(Ending::Refused),
+    ];
+    (prop::collection::vec(piece(), 0..5), stop, ending).prop_map(|(pieces, stop, ending)| Answer {
+        pieces,
+        stop,
+        ending,
+    })
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    prop_oneof![
+        3 => Just(Manner::Awaited),
+        3 => Just(Manner::Streamed),
+        2 => (0_usize..40).prop_map(Manner::Dropped),
+        2 => (0_usize..40).prop_map(Manner::Cancelled),
+        1 => (0_u64..20).prop_map(Manner::OutOfTime),
+        1 => (0_u32..4).prop_map(Manner::Turns),
+    ]
+}
+
+fn reply() -> impl Strategy<Value = Reply> {
+    prop_oneof![
+        3 => any::<bool>().prop_map(Reply::All),
+        2 => any::<bool>().prop_map(Reply::Some),
+        1 => Just(Reply::Unknown),
+        1 => Just(Reply::Prompt),
+        1 => Just(Reply::Discard),
+    ]
+}
+
+pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
+    let answers = prop::collection::vec(answer(), 0..12);
+    let prompts = prop::collection::vec((manner(), reply()), 1..6);
+    (answers, prompts, 1_usize..5, 0_usize..12).prop_map(|(answers, prompts, concurrency, window)| Scenario {
+        answers,
+        prompts,
+        concurrency,
+        window,
+    })
+}
+
+fn error(failure: Failure) -> ModelError {
+    let details = ErrorDetails::new().boxed();
+    match failure {
+        Failure::Throttled => ModelError::Throttled { retry_after: Some(Duration::from_secs(2)), details },
+        Failure::Transport => ModelError::transport("cut"),
+        Failure::Overflow => ModelError::ContextOverflow { details },
+        Failure::Invalid => ModelError::InvalidRequest { details },
+    }
+}
+
+fn turn(answer: &Answer) -> ScriptedTurn {
+    let mut events = vec![StreamEvent::start()];
+    let mut costs = 0;
+    for (index, piece) in answer.pieces.iter().enumerate() {
+        match piece {
+            Piece::Text(text) => events.push(StreamEvent::text(index, text.as_str())),
+            Piece::Thought => events.push(StreamEvent::reasoning(index, ReasoningDelta::Text("hm".into()))),
+            Piece::Call { id, name, input } => {
+                events.push(StreamEvent::tool_use(index, ToolUseStart::new(*id, *name)));
+                events.push(StreamEvent::tool_input(index, *input));
+            }
+            Piece::Redacted { user, assistant } => events.push(StreamEvent::RedactContent {
+                redact_user_content_message: user.then(|| "[user]".to_owned()),
+                redact_assistant_content_message: assistant.then(|| "[assistant]".to_owned()),
+            }),
+            Piece::Cost(tokens) => {
+                costs = *tokens;
+                events.push(StreamEvent::metadata(Usage::new(costs, 1), ModelMetrics::new(1)));
+            }
+        }
+        events.push(StreamEvent::block_stop(index));
+    }
+    events.push(StreamEvent::stop(answer.stop.clone()));
+    events.push(StreamEvent::metadata(Usage::new(costs + 10, 5), ModelMetrics::new(1)));
+    match answer.ending {
+        Ending::Whole => ScriptedTurn::events(events),
+        Ending::Cut(after) => ScriptedTurn::events(events.into_iter().take(after)),
+        Ending::Broken(after, failure) => ScriptedTurn::events(events).breaking_after(after, error(failure)),
+        Ending::Stalled(after) => ScriptedTurn::events(events).stalling_after(after),
+        Ending::Refused(failure) => ScriptedTurn::error(error(failure)),
+    }
+}
+
+pub(crate) fn model(answers: &[Answer]) -> ScriptedModel {
+    let turns = answers.iter().map(turn).collect::<Vec<_>>();
+    // Calm in the end, so that every scenario ends.
+    ScriptedModel::new(turns.into_iter().chain((0..100).map(|_| ScriptedTurn::text("calm"))))
+}
+
+/// Panics without the message and the backtrace on the terminal, which thousands of cases would pay for.
+fn quiet_panic() -> ! {
+    std::panic::resume_unwind(Box::new("in a tool"))
+}
+
+pub(crate) fn tools() -> Vec<FnTool> {
+    let object = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
+    let asks = tool("asks", |ctx, _| async move {
+        let first = ctx.interrupt("first", "?")?;
+        ctx.interrupt("second", "?")?;
+        ToolOutput::serialize(&first)
+    });
+    let slow = tool("slow", |ctx, _| async move {
+        ctx.progress("slowly").await?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        Ok(ToolOutput::text("at last"))
+    });
+    vec![
+        tool("fine", |_, input| async { Ok(ToolOutput::json(input)) }).schema(object),
+        tool("fails", |_, _| async { Err(ToolError::new("no")) }),
+        tool("panics", |_, _| async { quiet_panic() }),
+        tool("makes", |_, _| -> std::future::Ready<_> { quiet_panic() }),
+        slow,
+        tool("stuck", |_, _| std::future::pending()).policy(ToolPolicy::new().with_timeout(Duration::from_secs(5))),
+        asks,
+        tool("consent", |_, _| async { Ok(ToolOutput::text("done")) }).policy(ToolPolicy::new().with_approval(true)),
+        tool("alone", |_, _| async { Ok(ToolOutput::text("alone")) }).policy(ToolPolicy::new().with_exclusive(true)),
+    ]
+}
+
+/// What can be told of an outcome without its random ids.
+fn told(ended: &Result<AgentResponse, AgentError>) -> String {
+    match ended {
+        Ok(response) => format!("{} {} {:?} {}", response.stop_reason, response.text(), response.usage, response.turns),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A history without its random ids and measured times.
+pub(crate) fn shape(messages: &[Arc<Message>]) -> Vec<String> {
+    let block = |block: &ContentBlock| match block {
+        ContentBlock::ToolUse(call) => format!("call {} {}", call.name, call.input),
+        ContentBlock::ToolResult(result) => format!("result {} {:?}", result.status, result.content),
+        block => format!("{block:?}"),
+    };
+    messages
+        .iter()
+        .map(|message| format!("{:?} {:?}", message.role, message.content.iter().map(block).collect::<Vec<_>>()))
+        .collect()
+}
+
+/// Listens to a stream and checks what it says of itself.
+async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, AgentError> {
+    let mut stream = agent.prompt(prompt).stream();
+    let mut shown = String::new();
+    let mut redacted = false;
+    let mut ended = None;
+    while let Some(event) = stream.next().await {
+        assert!(ended.is_none(), "something follows the end: {event:?}");
+        match event {
+            Ok(AgentEvent::CycleStart { .. }) => (shown, redacted) = (String::new(), false),
+            Ok(AgentEvent::Retry { discards_output, .. }) => {
+                assert!(discards_output || shown.is_empty(), "shown and not taken back: {shown:?}");
+                (shown, redacted) = (String::new(), false);
+            }
+            Ok(AgentEvent::ContextReduced { .. }) => (shown, redacted) = (String::new(), false),
+            Ok(AgentEvent::TextDelta { text }) => shown.push_str(&text),
+            Ok(AgentEvent::Redacted { assistant, .. }) => redacted |= assistant.is_some(),
+            Ok(AgentEvent::Message { message }) if message.role == Role::Assistant && !redacted => {
+                // In between may be notes for calls that were not made.
+                let kept = message.text();
+                let mut rest = kept.chars();
+                let all_kept = shown.chars().all(|letter| rest.any(|kept| kept == letter));
+                assert!(all_kept, "shown is {shown:?}, kept is {kept:?}");
+            }
+            Ok(AgentEvent::Result { response }) => ended = Some(Ok(*response)),
+            Ok(_) => {}
+            Err(error) => ended = Some(Err(error)),
+        }
+    }
+    ended.unwrap()
+}
+
+/// Polls a future so many times at most.
+pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        polls -= 1;
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+/// One invocation; what it came to, where it came to anything.
+pub(crate) async fn invoke(
+    agent: &mut Agent,
+    prompt: Prompt,
+    manner: Manner,
+) -> Option<Result<AgentResponse, AgentError>> {
+    // A model that stalls and a caller without patience: the last way to drop.
+    let patience = Duration::from_secs(3_600);
+    match manner {
+        Manner::Awaited => tokio::time::timeout(patience, agent.prompt(prompt).into_future()).await.ok(),
+        Manner::Streamed => tokio::time::timeout(patience, listen(agent, prompt)).await.ok(),
+        Manner::Dropped(polls) => {
+            let running = tokio::time::timeout(patience, listen(agent, prompt));
+            polled(running, polls).await?.ok()
+        }
+        Manner::Cancelled(polls) => {
+            let token = CancellationToken::new();
+            let mut running = pin!(agent.prompt(prompt).cancel_with(token.clone()).into_future());
+            // A model that stalls is never polled often enough.
+            match tokio::time::timeout(patience, polled(running.as_mut(), polls)).await {
+                Ok(Some(ended)) => Some(ended),
+                _ => {
+                    token.cancel();
+                    Some(running.await)
+                }
+            }
+        }
+        Manner::OutOfTime(seconds) => {
+            let limits = Limits::new().duration(Duration::from_secs(seconds));
+            Some(agent.prompt(prompt).limits(limits).await)
+        }
+        Manner::Turns(turns) => {
+            let running = agent.prompt(prompt).limits(Limits::new().turns(turns)).into_future();
+            tokio::time::timeout(patience, running).await.ok()
+        }
+    }
+}
+
+fn check(agent: &Agent, before: Usage) -> Result<Usage, TestCaseError> {
+    let asking = !agent.interrupts().is_empty();
+    prop_assert_eq!(flaw(agent.messages(), asking), None, "{:#?}", agent.messages());
+    let now = agent.metrics().accumulated_usage();
+    prop_assert!(now.total_tokens >= before.total_tokens && now.input_tokens >= before.input_tokens);
+    Ok(now)
+}
+
+pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), TestCaseError> {
+    let asked = agent.interrupts();
+    let none = Prompt::none;
+    match reply {
+        Reply::All(consent) => {
+            let answers: Vec<_> = asked.iter().map(|each| each.answer(consent)).collect();
+            let ended =
+                agent.prompt(none()).resume(answers).limits(Limits::new().duration(Duration::from_secs(60))).await;
+            let waits = matches!(ended, Err(AgentError::Interrupted { .. }));
+            prop_assert!(!waits);
+        }
+        Reply::Some(consent) => {
+            let answers: Vec<_> = asked.iter().take(1).map(|each| each.answer(consent)).collect();
+            let _ = agent.prompt(none()).resume(answers).limits(Limits::new().duration(Duration::from_secs(60))).await;
+        }
+        Reply::Unknown => {
+            let answer = strands_core::InterruptResponse::new("v1:nobody", Value::Null);
+            let ended = agent.prompt(none()).resume([answer]).await;
+            let refused = matches!(ended, Err(AgentError::UnknownInterrupt { .. }));
+            prop_assert!(refused);
+            prop_assert_eq!(agent.interrupts(), asked);
+        }
+        Reply::Prompt => {
+            let ended = agent.prompt("never mind").await;
+            let waits = matches!(ended, Err(AgentError::Interrupted { .. }));
+            prop_assert!(waits);
+            prop_assert_eq!(agent.interrupts(), asked);
+        }
+        Reply::Discard => agent.discard_interrupts().await.unwrap(),
+    }
+    Ok(())
+}
+
+async fn build(scenario: &Scenario) -> (Agent, ScriptedModel) {
+    let model = model(&scenario.answers);
+    let manager = SlidingWindowConversationManager::new(scenario.window);
+    let builder = template(&model, tools()).tool_concurrency(scenario.concurrency).conversation_manager(manager);
+    (builder.build().await.unwrap(), model)
+}
+
+async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
+    let (mut agent, model) = build(scenario).await;
+    let mut usage = Usage::default();
+    for (at, (manner, reply)) in scenario.prompts.iter().enumerate() {
+        if agent.interrupts().is_empty() {
+            let ended = invoke(&mut agent, Prompt::from(format!("prompt {at}")), *manner).await;
+            if let Some(Ok(response)) = ended {
+                prop_assert_eq!(response.interrupts.is_empty(), agent.interrupts().is_empty());
+                prop_assert!(response.usage.total_tokens <= agent.metrics().accumulated_usage().total_tokens);
+            }
+        } else {
+            reply_to(&mut agent, *reply).await?;
+        }
+        usage = check(&agent, usage)?;
+    }
+    agent.discard_interrupts().await.unwrap();
+    check(&agent, usage)?;
+    // Whatever happened, a patient caller gets an answer.
+    for _ in 0..20 {
+        let limits = Limits::new().duration(Duration::from_secs(600));
+        if agent.prompt("at last").limits(limits).await.is_ok_and(|response| response.text() == "calm") {
+            break;
+        }
+        agent.discard_interrupts().await.unwrap();
+    }
+    usage = check(&agent, usage)?;
+    prop_assert!(usage.total_tokens > 0);
+    prop_assert_eq!(agent.messages().last().unwrap().text(), "calm");
+    // What the model was sent was valid each time.
+    for request in model.requests() {
+        prop_assert_eq!(flaw(&request.messages, false), None, "{:#?}", request.messages);
+        prop_assert_eq!(request.messages.last().unwrap().role, Role::User);
+    }
+    Ok(())
+}
+
+/// Awaited and streamed, the same things happen.
+async fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
+    let ((mut one, _), (mut other, _)) = (build(scenario).await, build(scenario).await);
+    for at in 0..scenario.prompts.len() {
+        let prompt = || Prompt::from(format!("prompt {at}"));
+        let awaited = invoke(&mut one, prompt(), Manner::Awaited).await;
+        let streamed = invoke(&mut other, prompt(), Manner::Streamed).await;
+        prop_assert_eq!(awaited.as_ref().map(told), streamed.as_ref().map(told));
+        prop_assert_eq!(shape(one.messages()), shape(other.messages()));
+        prop_assert_eq!(one.metrics().accumulated_usage(), other.metrics().accumulated_usage());
+        one.discard_interrupts().await.unwrap();
+        other.discard_interrupts().await.unwrap();
+    }
+    Ok(())
+}
+
+pub(crate) fn paused<T>(run: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(run)
+}
+
+/// A history from anywhere.
+fn any_history() -> impl Strategy<Value = Vec<Message>> {
+    let ids = || prop::collection::hash_set(prop::sample::select(vec!["a", "b", "c"]), 0..3);
+    let message =
+        (any::<bool>(), prop::option::of("[a-z]{1,4}"), ids(), 0_usize..900).prop_map(|(user, text, ids, size)| {
+            let mut content: Vec<ContentBlock> = text.into_iter().map(ContentBlock::text).collect();
+            for id in ids {
+                content.push(if user {
+                    ToolResult::new(id, ToolResultStatus::Success, ["x".repeat(size)]).into()
+                } else {
+                    ToolUse::new(id, "fine", json!({})).into()
+                });
+            }
+            Message::new(if user { Role::User } else { Role::Assistant }, content)
+        });
+    prop::collection::vec(message, 0..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_history_is_always_valid_and_the_agent_stays_usable(scenario in scenario()) {
+        paused(play(&scenario))?;
+    }
+
+    #[test]
+    fn awaited_and_streamed_runs_agree(scenario in scenario()) {
+        paused(agree(&scenario))?;
+    }
+
+    #[test]
+    fn repaired_and_truncated_histories_are_valid(
+        history in any_history(),
+        overflows in 0_usize..12,
+        window in 0_usize..12,
+    ) {
+        paused(async {
+            let overflow = || ScriptedTurn::error(error(Failure::Overflow));
+            let turns = (0..overflows).map(|_| overflow()).chain([ScriptedTurn::text("fits")]);
+            let model = ScriptedModel::new(turns);
+            let manager = SlidingWindowConversationManager::new(window);
+            let builder = template(&model, tools()).messages(history).conversation_manager(manager);
+            let mut agent = builder.build().await.unwrap();
+            let open = agent.messages().last().is_some_and(|last| last.tool_uses().next().is_some());
+            prop_assert_eq!(flaw(agent.messages(), open), None, "{:#?}", agent.messages());
+            let ended = agent.prompt("the newest").await;
+            // A prompt that failed leaves what was there, calls that are still open too.
+            prop_assert_eq!(flaw(agent.messages(), open && ended.is_err()), None, "{:#?}", agent.messages());
+            for request in model.requests() {
+                prop_assert_eq!(flaw(&request.messages, false), None, "{:#?}", request.messages);
+                prop_assert!(request.messages.last().unwrap().text().ends_with("the newest"));
+            }
+            Ok(())
+        })?;
+    }
+}

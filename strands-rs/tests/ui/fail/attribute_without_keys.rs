@@ -1,9 +1,0 @@
-use strands::tool;
-
-/// Books a room.
-#[tool]
-fn book(#[arg] city: String, #[host(x)] db: std::sync::Arc<u8>) {
-    let _ = (city, db);
-}
-
-fn main() {}
