@@ -136,7 +136,7 @@ mod tests {
         let (kind, refusal) = classified(429, &body);
         assert_eq!(kind, ModelErrorKind::Throttled);
         assert_eq!(refusal.retry_after, Some(Duration::from_millis(32_500)));
-        assert!(refusal.advice.is_some_and(|advice| advice.contains("day")));
+        assert!(refusal.advice.is_some_and(|advice| advice.contains("daily")));
         for bad in ["32", "s", "-1s", "NaNs"] {
             assert_eq!(duration(bad), None, "{bad}");
         }

@@ -185,9 +185,9 @@ async fn sends_media_of_tool_results() {
             {"document": {"name": "d", "format": "pdf", "source": {"location": {"type": "s3", "uri": "s3://b/d"}}}},
         ]}}, {"text": "and?"}]},
     ]));
-    let beside = |medium: &str, name: &str| json!({"text": format!("Tool successfully returned {medium}. The {name} is being provided beside this result.")});
+    let separate = |medium: &str, name: &str| json!({"text": format!("Tool successfully returned {medium}. The {name} is being provided with this result.")});
     let note = json!({"text": "[A document that can't be shown to this model: it is stored elsewhere.]"});
-    let output = json!({"output": [beside("an image", "image"), beside("an image", "image"), note]});
+    let output = json!({"output": [separate("an image", "image"), separate("an image", "image"), note]});
     let inline = |mime: &str| json!({"inlineData": {"mimeType": mime, "data": "AAEC"}});
     let newer = contents_for("gemini-3.5-flash", &history).await;
     let response = json!({"id": "a", "name": "f", "response": output, "parts": [inline("image/png")]});

@@ -145,7 +145,7 @@ fn media_in_results(case: &str, request: &mut Value) -> bool {
     let parts = &mut request["body"]["contents"][2]["parts"];
     let output = &mut parts[0]["functionResponse"]["response"]["output"];
     let image = output[1]["inline_data"].take();
-    let note = "Tool successfully returned an image. The image is being provided beside this result.";
+    let note = "Tool successfully returned an image. The image is being provided with this result.";
     output[1] = json!({"text": note});
     parts.as_array_mut().unwrap().push(json!({"inlineData": image}));
     true
