@@ -81,7 +81,7 @@ fn instruction(output: &OutputSchema) -> String {
     let description = output.description.as_deref().map_or_else(String::new, |description| format!(" ({description})"));
     let (name, schema) = (&output.name, &output.schema);
     format!(
-        "Respond with JSON only, without a code fence. It must be a `{name}`{description} that matches this JSON schema: {schema}"
+        "Respond with JSON only, without a code fence. It must be a `{name}`{description} of this JSON schema: {schema}"
     )
 }
 

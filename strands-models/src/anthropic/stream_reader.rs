@@ -283,7 +283,7 @@ impl MessagesReader {
             }
             None => {
                 return Err(ModelError::transport(
-                    "the response ended without a stop reason or `message_stop`; the connection was closed early",
+                    "the response ended without a stop reason or `message_stop`; the connection was cut",
                 )
                 .into());
             }

@@ -283,7 +283,7 @@ impl GeminiReader {
             None if self.is_whole => return Err(ModelError::transport("the response has no candidates").into()),
             None => {
                 return Err(ModelError::transport(
-                    "the response ended without a finish reason; the connection was closed early",
+                    "the response ended without a finish reason; the connection was cut",
                 )
                 .into());
             }

@@ -233,7 +233,7 @@ impl AnswerReader for ChatReader {
         if self.complete {
             return Ok(());
         }
-        let what = "the response ended without `done`; the connection was closed early";
+        let what = "the response ended without `done`; the connection was cut";
         Err(ModelError::transport(what).into())
     }
 

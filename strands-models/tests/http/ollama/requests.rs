@@ -97,8 +97,8 @@ async fn sends_text_documents_as_text() {
     assert_eq!(
         said[0]["content"],
         "Read.\nDocument \"notes\" (old):\n# Title\n\
-         [The document \"report\", which can't be shown to this model: it is no text.]\n\
-         [The document \"bytes\", which can't be shown to this model: it is no text.]\n\
+         [The document \"report\", which can't be shown to this model: it is not text.]\n\
+         [The document \"bytes\", which can't be shown to this model: it is not text.]\n\
          [A video that can't be shown to this model.]\n[An audio clip that can't be played to this model.]"
     );
 }
@@ -142,7 +142,7 @@ async fn advises_pulling_a_missing_model() {
     let error = answer(&model(&server.url()).build().unwrap(), "hi").await.unwrap_err();
     assert!(matches!(error, ModelError::InvalidRequest { .. }), "{error:?}");
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.ends_with("get it there with `ollama pull qwen3:8b`"), "{source}");
+    assert!(source.ends_with("download it with `ollama pull qwen3:8b`"), "{source}");
 }
 
 #[tokio::test]
