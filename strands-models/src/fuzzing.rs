@@ -1,8 +1,8 @@
-//! What the fuzz targets run: any bytes as an answer, through framing, a provider's reader and the turn that is put
-//! together of its events, and what has to be true of them whatever the bytes are.
+//! Entry points of the fuzz targets: arbitrary bytes as a response, through framing, a provider's reader and the turn
+//! builder, with checks of the invariants of their events.
 //!
-//! It is compiled with `--cfg fuzzing` alone and is no part of the interface.
-#![allow(clippy::panic, missing_docs, reason = "what fails here is what the fuzzer looks for")]
+//! Compiled with `--cfg fuzzing` only; not part of the public API.
+#![allow(clippy::panic, missing_docs, reason = "the fuzzer looks for panics")]
 
 use std::collections::HashMap;
 
@@ -32,11 +32,11 @@ pub fn openai_responses(input: &[u8]) {
     run(input, crate::openai::reader);
 }
 
-/// How many bytes of content an answer may have, by the first two bits of an input.
+/// Limits of a response's content in bytes, by the first two bits of an input.
 const LIMITS: [usize; 4] = [1 << 20, 16 << 10, 1 << 10, 64];
 
-/// The first byte of an input says how the rest is read: its limit, whether it is a document, and how many lengths of
-/// pieces follow before the answer itself.
+/// Runs a reader on an input. The first byte has the limit, the form (stream or document), and the number of chunk lengths
+/// before the response itself.
 fn run<R: AnswerReader>(input: &[u8], reader: impl Fn(usize) -> R) {
     let Some((control, rest)) = input.split_first() else {
         return;
@@ -46,36 +46,36 @@ fn run<R: AnswerReader>(input: &[u8], reader: impl Fn(usize) -> R) {
         let (events, error) = http::document(rest, reader(limit));
         return check(&events, error, limit);
     }
-    let (lengths, answer) = rest.split_at(usize::from(control >> 3).min(rest.len()));
-    let (events, error) = all(http::stream([Bytes::copy_from_slice(answer)], reader(limit), limit));
+    let (lengths, response) = rest.split_at(usize::from(control >> 3).min(rest.len()));
+    let (events, error) = all(http::stream([Bytes::copy_from_slice(response)], reader(limit), limit));
     if !lengths.is_empty() {
-        let (again, other) = all(http::stream(pieces(answer, lengths), reader(limit), limit));
-        assert_eq!(events, again, "the pieces that an answer comes in change nothing");
+        let (again, other) = all(http::stream(chunks(response, lengths), reader(limit), limit));
+        assert_eq!(events, again, "events depend on the chunks of the response");
         assert_eq!(error.as_ref().map(ToString::to_string), other.map(|error| error.to_string()));
     }
     check(&events, error, limit);
 }
 
-/// Pieces of these lengths, again and again.
-fn pieces(answer: &[u8], lengths: &[u8]) -> Vec<Bytes> {
-    let mut rest = Bytes::copy_from_slice(answer);
-    let mut pieces = Vec::new();
+/// Splits a response into chunks of these lengths, in a cycle.
+fn chunks(response: &[u8], lengths: &[u8]) -> Vec<Bytes> {
+    let mut rest = Bytes::copy_from_slice(response);
+    let mut chunks = Vec::new();
     for length in lengths.iter().cycle() {
         if rest.is_empty() {
             break;
         }
-        // A piece may be empty, but not each of them.
+        // A chunk may be empty, but not all of them.
         if *length == 0 {
-            pieces.push(Bytes::new());
+            chunks.push(Bytes::new());
         }
-        pieces.push(rest.split_to(usize::from(*length).clamp(1, rest.len())));
+        chunks.push(rest.split_to(usize::from(*length).clamp(1, rest.len())));
     }
-    pieces
+    chunks
 }
 
-/// The events up to the end or the error, after which nothing may follow.
+/// Returns the events up to the end or the error. No item may follow an error.
 fn all(stream: ModelStream) -> (Vec<StreamEvent>, Option<ModelError>) {
-    let items: Vec<_> = stream.collect().now_or_never().expect("nothing is waited for");
+    let items: Vec<_> = stream.collect().now_or_never().expect("the stream is ready");
     let mut events = Vec::with_capacity(items.len());
     let mut failed = None;
     for item in items {
@@ -116,7 +116,7 @@ fn check(events: &[StreamEvent], error: Option<ModelError>, limit: usize) {
                 assert_eq!(*block.kind.get_or_insert(kind(delta)), kind(delta), "{content_block_index} changes");
             }
             StreamEvent::ContentBlockStop { content_block_index } => {
-                // A block in which nothing was said has an end and nothing else.
+                // An empty block has only an end.
                 let block = blocks.entry(*content_block_index).or_default();
                 assert!(!block.ended, "{content_block_index} ends twice");
                 block.ended = true;
@@ -125,16 +125,16 @@ fn check(events: &[StreamEvent], error: Option<ModelError>, limit: usize) {
             _ => {}
         }
     }
-    // JSON that is written again may escape more than it did before.
+    // Serialized JSON may have more escapes than the original.
     let most = limit.saturating_mul(8).saturating_add(4096);
     assert!(content <= most, "{content} bytes where {limit} are allowed");
     assert!(blocks.len() <= most / 16, "{} blocks where {limit} bytes are allowed", blocks.len());
     if let Some(error) = error {
-        // What is shown and logged.
+        // Neither format may panic.
         let _ = format!("{error} {error:?}");
         return;
     }
-    assert!(stopped, "an answer without an end passed for a whole one");
+    assert!(stopped, "a response without a stop event is complete");
     assert!(blocks.values().all(|block| block.ended), "a block has no end");
     if let Err(error) = turn.finish() {
         assert!(matches!(error, ModelError::Protocol { .. }), "{error:?}");
@@ -145,14 +145,14 @@ fn kind(delta: &BlockDelta) -> &'static str {
     match delta {
         BlockDelta::Text(_) | BlockDelta::Citation(_) => "text",
         BlockDelta::ToolUse(_) => "call",
-        BlockDelta::ReasoningContent(_) => "thoughts",
+        BlockDelta::ReasoningContent(_) => "reasoning",
         BlockDelta::Provider(_) => "provider",
         BlockDelta::Media(_) => "media",
         _ => "another",
     }
 }
 
-/// How much of the provider's content an event holds.
+/// Returns the bytes of the provider's content in an event.
 fn size(event: &StreamEvent) -> usize {
     match event {
         StreamEvent::ContentBlockStart { start, .. } => {
@@ -160,9 +160,9 @@ fn size(event: &StreamEvent) -> usize {
         }
         StreamEvent::ContentBlockDelta { delta, .. } => match delta {
             BlockDelta::Text(text) => text.len(),
-            BlockDelta::ToolUse(piece) => piece.input.len(),
-            BlockDelta::ReasoningContent(ReasoningDelta::Text(piece) | ReasoningDelta::Signature(piece)) => piece.len(),
-            BlockDelta::ReasoningContent(ReasoningDelta::RedactedContent(piece)) => piece.len(),
+            BlockDelta::ToolUse(delta) => delta.input.len(),
+            BlockDelta::ReasoningContent(ReasoningDelta::Text(text) | ReasoningDelta::Signature(text)) => text.len(),
+            BlockDelta::ReasoningContent(ReasoningDelta::RedactedContent(bytes)) => bytes.len(),
             BlockDelta::Citation(citation) => citation.title.as_ref().map_or(0, String::len),
             BlockDelta::Provider(content) => content.content.to_string().len(),
             BlockDelta::Media(content) => serde_json::to_vec(content).map_or(0, |json| json.len()),

@@ -7,9 +7,9 @@
 //! | `gemini` | `GeminiModel` | a key, or a token for Google Cloud |
 //! | `llamacpp` | `LlamaCppModel` | llama.cpp's server |
 //! | `mistral` | `MistralModel` | a key |
-//! | `ollama` | `OllamaModel` | a server of one's own, or a key for Ollama's cloud |
-//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel` | a key, or a server that speaks the same protocol |
-//! | `offline` | `OfflineModel` | nothing: it follows rules, and is no language model |
+//! | `ollama` | `OllamaModel` | a local server, or a key for Ollama's cloud |
+//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel` | a key, or a compatible server |
+//! | `offline` | `OfflineModel` | nothing: it is rule-based, not a language model |
 //!
 //! Models and their builders are here; the other types of a provider are in its module.
 
@@ -19,7 +19,7 @@
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
 #[cfg(feature = "_chat")]
-// Not every server needs all of it.
+// Some providers use only a part of it.
 #[cfg_attr(
     not(all(feature = "openai", feature = "mistral", feature = "llamacpp")),
     allow(dead_code, unused_imports, unused_macros)
@@ -31,7 +31,7 @@ pub mod fuzzing;
 #[cfg(feature = "gemini")]
 pub mod gemini;
 #[cfg(feature = "_http")]
-// Not every provider needs all of it.
+// Some providers use only a part of it.
 #[cfg_attr(
     not(all(feature = "anthropic", feature = "gemini", feature = "ollama", feature = "openai")),
     allow(dead_code, unused_imports, unused_macros)

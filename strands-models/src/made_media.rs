@@ -1,4 +1,4 @@
-//! Media that models make, as content blocks. Providers send them as base64 with a MIME type, or as a URL.
+//! Generated media as content blocks. Providers send them as base64 with a MIME type, or as a URL.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -13,8 +13,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The medium of a MIME type with these bytes in base64; `None` if it is no medium, or has no bytes. The parameters of a type
-/// belong to the format of audio alone: its rate is there.
+/// Decodes a medium of this MIME type from base64. `None` for other types, and for empty or invalid data. Parameters of the
+/// type are kept for audio only, whose sample rate is among them.
 pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
     let (kind, format) = mime.trim().split_once('/')?;
     let kind = kind.to_ascii_lowercase();
@@ -30,7 +30,7 @@ pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
     })
 }
 
-/// The bytes in base64, which may have line breaks; `None` if there are none.
+/// Decodes base64, which may contain line breaks. `None` for empty or invalid data.
 fn decoded(encoded: &str) -> Option<Vec<u8>> {
     let encoded = encoded.trim();
     let bytes = BASE64.decode(encoded).or_else(|_| {
@@ -49,7 +49,7 @@ fn video_format(format: &str) -> VideoFormat {
     }
 }
 
-/// The medium of a data URL, or the image at an address of the web.
+/// Returns the medium of a data URL, or an image by its web URL.
 #[cfg(feature = "_chat")]
 pub(crate) fn of_url(url: &str) -> Option<ContentBlock> {
     if let Some(data) = url.strip_prefix("data:") {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_medium_has_the_format_of_its_mime_type() {
+    fn reads_the_format_from_the_mime_type() {
         for (mime, kind, format) in [
             ("image/png", "image", "png"),
             ("image/jpeg", "image", "jpeg"),
@@ -105,7 +105,7 @@ mod tests {
 
     #[cfg(feature = "_chat")]
     #[test]
-    fn a_url_is_read_or_kept() {
+    fn reads_data_urls_and_keeps_web_urls() {
         assert_eq!(
             json(of_url("data:image/webp;base64,AAE=")),
             json!({"image": {"format": "webp", "source": bytes("AAE=")}})
