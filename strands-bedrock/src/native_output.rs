@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use strands_core::models::OutputSchema;
-use strands_core::schema::{StrictSchemaError, SchemaDialect};
+use strands_core::schema::{SchemaDialect, StrictSchemaError};
 
 /// Returns the `textFormat` that holds a response to this schema.
 ///

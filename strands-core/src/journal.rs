@@ -85,7 +85,7 @@ impl<'a> JournalStep<'a> {
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let journal = Recorded::default();
-/// let template = Agent::builder().model(ScriptedModel::answering("Oslo is sunny."));
+/// let template = Agent::builder().model(ScriptedModel::responding("Oslo is sunny."));
 /// for _ in 0..2 {
 ///     let mut agent = template.clone().build().await?;
 ///     assert_eq!(agent.prompt("How is the weather?").journal(&journal).await?.text(), "Oslo is sunny.");

@@ -15,7 +15,7 @@ use crate::message::{ContentBlock, Message, Role};
 /// # use strands::testing::ScriptedModel;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// # let model = ScriptedModel::answering("A cat.");
+/// # let model = ScriptedModel::responding("A cat.");
 /// # let bytes = vec![0x89, 0x50, 0x4e, 0x47];
 /// let mut agent = Agent::builder().model(model).build().await?;
 /// // let bytes = std::fs::read("cat.png")?;

@@ -61,7 +61,7 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let expert = Agent::builder().model(ScriptedModel::answering("42")).name("expert");
+/// let expert = Agent::builder().model(ScriptedModel::responding("42")).name("expert");
 /// assert_eq!(ask(Arc::new(expert), "What is the answer?").await, "42");
 /// # });
 /// ```

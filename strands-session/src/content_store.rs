@@ -21,7 +21,7 @@ use crate::{SessionStore, id_validation, key_layout};
 /// let session = FileSessionManager::builder("user-42").dir("/var/lib/travel/sessions").build().await?;
 /// let content = SessionContentStore::new("user-42", session.store().clone())?;
 /// let builder = Agent::builder()
-///     .model(ScriptedModel::answering("hi"))
+///     .model(ScriptedModel::responding("hi"))
 ///     .offload_tool_results(ToolResultOffloader::new(content))
 ///     .session_manager(session);
 /// # drop(builder);

@@ -36,7 +36,7 @@ const DEFAULT_TRACE_LIMIT: usize = 64;
 /// use strands::{Agent, testing::ScriptedModel};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let template = Agent::builder().model(ScriptedModel::answering("hi")).system_prompt("Be brief.");
+/// let template = Agent::builder().model(ScriptedModel::responding("hi")).system_prompt("Be brief.");
 /// let (mut one, mut other) = (template.clone().build().await?, template.build().await?);
 /// one.prompt("hello").await?;
 /// assert_eq!((one.messages().len(), other.messages().len()), (2, 0));

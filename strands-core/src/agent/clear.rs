@@ -19,7 +19,7 @@ impl Agent {
     /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("Fine.")).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("Fine.")).build().await?;
     /// agent.prompt("How is the weather in Oslo?").await?;
     /// agent.clear().await?;
     /// assert!(agent.messages().is_empty());

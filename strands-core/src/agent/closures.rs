@@ -15,7 +15,7 @@ macro_rules! closure_setters {
         /// ```
         /// use strands::{Agent, testing::ScriptedModel};
         ///
-        /// let builder = Agent::builder().model(ScriptedModel::answering("hi")).on_before_tool_call(|event| {
+        /// let builder = Agent::builder().model(ScriptedModel::responding("hi")).on_before_tool_call(|event| {
         ///     if event.tool_use.name == "shell" {
         ///         event.deny = Some("the shell is not available here".into());
         ///     }

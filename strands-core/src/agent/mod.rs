@@ -62,7 +62,7 @@ impl Agent {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder()
-    ///     .model(ScriptedModel::answering("Oslo is sunny."))
+    ///     .model(ScriptedModel::responding("Oslo is sunny."))
     ///     .system_prompt("You are a weather service.")
     ///     .build()
     ///     .await?;
@@ -94,7 +94,7 @@ impl Agent {
     /// use strands::{Agent, AgentEvent, AgentStream, StreamExt, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
+    /// let agent = Agent::builder().model(ScriptedModel::responding("Hello.")).build().await?;
     /// let events: AgentStream<'static> = agent.into_stream("hi");
     /// let text: Vec<String> = events
     ///     .filter_map(async |event| match event {
@@ -143,10 +143,10 @@ impl Agent {
     /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("Oslo.")).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("Oslo.")).build().await?;
     /// agent.prompt("What is the capital of Norway?").await?;
     ///
-    /// agent.set_model(ScriptedModel::answering("About 700,000."));
+    /// agent.set_model(ScriptedModel::responding("About 700,000."));
     /// assert_eq!(agent.prompt("How many live there?").await?.text(), "About 700,000.");
     /// assert_eq!(agent.messages().len(), 4);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -175,7 +175,7 @@ impl Agent {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Clock).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("hi")).tool(Clock).build().await?;
     /// agent.set_tools(tools![])?;
     /// assert!(agent.tools().get("clock").is_none());
     /// # Ok::<(), strands::BuildError>(())
@@ -215,7 +215,7 @@ impl Agent {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Add).build().await?;
+    /// let agent = Agent::builder().model(ScriptedModel::responding("hi")).tool(Add).build().await?;
     /// let outcome = agent.call_tool("add", json!({"a": 1, "b": 2})).await?;
     /// assert!(matches!(outcome, ToolCallOutcome::Result(result) if !result.is_error()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -284,7 +284,7 @@ impl Agent {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let model = ScriptedModel::answering("hi");
+    /// let model = ScriptedModel::responding("hi");
     /// let agent = Agent::builder().model(model).tools(tools![Book]).inject(User("ada".into())).build().await?;
     /// assert_eq!(agent.unread_values().len(), 1, "`book` takes its user from the model");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

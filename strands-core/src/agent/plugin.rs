@@ -26,7 +26,7 @@ use crate::tool::{Tool, ToolProvider, Toolset};
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let agent = Agent::builder().model(ScriptedModel::answering("hi")).plugin(notes()).build().await?;
+/// let agent = Agent::builder().model(ScriptedModel::responding("hi")).plugin(notes()).build().await?;
 /// assert!(agent.tools().get("write_note").is_some());
 /// # Ok::<(), strands::BuildError>(())
 /// # }).unwrap();

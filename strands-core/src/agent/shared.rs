@@ -26,7 +26,7 @@ use crate::stop_reason::StopReason;
 /// use strands::{Agent, Promptable, SharedAgent, StreamExt};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
+/// let agent = Agent::builder().model(ScriptedModel::responding("Hello.")).build().await?;
 /// let shared = SharedAgent::new(agent);
 /// shared.stream("hi".into()).count().await;
 /// shared.clone().stream("hi again".into()).count().await;

@@ -27,7 +27,7 @@ const AGENT_SCOPE: &str = "agent";
 /// use strands::{Agent, Snapshot, testing::ScriptedModel};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let template = Agent::builder().model(ScriptedModel::answering("hi"));
+/// let template = Agent::builder().model(ScriptedModel::responding("hi"));
 /// let mut agent = template.clone().build().await?;
 /// agent.prompt("hello").await?;
 /// let json = serde_json::to_string(&agent.snapshot()?)?;
@@ -205,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     async fn rejects_other_scopes_and_versions_without_changes() {
-        let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).build().await.unwrap();
+        let mut agent = Agent::builder().model(ScriptedModel::responding("hi")).build().await.unwrap();
         agent.prompt("hello").await.unwrap();
         let taken = agent.snapshot().unwrap();
         for (scope, version) in [("multiAgent", "1.0"), ("agent", "2.0")] {
@@ -218,7 +218,7 @@ mod tests {
 
     #[tokio::test]
     async fn keeps_unknown_fields_and_absent_parts() {
-        let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).build().await.unwrap();
+        let mut agent = Agent::builder().model(ScriptedModel::responding("hi")).build().await.unwrap();
         agent.state().set("k", 1).unwrap();
         let json = json!({"scope": "agent", "schema_version": "1.0", "created_at": "2026-11-22T07:57:19.681245Z",
             "data": {"messages": [{"role": "user", "content": [{"text": "a"}]}], "model_state": {"id": 7}},
@@ -250,7 +250,7 @@ mod tests {
         let mut agent = Agent::builder().model(asks).tool(tool()).build().await.unwrap();
         assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::Interrupt);
 
-        let mut other = Agent::builder().model(ScriptedModel::answering("ok")).tool(tool()).build().await.unwrap();
+        let mut other = Agent::builder().model(ScriptedModel::responding("ok")).tool(tool()).build().await.unwrap();
         other.restore(agent.snapshot().unwrap()).unwrap();
         let responses: Vec<_> = other.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
         let response = other.prompt(Prompt::none()).resume(responses).await.unwrap();

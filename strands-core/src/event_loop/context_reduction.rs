@@ -16,7 +16,7 @@ impl Driver<'_> {
     /// stopped meanwhile.
     pub(super) async fn prepare_conversation(&mut self, stop: &mut StopSignal<'_>) -> Option<StopReason> {
         let manager = Arc::clone(&self.work.config.conversation);
-        let mut conversation = self.conversation().before_an_answer();
+        let mut conversation = self.conversation().revertible();
         let prepared = stop.race_unrecorded(manager.prepare(&mut conversation)).await;
         let cost = conversation.cost();
         let stored = self.finish_reduction(cost);
@@ -44,7 +44,7 @@ impl Driver<'_> {
     ) -> Result<Result<ModelError, StopReason>, AgentError> {
         let manager = Arc::clone(&self.work.config.conversation);
         let before = self.work.history.size();
-        let mut conversation = self.conversation().before_an_answer();
+        let mut conversation = self.conversation().revertible();
         let reduction = stop.race_unrecorded(manager.reduce(&mut conversation)).await;
         let cost = conversation.cost();
         let stored = self.finish_reduction(cost);

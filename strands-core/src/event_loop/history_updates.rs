@@ -57,7 +57,7 @@ impl Driver<'_> {
         }
         let next = run.model_responded(&message, &stop_reason, usage);
         let latency = message.metadata.as_ref().and_then(|known| known.metrics).unwrap_or_default().latency_ms;
-        self.metrics().add_answer(&message, Duration::from_millis(latency));
+        self.metrics().add_model_call(&message, Duration::from_millis(latency));
         self.last_response = Some(Arc::clone(&message));
         new.push(message);
         (new, next.map(|next| next.map(Box::new)))

@@ -85,7 +85,7 @@ impl Driver<'_> {
     pub(super) fn conversation(&mut self) -> Conversation<'_> {
         let work = &mut *self.work;
         let config = &work.config;
-        Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model).sent_with(
+        Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model).with_request(
             &self.system,
             &self.specs,
             config.retry,

@@ -108,9 +108,9 @@ pub(super) fn into_attempt(step: &str, record: Value) -> Result<Attempt, Journal
     let record = serde_json::from_value(record).map_err(|error| JournalError::new(step, error))?;
     let RecordedAttempt { outcome, retry, delay, capabilities, hook_failure, nested } = record;
     let outcome = match outcome {
-        RecordedModelOutcome::Denied(message) => AttemptOutcome::Denied(Turn::said(message)),
+        RecordedModelOutcome::Denied(message) => AttemptOutcome::Denied(Turn::synthetic(message)),
         RecordedModelOutcome::Completed { message, stop_reason, usage, metrics, redact_user } => {
-            AttemptOutcome::Completed(Turn { stop_reason, usage, metrics, redact_user, ..Turn::said(message) })
+            AttemptOutcome::Completed(Turn { stop_reason, usage, metrics, redact_user, ..Turn::synthetic(message) })
         }
         RecordedModelOutcome::Stopped { reason, message, usage, redact_user } => {
             AttemptOutcome::Stopped { reason, partial: PartialResponse { message, usage, redact_user } }

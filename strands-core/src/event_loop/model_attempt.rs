@@ -68,7 +68,7 @@ impl Driver<'_> {
             Ok(None) => {}
             Ok(Some(denied)) => return Attempt::new(AttemptOutcome::Denied(denied)),
             Err(failure) => {
-                let empty = Turn::said(Message::new(Role::Assistant, [""; 0]));
+                let empty = Turn::synthetic(Message::new(Role::Assistant, [""; 0]));
                 return Attempt {
                     hook_failure: Some(Box::new(failure)),
                     ..Attempt::new(AttemptOutcome::Denied(empty))
@@ -126,7 +126,7 @@ impl Driver<'_> {
                 result.map_err(AgentError::in_hook("before_model_call"))?;
             }
         }
-        Ok(event.deny.map(|reason| Turn::said(Message::assistant(reason))))
+        Ok(event.deny.map(|reason| Turn::synthetic(Message::assistant(reason))))
     }
 
     async fn after_model_call(&self, outcome: &AttemptOutcome, stop: &mut StopSignal<'_>) -> Result<bool, AgentError> {
@@ -168,7 +168,7 @@ fn attempt_outcome(
     let usage = turn.usage();
     match turn.finish() {
         Ok(mut turn) => {
-            turn.measured(began.elapsed(), first_content);
+            turn.set_timings(began.elapsed(), first_content);
             AttemptOutcome::Completed(turn)
         }
         Err(error) => AttemptOutcome::Failed { error, streamed, usage },

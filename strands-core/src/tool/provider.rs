@@ -74,7 +74,7 @@ use super::Tool;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let provider = Arc::new(Switchable::default());
-/// let model = ScriptedModel::answering("It is noon.");
+/// let model = ScriptedModel::responding("It is noon.");
 /// let mut agent = Agent::builder().model(model.clone()).tool_provider(Arc::clone(&provider)).build().await?;
 /// provider.switch_to(tools![Clock]);
 /// agent.prompt("What time is it?").await?;

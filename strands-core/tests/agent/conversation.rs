@@ -15,7 +15,7 @@ async fn with_window(model: &ScriptedModel, window: usize) -> Agent {
 #[tokio::test]
 async fn the_window_is_applied_after_each_turn() {
     for window in [0, 1, 2, 3, 7] {
-        let model = ScriptedModel::answering("hi");
+        let model = ScriptedModel::responding("hi");
         let mut agent = with_window(&model, window).await;
         for turn in 0..10 {
             agent.prompt(format!("question {turn}")).await.unwrap();
@@ -61,7 +61,7 @@ async fn the_window_is_not_applied_during_an_interrupt() {
 
 #[tokio::test]
 async fn the_null_manager_keeps_all_messages() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let builder = template(&model, []).conversation_manager(NullConversationManager::new());
     let mut agent = builder.build().await.unwrap();
     for _ in 0..50 {

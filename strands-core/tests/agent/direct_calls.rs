@@ -107,7 +107,7 @@ async fn a_program_can_call_the_tools_of_an_agent() {
         ctx.state().update("visits", |visits| *visits = json!(visits.as_u64().unwrap_or(0) + 1)).unwrap();
         Ok(ToolOutput::text(ctx.agent_id().to_owned()))
     });
-    let agent = agent(&ScriptedModel::answering("hi"), [visits]).await;
+    let agent = agent(&ScriptedModel::responding("hi"), [visits]).await;
     let mut events = Vec::new();
     let called = agent.call_tool("t", json!({})).on_event(|event| events.push(event)).await.unwrap();
     assert_eq!(text_of(&result(called)), "default");
@@ -177,7 +177,7 @@ async fn limits_of_a_direct_call_bind_nested_agents() {
         Ok(ToolOutput::text(format!("{} after {}", response.stop_reason, response.turns)))
     });
     let limits = strands_core::Limits::new().turns(3);
-    let agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(asks).limits(limits);
+    let agent = Agent::builder().model(ScriptedModel::responding("hi")).tool(asks).limits(limits);
     let outcome = agent.build().await.unwrap().call_tool("t", json!({})).await.unwrap();
     assert_eq!(text_of(&result(outcome)), "limit_turns after 3");
 }

@@ -18,7 +18,7 @@ async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
         Prompt::from(Message::new(Role::User, [""; 0])),
     ];
     for prompt in nothing {
-        let model = ScriptedModel::answering("hi");
+        let model = ScriptedModel::responding("hi");
         let mut agent = agent(&model, []).await;
         agent.prompt("hello").await.unwrap();
         let before = agent.messages().to_vec();
@@ -33,7 +33,7 @@ async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
 
 #[tokio::test]
 async fn templates_shared_agents_and_session_agents_refuse_empty_prompts() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let template = template(&model, []).session_manager(InMemorySessionManager::new("s"));
     template.clone().build().await.unwrap().prompt("hello").await.unwrap();
     let restored = template.clone().build().await.unwrap();
@@ -50,7 +50,7 @@ async fn templates_shared_agents_and_session_agents_refuse_empty_prompts() {
 #[tokio::test]
 async fn a_conversation_with_pending_calls_continues_without_a_prompt() {
     // A user message in the history that the agent was built with.
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut seeded = template(&model, []).messages([Message::user("hello")]).build().await.unwrap();
     assert_eq!(seeded.prompt(Prompt::none()).await.unwrap().text(), "hi");
 
@@ -66,7 +66,7 @@ async fn a_conversation_with_pending_calls_continues_without_a_prompt() {
 
 #[tokio::test]
 async fn a_response_without_an_interrupt_is_an_error() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = agent(&model, []).await;
     agent.prompt("hello").await.unwrap();
     let error = agent.prompt(Prompt::none()).resume([InterruptResponse::new("i1", true)]).await.unwrap_err();

@@ -61,14 +61,14 @@ async fn dropping_an_owned_stream_leaves_a_valid_session() {
     let mut events = template.clone().build().await.unwrap().into_stream("go");
     events.next().await.unwrap().unwrap();
     drop(events);
-    let mut again = template.model(ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut again = template.model(ScriptedModel::responding("hi")).build().await.unwrap();
     again.prompt("go").await.unwrap();
     assert_whole(&mut again).await;
 }
 
 #[tokio::test]
 async fn a_template_builds_an_agent_per_prompt() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let template: Arc<dyn Promptable> =
         Arc::new(Agent::builder().model(model.clone()).name("expert").description("Knows everything."));
     assert_eq!((template.name(), template.description()), ("expert", "Knows everything."));

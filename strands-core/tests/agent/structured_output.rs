@@ -382,7 +382,7 @@ async fn unions_and_recursive_types_keep_their_schema() {
 
 #[tokio::test]
 async fn rejects_an_output_type_with_the_name_of_a_tool() {
-    let model = ScriptedModel::answering("never");
+    let model = ScriptedModel::responding("never");
     let mut agent = agent(&model, [naming("Trip"), naming("trip-2")]).await;
     let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
     assert!(matches!(&error, AgentError::OutputType { .. }), "{error:?}");

@@ -51,7 +51,7 @@ fn asks() -> ScriptedModel {
 }
 
 fn says(text: &str) -> ScriptedModel {
-    ScriptedModel::answering(text)
+    ScriptedModel::responding(text)
 }
 
 /// A conversation that waits for consent to a booking. Returns the answer that gives it.

@@ -46,7 +46,7 @@ async fn unsupported_schemas_fail_build_and_set_tools() {
         (json!({"$ref": "https://example.com/s.json"}), "/properties/v/$ref"),
         (json!({"divisibleBy": 2}), "/properties/v/divisibleBy"),
     ] {
-        let model = ScriptedModel::answering("x");
+        let model = ScriptedModel::responding("x");
         let unsupported = || echo(in_object(property.clone())).0;
         let is_it = |error: &ToolSetError| match error {
             ToolSetError::UnsupportedSchema { name, error } => name == "echo" && error.pointer() == pointer,

@@ -55,7 +55,7 @@ async fn distinguishes_failing_from_responding_models() {
     assert!(format!("{violation:?}").contains("connection refused"), "{violation:?}");
     check_model_failure(&model).await.unwrap();
     assert_eq!(
-        check_model_failure(&ScriptedModel::answering("Hello.")).await.unwrap_err().promise,
+        check_model_failure(&ScriptedModel::responding("Hello.")).await.unwrap_err().promise,
         Promise::ModelBrokenResponse
     );
 }
@@ -73,7 +73,7 @@ impl Model for Occupied {
         if self.0.swap(true, Ordering::Relaxed) {
             return Err(ModelError::Overloaded { retry_after: None, details: ErrorDetails::new().boxed() });
         }
-        let stream = ScriptedModel::answering("Hello.").stream(request).await?;
+        let stream = ScriptedModel::responding("Hello.").stream(request).await?;
         let occupied = Arc::clone(&self.0);
         Ok(stream
             .inspect(move |event| {
@@ -103,11 +103,11 @@ impl Model for Unsteady {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        ScriptedModel::answering("Hello.").stream(request).await
+        ScriptedModel::responding("Hello.").stream(request).await
     }
 
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
-        if self.ids.is_some() { ScriptedModel::answering("").count_tokens(request).await } else { Ok(7) }
+        if self.ids.is_some() { ScriptedModel::responding("").count_tokens(request).await } else { Ok(7) }
     }
 }
 

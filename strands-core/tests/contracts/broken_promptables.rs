@@ -67,7 +67,7 @@ async fn broken(change: impl Fn(&AgentBuilder, PromptRequest) -> PromptStream + 
 #[tokio::test(start_paused = true)]
 async fn accepts_agents() {
     check_promptable(&slow(), request).await.unwrap();
-    check_promptable(&Agent::builder().model(ScriptedModel::answering("Sunny, all day.")), request).await.unwrap();
+    check_promptable(&Agent::builder().model(ScriptedModel::responding("Sunny, all day.")), request).await.unwrap();
     check_promptable(&SharedAgent::new(slow().build().await.unwrap()), request).await.unwrap();
 }
 
@@ -194,7 +194,7 @@ async fn detects_ignored_cancellations() {
         agent.stream(request)
     };
     assert_eq!(broken(deaf).await, Promise::PromptableCancelled);
-    let fast = Changed(Agent::builder().model(ScriptedModel::answering("Sunny.")), deaf);
+    let fast = Changed(Agent::builder().model(ScriptedModel::responding("Sunny.")), deaf);
     let violation = check_promptable(&fast, request).await.unwrap_err();
     assert_eq!(violation.promise, Promise::PromptableCancelled);
     assert!(violation.observed.contains("EndTurn"), "{violation}");

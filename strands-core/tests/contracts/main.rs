@@ -46,12 +46,12 @@ async fn slow_in_memory_sessions_pass() {
 
 #[tokio::test]
 async fn scripted_models_pass() {
-    check_model(&ScriptedModel::answering("Hello there.")).await.unwrap();
+    check_model(&ScriptedModel::responding("Hello there.")).await.unwrap();
 }
 
 #[tokio::test]
 async fn model_wrappers_pass() {
-    let model = || ScriptedModel::answering("Hello there.");
+    let model = || ScriptedModel::responding("Hello there.");
     let down = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
     check_model(&Fallback::new(down).or(model())).await.unwrap();
     check_model(&RateLimit::new(model()).concurrent(2)).await.unwrap();

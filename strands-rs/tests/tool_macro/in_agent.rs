@@ -19,7 +19,7 @@ fn book_hotel(#[arg(range = 1..=30)] nights: u32, rates: &Rates, identity: &Iden
 
 #[tokio::test]
 async fn build_fails_without_a_required_injected_value() {
-    let model = ScriptedModel::answering("never asked");
+    let model = ScriptedModel::responding("never asked");
     let builder = Agent::builder().model(model.clone()).tools(tools![BookHotel]).inject(Identity("ada"));
     let error = builder.build().await.unwrap_err();
     assert!(

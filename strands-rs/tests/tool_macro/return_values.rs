@@ -208,7 +208,7 @@ async fn interrupts_survive_conversions_of_the_error_type() {
         let ctx = ToolContextBuilder::new("test").build();
         let error = tool.call(&ctx, json!({})).await.unwrap_err();
         assert_eq!(error.as_interrupt().map(|interrupt| interrupt.name.as_str()), Some("approval"));
-        let ctx = ToolContextBuilder::new("test").answer("approval", "yes").build();
+        let ctx = ToolContextBuilder::new("test").interrupt_response("approval", "yes").build();
         assert!(tool.call(&ctx, json!({})).await.is_ok());
     }
 }

@@ -38,7 +38,7 @@ type CheckpointWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "")?;
 /// let sessions = SnapshotSessionManager::new("user-42", store)?
 ///     .checkpoint_when(|snapshot| snapshot.data.messages.as_ref().is_some_and(|messages| messages.len() >= 2));
-/// let template = Agent::builder().model(ScriptedModel::answering("hi")).agent_id("main");
+/// let template = Agent::builder().model(ScriptedModel::responding("hi")).agent_id("main");
 /// let mut agent = template.clone().session_manager(sessions.clone()).build().await?;
 /// agent.prompt("hello").await?;
 ///

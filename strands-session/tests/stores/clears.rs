@@ -9,7 +9,7 @@ use strands_core::{Agent, AgentBuilder, AgentError};
 use strands_session::{SessionStore, SnapshotSessionManager, StoreSessionManager};
 
 fn template(manager: impl SessionManager + 'static) -> AgentBuilder {
-    Agent::builder().model(ScriptedModel::answering("ok")).session_manager(manager)
+    Agent::builder().model(ScriptedModel::responding("ok")).session_manager(manager)
 }
 
 fn message_texts(agent: &Agent) -> Vec<String> {

@@ -96,7 +96,7 @@ async fn reports_a_conflict_after_a_rewind_during_another_agents_tool() {
     started.notified().await;
     let mut a = Agent::builder()
         .agent_id("main")
-        .model(ScriptedModel::answering("x"))
+        .model(ScriptedModel::responding("x"))
         .session_manager(manager())
         .build()
         .await
@@ -117,7 +117,7 @@ async fn rewinds_into_the_middle_of_a_prompt() {
     let sessions = SessionStore::new(store.clone());
     let mut a = Agent::builder()
         .agent_id("main")
-        .model(ScriptedModel::answering("x"))
+        .model(ScriptedModel::responding("x"))
         .session_manager(StoreSessionManager::new("s", sessions.clone()).unwrap())
         .build()
         .await

@@ -75,10 +75,10 @@ async fn restores_an_agent_from_a_custom_store() {
     let store = SessionStore::new(Table::default());
     for prompt in ["hello", "again"] {
         let sessions = StoreSessionManager::new("user-42", store.clone()).unwrap();
-        let builder = Agent::builder().model(ScriptedModel::answering("hi")).session_manager(sessions);
+        let builder = Agent::builder().model(ScriptedModel::responding("hi")).session_manager(sessions);
         builder.build().await.unwrap().prompt(prompt).await.unwrap();
     }
     let sessions = StoreSessionManager::new("user-42", store).unwrap();
-    let agent = Agent::builder().model(ScriptedModel::answering("")).session_manager(sessions).build().await.unwrap();
+    let agent = Agent::builder().model(ScriptedModel::responding("")).session_manager(sessions).build().await.unwrap();
     assert_eq!(agent.messages().len(), 4);
 }

@@ -32,7 +32,7 @@ fn in_folder() -> (TempDir, SnapshotSessionManager) {
 }
 
 async fn agent(sessions: &SnapshotSessionManager) -> Agent {
-    managed(sessions, SlidingWindowConversationManager::new(40), ScriptedModel::answering("hi")).await
+    managed(sessions, SlidingWindowConversationManager::new(40), ScriptedModel::responding("hi")).await
 }
 
 async fn managed(
@@ -189,16 +189,16 @@ async fn restores_a_summary_once() {
     let stored: Snapshot = serde_json::from_value(json_file(&latest_file(&folder))).unwrap();
     let stored: Vec<String> = stored.data.messages.unwrap().iter().map(|message| message.text()).collect();
     assert_eq!(stored, message_texts(&first), "another reader has nothing else to know it by");
-    let mut again = managed(&sessions, manager(), ScriptedModel::answering("e")).await;
+    let mut again = managed(&sessions, manager(), ScriptedModel::responding("e")).await;
     assert_eq!(again.messages(), first.messages());
     again.prompt("question 4").await.unwrap();
     let expected: Vec<String> = message_texts(&again);
     assert_eq!(expected.iter().filter(|text| *text == "SUMMARY").count(), 1);
     // For a manager without summaries it is the first message of the user.
-    let mut other = managed(&sessions, NullConversationManager::new(), ScriptedModel::answering("f")).await;
+    let mut other = managed(&sessions, NullConversationManager::new(), ScriptedModel::responding("f")).await;
     assert_eq!(message_texts(&other), expected);
     other.prompt("question 5").await.unwrap();
-    let whole = message_texts(&managed(&sessions, NullConversationManager::new(), ScriptedModel::answering("")).await);
+    let whole = message_texts(&managed(&sessions, NullConversationManager::new(), ScriptedModel::responding("")).await);
     assert_eq!(whole, message_texts(&other));
     assert_eq!(json_file(&latest_file(&folder))["data"]["messages"].as_array().unwrap().len(), whole.len());
 }
@@ -304,7 +304,7 @@ async fn creates_and_restores_checkpoints() {
         assert_eq!(sessions.snapshot("main", &ids[2]).await.unwrap(), sessions.latest("main").await.unwrap().unwrap());
         assert!(sessions.snapshot_ids("other", None, 9).await.unwrap().is_empty(), "{name}");
 
-        let builder = Agent::builder().model(ScriptedModel::answering("hi"));
+        let builder = Agent::builder().model(ScriptedModel::responding("hi"));
         let mut apart = builder.conversation_manager(SlidingWindowConversationManager::new(40)).build().await.unwrap();
         apart.restore(sessions.snapshot("main", &ids[1]).await.unwrap()).unwrap();
         assert_eq!(message_texts(&apart), ["keep 0", "hi", "let go", "hi", "keep 1", "hi"], "{name}");

@@ -4,7 +4,7 @@
 //! ```text
 //! $ cargo run -p quickstart --bin errors
 //! try again in 30s
-//! Error: the model call failed after 1 attempt: the model provider refused the credentials (status 401); check the key, what it may do and the region; the provider says: Incorrect API key provided: [scrubbed]
+//! Error: the model call failed after 1 attempt: the model provider rejected the credentials (status 401); check the key, its permissions and the region; the provider says: Incorrect API key provided: [scrubbed]
 //! ```
 
 use std::time::Duration;

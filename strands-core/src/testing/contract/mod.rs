@@ -23,7 +23,7 @@
 //! use strands::testing::{ScriptedModel, contract};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! contract::check_model(&ScriptedModel::answering("Hello.")).await?;
+//! contract::check_model(&ScriptedModel::responding("Hello.")).await?;
 //! # Ok::<(), contract::ContractViolation>(())
 //! # }).unwrap();
 //! ```

@@ -16,5 +16,5 @@ async fn ask(mut agent: Agent) {
 }
 
 fn main() {
-    let _ = (ask, Invocation, ScriptedModel::answering(""));
+    let _ = (ask, Invocation, ScriptedModel::responding(""));
 }

@@ -45,7 +45,7 @@ const CONCURRENT: usize = 4;
 /// use strands::testing::{ScriptedModel, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// contract::check_model(&ScriptedModel::answering("Hello.")).await?;
+/// contract::check_model(&ScriptedModel::responding("Hello.")).await?;
 /// # Ok::<(), contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
@@ -152,7 +152,7 @@ pub async fn check_model_failure<M: Model + ?Sized>(model: &M) -> Result<(), Con
 /// use strands::testing::{ScriptedModel, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// contract::check_model_secret(&ScriptedModel::answering("Hello."), "sk-1234").await?;
+/// contract::check_model_secret(&ScriptedModel::responding("Hello."), "sk-1234").await?;
 /// # Ok::<(), contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```

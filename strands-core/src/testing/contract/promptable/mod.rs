@@ -48,7 +48,7 @@ const MAX_CLEANUP_TIME: Duration = Duration::from_secs(1);
 /// use strands::{Agent, PromptRequest};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let expert = Agent::builder().model(ScriptedModel::answering("42")).name("expert");
+/// let expert = Agent::builder().model(ScriptedModel::responding("42")).name("expert");
 /// check_promptable(&expert, || PromptRequest::new("What is the answer?")).await?;
 /// # Ok::<(), strands::testing::contract::ContractViolation>(())
 /// # }).unwrap();

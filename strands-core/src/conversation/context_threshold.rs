@@ -1,27 +1,27 @@
-//! When to shorten a conversation before the model has to refuse it: at a share of its context window.
+//! Proactive threshold: the share of the context window above which a conversation is reduced before a model call.
 
 use super::Conversation;
 
-/// Strands' share.
+/// Default of Python Strands.
 const DEFAULT: f64 = 0.7;
 
 /// A share of the context window, above 0 and at most 1.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Share(f64);
+pub(super) struct ContextThreshold(f64);
 
-impl Share {
+impl ContextThreshold {
     pub(super) fn new(share: f64) -> Self {
         Self(if share > 0.0 { share.min(1.0) } else { DEFAULT })
     }
 
-    /// By how many tokens the next request is above the share.
+    /// Returns the tokens by which the next request exceeds the threshold, if it does.
     pub(super) fn excess(self, conversation: &Conversation<'_>) -> Option<u64> {
-        let most = share_of(conversation.context_window(), self.0);
-        conversation.projected_tokens().checked_sub(most).filter(|excess| *excess > 0)
+        let threshold = share_of(conversation.context_window(), self.0);
+        conversation.projected_tokens().checked_sub(threshold).filter(|excess| *excess > 0)
     }
 }
 
-/// An estimate of the tokens of all messages.
+/// Returns the estimated tokens of all messages.
 pub(super) fn all_tokens(conversation: &Conversation<'_>) -> u64 {
     (0..conversation.messages().len()).map(|at| conversation.estimated_tokens(at)).sum()
 }
@@ -41,8 +41,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_a_share() {
-        let shares = [0.5, 3.0, -1.0, 0.0, f64::NAN].map(|share| share_of(1_000, Share::new(share).0));
+    fn limits_the_share_and_replaces_invalid_ones() {
+        let shares = [0.5, 3.0, -1.0, 0.0, f64::NAN].map(|share| share_of(1_000, ContextThreshold::new(share).0));
         assert_eq!(shares, [500, 1_000, 700, 700, 700]);
     }
 }

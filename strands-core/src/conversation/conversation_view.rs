@@ -1,4 +1,4 @@
-//! A conversation as its manager sees and changes it.
+//! View of a conversation for its manager.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use crate::models::{
     Failures, Model, ModelError, ModelRequest, RetryPolicy, ToolSpecs, Turn, TurnBuilder, estimate, estimate_tokens,
 };
 
-/// The state's name for the number of the message that was the newest when the conversation was last shortened: what
-/// older answers say about its size is no longer true.
-const SHORTENED_AT: &str = "shortened_at";
+/// Key, in the manager's state, of the number of the newest message at the last reduction. Usage that older responses report
+/// is out of date.
+const REDUCED_AT: &str = "shortened_at";
 
-/// What a request without a known context window is measured against, as in Strands.
+/// Assumed context window of a model that does not know it, in tokens, as in Python Strands.
 const CONTEXT_WINDOW: u64 = 200_000;
 
-/// How long an answer to a manager may be.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// Maximum size of a response to a manager, in bytes.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 
-/// A conversation that a [`ConversationManager`](super::ConversationManager) may shorten.
+/// View of a conversation through which a [`ConversationManager`](super::ConversationManager) reduces it.
 ///
-/// What is changed here changes what the model sees; a session keeps what was said. Where messages of one side meet
-/// because those between them went, a short note of the other side is put there, so that roles alternate.
+/// Changes affect the messages that are sent to the model; the session retains all messages. If a removal leaves two
+/// messages of the same role next to each other, a short note with the other role is inserted, so that roles alternate.
 pub struct Conversation<'a> {
     history: &'a mut History,
     state: &'a mut Map<String, Value>,
@@ -36,14 +36,14 @@ pub struct Conversation<'a> {
     system: &'a [SystemBlock],
     tools: Option<&'a ToolSpecs>,
     retry: RetryPolicy,
-    /// True when changes are taken back unless the model answers.
+    /// True if changes are reverted unless the model responds.
     revertible: bool,
-    /// True when what was shortened before is brought back.
+    /// True while earlier reductions are repeated.
     restoring: bool,
     cost: Cost,
 }
 
-/// What a manager's own model calls have cost.
+/// Usage and latency of a manager's own model calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) usage: Usage,
@@ -65,19 +65,19 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// What the model is sent beside the messages, and when a failed call is made again.
-    pub(crate) fn sent_with(mut self, system: &'a [SystemBlock], tools: &'a ToolSpecs, retry: RetryPolicy) -> Self {
+    /// Sets the rest of the request, and the retry policy of the manager's model calls.
+    pub(crate) fn with_request(mut self, system: &'a [SystemBlock], tools: &'a ToolSpecs, retry: RetryPolicy) -> Self {
         (self.system, self.tools, self.retry) = (system, Some(tools), retry);
         self
     }
 
-    /// Changes are taken back unless the model answers.
-    pub(crate) fn before_an_answer(mut self) -> Self {
+    /// Reverts changes unless the model responds.
+    pub(crate) fn revertible(mut self) -> Self {
         self.revertible = true;
         self
     }
 
-    /// Changes bring back what was changed before.
+    /// Marks changes as repetitions of earlier reductions.
     pub(crate) fn restoring(mut self) -> Self {
         self.restoring = true;
         self
@@ -87,47 +87,49 @@ impl<'a> Conversation<'a> {
         self.cost
     }
 
-    /// The messages, oldest first.
+    /// Returns the messages, oldest first.
     pub fn messages(&self) -> &[Arc<Message>] {
         self.history.messages()
     }
 
-    /// Zero-based index in the whole conversation of the message at this position. It stays the same however much is
-    /// removed, and in a session. `None` for one that nobody said, such as a summary.
-    pub fn number(&self, place: usize) -> Option<u64> {
-        self.history.number(place)
+    /// Returns the zero-based position, in the whole conversation, of the message at this index.
+    ///
+    /// It does not change when messages are removed, and is the same in a session. `None` for a message that is not part of
+    /// the whole conversation, such as a summary.
+    pub fn number(&self, index: usize) -> Option<u64> {
+        self.history.number(index)
     }
 
-    /// Removes the messages at these places. Returns how many went.
-    pub fn remove(&mut self, places: Range<usize>) -> usize {
-        self.remove_where(|at| places.contains(&at))
+    /// Removes the messages at these indices. Returns the number of removed messages.
+    pub fn remove(&mut self, indices: Range<usize>) -> usize {
+        self.remove_where(|at| indices.contains(&at))
     }
 
-    /// Removes the messages at the places for which `goes` is true. Returns how many went.
-    pub fn remove_where(&mut self, goes: impl FnMut(usize) -> bool) -> usize {
+    /// Removes the messages at indices for which `remove` returns true. Returns the number of removed messages.
+    pub fn remove_where(&mut self, remove: impl FnMut(usize) -> bool) -> usize {
         self.remember();
-        let removed = self.history.remove_where(goes);
+        let removed = self.history.remove_where(remove);
         if removed > 0 {
             self.changed();
         }
         removed
     }
 
-    /// Puts another message in the place of one.
-    pub fn replace(&mut self, place: usize, message: Message) {
+    /// Replaces the message at this index.
+    pub fn replace(&mut self, index: usize, message: Message) {
         self.remember();
-        self.history.replace(place, message);
+        self.history.replace(index, message);
         self.changed();
     }
 
-    /// Puts a message that nobody said, such as a summary, before the one at this place.
-    pub fn insert(&mut self, place: usize, message: Message) {
+    /// Inserts a message, such as a summary, before the one at this index. It does not become part of the session.
+    pub fn insert(&mut self, index: usize, message: Message) {
         self.remember();
-        self.history.insert(place, message);
+        self.history.insert(index, message);
         self.changed();
     }
 
-    /// Takes the notes away that stand where messages went. They come back where they are still needed.
+    /// Removes the notes that were inserted between messages of the same role. They are inserted again where needed.
     pub(super) fn remove_gap_notes(&mut self) {
         if (0..self.messages().len()).any(|at| self.is_gap_note(at)) {
             self.remember();
@@ -135,46 +137,47 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Returns true for a note that stands where messages were removed.
-    pub(super) fn is_gap_note(&self, place: usize) -> bool {
-        self.history.is_gap_note(place)
+    /// Returns true if the message is a note between messages of the same role.
+    pub(super) fn is_gap_note(&self, index: usize) -> bool {
+        self.history.is_gap_note(index)
     }
 
-    /// Returns the index of the message with this number, which may have been joined from several.
+    /// Returns the index of the message with this number. The message may be joined from several.
     pub(super) fn with_number(&self, number: u64) -> Option<usize> {
         self.history.with_number(number)
     }
 
-    /// What the manager remembers of this conversation. It is kept with the agent, not in the manager, so that one
-    /// manager serves many agents.
+    /// Returns the manager's state for this conversation. It belongs to the agent and not to the manager, so that many
+    /// agents can share a manager.
     pub fn state(&mut self) -> &mut Map<String, Value> {
         self.remember();
         self.state
     }
 
-    /// What the manager remembers, to look at.
-    pub(super) fn remembered(&self, name: &str) -> Option<&Value> {
+    /// Returns a value of the manager's state.
+    pub(super) fn state_value(&self, name: &str) -> Option<&Value> {
         self.state.get(name)
     }
 
-    /// The agent's model.
+    /// Returns the agent's model.
     pub fn model(&self) -> &'a dyn Model {
         self.model
     }
 
-    /// How many tokens a request may have; 200,000 where the model does not know.
+    /// Returns the size of the model's context window in tokens, or 200,000 if it is not known.
     pub fn context_window(&self) -> u64 {
         self.model.context_window().unwrap_or(CONTEXT_WINDOW)
     }
 
-    /// How many tokens the next request will have, system prompt and tools included: what the newest answer says that
-    /// its call read and wrote, and an estimate of what is new since; or an estimate of everything, where no answer says
-    /// so or the conversation was shortened since.
+    /// Returns the projected tokens of the next request, including system prompt and tools.
+    ///
+    /// This is the usage of the newest response, plus an estimate of later messages. If no response has reported usage since
+    /// the last reduction, it is an estimate of the whole request.
     pub fn projected_tokens(&self) -> u64 {
-        let shortened_at = self.state.get(SHORTENED_AT).and_then(Value::as_u64);
+        let reduced_at = self.state.get(REDUCED_AT).and_then(Value::as_u64);
         let mut new: u64 = 0;
         for (at, message) in self.messages().iter().enumerate().rev() {
-            if self.number(at).is_some_and(|number| Some(number) <= shortened_at) {
+            if self.number(at).is_some_and(|number| Some(number) <= reduced_at) {
                 break;
             }
             let usage =
@@ -188,17 +191,18 @@ impl<'a> Conversation<'a> {
         estimate_tokens(&self.tools.map_or(request, |tools| request.with_tools(tools)))
     }
 
-    /// An estimate of the tokens of the message at this place.
-    pub fn estimated_tokens(&self, place: usize) -> u64 {
-        self.messages().get(place).map_or(0, |message| estimate::message(message))
+    /// Returns the estimated tokens of the message at this index.
+    pub fn estimated_tokens(&self, index: usize) -> u64 {
+        self.messages().get(index).map_or(0, |message| estimate::message(message))
     }
 
-    /// Asks a model something, such as for a summary. Failures that pass are tried again as the agent's
-    /// [`RetryPolicy`] says, and what it costs counts in the agent's metrics and limits.
+    /// Sends a request to a model, such as for a summary.
+    ///
+    /// It is retried by the agent's [`RetryPolicy`], and its usage counts in the agent's metrics and limits.
     ///
     /// # Errors
     ///
-    /// [`ModelError`] as the model says.
+    /// Returns the [`ModelError`] of the last attempt.
     pub async fn ask(&mut self, model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
         let began = Instant::now();
         let mut failures = Failures::default();
@@ -217,32 +221,32 @@ impl<'a> Conversation<'a> {
 
     async fn attempt(&mut self, model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
         let began = Instant::now();
-        let mut answer = TurnBuilder::new(MAX_ANSWER_BYTES);
-        let answered = async {
+        let mut turn = TurnBuilder::new(MAX_RESPONSE_BYTES);
+        let response = async {
             let mut events = model.stream(request).await?;
             while let Some(event) = events.next().await {
-                answer.push(&event?)?;
+                turn.push(&event?)?;
             }
-            if answer.is_complete() {
+            if turn.is_complete() {
                 Ok(())
             } else {
                 Err(ModelError::transport("the stream ended before its stop event"))
             }
         };
-        let answered = answered.await;
-        self.cost.usage.add(answer.usage());
+        let response = response.await;
+        self.cost.usage.add(turn.usage());
         self.cost.latency = self.cost.latency.saturating_add(began.elapsed());
-        answered.and_then(|()| answer.finish())
+        response.and_then(|()| turn.finish())
     }
 
-    /// Older messages than the newest are no longer there.
-    pub(super) fn clamp_shortened_at(&mut self) {
+    /// Limits the number of the last reduction to that of the newest message, after newer messages have been removed.
+    pub(super) fn clamp_reduced_at(&mut self) {
         let newest = self.history.newest_number();
-        let shortened_at = self.state.get(SHORTENED_AT).and_then(Value::as_u64);
-        if shortened_at > newest {
+        let reduced_at = self.state.get(REDUCED_AT).and_then(Value::as_u64);
+        if reduced_at > newest {
             match newest {
-                Some(newest) => self.state.insert(SHORTENED_AT.to_owned(), newest.into()),
-                None => self.state.shift_remove(SHORTENED_AT),
+                Some(newest) => self.state.insert(REDUCED_AT.to_owned(), newest.into()),
+                None => self.state.shift_remove(REDUCED_AT),
             };
         }
     }
@@ -258,7 +262,7 @@ impl<'a> Conversation<'a> {
             return;
         }
         if let Some(newest) = self.history.newest_number() {
-            self.state.insert(SHORTENED_AT.to_owned(), newest.into());
+            self.state.insert(REDUCED_AT.to_owned(), newest.into());
         }
     }
 }

@@ -1,24 +1,24 @@
-//! What a recording keeps of a request: enough to see that it is the same, without what changes from run to run.
+//! Summary of a request in a recording: enough to recognize it, without values that change from run to run.
 
 use serde_json::{Map, Value, json};
 
 use crate::message::{Message, Role, SystemBlock, ToolResult, ToolResultContent};
 use crate::models::ModelRequest;
 
-/// A request, in short. Ids of tool calls are left out: they change from run to run.
+/// Returns the summary of a request. Ids of tool calls are left out, since they change from run to run.
 pub(super) fn summary(request: &ModelRequest<'_>) -> Value {
-    let mut kept = Map::new();
-    let mut keep = |name: &str, value: Value| kept.insert(name.to_owned(), value);
-    keep("messages", request.messages.len().into());
+    let mut summary = Map::new();
+    let mut add = |name: &str, value: Value| summary.insert(name.to_owned(), value);
+    add("messages", request.messages.len().into());
     if let [before @ .., newest] = request.messages
         && newest.role == Role::User
     {
-        keep("userText", newest.text().into());
+        add("userText", newest.text().into());
         let calls = before.last();
         let results: Vec<_> =
-            newest.tool_results().map(|answer| tool_result(answer, calls.map(AsRef::as_ref))).collect();
+            newest.tool_results().map(|result| tool_result(result, calls.map(AsRef::as_ref))).collect();
         if !results.is_empty() {
-            keep("toolResults", results.into());
+            add("toolResults", results.into());
         }
     }
     let system = request.system.iter().filter_map(|block| match block {
@@ -27,24 +27,24 @@ pub(super) fn summary(request: &ModelRequest<'_>) -> Value {
     });
     let system: Vec<_> = system.collect();
     if !system.is_empty() {
-        keep("system", system.join("\n").into());
+        add("system", system.join("\n").into());
     }
     if !request.tools.is_empty() {
-        keep("tools", request.tools.iter().map(|spec| Value::from(spec.name.as_str())).collect());
+        add("tools", request.tools.iter().map(|spec| Value::from(spec.name.as_str())).collect());
     }
     if let Some(choice) = request.tool_choice {
         // A choice is always valid JSON.
-        keep("toolChoice", serde_json::to_value(choice).unwrap_or_default());
+        add("toolChoice", serde_json::to_value(choice).unwrap_or_default());
     }
     if let Some(schema) = request.output_schema {
-        keep("outputSchema", schema.name.as_str().into());
+        add("outputSchema", schema.name.as_str().into());
     }
-    Value::Object(kept)
+    Value::Object(summary)
 }
 
 fn tool_result(result: &ToolResult, calls: Option<&Message>) -> Value {
     let call = calls.and_then(|message| message.tool_uses().find(|call| call.tool_use_id == result.tool_use_id));
-    let pieces = result.content.iter().map(|piece| match piece {
+    let parts = result.content.iter().map(|part| match part {
         ToolResultContent::Text(text) => text.clone(),
         ToolResultContent::Json(value) => value.to_string(),
         ToolResultContent::Image(_) => "[image]".to_owned(),
@@ -52,6 +52,6 @@ fn tool_result(result: &ToolResult, calls: Option<&Message>) -> Value {
         ToolResultContent::Video(_) => "[video]".to_owned(),
         ToolResultContent::Unknown(fields) => Value::Object(fields.clone()).to_string(),
     });
-    let text = pieces.collect::<Vec<_>>().join("\n");
+    let text = parts.collect::<Vec<_>>().join("\n");
     json!({"tool": call.map(|call| call.name.as_str()), "error": result.is_error(), "text": text})
 }

@@ -1,4 +1,4 @@
-//! Up to the first content another model can still answer, so until then an answer is listened to and not shown.
+//! Buffering of a response up to its first content. Until then, the fallback can switch to another model unnoticed.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use super::{Candidate, Fallback};
 use crate::models::{BlockDelta, ModelError, ModelRequest, ModelStream, ReasoningDelta, StreamEvent};
 use crate::usage::Usage;
 
-/// How many events without content are held back. A model that sends more has begun to answer.
-const HELD_AT_MOST: usize = 64;
+/// Maximum number of buffered events without content. A response with more counts as begun.
+const MAX_BUFFERED: usize = 64;
 
 impl Fallback {
-    /// Asks a model and waits for its first content. `announced` comes first in its stream; where it fails, what was
-    /// announced stays there, and the cost that it has told is returned with the error.
+    /// Calls a model and waits for the first content. The stream begins with the events in `announced`. If the model fails,
+    /// they stay there, and the usage that it has reported is returned with the error.
     pub(super) async fn open(
         &self,
         candidate: &Arc<Candidate>,
@@ -26,23 +26,23 @@ impl Fallback {
         announced: &mut Vec<StreamEvent>,
     ) -> Result<ModelStream, (ModelError, Usage)> {
         let mut events = candidate.model.stream(request).await.map_err(|error| (error, Usage::default()))?;
-        let mut held = VecDeque::new();
+        let mut buffered = VecDeque::new();
         let error = loop {
             match events.next().await {
                 Some(Ok(event)) => {
-                    let begins = is_shown(&event) || held.len() == HELD_AT_MOST;
-                    held.push_back(event);
+                    let begins = is_content(&event) || buffered.len() == MAX_BUFFERED;
+                    buffered.push_back(event);
                     if begins {
-                        candidate.works();
-                        let held = announced.drain(..).chain(held).collect();
+                        candidate.mark_available();
+                        let buffered = announced.drain(..).chain(buffered).collect();
                         let (candidate, fallback) = (Arc::clone(candidate), self.clone());
-                        return Ok(Box::pin(Answer {
-                            held,
+                        return Ok(Box::pin(FallbackStream {
+                            buffered,
                             events,
                             candidate,
                             fallback,
-                            said_why: false,
-                            over: false,
+                            has_stop_reason: false,
+                            ended: false,
                         }));
                     }
                 }
@@ -50,18 +50,18 @@ impl Fallback {
                 None => break ModelError::transport("the stream ended before its first content"),
             }
         };
-        // A model that is made of several announces, too.
-        let told = held.iter().rev().find_map(|event| match event {
+        // The candidate may itself be a `Fallback`, whose events are passed on.
+        let usage = buffered.iter().rev().find_map(|event| match event {
             StreamEvent::Metadata { usage, .. } => Some(*usage),
             _ => None,
         });
-        announced.extend(held.into_iter().filter(|event| matches!(event, StreamEvent::Fallback { .. })));
-        Err((error, told.unwrap_or_default()))
+        announced.extend(buffered.into_iter().filter(|event| matches!(event, StreamEvent::Fallback { .. })));
+        Err((error, usage.unwrap_or_default()))
     }
 }
 
-/// True for what a listener is shown, and for the end of an answer.
-fn is_shown(event: &StreamEvent) -> bool {
+/// True for events with content, and for the end of a response.
+fn is_content(event: &StreamEvent) -> bool {
     match event {
         StreamEvent::MessageStart { .. }
         | StreamEvent::Fallback { .. }
@@ -76,51 +76,51 @@ fn is_shown(event: &StreamEvent) -> bool {
     }
 }
 
-/// An answer that has begun. When it breaks, the next request begins with another model.
-struct Answer {
-    held: VecDeque<StreamEvent>,
+/// A response that has begun. If it breaks off, the next request starts with another model.
+struct FallbackStream {
+    buffered: VecDeque<StreamEvent>,
     events: ModelStream,
     candidate: Arc<Candidate>,
     fallback: Fallback,
-    /// True once the model has said why it stopped.
-    said_why: bool,
-    over: bool,
+    /// True once the stop event has arrived.
+    has_stop_reason: bool,
+    ended: bool,
 }
 
-impl Answer {
+impl FallbackStream {
     fn broken(&mut self, mut error: ModelError) -> ModelError {
-        self.over = true;
+        self.ended = true;
         let now = Instant::now();
-        if self.fallback.note(&self.candidate, &error)
-            && self.fallback.candidates().any(|other| other.out_until(now).is_none())
+        if self.fallback.record_failure(&self.candidate, &error)
+            && self.fallback.candidates().any(|other| other.unavailable_until(now).is_none())
         {
-            // The wait is for a model that won't be asked.
+            // Another model is available, so there is no reason to wait for this one.
             error.set_retry_at_once();
         }
         error
     }
 }
 
-impl Stream for Answer {
+impl Stream for FallbackStream {
     type Item = Result<StreamEvent, ModelError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.over {
+        if this.ended {
             return Poll::Ready(None);
         }
-        let event = match this.held.pop_front() {
+        let event = match this.buffered.pop_front() {
             Some(event) => Some(Ok(event)),
             None => ready!(this.events.as_mut().poll_next(cx)),
         };
         Poll::Ready(match event {
             Some(Ok(event)) => {
-                this.said_why |= matches!(event, StreamEvent::MessageStop { .. });
+                this.has_stop_reason |= matches!(event, StreamEvent::MessageStop { .. });
                 Some(Ok(event))
             }
             Some(Err(error)) => Some(Err(this.broken(error))),
-            None if this.said_why => {
-                this.over = true;
+            None if this.has_stop_reason => {
+                this.ended = true;
                 None
             }
             None => Some(Err(this.broken(ModelError::transport("the stream ended before its stop event")))),

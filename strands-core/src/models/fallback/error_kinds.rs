@@ -1,13 +1,13 @@
-//! Which errors of a model make the next one answer.
+//! Set of error kinds that trigger a fallback.
 
 use crate::models::ModelErrorKind;
 
-/// Which kinds of error make a [`Fallback`](super::Fallback) ask its next model.
+/// Set of the error kinds that make a [`Fallback`](super::Fallback) try its next model.
 ///
-/// The default are those that lie with the provider and not with the request: [`Throttled`], [`Overloaded`],
-/// [`Unreachable`], [`Transport`], [`Timeout`], [`MalformedOutput`], [`Authentication`] (a key that has expired is of no
-/// concern to the other model) and [`Protocol`]. A request that is invalid, filtered or answered at too great a length is so with the next model, too,
-/// or should be seen by somebody. [`ContextOverflow`] needs no entry: see [`Fallback`](super::Fallback#what-counts).
+/// The default contains the kinds that depend on the provider: [`Throttled`], [`Overloaded`], [`Unreachable`],
+/// [`Transport`], [`Timeout`], [`MalformedOutput`], [`Authentication`] (an expired key does not affect the other model) and
+/// [`Protocol`]. Invalid and filtered requests, and responses that are too large, are likely to fail with the next model,
+/// too. [`ContextOverflow`] needs no entry: see [`Fallback`](super::Fallback#errors-that-trigger-the-fallback).
 ///
 /// ```
 /// use strands::models::{FallbackOn, ModelErrorKind};
@@ -33,9 +33,9 @@ pub struct FallbackOn {
 }
 
 impl FallbackOn {
-    /// What lies with the provider.
+    /// Creates the default set: the kinds that depend on the provider.
     pub const fn new() -> Self {
-        Self::nothing()
+        Self::empty()
             .with(ModelErrorKind::Throttled)
             .with(ModelErrorKind::Overloaded)
             .with(ModelErrorKind::Unreachable)
@@ -46,26 +46,26 @@ impl FallbackOn {
             .with(ModelErrorKind::Protocol)
     }
 
-    /// No error at all: for a [`Fallback::when`](super::Fallback::when) that decides alone.
-    pub const fn nothing() -> Self {
+    /// Creates an empty set, for a program that decides by [`Fallback::when`](super::Fallback::when) alone.
+    pub const fn empty() -> Self {
         Self { kinds: 0 }
     }
 
-    /// And this kind.
+    /// Adds a kind.
     #[must_use]
     pub const fn with(mut self, kind: ModelErrorKind) -> Self {
         self.kinds |= Self::bit(kind);
         self
     }
 
-    /// But not this kind.
+    /// Removes a kind.
     #[must_use]
     pub const fn without(mut self, kind: ModelErrorKind) -> Self {
         self.kinds &= !Self::bit(kind);
         self
     }
 
-    /// True when this kind makes the next model answer.
+    /// Returns true if this kind triggers the fallback.
     pub const fn contains(self, kind: ModelErrorKind) -> bool {
         self.kinds & Self::bit(kind) != 0
     }

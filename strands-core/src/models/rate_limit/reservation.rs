@@ -1,4 +1,4 @@
-//! A call's place: held until its answer is over, and then the call has cost what it cost.
+//! Reservation of one call's capacity. It lasts as long as the response, and is corrected by the reported usage.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,40 +12,40 @@ use super::Limits;
 use crate::models::{ModelError, ModelStream, StreamEvent};
 use crate::usage::Usage;
 
-/// A call's place among the concurrent ones, and what it was taken to cost.
-pub(super) struct Place {
+/// Concurrency permit and estimated tokens of a call.
+pub(super) struct Reservation {
     pub(super) _permit: Option<OwnedSemaphorePermit>,
     pub(super) limits: Arc<Limits>,
-    pub(super) booked: u64,
+    pub(super) reserved: u64,
     pub(super) at: Instant,
-    /// What it has cost, once the answer says so.
+    /// Tokens that count against the limit, as reported by the response.
     pub(super) cost: Option<u64>,
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         let Some(cost) = self.cost else { return };
         let mut windows = self.limits.windows();
         let Some(window) = &mut windows.tokens else { return };
-        window.spend(cost.saturating_sub(self.booked), Instant::now());
-        window.give_back(self.booked.saturating_sub(cost), self.at);
+        window.spend(cost.saturating_sub(self.reserved), Instant::now());
+        window.refund(self.reserved.saturating_sub(cost), self.at);
     }
 }
 
-/// An answer whose call keeps its place.
-pub(super) struct Held {
+/// A response that holds the reservation of its call.
+pub(super) struct RateLimitedStream {
     events: ModelStream,
-    /// None once the answer is over.
-    place: Option<Place>,
+    /// `None` once the response has ended.
+    reservation: Option<Reservation>,
 }
 
-impl Held {
-    pub(super) fn new(events: ModelStream, place: Place) -> Self {
-        Self { events, place: Some(place) }
+impl RateLimitedStream {
+    pub(super) fn new(events: ModelStream, reservation: Reservation) -> Self {
+        Self { events, reservation: Some(reservation) }
     }
 }
 
-impl Stream for Held {
+impl Stream for RateLimitedStream {
     type Item = Result<StreamEvent, ModelError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -53,18 +53,18 @@ impl Stream for Held {
         let event = ready!(this.events.as_mut().poll_next(cx));
         match &event {
             Some(Ok(StreamEvent::Metadata { usage, .. })) => {
-                if let Some(place) = &mut this.place {
-                    place.cost = Some(charged(usage));
+                if let Some(reservation) = &mut this.reservation {
+                    reservation.cost = Some(charged(usage));
                 }
             }
             Some(Ok(_)) => {}
-            Some(Err(_)) | None => this.place = None,
+            Some(Err(_)) | None => this.reservation = None,
         }
         Poll::Ready(event)
     }
 }
 
-/// What providers count against a limit: what a cache gave is free where they report it apart from the input.
+/// Returns the tokens that providers count against a limit: cache reads are free if they are reported apart from the input.
 fn charged(usage: &Usage) -> u64 {
     let written = usage.cache_write_input_tokens.unwrap_or(0);
     let sum_is_total = usage.input_tokens.saturating_add(usage.output_tokens) == usage.total_tokens;
