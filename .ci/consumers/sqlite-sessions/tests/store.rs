@@ -15,7 +15,7 @@ fn store(path: &Path) -> SqliteStore {
     SqliteStore::open(path).unwrap()
 }
 
-/// Not a test, but what the other processes do: this program runs itself with this name.
+/// Entry point of the worker processes, not a test: this program starts itself with this name.
 #[tokio::test]
 async fn worker() {
     let Some(orders) = scenario::orders() else { return };
@@ -25,13 +25,13 @@ async fn worker() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_keeps_the_contract_of_a_store() {
+async fn the_store_keeps_its_contract() {
     let folder = tempfile::tempdir().unwrap();
     check_document_store(store(&folder.path().join("sessions.sqlite3"))).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn its_sessions_keep_the_contract_of_sessions() {
+async fn sessions_in_the_store_keep_their_contract() {
     let folder = tempfile::tempdir().unwrap();
     let store = SessionStore::new(store(&folder.path().join("sessions.sqlite3")));
     let make = async |id: &str| StoreSessionManager::new(id, store.clone()).unwrap();
