@@ -13,6 +13,7 @@ use crate::depth;
 /// answered on the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
+#[doc(alias = "human_in_the_loop", alias = "approval")]
 pub struct Interrupt {
     /// Names the question; it is the same whenever the same call asks it again.
     pub id: String,
