@@ -47,7 +47,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 ///
 /// Each model call of the loop is a request, retries included. Nothing is limited that is not set.
 #[derive(Clone)]
-#[doc(alias = "rate limit", alias = "rate_limiter", alias = "throttle")]
+#[doc(alias = "rate_limiter", alias = "throttle")]
 pub struct RateLimit {
     model: Arc<dyn Model>,
     limits: Arc<Limits>,
