@@ -91,7 +91,7 @@ class Check:
                     for agent in case["agents"].values():
                         agent["messages"] += [
                             {"role": "user", "content": [{"text": "and in Rust"}]},
-                            {"role": "assistant", "content": [SEARCH, {"text": "answered in Rust"}]},
+                            {"role": "assistant", "content": [SEARCH, {"text": "response in Rust"}]},
                         ]
             self.new_snapshots()
 

@@ -144,19 +144,12 @@ impl Refusal {
     pub(crate) fn into_error(self, context: &CallContext) -> ModelError {
         let kind = self.kind();
         let advice = self.advice(kind);
-        let mut details = ErrorDetails::new().with_source(context.error(advice, None));
-        if let Some(status) = self.status {
-            details = details.with_status(status);
-        }
-        if let Some(code) = self.code {
-            details = details.with_code(code);
-        }
-        if let Some(request_id) = self.request_id {
-            details = details.with_request_id(request_id);
-        }
-        if !self.body.is_empty() {
-            details = details.with_body(context.without_secrets(self.body));
-        }
+        let details = ErrorDetails::new()
+            .with_source(context.error(advice, None))
+            .with_status(self.status)
+            .with_code(self.code)
+            .with_request_id(self.request_id)
+            .with_body(context.without_secrets(self.body));
         kind.into_error(self.retry_after, details)
     }
 

@@ -53,3 +53,7 @@ pub use settings::{
     CacheConfig, CacheSection, CacheStrategy, Guardrail, GuardrailStreamMode, GuardrailTrace, ServiceTier,
     ToolResultStatusPolicy,
 };
+
+// Crates that public signatures name.
+#[doc(no_inline)]
+pub use {aws_config, aws_sdk_bedrockruntime};

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 use strands_core::models::OutputSchema;
-use strands_core::schema::{RefusedSchema, SchemaDialect};
+use strands_core::schema::{SchemaDialect, StrictSchemaError};
 
 /// Returns the `textFormat` that holds a response to this schema.
 ///
 /// # Errors
 ///
-/// Returns [`RefusedSchema`] for schemas that would lose meaning, and for recursive ones.
-pub(crate) fn text_format(output: &OutputSchema) -> Result<Value, RefusedSchema> {
+/// Returns [`StrictSchemaError`] for schemas that would lose meaning, and for recursive ones.
+pub(crate) fn text_format(output: &OutputSchema) -> Result<Value, StrictSchemaError> {
     let mut definition = Map::new();
-    let held = output.rewritten("bedrock", |schema| SchemaDialect::BEDROCK.held(schema).map(|held| held.to_string()));
+    let held = output.rewritten("bedrock", |schema| SchemaDialect::BEDROCK.strict(schema).map(|held| held.to_string()));
     definition.insert("schema".to_owned(), Result::clone(&held)?.into());
     definition.insert("name".to_owned(), output.name.as_str().into());
     if let Some(description) = &output.description {

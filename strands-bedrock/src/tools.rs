@@ -61,7 +61,7 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
     struct Schema {
         json: Value,
     }
-    let held = strict.then(|| SchemaDialect::BEDROCK.held(&spec.input_schema)).and_then(Result::ok);
+    let held = strict.then(|| SchemaDialect::BEDROCK.strict(&spec.input_schema)).and_then(Result::ok);
     let strict = held.is_some();
     let schema = held.unwrap_or_else(|| SchemaDialect::BEDROCK.arguments(&spec.input_schema));
     let entry = Entry {

@@ -1,5 +1,5 @@
-//! Depth limit of JSON from models, tools and programs. It is wrapped in other JSON when it is stored, and what is
-//! written must be readable: `serde_json` reads 127 levels.
+//! Depth limit of JSON from models, tools and programs. Such JSON is wrapped in other JSON when it is stored, and must stay
+//! below the 127 levels that `serde_json` reads.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::message::{ContentBlock, Message, ToolResult, ToolResultContent};
 
-/// The most levels of arrays and objects in a value that enters a conversation or a state.
+/// Maximum number of levels of arrays and objects in a value of a conversation or a state.
 pub(crate) const MAX_DEPTH: usize = 100;
 
-/// A value nests too deep.
+/// Error of a value that nests too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooDeep;
 
@@ -20,7 +20,7 @@ impl fmt::Display for TooDeep {
     }
 }
 
-/// Checks that a value can be stored. A value without arrays and objects has no levels.
+/// Checks that a value can be stored. A value without arrays and objects has zero levels.
 pub(crate) fn check(value: &Value) -> Result<(), TooDeep> {
     fits(value, MAX_DEPTH).then_some(()).ok_or(TooDeep)
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hundred_levels_fit() {
+    fn accepts_a_hundred_levels() {
         let nested = |levels| (0..levels).fold(Value::from(1), |value, _| Value::Array(vec![value]));
         assert_eq!(check(&nested(0)), Ok(()));
         assert_eq!(check(&nested(MAX_DEPTH)), Ok(()));

@@ -1,7 +1,7 @@
-//! Diagnostics for operators: `tracing` events about what went wrong and was dealt with. They name agents, tools and kinds
-//! of errors, and have no content: no prompt, no arguments, no text of errors.
+//! Diagnostics for operators: `tracing` events about handled failures. They contain names of agents and tools, and kinds of
+//! errors, but no content: no prompts, arguments or error texts.
 
-#![cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "without `tracing` nobody is told"))]
+#![cfg_attr(not(feature = "tracing"), expect(unused_variables, reason = "unused without the `tracing` feature"))]
 
 use std::time::Duration;
 
@@ -20,40 +20,40 @@ macro_rules! event {
     };
 }
 
-/// A model call, or an invocation, is about to be tried again.
+/// Logs that a model call, or an invocation, is about to be retried.
 pub(crate) fn retry(scope: &Scope, attempt: u32, delay: Duration, cause: &'static str, discards_output: bool) {
     event!(warn, scope, attempt, delay_ms = millis(delay), cause, discards_output, "retry");
 }
 
-/// A model could not respond, and another one is asked.
+/// Logs that a model failed and another one is called.
 pub(crate) fn fallback(from: &str, to: &str, cause: &'static str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "strands", from, to, cause, "fallback");
 }
 
-/// A tool call has failed.
+/// Logs that a tool call failed.
 pub(crate) fn tool_failed(scope: &Scope, tool: &str, tool_use_id: &str, cause: &'static str) {
     event!(warn, scope, tool, tool_use_id, cause, "tool call failed");
 }
 
-/// The changed tools of a provider could not be listed or used.
+/// Logs that the changed tools of a provider could not be listed or used.
 pub(crate) fn tool_refresh_failed(scope: &Scope) {
     event!(warn, scope, "tool refresh failed");
 }
 
-/// A conversation was repaired when an agent was built, or after an invocation that was dropped.
+/// Logs that a conversation was repaired, when an agent was built or after a dropped invocation.
 pub(crate) fn repaired(agent: &AgentNames, repairs: usize) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "strands", agent_id = %agent.id, session_id = agent.session_id, repairs, "repaired");
 }
 
-/// An injected value is read by no tool.
+/// Logs that no tool reads an injected value.
 pub(crate) fn unread_value(agent: &AgentNames, value: &'static str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "strands", agent_id = %agent.id, value, "injected value is not read");
 }
 
-/// An invocation has ended: with a warning if a limit was reached.
+/// Logs a warning if an invocation ended at a limit.
 pub(crate) fn ended(scope: &Scope, stop_reason: &StopReason) {
     if let StopReason::LimitTurns
     | StopReason::LimitTotalTokens

@@ -1,4 +1,4 @@
-//! Text of an error with its sources: the one form in which public errors print themselves.
+//! Text of an error with its sources, the format of `Debug` of all public errors.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
@@ -9,13 +9,13 @@ const CHAIN_LIMIT: usize = 4 * 1024;
 const SOURCE_LIMIT: usize = 1024;
 /// Maximum length of the text for a model, and of the text of a source in it, in bytes.
 const MODEL_LIMIT: usize = 8 * 1024;
-/// Maximum number of sources that are looked at.
+/// Maximum number of sources in the text.
 const DEPTH_LIMIT: usize = 32;
 
-/// An error with its sources in one line, most general first: `what failed: why: why that`.
+/// An error with its sources in one line, most general first: `failure: cause: cause of the cause`.
 ///
-/// A source whose text is part of the text so far is left out, control characters become spaces, and long texts are cut at
-/// 4 KiB. `Debug` of every error of this library prints this.
+/// A source whose text is part of the text so far is omitted, control characters become spaces, and the text is truncated to
+/// 4 KiB. `Debug` of every error in this library prints this text.
 ///
 /// # Examples
 ///
@@ -38,17 +38,17 @@ pub struct ErrorChain<'a> {
 }
 
 impl<'a> ErrorChain<'a> {
-    /// Creates the text of an error.
+    /// Creates the text of an error with its sources.
     pub fn new(error: &'a (dyn StdError + 'a)) -> Self {
         Self { error, limit: CHAIN_LIMIT, source_limit: SOURCE_LIMIT, keeps_lines: false }
     }
 
-    /// Creates the text of an error's source, short enough to be a part of the error's own message.
+    /// Creates the text of an error's source, short enough for the error's own message.
     pub(crate) fn within(error: &'a (dyn StdError + 'a)) -> Self {
         Self { limit: SOURCE_LIMIT, ..Self::new(error) }
     }
 
-    /// Creates the text of a tool's error for a model: with line breaks, and room for the output of a program.
+    /// Creates the text of a tool's error for a model: with line breaks, and long enough for the output of a program.
     pub(crate) fn for_model(error: &'a (dyn StdError + 'a)) -> Self {
         Self { error, limit: MODEL_LIMIT, source_limit: MODEL_LIMIT, keeps_lines: true }
     }
@@ -56,23 +56,23 @@ impl<'a> ErrorChain<'a> {
 
 impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chain = Line::new(self.limit, self.keeps_lines);
-        // An error that can't print itself has no more to say.
+        let mut chain = BoundedText::new(self.limit, self.keeps_lines);
+        // An error of `Display` only means that the text was truncated.
         let _ = write!(chain, "{}", self.error);
         let mut source = self.error.source();
-        // Start of the last part.
+        // Start of the last source in the text.
         let mut last = 0;
         for _ in 0..DEPTH_LIMIT {
             let Some(error) = source else { break };
-            // A source that is a part of an error's message was cut there, too.
-            let mut text = Line::new(self.source_limit - CUT.len(), self.keeps_lines);
+            // A source within an error's message was truncated there as well.
+            let mut text = BoundedText::new(self.source_limit - CUT.len(), self.keeps_lines);
             let _ = write!(text, "{error}");
-            let said = text.text.trim_end();
+            let source_text = text.text.trim_end();
             let outer = chain.text.get(last..).unwrap_or_default();
-            if said.is_empty() || has_words(&chain.text, said, text.is_cut) {
-                // Its error says the same.
-            } else if !outer.is_empty() && said.starts_with(outer) && has_words(said, outer, false) {
-                // It says what its error says, and more.
+            if source_text.is_empty() || has_words(&chain.text, source_text, text.is_cut) {
+                // The text already contains the source.
+            } else if !outer.is_empty() && source_text.starts_with(outer) && has_words(source_text, outer, false) {
+                // The source repeats its error and adds to it.
                 chain.text.truncate(last);
                 let _ = write!(chain, "{}", text.text);
             } else {
@@ -94,7 +94,7 @@ impl fmt::Debug for ErrorChain<'_> {
 
 const SEPARATOR: &str = ": ";
 
-/// Returns true if a text has another in it, and not as a part of longer words: but for the last one, if that was cut.
+/// Returns true if a text contains other words as whole words, except for the last one if it was truncated.
 fn has_words(text: &str, words: &str, is_cut: bool) -> bool {
     let is_inner = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
     let starts_inside = is_inner(words.chars().next());
@@ -106,33 +106,33 @@ fn has_words(text: &str, words: &str, is_cut: bool) -> bool {
     })
 }
 
-/// End of a text that was cut.
+/// Ending of a truncated text.
 const CUT: &str = "..";
 
-/// Text of bounded length without control characters, other than line breaks where they are kept.
-struct Line {
+/// Text of bounded length, without control characters other than optional line breaks.
+struct BoundedText {
     text: String,
     limit: usize,
     keeps_lines: bool,
     is_cut: bool,
 }
 
-impl Line {
+impl BoundedText {
     fn new(limit: usize, keeps_lines: bool) -> Self {
         Self { text: String::new(), limit, keeps_lines, is_cut: false }
     }
 }
 
-impl fmt::Write for Line {
+impl fmt::Write for BoundedText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for letter in text.chars() {
-            if self.text.len() + letter.len_utf8() > self.limit {
+        for character in text.chars() {
+            if self.text.len() + character.len_utf8() > self.limit {
                 self.is_cut = true;
-                // Whatever else would be written is not needed.
+                // The error stops further formatting.
                 return Err(fmt::Error);
             }
-            let is_kept = !letter.is_control() || (self.keeps_lines && matches!(letter, '\n' | '\t'));
-            self.text.push(if is_kept { letter } else { ' ' });
+            let is_allowed = !character.is_control() || (self.keeps_lines && matches!(character, '\n' | '\t'));
+            self.text.push(if is_allowed { character } else { ' ' });
         }
         Ok(())
     }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_follow_in_one_line() {
+    fn prints_sources_in_one_line() {
         for (texts, expected) in [
             (&["a"][..], "a"),
             (&["the file can't be read", "disk\nfull\u{1b}"], "the file can't be read: disk full "),
@@ -191,7 +191,7 @@ mod tests {
             (&["a failed (b)", "b", "", "c"], "a failed (b): c"),
             (&["a failed", "a failed: b", "c"], "a failed: b: c"),
             (&["a failed", "b", "b: c"], "a failed: b: c"),
-            // A part of a word is no repetition.
+            // A part of a word does not count as a repetition.
             (&["cannot reopen", "open"], "cannot reopen: open"),
             (&["404", "4"], "404: 4"),
             (&["time", "timed out"], "time: timed out"),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_reads_lines() {
+    fn keeps_line_breaks_for_models() {
         let text = |error: &Link| ErrorChain::for_model(error).to_string();
         assert_eq!(
             text(&chain(&["the build failed", "line 1\r\n\tline 2\u{1b}"])),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_and_long_chains_are_cut() {
+    fn truncates_long_texts_and_long_chains() {
         let long = "ä".repeat(CHAIN_LIMIT);
         let text = ErrorChain::new(&chain(&[&long, "b"])).to_string();
         assert!(text.len() <= CHAIN_LIMIT + CUT.len() && text.ends_with("ä.."), "{} bytes", text.len());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_was_cut_inside_a_message_is_not_repeated() {
+    fn does_not_repeat_a_source_truncated_within_a_message() {
         let source = chain(&[&"x".repeat(2 * SOURCE_LIMIT)]);
         let message = format!("the call failed: {}", ErrorChain::within(&source));
         let text = ErrorChain::new(&Link(message.clone(), Some(Box::new(source)))).to_string();

@@ -1,10 +1,10 @@
-//! Values that the program lends to its tools, by type.
+//! Injected values: values of the program that tools and hooks borrow by type.
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The type of a value that a tool borrows from the program.
+/// Type of an injected value, as a key.
 #[derive(Clone, Copy)]
 pub struct InjectedKey {
     value: fn() -> TypeId,
@@ -13,12 +13,12 @@ pub struct InjectedKey {
 }
 
 impl InjectedKey {
-    /// The key of `T`.
+    /// Creates the key of `T`.
     pub const fn of<T: Send + Sync + 'static>() -> Self {
         Self { value: TypeId::of::<T>, shared: TypeId::of::<Arc<T>>, name: type_name::<T> }
     }
 
-    /// The type, in words.
+    /// Returns the name of the type.
     pub fn type_name(&self) -> &'static str {
         (self.name)()
     }
@@ -29,7 +29,7 @@ impl InjectedKey {
 
     pub(crate) fn matches(&self, other: &Self) -> bool {
         let mine = (self.value)();
-        // `inject(Arc<T>)` lends a `&T` too, and so it does when it is declared ahead.
+        // `inject(Arc<T>)` and `injected_per_prompt::<Arc<T>>()` provide a `&T` as well.
         mine == (other.value)() || (self.shared)() == (other.value)()
     }
 }
@@ -40,7 +40,7 @@ impl std::fmt::Debug for InjectedKey {
     }
 }
 
-/// A value that was injected, and its type.
+/// An injected value with its key.
 #[derive(Clone)]
 struct Injected {
     key: InjectedKey,
@@ -49,7 +49,7 @@ struct Injected {
 
 type Values = HashMap<TypeId, Injected>;
 
-/// What the program lends: the agent's values, and over them those of one invocation.
+/// Injected values of an agent and of one invocation, which take precedence.
 #[derive(Clone, Default)]
 pub(crate) struct InjectedValues {
     agent: Arc<Values>,
@@ -67,12 +67,12 @@ impl InjectedValues {
         Arc::make_mut(&mut self.agent).insert(TypeId::of::<T>(), Injected::new(value));
     }
 
-    /// For this invocation only, in front of the agent's own.
+    /// Inserts a value for one invocation, which takes precedence over the agent's.
     pub(crate) fn insert_for_invocation<T: Send + Sync + 'static>(&mut self, value: T) {
         Arc::make_mut(self.invocation.get_or_insert_default()).insert(TypeId::of::<T>(), Injected::new(value));
     }
 
-    /// Adds the values of one invocation, in front of those that are there.
+    /// Adds the values of one invocation, which take precedence over existing ones.
     pub(crate) fn add_for_invocation(&mut self, other: Self) {
         let Some(added) = other.invocation else { return };
         match &mut self.invocation {
@@ -86,7 +86,7 @@ impl InjectedValues {
         injected.map(|injected| &injected.value)
     }
 
-    /// Returns the types of the agent's own values.
+    /// Returns the keys of the agent's values.
     pub(crate) fn agent_keys(&self) -> impl Iterator<Item = &InjectedKey> {
         self.agent.values().map(|injected| &injected.key)
     }
@@ -108,7 +108,7 @@ impl InjectedValues {
 
 impl std::fmt::Debug for InjectedValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The values are the program's: they may hold secrets.
+        // Values may hold secrets.
         write!(
             f,
             "InjectedValues({} + {})",

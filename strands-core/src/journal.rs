@@ -1,4 +1,4 @@
-//! The seam for durable execution: what an engine records of an invocation, so that a replay gets the same.
+//! Durable execution: the interface through which an engine records the effects of an invocation and replays them.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::error_chain::ErrorChain;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct JournalStep<'a> {
-    /// The name of the step: `model/<call>/<attempt>` or `tools/<turn>/<n>`, counted from 1; or, if structured output is asked
-    /// for, `capabilities/<calls>/<tools>`, counted from 0. It is the same in every replay, and unique in an invocation with all that resume it. A journal that is keyed by name, and serves several prompts,
-    /// has to add the number of the prompt.
+    /// Name of the step: `model/<call>/<attempt>` or `tools/<turn>/<n>`, one-based; or, with structured output,
+    /// `capabilities/<calls>/<tools>`, zero-based. It is the same in every replay, and unique in an invocation including
+    /// those that resume it. A journal that is keyed by name and serves several prompts must add the number of the prompt.
     pub name: &'a str,
 }
 
@@ -25,24 +25,24 @@ impl<'a> JournalStep<'a> {
     }
 }
 
-/// Records the effects of an invocation, so that it survives the process in a durable engine: Restate, Lambda durable
-/// functions, DBOS. Lend one with [`Invocation::journal`](crate::Invocation::journal); without one, nothing is recorded
-/// and nothing is spent on it.
+/// Journal of a durable engine, such as Restate, Lambda durable functions or DBOS. It records the effects of an invocation,
+/// so that the invocation survives the process. Pass one to [`Invocation::journal`](crate::Invocation::journal); without
+/// one, nothing is recorded, at no cost.
 ///
-/// After a crash the engine runs the same handler again. The invocation then asks for the same steps in the same order,
-/// gets what was recorded, and goes on from there: a recorded model call or tool result is never asked for again. An
-/// effect whose result was not recorded is performed again (at least once); the
+/// After a crash the engine runs the same handler again. The invocation then requests the same steps in the same order,
+/// gets the recorded values, and continues from there: recorded model calls and tool calls are never repeated. An effect
+/// whose result was not recorded is executed again (at least once); its
 /// [`tool_use_id`](crate::ToolContext::tool_use_id) is the same each time and serves as idempotency key.
 ///
 /// # Contract
 ///
-/// - [`step`](Self::step) polls `effect` inside its own `poll` and nowhere else, and only if the step is not recorded yet.
-///   It returns the recorded value.
-/// - Steps are asked for one at a time, in the same order in every replay.
+/// - [`step`](Self::step) polls `effect` only within its own `poll`, and only if the step is not recorded yet. It returns the
+///   recorded value.
+/// - Steps are requested one at a time, in the same order in every replay.
 /// - [`random`](Self::random) returns the same numbers in the same order in every replay.
-/// - Cancellation is seen inside of an effect, so that it is recorded; between effects the engine's own applies.
-/// - When the engine suspends the handler, it drops the invocation, or `step` returns an error: the invocation ends with
-///   [`AgentError::Journal`](crate::AgentError::Journal). Hooks around the whole invocation hear of each attempt.
+/// - Cancellation takes effect within an effect, so that it is recorded. Between effects, cancellation is up to the engine.
+/// - To suspend the handler, the engine drops the invocation, or `step` returns an error, which ends the invocation with
+///   [`AgentError::Journal`](crate::AgentError::Journal). Hooks around the whole invocation are called in each attempt.
 ///
 /// # Examples
 ///
@@ -85,7 +85,7 @@ impl<'a> JournalStep<'a> {
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let journal = Recorded::default();
-/// let template = Agent::builder().model(ScriptedModel::answering("Oslo is sunny."));
+/// let template = Agent::builder().model(ScriptedModel::responding("Oslo is sunny."));
 /// for _ in 0..2 {
 ///     let mut agent = template.clone().build().await?;
 ///     assert_eq!(agent.prompt("How is the weather?").journal(&journal).await?.text(), "Oslo is sunny.");
@@ -95,7 +95,7 @@ impl<'a> JournalStep<'a> {
 /// # }).unwrap();
 /// ```
 pub trait Journal: Send + Sync {
-    /// Performs an effect and records its value, or returns the value that was recorded.
+    /// Executes an effect and records its value, or returns the recorded value.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ pub trait Journal: Send + Sync {
         effect: BoxFuture<'a, Value>,
     ) -> BoxFuture<'a, Result<Value, JournalError>>;
 
-    /// Waits, durably if the engine can. A wait that is over is not waited for again.
+    /// Waits, durably if the engine supports it. A completed wait is not repeated in a replay.
     ///
     /// # Errors
     ///
@@ -116,34 +116,34 @@ pub trait Journal: Send + Sync {
     /// Returns a random number, for ids and for jitter: the same sequence in every replay.
     fn random(&self) -> u64;
 
-    /// Returns true if the journal has a recorded value for the next step, so that an earlier attempt has come this far.
+    /// Returns true if the journal has a recorded value for the next step, so that an earlier attempt got this far.
     /// Default: `None`, for a journal that can't tell. Then an event counts as replayed if the step before it was.
     fn is_replaying(&self) -> Option<bool> {
         None
     }
 
-    /// Returns the time since a fixed moment of the journal's choice. Durations and time limits are measured with it: a
-    /// limit is looked at before each model call and each turn's tools. An engine whose clock is recorded gives the same in
-    /// a replay; with another one, a limit may be reached elsewhere. Default: the time of the Tokio runtime.
+    /// Returns the time since a fixed moment of the journal's choice. Durations and time limits are measured with it; limits
+    /// are checked before each model call and before the tools of each turn. An engine that records its clock returns the
+    /// same times in a replay; otherwise a limit may be reached at another step. Default: the time of the Tokio runtime.
     fn now(&self) -> Duration {
         clock()
     }
 }
 
-/// Time since the first call, by the clock of the Tokio runtime.
+/// Returns the time since the first call, by the clock of the Tokio runtime.
 pub(crate) fn clock() -> Duration {
     static EPOCH: std::sync::LazyLock<tokio::time::Instant> = std::sync::LazyLock::new(tokio::time::Instant::now);
     tokio::time::Instant::now().saturating_duration_since(*EPOCH)
 }
 
-/// An error of a durable engine's journal.
+/// An error of a [`Journal`].
 pub struct JournalError {
     step: String,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl JournalError {
-    /// Creates an error about a step, with what the engine says.
+    /// Creates an error about a step, with the error of the engine as its source.
     pub fn new(step: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { step: step.into(), source: source.into() }
     }

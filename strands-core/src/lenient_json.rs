@@ -1,7 +1,7 @@
-//! JSON with half characters in it: other programs cut text between the two halves of a character, and write it.
+//! Parsing of JSON with unpaired surrogates, as written by programs that cut strings between UTF-16 code units.
 //!
-//! Half of a UTF-16 pair (`"\ud83d"` alone) and bytes that are not UTF-8 are read as U+FFFD, so that one bad character
-//! does not cost a whole response or a whole session.
+//! An unpaired surrogate (`"\ud83d"` alone) and bytes that are not UTF-8 are read as U+FFFD, so that one invalid character
+//! does not make a whole response or session unreadable.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 /// Length of an escape such as `\ud83d`.
 const ESCAPE: usize = 6;
 
-/// Deserializes JSON, with U+FFFD in place of half characters.
+/// Deserializes JSON, with U+FFFD in place of unpaired surrogates and invalid UTF-8.
 ///
 /// ```
 /// let text: String = strands::lenient_json::from_slice(br#""half: \ud83d""#)?;
@@ -20,7 +20,7 @@ const ESCAPE: usize = 6;
 ///
 /// # Errors
 ///
-/// [`serde_json::Error`] if something else is wrong with it.
+/// Returns an error if the JSON is invalid otherwise, or does not match the type.
 pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|error| match String::from_utf8_lossy(json) {
         Cow::Borrowed(text) => repaired(text, error),
@@ -28,11 +28,11 @@ pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     })
 }
 
-/// Deserializes JSON text, with U+FFFD in place of half characters.
+/// Deserializes JSON text, with U+FFFD in place of unpaired surrogates.
 ///
 /// # Errors
 ///
-/// [`serde_json::Error`] if something else is wrong with it.
+/// Returns an error if the JSON is invalid otherwise, or does not match the type.
 pub fn from_str<T: DeserializeOwned>(json: &str) -> serde_json::Result<T> {
     serde_json::from_str(json).or_else(|error| repaired(json, error))
 }
@@ -44,8 +44,8 @@ fn repaired<T: DeserializeOwned>(json: &str, error: serde_json::Error) -> serde_
     }
 }
 
-/// Replaces each escape in JSON that is half of a UTF-16 pair with that of U+FFFD. Pairs stay as they are, and so does
-/// escaped text that only looks like an escape (`\\ud83d`), such as JSON inside of a JSON string.
+/// Replaces each escaped unpaired surrogate in JSON with the escape of U+FFFD. Pairs are kept, and so is text that only
+/// looks like an escape (`\\ud83d`), such as JSON within a JSON string.
 pub fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
     let mut repaired = String::new();
     let (mut copied, mut at) = (0, 0);
@@ -62,7 +62,7 @@ pub fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
                 copied
             }
             Some(_) => escape + ESCAPE,
-            // Another escape, of one character.
+            // Another escape, with one character.
             None => escape + 2,
         };
     }
@@ -73,7 +73,7 @@ pub fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
     Cow::Owned(repaired)
 }
 
-/// The UTF-16 code unit of the escape that begins here, if one does.
+/// Returns the UTF-16 code unit of the escape at a position, if there is one.
 fn code_unit(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at.checked_add(ESCAPE)?)?.strip_prefix("\\u")?;
     digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok()).flatten()
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_characters_become_replacement_characters() {
+    fn replaces_unpaired_surrogates() {
         for (json, expected) in [
             (r#""\ud83d""#, "\u{fffd}"),
             (r#""a\uDE00b""#, "a\u{fffd}b"),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_as_wrong_as_before() {
+    fn rejects_other_invalid_json() {
         for json in [r#""\ud83""#, r#""\ud83d"#, "", "{", r#""\u+83d""#, "\"\\é\"", r#""\x""#] {
             assert!(from_str::<Value>(json).is_err(), "{json}");
             assert!(from_slice::<Value>(json.as_bytes()).is_err(), "{json}");
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whole_characters_stay_as_they_are(text in ".{0,40}") {
+        fn keeps_surrogate_pairs(text in ".{0,40}") {
             let json = serde_json::to_string(&text).unwrap();
             prop_assert!(matches!(replace_lone_surrogates(&json), Cow::Borrowed(_)));
             let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
@@ -123,13 +123,13 @@ mod tests {
         }
 
         #[test]
-        fn any_units_make_the_text_that_utf_16_makes(units in prop::collection::vec(any::<u16>(), 0..20)) {
+        fn matches_lossy_utf_16_decoding(units in prop::collection::vec(any::<u16>(), 0..20)) {
             let escaped: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
             prop_assert_eq!(from_str::<String>(&format!("\"{escaped}\"")).unwrap(), String::from_utf16_lossy(&units));
         }
 
         #[test]
-        fn no_text_panics(text in r#"[\\u\"d83eéx]{0,24}"#) {
+        fn does_not_panic(text in r#"[\\u\"d83eéx]{0,24}"#) {
             replace_lone_surrogates(&text);
         }
     }

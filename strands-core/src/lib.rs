@@ -1,5 +1,6 @@
-//! Core of strands-rs: messages, tools, the [`Agent`] and its event loop. No network, no
-//! disk. Programs use it through the `strands-rs` crate, which re-exports it; adapters (models, sessions) build on it.
+//! Core of strands-rs: messages, tools, the [`Agent`] and its event loop, without network or disk access.
+//!
+//! Programs use it through the `strands-rs` crate, which re-exports it. Adapters for models and sessions build on it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -64,17 +65,24 @@ pub use tool_runner::{ToolCall, ToolCallOutcome, ToolRunner};
 #[doc(inline)]
 pub use strands_macros::{tool, toolset};
 
-// What the public API is made of, so that a program needs no second dependency whose version must match.
-pub use async_trait::async_trait;
-pub use futures_core::future::BoxFuture;
-pub use futures_util::{Stream, StreamExt};
-pub use schemars::{self, JsonSchema};
-pub use serde::{self, Deserialize, Serialize};
-pub use serde_json;
-pub use tokio_util::sync::CancellationToken;
+// Crates and items that public signatures name, so that a program needs no second dependency whose version must match.
+// `.ci/external_types.py` fails when one is missing.
+#[doc(no_inline)]
+pub use {
+    async_trait::async_trait,
+    bytes,
+    futures_core::{future::BoxFuture, stream::FusedStream},
+    futures_util::{Stream, StreamExt},
+    indexmap,
+    schemars::{self, JsonSchema},
+    serde::{self, Deserialize, Serialize},
+    serde_json,
+    tokio_util::sync::CancellationToken,
+    uuid,
+};
 
-/// What the macros' output calls. The name carries the patch version: a `strands-macros` of another release does not
-/// find it.
+/// Private API for the code that macros generate. The name contains the patch version, so that a `strands-macros` of another
+/// release fails to compile.
 #[doc(hidden)]
 pub mod __private0 {
     pub use crate::tool::macro_support::*;

@@ -1,4 +1,4 @@
-//! Limits of one invocation. Reaching one ends it with a stop reason and what there is, not with an error.
+//! Limits of one invocation. A reached limit ends it with a stop reason and a partial response, not with an error.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::stop_reason::StopReason;
 use crate::usage::Usage;
 
-/// Default limit of model calls in one invocation.
+/// Default maximum number of model calls in one invocation.
 const DEFAULT_TURNS: u32 = 100;
 
-/// Limits of one invocation, with all agents nested in it: those that its tools, hooks and conversation manager call, but
-/// not those that its model calls.
+/// Limits of one invocation, including nested agents: those that its tools, hooks and conversation manager call, but not
+/// those that its model calls on the provider's side.
 ///
-/// Turns and tokens are looked at before each model call, so one response may overshoot; the duration ends a call or a
-/// tool that is under way. The default is 100 turns, so that a model that calls tools without end stops.
+/// Turns and tokens are checked before each model call, so one response may exceed them; the duration also ends running
+/// model and tool calls. The default is 100 turns, which stops a model that calls tools forever.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,17 +42,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The default: 100 turns, and no limit of tokens or time.
+    /// Creates the default limits: 100 turns, and no limit of tokens or time.
     pub const fn new() -> Self {
         Self::unlimited().turns(DEFAULT_TURNS)
     }
 
-    /// No limits: not even of turns.
+    /// Creates limits without any limit, not even of turns.
     pub const fn unlimited() -> Self {
         Self { turns: None, output_tokens: None, total_tokens: None, duration: None }
     }
 
-    /// Maximum number of model calls, without retries and summaries. Default: 100.
+    /// Sets the maximum number of model calls, not counting retries and summaries. Default: 100.
     #[must_use]
     #[doc(alias = "max_turns")]
     pub const fn turns(mut self, turns: u32) -> Self {
@@ -60,21 +60,21 @@ impl Limits {
         self
     }
 
-    /// Maximum number of tokens that the model may write, over all calls.
+    /// Sets the maximum number of output tokens, over all model calls. Default: unlimited.
     #[must_use]
     pub const fn output_tokens(mut self, tokens: u64) -> Self {
         self.output_tokens = Some(tokens);
         self
     }
 
-    /// Maximum number of tokens read and written, over all calls.
+    /// Sets the maximum number of input and output tokens, over all model calls. Default: unlimited.
     #[must_use]
     pub const fn total_tokens(mut self, tokens: u64) -> Self {
         self.total_tokens = Some(tokens);
         self
     }
 
-    /// Maximum wall-clock time.
+    /// Sets the maximum wall-clock time. Default: unlimited.
     #[must_use]
     pub const fn duration(mut self, duration: Duration) -> Self {
         self.duration = Some(duration);
@@ -85,7 +85,7 @@ impl Limits {
         self.duration
     }
 
-    /// The limit that keeps the next model call from being made.
+    /// Returns the stop reason of the limit that prevents the next model call, if one is reached.
     pub(crate) fn reached(&self, turns: u32, usage: &Usage) -> Option<StopReason> {
         if self.turns.is_some_and(|most| turns >= most) {
             Some(StopReason::LimitTurns)

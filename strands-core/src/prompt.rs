@@ -1,4 +1,4 @@
-//! Prompts: messages that an invocation adds to the history.
+//! Prompts: the messages that an invocation adds to the history.
 
 use crate::message::{ContentBlock, Message, Role};
 
@@ -6,8 +6,8 @@ use crate::message::{ContentBlock, Message, Role};
 ///
 /// # Examples
 ///
-/// A text with an image. Documents, video and audio go the same way; the table of the providers in the book says what each
-/// accepts.
+/// A text with an image. Documents, video and audio work the same way; the table of providers in the book lists the media
+/// that each accepts.
 ///
 /// ```
 /// use strands::Agent;
@@ -15,12 +15,12 @@ use crate::message::{ContentBlock, Message, Role};
 /// # use strands::testing::ScriptedModel;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// # let model = ScriptedModel::answering("A cat.");
+/// # let model = ScriptedModel::responding("A cat.");
 /// # let bytes = vec![0x89, 0x50, 0x4e, 0x47];
 /// let mut agent = Agent::builder().model(model).build().await?;
 /// // let bytes = std::fs::read("cat.png")?;
 /// let image = ImageBlock::new(ImageFormat::Png, bytes);
-/// let response = agent.prompt(["What is on this picture?".into(), image.into()]).await?;
+/// let response = agent.prompt(["What is in this image?".into(), image.into()]).await?;
 /// assert_eq!(response.text(), "A cat.");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -31,19 +31,21 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Nothing: the model goes on from the history as it is, which must end with something to respond to: a user message,
-    /// tool results, open tool calls, or a response that a limit has just cut. Otherwise the invocation fails with
-    /// [`AgentError::NothingToAnswer`](crate::AgentError::NothingToAnswer) before a model call.
+    /// Creates an empty prompt: the model continues from the history as it is.
+    ///
+    /// The history must end with something to respond to: a user message, tool results, open tool calls, or a response that
+    /// a limit has just cut off. Otherwise the invocation fails with
+    /// [`AgentError::NothingToRespondTo`](crate::AgentError::NothingToRespondTo) before a model call.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Returns the messages: none, or those that the invocation adds.
+    /// Returns the messages.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 
-    /// Returns the text of the messages, each in lines of its own.
+    /// Returns the text of the messages, joined with line breaks.
     ///
     /// ```
     /// use strands::Prompt;

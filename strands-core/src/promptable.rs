@@ -1,4 +1,4 @@
-//! The trait of whatever can be prompted, and a prompt that owns everything.
+//! [`Promptable`], the trait of agents and everything else that can be prompted, and its owned request.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,33 +14,33 @@ use crate::limits::Limits;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 
-/// The events of a prompt, which borrow nothing. The first is [`AgentEvent::Start`] and the last [`AgentEvent::Result`]; an
+/// Stream of the events of a prompt, which borrows nothing. The first is [`AgentEvent::Start`] and the last [`AgentEvent::Result`]; an
 /// error ends them earlier.
 pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send>>;
 
-/// Whatever can be prompted: an agent, a graph of agents, an agent on another server.
+/// A trait for everything that can be prompted: an agent, a graph of agents, an agent on another server.
 ///
-/// An [`AgentBuilder`](crate::AgentBuilder) is one that builds a new agent for each prompt, with its session if it has a
-/// session manager; a [`SharedAgent`](crate::SharedAgent) is one conversation.
+/// An [`AgentBuilder`](crate::AgentBuilder) builds a new agent for each prompt, with its session if it has a session manager.
+/// A [`SharedAgent`](crate::SharedAgent) is one conversation.
 ///
 /// # Contract
 ///
-/// - `name` and `description` always return the same.
-/// - Nothing happens before the stream is polled: until then, it keeps nobody else from prompting.
-/// - The first item is [`AgentEvent::Start`] (made by [`AgentEvent::start`]) with an id of its own for each prompt; before it
-///   comes nothing but the error of a prompt that is refused.
+/// - `name` and `description` always return the same values.
+/// - The stream does nothing before it is polled. Until then it does not block other prompts.
+/// - The first item is [`AgentEvent::Start`] (see [`AgentEvent::start`]) with a unique id for each prompt. Only the error of a
+///   rejected prompt may come in its place.
 /// - The last item is [`AgentEvent::Result`], or an error; then the stream ends, and stays ended. All events in between are
-///   optional: one that streams text sends [`TextDelta`](AgentEvent::TextDelta)s, and one that passes on the events of another
-///   promptable sends them with [`at_node`](AgentEvent::at_node).
-/// - A failure of its own is [`AgentError::Promptable`], with its name and the failure as the source.
+///   optional: streamed text is sent as [`TextDelta`](AgentEvent::TextDelta)s, and events of another promptable are forwarded
+///   with [`at_node`](AgentEvent::at_node).
+/// - A failure of the promptable itself is [`AgentError::Promptable`], with its name and the failure as the source.
 /// - Cancelling the request ends the stream within 50 ms, with a response whose stop reason is
 ///   [`StopReason::Cancelled`](crate::models::StopReason::Cancelled).
 /// - Dropping the stream ends the work within a second, and the next prompt works.
-/// - Prompts at the same time don't disturb each other. One that can't be taken is refused with [`AgentError::Busy`]; where
-///   they share a session, one may end with the conflict of the session
+/// - Concurrent prompts do not affect each other. A prompt that can't be accepted is rejected with [`AgentError::Busy`]. If
+///   prompts share a session, one may end with a session conflict
 ///   ([`AgentError::Session`] with [`SessionError::Conflict`](crate::session::SessionError::Conflict)).
 ///
-/// `testing::contract::check_promptable` is a test suite for it (feature `contract`).
+/// `testing::contract::check_promptable` tests this contract (feature `contract`).
 ///
 /// # Examples
 ///
@@ -50,8 +50,8 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 /// use strands::testing::ScriptedModel;
 /// use strands::{Agent, AgentEvent, Promptable, StreamExt};
 ///
-/// async fn ask(whom: Arc<dyn Promptable>, question: &str) -> String {
-///     let mut events = whom.stream(question.into());
+/// async fn ask(expert: Arc<dyn Promptable>, question: &str) -> String {
+///     let mut events = expert.stream(question.into());
 ///     while let Some(event) = events.next().await {
 ///         if let Ok(AgentEvent::Result { response }) = event {
 ///             return response.text();
@@ -61,20 +61,20 @@ pub type PromptStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let expert = Agent::builder().model(ScriptedModel::answering("42")).name("expert");
+/// let expert = Agent::builder().model(ScriptedModel::responding("42")).name("expert");
 /// assert_eq!(ask(Arc::new(expert), "What is the answer?").await, "42");
 /// # });
 /// ```
 pub trait Promptable: Send + Sync {
-    /// Returns the name, for people and for the paths of events.
+    /// Returns the display name, which is also used in the paths of events.
     fn name(&self) -> &str;
 
-    /// Returns a description of the purpose, for a model that has to choose. Default: empty.
+    /// Returns a description of the purpose, for a model that chooses between agents. Default: empty.
     fn description(&self) -> &str {
         ""
     }
 
-    /// Prompts it and streams the events.
+    /// Prompts and streams the events.
     fn stream(&self, request: PromptRequest) -> PromptStream;
 }
 
@@ -101,7 +101,7 @@ macro_rules! forward_promptable {
 
 forward_promptable!(Arc<P>, Box<P>);
 
-/// A prompt with everything that belongs to it. It borrows nothing.
+/// An owned prompt with its options.
 ///
 /// ```
 /// use std::time::Duration;
@@ -121,9 +121,9 @@ forward_promptable!(Arc<P>, Box<P>);
 pub struct PromptRequest {
     /// The prompt.
     pub prompt: Prompt,
-    /// Humans' responses to the interrupts that an earlier prompt has ended with.
+    /// Responses to the interrupts with which an earlier prompt ended.
     pub resume: Vec<InterruptResponse>,
-    /// Limits, in place of those of whatever is prompted.
+    /// Limits, in place of those of the promptable.
     pub limits: Option<Limits>,
     /// Cancels the prompt.
     pub cancellation: CancellationToken,
@@ -131,7 +131,7 @@ pub struct PromptRequest {
 }
 
 impl PromptRequest {
-    /// Creates a request with a prompt alone.
+    /// Creates a request with a prompt and no options.
     pub fn new(prompt: impl Into<Prompt>) -> Self {
         Self { prompt: prompt.into(), ..Self::default() }
     }
@@ -143,10 +143,10 @@ impl PromptRequest {
         self
     }
 
-    /// Brings humans' answers. The prompt must be [`Prompt::none`].
+    /// Resumes with responses to interrupts. The prompt must be [`Prompt::none`].
     #[must_use]
-    pub fn resume(mut self, answers: impl IntoIterator<Item = InterruptResponse>) -> Self {
-        self.resume.extend(answers);
+    pub fn resume(mut self, responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        self.resume.extend(responses);
         self
     }
 

@@ -1,4 +1,4 @@
-//! The scope of an invocation: which agent it is of, what its tools and hooks can reach, and its budget.
+//! Scope of an invocation: the agent, the state and injected values that its tools and hooks can access, and its budget.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,7 +7,7 @@ use crate::message::{id_of, random_uuid};
 use crate::nesting::Budget;
 use crate::state::AgentState;
 
-/// Names of an agent, and its purpose.
+/// Names and description of an agent.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentNames {
     pub(crate) id: String,
@@ -22,12 +22,12 @@ pub(crate) struct Scope {
     pub(crate) state: AgentState,
     pub(crate) injected: InjectedValues,
     pub(crate) budget: Arc<Budget>,
-    /// Made when somebody asks for it, unless a journal has to know it.
+    /// Created on first use, unless a journal supplies it.
     invocation_id: OnceLock<Arc<str>>,
 }
 
 impl Scope {
-    /// A scope whose invocation has this id, or a random one.
+    /// Creates a scope with this invocation id, or with a random one.
     pub(crate) fn new(
         agent: Arc<AgentNames>,
         state: AgentState,

@@ -1,5 +1,4 @@
-//! The agent's own memory: JSON values by name, stored with the session. (Values that the program injects are something
-//! else.)
+//! Agent state: named JSON values, stored with the session. Unlike injected values, they are data.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -9,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::depth;
 
-/// JSON values by name that outlive an invocation. Clones share one state.
+/// Named JSON values of an agent that outlive an invocation. Clones share the state.
 ///
 /// ```
 /// use strands::AgentState;
@@ -27,7 +26,7 @@ pub struct AgentState {
 #[derive(Debug, Default)]
 struct Shared {
     values: Mutex<Versioned>,
-    /// The thread that is changing values, and how many of its changes are under way: a change may read and change other
+    /// The thread that is changing values, with its number of nested changes, since a change may read and change other
     /// values.
     writer: Mutex<Option<(ThreadId, usize)>>,
     writer_gone: Condvar,
@@ -39,35 +38,35 @@ struct Versioned {
     version: u64,
 }
 
-/// The right to change values, for as long as it exists.
-struct Writing<'a>(&'a Shared);
+/// Guard of the exclusive right to change values.
+struct WriteGuard<'a>(&'a Shared);
 
 impl Shared {
     fn values(&self) -> MutexGuard<'_, Versioned> {
-        // A map is whole between any two of its operations, whoever panicked.
+        // A panic can't leave the map in an invalid state, so poisoning is ignored.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> Writing<'_> {
+    fn write(&self) -> WriteGuard<'_> {
         let this = thread::current().id();
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match &mut *writer {
                 Some((thread, changes)) if *thread == this => {
                     *changes += 1;
-                    return Writing(self);
+                    return WriteGuard(self);
                 }
                 Some(_) => writer = self.writer_gone.wait(writer).unwrap_or_else(PoisonError::into_inner),
                 None => {
                     *writer = Some((this, 1));
-                    return Writing(self);
+                    return WriteGuard(self);
                 }
             }
         }
     }
 }
 
-impl Drop for Writing<'_> {
+impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
         let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         *writer = writer.filter(|(_, changes)| *changes > 1).map(|(thread, changes)| (thread, changes - 1));
@@ -88,11 +87,11 @@ impl AgentState {
         self.shared.values().values.get(name).cloned()
     }
 
-    /// Returns a value as a type.
+    /// Returns a value, deserialized as a type.
     ///
     /// # Errors
     ///
-    /// Returns an error if the value is not of that type.
+    /// Returns an error if the value does not have that type.
     pub fn get_as<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, serde_json::Error> {
         self.get(name).map(serde_json::from_value).transpose()
     }
@@ -101,7 +100,7 @@ impl AgentState {
     ///
     /// # Errors
     ///
-    /// Returns an error if the value can't be JSON, or nests deeper than 100 levels.
+    /// Returns an error if the value can't be serialized as JSON, or nests deeper than 100 levels.
     pub fn set(&self, name: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
         checked(&value)?;
@@ -110,7 +109,7 @@ impl AgentState {
         Ok(())
     }
 
-    /// Removes a value, and returns it.
+    /// Removes and returns a value.
     pub fn remove(&self, name: &str) -> Option<Value> {
         let _writing = self.shared.write();
         let mut shared = self.shared.values();
@@ -118,12 +117,12 @@ impl AgentState {
         shared.values.shift_remove(name)
     }
 
-    /// Changes a value while no other thread can change any: `change` gets the value, or null if there is none. It may read
-    /// this state and change other values in it; what it does to this value in another way is overwritten.
+    /// Updates a value atomically: no other thread can change the state meanwhile. `change` gets the value, or null if there
+    /// is none. It may read this state and change other values; other changes to this value are overwritten.
     ///
     /// # Errors
     ///
-    /// Returns an error, and leaves the value as it was, if it now nests deeper than 100 levels.
+    /// Returns an error if the new value nests deeper than 100 levels. Then the value is unchanged.
     ///
     /// ```
     /// use strands::AgentState;
@@ -160,7 +159,7 @@ impl AgentState {
         shared.values = values;
     }
 
-    /// Counts the changes.
+    /// Returns the number of changes.
     pub(crate) fn version(&self) -> u64 {
         self.shared.values().version
     }

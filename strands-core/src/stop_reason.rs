@@ -1,25 +1,25 @@
-//! Reasons why a model, or the loop around it, stopped.
+//! Stop reasons of models and of the loop.
 
 use crate::message::wire_enum;
 
 wire_enum! {
-    /// Reason why a model, or the loop around it, stopped. The words are those of Strands and Bedrock.
+    /// Reason for which a model, or the loop, stopped. The JSON values are those of Strands and Bedrock.
     pub enum StopReason {
-        /// The model had said everything.
+        /// The model completed its response.
         EndTurn = "end_turn",
-        /// The model wants tools to run.
+        /// The model called tools.
         ToolUse = "tool_use",
-        /// The model reached the most tokens it may write; its answer is incomplete.
+        /// The model reached the maximum number of output tokens; the response is incomplete.
         MaxTokens = "max_tokens",
-        /// The model wrote one of the stop sequences.
+        /// The model generated one of the stop sequences.
         StopSequence = "stop_sequence",
-        /// The provider's filter stopped the model.
+        /// The provider's content filter stopped the model.
         ContentFiltered = "content_filtered",
         /// A guardrail stopped the model.
         GuardrailIntervened = "guardrail_intervened",
         /// The invocation was cancelled.
         Cancelled = "cancelled",
-        /// A tool or a hook needs a human's answer.
+        /// A tool or a hook raised an interrupt, which needs a response.
         Interrupt = "interrupt",
         /// [`Limits::turns`](crate::Limits::turns) was reached.
         LimitTurns = "limit_turns",

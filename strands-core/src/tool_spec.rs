@@ -1,32 +1,31 @@
-//! How a tool is described to a model, and how the loop is to treat it.
+//! Specs, annotations and policies of tools.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// How a tool is described to a model.
+/// Description of a tool for a model.
 ///
-/// JSON: `{"name": .., "description": .., "inputSchema": {"json": {..}}}`, with `outputSchema` and `annotations` where
-/// there are any.
+/// JSON: `{"name": .., "description": .., "inputSchema": {"json": {..}}}`, with optional `outputSchema` and `annotations`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolSpec {
-    /// 1 to 64 of `a-z A-Z 0-9 _ -`.
+    /// Name: 1 to 64 characters of `a-z A-Z 0-9 _ -`.
     pub name: String,
-    /// What the model reads to decide when to call.
+    /// Description, which the model reads to decide when to call the tool.
     pub description: String,
-    /// The JSON Schema (2020-12) of the arguments: an object.
+    /// JSON Schema (draft 2020-12) of the arguments, an object.
     #[serde(serialize_with = "wrap", deserialize_with = "unwrap")]
     pub input_schema: Value,
-    /// The JSON Schema of the answer. Providers are not sent it.
+    /// JSON Schema of the output. It is not sent to providers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
-    /// What the tool does to the world. Providers are not sent it.
+    /// Hints on the effects of the tool. They are not sent to providers.
     #[serde(default, skip_serializing_if = "ToolAnnotations::is_empty")]
     pub annotations: ToolAnnotations,
-    /// Asks the provider to let the model write nothing but what fits the schema, where it can.
+    /// Requests that the provider enforces the input schema, if it can.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
 }
@@ -44,7 +43,7 @@ fn unwrap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error>
 }
 
 impl ToolSpec {
-    /// A tool by this name, for this purpose, with arguments that fit this schema.
+    /// Creates a spec from a name, a description and the schema of the arguments.
     pub fn new(name: impl Into<String>, description: impl Into<String>, input_schema: Value) -> Self {
         Self {
             name: name.into(),
@@ -56,21 +55,21 @@ impl ToolSpec {
         }
     }
 
-    /// With the schema of the answer.
+    /// Sets the schema of the output.
     #[must_use]
     pub fn with_output_schema(mut self, schema: Value) -> Self {
         self.output_schema = Some(schema);
         self
     }
 
-    /// With what the tool does to the world.
+    /// Sets the hints on the effects of the tool.
     #[must_use]
     pub fn with_annotations(mut self, annotations: ToolAnnotations) -> Self {
         self.annotations = annotations;
         self
     }
 
-    /// Asks the provider to let the model write nothing but what fits the schema.
+    /// Requests that the provider enforces the input schema, if it can.
     #[must_use]
     pub fn with_strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -78,53 +77,53 @@ impl ToolSpec {
     }
 }
 
-/// Effects of a tool, in the words of MCP. Hints: nothing is enforced by them, but an approved call whose
-/// outcome is unknown after a crash is made again only if the tool is `idempotent`.
+/// Hints on the effects of a tool, as in MCP. They are not enforced, but an approved call whose outcome is unknown after a
+/// crash runs again only if the tool is `idempotent`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolAnnotations {
-    /// It changes nothing.
+    /// The tool changes nothing.
     #[serde(default, rename = "readOnlyHint", skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
-    /// What it changes can't be undone.
+    /// The changes can't be undone.
     #[serde(default, rename = "destructiveHint", skip_serializing_if = "Option::is_none")]
     pub destructive: Option<bool>,
-    /// Calling it twice is the same as calling it once.
+    /// Calling the tool twice has the same effect as calling it once.
     #[serde(default, rename = "idempotentHint", skip_serializing_if = "Option::is_none")]
     pub idempotent: Option<bool>,
-    /// It reaches things outside the program, such as the web.
+    /// The tool accesses things outside of the program, such as the web.
     #[serde(default, rename = "openWorldHint", skip_serializing_if = "Option::is_none")]
     pub open_world: Option<bool>,
 }
 
 impl ToolAnnotations {
-    /// Nothing said.
+    /// Creates annotations without any hints.
     pub const fn new() -> Self {
         Self { read_only: None, destructive: None, idempotent: None, open_world: None }
     }
 
-    /// Whether it changes nothing.
+    /// Sets whether the tool changes nothing.
     #[must_use]
     pub const fn with_read_only(mut self, hint: bool) -> Self {
         self.read_only = Some(hint);
         self
     }
 
-    /// Whether what it changes can't be undone.
+    /// Sets whether the changes can't be undone.
     #[must_use]
     pub const fn with_destructive(mut self, hint: bool) -> Self {
         self.destructive = Some(hint);
         self
     }
 
-    /// Whether calling it twice is the same as calling it once.
+    /// Sets whether calling the tool twice has the same effect as calling it once.
     #[must_use]
     pub const fn with_idempotent(mut self, hint: bool) -> Self {
         self.idempotent = Some(hint);
         self
     }
 
-    /// Whether it reaches things outside the program.
+    /// Sets whether the tool accesses things outside of the program.
     #[must_use]
     pub const fn with_open_world(mut self, hint: bool) -> Self {
         self.open_world = Some(hint);
@@ -136,50 +135,52 @@ impl ToolAnnotations {
     }
 }
 
-/// How the loop is to treat a tool.
+/// Settings of a tool's calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolPolicy {
-    /// How long a call may take; the model gets an error result after that. `None`: the agent's own limit.
+    /// Timeout of a call, after which the model gets an error result. `None`: the agent's default.
     pub timeout: Option<Duration>,
-    /// Never beside another tool of the same turn.
+    /// Never run concurrently with another tool of the same turn.
     pub exclusive: bool,
-    /// Only with a human's consent: the loop interrupts before it calls.
+    /// Interrupt for a human's approval before each call.
     pub approval: bool,
-    /// Strings such as `"3"` are read as numbers wherever the input schema takes a number and no string.
+    /// Accept strings such as `"3"` as numbers, where the input schema allows a number and not a string.
     pub numeric_strings: bool,
 }
 
 impl ToolPolicy {
-    /// No limit, beside others, without consent.
+    /// Creates a policy without a timeout, for concurrent calls without approval.
     pub const fn new() -> Self {
         Self { timeout: None, exclusive: false, approval: false, numeric_strings: false }
     }
 
-    /// With a limit on how long a call may take.
+    /// Sets the timeout of a call.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Never beside another tool of the same turn.
+    /// Sets whether the tool never runs concurrently with another tool of the same turn.
     #[must_use]
     pub const fn with_exclusive(mut self, exclusive: bool) -> Self {
         self.exclusive = exclusive;
         self
     }
 
-    /// Only with a human's consent.
+    /// Sets whether each call needs a human's approval.
     #[must_use]
     pub const fn with_approval(mut self, approval: bool) -> Self {
         self.approval = approval;
         self
     }
 
-    /// Reads strings as numbers wherever the input schema takes a number and no string, for models that quote them. A tool
-    /// that [checks its input](crate::Tool::checks_input) reads them itself; `#[tool(numeric_strings)]` does. The string has to be a number of JSON: `"3"` and `"-1.5e3"` are, `"3 km"` and `"1,000"` are refused. Default: off, every
-    /// string in place of a number is refused.
+    /// Sets whether strings are accepted as numbers, where the input schema allows a number and not a string, for models that
+    /// quote numbers. Default: false.
+    ///
+    /// The string must be a JSON number: `"3"` and `"-1.5e3"` are accepted, `"3 km"` and `"1,000"` are rejected. A tool that
+    /// [checks its input](crate::Tool::checks_input) has to convert strings itself, as `#[tool(numeric_strings)]` does.
     #[must_use]
     pub const fn with_numeric_strings(mut self, numeric_strings: bool) -> Self {
         self.numeric_strings = numeric_strings;
@@ -187,7 +188,7 @@ impl ToolPolicy {
     }
 }
 
-/// What every provider accepts as a tool's name: 1 to 64 of `a-z A-Z 0-9 _ -`.
+/// Returns true for a name that every provider accepts for a tool: 1 to 64 characters of `a-z A-Z 0-9 _ -`.
 pub(crate) fn is_valid_tool_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')

@@ -1,23 +1,23 @@
-//! Tokens and timings of model calls.
+//! Token usage and latency of model calls.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Tokens of one or more model calls.
+/// Token usage of one or more model calls.
 ///
-/// `input_tokens` are those the provider charged as ordinary input; tokens read from or written to its cache are counted
-/// apart, as Bedrock reports them.
+/// `input_tokens` are charged as ordinary input. Tokens read from or written to the provider's cache are counted separately,
+/// as Bedrock reports them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Usage {
-    /// Tokens read.
+    /// Input tokens.
     #[serde(default)]
     pub input_tokens: u64,
-    /// Tokens written.
+    /// Output tokens.
     #[serde(default)]
     pub output_tokens: u64,
-    /// All tokens, as the provider counts them.
+    /// Total tokens, as the provider counts them.
     #[serde(default)]
     pub total_tokens: u64,
     /// Tokens read from the provider's cache.
@@ -29,7 +29,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Input and output tokens, whose sum is the total.
+    /// Creates a usage whose total is the sum of input and output.
     pub fn new(input_tokens: u64, output_tokens: u64) -> Self {
         Self {
             input_tokens,
@@ -39,7 +39,7 @@ impl Usage {
         }
     }
 
-    /// The same with tokens read from and written to the provider's cache.
+    /// Sets the tokens read from and written to the provider's cache.
     #[must_use]
     pub fn with_cache(mut self, read: Option<u64>, write: Option<u64>) -> Self {
         self.cache_read_input_tokens = read;
@@ -47,14 +47,14 @@ impl Usage {
         self
     }
 
-    /// The same with a total that is not the sum of input and output.
+    /// Sets the total, if it is not the sum of input and output.
     #[must_use]
     pub fn with_total(mut self, total_tokens: u64) -> Self {
         self.total_tokens = total_tokens;
         self
     }
 
-    /// Adds another call's tokens.
+    /// Adds the tokens of another call.
     pub fn add(&mut self, other: Self) {
         fn sum(mine: Option<u64>, other: Option<u64>) -> Option<u64> {
             match (mine, other) {
@@ -69,12 +69,12 @@ impl Usage {
         self.cache_write_input_tokens = sum(self.cache_write_input_tokens, other.cache_write_input_tokens);
     }
 
-    /// True if nothing was counted.
-    pub(crate) fn is_nothing(&self) -> bool {
+    /// Returns true if all counts are zero or absent.
+    pub(crate) fn is_zero(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Returns the tokens that this has more than an earlier state of the same count.
+    /// Returns the difference to an earlier state of the same count.
     pub(crate) fn beyond(&self, earlier: Self) -> Self {
         fn difference(mine: Option<u64>, earlier: Option<u64>) -> Option<u64> {
             mine.map(|mine| mine.saturating_sub(earlier.unwrap_or(0))).filter(|more| *more > 0)
@@ -88,7 +88,7 @@ impl Usage {
         }
     }
 
-    /// Every token of the prompt, cached or not.
+    /// Returns the number of prompt tokens, cached or not.
     pub fn prompt_tokens(&self) -> u64 {
         if self.input_tokens.saturating_add(self.output_tokens) == self.total_tokens {
             return self.input_tokens;
@@ -99,21 +99,21 @@ impl Usage {
     }
 }
 
-/// Timings of one model call.
+/// Latency of one model call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ModelMetrics {
-    /// Duration of the call, in milliseconds: as the provider reports it, or else as measured here.
+    /// Duration of the call, in milliseconds: reported by the provider, or else measured by the client.
     #[serde(default)]
     pub latency_ms: u64,
-    /// From the request to the first content, in milliseconds.
+    /// Time from the request to the first content, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_byte_ms: Option<u64>,
 }
 
 impl ModelMetrics {
-    /// A call that took this long.
+    /// Creates metrics of a call with this duration, in milliseconds.
     pub fn new(latency_ms: u64) -> Self {
         Self { latency_ms, time_to_first_byte_ms: None }
     }

@@ -1,7 +1,7 @@
-//! An agent and its session: what is written, when, and that an agent built from it goes on where the other stood. The
-//! stores have tests of their own; this one keeps everything in memory and can be told to fail.
+//! An agent and its session: writes, their order, and agents that are built from a session. Uses an in-memory session that
+//! can be made to fail; stores have their own tests.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may what helps them")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests may panic, and so may their utilities")]
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, Role, ToolResult, ToolResultStatus, ToolUse};
@@ -12,7 +12,7 @@ use strands_core::{
     Agent, AgentBuilder, AgentError, Prompt, Repair, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait,
 };
 
-/// A session in memory, of one agent. Clones share it.
+/// An in-memory session of one agent. Clones share it.
 #[derive(Clone)]
 struct Memory(InMemorySessionManager);
 
@@ -40,7 +40,7 @@ impl Default for Memory {
     }
 }
 
-/// A tool that asks a human.
+/// A tool that needs an approval.
 struct Delete(ToolSpec);
 
 impl Delete {
@@ -56,9 +56,9 @@ impl Tool for Delete {
     }
 
     async fn call(&self, ctx: &ToolContext, _: Value) -> Result<ToolOutput, ToolError> {
-        let answer = ctx.interrupt("approval", "delete?")?;
+        let response = ctx.interrupt("approval", "delete?")?;
         ctx.state().set("deleted", true).map_err(ToolError::from_source)?;
-        Ok(ToolOutput::text(format!("answered {answer}")))
+        Ok(ToolOutput::text(format!("approval: {response}")))
     }
 }
 
@@ -72,15 +72,15 @@ fn same(agent: &Agent, store: &Memory) {
 }
 
 #[tokio::test]
-async fn a_conversation_goes_on_in_another_process() {
+async fn continues_a_conversation_in_another_process() {
     let store = Memory::default();
-    let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut first = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     first.state().set("name", "Ana").unwrap();
     first.prompt("hello").await.unwrap();
     same(&first, &store);
     drop(first);
 
-    let model = ScriptedModel::answering("still here");
+    let model = ScriptedModel::responding("still here");
     let mut second = agent(&store, model.clone()).build().await.unwrap();
     assert_eq!(second.state().get("name"), Some(json!("Ana")));
     second.prompt("still there?").await.unwrap();
@@ -90,7 +90,7 @@ async fn a_conversation_goes_on_in_another_process() {
 }
 
 #[tokio::test]
-async fn what_nobody_answered_is_not_written() {
+async fn does_not_persist_a_prompt_without_a_response() {
     let store = Memory::default();
     let mut agent = agent(&store, ScriptedModel::new([])).build().await.unwrap();
     agent.prompt("hello").await.unwrap_err();
@@ -98,7 +98,7 @@ async fn what_nobody_answered_is_not_written() {
 }
 
 #[tokio::test]
-async fn a_question_waits_in_the_session_and_is_answered_elsewhere() {
+async fn persists_an_interrupt_and_resumes_in_another_process() {
     let store = Memory::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("delete", json!({}))]);
     let mut first = agent(&store, asks).build().await.unwrap();
@@ -109,11 +109,11 @@ async fn a_question_waits_in_the_session_and_is_answered_elsewhere() {
     assert_eq!(state["pending_tool_execution"]["assistant_message"]["role"], json!("assistant"));
     drop(first);
 
-    let mut second = agent(&store, ScriptedModel::answering("done")).build().await.unwrap();
+    let mut second = agent(&store, ScriptedModel::responding("done")).build().await.unwrap();
     let waiting = second.interrupts();
     assert_eq!(waiting, response.interrupts);
     assert!(matches!(second.prompt("well?").await, Err(AgentError::Interrupted { .. })));
-    let response = second.prompt(Prompt::none()).resume([waiting[0].answer("yes")]).await.unwrap();
+    let response = second.prompt(Prompt::none()).resume([waiting[0].respond("yes")]).await.unwrap();
     assert_eq!(response.text(), "done");
     assert_eq!(second.state().get("deleted"), Some(json!(true)));
     assert_eq!(store.record().internal_state.interrupt_state["activated"], json!(false));
@@ -121,10 +121,10 @@ async fn a_question_waits_in_the_session_and_is_answered_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_second_worker_is_told_and_overwrites_nothing() {
+async fn a_second_worker_gets_a_conflict_and_overwrites_nothing() {
     let store = Memory::default();
-    let mut one = agent(&store, ScriptedModel::answering("one")).build().await.unwrap();
-    let mut other = agent(&store, ScriptedModel::answering("other")).build().await.unwrap();
+    let mut one = agent(&store, ScriptedModel::responding("one")).build().await.unwrap();
+    let mut other = agent(&store, ScriptedModel::responding("other")).build().await.unwrap();
     one.prompt("first").await.unwrap();
     let error = other.prompt("second").await.unwrap_err();
     assert!(matches!(error, AgentError::Session(SessionError::Conflict { .. })), "{error:?}");
@@ -132,10 +132,10 @@ async fn a_second_worker_is_told_and_overwrites_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_worker_may_begin_again_from_what_the_first_has_written() {
+async fn a_second_worker_can_retry_from_the_stored_conversation() {
     let store = Memory::default();
-    let mut one = agent(&store, ScriptedModel::answering("one")).build().await.unwrap();
-    let model = ScriptedModel::answering("other");
+    let mut one = agent(&store, ScriptedModel::responding("one")).build().await.unwrap();
+    let model = ScriptedModel::responding("other");
     let mut other = agent(&store, model.clone()).conflict_retries(1).build().await.unwrap();
     one.prompt("first").await.unwrap();
     let response = other.prompt("second").await.unwrap();
@@ -146,14 +146,14 @@ async fn a_second_worker_may_begin_again_from_what_the_first_has_written() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_written_is_written_by_the_next_invocation() {
+async fn the_next_invocation_persists_unsaved_messages() {
     let store = Memory::default();
-    let mut agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut agent = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     agent.prompt("one").await.unwrap();
     store.0.fail_after(Some(0));
     let error = agent.prompt("two").await.unwrap_err();
     assert!(matches!(error, AgentError::Session(SessionError::Storage { .. })), "{error:?}");
-    // A prompt without its answer is not written.
+    // A prompt is not written without its response.
     assert_eq!(store.texts(), ["one", "hi"]);
     assert!(agent.has_unsaved_changes().unwrap());
     store.0.fail_after(None);
@@ -163,7 +163,7 @@ async fn what_could_not_be_written_is_written_by_the_next_invocation() {
 }
 
 #[tokio::test]
-async fn results_and_the_prompt_that_joins_them_are_one_message() {
+async fn joins_tool_results_and_the_next_prompt_in_one_message() {
     let store = Memory::default();
     let turns = [ScriptedTurn::tool_use("nonesuch", json!({})), ScriptedTurn::error(refused())];
     let mut failing = agent(&store, ScriptedModel::new(turns)).build().await.unwrap();
@@ -171,7 +171,7 @@ async fn results_and_the_prompt_that_joins_them_are_one_message() {
     assert_eq!(store.messages().len(), 3);
     drop(failing);
 
-    let mut agent = agent(&store, ScriptedModel::answering("fine")).build().await.unwrap();
+    let mut agent = agent(&store, ScriptedModel::responding("fine")).build().await.unwrap();
     agent.prompt("never mind").await.unwrap();
     let messages = store.messages();
     assert_eq!(
@@ -188,20 +188,20 @@ fn refused() -> strands_core::models::ModelError {
 }
 
 #[tokio::test]
-async fn prompts_that_another_client_left_unanswered_are_not_said_twice() {
+async fn does_not_repeat_prompts_that_another_client_left_without_a_response() {
     let store = Memory::with(vec![Message::user("one"), Message::user("two")]);
-    let mut first = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut first = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     first.prompt("three").await.unwrap();
     assert_eq!(store.texts(), ["one", "two\nthree", "hi"]);
-    let second = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let second = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     assert_eq!(second.messages().iter().map(|message| message.text()).collect::<Vec<_>>(), ["one\ntwo\nthree", "hi"]);
 }
 
 #[tokio::test]
-async fn only_what_the_window_shows_is_read_again() {
+async fn restores_only_the_messages_in_the_window() {
     let store = Memory::default();
     let window = || strands_core::conversation::SlidingWindowConversationManager::new(4);
-    let build = || agent(&store, ScriptedModel::answering("hi")).conversation_manager(window());
+    let build = || agent(&store, ScriptedModel::responding("hi")).conversation_manager(window());
     let mut first = build().build().await.unwrap();
     for number in 0..5 {
         first.prompt(number.to_string()).await.unwrap();
@@ -213,16 +213,16 @@ async fn only_what_the_window_shows_is_read_again() {
 }
 
 #[tokio::test]
-async fn what_was_mended_in_a_restored_conversation_is_told() {
+async fn reports_repairs_of_a_restored_conversation() {
     let call = |id: &str| Message::new(Role::Assistant, [ToolUse::new(id, "delete", json!({}))]);
     let result = |id: &str| Message::new(Role::User, [ToolResult::new(id, ToolResultStatus::Success, ["ok"])]);
     let messages =
         [Message::user("go"), call("lost"), Message::user("well?"), Message::assistant("hm"), result("stray")];
     let store = Memory::with(messages);
-    let agent = agent(&store, ScriptedModel::answering("hi")).build().await.unwrap();
+    let agent = agent(&store, ScriptedModel::responding("hi")).build().await.unwrap();
     assert_eq!(
         agent.repairs(),
-        [Repair::CallAnswered { tool_use_id: "lost".into() }, Repair::ResultDropped { tool_use_id: "stray".into() },]
+        [Repair::ResultAdded { tool_use_id: "lost".into() }, Repair::ResultDropped { tool_use_id: "stray".into() },]
     );
-    assert_eq!(store.messages().len(), 5, "what was said stays as it was");
+    assert_eq!(store.messages().len(), 5, "the stored messages do not change");
 }

@@ -1,5 +1,5 @@
-//! Reads the key lists of `#[tool(..)]`, `#[toolset(..)]` and `#[arg(..)]`: unknown keys, repeated keys and bad
-//! values are all reported, each at its place.
+//! Parser of the key lists in `#[tool(..)]`, `#[toolset(..)]` and `#[arg(..)]`. It reports all unknown keys, repeated keys
+//! and invalid values, each at its place.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -9,7 +9,7 @@ use syn::{Expr, Ident, LitBool, LitStr, Path, Token, Visibility};
 use crate::errors::Errors;
 use crate::message;
 
-/// Keys that a block may preset for its methods, in the order in which messages list them.
+/// Keys that a block can preset for its methods, in the order in which messages list them.
 const SETTING_KEYS: [&str; 11] = [
     "read_only",
     "destructive",
@@ -24,14 +24,14 @@ const SETTING_KEYS: [&str; 11] = [
     "inline",
 ];
 
-/// A key that is on or off, and where it was said.
+/// A boolean key with its span.
 #[derive(Clone, Copy)]
 pub(crate) struct Flag {
     pub(crate) on: bool,
     pub(crate) span: Span,
 }
 
-/// Keys that `#[tool]` and `#[toolset]` have in common.
+/// Keys that `#[tool]` and `#[toolset]` share.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Settings {
     pub(crate) read_only: Option<Flag>,
@@ -48,7 +48,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// These settings, with the block's where nothing was said.
+    /// Returns these settings, with those of the block as defaults.
     pub(crate) fn or(self, block: Settings) -> Settings {
         Settings {
             read_only: self.read_only.or(block.read_only),
@@ -100,13 +100,13 @@ pub(crate) struct ToolAttr {
     pub(crate) krate_span: Option<Span>,
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<Expr>,
-    pub(crate) handle: Option<Ident>,
-    pub(crate) handle_span: Option<Span>,
+    pub(crate) struct_name: Option<Ident>,
+    pub(crate) struct_span: Option<Span>,
     pub(crate) settings: Settings,
 }
 
 impl ToolAttr {
-    /// Reads what stands between the parentheses.
+    /// Parses the tokens between the parentheses.
     pub(crate) fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut known = vec!["name", "description", "struct", "crate"];
         known.extend(SETTING_KEYS);
@@ -120,8 +120,8 @@ impl ToolAttr {
                 }
                 "struct" => {
                     value_sign(key, input, "Name")?;
-                    attr.handle_span = Some(key.span());
-                    attr.handle = Some(input.parse()?);
+                    attr.struct_span = Some(key.span());
+                    attr.struct_name = Some(input.parse()?);
                 }
                 "crate" => {
                     value_sign(key, input, "path")?;
@@ -146,7 +146,7 @@ pub(crate) struct ToolsetAttr {
 }
 
 impl ToolsetAttr {
-    /// Reads what stands between the parentheses.
+    /// Parses the tokens between the parentheses.
     pub(crate) fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
         let mut known = vec!["prefix", "into", "crate"];
         known.extend(SETTING_KEYS);
@@ -170,11 +170,11 @@ impl ToolsetAttr {
     }
 }
 
-/// Value of an absent argument.
+/// Default of an absent argument.
 pub(crate) enum DefaultValue {
     /// `Default::default()`.
     OfType,
-    /// The expression given.
+    /// An expression.
     Expr(Expr),
 }
 
@@ -187,21 +187,21 @@ pub(crate) struct ArgAttr {
     pub(crate) len: Option<Expr>,
     pub(crate) pattern: Option<LitStr>,
     pub(crate) example: Option<Expr>,
-    /// Every key said, for the message when there should be none.
-    pub(crate) said: Vec<Ident>,
+    /// All keys, for the message if none are allowed.
+    pub(crate) given: Vec<Ident>,
 }
 
 impl ArgAttr {
-    /// Reads what stands between the parentheses; called once for each `#[arg(..)]` on the parameter.
+    /// Parses the tokens between the parentheses. Called once for each `#[arg(..)]` on the parameter.
     pub(crate) fn read(&mut self, tokens: TokenStream, errors: &mut Errors) {
         const KNOWN: [&str; 6] = ["rename", "default", "range", "len", "pattern", "example"];
-        let said_before: Vec<String> = self.said.iter().map(ToString::to_string).collect();
+        let earlier: Vec<String> = self.given.iter().map(ToString::to_string).collect();
         let mut repeated = Vec::new();
         read_keys(tokens, &KNOWN, errors, |key, name, input| {
-            if said_before.iter().any(|before| before == name) {
+            if earlier.iter().any(|before| before == name) {
                 repeated.push(key.clone());
             }
-            self.said.push(key.clone());
+            self.given.push(key.clone());
             match name {
                 "rename" => self.rename = Some(text(key, input, "\"…\"")?),
                 "default" => {
@@ -234,7 +234,7 @@ impl ArgAttr {
     }
 }
 
-/// Walks a comma-separated list of keys. `value` reads what follows a key that is known and new.
+/// Parses a comma-separated list of keys. `value` parses the value of a key that is known and not repeated.
 fn read_keys(
     tokens: TokenStream,
     known: &[&str],
@@ -307,7 +307,7 @@ fn timeout(literal: &LitStr) -> syn::Result<u64> {
         .ok_or_else(|| syn::Error::new(literal.span(), message::BAD_TIMEOUT))
 }
 
-/// The known key that differs by one or two letters.
+/// Returns the known key that differs by at most two letters.
 fn likely_spelling<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
@@ -317,7 +317,7 @@ fn likely_spelling<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, candidate)| candidate)
 }
 
-/// Edits (insert, remove, replace) between two words.
+/// Returns the edit distance (insertions, removals, replacements) between two words.
 fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.chars().count()).collect();
     for (i, a) in from.chars().enumerate() {
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn only_near_keys_are_suggested() {
+    fn suggests_only_similar_keys() {
         assert_eq!(likely_spelling("nam", &["name", "crate"]), Some("name"));
         assert_eq!(likely_spelling("colour", &["name", "crate"]), None);
     }

@@ -1,4 +1,4 @@
-//! `range = 1..=7` and `len = ..=64`: bounds of number literals, checked while compiling.
+//! Bounds of number literals, checked at compile time: `range = 1..=7` and `len = ..=64`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::{Expr, ExprUnary, Lit, RangeLimits, UnOp};
 
 use crate::message;
 
-/// A number as it was written.
+/// A number literal.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
 enum Number {
     Int(i64),
@@ -38,17 +38,17 @@ impl Number {
     }
 }
 
-/// The least and the greatest value, both allowed.
+/// The least and the greatest value, both inclusive.
 pub(crate) struct Bounds {
     least: Option<Number>,
     greatest: Option<Number>,
 }
 
 impl Bounds {
-    /// Reads the bounds of a number.
+    /// Parses the bounds of a number.
     pub(crate) fn of_number(expr: &Expr) -> syn::Result<Self> {
-        let refuse = |message| Err(syn::Error::new_spanned(expr, message));
-        let Expr::Range(range) = ungroup(expr) else { return refuse(message::RANGE_NOT_CONSTANT) };
+        let reject = |message| Err(syn::Error::new_spanned(expr, message));
+        let Expr::Range(range) = ungroup(expr) else { return reject(message::RANGE_NOT_CONSTANT) };
         let number = |side: &Option<Box<Expr>>| match side {
             None => Ok(None),
             Some(side) => {
@@ -60,17 +60,17 @@ impl Bounds {
         if let (RangeLimits::HalfOpen(_), Some(end)) = (&range.limits, greatest) {
             greatest = match end {
                 Number::Int(end) => end.checked_sub(1).map(Number::Int),
-                Number::Float(_) => return refuse(message::RANGE_HALF_OPEN),
+                Number::Float(_) => return reject(message::RANGE_HALF_OPEN),
             };
         }
         match (least, greatest) {
-            (None, None) => refuse(message::RANGE_UNBOUNDED),
-            (Some(least), Some(greatest)) if least.is_above(greatest) => refuse(message::RANGE_EMPTY),
+            (None, None) => reject(message::RANGE_UNBOUNDED),
+            (Some(least), Some(greatest)) if least.is_above(greatest) => reject(message::RANGE_EMPTY),
             _ => Ok(Self { least, greatest }),
         }
     }
 
-    /// Reads the bounds of a length.
+    /// Parses the bounds of a length.
     pub(crate) fn of_length(expr: &Expr) -> syn::Result<Self> {
         let bounds = Self::of_number(expr)?;
         let is_count = |side: Option<Number>| !matches!(side, Some(Number::Float(_) | Number::Int(..0)));
@@ -81,7 +81,7 @@ impl Bounds {
         }
     }
 
-    /// The two arguments of the constraint: each an `Option<Bound>`.
+    /// Returns the two arguments of the check: each an `Option<Bound>`.
     pub(crate) fn numbers(&self, private: &TokenStream) -> TokenStream {
         let side = |side: Option<Number>| match side {
             Some(number) => {
@@ -94,7 +94,7 @@ impl Bounds {
         quote!(#least, #greatest)
     }
 
-    /// The two arguments of the constraint: each an `Option<u64>`.
+    /// Returns the two arguments of the check: each an `Option<u64>`.
     pub(crate) fn counts(&self, private: &TokenStream) -> TokenStream {
         let side = |side: Option<Number>| match side.map(|number| match number {
             Number::Int(value) => u64::try_from(value).unwrap_or_default(),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_fits_an_empty_range() {
+    fn rejects_empty_ranges() {
         for empty in [parse_quote!(2..=1), parse_quote!(0..0), parse_quote!(1.5..=1)] {
             assert_eq!(numbers(&empty), Err(message::RANGE_EMPTY.to_owned()));
         }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_counts() {
+    fn rejects_lengths_that_are_not_counts() {
         assert!(Bounds::of_length(&parse_quote!(0..=3)).is_ok());
         assert!(Bounds::of_length(&parse_quote!(-1..=3)).is_err());
         assert!(Bounds::of_length(&parse_quote!(..=1.5)).is_err());

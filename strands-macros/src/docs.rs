@@ -1,4 +1,4 @@
-//! Doc comments as descriptions: what the model reads, and the `# Arguments` list.
+//! Doc comments as descriptions for the model, including the `# Arguments` list.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 use crate::errors::Errors;
 use crate::message;
-use crate::sections::{self, Place, Section};
+use crate::sections::{self, LineContext, Section};
 
 /// The `#[doc = ..]` attributes of one item, in order.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Docs {
 enum Part {
     /// One line of a doc comment, or several of a block comment.
     Text(String, Span),
-    /// `include_str!(..)`, `concat!(..)`: text that only rustc can read.
+    /// `include_str!(..)`, `concat!(..)`: text that only rustc can expand.
     Expr(Expr),
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Documented {
 }
 
 impl Docs {
-    /// Reads the doc attributes among `attrs`.
+    /// Collects the doc attributes in `attrs`.
     pub(crate) fn read(attrs: &[Attribute]) -> Self {
         let parts = attrs.iter().filter(|attr| is_doc(attr)).filter_map(|attr| {
             let Meta::NameValue(doc) = &attr.meta else { return None };
@@ -42,12 +42,12 @@ impl Docs {
         Self { parts: parts.collect() }
     }
 
-    /// True if there is none at all.
+    /// Returns true if there are no doc attributes.
     pub(crate) fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Span of the first part.
+    /// Returns the span of the first part.
     pub(crate) fn span(&self) -> Option<Span> {
         self.parts.first().map(|part| match part {
             Part::Text(_, span) => *span,
@@ -55,25 +55,26 @@ impl Docs {
         })
     }
 
-    /// The text without the sections for people, as an expression; `None` where it is empty. Text that only rustc can read
-    /// is taken whole.
+    /// Returns the text without the sections for programmers, as an expression; `None` if it is empty. Text that only rustc
+    /// can expand is included as a whole.
     pub(crate) fn description(&self, private: &TokenStream) -> Option<TokenStream> {
-        self.text(private, |place| place.section.is_none())
+        self.text(private, |context| context.section.is_none())
     }
 
-    /// All lines, as an expression; `None` where they are empty.
+    /// Returns all lines, as an expression; `None` if they are empty.
     pub(crate) fn whole(&self, private: &TokenStream) -> Option<TokenStream> {
         self.text(private, |_| true)
     }
 
-    fn text(&self, private: &TokenStream, is_told: fn(&Place) -> bool) -> Option<TokenStream> {
+    fn text(&self, private: &TokenStream, is_included: fn(&LineContext) -> bool) -> Option<TokenStream> {
         let mut texts: Vec<TokenStream> = Vec::new();
         let mut rest = String::new();
         for run in self.runs() {
             match run {
                 Run::Lines(lines) => {
-                    let told = lines.iter().filter(|line| is_told(&line.place)).map(|line| line.text.as_str());
-                    rest = told.collect::<Vec<_>>().join("\n");
+                    let included =
+                        lines.iter().filter(|line| is_included(&line.context)).map(|line| line.text.as_str());
+                    rest = included.collect::<Vec<_>>().join("\n");
                 }
                 Run::Expr(expr) => {
                     let before = std::mem::take(&mut rest);
@@ -88,8 +89,8 @@ impl Docs {
         Some(quote!(#private::doc_text(&[#(#texts,)* #rest])))
     }
 
-    /// The lines between expressions, and the expressions. What stands in an expression is unknown: a section ends before
-    /// it.
+    /// Splits the docs into expressions and the lines between them. A section ends before an expression, whose text is
+    /// unknown.
     fn runs(&self) -> Vec<Run<'_>> {
         let mut runs = Vec::new();
         let mut lines: Vec<(String, Span)> = Vec::new();
@@ -103,7 +104,7 @@ impl Docs {
         runs
     }
 
-    /// The attributes again, for the struct beside the function.
+    /// Returns the attributes, for the tool's struct.
     pub(crate) fn attributes(&self) -> TokenStream {
         self.parts
             .iter()
@@ -114,13 +115,13 @@ impl Docs {
             .collect()
     }
 
-    /// The entries of the `# Arguments` list: `* name - text` or `- name: text`, with continuation lines.
+    /// Parses the entries of the `# Arguments` list: `* name - text` or `- name: text`, with continuation lines.
     pub(crate) fn arguments(&self, errors: &mut Errors) -> Vec<Documented> {
         let mut found: Vec<Documented> = Vec::new();
         let listed = self.runs().into_iter().flat_map(Run::into_lines);
-        for Line { text: line, span, place } in listed {
+        for Line { text: line, span, context } in listed {
             let trimmed = line.trim();
-            if place.section != Some(Section::Arguments) || place.is_code || trimmed.is_empty() {
+            if context.section != Some(Section::Arguments) || context.is_code || trimmed.is_empty() {
                 continue;
             }
             let item = trimmed.strip_prefix("* ").or_else(|| trimmed.strip_prefix("- "));
@@ -149,18 +150,20 @@ enum Run<'a> {
     Expr(&'a Expr),
 }
 
-/// One line, without the marks of the comment.
+/// One line, without the comment markers.
 struct Line {
     text: String,
     span: Span,
-    place: Place,
+    context: LineContext,
 }
 
 impl Run<'_> {
     fn of(lines: Vec<(String, Span)>) -> Self {
         let texts: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
-        let places = sections::places(&texts);
-        Self::Lines(lines.into_iter().zip(places).map(|((text, span), place)| Line { text, span, place }).collect())
+        let contexts = sections::contexts(&texts);
+        Self::Lines(
+            lines.into_iter().zip(contexts).map(|((text, span), context)| Line { text, span, context }).collect(),
+        )
     }
 
     fn into_lines(self) -> Vec<Line> {
@@ -171,12 +174,12 @@ impl Run<'_> {
     }
 }
 
-/// True for a doc comment or a `#[doc = ..]`.
+/// Returns true for a doc comment or a `#[doc = ..]`.
 pub(crate) fn is_doc(attr: &Attribute) -> bool {
     attr.path().is_ident("doc") && matches!(attr.meta, Meta::NameValue(_))
 }
 
-/// `city - text`, `` `city`: text ``.
+/// Parses `city - text` or `` `city`: text ``.
 fn entry(item: &str) -> Option<(&str, &str)> {
     let end = item.find([' ', ':', '-', '–', '—']).unwrap_or(item.len());
     let (name, rest) = item.split_at_checked(end)?;
@@ -186,8 +189,8 @@ fn entry(item: &str) -> Option<(&str, &str)> {
     is_name.then_some((name, text))
 }
 
-/// One doc attribute as lines: without the space after `///`, without the column of stars of `/** .. */`, and without the
-/// indentation that all lines share.
+/// Splits a doc attribute into lines: without the space after `///`, without the column of stars of `/** .. */`, and
+/// without the common indentation.
 fn unwrap_comment(text: &str) -> Vec<String> {
     if !text.contains('\n') {
         return vec![text.strip_prefix(' ').unwrap_or(text).trim_end().to_owned()];
@@ -197,7 +200,7 @@ fn unwrap_comment(text: &str) -> Vec<String> {
     let unstarred = |line| if starred { unstar(line) } else { line };
     let indent_of = |line: &str| line.len() - line.trim_start().len();
     let shared = text.lines().skip(1).map(unstarred).filter(|line| !line.trim().is_empty()).map(indent_of).min();
-    // The first line stands behind the opening of the comment.
+    // The first line follows the opening of the comment.
     let first = text.lines().take(1).map(str::trim);
     let others =
         text.lines().skip(1).map(unstarred).map(|line| line.get(shared.unwrap_or(0)..).unwrap_or(line).trim_end());
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn sections_for_people_are_left_out() {
+    fn leaves_out_sections_for_programmers() {
         let attrs: Vec<Attribute> = parse_quote! {
             /// One.
             ///
@@ -239,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn only_headings_is_no_description() {
+    fn headings_alone_are_not_a_description() {
         let attrs: Vec<Attribute> = parse_quote! {
             /// # Errors
             /// Never.
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_only_rustc_reads_is_never_left_out() {
+    fn includes_text_that_only_rustc_can_expand() {
         let attrs: Vec<Attribute> = parse_quote! {
             /// One.
             /// # Errors
@@ -262,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn block_comments_lose_their_indentation() {
+    fn removes_the_indentation_of_block_comments() {
         let attrs: Vec<Attribute> = parse_quote! {
             #[doc = "\n    One.\n\n      * two\n\n    # Errors\n    Never.\n"]
         };
@@ -270,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn block_comments_lose_their_stars() {
+    fn removes_the_stars_of_block_comments() {
         let attrs: Vec<Attribute> = parse_quote! {
             #[doc = "\n * One.\n *\n * Two.\n "]
         };
@@ -278,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn argument_lists_are_read_to_the_next_heading() {
+    fn reads_argument_lists_up_to_the_next_heading() {
         let attrs: Vec<Attribute> = parse_quote! {
             /// Books.
             /// # Arguments

@@ -1,8 +1,8 @@
-//! Writes what a tool is made of: its spec, what it borrows, its policy and its call. [`function`](crate::function) and
-//! [`toolset`](crate::toolset) put these pieces together.
+//! Code generation for a tool's spec, injected keys, policy and call, which [`function`](crate::function) and
+//! [`toolset`](crate::toolset) combine.
 //!
-//! Locals are `mixed_site`, so no name of the user's can meet one of ours; everything else is reached through the
-//! private module of `strands`. Calls that can fail to type-check are spanned at the user's type.
+//! Locals have `mixed_site` hygiene, so that they can't collide with names of the user; everything else is reached through
+//! the private module of `strands`. Calls that may fail to type-check are spanned at the user's type.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
@@ -10,10 +10,10 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, ExprLit, Lit, Path, Type};
 
 use crate::attr::DefaultValue;
-use crate::model::{Argument, Origin, ToolFn, peel};
+use crate::tool_fn::{Argument, Origin, ToolFn, peel};
 
-/// The module of `strands` that generated code may use. Its name carries the patch version, so that a `strands-core`
-/// and a `strands-macros` that do not belong together fail at once.
+/// Returns the path of the module of `strands` for generated code. Its name contains the patch version, so that
+/// mismatched versions of `strands-core` and `strands-macros` fail at once.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     let module = Ident::new(concat!("__private", env!("CARGO_PKG_VERSION_PATCH")), Span::mixed_site());
     match krate {
@@ -22,23 +22,23 @@ pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     }
 }
 
-/// On the user's function: clippy would have owned arguments borrowed and small borrowed ones owned, and here that
-/// decides who supplies them.
+/// Returns the lints to allow on the user's function. Clippy would change between owned and borrowed arguments, which
+/// decide who supplies the value.
 pub(crate) fn allowed_on_functions() -> Attribute {
     syn::parse_quote!(#[allow(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref)])
 }
 
-/// The same tokens, as if they stood elsewhere.
+/// Returns the tokens with their spans located elsewhere.
 pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
-    let place = |mut token: TokenTree| {
+    let relocate = |mut token: TokenTree| {
         token.set_span(token.span().located_at(at));
         token
     };
-    tokens.clone().into_iter().map(place).collect()
+    tokens.clone().into_iter().map(relocate).collect()
 }
 
-/// `Tool::call` up to its body, as `#[async_trait]` writes it: the attribute itself would be one more macro for each tool,
-/// and would change the places of messages.
+/// Returns the signature of `Tool::call` as `#[async_trait]` expands it. The attribute itself would be one more macro for
+/// each tool, and would change the contexts of messages.
 pub(crate) fn call_head(private: &TokenStream, ctx: &Ident, input: &Ident) -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         fn call<'life0, 'life1, 'async_trait>(
@@ -53,14 +53,14 @@ pub(crate) fn call_head(private: &TokenStream, ctx: &Ident, input: &Ident) -> To
     }
 }
 
-/// One tool's pieces.
+/// Code generator for one tool.
 pub(crate) struct Expander<'a> {
     pub(crate) tool: &'a ToolFn,
     pub(crate) private: &'a TokenStream,
 }
 
 impl Expander<'_> {
-    /// The `ToolSpec`.
+    /// Generates the `ToolSpec`.
     pub(crate) fn spec(&self) -> TokenStream {
         let Self { tool, private } = self;
         let name = tool.tool_name();
@@ -95,6 +95,7 @@ impl Expander<'_> {
         }
     }
 
+    /// Generates the annotations with explicit values.
     fn annotations(&self) -> TokenStream {
         let private = self.private;
         let settings = &self.tool.settings;
@@ -104,20 +105,20 @@ impl Expander<'_> {
             ("idempotent", settings.idempotent),
             ("open_world", settings.open_world),
         ];
-        let said: Vec<TokenStream> = hints
+        let given: Vec<TokenStream> = hints
             .into_iter()
             .filter_map(|(name, flag)| {
                 let (setter, on) = (format_ident!("with_{name}"), flag?.on);
                 Some(quote!(.#setter(#on)))
             })
             .collect();
-        if said.is_empty() {
+        if given.is_empty() {
             return TokenStream::new();
         }
-        quote_spanned!(Span::mixed_site()=> .annotations(#private::ToolAnnotations::new() #(#said)*))
+        quote_spanned!(Span::mixed_site()=> .annotations(#private::ToolAnnotations::new() #(#given)*))
     }
 
-    /// One argument's part of the schema; `None` for what the host provides.
+    /// Generates an argument's part of the schema; `None` for injected arguments.
     fn described(&self, argument: &Argument) -> Option<TokenStream> {
         let private = self.private;
         let ty = &argument.ty;
@@ -128,7 +129,7 @@ impl Expander<'_> {
         let description = description.map(|text| quote!(.describe(#text)));
         if argument.origin == Origin::WholeInput {
             return Some(quote_spanned! {Span::mixed_site()=>
-                .whole(#private::whole::<#ty>(), #private::Shown::new() #description)
+                .whole_input(#private::whole_input::<#ty>(), #private::ArgumentDocs::new() #description)
             });
         }
         if !argument.origin.is_model() {
@@ -147,7 +148,7 @@ impl Expander<'_> {
             }
         });
         let example = argument.attr.example.as_ref().map(|example| {
-            let value = self.as_held(argument, example);
+            let value = self.as_decoded(argument, example);
             quote! {
                 .example({
                     let __value: #ty = #value;
@@ -156,18 +157,18 @@ impl Expander<'_> {
             }
         });
         Some(
-            quote_spanned!(Span::mixed_site()=> .argument(#read, #private::Shown::new() #description #default #example)),
+            quote_spanned!(Span::mixed_site()=> .argument(#read, #private::ArgumentDocs::new() #description #default #example)),
         )
     }
 
-    /// Code that the schema and the decoding of an argument share, so that they can't disagree.
+    /// Generates the code that the schema and the decoding of an argument share, so that they can't disagree.
     fn reader(&self, argument: &Argument) -> TokenStream {
         let private = self.private;
         let ty = &argument.ty;
         let name = argument.name();
         let default = argument.attr.default.as_ref().map(|default| {
             let value = self.default_value(argument, default);
-            // Word for word as it is shown, so that a mistake in it is one message.
+            // The same tokens as in the spec, so that a mistake in them is reported once.
             quote_spanned!(Span::mixed_site()=> .or(|| { let __value: #ty = #value; __value }))
         });
         let range = argument.range.as_ref().map(|range| {
@@ -194,33 +195,34 @@ impl Expander<'_> {
                 let ty = &argument.ty;
                 quote_spanned!(self.at(ty)=> <#ty as #private::Default>::default())
             }
-            DefaultValue::Expr(expr) => self.as_held(argument, expr),
+            DefaultValue::Expr(expr) => self.as_decoded(argument, expr),
         }
     }
 
-    /// An expression of the type written, as the type held: a text literal stands for any type made of text.
-    fn as_held(&self, argument: &Argument, expr: &Expr) -> TokenStream {
+    /// Converts an expression to the decoded type. A string literal is valid for any type that can be created from one.
+    fn as_decoded(&self, argument: &Argument, expr: &Expr) -> TokenStream {
         let private = self.private;
         let ty = &argument.ty;
         if matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) {
             quote_spanned!(Span::mixed_site()=> #private::of_text::<#ty>(#expr))
-        } else if argument.origin == Origin::ModelLent {
+        } else if argument.origin == Origin::ModelBorrowed {
             quote_spanned!(Span::mixed_site()=> #private::From::from(#expr))
         } else {
             quote!(#expr)
         }
     }
 
-    /// The `InjectedKey`s, as a list of expressions: for `&T` they are constant, for `#[inject]` optional.
+    /// Generates the `InjectedKey`s as lists of expressions: constant for `&T`, optional for `#[inject]`.
     pub(crate) fn requires(&self) -> (Vec<TokenStream>, Vec<TokenStream>) {
         let private = self.private;
         let of = |origin| self.tool.arguments.iter().filter(move |argument| argument.origin == origin);
         let injected = of(Origin::Injected).map(|Argument { ty, .. }| quote!(#private::injected::<#ty>().key));
-        let taken = of(Origin::Context).map(|Argument { ty, .. }| quote!((#private::taken::<#ty>().key)()));
-        (injected.collect(), taken.collect())
+        let owned =
+            of(Origin::InjectedOwned).map(|Argument { ty, .. }| quote!((#private::owned_injected::<#ty>().key)()));
+        (injected.collect(), owned.collect())
     }
 
-    /// The `ToolPolicy`.
+    /// Generates the `ToolPolicy`.
     pub(crate) fn policy(&self) -> TokenStream {
         let private = self.private;
         let settings = &self.tool.settings;
@@ -241,10 +243,10 @@ impl Expander<'_> {
         quote_spanned!(Span::mixed_site()=> #private::ToolPolicy::new() #timeout #exclusive #approval #numeric_strings)
     }
 
-    /// The boxed future of one call: reads the arguments, borrows the rest, calls, converts the answer.
+    /// Generates the boxed future of a call: reads the arguments, gets injected values, calls, and converts the output.
     ///
-    /// In scope are `ctx`, `input` and for a method `shared`, an `&Arc<Self>`; `callee` is called with `receiver` before
-    /// the arguments.
+    /// The code has `ctx`, `input` and for a method `shared`, an `&Arc<Self>`, in scope. `callee` is called with `receiver`
+    /// before the arguments.
     pub(crate) fn call(
         &self,
         ctx: &Ident,
@@ -259,8 +261,8 @@ impl Expander<'_> {
         let injected = self.injected(ctx);
         let passed = self.passed();
         let wait = tool.sig.asyncness.map(|_| quote_spanned!(site=> .await));
-        let answer = self.answer(&quote_spanned!(site=> #callee(#receiver #(#passed),*) #wait));
-        // A future that is not `Send` is refused at the function's name.
+        let output = self.output(&quote_spanned!(site=> #callee(#receiver #(#passed),*) #wait));
+        // Report a future that is not `Send` at the function's name.
         let at = site.located_at(tool.sig.ident.span());
         let boxed = |body: &TokenStream| {
             let private = located(private, at);
@@ -270,7 +272,7 @@ impl Expander<'_> {
             return boxed(&quote_spanned! {site=>
                 #decode
                 #injected
-                #answer
+                #output
             });
         }
         let keep = shared.map(|shared| quote_spanned!(site=> let __owner = #private::Clone::clone(#shared);));
@@ -283,7 +285,7 @@ impl Expander<'_> {
                 let #ctx = &__context;
                 #share
                 #injected
-                #answer
+                #output
             }).await
         })
     }
@@ -296,7 +298,7 @@ impl Expander<'_> {
         let whole = self.tool.arguments.iter().position(|argument| argument.origin == Origin::WholeInput);
         if let Some((at, argument)) = whole.and_then(|at| Some((at, self.tool.arguments.get(at)?))) {
             let (local, ty) = (local(at), &argument.ty);
-            return quote_spanned!(site=> let #local = #private::whole::<#ty>() #numeric_strings.read(#input)?;);
+            return quote_spanned!(site=> let #local = #private::whole_input::<#ty>() #numeric_strings.read(#input)?;);
         }
         let model = || self.tool.arguments.iter().enumerate().filter(|(_, argument)| argument.origin.is_model());
         let reads = model().map(|(at, argument)| {
@@ -308,12 +310,12 @@ impl Expander<'_> {
         if locals.is_empty() {
             return quote_spanned!(site=> #private::no_arguments(#input)?;);
         }
-        // In a block of its own, so that nothing of it lives as long as the call.
+        // A separate block, so that none of its locals live as long as the call.
         quote_spanned! {site=>
             let (#(#locals,)*) = {
                 let mut __arguments = #private::Arguments::new(#input) #numeric_strings;
                 #(#reads)*
-                let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.knows(&[#(#names),*])) else {
+                let (#(#private::Some(#locals),)* true) = (#(#locals,)* __arguments.has_no_unknown(&[#(#names),*])) else {
                     return #private::Err(__arguments.into_error());
                 };
                 (#(#locals,)*)
@@ -329,8 +331,8 @@ impl Expander<'_> {
                 Origin::Injected => Some(quote_spanned! {Span::mixed_site()=>
                     let #local = (#private::injected::<#ty>().get)(#ctx)?;
                 }),
-                Origin::Context => Some(quote_spanned! {Span::mixed_site()=>
-                    let #local = (#private::taken::<#ty>().take)(#ctx)?;
+                Origin::InjectedOwned => Some(quote_spanned! {Span::mixed_site()=>
+                    let #local = (#private::owned_injected::<#ty>().take)(#ctx)?;
                 }),
                 _ => None,
             }
@@ -341,19 +343,19 @@ impl Expander<'_> {
     fn passed(&self) -> impl Iterator<Item = TokenStream> {
         self.tool.arguments.iter().enumerate().map(|(at, argument)| {
             let local = local(at);
-            if argument.origin == Origin::ModelLent { quote!(&#local) } else { quote!(#local) }
+            if argument.origin == Origin::ModelBorrowed { quote!(&#local) } else { quote!(#local) }
         })
     }
 
-    /// Turns what the call returns into a `ToolOutput`: types decide how, by method resolution.
-    fn answer(&self, called: &TokenStream) -> TokenStream {
+    /// Generates the conversion of the return value to a `ToolOutput`, by method resolution on its type.
+    fn output(&self, called: &TokenStream) -> TokenStream {
         let private = self.private;
         let site = Span::mixed_site();
         let returned = self.tool.return_type().map(peel);
         if matches!(returned, Some(Type::Never(_))) {
             return quote_spanned! {site=>
-                let __answer: #private::Result<#private::ToolOutput, #private::ToolError> = match #called {};
-                __answer
+                let __never: #private::Result<#private::ToolOutput, #private::ToolError> = match #called {};
+                __never
             };
         }
         let at = returned.map_or(site, |ty| self.at(ty));
@@ -373,7 +375,7 @@ impl Expander<'_> {
         }
     }
 
-    /// The place of a type, with the hygiene of generated code.
+    /// Returns the span of a type, with the hygiene of generated code.
     fn at(&self, ty: &Type) -> Span {
         Span::mixed_site().located_at(peel(ty).span())
     }

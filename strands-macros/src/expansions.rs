@@ -1,4 +1,4 @@
-//! Expansions of the macros, as snapshots: a reviewer of a change sees what it does to every user's crate.
+//! Snapshots of the macros' expansions, for review of their effect on every user's crate.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,7 +8,7 @@ fn pretty(tokens: TokenStream) -> String {
 }
 
 #[test]
-fn of_an_async_function() {
+fn async_function() {
     let function = quote! {
         /// The current weather.
         pub async fn get_weather(
@@ -24,7 +24,7 @@ fn of_an_async_function() {
 }
 
 #[test]
-fn of_a_sync_function_with_everything() {
+fn sync_function_with_all_keys() {
     let function = quote! {
         /// Books.
         #[cfg(feature = "booking")]
@@ -38,7 +38,7 @@ fn of_a_sync_function_with_everything() {
 }
 
 #[test]
-fn of_a_block() {
+fn toolset_block() {
     let block = quote! {
         impl<C: Client> Weather<C> {
             /// Gets.

@@ -1,4 +1,4 @@
-//! Code beside a refusal: enough for the rest of the user's program to compile, so that one mistake is one
+//! Code emitted beside compile errors: enough for the rest of the user's program to compile, so that one mistake is one
 //! message.
 
 use proc_macro2::{Span, TokenStream};
@@ -8,24 +8,24 @@ use syn::{Attribute, FnArg, Ident, Token, Visibility};
 
 use crate::errors::Errors;
 use crate::expand;
-use crate::function::handle_struct;
+use crate::function::tool_struct;
 use crate::message;
-use crate::model::{Function, ToolFn};
+use crate::tool_fn::{Function, ToolFn};
 
-/// The function, its struct, and a stub of the impl.
+/// Emits the function, its struct, and a stub of the impl.
 pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) -> TokenStream {
     let errors = errors.into_tokens();
     function.attrs.retain(|attr| !crate::validate::is_tool_attribute(attr));
-    // rustc refuses these too, and would say it again.
+    // rustc rejects these too, and would repeat the message.
     function.sig.variadic = None;
     let in_impl = function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_)));
-    let handle = tool.handle().filter(|handle| {
-        let is_free = !crate::types::names(&tool.sig, handle) && *handle != function.sig.ident;
+    let struct_name = tool.struct_name().filter(|struct_name| {
+        let is_free = !crate::types::names(&tool.sig, struct_name) && *struct_name != function.sig.ident;
         !in_impl && is_free
     });
-    let Some(handle) = handle else { return quote!(#errors #function) };
+    let Some(struct_name) = struct_name else { return quote!(#errors #function) };
     let private = expand::private(tool.attr.krate.as_ref());
-    let item = handle_struct(tool, &handle);
+    let item = tool_struct(tool, &struct_name);
     let cfgs = &tool.cfgs;
     let unused = |name| Ident::new(name, Span::mixed_site());
     let head = expand::call_head(&private, &unused("_ctx"), &unused("_input"));
@@ -38,7 +38,7 @@ pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) ->
         const _: () = {
             #[automatically_derived]
             #[allow(unused_qualifications)]
-            impl #private::Tool for #handle {
+            impl #private::Tool for #struct_name {
                 fn spec(&self) -> &#private::ToolSpec {
                     loop {}
                 }
@@ -50,7 +50,7 @@ pub(crate) fn function(tool: &ToolFn, mut function: Function, errors: Errors) ->
     }
 }
 
-/// The item as it was, with a message that fits: it is no function, or a function with a mistake in its signature.
+/// Emits the item unchanged with a message: it is not a function, or its signature has a syntax error.
 pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, mut errors: Errors) -> TokenStream {
     match is_function.parse2(item.clone()) {
         Ok(true) => errors.push(error),
@@ -60,7 +60,7 @@ pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, mut errors: 
     quote!(#errors #item)
 }
 
-/// True if it starts as a function does.
+/// Returns true if the item is a function with a body.
 fn is_function(input: ParseStream<'_>) -> syn::Result<bool> {
     input.call(Attribute::parse_outer)?;
     input.parse::<Visibility>()?;
@@ -78,7 +78,7 @@ fn is_function(input: ParseStream<'_>) -> syn::Result<bool> {
         input.parse::<Ident>()?;
         found = true;
     }
-    // A function without a body is a trait's: there is nothing to call.
+    // A function without a body belongs to a trait and can't be called.
     let has_body = {
         let rest: TokenStream = input.parse()?;
         rest.into_iter().last().is_some_and(|last| {
@@ -88,7 +88,7 @@ fn is_function(input: ParseStream<'_>) -> syn::Result<bool> {
     Ok(found && has_body)
 }
 
-/// The tokens of an item without its attributes: where a message about the item belongs.
+/// Returns the item's tokens without its attributes, where a message about the item belongs.
 pub(crate) fn first_after_attributes(item: &TokenStream) -> TokenStream {
     let skip = |input: ParseStream<'_>| {
         input.call(Attribute::parse_outer)?;

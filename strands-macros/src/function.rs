@@ -1,4 +1,4 @@
-//! `#[tool]` on a function: the function as written, and beside it the unit struct that is its tool.
+//! `#[tool]` on a function: the function unchanged, and a unit struct that is its tool.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -7,10 +7,10 @@ use syn::ext::IdentExt;
 use crate::attr::ToolAttr;
 use crate::errors::Errors;
 use crate::expand::{self, Expander};
-use crate::model::{Function, ToolFn};
+use crate::tool_fn::{Function, ToolFn};
 use crate::{fallback, validate};
 
-/// The key that `#[toolset]` leaves on the methods it has read.
+/// The key that `#[toolset]` leaves on the methods it has processed.
 pub(crate) const READ_BY_TOOLSET: &str = "__read_by_toolset";
 
 /// Expands `#[tool(keys)] item`.
@@ -29,11 +29,11 @@ pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
     if !errors.is_empty() {
         return fallback::function(&tool, function, errors);
     }
-    let Some(handle) = tool.handle() else { return quote!(#function) };
+    let Some(struct_name) = tool.struct_name() else { return quote!(#function) };
     function.attrs.push(expand::allowed_on_functions());
     let private = expand::private(tool.attr.krate.as_ref());
-    let item = handle_struct(&tool, &handle);
-    let imp = tool_impl(&tool, &handle, &private);
+    let item = tool_struct(&tool, &struct_name);
+    let imp = tool_impl(&tool, &struct_name, &private);
     quote! {
         #function
         #item
@@ -41,8 +41,8 @@ pub(crate) fn expand(keys: TokenStream, item: &TokenStream) -> TokenStream {
     }
 }
 
-/// The unit struct.
-pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
+/// Generates the unit struct.
+pub(crate) fn tool_struct(tool: &ToolFn, struct_name: &Ident) -> TokenStream {
     let cfgs = &tool.cfgs;
     let deprecated = tool.attrs.iter().filter(|attr| attr.path().is_ident("deprecated"));
     let vis = &tool.vis;
@@ -50,9 +50,9 @@ pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
     let about =
         if name.unraw() == *name { format!("Tool for [`{name}`].") } else { format!("Tool for `{}`.", name.unraw()) };
     let docs = tool.docs.attributes();
-    // Clashes of the name are said at the function's name.
-    let at = Span::call_site().located_at(handle.span());
-    let item = quote_spanned!(at=> #[allow(clippy::exhaustive_structs)] #vis struct #handle;);
+    // Report name clashes at the function's name.
+    let at = Span::call_site().located_at(struct_name.span());
+    let item = quote_spanned!(at=> #[allow(clippy::exhaustive_structs)] #vis struct #struct_name;);
     quote! {
         #(#cfgs)*
         #(#deprecated)*
@@ -69,7 +69,7 @@ pub(crate) fn handle_struct(tool: &ToolFn, handle: &Ident) -> TokenStream {
     }
 }
 
-fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStream {
+fn tool_impl(tool: &ToolFn, struct_name: &Ident, private: &TokenStream) -> TokenStream {
     let expander = Expander { tool, private };
     let cfgs = &tool.cfgs;
     let spec = expander.spec();
@@ -85,7 +85,7 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
         const _: () = {
             #[automatically_derived]
             #[allow(deprecated, unused_qualifications, unreachable_code, clippy::diverging_sub_expression)]
-            impl #private::Tool for #handle {
+            impl #private::Tool for #struct_name {
                 fn spec(&self) -> &#private::ToolSpec {
                     static __STRANDS_SPEC: #private::LazyLock<#private::ToolSpec> =
                         #private::LazyLock::new(|| #spec);
@@ -108,11 +108,11 @@ fn tool_impl(tool: &ToolFn, handle: &Ident, private: &TokenStream) -> TokenStrea
 
 fn requires(expander: &Expander<'_>) -> Option<TokenStream> {
     let private = expander.private;
-    let (injected, taken) = expander.requires();
-    if injected.is_empty() && taken.is_empty() {
+    let (injected, owned) = expander.requires();
+    if injected.is_empty() && owned.is_empty() {
         return None;
     }
-    let keys = if taken.is_empty() {
+    let keys = if owned.is_empty() {
         quote_spanned! {Span::mixed_site()=>
             const __STRANDS_KEYS: &[#private::InjectedKey] = &[#(#injected),*];
             __STRANDS_KEYS
@@ -120,7 +120,7 @@ fn requires(expander: &Expander<'_>) -> Option<TokenStream> {
     } else {
         quote_spanned! {Span::mixed_site()=>
             static __STRANDS_KEYS: #private::LazyLock<#private::Vec<#private::InjectedKey>> =
-                #private::LazyLock::new(|| #private::injected_keys([#(#private::Some(#injected),)* #(#taken),*]));
+                #private::LazyLock::new(|| #private::injected_keys([#(#private::Some(#injected),)* #(#owned),*]));
             &__STRANDS_KEYS
         }
     };

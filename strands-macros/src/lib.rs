@@ -1,4 +1,4 @@
-//! The `#[tool]` and `#[toolset]` attributes of `strands-rs`. Use them through that crate: what they write names it.
+//! The `#[tool]` and `#[toolset]` attributes of `strands-rs`. Use them through that crate: the generated code refers to it.
 
 mod attr;
 mod bounds;
@@ -11,15 +11,15 @@ mod fallback;
 mod function;
 
 mod message;
-mod model;
 mod sections;
+mod tool_fn;
 mod toolset;
 mod types;
 mod validate;
 
 use proc_macro::TokenStream;
 
-/// Makes a function a tool: something that a model can call, with a name, a description and a schema.
+/// Turns a function into a tool: a model can call it by its name, with a description and a schema.
 ///
 /// ```
 /// use strands::serde_json::json;
@@ -38,13 +38,13 @@ use proc_macro::TokenStream;
 ///     format!("{city} in {days} days, {units:?}")
 /// }
 ///
-/// // Beside the function stands its tool, a unit struct.
+/// // The macro adds a unit struct, which is the tool.
 /// let spec = GetWeather.spec();
 /// assert_eq!((spec.name.as_str(), spec.description.as_str()), ("get_weather", "The current weather in a city."));
 /// assert_eq!(spec.input_schema["properties"]["city"]["description"], "City name, e.g. \"Oslo\"");
 /// assert_eq!(spec.input_schema["required"], json!(["city"]));
 ///
-/// // The function is still a function.
+/// // The function itself is unchanged.
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// assert_eq!(get_weather("Oslo", 1, None).await, "Oslo in 1 days, None");
 /// # });
@@ -52,26 +52,26 @@ use proc_macro::TokenStream;
 ///
 /// # Arguments
 ///
-/// Owned comes from the model, borrowed comes from the program.
+/// Owned values come from the model; borrowed values are injected by the program.
 ///
-/// | parameter | where its value comes from |
+/// | parameter | source of the value |
 /// |---|---|
 /// | `x: T` | the model; `T` derives `Deserialize` and `JsonSchema` |
-/// | `x: Option<T>` | the model, who may leave it out |
+/// | `x: Option<T>` | the model; optional |
 /// | `x: &str`, `x: &[T]` | the model: the two borrowed types that are data |
-/// | `x: &T` | the program: the `T` given to `inject`; without one, `ToolContext`, `CancellationToken` and `AgentState` of the call |
+/// | `x: &T` | the program: the `T` passed to `inject`, or else the `ToolContext`, `CancellationToken` or `AgentState` of the call |
 /// | `#[inject] x: T` | the program, owned: `Arc<T>`, `CancellationToken`, `AgentState`, any `FromContext` |
-/// | `#[args] x: T` | the model: its whole input is one `T`. Then it is the only argument of the model's |
+/// | `#[args] x: T` | the model: the whole input is one `T`, and the only argument from the model |
 ///
-/// An `Arc<T>` without `#[inject]` is an error, and so is an `Rc<T>`, `Mutex<T>` or `RwLock<T>` anywhere in a type that the model
-/// fills: the program would inject a value that the tool never reads. `Arc<str>` and `Arc<[T]>` are data. The macro sees
-/// names and no types: behind an alias such as `type Db = Arc<Database>` the model fills the value if `Database` derives the
-/// traits; the agent's `build()` then warns of the injected value, see `Agent::unread_values`. A reference to data of the
-/// standard library, such as `&String`, `&Vec<T>` or `&u8`, is an error too, which says what to take in its place.
+/// An `Arc<T>` without `#[inject]` is an error, and so is an `Rc<T>`, `Mutex<T>` or `RwLock<T>` anywhere in a type from the
+/// model: the tool would never read the injected value. `Arc<str>` and `Arc<[T]>` are data. The macro sees names and not
+/// types: behind an alias such as `type Db = Arc<Database>`, the model supplies the value if `Database` derives the traits;
+/// the agent's `build()` then warns of the unread injected value, see `Agent::unread_values`. A reference to data of the
+/// standard library, such as `&String`, `&Vec<T>` or `&u8`, is an error too, which names the type to use instead.
 ///
-/// A doc comment on a parameter describes it; so does an entry in a list under `# Arguments` in the function's doc
-/// (`* city - Where to`). What is missing, unknown, of the wrong type or out of bounds is answered by an error that names
-/// every such argument, and the function does not run.
+/// A doc comment on a parameter describes it; so does an entry in a list under `# Arguments` in the function's doc comment
+/// (`* city - Destination`). If arguments are missing, unknown, of the wrong type or out of bounds, the call gets an error
+/// result that names all of them, and the function does not run.
 ///
 /// ```
 /// # use strands::{Tool, tool, ToolContext};
@@ -91,79 +91,79 @@ use proc_macro::TokenStream;
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// // The builder of an agent lends `Bookings` with `.inject(..)`; `build()` fails where nobody does.
+/// // The builder of an agent takes `Bookings` with `.inject(..)`; `build()` fails if it is missing.
 /// let ctx = strands::testing::ToolContextBuilder::new("book_hotel").inject(Bookings(Default::default())).build();
-/// let refused = BookHotel.call(&ctx, json!({"nights": 99})).await.unwrap_err();
-/// assert_eq!(refused.to_string(), "`city`: required; `nights`: 99 is out of range, expected 1 to 30");
+/// let error = BookHotel.call(&ctx, json!({"nights": 99})).await.unwrap_err();
+/// assert_eq!(error.to_string(), "`city`: required; `nights`: 99 is out of range, expected 1 to 30");
 /// # });
 /// ```
 ///
-/// Keys of `#[arg(..)]`, for arguments of the model:
+/// Keys of `#[arg(..)]`, for arguments from the model:
 ///
 /// | key | effect |
 /// |---|---|
 /// | `rename = "…"` | its name in the schema |
-/// | `default` | `Default::default()` stands in when the model leaves it out |
-/// | `default = expr` | so does this value, of the parameter's type; text also where the type is made of text |
+/// | `default` | default `Default::default()`; makes the argument optional |
+/// | `default = expr` | default value of the parameter's type, or a string literal for types that implement `From<&str>` |
 /// | `range = 1..=7` | bounds of a number, also `1..`, `..=7`, `0..8` |
-/// | `len = 1..=64` | bounds of the length of text (in characters), of a list or a map |
-/// | `pattern = "^[A-Z]{3}$"` | a regular expression that matches the text somewhere |
-/// | `example = expr` | a value that the model is shown |
+/// | `len = 1..=64` | bounds of the length of a string (in characters), a list or a map |
+/// | `pattern = "^[A-Z]{3}$"` | a regular expression that must match a part of the string |
+/// | `example = expr` | an example in the schema |
 ///
-/// Bounds and defaults are in the schema, and they are enforced as well.
+/// Bounds and defaults are part of the schema, and they are enforced.
 ///
 /// # Description
 ///
 /// The doc comment of the function is its description, without the sections `# Arguments`, `# Errors`, `# Panics`, `# Safety`
 /// and `# Examples`, at any level and also in the singular. A section ends at the next heading; all other sections are part
-/// of the description. Text of `include_str!` and `concat!` is taken whole.
+/// of the description. Text of `include_str!` and `concat!` is included as a whole.
 ///
 /// # Return types
 ///
-/// Nothing, text, a `ToolOutput`, content such as images, anything that is `Serialize`, or a `Result` of one of these,
-/// through any alias. Lists, options, maps and tuples of content are content, also beside any `Serialize`:
-/// `(Forecast, ImageBlock)`. Media in the fields of a struct are JSON: return them beside it, or implement
+/// `()`, text, a `ToolOutput`, content such as images, anything that is `Serialize`, or a `Result` of one of these,
+/// through any alias. Lists, options, maps and tuples of content are content, also together with any `Serialize`:
+/// `(Forecast, ImageBlock)`. Media in the fields of a struct are JSON: return them separately, or implement
 /// `IntoToolOutput` for the struct.
 ///
-/// An error is any `std::error::Error`, `anyhow::Error`, `String` or `&str`; the model is told its `Display` and those of its
-/// sources. A `ToolError` is taken as it is.
+/// The error type is any `std::error::Error`, `anyhow::Error`, `String` or `&str`; the model reads its `Display` and those
+/// of its sources. A `ToolError` is passed on unchanged.
 ///
 /// # Sync functions
 ///
-/// They may block: each call runs on the runtime's pool for blocking work, where it stalls nobody. With `inline` a cheap
-/// one runs where it is called from. A blocking call that runs when its invocation is cancelled goes on to its end, unheard.
+/// Sync functions may block: each call runs on the runtime's blocking pool. With `inline`, a cheap function runs on the
+/// caller's thread. A blocking call continues to its end if its invocation is cancelled, and its result is discarded.
 ///
 /// # Keys of `#[tool(..)]`
 ///
 /// | key | effect |
 /// |---|---|
-/// | `name = "…"` | what models call it; else the function's name. 1 to 64 of `a-z A-Z 0-9 _ -` |
-/// | `description = expr` | in place of the doc comment; `""` for none |
-/// | `struct = Name` | the name of the struct; else the function's in `PascalCase` |
-/// | `crate = path` | where `strands` is, when it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, in the words of MCP; an approved call whose outcome is unknown after a crash is made again only if it is `idempotent` |
-/// | `exclusive` | never runs beside another tool of the same turn |
-/// | `approval` | the loop asks a human before it runs |
-/// | `numeric_strings` | strings such as `"3"` are read as numbers where an argument is a number and no string, for models that quote them |
-/// | `timeout = "30s"` | how long a call may take: `ms`, `s`, `m`, `h` |
-/// | `strict` | asks the provider to hold the model to the schema |
-/// | `output` | publishes the schema of the return type too |
+/// | `name = "…"` | the tool's name, 1 to 64 characters of `a-z A-Z 0-9 _ -`; default: the function's name |
+/// | `description = expr` | replaces the doc comment; `""` for none |
+/// | `struct = Name` | the name of the struct; default: the function's name in `PascalCase` |
+/// | `crate = path` | the path of `strands`, if it is renamed or re-exported |
+/// | `read_only`, `destructive`, `idempotent`, `open_world` | hints, as in MCP; an approved call whose outcome is unknown after a crash runs again only if it is `idempotent` |
+/// | `exclusive` | never runs concurrently with other tools of the same turn |
+/// | `approval` | a human has to approve each call |
+/// | `numeric_strings` | strings such as `"3"` are accepted where an argument is a number and not a string, for models that quote numbers |
+/// | `timeout = "30s"` | timeout of a call, in `ms`, `s`, `m` or `h` |
+/// | `strict` | the provider enforces the schema |
+/// | `output` | publishes the schema of the return type |
 /// | `inline` | see above |
 ///
-/// Those that are on or off take `= true` and `= false` too.
+/// Boolean keys also accept `= true` and `= false`.
 ///
-/// # What is not a tool
+/// # Restrictions
 ///
-/// Functions that are generic (a tool has one schema), `unsafe`, `const` or `extern`, that take `impl Trait`, patterns or
-/// `&mut`, and functions without a description. For methods, see [`toolset`](macro@toolset). A `cfg` on the function holds
-/// for its tool; on a parameter there can't be one. Under `#[cfg_attr(condition, tool)]` put the descriptions of arguments
-/// into an `# Arguments` list: where the condition does not hold, rustc refuses doc comments on parameters.
+/// A tool can't be generic (it has one schema), `unsafe`, `const` or `extern`; it can't take `impl Trait`, patterns or
+/// `&mut`; and it needs a description. For methods, see [`toolset`](macro@toolset). A `cfg` on the function applies to its
+/// tool; a parameter can't have one. Under `#[cfg_attr(condition, tool)]`, put the descriptions of arguments into an
+/// `# Arguments` list: rustc rejects doc comments on parameters if the condition is false.
 #[proc_macro_attribute]
 pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
     function::expand(keys.into(), &item.into()).into()
 }
 
-/// Makes the marked methods of an impl block tools, which share the value.
+/// Turns the marked methods of an impl block into tools, which share the value.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -189,7 +189,7 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 ///         self.all().into_iter().filter(|line| line.contains(word)).collect()
 ///     }
 ///
-///     // Not marked: left alone.
+///     // Not marked: unchanged.
 ///     fn all(&self) -> Vec<String> {
 ///         self.lines.lock().unwrap().clone()
 ///     }
@@ -201,11 +201,11 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(names, ["notes_add", "notes_find"]);
 /// ```
 ///
-/// A marked method is all that a [`tool`](macro@tool) function can be, with its keys but `struct` and `crate`. It takes
-/// `&self`, `self: &Arc<Self>` or `self: Arc<Self>`, or no `self` at all. Tools run beside one another, so there is no
-/// `&mut self`: what changes belongs in a `Mutex` within. The block may be generic.
+/// A marked method has the features and keys of a [`tool`](macro@tool) function, except for `struct` and `crate`. It takes
+/// `&self`, `self: &Arc<Self>` or `self: Arc<Self>`, or no `self` at all. Tools run concurrently, so `&mut self` is not
+/// possible: use a `Mutex` inside. The block may be generic.
 ///
-/// A type with one such block is a `Toolset`. Further blocks each name a function that lists their tools:
+/// A type with one such block is a `Toolset`. Further blocks each name a function that returns their tools:
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -213,7 +213,7 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 /// # struct Files;
 /// #[toolset(into = pub edit_tools)]
 /// impl Files {
-///     /// Forgets everything.
+///     /// Deletes everything.
 ///     #[tool(destructive, approval)]
 ///     fn clear(&self) {}
 /// }
@@ -226,10 +226,10 @@ pub fn tool(keys: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | key | effect |
 /// |---|---|
-/// | `prefix = "…"` | stands before the name of every tool |
-/// | `into = pub name` | in place of `Toolset`: a method `fn name(self: &Arc<Self>) -> Vec<Arc<dyn Tool>>`, as visible as said |
-/// | `crate = path` | where `strands` is, when it is renamed or re-exported |
-/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `numeric_strings`, `timeout`, `strict`, `output`, `inline` | what holds for the block's tools, unless a method says otherwise, such as `read_only = false` |
+/// | `prefix = "…"` | prefix of each tool's name |
+/// | `into = pub name` | instead of `Toolset`, a method `fn name(self: &Arc<Self>) -> Vec<Arc<dyn Tool>>` with this visibility |
+/// | `crate = path` | the path of `strands`, if it is renamed or re-exported |
+/// | `read_only`, `destructive`, `idempotent`, `open_world`, `exclusive`, `approval`, `numeric_strings`, `timeout`, `strict`, `output`, `inline` | defaults for the block's tools, which a method can override, such as with `read_only = false` |
 #[proc_macro_attribute]
 pub fn toolset(keys: TokenStream, item: TokenStream) -> TokenStream {
     toolset::expand(keys.into(), &item.into()).into()

@@ -1,107 +1,105 @@
-//! Every sentence the macros can answer with, in one place: a test in `strands-rs` reads this file and demands
-//! a compile-fail fixture for each of them.
+//! Compile errors of the macros, in one place: a test in `strands-rs` reads this file and requires a compile-fail fixture
+//! for each of them.
 
 pub(crate) const NO_DESCRIPTION: &str = "a tool needs a description: the model reads it to decide when to call. Add a doc comment, or `#[tool(description = \"…\")]`";
 pub(crate) const NOT_A_FUNCTION: &str = "`#[tool]` goes on a function; for an impl block use `#[toolset]`";
 pub(crate) const NOT_AN_IMPL: &str = "`#[toolset]` goes on an impl block; for a function use `#[tool]`";
 pub(crate) const TRAIT_IMPL: &str = "`#[toolset]` goes on an inherent impl block, not on the impl of a trait";
-pub(crate) const NO_TOOLS: &str = "no method of this block is a tool: mark one with `#[tool]`";
+pub(crate) const NO_TOOLS: &str = "this block has no tools: mark a method with `#[tool]`";
 pub(crate) const TOOL_TWICE: &str = "`#[tool]` specified more than once";
 
 pub(crate) const TOOL_WITH_VALUE: &str = "the keys of `#[tool]` go in parentheses: `#[tool(read_only)]`";
 
 pub(crate) const SELF_OUTSIDE_TOOLSET: &str = "methods need `#[toolset]` on the impl block";
-pub(crate) const SELF_MUT: &str = "tools run in parallel; take `&self` and keep a `Mutex` inside";
-pub(crate) const SELF_BY_VALUE: &str = "a tool is called many times; take `&self` or `self: &Arc<Self>`";
-pub(crate) const METHOD_HAS_NO_STRUCT: &str = "methods have no struct of their own: `struct` is for functions";
+pub(crate) const SELF_MUT: &str = "tools run concurrently: take `&self`, and use a `Mutex` inside";
+pub(crate) const SELF_BY_VALUE: &str = "a tool is called many times: take `&self` or `self: &Arc<Self>`";
+pub(crate) const METHOD_HAS_NO_STRUCT: &str = "`struct` is for functions: a method has no struct of its own";
 pub(crate) const METHOD_HAS_NO_CRATE: &str = "`crate` goes on the block: `#[toolset(crate = …)]`";
 
 pub(crate) const ARG_MUT_REFERENCE: &str =
-    "arguments can't be borrowed mutably; injected values are shared, use a `Mutex`";
-pub(crate) const ARG_STATIC_REFERENCE: &str = "arguments are borrowed for one call only: remove `'static`";
-pub(crate) const ARG_IMPL_TRAIT: &str = "name a concrete type: the schema is made from it";
-pub(crate) const ARG_PATTERN: &str = "name the argument; the name is part of the schema";
+    "arguments can't be borrowed mutably: injected values are shared, use a `Mutex`";
+pub(crate) const ARG_STATIC_REFERENCE: &str = "arguments are borrowed only for the call: remove `'static`";
+pub(crate) const ARG_IMPL_TRAIT: &str = "name a concrete type: the schema is generated from it";
+pub(crate) const ARG_PATTERN: &str = "name the argument: the name is part of the schema";
 pub(crate) const ARG_CFG: &str = "an argument can't be conditional: put the `cfg` on the whole function";
 pub(crate) const ARGS_NOT_ALONE: &str = "`#[args]` must be the only model argument";
-pub(crate) const ARGS_NOT_OWNED: &str = "`#[args]` takes its value owned: remove the `&`";
+pub(crate) const ARGS_NOT_OWNED: &str = "`#[args]` takes an owned value: remove the `&`";
 pub(crate) const ARGS_WITH_OPTIONS: &str =
     "`#[args]` reads the whole input: describe its fields in the type, with the attributes of serde and schemars";
 pub(crate) const ARGS_AND_INJECT: &str =
-    "an argument comes from the model or from the program: `#[args]` and `#[inject]` exclude each other";
-pub(crate) const INJECT_ON_REFERENCE: &str = "every `&T` is an injected value already: remove `#[inject]`";
+    "`#[args]` and `#[inject]` exclude each other: an argument comes from the model or from the program";
+pub(crate) const INJECT_ON_REFERENCE: &str = "a `&T` is an injected value already: remove `#[inject]`";
 pub(crate) const TAKES_NO_KEYS: &str = "this attribute takes no keys";
 pub(crate) const ARG_WITHOUT_KEYS: &str = "`#[arg]` needs keys, such as `#[arg(default = 1)]`";
 
-pub(crate) const BAD_TOOL_NAME: &str = "names are 1 to 64 of `a-z A-Z 0-9 _ -`";
-pub(crate) const BAD_ARG_NAME: &str =
-    "argument names are 1 to 64 of `a-z A-Z 0-9 _ . -`; choose one with `#[arg(rename = \"…\")]`";
-pub(crate) const BAD_TIMEOUT: &str = "expected such as `500ms`, `30s`, `2m`";
-pub(crate) const INLINE_ASYNC: &str =
-    "`inline` is for sync functions: an async one is never moved to the blocking pool";
+pub(crate) const BAD_TOOL_NAME: &str = "invalid tool name: names are 1 to 64 characters of `a-z A-Z 0-9 _ -`";
+pub(crate) const BAD_ARG_NAME: &str = "invalid argument name: names are 1 to 64 characters of `a-z A-Z 0-9 _ . -`; choose one with `#[arg(rename = \"…\")]`";
+pub(crate) const BAD_TIMEOUT: &str = "invalid timeout: write it like `500ms`, `30s` or `2m`";
+pub(crate) const INLINE_ASYNC: &str = "`inline` is for sync functions: async functions never run on the blocking pool";
 pub(crate) const NUMERIC_WITHOUT_ARGUMENTS: &str =
-    "`numeric_strings` is about numbers that the model supplies: this tool takes none of its arguments from the model";
+    "`numeric_strings` is for arguments from the model: this tool has none";
 pub(crate) const OUTPUT_UNNAMED: &str =
-    "`output` publishes the schema of the return type: name one, other than `impl Trait`";
+    "`output` publishes the schema of the return type: add one that is not `impl Trait`";
 pub(crate) const FLAG_VALUE: &str = "expected `true` or `false`";
 
 pub(crate) const RANGE_EMPTY: &str = "this range is empty";
 pub(crate) const RANGE_UNBOUNDED: &str = "this range has no bounds";
-pub(crate) const RANGE_NOT_CONSTANT: &str = "the bounds must be constant: a range of number literals such as `1..=7`";
-pub(crate) const RANGE_HALF_OPEN: &str = "a range of fractions has no last number before its end: use `..=`";
-pub(crate) const LEN_NOT_COUNT: &str = "a length is counted in whole numbers from 0: use such as `1..=64`";
+pub(crate) const RANGE_NOT_CONSTANT: &str = "the bounds must be number literals, such as `1..=7`";
+pub(crate) const RANGE_HALF_OPEN: &str = "a range of fractions needs an inclusive end: use `..=`";
+pub(crate) const LEN_NOT_COUNT: &str = "the bounds of a length must be whole numbers from 0, such as `1..=64`";
 
-/// The message for a keyword that an ordinary function does not have.
+/// Message for a keyword that an ordinary function does not have.
 pub(crate) fn not_ordinary(keyword: &str) -> String {
-    format!("a tool must be an ordinary function: `{keyword}` is not possible")
+    format!("a tool must be an ordinary function: remove `{keyword}`")
 }
 
-/// The message for a type or const parameter on the function.
+/// Message for a type or const parameter on the function.
 pub(crate) fn generic(name: &str) -> String {
-    format!("a tool has one schema, so it can't be generic over `{name}`; write one function per type")
+    format!("a tool can't be generic over `{name}`, since it has one schema: write one function per type")
 }
 
-/// The message for `_x: T` without a rename.
+/// Message for `_x: T` without a rename.
 pub(crate) fn underscore(name: &str, without: &str) -> String {
-    format!("the model would see `{name}`; use `#[arg(rename = \"{without}\")]`")
+    format!("the schema would have the name `{name}`: use `#[arg(rename = \"{without}\")]`")
 }
 
-/// The message for a reference within a type that the model fills.
+/// Message for a reference within the type of a model argument.
 pub(crate) fn nested_reference(owned: &str) -> String {
-    format!("the model's value must be owned here: take `{owned}`")
+    format!("the type of a model argument must be owned: take `{owned}`")
 }
 
-/// The message for an `Arc` that the model would fill.
+/// Message for an `Arc` in the type of a model argument.
 pub(crate) fn arc_from_model(found: &str, injected: &str, data: &str) -> String {
     format!(
-        "the model would fill this `{found}`: mark it `#[inject]`, or take `&{injected}`, for the value that the program injects; take `{data}` for data of the model"
+        "the model would supply this `{found}`: for an injected value, mark it `#[inject]` or take `&{injected}`; for data from the model, take `{data}`"
     )
 }
 
-/// The message for another shared value that the model would fill.
+/// Message for another shared pointer or lock in the type of a model argument.
 pub(crate) fn shared_from_model(found: &str, injected: &str, data: &str) -> String {
     format!(
-        "the model would fill this `{found}`: take `&{injected}` for the value that the program injects, or `{data}` for data of the model"
+        "the model would supply this `{found}`: for an injected value, take `&{injected}`; for data from the model, take `{data}`"
     )
 }
 
-/// The message for a reference to data of the standard library.
+/// Message for a reference to data of the standard library.
 pub(crate) fn borrowed_data(found: &str, data: &str) -> String {
     format!(
-        "the program would have to inject this `{found}`: take `{data}` for data of the model; to inject one, wrap it in a type of its own"
+        "the program would have to inject this `{found}`: for data from the model, take `{data}`; to inject one, wrap it in a type of its own"
     )
 }
 
-/// The message for `#[arg(..)]` keys on what the host lends.
+/// Message for `#[arg(..)]` keys on an injected argument.
 pub(crate) fn injected_option(key: &str) -> String {
-    format!("injected arguments have no {key}: the model never sees them")
+    format!("`{key}` is not allowed on an injected argument: it is not part of the schema")
 }
 
-/// The message for two arguments with one name in the schema.
+/// Message for two arguments with one name in the schema.
 pub(crate) fn duplicate_name(name: &str) -> String {
-    format!("two arguments are called `{name}`")
+    format!("duplicate argument name `{name}`")
 }
 
-/// The message for a key nobody knows, with the likeliest spelling where there is one.
+/// Message for an unknown key, with a similar one if there is one.
 pub(crate) fn unknown_key(key: &str, known: &[&str], likely: Option<&str>) -> String {
     let list = known.join("`, `");
     match likely {
@@ -110,44 +108,44 @@ pub(crate) fn unknown_key(key: &str, known: &[&str], likely: Option<&str>) -> St
     }
 }
 
-/// The message for a key that was there before.
+/// Message for a repeated key.
 pub(crate) fn repeated_key(key: &str) -> String {
     format!("`{key}` specified more than once")
 }
 
-/// The message for a key without its value.
+/// Message for a key without its value.
 pub(crate) fn needs_value(key: &str, example: &str) -> String {
     format!("`{key}` needs a value: `{key} = {example}`")
 }
 
-/// The message for an `# Arguments` entry without a parameter.
+/// Message for an `# Arguments` entry without a parameter.
 pub(crate) fn unknown_documented(name: &str) -> String {
-    format!("`{name}` is documented but no such argument exists")
+    format!("`{name}` is documented, but there is no such argument")
 }
 
-/// The message for an argument with a doc comment and an `# Arguments` entry, or with two entries.
+/// Message for an argument with a doc comment and an `# Arguments` entry, or with two entries.
 pub(crate) fn documented_twice(name: &str) -> String {
     format!("`{name}` is documented twice")
 }
 
-/// The message for a list item under `# Arguments` that names nothing.
+/// Message for a list item under `# Arguments` that does not name an argument.
 pub(crate) fn undocumentable(item: &str) -> String {
-    format!("`{item}` names no argument: write `* name - text` or `- name: text`")
+    format!("`{item}` does not name an argument: write `* name - text` or `- name: text`")
 }
 
-/// The message for a handle name that can't be made from the function's.
+/// Message for a function name that has no form in PascalCase.
 pub(crate) fn no_struct_name(name: &str) -> String {
-    format!("no struct can be named after `{name}`: choose one with `#[tool(struct = Name)]`")
+    format!("no struct name can be derived from `{name}`: choose one with `#[tool(struct = Name)]`")
 }
 
-/// The message for a handle that would be called like a type of the signature.
+/// Message for a struct with the name of a type in the signature.
 pub(crate) fn struct_name_in_signature(name: &str) -> String {
     format!(
-        "the tool's struct would be called `{name}`, as a type of the signature is: choose another with `#[tool(struct = Name)]`"
+        "the tool's struct would have the name `{name}` of a type in the signature: choose another with `#[tool(struct = Name)]`"
     )
 }
 
-/// The message for a `pattern` that does not parse.
+/// Message for an invalid `pattern`.
 pub(crate) fn bad_pattern(reason: &str) -> String {
-    format!("this pattern is not a regular expression: {reason}")
+    format!("invalid regular expression: {reason}")
 }

@@ -1,29 +1,29 @@
-//! Sections of a doc comment: which of its lines are written for people who read the code.
+//! Sections of a doc comment: detects the lines that are for programmers and not for the model.
 
-/// A section that is no part of a tool's description.
+/// A section that is not part of a tool's description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     /// The list that describes the arguments.
     Arguments,
     /// Errors, panics, safety or examples.
-    ForPeople,
+    ForProgrammers,
 }
 
-/// One line of a doc comment.
+/// The context of one line in a doc comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The section of the nearest heading above, if that is one of ours. The heading itself belongs to its section.
+pub(crate) struct LineContext {
+    /// The section of the nearest heading above, if it is a known one. A heading belongs to its section.
     pub(crate) section: Option<Section>,
-    /// True within a code block and at its fences.
+    /// True inside a code block and at its fences.
     pub(crate) is_code: bool,
 }
 
-/// Returns the place of each line. A heading of another name, of whatever level, ends a section.
-pub(crate) fn places(lines: &[&str]) -> Vec<Place> {
+/// Returns the context of each line. Any other heading, of whatever level, ends a section.
+pub(crate) fn contexts(lines: &[&str]) -> Vec<LineContext> {
     let mut section = None;
     let mut fence: Option<Fence> = None;
     let mut after_paragraph = false;
-    let mut places = Vec::with_capacity(lines.len());
+    let mut contexts = Vec::with_capacity(lines.len());
     for (at, line) in lines.iter().enumerate() {
         let is_code = match (&fence, Fence::opened_by(line)) {
             (Some(open), _) => {
@@ -45,29 +45,29 @@ pub(crate) fn places(lines: &[&str]) -> Vec<Place> {
             section = section_of(title);
         }
         after_paragraph = !is_code && !line.trim().is_empty() && atx_title(line).is_none();
-        places.push(Place { section, is_code });
+        contexts.push(LineContext { section, is_code });
     }
-    places
+    contexts
 }
 
-/// Reads the title of a section in its usual variants: in the singular, emphasized, with a colon.
+/// Parses the title of a section: also in the singular, emphasized, or with a colon.
 fn section_of(title: &str) -> Option<Section> {
     let words = title.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     match words.as_str() {
         "argument" | "arguments" => Some(Section::Arguments),
-        "error" | "errors" | "panic" | "panics" | "safety" | "example" | "examples" => Some(Section::ForPeople),
+        "error" | "errors" | "panic" | "panics" | "safety" | "example" | "examples" => Some(Section::ForProgrammers),
         _ => None,
     }
 }
 
-/// The line without its indentation; `None` where that makes it code.
+/// Returns the line without its indentation; `None` for indented code.
 fn unindented(line: &str) -> Option<&str> {
     let text = line.trim_start();
     let indent = line.strip_suffix(text)?;
     (indent.len() < 4 && !indent.contains('\t')).then_some(text)
 }
 
-/// `# Title`
+/// Parses `# Title`.
 fn atx_title(line: &str) -> Option<&str> {
     let line = unindented(line)?;
     let text = line.trim_start_matches('#');
@@ -75,7 +75,7 @@ fn atx_title(line: &str) -> Option<&str> {
     ((1..=6).contains(&level) && (text.is_empty() || text.starts_with([' ', '\t']))).then(|| text.trim())
 }
 
-/// A title in a line of its own, above a line of `=` or `-`.
+/// Parses a title that is underlined with `=` or `-`.
 fn underlined_title<'a>(line: &'a str, next: Option<&&str>) -> Option<&'a str> {
     let underline = unindented(next?)?.trim_end();
     let is_underline = underline.len() > 2
@@ -92,7 +92,7 @@ struct Fence {
 
 impl Fence {
     fn opened_by(line: &str) -> Option<Self> {
-        // Within a list a fence is indented further than other text may be.
+        // In a list, a fence may be indented further than other text.
         let text = line.trim_start();
         let mark = text.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
         let info = text.trim_start_matches(mark);
@@ -110,15 +110,15 @@ impl Fence {
 mod tests {
     use super::*;
 
-    /// The lines that are part of a description.
+    /// Returns the lines that are part of a description.
     fn described(text: &str) -> Vec<&str> {
         let lines: Vec<&str> = text.lines().collect();
-        let places = places(&lines);
-        lines.into_iter().zip(places).filter(|(_, place)| place.section.is_none()).map(|(line, _)| line).collect()
+        let contexts = contexts(&lines);
+        lines.into_iter().zip(contexts).filter(|(_, context)| context.section.is_none()).map(|(line, _)| line).collect()
     }
 
     #[test]
-    fn only_sections_for_people_are_left_out() {
+    fn leaves_out_only_sections_for_programmers() {
         for heading in [
             "# Arguments",
             "# Argument",
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn headings_in_code_are_code() {
+    fn ignores_headings_in_code() {
         for text in [
             "a\n```\n# Errors\n```\nb",
             "a\n~~~ text\n# Errors\n```\n# Panics\n~~~\nb",

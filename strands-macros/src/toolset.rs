@@ -1,5 +1,5 @@
-//! `#[toolset]` on an impl block: the block as written, and beside it the tools that its marked methods are. They share
-//! the value behind one `Arc`.
+//! `#[toolset]` on an impl block: the block unchanged, and tools for its marked methods. They share the value in one
+//! `Arc`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -10,7 +10,7 @@ use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, Meta, ReceiverKind, Token, 
 use crate::attr::{ToolAttr, ToolsetAttr};
 use crate::errors::Errors;
 use crate::expand::{self, Expander};
-use crate::model::{ToolFn, peel};
+use crate::tool_fn::{ToolFn, peel};
 use crate::{fallback, function, message, validate};
 
 /// Expands `#[toolset(keys)] item`.
@@ -85,7 +85,7 @@ fn read_methods(block: &mut ItemImpl, attr: &ToolsetAttr, errors: &mut Errors) -
     tools
 }
 
-/// Takes the keys from the first `#[tool(..)]` of a method, and marks it as read.
+/// Takes the keys from the first `#[tool(..)]` of a method, and marks it as processed.
 fn take_tool_attribute(method: &mut ImplItemFn, errors: &mut Errors) -> Option<TokenStream> {
     let at = method.attrs.iter().position(validate::is_tool_attribute)?;
     let attr = method.attrs.remove(at);
@@ -101,19 +101,19 @@ fn take_tool_attribute(method: &mut ImplItemFn, errors: &mut Errors) -> Option<T
     }
 }
 
-/// True for the `#[tool]` that stays on a method: it expands to the method, and keeps the import in use.
+/// Returns true for the `#[tool]` that remains on a method: it expands to the method unchanged, and keeps the import used.
 fn is_mark(attr: &Attribute) -> bool {
     validate::is_tool_attribute(attr)
         && attr.parse_args::<Ident>().is_ok_and(|ident| ident == function::READ_BY_TOOLSET)
 }
 
-/// One `tools.push(..)`.
+/// Generates one `tools.push(..)`.
 fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let expander = Expander { tool, private };
     let spec = expander.spec();
     let policy = expander.policy();
-    let (injected, taken) = expander.requires();
+    let (injected, owned) = expander.requires();
     let shared = format_ident!("__shared", span = site);
     let (ctx, input) = (format_ident!("__ctx", span = site), format_ident!("__input", span = site));
     let name = &tool.sig.ident;
@@ -125,14 +125,14 @@ fn method_tool(tool: &ToolFn, private: &TokenStream) -> TokenStream {
         __tools.push(#private::Arc::new(#private::MethodTool::new(
             #private::Clone::clone(&#shared),
             #spec,
-            #private::injected_keys([#(#private::Some(#injected),)* #(#taken),*]),
+            #private::injected_keys([#(#private::Some(#injected),)* #(#owned),*]),
             #policy,
             |#shared, #ctx, #input| #call,
         )));
     }
 }
 
-/// The method's first argument, made of `shared: &Arc<Self>`.
+/// Generates the method's receiver from `shared: &Arc<Self>`.
 fn receiver(tool: &ToolFn, shared: &Ident, private: &TokenStream) -> Option<TokenStream> {
     let is_self = |ty: &Type| matches!(peel(ty), Type::Path(path) if path.path.is_ident("Self"));
     let site = Span::mixed_site();
@@ -146,7 +146,7 @@ fn receiver(tool: &ToolFn, shared: &Ident, private: &TokenStream) -> Option<Toke
     })
 }
 
-/// `impl Toolset`, or with `into` the inherent function that lists the tools.
+/// Generates `impl Toolset`, or with `into` the inherent method that returns the tools.
 fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: &TokenStream) -> TokenStream {
     let site = Span::mixed_site();
     let cfgs = block.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
@@ -157,10 +157,10 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
         predicates.push_punct(Token![,](site));
     }
     let list_type = quote_spanned!(site=> #private::Vec<#private::Arc<dyn #private::Tool>>);
-    // What can't be shared is said at the type.
+    // Report at the type that it can't be shared.
     let at = site.located_at(peel(self_ty).span());
-    let place = expand::located(private, at);
-    let shareable = quote_spanned!(at=> Self: #place::Send + #place::Sync + 'static);
+    let private_at = expand::located(private, at);
+    let shareable = quote_spanned!(at=> Self: #private_at::Send + #private_at::Sync + 'static);
     let allow = quote!(#[allow(deprecated, unused_qualifications, unreachable_code, clippy::diverging_sub_expression)]);
     if let Some((vis, name)) = &attr.into {
         return quote_spanned! {site=>
@@ -168,7 +168,7 @@ fn list_impl(block: &ItemImpl, attr: &ToolsetAttr, private: &TokenStream, list: 
             #[automatically_derived]
             #allow
             impl #impl_generics #self_ty where #predicates {
-                /// The tools of this block. They share the value.
+                /// Returns the tools of this block. They share the value.
                 #vis fn #name(self: &#private::Arc<Self>) -> #list_type
                 where
                     #shareable,

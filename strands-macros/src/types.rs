@@ -1,11 +1,10 @@
-//! Walks through the types of a signature: what they name, what they borrow, and how they read inside another function,
-//! where the signature's lifetimes have no names.
+//! Traversal of the types in a signature: names, references, and erased lifetimes for use in another function.
 
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Ident, Lifetime, Signature, Type, TypeReference};
 
-/// Replaces the lifetimes that the signature declares by `'_`.
+/// Replaces the declared lifetimes of a signature with `'_`.
 pub(crate) fn erase(ty: &mut Type, declared: &[Ident]) {
     struct Eraser<'a>(&'a [Ident]);
     impl VisitMut for Eraser<'_> {
@@ -20,7 +19,7 @@ pub(crate) fn erase(ty: &mut Type, declared: &[Ident]) {
     }
 }
 
-/// The first reference within a type.
+/// Returns the first reference in a type.
 pub(crate) fn first_reference(ty: &Type) -> Option<TypeReference> {
     struct Finder(Option<TypeReference>);
     impl<'ast> Visit<'ast> for Finder {
@@ -37,15 +36,15 @@ pub(crate) fn first_reference(ty: &Type) -> Option<TypeReference> {
 
 /// A pointer or lock of the standard library that shares a value between threads or owners.
 pub(crate) struct Shared {
-    /// The whole: `Arc<Mutex<User>>`.
+    /// The whole type: `Arc<Mutex<User>>`.
     pub(crate) ty: Type,
-    /// The value that a program injects: `Mutex<User>`.
+    /// The type of the injected value: `Mutex<User>`.
     pub(crate) value: Type,
-    /// True where the context has the whole itself, for `#[inject]`.
+    /// True for an `Arc`, which `#[inject]` can take.
     pub(crate) is_arc: bool,
 }
 
-/// The first pointer or lock within a type that shares a value. `Arc<str>` and `Arc<[T]>` are text and lists.
+/// Returns the first sharing pointer or lock in a type. `Arc<str>` and `Arc<[T]>` are strings and lists.
 pub(crate) fn first_shared(ty: &Type) -> Option<Shared> {
     struct Finder(Option<Shared>);
     impl<'ast> Visit<'ast> for Finder {
@@ -54,7 +53,7 @@ pub(crate) fn first_shared(ty: &Type) -> Option<Shared> {
                 let ty = Type::Path(path.clone());
                 let value = match name.to_string().as_str() {
                     "Arc" | "Rc" | "Weak" => value.clone(),
-                    // Tools run on many threads.
+                    // Tools run on several threads.
                     "RefCell" => syn::parse_quote!(Mutex<#value>),
                     _ => ty.clone(),
                 };
@@ -68,7 +67,7 @@ pub(crate) fn first_shared(ty: &Type) -> Option<Shared> {
     finder.0
 }
 
-/// The same type without the pointers and locks that share a value.
+/// Returns the type without sharing pointers and locks.
 pub(crate) fn unshared(ty: &Type) -> Type {
     struct Owner;
     impl VisitMut for Owner {
@@ -92,7 +91,7 @@ fn shared(path: &syn::TypePath) -> Option<(&Ident, &Type)> {
     let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
     let Some(syn::GenericArgument::Type(value)) = arguments.args.first() else { return None };
     let is_shared = ["Arc", "Rc", "Weak", "Mutex", "RwLock", "RefCell"].iter().any(|name| last.ident == name);
-    let is_data = match crate::model::peel(value) {
+    let is_data = match crate::tool_fn::peel(value) {
         Type::Slice(_) => true,
         Type::Path(path) => path.path.is_ident("str"),
         _ => false,
@@ -100,10 +99,10 @@ fn shared(path: &syn::TypePath) -> Option<(&Ident, &Type)> {
     (is_shared && !is_data).then_some((&last.ident, value))
 }
 
-/// The type to take in place of a reference to this one, where it is data of the standard library: `&str` for `String`,
-/// `&[T]` for `Vec<T>`, and else the type itself.
+/// Returns the type to take instead of a reference to data of the standard library: `&str` for `String`, `&[T]` for
+/// `Vec<T>`, and otherwise the type itself. `None` for other types.
 pub(crate) fn data_in_place_of_reference(ty: &Type) -> Option<Type> {
-    // Within data nothing is borrowed or shared either.
+    // Data can't contain borrowed or shared parts either.
     let data = || unshared(&owned(ty));
     let Type::Path(path) = ty else { return matches!(ty, Type::Array(_) | Type::Tuple(_)).then(data) };
     let first = path.path.segments.first()?;
@@ -167,7 +166,7 @@ fn is_plain_data(name: &str) -> bool {
     )
 }
 
-/// The first `impl Trait` within a type.
+/// Returns the first `impl Trait` in a type.
 pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     struct Finder(Option<syn::TypeImplTrait>);
     impl<'ast> Visit<'ast> for Finder {
@@ -181,7 +180,7 @@ pub(crate) fn first_impl_trait(ty: &Type) -> Option<syn::TypeImplTrait> {
     finder.0
 }
 
-/// True if a signature uses a type by this bare name.
+/// Returns true if a signature uses a type by this bare name.
 pub(crate) fn names(sig: &Signature, name: &Ident) -> bool {
     struct Finder<'a>(&'a Ident, bool);
     impl<'ast> Visit<'ast> for Finder<'_> {
@@ -195,13 +194,13 @@ pub(crate) fn names(sig: &Signature, name: &Ident) -> bool {
     finder.1
 }
 
-/// The same type without references: `Option<&str>` becomes `Option<String>`.
+/// Returns the type without references: `Option<&str>` becomes `Option<String>`.
 pub(crate) fn owned(ty: &Type) -> Type {
     struct Owner;
     impl VisitMut for Owner {
         fn visit_type_mut(&mut self, ty: &mut Type) {
             if let Type::Reference(reference) = ty {
-                *ty = match crate::model::peel(&reference.elem) {
+                *ty = match crate::tool_fn::peel(&reference.elem) {
                     Type::Slice(slice) => {
                         let item = &slice.elem;
                         syn::parse_quote!(Vec<#item>)

@@ -1,23 +1,23 @@
-//! Refuses what can't be a tool, each thing at its place. What depends on types is left to the traits in
-//! `strands-core`, whose messages rustc shows at the type.
+//! Checks of a tool function, with an error at each place. Checks of types are left to the traits in `strands-core`, whose
+//! messages rustc shows at the type.
 
 use syn::spanned::Spanned;
 use syn::{GenericParam, Receiver, ReceiverKind, Safety, Signature, Type};
 
 use crate::errors::Errors;
 use crate::message;
-use crate::model::{Argument, Origin, ToolFn, peel};
+use crate::tool_fn::{Argument, Origin, ToolFn, peel};
 use crate::types;
 
-/// Checks a function outside of any block.
+/// Checks a function outside of an impl block.
 pub(crate) fn function(tool: &ToolFn, errors: &mut Errors) {
     if let Some(receiver) = &tool.receiver {
         errors.add(receiver.self_token.span, message::SELF_OUTSIDE_TOOLSET);
     }
-    match tool.handle() {
-        Some(handle) if tool.attr.handle.is_some() || handle != tool.sig.ident => {
-            if types::names(&tool.sig, &handle) {
-                errors.add(handle.span(), message::struct_name_in_signature(&handle.to_string()));
+    match tool.struct_name() {
+        Some(struct_name) if tool.attr.struct_name.is_some() || struct_name != tool.sig.ident => {
+            if types::names(&tool.sig, &struct_name) {
+                errors.add(struct_name.span(), message::struct_name_in_signature(&struct_name.to_string()));
             }
         }
         _ => errors.add(tool.sig.ident.span(), message::no_struct_name(&tool.sig.ident.to_string())),
@@ -25,12 +25,12 @@ pub(crate) fn function(tool: &ToolFn, errors: &mut Errors) {
     common(tool, errors);
 }
 
-/// Checks a method within a `#[toolset]` block.
+/// Checks a method in a `#[toolset]` block.
 pub(crate) fn method(tool: &ToolFn, errors: &mut Errors) {
     if let Some(receiver) = &tool.receiver {
         self::receiver(receiver, errors);
     }
-    if let Some(span) = tool.attr.handle_span {
+    if let Some(span) = tool.attr.struct_span {
         errors.add(span, message::METHOD_HAS_NO_STRUCT);
     }
     if let Some(span) = tool.attr.krate_span {
@@ -92,24 +92,24 @@ fn common(tool: &ToolFn, errors: &mut Errors) {
     together(&tool.arguments, errors);
 }
 
-/// True for an attribute that is ours, by whatever path it is imported.
+/// Returns true for a `#[tool]` attribute, by whatever path it is imported.
 pub(crate) fn is_tool_attribute(attr: &syn::Attribute) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == "tool")
 }
 
 fn ordinary(sig: &Signature, errors: &mut Errors) {
-    let mut refuse = |span, keyword| errors.add(span, message::not_ordinary(keyword));
+    let mut reject = |span, keyword| errors.add(span, message::not_ordinary(keyword));
     if let Some(keyword) = &sig.constness {
-        refuse(keyword.span, "const");
+        reject(keyword.span, "const");
     }
     if let Safety::Unsafe(keyword) = &sig.safety {
-        refuse(keyword.span, "unsafe");
+        reject(keyword.span, "unsafe");
     }
     if let Some(abi) = &sig.abi {
-        refuse(abi.extern_token.span, "extern");
+        reject(abi.extern_token.span, "extern");
     }
     if let Some(variadic) = &sig.variadic {
-        refuse(variadic.span(), "...");
+        reject(variadic.span(), "...");
     }
     for param in &sig.generics.params {
         match param {
@@ -153,7 +153,7 @@ fn argument(argument: &Argument, errors: &mut Errors) {
         }
     }
     match argument.origin {
-        Origin::Model | Origin::ModelLent | Origin::WholeInput => {
+        Origin::Model | Origin::ModelBorrowed | Origin::WholeInput => {
             if let Some(reference) = types::first_reference(&argument.ty) {
                 let owned = types::owned(&argument.ty);
                 errors.add(reference.and_token.span, message::nested_reference(&plain(&owned)));
@@ -170,10 +170,10 @@ fn argument(argument: &Argument, errors: &mut Errors) {
             }
             injected_option(argument, errors);
         }
-        Origin::Context => injected_option(argument, errors),
+        Origin::InjectedOwned => injected_option(argument, errors),
     }
     if argument.origin == Origin::WholeInput
-        && let Some(key) = argument.attr.said.first()
+        && let Some(key) = argument.attr.given.first()
     {
         errors.add(key.span(), message::ARGS_WITH_OPTIONS);
     }
@@ -195,7 +195,7 @@ fn argument(argument: &Argument, errors: &mut Errors) {
 }
 
 fn injected_option(argument: &Argument, errors: &mut Errors) {
-    for key in &argument.attr.said {
+    for key in &argument.attr.given {
         errors.add(key.span(), message::injected_option(&key.to_string()));
     }
 }
@@ -210,7 +210,7 @@ fn shared_from_model(ty: &Type, shared: &types::Shared) -> String {
     }
 }
 
-/// Refuses mistakes between arguments.
+/// Checks arguments against each other.
 fn together(arguments: &[Argument], errors: &mut Errors) {
     let mut names: Vec<String> = Vec::new();
     let mut whole = None;
@@ -235,7 +235,7 @@ fn together(arguments: &[Argument], errors: &mut Errors) {
     }
 }
 
-/// True for a name that every provider accepts for a tool.
+/// Returns true for a name that every provider accepts for a tool.
 pub(crate) fn is_tool_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
@@ -244,7 +244,7 @@ fn is_arg_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
-/// A type as people write it.
+/// Formats a type without the spaces of its tokens.
 fn plain(ty: &Type) -> String {
     let text = quote::ToTokens::to_token_stream(ty).to_string();
     [

@@ -1,16 +1,16 @@
-//! Pinned compiler messages for each misuse of the macros; each message in their source has a fixture.
+//! Compile errors of the macros: pinned output for every kind of misuse, and a fixture for every message in the source.
 //!
 //! These tests belong to this crate because the project that `trybuild` builds has the features of the crate under test:
 //! with `strands-rs` as that crate, `cargo test --workspace` would compile all providers a second time.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 use std::fs;
 use std::path::Path;
 
-/// The wording of rustc's own part is that of the toolchain in CI; after a change of either, run this with
-/// `TRYBUILD=overwrite` and read the difference.
+/// The output includes messages of rustc, from the toolchain in CI. After a change of either, run this test with
+/// `TRYBUILD=overwrite` and review the difference.
 #[test]
-fn misuse_is_refused_with_one_message() {
+fn misuse_is_rejected_with_one_message() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/fail/*.rs");
     cases.pass("tests/ui/pass/*.rs");
@@ -19,13 +19,13 @@ fn misuse_is_refused_with_one_message() {
 #[test]
 fn every_message_has_a_fixture() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let said = pinned_output(&root.join("tests/ui/fail"));
+    let pinned = pinned_output(&root.join("tests/ui/fail"));
     let sources = ["src/message.rs", "../strands-core/src/tool/macro_support/diagnostics.rs"];
     for source in sources {
         let source = fs::read_to_string(root.join(source)).unwrap();
         let messages = messages(&source);
         assert!(messages.len() > 10, "found only {messages:?}");
-        let missing: Vec<_> = messages.into_iter().filter(|message| !appears(message, &said)).collect();
+        let missing: Vec<_> = messages.into_iter().filter(|message| !appears(message, &pinned)).collect();
         assert!(missing.is_empty(), "no fixture in tests/ui/fail shows {missing:#?}");
     }
 }
@@ -36,7 +36,7 @@ fn pinned_output(folder: &Path) -> String {
     pinned.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
-/// The string literals of a source file, without those in comments and without mere punctuation.
+/// Returns the messages in a source file: its string literals, without those in comments and those without words.
 fn messages(source: &str) -> Vec<String> {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut messages = Vec::new();
@@ -59,16 +59,16 @@ fn messages(source: &str) -> Vec<String> {
     messages
 }
 
-/// Whether some line holds the message, whatever its placeholders became.
-fn appears(message: &str, said: &str) -> bool {
-    let mut fixed = vec![String::new()];
-    for (at, piece) in message.split('{').enumerate() {
-        let piece = if at == 0 { piece } else { piece.split_once('}').map_or(piece, |(_, after)| after) };
-        fixed.push(piece.to_owned());
+/// Returns true if a line contains the message, with any values in its placeholders.
+fn appears(message: &str, output: &str) -> bool {
+    let mut literals = vec![String::new()];
+    for (at, part) in message.split('{').enumerate() {
+        let part = if at == 0 { part } else { part.split_once('}').map_or(part, |(_, after)| after) };
+        literals.push(part.to_owned());
     }
-    said.lines().any(|line| {
+    output.lines().any(|line| {
         let mut rest = line;
-        fixed.iter().all(|piece| match rest.split_once(piece.as_str()) {
+        literals.iter().all(|literal| match rest.split_once(literal.as_str()) {
             Some((_, after)) => {
                 rest = after;
                 true

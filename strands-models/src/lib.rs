@@ -13,7 +13,8 @@
 //!
 //! Models and their builders are here; the other types of a provider are in its module.
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
+// Labels name the features that users choose.
+#![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(feature = "_chat", feature = "_http"))))]
 
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
@@ -54,6 +55,17 @@ pub use anthropic::{AnthropicModel, AnthropicModelBuilder};
 #[cfg(feature = "gemini")]
 pub use gemini::{GeminiModel, GeminiModelBuilder};
 #[cfg(feature = "_http")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "anthropic",
+        feature = "gemini",
+        feature = "llamacpp",
+        feature = "mistral",
+        feature = "ollama",
+        feature = "openai"
+    )))
+)]
 pub use http::{ModelBuildError, ModelCallError, install_crypto_provider};
 #[cfg(feature = "llamacpp")]
 pub use llamacpp::{LlamaCppModel, LlamaCppModelBuilder};
@@ -65,3 +77,19 @@ pub use offline::{OfflineModel, OfflineModelBuilder};
 pub use ollama::{OllamaModel, OllamaModelBuilder};
 #[cfg(feature = "openai")]
 pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
+
+// Crates that public signatures name.
+#[cfg(feature = "_http")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "anthropic",
+        feature = "gemini",
+        feature = "llamacpp",
+        feature = "mistral",
+        feature = "ollama",
+        feature = "openai"
+    )))
+)]
+#[doc(no_inline)]
+pub use {reqwest, secrecy};

@@ -1,6 +1,7 @@
 //! Items that most programs need: `use strands::prelude::*;`.
 
-pub use strands_core::{
+#[doc(no_inline)]
+pub use crate::{
     Agent, AgentError, AgentEvent, AgentResponse, CancellationToken, Limits, StreamExt, Tool, ToolContext, ToolError,
     ToolOutput, Toolset, tool, tools, toolset,
 };

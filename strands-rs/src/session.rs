@@ -1,4 +1,4 @@
-//! Conversations that outlive the process: the trait of a session manager, and stores, one feature each.
+//! Sessions: persisted conversations. The session manager traits, and session managers by cargo feature.
 //!
 //! | feature | adds |
 //! |---|---|
@@ -8,7 +8,7 @@
 #[doc(inline)]
 pub use strands_core::session::*;
 
-// Each by its name and behind its feature, so that the compiler names the feature that is off.
+// Re-exported by name, so that the compiler suggests the feature of a missing item.
 #[cfg(all(feature = "contract", feature = "session"))]
 #[doc(inline)]
 pub use strands_session::contract;
@@ -16,9 +16,11 @@ pub use strands_session::contract;
 #[doc(inline)]
 pub use strands_session::{
     Document, DocumentStore, FileSessionManager, FileSessionManagerBuilder, FileStore, ObjectDocumentStore, SaveOn,
-    SessionContent, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, Written, bytes,
-    object_store,
+    SessionContentStore, SessionStore, SnapshotSessionManager, StoreError, StoreSessionManager, Version, WriteOutcome,
 };
 #[cfg(feature = "s3")]
 #[doc(inline)]
 pub use strands_session::{HttpsConnector, S3SessionManager, S3SessionManagerBuilder};
+#[cfg(feature = "session")]
+#[doc(no_inline)]
+pub use strands_session::{bytes, object_store};

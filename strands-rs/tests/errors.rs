@@ -1,4 +1,4 @@
-//! Every public error prints itself with its sources: `main`, `unwrap` and `expect` show `Debug`.
+//! Every public error prints its sources in `Debug`, which `main`, `unwrap` and `expect` show.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The public types of a file that implement `Error`, by derive or by hand.
+/// Returns the public types of a file that implement `Error`, by derive or by hand.
 fn errors(text: &str) -> BTreeSet<String> {
     let name = |line: &str| {
         let rest = ["pub struct ", "pub enum "].iter().find_map(|head| line.strip_prefix(head))?;
@@ -26,7 +26,7 @@ fn errors(text: &str) -> BTreeSet<String> {
         let (head, rest) = line.split_once("Error for ")?;
         head.starts_with("impl").then(|| rest.split([' ', '{']).next().unwrap_or_default().to_owned())
     });
-    // What is between the derive and the type has attributes and texts alone.
+    // Between the derive and the type there are only attributes and messages.
     let derived = text.split("thiserror::Error)]").skip(1).filter_map(|rest| rest.lines().find_map(name));
     by_hand.chain(derived).filter(|error| public.contains(error)).collect()
 }

@@ -1,7 +1,7 @@
-//! What a session costs: a message more, at the beginning of a conversation and far into it, and coming back to one. On
-//! files every message waits for the disk (fsync of the file and of its folder), and that is nearly all the time it takes;
-//! the raw numbers beside it show how much.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that goes wrong is to stop")]
+//! Benchmarks of sessions: appending a message to a short and to a long conversation, and restoring a conversation. On
+//! files nearly all the time of an append is the disk's (fsync of the file and of its folder); the benchmarks named
+//! `by_hand` measure that part.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that fails panics")]
 
 use std::fs::File;
 use std::future::Future;
@@ -26,14 +26,14 @@ fn main() {
     divan::main();
 }
 
-/// Runs it to its end, with threads for the disk.
+/// Runs a future to its end, on a runtime with threads for blocking work.
 fn block_on<F: Future>(work: F) -> F::Output {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
     RUNTIME.block_on(work)
 }
 
 fn message(number: usize) -> Message {
-    let text = format!("message {number}: {}", "a sentence that somebody has said. ".repeat(8));
+    let text = format!("message {number}: {}", "a sentence of some length for a test. ".repeat(8));
     if number.is_multiple_of(2) { Message::user(text) } else { Message::assistant(text) }
 }
 
@@ -42,7 +42,7 @@ fn open(store: &SessionStore) -> Box<dyn Session> {
     block_on(manager.open("main")).unwrap().session
 }
 
-/// A folder with so many messages, written without waiting for the disk: the first by us, and the rest like it.
+/// Creates a folder with this number of messages, written without fsync: copies of a first message from the store.
 fn folder(length: usize) -> (TempDir, SessionStore) {
     let folder = tempfile::tempdir().unwrap();
     let store = SessionStore::files(folder.path());
@@ -56,7 +56,7 @@ fn folder(length: usize) -> (TempDir, SessionStore) {
     (folder, store)
 }
 
-/// One message more.
+/// Appending a message.
 mod append {
     use super::*;
 
@@ -69,7 +69,7 @@ mod append {
         bencher.bench_local(|| block_on(session.write(&MessageBatch::append([message.clone()]))).unwrap());
     }
 
-    /// What the disk takes by itself for a durable file.
+    /// Writing a durable file without a store.
     #[divan::bench]
     fn files_by_hand(bencher: Bencher<'_, '_>) {
         let folder = tempfile::tempdir().unwrap();
@@ -84,7 +84,7 @@ mod append {
         });
     }
 
-    /// Everything but a disk or a network.
+    /// The store without a disk or a network.
     #[divan::bench(args = LENGTHS)]
     fn memory(bencher: Bencher<'_, '_>, length: usize) {
         let store = SessionStore::objects(Arc::new(InMemory::new()), "").unwrap();
@@ -97,7 +97,7 @@ mod append {
     }
 }
 
-/// Coming back to a conversation.
+/// Restoring a conversation.
 mod restore {
     use super::*;
 
@@ -107,7 +107,7 @@ mod restore {
         bencher.bench_local(|| black_box(block_on(open(&store).read(&MessageRange::default())).unwrap()));
     }
 
-    /// What a window of 40 messages needs.
+    /// The read of a sliding window of 40 messages.
     #[divan::bench(args = RESTORED)]
     fn files_window(bencher: Bencher<'_, '_>, length: usize) {
         let (_folder, store) = folder(length);
@@ -115,7 +115,7 @@ mod restore {
         bencher.bench_local(|| black_box(block_on(open(&store).read(&range)).unwrap()));
     }
 
-    /// Reading each file and parsing it, one after the other.
+    /// Reading and parsing each file sequentially, without a store.
     #[divan::bench(args = RESTORED)]
     fn files_by_hand(bencher: Bencher<'_, '_>, length: usize) {
         #[derive(serde::Deserialize)]
@@ -142,7 +142,7 @@ mod restore {
     }
 }
 
-/// Coming back over HTTP, from a server in this process that answers at once.
+/// Restoring over HTTP, from a server in this process that responds at once.
 mod restore_s3 {
     use super::*;
     use aws_config::{Region, SdkConfig};

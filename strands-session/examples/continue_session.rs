@@ -1,5 +1,5 @@
-//! Restores an agent from a session, prints what came back, goes on with the conversation, and prints where it stands
-//! then. The checks run it on sessions that Python Strands wrote, and have Python read what it leaves.
+//! Restores an agent from a session, continues the conversation, and prints the messages before and after as JSON. The
+//! checks run it on sessions that Python Strands wrote, and then read its sessions from Python.
 //!
 //! ```text
 //! continue_session --dir <folder> <session id> <agent id> <manager>
@@ -27,7 +27,7 @@ use strands_core::{
 };
 use strands_session::{FileSessionManager, S3SessionManager, SessionStore, SnapshotSessionManager};
 
-/// The tool of the recorded session that waits for a human.
+/// The tool of the recorded session that needs approval.
 struct Approve(ToolSpec);
 
 #[async_trait]
@@ -37,19 +37,19 @@ impl Tool for Approve {
     }
 
     async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
-        let answer = ctx.interrupt("approval", &input)?;
-        Ok(ToolOutput::text(answer.to_string()))
+        let response = ctx.interrupt("approval", &input)?;
+        Ok(ToolOutput::text(response.to_string()))
     }
 }
 
-/// An answer with what only its provider understands, which other clients have to be able to read past.
-fn answer() -> ScriptedTurn {
+/// A response with content of one provider, which other clients must be able to skip.
+fn response() -> ScriptedTurn {
     let search =
         json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Rust"}});
     ScriptedTurn::events([
         StreamEvent::start_from("anthropic"),
         StreamEvent::provider_content(0, ProviderContent::new("anthropic", search)),
-        StreamEvent::text(1, "answered in Rust"),
+        StreamEvent::text(1, "response in Rust"),
         StreamEvent::stop(StopReason::EndTurn),
         StreamEvent::metadata(Usage::new(10, 5), ModelMetrics::new(1)).with_provider_usage(json!({"input_tokens": 10})),
     ])
@@ -73,7 +73,7 @@ fn managed(builder: AgentBuilder, manager: &Value) -> Result<AgentBuilder, Box<d
             }
             with(builder, summarizing)
         }
-        other => return Err(format!("no such conversation manager: {other:?}").into()),
+        other => return Err(format!("unknown conversation manager {other:?}").into()),
     })
 }
 
@@ -94,9 +94,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         _ => return Err("see the head of this file for the arguments".into()),
     };
-    let approve = ToolSpec::new("approve", "Asks a human.", json!({"type": "object"}));
+    let approve = ToolSpec::new("approve", "Requests approval.", json!({"type": "object"}));
     let builder = Agent::builder()
-        .model(ScriptedModel::from_fn(|_| answer()))
+        .model(ScriptedModel::from_fn(|_| response()))
         .tools(tools![Approve(approve)])
         .agent_id(*agent_id)
         .session_manager(sessions);
@@ -104,13 +104,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let restored = serde_json::to_value(agent.messages())?;
     let state = agent.state().to_json();
-    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer("yes")).collect();
-    if answers.is_empty() {
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond("yes")).collect();
+    if responses.is_empty() {
         agent.prompt("and in Rust").await?;
     } else {
-        agent.prompt(Prompt::none()).resume(answers).await?;
+        agent.prompt(Prompt::none()).resume(responses).await?;
     }
-    let stands = json!({"restored": restored, "state": state, "continued": agent.messages()});
-    println!("{stands}");
+    let conversation = json!({"restored": restored, "state": state, "continued": agent.messages()});
+    println!("{conversation}");
     Ok(())
 }

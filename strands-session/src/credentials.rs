@@ -1,4 +1,5 @@
-//! The credentials of the AWS SDK (environment, profile, SSO, web identity, container, instance), for `object_store`.
+//! Adapter from the credentials of the AWS SDK (environment, profile, SSO, web identity, container, instance) to
+//! `object_store`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -8,34 +9,34 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use object_store::aws::AwsCredential;
 use object_store::{CredentialProvider, Error};
 
-/// Credentials that expire sooner are fetched anew: a request may take that long.
+/// Credentials that expire sooner are refreshed: a request may take that long.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Hands on what the AWS SDK finds, and remembers it until it expires.
+/// The credentials of an AWS SDK provider, cached until they expire.
 #[derive(Debug)]
 pub(crate) struct SdkCredentials {
     provider: SharedCredentialsProvider,
-    remembered: Mutex<Option<Remembered>>,
+    cached: Mutex<Option<Cached>>,
 }
 
 #[derive(Clone, Debug)]
-struct Remembered {
+struct Cached {
     credential: Arc<AwsCredential>,
     expires: Option<SystemTime>,
 }
 
 impl SdkCredentials {
     pub(crate) fn new(provider: SharedCredentialsProvider) -> Self {
-        Self { provider, remembered: Mutex::new(None) }
+        Self { provider, cached: Mutex::new(None) }
     }
 
-    fn remembered(&self) -> Option<Arc<AwsCredential>> {
-        let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.as_ref().filter(|it| it.is_fresh(SystemTime::now())).map(|it| Arc::clone(&it.credential))
+    fn cached(&self) -> Option<Arc<AwsCredential>> {
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().filter(|it| it.is_fresh(SystemTime::now())).map(|it| Arc::clone(&it.credential))
     }
 }
 
-impl Remembered {
+impl Cached {
     fn is_fresh(&self, now: SystemTime) -> bool {
         self.expires.is_none_or(|expires| now + MARGIN < expires)
     }
@@ -46,7 +47,7 @@ impl CredentialProvider for SdkCredentials {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        if let Some(credential) = self.remembered() {
+        if let Some(credential) = self.cached() {
             return Ok(credential);
         }
         let found = self.provider.provide_credentials().await.map_err(|error| Error::Unauthenticated {
@@ -58,8 +59,8 @@ impl CredentialProvider for SdkCredentials {
             secret_key: found.secret_access_key().to_owned(),
             token: found.session_token().map(str::to_owned),
         });
-        let remembered = Remembered { credential: Arc::clone(&credential), expires: found.expiry() };
-        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        let cached = Cached { credential: Arc::clone(&credential), expires: found.expiry() };
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         Ok(credential)
     }
 }
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn they_are_remembered_until_they_expire_and_never_shown() {
+    async fn caches_credentials_until_they_expire_and_hides_them_in_debug() {
         for (lifetime, fetched) in [
             (None, 1),
             (Some(Duration::from_secs(3_600)), 1),

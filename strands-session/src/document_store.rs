@@ -1,4 +1,4 @@
-//! Document store: the trait under all sessions, so that they can be kept in any database or service.
+//! Document store: the trait under all sessions, so that any database or service can store them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,34 +10,34 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 /// Concurrent requests of the provided methods.
 pub(crate) const IN_FLIGHT: usize = 15;
 
-/// A store of documents under keys, created only where there is none and updated only where nobody else has.
+/// A key-value store of documents with conditional writes.
 ///
-/// Everything that this crate keeps goes through this trait: [`FileStore`](crate::FileStore) and
-/// [`ObjectDocumentStore`](crate::ObjectDocumentStore) are two implementations, and a database with transactions or
-/// conditional writes makes another in a few lines. Give it to [`SessionStore::new`](crate::SessionStore::new). With the
-/// feature `contract`, `strands::session::contract` tests an implementation.
+/// This crate stores everything through this trait. [`FileStore`](crate::FileStore) and
+/// [`ObjectDocumentStore`](crate::ObjectDocumentStore) implement it; an implementation for a database with transactions or
+/// conditional writes takes a few lines. Pass it to [`SessionStore::new`](crate::SessionStore::new). With the feature
+/// `contract`, `strands::session::contract` tests an implementation.
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported.
+/// Implementations need the attribute `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
 /// - A key is one or more segments joined by `/`. A segment has 1 to 200 of `A-Z a-z 0-9 . _ -` and does not start with a
 ///   dot; a key has at most 512 bytes. No key is another key's folder.
-/// - `create` and `update` are atomic: of several writers at once, exactly one gets [`Written::Done`].
-/// - An `update` of a document that has changed or is gone is [`Written::Refused`], not an error.
-/// - A version never returns for a key, not even after the document was deleted and created again: a worker that still
-///   knows the deleted one would write over the new one. Take it from a counter of the whole store or from a random
-///   number of 64 bits or more, not from a counter that begins anew with each row. Only a version made of the content,
+/// - `create` and `update` are atomic: of several concurrent writers, exactly one gets [`WriteOutcome::Done`].
+/// - An `update` of a document that has changed or was deleted returns [`WriteOutcome::Conflict`], not an error.
+/// - A version is never reused for a key, not even after the document was deleted and created again: a worker that still
+///   knows the deleted document would overwrite the new one. Take it from a counter of the whole store or from a random
+///   number of 64 bits or more, not from a counter that restarts with each row. Only a version derived from the content,
 ///   such as an ETag, may return: with the same content.
-/// - What a write has returned `Ok` for survives a crash, and every `get` and `list` that begins afterwards sees it. Both
-///   are strongly consistent: no replica that lags behind, no cache, and no index that is updated later, such as a global
+/// - A write that has returned `Ok` survives a crash, and every `get` and `list` that starts afterwards sees it. Both
+///   are strongly consistent: no replica with a lag, no cache, and no index that is updated later, such as a global
 ///   secondary index of DynamoDB.
 /// - A document is read as it was written, or not at all.
-/// - A future that is dropped may leave its request done, not done, or done later, after other requests.
+/// - The request of a dropped future may be done, not done, or done later, after other requests.
 ///
-/// A document has no limit of size here. The first document of a batch of messages holds the whole batch, and a snapshot
-/// the whole conversation with its images and documents: expect megabytes. A service with less, such as the 400 KB of an
-/// item of DynamoDB, needs the content elsewhere or in parts, written so that a document is still read whole or not at
+/// Documents have no size limit. The first document of a batch of messages contains the whole batch, and a snapshot the
+/// whole conversation with its images and documents: expect megabytes. A service with a lower limit, such as the 400 KB of
+/// a DynamoDB item, needs the content elsewhere or in parts, written so that a document is still read as a whole or not at
 /// all.
 ///
 /// A `list` by a pattern, as `LIKE` in SQL, must escape the folder: `_` is a wildcard there, and occurs in most keys.
@@ -50,7 +50,7 @@ pub(crate) const IN_FLIGHT: usize = 15;
 /// use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// use strands::session::bytes::Bytes;
-/// use strands::session::{Document, DocumentStore, SessionStore, StoreError, Version, Written};
+/// use strands::session::{Document, DocumentStore, SessionStore, StoreError, Version, WriteOutcome};
 ///
 /// #[derive(Default)]
 /// struct Memory(Mutex<Table>);
@@ -58,7 +58,7 @@ pub(crate) const IN_FLIGHT: usize = 15;
 /// #[derive(Default)]
 /// struct Table {
 ///     documents: BTreeMap<String, Document>,
-///     /// Never goes back, so that no version returns.
+///     /// Never decreases, so that no version is reused.
 ///     revision: u64,
 /// }
 ///
@@ -67,15 +67,15 @@ pub(crate) const IN_FLIGHT: usize = 15;
 ///         self.0.lock().unwrap_or_else(PoisonError::into_inner)
 ///     }
 ///
-///     fn put(&self, key: &str, content: Bytes, known: Option<&Version>) -> Result<Written, StoreError> {
+///     fn put(&self, key: &str, content: Bytes, known: Option<&Version>) -> Result<WriteOutcome, StoreError> {
 ///         let mut table = self.table();
 ///         if table.documents.get(key).map(|document| &document.version) != known {
-///             return Ok(Written::Refused);
+///             return Ok(WriteOutcome::Conflict);
 ///         }
 ///         table.revision += 1;
 ///         let version = Version::new(table.revision.to_string());
 ///         table.documents.insert(key.to_owned(), Document::new(content, version.clone()));
-///         Ok(Written::Done(version))
+///         Ok(WriteOutcome::Done(version))
 ///     }
 /// }
 ///
@@ -85,11 +85,11 @@ pub(crate) const IN_FLIGHT: usize = 15;
 ///         Ok(self.table().documents.get(key).cloned())
 ///     }
 ///
-///     async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+///     async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
 ///         self.put(key, content, None)
 ///     }
 ///
-///     async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+///     async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
 ///         self.put(key, content, Some(&known.version))
 ///     }
 ///
@@ -115,31 +115,31 @@ pub trait DocumentStore: Send + Sync {
     /// Returns [`StoreError`] if the store can't be read.
     async fn get(&self, key: &str) -> Result<Option<Document>, StoreError>;
 
-    /// Writes a document under a key that has none. Refused if there is one.
+    /// Creates a document. Returns [`WriteOutcome::Conflict`] if there is a document under the key.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store can't be written.
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError>;
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError>;
 
-    /// Writes a document over the one that the caller knows. Refused if it has changed or is gone: that is no error, also
-    /// where the service reports it as one.
+    /// Replaces the document that the caller knows. Returns [`WriteOutcome::Conflict`] if it has changed or was deleted,
+    /// also if the service reports that as an error.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store can't be written.
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError>;
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError>;
 
-    /// Returns the keys of all documents below a folder, at any depth and in any order. The folder `""` has all of them;
-    /// the folder `a` has `a/b`, and not `ab`. It sees every write that has returned before, and no key that was deleted
-    /// before.
+    /// Returns the keys of all documents below a folder, at any depth and in any order. The folder `""` contains all of
+    /// them; the folder `a` contains `a/b`, and not `ab`. The list includes every write that has returned before, and no
+    /// key that was deleted before.
     ///
     /// # Errors
     ///
     /// Returns [`StoreError`] if the store can't be read.
     async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError>;
 
-    /// Deletes a document. Deleting one that is not there succeeds.
+    /// Deletes a document. Succeeds if there is none.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ pub trait DocumentStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get). [`StoreError::at`] says which key it is about.
+    /// As for [`get`](Self::get). [`StoreError::at`] names the key.
     async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Document>>, StoreError> {
         let get = |key: String| async move { self.get(&key).await.map_err(|error| error.or_at(&key)) };
         stream::iter(keys).map(get).buffered(IN_FLIGHT).try_collect().await
@@ -179,9 +179,9 @@ pub trait DocumentStore: Send + Sync {
         Ok(names)
     }
 
-    /// Deletes all documents below a folder; returns false if there were none. The document under `last` goes last, so
-    /// that a deletion that breaks off can be noticed and repeated. A document that somebody else deletes meanwhile is no
-    /// error, and does not end the deletion of the others. The default lists them and deletes up to 15 at once.
+    /// Deletes all documents below a folder; returns false if there were none. The document under `last` is deleted last,
+    /// so that an interrupted deletion can be detected and repeated. A document that another worker deletes meanwhile is
+    /// not an error, and does not stop the deletion of the others. The default lists them and deletes up to 15 at once.
     ///
     /// # Errors
     ///
@@ -202,14 +202,15 @@ pub trait DocumentStore: Send + Sync {
         key.to_owned()
     }
 
-    /// Returns true if a write may have been done although it is refused, as where a request over a network is repeated
-    /// after its response was lost. A refused write that finds its own content counts as done then. Default: true.
+    /// Returns true if a write may have been done although it returns [`WriteOutcome::Conflict`], for example because a
+    /// client repeats a request after its response was lost. Such a write counts as done if the store has its content.
+    /// Default: true.
     ///
-    /// Return false only if `Refused` always means that this very call has written nothing: the store runs in the process,
-    /// or the statement is sent once and a lost connection is an error. With a client, driver or proxy that repeats
-    /// requests by itself, keep true. With false, a worker that finds the content that it wanted to write takes it for
-    /// another worker's, and reports a conflict.
-    fn may_lose_answers(&self) -> bool {
+    /// Return false only if `Conflict` always means that this call has written nothing: the store runs in the process,
+    /// or the statement is sent once and a lost connection is an error. Leave it true with a client, driver or proxy that
+    /// repeats requests. With false, a worker that finds its own content in the store assumes that another worker wrote
+    /// it, and reports a conflict.
+    fn may_lose_responses(&self) -> bool {
         true
     }
 }
@@ -221,11 +222,11 @@ impl<S: DocumentStore + ?Sized> DocumentStore for Arc<S> {
         (**self).get(key).await
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         (**self).create(key, content).await
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         (**self).update(key, content, known).await
     }
 
@@ -257,52 +258,52 @@ impl<S: DocumentStore + ?Sized> DocumentStore for Arc<S> {
         (**self).locate(key)
     }
 
-    fn may_lose_answers(&self) -> bool {
-        (**self).may_lose_answers()
+    fn may_lose_responses(&self) -> bool {
+        (**self).may_lose_responses()
     }
 }
 
-/// The rest of a key behind a folder, if the key is in it.
+/// Returns the part of a key after a folder, if the key is in the folder.
 pub(crate) fn inside<'a>(key: &'a str, folder: &str) -> Option<&'a str> {
     if folder.is_empty() { Some(key) } else { key.strip_prefix(folder)?.strip_prefix('/') }
 }
 
-/// A document as it was read.
+/// A document and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Document {
     /// The content.
     pub content: Bytes,
-    /// The version that an update is conditional on.
+    /// The version, for a conditional update.
     pub version: Version,
 }
 
 impl Document {
-    /// Creates a document of this content and version.
+    /// Creates a document with this content and version.
     pub fn new(content: impl Into<Bytes>, version: Version) -> Self {
         Self { content: content.into(), version }
     }
 }
 
-/// A store's own mark of a document's version, such as an ETag or a row's revision. Only the store that made it reads it.
+/// The version of a document, such as an ETag or a row's revision. It is opaque to all but the store that created it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Version(String);
 
 impl Version {
-    /// Creates a version from the store's mark.
-    pub fn new(mark: impl Into<String>) -> Self {
-        Self(mark.into())
+    /// Creates a version from the store's value, such as an ETag.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
     }
 
-    /// Returns the version of a store that has no marks, and compares the content that an update is conditional on.
+    /// Returns the version of a store without versions, which compares the content for a conditional update.
     ///
-    /// Such a store can't tell a document from one with the same bytes that was written after others, or after a deletion.
-    /// The documents of this crate carry the time of their write, to the microsecond or finer.
+    /// Such a store can't tell a document from a later one with the same bytes. The documents of this crate contain the
+    /// time of their write, to the microsecond or finer.
     pub fn content() -> Self {
         Self::default()
     }
 
-    /// Returns the store's mark.
+    /// Returns the store's value.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -310,25 +311,25 @@ impl Version {
 
 /// The outcome of a conditional write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a conditional write is done or not: stores match both")]
-pub enum Written {
-    /// The document is in the store, in this version.
+#[expect(clippy::exhaustive_enums, reason = "a conditional write is done or not: callers match both")]
+pub enum WriteOutcome {
+    /// The document was written, with this version.
     Done(Version),
     /// The condition did not hold: nothing was written.
-    Refused,
+    Conflict,
 }
 
 /// An error of a [`DocumentStore`].
 ///
-/// It is made from any error by `?`, and is no [`std::error::Error`] itself for that reason: sessions report it as
-/// [`SessionError::Storage`](strands_core::session::SessionError::Storage), with what was done and where.
+/// Any error converts to it with `?`, so that it does not implement [`std::error::Error`] itself. Sessions report it as
+/// [`SessionError::Storage`](strands_core::session::SessionError::Storage), with the action and the location.
 pub struct StoreError {
     pub(crate) key: Option<String>,
     pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl StoreError {
-    /// Creates an error from its cause, or from a text.
+    /// Creates an error from another error, or from a message.
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { key: None, source: source.into() }
     }

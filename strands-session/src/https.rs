@@ -1,5 +1,5 @@
-//! HTTPS for object stores: one pool of connections for the process, TLS by rustls with ring. Redirects are not followed:
-//! requests carry credentials, and those are for one host.
+//! HTTPS connector for object stores: one connection pool for the process, TLS by rustls with ring. Redirects are not
+//! followed, because requests carry credentials for one host.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -16,18 +16,18 @@ use tokio::time::timeout;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of an error that are read, and for how long: its status says already that it is one.
+/// Maximum size of the body of an error response, and the timeout for reading it.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 const ERROR_TIME: Duration = Duration::from_secs(10);
 /// Headers whose values are credentials.
 const SECRET_HEADERS: [&str; 2] = ["authorization", "x-amz-security-token"];
 const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 
-/// Connects the builders of [`object_store`] to their service: pass it to `with_http_connector`. They have no TLS of
-/// their own here. `ClientOptions` given to a builder have no effect with it.
+/// HTTPS connector for the builders of [`object_store`]: pass it to `with_http_connector`, because `object_store` is built
+/// without TLS here. `ClientOptions` of a builder have no effect with it.
 ///
-/// All connectors with the default idle timeout share one pool of connections. Redirects are errors, as of a bucket in another
-/// region than the one that was given.
+/// All connectors with the default idle timeout share one connection pool. Redirects are errors, for example those of a
+/// bucket in another region than the configured one.
 ///
 /// ```
 /// use strands::session::HttpsConnector;
@@ -52,19 +52,19 @@ pub struct HttpsConnector {
 }
 
 impl HttpsConnector {
-    /// HTTPS only, and at most 30 seconds of silence.
+    /// Creates a connector for HTTPS only, with an idle timeout of 30 seconds.
     pub fn new() -> Self {
         Self { idle_timeout: DEFAULT_IDLE_TIMEOUT, allow_http: false }
     }
 
-    /// How long to wait for the next byte of a response. Default: 30 seconds.
+    /// Sets the idle timeout: the longest wait for the next byte of a response. Default: 30 seconds.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// Whether plain HTTP may be spoken, as on a loopback interface. Default: no.
+    /// Allows plain HTTP, for example on a loopback interface. Default: false.
     #[must_use]
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.allow_http = allow;
@@ -109,7 +109,7 @@ impl HttpConnector for HttpsConnector {
     }
 }
 
-/// A client whose errors are bounded: a server that sends one byte by byte keeps nobody waiting for long.
+/// A client that bounds the size of error responses and the time to read them, for servers that send them slowly.
 #[derive(Debug)]
 struct Bounded(reqwest::Client);
 
@@ -122,27 +122,27 @@ impl HttpService for Bounded {
     }
 }
 
-/// The values of headers that an error must not quote. S3 quotes all of a request whose signature is wrong, as it came and
-/// as hexadecimal numbers.
+/// Returns the header values that an error must not quote. S3 quotes a request with a wrong signature as text and as
+/// hexadecimal numbers.
 fn secrets(request: &HttpRequest) -> Vec<String> {
     let values = SECRET_HEADERS.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
     let hex = |value: &str| value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
     values.filter(|value| !value.is_empty()).flat_map(|value| [value.to_owned(), hex(value)]).collect()
 }
 
-/// The response with as much of its body as comes in time, without these secrets.
+/// Returns the response with the part of its body that arrives in time, with these secrets redacted.
 async fn bounded(response: HttpResponse, secrets: &[String]) -> HttpResponse {
     let (parts, body) = response.into_parts();
-    let mut pieces = body.bytes_stream();
+    let mut chunks = body.bytes_stream();
     let mut start = Vec::new();
     let reading = async {
         while start.len() < MOST_ERROR_BYTES
-            && let Some(Ok(piece)) = pieces.next().await
+            && let Some(Ok(chunk)) = chunks.next().await
         {
-            start.extend_from_slice(&piece);
+            start.extend_from_slice(&chunk);
         }
     };
-    // Whatever has come until then is the error.
+    // After a timeout, the part that was read is the error.
     let _ = timeout(ERROR_TIME, reading).await;
     start.truncate(MOST_ERROR_BYTES);
     let mut text = String::from_utf8_lossy(&start).into_owned();
@@ -154,9 +154,9 @@ async fn bounded(response: HttpResponse, secrets: &[String]) -> HttpResponse {
 
 #[derive(Debug, thiserror::Error)]
 enum HttpsError {
-    #[error("TLS can't be set up")]
+    #[error("could not set up TLS")]
     Tls(#[from] rustls::Error),
-    #[error("the HTTP client can't be set up")]
+    #[error("could not set up the HTTP client")]
     Client(#[from] reqwest::Error),
 }
 
@@ -164,12 +164,16 @@ static SHARED: LazyLock<Result<reqwest::Client, HttpsError>> = LazyLock::new(|| 
 static SHARED_PLAIN: LazyLock<Result<reqwest::Client, HttpsError>> =
     LazyLock::new(|| HttpsConnector::new().allow_http(true).connect());
 
-/// TLS that trusts what the system trusts. Where plain HTTP is spoken there may be no such thing: then it trusts nobody.
-fn tls(plain: bool) -> Result<ClientConfig, HttpsError> {
+/// Returns a TLS configuration with the system's trust store. A connector for plain HTTP may run on a system without one,
+/// and trusts no certificates.
+fn tls(allow_http: bool) -> Result<ClientConfig, HttpsError> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;
-    let config =
-        if plain { config.with_root_certificates(RootCertStore::empty()) } else { config.with_platform_verifier()? };
+    let config = if allow_http {
+        config.with_root_certificates(RootCertStore::empty())
+    } else {
+        config.with_platform_verifier()?
+    };
     Ok(config.with_no_client_auth())
 }
 
@@ -182,7 +186,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn an_error_that_drips_is_read_for_ten_seconds() {
+    async fn stops_reading_a_slow_error_body_after_ten_seconds() {
         let began = Instant::now();
         let response = bounded(HttpResponse::new(HttpResponseBody::new(Drip::new())), &[]).await;
         assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
@@ -191,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_error_is_cut_between_characters() {
+    async fn truncates_an_error_body_between_characters() {
         let long = Bytes::from("ü".repeat(MOST_ERROR_BYTES));
         let response = bounded(HttpResponse::new(long.into()), &[]).await;
         let text = response.into_body().bytes().await.unwrap();

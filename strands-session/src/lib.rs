@@ -5,19 +5,19 @@
 //! [`Conflict`](strands_core::session::SessionError::Conflict) instead of writing over each other, and a crash loses at
 //! most what was being written.
 //!
-//! Everything is kept as documents in a [`DocumentStore`], a trait of five methods: implement it to keep sessions in a
-//! database.
+//! Everything is stored as documents in a [`DocumentStore`], a trait with five required methods: implement it to store
+//! sessions in a database.
 //!
-//! | feature | what it adds |
+//! | feature | adds |
 //! |---|---|
 //! | (none) | [`FileSessionManager`], [`StoreSessionManager`] and [`SnapshotSessionManager`], with files, the stores of `object_store` that need no network, and any [`DocumentStore`] |
-//! | `s3` | `S3SessionManager`: Amazon S3 and what speaks its protocol, with the credentials of the AWS SDK |
+//! | `s3` | `S3SessionManager`: Amazon S3 and compatible services, with the credentials of the AWS SDK |
 //! | `contract` | `contract`: a test suite for implementations of [`DocumentStore`] |
 //! | `gcs`, `azure` | `object_store`'s builders for Google Cloud Storage and Azure Blob Storage, to be used with `HttpsConnector` |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod content;
+mod content_store;
 #[cfg(feature = "contract")]
 pub mod contract;
 #[cfg(feature = "s3")]
@@ -26,28 +26,30 @@ mod document_store;
 mod documents;
 #[cfg(feature = "tls")]
 mod https;
-mod id;
-mod key;
-mod layout;
+mod id_validation;
+mod key_layout;
+mod key_validation;
 mod manager;
 #[cfg(feature = "s3")]
 mod s3;
 mod session;
-mod slot;
 mod snapshots;
 mod storage;
 mod store;
 mod stores;
+mod tracked_document;
 
-pub use bytes;
-pub use content::SessionContent;
-pub use document_store::{Document, DocumentStore, StoreError, Version, Written};
+pub use content_store::SessionContentStore;
+pub use document_store::{Document, DocumentStore, StoreError, Version, WriteOutcome};
 #[cfg(feature = "tls")]
 pub use https::HttpsConnector;
 pub use manager::{FileSessionManager, FileSessionManagerBuilder, StoreSessionManager};
-pub use object_store;
 #[cfg(feature = "s3")]
 pub use s3::{S3SessionManager, S3SessionManagerBuilder};
 pub use snapshots::{SaveOn, SnapshotSessionManager};
 pub use store::SessionStore;
 pub use stores::{FileStore, ObjectDocumentStore};
+
+// Crates that public signatures name.
+#[doc(no_inline)]
+pub use {bytes, object_store};

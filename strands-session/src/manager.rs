@@ -1,4 +1,4 @@
-//! The session managers that an agent is built with: one session each, in files or in any other store.
+//! Session managers of local files and of any store: an agent is built with one of them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use strands_core::session::{OpenedSession, SessionError, SessionManager};
 
 use crate::SessionStore;
-use crate::id;
+use crate::id_validation;
 
-/// A session in any store: an object store, or one of your own.
+/// A [`SessionManager`] of a session in any store: an object store, or a custom one.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -26,27 +26,27 @@ pub struct StoreSessionManager {
 }
 
 impl StoreSessionManager {
-    /// Creates a manager of the session of this id in a store.
+    /// Creates a manager of the session with this id in a store.
     ///
     /// # Errors
     ///
     /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn new(session_id: impl Into<String>, store: SessionStore) -> Result<Self, SessionError> {
         let session_id = session_id.into();
-        id::validate("session id", &session_id)?;
+        id_validation::validate("session id", &session_id)?;
         Ok(Self { session_id, store })
     }
 
-    /// Another session in the same place: what a server with many sessions makes for each of them.
+    /// Creates a manager of another session in the same store, as a server with many sessions does for each request.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
         Self::new(session_id, self.store.clone())
     }
 
-    /// The place that keeps this session and others.
+    /// Returns the store of this session and others.
     pub fn store(&self) -> &SessionStore {
         &self.store
     }
@@ -63,7 +63,7 @@ impl SessionManager for StoreSessionManager {
     }
 }
 
-/// A session in files of this machine.
+/// A [`SessionManager`] of a session in local files.
 ///
 /// ```
 /// use strands::session::FileSessionManager;
@@ -79,7 +79,7 @@ pub struct FileSessionManager {
     store: SessionStore,
 }
 
-/// Tells a [`FileSessionManager`] where its files are.
+/// Builder for [`FileSessionManager`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()`"]
 pub struct FileSessionManagerBuilder {
@@ -88,44 +88,44 @@ pub struct FileSessionManagerBuilder {
 }
 
 impl FileSessionManager {
-    /// The session of this id.
+    /// Creates a builder for the session with this id.
     pub fn builder(session_id: impl Into<String>) -> FileSessionManagerBuilder {
         FileSessionManagerBuilder { session_id: session_id.into(), dir: None }
     }
 
-    /// Another session in the same place: what a server with many sessions makes for each of them.
+    /// Creates a manager of another session in the same folder, as a server with many sessions does for each request.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
         let session_id = session_id.into();
-        id::validate("session id", &session_id)?;
+        id_validation::validate("session id", &session_id)?;
         Ok(Self { session_id, store: self.store.clone() })
     }
 
-    /// The folder that keeps this session and others.
+    /// Returns the store of this session and others.
     pub fn store(&self) -> &SessionStore {
         &self.store
     }
 }
 
 impl FileSessionManagerBuilder {
-    /// The folder that keeps the sessions; it is made when the first one is written. Default: `~/.strands/sessions`.
+    /// Sets the folder of the sessions. It is created when the first session is written. Default: `~/.strands/sessions`.
     pub fn dir(mut self, dir: impl AsRef<Path>) -> Self {
         self.dir = Some(dir.as_ref().to_owned());
         self
     }
 
-    /// Checks the id. Nothing is read or written before an agent is built with the session.
+    /// Validates the id and builds the manager. The folder is not accessed before an agent is built with the manager.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored; [`SessionError::Storage`] when no folder was given and
-    /// the user has no home.
-    #[expect(clippy::unused_async, reason = "as the other managers, some of which look for credentials")]
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored, and [`SessionError::Storage`] if no folder was set
+    /// and the user has no home folder.
+    #[expect(clippy::unused_async, reason = "async like the builders of managers that load credentials")]
     pub async fn build(self) -> Result<FileSessionManager, SessionError> {
-        id::validate("session id", &self.session_id)?;
+        id_validation::validate("session id", &self.session_id)?;
         let dir = match self.dir {
             Some(dir) => dir,
             None => default_dir()?,
@@ -151,7 +151,7 @@ fn default_dir() -> Result<PathBuf, SessionError> {
         _ => Err(SessionError::Storage {
             action: "find",
             key: "~/.strands/sessions".to_owned(),
-            source: "the user has no home folder; name a folder with `.dir(..)`".into(),
+            source: "the user has no home folder; set a folder with `.dir(..)`".into(),
         }),
     }
 }

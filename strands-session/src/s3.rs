@@ -1,4 +1,4 @@
-//! Sessions in Amazon S3, and in what speaks its protocol.
+//! Session manager of Amazon S3 and compatible services.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,20 +16,20 @@ use strands_core::session::{OpenedSession, SessionError, SessionManager};
 
 use crate::credentials::SdkCredentials;
 use crate::https::HttpsConnector;
-use crate::{SessionStore, StoreSessionManager, id};
+use crate::{SessionStore, StoreSessionManager, id_validation};
 
-/// Where S3 is found when nobody says: as in the AWS SDKs.
+/// The default region, as in the AWS SDKs.
 const DEFAULT_REGION: &str = "us-east-1";
-/// The endpoint for S3 alone, which comes before the one for every service.
+/// The variable with the endpoint of S3, which takes precedence over the one for all services.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_S3";
 const RETRIES: usize = 4;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A session in a bucket of Amazon S3, or of a service that speaks its protocol and writes conditionally (`If-Match`,
-/// `If-None-Match`).
+/// A [`SessionManager`] of a session in an Amazon S3 bucket, or in a compatible service with conditional writes
+/// (`If-Match`, `If-None-Match`).
 ///
-/// Credentials are those that the AWS SDK finds: environment, profile and SSO, web identity, container, instance. They
-/// need `s3:GetObject`, `s3:PutObject` and `s3:ListBucket`; deleting sessions needs `s3:DeleteObject`.
+/// Credentials come from the AWS SDK: environment, profile and SSO, web identity, container, instance. They need
+/// `s3:GetObject`, `s3:PutObject` and `s3:ListBucket`; deleting sessions needs `s3:DeleteObject`.
 ///
 /// ```no_run
 /// use strands::session::S3SessionManager;
@@ -41,7 +41,7 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct S3SessionManager(StoreSessionManager);
 
-/// Tells an [`S3SessionManager`] where its bucket is.
+/// Builder for [`S3SessionManager`].
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build()`"]
 pub struct S3SessionManagerBuilder {
@@ -55,7 +55,7 @@ pub struct S3SessionManagerBuilder {
 }
 
 impl S3SessionManager {
-    /// The session of this id in this bucket.
+    /// Creates a builder for the session with this id in this bucket.
     pub fn builder(session_id: impl Into<String>, bucket: impl Into<String>) -> S3SessionManagerBuilder {
         S3SessionManagerBuilder {
             session_id: session_id.into(),
@@ -68,63 +68,64 @@ impl S3SessionManager {
         }
     }
 
-    /// Another session in the same place, over the same connections and credentials: what a server with many sessions
-    /// makes for each of them.
+    /// Creates a manager of another session in the same bucket, with the same connections and credentials, as a server
+    /// with many sessions does for each request.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
         self.0.for_session(session_id).map(Self)
     }
 
-    /// The place that keeps this session and others.
+    /// Returns the store of this session and others.
     pub fn store(&self) -> &SessionStore {
         self.0.store()
     }
 }
 
 impl S3SessionManagerBuilder {
-    /// What the keys of the sessions start with. Default: nothing.
+    /// Sets the prefix of the sessions' keys in the bucket. Default: none.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// The bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-east-1`.
+    /// Sets the bucket's region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-east-1`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = Some(region.into());
         self
     }
 
-    /// Where to send requests instead of the region's endpoint: another service, a VPC endpoint, or a test server.
-    /// Default: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`.
+    /// Sets an endpoint to use instead of the region's: another service, a VPC endpoint, or a test server. Default:
+    /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoint = Some(url.into());
         self
     }
 
-    /// A configuration of the AWS SDK to take credentials, region and endpoint from. Default: what the environment and
-    /// the profile say.
+    /// Sets the AWS SDK configuration, for its credentials, region and endpoint. Default: loaded from the environment and
+    /// the profile.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.sdk_config = Some(config.clone());
         self
     }
 
-    /// How long to wait for the next byte of a response. Default: 30 seconds.
+    /// Sets the idle timeout: the longest wait for the next byte of a response. Default: 30 seconds.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.connector = self.connector.idle_timeout(timeout);
         self
     }
 
-    /// Checks what it was told, and reads the AWS configuration. Credentials are looked for with the first request.
+    /// Validates the settings, loads the AWS configuration and builds the manager. Credentials are loaded with the first
+    /// request.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the session's id can't be stored; [`SessionError::Storage`] when bucket, prefix or
-    /// endpoint can't be used.
+    /// Returns [`SessionError::InvalidId`] if the session's id can't be stored, and [`SessionError::Storage`] if the
+    /// bucket, the prefix or the endpoint is invalid.
     pub async fn build(self) -> Result<S3SessionManager, SessionError> {
-        id::validate("session id", &self.session_id)?;
+        id_validation::validate("session id", &self.session_id)?;
         validate_bucket(&self.bucket)?;
         let config = match self.sdk_config {
             Some(config) => config,
@@ -171,7 +172,7 @@ impl SessionManager for S3SessionManager {
     }
 }
 
-/// What the environment and the profile say.
+/// Loads the AWS SDK configuration from the environment and the profile.
 async fn load(region: Option<String>) -> SdkConfig {
     let region = RegionProviderChain::first_try(region.map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
@@ -179,22 +180,25 @@ async fn load(region: Option<String>) -> SdkConfig {
         .or_else(Region::new(DEFAULT_REGION))
         .region()
         .await;
-    // For SSO, web identity and the rest. Connections are made when one of them is asked.
+    // For SSO, web identity and others. It connects when one of them is used.
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(http).load().await
 }
 
-/// A bucket's name becomes part of a URL.
+/// Validates a bucket's name, which becomes part of a URL.
 fn validate_bucket(bucket: &str) -> Result<(), SessionError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if (1..=255).contains(&bucket.len()) && bucket.bytes().all(allowed) && !bucket.starts_with('.') {
         return Ok(());
     }
     let shown: String = bucket.chars().take(64).flat_map(char::escape_debug).collect();
-    Err(unusable(format!("bucket `{shown}`"), "a bucket's name has letters, digits, `-` and `.`"))
+    Err(unusable(
+        format!("bucket `{shown}`"),
+        "a bucket's name has 1 to 255 of `A-Z a-z 0-9 . _ -`, not starting with a dot",
+    ))
 }
 
-/// An endpoint with a password in it would be shown with every error.
+/// Validates an endpoint. One with a password is rejected, because errors quote the endpoint.
 fn validate_endpoint(endpoint: &str) -> Result<(), SessionError> {
     let host = endpoint.strip_prefix("https://").or_else(|| endpoint.strip_prefix("http://"));
     if host.is_some_and(|host| !host.is_empty() && !host.contains(['@', '?', '#'])) {

@@ -1,13 +1,13 @@
-//! The session's side of a document store: the same operations, with errors that say what failed and where.
+//! Document store operations with [`SessionError`]s: each error has the action that failed and the location.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use strands_core::session::SessionError;
 
-use crate::document_store::{Document, DocumentStore, StoreError, Written, inside};
+use crate::document_store::{Document, DocumentStore, StoreError, WriteOutcome, inside};
 
-/// Documents that are in memory at once while many are read.
+/// Maximum number of documents in memory at once while many are read.
 const CHUNK: usize = 512;
 
 /// A document store whose errors are those of sessions. Clones are the same store.
@@ -24,15 +24,15 @@ impl Storage {
         self.0.locate(key)
     }
 
-    pub(crate) fn may_lose_answers(&self) -> bool {
-        self.0.may_lose_answers()
+    pub(crate) fn may_lose_responses(&self) -> bool {
+        self.0.may_lose_responses()
     }
 
     pub(crate) async fn read(&self, key: &str) -> Result<Option<Document>, SessionError> {
         self.0.get(key).await.map_err(|error| self.failed("read", key, error))
     }
 
-    /// Reads documents and parses them, in the order of the keys. A document that is not there is left out.
+    /// Reads documents and parses them, in the order of the keys. Missing documents are left out.
     pub(crate) async fn read_all<T>(
         &self,
         keys: &[String],
@@ -55,22 +55,27 @@ impl Storage {
         self.0.exists(key).await.map_err(|error| self.failed("read", key, error))
     }
 
-    pub(crate) async fn create(&self, key: &str, content: Bytes) -> Result<Written, SessionError> {
+    pub(crate) async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, SessionError> {
         self.0.create(key, content).await.map_err(|error| self.failed("write", key, error))
     }
 
-    pub(crate) async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, SessionError> {
+    pub(crate) async fn update(
+        &self,
+        key: &str,
+        content: Bytes,
+        known: &Document,
+    ) -> Result<WriteOutcome, SessionError> {
         self.0.update(key, content, known).await.map_err(|error| self.failed("write", key, error))
     }
 
-    /// The names of the documents directly in a folder.
+    /// Returns the names of the documents directly in a folder.
     pub(crate) async fn names(&self, folder: &str) -> Result<Vec<String>, SessionError> {
         let keys = self.0.list(folder).await.map_err(|error| self.failed("list", folder, error))?;
         let names = keys.iter().filter_map(|key| inside(key, folder)).filter(|name| !name.contains('/'));
         Ok(names.map(str::to_owned).collect())
     }
 
-    /// The names of the folders at the top.
+    /// Returns the names of the top-level folders.
     pub(crate) async fn folders(&self) -> Result<Vec<String>, SessionError> {
         self.0.folders("").await.map_err(|error| self.failed("list", "", error))
     }
@@ -79,7 +84,7 @@ impl Storage {
         self.0.delete(key).await.map_err(|error| self.failed("delete", key, error))
     }
 
-    /// Deletes a folder with all that is in it, `last` last; false if there was nothing.
+    /// Deletes a folder with everything in it, `last` last. Returns false if it was empty.
     pub(crate) async fn delete_folder(&self, folder: &str, last: &str) -> Result<bool, SessionError> {
         self.0.delete_all(folder, last).await.map_err(|error| self.failed("delete", folder, error))
     }
@@ -96,7 +101,7 @@ impl std::fmt::Debug for Storage {
     }
 }
 
-/// An error of the store about a key.
+/// Creates a storage error about a key.
 pub(crate) fn failed(
     action: &'static str,
     key: &str,

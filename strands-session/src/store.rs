@@ -10,7 +10,7 @@ use crate::document_store::DocumentStore;
 use crate::session::StoredSession;
 use crate::storage::Storage;
 use crate::stores::{FileStore, ObjectDocumentStore};
-use crate::{id, layout};
+use crate::{id_validation, key_layout};
 
 /// The sessions in a [`DocumentStore`]: a folder, a prefix in an object store, or a database. Clones are the same store.
 ///
@@ -36,18 +36,16 @@ impl SessionStore {
         Self { storage: Storage::new(Arc::new(documents)) }
     }
 
-    /// Creates a store of sessions in a folder of this machine: that of a [`FileStore`]. The folder is made with the first
-    /// session.
+    /// Creates a store of sessions in a local folder, with a [`FileStore`]. The folder is created with the first session.
     pub fn files(folder: impl AsRef<Path>) -> Self {
         Self::new(FileStore::new(folder))
     }
 
-    /// Creates a store of sessions in an object store, below a prefix that may be empty: that of an
-    /// [`ObjectDocumentStore`].
+    /// Creates a store of sessions in an object store, below a prefix that may be empty, with an [`ObjectDocumentStore`].
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::Storage`] if the prefix is no path in an object store.
+    /// Returns [`SessionError::Storage`] if the prefix is not a valid path in an object store.
     pub fn objects(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, SessionError> {
         let documents = ObjectDocumentStore::new(store, prefix).map_err(|error| SessionError::Storage {
             action: "use",
@@ -66,46 +64,45 @@ impl SessionStore {
         let folders = self.storage.folders().await?;
         let mut ids: Vec<String> = folders
             .iter()
-            .filter_map(|folder| layout::session_id(folder))
-            .filter(|session_id| id::validate("session id", session_id).is_ok())
+            .filter_map(|folder| key_layout::session_id(folder))
+            .filter(|session_id| id_validation::validate("session id", session_id).is_ok())
             .map(str::to_owned)
             .collect();
         ids.sort_unstable();
         Ok(ids)
     }
 
-    /// Deletes a session with all its agents and orchestrators. Do so when no worker has it open: one that is in an
-    /// invocation goes on appending, to a session without a beginning.
+    /// Deletes a session with all its agents and orchestrators. Call it when no worker has the session open: a worker
+    /// that is in an invocation keeps appending, to a session without its earlier messages.
     ///
-    /// If it returns an error or its future is dropped, a part of the session may be deleted and the rest still be there;
-    /// delete it again then. The session's own document goes last, so that [`list`](Self::list) has the session until all
-    /// of it is deleted. A [`FileStore`] takes the whole session away first, so that it is no longer listed; what is left
-    /// of its files is deleted by the next `delete` or `list` on the same folder.
+    /// If it returns an error or its future is dropped, the session may be deleted in part: call it again. The session's
+    /// own document is deleted last, so that [`list`](Self::list) returns the session until all of it is deleted. A
+    /// [`FileStore`] renames the session's folder first, so that it is no longer listed; the next `delete` or `list` on
+    /// the same folder deletes the files that are left.
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::NotFound`] if there is no such session, [`SessionError::InvalidId`] if there can't be, and
-    /// [`SessionError::Storage`] if the store does not delete it; then it can be tried again, and succeeds if it finds the
-    /// rest of the session.
+    /// Returns [`SessionError::NotFound`] if there is no such session, [`SessionError::InvalidId`] if the id is invalid,
+    /// and [`SessionError::Storage`] if the store fails to delete it. A second attempt after a failure succeeds if it finds
+    /// the rest of the session.
     pub async fn delete(&self, session_id: &str) -> Result<(), SessionError> {
-        id::validate("session id", session_id)?;
-        let folder = layout::session_folder(session_id);
-        if self.storage.delete_folder(&folder, &layout::session_document(session_id)).await? {
+        id_validation::validate("session id", session_id)?;
+        let folder = key_layout::session_folder(session_id);
+        if self.storage.delete_folder(&folder, &key_layout::session_document(session_id)).await? {
             Ok(())
         } else {
             Err(SessionError::NotFound { what: "the session", key: self.storage.locate(&folder) })
         }
     }
 
-    /// The documents.
     pub(crate) fn storage(&self) -> &Storage {
         &self.storage
     }
 
     /// Opens an agent's part of a session.
     pub(crate) async fn open(&self, session_id: &str, agent_id: &str) -> Result<OpenedSession, SessionError> {
-        id::validate("session id", session_id)?;
-        id::validate("agent id", agent_id)?;
+        id_validation::validate("session id", session_id)?;
+        id_validation::validate("agent id", agent_id)?;
         let (session, record) = StoredSession::open(self.storage.clone(), session_id, agent_id).await?;
         Ok(OpenedSession::new(Box::new(session), record))
     }

@@ -1,4 +1,4 @@
-//! The composition: model, prompt, tools and the host values they borrow. Every host of the travel agent calls this.
+//! Builder of the travel agent: model, prompt, tools and injected values. The command line and other front ends call it.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::{
     trip::Traveller,
 };
 
-/// What the line of the system prompt begins with that names the traveller.
+/// Start of the system prompt's line with the traveller.
 pub(crate) const TRAVELLER: &str = "Traveller: ";
 
-/// The id under which a session keeps the agent.
+/// The agent's id in a session.
 const AGENT_ID: &str = "travel_agent";
 
-/// The travel agent for one traveller, ready to be built. A host adds what is its own, such as a session.
+/// Returns a builder for the travel agent of one traveller. The caller can add settings, such as a session.
 ///
-/// Who the traveller is, the host has established before: from the login here, from a verified token elsewhere. The
-/// model reads the name to address them; the tools borrow the [`Traveller`] itself, whatever the conversation says.
+/// The caller authenticates the traveller: by the login here, by a verified token in a server. The model gets the name from
+/// the system prompt; the tools borrow the injected [`Traveller`], which the conversation can't change.
 pub fn travel_agent(
     model: impl Model + 'static,
     traveller: Traveller,

@@ -1,19 +1,19 @@
-//! Which day it is: the system's, or a fixed one, so that demonstrations and tests can be repeated.
+//! Clock: the system's date, or a fixed one for reproducible demonstrations and tests.
 
 use jiff::{Zoned, civil::Date};
 
-/// The host value that tells tools what day it is.
+/// The source of the current date, injected into tools.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
     /// The system's clock in the local time zone.
     #[default]
     System,
-    /// Always this day.
+    /// A fixed date.
     Fixed(Date),
 }
 
 impl Clock {
-    /// The current day.
+    /// Returns the current date.
     pub fn today(self) -> Date {
         match self {
             Self::System => Zoned::now().date(),

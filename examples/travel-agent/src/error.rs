@@ -1,4 +1,4 @@
-//! One error for everything the travel desk can refuse: its text is what the model, and then the traveller, is told.
+//! Error of the travel desk. Its message goes to the model as a tool error, and from there to the traveller.
 
 use std::path::PathBuf;
 
@@ -6,27 +6,27 @@ use jiff::civil::Date;
 
 use crate::policy::Violation;
 
-/// Why the travel desk could not do what was asked.
+/// An error of the travel desk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TravelError {
-    /// The place is real, but abroad.
+    /// A known place outside of the United States.
     #[error("{place} is in {country}, and company policy allows travel within the United States only")]
     OutsideUsa {
-        /// The place as it was asked for.
+        /// The place as requested.
         place: String,
         /// The country it is in.
         country: String,
     },
-    /// The place is none that the travel desk knows.
+    /// A place that the travel desk does not know.
     #[error("no city called `{place}`: we fly to {served}")]
     UnknownCity {
-        /// The place as it was asked for.
+        /// The place as requested.
         place: String,
         /// The cities to choose from.
         served: String,
     },
-    /// Somebody flies to where they are.
+    /// Origin and destination are the same.
     #[error("origin and destination are both {city}: name another one")]
     SameCity {
         /// The city.
@@ -43,10 +43,10 @@ pub enum TravelError {
     /// The parts of an order contradict each other.
     #[error("these parts do not make one trip: {reason}")]
     Inconsistent {
-        /// What does not fit.
+        /// The contradiction.
         reason: String,
     },
-    /// Somebody else was faster.
+    /// No seat, room or car is left.
     #[error("{what} is sold out on {date}: search again and choose another")]
     SoldOut {
         /// The flight, hotel or car.
@@ -54,13 +54,13 @@ pub enum TravelError {
         /// The first day without a free place.
         date: Date,
     },
-    /// The order breaks company policy.
+    /// The order violates company policy.
     #[error("company policy does not allow this trip: {}", reasons(violations))]
     NotCompliant {
-        /// Every rule that it breaks.
+        /// All violations.
         violations: Vec<Violation>,
     },
-    /// The traveller is away already.
+    /// The traveller has another trip on these days.
     #[error(
         "you are travelling from {departure_date} to {return_date} already (booking {code}): cancel that trip first, or change the dates"
     )]
@@ -72,13 +72,13 @@ pub enum TravelError {
         /// Its last day.
         return_date: Date,
     },
-    /// The traveller has no such booking (whether somebody else has is not told).
+    /// The traveller has no such booking. Codes of other travellers are unknown, too.
     #[error("you have no booking `{code}`: the codes are those that my_bookings lists")]
     UnknownBooking {
         /// The code as given.
         code: String,
     },
-    /// The trip has begun.
+    /// The trip has started.
     #[error("booking {code} began on {departure_date}: a trip can be cancelled until the day before")]
     TooLate {
         /// Its confirmation code.
@@ -86,7 +86,7 @@ pub enum TravelError {
         /// The day of departure.
         departure_date: Date,
     },
-    /// Nobody of that name works here.
+    /// No employee has this user name.
     #[error("`{user}` is not an employee: the users are {known}")]
     UnknownUser {
         /// The user name as given.
@@ -99,7 +99,7 @@ pub enum TravelError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The reason, and the action to take.
         reason: String,
     },
     /// SQLite failed in the middle of something.

@@ -1,12 +1,12 @@
-//! The corporate travel agent: an agent with real policies, offers and bookings over an embedded database.
+//! Corporate travel agent: an agent with policies, offers and bookings in an embedded database.
 //!
-//! [`agent::travel_agent`] composes it from a model, the traveller and the store. The command line is one host of
-//! it; an HTTP service or a function in the cloud calls the same code.
+//! [`agent::travel_agent`] builds it from a model, the traveller and the store. The command line is one front end; an HTTP
+//! service or a cloud function would call the same code.
 
 #![allow(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "not published: its own hosts make and match what is in it"
+    reason = "not published: only this package uses these types"
 )]
 
 pub mod agent;

@@ -12,7 +12,7 @@ use strands::{
 };
 use travel_agent::{agent::travel_agent, offline::offline_model};
 
-/// What shells report for a program that Ctrl-C has ended.
+/// Exit code of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 
 #[tokio::main]
@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
     match run(Args::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            // Nothing is left to do if stderr is gone, too.
+            // If stderr can't be written, there is nothing left to do.
             let _ = Terminal::standard().note(&cli::with_causes(error.as_ref()));
             ExitCode::FAILURE
         }
@@ -41,7 +41,7 @@ async fn run(args: Args) -> Result<ExitCode, Box<dyn Error>> {
     let builder = match args.model.as_deref().filter(|id| !id.is_empty()) {
         None | Some("offline") => {
             if args.prompt.is_none() {
-                terminal.note("Rules answer in place of a language model; choose a model with --model")?;
+                terminal.note("Using rules instead of a language model; choose a model with --model")?;
             }
             travel_agent(offline_model(), traveller, store, args.clock())
         }
@@ -74,12 +74,12 @@ async fn once<O: std::io::Write, E: std::io::Write>(
     terminal: &mut Terminal<O, E>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     Ok(match cli::turn(agent, prompt, terminal).await?? {
-        Outcome::Answered => ExitCode::SUCCESS,
+        Outcome::Completed => ExitCode::SUCCESS,
         Outcome::Cancelled => ExitCode::from(INTERRUPTED),
     })
 }
 
-/// This program's user has its features to choose, and not a Cargo.toml to write.
+/// Replaces the hint about `Cargo.toml` by one about this program's features.
 fn explained(error: ModelIdError) -> Box<dyn Error> {
     match error {
         ModelIdError::FeatureOff { id, feature } => {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_that_is_not_compiled_in_names_the_feature_to_start_with() {
+    fn names_the_feature_of_a_model_that_is_not_compiled_in() {
         let off = ModelIdError::FeatureOff { id: "bedrock/amazon.nova-lite-v1:0".into(), feature: "bedrock" };
         assert!(explained(off).to_string().contains("cargo run -p travel-agent --features bedrock --"));
     }

@@ -1,29 +1,29 @@
-//! The company's travel policy: what is told to people, and the check that holds a trip against it.
+//! Travel policy of the company: its rules, and the check of a trip.
 
 use jiff::civil::Date;
 use serde::Serialize;
 
 use crate::trip::{CarCategory, Dates, Purpose};
 
-/// What `get_travel_policies` tells.
+/// The result of `get_travel_policies`.
 #[derive(Clone, Debug, Serialize)]
 pub struct TravelPolicies {
     /// The rules in words.
     pub rules: Vec<PolicyRule>,
-    /// What a hotel may cost, by city.
+    /// The caps of hotel rates.
     pub hotel_caps: Vec<HotelCap>,
 }
 
-/// One rule in words.
+/// A rule in words.
 #[derive(Clone, Debug, Serialize)]
 pub struct PolicyRule {
     /// Its name, as it appears in violations.
     pub code: String,
-    /// What it says.
+    /// The text of the rule.
     pub rule: String,
 }
 
-/// What a night may cost in some cities.
+/// The cap of the hotel rate in some cities.
 #[derive(Clone, Debug, Serialize)]
 pub struct HotelCap {
     /// Upper limit for one night, US dollars.
@@ -32,21 +32,21 @@ pub struct HotelCap {
     pub cities: Vec<String>,
 }
 
-/// One way in which a trip breaks the policy.
+/// A violation of the policy by a trip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// Name of the rule.
     pub rule: String,
-    /// What is wrong with this trip.
+    /// The reason, for the traveller.
     pub reason: String,
 }
 
-/// What `check_policy` answers.
+/// The result of `check_policy`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// Whether the trip may be booked as it is.
+    /// True if the trip is within policy.
     pub compliant: bool,
-    /// Every rule that it breaks.
+    /// All violations.
     pub violations: Vec<Violation>,
 }
 
@@ -56,7 +56,7 @@ impl From<Vec<Violation>> for Verdict {
     }
 }
 
-/// The numbers of the policy, as they apply to one destination.
+/// The limits of the policy for one destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub(crate) trip_days: i32,
@@ -67,7 +67,7 @@ pub struct Limits {
     pub(crate) hotel_nightly_usd: u32,
 }
 
-/// The facts of a trip that the policy speaks about; what is not chosen yet is not judged.
+/// The facts of a trip for the policy check. Facts that are not decided yet are not checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) dates: Dates,
@@ -79,12 +79,12 @@ pub(crate) struct Facts {
 }
 
 impl Limits {
-    /// Whether a rental is allowed.
+    /// Returns true if a rental is within policy.
     pub(crate) fn allows_car(&self, category: CarCategory, daily_usd: u32) -> bool {
         category != CarCategory::Luxury && daily_usd <= self.car_daily_usd
     }
 
-    /// Every rule that the trip breaks, in the order in which the policy lists them.
+    /// Returns all violations of a trip, in the order of the policy.
     pub(crate) fn violations(&self, facts: &Facts, today: Date) -> Vec<Violation> {
         let mut found = Vec::new();
         let mut add = |rule: &str, reason: String| {

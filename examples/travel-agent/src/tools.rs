@@ -1,5 +1,5 @@
-//! What the agent can do: nine plain functions. Owned arguments come from the model; the traveller, the store and the
-//! clock are borrowed from the program, so no text can talk the agent into acting for somebody else.
+//! Tools of the agent: nine plain functions. Owned arguments come from the model. The traveller, the store and the clock
+//! are borrowed from the program, so a prompt can't make the agent act for another person.
 
 use jiff::{ToSpan, civil::Date};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A day with its name.
+/// A date with its weekday.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Today {
     /// The day, YYYY-MM-DD.
@@ -25,7 +25,7 @@ pub struct Today {
     pub weekday: String,
 }
 
-/// What `search_flights` found.
+/// The result of `search_flights`.
 #[derive(Clone, Debug, Serialize)]
 pub struct FlightSearch {
     /// City of departure.
@@ -38,7 +38,7 @@ pub struct FlightSearch {
     pub flights: Vec<FlightOffer>,
 }
 
-/// What `get_hotels` found.
+/// The result of `get_hotels`.
 #[derive(Clone, Debug, Serialize)]
 pub struct HotelSearch {
     /// City of the hotels.
@@ -47,13 +47,13 @@ pub struct HotelSearch {
     pub check_in: Date,
     /// Length of the stay.
     pub nights: u8,
-    /// What a night may cost in this city, US dollars.
+    /// Cap of the rate for one night in this city, US dollars.
     pub nightly_cap_usd: u32,
     /// Hotels with a free room, cheapest first.
     pub hotels: Vec<HotelOffer>,
 }
 
-/// What `get_cars` found.
+/// The result of `get_cars`.
 #[derive(Clone, Debug, Serialize)]
 pub struct CarSearch {
     /// City of the rental.
@@ -73,7 +73,7 @@ pub fn todays_date(clock: &Clock) -> Today {
     Today { date, weekday: date.strftime("%A").to_string() }
 }
 
-/// The company's travel policy: its rules, and what a hotel may cost in each city.
+/// The company's travel policy: its rules, and the cap of hotel rates in each city.
 #[tool(read_only)]
 pub fn get_travel_policies(store: &Store) -> Result<TravelPolicies, TravelError> {
     store.policies()
@@ -139,7 +139,7 @@ pub fn get_cars(
     Ok(CarSearch { city: city.to_string(), pick_up, days, cars })
 }
 
-/// Whether a trip, as far as it is decided, complies with company policy, and if not, why.
+/// Checks whether a trip, as far as it is decided, complies with company policy, and returns the reasons if it does not.
 #[tool(read_only)]
 pub fn check_policy(#[args] draft: TripDraft, store: &Store, clock: &Clock) -> Result<Verdict, TravelError> {
     store.check(&draft, clock.today())
@@ -160,7 +160,7 @@ pub fn book_trip(
 /// The traveller's own bookings, in order of departure.
 #[tool(read_only)]
 pub fn my_bookings(
-    /// Also list what was cancelled.
+    /// Also list cancelled bookings.
     #[arg(default)]
     include_cancelled: bool,
     traveller: &Traveller,
@@ -181,7 +181,7 @@ pub fn cancel_booking(
     store.cancel(traveller, confirmation_code, clock.today())
 }
 
-/// A day and as many nights after it.
+/// Returns the dates from a day to this number of nights after it.
 fn dates(first: Date, nights: u8) -> Result<Dates, TravelError> {
     let last = first.checked_add(i32::from(nights).days());
     let last =

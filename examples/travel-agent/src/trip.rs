@@ -1,4 +1,4 @@
-//! The words of the travel desk: who travels, what can be offered, and what an order and a booking consist of.
+//! Types of the travel desk: travellers, offers, orders and bookings.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TravelError;
 
-/// The employee on whose behalf the agent acts. The program establishes it; no tool takes it as an argument.
+/// The employee for whom the agent acts. The program injects it; no tool takes it as an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traveller {
     /// Personnel number.
@@ -19,7 +19,7 @@ pub struct Traveller {
     pub name: String,
     /// Department that pays.
     pub department: String,
-    /// Where trips start unless another origin is given.
+    /// The default origin of trips.
     pub home: City,
 }
 
@@ -58,7 +58,7 @@ pub enum CarCategory {
 }
 
 impl CarCategory {
-    /// The word that the database and the JSON use.
+    /// Returns the name in the database and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Compact => "compact",
@@ -73,7 +73,7 @@ impl CarCategory {
     }
 }
 
-/// What a trip is for.
+/// The purpose of a trip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
@@ -88,7 +88,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The word that the database and the JSON use.
+    /// Returns the name in the database and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Business => "business",
@@ -109,7 +109,7 @@ pub struct TripDraft {
     pub departure_date: Date,
     /// Day of return, YYYY-MM-DD.
     pub return_date: Date,
-    /// What the trip is for, in the traveller's own account of it.
+    /// Purpose of the trip, as the traveller states it.
     pub purpose: Purpose,
     /// Flight number of the way there.
     pub outbound_flight: Option<String>,
@@ -119,7 +119,7 @@ pub struct TripDraft {
     pub hotel: Option<String>,
     /// Id of the car.
     pub car: Option<String>,
-    /// Category of car that is wanted, as long as none is chosen.
+    /// Requested category of car, if no car is chosen yet.
     pub car_category: Option<CarCategory>,
 }
 
@@ -133,7 +133,7 @@ pub struct TripOrder {
     pub departure_date: Date,
     /// Day of return, YYYY-MM-DD.
     pub return_date: Date,
-    /// What the trip is for, in the traveller's own account of it.
+    /// Purpose of the trip, as the traveller states it.
     pub purpose: Purpose,
     /// Flight number of the way there, from `search_flights`.
     pub outbound_flight: String,
@@ -146,7 +146,7 @@ pub struct TripOrder {
 }
 
 impl TripOrder {
-    /// The same trip, for the policy check.
+    /// Returns the trip as a draft, for the policy check.
     pub fn draft(&self) -> TripDraft {
         TripDraft {
             destination: self.destination.clone(),
@@ -172,11 +172,11 @@ pub struct Dates {
 }
 
 impl Dates {
-    /// Two days in their order.
+    /// Creates the dates of a trip.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Inconsistent`] if the return comes first.
+    /// Returns [`TravelError::Inconsistent`] if the return is before the departure.
     pub fn new(departure: Date, return_: Date) -> Result<Self, TravelError> {
         if return_ < departure {
             let reason = format!("the return on {return_} is before the departure on {departure}");
@@ -185,12 +185,12 @@ impl Dates {
         Ok(Self { departure, return_ })
     }
 
-    /// Nights between the two days.
+    /// Returns the nights between the two days.
     pub fn nights(self) -> i32 {
         (self.return_ - self.departure).get_days()
     }
 
-    /// Days, counting both ends.
+    /// Returns the number of days, including both ends.
     pub fn days(self) -> i32 {
         self.nights() + 1
     }
@@ -236,7 +236,7 @@ pub struct HotelOffer {
     pub total_usd: u32,
     /// Rooms free in every night of the stay.
     pub rooms_left: u32,
-    /// Whether the nightly rate is within the cap of the city.
+    /// True if the nightly rate is within the cap of the city.
     pub within_policy: bool,
 }
 
@@ -255,7 +255,7 @@ pub struct CarOffer {
     pub total_usd: u32,
     /// Cars free on every day of the rental.
     pub cars_left: u32,
-    /// Whether category and rate are within policy.
+    /// True if category and rate are within policy.
     pub within_policy: bool,
 }
 
@@ -300,54 +300,54 @@ pub struct BookedCar {
     pub days: i32,
 }
 
-/// A trip in the books.
+/// A booked trip.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Booking {
-    /// The code to quote.
+    /// Confirmation code.
     pub confirmation_code: String,
-    /// Who travels.
+    /// Name of the traveller.
     pub traveller: String,
     /// `confirmed` or `cancelled`.
     pub status: String,
-    /// Where to.
+    /// City of destination.
     pub destination: String,
     /// Day of departure.
     pub departure_date: Date,
     /// Day of return.
     pub return_date: Date,
-    /// What for.
+    /// Purpose of the trip.
     pub purpose: String,
     /// The way there.
     pub outbound: BookedFlight,
     /// The way back.
     #[serde(rename = "return")]
     pub return_: BookedFlight,
-    /// Where the traveller sleeps.
+    /// The hotel, if one is booked.
     pub hotel: Option<BookedHotel>,
-    /// What the traveller drives.
+    /// The car, if one is booked.
     pub car: Option<BookedCar>,
-    /// Price of everything as agreed, US dollars.
+    /// Total price at the time of booking, US dollars.
     pub total_usd: u32,
     /// Day of the booking.
     pub booked_on: Date,
 }
 
-/// The answer to an order.
+/// The result of `book_trip`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Confirmation {
-    /// The same trip had been booked before: this is that booking, and nothing was booked twice.
+    /// True if the same trip was booked before and this is that booking.
     pub already_booked: bool,
-    /// What is booked.
+    /// The booking.
     #[serde(flatten)]
     pub booking: Booking,
 }
 
-/// The answer to a cancellation.
+/// The result of `cancel_booking`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cancellation {
-    /// The booking had been cancelled before.
+    /// True if the booking was cancelled before.
     pub already_cancelled: bool,
-    /// What was cancelled.
+    /// The cancelled booking.
     #[serde(flatten)]
     pub booking: Booking,
 }

@@ -1,4 +1,4 @@
-//! How an agent is put together. A builder is a template: clone it, and build one agent per request.
+//! [`AgentBuilder`]. A builder is a template: clone it and build one agent per request.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,19 +24,19 @@ use crate::scope::AgentNames;
 use crate::session::SessionManager;
 use crate::tool::{Tool, ToolCatalog, ToolProvider, Toolset};
 use crate::tool_runner::CallSettings;
-use crate::working_set::{AgentConfig, AgentTools, Beginning, Restored, WorkingSet};
+use crate::working_set::{AgentConfig, AgentTools, InitialState, Restored, WorkingSet};
 
 const DEFAULT_TOOL_CONCURRENCY: usize = 64;
 const DEFAULT_MAX_RESPONSE_BYTES: usize = 16 * 1024 * 1024;
 const DEFAULT_TRACE_LIMIT: usize = 64;
 
-/// Puts an [`Agent`] together. Clones are cheap: models, tools and schemas are shared.
+/// Builder for [`Agent`]. Clones are cheap, since models, tools and schemas are shared.
 ///
 /// ```
 /// use strands::{Agent, testing::ScriptedModel};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let template = Agent::builder().model(ScriptedModel::answering("hi")).system_prompt("Be brief.");
+/// let template = Agent::builder().model(ScriptedModel::responding("hi")).system_prompt("Be brief.");
 /// let (mut one, mut other) = (template.clone().build().await?, template.build().await?);
 /// one.prompt("hello").await?;
 /// assert_eq!((one.messages().len(), other.messages().len()), (2, 0));
@@ -54,10 +54,10 @@ pub struct AgentBuilder {
     plugin_system: Vec<SystemBlock>,
     injected: InjectedValues,
     injected_per_prompt: Vec<InjectedKey>,
-    /// True when a clone has warned of unread values.
+    /// True once a clone has warned about unread values.
     has_warned: Arc<AtomicBool>,
     messages: Vec<Arc<Message>>,
-    /// Made of the messages by the first clone that is built.
+    /// Repaired messages, computed by the first clone that is built.
     seeded: Arc<OnceLock<MessageList>>,
     state: Map<String, Value>,
     calls: Arc<CallSettings>,
@@ -106,14 +106,13 @@ impl Default for AgentBuilder {
 }
 
 impl AgentBuilder {
-    /// The model. The one thing that an agent can't be without.
+    /// Sets the model. Required.
     pub fn model(mut self, model: impl Model + 'static) -> Self {
         self.model = Some(Arc::new(model));
         self
     }
 
-    /// Sets the system prompt, which the model reads before the conversation. Replaces an earlier one; the text of plugins
-    /// stays.
+    /// Sets the system prompt, and replaces an earlier one. The text of plugins is appended.
     pub fn system_prompt(self, prompt: impl Into<String>) -> Self {
         self.system_blocks([SystemBlock::Text(prompt.into())])
     }
@@ -130,13 +129,13 @@ impl AgentBuilder {
         self
     }
 
-    /// Adds tools that come together: a list such as `tools![GetWeather, BookTrip]`, or a type with `#[toolset]`.
+    /// Adds several tools: a list such as `tools![GetWeather, BookTrip]`, or a type with `#[toolset]`.
     pub fn tools(mut self, tools: impl Toolset) -> Self {
         self.tools.add(tools.into_tools());
         self
     }
 
-    /// Adds a source of tools whose list may change while the agent lives. Its tools come behind the agent's own.
+    /// Adds a tool provider, whose list of tools may change over the agent's lifetime. Its tools follow the agent's own.
     pub fn tool_provider(mut self, provider: impl ToolProvider + 'static) -> Self {
         self.tools.add_provider(Arc::new(provider));
         self
@@ -155,32 +154,33 @@ impl AgentBuilder {
         self
     }
 
-    /// Lends a value to the tools: those with an argument `&T` borrow it. One value for each type; a value in an `Arc`
-    /// is lent as what it holds. `build` warns of values that [no tool reads](Agent::unread_values),
-    /// once for all clones of the builder.
+    /// Injects a value for tools and hooks: tools borrow it with an argument `&T`. There is one value for each type; an
+    /// `Arc<T>` also provides `&T`. `build` warns about values that [no tool reads](Agent::unread_values), once for all clones
+    /// of the builder.
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.injected.insert(value);
         self.has_warned = Arc::default();
         self
     }
 
-    /// Says that each prompt will inject a `T`, so that `build` does not miss it. The invocation does, before the first
-    /// model call.
+    /// Declares that each prompt injects a `T`, so that `build` accepts tools that need it. The invocation checks it before
+    /// the first model call.
     pub fn injected_per_prompt<T: Send + Sync + 'static>(mut self) -> Self {
         self.injected_per_prompt.push(InjectedKey::of::<T>());
         self
     }
 
-    /// A conversation to go on with. What is not valid input for a model is made so: tool calls get their results, results
-    /// without a call go, messages of one side that follow each other become one, and answers before the first question
-    /// go. Calls in the last message stay open: `prompt(Prompt::none())` runs them.
+    /// Sets the messages of an earlier conversation. They are repaired to be valid input for a model: tool calls without a
+    /// result get an error result, results without a call are removed, consecutive messages of one role are merged, and
+    /// assistant messages before the first user message are removed. Calls in the last message stay open:
+    /// `prompt(Prompt::none())` runs them.
     pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Arc<Message>>>) -> Self {
         self.messages = messages.into_iter().map(Into::into).collect();
         self.seeded = Arc::default();
         self
     }
 
-    /// The agent's state at the beginning. Each agent built has its own.
+    /// Sets the initial state. Each agent built from this builder has its own copy.
     pub fn state(mut self, values: Map<String, Value>) -> Self {
         self.state = values;
         self
@@ -192,22 +192,22 @@ impl AgentBuilder {
         self
     }
 
-    /// What keeps the conversation inside the model's context window. The default is a
+    /// Sets the conversation manager, which keeps the conversation within the model's context window. Default: a
     /// [`SlidingWindowConversationManager`] of 40 messages.
     pub fn conversation_manager(mut self, manager: impl ConversationManager + 'static) -> Self {
         self.conversation = Arc::new(manager);
         self
     }
 
-    /// Keeps long tool results out of the conversation: the model sees a preview and gets a tool to read on with.
+    /// Stores long tool results outside the conversation: the model gets a preview, and a tool that reads the rest.
     pub fn offload_tool_results(mut self, offloader: ToolResultOffloader) -> Self {
         self.tools.add_built_in([Arc::new(offloader.tool()) as Arc<dyn Tool>]);
-        // What comes after the tools runs in the reverse order: so the result is as the other hooks left it.
+        // Hooks after a tool run in reverse order, so the first one gets the result as the others changed it.
         self.calls().hooks.insert(0, Arc::new(offloader));
         self
     }
 
-    /// When a failed model call is made again.
+    /// Sets the retry policy of failed model calls.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
@@ -219,67 +219,68 @@ impl AgentBuilder {
         self
     }
 
-    /// How many tools of one turn run beside each other; 1 runs them one after the other. The default is 64.
+    /// Sets the maximum number of concurrent tool calls in a turn; 1 makes them sequential. Default: 64.
     pub fn tool_concurrency(mut self, calls: usize) -> Self {
         self.tool_concurrency = calls.max(1);
         self
     }
 
-    /// How long a tool may take, for tools that do not say so themselves. The default is no limit.
+    /// Sets the timeout of tools whose policy has none. Default: none.
     pub fn tool_timeout(mut self, timeout: Duration) -> Self {
         self.calls().tool_timeout = Some(timeout);
         self
     }
 
-    /// Hides the text of tool errors that were not written for the model, with all their sources: it reads `the tool
-    /// failed`. Texts of [`ToolError::new`](crate::ToolError::new) and its like are shown. Default: all texts are shown.
+    /// Hides the text of tool errors that were not written for the model, with all their sources: the model gets `the tool
+    /// failed`. Texts of [`ToolError::new`](crate::ToolError::new) and similar constructors stay visible. Default: all texts
+    /// are visible.
     pub fn redact_tool_errors(mut self) -> Self {
         self.calls().redact_tool_errors = true;
         self
     }
 
-    /// The most bytes of content that one answer of the model may have. The default is 16 MiB.
+    /// Sets the maximum size of the content of one response, in bytes. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// How many cycles' traces, and how many invocations, the metrics keep. The default is 64. The sums keep everything.
+    /// Sets the maximum number of cycle traces and of invocations in the metrics. Totals are not limited. Default: 64.
     pub fn trace_limit(mut self, cycles: usize) -> Self {
         self.trace_limit = cycles;
         self
     }
 
-    /// Keeps the conversation and the state in a session. What the session knows of the agent comes back when it is
-    /// built, and goes before messages and state given here.
+    /// Stores the conversation and the state in a session. `build` restores an agent that the session has; its messages and
+    /// state take precedence over those set here.
     pub fn session_manager(mut self, sessions: impl SessionManager + 'static) -> Self {
         self.names().session_id = Some(sessions.session_id().to_owned());
         self.sessions = Some(Arc::new(sessions));
         self
     }
 
-    /// How often an invocation begins again, from what the session has by then, when another worker has written to it
-    /// first. Only if none of its tools has run and nothing of it is stored; `before_invocation` hooks are not called
-    /// again, what they have decided holds, and the state that was set here stays. The default is 0: the conflict is an
-    /// error, after which the agent has to be built again.
+    /// Sets the maximum number of retries of an invocation after a conflict with another worker that wrote to the session
+    /// first. A retry starts from the new content of the session, and only if no tool has run and nothing of the invocation is
+    /// stored. `before_invocation` hooks are not called again; their decisions stay, and so do state changes made here.
+    /// Default: 0, so that a conflict is an error, after which the agent must be built again.
     pub fn conflict_retries(mut self, times: u32) -> Self {
         self.conflict_retries = times;
         self
     }
 
-    /// The agent's id, under which a session keeps it. The default is `default`.
+    /// Sets the agent's id, which identifies it in a session. Default: `default`.
     pub fn agent_id(mut self, id: impl Into<String>) -> Self {
         self.names().id = id.into();
         self
     }
 
-    /// The agent's name, for people.
+    /// Sets the agent's display name. Default: `Strands Agents`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.names().name = name.into();
         self
     }
 
-    /// Sets a description of the agent's purpose, for a model or a person that has to choose. Default: empty.
+    /// Sets a description of the agent's purpose, for models and people that choose between agents. Default: empty.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.names().description = description.into();
         self
@@ -297,9 +298,8 @@ impl AgentBuilder {
     ///
     /// # Errors
     ///
-    /// Returns [`BuildError`] if there is no model, if the tools conflict, if a tool provider can't list its
-    /// tools, if a tool borrows a value that nobody injected, if the session can't be read, and if the Tokio runtime has no
-    /// timers.
+    /// Returns [`BuildError`] if there is no model, if the tools conflict, if a tool provider can't list its tools, if a tool
+    /// requires a value that was not injected, if the session can't be read, or if the Tokio runtime has no timers.
     pub async fn build(self) -> Result<Agent, BuildError> {
         let model = self.model.ok_or(BuildError::MissingModel)?;
         if let Some(name) = duplicate(&self.plugins) {
@@ -330,10 +330,10 @@ impl AgentBuilder {
             max_response_bytes: self.max_response_bytes,
             conflict_retries: self.conflict_retries,
         };
-        let beginning = Beginning { messages, state: self.state };
+        let initial = InitialState { messages, state: self.state };
         let Restored { session, history, state, conversation_state, run, settled, repairs } = match &self.sessions {
-            Some(sessions) => beginning.with_session(sessions, &config, &tools, &*model).await?,
-            None => beginning.without_session(),
+            Some(sessions) => initial.with_session(sessions, &config, &tools, &*model).await?,
+            None => initial.without_session(),
         };
         if !repairs.is_empty() {
             diagnostics::repaired(&config.names, repairs.len());
@@ -359,7 +359,7 @@ impl AgentBuilder {
             refused_outputs: HashSet::new(),
         };
         let unread = work.unread_values();
-        // Once for a template, which may be built for each request.
+        // Once for all clones, since a server may build an agent for each request.
         if !unread.is_empty() && !self.has_warned.swap(true, Ordering::Relaxed) {
             unread.into_iter().for_each(|value| diagnostics::unread_value(&work.config.names, value));
         }
@@ -367,7 +367,7 @@ impl AgentBuilder {
     }
 }
 
-/// Returns the first name that is there twice.
+/// Returns the first name that occurs twice.
 fn duplicate(names: &[String]) -> Option<&String> {
     names
         .iter()
@@ -376,7 +376,7 @@ fn duplicate(names: &[String]) -> Option<&String> {
         .map(|(_, name)| name)
 }
 
-/// True on a Tokio runtime that can wait. There is no way to ask but to try.
+/// Returns true on a Tokio runtime with timers. Tokio has no other way to find out than to try.
 pub(crate) fn has_timers() -> bool {
     let wait = || drop(tokio::time::sleep(Duration::ZERO));
     tokio::runtime::Handle::try_current().is_ok() && std::panic::catch_unwind(wait).is_ok()

@@ -1,17 +1,17 @@
-//! A new conversation with the same agent.
+//! Clearing of the conversation.
 
 use super::Agent;
 use crate::outcome::AgentError;
 
 impl Agent {
-    /// Drops the whole conversation, here and in the session: the next prompt is the first. Questions that wait for a human
-    /// are dropped with it. The agent's state, its metrics, and what tools have done stay as they are.
+    /// Removes the whole conversation, here and in the session, including pending interrupts. The agent's state, its metrics
+    /// and the effects of tools stay.
     ///
     /// # Errors
     ///
     /// Returns [`AgentError::Session`] if the session could not be written. After a conflict, which means that another worker
-    /// has written to it, the conversation is as it was. A call that failed in another way, or whose future was dropped, is
-    /// completed by the next invocation or by [`save`](Self::save).
+    /// has written to it, the conversation is unchanged. After another error, or if the future was dropped, the next
+    /// invocation or [`save`](Self::save) completes the operation.
     ///
     /// # Examples
     ///
@@ -19,7 +19,7 @@ impl Agent {
     /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("Fine.")).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("Fine.")).build().await?;
     /// agent.prompt("How is the weather in Oslo?").await?;
     /// agent.clear().await?;
     /// assert!(agent.messages().is_empty());

@@ -1,4 +1,4 @@
-//! Hooks made of closures, on the builder.
+//! Builder methods for closures as hooks.
 
 use super::AgentBuilder;
 use crate::hook::{
@@ -9,13 +9,13 @@ use crate::hook::{
 
 macro_rules! closure_setters {
     ($($(#[$doc:meta])+ $setter:ident: $hook:ident($event:ty);)+) => {
-        /// Hooks made of closures. Each is a [`Hook`](crate::hook::Hook) of one event, in the order of all hooks; a closure
-        /// returns nothing, or a [`HookResult`](crate::hook::HookResult). For async work implement `Hook`.
+        /// Closures as hooks. Each is a [`Hook`](crate::hook::Hook) for one event, and runs in the order of all hooks. A
+        /// closure returns `()` or a [`HookResult`](crate::hook::HookResult). For async work, implement `Hook`.
         ///
         /// ```
         /// use strands::{Agent, testing::ScriptedModel};
         ///
-        /// let builder = Agent::builder().model(ScriptedModel::answering("hi")).on_before_tool_call(|event| {
+        /// let builder = Agent::builder().model(ScriptedModel::responding("hi")).on_before_tool_call(|event| {
         ///     if event.tool_use.name == "shell" {
         ///         event.deny = Some("the shell is not available here".into());
         ///     }
@@ -41,7 +41,7 @@ closure_setters! {
     on_before_invocation: OnBeforeInvocation(&mut BeforeInvocation<'_>);
     /// Adds a closure that is called after each invocation.
     on_after_invocation: OnAfterInvocation(&mut AfterInvocation<'_>);
-    /// Adds a closure that is called with each message that has joined the history.
+    /// Adds a closure that is called after each message was added to the history.
     on_message_added: OnMessageAdded(&MessageAdded<'_>);
     /// Adds a closure that is called before each model call.
     on_before_model_call: OnBeforeModelCall(&mut BeforeModelCall<'_>);

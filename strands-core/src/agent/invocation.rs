@@ -1,4 +1,4 @@
-//! A prompt on its way: what can be added to it, and its two forms, a response and a stream of events.
+//! [`Invocation`], a prompt with its options, and [`AgentStream`], the stream of its events.
 
 use std::any::Any;
 use std::fmt;
@@ -19,7 +19,7 @@ use super::output::StructuredOutput;
 use super::shared::TakenAgent;
 
 use crate::event::{AgentEvent, AgentResponse};
-use crate::event_loop::{Driver, Emitter, OutputType, Request, Slot, ToolSelection};
+use crate::event_loop::{Driver, Emitter, EventCell, OutputType, Request, ToolSelection};
 use crate::interrupt::InterruptResponse;
 use crate::journal::Journal;
 use crate::limits::Limits;
@@ -29,10 +29,9 @@ use crate::prompt::Prompt;
 use crate::promptable::PromptRequest;
 use crate::tool::{ToolContext, Toolset};
 
-/// A prompt on its way to the agent. Nothing happens before it is awaited or streamed.
+/// A prompt with its options. It does nothing until it is awaited or streamed.
 ///
-/// Dropping it, or what it becomes, stops the model call and the tools, and leaves a history that the next prompt can
-/// use.
+/// Dropping it, its future or its stream stops the model call and the tools, and leaves a valid history for the next prompt.
 #[must_use = "an invocation does nothing until it is awaited or streamed"]
 pub struct Invocation<'a, T = Value> {
     agent: AgentHolder<'a>,
@@ -77,23 +76,23 @@ impl<'a> Invocation<'a> {
         Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
     }
 
-    /// An invocation that takes an agent along for a request.
-    pub(super) fn requested(agent: Agent, asked: PromptRequest) -> Self {
-        let request = requested(&agent, asked);
+    /// Creates an invocation that owns the agent, from a request.
+    pub(super) fn requested(agent: Agent, prompt_request: PromptRequest) -> Self {
+        let request = requested(&agent, prompt_request);
         Self { agent: AgentHolder::Owned(Box::new(agent)), request, output: PhantomData }
     }
 
-    /// An invocation that returns a shared agent when it ends.
-    pub(super) fn taking(taken: TakenAgent, asked: PromptRequest) -> Option<Self> {
-        let request = requested(taken.agent.as_ref()?, asked);
+    /// Creates an invocation that returns a shared agent when it ends.
+    pub(super) fn taking(taken: TakenAgent, prompt_request: PromptRequest) -> Option<Self> {
+        let request = requested(taken.agent.as_ref()?, prompt_request);
         Some(Self { agent: AgentHolder::Taken(taken), request, output: PhantomData })
     }
 
-    /// Asks for structured output, which the response has as [`AgentResponse::output`].
+    /// Requests structured output, which the response has in [`AgentResponse::output`].
     ///
-    /// A provider that holds responses to a JSON Schema is asked for JSON of the type's schema; elsewhere the model is given
-    /// a tool whose arguments are the type's fields. A type whose schema is not an object, such as an enum, a `Vec` or a
-    /// number, is asked for as the only field of an object, and unwrapped. A model that ends without the output is asked
+    /// If the provider supports JSON Schema for responses, it gets the type's schema; otherwise the model gets a tool whose
+    /// arguments are the output. A type whose schema is not an object, such as an enum, a `Vec` or a number, is wrapped in
+    /// the only field of an object, and unwrapped in the response. If the model ends without the output, it is prompted
     /// again, at most three times.
     ///
     /// # Examples
@@ -125,46 +124,45 @@ impl<'a> Invocation<'a> {
 }
 
 impl<'a, T> Invocation<'a, T> {
-    /// Lends a value to the tools of this invocation, in front of the agent's own value of the same type.
+    /// Injects a value into this invocation. It takes precedence over the agent's value of the same type.
     pub fn inject<V: Send + Sync + 'static>(mut self, value: V) -> Self {
         self.request.injected.insert_for_invocation(value);
         self
     }
 
-    /// Sets how far this invocation may go, instead of the agent's own limits, or those of the invocation that it resumes.
-    /// Turns, tokens and time that were used before an interrupt count.
+    /// Sets the limits of this invocation, in place of those of the agent or of the invocation that it resumes. Turns, tokens
+    /// and time that were used before an interrupt count.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.request.limits = Some(limits);
         self
     }
 
-    /// Adds tools for this invocation, behind the agent's own. An invocation that resumes this one has to add them again.
+    /// Adds tools for this invocation, after the agent's own. An invocation that resumes this one has to add them again.
     ///
     /// The invocation fails with [`AgentError::Tools`] if they conflict with those, and with
-    /// [`AgentError::MissingInjectedValue`] if one borrows a value that was not injected.
+    /// [`AgentError::MissingInjectedValue`] if one requires a value that was not injected.
     pub fn tools(mut self, tools: impl Toolset) -> Self {
         self.request.tools.added.extend(tools.into_tools());
         self
     }
 
-    /// Hides tools from the model in this invocation, by their names, also those that are added for it. A hidden tool is refused when the model calls it all
-    /// the same, also one that a tool provider adds later, and one whose call was approved in an earlier invocation. An invocation that
-    /// resumes this one hides them, too.
+    /// Hides tools from the model in this invocation, by name, including tools added for it. A call of a hidden tool gets an
+    /// error result, even if a tool provider adds the tool later, or if the call was approved in an earlier invocation. An
+    /// invocation that resumes this one hides the same tools.
     pub fn hide_tools(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.request.tools.hidden.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Sets the system prompt of this invocation, in place of the agent's own. The text of plugins stays. An
-    /// invocation that resumes this one has it, too.
+    /// Sets the system prompt of this invocation, in place of the agent's. The text of plugins is appended. An invocation that
+    /// resumes this one has the same system prompt.
     pub fn system_prompt(mut self, prompt: impl Into<String>) -> Self {
         self.request.system = Some(vec![SystemBlock::Text(prompt.into())]);
         self
     }
 
-    /// Makes this an invocation of a nested agent: it spends from the budget of the tool call's agent, and ends with the
-    /// call. An agent that a tool or a hook awaits is nested without this; one that a tool spawns as a task of its own is
-    /// not.
+    /// Nests this invocation in a tool call: it shares the limits of the calling agent, and is cancelled when the call ends.
+    /// An agent awaited by a tool or a hook is nested automatically; one in a spawned task is not, and needs this.
     ///
     /// ```
     /// use strands::{Agent, AgentBuilder, ToolContext, ToolError, tool};
@@ -184,31 +182,31 @@ impl<'a, T> Invocation<'a, T> {
     }
 
     /// Ends the invocation with [`StopReason::Cancelled`](crate::models::StopReason::Cancelled) when `token` is
-    /// cancelled. Seen at once, whatever the model or a tool is doing.
+    /// cancelled. This takes effect at once, during model calls and tool calls as well.
     pub fn cancel_with(mut self, token: CancellationToken) -> Self {
         self.request.cancellation = token;
         self
     }
 
-    /// Lends a durable engine's journal to this invocation, which records its model calls and tool calls. The agent must
-    /// not have a session manager: keep a [`Snapshot`](crate::Snapshot) in the engine's state.
+    /// Sets the journal of a durable engine, which records model calls and tool calls. The agent must not have a session
+    /// manager: store a [`Snapshot`](crate::Snapshot) in the engine's state instead.
     ///
-    /// Conversation managers, and hooks other than those around single model and tool calls, are not recorded: they run
-    /// again in a replay.
+    /// Conversation managers, and hooks other than those around single model calls and tool calls, are not recorded. They
+    /// run again in a replay.
     pub fn journal(mut self, journal: &'a dyn Journal) -> Self {
         self.request.journal = Some(journal);
         self
     }
 
-    /// Brings humans' answers to what the agent waits for. The prompt must be [`Prompt::none`]; questions without an
-    /// answer stay open. An answer that was recorded before may come again. Without answers, nothing is sent to the model
-    /// unless something is open: see [`Prompt::none`].
+    /// Resumes a suspended invocation with responses to its interrupts. The prompt must be [`Prompt::none`]. Interrupts
+    /// without a response stay pending. A response may be delivered more than once. Without any response, the model is called
+    /// only if there is something to respond to; see [`Prompt::none`].
     ///
-    /// With a session, the answers are recorded before any tool runs, and each tool's start is recorded before it is
-    /// called: of two workers with the same answer, one gets a conflict, and one approval runs a tool at most once, whenever
-    /// a process dies; only an idempotent tool may run again if its outcome is unknown.
-    pub fn resume(mut self, answers: impl IntoIterator<Item = InterruptResponse>) -> Self {
-        self.request.answers.extend(answers);
+    /// With a session, the responses are recorded before any tool runs, and the start of each tool is recorded before it is
+    /// called. Of two workers with the same response, one gets a conflict. One approval runs a tool at most once, even if the
+    /// process dies; only an idempotent tool may run again after an unknown outcome.
+    pub fn resume(mut self, responses: impl IntoIterator<Item = InterruptResponse>) -> Self {
+        self.request.responses.extend(responses);
         self
     }
 
@@ -242,9 +240,9 @@ impl<'a, T> Invocation<'a, T> {
     /// ```
     #[doc(alias = "stream_prompt", alias = "stream_async")]
     pub fn stream(self) -> AgentStream<'a, T> {
-        let slot = Slot::default();
-        let run = run(self.agent, Emitter::new(slot.clone()), self.request);
-        AgentStream { run: Some(run), slot, output: PhantomData }
+        let cell = EventCell::default();
+        let run = run(self.agent, Emitter::new(cell.clone()), self.request);
+        AgentStream { run: Some(run), cell, output: PhantomData }
     }
 }
 
@@ -264,7 +262,7 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for Invocation<'a, T> {
 fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
     Request {
         prompt,
-        answers: Vec::new(),
+        responses: Vec::new(),
         injected: agent.work.config.injected.clone(),
         limits: None,
         cancellation: CancellationToken::new(),
@@ -276,22 +274,22 @@ fn request<'a>(agent: &Agent, prompt: Prompt) -> Request<'a> {
     }
 }
 
-fn requested<'a>(agent: &Agent, asked: PromptRequest) -> Request<'a> {
-    let PromptRequest { prompt, resume, limits, cancellation, injected } = asked;
+fn requested<'a>(agent: &Agent, prompt_request: PromptRequest) -> Request<'a> {
+    let PromptRequest { prompt, resume, limits, cancellation, injected } = prompt_request;
     let mut request = request(agent, prompt);
     request.injected.add_for_invocation(injected);
-    Request { answers: resume, limits, cancellation, ..request }
+    Request { responses: resume, limits, cancellation, ..request }
 }
 
-/// The response with its type of output.
+/// Converts the output of the response to its type.
 fn typed<T: DeserializeOwned>(
     run: impl Future<Output = Result<AgentResponse, AgentError>>,
 ) -> impl Future<Output = Result<AgentResponse<T>, AgentError>> {
     run.map(|response| response.map(AgentResponse::typed))
 }
 
-/// The future of an invocation. A borrowed agent's is that of the driver itself: whatever is in between is polled once for
-/// each event.
+/// Returns the future of an invocation. For a borrowed agent it is the driver's own, since each layer in between would be
+/// polled for each event.
 fn run<'a>(
     agent: AgentHolder<'a>,
     emitter: Emitter,
@@ -316,16 +314,15 @@ impl<T> fmt::Debug for Invocation<'_, T> {
 /// Stream of the events of an invocation as they happen. The first is [`AgentEvent::Start`], the last
 /// [`AgentEvent::Result`], or an error.
 ///
-/// `T` is the type asked for with [`Invocation::output`].
+/// `T` is the type requested with [`Invocation::output`].
 #[must_use = "a stream does nothing until it is polled"]
 pub struct AgentStream<'a, T = Value> {
     run: Option<BoxFuture<'a, Result<AgentResponse, AgentError>>>,
-    slot: Slot,
+    cell: EventCell,
     output: PhantomData<fn() -> T>,
 }
 
-/// Returns the event as one of an invocation with this type of output. Without a type it is the same, and stays where it
-/// is.
+/// Converts an event to the type of output. Without a type the event is unchanged, and is not moved.
 fn retyped<T: 'static>(mut event: Option<AgentEvent>) -> Option<AgentEvent<T>> {
     match (&mut event as &mut dyn Any).downcast_mut::<Option<AgentEvent<T>>>() {
         Some(same) => same.take(),
@@ -343,7 +340,7 @@ impl<T: DeserializeOwned + 'static> Stream for AgentStream<'_, T> {
             let result = |response: AgentResponse| AgentEvent::Result { response: Box::new(response.typed()) };
             return Poll::Ready(Some(ended.map(result)));
         }
-        match retyped(self.slot.take()) {
+        match retyped(self.cell.take()) {
             Some(event) => Poll::Ready(Some(Ok(event))),
             None => Poll::Pending,
         }

@@ -1,4 +1,4 @@
-//! The agent: a model, its tools and a conversation, and what a program does with them.
+//! [`Agent`], its builder and its invocations: the public API around a model, tools and a conversation.
 
 mod builder;
 mod clear;
@@ -36,10 +36,10 @@ use crate::tool::{ToolSet, Toolset};
 use crate::tool_runner::{Caller, ToolCall};
 use crate::working_set::WorkingSet;
 
-/// A model with tools and a conversation of its own.
+/// An agent: a model with tools and a conversation.
 ///
-/// An agent is one conversation: prompting takes `&mut self`, so that two prompts at once are a compile error. For one
-/// agent per request keep an [`AgentBuilder`] and build from its clones; that does no I/O and costs microseconds.
+/// An agent is one conversation: prompting takes `&mut self`, so that concurrent prompts are a compile error. For one
+/// agent per request, keep an [`AgentBuilder`] and build from its clones; that does no I/O and costs microseconds.
 ///
 /// ```compile_fail,E0499
 /// # async fn two_at_once(mut agent: strands::Agent) {
@@ -53,7 +53,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Puts an agent together.
+    /// Returns a builder for an agent.
     ///
     /// # Examples
     ///
@@ -62,7 +62,7 @@ impl Agent {
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
     /// let mut agent = Agent::builder()
-    ///     .model(ScriptedModel::answering("Oslo is sunny."))
+    ///     .model(ScriptedModel::responding("Oslo is sunny."))
     ///     .system_prompt("You are a weather service.")
     ///     .build()
     ///     .await?;
@@ -76,14 +76,14 @@ impl Agent {
         AgentBuilder::default()
     }
 
-    /// Asks the agent. What is returned is a request: add to it, then `.await` it for the response or `.stream()` it for
-    /// the events.
+    /// Prompts the agent. Returns a request: set its options, then `.await` it for the response, or call `.stream()` for the
+    /// events.
     pub fn prompt(&mut self, prompt: impl Into<Prompt>) -> Invocation<'_> {
         Invocation::new(self, prompt.into())
     }
 
-    /// Prompts the agent and takes it along, so that the response, or the stream of events, borrows nothing: for a server's
-    /// handlers, and tasks. The agent is gone afterwards; its session has the conversation.
+    /// Prompts the agent and consumes it, so that the invocation borrows nothing, for server handlers and tasks. The agent is
+    /// dropped afterwards; its session has the conversation.
     pub fn into_prompt(self, prompt: impl Into<Prompt>) -> Invocation<'static> {
         Invocation::owning(self, prompt.into())
     }
@@ -94,7 +94,7 @@ impl Agent {
     /// use strands::{Agent, AgentEvent, AgentStream, StreamExt, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
+    /// let agent = Agent::builder().model(ScriptedModel::responding("Hello.")).build().await?;
     /// let events: AgentStream<'static> = agent.into_stream("hi");
     /// let text: Vec<String> = events
     ///     .filter_map(async |event| match event {
@@ -111,42 +111,42 @@ impl Agent {
         self.into_prompt(prompt).stream()
     }
 
-    /// The conversation so far, oldest message first.
+    /// Returns the conversation so far, oldest message first.
     pub fn messages(&self) -> &[Arc<Message>] {
         self.work.history.messages()
     }
 
-    /// The agent's state: JSON values that outlive the invocation. Tools reach it through their context.
+    /// Returns the agent's state: JSON values that outlive an invocation. Tools access it through their context.
     pub fn state(&self) -> &AgentState {
         &self.work.state
     }
 
-    /// What the agent's work has cost over its life.
+    /// Returns the metrics over the lifetime of the agent.
     pub fn metrics(&self) -> &EventLoopMetrics {
         &self.work.metrics
     }
 
-    /// The tools, in the order in which the model sees them.
+    /// Returns the tools, in the order in which they are sent to the model.
     pub fn tools(&self) -> &ToolSet {
         self.work.tools()
     }
 
-    /// The model.
+    /// Returns the model.
     pub fn model(&self) -> &Arc<dyn Model> {
         &self.work.model
     }
 
-    /// Goes on with another model, of the same provider or of another one. The conversation stays; what only the old
-    /// model's provider understands is not shown to the new one, and is there again when the old one comes back.
+    /// Replaces the model, with one of the same or of another provider. The conversation stays. Content that only the old
+    /// model's provider supports is not sent to the new one, and is sent again after switching back.
     ///
     /// ```
     /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("Oslo.")).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("Oslo.")).build().await?;
     /// agent.prompt("What is the capital of Norway?").await?;
     ///
-    /// agent.set_model(ScriptedModel::answering("About 700,000."));
+    /// agent.set_model(ScriptedModel::responding("About 700,000."));
     /// assert_eq!(agent.prompt("How many live there?").await?.text(), "About 700,000.");
     /// assert_eq!(agent.messages().len(), 4);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -157,13 +157,13 @@ impl Agent {
         self.work.refused_outputs.clear();
     }
 
-    /// Replaces the agent's own tools. Those of plugins and of tool providers stay, and so does the tool that reads offloaded
-    /// results. A tool that is gone is refused when the model calls it all the same.
+    /// Replaces the agent's own tools. Tools of plugins and of tool providers stay, and so does the tool that reads offloaded
+    /// results. A call of a removed tool gets an error result.
     ///
     /// # Errors
     ///
-    /// Returns [`BuildError`] if the tools conflict, or if one borrows a value that was not injected. Then the
-    /// agent has its old tools.
+    /// Returns [`BuildError`] if the tools conflict, or if one requires a value that was not injected. Then the agent keeps
+    /// its old tools.
     ///
     /// ```
     /// use strands::{Agent, testing::ScriptedModel, tool, tools};
@@ -175,7 +175,7 @@ impl Agent {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Clock).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("hi")).tool(Clock).build().await?;
     /// agent.set_tools(tools![])?;
     /// assert!(agent.tools().get("clock").is_none());
     /// # Ok::<(), strands::BuildError>(())
@@ -185,7 +185,7 @@ impl Agent {
         self.work.set_own_tools(tools.into_tools())
     }
 
-    /// Replaces the system prompt. The text of plugins stays behind it.
+    /// Replaces the system prompt. The text of plugins is still appended.
     pub fn set_system_prompt(&mut self, prompt: impl Into<String>) {
         self.set_system_blocks([SystemBlock::Text(prompt.into())]);
     }
@@ -195,14 +195,14 @@ impl Agent {
         self.work.set_system(blocks.into_iter().map(Into::into).collect());
     }
 
-    /// Calls one of the agent's tools with these arguments, an object, as the program's own call: hooks, validation,
-    /// approval, timeouts and panics are those of a model's call, and the conversation does not learn of it.
+    /// Calls one of the agent's tools directly, with arguments that are a JSON object. Hooks, validation, approval, timeouts
+    /// and panics work as for a model's call. The call is not added to the conversation.
     ///
     /// # Errors
     ///
     /// The call returns [`AgentError::Hook`] if a hook failed, [`AgentError::MissingInjectedValue`] if the tool needs a value
-    /// that was not injected, and [`AgentError::NestedTooDeep`] if tools call each other without end. A failure of the tool
-    /// is an error result.
+    /// that was not injected, and [`AgentError::NestedTooDeep`] if calls nest too deep. A failure of the tool is an error
+    /// result.
     ///
     /// ```
     /// use strands::serde_json::json;
@@ -215,7 +215,7 @@ impl Agent {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(Add).build().await?;
+    /// let agent = Agent::builder().model(ScriptedModel::responding("hi")).tool(Add).build().await?;
     /// let outcome = agent.call_tool("add", json!({"a": 1, "b": 2})).await?;
     /// assert!(matches!(outcome, ToolCallOutcome::Result(result) if !result.is_error()));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -235,41 +235,41 @@ impl Agent {
         ToolCall::new(caller, name, input)
     }
 
-    /// The agent's id, `default` unless it was given one.
+    /// Returns the agent's id. Default: `default`.
     pub fn agent_id(&self) -> &str {
         self.work.config.agent_id()
     }
 
-    /// The agent's name, for people.
+    /// Returns the agent's display name.
     pub fn name(&self) -> &str {
         &self.work.config.names.name
     }
 
-    /// Returns the description of the agent's purpose; empty unless it was given one.
+    /// Returns the description of the agent's purpose. Default: empty.
     pub fn description(&self) -> &str {
         &self.work.config.names.description
     }
 
-    /// The questions that wait for an answer of a human, while the agent is suspended.
+    /// Returns the pending interrupts of a suspended agent.
     pub fn interrupts(&self) -> Vec<Interrupt> {
         self.work.interrupts()
     }
 
-    /// The changes that were needed to go on from the session that the agent was built with, or from an invocation of this
-    /// agent that was dropped.
+    /// Returns the repairs that were made to restore the conversation, from the session that the agent was built with or
+    /// after an invocation of this agent that was dropped.
     ///
-    /// Changes are part of the conversation: a call without a result has an error result that says so to the
-    /// model. A [`Repair::CallPending`] is not: its tool runs with the next invocation.
+    /// Repairs change the conversation: a call without a result gets an error result, which informs the model. The exception
+    /// is [`Repair::CallPending`]: its tool runs with the next invocation.
     pub fn repairs(&self) -> &[Repair] {
         &self.work.repairs
     }
 
     /// Returns the types of injected values that no tool reads, sorted by name. Each is likely a mistake in the signature of
-    /// a tool, and `build` warns of it with a `tracing` event.
+    /// a tool, and `build` warns about it with a `tracing` event.
     ///
-    /// A tool reads what it [declares](crate::Tool::requires). Empty if values may be read without a declaration: by
-    /// a hook, by a tool that takes its [`ToolContext`](crate::ToolContext), or by a tool that a provider lists later. A
-    /// value for tools that come with a prompt is best injected with that prompt.
+    /// A tool reads the values that it [declares](crate::Tool::requires). The list is empty if values may be read without a
+    /// declaration: by a hook, by a tool that takes its [`ToolContext`](crate::ToolContext), or by a tool that a provider
+    /// lists later. Inject values for tools of one prompt with that prompt.
     ///
     /// ```
     /// use strands::testing::ScriptedModel;
@@ -284,7 +284,7 @@ impl Agent {
     /// }
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let model = ScriptedModel::answering("hi");
+    /// let model = ScriptedModel::responding("hi");
     /// let agent = Agent::builder().model(model).tools(tools![Book]).inject(User("ada".into())).build().await?;
     /// assert_eq!(agent.unread_values().len(), 1, "`book` takes its user from the model");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -294,13 +294,13 @@ impl Agent {
         self.work.unread_values()
     }
 
-    /// Drops the questions for humans, here and in the session. The calls that waited get an error result, and the next
-    /// prompt goes on; an answer that comes later is refused.
+    /// Discards the pending interrupts, here and in the session. Their calls get an error result, and the agent accepts
+    /// prompts again; later responses to the interrupts are rejected.
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError::Session`] if the session could not be written; after a conflict, another worker has gone on
-    /// with the questions, or has dropped them. What could not be written is written by the next invocation.
+    /// Returns [`AgentError::Session`] if the session could not be written. After a conflict, another worker has resumed the
+    /// interrupted invocation or discarded its interrupts. The next invocation writes the unsaved changes.
     pub async fn discard_interrupts(&mut self) -> Result<(), AgentError> {
         self.work.settle();
         self.work.complete_rewind().await?;
@@ -308,8 +308,8 @@ impl Agent {
         self.save().await
     }
 
-    /// Writes to the session what it does not have yet. An invocation does that itself; call this after one that was
-    /// dropped, or that was cancelled while the session was slow. Without a session, nothing happens.
+    /// Saves unsaved changes to the session. Invocations save by themselves; call this after one that was dropped, or that
+    /// was cancelled while the session was slow. Does nothing without a session.
     ///
     /// # Errors
     ///
@@ -319,11 +319,11 @@ impl Agent {
         self.work.save_invocation().await
     }
 
-    /// Returns true if there is something that the session does not have yet: see [`save`](Self::save).
+    /// Returns true if there are changes that the session does not have yet; see [`save`](Self::save).
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError`] if what the agent waits for can't be JSON.
+    /// Returns [`AgentError`] if the suspended invocation can't be serialized.
     pub fn has_unsaved_changes(&self) -> Result<bool, AgentError> {
         self.work.has_unsaved()
     }

@@ -1,13 +1,13 @@
-//! Types of structured output.
+//! [`StructuredOutput`], the trait of output types.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-/// A type that a model can be asked for with [`Invocation::output`](crate::Invocation::output): any type with `Deserialize`
-/// and `JsonSchema`, which has it without an implementation of its own.
+/// A trait for types of structured output, see [`Invocation::output`](crate::Invocation::output). It is implemented for every
+/// type with `Deserialize` and `JsonSchema`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be asked for as structured output",
-    label = "the model can't be asked for this",
+    message = "`{Self}` cannot be used as structured output",
+    label = "not a structured output type",
     note = "derive both `Deserialize` and `JsonSchema` for `{Self}`: `#[derive(Deserialize, JsonSchema)]`, from `strands::serde` and `strands::schemars`"
 )]
 pub trait StructuredOutput: DeserializeOwned + JsonSchema {}

@@ -7,7 +7,7 @@ use crate::hook::Hook;
 use crate::message::SystemBlock;
 use crate::tool::{Tool, ToolProvider, Toolset};
 
-/// A named bundle of hooks, tools and system prompt text, which is added to an agent as a whole.
+/// A named bundle of hooks, tools and system prompt text, which is added to an agent as a unit.
 ///
 /// # Examples
 ///
@@ -22,11 +22,11 @@ use crate::tool::{Tool, ToolProvider, Toolset};
 /// }
 ///
 /// fn notes() -> Plugin {
-///     Plugin::new("notes").tools(tools![WriteNote]).system_prompt("Write down what the user wants to keep.")
+///     Plugin::new("notes").tools(tools![WriteNote]).system_prompt("Write down what the user wants to remember.")
 /// }
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let agent = Agent::builder().model(ScriptedModel::answering("hi")).plugin(notes()).build().await?;
+/// let agent = Agent::builder().model(ScriptedModel::responding("hi")).plugin(notes()).build().await?;
 /// assert!(agent.tools().get("write_note").is_some());
 /// # Ok::<(), strands::BuildError>(())
 /// # }).unwrap();
@@ -42,7 +42,7 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Creates an empty plugin. An agent has at most one plugin of a name.
+    /// Creates an empty plugin. Names of plugins are unique within an agent.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), hooks: Vec::new(), tools: Vec::new(), providers: Vec::new(), system: Vec::new() }
     }
@@ -59,13 +59,13 @@ impl Plugin {
         self
     }
 
-    /// Adds a source of tools whose list may change.
+    /// Adds a tool provider, whose list of tools may change.
     pub fn tool_provider(mut self, provider: impl ToolProvider + 'static) -> Self {
         self.providers.push(Arc::new(provider));
         self
     }
 
-    /// Adds text behind the agent's system prompt.
+    /// Appends text to the agent's system prompt.
     pub fn system_prompt(mut self, text: impl Into<String>) -> Self {
         self.system.push(SystemBlock::Text(text.into()));
         self

@@ -1,4 +1,4 @@
-//! Editing the past: a conversation goes on from an earlier point.
+//! Rewinding: the conversation continues from an earlier prompt.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use crate::message::Message;
 use crate::outcome::AgentError;
 
 impl Agent {
-    /// Drops everything from a user message on, here and in the session, so that another prompt can take its place.
-    /// Returns the dropped messages; the first is the one to edit.
+    /// Removes a prompt and all later messages, here and in the session, so that another prompt can replace it. Returns the
+    /// removed messages; the first is the prompt to edit.
     ///
-    /// `index` is the zero-based index of a prompt in [`messages`](Self::messages). Questions that wait for a human are
-    /// dropped with the calls that they are about. The agent's state, and what tools have done, stays as it is.
+    /// `index` is the zero-based index of a prompt in [`messages`](Self::messages). Pending interrupts are discarded together
+    /// with their calls. The agent's state and the effects of tools stay.
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError::Rewind`] if the message is not a prompt, or if a summary of older messages would go with it,
+    /// Returns [`AgentError::Rewind`] if the message is not a prompt, or if a summary of older messages would be removed,
     /// and [`AgentError::Session`] if the session could not be written. After a conflict, which means that another worker
-    /// has written to it, the conversation is as it was. A rewind that failed in another way, or whose future was dropped,
-    /// is completed by the next invocation or by [`save`](Self::save).
+    /// has written to it, the conversation is unchanged. After another error, or if the future was dropped, the next
+    /// invocation or [`save`](Self::save) completes the rewind.
     ///
     /// # Examples
     ///
@@ -26,7 +26,7 @@ impl Agent {
     /// use strands::{Agent, testing::ScriptedModel};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-    /// let mut agent = Agent::builder().model(ScriptedModel::answering("Fine.")).build().await?;
+    /// let mut agent = Agent::builder().model(ScriptedModel::responding("Fine.")).build().await?;
     /// agent.prompt("How is the weather in Oslo?").await?;
     /// agent.prompt("And in Rmoe?").await?;
     ///

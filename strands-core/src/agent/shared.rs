@@ -1,5 +1,5 @@
-//! Agents as something that can be prompted without a borrow: one conversation that is shared, and a template that builds
-//! an agent for each prompt.
+//! [`Promptable`] agents: [`SharedAgent`], one shared conversation, and [`AgentBuilder`], which builds an agent for each
+//! prompt.
 
 use std::fmt;
 use std::future::ready;
@@ -10,24 +10,23 @@ use futures_util::{StreamExt, stream};
 
 use super::{Agent, AgentBuilder, Invocation};
 use crate::event::{AgentEvent, AgentResponse};
-use crate::event_loop::end_of;
+use crate::event_loop::stop_requested;
 use crate::message::{Message, Role};
 use crate::nesting;
 use crate::outcome::AgentError;
 use crate::promptable::{PromptRequest, PromptStream, Promptable};
 use crate::stop_reason::StopReason;
 
-/// One agent that several owners can prompt, one after the other. Clones share the conversation.
+/// An agent with shared ownership, which processes one prompt at a time. Clones share the conversation.
 ///
-/// A prompt that comes while the agent works on another one is refused with [`AgentError::Busy`]: which of two prompts is
-/// first is for the program to decide.
+/// A prompt during another one is rejected with [`AgentError::Busy`], since the order of prompts is up to the program.
 ///
 /// ```
 /// use strands::testing::ScriptedModel;
 /// use strands::{Agent, Promptable, SharedAgent, StreamExt};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let agent = Agent::builder().model(ScriptedModel::answering("Hello.")).build().await?;
+/// let agent = Agent::builder().model(ScriptedModel::responding("Hello.")).build().await?;
 /// let shared = SharedAgent::new(agent);
 /// shared.stream("hi".into()).count().await;
 /// shared.clone().stream("hi again".into()).count().await;
@@ -44,7 +43,7 @@ pub struct SharedAgent {
 }
 
 impl SharedAgent {
-    /// Shares an agent.
+    /// Creates a shared agent.
     pub fn new(agent: Agent) -> Self {
         Self {
             name: agent.name().into(),
@@ -57,10 +56,10 @@ impl SharedAgent {
     ///
     /// # Errors
     ///
-    /// Returns the shared agent if somebody else shares it, or if a prompt is under way.
+    /// Returns the shared agent if it has other owners, or if a prompt is in progress.
     pub fn try_into_agent(self) -> Result<Agent, Self> {
         let Self { name, description, agent } = self;
-        match Arc::try_unwrap(agent).map(|home| home.into_inner().unwrap_or_else(PoisonError::into_inner)) {
+        match Arc::try_unwrap(agent).map(|owned| owned.into_inner().unwrap_or_else(PoisonError::into_inner)) {
             Ok(Some(agent)) => Ok(*agent),
             Ok(None) => Err(Self { name, description, agent: Arc::default() }),
             Err(agent) => Err(Self { name, description, agent }),
@@ -70,7 +69,7 @@ impl SharedAgent {
     fn begin(&self, request: PromptRequest) -> Result<Invocation<'static>, AgentError> {
         let busy = || AgentError::Busy { name: (*self.name).to_owned() };
         let agent = self.lock().take().ok_or_else(busy)?;
-        let taken = TakenAgent { agent: Some(agent), home: Arc::clone(&self.agent) };
+        let taken = TakenAgent { agent: Some(agent), owner: Arc::clone(&self.agent) };
         Invocation::taking(taken, request).ok_or_else(busy)
     }
 
@@ -85,16 +84,16 @@ impl fmt::Debug for SharedAgent {
     }
 }
 
-/// A shared agent while a prompt has it. Dropping it returns the agent.
+/// A shared agent that a prompt has taken. Dropping it returns the agent.
 pub(super) struct TakenAgent {
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     pub(super) agent: Option<Box<Agent>>,
-    home: Arc<Mutex<Option<Box<Agent>>>>,
+    owner: Arc<Mutex<Option<Box<Agent>>>>,
 }
 
 impl Drop for TakenAgent {
     fn drop(&mut self) {
-        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.agent.take();
+        *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = self.agent.take();
     }
 }
 
@@ -109,7 +108,7 @@ impl Promptable for SharedAgent {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let shared = self.clone();
-        begun(async move { shared.begin(request).map(|invocation| Begun::Invocation(Box::new(invocation))) })
+        events(async move { shared.begin(request).map(|invocation| Start::Invocation(Box::new(invocation))) })
     }
 }
 
@@ -125,34 +124,34 @@ impl Promptable for AgentBuilder {
 
     fn stream(&self, request: PromptRequest) -> PromptStream {
         let limits = request.limits.unwrap_or(self.limits);
-        // Boxed, since nested prompts are polled on one stack.
+        // Boxed to save stack, since nested prompts are polled on one stack.
         let building = Box::pin(self.clone().build());
-        begun(async move {
+        events(async move {
             let agent = {
-                let ended = Box::pin(end_of(&request.cancellation, limits.time(), nesting::current()));
+                let ended = Box::pin(stop_requested(&request.cancellation, limits.time(), nesting::current()));
                 match select(ended, building).await {
-                    Either::Left((reason, _)) => return Ok(Begun::Ended(reason)),
+                    Either::Left((reason, _)) => return Ok(Start::Stopped(reason)),
                     Either::Right((agent, _)) => agent?,
                 }
             };
-            Ok(Begun::Invocation(Box::new(Invocation::requested(agent, request))))
+            Ok(Start::Invocation(Box::new(Invocation::requested(agent, request))))
         })
     }
 }
 
-/// Beginning of a prompt.
-enum Begun {
+/// Start of a prompt.
+enum Start {
     Invocation(Box<Invocation<'static>>),
-    /// The prompt was stopped before there was an agent.
-    Ended(StopReason),
+    /// The prompt was stopped before the agent was built.
+    Stopped(StopReason),
 }
 
-/// The events of an invocation that begins when they are polled.
-fn begun(beginning: impl Future<Output = Result<Begun, AgentError>> + Send + 'static) -> PromptStream {
+/// Returns the events of an invocation that starts when the stream is polled.
+fn events(start: impl Future<Output = Result<Start, AgentError>> + Send + 'static) -> PromptStream {
     let only = |event| stream::once(ready(event)).right_stream();
-    let events = stream::once(beginning).flat_map(move |begun| match begun {
-        Ok(Begun::Invocation(invocation)) => invocation.stream().left_stream(),
-        Ok(Begun::Ended(reason)) => {
+    let events = stream::once(start).flat_map(move |start| match start {
+        Ok(Start::Invocation(invocation)) => invocation.stream().left_stream(),
+        Ok(Start::Stopped(reason)) => {
             let response = AgentResponse::new(Message::new(Role::Assistant, [""; 0]), reason);
             only(Ok(AgentEvent::Result { response: Box::new(response) }))
         }

@@ -1,4 +1,4 @@
-//! An agent's whole memory as one JSON value, in the envelope that Strands' SDKs share.
+//! Snapshots: an agent's conversation and state as one JSON value, in the format shared by the Strands SDKs.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,14 +12,14 @@ use crate::history::History;
 use crate::message::{Message, SystemBlock, UnknownFields};
 use crate::outcome::AgentError;
 use crate::session::InternalState;
-use crate::working_set::{Reconciled, kept_range, manager_state, reconciled, restored_run};
+use crate::working_set::{Reconciled, manager_state, reconciled, restored_run, stored_range};
 
-/// The version of the envelope that is written, and the only one that is read.
+/// Version of the format, the only one that can be read.
 const SCHEMA_VERSION: &str = "1.0";
 const AGENT_SCOPE: &str = "agent";
 
-/// An agent's whole memory: its conversation, its state, and what it waits for. As JSON it is the snapshot of Strands,
-/// version 1.0, which its Python and TypeScript SDKs read too.
+/// Snapshot of an agent: its conversation, its state and its pending interrupts. The JSON is the snapshot format of Strands,
+/// version 1.0, which the Python and TypeScript SDKs read as well.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ const AGENT_SCOPE: &str = "agent";
 /// use strands::{Agent, Snapshot, testing::ScriptedModel};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let template = Agent::builder().model(ScriptedModel::answering("hi"));
+/// let template = Agent::builder().model(ScriptedModel::responding("hi"));
 /// let mut agent = template.clone().build().await?;
 /// agent.prompt("hello").await?;
 /// let json = serde_json::to_string(&agent.snapshot()?)?;
@@ -41,23 +41,23 @@ const AGENT_SCOPE: &str = "agent";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// Kind of its owner: `agent`.
+    /// Kind of the owner: `agent`.
     pub scope: String,
-    /// The version of the envelope.
+    /// Version of the format.
     pub schema_version: String,
-    /// Time at which it was taken, as RFC 3339 in UTC.
+    /// Creation time, as RFC 3339 in UTC.
     pub created_at: String,
-    /// The memory.
+    /// Data of the agent.
     pub data: SnapshotData,
-    /// Values of the program's own.
+    /// Application data, for values of the program.
     #[serde(default)]
     pub app_data: Map<String, Value>,
-    /// Fields that this version has no name for.
+    /// Fields that are unknown to this version.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// The memory in a [`Snapshot`]. What is absent stays as it is when the snapshot is restored.
+/// Data of an agent in a [`Snapshot`]. Restoring it leaves the parts unchanged whose fields are absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SnapshotData {
@@ -70,25 +70,25 @@ pub struct SnapshotData {
     /// State of the conversation manager.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_manager_state: Option<Map<String, Value>>,
-    /// Interrupts for humans, and the calls that wait for them.
+    /// Interrupts, and the calls that wait for responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interrupt_state: Option<Map<String, Value>>,
-    /// An invocation that is suspended or in flight, in this crate's own format. Strands ignores it.
+    /// A suspended or running invocation, in the format of this crate. Strands ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Value>,
-    /// The system prompt. Written for readers; an agent keeps the one it was built with.
+    /// The system prompt, for information only: `restore` does not change the agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_prompt: Option<Vec<SystemBlock>>,
-    /// Fields that this version has no name for.
+    /// Fields that are unknown to this version.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// An error of restoring a snapshot. The agent is as it was.
+/// An error of restoring a snapshot. The agent is unchanged.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// Not a snapshot of an agent, or of a version that this one does not know.
+    /// The snapshot is not of an agent, or has an unsupported version.
     #[error("the snapshot is of scope `{scope}`, version {version}; an agent restores scope `agent`, version 1.0")]
     Unsupported {
         /// The scope.
@@ -96,13 +96,13 @@ pub enum SnapshotError {
         /// The version.
         version: String,
     },
-    /// The agent's session would not learn of it.
-    #[error("the agent keeps its conversation in a session: restore the snapshot into an agent without one")]
+    /// The agent has a session, which would not contain the restored conversation.
+    #[error("the agent stores its conversation in a session: restore the snapshot into an agent without one")]
     HasSession,
     /// The state of the conversation manager can't be read.
     #[error("the snapshot's conversation manager state can't be read")]
     ConversationManager(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The calls that wait for an answer can't be read.
+    /// The interrupt state can't be read.
     #[error("the snapshot's interrupt state can't be read")]
     InterruptState(#[source] serde_json::Error),
 }
@@ -110,11 +110,11 @@ pub enum SnapshotError {
 crate::error_chain::debug_with_sources!(SnapshotError);
 
 impl Agent {
-    /// The agent's whole memory.
+    /// Returns a snapshot of the agent.
     ///
     /// # Errors
     ///
-    /// [`AgentError`] when what the agent waits for can't be JSON.
+    /// Returns [`AgentError`] if the suspended invocation can't be serialized.
     pub fn snapshot(&self) -> Result<Snapshot, AgentError> {
         let record = self.work.record()?;
         let system = &self.work.system;
@@ -136,11 +136,11 @@ impl Agent {
         })
     }
 
-    /// Puts the memory in a snapshot in the place of the agent's own.
+    /// Restores a snapshot into this agent, in place of its conversation and state.
     ///
     /// # Errors
     ///
-    /// [`SnapshotError`] when it is no snapshot of an agent, or when the agent has a session, which would not learn of it.
+    /// Returns [`SnapshotError`] if it is not a snapshot of an agent, or if the agent has a session.
     pub fn restore(&mut self, snapshot: Snapshot) -> Result<(), SnapshotError> {
         let Snapshot { scope, schema_version: version, data, .. } = snapshot;
         if scope != AGENT_SCOPE || version != SCHEMA_VERSION {
@@ -166,7 +166,7 @@ impl Agent {
         let history = match data.messages {
             Some(messages) => {
                 let impossible = || SnapshotError::ConversationManager("the message counts are impossible".into());
-                let range = kept_range(&conversation_state).ok_or_else(impossible)?;
+                let range = stored_range(&conversation_state).ok_or_else(impossible)?;
                 let messages = conversation::without_notes(messages, &conversation_state);
                 let mut history = History::restored(&range, messages);
                 let mut conversation =
@@ -204,8 +204,8 @@ mod tests {
     use crate::testing::{ScriptedModel, ScriptedTurn};
 
     #[tokio::test]
-    async fn only_agents_of_this_version_are_restored_and_a_refusal_changes_nothing() {
-        let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).build().await.unwrap();
+    async fn rejects_other_scopes_and_versions_without_changes() {
+        let mut agent = Agent::builder().model(ScriptedModel::responding("hi")).build().await.unwrap();
         agent.prompt("hello").await.unwrap();
         let taken = agent.snapshot().unwrap();
         for (scope, version) in [("multiAgent", "1.0"), ("agent", "2.0")] {
@@ -217,8 +217,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_known_survives_and_what_is_absent_stays() {
-        let mut agent = Agent::builder().model(ScriptedModel::answering("hi")).build().await.unwrap();
+    async fn keeps_unknown_fields_and_absent_parts() {
+        let mut agent = Agent::builder().model(ScriptedModel::responding("hi")).build().await.unwrap();
         agent.state().set("k", 1).unwrap();
         let json = json!({"scope": "agent", "schema_version": "1.0", "created_at": "2026-11-22T07:57:19.681245Z",
             "data": {"messages": [{"role": "user", "content": [{"text": "a"}]}], "model_state": {"id": 7}},
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_question_is_part_of_the_memory() {
+    async fn contains_pending_interrupts() {
         struct Ask(crate::ToolSpec);
         #[async_trait::async_trait]
         impl crate::Tool for Ask {
@@ -250,10 +250,10 @@ mod tests {
         let mut agent = Agent::builder().model(asks).tool(tool()).build().await.unwrap();
         assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::Interrupt);
 
-        let mut other = Agent::builder().model(ScriptedModel::answering("ok")).tool(tool()).build().await.unwrap();
+        let mut other = Agent::builder().model(ScriptedModel::responding("ok")).tool(tool()).build().await.unwrap();
         other.restore(agent.snapshot().unwrap()).unwrap();
-        let answers: Vec<_> = other.interrupts().iter().map(|question| question.answer(true)).collect();
-        let response = other.prompt(Prompt::none()).resume(answers).await.unwrap();
+        let responses: Vec<_> = other.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+        let response = other.prompt(Prompt::none()).resume(responses).await.unwrap();
         assert_eq!(response.text(), "ok");
     }
 }

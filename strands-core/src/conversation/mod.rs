@@ -1,14 +1,15 @@
-//! What of a conversation the model still sees: the managers that keep it inside the context window.
+//! Conversation managers: truncation, trimming and summarizing of a conversation to fit the context window.
 
+mod context_threshold;
+mod conversation_view;
 mod null;
 mod offload;
+mod options;
 mod pins;
-mod results;
-mod share;
+mod result_truncation;
 mod sliding_window;
 mod summarizing;
 mod transcript;
-mod view;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -16,93 +17,94 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+pub use conversation_view::Conversation;
+pub(crate) use conversation_view::Cost;
 pub use null::NullConversationManager;
 pub use offload::ToolResultOffloader;
 pub use sliding_window::SlidingWindowConversationManager;
 pub use summarizing::{SummarizingConversationManager, SummaryError};
-pub use view::Conversation;
-pub(crate) use view::Cost;
 
-use crate::history::without_gaps;
+use crate::history::without_gap_notes;
 use crate::message::Message;
 
-/// Messages as a model saw them, without what the manager puts there itself when it restores them.
+/// Returns messages as sent to a model, without those that the manager inserts again when it restores them.
 pub(crate) fn without_notes(messages: Vec<Arc<Message>>, state: &Map<String, Value>) -> Vec<Arc<Message>> {
-    if state.is_empty() { messages } else { summarizing::without_summary(without_gaps(messages), state) }
+    if state.is_empty() { messages } else { summarizing::without_summary(without_gap_notes(messages), state) }
 }
 
-/// The conversation was rewound to this many messages: forgets what was remembered of messages that went.
+/// Updates the manager's state after the conversation was rewound to its first `keep` messages.
 pub(crate) fn rewound(conversation: &mut Conversation<'_>, keep: u64) {
     if keep == 0 {
-        // Nothing is left that a manager's state could be about.
+        // The state of a manager refers to messages.
         conversation.state().clear();
         return;
     }
-    results::forget_removed(conversation);
-    conversation.clamp_shortened_at();
+    result_truncation::forget_removed(conversation);
+    conversation.clamp_reduced_at();
 }
 
-/// What came of an attempt to shorten a conversation.
+/// Result of an attempt to reduce a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reduction {
-    /// It is shorter now; the words say what was done.
+    /// The conversation is smaller now; with a description of the reduction.
     Reduced(String),
-    /// It can't be shortened; the words say what was tried.
+    /// The conversation can't be reduced; with a description of the attempt.
     Impossible(String),
-    /// It need not be shortened yet.
+    /// The conversation does not need to be reduced yet.
     NotNeeded,
 }
 
-/// Keeps a conversation inside the model's context window.
+/// Reduces a conversation so that it fits the model's context window.
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
-/// - What is left is valid input: it starts with a user message, roles alternate, and each tool call stands beside its
-///   result. (The agent mends what is not.)
-/// - The newest user message stays.
-/// - `Reduction::Reduced` means that the conversation is smaller than before, so that asking again ends.
-/// - What a manager remembers is in [`Conversation::state`], and with it `restored` does to the messages that a session
-///   brings back what had been done to them.
+/// - The reduced conversation is valid input: it starts with a user message, roles alternate, and each tool call is followed
+///   by its result. (The agent repairs a conversation that is not.)
+/// - The newest user message is retained.
+/// - `Reduction::Reduced` means that the conversation is smaller than before, so that repeated reductions come to an end.
+/// - State that a manager needs is in [`Conversation::state`]. With it, `restored` repeats the reduction on messages that a
+///   session has restored.
 ///
-/// `testing::contract` has a test suite for it (feature `contract`).
+/// `testing::contract` has a test suite for this contract (feature `contract`).
 #[async_trait]
 pub trait ConversationManager: Send + Sync {
-    /// The manager's name, under which its state is stored.
+    /// Returns the manager's name, under which its state is stored.
     fn name(&self) -> &'static str;
 
-    /// Tidies up after an invocation.
+    /// Reduces the conversation after an invocation, if necessary.
     ///
     /// # Errors
     ///
-    /// Whatever the manager's own work can fail with, such as a model call.
+    /// Returns an error of the manager, such as a failed model call.
     async fn apply(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>>;
 
-    /// Shortens the conversation before a model call, where it is time to. The default leaves it as it is.
+    /// Reduces the conversation before a model call, if necessary. The default does nothing.
     ///
     /// # Errors
     ///
-    /// Whatever the manager's own work can fail with, such as a model call. The invocation goes on with the conversation
-    /// as it stands, after [`AgentEvent::ContextReductionFailed`](crate::AgentEvent::ContextReductionFailed).
+    /// Returns an error of the manager, such as a failed model call. The agent emits
+    /// [`AgentEvent::ContextReductionFailed`](crate::AgentEvent::ContextReductionFailed) and continues with the conversation
+    /// as it is.
     async fn prepare(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
         let _ = conversation;
         Ok(Reduction::NotNeeded)
     }
 
-    /// Shortens the conversation because the model said that it does not fit.
+    /// Reduces the conversation after a context overflow.
     ///
     /// # Errors
     ///
-    /// Whatever the manager's own work can fail with, such as a model call.
+    /// Returns an error of the manager, such as a failed model call.
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>>;
 
-    /// Brings what was shortened back as it was, after a session has brought back those messages that had stayed.
+    /// Repeats earlier reductions after a session has restored the messages. The default does nothing.
     ///
     /// # Errors
     ///
-    /// When what the session remembers for the manager can't be read.
+    /// Returns an error if the manager's stored state can't be read.
     fn restored(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
         let _ = conversation;
         Ok(())

@@ -1,4 +1,4 @@
-//! For conversations that nobody may shorten.
+//! A conversation manager that changes nothing.
 
 use std::error::Error as StdError;
 
@@ -6,14 +6,14 @@ use async_trait::async_trait;
 
 use super::{Conversation, ConversationManager, Reduction};
 
-/// Leaves the conversation as it is. One that outgrows the context window ends in
+/// A conversation manager that changes nothing. A context overflow fails the invocation with
 /// [`AgentError::ContextOverflow`](crate::AgentError::ContextOverflow).
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct NullConversationManager;
 
 impl NullConversationManager {
-    /// The manager.
+    /// Creates the manager.
     pub const fn new() -> Self {
         Self
     }
@@ -30,6 +30,6 @@ impl ConversationManager for NullConversationManager {
     }
 
     async fn reduce(&self, _: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        Ok(Reduction::Impossible("the agent's conversation manager never shortens".to_owned()))
+        Ok(Reduction::Impossible("the agent's conversation manager never reduces a conversation".to_owned()))
     }
 }

@@ -1,4 +1,4 @@
-//! Tool results that are too long for a conversation: the model sees a preview and reads on where it wants to.
+//! Offloading of large tool results to a store: the model gets a preview, and a tool to read the rest.
 
 use std::sync::Arc;
 
@@ -13,28 +13,28 @@ use crate::models::estimate;
 use crate::session::ContentStore;
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 
-/// The tool that the model reads with.
+/// Name of the tool that reads offloaded content.
 const RETRIEVE: &str = "retrieve_offloaded_content";
 
-/// How many tokens the model may read at once.
-const MOST_TOKENS: usize = 10_000;
+/// Maximum number of tokens in one result of the tool.
+const MAX_TOKENS: usize = 10_000;
 
-/// As [`estimate`] counts.
+/// Ratio that [`estimate`] uses.
 const CHARACTERS_PER_TOKEN: usize = 4;
 
-/// How long a line is before it counts as several, so that one without line breaks can be read in parts.
-const LINE: usize = 1_000;
+/// Maximum length of a line, in characters. Longer lines are split, so that text without line breaks can be read in parts.
+const MAX_LINE: usize = 1_000;
 
-/// How large a compiled pattern may be: the model writes it.
+/// Maximum size of a compiled pattern, which comes from the model.
 const PATTERN_BYTES: usize = 64 * 1024;
 
-/// Moves long tool results out of the conversation into a store. In their place the model sees their beginning, their end
-/// and a reference, with which it reads on by the tool `retrieve_offloaded_content`: lines by their numbers or by a
-/// pattern, at most 10,000 tokens at once.
+/// Moves large tool results from the conversation to a store.
 ///
-/// The conversation, its session and its listeners have only the preview. What other hooks do with a result happens
-/// before, so that one that redacts is heeded. Images and the like stay, and so does a result that the store does not
-/// take.
+/// The model gets a preview of the beginning and the end, with a reference. With the reference, the tool
+/// `retrieve_offloaded_content` reads lines by number or by pattern, at most 10,000 tokens at once.
+///
+/// The conversation, its session and its events contain only the preview. Offloading runs after all other hooks, so it
+/// stores redacted results only. Media stay in the conversation, and so does a result that the store fails to write.
 ///
 /// ```
 /// use strands::{Agent, conversation::ToolResultOffloader, session::InMemoryContentStore};
@@ -50,20 +50,21 @@ pub struct ToolResultOffloader {
 }
 
 impl ToolResultOffloader {
-    /// Keeps long results in this store. Agents that share a store can read each other's results only by references,
-    /// which nobody can guess.
+    /// Creates an offloader with this store.
+    ///
+    /// Agents that share a store can read each other's results only with their references, which can't be guessed.
     pub fn new(store: impl ContentStore + 'static) -> Self {
         Self { store: Arc::new(store), threshold: 2_500, preview: 1_000 }
     }
 
-    /// How many tokens, as estimated, the text and JSON of a result may have to stay; the default is 2,500.
+    /// Maximum size of a result's text and JSON that is not offloaded, in estimated tokens. Default: 2,500.
     #[must_use]
     pub fn threshold(mut self, tokens: u64) -> Self {
         self.threshold = tokens;
         self
     }
 
-    /// How many tokens of it the model sees at once; the default is 1,000. At most half of the threshold.
+    /// Size of the preview, in estimated tokens. Default: 1,000; maximum: half of the threshold.
     #[must_use]
     pub fn preview(mut self, tokens: u64) -> Self {
         self.preview = tokens;
@@ -71,7 +72,7 @@ impl ToolResultOffloader {
     }
 
     pub(crate) fn tool(&self) -> impl Tool + use<> {
-        Retrieve { spec: spec(), store: Arc::clone(&self.store) }
+        RetrieveTool { spec: spec(), store: Arc::clone(&self.store) }
     }
 
     fn previewed(&self, content: &str, reference: &str) -> String {
@@ -94,18 +95,18 @@ impl ToolResultOffloader {
 #[diagnostic::do_not_recommend]
 impl Hook for ToolResultOffloader {
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
-        // The program that makes a call itself wants the whole result.
+        // Direct calls by the program return the whole result.
         if event.retry || event.context.is_direct() || event.tool_use.name == RETRIEVE {
             return Ok(());
         }
-        let said: Vec<String> = event.result.content.iter().filter_map(words).collect();
-        let content = said.join("\n");
+        let texts: Vec<String> = event.result.content.iter().filter_map(part_text).collect();
+        let content = texts.join("\n");
         if estimate::text(&content) <= self.threshold {
             return Ok(());
         }
         let reference = format!("offloaded-{}", random_uuid());
         if self.store.put(&reference, &content).await.is_ok() {
-            event.result.content.retain(|piece| words(piece).is_none());
+            event.result.content.retain(|part| part_text(part).is_none());
             event.result.content.insert(0, ToolResultContent::Text(self.previewed(&content, &reference)));
         }
         Ok(())
@@ -121,22 +122,22 @@ impl std::fmt::Debug for ToolResultOffloader {
     }
 }
 
-/// What a piece says, where that is text or JSON. JSON is written in lines, to be read in parts.
-fn words(piece: &ToolResultContent) -> Option<String> {
-    match piece {
+/// Returns the text of a text or JSON part. JSON is pretty-printed, so that it can be read by lines.
+fn part_text(part: &ToolResultContent) -> Option<String> {
+    match part {
         ToolResultContent::Text(text) => Some(text.clone()),
         ToolResultContent::Json(json) => Some(format!("{json:#}")),
         _ => None,
     }
 }
 
-/// The lines of a text; one that is very long counts as several.
+/// Returns the lines of a text. Long lines are split.
 fn lines(content: &str) -> impl Iterator<Item = &str> {
     content.lines().flat_map(|line| {
         let mut rest = Some(line);
         std::iter::from_fn(move || {
             let line = rest?;
-            let end = line.char_indices().nth(LINE).map(|(at, _)| at);
+            let end = line.char_indices().nth(MAX_LINE).map(|(at, _)| at);
             let (this, next) =
                 end.and_then(|end| line.split_at_checked(end)).map_or((line, None), |(a, b)| (a, Some(b)));
             rest = next;
@@ -145,14 +146,14 @@ fn lines(content: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The tool that the model reads with.
-struct Retrieve {
+/// The tool that reads offloaded content.
+struct RetrieveTool {
     spec: ToolSpec,
     store: Arc<dyn ContentStore>,
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct RetrieveInput {
     reference: String,
     pattern: Option<String>,
     line_range: Option<LineRange>,
@@ -180,10 +181,10 @@ fn spec() -> ToolSpec {
         json!({
             "type": "object",
             "properties": {
-                "reference": {"type": "string", "description": "What stands behind `ref:` in the preview."},
+                "reference": {"type": "string", "description": "The reference after `ref:` in the preview."},
                 "pattern": {
                     "type": "string",
-                    "description": "A regular expression: only lines in which it is found, with their numbers.",
+                    "description": "A regular expression: only lines that match it, with their numbers.",
                 },
                 "line_range": range,
             },
@@ -194,29 +195,30 @@ fn spec() -> ToolSpec {
 
 #[async_trait]
 #[diagnostic::do_not_recommend]
-impl Tool for Retrieve {
+impl Tool for RetrieveTool {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }
 
     async fn call(&self, _: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
-        let wanted: Wanted =
+        let wanted: RetrieveInput =
             serde_json::from_value(input).map_err(|error| ToolError::invalid_input(error.to_string()))?;
         let content = self.store.get(&wanted.reference).await.map_err(ToolError::from_source)?;
         let Some(content) = content else {
             let reference = wanted.reference;
             return Ok(ToolOutput::error(format!(
-                "there is no content `{reference}`, or no longer; call the tool that it came from again"
+                "no content `{reference}`, or it has been deleted; call the original tool again"
             )));
         };
         read(&content, &wanted).map(ToolOutput::text)
     }
 }
 
-fn read(content: &str, wanted: &Wanted) -> Result<String, ToolError> {
+fn read(content: &str, wanted: &RetrieveInput) -> Result<String, ToolError> {
     let pattern = wanted.pattern.as_ref().map(|pattern| {
         let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
-        compiled.map_err(|error| ToolError::invalid_input(format!("`pattern` is no regular expression: {error}")))
+        compiled
+            .map_err(|error| ToolError::invalid_input(format!("`pattern` is not a valid regular expression: {error}")))
     });
     let pattern = pattern.transpose()?;
     let all = lines(content).count();
@@ -228,24 +230,24 @@ fn read(content: &str, wanted: &Wanted) -> Result<String, ToolError> {
         (1..).zip(lines(content)).skip(range.start.max(1) - 1).take_while(|(number, _)| *number <= range.end);
     let mut found =
         numbered.filter(|(_, line)| pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))).peekable();
-    let mut said = match (&pattern, found.peek()) {
+    let mut output = match (&pattern, found.peek()) {
         (Some(_), None) => return Ok(format!("[no line from {} to {} matches]", range.start, range.end.min(all))),
         (Some(_), _) => format!("[matching lines of {all}]\n"),
         (None, _) => format!("[lines {} to {} of {all}]\n", range.start.max(1), range.end.min(all)),
     };
-    let mut left = MOST_TOKENS * CHARACTERS_PER_TOKEN;
+    let mut left = MAX_TOKENS * CHARACTERS_PER_TOKEN;
     for (number, line) in found {
         let line = if pattern.is_some() { format!("{number}: {line}\n") } else { format!("{line}\n") };
         match left.checked_sub(line.chars().count()) {
             Some(rest) => left = rest,
             None => {
-                said.push_str(&format!("[that is as much as can be read at once; go on from line {number}]"));
+                output.push_str(&format!("[maximum reached; continue from line {number}]"));
                 break;
             }
         }
-        said.push_str(&line);
+        output.push_str(&line);
     }
-    Ok(said)
+    Ok(output)
 }
 
 #[cfg(test)]
@@ -254,11 +256,11 @@ mod tests {
 
     fn reading(content: &str, pattern: Option<&str>, range: Option<(usize, usize)>) -> Result<String, ToolError> {
         let line_range = range.map(|(start, end)| LineRange { start, end });
-        read(content, &Wanted { reference: String::new(), pattern: pattern.map(str::to_owned), line_range })
+        read(content, &RetrieveInput { reference: String::new(), pattern: pattern.map(str::to_owned), line_range })
     }
 
     #[test]
-    fn lines_are_read_by_number_and_by_pattern() {
+    fn reads_lines_by_number_and_by_pattern() {
         let content = "one\ntwo\nthree\nfour";
         assert_eq!(reading(content, None, Some((2, 3))).unwrap(), "[lines 2 to 3 of 4]\ntwo\nthree\n");
         assert_eq!(
@@ -274,16 +276,15 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_one_line_is_read_to_its_end_in_parts() {
+    fn reads_a_single_long_line_in_parts() {
         let content = "é".repeat(100_000);
         let mut read = String::new();
         let mut from = 1;
         loop {
             let part = reading(&content, None, Some((from, 1_000))).unwrap();
             assert!(part.chars().count() < 41_000);
-            let said = part.lines().skip(1).filter(|line| !line.starts_with('['));
-            read.extend(said);
-            let Some((_, next)) = part.split_once("go on from line ") else { break };
+            read.extend(part.lines().skip(1).filter(|line| !line.starts_with('[')));
+            let Some((_, next)) = part.split_once("continue from line ") else { break };
             from = next.trim_end_matches(']').parse().unwrap();
         }
         assert_eq!(read, content);

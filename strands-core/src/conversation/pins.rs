@@ -1,11 +1,11 @@
-//! Messages that stay, however long the conversation becomes.
+//! Selection of the messages that a manager must retain.
 
 use std::sync::Arc;
 
 use crate::message::{ContentBlock, Message, Role};
 
-/// Which messages are pinned: those with the flag, the first `first` of the whole conversation, and the other half of
-/// every pinned tool call.
+/// Returns a flag for each message: true if it is pinned. Pinned are messages with the flag, the first `first` of the whole
+/// conversation, and the other half of each pinned pair of tool call and result.
 pub(super) fn pinned(messages: &[Arc<Message>], number: impl Fn(usize) -> Option<u64>, first: u64) -> Vec<bool> {
     let flagged: Vec<bool> = messages
         .iter()
@@ -15,25 +15,28 @@ pub(super) fn pinned(messages: &[Arc<Message>], number: impl Fn(usize) -> Option
     let neighbour = |at: usize| flagged.get(at).copied().unwrap_or(false).then(|| messages.get(at)).flatten();
     let pinned = |(at, message): (usize, &Arc<Message>)| {
         flagged.get(at).copied().unwrap_or(false)
-            || at.checked_sub(1).and_then(neighbour).is_some_and(|call| answers(message, call))
-            || neighbour(at + 1).is_some_and(|result| answers(result, message))
+            || at.checked_sub(1).and_then(neighbour).is_some_and(|call| has_result_of(message, call))
+            || neighbour(at + 1).is_some_and(|result| has_result_of(result, message))
     };
     messages.iter().enumerate().map(pinned).collect()
 }
 
-/// The places of what the user said last: a prompt, or results that a prompt has joined, with their calls.
-pub(super) fn newest_words(messages: &[Arc<Message>], number: impl Fn(usize) -> Option<u64>) -> std::ops::Range<usize> {
-    let said = |(at, message): (usize, &Arc<Message>)| {
-        let words = message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)));
-        message.role == Role::User && number(at).is_some() && words
+/// Returns the range of the newest prompt. If the prompt was joined with tool results, it includes their calls.
+pub(super) fn newest_prompt(
+    messages: &[Arc<Message>],
+    number: impl Fn(usize) -> Option<u64>,
+) -> std::ops::Range<usize> {
+    let is_prompt = |(at, message): (usize, &Arc<Message>)| {
+        let has_prompt = message.content.iter().any(|block| !matches!(block, ContentBlock::ToolResult(_)));
+        message.role == Role::User && number(at).is_some() && has_prompt
     };
-    let Some(at) = messages.iter().enumerate().rposition(said) else { return 0..0 };
+    let Some(at) = messages.iter().enumerate().rposition(is_prompt) else { return 0..0 };
     let with_results = messages.get(at).is_some_and(|message| message.tool_results().next().is_some());
     at.saturating_sub(usize::from(with_results))..at + 1
 }
 
-/// True when one message has a result of the other's tool calls.
-fn answers(result: &Message, call: &Message) -> bool {
+/// Returns true if one message has a result of the other's tool calls.
+fn has_result_of(result: &Message, call: &Message) -> bool {
     result.tool_results().any(|result| call.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))
 }
 
@@ -45,7 +48,7 @@ mod tests {
     use crate::message::{ToolResult, ToolResultStatus, ToolUse};
 
     #[test]
-    fn both_halves_of_a_pinned_tool_call_are_pinned() {
+    fn pins_tool_call_and_result_together() {
         let call = Message::new(Role::Assistant, [ToolUse::new("1", "look", json!({}))]);
         let result = Message::new(Role::User, [ToolResult::new("1", ToolResultStatus::Success, ["ok"])]);
         let talk = || [Message::user("a"), Message::assistant("b")];

@@ -1,22 +1,23 @@
-//! The newest messages stay, the oldest go. The default.
+//! Sliding window over the newest messages: the default conversation manager.
 
 use std::error::Error as StdError;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::share::{Share, all_tokens};
-use super::{Conversation, ConversationManager, Reduction, pins, results};
+use super::context_threshold::all_tokens;
+use super::options::{ManagerOptions, manager_option_setters};
+use super::{Conversation, ConversationManager, Reduction, pins, result_truncation};
 use crate::message::{Message, Role};
 
-/// Strands' name for how many model calls there were.
+/// Key of the number of model calls in the manager's state, as in Python Strands.
 const MODEL_CALLS: &str = "model_call_count";
 
-/// Keeps the newest messages.
+/// A conversation manager that retains the newest messages.
 ///
-/// After each invocation at most `window_size` messages stay, or a few more where a tool call would otherwise lose its
-/// result. When the model says that the conversation does not fit, the largest tool results are cut to their beginning
-/// and their end first; only then do the oldest messages go, down to half.
+/// After each invocation it trims the conversation to `window_size` messages, or a few more to keep tool calls and results
+/// together. After a context overflow it truncates the largest tool results to their beginning and end. Only if there are
+/// none, it removes the oldest half of the messages.
 ///
 /// ```
 /// use strands::conversation::SlidingWindowConversationManager;
@@ -27,104 +28,73 @@ const MODEL_CALLS: &str = "model_call_count";
 #[doc(alias = "memory", alias = "trim_messages")]
 pub struct SlidingWindowConversationManager {
     window_size: usize,
-    truncate_results: bool,
-    pinned: u64,
-    every: Option<u64>,
-    share: Option<Share>,
+    per_turn: Option<u64>,
+    options: ManagerOptions,
 }
+
+manager_option_setters!(SlidingWindowConversationManager);
 
 impl Default for SlidingWindowConversationManager {
     fn default() -> Self {
-        Self { window_size: 40, truncate_results: true, pinned: 0, every: None, share: None }
+        Self { window_size: 40, per_turn: None, options: ManagerOptions::default() }
     }
 }
 
 impl SlidingWindowConversationManager {
-    /// A window of this many messages. Pinned ones do not count.
+    /// Creates a manager with a window of this many messages, not counting pinned ones. Default: 40.
     pub fn new(window_size: usize) -> Self {
         Self { window_size, ..Self::default() }
     }
 
-    /// Leaves tool results as they are.
-    #[must_use]
-    pub fn keep_results(mut self) -> Self {
-        self.truncate_results = false;
-        self
-    }
-
-    /// Keeps the first `messages` of the whole conversation, beside those that are
-    /// [`pinned`](Message::pinned) themselves.
-    #[must_use]
-    pub fn pin_first(mut self, messages: u64) -> Self {
-        self.pinned = messages;
-        self
-    }
-
-    /// Trims to the window before every `calls`th model call, too, and not only after an invocation: for agents that
-    /// call many tools in one.
+    /// Also trims to the window before every `calls`th model call, for agents with many tool calls in one invocation.
+    /// Default: disabled.
     #[must_use]
     pub fn per_turn(mut self, calls: u64) -> Self {
-        self.every = Some(calls.max(1));
+        self.per_turn = Some(calls.max(1));
         self
     }
 
-    /// Shortens before a model call whose input is projected to exceed this share of the model's context window, from 0
-    /// to 1; of 200,000 tokens where the model does not know its window. Strands' share is 0.7. The default is to wait
-    /// until the model refuses.
-    #[must_use]
-    pub fn proactive(mut self, share: f64) -> Self {
-        self.share = Some(Share::new(share));
-        self
-    }
-
-    fn pins(&self, conversation: &Conversation<'_>) -> Vec<bool> {
-        pins::pinned(conversation.messages(), |at| conversation.number(at), self.pinned)
-    }
-
-    /// How many messages may go.
-    fn loose(&self, conversation: &Conversation<'_>) -> usize {
-        let pins = self.pins(conversation);
-        pins.iter().enumerate().filter(|(at, pinned)| !**pinned && !conversation.is_gap(*at)).count()
+    /// Returns the number of messages that may be removed.
+    fn unpinned(&self, conversation: &Conversation<'_>) -> usize {
+        let pins = self.options.pins(conversation);
+        pins.iter().enumerate().filter(|(at, pinned)| !**pinned && !conversation.is_gap_note(*at)).count()
     }
 
     fn trim_to_window(&self, conversation: &mut Conversation<'_>) -> Trimmed {
-        if conversation.messages().len() <= self.window_size || self.loose(conversation) <= self.window_size {
+        if conversation.messages().len() <= self.window_size || self.unpinned(conversation) <= self.window_size {
             return Trimmed::default();
         }
         self.trim(conversation, self.window_size)
     }
 
-    /// Removes about half of the messages, so that a conversation that is far too long does not take a model call for
-    /// each.
+    /// Removes about half of the messages, so that a conversation that is far too long takes few model calls.
     fn halve(&self, conversation: &mut Conversation<'_>) -> Trimmed {
-        let loose = self.loose(conversation);
-        let keep = self.window_size.min(loose.saturating_sub(2)).min(loose.div_ceil(2));
+        let unpinned = self.unpinned(conversation);
+        let keep = self.window_size.min(unpinned.saturating_sub(2)).min(unpinned.div_ceil(2));
         self.trim(conversation, keep.max(1))
     }
 
-    /// Removes the oldest messages so that about `keep` stay beside the pinned ones.
+    /// Removes the oldest messages so that about `keep` remain, not counting pinned ones.
     fn trim(&self, conversation: &mut Conversation<'_>, keep: usize) -> Trimmed {
-        conversation.close_gaps();
-        let pins = self.pins(conversation);
-        let goes = going(conversation, &pins, keep);
-        let of = |at: usize| goes.get(at).copied().unwrap_or(false);
-        let tokens = (0..goes.len()).filter(|at| of(*at)).map(|at| conversation.estimated_tokens(at)).sum();
-        let messages = conversation.remove_where(of);
+        conversation.remove_gap_notes();
+        let pins = self.options.pins(conversation);
+        let removable = removable(conversation, &pins, keep);
+        let is_removable = |at: usize| removable.get(at).copied().unwrap_or(false);
+        let removed = (0..removable.len()).filter(|at| is_removable(*at));
+        let tokens = removed.map(|at| conversation.estimated_tokens(at)).sum();
+        let messages = conversation.remove_where(is_removable);
         if messages > 0 {
-            results::forget_removed(conversation);
+            result_truncation::forget_removed(conversation);
         }
         Trimmed { messages, tokens }
     }
 
-    /// Frees about so many tokens.
+    /// Truncates results and removes messages until about `excess` tokens are free.
     fn free(&self, conversation: &mut Conversation<'_>, excess: u64) -> Reduction {
         let (mut freed, mut done) = (0, Vec::new());
-        if self.truncate_results {
-            let pins = self.pins(conversation);
-            if let Some(cut) = results::cut_largest(conversation, &pins, excess) {
-                freed += cut.tokens;
-                done.push(cut.what());
-            }
+        if let Some(truncation) = self.options.truncate_largest(conversation, excess) {
+            freed += truncation.tokens;
+            done.push(truncation.description());
         }
         let mut removed = 0;
         while freed < excess {
@@ -139,66 +109,66 @@ impl SlidingWindowConversationManager {
             done.push(format!("removed the {removed} oldest messages"));
         }
         match done.is_empty() {
-            true => Reduction::Impossible("nothing was left to cut or to remove".to_owned()),
+            true => Reduction::Impossible("no tool result could be truncated and no message removed".to_owned()),
             false => Reduction::Reduced(done.join(", then ")),
         }
     }
 
-    /// Counts a model call. True when it is one before which to trim.
-    fn counts_to_trim(&self, conversation: &mut Conversation<'_>) -> bool {
-        let Some(every) = self.every else { return false };
-        let calls = conversation.remembered(MODEL_CALLS).and_then(Value::as_u64).unwrap_or(0).saturating_add(1);
+    /// Counts a model call. Returns true if the conversation is to be trimmed before it.
+    fn is_trim_due(&self, conversation: &mut Conversation<'_>) -> bool {
+        let Some(every) = self.per_turn else { return false };
+        let calls = conversation.state_value(MODEL_CALLS).and_then(Value::as_u64).unwrap_or(0).saturating_add(1);
         conversation.state().insert(MODEL_CALLS.to_owned(), calls.into());
         calls.is_multiple_of(every)
     }
 }
 
-/// What went.
+/// Removed messages and their tokens.
 #[derive(Clone, Copy, Debug, Default)]
 struct Trimmed {
     messages: usize,
     tokens: u64,
 }
 
-/// Which messages go so that about `keep` stay beside the pinned ones. What stays begins with a prompt, and calls stay or
-/// go with their results.
-fn going(conversation: &Conversation<'_>, pins: &[bool], keep: usize) -> Vec<bool> {
+/// Returns a flag for each message: true if it is to be removed so that about `keep` remain, not counting pinned ones. The
+/// rest starts with a prompt and keeps tool calls and results together.
+fn removable(conversation: &Conversation<'_>, pins: &[bool], keep: usize) -> Vec<bool> {
     let messages = conversation.messages();
     let pinned = |at: usize| pins.get(at).copied().unwrap_or(false);
-    let mut loose = (0..messages.len()).filter(|at| !pinned(*at));
-    let surplus = loose.clone().count().saturating_sub(keep);
+    let mut unpinned = (0..messages.len()).filter(|at| !pinned(*at));
+    let surplus = unpinned.clone().count().saturating_sub(keep);
     if surplus == 0 {
         return Vec::new();
     }
-    let least = loose.nth(surplus).unwrap_or(messages.len());
+    let least = unpinned.nth(surplus).unwrap_or(messages.len());
     let before = |start: usize| (0..messages.len()).map(|at| at < start && !pinned(at)).collect::<Vec<_>>();
-    let start = messages.iter().enumerate().skip(least).find(|(_, message)| opens(message)).map(|(at, _)| at);
+    let start = messages.iter().enumerate().skip(least).find(|(_, message)| can_start(message)).map(|(at, _)| at);
     if let Some(start) = start {
         return before(start);
     }
-    // One long run of tools: its prompt stays, its oldest calls go with their results.
-    let Some(prompt) = messages.iter().rposition(|message| opens(message)) else { return Vec::new() };
-    let mut goes = before(prompt);
-    let gone = goes.iter().filter(|goes| **goes).count();
-    let mut surplus = surplus.saturating_sub(gone);
+    // One long invocation: keep its prompt and remove its oldest tool calls with their results.
+    let Some(prompt) = messages.iter().rposition(|message| can_start(message)) else { return Vec::new() };
+    let mut removable = before(prompt);
+    let removed = removable.iter().filter(|removable| **removable).count();
+    let mut surplus = surplus.saturating_sub(removed);
     let mut at = prompt + 1;
-    let words = pins::newest_words(messages, |at| conversation.number(at));
-    let stays = |at: usize| pinned(at) || words.contains(&at);
-    // The newest message stays, and a call in front of it.
+    let newest_prompt = pins::newest_prompt(messages, |at| conversation.number(at));
+    let stays = |at: usize| pinned(at) || newest_prompt.contains(&at);
+    // Keep the newest message, and a call directly before it.
     while surplus > 0 && at + 2 < messages.len() {
         let role = |at: usize| messages.get(at).map(|message| message.role);
         if role(at) == Some(Role::Assistant) && role(at + 1) == Some(Role::User) && !stays(at) && !stays(at + 1) {
-            goes.iter_mut().skip(at).take(2).for_each(|goes| *goes = true);
+            removable.iter_mut().skip(at).take(2).for_each(|removable| *removable = true);
             surplus = surplus.saturating_sub(2);
             at += 1;
         }
         at += 1;
     }
-    goes
+    removable
 }
 
-/// True for a message that a conversation may start with.
-fn opens(message: &Message) -> bool {
+/// Returns true if a conversation may start with this message.
+fn can_start(message: &Message) -> bool {
     message.role == Role::User && message.tool_results().next().is_none()
 }
 
@@ -214,11 +184,11 @@ impl ConversationManager for SlidingWindowConversationManager {
     }
 
     async fn prepare(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        let trimmed = match self.counts_to_trim(conversation) {
+        let trimmed = match self.is_trim_due(conversation) {
             true => self.trim_to_window(conversation).messages,
             false => 0,
         };
-        match self.share.and_then(|share| share.excess(conversation)) {
+        match self.options.excess(conversation) {
             Some(excess) => Ok(self.free(conversation, excess)),
             None if trimmed > 0 => Ok(Reduction::Reduced(format!("removed the {trimmed} oldest messages"))),
             None => Ok(Reduction::NotNeeded),
@@ -226,25 +196,22 @@ impl ConversationManager for SlidingWindowConversationManager {
     }
 
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        if self.truncate_results {
-            let pins = self.pins(conversation);
-            // A quarter, so that hundreds of long results do not take a model call each.
-            let quarter = all_tokens(conversation) / 4;
-            if let Some(cut) = results::cut_largest(conversation, &pins, quarter) {
-                return Ok(Reduction::Reduced(cut.what()));
-            }
+        // A quarter of all tokens, so that hundreds of long results do not take a model call each.
+        let quarter = all_tokens(conversation) / 4;
+        if let Some(truncation) = self.options.truncate_largest(conversation, quarter) {
+            return Ok(Reduction::Reduced(truncation.description()));
         }
         let before = conversation.messages().len();
         match self.halve(conversation).messages {
             0 => Ok(Reduction::Impossible(format!(
-                "no tool result was left to cut, and none of the {before} messages could go without breaking the rest"
+                "no tool result could be truncated, and none of the {before} messages removed"
             ))),
             removed => Ok(Reduction::Reduced(format!("removed the {removed} oldest messages"))),
         }
     }
 
     fn restored(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        results::restored(conversation)
+        result_truncation::restored(conversation)
     }
 }
 
@@ -268,10 +235,10 @@ mod tests {
     }
 
     fn talk(messages: usize) -> Vec<Message> {
-        let said = |n: usize| {
+        let message = |n: usize| {
             if n.is_multiple_of(2) { Message::user(n.to_string()) } else { Message::assistant(n.to_string()) }
         };
-        (0..messages).map(said).collect()
+        (0..messages).map(message).collect()
     }
 
     async fn reduce(messages: Vec<Message>) -> (Vec<Arc<Message>>, Reduction) {
@@ -291,24 +258,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_largest_result_is_cut_first_even_behind_a_small_one() {
+    async fn truncates_the_largest_result_first() {
         let mut messages = vec![Message::user("go")];
         messages.extend(pair("small", 10).into_iter().chain(pair("large", 10_000)));
         let (messages, reduction) = reduce(messages).await;
-        assert_eq!(reduction, Reduction::Reduced("cut 9600 characters from the largest tool result".into()));
+        assert_eq!(reduction, Reduction::Reduced("removed 9600 characters from the largest tool result".into()));
         assert_eq!(messages.len(), 5);
     }
 
     #[tokio::test]
-    async fn many_large_results_are_cut_until_a_quarter_has_gone() {
+    async fn truncates_large_results_until_a_quarter_is_removed() {
         let mut messages = vec![Message::user("go")];
         messages.extend((0..40).flat_map(|n| pair(&n.to_string(), 4_000)));
         let (_, reduction) = reduce(messages).await;
-        assert_eq!(reduction, Reduction::Reduced("cut 43200 characters from the 12 largest tool results".into()));
+        assert_eq!(reduction, Reduction::Reduced("removed 43200 characters from the 12 largest tool results".into()));
     }
 
     #[tokio::test]
-    async fn pinned_results_are_not_cut() {
+    async fn does_not_truncate_pinned_results() {
         let mut messages = vec![Message::user("go")];
         let [call, result] = pair("1", 10_000);
         messages.extend([call, result.pinned()]);
@@ -317,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_go_and_the_rest_starts_with_a_prompt() {
+    async fn removes_the_oldest_messages_and_starts_with_a_prompt() {
         let (messages, _) = reduce(talk(9)).await;
         assert_eq!(messages.first().unwrap().role, Role::User);
         assert_eq!(messages.last().unwrap().text(), "8");
@@ -325,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pins_stay_apart_from_what_follows() {
+    async fn inserts_notes_after_pinned_messages() {
         let manager = SlidingWindowConversationManager::new(4).pin_first(1);
         let mut messages = talk(9);
         messages[2] = Message::user("2").pinned();
@@ -336,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_long_run_of_tools_keeps_its_prompt_and_its_pairs() {
+    async fn one_long_invocation_keeps_its_prompt_and_pairs() {
         let mut messages = vec![Message::user("go")];
         messages.extend((0..10).flat_map(|n| pair(&n.to_string(), 10)));
         let (messages, reduction) = reduce(messages).await;
@@ -349,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_single_prompt_can_not_be_shortened() {
+    async fn can_not_reduce_a_single_prompt() {
         let (_, reduction) = reduce(vec![Message::user("much")]).await;
         assert!(matches!(reduction, Reduction::Impossible(_)), "{reduction:?}");
     }

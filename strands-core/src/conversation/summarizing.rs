@@ -1,4 +1,4 @@
-//! What is old becomes a summary, written by a model.
+//! Conversation manager that replaces the oldest messages by a model's summary.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -7,15 +7,16 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::share::{Share, all_tokens, share_of};
+use super::context_threshold::{all_tokens, share_of};
+use super::options::{ManagerOptions, manager_option_setters};
 use super::transcript::transcript;
-use super::{Conversation, ConversationManager, Reduction, pins, results};
+use super::{Conversation, ConversationManager, Reduction, pins, result_truncation};
 use crate::message::{Message, Role, SystemBlock};
 use crate::models::{Model, ModelError, ModelRequest, StopReason};
 
-/// Strands' name for the summary in the manager's state.
+/// Key of the summary in the manager's state, as in Python Strands.
 const SUMMARY: &str = "summary_message";
-/// The number of the first message after the summary.
+/// Key of the number of the first message after the summary.
 const SUMMARY_BEFORE: &str = "summary_before";
 
 const SYSTEM_PROMPT: &str = "\
@@ -32,13 +33,12 @@ to the user, no comment on the task.
 
 const REQUEST: &str = "Please summarize this conversation.";
 
-/// Replaces the oldest messages by a summary that a model writes.
+/// A conversation manager that replaces the oldest messages by a model's summary.
 ///
-/// The summary is one user message at the beginning of what is left. The next one is written from it and from what was
-/// said since, and takes its place. The newest messages stay, and so do pinned ones and the newest prompt, word by word;
-/// tool calls are summarized or stay with their results. A tool result that is a quarter of the whole conversation or
-/// more is cut first.
-/// A summary that fails leaves everything as it was.
+/// The summary is one user message before the remaining messages. The next summary covers it and later messages, and
+/// replaces it. The newest messages, pinned messages and the newest prompt are retained unchanged; tool calls are summarized
+/// or retained together with their results. A tool result that makes up a quarter of the conversation or more is truncated
+/// first. If the summary fails, the conversation does not change.
 ///
 /// ```
 /// use strands::conversation::SummarizingConversationManager;
@@ -51,34 +51,34 @@ pub struct SummarizingConversationManager {
     preserve: usize,
     model: Option<Arc<dyn Model>>,
     system: Vec<SystemBlock>,
-    truncate_results: bool,
-    pinned: u64,
-    share: Option<Share>,
+    options: ManagerOptions,
 }
 
-/// Why there is no summary. The conversation is as it was.
+manager_option_setters!(SummarizingConversationManager);
+
+/// An error of a [`SummarizingConversationManager`]. The conversation has not changed.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SummaryError {
-    /// The model that was to write it failed.
-    #[error("the summary of {messages} messages could not be written: {}", source.with_message())]
+    /// Error when the model call for the summary fails.
+    #[error("the summary of {messages} messages failed: {}", source.with_message())]
     Model {
-        /// How many messages it was to stand for.
+        /// Number of messages to summarize.
         messages: usize,
-        /// Why.
+        /// Error of the model call.
         #[source]
         source: ModelError,
     },
-    /// The model wrote nothing, or did not come to the end: it was stopped by `max_tokens`, a filter or a guardrail, or it
-    /// refused.
+    /// Error when the summary is empty or incomplete: the model reached `max_tokens`, was stopped by a filter or a
+    /// guardrail, or refused.
     #[error(
-        "the model that was to summarize {messages} messages wrote no whole summary and ended with `{stop_reason}`; \
-         raise its `max_tokens` if that was the reason, or summarize with another model"
+        "the summary of {messages} messages is empty or incomplete, with stop reason `{stop_reason}`; raise `max_tokens` of \
+         the model if that is the reason, or use another model for summaries"
     )]
     NotWritten {
-        /// How many messages it was to stand for.
+        /// Number of messages to summarize.
         messages: usize,
-        /// Why it ended.
+        /// Stop reason of the response.
         stop_reason: StopReason,
     },
 }
@@ -92,132 +92,98 @@ impl Default for SummarizingConversationManager {
             preserve: 10,
             model: None,
             system: vec![SystemBlock::Text(SYSTEM_PROMPT.to_owned())],
-            truncate_results: true,
-            pinned: 0,
-            share: None,
+            options: ManagerOptions::default(),
         }
     }
 }
 
 impl SummarizingConversationManager {
-    /// Summaries by the agent's own model.
+    /// Creates a manager that uses the agent's own model for summaries.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How much of the conversation is summarized at once: a share of its messages, or of its tokens where that is more,
-    /// from 0.1 to 0.8. The default is 0.3. Before a model call, as much as it takes to come below the
-    /// [`proactive`](Self::proactive) share.
+    /// Share of the conversation that is summarized at once, by messages or by tokens, whichever is more: 0.1 to 0.8.
+    /// Default: 0.3. A [`proactive`](Self::proactive) reduction summarizes as much as it takes to get below the threshold.
     #[must_use]
     pub fn summary_ratio(mut self, ratio: f64) -> Self {
         self.ratio = if ratio.is_nan() { Self::default().ratio } else { ratio.clamp(0.1, 0.8) };
         self
     }
 
-    /// How many of the newest messages stay as they are; the default is 10. Fewer do when the model has refused the
-    /// conversation and there is nothing older to summarize.
+    /// Number of the newest messages that are retained. Default: 10. After a context overflow, fewer are retained if there
+    /// are no older messages to summarize.
     #[must_use]
     pub fn preserve_recent(mut self, messages: usize) -> Self {
         self.preserve = messages;
         self
     }
 
-    /// A model for the summaries, such as a cheaper one than the agent's.
+    /// Sets the model for summaries, such as a cheaper one. Default: the agent's model.
     #[must_use]
     pub fn model(mut self, model: impl Model + 'static) -> Self {
         self.model = Some(Arc::new(model));
         self
     }
 
-    /// What the model is told that writes the summaries, instead of the default.
+    /// Sets the system prompt for summaries.
     #[must_use]
     pub fn system_prompt(mut self, prompt: impl Into<String>) -> Self {
         self.system = vec![SystemBlock::Text(prompt.into())];
         self
     }
 
-    /// Leaves tool results as they are.
-    #[must_use]
-    pub fn keep_results(mut self) -> Self {
-        self.truncate_results = false;
-        self
+    /// Truncates a tool result that makes up a quarter of the conversation or more.
+    fn truncate_dominant(&self, conversation: &mut Conversation<'_>) -> Option<result_truncation::Truncation> {
+        let pins = self.options.pins(conversation);
+        let dominant = result_truncation::largest(conversation, &pins).saturating_mul(4) >= all_tokens(conversation);
+        dominant.then(|| self.options.truncate_largest(conversation, 1)).flatten()
     }
 
-    /// Keeps the first `messages` of the whole conversation, beside those that are
-    /// [`pinned`](Message::pinned) themselves.
-    #[must_use]
-    pub fn pin_first(mut self, messages: u64) -> Self {
-        self.pinned = messages;
-        self
-    }
-
-    /// Summarizes before a model call whose input is projected to exceed this share of the model's context window, from
-    /// 0 to 1; of 200,000 tokens where the model does not know its window. Strands' share is 0.7. The default is to wait
-    /// until the model refuses.
-    #[must_use]
-    pub fn proactive(mut self, share: f64) -> Self {
-        self.share = Some(Share::new(share));
-        self
-    }
-
-    fn pins(&self, conversation: &Conversation<'_>) -> Vec<bool> {
-        pins::pinned(conversation.messages(), |at| conversation.number(at), self.pinned)
-    }
-
-    /// Cuts a tool result that is a large part of the whole.
-    fn cut_huge(&self, conversation: &mut Conversation<'_>) -> Option<results::Cut> {
-        if !self.truncate_results {
-            return None;
-        }
-        let pins = self.pins(conversation);
-        let huge = results::largest(conversation, &pins).saturating_mul(4) >= all_tokens(conversation);
-        huge.then(|| results::cut_largest(conversation, &pins, 1)).flatten()
-    }
-
-    /// What is to be summarized so that at least `preserve` messages stay, and about `excess` tokens go.
+    /// Returns the messages to summarize, so that at least `preserve` messages remain and about `excess` tokens are removed.
     fn part(&self, conversation: &Conversation<'_>, preserve: usize, excess: u64) -> Option<Part> {
         let messages = conversation.messages();
         let last = messages.len().checked_sub(preserve.max(1))?;
-        let mut stays = self.pins(conversation);
-        // What the user wants now is known best from the user's own words.
-        let newest = pins::newest_words(messages, |at| conversation.number(at));
+        let mut stays = self.options.pins(conversation);
+        // The current task is best described by the prompt itself.
+        let newest = pins::newest_prompt(messages, |at| conversation.number(at));
         stays.iter_mut().skip(newest.start).take(newest.len()).for_each(|stays| *stays = true);
         let summary = previous(conversation).and_then(|id| messages.iter().position(|message| is(message, id)));
-        let loose = |at: &usize| !stays.get(*at).copied().unwrap_or(false);
+        let unpinned = |at: &usize| !stays.get(*at).copied().unwrap_or(false);
         let share = usize::try_from(share_of(messages.len() as u64, self.ratio)).unwrap_or(last);
         let mut freed = 0;
         let frees_enough = (0..last).take_while(|at| {
-            freed += if loose(at) { conversation.estimated_tokens(*at) } else { 0 };
+            freed += if unpinned(at) { conversation.estimated_tokens(*at) } else { 0 };
             freed <= excess
         });
         let wanted = share.max(frees_enough.count() + usize::from(excess > 0)).max(1);
-        // Before an answer, what is left goes on behind the summary, and no call has lost its result. A summary of what
-        // was before is part of it.
+        // The summary is a user message, so the rest must start with a response. Then no call is separated from its result.
+        // An earlier summary must be part of the new one.
         let ends = |end: &usize| {
-            let begins_with_an_answer = messages.get(*end).is_some_and(|message| message.role == Role::Assistant);
-            begins_with_an_answer
+            let starts_with_response = messages.get(*end).is_some_and(|message| message.role == Role::Assistant);
+            starts_with_response
                 && summary.is_none_or(|summary| summary < *end)
-                && (0..*end).filter(loose).any(|at| conversation.number(at).is_some())
+                && (0..*end).filter(unpinned).any(|at| conversation.number(at).is_some())
         };
         let end = (wanted..=last).find(ends).or_else(|| (1..wanted.min(last + 1)).rev().find(ends))?;
-        Some(Part { end, goes: (0..end).filter(loose).collect() })
+        Some(Part { end, replaced: (0..end).filter(unpinned).collect() })
     }
 
-    /// Has a part of the conversation summarized, and puts the summary in its place.
+    /// Replaces a part of the conversation by its summary.
     async fn summarize(&self, conversation: &mut Conversation<'_>, part: &Part) -> Result<Reduction, SummaryError> {
         let messages: Vec<Arc<Message>> =
-            part.goes.iter().filter_map(|at| conversation.messages().get(*at).map(Arc::clone)).collect();
+            part.replaced.iter().filter_map(|at| conversation.messages().get(*at).map(Arc::clone)).collect();
         let previous = previous(conversation);
-        let of_before = |message: &Arc<Message>| previous.is_some_and(|id| is(message, id));
-        let (before, said): (Vec<_>, Vec<_>) = messages.iter().cloned().partition(of_before);
-        let summary = self.summary_of(conversation, &before, &said).await?;
+        let is_summary = |message: &Arc<Message>| previous.is_some_and(|id| is(message, id));
+        let (before, messages): (Vec<_>, Vec<_>) = messages.iter().cloned().partition(is_summary);
+        let summary = self.summary_of(conversation, &before, &messages).await?;
 
         let mut summary = Message::user(summary);
         summary.track();
         let after = (part.end..conversation.messages().len()).find_map(|at| conversation.number(at));
-        let mut goes = part.goes.iter().peekable();
-        let removed = conversation.remove_where(|at| goes.next_if_eq(&&at).is_some());
-        results::forget_removed(conversation);
+        let mut replaced = part.replaced.iter().peekable();
+        let removed = conversation.remove_where(|at| replaced.next_if_eq(&&at).is_some());
+        result_truncation::forget_removed(conversation);
         if let Ok(json) = serde_json::to_value(&summary) {
             conversation.state().insert(SUMMARY.to_owned(), json);
         }
@@ -225,61 +191,62 @@ impl SummarizingConversationManager {
             conversation.state().insert(SUMMARY_BEFORE.to_owned(), after.into());
         }
         conversation.insert(part.end.saturating_sub(removed), summary);
-        Ok(Reduction::Reduced(format!("summarized the {} oldest messages", said.len())))
+        Ok(Reduction::Reduced(format!("summarized the {} oldest messages", messages.len())))
     }
 
     async fn summary_of(
         &self,
         conversation: &mut Conversation<'_>,
         before: &[Arc<Message>],
-        said: &[Arc<Message>],
+        messages: &[Arc<Message>],
     ) -> Result<String, SummaryError> {
         let model: &dyn Model = self.model.as_deref().unwrap_or(conversation.model());
         let mut short = false;
         loop {
-            let request = [Arc::new(Message::user(request(before, said, short)))];
-            let answered = conversation.ask(model, ModelRequest::new(&request).with_system(&self.system)).await;
-            match answered {
+            let request = [Arc::new(Message::user(request(before, messages, short)))];
+            let response = conversation.ask(model, ModelRequest::new(&request).with_system(&self.system)).await;
+            match response {
                 Ok(turn) => {
                     let text = turn.message.text();
-                    // A part of a summary does not stand for the conversation.
+                    // An incomplete summary must not replace the conversation.
                     let whole = matches!(turn.stop_reason, StopReason::EndTurn | StopReason::StopSequence);
                     if !whole || text.trim().is_empty() {
-                        return Err(SummaryError::NotWritten { messages: said.len(), stop_reason: turn.stop_reason });
+                        let messages = messages.len();
+                        return Err(SummaryError::NotWritten { messages, stop_reason: turn.stop_reason });
                     }
                     return Ok(text);
                 }
                 Err(ModelError::ContextOverflow { .. }) if !short => short = true,
                 Err(mut source) => {
                     source.find_message(&request, &self.system);
-                    return Err(SummaryError::Model { messages: said.len(), source });
+                    return Err(SummaryError::Model { messages: messages.len(), source });
                 }
             }
         }
     }
 }
 
-/// What is summarized at once.
+/// Part of the conversation that is summarized at once.
 #[derive(Debug)]
 struct Part {
-    /// The place of the first message behind it.
+    /// Index of the first message after the part.
     end: usize,
-    /// The places of the messages that the summary stands for. The others before the end stay.
-    goes: Vec<usize>,
+    /// Indices of the messages that the summary replaces. Other messages before the end are retained.
+    replaced: Vec<usize>,
 }
 
-fn request(before: &[Arc<Message>], said: &[Arc<Message>], short: bool) -> String {
+fn request(before: &[Arc<Message>], messages: &[Arc<Message>], short: bool) -> String {
     let mut request = String::new();
     for summary in before {
         request
             .push_str(&format!("<summary_of_what_was_before>\n{}\n</summary_of_what_was_before>\n\n", summary.text()));
     }
-    request + &format!("<conversation>\n{}\n</conversation>\n\n{REQUEST}", transcript(said, short))
+    request + &format!("<conversation>\n{}\n</conversation>\n\n{REQUEST}", transcript(messages, short))
 }
 
-/// The id of the summary that there is.
+/// Returns the id of the current summary.
 fn previous<'a>(conversation: &'a Conversation<'_>) -> Option<&'a str> {
-    conversation.remembered(SUMMARY).and_then(tracking_id)
+    conversation.state_value(SUMMARY).and_then(tracking_id)
 }
 
 fn is(message: &Message, id: &str) -> bool {
@@ -290,7 +257,7 @@ fn tracking_id(message: &Value) -> Option<&str> {
     message.get("tracking_id")?.as_str()
 }
 
-/// The messages without the summary that the manager's state has, too.
+/// Returns the messages without the summary in the manager's state.
 pub(super) fn without_summary(mut messages: Vec<Arc<Message>>, state: &Map<String, Value>) -> Vec<Arc<Message>> {
     if let Some(id) = state.get(SUMMARY).and_then(tracking_id) {
         messages.retain(|message| message.tracking_id.as_deref() != Some(id));
@@ -309,32 +276,34 @@ impl ConversationManager for SummarizingConversationManager {
     }
 
     async fn prepare(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        let Some(mut excess) = self.share.and_then(|share| share.excess(conversation)) else {
+        let Some(mut excess) = self.options.excess(conversation) else {
             return Ok(Reduction::NotNeeded);
         };
-        conversation.close_gaps();
-        let cut = self.cut_huge(conversation);
-        if let Some(cut) = &cut {
-            excess = excess.saturating_sub(cut.tokens);
+        conversation.remove_gap_notes();
+        let truncation = self.truncate_dominant(conversation);
+        if let Some(truncation) = &truncation {
+            excess = excess.saturating_sub(truncation.tokens);
             if excess == 0 {
-                return Ok(Reduction::Reduced(cut.what()));
+                return Ok(Reduction::Reduced(truncation.description()));
             }
         }
-        match (self.part(conversation, self.preserve, excess), cut) {
+        match (self.part(conversation, self.preserve, excess), truncation) {
             (Some(part), None) => Ok(self.summarize(conversation, &part).await?),
-            (Some(part), Some(cut)) => match self.summarize(conversation, &part).await? {
-                Reduction::Reduced(what) => Ok(Reduction::Reduced(format!("{}, then {what}", cut.what()))),
+            (Some(part), Some(truncation)) => match self.summarize(conversation, &part).await? {
+                Reduction::Reduced(what) => {
+                    Ok(Reduction::Reduced(format!("{}, then {what}", truncation.description())))
+                }
                 other => Ok(other),
             },
-            (None, Some(cut)) => Ok(Reduction::Reduced(cut.what())),
-            (None, None) => Ok(Reduction::Impossible("there was nothing old enough to summarize".to_owned())),
+            (None, Some(truncation)) => Ok(Reduction::Reduced(truncation.description())),
+            (None, None) => Ok(Reduction::Impossible("no message is old enough to summarize".to_owned())),
         }
     }
 
     async fn reduce(&self, conversation: &mut Conversation<'_>) -> Result<Reduction, Box<dyn StdError + Send + Sync>> {
-        conversation.close_gaps();
-        if let Some(cut) = self.cut_huge(conversation) {
-            return Ok(Reduction::Reduced(cut.what()));
+        conversation.remove_gap_notes();
+        if let Some(truncation) = self.truncate_dominant(conversation) {
+            return Ok(Reduction::Reduced(truncation.description()));
         }
         let mut preserve = self.preserve.max(1);
         let excess = share_of(all_tokens(conversation), self.ratio);
@@ -347,26 +316,23 @@ impl ConversationManager for SummarizingConversationManager {
             }
             preserve /= 2;
         }
-        if self.truncate_results {
-            let pins = self.pins(conversation);
-            if let Some(cut) = results::cut_largest(conversation, &pins, 1) {
-                return Ok(Reduction::Reduced(cut.what()));
-            }
+        if let Some(truncation) = self.options.truncate_largest(conversation, 1) {
+            return Ok(Reduction::Reduced(truncation.description()));
         }
         let messages = conversation.messages().len();
         Ok(Reduction::Impossible(format!(
-            "no tool result was left to cut, and of the {messages} messages none was left to summarize"
+            "no tool result could be truncated, and none of the {messages} messages summarized"
         )))
     }
 
     fn restored(&self, conversation: &mut Conversation<'_>) -> Result<(), Box<dyn StdError + Send + Sync>> {
-        results::restored(conversation)?;
-        let Some(summary) = conversation.remembered(SUMMARY).filter(|summary| !summary.is_null()) else {
+        result_truncation::restored(conversation)?;
+        let Some(summary) = conversation.state_value(SUMMARY).filter(|summary| !summary.is_null()) else {
             return Ok(());
         };
         let summary = Message::deserialize(summary)?;
-        // Strands keeps none before it.
-        let after = conversation.remembered(SUMMARY_BEFORE).and_then(Value::as_u64);
+        // In the state of Python Strands, no message is before the summary.
+        let after = conversation.state_value(SUMMARY_BEFORE).and_then(Value::as_u64);
         let is_after = |at: &usize| conversation.number(*at) >= after;
         let at = after.map_or(Some(0), |_| (0..conversation.messages().len()).find(is_after));
         conversation.insert(at.unwrap_or(conversation.messages().len()), summary);

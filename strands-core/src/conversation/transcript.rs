@@ -1,12 +1,12 @@
-//! A conversation as one text, for a model that is to say what was said: whatever tools, media and thoughts it has, every
-//! provider takes a text.
+//! Conversations as plain text, for the model that summarizes them. Every provider accepts text, whatever tools, media and
+//! reasoning the conversation contains.
 
 use std::sync::Arc;
 
-use super::results::{cut, medium, medium_in_words};
+use super::result_truncation::{medium_description, medium_text, truncate};
 use crate::message::{ContentBlock, Message, Role, ToolResult, ToolResultContent};
 
-/// The messages as text. With `short`, long tool results are cut.
+/// Returns the messages as text. With `short`, long tool results are truncated.
 pub(super) fn transcript<'a>(messages: impl IntoIterator<Item = &'a Arc<Message>>, short: bool) -> String {
     let mut lines = Vec::new();
     for message in messages {
@@ -14,49 +14,49 @@ pub(super) fn transcript<'a>(messages: impl IntoIterator<Item = &'a Arc<Message>
             Role::User => "User",
             Role::Assistant => "Assistant",
         };
-        lines.extend(message.content.iter().filter_map(|block| said(speaker, block, short)));
+        lines.extend(message.content.iter().filter_map(|block| block_text(speaker, block, short)));
     }
     lines.join("\n\n")
 }
 
-fn said(speaker: &str, block: &ContentBlock, short: bool) -> Option<String> {
-    let words = match block {
+fn block_text(speaker: &str, block: &ContentBlock, short: bool) -> Option<String> {
+    let text = match block {
         ContentBlock::Text(text) => text.text.clone(),
         ContentBlock::Citations(cited) => cited.content.iter().map(|part| part.text.as_str()).collect(),
         ContentBlock::GuardContent(guarded) => guarded.text.as_ref()?.text.clone(),
-        ContentBlock::Image(image) => medium_in_words("image", image.format.as_str(), &image.source),
-        ContentBlock::Video(video) => medium_in_words("video", video.format.as_str(), &video.source),
-        ContentBlock::Audio(audio) => medium_in_words("audio", audio.format.as_str(), &audio.source),
+        ContentBlock::Image(image) => medium_description("image", image.format.as_str(), &image.source),
+        ContentBlock::Video(video) => medium_description("video", video.format.as_str(), &video.source),
+        ContentBlock::Audio(audio) => medium_description("audio", audio.format.as_str(), &audio.source),
         ContentBlock::Document(document) => {
             let format = document.format.as_ref().map_or("file", |format| format.as_str());
-            format!("{} {}", document.name, medium_in_words("document", format, &document.source))
+            format!("{} {}", document.name, medium_description("document", format, &document.source))
         }
         ContentBlock::ToolUse(call) => {
             return Some(format!("{speaker} called the tool `{}` with {}", call.name, call.input));
         }
-        ContentBlock::ToolResult(result) => return Some(answered(result, short)),
-        // Thoughts, cache points and what only one provider understands say nothing to others.
+        ContentBlock::ToolResult(result) => return Some(tool_result(result, short)),
+        // Reasoning, cache points and provider-specific content mean nothing to other models.
         ContentBlock::Reasoning(_)
         | ContentBlock::CachePoint(_)
         | ContentBlock::Provider(_)
         | ContentBlock::Unknown(_) => return None,
     };
-    Some(format!("{speaker}: {words}"))
+    Some(format!("{speaker}: {text}"))
 }
 
-fn answered(result: &ToolResult, short: bool) -> String {
+fn tool_result(result: &ToolResult, short: bool) -> String {
     let mut result = result.clone();
     if short {
-        cut(&mut result);
+        truncate(&mut result);
     }
-    let piece = |piece: &ToolResultContent| match piece {
+    let part = |part: &ToolResultContent| match part {
         ToolResultContent::Text(text) => Some(text.clone()),
         ToolResultContent::Json(json) => Some(json.to_string()),
-        piece => medium(piece),
+        part => medium_text(part),
     };
-    let pieces: Vec<String> = result.content.iter().filter_map(piece).collect();
-    let how = if result.is_error() { "The tool failed" } else { "The tool answered" };
-    format!("{how}: {}", pieces.join("\n"))
+    let parts: Vec<String> = result.content.iter().filter_map(part).collect();
+    let outcome = if result.is_error() { "The tool failed" } else { "The tool returned" };
+    format!("{outcome}: {}", parts.join("\n"))
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     use crate::message::{ImageBlock, ImageFormat, ToolUse};
 
     #[test]
-    fn tools_and_media_are_words() {
+    fn describes_tools_and_media_as_text() {
         let messages = [
             Message::new(
                 Role::User,

@@ -1,13 +1,13 @@
-//! JSON of an event: derived for the types that this version knows; an event of any other type is its own JSON.
+//! JSON of events: derived for known types, and passed through for unknown ones.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
-use super::known::is_known;
+use super::known_types::is_known;
 use super::{AgentEvent, EventJson};
 
-/// Defines the enum of events, and `EventJson` with the derived serialization of its variants. That has to be a type of its
-/// own, since the serialization of `AgentEvent` itself adds types that this version does not know.
+/// Defines the enum of events, and `EventJson` with the derived serialization of its variants. This is a separate type, since
+/// the serialization of `AgentEvent` itself also supports unknown types.
 macro_rules! event_with_json {
     ($(#[$meta:meta])* pub enum AgentEvent<$t:ident = $default:ty> $variants:tt) => {
         $(#[$meta])*
@@ -35,7 +35,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for AgentEvent<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = Map::deserialize(deserializer)?;
         let Some(Value::String(name)) = fields.get("type") else {
-            return Err(de::Error::custom("an event needs a `type`: expected a string"));
+            return Err(de::Error::custom("missing event `type`: expected a string"));
         };
         if !is_known(name) {
             return Ok(Self::Unknown(fields));

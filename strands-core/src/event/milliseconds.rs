@@ -1,4 +1,4 @@
-//! Durations in JSON: integers of milliseconds.
+//! Durations in JSON, as integer milliseconds.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// Serialization and schema of a duration, as serde's `with` takes them.
+/// Serialization and schema of a duration, for serde's `with`.
 pub(super) struct Milliseconds;
 
 impl Milliseconds {

@@ -1,4 +1,4 @@
-//! Node paths: the place of an event in agents that call agents, and in graphs of agents.
+//! Node paths: the origin of an event in nested agents and in graphs of agents.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::AgentEvent;
 
 impl AgentEvent {
-    /// Marks an event as one of the node `name`: of a nested agent, or of a graph's node. The name goes in front of the path
-    /// that the event already has, so each level adds its own name to what it passes on.
+    /// Marks an event as one of the node `name`: a nested agent, or a node of a graph. The name is prepended to the existing
+    /// path, so each level adds its own name to the events that it forwards.
     ///
-    /// A client that shows one conversation shows the events with an empty [`path`](Self::path); one that shows nested agents
-    /// groups events by path. Each nested invocation has a [`Start`](Self::Start) and a [`Result`](Self::Result) of its own at
-    /// its path.
+    /// A client for one conversation uses the events with an empty [`path`](Self::path). A client for nested agents groups
+    /// events by path. Each nested invocation has its own [`Start`](Self::Start) and [`Result`](Self::Result) at its path.
     ///
     /// ```
     /// use serde_json::json;
@@ -41,8 +40,7 @@ impl AgentEvent {
         }
     }
 
-    /// Returns the names of the nodes that the event came through, outermost first. Empty for an event of the invocation
-    /// itself.
+    /// Returns the names of the nodes that forwarded the event, outermost first. Empty for an event of the invocation itself.
     pub fn path(&self) -> &[Arc<str>] {
         match self {
             Self::Node { path, .. } => path,
@@ -60,7 +58,7 @@ impl AgentEvent {
 }
 
 impl<T> AgentEvent<T> {
-    /// Joins the paths of a node's event that was read. The event inside has been joined.
+    /// Joins the paths of nested `Node` events after deserialization. Paths within the event are already joined.
     pub(super) fn with_joined_path(self) -> Self {
         let Self::Node { mut path, event } = self else { return self };
         match *event {
@@ -73,7 +71,7 @@ impl<T> AgentEvent<T> {
     }
 }
 
-/// Serialization and schema of a path, as serde's `with` takes them. An empty path is an error.
+/// Serialization and schema of a path, for serde's `with`. An empty path is an error.
 pub(super) struct NodePath;
 
 impl NodePath {

@@ -1,4 +1,4 @@
-//! Response of an invocation.
+//! [`AgentResponse`], the response of an invocation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,39 +15,39 @@ use crate::stop_reason::StopReason;
 
 /// Response of an invocation.
 ///
-/// `T` is the type asked for with [`Invocation::output`](crate::Invocation::output). Its JSON is part of that of
-/// the events; see [`AgentEvent`](crate::AgentEvent). `Display` is the [`text`](Self::text).
+/// `T` is the type requested with [`Invocation::output`](crate::Invocation::output). Its JSON is part of the format of
+/// events; see [`AgentEvent`](crate::AgentEvent). `Display` prints the [`text`](Self::text).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-// Without it, serde asks for `T: Default`.
+// Without it, serde requires `T: Default`.
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 #[schemars(rename = "AgentResponse")]
 #[non_exhaustive]
 pub struct AgentResponse<T = Value> {
-    /// The last message of the model; empty if it was stopped before it said anything.
+    /// Last message of the model; empty if it was stopped before any content.
     pub message: Arc<Message>,
-    /// Reason why the invocation ended.
+    /// Reason for the end of the invocation.
     pub stop_reason: StopReason,
-    /// Tokens of this invocation, over all its model calls.
+    /// Token usage of this invocation, over all its model calls.
     pub usage: Usage,
     /// Number of model calls of this invocation.
     pub turns: u32,
-    /// Questions for humans, if the stop reason is [`StopReason::Interrupt`].
+    /// Pending interrupts, if the stop reason is [`StopReason::Interrupt`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interrupts: Vec<Interrupt>,
-    /// Structured output. Absent if none was asked for, and if the invocation ended before there was one.
+    /// Structured output. Absent if none was requested, or if the invocation ended without one.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "T")]
     pub output: Option<T>,
-    /// Cost of the agent's work over its life.
+    /// Metrics over the lifetime of the agent.
     pub metrics: Arc<EventLoopMetrics>,
 }
 
-/// Reads a field that is there: `null` is an output, too.
+/// Deserializes a field that is present, since `null` is a valid output.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// The text of the last message.
+/// Prints the text of the last message.
 impl<T> fmt::Display for AgentResponse<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text())
@@ -55,15 +55,15 @@ impl<T> fmt::Display for AgentResponse<T> {
 }
 
 impl<T> AgentResponse<T> {
-    /// The text of the last message.
+    /// Returns the text of the last message.
     pub fn text(&self) -> String {
         self.message.text()
     }
 }
 
 impl AgentResponse {
-    /// Creates a response that was not made by an agent of this process, for a [`Promptable`](crate::Promptable) of your
-    /// own: without usage, turns, metrics and output, which are set afterwards.
+    /// Creates a response for a custom [`Promptable`](crate::Promptable), without usage, turns, metrics and output; set these
+    /// fields afterwards.
     ///
     /// ```
     /// use strands::AgentResponse;
@@ -87,7 +87,7 @@ impl AgentResponse {
         }
     }
 
-    /// The response with the output as the type that was asked for. The loop has checked that it is one.
+    /// Converts the output to the requested type. The loop has validated it.
     pub(crate) fn typed<T: DeserializeOwned>(self) -> AgentResponse<T> {
         AgentResponse {
             message: self.message,

@@ -1,9 +1,9 @@
-//! Events of an invocation whose output has a type.
+//! Conversion of events to a type of structured output.
 
 use super::AgentEvent;
 
 impl AgentEvent {
-    /// The same event of an invocation with another type of output. `None` for the result, which needs a conversion.
+    /// Returns the event with another type of output, or `None` for the result, whose output needs a conversion.
     pub(crate) fn retyped<T>(self) -> Option<AgentEvent<T>> {
         Some(match self {
             Self::Start { version, invocation_id, agent_id, agent_name, session_id } => {

@@ -1,5 +1,5 @@
-//! Performs the steps that the state machine asks for: with hooks, events, metrics and cancellation. One loop for
-//! awaiting and for streaming.
+//! Driver of an invocation: executes the steps of its state machine, with hooks, events, metrics and cancellation. The same
+//! loop serves awaited and streamed invocations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,113 +9,111 @@ use futures_util::FutureExt;
 use super::effects::Effects;
 use super::emitter::Emitter;
 use super::model_outcome::{ModelOutcome, PartialResponse};
-use super::preparation::{Beginning, Request, ToolSelection, end_of};
+use super::preparation::{InvocationInput, Request, ToolSelection, stop_requested};
 use super::retry_cause::RetryCause;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use super::structured_output::StructuredOutput;
 use crate::diagnostics;
 use crate::event::{AgentEvent, AgentResponse};
 use crate::history::INTERRUPTED;
-use crate::hook::{HookContext, MAX_RESUMES, MessageAdded};
+use crate::hook::{HookContext, MAX_RESUMES};
 use crate::limits::Limits;
 use crate::message::{Message, Role, SystemBlock};
 use crate::metrics::EventLoopMetrics;
-use crate::models::{StopReason, ToolChoice, ToolSpecs, Turn};
+use crate::models::{StopReason, ToolChoice, ToolSpecs};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 use crate::prompt::Prompt;
-use crate::run::{OutputNotGiven, Run, Step};
+use crate::run::{Run, Step};
 use crate::session::SessionError;
 use crate::tool::ToolSet;
 use crate::working_set::WorkingSet;
 
-/// The question that follows a response, if there is one.
-type FollowUp = Result<Option<Box<Message>>, OutputNotGiven>;
-
-/// Performs one invocation of an agent. However it ends, the history is whole afterwards.
+/// Driver of one invocation. The history is valid however the invocation ends.
 pub(crate) struct Driver<'a> {
     pub(super) work: &'a mut WorkingSet,
     pub(super) emitter: Emitter,
     pub(super) effects: Effects<'a>,
     pub(super) context: HookContext,
-    /// The tools that the model may call.
+    /// Tools that the model may call.
     pub(super) tools: ToolSet,
     pub(super) selection: ToolSelection,
-    /// The tools as requests have them.
+    /// Tool specifications as sent in requests.
     pub(super) specs: ToolSpecs,
     pub(super) system: Arc<[SystemBlock]>,
-    /// The system prompt that was set for this invocation.
-    pub(super) own_system: Option<Vec<SystemBlock>>,
+    /// System prompt that was set for this invocation.
+    pub(super) system_override: Option<Vec<SystemBlock>>,
     pub(super) output: StructuredOutput,
-    /// True if the newest step was not performed, but taken from a journal.
+    /// True if the newest step was replayed from a journal rather than executed.
     pub(super) is_replay: bool,
-    /// A hook has denied the invocation, for this reason.
+    /// Reason for which a hook denied the invocation.
     pub(super) denial: Option<String>,
-    /// The limits that the caller has set for this invocation.
+    /// Limits that the caller set for this invocation.
     pub(super) limits: Option<Limits>,
-    /// True once hooks have heard of the invocation: then they hear of its end, too.
-    pub(super) begun: bool,
-    /// True once a tool may have changed something.
+    /// True once `before_invocation` hooks were called; then `after_invocation` hooks are called as well.
+    pub(super) has_called_hooks: bool,
+    /// True once a tool may have had side effects.
     pub(super) ran_tools: bool,
-    /// True once the session has something of this invocation.
+    /// True once something of this invocation is in the session.
     pub(super) has_saved: bool,
     pub(super) began: Duration,
     pub(super) cycle_began: Option<Duration>,
     pub(super) last_response: Option<Arc<Message>>,
-    /// The run of the round before, or of the conflict.
+    /// Run of the previous round, or of the attempt that ended with a conflict.
     pub(super) previous: Option<Box<Run>>,
-    /// The limits of the invocation.
-    pub(super) in_force: Limits,
+    /// Limits of the invocation.
+    pub(super) effective_limits: Limits,
 }
 
 impl Drop for Driver<'_> {
     fn drop(&mut self) {
         self.context.scope().budget.end();
-        self.count();
+        self.update_spent();
         self.work.settle();
     }
 }
 
 impl<'a> Driver<'a> {
-    /// Performs an invocation.
+    /// Drives an invocation to its end.
     pub(crate) async fn invoke(
         work: &'a mut WorkingSet,
         emitter: Emitter,
         request: Request<'a>,
     ) -> Result<AgentResponse, AgentError> {
-        let (mut driver, beginning) = Driver::prepare(work, emitter, request)?;
-        let Beginning { mut prompt, mut answers, output, cancellation, time_left, parent } = beginning;
-        let reason = std::pin::pin!(end_of(&cancellation, time_left, parent).fuse());
+        let (mut driver, input) = Driver::prepare(work, emitter, request)?;
+        let InvocationInput { mut prompt, mut responses, output, cancellation, time_left, parent } = input;
+        let reason = std::pin::pin!(stop_requested(&cancellation, time_left, parent).fuse());
         let budget = Arc::clone(&driver.context.scope().budget);
-        let mut stop = Stop::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
+        let mut stop = StopSignal::new(&cancellation, reason, driver.effects.journal.is_some(), budget);
         if output.is_some() || driver.work.suspended {
-            driver.ask_for(output).await?;
+            driver.prepare_output(output).await?;
             driver.use_tools(driver.tools.clone())?;
         }
         driver.metrics().begin_invocation();
         driver.announce_start().await;
         let (mut resumes, mut conflicts) = (0, 0);
-        // One round after the other, for as long as hooks ask for more; and a round again after a conflict.
+        // One round for the prompt, one for each prompt with which hooks resume, and one for each conflict.
         loop {
-            let is_new = answers.is_empty();
-            let mut again = None;
-            let ended = match driver.begin(prompt, std::mem::take(&mut answers), &mut again, &mut stop).await {
-                Ok(Some(denied)) => Ok(denied),
-                Ok(None) => driver.cycles(&mut stop).await,
-                Err(error) => Err(error),
-            };
+            let is_new = responses.is_empty();
+            let mut retry_prompt = None;
+            let ended =
+                match driver.start_round(prompt, std::mem::take(&mut responses), &mut retry_prompt, &mut stop).await {
+                    Ok(Some(denied)) => Ok(denied),
+                    Ok(None) => driver.cycles(&mut stop).await,
+                    Err(error) => Err(error),
+                };
             if ended.is_err() {
                 driver.previous = driver.work.run.clone().map(Box::new);
             }
-            let mut ended = driver.conclude(ended, &mut stop).await;
-            if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, again)
+            let mut ended = driver.finish(ended, &mut stop).await;
+            if let (Err(AgentError::Session(conflict)), Some(messages)) = (&ended, retry_prompt)
                 && is_new
                 && conflicts < driver.work.config.conflict_retries
-                && driver.may_begin_again(conflict)
+                && driver.may_retry_conflict(conflict)
             {
                 conflicts += 1;
                 driver.announce_retry(conflicts, Duration::ZERO, RetryCause::Conflict(conflict), true).await;
-                match stop.race_outside(driver.work.reopen()).await {
+                match stop.race_unrecorded(driver.work.reopen()).await {
                     Ok(Ok(())) => {
                         driver.last_response = None;
                         prompt = Prompt { messages };
@@ -125,12 +123,12 @@ impl<'a> Driver<'a> {
                     Err(_) => {}
                 }
             }
-            if !std::mem::take(&mut driver.begun) {
+            if !std::mem::take(&mut driver.has_called_hooks) {
                 return ended;
             }
             let (ended, resume) = driver.after_invocation(ended, &mut stop).await;
             match (ended, resume) {
-                (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_go_on(&response.stop_reason) => {
+                (Ok(response), Some(next)) if resumes < MAX_RESUMES && may_continue(&response.stop_reason) => {
                     resumes += 1;
                     prompt = next;
                 }
@@ -139,7 +137,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Brings the context of hooks up to date.
+    /// Updates the context of hooks.
     pub(super) fn update_context(&mut self) {
         if self.work.config.hooks().is_empty() {
             return;
@@ -148,7 +146,7 @@ impl<'a> Driver<'a> {
         self.context.set_replay(is_replaying.unwrap_or(false));
     }
 
-    /// Tells the listener which invocation this is, before anything else.
+    /// Emits the first event, which identifies the invocation.
     async fn announce_start(&self) {
         let scope = self.context.scope();
         let start = || AgentEvent::Start {
@@ -161,15 +159,15 @@ impl<'a> Driver<'a> {
         self.emitter.emit(start).await;
     }
 
-    /// True if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.
-    fn may_begin_again(&self, conflict: &SessionError) -> bool {
+    /// Returns true if the invocation can begin again after a conflict: nothing of it is stored, and no tool has run.
+    fn may_retry_conflict(&self, conflict: &SessionError) -> bool {
         let Spent { turns, usage } = self.context.scope().budget.spent();
-        let has_turns = self.in_force.reached(turns, &usage).is_none();
+        let has_turns = self.effective_limits.reached(turns, &usage).is_none();
         conflict.is_conflict() && !self.ran_tools && !self.has_saved && has_turns
     }
 
-    /// The loop.
-    async fn cycles(&mut self, stop: &mut Stop<'_>) -> Result<AgentResponse, AgentError> {
+    /// Runs cycles until the invocation ends.
+    async fn cycles(&mut self, stop: &mut StopSignal<'_>) -> Result<AgentResponse, AgentError> {
         enum Next {
             Model(Option<ToolChoice>),
             Tools,
@@ -191,9 +189,9 @@ impl<'a> Driver<'a> {
                 Step::Done(stop_reason) => Next::Done(stop_reason.clone()),
             };
             match next {
-                // Without a journal a timer does that.
+                // Without a journal, a timer stops the invocation.
                 Next::Model(_) | Next::Tools if self.effects.journal.is_some() && self.is_out_of_time() => {
-                    self.stopped(PartialResponse::nothing(), StopReason::LimitDuration, stop).await?;
+                    self.end_stopped(PartialResponse::empty(), StopReason::LimitDuration, stop).await?;
                 }
                 Next::Model(choice) => {
                     let Some(run) = &mut self.work.run else { return Err(AgentError::EmptyConversation) };
@@ -208,8 +206,8 @@ impl<'a> Driver<'a> {
                     self.emitter.emit(|| AgentEvent::CycleStart { cycle }).await;
                     let outcome = self.call_model(choice.as_ref(), stop).await?;
                     match outcome {
-                        ModelOutcome::Answered(turn) => self.take_response(turn, choice.is_some(), stop).await?,
-                        ModelOutcome::Stopped { reason, partial } => self.stopped(partial, reason, stop).await?,
+                        ModelOutcome::Completed(turn) => self.take_response(turn, choice.is_some(), stop).await?,
+                        ModelOutcome::Stopped { reason, partial } => self.end_stopped(partial, reason, stop).await?,
                     }
                 }
                 Next::Tools => {
@@ -226,148 +224,21 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// The model's response joins the history, and the state machine learns of it.
-    async fn take_response(&mut self, turn: Turn, forced: bool, stop: &mut Stop<'_>) -> Result<(), AgentError> {
-        // Nothing waits before the state machine knows: whoever drops the invocation can't part a call from its result.
-        let (new, next) = self.join(turn, forced);
-        self.all_added(&new, stop).await?;
-        match next {
-            Ok(None) => Ok(()),
-            Ok(Some(mut follow_up)) => {
-                follow_up.content.extend(self.output.told_mistake());
-                self.ask(vec![*follow_up]);
-                Ok(())
-            }
-            Err(not_given) => Err(self.no_output(&not_given)),
-        }
-    }
-
-    /// Joins a response to the history. Returns the messages that are new, and the question to ask next.
-    fn join(&mut self, turn: Turn, forced: bool) -> (Vec<Arc<Message>>, FollowUp) {
-        let Turn { mut message, stop_reason, usage, redact_user, .. } = turn;
-        if let Some(replacement) = &redact_user {
-            self.work.history.redact_prompt(replacement);
-        }
-        // Some models answer a forced call in text, which is as good if it fits the type.
-        let said = if forced && stop_reason == StopReason::EndTurn { self.output.in_text(&message) } else { None };
-        self.effects.track(&mut message);
-        let mut new = self.work.history.answered();
-        let message = self.work.history.push(message);
-        let Some(run) = &mut self.work.run else { return (new, Ok(None)) };
-        if let Some(output) = said {
-            run.output_given(output);
-        }
-        let next = run.model_answered(&message, &stop_reason, usage);
-        let latency = message.metadata.as_ref().and_then(|known| known.metrics).unwrap_or_default().latency_ms;
-        self.metrics().add_answer(&message, Duration::from_millis(latency));
-        self.last_response = Some(Arc::clone(&message));
-        new.push(message);
-        (new, next.map(|next| next.map(Box::new)))
-    }
-
-    /// Returns the state of an invocation that begins, or of its next round.
+    /// Returns the run of a new invocation, or of its next round.
     pub(super) fn next_run(&mut self) -> Run {
         let output = self.output.tool().cloned();
         let mut run = match self.previous.take() {
             Some(previous) => (*previous).next_round(output),
-            None => Run::new(self.in_force, output),
+            None => Run::new(self.effective_limits, output),
         };
-        run.set_options(&self.selection.hidden, self.own_system.as_ref());
+        run.set_options(&self.selection.hidden, self.system_override.as_ref());
         run
     }
 
-    /// A prompt joins the history until it is answered.
-    pub(super) fn ask(&mut self, mut prompt: Vec<Message>) {
-        for message in &mut prompt {
-            self.effects.track(message);
-        }
-        self.work.history.ask(prompt);
-    }
-
-    /// Ends the invocation with a message that is not the model's.
-    pub(super) async fn end_with(&mut self, answer: Message, stop: &mut Stop<'_>) -> Result<(), AgentError> {
-        if let Some(run) = &mut self.work.run {
-            run.end(StopReason::EndTurn, INTERRUPTED);
-        }
-        self.answer(Vec::new(), answer, stop).await
-    }
-
-    /// What the model had said when it was stopped stays, so that the conversation can go on from there.
-    fn stopped(
-        &mut self,
-        partial: PartialResponse,
-        reason: StopReason,
-        stop: &mut Stop<'_>,
-    ) -> impl Future<Output = Result<(), AgentError>> {
-        let PartialResponse { message, usage, redact_user } = partial;
-        if let Some(replacement) = &redact_user {
-            self.work.history.redact_prompt(replacement);
-        }
-        let message = match &reason {
-            _ if !message.content.is_empty() => message,
-            StopReason::Cancelled => Message::assistant("Cancelled by user"),
-            _ => Message::assistant("Stopped: the time for this answer was up"),
-        };
-        let mut new = self.work.history.answered();
-        if let Some(run) = &mut self.work.run {
-            run.charge(usage);
-            new.extend(run.end(reason, INTERRUPTED).map(|results| self.work.history.push(results)));
-        }
-        self.answer(new, message, stop)
-    }
-
-    /// Joins an assistant message to the history. The future announces it and what is new before it.
-    pub(super) fn answer(
-        &mut self,
-        mut new: Vec<Arc<Message>>,
-        mut answer: Message,
-        stop: &mut Stop<'_>,
-    ) -> impl Future<Output = Result<(), AgentError>> {
-        self.effects.track(&mut answer);
-        let answer = self.work.history.push(answer);
-        self.last_response = Some(Arc::clone(&answer));
-        new.push(answer);
-        async move { self.all_added(&new, stop).await }
-    }
-
-    pub(super) async fn all_added(&mut self, messages: &[Arc<Message>], stop: &mut Stop<'_>) -> Result<(), AgentError> {
-        for message in messages {
-            self.added(message, stop).await?;
-        }
-        Ok(())
-    }
-
-    /// The session has a message before it is announced.
-    pub(super) async fn added(&mut self, message: &Arc<Message>, stop: &mut Stop<'_>) -> Result<(), AgentError> {
-        self.save_messages(stop).await?;
-        self.emitter.emit(|| AgentEvent::Message { message: Arc::clone(message) }).await;
-        self.update_context();
-        let event = MessageAdded { context: &self.context, message };
-        for hook in self.work.config.hooks() {
-            if let Ok(heard) = stop.race_outside(hook.message_added(&event)).await {
-                heard.map_err(AgentError::in_hook("message_added"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the messages that the session does not have. After a stop there may be no time: then they stay unsaved, and
-    /// the next invocation writes them.
-    pub(super) async fn save_messages(&mut self, stop: &mut Stop<'_>) -> Result<(), AgentError> {
-        if self.work.session.is_none() {
-            return Ok(());
-        }
-        match stop.race_outside(self.work.save_messages()).await {
-            Ok(saved) => self.has_saved |= saved?,
-            Err(_) => self.has_saved = true,
-        }
-        Ok(())
-    }
-
-    /// The invocation is suspended until humans have answered.
+    /// Suspends the invocation until it is resumed with responses.
     pub(super) async fn interrupted(&mut self, stop_reason: StopReason) -> AgentResponse {
         self.end_cycle();
-        self.count();
+        self.update_spent();
         self.work.suspended = true;
         let interrupts = self.work.interrupts();
         self.emitter.emit(|| AgentEvent::Interrupt { interrupts: interrupts.clone() }).await;
@@ -382,7 +253,7 @@ impl<'a> Driver<'a> {
         let Spent { turns, usage } = self.context.scope().budget.spent();
         self.work.response_is_cut = cuts_responses(&stop_reason);
         let output = run.as_ref().and_then(Run::output).cloned();
-        // Without hooks there is no next round.
+        // Only hooks can ask for another round.
         if !self.work.config.hooks().is_empty() {
             self.previous = run.map(Box::new);
         }
@@ -426,8 +297,8 @@ impl<'a> Driver<'a> {
         run.limits().time().is_some_and(|limit| elapsed >= limit)
     }
 
-    /// Counts the time since it was counted last, and what nested agents have spent, in the run that goes on later.
-    pub(super) fn count(&mut self) {
+    /// Adds the time since the last call, and the usage of nested agents, to the run.
+    pub(super) fn update_spent(&mut self) {
         let now = self.effects.now();
         if let Some(run) = &mut self.work.run {
             run.set_spent(self.context.scope().budget.spent());
@@ -437,7 +308,7 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// Returns true if an invocation that ends so may end within a response.
+/// Returns true if an invocation with this stop reason may end within a response.
 fn cuts_responses(stop_reason: &StopReason) -> bool {
     matches!(
         stop_reason,
@@ -450,7 +321,7 @@ fn cuts_responses(stop_reason: &StopReason) -> bool {
     )
 }
 
-/// False for an invocation that was told to end: nobody goes on then.
-fn may_go_on(stop_reason: &StopReason) -> bool {
+/// Returns true if hooks may resume an invocation with this stop reason.
+fn may_continue(stop_reason: &StopReason) -> bool {
     !matches!(stop_reason, StopReason::Cancelled | StopReason::LimitDuration | StopReason::Interrupt)
 }

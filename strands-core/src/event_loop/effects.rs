@@ -1,4 +1,4 @@
-//! Time, chance and waits: the loop's own, or those of a durable engine's journal.
+//! Sources of time, randomness and waits: the process, or the journal of a durable engine.
 
 use std::time::Duration;
 
@@ -7,41 +7,41 @@ use uuid::Uuid;
 use crate::journal::{Journal, JournalError, clock};
 use crate::message::{Message, id_of, random_uuid};
 
-/// Source of time, ids and jitter for the loop. Without a journal each call is what it would be without this type.
+/// Source of time, ids and jitter for the loop: a journal, or else the process.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Effects<'a> {
     pub(super) journal: Option<&'a dyn Journal>,
 }
 
 impl Effects<'_> {
-    /// The time since a fixed moment.
+    /// Returns the time since a fixed moment.
     pub(super) fn now(&self) -> Duration {
         self.journal.map_or_else(clock, Journal::now)
     }
 
-    /// The time since an earlier [`now`](Self::now).
+    /// Returns the time since an earlier [`now`](Self::now).
     pub(super) fn since(&self, earlier: Duration) -> Duration {
         self.now().saturating_sub(earlier)
     }
 
-    /// A random number, at least 0.0 and below 1.0.
+    /// Returns a random number, at least 0.0 and below 1.0.
     pub(super) fn jitter(&self) -> f64 {
         match self.journal {
-            // The upper 53 bits are as many as a double has.
+            // A double has 53 bits of precision.
             #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
             Some(journal) => (journal.random() >> 11) as f64 / (1_u64 << 53) as f64,
             None => fastrand::f64(),
         }
     }
 
-    /// Gives a message a tracking id unless it has one.
+    /// Sets the tracking id of a message without one.
     pub(super) fn track(&self, message: &mut Message) {
         if message.tracking_id.is_none() {
             message.tracking_id = Some(self.id());
         }
     }
 
-    /// A random id.
+    /// Returns a random id.
     pub(super) fn id(&self) -> String {
         id_of(self.uuid())
     }
@@ -56,7 +56,7 @@ impl Effects<'_> {
         }
     }
 
-    /// Waits by the journal, if there is one.
+    /// Waits, durably if there is a journal.
     pub(super) async fn sleep(&self, name: &str, time: Duration) -> Result<(), JournalError> {
         match self.journal {
             Some(journal) => journal.sleep(name, time).await,

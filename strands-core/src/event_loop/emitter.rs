@@ -1,5 +1,5 @@
-//! Delivery of events from the driver to the listener: one at a time, through a slot that both sides of one task share. The
-//! driver waits until the listener has taken an event, so nothing piles up.
+//! Delivery of events from the driver to the listener, one at a time, through a cell that both share within one task. The
+//! driver waits until the listener has taken an event, so events never queue up.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,11 @@ use std::task::Poll;
 
 use crate::event::AgentEvent;
 
-/// The listener's end.
+/// Cell with the event to deliver next: the listener's end.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Slot(Arc<Mutex<Option<AgentEvent>>>);
+pub(crate) struct EventCell(Arc<Mutex<Option<AgentEvent>>>);
 
-impl Slot {
+impl EventCell {
     #[inline]
     pub(crate) fn take(&self) -> Option<AgentEvent> {
         self.lock().take()
@@ -27,51 +27,51 @@ impl Slot {
     }
 }
 
-/// The driver's end. Without a listener no event is even made.
+/// Sender of events: the driver's end. Without a listener, events are not even created.
 #[derive(Debug)]
 pub(crate) struct Emitter {
-    slot: Option<Slot>,
-    /// True if a journal polls the driver's effects: it may poll them more often than the listener polls the driver, and
-    /// only if something has woken it.
+    cell: Option<EventCell>,
+    /// True if a journal polls the driver's effects. It may poll them more often than the listener polls the driver, and
+    /// only after a wake-up.
     is_journaled: bool,
 }
 
 impl Emitter {
-    pub(crate) fn new(slot: Slot) -> Self {
-        Self { slot: Some(slot), is_journaled: false }
+    pub(crate) fn new(cell: EventCell) -> Self {
+        Self { cell: Some(cell), is_journaled: false }
     }
 
     pub(crate) fn silent() -> Self {
-        Self { slot: None, is_journaled: false }
+        Self { cell: None, is_journaled: false }
     }
 
     pub(crate) fn is_silent(&self) -> bool {
-        self.slot.is_none()
+        self.cell.is_none()
     }
 
     pub(crate) fn set_journaled(&mut self, is_journaled: bool) {
         self.is_journaled = is_journaled;
     }
 
-    /// True if the driver's effects may be polled more often than the listener polls the driver.
+    /// Returns true if the driver's effects may be polled more often than the listener polls the driver.
     pub(crate) fn is_journaled(&self) -> bool {
         self.is_journaled
     }
 
-    /// True if the listener has yet to take an event. The caller returns `Pending`, after it has woken itself.
+    /// Returns true if the listener has not taken the last event yet. The caller wakes itself and returns `Pending`.
     pub(crate) fn is_full(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.lock().is_some())
+        self.cell.as_ref().is_some_and(|cell| cell.lock().is_some())
     }
 
-    /// Hands over one event. The caller returns `Pending` next: without a journal no waker is needed, since the listener,
-    /// which polls the driver, takes the event before it polls again.
+    /// Delivers one event. The caller returns `Pending` next. Without a journal no wake-up is needed: the listener polls the
+    /// driver, and takes the event before it polls again.
     pub(crate) fn put(&self, event: AgentEvent) {
-        if let Some(slot) = &self.slot {
-            slot.put(event);
+        if let Some(cell) = &self.cell {
+            cell.put(event);
         }
     }
 
-    /// Hands over one event and waits until the listener has taken it.
+    /// Delivers one event and waits until the listener has taken it.
     pub(crate) async fn emit(&self, event: impl FnOnce() -> AgentEvent) {
         if self.is_silent() {
             return;

@@ -1,15 +1,18 @@
-//! The agentic loop: the driver that performs the steps of a [`run`](crate::run), with hooks, events, retries and
+//! The agentic loop: the driver that executes the steps of a [`run`](crate::run) with hooks, events, retries and
 //! cancellation.
 
-mod attempt;
-mod begin;
-mod call_outcome;
-mod conclude;
+mod code_fence;
+mod context_reduction;
 mod driver;
 mod effects;
 mod emitter;
-mod json_letter;
-mod json_text;
+mod finished_call;
+mod history_updates;
+mod invocation_end;
+mod invocation_start;
+mod journal_records;
+mod json_char;
+mod model_attempt;
 mod model_call;
 mod model_outcome;
 mod output_request;
@@ -17,17 +20,16 @@ mod output_type;
 mod partial_json;
 mod partial_output;
 mod preparation;
-mod reading;
-mod recorded;
-mod reduction;
 mod retry_cause;
-mod stop;
+mod stop_signal;
+mod stream_reader;
 mod structured_output;
+mod tool_execution;
 mod tool_phase;
 mod tool_refresh;
 mod turn_calls;
 
 pub(crate) use driver::Driver;
-pub(crate) use emitter::{Emitter, Slot};
+pub(crate) use emitter::{Emitter, EventCell};
 pub(crate) use output_type::OutputType;
-pub(crate) use preparation::{Request, ToolSelection, end_of};
+pub(crate) use preparation::{Request, ToolSelection, stop_requested};

@@ -1,12 +1,12 @@
-//! One model call as the loop sees it: attempts, waits, overflow and cancellation, until there is a response or no hope.
+//! One model call: attempts, backoff, context overflow and cancellation, until there is a response or a final error.
 
 use std::time::Duration;
 
-use super::attempt::Past;
 use super::driver::Driver;
-use super::model_outcome::{Attempt, Attempted, ModelOutcome};
+use super::model_attempt::DelayInputs;
+use super::model_outcome::{Attempt, AttemptOutcome, ModelOutcome};
 use super::retry_cause::RetryCause;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use crate::diagnostics;
 use crate::event::AgentEvent;
 use crate::hook::MAX_RETRIES;
@@ -17,10 +17,11 @@ use crate::outcome::AgentError;
 use crate::run::Run;
 
 impl Driver<'_> {
+    /// Calls the model until it responds, the invocation is stopped, or the error is final.
     pub(super) async fn call_model(
         &mut self,
         choice: Option<&ToolChoice>,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<ModelOutcome, AgentError> {
         let call = self.work.run.as_mut().map(Run::next_model_call).unwrap_or_default();
         let began = self.cycle_began.unwrap_or_else(|| self.effects.now());
@@ -33,44 +34,44 @@ impl Driver<'_> {
         loop {
             attempts += 1;
             let name = (call, attempts);
-            let past = Past { failures, began, jitter: self.effects.jitter() };
-            let attempted = match self.effects.journal {
-                None => self.attempt(choice, past, stop).await,
-                Some(journal) => self.attempt_recorded(journal, choice, name, past, stop).await?,
+            let delay_inputs = DelayInputs { failures, began, jitter: self.effects.jitter() };
+            let attempt = match self.effects.journal {
+                None => self.attempt(choice, delay_inputs, stop).await,
+                Some(journal) => self.attempt_with_journal(journal, choice, name, delay_inputs, stop).await?,
             };
-            self.is_replay = attempted.is_replay;
-            let Attempted { attempt, retry, delay, able, hook_failure, .. } = attempted;
-            let (usage, latency_ms) = attempt.cost();
+            self.is_replay = attempt.is_replay;
+            let Attempt { outcome, retry, delay, capabilities, hook_failure, .. } = attempt;
+            let (usage, latency_ms) = outcome.cost();
             self.metrics().add_usage(usage, latency_ms);
             self.context.scope().budget.charge(usage);
             if let Some(failure) = hook_failure {
                 return Err(*failure);
             }
             let wants_another = retry && hook_retries < MAX_RETRIES;
-            let (error, streamed) = match attempt {
-                Attempt::Denied(turn) => return Ok(ModelOutcome::Answered(turn)),
-                Attempt::Answered(_) if wants_another => {
+            let (error, streamed) = match outcome {
+                AttemptOutcome::Denied(turn) => return Ok(ModelOutcome::Completed(turn)),
+                AttemptOutcome::Completed(_) if wants_another => {
                     hook_retries += 1;
-                    self.thrown_away(usage);
+                    self.charge_discarded(usage);
                     self.announce_retry(attempts, Duration::ZERO, RetryCause::Hook, true).await;
                     continue;
                 }
-                Attempt::Answered(turn) => return Ok(ModelOutcome::Answered(turn)),
-                Attempt::Stopped { reason, partial } => return Ok(ModelOutcome::Stopped { reason, partial }),
-                Attempt::Failed { error, streamed, .. } => (error, streamed),
+                AttemptOutcome::Completed(turn) => return Ok(ModelOutcome::Completed(turn)),
+                AttemptOutcome::Stopped { reason, partial } => return Ok(ModelOutcome::Stopped { reason, partial }),
+                AttemptOutcome::Failed { error, streamed, .. } => (error, streamed),
             };
-            self.thrown_away(usage);
+            self.charge_discarded(usage);
             if wants_another {
                 hook_retries += 1;
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), streamed).await;
                 continue;
             }
-            if choice.is_some() && !streamed && self.asks_for_less(&error, able, delay.is_some()) {
+            if choice.is_some() && !streamed && self.use_next_output_mode(&error, capabilities, delay.is_some()) {
                 self.announce_retry(attempts, Duration::ZERO, RetryCause::Model(&error), false).await;
                 continue;
             }
             if let ModelError::ContextOverflow { .. } = error {
-                let error = match self.shorten(error, &mut tried, stop).await? {
+                let error = match self.reduce_context(error, &mut tried, stop).await? {
                     Ok(overflow) => overflow,
                     Err(reason) => return Ok(ModelOutcome::stopped(reason)),
                 };
@@ -90,26 +91,26 @@ impl Driver<'_> {
         }
     }
 
-    /// Waits before the next attempt. Returns the reason if the invocation is stopped meanwhile; a durable engine has a
-    /// cancellation of its own.
+    /// Waits before the next attempt. Returns the reason if the invocation is stopped meanwhile. With a journal, only the
+    /// durable engine can cancel the wait.
     async fn wait(
         &self,
         (call, attempt): (u32, u32),
         delay: Duration,
-        stop: &mut Stop<'_>,
+        stop: &mut StopSignal<'_>,
     ) -> Result<Option<StopReason>, JournalError> {
         if self.effects.journal.is_some() {
             return self.effects.sleep(&format!("wait/{call}/{attempt}"), delay).await.map(|()| None);
         }
         tokio::select! {
             biased;
-            reason = stop.fires() => Ok(Some(reason)),
+            reason = stop.stopped() => Ok(Some(reason)),
             slept = self.effects.sleep("", delay) => slept.map(|()| None),
         }
     }
 
-    /// The cost of what was thrown away counts against the limits here; that of a response does when it is taken in.
-    fn thrown_away(&mut self, usage: Usage) {
+    /// Charges the usage of a discarded attempt to the limits. The usage of a response is charged when it joins the history.
+    fn charge_discarded(&mut self, usage: Usage) {
         if let Some(run) = &mut self.work.run {
             run.charge(usage);
         }

@@ -1,4 +1,4 @@
-//! The outcomes of a model call, and of each of its attempts.
+//! Outcomes of a model call and of its attempts.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::models::{ModelCapabilities, ModelError, StopReason, Turn};
 use crate::nesting::Spent;
 use crate::outcome::AgentError;
 
-/// The outcome of a model call.
+/// Outcome of a model call.
 pub(super) enum ModelOutcome {
-    Answered(Turn),
-    /// The invocation was stopped; this much had been said.
+    Completed(Turn),
+    /// The invocation was stopped; this is the partial response.
     Stopped {
         reason: StopReason,
         partial: PartialResponse,
     },
 }
 
-/// A response that was cut short.
+/// A response that was cut off.
 pub(super) struct PartialResponse {
     pub(super) message: Message,
     pub(super) usage: Usage,
@@ -26,22 +26,22 @@ pub(super) struct PartialResponse {
 }
 
 impl PartialResponse {
-    pub(super) fn nothing() -> Self {
+    pub(super) fn empty() -> Self {
         Self { message: Message::new(Role::Assistant, [""; 0]), usage: Usage::default(), redact_user: None }
     }
 }
 
 impl ModelOutcome {
     pub(super) fn stopped(reason: StopReason) -> Self {
-        Self::Stopped { reason, partial: PartialResponse::nothing() }
+        Self::Stopped { reason, partial: PartialResponse::empty() }
     }
 }
 
-/// The outcome of one attempt.
-pub(super) enum Attempt {
-    /// A hook has answered in the model's place.
+/// Outcome of one attempt.
+pub(super) enum AttemptOutcome {
+    /// A hook denied the call and supplied the response.
     Denied(Turn),
-    Answered(Turn),
+    Completed(Turn),
     Stopped {
         reason: StopReason,
         partial: PartialResponse,
@@ -53,35 +53,43 @@ pub(super) enum Attempt {
     },
 }
 
-/// An attempt, and what was decided about it.
-pub(super) struct Attempted {
-    pub(super) attempt: Attempt,
-    /// True if a hook wants another one.
+/// An attempt, with the decision about the next one.
+pub(super) struct Attempt {
+    pub(super) outcome: AttemptOutcome,
+    /// True if a hook asked for a retry.
     pub(super) retry: bool,
-    /// Delay before the next one, after a failure that is worth it.
+    /// Delay before the next attempt, if the failure is retryable.
     pub(super) delay: Option<Duration>,
-    /// Capabilities of the model after a failure, if structured output was asked for.
-    pub(super) able: Option<ModelCapabilities>,
-    /// A hook has failed: what the attempt has cost still counts.
+    /// Capabilities of the model after a failure, if structured output was requested.
+    pub(super) capabilities: Option<ModelCapabilities>,
+    /// Failure of a hook. The usage of the attempt still counts.
     pub(super) hook_failure: Option<Box<AgentError>>,
-    /// Cost of the agents that hooks have called.
+    /// Usage of the agents that hooks called.
     pub(super) nested: Option<Box<Spent>>,
-    /// True if a journal has recorded it earlier.
+    /// True if the attempt was replayed from a journal.
     pub(super) is_replay: bool,
 }
 
-impl Attempted {
-    pub(super) fn new(attempt: Attempt) -> Self {
-        Self { attempt, retry: false, delay: None, able: None, hook_failure: None, nested: None, is_replay: false }
+impl Attempt {
+    pub(super) fn new(outcome: AttemptOutcome) -> Self {
+        Self {
+            outcome,
+            retry: false,
+            delay: None,
+            capabilities: None,
+            hook_failure: None,
+            nested: None,
+            is_replay: false,
+        }
     }
 }
 
-impl Attempt {
-    /// The tokens, and the milliseconds if they count.
+impl AttemptOutcome {
+    /// Returns the usage, and the latency in milliseconds of a complete response.
     pub(super) fn cost(&self) -> (Usage, u64) {
         match self {
             Self::Denied(_) => (Usage::default(), 0),
-            Self::Answered(turn) => (turn.usage, turn.metrics.latency_ms),
+            Self::Completed(turn) => (turn.usage, turn.metrics.latency_ms),
             Self::Stopped { partial, .. } => (partial.usage, 0),
             Self::Failed { usage, .. } => (*usage, 0),
         }

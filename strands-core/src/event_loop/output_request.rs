@@ -1,41 +1,41 @@
-//! Request for structured output, with a fallback if the provider refuses it.
+//! Request for structured output, with a fallback if the provider rejects it.
 
 use serde_json::Value;
 
 use super::driver::Driver;
+use super::journal_records;
 use super::output_type::OutputType;
-use super::recorded;
 use super::structured_output::StructuredOutput;
 use crate::journal::{JournalError, JournalStep};
 use crate::models::{ModelCapabilities, ModelError, OutputSchema, ToolSpecs};
 use crate::outcome::AgentError;
-use crate::run::{OutputNotGiven, Run};
+use crate::run::{MissingOutput, Run};
 use crate::tool::ToolSet;
 
 impl Driver<'_> {
-    /// Prepares to ask for the output: that of this invocation, or of the one that it resumes.
-    pub(super) async fn ask_for(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
+    /// Prepares the request for the output of this invocation, or of the one that it resumes.
+    pub(super) async fn prepare_output(&mut self, kind: Option<OutputType>) -> Result<(), AgentError> {
         let suspended = self.work.suspended_run().and_then(Run::output_tool);
         let Some(kind) = kind.or_else(|| suspended.cloned().map(OutputType::stored)) else { return Ok(()) };
         let schema = kind.schema();
-        let able = self.capabilities().await?;
-        let native = self.follows(&schema, able).then_some(schema);
-        self.output = StructuredOutput::new(kind, native, able);
+        let capabilities = self.capabilities().await?;
+        let native = self.supports_schema(&schema, capabilities).then_some(schema);
+        self.output = StructuredOutput::new(kind, native, capabilities);
         Ok(())
     }
 
-    /// Offers these tools from the next request on.
+    /// Sends these tools from the next request on.
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError::OutputType`] if one has the name of the output. Then the old tools stay.
+    /// Returns [`AgentError::OutputType`] if a tool has the name of the output. Then the old tools stay.
     pub(super) fn use_tools(&mut self, tools: ToolSet) -> Result<(), AgentError> {
         let joined = self.joined(&tools)?;
         self.use_joined(tools, joined);
         Ok(())
     }
 
-    /// Returns these tools with the one whose arguments are the output, if one was asked for.
+    /// Returns these tools with the output's tool, if an output was requested.
     pub(super) fn joined(&self, tools: &ToolSet) -> Result<Option<ToolSpecs>, AgentError> {
         self.output.kind.as_ref().map(|kind| kind.join(tools)).transpose()
     }
@@ -50,52 +50,57 @@ impl Driver<'_> {
         self.tools = tools;
     }
 
-    /// Reads the model's capabilities. A provider learns from refusals, so that a journal records them.
+    /// Returns the model's capabilities. A journal records them, since they change when a provider rejects a request.
     async fn capabilities(&self) -> Result<ModelCapabilities, JournalError> {
         let Some(journal) = self.effects.journal else { return Ok(self.work.model.capabilities()) };
         let (calls, tools) = self.work.run.as_ref().map(Run::steps).unwrap_or_default();
         let name = format!("capabilities/{calls}/{tools}");
-        let effect = async { recorded::of_capabilities(self.work.model.capabilities()) };
+        let effect = async { journal_records::of_capabilities(self.work.model.capabilities()) };
         let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
-        recorded::into_capabilities(&name, value)
+        journal_records::into_capabilities(&name, value)
     }
 
-    /// True if the provider may follow the schema.
-    fn follows(&self, schema: &OutputSchema, able: ModelCapabilities) -> bool {
+    /// Returns true if the provider may support the schema.
+    fn supports_schema(&self, schema: &OutputSchema, capabilities: ModelCapabilities) -> bool {
         let is_refused = |(name, refused): &(String, Value)| *name == schema.name && *refused == schema.schema;
-        able.structured_output && !self.work.refused_outputs.iter().any(is_refused)
+        capabilities.structured_output && !self.work.refused_outputs.iter().any(is_refused)
     }
 
-    /// Returns true if the provider may have refused the way in which the output was asked for, and there is another one:
-    /// the schema that the provider follows, the forced call of a tool, and the call of a tool that is offered. `able` was
-    /// read again after the refusal, since a provider may learn from it.
-    pub(super) fn asks_for_less(
+    /// Switches to the next output mode if the provider may have rejected the current one. Returns false if there is none
+    /// left. The modes are native, forced tool and offered tool. `capabilities` are those after the error, since a provider
+    /// may update them on a rejection.
+    pub(super) fn use_next_output_mode(
         &mut self,
         error: &ModelError,
-        able: Option<ModelCapabilities>,
+        capabilities: Option<ModelCapabilities>,
         is_retried: bool,
     ) -> bool {
-        let refused = match error {
-            // No way of asking makes a model unknown.
+        let is_rejected = match error {
+            // An unknown model is no matter of the output mode.
             ModelError::InvalidRequest { details } => details.status() != Some(404),
-            // Asking for it again did not help.
+            // The retries of the same mode are used up.
             ModelError::MalformedOutput { .. } => !is_retried,
             _ => false,
         };
-        let Some(able) = able.filter(|_| refused) else { return false };
-        if let Some(schema) = self.output.refused_schema(able) {
+        let Some(capabilities) = capabilities.filter(|_| is_rejected) else { return false };
+        if let Some(schema) = self.output.disable_native(capabilities) {
             self.work.refused_outputs.insert((schema.name, schema.schema));
             self.specs = self.output.specs().clone();
             return true;
         }
-        let schema = self.output.kind.as_ref().map(OutputType::schema).filter(|schema| self.follows(schema, able));
-        self.output.becomes_unforceable(schema)
+        let schema = self
+            .output
+            .kind
+            .as_ref()
+            .map(OutputType::schema)
+            .filter(|schema| self.supports_schema(schema, capabilities));
+        self.output.disable_forced_tool(schema)
     }
 
-    pub(super) fn no_output(&self, not_given: &OutputNotGiven) -> AgentError {
+    pub(super) fn no_output(&self, missing: &MissingOutput) -> AgentError {
         let output =
             self.work.run.as_ref().and_then(Run::output_tool).map(|tool| tool.spec.name.clone()).unwrap_or_default();
-        let reason = self.output.mistake().to_owned();
-        AgentError::InvalidOutput { output, attempts: not_given.attempts, reason }
+        let reason = self.output.error().to_owned();
+        AgentError::InvalidOutput { output, attempts: missing.attempts, reason }
     }
 }

@@ -1,4 +1,4 @@
-//! The type of a structured output: a tool whose arguments are the output, or a schema that the provider itself follows.
+//! Type of a structured output: the tool whose arguments are the output, and the schema for providers with native support.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -14,20 +14,20 @@ use crate::schema::{restored, wrapping};
 use crate::schema_validation::{JsonSchemaError, Validator, read_as};
 use crate::tool::{ToolSet, ToolSpec, is_valid_tool_name};
 
-/// The type that an invocation is to end with.
+/// Type of the requested structured output.
 #[derive(Clone)]
 pub(crate) struct OutputType {
     tool: Arc<OutputTool>,
     check: Check,
-    /// Compiled when it is first needed.
+    /// Compiled on first use.
     validator: Arc<OnceLock<Result<Validator, JsonSchemaError>>>,
 }
 
 #[derive(Clone, Copy)]
 enum Check {
-    /// By reading it as the type.
+    /// Deserializes the type.
     Type(fn(&Value) -> Result<(), serde_json::Error>),
-    /// By the schema alone: the type was named in another process.
+    /// Validates against the schema: the type is unknown, since another process requested it.
     Schema,
 }
 
@@ -40,7 +40,7 @@ impl OutputType {
         Self { tool: Arc::new(tool), check, validator: Arc::default() }
     }
 
-    /// The type of an invocation that was suspended, and goes on without the type.
+    /// Returns the output type of a stored invocation, whose Rust type is unknown.
     pub(super) fn stored(tool: OutputTool) -> Self {
         Self::new(tool, Check::Schema)
     }
@@ -53,37 +53,37 @@ impl OutputType {
         &self.tool.spec.name
     }
 
-    /// The field that holds the output, if the output is wrapped.
+    /// Returns the field that holds the output, if it is wrapped.
     pub(super) fn key(&self) -> Option<&str> {
         self.tool.is_wrapped.then(|| wrapping::key(&self.tool.spec.input_schema)).flatten()
     }
 
-    /// Returns the output in what the model gave, unwrapped. A model that was asked for a wrapped value may give the bare
-    /// one: an object that has the field is wrapped, unless [the type allows that field](Self::is_ambiguous) and the value
-    /// of the field does not fit.
+    /// Returns the output in a value from the model, unwrapped. A model may return the bare value where a wrapped one was
+    /// requested: an object with the field is wrapped, unless [the type allows that field](Self::is_ambiguous) and the
+    /// value of the field does not fit.
     ///
     /// # Errors
     ///
-    /// Returns the mistake for the model to correct.
-    pub(super) fn read(&self, given: &Value) -> Result<Value, String> {
-        let given = &*restored(&self.tool.spec.input_schema, given);
-        let Some(key) = self.key() else { return self.fitting(given) };
-        // Arguments that were serialized twice are no text.
-        if given.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
+    /// Returns a description of the error, for the model to correct.
+    pub(super) fn read(&self, input: &Value) -> Result<Value, String> {
+        let input = &*restored(&self.tool.spec.input_schema, input);
+        let Some(key) = self.key() else { return self.validated(input) };
+        // A string that holds an object is arguments that were serialized twice, not text.
+        if input.as_str().is_some_and(|text| text.trim_start().starts_with('{')) {
             return Err("they are not a valid JSON object".to_owned());
         }
-        let Some(inner) = given.get(key) else {
-            let is_other = given.as_object().is_some_and(|fields| !fields.is_empty());
-            let told = |mistake| if is_other { format!("missing field `{key}`; {mistake}") } else { mistake };
-            return self.fitting(given).map_err(told);
+        let Some(inner) = input.get(key) else {
+            let is_other = input.as_object().is_some_and(|fields| !fields.is_empty());
+            let describe = |error| if is_other { format!("missing field `{key}`; {error}") } else { error };
+            return self.validated(input).map_err(describe);
         };
-        self.fitting(inner).or_else(|mistake| {
-            let bare = if self.is_ambiguous() { self.fitting(given).ok() } else { None };
-            bare.ok_or(mistake)
+        self.validated(inner).or_else(|error| {
+            let bare = if self.is_ambiguous() { self.validated(input).ok() } else { None };
+            bare.ok_or(error)
         })
     }
 
-    /// Returns a part of the output as the type has it.
+    /// Returns a partial output in the form of the type.
     pub(super) fn restored<'v>(&self, part: &'v Value) -> Cow<'v, Value> {
         match (self.key(), &self.tool.spec.input_schema) {
             (None, schema) => restored(schema, part),
@@ -91,13 +91,13 @@ impl OutputType {
         }
     }
 
-    /// True if a bare value may have a field of the name that holds a wrapped one: the type has a map.
+    /// Returns true if a bare value may have a field with the name of the wrapping field, as a map may.
     pub(super) fn is_ambiguous(&self) -> bool {
-        self.tool.is_wrapped && wrapping::may_hold_its_key(&self.tool.spec.input_schema)
+        self.tool.is_wrapped && wrapping::is_ambiguous(&self.tool.spec.input_schema)
     }
 
-    /// Returns an output that is unwrapped as the type takes it.
-    fn fitting(&self, value: &Value) -> Result<Value, String> {
+    /// Returns an unwrapped output if it fits the type.
+    fn validated(&self, value: &Value) -> Result<Value, String> {
         match self.check {
             Check::Type(check) => {
                 let decode = |value: &Value| check(value).map(|()| value.clone());
@@ -120,12 +120,12 @@ impl OutputType {
         self.validator.get_or_init(|| Validator::new(&self.tool.spec.input_schema))
     }
 
-    /// The agent's tools with the one whose arguments are the output.
+    /// Returns the agent's tools with the output's tool.
     ///
     /// # Errors
     ///
-    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name, and if outputs are to be validated against
-    /// a schema that is not supported.
+    /// Returns [`AgentError::OutputType`] if the agent has a tool of the same name, or if the schema to validate against is
+    /// not supported.
     pub(super) fn join(&self, tools: &ToolSet) -> Result<ToolSpecs, AgentError> {
         let spec = &self.tool.spec;
         if let (Check::Schema, Err(error)) = (self.check, self.validator()) {
@@ -141,7 +141,7 @@ impl OutputType {
         Ok(tools.specs().with(spec.clone()))
     }
 
-    /// The output's name and schema, for a provider that follows the schema.
+    /// Returns the output's name and schema, for providers with native support.
     pub(super) fn schema(&self) -> OutputSchema {
         let ToolSpec { name, input_schema, .. } = &self.tool.spec;
         let described = match self.key() {
@@ -170,8 +170,8 @@ fn tool_of<T: JsonSchema>() -> OutputTool {
         "output".clone_into(&mut name);
     }
     let description = format!(
-        "Call this tool last and only once, with the final answer as its arguments.{}{}",
-        if purpose.is_some() { " The answer is: " } else { "" },
+        "Call this tool last and only once, with the final output as its arguments.{}{}",
+        if purpose.is_some() { " The output is: " } else { "" },
         purpose.unwrap_or_default()
     );
     let is_wrapped = !wrapping::is_object(&schema);

@@ -1,40 +1,40 @@
-//! Incremental reader of JSON that is still being written: the value so far, at any point of its text.
+//! Incremental reader of streamed JSON: returns the value so far at any point of the text.
 //!
-//! Each byte is looked at once, and only where the text may be cut is remembered. A value is built from the text up to
-//! there with the open strings, arrays and objects closed, by the parser that reads the whole text in the end.
+//! Each byte is read once, and the reader remembers the last position at which the text can be cut. A value is parsed from
+//! the text up to there, with its open strings, arrays and objects closed, by the parser that reads the complete text.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::json_letter::Letter;
-use super::json_text::{BYTE_ORDER_MARK, TAG, TICKS};
+use super::code_fence::{BYTE_ORDER_MARK, TAG, TICKS};
+use super::json_char::CharState;
 use crate::depth::MAX_DEPTH;
 
-/// Up to this many bytes, every change of the value is reported. Beyond, the text has to grow by a
-/// [share](GROWTH_SHARE) first, so that the work stays linear.
+/// Length in bytes up to which every change of the value is reported. A longer text must grow by a
+/// [share](GROWTH_SHARE) first, which keeps the work linear.
 const SMALL: usize = 1024;
 
-/// A longer text is read again once it has grown by one part in so many.
+/// A longer text is parsed again once it has grown by this fraction (one part in 32).
 const GROWTH_SHARE: usize = 32;
 
-/// Reader of JSON in pieces.
+/// Reader of streamed JSON.
 #[derive(Debug)]
 pub(super) struct PartialJson {
     text: String,
     state: State,
     /// Position of the first byte of the value.
     begin: usize,
-    /// Position up to which the text can be cut.
+    /// Last position at which the text can be cut.
     cut: usize,
-    /// The bytes that close the open arrays and objects, outermost first.
+    /// Closing bytes of the open arrays and objects, outermost first.
     closers: Vec<u8>,
-    /// The names of the fields so far of each open object, outermost first.
+    /// Field names seen so far in each open object, outermost first.
     names: Vec<HashSet<String>>,
-    letter: Letter,
+    char_state: CharState,
     wrapping: Wrapping,
     shape: Shape,
-    /// True if the value has changed since it was reported.
+    /// True if the value has changed since the last report.
     has_changed: bool,
     reported: usize,
 }
@@ -45,7 +45,7 @@ enum State {
     Start {
         ticks: usize,
     },
-    /// The tag of a fence, after so many of its letters.
+    /// The tag of a fence, after this many of its letters.
     Tag {
         letters: usize,
     },
@@ -63,27 +63,27 @@ enum State {
         rest: &'static [u8],
     },
     CommaOrEnd,
-    /// All that is of interest was read.
+    /// The value is complete.
     Complete,
     /// The text is not JSON, or nests too deep.
     Broken,
 }
 
-/// The ways in which a value may be wrapped.
+/// Wrapping of the value in the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wrapping {
-    /// It is not.
+    /// The root is the value.
     None,
-    /// A root that is an object with this field holds the value in there; any other root is the value.
+    /// If the root is an object with this field, the field is the value; any other root is the value itself.
     Field(String),
-    /// Nobody knows before a root that is an object is complete.
+    /// Undecidable before the root, if it is an object, is complete.
     Ambiguous,
 }
 
-/// The place of the value in the root.
+/// Location of the value in the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
-    /// The root is an object, and the field that decides may still come.
+    /// The root is an object, and the wrapping field may still follow.
     Undecided,
     /// The root is the value.
     Bare,
@@ -92,7 +92,7 @@ enum Shape {
 }
 
 impl PartialJson {
-    /// Reads the arguments of a tool.
+    /// Creates a reader of tool arguments.
     pub(super) fn of_arguments(wrapping: Wrapping) -> Self {
         let shape = if wrapping == Wrapping::None { Shape::Bare } else { Shape::Undecided };
         Self {
@@ -102,7 +102,7 @@ impl PartialJson {
             cut: 0,
             closers: Vec::new(),
             names: Vec::new(),
-            letter: Letter::Plain,
+            char_state: CharState::Plain,
             wrapping,
             shape,
             has_changed: false,
@@ -110,30 +110,30 @@ impl PartialJson {
         }
     }
 
-    /// Reads the text of a response, which may have a byte order mark in front of it and a fence around it.
+    /// Creates a reader of a response's text, which may have a leading byte order mark and a surrounding fence.
     pub(super) fn of_text(wrapping: Wrapping) -> Self {
         Self { state: State::Start { ticks: 0 }, ..Self::of_arguments(wrapping) }
     }
 
-    /// True if the text is not JSON, or has a field twice: of the two, the last will count.
+    /// Returns true if the text is not JSON, or repeats a field, since the last of the two counts.
     pub(super) fn is_broken(&self) -> bool {
         self.state == State::Broken
     }
 
-    /// Reads on. Returns the value so far if it has changed, and has grown enough to be worth the work.
-    pub(super) fn push(&mut self, piece: &str) -> Option<Value> {
+    /// Reads a chunk. Returns the value so far if it has changed, and grown enough since the last report.
+    pub(super) fn push(&mut self, chunk: &str) -> Option<Value> {
         if matches!(self.state, State::Complete | State::Broken) {
             return None;
         }
         let before = self.text.len();
         let is_first = before == 0 && matches!(self.state, State::Start { .. });
-        let piece = if is_first { piece.strip_prefix(BYTE_ORDER_MARK).unwrap_or(piece) } else { piece };
-        self.text.push_str(piece);
-        for (at, byte) in piece.bytes().enumerate() {
+        let chunk = if is_first { chunk.strip_prefix(BYTE_ORDER_MARK).unwrap_or(chunk) } else { chunk };
+        self.text.push_str(chunk);
+        for (at, byte) in chunk.bytes().enumerate() {
             self.read(before + at, byte);
         }
         if self.state == State::Broken {
-            self.breaks();
+            self.set_broken();
             return None;
         }
         let is_due = self.state == State::Complete || self.cut <= SMALL || {
@@ -146,18 +146,18 @@ impl PartialJson {
         self.reported = self.cut;
         let value = self.value();
         if value.is_none() {
-            self.breaks();
+            self.set_broken();
         }
         value
     }
 
-    fn breaks(&mut self) {
+    fn set_broken(&mut self) {
         self.state = State::Broken;
         self.text = String::new();
         self.names = Vec::new();
     }
 
-    /// The value so far.
+    /// Parses the value so far.
     fn value(&self) -> Option<Value> {
         let mut text = self.text.get(self.begin..self.cut)?.to_owned();
         if self.state == State::InString {
@@ -175,8 +175,8 @@ impl PartialJson {
         match self.state {
             State::Start { ticks } => self.start(ticks, at, byte),
             State::Tag { letters } => self.tag(letters, at, byte),
-            State::InKey { begin } => self.key_letter(begin, at, byte),
-            State::InString => self.string_letter(at, byte),
+            State::InKey { begin } => self.key_char(begin, at, byte),
+            State::InString => self.string_char(at, byte),
             State::InNumber if matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E') => {}
             State::InNumber => {
                 self.end_value(at);
@@ -239,8 +239,8 @@ impl PartialJson {
             b'{' => self.begin_container(at, b'}', State::KeyOrEnd),
             b'[' => self.begin_container(at, b']', State::ItemOrEnd),
             b'"' => {
-                (self.state, self.letter) = (State::InString, Letter::Plain);
-                self.becomes_visible(at + 1);
+                (self.state, self.char_state) = (State::InString, CharState::Plain);
+                self.extend_cut(at + 1);
             }
             b't' => self.state = State::InLiteral { rest: b"rue" },
             b'f' => self.state = State::InLiteral { rest: b"alse" },
@@ -260,11 +260,11 @@ impl PartialJson {
             self.names.push(HashSet::new());
         }
         self.state = state;
-        self.becomes_visible(at + 1);
+        self.extend_cut(at + 1);
     }
 
-    /// The text up to `end` shows more of the value than before.
-    fn becomes_visible(&mut self, end: usize) {
+    /// Extends the readable text up to `end`, which shows more of the value.
+    fn extend_cut(&mut self, end: usize) {
         self.cut = end;
         self.has_changed = self.shape != Shape::Undecided;
     }
@@ -277,7 +277,7 @@ impl PartialJson {
         if byte == b'}' {
             self.names.pop();
         }
-        // An object without the field is not wrapped.
+        // An object without the wrapping field is the value.
         if self.shape == Shape::Undecided && self.closers.is_empty() {
             self.shape = Shape::Bare;
             self.has_changed = true;
@@ -286,9 +286,9 @@ impl PartialJson {
         self.after_value();
     }
 
-    /// A number or a literal ends in front of `end`.
+    /// Ends a number or a literal before `end`.
     fn end_value(&mut self, end: usize) {
-        self.becomes_visible(end);
+        self.extend_cut(end);
         self.after_value();
     }
 
@@ -300,9 +300,9 @@ impl PartialJson {
         self.state = if is_over { State::Complete } else { State::CommaOrEnd };
     }
 
-    fn key_letter(&mut self, begin: usize, at: usize, byte: u8) {
-        match self.letter {
-            Letter::Plain if byte == b'"' => {
+    fn key_char(&mut self, begin: usize, at: usize, byte: u8) {
+        match self.char_state {
+            CharState::Plain if byte == b'"' => {
                 let Some(name) = self.text.get(begin..=at).and_then(|name| serde_json::from_str::<String>(name).ok())
                 else {
                     self.state = State::Broken;
@@ -315,26 +315,26 @@ impl PartialJson {
                 let is_new = self.names.last_mut().is_some_and(|names| names.insert(name));
                 self.state = if is_new { State::Colon } else { State::Broken };
             }
-            _ => drop(self.next_letter(byte)),
+            _ => drop(self.next_char(byte)),
         }
     }
 
-    fn string_letter(&mut self, at: usize, byte: u8) {
-        if self.letter == Letter::Plain && byte == b'"' {
+    fn string_char(&mut self, at: usize, byte: u8) {
+        if self.char_state == CharState::Plain && byte == b'"' {
             self.cut = at + 1;
             self.after_value();
-        } else if self.next_letter(byte) {
-            self.becomes_visible(at + 1);
+        } else if self.next_char(byte) {
+            self.extend_cut(at + 1);
         }
     }
 
-    /// Reads a byte of a string. Returns true at the end of a letter.
-    fn next_letter(&mut self, byte: u8) -> bool {
-        match self.letter.next(byte) {
-            Some(letter) => self.letter = letter,
+    /// Reads a byte of a string. Returns true at the end of a character.
+    fn next_char(&mut self, byte: u8) -> bool {
+        match self.char_state.next(byte) {
+            Some(state) => self.char_state = state,
             None => self.state = State::Broken,
         }
-        self.state != State::Broken && self.letter == Letter::Plain
+        self.state != State::Broken && self.char_state == CharState::Plain
     }
 }
 

@@ -1,4 +1,4 @@
-//! Partial values of a structured output, read from a response while it is streamed.
+//! Partial values of a structured output, read from a streamed response.
 
 use serde_json::Value;
 
@@ -8,24 +8,24 @@ use crate::models::{BlockDelta, StreamEvent};
 
 /// Reader of the structured output in the events of one response.
 ///
-/// Values of one source only are reported: those of another would not continue them.
+/// It reports values of one source only, since those of another would not continue them.
 pub(super) struct PartialOutput<'a> {
     kind: &'a OutputType,
     wrapping: Wrapping,
-    /// True if the text of the response is the output, too.
+    /// True if the text of the response may be the output.
     is_text: bool,
     source: Source,
     /// True once a value was reported.
     has_reported: bool,
 }
 
-/// The content block that is read, by its index.
+/// Content block to read, by its index.
 enum Source {
     None,
     Text(usize, PartialJson),
     Arguments(usize, PartialJson),
-    /// Whatever comes would not continue what was reported.
-    Over,
+    /// Further values would not continue those that were reported.
+    Exhausted,
 }
 
 impl<'a> PartialOutput<'a> {
@@ -38,16 +38,16 @@ impl<'a> PartialOutput<'a> {
         Self { kind, wrapping, is_text, source: Source::None, has_reported: false }
     }
 
-    /// Reads an event. Returns the output so far if there is more of it.
-    pub(super) fn take_in(&mut self, event: &StreamEvent) -> Option<Value> {
+    /// Reads an event. Returns the output so far if it has grown.
+    pub(super) fn process(&mut self, event: &StreamEvent) -> Option<Value> {
         let value = match event {
             StreamEvent::ContentBlockStart { content_block_index: index, start } => {
                 self.call(*index, &start.tool_use.as_ref()?.name);
                 None
             }
             StreamEvent::ContentBlockDelta { content_block_index: index, delta } => match delta {
-                BlockDelta::ToolUse(piece) => self.arguments(*index, &piece.input),
-                BlockDelta::Text(piece) if self.is_text && !piece.is_empty() => self.text(*index, piece),
+                BlockDelta::ToolUse(chunk) => self.arguments(*index, &chunk.input),
+                BlockDelta::Text(chunk) if self.is_text && !chunk.is_empty() => self.text(*index, chunk),
                 _ => None,
             },
             _ => None,
@@ -57,18 +57,18 @@ impl<'a> PartialOutput<'a> {
         Some(output)
     }
 
-    /// A call begins. The text of a response with calls is not the output.
+    /// Begins a tool call. The text of a response with calls is not the output.
     fn call(&mut self, index: usize, tool: &str) {
         self.is_text = false;
         let is_open = match &self.source {
             Source::None | Source::Text(..) => true,
-            // The first call that fits counts: it may still be this one.
+            // The first call that fits counts, which may still be this one.
             Source::Arguments(_, json) => json.is_broken(),
-            Source::Over => false,
+            Source::Exhausted => false,
         };
         let is_other_text = matches!(self.source, Source::Text(..));
         if is_open && self.has_reported {
-            self.source = Source::Over;
+            self.source = Source::Exhausted;
         } else if is_open && tool == self.kind.name() {
             self.source = Source::Arguments(index, PartialJson::of_arguments(self.wrapping.clone()));
         } else if is_other_text {
@@ -76,25 +76,25 @@ impl<'a> PartialOutput<'a> {
         }
     }
 
-    fn arguments(&mut self, index: usize, piece: &str) -> Option<Value> {
+    fn arguments(&mut self, index: usize, chunk: &str) -> Option<Value> {
         match &mut self.source {
-            Source::Arguments(open, json) if *open == index => json.push(piece),
+            Source::Arguments(open, json) if *open == index => json.push(chunk),
             _ => None,
         }
     }
 
-    /// Blocks of text are read as they are joined, with a line break between them.
-    fn text(&mut self, index: usize, piece: &str) -> Option<Value> {
+    /// Reads text. Text blocks are joined with a line break.
+    fn text(&mut self, index: usize, chunk: &str) -> Option<Value> {
         if let Source::None = self.source {
             self.source = Source::Text(index, PartialJson::of_text(self.wrapping.clone()));
         }
         let Source::Text(open, json) = &mut self.source else { return None };
         let seen = if *open == index { None } else { json.push("\n") };
         *open = index;
-        json.push(piece).or(seen)
+        json.push(chunk).or(seen)
     }
 
-    /// Returns the output in a value. An object that may or may not be wrapped is complete, so that it can be read.
+    /// Returns the output in a value. An object whose wrapping is ambiguous is complete here, so it can be validated.
     fn output(&self, value: Value) -> Option<Value> {
         if self.wrapping == Wrapping::Ambiguous && value.is_object() {
             self.kind.read(&value).ok()

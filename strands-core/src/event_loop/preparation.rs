@@ -1,4 +1,4 @@
-//! Preparation of an invocation: the request, the checks before anything is done, and the reasons to end it from outside.
+//! Preparation of an invocation: the request, the checks before any work, and the conditions that stop it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,28 +29,28 @@ use crate::working_set::WorkingSet;
 /// Request for an invocation.
 pub(crate) struct Request<'a> {
     pub(crate) prompt: Prompt,
-    pub(crate) answers: Vec<InterruptResponse>,
+    pub(crate) responses: Vec<InterruptResponse>,
     pub(crate) injected: InjectedValues,
-    /// `None`: the agent's own, or those of the invocation that is resumed.
+    /// `None` for those of the agent, or of the resumed invocation.
     pub(crate) limits: Option<Limits>,
     pub(crate) cancellation: CancellationToken,
     pub(crate) output: Option<OutputType>,
     pub(crate) journal: Option<&'a dyn Journal>,
     pub(crate) tools: ToolSelection,
-    /// `None`: the agent's own.
+    /// `None` for that of the agent.
     pub(crate) system: Option<Vec<SystemBlock>>,
-    /// The budget of the tool call that makes the invocation. `None`: that of the tool or hook on whose stack it is.
+    /// Budget of the tool call that prompts. `None` for that of the tool or hook that polls the invocation.
     pub(crate) parent: Option<Arc<Budget>>,
 }
 
-/// Beginning of an invocation.
-pub(super) struct Beginning {
+/// The part of a request that starts the invocation.
+pub(super) struct InvocationInput {
     pub(super) prompt: Prompt,
-    pub(super) answers: Vec<InterruptResponse>,
+    pub(super) responses: Vec<InterruptResponse>,
     pub(super) output: Option<OutputType>,
     pub(super) cancellation: CancellationToken,
     pub(super) time_left: Option<Duration>,
-    /// The budget of the invocation that this one is nested in.
+    /// Budget of the outer invocation.
     pub(super) parent: Option<Arc<Budget>>,
 }
 
@@ -62,8 +62,8 @@ pub(crate) struct ToolSelection {
 }
 
 impl ToolSelection {
-    /// Returns an agent's tools with this difference.
-    pub(super) fn of(&self, tools: &ToolSet) -> Result<ToolSet, AgentError> {
+    /// Returns an agent's tools with this difference applied.
+    pub(super) fn apply(&self, tools: &ToolSet) -> Result<ToolSet, AgentError> {
         if self.added.is_empty() && self.hidden.is_empty() {
             return Ok(tools.clone());
         }
@@ -72,15 +72,15 @@ impl ToolSelection {
 }
 
 impl<'a> Driver<'a> {
-    /// Checks what the caller has given, before anything is done.
+    /// Validates a request and creates its driver.
     pub(super) fn prepare(
         work: &'a mut WorkingSet,
         mut emitter: Emitter,
         request: Request<'a>,
-    ) -> Result<(Self, Beginning), AgentError> {
-        let Request { prompt, answers, injected, limits, cancellation, output, journal, mut tools, system, parent } =
+    ) -> Result<(Self, InvocationInput), AgentError> {
+        let Request { prompt, responses, injected, limits, cancellation, output, journal, mut tools, system, parent } =
             request;
-        // An invocation that was leaked instead of dropped has left its traces.
+        // An earlier invocation that was leaked instead of dropped has not cleaned up.
         work.settle();
         let parent = parent.or_else(nesting::current);
         nesting::check_depth(parent.as_ref()).map_err(AgentError::nested_too_deep)?;
@@ -91,12 +91,12 @@ impl<'a> Driver<'a> {
         emitter.set_journaled(journal.is_some());
         let run = work.suspended_run();
         let spent = run.map(Run::spent).unwrap_or_default();
-        let in_force = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
+        let effective_limits = limits.or(run.map(Run::limits)).unwrap_or(work.config.limits);
         let elapsed = run.map(Run::elapsed).unwrap_or_default();
-        let time_left = in_force.time().map(|time| time.saturating_sub(elapsed));
+        let time_left = effective_limits.time().map(|time| time.saturating_sub(elapsed));
         let deadline = time_left.and_then(|left| Instant::now().checked_add(left));
-        let budget = Budget::new(parent.clone(), in_force, cancellation.clone(), deadline, spent);
-        // What was hidden before an interrupt stays hidden, and the system prompt stays what it was.
+        let budget = Budget::new(parent.clone(), effective_limits, cancellation.clone(), deadline, spent);
+        // Hidden tools and the system prompt of the resumed invocation stay in effect.
         let (hidden, stored_system) = run.map(Run::options).unwrap_or_default();
         tools.hidden.extend(hidden);
         let system = system.or(stored_system);
@@ -104,7 +104,7 @@ impl<'a> Driver<'a> {
         let invocation_id = journal.map(|_| effects.id());
         let names = Arc::clone(&work.config.names);
         let scope = Scope::new(names, work.state.clone(), injected, Arc::new(budget), invocation_id);
-        let selected = tools.of(work.tools())?;
+        let selected = tools.apply(work.tools())?;
         let driver = Driver {
             emitter,
             effects,
@@ -116,28 +116,28 @@ impl<'a> Driver<'a> {
                 Some(system) => work.config.with_plugins(&system.as_slice().into()),
                 None => Arc::clone(&work.sent_system),
             },
-            own_system: system,
+            system_override: system,
             output: StructuredOutput::default(),
             is_replay: false,
             denial: None,
             limits,
-            begun: false,
+            has_called_hooks: false,
             ran_tools: false,
             has_saved: false,
             began: effects.now(),
             cycle_began: None,
             last_response: None,
             previous: None,
-            in_force,
+            effective_limits,
             work,
         };
         driver.work.tools.forget_failure();
-        Ok((driver, Beginning { prompt, answers, output, cancellation, time_left, parent }))
+        Ok((driver, InvocationInput { prompt, responses, output, cancellation, time_left, parent }))
     }
 }
 
-/// Resolves when an invocation is cancelled, or has no time left; or one that it is nested in.
-pub(crate) async fn end_of(
+/// Waits until an invocation, or an outer one, is cancelled or has no time left.
+pub(crate) async fn stop_requested(
     cancellation: &CancellationToken,
     time: Option<Duration>,
     parent: Option<Arc<Budget>>,
@@ -164,7 +164,7 @@ pub(crate) async fn end_of(
     tokio::select! {
         biased;
         () = cancellation.cancelled() => StopReason::Cancelled,
-        // In front of the end of an outer invocation, which may have the same reason.
+        // Before the end of an outer invocation, which may have run out of time as well.
         () = out_of_time => StopReason::LimitDuration,
         () = parent_ended => StopReason::Cancelled,
     }

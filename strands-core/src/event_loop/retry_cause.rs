@@ -1,9 +1,9 @@
-//! The cause of another attempt, for listeners and for operators.
+//! Cause of a retry, for listeners and diagnostics.
 
 use crate::models::ModelError;
 use crate::session::SessionError;
 
-/// Cause of another attempt.
+/// Cause of a retry.
 #[derive(Clone, Copy)]
 pub(super) enum RetryCause<'a> {
     Hook,
@@ -14,7 +14,7 @@ pub(super) enum RetryCause<'a> {
 impl RetryCause<'_> {
     pub(super) fn text(self) -> String {
         match self {
-            Self::Hook => "a hook asked for another answer".to_owned(),
+            Self::Hook => "a hook requested a retry".to_owned(),
             Self::Model(error) => error.to_string(),
             Self::Conflict(error) => error.to_string(),
         }

@@ -1,9 +1,8 @@
-//! The structured output of an invocation. The best way that the model's provider has is tried first; one that it refuses
-//! gives way to the next.
+//! Structured output of an invocation: the output mode (native, forced tool, offered tool) and its fallback.
 
 use serde_json::Value;
 
-use super::json_text::unfenced;
+use super::code_fence::unfenced;
 use super::output_type::OutputType;
 use super::partial_output::PartialOutput;
 use crate::message::{ContentBlock, Message};
@@ -15,66 +14,67 @@ use crate::{depth, lenient_json};
 #[derive(Default)]
 pub(super) struct StructuredOutput {
     pub(super) kind: Option<OutputType>,
-    /// Its schema, while the provider is to follow it.
+    /// Schema for the provider, in native mode.
     native: Option<OutputSchema>,
-    /// The tools with the one whose arguments are the output.
+    /// The agent's tools with the output's tool.
     specs: ToolSpecs,
-    /// The model can't be made to call that tool.
-    is_unforceable: bool,
-    mistake: String,
-    is_mistaken: bool,
+    /// True if the provider can't force the call of that tool.
+    cannot_force_tool: bool,
+    /// Validation error of the last output.
+    error: String,
+    has_new_error: bool,
 }
 
 impl StructuredOutput {
-    pub(super) fn new(kind: OutputType, native: Option<OutputSchema>, able: ModelCapabilities) -> Self {
-        Self { kind: Some(kind), native, is_unforceable: !able.tool_choice, ..Self::default() }
+    pub(super) fn new(kind: OutputType, native: Option<OutputSchema>, capabilities: ModelCapabilities) -> Self {
+        Self { kind: Some(kind), native, cannot_force_tool: !capabilities.tool_choice, ..Self::default() }
     }
 
-    /// The tool whose arguments are the output.
+    /// Returns the tool whose arguments are the output.
     pub(super) fn tool(&self) -> Option<&OutputTool> {
         self.kind.as_ref().map(OutputType::tool)
     }
 
-    /// Reader of the output in a response that is being streamed. The text of the response is the output if
-    /// `is_asked_for` and the provider follows the schema.
-    pub(super) fn partial(&self, is_asked_for: bool) -> Option<PartialOutput<'_>> {
+    /// Returns a reader of partial outputs for one response. The text of the response is the output if `is_requested` in
+    /// native mode.
+    pub(super) fn partial(&self, is_requested: bool) -> Option<PartialOutput<'_>> {
         let kind = self.kind.as_ref()?;
-        Some(PartialOutput::new(kind, is_asked_for && self.native.is_some()))
+        Some(PartialOutput::new(kind, is_requested && self.native.is_some()))
     }
 
-    /// True if there is nothing to call before, so that the provider gives the output at once.
-    pub(super) fn is_given_at_once(&self, specs: &ToolSpecs, model: &dyn Model) -> bool {
+    /// Returns true if the first response is to be the output, since there are no tools to call before.
+    pub(super) fn is_first_response(&self, specs: &ToolSpecs, model: &dyn Model) -> bool {
         specs.is_empty() && !model.capabilities().server_tools
     }
 
-    /// The schema that the provider is to hold an answer to, where it can.
+    /// Returns the schema for the provider, in native mode.
     pub(super) fn schema(&self) -> Option<&OutputSchema> {
         self.native.as_ref()
     }
 
-    /// True where the model is made to give the output by a choice of tools.
-    pub(super) fn is_forced_by_choice(&self) -> bool {
-        self.native.is_none() && !self.is_unforceable
+    /// Returns true in forced-tool mode.
+    pub(super) fn is_forced_tool(&self) -> bool {
+        self.native.is_none() && !self.cannot_force_tool
     }
 
-    /// The arguments of the output's tool do not fit its type.
-    pub(super) fn mistaken(&mut self, mistake: String) {
-        self.mistake = mistake;
-        self.is_mistaken = true;
+    /// Sets the validation error of the output tool's arguments.
+    pub(super) fn set_error(&mut self, error: String) {
+        self.error = error;
+        self.has_new_error = true;
     }
 
-    /// True once after an output that did not fit its type.
-    pub(super) fn take_mistaken(&mut self) -> bool {
-        std::mem::take(&mut self.is_mistaken)
+    /// Returns true once after each validation error.
+    pub(super) fn take_new_error(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_error)
     }
 
-    /// Error in a response that the provider should have held to the schema, for the model to correct.
-    pub(super) fn told_mistake(&self) -> Option<ContentBlock> {
-        let told = self.native.is_some() && !self.mistake.is_empty();
-        told.then(|| ContentBlock::text(format!("The previous response does not fit: {}", self.mistake)))
+    /// Returns the validation error of a native output, as text for the model to correct it.
+    pub(super) fn correction(&self) -> Option<ContentBlock> {
+        let is_needed = self.native.is_some() && !self.error.is_empty();
+        is_needed.then(|| ContentBlock::text(format!("The previous response does not fit: {}", self.error)))
     }
 
-    /// The output, where the answer's text is one.
+    /// Returns the output in the text of a response, if it has one.
     pub(super) fn in_text(&mut self, message: &Message) -> Option<Value> {
         if message.tool_uses().next().is_some() {
             return None;
@@ -84,48 +84,47 @@ impl StructuredOutput {
         let stored = |value: Value| depth::check(&value).map(|()| value).map_err(|error| format!("it {error}"));
         match read.and_then(stored).and_then(|value| kind.read(&value)) {
             Ok(value) => Some(value),
-            Err(mistake) => {
+            Err(error) => {
                 if self.native.is_some() {
-                    self.mistake = mistake;
+                    self.error = error;
                 }
                 None
             }
         }
     }
 
-    /// The provider does not follow the schema: the output is asked for by its tool from here on. Returns the schema, if
-    /// that was the way in which the output was asked for.
-    pub(super) fn refused_schema(&mut self, able: ModelCapabilities) -> Option<OutputSchema> {
+    /// Leaves native mode: the output is requested by its tool from here on. Returns the schema if native mode was in use.
+    pub(super) fn disable_native(&mut self, capabilities: ModelCapabilities) -> Option<OutputSchema> {
         let schema = self.native.take()?;
-        self.is_unforceable |= !able.tool_choice;
+        self.cannot_force_tool |= !capabilities.tool_choice;
         Some(schema)
     }
 
-    /// The model can't be made to call the output's tool: the provider is asked to follow the schema, if there is one, or
-    /// else the tool is offered. Returns false if that was known.
-    pub(super) fn becomes_unforceable(&mut self, native: Option<OutputSchema>) -> bool {
-        if std::mem::replace(&mut self.is_unforceable, true) {
+    /// Leaves forced-tool mode, for native mode if there is a schema, or else for an offered tool. Returns false if that was
+    /// done before.
+    pub(super) fn disable_forced_tool(&mut self, native: Option<OutputSchema>) -> bool {
+        if std::mem::replace(&mut self.cannot_force_tool, true) {
             return false;
         }
         self.native = native;
         true
     }
 
-    /// The agent's tools with the one whose arguments are the output.
+    /// Returns the agent's tools with the output's tool.
     pub(super) fn specs(&self) -> &ToolSpecs {
         &self.specs
     }
 
-    /// Sets the agent's tools with the one whose arguments are the output.
+    /// Sets the agent's tools with the output's tool.
     pub(super) fn set_specs(&mut self, specs: ToolSpecs) {
         self.specs = specs;
     }
 
-    /// Error in the last output.
-    pub(super) fn mistake(&self) -> &str {
-        match self.mistake.as_str() {
-            "" => "it answered without calling the output tool",
-            mistake => mistake,
+    /// Returns the validation error of the last output.
+    pub(super) fn error(&self) -> &str {
+        match self.error.as_str() {
+            "" => "it responded without calling the output tool",
+            error => error,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Refresh of the tools between two cycles, if a tool provider has changed.
 
 use super::driver::Driver;
-use super::stop::Stop;
+use super::stop_signal::StopSignal;
 use crate::diagnostics;
 use crate::error_chain::ErrorChain;
 use crate::event::AgentEvent;
@@ -9,18 +9,18 @@ use crate::outcome::{AgentError, BuildError};
 use crate::tool::{ToolListing, ToolSet, ToolSpec};
 
 impl Driver<'_> {
-    /// Lists the tools again, since a provider has changed. If that fails, the old ones stay.
-    pub(super) async fn refresh_tools(&mut self, stop: &mut Stop<'_>) -> Result<(), AgentError> {
+    /// Lists the tools again after a provider has changed. On failure, the old tools stay.
+    pub(super) async fn refresh_tools(&mut self, stop: &mut StopSignal<'_>) -> Result<(), AgentError> {
         let catalog = self.work.tools.catalog.clone();
         let generations = catalog.generations();
         // A stop ends the invocation before the model is called.
         let Ok(listed) = stop.race(catalog.list()).await else { return Ok(()) };
         let before = self.tools.clone();
-        let taken = match listed {
-            Ok(listing) => self.take_listing(listing),
+        let applied = match listed {
+            Ok(listing) => self.apply_listing(listing),
             Err(error) => Err(ErrorChain::new(&BuildError::from(error)).to_string()),
         };
-        if let Err(error) = taken {
+        if let Err(error) = applied {
             self.work.tools.set_failed(generations);
             diagnostics::tool_refresh_failed(self.context.scope());
             self.emitter.emit(|| AgentEvent::ToolRefreshFailed { error }).await;
@@ -33,19 +33,19 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Takes a newer listing. If its tools conflict with those of this invocation, the old ones stay.
-    fn take_listing(&mut self, listing: ToolListing) -> Result<(), String> {
+    /// Applies a newer listing. If its tools conflict with those of this invocation, the old tools stay.
+    fn apply_listing(&mut self, listing: ToolListing) -> Result<(), String> {
         let refused = |error: AgentError| ErrorChain::new(&error).to_string();
-        let tools = self.selection.of(listing.tools()).map_err(refused)?;
+        let tools = self.selection.apply(listing.tools()).map_err(refused)?;
         let joined = self.joined(&tools).map_err(refused)?;
         self.work.check_injected_values(&tools, &self.context.scope().injected).map_err(refused)?;
-        self.work.take_listing(listing).map_err(|error| ErrorChain::new(&error).to_string())?;
+        self.work.apply_listing(listing).map_err(|error| ErrorChain::new(&error).to_string())?;
         self.use_joined(tools, joined);
         Ok(())
     }
 }
 
-/// Names of the tools in which two sets differ, by their description or by their place.
+/// Names of the tools in which two sets differ, in their specification or their order.
 struct Changes {
     added: Vec<String>,
     removed: Vec<String>,
@@ -58,11 +58,11 @@ impl Changes {
             let names = from.iter().map(|tool| &tool.spec().name);
             names.filter(|name| other.get(name).is_none()).cloned().collect()
         };
-        // As requests have them: the order of a schema's keys is part of the bytes.
+        // Compared as serialized in requests, where the order of a schema's keys matters.
         let text = |spec: &ToolSpec| serde_json::to_string(spec).unwrap_or_default();
-        let kept = || after.iter().map(|tool| tool.spec()).filter(|spec| before.get(&spec.name).is_some());
+        let common = || after.iter().map(|tool| tool.spec()).filter(|spec| before.get(&spec.name).is_some());
         let order_before = before.iter().map(|tool| &tool.spec().name).filter(|name| after.get(name).is_some());
-        let moved: Vec<&String> = kept()
+        let moved: Vec<&String> = common()
             .map(|spec| &spec.name)
             .zip(order_before)
             .filter(|(new, old)| new != old)
@@ -74,7 +74,7 @@ impl Changes {
         let changes = Self {
             added: missing_in(after, before),
             removed: missing_in(before, after),
-            changed: kept().filter(differs).map(|spec| spec.name.clone()).collect(),
+            changed: common().filter(differs).map(|spec| spec.name.clone()).collect(),
         };
         let none = changes.added.is_empty() && changes.removed.is_empty() && changes.changed.is_empty();
         (!none).then_some(changes)

@@ -1,4 +1,4 @@
-//! Hooks made of closures, for one event each.
+//! Closures as hooks, for one event each.
 
 use std::error::Error as StdError;
 
@@ -9,9 +9,9 @@ use super::{
     BeforeTools, Hook, HookResult, MessageAdded,
 };
 
-/// Result of a hook made of a closure: nothing, or a [`HookResult`].
+/// Return type of a closure that is a hook: `()` or a [`HookResult`].
 pub trait IntoHookResult {
-    /// Returns it as a [`HookResult`].
+    /// Converts the value to a [`HookResult`].
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The context of a hook's event: whose it is, and what the hook can reach.
+//! Context of a hook's event: the agent, the invocation and injected values.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 use crate::scope::Scope;
 use crate::state::AgentState;
 
-/// Context of an event: the agent, the invocation, and the values of the program.
+/// Context of an event: the agent, the invocation and injected values.
 ///
 /// One hook can serve any number of agents at the same time: everything that differs between them is here. Cheap to
-/// clone, for work that outlives the event.
+/// clone for work that outlives the event.
 ///
 /// # Examples
 ///
-/// A hook that allows a tool by the user of the request:
+/// A hook that authorizes a tool call by the user of the request:
 ///
 /// ```
 /// use async_trait::async_trait;
@@ -51,7 +51,7 @@ impl HookContext {
         Self { scope, cycle, is_replay: false, is_direct: false }
     }
 
-    /// The context of a call that the program makes itself.
+    /// Creates the context of a direct tool call.
     pub(crate) fn direct(scope: Arc<Scope>) -> Self {
         Self { is_direct: true, ..Self::new(scope, 0) }
     }
@@ -64,7 +64,7 @@ impl HookContext {
         self.is_replay = is_replay;
     }
 
-    /// The same for an event inside of an effect, which no replay repeats.
+    /// Returns the context for an event within an effect, which a replay never repeats.
     pub(crate) fn live(&self) -> Self {
         Self { is_replay: false, ..self.clone() }
     }
@@ -78,13 +78,13 @@ impl HookContext {
         &self.scope.agent.id
     }
 
-    /// Returns the agent's name, for people.
+    /// Returns the agent's display name.
     pub fn agent_name(&self) -> &str {
         &self.scope.agent.name
     }
 
     /// Returns the id of the invocation: a random UUID that all its events and tool calls share. An invocation that
-    /// resumes another one has an id of its own; a replay has the id of the first attempt.
+    /// resumes another one has its own id; a replay has the id of the first attempt.
     pub fn invocation_id(&self) -> &str {
         self.scope.invocation_id()
     }
@@ -104,23 +104,23 @@ impl HookContext {
         &self.scope.state
     }
 
-    /// Returns the value of a type that the program has injected, into the invocation or into the agent.
+    /// Returns the injected value of a type, from the invocation or else from the agent.
     pub fn injected<T: Send + Sync + 'static>(&self) -> Option<&T> {
         self.scope.injected.get()
     }
 
-    /// Returns a token that is cancelled when the invocation is cancelled, and when it is over.
+    /// Returns a token that is cancelled when the invocation is cancelled or ends.
     pub fn cancellation(&self) -> &CancellationToken {
         self.scope.budget.cancellation()
     }
 
-    /// Returns true for a tool call that the program makes itself, with [`Agent::call_tool`](crate::Agent::call_tool) or a
+    /// Returns true for a tool call made by the program, with [`Agent::call_tool`](crate::Agent::call_tool) or a
     /// [`ToolRunner`](crate::ToolRunner), rather than a model.
     pub fn is_direct(&self) -> bool {
         self.is_direct
     }
 
-    /// Returns true if a durable engine replays what led to this event, so that an earlier attempt has seen it, too.
+    /// Returns true if a durable engine replays the steps before this event, so that hooks already saw it in an earlier attempt.
     ///
     /// Events around a model call or a tool call are never replayed. For the others, see
     /// [`Journal::is_replaying`](crate::Journal::is_replaying). False without a journal.

@@ -1,4 +1,4 @@
-//! The events of the loop that hooks see and steer.
+//! Events of the loop, which hooks observe and control.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -16,114 +16,114 @@ use crate::outcome::AgentError;
 use crate::prompt::Prompt;
 use crate::tool::Tool;
 
-/// An invocation begins.
+/// Event before an invocation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BeforeInvocation<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// What the invocation adds to the history.
+    /// Messages that the invocation adds to the history.
     pub prompt: &'a mut Vec<Message>,
-    /// Set: the model is not called, and this is the answer.
+    /// If set, the model is not called, and this text is the response.
     pub deny: Option<String>,
 }
 
-/// An invocation has ended.
+/// Event after an invocation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AfterInvocation<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// How it ended.
+    /// The response, or the error.
     pub outcome: Result<&'a AgentResponse, &'a AgentError>,
-    /// Set: the agent goes on with this prompt, at most 16 times in one invocation, whose limits and usage count on. Has
-    /// no effect after an error or a cancellation, when the time is up, nor while a human is asked.
+    /// If set, the agent continues with this prompt, at most 16 times in one invocation; limits and usage carry over. Has
+    /// no effect after an error, a cancellation, a time limit or an interrupt.
     pub resume: Option<Prompt>,
 }
 
-/// A message is in the history for good.
+/// Event after a message was added to the history.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct MessageAdded<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
     /// The message.
     pub message: &'a Arc<Message>,
 }
 
-/// The model is about to be called.
+/// Event before a model call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BeforeModelCall<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// The conversation that the model will see.
+    /// The messages to send.
     pub messages: &'a [Arc<Message>],
-    /// Set: the model is not called, and this is its answer.
+    /// If set, the model is not called, and this text is its response.
     pub deny: Option<String>,
 }
 
-/// The model has answered or failed.
+/// Event after a model call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AfterModelCall<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// What it answered and why it stopped, or how it failed.
+    /// The response and its stop reason, or the error.
     pub outcome: Result<(&'a Message, &'a StopReason), &'a ModelError>,
-    /// Set: what was answered is thrown away and the model is called again, at most 8 times in a row.
+    /// If set, the response is discarded and the model is called again, at most 8 times in a row.
     pub retry: bool,
 }
 
-/// The tools of a turn are about to run.
+/// Event before the tools of a turn.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct BeforeTools<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// The message that calls them.
+    /// The message with the tool calls.
     pub message: &'a Message,
-    /// Set: none of them runs, and the model reads this.
+    /// If set, no tool runs, and this text is the error result of each call.
     pub deny: Option<String>,
 }
 
-/// The tools of a turn have run.
+/// Event after the tools of a turn.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AfterTools<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// Their results, which are about to join the history.
+    /// The tool results, which are about to join the history.
     pub results: &'a Message,
-    /// Set: the invocation ends here, and this is the answer. Has no effect on one that was stopped meanwhile.
+    /// If set, the invocation ends with this text as the response. Has no effect on an invocation that was stopped.
     pub end_turn: Option<String>,
 }
 
-/// One tool is about to be called.
+/// Event before a tool call.
 #[non_exhaustive]
 pub struct BeforeToolCall<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
-    /// The call. A changed name calls another tool; the history keeps what the model wrote.
+    /// The call. A changed name calls another tool; the history keeps the original call.
     pub tool_use: &'a mut ToolUse,
-    /// Set: this tool is called instead of the one that the name says.
+    /// If set, this tool is called instead of the one with the name.
     pub tool: Option<Arc<dyn Tool>>,
-    /// Set: the tool is not called, and the model reads this.
+    /// If set, the tool is not called, and this text is its error result.
     pub deny: Option<String>,
-    pub(crate) answers: &'a BTreeMap<String, Value>,
+    pub(crate) responses: &'a BTreeMap<String, Value>,
     pub(crate) interrupts: &'a mut Vec<Interrupt>,
 }
 
 impl BeforeToolCall<'_> {
-    /// Asks a human before the call. Returns the answer where there is one; until there is, the tool is not called and
-    /// the invocation ends with [`StopReason::Interrupt`]. The hook runs again when `resume` brings the answer.
+    /// Raises an interrupt before the call, and returns the response if there is one. Otherwise the tool is not called, and
+    /// the invocation ends with [`StopReason::Interrupt`]. The hook runs again when the invocation is resumed.
     pub fn interrupt(&mut self, name: &str, reason: impl Into<Value>) -> Option<Value> {
         let id = Interrupt::before_tool_call_id(&self.tool_use.tool_use_id, name);
-        let answer = self.answers.get(&id).cloned();
-        if answer.is_none() && self.interrupts.iter().all(|asked| asked.id != id) {
+        let response = self.responses.get(&id).cloned();
+        if response.is_none() && self.interrupts.iter().all(|interrupt| interrupt.id != id) {
             self.interrupts.push(Interrupt::new(id, name, reason.into()));
         }
-        answer
+        response
     }
 }
 
@@ -136,20 +136,20 @@ impl std::fmt::Debug for BeforeToolCall<'_> {
     }
 }
 
-/// One tool has answered or failed.
+/// Event after a tool call.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AfterToolCall<'a> {
-    /// The agent, the invocation and the program's values.
+    /// The agent, the invocation and injected values.
     pub context: &'a HookContext,
     /// The call.
     pub tool_use: &'a ToolUse,
-    /// The answer, which may be changed.
+    /// The result, which may be changed.
     pub result: &'a mut ToolResult,
-    /// Why it failed, where a tool's error or a panic is the reason.
+    /// The error, if the tool returned one or panicked.
     pub error: Option<&'a (dyn StdError + Send + Sync)>,
-    /// How long it ran.
+    /// Duration of the call.
     pub duration: Duration,
-    /// Set: the answer is thrown away and the tool is called again, at most 8 times.
+    /// If set, the result is discarded and the tool is called again, at most 8 times.
     pub retry: bool,
 }

@@ -1,4 +1,4 @@
-//! Hooks behind a pointer, so that several agents can share one that the program keeps.
+//! Hooks behind `Arc` and `Box`, so that several agents can share a hook.
 
 use std::sync::Arc;
 

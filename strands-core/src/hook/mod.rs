@@ -1,5 +1,5 @@
-//! Hooks: code of a program that sees the events of the loop and steers it. One method for each event, with a default that
-//! does nothing.
+//! Hooks: user code that observes and controls the loop. [`Hook`] has one method for each event, each with a default that does
+//! nothing.
 
 mod closures;
 mod context;
@@ -21,47 +21,48 @@ pub use events::{
     BeforeTools, MessageAdded,
 };
 
-/// Limit of retries in a row that hooks may ask for, of one model call or of one tool call.
+/// Maximum number of retries in a row that hooks may request, for one model call or one tool call.
 pub(crate) const MAX_RETRIES: u32 = 8;
 
-/// Limit of the prompts with which the hooks of one invocation may resume it.
+/// Maximum number of prompts with which hooks may resume one invocation.
 pub(crate) const MAX_RESUMES: u32 = 16;
 
 /// Result of a hook. An error ends the invocation with
-/// [`AgentError::Hook`](crate::AgentError::Hook), after the history has been made whole.
+/// [`AgentError::Hook`](crate::AgentError::Hook), after the history was made valid.
 pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
 
-/// Code that sees the events of the loop and steers it. Implement the methods for the events you care for.
+/// User code that observes and controls the loop. Implement the methods of the events you need.
 ///
-/// One hook may serve thousands of agents at the same time; [`HookContext`] says which agent and invocation an event is of.
+/// One hook may serve thousands of agents at the same time; [`HookContext`] identifies the agent and the invocation of
+/// an event.
 /// For a hook of a few lines, the builder takes closures, such as
 /// [`on_before_tool_call`](crate::AgentBuilder::on_before_tool_call).
 ///
-/// Hooks run in the order in which they were added, those of `after_` events in the reverse order. What they steer with
-/// is in the event: fields that are `&mut` or `Option` are there to be set.
+/// Hooks run in the order in which they were added, and in reverse order for `after_` events. They control the loop through
+/// the event: fields that are `&mut` or `Option` may be set.
 ///
 /// # Contract
 ///
-/// - A hook may be called for several agents at once. Nothing of one agent reaches the conversation of another.
-/// - It fails only if the invocation must end.
-/// - It doesn't block the thread. An invocation that is cancelled waits for hooks for 25 ms at most, and ends within 50 ms.
-/// - Its futures may be dropped at any await, and an invocation between any two events: `after_` events may never come.
-///   The next invocation works all the same.
-/// - It asks for a `retry` at most 8 times in a row, and for a `resume` at most 16 times in an invocation. The loop ignores
-///   what is beyond that.
-/// - A denial has a reason that is not blank.
+/// - A hook may be called for several agents at once. It must not leak data of one agent into the conversation of another.
+/// - It returns an error only if the invocation must end.
+/// - It does not block the thread. A cancelled invocation waits at most 25 ms for hooks, and ends within 50 ms.
+/// - Its futures may be dropped at any await point, and an invocation between any two events, so an `after_` event may never
+///   follow. The next invocation must still work.
+/// - It requests a `retry` at most 8 times in a row, and a `resume` at most 16 times in an invocation. The loop ignores
+///   further requests.
+/// - The reason of a denial is not blank.
 /// - Messages, calls and results that it changes have content, and nest at most 100 levels of JSON.
 ///
-/// `testing::contract::check_hook` is a test suite for it (feature `contract`).
+/// `testing::contract::check_hook` tests this contract (feature `contract`).
 ///
-/// `Arc<H>` and `Box<H>` are hooks, too.
+/// `Arc<H>` and `Box<H>` are hooks as well.
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported. Without the attribute, rustc reports for each
-/// method that its lifetimes do not match the trait (E0195).
+/// Annotate implementations with `#[async_trait]`, which is re-exported. Without the attribute, rustc reports that the
+/// lifetimes of each method do not match the trait (E0195).
 ///
 /// # Examples
 ///
-/// A hook that keeps the model from a tool:
+/// A hook that denies a tool:
 ///
 /// ```
 /// use strands::async_trait;
@@ -87,57 +88,57 @@ pub type HookResult = Result<(), Box<dyn StdError + Send + Sync>>;
     note = "a type is a hook by implementing `strands::hook::Hook` under `#[async_trait]`"
 )]
 pub trait Hook: Send + Sync {
-    /// An invocation begins; its prompt can still be changed. One that brings answers to interrupts has no prompt, and
-    /// what is added to it has no effect.
+    /// Called before an invocation; may change its prompt. An invocation that is resumed with responses has no prompt, and
+    /// messages added to it have no effect.
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// An invocation has ended, well or not.
+    /// Called after an invocation, successful or not.
     async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// A message is in the history for good. Where what was said since joined an older message of the same side, that
-    /// one comes again, as it is now, with the `tracking_id` that it had.
+    /// Called after a message was added to the history. If content was merged into an older message of the same role, the
+    /// event has that message with its new content and its old `tracking_id`.
     async fn message_added(&self, event: &MessageAdded<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// The model is about to be called.
+    /// Called before a model call.
     async fn before_model_call(&self, event: &mut BeforeModelCall<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// The model has answered or failed.
+    /// Called after a model call, successful or not.
     async fn after_model_call(&self, event: &mut AfterModelCall<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// The tools of a turn are about to run.
+    /// Called before the tools of a turn run.
     async fn before_tools(&self, event: &mut BeforeTools<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// The tools of a turn have run.
+    /// Called after the tools of a turn have run.
     async fn after_tools(&self, event: &mut AfterTools<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// One tool is about to be called. Calls of one turn are concurrent, and so is this.
+    /// Called before each tool call, concurrently for the calls of one turn.
     async fn before_tool_call(&self, event: &mut BeforeToolCall<'_>) -> HookResult {
         let _ = event;
         Ok(())
     }
 
-    /// One tool has answered or failed.
+    /// Called after each tool call, successful or not.
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
         let _ = event;
         Ok(())

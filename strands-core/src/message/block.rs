@@ -1,4 +1,4 @@
-//! The pieces of a message: one JSON object each, whose key names its kind.
+//! Content blocks of messages and system prompts, with their JSON: an object whose key names the kind.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use super::{
     UnknownFields, VideoBlock, keyed, provider_content,
 };
 
-/// A piece of a message.
+/// A content block of a message.
 ///
-/// In JSON it is an object whose key names the kind: `{"text": ".."}`, `{"toolUse": {..}}`. Kinds that this version does
-/// not know are kept as they were read, and so are fields it has no name for.
+/// Its JSON is an object whose key names the kind: `{"text": ".."}`, `{"toolUse": {..}}`. Unknown kinds and fields are
+/// preserved.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ContentBlock {
@@ -35,29 +35,29 @@ pub enum ContentBlock {
     ToolResult(ToolResult),
     /// Reasoning of the model.
     Reasoning(ReasoningContent),
-    /// Everything before this may be cached by the provider.
+    /// A cache point.
     CachePoint(CachePoint),
-    /// Content that a guardrail is to look at.
+    /// Content for evaluation by a guardrail.
     GuardContent(GuardContent),
-    /// Text with citations of its sources.
+    /// Text with citations.
     Citations(CitationsContent),
-    /// Content that only one provider understands.
+    /// Content specific to one provider.
     Provider(ProviderContent),
-    /// A kind that this version does not know, as it was read.
+    /// A kind unknown to this version, as it was read.
     Unknown(Map<String, Value>),
 }
 
-/// Text.
+/// A text block.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TextBlock {
     /// The text.
     pub text: String,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     pub unknown: UnknownFields,
 }
 
-/// Everything before this may be cached by the provider.
+/// A cache point: the provider may cache everything before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CachePoint {
@@ -67,13 +67,13 @@ pub struct CachePoint {
     /// Time to live: `"5m"` or `"1h"`. Default: the provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl CachePoint {
-    /// A point with the provider's own time to live, or with this one (`"5m"` or `"1h"`).
+    /// Creates a cache point with this time to live (`"5m"` or `"1h"`), or with the provider's default.
     pub fn new(ttl: Option<String>) -> Self {
         Self { ttl, ..Self::default() }
     }
@@ -85,22 +85,22 @@ impl Default for CachePoint {
     }
 }
 
-/// Content that a guardrail is to look at.
+/// Content for evaluation by a guardrail.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct GuardContent {
-    /// The text to look at.
+    /// Text to evaluate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<GuardText>,
-    /// The image to look at.
+    /// Image to evaluate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageBlock>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// Text that a guardrail is to look at.
+/// Text for evaluation by a guardrail.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct GuardText {
@@ -109,19 +109,19 @@ pub struct GuardText {
     /// Roles of the text for the guardrail: `grounding_source`, `query` or `guard_content`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub qualifiers: Vec<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// A piece of a system prompt: text, or a point up to which it may be cached.
+/// A block of a system prompt: text, or a cache point.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum SystemBlock {
     /// Text.
     Text(String),
-    /// Everything before this may be cached by the provider.
+    /// A cache point.
     CachePoint(CachePoint),
 }
 
@@ -138,17 +138,17 @@ impl From<String> for SystemBlock {
 }
 
 impl ContentBlock {
-    /// A text block.
+    /// Creates a text block.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(TextBlock { text: text.into(), unknown: UnknownFields::default() })
     }
 
-    /// Content that only `provider` understands.
+    /// Creates a block of content specific to `provider`.
     pub fn provider(provider: impl Into<String>, content: Value) -> Self {
         Self::Provider(ProviderContent::new(provider, content))
     }
 
-    /// The text, where this is a text block.
+    /// Returns the text of a text block, or `None` for other kinds.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(block) => Some(&block.text),
@@ -156,7 +156,7 @@ impl ContentBlock {
         }
     }
 
-    /// Every text that a reader of the block would see: its own, or that inside its citations.
+    /// Returns the visible texts of the block: its own, or those inside its citations.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         let cited = match self {
             Self::Citations(citations) => citations.content.as_slice(),
@@ -184,7 +184,7 @@ impl From<String> for ContentBlock {
     }
 }
 
-/// The kinds with a payload of their own: the key in JSON, the variant, the payload's type.
+/// Implements the JSON of the kinds: the key, the variant, and the type of the payload.
 macro_rules! kinds {
     ($($key:literal $variant:ident($payload:ty),)+) => {
         $(
@@ -198,7 +198,7 @@ macro_rules! kinds {
         impl Serialize for ContentBlock {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if let Self::Provider(content) = self {
-                    return content.serialize_beside_text(serializer);
+                    return content.serialize_with_empty_text(serializer);
                 }
                 let mut block = serializer.serialize_map(None)?;
                 let unknown = match self {
@@ -210,7 +210,7 @@ macro_rules! kinds {
                         block.serialize_entry($key, payload)?;
                         &payload.unknown
                     })+
-                    // Written above.
+                    // Returned above.
                     Self::Provider(content) => &content.unknown,
                     Self::Unknown(fields) => {
                         for (name, value) in fields {
@@ -219,7 +219,7 @@ macro_rules! kinds {
                         return block.end();
                     }
                 };
-                for (name, value) in unknown.beside() {
+                for (name, value) in unknown.outside() {
                     block.serialize_entry(name, value)?;
                 }
                 block.end()
@@ -233,7 +233,7 @@ macro_rules! kinds {
                     let mut content: ProviderContent = serde_json::from_value(content)
                         .map_err(|error| de::Error::custom(format!("in content block `providerContent`: {error}")))?;
                     fields.shift_remove("text");
-                    content.unknown.keep_beside(fields);
+                    content.unknown.keep_outside(fields);
                     return Ok(Self::Provider(content));
                 }
                 if let Some(text) = fields.shift_remove("text") {
@@ -241,13 +241,13 @@ macro_rules! kinds {
                         return Err(de::Error::custom("in content block `text`: expected a string"));
                     };
                     let mut unknown = UnknownFields::default();
-                    unknown.keep_beside(fields);
+                    unknown.keep_outside(fields);
                     return Ok(Self::Text(TextBlock { text, unknown }));
                 }
                 $(if let Some(payload) = fields.shift_remove($key) {
                     let mut payload: $payload = serde_json::from_value(payload)
                         .map_err(|error| de::Error::custom(format!(concat!("in content block `", $key, "`: {}"), error)))?;
-                    payload.unknown.keep_beside(fields);
+                    payload.unknown.keep_outside(fields);
                     return Ok(Self::$variant(payload));
                 })+
                 Ok(Self::Unknown(fields))
@@ -265,7 +265,7 @@ macro_rules! kinds {
                 let mut text = keyed::schema([("text", String::json_schema(generator))]);
                 text.insert("not".to_owned(), json!({"required": [provider_content::KEY]}));
                 keyed::schema_of_any(
-                    "A piece of a message: an object whose key names the kind.",
+                    "A content block of a message: an object whose key names the kind.",
                     [
                         ("text", text),
                         (provider_content::KEY, provider),

@@ -1,20 +1,20 @@
-//! Ids of tool calls that are taken. Some servers count calls in each response anew, so that their ids repeat in a
-//! conversation; providers refuse such a conversation, or give a result to the wrong call.
+//! Set of a conversation's tool-call ids. Some servers number the calls of each response from zero, so their ids repeat;
+//! providers reject such a conversation, or assign a result to the wrong call.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::random_uuid;
 
-/// An id for a call that has none. OpenAI takes no more than these 40 characters.
+/// Returns a random id, of 40 characters: OpenAI's limit.
 pub(crate) fn random_call_id() -> String {
     format!("tooluse_{}", random_uuid().simple())
 }
 
-/// The ids of the tool calls of a conversation.
+/// Ids of the tool calls in a conversation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallIds {
-    /// Each id with the number that the newest repetition of it got.
+    /// Each id with the number of its newest repetition.
     taken: HashMap<String, u64>,
 }
 
@@ -27,7 +27,7 @@ impl CallIds {
         self.taken.get(id).copied().unwrap_or(1)
     }
 
-    /// Takes an id. Returns the id to use in its place if it is taken here or in `others`: the id with a number behind it.
+    /// Takes an id. If it is taken here or in `others`, takes and returns another one: the id with a number as suffix.
     pub(crate) fn take(&mut self, id: &str, others: Option<&Self>) -> Option<String> {
         let have = |id: &str| others.is_some_and(|others| others.has(id));
         if !have(id) && self.insert(id.to_owned()) {
@@ -45,7 +45,8 @@ impl CallIds {
         Some(unique)
     }
 
-    /// Returns false if the id is taken. The next repetition is looked for behind the newest one, however many there are.
+    /// Inserts an id; returns false if it is taken. The number of the newest repetition is tracked, so the next one is
+    /// found without a search.
     fn insert(&mut self, id: String) -> bool {
         if let Some((original, number)) = as_repetition(&id)
             && let Some(newest) = self.taken.get_mut(original)
@@ -61,17 +62,17 @@ impl CallIds {
         }
     }
 
-    /// Frees the id of a call that is no longer part of the conversation.
+    /// Releases the id of a call that has been removed from the conversation.
     pub(crate) fn free(&mut self, id: &str) {
         self.taken.remove(id);
     }
 }
 
-/// Digits of the largest number that a repetition may have.
+/// Maximum number of digits of a repetition's number.
 const MAX_DIGITS: usize = 10;
 
-/// The original id and the number, if an id has the form of a repetition. Numbers that no conversation gets to are part of
-/// an id.
+/// Returns the original id and the number, if an id has the form of a repetition. A number above `u32::MAX` counts as part
+/// of the id.
 fn as_repetition(id: &str) -> Option<(&str, u64)> {
     let digits = id.bytes().rev().take(MAX_DIGITS + 1).take_while(u8::is_ascii_digit).count();
     if digits == 0 || digits > MAX_DIGITS {
@@ -81,7 +82,7 @@ fn as_repetition(id: &str) -> Option<(&str, u64)> {
     Some((original.strip_suffix('_')?, number.parse::<u32>().ok()?.into()))
 }
 
-/// Returns the id that a repetition was made of.
+/// Returns the id that a repetition was made from.
 pub(crate) fn original_id(id: &str) -> Option<&str> {
     Some(as_repetition(id)?.0)
 }
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repeated_id_gets_a_number() {
+    fn numbers_repeated_ids() {
         let mut ids = CallIds::default();
         assert_eq!(ids.take("look:0", None), None);
         assert_eq!(ids.take("look:0", None).as_deref(), Some("look:0_2"));
@@ -107,10 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn the_next_number_is_not_searched_from_the_first() {
+    fn finds_the_next_number_without_a_search() {
         let mut history = CallIds::default();
         for count in 1..=2_000_u64 {
-            // As in a response: the history is asked, and learns of the id afterwards.
+            // As for a response: its ids are compared with the history and added to it afterwards.
             let unique = CallIds::default().take("a", Some(&history)).unwrap_or_else(|| "a".to_owned());
             assert_eq!(history.take(&unique, None), None);
             assert_eq!(history.newest_number("a"), count);
@@ -119,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_are_unique_whatever_they_are(
+        fn ids_are_always_unique(
             earlier in prop::collection::vec("[a_]{0,2}(_[0-9]{1,20})?", 0..12),
             ids in prop::collection::vec("[a_]{0,2}(_[0-9]{1,20})?", 0..12),
         ) {

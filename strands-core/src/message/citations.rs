@@ -1,4 +1,4 @@
-//! Text with the places it comes from.
+//! Text with citations of its sources.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,18 +10,18 @@ use super::UnknownFields;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CitationsContent {
-    /// The places.
+    /// Citations of the text.
     #[serde(default)]
     pub citations: Vec<Citation>,
     /// The text.
     #[serde(default)]
     pub content: Vec<CitationText>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// A place that a text comes from.
+/// A citation: the source of a text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -36,25 +36,25 @@ pub struct Citation {
     /// Title of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// A piece of text in a citation.
+/// Text of a cited source, or text with citations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CitationText {
     /// The text.
     #[serde(default)]
     pub text: String,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl CitationText {
-    /// A piece of text.
+    /// Creates a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), unknown: UnknownFields::default() }
     }

@@ -1,4 +1,4 @@
-//! Bytes inside JSON, as Strands writes them: `{"__bytes_encoded__": true, "data": "<base64>"}`.
+//! Bytes in JSON, in the format of Strands: `{"__bytes_encoded__": true, "data": "<base64>"}`.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 #[serde(untagged)]
 enum Encoded {
     Strands { data: String },
-    // Bedrock's own JSON has the base64 text alone.
+    // Bedrock's own JSON has only the base64 text.
     Plain(String),
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     STANDARD.decode(data).map(Bytes::from).map_err(|error| D::Error::custom(format!("bytes are not base64: {error}")))
 }
 
-/// Bytes that are written this way.
+/// Wrapper that serializes bytes in this format.
 pub(super) struct AsEncoded<'a>(pub(super) &'a Bytes);
 
 impl Serialize for AsEncoded<'_> {
@@ -39,7 +39,7 @@ impl Serialize for AsEncoded<'_> {
     }
 }
 
-/// The same for a field that may be absent.
+/// The format for optional fields.
 pub(super) mod optional {
     use super::{Bytes, Deserializer, Serializer};
 
@@ -60,7 +60,7 @@ pub(super) mod optional {
     }
 }
 
-/// The schema of bytes.
+/// JSON schema of the format.
 pub(super) struct EncodedBytes;
 
 impl JsonSchema for EncodedBytes {

@@ -3,7 +3,7 @@
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
 
-/// The schema of one kind: an object with these fields. Others may stand beside them.
+/// Returns the schema of one kind: an object with these fields, and possibly others.
 pub(super) fn schema<'a>(fields: impl IntoIterator<Item = (&'a str, Schema)>) -> Map<String, Value> {
     let properties: Map<_, _> = fields.into_iter().map(|(name, field)| (name.to_owned(), field.to_value())).collect();
     let required: Vec<_> = properties.keys().cloned().collect();
@@ -15,7 +15,7 @@ pub(super) fn schema<'a>(fields: impl IntoIterator<Item = (&'a str, Schema)>) ->
     ])
 }
 
-/// The schema of a value that is of one of these kinds, by key, or of a kind that a later release has.
+/// Returns the schema of a value of one of these kinds, by key, or of a kind of a later release.
 pub(super) fn schema_of_any<'a>(
     description: &str,
     kinds: impl IntoIterator<Item = (&'a str, Map<String, Value>)>,
@@ -23,7 +23,7 @@ pub(super) fn schema_of_any<'a>(
     let (keys, mut kinds): (Vec<_>, Vec<_>) =
         kinds.into_iter().map(|(key, schema)| (json!({"required": [key]}), Value::Object(schema))).unzip();
     kinds.push(json!({
-        "description": "A kind that this release does not know.",
+        "description": "A kind unknown to this release.",
         "type": "object",
         "additionalProperties": true,
         "not": {"anyOf": keys},

@@ -12,15 +12,15 @@ use super::{UnknownFields, keyed, wire_enum};
 
 /// Source of a medium's bytes.
 ///
-/// In JSON it is an object whose key names the kind: `{"bytes": ..}` or `{"location": {..}}`.
+/// Its JSON is an object whose key names the kind: `{"bytes": ..}` or `{"location": {..}}`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum MediaSource {
     /// The bytes themselves.
     Bytes(Bytes),
-    /// A place that the model's provider can read.
+    /// A location from which the model's provider reads.
     Location(MediaLocation),
-    /// A kind that this version does not know, as it was read. It is written back unchanged, and no provider reads it.
+    /// A kind unknown to this version, as it was read. It is preserved, and no provider accepts it.
     Unknown(Map<String, Value>),
 }
 
@@ -37,7 +37,7 @@ impl Serialize for MediaSource {
 impl<'de> Deserialize<'de> for MediaSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
-        // As in tool results, a known kind beside fields of another version is kept whole rather than in part.
+        // As in tool results, a known kind with additional fields is preserved as a whole.
         let is_alone = fields.len() == 1;
         let wrong =
             |kind: &str, error: serde_json::Error| de::Error::custom(format!("in media source `{kind}`: {error}"));
@@ -68,33 +68,35 @@ impl JsonSchema for MediaSource {
     }
 }
 
-/// A place that the model's provider reads a medium from, such as an S3 object.
+/// A location from which the model's provider reads a medium, such as an S3 object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct MediaLocation {
-    /// The kind of place: `"s3"`, or a word of the provider's own.
+    /// Kind of the location: `"s3"`, `"url"`, or a name that the provider defines.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The address, such as `s3://bucket/key`.
+    /// URI, such as `s3://bucket/key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// The AWS account that owns the bucket, where it is not the caller's.
+    /// AWS account that owns the bucket, if it is not the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket_owner: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl MediaSource {
-    /// An object in S3, by its `s3://` address.
+    /// Creates the source for an S3 object by its `s3://` URI.
     pub fn s3(uri: impl Into<String>) -> Self {
         Self::location("s3", uri)
     }
 
-    /// An address that a model's provider reads by itself, and what kind of place that is: `"url"` for the web, or a word of
-    /// the provider's own. The docs of a provider name those that it reads.
+    /// Creates the source for a URI from which the model's provider reads.
+    ///
+    /// `kind` is `"url"` for the web, or a name that the provider defines. The docs of each provider list the kinds that it
+    /// supports.
     pub fn location(kind: impl Into<String>, uri: impl Into<String>) -> Self {
         Self::Location(MediaLocation {
             kind: kind.into(),
@@ -104,7 +106,7 @@ impl MediaSource {
         })
     }
 
-    /// The bytes, if the source is [`Bytes`](Self::Bytes).
+    /// Returns the bytes if the source is [`Bytes`](Self::Bytes).
     pub fn bytes(&self) -> Option<&Bytes> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -126,7 +128,7 @@ impl From<Bytes> for MediaSource {
 }
 
 wire_enum! {
-    /// The format of an image.
+    /// Format of an image.
     pub enum ImageFormat {
         /// PNG.
         Png = "png",
@@ -140,7 +142,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The format of a document.
+    /// Format of a document.
     pub enum DocumentFormat {
         /// PDF.
         Pdf = "pdf",
@@ -164,7 +166,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The format of a video.
+    /// Format of a video.
     pub enum VideoFormat {
         /// Flash video.
         Flv = "flv",
@@ -188,7 +190,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The format of audio.
+    /// Format of audio.
     pub enum AudioFormat {
         /// MPEG layer 3.
         Mp3 = "mp3",
@@ -229,17 +231,17 @@ macro_rules! medium {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[non_exhaustive]
         pub struct $name {
-            /// Encoding of the bytes.
+            /// Format of the bytes.
             pub format: $format,
             /// Source of the bytes.
             pub source: MediaSource,
-            /// Fields that this version has no name for.
+            /// Fields unknown to this version. They are preserved.
             #[serde(flatten)]
             pub unknown: UnknownFields,
         }
 
         impl $name {
-            /// A medium of this format.
+            /// Creates a block with this format and source.
             pub fn new(format: $format, source: impl Into<MediaSource>) -> Self {
                 Self { format, source: source.into(), unknown: UnknownFields::default() }
             }
@@ -266,37 +268,37 @@ medium! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DocumentBlock {
-    /// Encoding of the bytes. Some providers guess it when it is absent.
+    /// Format of the bytes. Some providers detect it if it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<DocumentFormat>,
-    /// Name by which the model knows the document.
+    /// Name of the document, for the model.
     pub name: String,
     /// Source of the bytes.
     pub source: MediaSource,
-    /// Permission to cite the document.
+    /// Citation settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub citations: Option<DocumentCitations>,
-    /// Context that the model should know about the document.
+    /// Context of the document, for the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// Permission to cite a document.
+/// Citation settings of a document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DocumentCitations {
-    /// True: the model's text names the places it comes from.
+    /// True if the model's text has citations of the document.
     pub enabled: bool,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl DocumentBlock {
-    /// A document of this format.
+    /// Creates a document with this format and source.
     pub fn new(name: impl Into<String>, format: DocumentFormat, source: impl Into<MediaSource>) -> Self {
         Self {
             format: Some(format),
@@ -308,7 +310,7 @@ impl DocumentBlock {
         }
     }
 
-    /// Lets the model cite it.
+    /// Enables citations.
     #[must_use]
     pub fn with_citations(mut self) -> Self {
         self.citations = Some(DocumentCitations { enabled: true, unknown: UnknownFields::default() });

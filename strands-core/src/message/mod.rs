@@ -1,5 +1,5 @@
-//! The vocabulary of a conversation. Its JSON is that of Strands Agents and of Bedrock's Converse API, so that stored
-//! conversations move between languages; whatever this version has no name for is kept and written back.
+//! Messages and their content blocks. Their JSON is that of Strands Agents and of Bedrock's Converse API, so stored
+//! conversations can be exchanged with other languages. Unknown fields and kinds are preserved.
 
 mod block;
 mod call_ids;
@@ -39,9 +39,9 @@ use crate::usage::{ModelMetrics, Usage};
 /// Role of a message's author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::exhaustive_enums, reason = "Converse knows two roles; a third would be another protocol")]
+#[expect(clippy::exhaustive_enums, reason = "Converse has two roles; a third would be another protocol")]
 pub enum Role {
-    /// The human, and the results of tools.
+    /// The user, and tool results.
     User,
     /// The model.
     Assistant,
@@ -72,10 +72,10 @@ pub struct Message {
     /// Metadata of the message. Never sent to a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<MessageMetadata>,
-    /// A UUID given when the message joins an agent's history. Never sent to a model.
+    /// UUID of the message, set when it joins an agent's history. Never sent to a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking_id: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
@@ -93,19 +93,19 @@ pub struct MessageMetadata {
     /// Name of the provider that responded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Usage of the response as the provider itself reports it, with its own names and counts.
+    /// The provider's own usage object, unchanged.
     #[serde(default, rename = "providerUsage", skip_serializing_if = "Option::is_none")]
     pub provider_usage: Option<Value>,
-    /// Values of the program's own.
+    /// Custom values of the program.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub custom: Map<String, Value>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl Message {
-    /// A message of `role` with these blocks.
+    /// Creates a message of content blocks.
     pub fn new(role: Role, content: impl IntoIterator<Item = impl Into<ContentBlock>>) -> Self {
         Self {
             role,
@@ -116,17 +116,17 @@ impl Message {
         }
     }
 
-    /// A user message with one text block.
+    /// Creates a user message with one text block.
     pub fn user(text: impl Into<String>) -> Self {
         Self::new(Role::User, [ContentBlock::text(text)])
     }
 
-    /// An assistant message with one text block.
+    /// Creates an assistant message with one text block.
     pub fn assistant(text: impl Into<String>) -> Self {
         Self::new(Role::Assistant, [ContentBlock::text(text)])
     }
 
-    /// The text of the message: its text blocks, and the text inside citations, joined by line breaks.
+    /// Returns the text of the message: its text blocks, and the text inside citations, joined by line breaks.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for part in self.content.iter().flat_map(ContentBlock::texts) {
@@ -138,7 +138,7 @@ impl Message {
         text
     }
 
-    /// The tool calls in the message, in order.
+    /// Returns the tool calls in the message, in order.
     pub fn tool_uses(&self) -> impl Iterator<Item = &ToolUse> {
         self.content.iter().filter_map(|block| match block {
             ContentBlock::ToolUse(tool_use) => Some(tool_use),
@@ -146,7 +146,7 @@ impl Message {
         })
     }
 
-    /// The tool results in the message, in order.
+    /// Returns the tool results in the message, in order.
     pub fn tool_results(&self) -> impl Iterator<Item = &ToolResult> {
         self.content.iter().filter_map(|block| match block {
             ContentBlock::ToolResult(result) => Some(result),
@@ -154,7 +154,7 @@ impl Message {
         })
     }
 
-    /// Gives the message a [`tracking_id`](Self::tracking_id) unless it has one.
+    /// Sets the [`tracking_id`](Self::tracking_id) unless it is set.
     pub(crate) fn track(&mut self) {
         if self.tracking_id.is_none() {
             self.tracking_id = Some(id_of(random_uuid()));
@@ -162,12 +162,12 @@ impl Message {
     }
 }
 
-/// A UUID as text. Twice in each cycle of the loop, so without the detour of a formatter.
+/// Returns a UUID as text. Called twice per cycle, so it avoids the cost of a formatter.
 pub(crate) fn id_of(uuid: Uuid) -> String {
     uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
 }
 
-/// A random (version 4) UUID. It names things inside one conversation, so a fast generator is enough.
+/// Returns a random (version 4) UUID. Ids are local to a conversation, so a fast generator is enough.
 pub(crate) fn random_uuid() -> Uuid {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid()
 }

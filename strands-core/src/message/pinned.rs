@@ -1,16 +1,16 @@
-//! The flag of messages that stay, however long the conversation becomes.
+//! Pinned messages, which conversation managers do not remove.
 
 use serde_json::Value;
 
 use super::{Message, MessageMetadata};
 
-/// Strands' name of the flag in a message's `metadata.custom`.
+/// Name of the flag in a message's `metadata.custom`, as in Python Strands.
 const PINNED: &str = "pinned";
 
 impl Message {
-    /// The same message, which no conversation manager removes, cuts or summarizes. A session keeps the flag.
+    /// Pins the message: no conversation manager removes, truncates or summarizes it. Sessions store the flag.
     ///
-    /// The call of a tool and its result are pinned together, whichever of the two has the flag.
+    /// A tool call and its result are pinned together, if either has the flag.
     ///
     /// ```
     /// use strands::message::Message;
@@ -24,7 +24,7 @@ impl Message {
         self
     }
 
-    /// True for a message with the flag that [`pinned`](Self::pinned) sets.
+    /// Returns true if the message is [`pinned`](Self::pinned).
     pub fn is_pinned(&self) -> bool {
         let flag = self.metadata.as_ref().and_then(|known| known.custom.get(PINNED));
         flag.and_then(Value::as_bool).unwrap_or(false)
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flag_is_that_of_strands() {
+    fn stores_the_flag_of_python_strands() {
         let message: Message =
             serde_json::from_value(json!({"role": "user", "content": [], "metadata": {"custom": {"pinned": true}}}))
                 .unwrap();

@@ -1,4 +1,4 @@
-//! Content that only one provider understands: kept in its place, given back to that provider, and to nobody else.
+//! Provider-specific content, preserved in its position and sent back to that provider only.
 
 use schemars::JsonSchema;
 use serde::ser::SerializeMap;
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::UnknownFields;
 
-/// Content that only one provider understands: calls of its own tools and their results, the id under which it keeps an
-/// answer, kinds that are newer than this library.
+/// Content specific to one provider: calls and results of its server tools, ids of stored responses, kinds that are newer
+/// than this library.
 ///
-/// That provider gets it back as it sent it, in its place; another provider is not shown it. In JSON it stands beside an
-/// empty text, `{"text": "", "providerContent": {"provider": "anthropic", "content": {..}}}`, since clients that do not
-/// know it refuse blocks without a kind that they know.
+/// It is sent back to that provider unchanged, in its position, and not sent to other providers. Its JSON contains an empty
+/// text, `{"text": "", "providerContent": {"provider": "anthropic", "content": {..}}}`, since clients that do not know it
+/// reject blocks without a known kind.
 ///
 /// ```
 /// use serde_json::json;
@@ -31,25 +31,25 @@ pub struct ProviderContent {
     pub provider: String,
     /// The content, as the provider sent it.
     pub content: Value,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// The key beside the empty text.
+/// Key of the content in a block's JSON.
 pub(super) const KEY: &str = "providerContent";
 
 impl ProviderContent {
-    /// Content of `provider`'s.
+    /// Creates content of `provider`.
     pub fn new(provider: impl Into<String>, content: Value) -> Self {
         Self { provider: provider.into(), content, unknown: UnknownFields::default() }
     }
 
-    pub(super) fn serialize_beside_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize_with_empty_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut block = serializer.serialize_map(None)?;
         block.serialize_entry("text", "")?;
         block.serialize_entry(KEY, self)?;
-        for (name, value) in self.unknown.beside() {
+        for (name, value) in self.unknown.outside() {
             block.serialize_entry(name, value)?;
         }
         block.end()

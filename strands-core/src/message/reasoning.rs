@@ -1,4 +1,4 @@
-//! Reasoning of a model. Providers sign it and want it back unchanged.
+//! Reasoning content. Providers sign it and expect it back unchanged.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
@@ -14,11 +14,11 @@ pub struct ReasoningContent {
     /// Reasoning as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_text: Option<ReasoningText>,
-    /// Reasoning that the provider encrypted, only for sending back.
+    /// Reasoning that the provider has encrypted. It can only be sent back.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encoded_bytes::optional")]
     #[schemars(with = "Option<encoded_bytes::EncodedBytes>")]
     pub redacted_content: Option<Bytes>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
@@ -27,25 +27,25 @@ pub struct ReasoningContent {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ReasoningText {
-    /// The words.
+    /// Reasoning text.
     #[serde(default)]
     pub text: String,
-    /// The provider's signature over the text, which it wants back with it.
+    /// The provider's signature over the text. It is sent back with the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl ReasoningContent {
-    /// Reasoning as text, with the provider's signature where there is one.
+    /// Creates reasoning as text, with the provider's signature if there is one.
     pub fn text(text: impl Into<String>, signature: Option<String>) -> Self {
         let reasoning_text = ReasoningText { text: text.into(), signature, unknown: UnknownFields::default() };
         Self { reasoning_text: Some(reasoning_text), ..Self::default() }
     }
 
-    /// Reasoning that the provider encrypted.
+    /// Creates reasoning that the provider has encrypted.
     pub fn redacted(encrypted: impl Into<Bytes>) -> Self {
         Self { redacted_content: Some(encrypted.into()), ..Self::default() }
     }

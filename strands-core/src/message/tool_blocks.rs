@@ -1,4 +1,4 @@
-//! A model's call of a tool, and the tool's answer.
+//! Tool calls and tool results.
 
 use std::borrow::Cow;
 
@@ -13,23 +13,23 @@ use super::{DocumentBlock, ImageBlock, UnknownFields, VideoBlock, keyed, wire_en
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolUse {
-    /// Names the call; its [`ToolResult`] carries the same id.
+    /// Id of the call. Its [`ToolResult`] has the same id.
     pub tool_use_id: String,
-    /// The tool.
+    /// Name of the tool.
     pub name: String,
-    /// The arguments. A text is what the model wrote where that was not valid JSON; such a call never runs.
+    /// Arguments. If the model's text is not valid JSON, this is a string with that text, and the call never runs.
     #[serde(default)]
     pub input: Value,
-    /// The provider's signature over the reasoning that led to the call, which it wants back.
+    /// The provider's signature over the reasoning that led to the call. It is sent back with the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_signature: Option<String>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl ToolUse {
-    /// A call of `name`.
+    /// Creates a call of the tool `name`.
     pub fn new(tool_use_id: impl Into<String>, name: impl Into<String>, input: Value) -> Self {
         Self {
             tool_use_id: tool_use_id.into(),
@@ -44,9 +44,9 @@ impl ToolUse {
 wire_enum! {
     /// Status of a tool result.
     pub enum ToolResultStatus {
-        /// It did.
+        /// The call succeeded.
         Success = "success",
-        /// It did not; the content says why.
+        /// The call failed; the content describes the error.
         Error = "error",
     }
 }
@@ -56,7 +56,7 @@ wire_enum! {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolResult {
-    /// The [`ToolUse`] that this answers.
+    /// Id of the [`ToolUse`].
     pub tool_use_id: String,
     /// Status: success or error.
     #[serde(default = "success")]
@@ -64,7 +64,7 @@ pub struct ToolResult {
     /// Content of the result.
     #[serde(default)]
     pub content: Vec<ToolResultContent>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
@@ -89,8 +89,8 @@ impl ToolResult {
     }
 
     /// Creates an error result with this text.
-    pub fn error(tool_use_id: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(tool_use_id, ToolResultStatus::Error, [ToolResultContent::Text(why.into())])
+    pub fn error(tool_use_id: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(tool_use_id, ToolResultStatus::Error, [ToolResultContent::Text(message.into())])
     }
 
     /// Returns true for an error result.
@@ -99,7 +99,7 @@ impl ToolResult {
     }
 }
 
-/// A piece of a tool result.
+/// A content part of a tool result.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ToolResultContent {
@@ -113,7 +113,7 @@ pub enum ToolResultContent {
     Document(DocumentBlock),
     /// A video.
     Video(VideoBlock),
-    /// A kind that this version does not know, as it was read.
+    /// A kind unknown to this version, as it was read.
     Unknown(Map<String, Value>),
 }
 
@@ -169,7 +169,7 @@ impl Serialize for ToolResultContent {
 impl<'de> Deserialize<'de> for ToolResultContent {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut fields = Map::deserialize(deserializer)?;
-        // A known kind beside fields of another version is kept whole rather than in part.
+        // A known kind with additional fields is preserved as a whole.
         let kind = (fields.len() == 1).then(|| fields.keys().next().cloned()).flatten();
         let kind = kind.as_deref().unwrap_or_default();
         let Some(payload) = fields.get_mut(kind) else {
@@ -197,7 +197,7 @@ impl JsonSchema for ToolResultContent {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         keyed::schema_of_any(
-            "A piece of a tool result: an object whose key names the kind.",
+            "A content part of a tool result: an object whose key names the kind.",
             [
                 ("text", keyed::schema([("text", String::json_schema(generator))])),
                 ("json", keyed::schema([("json", Value::json_schema(generator))])),

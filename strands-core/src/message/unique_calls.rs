@@ -1,19 +1,20 @@
-//! Tool calls with ids of their own, in messages that come from elsewhere: servers that count calls in each response anew
-//! have left repeated ids there. Calls and their results are renamed together.
+//! Unique tool-call ids in messages from other sources. Some servers number the calls of each response from zero, so their
+//! ids repeat. Calls and their results are renamed together.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::{CallIds, ContentBlock, Message, Role};
 
-/// Id of a call that has none, as some providers leave it out.
+/// Id of calls without one, since some providers leave it out.
 const UNNAMED: &str = "tooluse";
 
-/// Gives each tool call of a conversation an id of its own, and its result the same. The newest calls keep their ids; a
-/// repetition gets a number behind the id.
+/// Makes the tool-call ids of a conversation unique, for calls and results alike.
 ///
-/// An agent does so with the messages that it is given. Programs that send a [`ModelRequest`](crate::models::ModelRequest)
-/// themselves do it with conversations of which they do not know that their ids are unique.
+/// The newest calls keep their ids; earlier ones with the same id get a number as suffix.
+///
+/// Agents do this with the messages that they are given. Call it before sending a
+/// [`ModelRequest`](crate::models::ModelRequest) of your own if its ids may repeat.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,14 +32,15 @@ pub fn make_call_ids_unique(messages: &mut [Arc<Message>]) {
     rename_repeated_earlier(messages);
 }
 
-/// Gives calls whose id is taken another one, in the order of the conversation.
+/// Renames calls whose id is taken, in the order of the conversation.
 pub(crate) fn rename_repeated(messages: &mut [Arc<Message>], taken: &mut CallIds) {
     for at in 0..messages.len() {
         rename_in(messages, at, taken);
     }
 }
 
-/// The same for a whole conversation, whose newest calls keep their ids: an invocation that is suspended names them.
+/// Renames repeated calls of a whole conversation. The newest calls keep their ids, since a suspended invocation refers to
+/// them.
 pub(crate) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds {
     let mut taken = CallIds::default();
     for at in (0..messages.len()).rev() {
@@ -47,14 +49,14 @@ pub(crate) fn rename_repeated_earlier(messages: &mut [Arc<Message>]) -> CallIds 
     taken
 }
 
-/// Gives the calls of one message ids of their own. Returns what they were before, if any of them changed.
+/// Makes the ids of one message's calls unique. Returns the renamed ids, if any.
 pub(crate) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> Option<Renamed> {
     let unique = |id: &str, taken: &mut CallIds| match id {
         "" => Some(taken.take(UNNAMED, None).unwrap_or_else(|| UNNAMED.to_owned())),
         id => taken.take(id, None),
     };
     let ids: Vec<_> = message.tool_uses().map(|call| unique(&call.tool_use_id, taken)).collect();
-    // Most messages stay as they are, and are not copied.
+    // Most messages do not change and need no copy.
     if ids.iter().all(Option::is_none) {
         return None;
     }
@@ -71,7 +73,7 @@ pub(crate) fn rename_calls(message: &mut Arc<Message>, taken: &mut CallIds) -> O
     Some(renamed)
 }
 
-/// The ids of a message's calls, by those that they had: the n-th result of an id belongs to the n-th call of that id.
+/// New ids of a message's calls, by their former ids. The n-th result with an id belongs to the n-th call with it.
 #[derive(Default)]
 pub(crate) struct Renamed {
     ids: HashMap<String, VecDeque<String>>,
@@ -95,9 +97,9 @@ fn rename_in(messages: &mut [Arc<Message>], at: usize, taken: &mut CallIds) {
         return;
     }
     let Some(mut renamed) = rename_calls(calling, taken) else { return };
-    for answering in after.iter_mut().take_while(|message| message.role == Role::User) {
-        if answering.tool_results().next().is_some() {
-            renamed.rename_results(Arc::make_mut(answering));
+    for message in after.iter_mut().take_while(|message| message.role == Role::User) {
+        if message.tool_results().next().is_some() {
+            renamed.rename_results(Arc::make_mut(message));
         }
     }
 }

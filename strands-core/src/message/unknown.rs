@@ -1,4 +1,4 @@
-//! Fields that this version has no name for: kept when read, written back when written.
+//! Unknown JSON fields, preserved between reading and writing.
 
 use std::borrow::Cow;
 
@@ -6,43 +6,43 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// JSON fields that this version of the library has no name for.
+/// JSON fields that this version of the library does not know.
 ///
-/// A conversation written by a newer version, or by another language, is read, used and written back without losing
-/// them. Most values have none, and then this costs one pointer.
+/// They are preserved, so a conversation written by a newer version or by another language loses nothing when it is read
+/// and written back. Without any fields, this takes one pointer.
 #[derive(Clone, Default, PartialEq)]
 pub struct UnknownFields(Option<Box<Fields>>);
 
 #[derive(Clone, Default, PartialEq)]
 struct Fields {
     inside: Map<String, Value>,
-    beside: Map<String, Value>,
+    outside: Map<String, Value>,
 }
 
 impl UnknownFields {
-    /// The value of an unknown field.
+    /// Returns the value of a field.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.as_ref()?.inside.get(name)
     }
 
-    /// Keeps a field, to be written with the value that holds this.
+    /// Adds a field, which is written with the value that holds this.
     pub fn insert(&mut self, name: impl Into<String>, value: Value) {
         self.0.get_or_insert_default().inside.insert(name.into(), value);
     }
 
-    /// True when there are none.
+    /// Returns true if there are no fields.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Fields that stood beside the one key that names a content block's kind.
-    pub(super) fn beside(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.0.iter().flat_map(|fields| fields.beside.iter())
+    /// Returns the fields next to the key that names a content block's kind.
+    pub(super) fn outside(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.iter().flat_map(|fields| fields.outside.iter())
     }
 
-    pub(super) fn keep_beside(&mut self, fields: Map<String, Value>) {
+    pub(super) fn keep_outside(&mut self, fields: Map<String, Value>) {
         if !fields.is_empty() {
-            self.0.get_or_insert_default().beside = fields;
+            self.0.get_or_insert_default().outside = fields;
         }
     }
 }
@@ -50,7 +50,7 @@ impl UnknownFields {
 impl std::fmt::Debug for UnknownFields {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_map()
-            .entries(self.0.iter().flat_map(|fields| fields.inside.iter().chain(fields.beside.iter())))
+            .entries(self.0.iter().flat_map(|fields| fields.inside.iter().chain(fields.outside.iter())))
             .finish()
     }
 }
@@ -64,11 +64,11 @@ impl Serialize for UnknownFields {
 impl<'de> Deserialize<'de> for UnknownFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let inside = Map::deserialize(deserializer)?;
-        Ok(Self((!inside.is_empty()).then(|| Box::new(Fields { inside, beside: Map::new() }))))
+        Ok(Self((!inside.is_empty()).then(|| Box::new(Fields { inside, outside: Map::new() }))))
     }
 }
 
-/// Beside the fields of the value that holds them, there may be any others.
+/// Allows any fields besides those of the value that holds this.
 impl JsonSchema for UnknownFields {
     fn inline_schema() -> bool {
         true

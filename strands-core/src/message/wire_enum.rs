@@ -1,6 +1,6 @@
-//! Enums whose JSON is a word, where a word of a newer version must survive.
+//! Enums whose JSON is a string, and which preserve strings of newer versions.
 
-/// Defines an enum whose JSON is one of the given words; any other word is kept in `Other`.
+/// Defines an enum whose JSON is one of the given strings; any other string becomes `Other`.
 macro_rules! wire_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal $(| $alias:literal)*,)+ }) => {
         $(#[$meta])*
@@ -8,12 +8,12 @@ macro_rules! wire_enum {
         #[non_exhaustive]
         $vis enum $name {
             $($(#[$doc])* $variant,)+
-            /// A word that this version does not know, as it was read.
+            /// A value unknown to this version, as it was read.
             Other(String),
         }
 
         impl $name {
-            /// The word in JSON.
+            /// Returns the value in JSON.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -50,7 +50,7 @@ macro_rules! wire_enum {
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 schemars::json_schema!({
-                    "description": "One of these words, or a word of a later release.",
+                    "description": "One of these values, or a value of a later release.",
                     "anyOf": [{"type": "string", "enum": [$($word),+]}, {"type": "string"}],
                 })
             }

@@ -1,10 +1,10 @@
-//! The metrics for people: a few lines, however long the agent has lived.
+//! Short text of a metrics summary.
 
 use std::fmt::{self, Write as _};
 
 use super::{MetricsSummary, ToolUsage};
 
-/// Limit of the tools that are named.
+/// Maximum number of tools in the text.
 const MAX_TOOLS: usize = 8;
 
 impl fmt::Display for MetricsSummary<'_> {
@@ -33,7 +33,7 @@ impl fmt::Display for MetricsSummary<'_> {
     }
 }
 
-/// The calls of a tool.
+/// Text for the calls of a tool.
 struct ToolLine<'a>(&'a ToolUsage<'a>);
 
 impl fmt::Display for ToolLine<'_> {
@@ -51,7 +51,7 @@ fn plural(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// Seconds, with milliseconds below ten of them.
+/// Returns a text in seconds, with three decimals below ten seconds and one above.
 fn seconds(duration: f64) -> String {
     let mut text = String::new();
     // Writing to a `String` can't fail.

@@ -1,4 +1,4 @@
-//! Metrics of an agent: tokens, time and tool calls, summed over its life.
+//! Metrics of an agent: tokens, durations and tool calls, accumulated over its lifetime.
 
 mod display;
 mod read;
@@ -20,11 +20,10 @@ pub use trace::Trace;
 
 use crate::message::{Message, ToolUse, random_uuid};
 
-/// Cost of an agent's work over its life. As JSON it is its [`summary`](Self::summary); metrics that were read from
-/// JSON have that summary.
+/// Metrics accumulated over an agent's lifetime. Their JSON is that of the [`summary`](Self::summary), in both directions.
 ///
-/// The sums keep everything; of invocations and traces the newest stay
-/// ([`AgentBuilder::trace_limit`](crate::AgentBuilder::trace_limit)), so that an agent may live for years.
+/// Sums cover everything. Only the newest invocations and traces are retained
+/// ([`AgentBuilder::trace_limit`](crate::AgentBuilder::trace_limit)), so memory stays bounded.
 #[derive(Clone, Debug, Default)]
 pub struct EventLoopMetrics {
     cycles: u64,
@@ -55,10 +54,10 @@ struct InvocationMetrics {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CycleMetrics {
-    /// Names the cycle.
+    /// Id of the cycle.
     #[schemars(with = "String", extend("format" = "uuid"))]
     pub event_loop_cycle_id: Uuid,
-    /// Its tokens.
+    /// Tokens of the model call.
     pub usage: Usage,
 }
 
@@ -72,7 +71,7 @@ impl EventLoopMetrics {
         self.cycles
     }
 
-    /// Tokens of all model calls.
+    /// Returns the tokens of all model calls.
     pub fn accumulated_usage(&self) -> Usage {
         self.usage
     }
@@ -82,7 +81,7 @@ impl EventLoopMetrics {
         self.time
     }
 
-    /// The newest steps, oldest first, as many as the agent keeps.
+    /// Returns the traces of the newest cycles, oldest first.
     pub fn traces(&self) -> impl Iterator<Item = &Trace> {
         self.traces.iter().map(|trace| &**trace)
     }
@@ -108,7 +107,7 @@ impl EventLoopMetrics {
         }
     }
 
-    /// A model call's cost, whatever came of it.
+    /// Adds the usage of a model call, successful or not.
     pub(crate) fn add_usage(&mut self, usage: Usage, latency_ms: u64) {
         self.usage.add(usage);
         self.latency_ms = self.latency_ms.saturating_add(latency_ms);
@@ -120,13 +119,13 @@ impl EventLoopMetrics {
         }
     }
 
-    pub(crate) fn add_answer(&mut self, message: &Arc<Message>, took: Duration) {
+    pub(crate) fn add_model_call(&mut self, message: &Arc<Message>, took: Duration) {
         if let Some(cycle) = self.traces.back_mut().map(Arc::make_mut) {
             cycle.add_model_call(Arc::clone(message), took);
         }
     }
 
-    /// A call of a tool that the agent has.
+    /// Adds a call of a registered tool.
     pub(crate) fn add_tool_call(&mut self, call: &Arc<ToolUse>, success: bool, took: Duration) {
         if let Some(tool) = self.tools.get_mut(&call.name) {
             tool.last_call = Arc::clone(call);
@@ -161,7 +160,7 @@ impl Serialize for EventLoopMetrics {
     }
 }
 
-/// Gives a type the schema of another, whose JSON it has.
+/// Implements `JsonSchema` for a type by that of another with the same JSON.
 macro_rules! schema_as {
     ($type:ty, $name:literal, $json:ty) => {
         impl schemars::JsonSchema for $type {

@@ -1,4 +1,4 @@
-//! Metrics from their JSON. Averages and rates are computed again rather than read.
+//! Deserialization of metrics. Averages and rates are recomputed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The metrics as Strands reports them: the same keys, so that dashboards carry over.
+//! Summary of metrics with the keys of Python Strands, so that dashboards can be reused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::{CycleMetrics, EventLoopMetrics, Trace, Usage};
 
-/// Summary of an agent's metrics, in the shape and with the keys of Strands. Durations are seconds.
+/// Summary of an agent's metrics, with the structure and keys of Python Strands. Durations are in seconds.
 ///
-/// `Display` is a short text for people, on one line; `{:#}` puts cycles, tokens and each tool on lines of their own. For
-/// JSON see [`to_json`](Self::to_json).
+/// `Display` writes a short text on one line; `{:#}` writes cycles, tokens and each tool on separate lines. For JSON see
+/// [`to_json`](Self::to_json).
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MetricsSummary<'a> {
@@ -30,9 +30,9 @@ pub struct MetricsSummary<'a> {
     pub accumulated_usage: Usage,
     /// Timings of all model calls.
     pub accumulated_metrics: AccumulatedMetrics,
-    /// The newest invocations.
+    /// Newest invocations.
     pub agent_invocations: Vec<InvocationSummary<'a>>,
-    /// The newest steps.
+    /// Traces of the newest cycles.
     pub traces: &'a VecDeque<Arc<Trace>>,
 }
 
@@ -49,25 +49,25 @@ pub struct AccumulatedMetrics {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolUsage<'a> {
-    /// Its newest call.
+    /// Newest call of the tool.
     pub tool_info: ToolInfo<'a>,
-    /// All its calls.
+    /// Statistics of all calls.
     pub execution_stats: ExecutionStats,
 }
 
-/// The newest call of a tool.
+/// Newest call of a tool.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ToolInfo<'a> {
-    /// The call's id.
+    /// Id of the call.
     pub tool_use_id: &'a str,
-    /// The tool.
+    /// Name of the tool.
     pub name: &'a str,
-    /// The arguments.
+    /// Arguments of the call.
     pub input_params: &'a Value,
 }
 
-/// All calls of a tool.
+/// Statistics of all calls of a tool.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ExecutionStats {
@@ -81,22 +81,22 @@ pub struct ExecutionStats {
     pub total_time: f64,
     /// Average duration of a call, in seconds.
     pub average_time: f64,
-    /// Successes over calls.
+    /// Share of calls that succeeded, 0.0 to 1.0.
     pub success_rate: f64,
 }
 
-/// One invocation.
+/// Usage of one invocation.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct InvocationSummary<'a> {
-    /// Its tokens.
+    /// Tokens of all model calls of the invocation.
     pub usage: Usage,
-    /// Its newest model calls.
+    /// Newest model calls of the invocation.
     pub cycles: &'a VecDeque<CycleMetrics>,
 }
 
 impl MetricsSummary<'_> {
-    /// Returns the summary as JSON; `{:#}` of it is set out in lines.
+    /// Returns the summary as JSON; format it with `{:#}` for several lines.
     ///
     /// ```
     /// use strands::metrics::EventLoopMetrics;
@@ -109,7 +109,7 @@ impl MetricsSummary<'_> {
 }
 
 impl EventLoopMetrics {
-    /// Returns the metrics in the shape of Strands.
+    /// Returns the summary, with the structure of Python Strands.
     pub fn summary(&self) -> MetricsSummary<'_> {
         MetricsSummary {
             total_cycles: self.cycles,

@@ -1,4 +1,4 @@
-//! Traces: the steps of an agent's work, with their durations.
+//! Traces: cycles, model calls and tool calls with their durations.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, TryFromFloatSecsError, UNIX_EPOCH};
@@ -13,16 +13,16 @@ use uuid::Uuid;
 use super::schema_as;
 use crate::message::{Message, ToolUse, random_uuid};
 
-/// A step of an agent's work, with the steps inside it.
+/// A step of an agent with its child steps: a cycle with its model calls and tool calls.
 ///
-/// Steps are recorded in the middle of the work, so they are kept as they come; names are written when they are read.
+/// Names are formatted when they are read, to keep recording cheap.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "TraceJson")]
 pub struct Trace {
     id: Uuid,
     parent: Option<Uuid>,
     step: Step,
-    /// Since 1970, in whole microseconds: as JSON, seconds since then have room for no more.
+    /// Time since the Unix epoch, in whole microseconds: the precision of a JSON number of seconds.
     start: Duration,
     took: Option<Duration>,
     began: Instant,
@@ -34,8 +34,8 @@ enum Step {
     Cycle(u64),
     ModelCall(Arc<Message>),
     ToolCall(Arc<ToolUse>),
-    /// A step of a trace that was read.
-    Read {
+    /// A step of a trace that was read from JSON.
+    Deserialized {
         name: String,
         raw_name: Option<String>,
         message: Option<Arc<Message>>,
@@ -55,15 +55,15 @@ impl Trace {
         }
     }
 
-    pub(super) fn add_model_call(&mut self, answer: Arc<Message>, took: Duration) {
-        self.add(Step::ModelCall(answer), took);
+    pub(super) fn add_model_call(&mut self, response: Arc<Message>, took: Duration) {
+        self.add(Step::ModelCall(response), took);
     }
 
     pub(super) fn add_tool_call(&mut self, call: Arc<ToolUse>, took: Duration) {
         self.add(Step::ToolCall(call), took);
     }
 
-    /// A step that has just ended.
+    /// Adds a step that has just ended.
     fn add(&mut self, step: Step, took: Duration) {
         let began = Instant::now().checked_sub(took).unwrap_or(self.began);
         self.children.push(Self {
@@ -81,7 +81,7 @@ impl Trace {
         self.took = Some(self.began.elapsed());
     }
 
-    /// Names the step.
+    /// Returns the id of the step.
     pub fn id(&self) -> Uuid {
         self.id
     }
@@ -92,15 +92,15 @@ impl Trace {
             Step::Cycle(number) => format!("Cycle {number}"),
             Step::ModelCall(_) => "stream_messages".to_owned(),
             Step::ToolCall(call) => format!("Tool: {}", call.name),
-            Step::Read { name, .. } => name.clone(),
+            Step::Deserialized { name, .. } => name.clone(),
         }
     }
 
-    /// The same with what tells it apart: a tool call's id.
+    /// Returns the name of a tool call's step with the call's id.
     pub fn raw_name(&self) -> Option<String> {
         match &self.step {
             Step::ToolCall(call) => Some(format!("{} - {}", call.name, call.tool_use_id)),
-            Step::Read { raw_name, .. } => raw_name.clone(),
+            Step::Deserialized { raw_name, .. } => raw_name.clone(),
             Step::Cycle(_) | Step::ModelCall(_) => None,
         }
     }
@@ -110,27 +110,27 @@ impl Trace {
         self.start
     }
 
-    /// Returns the duration; `None` while the step goes on.
+    /// Returns the duration; `None` while the step is in progress.
     pub fn duration(&self) -> Option<Duration> {
         self.took
     }
 
-    /// The steps inside it.
+    /// Returns the child steps.
     pub fn children(&self) -> &[Trace] {
         &self.children
     }
 
-    /// The message that came of it.
+    /// Returns the message of a model call's step.
     pub fn message(&self) -> Option<&Arc<Message>> {
         match &self.step {
-            Step::ModelCall(answer) => Some(answer),
-            Step::Read { message, .. } => message.as_ref(),
+            Step::ModelCall(response) => Some(response),
+            Step::Deserialized { message, .. } => message.as_ref(),
             Step::Cycle(_) | Step::ToolCall(_) => None,
         }
     }
 }
 
-/// The keys are those of Strands; times are seconds. `TraceJson` has the same.
+/// Uses the keys of Strands, with times in seconds, as `TraceJson` does.
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let end = self.took.map(|took| self.start.saturating_add(took));
@@ -149,7 +149,7 @@ impl Serialize for Trace {
     }
 }
 
-/// A step of an agent's work, with the steps inside it.
+/// A step of an agent with its child steps: a cycle with its model calls and tool calls.
 #[derive(Deserialize, JsonSchema)]
 struct TraceJson {
     /// Id of the step.
@@ -157,24 +157,24 @@ struct TraceJson {
     id: Uuid,
     /// Name of the step: `Cycle 1`, `stream_messages`, `Tool: get_weather`.
     name: String,
-    /// The name with what tells the step apart: a tool call's id.
+    /// Name of a tool call's step with the call's id.
     raw_name: Option<String>,
-    /// Id of the step that this one is part of.
+    /// Id of the parent step.
     #[schemars(with = "Option<String>", extend("format" = "uuid"))]
     parent_id: Option<Uuid>,
-    /// Beginning of the step, in seconds since 1970.
+    /// Start of the step, in seconds since the Unix epoch.
     start_time: f64,
-    /// End of the step, in seconds since 1970; null while it goes on.
+    /// End of the step, in seconds since the Unix epoch; null while it is in progress.
     #[serde(rename = "end_time")]
     _end_time: Option<f64>,
-    /// Duration of the step, in seconds; null while it goes on.
+    /// Duration of the step, in seconds; null while it is in progress.
     duration: Option<f64>,
-    /// The steps inside it.
+    /// Child steps.
     children: Vec<Trace>,
     /// Always empty.
     #[serde(rename = "metadata")]
     _metadata: Map<String, Value>,
-    /// The message that came of it.
+    /// Message of a model call's step.
     message: Option<Arc<Message>>,
 }
 
@@ -185,12 +185,12 @@ impl TryFrom<TraceJson> for Trace {
 
     fn try_from(json: TraceJson) -> Result<Self, Self::Error> {
         let TraceJson { id, name, raw_name, parent_id, start_time, duration, children, message, .. } = json;
-        // The nearest microsecond: a number of seconds since 1970 is not exact.
+        // Rounds to the nearest microsecond, since a float of seconds is not exact.
         let start = Duration::try_from_secs_f64(start_time)?.saturating_add(Duration::from_nanos(500));
         Ok(Self {
             id,
             parent: parent_id,
-            step: Step::Read { name, raw_name, message },
+            step: Step::Deserialized { name, raw_name, message },
             start: whole_micros(start),
             took: duration.map(Duration::try_from_secs_f64).transpose()?,
             began: Instant::now(),

@@ -1,12 +1,12 @@
-//! The form of tool-call ids that a provider accepts. Those of another provider may have another one.
+//! Formats of tool-call ids. A conversation may hold ids from another provider, whose format differs.
 
 use std::borrow::Cow;
 
-/// Form of tool-call ids that a provider accepts.
+/// Format of tool-call ids that a provider accepts.
 ///
-/// An id of another form is replaced by one that has it. The same id always gives the same, so that a call and its result
-/// stay together and a request begins with the bytes of the one before. Different ids give different ones: an id that has
-/// the form of a replacement is replaced, too, and replacements carry a hash of 128 bits, or of as many as there is space for.
+/// [`apply`](Self::apply) replaces ids of another format. The same id always has the same replacement, so a call and its
+/// result match, and the provider's prompt cache stays valid. Different ids have different replacements: each carries a hash
+/// of 128 bits, or of as many as fit, and an id that looks like a replacement is itself replaced.
 ///
 /// ```
 /// use strands::models::CallIdForm;
@@ -31,28 +31,28 @@ enum Characters {
     Alphanumeric,
 }
 
-/// Length of a hash of 128 bits in letters and digits, and what stands before it.
+/// Length of a hash of 128 bits in letters and digits, and the separator before it.
 const HASH: usize = 22;
 const MARK: &str = "_x";
 
 impl CallIdForm {
-    /// Ids of at most this many bytes, of any characters.
+    /// Creates a format of ids of at most `longest` bytes, with any characters.
     pub const fn up_to(longest: usize) -> Self {
         Self { shortest: 1, longest, characters: Characters::Any }
     }
 
-    /// Ids of exactly this many letters and digits.
+    /// Creates a format of ids of exactly `length` ASCII letters and digits.
     pub const fn alphanumeric(length: usize) -> Self {
         Self { shortest: length, longest: length, characters: Characters::Alphanumeric }
     }
 
-    /// Only ASCII letters, digits, `_` and `-`.
+    /// Restricts ids to ASCII letters, digits, `_` and `-`.
     #[must_use]
     pub const fn words(self) -> Self {
         Self { characters: Characters::Words, ..self }
     }
 
-    /// Returns the id if it has this form, or the one that takes its place.
+    /// Returns the id if it has this format, otherwise its replacement.
     pub fn apply<'a>(&self, id: &'a str) -> Cow<'a, str> {
         if self.fits(id) && !self.is_replacement(id) {
             return Cow::Borrowed(id);
@@ -101,7 +101,7 @@ impl CallIdForm {
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// FNV-1a of 128 bits. Its numbers are the same everywhere and for ever, which those of the standard library are not.
+/// FNV-1a with 128 bits. Its values are stable across platforms and versions, unlike those of the standard library.
 fn hash_of(text: &str) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_an_id_is_it_gets_the_form(id in ".{0,80}", other in "[a:_]{0,3}") {
+        fn any_id_gets_the_format(id in ".{0,80}", other in "[a:_]{0,3}") {
             for form in FORMS {
                 let sent = form.apply(&id);
                 prop_assert!(form.fits(&sent), "{sent}");
@@ -133,14 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_have_the_form_stay() {
+    fn keeps_ids_that_have_the_format() {
         for (form, id) in FORMS.into_iter().zip(["toolu_01A-b", "functions.look:0", "call_8Zk2", "D681PevKs"]) {
             assert!(matches!(form.apply(id), Cow::Borrowed(_)), "{id}");
         }
     }
 
     #[test]
-    fn a_replacement_that_is_an_id_itself_does_not_meet_what_it_replaces() {
+    fn replaces_an_id_that_looks_like_a_replacement() {
         let form = CallIdForm::up_to(64).words();
         let replaced = form.apply("call:1");
         assert_ne!(form.apply(&replaced), replaced);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn many_ids_of_one_kind_stay_apart() {
+    fn similar_ids_do_not_collide() {
         for form in FORMS {
             let ids: HashSet<_> =
                 (0..50_000).map(|at| form.apply(&format!("functions.look:{at}")).into_owned()).collect();

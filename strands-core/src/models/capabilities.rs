@@ -1,11 +1,11 @@
-//! Capabilities of a model's provider, by which the agent picks the way to ask for structured output.
+//! Capabilities of a model, from which the agent chooses the method for structured output.
 
 use serde::{Deserialize, Serialize};
 
 /// Capabilities of a model.
 ///
-/// A provider may learn from a refusal: then the same model reports other capabilities from there on, and agents ask in
-/// another way.
+/// They may change: after the server rejects a feature, the same model reports that it lacks it, and agents use the
+/// structured-output fallback.
 ///
 /// ```
 /// use strands::models::ModelCapabilities;
@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct ModelCapabilities {
-    /// The model can be made to call a tool: [`ModelRequest::tool_choice`](super::ModelRequest::tool_choice) is
-    /// followed. Default: true.
+    /// Support for forced tool calls: the model follows
+    /// [`ModelRequest::tool_choice`](super::ModelRequest::tool_choice). Default: true.
     pub tool_choice: bool,
-    /// The model can be made to answer in JSON of a given schema:
-    /// [`ModelRequest::output_schema`](super::ModelRequest::output_schema) is followed. Default: false.
+    /// Support for native structured output: the model follows
+    /// [`ModelRequest::output_schema`](super::ModelRequest::output_schema). Default: false.
     pub structured_output: bool,
-    /// The provider has tools of its own that it may use before it answers. An agent without tools lets it answer first
-    /// and asks for the JSON then. Default: false.
+    /// Tools that run on the provider's servers are enabled. An agent without tools lets the model respond first and
+    /// requests the JSON afterwards. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub server_tools: bool,
 }
@@ -35,24 +35,24 @@ impl ModelCapabilities {
         Self { tool_choice: true, structured_output: false, server_tools: false }
     }
 
-    /// Sets if the model can be made to call a tool.
+    /// Sets support for forced tool calls.
     #[must_use]
     pub const fn with_tool_choice(mut self, followed: bool) -> Self {
         self.tool_choice = followed;
         self
     }
 
-    /// Sets if the model can be made to answer in JSON of a given schema.
+    /// Sets support for native structured output.
     #[must_use]
     pub const fn with_structured_output(mut self, followed: bool) -> Self {
         self.structured_output = followed;
         self
     }
 
-    /// Sets if the provider has tools of its own to use.
+    /// Sets if tools that run on the provider's servers are enabled.
     #[must_use]
-    pub const fn with_server_tools(mut self, some: bool) -> Self {
-        self.server_tools = some;
+    pub const fn with_server_tools(mut self, enabled: bool) -> Self {
+        self.server_tools = enabled;
         self
     }
 }

@@ -1,100 +1,106 @@
-//! What can go wrong between us and a model, sorted by what the caller can do about it.
+//! Errors of model calls, one variant for each reaction that a caller can take.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::provider_message;
+use super::{OptionalText, provider_message};
 use crate::message::{Message, SystemBlock};
 
 pub(super) type Source = Box<dyn StdError + Send + Sync>;
 
-/// How many bytes of a provider's error body are kept.
+/// Maximum length of a provider's error body, in bytes.
 const BODY_LIMIT: usize = 4 * 1024;
 /// Maximum length of a code or an id, in bytes. Some servers put a message there.
 const NAME_LIMIT: usize = 128;
 
-/// A model call that failed, sorted by what the caller can do.
+/// An error returned by a model provider, or by the connection to it.
 ///
-/// `Display` says what happened and what to do. It never prints the conversation or a key; the provider's own words are
-/// in [`ErrorDetails::body`]. `Debug` prints the same, and its sources.
+/// Each variant calls for another reaction: [`is_retryable`](Self::is_retryable) tells those that may succeed when the same
+/// request is sent again, and [`kind`](Self::kind) names the variant.
+///
+/// `Display` says what failed and what to do. It never contains the conversation or a key; the provider's own error body is
+/// in [`ErrorDetails::body`]. `Debug` prints the same text, and the sources.
 #[non_exhaustive]
 pub enum ModelError {
-    /// Too many requests. Wait, then ask again.
+    /// Error when a rate limit or quota is exceeded. Retryable, after a wait.
     Throttled {
-        /// How long the provider says to wait.
+        /// Wait that the provider asks for, such as in a `Retry-After` header.
         retry_after: Option<Duration>,
-        /// What the provider said.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// The provider can't serve anybody right now. Ask again later.
+    /// Error when the provider is overloaded or has an internal failure. Retryable.
     Overloaded {
-        /// How long the provider says to wait.
+        /// Wait that the provider asks for, such as in a `Retry-After` header.
         retry_after: Option<Duration>,
-        /// What the provider said.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// No connection to the provider could be made: it was refused, the host has no address, or TLS failed.
+    /// Error when no connection can be made: it is refused, the host name does not resolve, or TLS fails. Retryable.
     Unreachable {
-        /// Details of the failure.
+        /// Source of the failure.
         details: Box<ErrorDetails>,
     },
-    /// The response broke off: the connection failed, or the provider gave up in the middle.
+    /// Error when a response breaks off: the connection fails, or the provider ends the stream early. Retryable.
     Transport {
-        /// What is known.
+        /// Source of the failure.
         details: Box<ErrorDetails>,
     },
-    /// The model wrote what its provider could not read, such as a malformed tool call. It may do better when it is asked
-    /// again.
+    /// Error when the model's output can't be parsed by its provider, such as a malformed tool call. Retryable: another
+    /// sample may be valid.
     MalformedOutput {
-        /// Details of the refusal.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// The provider sent nothing for too long, or the call took too long as a whole.
+    /// Error when a connect, idle or total timeout elapses. Retryable.
     Timeout {
-        /// Timeout that has passed. `None` if it is one of the provider's.
+        /// Timeout that has elapsed, or `None` if it is one of the provider's.
         after: Option<Duration>,
-        /// Details of the failure.
+        /// Source of the failure.
         details: Box<ErrorDetails>,
     },
-    /// The conversation does not fit the model's context window.
+    /// Error when the conversation does not fit the model's context window. An agent lets its
+    /// [`ConversationManager`](crate::conversation::ConversationManager) truncate the conversation, and sends it again.
     ContextOverflow {
-        /// What the provider said.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// The provider does not accept who we are, or does not let us use the model.
+    /// Error when the credentials are missing, invalid or expired, or do not permit the use of the model.
     Authentication {
-        /// What the provider said.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// The provider does not accept the request. Asking again is no use.
+    /// Error when the provider rejects the request. Sending it again does not help.
     InvalidRequest {
-        /// What the provider said.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// A filter of the provider stopped the call.
+    /// Error when a content filter of the provider stops the call.
     ContentFiltered {
-        /// What the provider said.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
-    /// The response is larger than the limit.
+    /// Error when the response exceeds the maximum size.
     ResponseTooLarge {
         /// Maximum size of a response, in bytes of content. `None` if the limit is one of the provider's.
         limit: Option<usize>,
-        /// Details of the failure.
+        /// Source of the failure.
         details: Box<ErrorDetails>,
     },
-    /// The provider's answer does not follow its own protocol.
+    /// Error when the provider's response does not follow its protocol.
     Protocol {
-        /// What was wrong, and where.
+        /// Description of the violation, and its position in the response.
         what: String,
-        /// What is known.
+        /// Status, code and body of the provider's response.
         details: Box<ErrorDetails>,
     },
 }
 
-/// What is known about a failed model call.
+/// Details of a failed model call: HTTP status, provider error code, request id, body and source error.
+///
+/// Each setter takes a value or an `Option`; an empty text counts as `None`.
 ///
 /// ```
 /// use strands::models::{ErrorDetails, ModelError};
@@ -106,7 +112,7 @@ pub enum ModelError {
 /// assert!(error.to_string().contains("status 400"));
 /// ```
 ///
-/// `Debug` shows the length of the body in its place.
+/// `Debug` prints the length of the body instead of the body.
 #[derive(Default)]
 #[non_exhaustive]
 pub struct ErrorDetails {
@@ -119,84 +125,76 @@ pub struct ErrorDetails {
 }
 
 impl ErrorDetails {
-    /// Nothing known yet.
+    /// Creates details with no field set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With the HTTP status.
+    /// Sets the HTTP status.
     #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
-        self.status = Some(status);
+    pub fn with_status(mut self, status: impl Into<Option<u16>>) -> Self {
+        self.status = status.into();
         self
     }
 
-    /// With the provider's own name for the error, such as `ValidationException`; the first 128 bytes are kept.
+    /// Sets the provider's error code, such as `ValidationException`. Truncated to 128 bytes.
     #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(name(code.into()));
+    pub fn with_code(mut self, code: impl Into<OptionalText>) -> Self {
+        self.code = code.into().truncated(NAME_LIMIT);
         self
     }
 
-    /// With the provider's id of the request, which its support asks for; the first 128 bytes are kept.
+    /// Sets the provider's request id, which its support asks for. Truncated to 128 bytes.
     #[must_use]
-    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
-        self.request_id = Some(name(request_id.into()));
+    pub fn with_request_id(mut self, request_id: impl Into<OptionalText>) -> Self {
+        self.request_id = request_id.into().truncated(NAME_LIMIT);
         self
     }
 
-    /// With what the provider said; the first 4 KiB are kept.
+    /// Sets the body of the provider's error response. Truncated to 4 KiB.
     #[must_use]
-    pub fn with_body(mut self, body: impl Into<String>) -> Self {
-        let mut body = body.into();
-        body.truncate(body.floor_char_boundary(BODY_LIMIT));
-        self.body = Some(body);
+    pub fn with_body(mut self, body: impl Into<OptionalText>) -> Self {
+        self.body = body.into().truncated(BODY_LIMIT);
         self
     }
 
-    /// With the error beneath.
+    /// Sets the source error.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// In the box that [`ModelError`] keeps it in.
+    /// Boxes the details, as [`ModelError`] holds them.
     pub fn boxed(self) -> Box<Self> {
         Box::new(self)
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The provider's own name for the error.
+    /// Returns the provider's error code, such as `ValidationException`.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The provider's id of the request.
+    /// Returns the provider's request id.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// What the provider said, cut at 4 KiB. It may quote the request.
+    /// Returns the body of the provider's error response, truncated to 4 KiB. It may quote the request.
     pub fn body(&self) -> Option<&str> {
         self.body.as_deref()
     }
 
-    /// The provider's message for humans, in one line of at most 300 bytes, without what it quotes of the conversation and
-    /// without keys. Errors of an [`Agent`](crate::Agent) have it, and print it: nobody else knows the conversation.
+    /// Returns the provider's message, in one line of at most 300 bytes, without keys and without quotes of the
+    /// conversation. Only errors of an [`Agent`](crate::Agent) have it: removing quotes takes the conversation.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
-}
-
-/// A name that is part of an error's text.
-fn name(mut name: String) -> String {
-    name.truncate(name.floor_char_boundary(NAME_LIMIT));
-    name
 }
 
 impl fmt::Debug for ErrorDetails {
@@ -212,9 +210,10 @@ impl fmt::Debug for ErrorDetails {
     }
 }
 
-struct Detail<'a>(&'a ErrorDetails);
+/// Status, code and request id in parentheses, or nothing.
+struct Identifiers<'a>(&'a ErrorDetails);
 
-impl fmt::Display for Detail<'_> {
+impl fmt::Display for Identifiers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.0.status.map(|status| format!("status {status}"));
         let request_id = self.0.request_id.as_ref().map(|id| format!("request {id}"));
@@ -225,45 +224,45 @@ impl fmt::Display for Detail<'_> {
 
 impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let detail = Detail(self.details());
+        let detail = Identifiers(self.details());
         match self {
             Self::Throttled { .. } => {
                 write!(
                     f,
-                    "the model provider throttled the request{detail}; wait before asking again, or raise the quota"
+                    "the model provider throttled the request{detail}; wait before sending it again, or raise the quota"
                 )
             }
             Self::Overloaded { .. } => {
-                write!(f, "the model provider is overloaded or failing{detail}; ask again later")
+                write!(f, "the model provider is overloaded or failing{detail}; try again later")
             }
             Self::Unreachable { .. } => {
                 write!(f, "the model provider can't be reached{detail}; check the base URL, the network and TLS")
             }
             Self::Transport { .. } => {
-                write!(f, "the response of the model provider broke off{detail}; ask again")
+                write!(f, "the response of the model provider broke off{detail}; try again")
             }
             Self::MalformedOutput { .. } => {
                 write!(
                     f,
-                    "the model wrote output that its provider could not read{detail}; ask again, or simplify the tools and schemas"
+                    "the model wrote output that its provider could not parse{detail}; try again, or simplify the tools and schemas"
                 )
             }
             Self::Timeout { after: Some(after), .. } => {
-                write!(f, "the model provider timed out after {after:?}{detail}; ask again or raise the timeout")
+                write!(f, "the model provider timed out after {after:?}{detail}; try again or raise the timeout")
             }
-            Self::Timeout { after: None, .. } => write!(f, "the model provider timed out{detail}; ask again"),
+            Self::Timeout { after: None, .. } => write!(f, "the model provider timed out{detail}; try again"),
             Self::ContextOverflow { .. } => {
                 write!(
                     f,
-                    "the conversation does not fit the model's context window{detail}; shorten it or use a conversation manager"
+                    "the conversation does not fit the model's context window{detail}; trim it or use a conversation manager"
                 )
             }
             Self::Authentication { .. } => write!(
                 f,
-                "the model provider refused the credentials{detail}; check the key, what it may do and the region"
+                "the model provider rejected the credentials{detail}; check the key, its permissions and the region"
             ),
             Self::InvalidRequest { .. } => {
-                write!(f, "the model provider refused the request{detail}; the error's body says why")
+                write!(f, "the model provider rejected the request{detail}; see the error's body for the reason")
             }
             Self::ContentFiltered { .. } => {
                 write!(f, "a content filter of the model provider stopped the call{detail}")
@@ -273,9 +272,9 @@ impl fmt::Display for ModelError {
                 "the model's response exceeds {limit} bytes{detail}; raise `max_response_bytes` if it should be that large"
             ),
             Self::ResponseTooLarge { limit: None, .. } => {
-                write!(f, "the model's response exceeds the provider's limit{detail}; ask for less")
+                write!(f, "the model's response exceeds the provider's limit{detail}; request less output")
             }
-            Self::Protocol { what, .. } => write!(f, "the model provider's answer was malformed{detail}: {what}"),
+            Self::Protocol { what, .. } => write!(f, "the model provider's response was malformed{detail}: {what}"),
         }
     }
 }
@@ -289,17 +288,17 @@ impl StdError for ModelError {
 }
 
 impl ModelError {
-    /// A stream or body that does not follow the provider's protocol.
+    /// Creates a [`Protocol`](Self::Protocol) error.
     pub fn protocol(what: impl Into<String>) -> Self {
         Self::Protocol { what: what.into(), details: Box::default() }
     }
 
-    /// A response that broke off.
+    /// Creates a [`Transport`](Self::Transport) error.
     pub fn transport(source: impl Into<Source>) -> Self {
         Self::Transport { details: ErrorDetails::new().with_source(source).boxed() }
     }
 
-    /// What is known about the failed call.
+    /// Returns the details of the failed call.
     pub fn details(&self) -> &ErrorDetails {
         match self {
             Self::Throttled { details, .. }
@@ -327,19 +326,19 @@ impl ModelError {
         self.details().message().map(|message| format!("; the provider says: {message}")).unwrap_or_default()
     }
 
-    /// Finds the provider's message, now that the conversation is known which it must not quote.
+    /// Sets the provider's message, without quotes of this conversation.
     pub(crate) fn find_message(&mut self, messages: &[Arc<Message>], system: &[SystemBlock]) {
         let details = self.details_mut();
         details.message = details.body.as_deref().and_then(|body| provider_message::shown(body, messages, system));
     }
 
-    /// Puts another error in place of the one beneath, which it is made of.
+    /// Replaces the source error by one that is made from it.
     pub(super) fn map_source(&mut self, source: impl FnOnce(Option<Source>) -> Source) {
         let details = self.details_mut();
         details.source = Some(source(details.source.take()));
     }
 
-    /// The same error where nobody need wait before asking again.
+    /// Sets the wait of an error that has one to zero.
     pub(super) fn set_retry_at_once(&mut self) {
         if let Self::Throttled { retry_after, .. } | Self::Overloaded { retry_after, .. } = self {
             *retry_after = Some(Duration::ZERO);
@@ -363,8 +362,8 @@ impl ModelError {
         }
     }
 
-    /// Returns true if the same request may succeed later: throttling, overload, a failed connection, a timeout, a
-    /// response that broke off, or output of the model that could not be read.
+    /// Returns true if the same request may succeed later: after throttling, overload, a failed connection, a timeout, a
+    /// response that broke off, or malformed output.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -377,7 +376,7 @@ impl ModelError {
         )
     }
 
-    /// How long the provider says to wait.
+    /// Returns the wait that the provider asks for.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled { retry_after, .. } | Self::Overloaded { retry_after, .. } => *retry_after,

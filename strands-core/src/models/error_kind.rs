@@ -67,8 +67,7 @@ impl ModelError {
 }
 
 impl ModelErrorKind {
-    /// Returns the kind of an HTTP status, for errors of which nothing else is known. Without a status, the response
-    /// broke off.
+    /// Returns the kind of an error of which only the HTTP status is known. `None` means that the response broke off.
     pub fn of_status(status: Option<u16>) -> Self {
         match status {
             Some(429) => Self::Throttled,

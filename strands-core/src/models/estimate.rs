@@ -1,21 +1,22 @@
-//! How many tokens a request has when nobody counts them: text by its length, media by what providers charge for them.
+//! Token estimates for requests of providers that do not count tokens: text by its length, media by typical charges.
 
 use serde_json::Value;
 
 use super::ModelRequest;
 use crate::message::{ContentBlock, Message, SystemBlock, ToolResult, ToolResultContent};
 
-/// What an image costs: providers charge about this for the largest they accept.
+/// Tokens of an image: about the charge for the largest image that providers accept.
 const IMAGE: u64 = 1_600;
-/// What a page of a document costs, and how many bytes a page is taken to have.
+/// Tokens and assumed bytes of a document's page.
 const DOCUMENT_PAGE: u64 = 1_500;
 const DOCUMENT_PAGE_BYTES: u64 = 50_000;
-/// What a second of sound or video costs, and how many bytes it is taken to have.
+/// Tokens and assumed bytes of a second of audio or video.
 const SECOND: u64 = 300;
 const SECOND_BYTES: u64 = 250_000;
 
-/// An estimate of a request's input tokens: a token for four characters of text and for two bytes of JSON, as Strands
-/// counts, and media by their size, which Strands leaves out.
+/// Returns an estimate of a request's input tokens.
+///
+/// Counts one token for four characters of text and for two bytes of JSON, as Python Strands does, and media by their size.
 pub fn estimate_tokens(request: &ModelRequest<'_>) -> u64 {
     let system: u64 = request.system.iter().map(system_block).sum();
     let tools: u64 =
@@ -24,21 +25,21 @@ pub fn estimate_tokens(request: &ModelRequest<'_>) -> u64 {
     system + tools + messages
 }
 
-/// An estimate of one message's tokens.
+/// Returns an estimate of a message's tokens.
 pub(crate) fn message(message: &Message) -> u64 {
     message.content.iter().map(block).sum()
 }
 
 fn system_block(block: &SystemBlock) -> u64 {
     match block {
-        SystemBlock::Text(words) => text(words),
+        SystemBlock::Text(prompt) => text(prompt),
         SystemBlock::CachePoint(_) => 0,
     }
 }
 
 fn block(block: &ContentBlock) -> u64 {
     match block {
-        ContentBlock::Text(words) => text(&words.text),
+        ContentBlock::Text(block) => text(&block.text),
         ContentBlock::Image(_) => IMAGE,
         ContentBlock::Document(document) => pages(document.source.bytes().map(|bytes| bytes.len())),
         ContentBlock::Video(video) => seconds(video.source.bytes().map(|bytes| bytes.len())),
@@ -46,24 +47,24 @@ fn block(block: &ContentBlock) -> u64 {
         ContentBlock::ToolUse(call) => text(&call.name) + json(&call.input),
         ContentBlock::ToolResult(result) => tool_result(result),
         ContentBlock::Reasoning(reasoning) => {
-            reasoning.reasoning_text.as_ref().map_or(0, |thoughts| text(&thoughts.text))
+            reasoning.reasoning_text.as_ref().map_or(0, |reasoning| text(&reasoning.text))
         }
         ContentBlock::CachePoint(_) => 0,
-        ContentBlock::GuardContent(guarded) => guarded.text.as_ref().map_or(IMAGE, |words| text(&words.text)),
+        ContentBlock::GuardContent(guarded) => guarded.text.as_ref().map_or(IMAGE, |guarded| text(&guarded.text)),
         ContentBlock::Citations(citations) => citations.content.iter().map(|part| text(&part.text)).sum(),
-        ContentBlock::Provider(own) => json(&own.content),
+        ContentBlock::Provider(block) => json(&block.content),
         ContentBlock::Unknown(fields) => fields.values().map(json).sum(),
     }
 }
 
-/// An estimate of a tool result's tokens.
+/// Returns an estimate of a tool result's tokens.
 pub(crate) fn tool_result(result: &ToolResult) -> u64 {
     result.content.iter().map(result_content).sum()
 }
 
 fn result_content(content: &ToolResultContent) -> u64 {
     match content {
-        ToolResultContent::Text(words) => text(words),
+        ToolResultContent::Text(part) => text(part),
         ToolResultContent::Json(value) => json(value),
         ToolResultContent::Image(_) => IMAGE,
         ToolResultContent::Document(document) => pages(document.source.bytes().map(|bytes| bytes.len())),
@@ -77,7 +78,7 @@ pub(crate) fn text(text: &str) -> u64 {
 }
 
 fn json(value: &Value) -> u64 {
-    /// Counts what is written instead of keeping it.
+    /// A writer that only counts bytes.
     struct Length(u64);
 
     impl std::io::Write for Length {

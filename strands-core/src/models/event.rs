@@ -1,4 +1,4 @@
-//! What a model says, piece by piece: the union of Bedrock's ConverseStream, which every provider is translated to.
+//! Events of a streamed response, modeled on Bedrock's ConverseStream. Providers translate their own events to these.
 
 use std::borrow::Cow;
 
@@ -10,210 +10,210 @@ use super::StopReason;
 use crate::message::{Citation, ContentBlock, ProviderContent, Role};
 use crate::usage::{ModelMetrics, Usage};
 
-/// One event of a model's answer.
+/// One event of a streamed response.
 ///
 /// The order is: `MessageStart`, then for each block an optional `ContentBlockStart`, its deltas and a
-/// `ContentBlockStop`, then `MessageStop`. Blocks may be interleaved; their index tells them apart. `Metadata` comes whenever
-/// the provider tells what the response has cost so far, so that the cost of one that breaks off is known.
-/// A stream that ends before `MessageStop` is a broken stream.
+/// `ContentBlockStop`, then `MessageStop`. Blocks may be interleaved and are identified by their index. `Metadata` comes
+/// whenever the provider reports usage, so that the usage of a response that breaks off is known.
+/// A stream that ends before `MessageStop` has broken off.
 ///
-/// What is large and rare is boxed: thousands of these pass from hand to hand in one answer.
+/// Large and rare fields are boxed to keep events small: a response has thousands of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[non_exhaustive]
 pub enum StreamEvent {
-    /// The answer begins.
+    /// Start of the response.
     MessageStart {
         /// Always the assistant.
         role: Role,
-        /// Who answers. What is said is marked with it, so that signed thoughts and content of a provider's own go back
-        /// to that provider alone.
+        /// Name of the provider. It is stored in the message's metadata, so that signed reasoning and provider-specific
+        /// content are sent back to that provider only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider: Option<Cow<'static, str>>,
     },
-    /// One model could not answer and another one is asked; see [`Fallback`](super::Fallback).
+    /// A model failed and the next one is tried; see [`Fallback`](super::Fallback).
     Fallback {
-        /// The model that could not.
+        /// Id of the model that failed.
         from: String,
-        /// The one that is asked now.
+        /// Id of the model that is tried next.
         to: String,
-        /// Why it could not.
+        /// Text of the error.
         error: String,
-        /// Tokens of its response, as far as its provider has told them.
-        #[serde(default, skip_serializing_if = "Usage::is_nothing")]
+        /// Tokens of the failed response, as far as its provider reported them.
+        #[serde(default, skip_serializing_if = "Usage::is_zero")]
         usage: Usage,
     },
-    /// A block begins. Text and reasoning blocks may begin with their first delta instead.
+    /// Start of a block. Text and reasoning blocks may start with their first delta instead.
     ContentBlockStart {
-        /// Tells the blocks of one answer apart.
+        /// Zero-based index of the block in the response.
         #[serde(default)]
         content_block_index: usize,
-        /// What is known at the beginning.
+        /// Id and name of a tool call.
         start: BlockStart,
     },
-    /// A piece of a block.
+    /// A delta of a block.
     ContentBlockDelta {
-        /// The block.
+        /// Zero-based index of the block in the response.
         #[serde(default)]
         content_block_index: usize,
-        /// The piece.
+        /// Content to append to the block.
         delta: BlockDelta,
     },
-    /// A block is complete.
+    /// End of a block.
     ContentBlockStop {
-        /// The block.
+        /// Zero-based index of the block in the response.
         #[serde(default)]
         content_block_index: usize,
     },
-    /// The answer is complete.
+    /// End of the response.
     MessageStop {
-        /// Why the model stopped.
+        /// Reason that the model gives for stopping.
         stop_reason: StopReason,
-        /// Fields of the provider's own that were asked for.
+        /// Provider-specific response fields that the request asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         additional_model_response_fields: Option<Box<Value>>,
     },
-    /// Cost of the response. Each one takes the place of the one before.
+    /// Token usage and timings of the response. Each one replaces the one before.
     Metadata {
-        /// Tokens, of the whole response so far.
+        /// Tokens of the whole response so far.
         #[serde(default)]
         usage: Usage,
-        /// Timings.
+        /// Latency of the response.
         #[serde(default)]
         metrics: ModelMetrics,
-        /// What the provider's guardrail did, as it reports it.
+        /// Guardrail trace, as the provider reports it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<Box<Value>>,
-        /// What the provider itself says that the answer cost, in its own words and counts.
+        /// The provider's own usage object, unchanged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider_usage: Option<Box<Value>>,
     },
-    /// A guardrail wants text replaced, in the user's message, in the answer, or in both.
+    /// A guardrail replaces the user message, the response, or both.
     RedactContent {
-        /// What the user's message becomes.
+        /// Replacement of the user message.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         redact_user_content_message: Option<String>,
-        /// What the answer becomes.
+        /// Replacement of the response.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         redact_assistant_content_message: Option<String>,
     },
 }
 
-/// What is known when a block begins: for a tool call its id and name, for other blocks nothing.
+/// Start of a block: id and name of a tool call; empty for other blocks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BlockStart {
-    /// The tool call that begins.
+    /// Id and name, if the block is a tool call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_use: Option<ToolUseStart>,
 }
 
-/// A tool call that begins.
+/// Start of a tool call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ToolUseStart {
-    /// Names the call. Empty where the provider has no ids; one is made then.
+    /// Id of the call. Empty if the provider has no ids; the [`TurnBuilder`](super::TurnBuilder) generates one then.
     pub tool_use_id: String,
-    /// The tool.
+    /// Name of the tool.
     pub name: String,
-    /// The provider's signature over the thoughts that led to the call.
+    /// The provider's signature over the reasoning that led to the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_signature: Option<String>,
 }
 
 impl ToolUseStart {
-    /// A call of `name`.
+    /// Creates the start of a call of the tool `name`.
     pub fn new(tool_use_id: impl Into<String>, name: impl Into<String>) -> Self {
         Self { tool_use_id: tool_use_id.into(), name: name.into(), reasoning_signature: None }
     }
 }
 
-/// A piece of a block.
+/// A delta of a content block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum BlockDelta {
     /// Text.
     Text(String),
-    /// A piece of a tool call's arguments.
+    /// Streamed tool arguments.
     ToolUse(ToolUseDelta),
-    /// A piece of what the model thought.
+    /// Reasoning.
     ReasoningContent(ReasoningDelta),
-    /// A place that the block's text comes from.
+    /// A citation for the block's text.
     Citation(Box<Citation>),
-    /// A block of content that only one provider understands, as a whole.
+    /// A complete block of provider-specific content.
     Provider(Box<ProviderContent>),
-    /// A medium that the model has made, as a whole: an image, a video, audio, or a document.
+    /// A complete medium that the model has generated: an image, a video, audio, or a document.
     Media(Box<ContentBlock>),
 }
 
-/// A piece of a tool call's arguments.
+/// A chunk of streamed tool arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolUseDelta {
-    /// JSON text; only all pieces together are valid JSON.
+    /// Part of a JSON text. Only the concatenation of all chunks is valid JSON.
     pub input: String,
 }
 
-/// A piece of what the model thought.
+/// A delta of a reasoning block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ReasoningDelta {
-    /// Words.
+    /// Reasoning text.
     Text(String),
-    /// The provider's signature over the words.
+    /// The provider's signature over the reasoning text.
     Signature(String),
-    /// Encrypted thoughts.
+    /// Encrypted reasoning.
     #[serde(with = "crate::message::encoded_bytes")]
     RedactedContent(Bytes),
 }
 
 impl StreamEvent {
-    /// The answer begins.
+    /// Creates a [`MessageStart`](Self::MessageStart) without a provider.
     pub fn start() -> Self {
         Self::MessageStart { role: Role::Assistant, provider: None }
     }
 
-    /// The answer of `provider` begins.
+    /// Creates a [`MessageStart`](Self::MessageStart) of a provider.
     pub fn start_from(provider: impl Into<Cow<'static, str>>) -> Self {
         Self::MessageStart { role: Role::Assistant, provider: Some(provider.into()) }
     }
 
-    /// A piece of text in block `index`.
+    /// Creates a text delta of block `index`.
     pub fn text(index: usize, text: impl Into<String>) -> Self {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Text(text.into()) }
     }
 
-    /// A piece of thought in block `index`.
+    /// Creates a reasoning delta of block `index`.
     pub fn reasoning(index: usize, delta: ReasoningDelta) -> Self {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::ReasoningContent(delta) }
     }
 
-    /// Block `index` is a call of a tool.
+    /// Creates the start of a tool call in block `index`.
     pub fn tool_use(index: usize, start: ToolUseStart) -> Self {
         Self::ContentBlockStart { content_block_index: index, start: BlockStart { tool_use: Some(start) } }
     }
 
-    /// A piece of the arguments of the tool call in block `index`.
+    /// Creates a chunk of tool arguments for the call in block `index`.
     pub fn tool_input(index: usize, input: impl Into<String>) -> Self {
         let delta = BlockDelta::ToolUse(ToolUseDelta { input: input.into() });
         Self::ContentBlockDelta { content_block_index: index, delta }
     }
 
-    /// A place that the text of block `index` comes from.
+    /// Creates a citation for the text of block `index`.
     pub fn citation(index: usize, citation: Citation) -> Self {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Citation(Box::new(citation)) }
     }
 
-    /// Block `index` is content that only one provider understands.
+    /// Creates provider-specific content in block `index`.
     pub fn provider_content(index: usize, content: ProviderContent) -> Self {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Provider(Box::new(content)) }
     }
 
-    /// Block `index` is an image, a video, audio, or a document that the model has made.
+    /// Creates a generated medium in block `index`: an image, a video, audio, or a document.
     ///
     /// ```
     /// use strands::message::{ImageBlock, ImageFormat};
@@ -226,22 +226,22 @@ impl StreamEvent {
         Self::ContentBlockDelta { content_block_index: index, delta: BlockDelta::Media(Box::new(medium.into())) }
     }
 
-    /// Block `index` is complete.
+    /// Creates the end of block `index`.
     pub fn block_stop(index: usize) -> Self {
         Self::ContentBlockStop { content_block_index: index }
     }
 
-    /// The answer is complete.
+    /// Creates a [`MessageStop`](Self::MessageStop).
     pub fn stop(stop_reason: StopReason) -> Self {
         Self::MessageStop { stop_reason, additional_model_response_fields: None }
     }
 
-    /// What the answer cost.
+    /// Creates a [`Metadata`](Self::Metadata).
     pub fn metadata(usage: Usage, metrics: ModelMetrics) -> Self {
         Self::Metadata { usage, metrics, trace: None, provider_usage: None }
     }
 
-    /// The same with the provider's own counts; other events stay as they are.
+    /// Sets the provider's own usage object of a [`Metadata`](Self::Metadata); leaves other events unchanged.
     #[must_use]
     pub fn with_provider_usage(mut self, counts: Value) -> Self {
         if let Self::Metadata { provider_usage, .. } = &mut self {

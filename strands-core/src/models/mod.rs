@@ -1,4 +1,5 @@
-//! What the loop asks of a model, and what every provider implements.
+//! The [`Model`] trait that every provider implements, its requests, stream events and errors, and models that wrap other
+//! models: fallback, rate limit, recording and replay.
 
 mod call_id_form;
 mod capabilities;
@@ -8,6 +9,7 @@ mod error_kind;
 pub(crate) mod estimate;
 mod event;
 mod fallback;
+mod optional_text;
 mod outgoing;
 pub mod placeholder;
 mod provider_message;
@@ -33,6 +35,7 @@ pub use error_kind::ModelErrorKind;
 pub use estimate::estimate_tokens;
 pub use event::{BlockDelta, BlockStart, ReasoningDelta, StreamEvent, ToolUseDelta, ToolUseStart};
 pub use fallback::{Fallback, FallbackFailures, FallbackOn};
+pub use optional_text::OptionalText;
 pub use outgoing::{outgoing_content, outgoing_result};
 pub use rate_limit::{RateLimit, RateLimitExceeded};
 pub(crate) use recording::RecordedError;
@@ -45,23 +48,23 @@ pub use retry_after::parse_retry_after;
 pub use serialized::{MessageSerializer, SerializedMessages};
 pub use turn::{Turn, TurnBuilder};
 
-/// A model's answer as it comes. It borrows nothing: the request is done with when the stream exists.
+/// A stream of the events of one response. It borrows nothing from the request.
 pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>> + Send>>;
 
-/// A language model: what it is asked is a [`ModelRequest`], what it answers a stream of [`StreamEvent`]s.
+/// A language model: takes a [`ModelRequest`] and returns a stream of [`StreamEvent`]s.
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
 /// - `stream` sends one request. It does not retry: the loop does, announces it, and honours [`ModelError::retry_after`].
-/// - The request only borrows the conversation; serialise each message at most once.
-/// - Dropping the future or the stream ends the call.
-/// - An answer that breaks off is an error: never `Ok` and then nothing.
-/// - Errors follow [`ModelError`]'s taxonomy, since callers and the retry policy act on it.
-/// - `Debug` output, errors and events hold no secret.
+/// - The request only borrows the conversation; serialize each message at most once.
+/// - Dropping the future or the stream cancels the call.
+/// - A response that breaks off is an error: the stream must not just end before its [`StreamEvent::MessageStop`].
+/// - Errors use the variant of [`ModelError`] that fits, since callers and the retry policy act on it.
+/// - `Debug` output, errors and events contain no secrets.
 ///
-/// `testing::contract` has a test suite for it (feature `contract`).
+/// `testing::contract` has a test suite for this contract (feature `contract`).
 ///
 /// # Examples
 ///
@@ -70,7 +73,7 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
 /// use futures_util::stream;
 /// use strands::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 ///
-/// /// Says what it was told.
+/// /// Repeats the newest message.
 /// struct Echo;
 ///
 /// #[async_trait]
@@ -80,10 +83,10 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
 ///     }
 ///
 ///     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-///         let said = request.messages.last().map(|message| message.text()).unwrap_or_default();
+///         let text = request.messages.last().map(|message| message.text()).unwrap_or_default();
 ///         Ok(Box::pin(stream::iter([
 ///             Ok(StreamEvent::start()),
-///             Ok(StreamEvent::text(0, said)),
+///             Ok(StreamEvent::text(0, text)),
 ///             Ok(StreamEvent::block_stop(0)),
 ///             Ok(StreamEvent::stop(StopReason::EndTurn)),
 ///         ])))
@@ -103,31 +106,32 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<StreamEvent, ModelError>
     note = "a type is a model by implementing `strands::models::Model` under `#[async_trait]`"
 )]
 pub trait Model: Send + Sync {
-    /// The provider's name of the model.
+    /// Returns the model id, as the provider spells it.
     fn model_id(&self) -> &str;
 
-    /// How many tokens a request may have, where that is known.
+    /// Returns the size of the context window in tokens, or `None` if it is not known.
     fn context_window(&self) -> Option<u64> {
         None
     }
 
-    /// What the provider can be asked for.
+    /// Returns the optional features that the model supports.
     fn capabilities(&self) -> ModelCapabilities {
         ModelCapabilities::default()
     }
 
-    /// Sends a request.
+    /// Sends a request and returns the events of the response.
     ///
     /// # Errors
     ///
-    /// Any [`ModelError`]; so does each item of the stream.
+    /// Returns any [`ModelError`] that occurs before the first event. Later errors are items of the stream.
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError>;
 
-    /// How many input tokens a request has: the provider's count where it has one, else [`estimate_tokens`].
+    /// Returns the number of input tokens of a request: the provider's count if it has an endpoint for that, otherwise
+    /// [`estimate_tokens`].
     ///
     /// # Errors
     ///
-    /// Any [`ModelError`] of the provider that counts.
+    /// Returns any [`ModelError`] of the provider's endpoint.
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
         Ok(estimate_tokens(&request))
     }

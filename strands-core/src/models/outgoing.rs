@@ -1,6 +1,6 @@
-//! A message as a provider may be sent it. Providers refuse messages that users, tools and models do produce: empty ones,
-//! blank text, media without bytes, tool names that do not exist, reasoning that another provider has signed. The stored
-//! history keeps what was said.
+//! Messages in the form that providers accept. Users, tools and models produce content that providers reject: empty
+//! messages, blank text, media without bytes, invalid tool names, reasoning that another provider has signed. The stored
+//! history is not changed.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use crate::tool_spec::is_valid_tool_name;
 
 const INVALID_TOOL_NAME: &str = "INVALID_TOOL_NAME";
 
-/// The content of a message as `provider` may be sent it.
+/// Returns the content of a message in a form that `provider` accepts.
 ///
-/// - Content that only another provider understands is left out, and so are the reasoning and the signatures of a response
-///   that another provider gave. Responses that name no provider keep them.
-/// - Blank text is left out where something else is said in a user message, or a tool is called; otherwise
-///   [`placeholder::BLANK_TEXT`] takes its place. The same goes for a message of which nothing is left.
+/// - Content specific to another provider is removed, and so are the reasoning and the signatures in a response of another
+///   provider. Responses without a provider in their metadata keep them.
+/// - Blank text is removed from a user message with other content, and from a response with tool calls; elsewhere it
+///   becomes [`placeholder::BLANK_TEXT`], and so does a message without any content left.
 /// - Media without bytes become a text that says so.
-/// - Tool results have no blank text, and at least one part: see [`outgoing_result`].
-/// - A tool name that no provider accepts becomes `INVALID_TOOL_NAME`.
+/// - Tool results lose blank text and have at least one part: see [`outgoing_result`].
+/// - An invalid tool name becomes `INVALID_TOOL_NAME`.
 ///
-/// Nothing is copied unless it changes.
+/// Content that does not change is borrowed.
 ///
 /// ```
 /// use strands::message::{ContentBlock, Message, Role};
@@ -36,21 +36,21 @@ const INVALID_TOOL_NAME: &str = "INVALID_TOOL_NAME";
 /// ```
 pub fn outgoing_content<'a>(message: &'a Message, provider: &str) -> impl Iterator<Item = Cow<'a, ContentBlock>> {
     let assistant = message.role == Role::Assistant;
-    let answered = message.metadata.as_ref().and_then(|known| known.provider.as_deref());
-    let foreign = assistant && answered.is_some_and(|answered| answered != provider);
-    let is_read = move |block: &ContentBlock, provider: &str| match block {
+    let source = message.metadata.as_ref().and_then(|metadata| metadata.provider.as_deref());
+    let foreign = assistant && source.is_some_and(|source| source != provider);
+    let is_supported = move |block: &ContentBlock, provider: &str| match block {
         ContentBlock::Provider(content) => content.provider == provider,
         ContentBlock::Reasoning(_) => !foreign,
         _ => true,
     };
-    let rest = || message.content.iter().filter(|block| is_read(block, provider));
-    let empty = if assistant { rest().next().is_none() } else { !rest().any(is_said) };
-    // The blank texts of a model stay in their places as long as it calls no tool.
+    let rest = || message.content.iter().filter(|block| is_supported(block, provider));
+    let empty = if assistant { rest().next().is_none() } else { !rest().any(is_substantial) };
+    // Blank texts of a response keep their positions unless it calls a tool.
     let drops_blank = if assistant { message.tool_uses().next().is_some() } else { true };
-    // Few messages have content of a provider's own: the name is kept only for those.
+    // Few messages have provider-specific content: only those need a copy of the name.
     let has_own = message.content.iter().any(|block| matches!(block, ContentBlock::Provider(_)));
     let provider = if has_own { provider.to_owned() } else { String::new() };
-    let blocks = message.content.iter().filter(move |block| is_read(block, &provider)).filter_map(move |block| {
+    let blocks = message.content.iter().filter(move |block| is_supported(block, &provider)).filter_map(move |block| {
         if is_blank(block) {
             return (!drops_blank).then(|| Cow::Owned(ContentBlock::text(placeholder::BLANK_TEXT)));
         }
@@ -82,8 +82,8 @@ pub fn outgoing_content<'a>(message: &'a Message, provider: &str) -> impl Iterat
     empty.then(|| Cow::Owned(ContentBlock::text(placeholder::BLANK_TEXT))).into_iter().chain(blocks)
 }
 
-/// A tool result as a provider may be sent it: without blank text, with a text in the place of media without bytes, and
-/// with [`placeholder::EMPTY_RESULT`] or [`placeholder::EMPTY_ERROR`] where nothing is left.
+/// Returns a tool result in a form that providers accept: without blank text, with a placeholder for media without bytes,
+/// and with [`placeholder::EMPTY_RESULT`] or [`placeholder::EMPTY_ERROR`] if no content is left.
 pub fn outgoing_result(result: &ToolResult) -> Cow<'_, ToolResult> {
     let is_sent = |part: &ToolResultContent| !is_blank_part(part) && empty_medium_part(part).is_none();
     if !result.content.is_empty() && result.content.iter().all(is_sent) {
@@ -104,7 +104,7 @@ pub fn outgoing_result(result: &ToolResult) -> Cow<'_, ToolResult> {
 fn is_blank_part(part: &ToolResultContent) -> bool {
     match part {
         ToolResultContent::Text(text) => text.trim().is_empty(),
-        // Blank text may have fields of another version beside it.
+        // Blank text may come with fields of a newer version.
         ToolResultContent::Unknown(fields) => {
             let is_blank = |text: &str| text.trim().is_empty();
             let is_content = |name: &&str| fields.contains_key(*name);
@@ -116,7 +116,7 @@ fn is_blank_part(part: &ToolResultContent) -> bool {
     }
 }
 
-/// True for text in any form that says nothing.
+/// True for blank text in any form.
 fn is_blank(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::Text(_) | ContentBlock::Citations(_) => block.texts().all(|text| text.trim().is_empty()),
@@ -127,8 +127,8 @@ fn is_blank(block: &ContentBlock) -> bool {
     }
 }
 
-/// True for what is a message, by itself.
-fn is_said(block: &ContentBlock) -> bool {
+/// True for content that makes a valid message by itself.
+fn is_substantial(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::CachePoint(_) => false,
         ContentBlock::Unknown(fields) => !fields.is_empty(),
@@ -136,7 +136,7 @@ fn is_said(block: &ContentBlock) -> bool {
     }
 }
 
-/// Text in the place of a medium without bytes.
+/// Returns the placeholder for a medium without bytes.
 fn empty_medium(block: &ContentBlock) -> Option<&'static str> {
     match block {
         ContentBlock::Image(image) if is_empty(&image.source) => Some(placeholder::EMPTY_IMAGE),
@@ -160,7 +160,7 @@ fn is_empty(source: &MediaSource) -> bool {
     source.bytes().is_some_and(|bytes| bytes.is_empty())
 }
 
-/// A document that is text may be blank.
+/// True for a source without bytes, or of whitespace only, as a text document may be.
 fn is_blank_source(source: &MediaSource) -> bool {
     source.bytes().is_some_and(|bytes| bytes.trim_ascii().is_empty())
 }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
     use crate::message::{MessageMetadata, ReasoningContent, ToolUse};
 
-    fn answer_of(provider: Option<&str>, content: impl IntoIterator<Item = ContentBlock>) -> Message {
+    fn response_of(provider: Option<&str>, content: impl IntoIterator<Item = ContentBlock>) -> Message {
         let mut message = Message::new(Role::Assistant, content);
         let provider = provider.map(str::to_owned);
         message.metadata = Some(MessageMetadata { provider, ..MessageMetadata::default() });
@@ -186,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_go_back_only_to_whom_they_came_from() {
-        let thought = || ContentBlock::Reasoning(ReasoningContent::text("hm", Some("s".to_owned())));
-        let said = [thought(), ContentBlock::provider("a", json!(1)), signed_call()];
-        let own = answer_of(Some("a"), said.clone());
-        assert_eq!(outgoing_content(&own, "a").map(Cow::into_owned).collect::<Vec<_>>(), said);
+    fn sends_signed_reasoning_only_to_its_provider() {
+        let reasoning = ContentBlock::Reasoning(ReasoningContent::text("hm", Some("s".to_owned())));
+        let content = [reasoning, ContentBlock::provider("a", json!(1)), signed_call()];
+        let own = response_of(Some("a"), content.clone());
+        assert_eq!(outgoing_content(&own, "a").map(Cow::into_owned).collect::<Vec<_>>(), content);
         let sent: Vec<_> = outgoing_content(&own, "b").map(Cow::into_owned).collect();
         assert_eq!(sent, [ContentBlock::ToolUse(ToolUse::new("t-1", "get_weather", json!({})))]);
-        let unnamed = answer_of(None, said);
-        assert_eq!(outgoing_content(&unnamed, "b").count(), 2, "only the content that names its provider goes");
+        let unnamed = response_of(None, content);
+        assert_eq!(outgoing_content(&unnamed, "b").count(), 2, "only provider-specific content is removed");
     }
 
     #[test]
-    fn an_answer_of_which_nothing_is_left_is_blank() {
+    fn replaces_a_response_without_content_by_a_placeholder() {
         for content in [vec![], vec![ContentBlock::provider("a", json!(1))]] {
-            let sent: Vec<_> = outgoing_content(&answer_of(Some("a"), content), "b").map(Cow::into_owned).collect();
+            let sent: Vec<_> = outgoing_content(&response_of(Some("a"), content), "b").map(Cow::into_owned).collect();
             assert_eq!(sent, [ContentBlock::text(placeholder::BLANK_TEXT)]);
         }
     }
@@ -209,13 +209,13 @@ mod tests {
         serde_json::from_value(json!({"role": "user", "content": content})).unwrap()
     }
 
-    /// The content that is sent of a user's.
-    fn heard(content: serde_json::Value) -> Vec<ContentBlock> {
+    /// The outgoing content of a user message.
+    fn outgoing(content: serde_json::Value) -> Vec<ContentBlock> {
         outgoing_content(&user(content), "b").map(Cow::into_owned).collect()
     }
 
     #[test]
-    fn users_say_something_or_a_placeholder() {
+    fn user_messages_have_content_or_a_placeholder() {
         let (blank, image) = (json!({"text": " \n"}), json!({"image": {"format": "png", "source": {"bytes": "AA=="}}}));
         let (placeholder, point) =
             (json!({"text": placeholder::BLANK_TEXT}), json!({"cachePoint": {"type": "default"}}));
@@ -233,12 +233,12 @@ mod tests {
                 json!([{"text": "[An empty document.]"}]),
             ),
         ] {
-            assert_eq!(heard(content.clone()), user(sent).content, "{content}");
+            assert_eq!(outgoing(content.clone()), user(sent).content, "{content}");
         }
     }
 
     #[test]
-    fn results_have_content_that_is_not_blank() {
+    fn tool_results_have_content_or_a_placeholder() {
         let result = |status: &str, content: serde_json::Value| json!([{"toolResult": {"toolUseId": "t", "status": status, "content": content}}]);
         for (status, content, sent) in [
             ("success", json!([]), json!([{"text": placeholder::EMPTY_RESULT}])),
@@ -254,7 +254,7 @@ mod tests {
                 json!([{"text": placeholder::EMPTY_IMAGE}]),
             ),
         ] {
-            assert_eq!(heard(result(status, content.clone())), user(result(status, sent)).content, "{content}");
+            assert_eq!(outgoing(result(status, content.clone())), user(result(status, sent)).content, "{content}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A provider's own message about a failed call, fit for an error's text: found in the body, short, and without anything of
-//! the conversation or a key. Apart from the error, which does not know the conversation.
+//! Extraction of the provider's message from an error body, without keys and without quotes of the conversation. Separate
+//! from the error type, which does not know the conversation.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,25 +13,25 @@ use crate::message::{Message, SystemBlock};
 
 /// Maximum length of a message, in bytes.
 const LIMIT: usize = 300;
-/// Length of the beginning of a provider's message that is looked at, in bytes.
+/// Length of the prefix of a provider's message that is examined, in bytes.
 const EXAMINED: usize = 2_000;
-/// Minimum length of a quote of the conversation, in bytes. A shorter prompt counts as a whole.
+/// Minimum length of a quote of the conversation, in bytes. A shorter prompt is searched for as a whole.
 const QUOTE: usize = 16;
-/// Minimum length of a prompt that counts as a quote by itself, in bytes.
+/// Minimum length of a prompt that is searched for as a whole, in bytes.
 const SHORT_PROMPT: usize = 4;
 /// Text in place of a quote.
 const HIDDEN: &str = "[..]";
 /// Fields in which servers put their message, best first.
 const FIELDS: [&str; 9] =
     ["error", "errors", "message", "Message", "msg", "detail", "details", "error_description", "title"];
-/// Fields of our own messages that are no words of a user or a program.
+/// Fields of messages that hold no content.
 const NAMES: [&str; 5] = ["role", "name", "toolUseId", "status", "format"];
-/// Maximum nesting depth at which a message is looked for.
+/// Maximum nesting depth of the message in the body.
 const DEPTH: usize = 6;
 
-/// Returns the message in a provider's answer, or `None` if there is none.
+/// Returns the message in an error body, or `None` if it has none.
 pub(super) fn shown(body: &str, messages: &[Arc<Message>], system: &[SystemBlock]) -> Option<String> {
-    let mut text = words(body)?;
+    let mut text = message_text(body)?;
     text.truncate(text.floor_char_boundary(EXAMINED));
     let quotes = Quotes::of(&text).in_conversation(messages, system);
     for quote in quotes.into_iter().rev() {
@@ -51,8 +51,8 @@ pub(super) fn shown(body: &str, messages: &[Arc<Message>], system: &[SystemBlock
     Some(shown)
 }
 
-/// Returns the words for humans in a body: a field of its JSON, or a text that is no markup.
-fn words(body: &str) -> Option<String> {
+/// Returns the message in a body: a field of its JSON, or plain text that is not markup.
+fn message_text(body: &str) -> Option<String> {
     let body = body.trim();
     let body = body.strip_prefix("data:").unwrap_or(body).trim_start();
     if !body.starts_with(['{', '[']) {
@@ -67,7 +67,7 @@ fn words(body: &str) -> Option<String> {
 static MESSAGE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#""(?:message|Message|msg|detail)"\s*:\s*("(?:[^"\\]|\\.)+")"#).ok());
 
-/// Returns the message in JSON of which the end is missing.
+/// Returns the message in truncated JSON.
 fn message_in_part(body: &str) -> Option<String> {
     let found = MESSAGE.as_ref()?.captures(body)?;
     serde_json::from_str(found.get(1)?.as_str()).ok()
@@ -77,7 +77,7 @@ fn message_in(value: &Value, depth: usize) -> Option<String> {
     match value {
         _ if depth == 0 => None,
         Value::String(text) if text.trim().is_empty() => None,
-        // A gateway may put the answer of the server behind it into a text.
+        // A gateway may quote the JSON response of the upstream server in a string.
         Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
             let inner = serde_json::from_str(text).ok().and_then(|value| message_in(&value, depth - 1));
             inner.or_else(|| Some(text.clone()))
@@ -86,11 +86,11 @@ fn message_in(value: &Value, depth: usize) -> Option<String> {
         Value::Array(values) => values.iter().find_map(|value| message_in(value, depth - 1)),
         Value::Object(fields) => {
             let message = FIELDS.iter().find_map(|name| message_in(fields.get(*name)?, depth - 1));
-            // OpenRouter's, whose own message says no more than that the provider failed.
-            let behind = fields.get("metadata").and_then(|metadata| message_in(metadata.get("raw")?, depth - 1));
-            match (message, behind) {
-                (Some(message), Some(behind)) => Some(format!("{message}: {behind}")),
-                (message, behind) => message.or(behind),
+            // OpenRouter's own message only says that the upstream provider failed.
+            let upstream = fields.get("metadata").and_then(|metadata| message_in(metadata.get("raw")?, depth - 1));
+            match (message, upstream) {
+                (Some(message), Some(upstream)) => Some(format!("{message}: {upstream}")),
+                (message, upstream) => message.or(upstream),
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
@@ -101,7 +101,7 @@ fn message_in(value: &Value, depth: usize) -> Option<String> {
 struct Quotes<'a> {
     text: &'a str,
     parts: HashSet<&'a [u8]>,
-    /// First bytes of the parts: most places of a conversation are none, and need no hash.
+    /// First two bytes of the parts. Most windows of a conversation begin otherwise and need not be hashed.
     beginnings: HashSet<[u8; 2]>,
     found: HashSet<Vec<u8>>,
 }
@@ -113,7 +113,7 @@ impl<'a> Quotes<'a> {
         Self { text, parts, beginnings, found: HashSet::new() }
     }
 
-    /// Returns the ranges of the text that are quotes, in order and apart from each other.
+    /// Returns the ranges of the text that are quotes, sorted and disjoint.
     fn in_conversation(mut self, messages: &[Arc<Message>], system: &[SystemBlock]) -> Vec<Range<usize>> {
         let mut quotes: Vec<Range<usize>> = Vec::new();
         for message in messages {
@@ -123,12 +123,12 @@ impl<'a> Quotes<'a> {
                 quotes.extend(self.text.match_indices(prompt).map(|(at, _)| at..at + prompt.len()));
             }
             if let Ok(json) = serde_json::to_value(&**message) {
-                self.look_into(&json);
+                self.search_json(&json);
             }
         }
         for block in system {
             if let Ok(json) = serde_json::to_value(block) {
-                self.look_into(&json);
+                self.search_json(&json);
             }
         }
         let found = |(_, part): &(usize, &[u8])| self.found.contains(*part);
@@ -148,14 +148,14 @@ impl<'a> Quotes<'a> {
         joined.into_iter().map(whole).collect()
     }
 
-    fn look_into(&mut self, value: &Value) {
+    fn search_json(&mut self, value: &Value) {
         match value {
-            Value::String(text) => self.look_at(text),
-            Value::Array(values) => values.iter().for_each(|value| self.look_into(value)),
+            Value::String(text) => self.search_text(text),
+            Value::Array(values) => values.iter().for_each(|value| self.search_json(value)),
             Value::Object(fields) => {
                 for (name, value) in fields {
                     if !NAMES.contains(&name.as_str()) {
-                        self.look_into(value);
+                        self.search_json(value);
                     }
                 }
             }
@@ -163,8 +163,8 @@ impl<'a> Quotes<'a> {
         }
     }
 
-    fn look_at(&mut self, said: &str) {
-        for part in said.as_bytes().windows(QUOTE) {
+    fn search_text(&mut self, text: &str) {
+        for part in text.as_bytes().windows(QUOTE) {
             let begins = part.first_chunk().is_some_and(|begin| self.beginnings.contains(begin));
             if begins && self.parts.contains(part) {
                 self.found.insert(part.to_vec());
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_message_is_found_in_the_forms_of_many_servers() {
+    fn finds_the_message_in_the_formats_of_many_servers() {
         for (body, expected) in [
             (json!({"error": {"message": "no such model", "type": "x"}}), "no such model"),
             (json!({"error": "model 'x' not found"}), "model 'x' not found"),
@@ -214,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn it_is_short_and_in_one_line() {
+    fn truncates_the_message_and_joins_its_lines() {
         let long = plain(&json!({"message": format!("a\n\tb {}", "ä".repeat(5_000))}).to_string()).unwrap();
         assert!(long.starts_with("a b ä") && long.ends_with("ä..") && long.len() <= LIMIT + 2, "{long}");
     }
 
     #[test]
-    fn quotes_of_the_conversation_are_hidden() {
+    fn hides_quotes_of_the_conversation() {
         let call =
             crate::message::ToolUse::new("t1", "get_current_weather", json!({"place": ["the house by the old mill"]}));
         let messages = [
@@ -230,7 +230,7 @@ mod tests {
         ]
         .map(Arc::new);
         let system = [SystemBlock::Text("You work for the ministry of defence.".to_owned())];
-        for (said, expected) in [
+        for (message, expected) in [
             (
                 "invalid content 'geheime Straße, in der Jürgen wohnt?' in message 0",
                 "invalid content '[..]' in message 0",
@@ -241,21 +241,21 @@ mod tests {
             ("unknown function get_current_weather", "unknown function get_current_weather"),
             ("max_tokens is too large", "max_tokens is too large"),
         ] {
-            let body = json!({"error": {"message": said}}).to_string();
+            let body = json!({"error": {"message": message}}).to_string();
             assert_eq!(shown(&body, &messages, &system).as_deref(), Some(expected));
         }
     }
 
     #[test]
-    fn keys_are_hidden() {
-        for said in [
+    fn hides_keys() {
+        for message in [
             "Incorrect API key provided: sk-proj-abcd1234efgh5678ijkl. You can find yours at",
             "Incorrect API key provided: sk-pr*****************ijkl.",
             "Authentication Error, Received API Key = sk-...ijkl, Key Hash",
             "the header `Authorization: Bearer abcdefijkl` is not valid",
             "AIzaSyA1234567890abcdefghijklmnopqrstijkl is not valid",
         ] {
-            let shown = plain(&json!({"error": {"message": said}}).to_string()).unwrap();
+            let shown = plain(&json!({"error": {"message": message}}).to_string()).unwrap();
             assert!(!shown.contains("ijkl") && shown.contains("[scrubbed]"), "{shown}");
         }
     }

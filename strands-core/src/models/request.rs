@@ -1,4 +1,4 @@
-//! What a model is asked. It borrows everything, so that asking costs nothing but the provider's own serialisation.
+//! Requests to a model. They borrow everything, so a request costs no more than the provider's serialization.
 
 use std::any::{Any, TypeId};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,31 +14,31 @@ use crate::tool_spec::ToolSpec;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ModelRequest<'a> {
-    /// The conversation, which ends with a user message. Each tool call has an id of its own; see
+    /// The conversation, which ends with a user message. Ids of tool calls are unique; see
     /// [`make_call_ids_unique`](crate::message::make_call_ids_unique).
     pub messages: &'a [Arc<Message>],
     /// The system prompt.
     pub system: &'a [SystemBlock],
     /// The tools that the model may call.
     pub tools: &'a ToolSpecs,
-    /// Which tools the model must call; `None` leaves it to the provider's default, which is [`ToolChoice::Auto`].
+    /// Tools that the model must call; `None` is the provider's default, [`ToolChoice::Auto`].
     pub tool_choice: Option<&'a ToolChoice>,
-    /// The answer's text must be JSON of this schema, and no tool may be called. Set only for models whose
-    /// [`capabilities`](super::Model::capabilities) say that they follow it.
+    /// Schema for native structured output: the text of the response must be JSON of this schema, and no tool may be
+    /// called. Set only if [`capabilities`](super::Model::capabilities) include it.
     pub output_schema: Option<&'a OutputSchema>,
-    /// What was written of this conversation for earlier requests, for providers to go on from.
+    /// Messages that earlier requests of this conversation have serialized, for providers to reuse.
     pub serialized: Option<&'a SerializedMessages>,
 }
 
-/// The JSON that an answer must be.
+/// JSON schema of a structured output.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct OutputSchema {
-    /// What it is called: letters, digits, `_` and `-`, 64 at most.
+    /// Name of the output: at most 64 letters, digits, `_` and `-`.
     pub name: String,
-    /// What it is.
+    /// Description of the output, for the model.
     pub description: Option<String>,
-    /// Its JSON schema, of an object.
+    /// JSON schema of the output: an object.
     pub schema: Value,
     rewritten: Arc<Rewritten>,
 }
@@ -46,7 +46,7 @@ pub struct OutputSchema {
 /// Forms of a schema for providers, shared by its clones.
 #[derive(Default)]
 struct Rewritten {
-    /// The schema that they were made of: the field may have been changed since.
+    /// The schema that they were made from. The public field may have changed since.
     of: OnceLock<Value>,
     forms: Translations,
 }
@@ -67,13 +67,13 @@ impl std::fmt::Debug for OutputSchema {
 }
 
 impl OutputSchema {
-    /// JSON of this schema.
+    /// Creates an output schema without a description.
     pub fn new(name: impl Into<String>, schema: Value) -> Self {
         Self { name: name.into(), description: None, schema, rewritten: Arc::default() }
     }
 
-    /// Returns a provider's form of the schema, made by `rewrite` the first time: the requests of one invocation share it.
-    /// `form` names it among those of the same type.
+    /// Returns a provider's form of the schema. The first call makes it with `rewrite`; all requests of an invocation
+    /// share it. `form` names it among forms of the same type.
     pub fn rewritten<T: Send + Sync + 'static>(&self, form: &'static str, rewrite: impl FnOnce(&Value) -> T) -> Arc<T> {
         if *self.rewritten.of.get_or_init(|| self.schema.clone()) != self.schema {
             return Arc::new(rewrite(&self.schema));
@@ -81,7 +81,7 @@ impl OutputSchema {
         self.rewritten.forms.get_or_make(form, || rewrite(&self.schema))
     }
 
-    /// With what it is.
+    /// Sets the description.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
@@ -90,41 +90,41 @@ impl OutputSchema {
 }
 
 impl<'a> ModelRequest<'a> {
-    /// A request without a system prompt or tools.
+    /// Creates a request without a system prompt or tools.
     pub fn new(messages: &'a [Arc<Message>]) -> Self {
         static NO_TOOLS: std::sync::LazyLock<ToolSpecs> = std::sync::LazyLock::new(ToolSpecs::default);
         Self { messages, system: &[], tools: &NO_TOOLS, tool_choice: None, output_schema: None, serialized: None }
     }
 
-    /// With a system prompt.
+    /// Sets the system prompt.
     #[must_use]
     pub fn with_system(mut self, system: &'a [SystemBlock]) -> Self {
         self.system = system;
         self
     }
 
-    /// With tools.
+    /// Sets the tools that the model may call.
     #[must_use]
     pub fn with_tools(mut self, tools: &'a ToolSpecs) -> Self {
         self.tools = tools;
         self
     }
 
-    /// With the messages that were serialized for earlier requests of this conversation.
+    /// Sets the messages that earlier requests of this conversation have serialized.
     #[must_use]
     pub fn with_serialized(mut self, serialized: &'a SerializedMessages) -> Self {
         self.serialized = Some(serialized);
         self
     }
 
-    /// With the JSON that the answer must be.
+    /// Sets the schema of the structured output.
     #[must_use]
     pub fn with_output_schema(mut self, schema: &'a OutputSchema) -> Self {
         self.output_schema = Some(schema);
         self
     }
 
-    /// With a choice of tools.
+    /// Sets the tools that the model must call.
     #[must_use]
     pub fn with_tool_choice(mut self, choice: &'a ToolChoice) -> Self {
         self.tool_choice = Some(choice);
@@ -132,26 +132,26 @@ impl<'a> ModelRequest<'a> {
     }
 }
 
-/// Which tools a model must call. JSON: `{"auto":{}}`, `{"any":{}}`, `{"tool":{"name":"x"}}`.
+/// Tools that a model must call. JSON: `{"auto":{}}`, `{"any":{}}`, `{"tool":{"name":"x"}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum ToolChoice {
-    /// The model decides.
+    /// The model decides whether it calls a tool.
     Auto {},
-    /// At least one, whichever.
+    /// The model must call at least one of the tools.
     Any {},
-    /// This one.
+    /// The model must call this tool.
     Tool {
-        /// The tool.
+        /// Name of the tool.
         name: String,
     },
 }
 
-/// The tools that a model may call, in the order in which they were declared.
+/// Specs of the tools that a model may call, in the order of their declaration.
 ///
-/// It is shared, not copied, and remembers what a provider made of it: a provider translates two hundred tools once, not
-/// once for each call.
+/// Clones share the specs and the translations of providers, so a provider translates each list of tools once and not for
+/// each request.
 #[derive(Clone, Default)]
 pub struct ToolSpecs {
     shared: Arc<Shared>,
@@ -163,11 +163,11 @@ struct Shared {
     translations: Translations,
 }
 
-/// Translations for providers, each made once.
+/// Forms of tools or of a schema for providers. Each is made once.
 #[derive(Default)]
 struct Translations(Mutex<Vec<Translation>>);
 
-/// A translation by its type and its form.
+/// A translation, keyed by its type and its form.
 type Translation = ((TypeId, &'static str), Arc<dyn Any + Send + Sync>);
 
 /// Something that has a tool spec: a tool, or the spec itself.
@@ -182,17 +182,17 @@ impl Described for ToolSpec {
 }
 
 impl ToolSpecs {
-    /// The tools, in order.
+    /// Returns the tool specs, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &ToolSpec> {
         self.shared.tools.iter().map(|tool| tool.spec())
     }
 
-    /// How many there are.
+    /// Returns the number of tools.
     pub fn len(&self) -> usize {
         self.shared.tools.len()
     }
 
-    /// True when there are none.
+    /// Returns true if there are no tools.
     pub fn is_empty(&self) -> bool {
         self.shared.tools.is_empty()
     }
@@ -207,13 +207,13 @@ impl ToolSpecs {
         Self { shared: Arc::new(Shared { tools: tools.into_iter().collect(), translations: Translations::default() }) }
     }
 
-    /// What a provider made of these tools, made by `translate` the first time. `T` names the translation, so a provider
-    /// keeps a type of its own for each form it needs.
+    /// Returns a provider's translation of these tools. The first call makes it with `translate`. `T` is its key, so a
+    /// provider defines a type for each form that it needs.
     pub fn translated<T: Send + Sync + 'static>(&self, translate: impl FnOnce(&Self) -> T) -> Arc<T> {
         self.translated_as("", translate)
     }
 
-    /// Returns the translation of one form, where a provider has several of the same type. `form` names it.
+    /// Returns one of several translations of the same type. `form` names it.
     pub fn translated_as<T: Send + Sync + 'static>(
         &self,
         form: &'static str,
@@ -238,8 +238,8 @@ impl Translations {
         if let Some(found) = known(&translations) {
             return found;
         }
-        let kept: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(&made);
-        translations.push((key, kept));
+        let cached: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(&made);
+        translations.push((key, cached));
         made
     }
 }
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_is_rewritten_once_until_it_changes() {
+    fn rewrites_a_schema_once_until_it_changes() {
         let form = |schema: &OutputSchema| schema.rewritten("text", Value::to_string);
         let schema = OutputSchema::new("city", serde_json::json!({"type": "object"}));
         let first = form(&schema);

@@ -1,4 +1,4 @@
-//! When a failed model call is made again, and after how long.
+//! Retry policy: exponential backoff with full jitter.
 
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use super::ModelError;
 ///
 /// Throttling, overload, responses that broke off and timeouts are retried with exponential backoff and full jitter, for as
 /// long as attempts and time last. `Retry-After` of the provider takes the place of the backoff, up to
-/// [`max_delay`](Self::max_delay); a provider that says to wait beyond [`max_elapsed`](Self::max_elapsed) is not asked again.
+/// [`max_delay`](Self::max_delay). A call whose `Retry-After` lies beyond [`max_elapsed`](Self::max_elapsed) is not retried.
 ///
 /// Two kinds of error are retried twice at most:
 /// [`Unreachable`](ModelError::Unreachable), within 2 seconds, and [`MalformedOutput`](ModelError::MalformedOutput), at once.
 ///
-/// The default makes 6 attempts, waits at most 4, 8, 16, 32 and 64 seconds between them and gives up after 10 minutes.
+/// The default makes at most 6 attempts, waits at most 4, 8, 16, 32 and 64 seconds between them, and gives up after 10
+/// minutes.
 ///
 /// ```
 /// use std::time::Duration;
 /// use strands::RetryPolicy;
 ///
-/// let patient = RetryPolicy::new().max_attempts(10).initial_delay(Duration::from_secs(1));
+/// let persistent = RetryPolicy::new().max_attempts(10).initial_delay(Duration::from_secs(1));
 /// let never = RetryPolicy::never();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The default.
+    /// Creates the default policy.
     pub const fn new() -> Self {
         Self {
             max_attempts: 6,
@@ -49,34 +50,33 @@ impl RetryPolicy {
         }
     }
 
-    /// One attempt only.
+    /// Creates a policy of one attempt and no retry.
     pub const fn never() -> Self {
         Self { max_attempts: 1, ..Self::new() }
     }
 
-    /// The most attempts, the first included.
+    /// Maximum number of attempts, including the first. Default: 6.
     #[must_use]
     pub const fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts;
         self
     }
 
-    /// The longest wait before the second attempt; it doubles with each.
+    /// Maximum wait before the second attempt; it doubles with each attempt. Default: 4 seconds.
     #[must_use]
     pub const fn initial_delay(mut self, delay: Duration) -> Self {
         self.initial_delay = delay;
         self
     }
 
-    /// The longest wait before any attempt, also where the provider's `Retry-After` says to wait for longer. Default: 240
-    /// seconds.
+    /// Maximum wait before any attempt, even if the provider's `Retry-After` asks for more. Default: 240 seconds.
     #[must_use]
     pub const fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// How long after the first attempt another may begin.
+    /// Time after the first attempt within which another may begin. Default: 10 minutes.
     #[must_use]
     pub const fn max_elapsed(mut self, elapsed: Duration) -> Self {
         self.max_elapsed = elapsed;
@@ -99,22 +99,22 @@ impl RetryPolicy {
             let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
             initial.saturating_mul(doubled).min(self.max_delay).mul_f64(jitter)
         };
-        let wanted = match error {
-            ModelError::Unreachable { .. } if failures.unreachable > FEW => return None,
-            ModelError::MalformedOutput { .. } if failures.malformed > FEW => return None,
-            ModelError::Unreachable { .. } => backoff(self.initial_delay.min(SOON), failures.unreachable),
+        let delay = match error {
+            ModelError::Unreachable { .. } if failures.unreachable > QUICK_RETRIES => return None,
+            ModelError::MalformedOutput { .. } if failures.malformed > QUICK_RETRIES => return None,
+            ModelError::Unreachable { .. } => backoff(self.initial_delay.min(UNREACHABLE_DELAY), failures.unreachable),
             ModelError::MalformedOutput { .. } => Duration::ZERO,
             _ => error.retry_after().unwrap_or_else(|| backoff(self.initial_delay, failures.all)),
         };
-        (elapsed.saturating_add(wanted) <= self.max_elapsed).then_some(wanted.min(self.max_delay))
+        (elapsed.saturating_add(delay) <= self.max_elapsed).then_some(delay.min(self.max_delay))
     }
 }
 
-/// The most retries of an error that the next attempts either cure or never will.
-const FEW: u32 = 2;
-/// The longest wait before a provider is asked again that could not be reached. It doubles, so that all waits together are
+/// Maximum number of retries of errors that either disappear at once or stay: no connection, and malformed output.
+const QUICK_RETRIES: u32 = 2;
+/// Maximum wait before the first retry of a provider that could not be reached. It doubles, so all waits together are
 /// shorter than 2 seconds.
-const SOON: Duration = Duration::from_millis(500);
+const UNREACHABLE_DELAY: Duration = Duration::from_millis(500);
 
 /// Failed attempts of one model call.
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,7 +125,7 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// Counts another one.
+    /// Counts one more failed attempt.
     pub(crate) fn add(&mut self, error: &ModelError) {
         self.all = self.all.saturating_add(1);
         match error {
@@ -144,7 +144,7 @@ mod tests {
         ModelError::Throttled { retry_after: retry_after.map(Duration::from_secs), details: Box::default() }
     }
 
-    /// The delay after so many failures of this kind.
+    /// The delay after this many failures of this kind.
     fn delay(policy: RetryPolicy, error: &ModelError, failures: u32, jitter: f64) -> Option<Duration> {
         let mut counted = Failures::default();
         (0..failures).for_each(|_| counted.add(error));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_to_their_bound_and_are_jittered() {
+    fn backoff_grows_to_its_maximum_with_jitter() {
         let policy = RetryPolicy::new().max_attempts(100).max_elapsed(Duration::MAX);
         let longest =
             |failures| (0..200).filter_map(|_| delay(policy, &throttled(None), failures, fastrand::f64())).max();
@@ -162,18 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_waited_for_up_to_the_longest_delay() {
+    fn waits_for_retry_after_up_to_max_delay() {
         let after = |policy, seconds| delay(policy, &throttled(Some(seconds)), 1, 0.5);
         assert_eq!(after(RetryPolicy::new(), 7), Some(Duration::from_secs(7)));
         assert_eq!(after(RetryPolicy::new(), 300), Some(Duration::from_secs(240)));
         assert_eq!(after(RetryPolicy::new().max_delay(Duration::from_secs(1)), 30), Some(Duration::from_secs(1)));
-        // Nobody answers within the time that there is.
+        // Beyond `max_elapsed`.
         assert_eq!(after(RetryPolicy::new(), 3600), None);
         assert_eq!(after(RetryPolicy::new().max_delay(Duration::from_secs(1)), 3600), None);
     }
 
     #[test]
-    fn gives_up_by_attempts_by_time_and_by_kind() {
+    fn gives_up_after_max_attempts_max_elapsed_or_a_permanent_error() {
         let policy = RetryPolicy::new();
         assert!(delay(policy, &throttled(None), 5, 0.5).is_some());
         assert_eq!(delay(policy, &throttled(None), 6, 0.5), None);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_reached_is_tried_twice_more_within_two_seconds() {
+    fn retries_an_unreachable_provider_twice_within_two_seconds() {
         let unreachable = ModelError::Unreachable { details: Box::default() };
         let policy = RetryPolicy::new();
         let waits = [1, 2].map(|failures| delay(policy, &unreachable, failures, 0.999).unwrap());
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_output_is_asked_for_again_at_once_and_twice() {
+    fn retries_malformed_output_twice_without_delay() {
         let malformed = ModelError::MalformedOutput { details: Box::default() };
         let policy = RetryPolicy::new();
         assert_eq!(

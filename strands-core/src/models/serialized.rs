@@ -1,56 +1,60 @@
-//! What a provider wrote of a conversation, kept for the next request. A conversation only grows, mostly, so each message
-//! is turned into a provider's JSON once and not once for every request that it is part of.
+//! Cache of serialized messages. A conversation mostly grows at its end, so each message is serialized to a provider's JSON
+//! once, and not again for each request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::message::Message;
 
-/// What is longer is not kept: it would hold twice the memory of a conversation that already holds much.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// Maximum size of the cache, in bytes. Caching a longer conversation would double the memory that it takes.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// What providers have written of one conversation. An agent has one and lends it to each [`ModelRequest`]; a program
-/// that asks models itself may do the same, or leave it out.
+/// Cache of one conversation's messages in a provider's JSON.
 ///
-/// It holds 4 MiB at most, and follows the conversation: what is no longer part of it is written anew. Messages are told
-/// apart by identity, and one that is shared can't change.
+/// An agent has one and passes it to each [`ModelRequest`]. Programs that call models themselves may do the same, or leave
+/// it out.
+///
+/// The cache holds at most 4 MiB and follows the conversation: messages that have been replaced are serialized again.
+/// Messages are compared by the address of their [`Arc`]; a shared message is immutable.
 ///
 /// [`ModelRequest`]: super::ModelRequest
 #[derive(Default)]
 pub struct SerializedMessages {
-    kept: Mutex<Kept>,
+    prefix: Mutex<SerializedPrefix>,
 }
 
-/// Who writes: a model with its settings, since the same message reads differently from another one.
+/// Identity of a serializer: one model with its settings, of which the JSON of a message depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageSerializer(u64);
 
 impl MessageSerializer {
-    /// A serializer unlike all others.
-    #[expect(clippy::new_without_default, reason = "each is another one")]
+    /// Creates an identity that differs from all others.
+    #[expect(clippy::new_without_default, reason = "each one is unique")]
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
+/// The messages at the beginning of a conversation, serialized.
 #[derive(Default)]
-struct Kept {
+struct SerializedPrefix {
     serializer: Option<MessageSerializer>,
     bytes: Vec<u8>,
-    /// The messages, each with the place where its bytes end. Holding them weakly keeps their addresses from being used
-    /// again, and makes whoever changes one put it elsewhere.
+    /// The messages, each with the end of its bytes. A weak reference keeps the address from being reused, and makes
+    /// `Arc::make_mut` move a message that changes to another address.
     messages: Vec<(Weak<Message>, usize)>,
 }
 
 impl SerializedMessages {
-    /// The bytes of `messages`, one after another, handed to `read`. `write` adds those of one message to what it is
-    /// given; it is called only for messages that `serializer` has not written before. What it writes may depend on nothing
-    /// but the message and the serializer.
+    /// Calls `read` with the concatenated bytes of `messages` and returns its result.
+    ///
+    /// `write` appends the bytes of one message. It is called only for messages that `serializer` has not serialized
+    /// before, so the bytes must depend on nothing but the message and the serializer.
     ///
     /// # Errors
     ///
-    /// That of `write`.
+    /// Returns the error of `write`.
     pub fn read<T, E>(
         &self,
         serializer: MessageSerializer,
@@ -58,48 +62,48 @@ impl SerializedMessages {
         mut write: impl FnMut(&mut Vec<u8>, &Message) -> Result<(), E>,
         read: impl FnOnce(&[u8]) -> T,
     ) -> Result<T, E> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.keep(serializer, messages);
-        let known = kept.messages.len();
+        let mut prefix = self.prefix.lock().unwrap_or_else(PoisonError::into_inner);
+        prefix.retain(serializer, messages);
+        let known = prefix.messages.len();
         for message in messages.iter().skip(known) {
-            let length = kept.bytes.len();
-            if let Err(error) = write(&mut kept.bytes, message) {
-                kept.bytes.truncate(length);
+            let length = prefix.bytes.len();
+            if let Err(error) = write(&mut prefix.bytes, message) {
+                prefix.bytes.truncate(length);
                 return Err(error);
             }
-            let end = kept.bytes.len();
-            kept.messages.push((Arc::downgrade(message), end));
+            let end = prefix.bytes.len();
+            prefix.messages.push((Arc::downgrade(message), end));
         }
-        let read = read(&kept.bytes);
-        if kept.bytes.len() > MOST_BYTES {
-            *kept = Kept::default();
+        let read = read(&prefix.bytes);
+        if prefix.bytes.len() > MAX_BYTES {
+            *prefix = SerializedPrefix::default();
         }
         Ok(read)
     }
 }
 
-impl Kept {
-    /// Keeps what is still the beginning of `messages`.
-    fn keep(&mut self, serializer: MessageSerializer, messages: &[Arc<Message>]) {
+impl SerializedPrefix {
+    /// Drops everything that is no longer a prefix of `messages`.
+    fn retain(&mut self, serializer: MessageSerializer, messages: &[Arc<Message>]) {
         if self.serializer != Some(serializer) {
             *self = Self { serializer: Some(serializer), ..Self::default() };
         }
-        let is_kept = |kept: &(Weak<Message>, usize), message: &Arc<Message>| kept.0.as_ptr() == Arc::as_ptr(message);
-        // The oldest messages of a long conversation go first.
-        let gone = messages.first().and_then(|first| self.messages.iter().position(|kept| is_kept(kept, first)));
-        let gone = gone.unwrap_or(self.messages.len());
-        let gone_bytes = self.end(gone);
-        self.bytes.drain(..gone_bytes);
-        self.messages.drain(..gone);
+        let is_same = |entry: &(Weak<Message>, usize), message: &Arc<Message>| entry.0.as_ptr() == Arc::as_ptr(message);
+        // A conversation manager removes the oldest messages first.
+        let removed = messages.first().and_then(|first| self.messages.iter().position(|entry| is_same(entry, first)));
+        let removed = removed.unwrap_or(self.messages.len());
+        let removed_bytes = self.end(removed);
+        self.bytes.drain(..removed_bytes);
+        self.messages.drain(..removed);
         for (_, end) in &mut self.messages {
-            *end -= gone_bytes;
+            *end -= removed_bytes;
         }
-        let same = self.messages.iter().zip(messages).take_while(|(kept, message)| is_kept(kept, message)).count();
+        let same = self.messages.iter().zip(messages).take_while(|(entry, message)| is_same(entry, message)).count();
         self.bytes.truncate(self.end(same));
         self.messages.truncate(same);
     }
 
-    /// Where the bytes of the first so many messages end.
+    /// Returns the length of the first `messages` messages, in bytes.
     fn end(&self, messages: usize) -> usize {
         messages.checked_sub(1).and_then(|last| self.messages.get(last)).map_or(0, |(_, end)| *end)
     }
@@ -120,14 +124,18 @@ mod tests {
 
     use super::*;
 
-    fn read(written: &SerializedMessages, serializer: MessageSerializer, messages: &[Arc<Message>]) -> (String, usize) {
+    fn read(
+        serialized: &SerializedMessages,
+        serializer: MessageSerializer,
+        messages: &[Arc<Message>],
+    ) -> (String, usize) {
         let times = Cell::new(0);
         let write = |bytes: &mut Vec<u8>, message: &Message| {
             times.set(times.get() + 1);
             bytes.extend_from_slice(format!("[{}]", message.text()).as_bytes());
             Ok::<_, Infallible>(())
         };
-        let text = written.read(serializer, messages, write, |bytes| String::from_utf8(bytes.to_vec()).unwrap());
+        let text = serialized.read(serializer, messages, write, |bytes| String::from_utf8(bytes.to_vec()).unwrap());
         (text.unwrap(), times.get())
     }
 
@@ -136,43 +144,44 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_written_once_for_each_writer() {
-        let (written, one, other) = (SerializedMessages::default(), MessageSerializer::new(), MessageSerializer::new());
+    fn serializes_a_message_once_for_each_serializer() {
+        let (serialized, one, other) =
+            (SerializedMessages::default(), MessageSerializer::new(), MessageSerializer::new());
         let mut messages = vec![message("a"), message("b")];
-        assert_eq!(read(&written, one, &messages), ("[a][b]".to_owned(), 2));
+        assert_eq!(read(&serialized, one, &messages), ("[a][b]".to_owned(), 2));
         messages.push(message("c"));
-        assert_eq!(read(&written, one, &messages), ("[a][b][c]".to_owned(), 1));
-        assert_eq!(read(&written, one, &messages[1..]), ("[b][c]".to_owned(), 0), "the oldest may go");
-        assert_eq!(read(&written, other, &messages).1, 3);
+        assert_eq!(read(&serialized, one, &messages), ("[a][b][c]".to_owned(), 1));
+        assert_eq!(read(&serialized, one, &messages[1..]), ("[b][c]".to_owned(), 0), "the oldest message was removed");
+        assert_eq!(read(&serialized, other, &messages).1, 3);
     }
 
     #[test]
-    fn a_message_that_changes_is_another_one() {
-        let (written, serializer) = (SerializedMessages::default(), MessageSerializer::new());
+    fn serializes_a_changed_message_again() {
+        let (serialized, serializer) = (SerializedMessages::default(), MessageSerializer::new());
         let mut messages = vec![message("a"), message("b")];
-        read(&written, serializer, &messages);
+        read(&serialized, serializer, &messages);
         *Arc::make_mut(&mut messages[0]) = Message::user("changed");
-        assert_eq!(read(&written, serializer, &messages).0, "[changed][b]");
+        assert_eq!(read(&serialized, serializer, &messages).0, "[changed][b]");
     }
 
     #[test]
-    fn what_can_not_be_written_is_not_kept() {
-        let (written, serializer) = (SerializedMessages::default(), MessageSerializer::new());
+    fn drops_the_bytes_of_a_message_that_fails() {
+        let (serialized, serializer) = (SerializedMessages::default(), MessageSerializer::new());
         let messages = [message("a"), message("b")];
         let refuse = |bytes: &mut Vec<u8>, message: &Message| {
             bytes.extend_from_slice(b"half");
             if message.text() == "b" { Err("no") } else { Ok(()) }
         };
-        assert_eq!(written.read(serializer, &messages, refuse, |_| ()), Err("no"));
-        assert_eq!(read(&written, serializer, &messages), ("half[b]".to_owned(), 1));
+        assert_eq!(serialized.read(serializer, &messages, refuse, |_| ()), Err("no"));
+        assert_eq!(read(&serialized, serializer, &messages), ("half[b]".to_owned(), 1));
     }
 
     #[test]
-    fn much_is_not_kept() {
-        let (written, serializer) = (SerializedMessages::default(), MessageSerializer::new());
-        let messages = [message(&"x".repeat(MOST_BYTES))];
-        assert_eq!(read(&written, serializer, &messages).1, 1);
-        assert_eq!(read(&written, serializer, &messages).1, 1);
+    fn does_not_cache_more_than_the_maximum() {
+        let (serialized, serializer) = (SerializedMessages::default(), MessageSerializer::new());
+        let messages = [message(&"x".repeat(MAX_BYTES))];
+        assert_eq!(read(&serialized, serializer, &messages).1, 1);
+        assert_eq!(read(&serialized, serializer, &messages).1, 1);
     }
 
     #[derive(Clone, Debug)]
@@ -186,25 +195,25 @@ mod tests {
     }
 
     fn change() -> impl Strategy<Value = Change> {
-        let place = 0_usize..8;
+        let index = 0_usize..8;
         prop_oneof![
             3 => any::<u8>().prop_map(Change::Push),
-            1 => place.clone().prop_map(Change::DropOldest),
-            1 => place.clone().prop_map(Change::DropNewest),
-            1 => (place.clone(), any::<u8>()).prop_map(|(at, new)| Change::Replace(at, new)),
-            1 => (place.clone(), any::<u8>()).prop_map(|(at, new)| Change::Edit(at, new)),
-            1 => (place, any::<u8>()).prop_map(|(at, new)| Change::Insert(at, new)),
+            1 => index.clone().prop_map(Change::DropOldest),
+            1 => index.clone().prop_map(Change::DropNewest),
+            1 => (index.clone(), any::<u8>()).prop_map(|(at, new)| Change::Replace(at, new)),
+            1 => (index.clone(), any::<u8>()).prop_map(|(at, new)| Change::Edit(at, new)),
+            1 => (index, any::<u8>()).prop_map(|(at, new)| Change::Insert(at, new)),
         ]
     }
 
     proptest! {
         #[test]
-        fn whatever_happens_to_a_conversation_its_bytes_are_those_written_anew(
+        fn cached_bytes_equal_a_fresh_serialization(
             changes in prop::collection::vec((change(), any::<bool>()), 0..40),
         ) {
-            let (written, serializer) = (SerializedMessages::default(), MessageSerializer::new());
+            let (serialized, serializer) = (SerializedMessages::default(), MessageSerializer::new());
             let mut messages: Vec<Arc<Message>> = Vec::new();
-            for (change, asked) in changes {
+            for (change, reads) in changes {
                 let length = messages.len();
                 match change {
                     Change::Push(new) => messages.push(message(&new.to_string())),
@@ -217,9 +226,9 @@ mod tests {
                     Change::Insert(at, new) => messages.insert(at.min(length), message(&new.to_string())),
                     _ => {}
                 }
-                if asked {
-                    let anew: String = messages.iter().map(|message| format!("[{}]", message.text())).collect();
-                    prop_assert_eq!(read(&written, serializer, &messages).0, anew);
+                if reads {
+                    let fresh: String = messages.iter().map(|message| format!("[{}]", message.text())).collect();
+                    prop_assert_eq!(read(&serialized, serializer, &messages).0, fresh);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The budget of an invocation: its limits, what it and the agents nested in it have spent, and its end.
+//! Budget of an invocation: its limits, its usage including nested agents, and its cancellation.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::stop_reason::StopReason;
 use crate::usage::Usage;
 
-/// Model calls and their tokens.
+/// Model calls and their usage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Spent {
     #[serde(default)]
@@ -34,14 +34,14 @@ impl Spent {
         self.usage.add(other.usage);
     }
 
-    /// Returns what this is more than another one.
+    /// Returns the difference to an earlier value.
     pub(crate) fn beyond(&self, other: Self) -> Self {
         Self { turns: self.turns.saturating_sub(other.turns), usage: self.usage.beyond(other.usage) }
     }
 }
 
-/// The budget of one invocation in a tree of nested ones. What an invocation spends is spent from the budgets of all
-/// above it, too.
+/// Budget of one invocation in a tree of nested ones. Usage of an invocation also counts in the budgets of all outer
+/// invocations.
 #[derive(Debug)]
 pub(crate) struct Budget {
     parent: Option<Arc<Budget>>,
@@ -50,13 +50,13 @@ pub(crate) struct Budget {
     cancellation: InvocationToken,
     deadline: Option<Instant>,
     spent: Counter,
-    /// True once another budget is below this one.
+    /// True once another budget is nested in this one.
     is_shared: AtomicBool,
 }
 
 impl Budget {
-    /// The budget of an invocation, which has spent this much before it was interrupted. It ends when its caller's token is
-    /// cancelled.
+    /// Creates the budget of an invocation, with the usage from before it was resumed. It is cancelled with the caller's
+    /// token.
     pub(crate) fn new(
         parent: Option<Arc<Self>>,
         limits: Limits,
@@ -73,7 +73,7 @@ impl Budget {
         Self { parent, depth, limits, cancellation, deadline, spent: Counter::new(spent), is_shared }
     }
 
-    /// A budget without limits of its own, which tells what is spent in one part of an invocation, and ends with the part.
+    /// Creates an unlimited budget that measures the usage of one part of an invocation, with its own cancellation.
     pub(crate) fn part(parent: &Arc<Self>, cancellation: CancellationToken) -> Self {
         parent.is_shared.store(true, Ordering::Relaxed);
         Self {
@@ -87,37 +87,37 @@ impl Budget {
         }
     }
 
-    /// A token that is cancelled when the invocation is cancelled, and when it is over.
+    /// Returns a token that is cancelled when the invocation is cancelled or ends.
     pub(crate) fn cancellation(&self) -> &CancellationToken {
         self.cancellation.get()
     }
 
-    /// Tells tools and nested invocations that the invocation is over.
+    /// Cancels the token of tools and nested invocations at the end of the invocation.
     pub(crate) fn end(&self) {
         self.cancellation.end();
     }
 
-    /// Nesting depth of the invocation, one-based.
+    /// Returns the one-based nesting depth of the invocation.
     pub(crate) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// Cost since the invocation began, of it and of those nested in it.
+    /// Returns the usage of the invocation, including nested ones.
     pub(crate) fn spent(&self) -> Spent {
         self.spent.get()
     }
 
-    /// The same, if it may be more than the cost of the invocation itself.
+    /// Returns the same if other budgets may have been nested in this one.
     pub(crate) fn shared_spent(&self) -> Option<Spent> {
         self.is_shared.load(Ordering::Relaxed).then(|| self.spent())
     }
 
-    /// Counts tokens of a model call, here and in all budgets above.
+    /// Adds the usage of a model call, here and in all outer budgets.
     pub(crate) fn charge(&self, usage: Usage) {
         self.chain().for_each(|budget| budget.spent.add(usage));
     }
 
-    /// Counts the cost of a part of the invocation, here and in all budgets above.
+    /// Adds the usage of a part of the invocation, here and in all outer budgets.
     pub(crate) fn charge_all(&self, spent: Spent) {
         self.chain().for_each(|budget| {
             budget.is_shared.store(true, Ordering::Relaxed);
@@ -126,36 +126,36 @@ impl Budget {
         });
     }
 
-    /// Counts a model call that is about to be made.
+    /// Reserves a turn for the next model call.
     ///
     /// # Errors
     ///
-    /// Returns the reason for which the invocation is to end if a budget above has nothing left. Then nothing was counted.
+    /// Returns the stop reason if an outer budget has reached a limit. Then no turn is reserved.
     pub(crate) fn reserve_turn(&self) -> Result<(), StopReason> {
-        // The invocation's own limits are for its state machine to see.
+        // The state machine checks the limits of the invocation itself.
         self.spent.add_turns(1);
         let Some(parent) = &self.parent else { return Ok(()) };
-        for (above, budget) in parent.chain().enumerate() {
+        for (index, budget) in parent.chain().enumerate() {
             if let Err(reached) = budget.spent.reserve_turn(&budget.limits) {
-                self.chain().take(above + 1).for_each(|budget| budget.spent.remove_turn());
+                self.chain().take(index + 1).for_each(|budget| budget.spent.remove_turn());
                 return Err(reached);
             }
         }
         Ok(())
     }
 
-    /// The moment at which this invocation, or one above it, has no time left.
+    /// Returns the earliest deadline of this invocation and the outer ones.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.chain().filter_map(|budget| budget.deadline).min()
     }
 
-    /// Resolves when this invocation, or one above it, is cancelled or over.
+    /// Waits until this invocation, or an outer one, is cancelled or ends.
     pub(crate) async fn ended(&self) {
         let tokens = self.chain().map(|budget| Box::pin(budget.cancellation().cancelled()) as Pin<Box<_>>);
         select_all(tokens).await;
     }
 
-    /// This budget, and those above it.
+    /// Returns this budget and the outer ones, innermost first.
     fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |budget| budget.parent.as_deref())
     }

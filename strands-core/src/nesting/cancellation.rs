@@ -1,11 +1,11 @@
-//! The cancellation token of an invocation, which is made when something asks for it: most invocations never do.
+//! Cancellation token of an invocation, created on first use, since most invocations never need it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled with the one it is derived from, and when the invocation is over.
+/// A token that is cancelled with its parent token, and when the invocation ends.
 #[derive(Debug)]
 pub(super) struct InvocationToken {
     caller: CancellationToken,
@@ -14,14 +14,14 @@ pub(super) struct InvocationToken {
 }
 
 impl InvocationToken {
-    /// A token that is cancelled with the caller's.
+    /// Creates a token that is cancelled with the caller's.
     pub(super) fn derived_from(caller: CancellationToken) -> Self {
         Self { caller, token: OnceLock::new(), is_over: AtomicBool::new(false) }
     }
 
     pub(super) fn get(&self) -> &CancellationToken {
         let token = self.token.get_or_init(|| self.caller.child_token());
-        // Either this sees the end, or `end` sees the token.
+        // Either this thread sees the end, or `end` sees the token.
         fence(Ordering::SeqCst);
         if self.is_over.load(Ordering::Relaxed) {
             token.cancel();
@@ -29,7 +29,7 @@ impl InvocationToken {
         token
     }
 
-    /// Cancels the token, also if it is asked for later.
+    /// Cancels the token, including one that is created later.
     pub(super) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
@@ -52,12 +52,12 @@ mod tests {
         assert!(token.get().is_cancelled());
 
         let caller = CancellationToken::new();
-        let (asked_before, asked_after) =
+        let (created_before, created_after) =
             (InvocationToken::derived_from(caller.clone()), InvocationToken::derived_from(caller.clone()));
-        let before = asked_before.get().clone();
-        asked_before.end();
-        asked_after.end();
-        assert!(before.is_cancelled() && asked_after.get().is_cancelled());
-        assert!(!caller.is_cancelled(), "the caller's own token is left alone");
+        let before = created_before.get().clone();
+        created_before.end();
+        created_after.end();
+        assert!(before.is_cancelled() && created_after.get().is_cancelled());
+        assert!(!caller.is_cancelled(), "the caller's token is not cancelled");
     }
 }

@@ -1,4 +1,4 @@
-//! A counter of model calls and tokens that several agents change at the same time.
+//! Atomic counter of model calls and tokens, which several agents update concurrently.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -7,7 +7,7 @@ use crate::limits::Limits;
 use crate::stop_reason::StopReason;
 use crate::usage::Usage;
 
-/// Model calls and tokens. Each number is exact; what is read while others count may have some of a call's numbers alone.
+/// Model calls and tokens. Each number is exact; a concurrent read may see only some of the numbers of a call.
 #[derive(Debug, Default)]
 pub(super) struct Counter {
     turns: AtomicU32,
@@ -18,27 +18,27 @@ pub(super) struct Counter {
     cache_write: Cached,
 }
 
-/// Tokens that not every provider tells.
+/// Cached tokens, which not every provider reports.
 #[derive(Debug, Default)]
 struct Cached {
-    is_told: AtomicBool,
+    is_reported: AtomicBool,
     tokens: AtomicU64,
 }
 
 impl Cached {
     fn get(&self) -> Option<u64> {
-        self.is_told.load(Relaxed).then(|| self.tokens.load(Relaxed))
+        self.is_reported.load(Relaxed).then(|| self.tokens.load(Relaxed))
     }
 
     fn set(&self, tokens: Option<u64>) {
         self.tokens.store(tokens.unwrap_or(0), Relaxed);
-        self.is_told.store(tokens.is_some(), Relaxed);
+        self.is_reported.store(tokens.is_some(), Relaxed);
     }
 
     fn add(&self, tokens: Option<u64>) {
         if let Some(tokens) = tokens {
             add(&self.tokens, tokens);
-            self.is_told.store(true, Relaxed);
+            self.is_reported.store(true, Relaxed);
         }
     }
 }
@@ -87,14 +87,14 @@ impl Counter {
         self.turns.fetch_sub(1, Relaxed);
     }
 
-    /// Counts a model call, unless a limit is reached.
+    /// Reserves a turn, unless a limit is reached.
     pub(super) fn reserve_turn(&self, limits: &Limits) -> Result<(), StopReason> {
         let mut turns = self.turns.load(Relaxed);
         loop {
             if let Some(reached) = limits.reached(turns, &self.get().usage) {
                 return Err(reached);
             }
-            // Another agent may have counted a call meanwhile: then this one looks again.
+            // Another agent may have reserved a turn meanwhile; then the limits are checked again.
             match self.turns.compare_exchange_weak(turns, turns.saturating_add(1), Relaxed, Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(now) => turns = now,
@@ -103,7 +103,7 @@ impl Counter {
     }
 }
 
-/// Adds tokens, whatever number a provider tells.
+/// Adds tokens, saturating.
 fn add(counter: &AtomicU64, tokens: u64) {
     let mut before = counter.load(Relaxed);
     while let Err(now) = counter.compare_exchange_weak(before, before.saturating_add(tokens), Relaxed, Relaxed) {

@@ -1,5 +1,5 @@
-//! Nesting of invocations: an agent that is called by a tool, a hook or a conversation manager of an agent shares the
-//! budget of the outer invocation, and is polled on the same stack.
+//! Nesting of invocations: an agent called by a tool, a hook or a conversation manager of another agent shares the budget of
+//! the outer invocation, and is polled on the same stack.
 
 mod budget;
 mod cancellation;
@@ -14,28 +14,28 @@ use pin_project_lite::pin_project;
 
 pub(crate) use budget::{Budget, Spent};
 
-/// Maximum nesting depth of agents that call agents on one stack. In a debug build each level takes about 150 KiB of the
-/// 2 MiB that a thread of Tokio has.
+/// Maximum nesting depth of agents on one stack. In a debug build each level takes about 150 KiB of the 2 MiB stack of a
+/// Tokio thread.
 pub(crate) const MAX_DEPTH: usize = 10;
 
 thread_local! {
-    /// The budget of the invocation whose tools and hooks are being polled on this thread.
+    /// Budget of the invocation whose tools and hooks are being polled on this thread.
     static CURRENT: Cell<Option<Arc<Budget>>> = const { Cell::new(None) };
 }
 
-/// While it lives, a budget is the current one; then it is back in its slot, also after a panic. The budget is moved, since
-/// counting references would cost each poll more than the rest.
+/// Guard that makes a budget the current one. On drop, also after a panic, it moves the budget back. The budget is moved
+/// rather than cloned, since reference counting would dominate the cost of a poll.
 pub(crate) struct Entered<'s> {
-    slot: &'s mut Option<Arc<Budget>>,
+    budget: &'s mut Option<Arc<Budget>>,
     outer: Option<Arc<Budget>>,
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        // On a thread that is ending there is nothing to restore.
+        // A thread that is exiting has nothing to restore.
         if let Ok(entered) = CURRENT.try_with(|current| current.replace(outer)) {
-            *self.slot = entered;
+            *self.budget = entered;
         }
     }
 }
@@ -52,29 +52,29 @@ pub(crate) fn current() -> Option<Arc<Budget>> {
         .flatten()
 }
 
-/// Checks that an invocation may begin below a budget.
+/// Checks that an invocation may be nested in a budget's.
 ///
 /// # Errors
 ///
-/// Returns the depth that it would have.
+/// Returns the depth that it would have, if that is too deep.
 pub(crate) fn check_depth(parent: Option<&Arc<Budget>>) -> Result<(), usize> {
     let depth = parent.map_or(1, |parent| parent.depth() + 1);
     if depth > MAX_DEPTH { Err(depth) } else { Ok(()) }
 }
 
-/// Everything polled until the guard is dropped spends from this budget.
-pub(crate) fn enter(slot: &mut Option<Arc<Budget>>) -> Entered<'_> {
-    let outer = CURRENT.try_with(|current| current.replace(slot.take())).ok().flatten();
-    Entered { slot, outer }
+/// Makes a budget the current one until the guard is dropped.
+pub(crate) fn enter(budget: &mut Option<Arc<Budget>>) -> Entered<'_> {
+    let outer = CURRENT.try_with(|current| current.replace(budget.take())).ok().flatten();
+    Entered { budget, outer }
 }
 
-/// Runs a tool or a hook that spends from this budget.
+/// Runs a tool or a hook with this budget as the current one.
 pub(crate) fn inside<F: Future>(budget: &Arc<Budget>, work: F) -> Inside<F> {
     Inside { budget: Some(Arc::clone(budget)), work }
 }
 
 pin_project! {
-    /// A future that spends from a budget.
+    /// A future that is polled with a current budget.
     pub(crate) struct Inside<F> {
         budget: Option<Arc<Budget>>,
         #[pin]

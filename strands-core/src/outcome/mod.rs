@@ -1,4 +1,4 @@
-//! Errors of an agent: of building it and of its invocations. Conversion of a response to its structured output.
+//! Outcomes of an agent: errors of building it and of its invocations, and the structured output of a response.
 
 mod error;
 mod response;

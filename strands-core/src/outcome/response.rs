@@ -1,4 +1,4 @@
-//! Structured output of a response, or the reason that there is none. Apart from the response, which knows no errors.
+//! Conversion of a response to its structured output. It is separate from the response, which does not depend on errors.
 
 use super::AgentError;
 use crate::event::AgentResponse;
@@ -8,7 +8,7 @@ impl<T> AgentResponse<T> {
     ///
     /// # Errors
     ///
-    /// [`AgentError::NoOutput`] when the invocation ended before there was one, with the reason.
+    /// Returns [`AgentError::NoOutput`] if the invocation ended before there was an output.
     pub fn into_output(self) -> Result<T, AgentError> {
         let stop_reason = self.stop_reason;
         self.output.ok_or(AgentError::NoOutput { stop_reason })

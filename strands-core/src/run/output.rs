@@ -1,20 +1,20 @@
-//! The structured output that a run is to end with, as it is stored.
+//! Structured output of a run, in its stored form.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::tool_spec::ToolSpec;
 
-/// The tool whose arguments are the structured output.
+/// Tool whose arguments are the structured output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OutputTool {
     pub(crate) spec: ToolSpec,
-    /// True if the output is the only field of the arguments, since it is not an object itself.
+    /// True if the output is wrapped in the only field of the arguments, since it is not an object.
     #[serde(default, rename = "wrapped", skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_wrapped: bool,
 }
 
-/// The structured output, and the attempts to get it.
+/// Requested structured output, with its attempts and its value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Output {
     #[serde(flatten)]
@@ -26,16 +26,16 @@ pub(super) struct Output {
     pub(super) value: Option<Value>,
 }
 
-/// Reads a value that is there: `null` is an output, too.
+/// Deserializes a value that is present, since `null` is a valid output.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
 impl OutputTool {
-    /// True if both ask for the same values. Descriptions may differ.
-    pub(super) fn asks_for_the_same(&self, other: &Self) -> bool {
-        let same_form = self.is_wrapped == other.is_wrapped && self.spec.name == other.spec.name;
-        same_form && self.spec.input_schema == other.spec.input_schema
+    /// Returns true if both have the same name and schema. Descriptions may differ.
+    pub(super) fn is_same_output(&self, other: &Self) -> bool {
+        let is_same_form = self.is_wrapped == other.is_wrapped && self.spec.name == other.spec.name;
+        is_same_form && self.spec.input_schema == other.spec.input_schema
     }
 }
 

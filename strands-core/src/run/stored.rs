@@ -1,4 +1,4 @@
-//! A run as a session stores it: JSON with a version.
+//! Stored form of a run: JSON with a version.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Run;
 
-/// The version that is written, and the only one that is read.
+/// Version of the format, the only one that can be read.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -24,7 +24,9 @@ pub(crate) fn restore(stored: Value) -> Result<Run, serde_json::Error> {
     let version = stored.get("version").and_then(Value::as_u64);
     if version != Some(u64::from(VERSION)) {
         let found = version.map_or_else(|| "without a version".to_owned(), |version| format!("of version {version}"));
-        return Err(serde_json::Error::custom(format!("a run {found}; this release reads version {VERSION}")));
+        return Err(serde_json::Error::custom(format!(
+            "unsupported run {found}: this release reads version {VERSION}"
+        )));
     }
     serde_json::from_value::<StoredRun<Run>>(stored).map(|stored| stored.run)
 }

@@ -1,4 +1,4 @@
-//! A suspended run in the JSON of Strands' `interrupt_state`, so that a human's answer can be brought to either side.
+//! Suspended run in the JSON of Strands' `interrupt_state`, so that either side can resume it.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -26,12 +26,12 @@ struct PendingToolExecution {
     completed_tool_results: Vec<ToolResult>,
 }
 
-/// The state of an agent that is suspended with these calls of this message, or of one that is not suspended.
+/// Returns the state of an agent that is suspended with the pending calls of a message, or of one that is not suspended.
 pub(crate) fn save(suspended: Option<(&PendingTools, &Message)>) -> Result<Map<String, Value>, serde_json::Error> {
     let state = suspended.map(|(pending, message)| InterruptState {
-        interrupts: pending.asked().map(|interrupt| (interrupt.id.clone(), interrupt)).collect(),
+        interrupts: pending.all_interrupts().map(|interrupt| (interrupt.id.clone(), interrupt)).collect(),
         context: Map::new(),
-        // A call that may be under way must not be made by the other side.
+        // The other side must not repeat a call that may be running.
         activated: pending.calls.iter().any(|call| call.result.is_none() && call.status != CallStatus::Started),
         pending_tool_execution: Some(PendingToolExecution {
             assistant_message: message.clone(),
@@ -45,23 +45,23 @@ pub(crate) fn save(suspended: Option<(&PendingTools, &Message)>) -> Result<Map<S
 }
 
 fn completed(pending: &PendingTools) -> Vec<ToolResult> {
-    let started = |id: &str| ToolResult::error(id, OUTCOME_UNKNOWN);
+    let unknown = |id: &str| ToolResult::error(id, OUTCOME_UNKNOWN);
     let result = |call: &super::PendingCall| match (&call.result, call.status) {
         (Some(result), _) => Some(result.clone()),
-        (None, CallStatus::Started | CallStatus::Unknown) => Some(started(&call.tool_use.tool_use_id)),
+        (None, CallStatus::Started | CallStatus::Unknown) => Some(unknown(&call.tool_use.tool_use_id)),
         (None, _) => None,
     };
     pending.calls.iter().filter_map(result).collect()
 }
 
-/// The run that is suspended, if one is.
+/// Returns the suspended run, if there is one.
 pub(crate) fn restore(state: Map<String, Value>, limits: Limits) -> Result<Option<Run>, serde_json::Error> {
     let state: InterruptState = serde_json::from_value(Value::Object(state))?;
     let Some(stored) = state.pending_tool_execution.filter(|_| state.activated) else { return Ok(None) };
     let mut run = Run::new(limits, None).with_open_calls(&stored.assistant_message);
     if let Some(pending) = run.pending_mut() {
-        pending.with_results(stored.completed_tool_results);
-        pending.with_interrupts(state.interrupts.into_values());
+        pending.restore_results(stored.completed_tool_results);
+        pending.restore_interrupts(state.interrupts.into_values());
     }
     Ok(run.pending().is_some().then_some(run))
 }

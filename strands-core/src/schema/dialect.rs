@@ -1,61 +1,61 @@
-//! JSON Schema as each provider accepts it: the table.
+//! Table of the parts of JSON Schema that each provider accepts.
 
-/// The part of JSON Schema that a provider accepts: for the arguments of tools, and where it holds a model to a schema.
+/// The subset of JSON Schema that a provider accepts: for tool arguments, and for schemas that it enforces.
 ///
-/// Every provider takes an object alone at the root, without a union beside its properties. The rest is in the table.
+/// Every provider requires an object at the root, without a union beside its properties. The table has the other rules.
 #[derive(Debug)]
 pub struct SchemaDialect {
     pub(super) name: &'static str,
     /// Arguments of a tool.
     pub(super) arguments: Rules,
-    /// Schemas that the model is held to: strict tools, structured output.
-    pub(super) held: Rules,
+    /// Schemas that the provider enforces: strict tools, structured output.
+    pub(super) strict: Rules,
 }
 
 /// The accepted part of JSON Schema.
 #[derive(Debug)]
 pub(super) struct Rules {
-    /// Everything below the root is accepted, so that it stays as it is.
-    pub(super) as_is: bool,
-    /// The accepted keywords, beside those that the rules below are about; `None` for all.
+    /// Everything below the root is accepted and passed through unchanged.
+    pub(super) unchanged: bool,
+    /// Accepted keywords in addition to those covered by the rules below; `None` for all.
     pub(super) keywords: Option<&'static [&'static str]>,
-    /// The accepted formats of text; `None` for all.
+    /// Accepted string formats; `None` for all.
     pub(super) formats: Option<&'static [&'static str]>,
     /// The accepted patterns.
     pub(super) patterns: Patterns,
-    /// The greatest accepted `minItems`.
+    /// The largest accepted `minItems`.
     pub(super) min_items: u64,
-    /// The greatest count in any bound of lengths.
+    /// The largest accepted value in a length bound.
     pub(super) count: u64,
-    /// Bounds of integers have to fit 64 bits with a sign.
+    /// Bounds of integers must fit a signed 64-bit integer.
     pub(super) signed_bounds: bool,
     /// `const` is accepted.
     pub(super) constants: bool,
     /// The accepted values of enumerations.
     pub(super) values: Values,
-    /// A list of types is accepted: for any, with `null` alone, or with values beside it.
+    /// Accepted lists of types.
     pub(super) type_lists: TypeLists,
-    /// Every schema names its types.
+    /// Every schema must have a `type`.
     pub(super) typed: bool,
-    /// Keywords beside a reference.
+    /// Accepted keywords next to `$ref`.
     pub(super) beside_reference: BesideReference,
-    /// Definitions are put into the place of references, so many levels deep, but not in items of lists.
+    /// References are replaced by their definitions up to this many levels deep, except in list items.
     pub(super) inlined: usize,
-    /// A definition may lead to itself.
+    /// Accepted recursive definitions.
     pub(super) recursion: Recursion,
-    /// The form of tuples.
+    /// Accepted form of tuples.
     pub(super) tuples: Tuples,
-    /// An array says what its items are.
+    /// An array must declare `items`.
     pub(super) items: bool,
-    /// The root says what its properties are, even if there are none.
+    /// The root must declare `properties`, even if there are none.
     pub(super) properties: bool,
-    /// Form of a schema that anything fits.
+    /// Form of a schema that any value fits.
     pub(super) anything: Anything,
-    /// Objects have no properties but those that they name.
+    /// Objects must not allow undeclared properties.
     pub(super) closed: bool,
-    /// All properties are required: optional ones may be null.
+    /// All properties are required; optional ones become nullable.
     pub(super) all_required: bool,
-    /// Names of the arguments themselves are 1 to 64 of `a-z A-Z 0-9 _ . -`.
+    /// Names of arguments must be 1 to 64 characters of `a-z A-Z 0-9 _ . -`.
     pub(super) plain_names: bool,
     pub(super) limits: Limits,
 }
@@ -64,9 +64,9 @@ pub(super) struct Rules {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Patterns {
     Any,
-    /// Without lookaround and references to groups.
+    /// No lookaround and no back references.
     Regular,
-    /// From `^` to `$`, without classes such as `\d`.
+    /// Anchored with `^` and `$`, without classes such as `\d`.
     Anchored,
     None,
 }
@@ -83,19 +83,19 @@ pub(super) enum Values {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum TypeLists {
     Any,
-    /// Not beside an enumeration.
+    /// Not together with an enumeration.
     WithoutValues,
-    /// One type and `null`, not beside an enumeration.
+    /// One type and `null`, not together with an enumeration.
     Nullable,
 }
 
-/// Keywords beside a reference.
+/// Accepted keywords next to `$ref`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum BesideReference {
     Any,
-    /// Nothing: a union of one takes the description.
+    /// None: the description goes on a union with one branch.
     UnionOfOne,
-    /// Nothing: a copy of the definition takes the description.
+    /// None: the description goes on a copy of the definition.
     Copy,
 }
 
@@ -103,7 +103,7 @@ pub(super) enum BesideReference {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Recursion {
     Any,
-    /// Through properties that may be left out.
+    /// Through optional properties only.
     Optional,
     None,
 }
@@ -112,18 +112,18 @@ pub(super) enum Recursion {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Tuples {
     Any,
-    /// `prefixItems` alone: `items` would be read instead.
+    /// `prefixItems` without `items`, which would take precedence.
     PrefixAlone,
-    /// A list of items of any of the types, and the order in words.
+    /// A list whose items have any of the types; the order is in the description.
     List,
 }
 
-/// Form of a schema that anything fits.
+/// Form of a schema that any value fits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Anything {
     Empty,
     AllTypes,
-    /// There is none.
+    /// Not expressible.
     None,
 }
 
@@ -135,7 +135,7 @@ pub(super) struct Limits {
     pub(super) properties: usize,
     pub(super) levels: usize,
     pub(super) values: usize,
-    /// Characters of names and values.
+    /// Total characters of names and values.
     pub(super) chars: usize,
 }
 
@@ -149,7 +149,7 @@ const NO_LIMITS: Limits = Limits {
 };
 
 const EVERYTHING: Rules = Rules {
-    as_is: true,
+    unchanged: true,
     keywords: None,
     formats: None,
     patterns: Patterns::Any,
@@ -173,9 +173,9 @@ const EVERYTHING: Rules = Rules {
     limits: NO_LIMITS,
 };
 
-/// Anthropic's constrained decoding, which Bedrock has for the same models.
-const ANTHROPIC_HELD: Rules = Rules {
-    as_is: false,
+/// Anthropic's constrained decoding, which Bedrock uses for the same models.
+const ANTHROPIC_STRICT: Rules = Rules {
+    unchanged: false,
     keywords: Some(&["title", "description", "default"]),
     formats: Some(&["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"]),
     patterns: Patterns::None,
@@ -197,9 +197,9 @@ const ANTHROPIC_HELD: Rules = Rules {
 
 const ANTHROPIC_ARGUMENTS: Rules = Rules { plain_names: true, ..EVERYTHING };
 
-/// llama.cpp's converter from JSON Schema to grammars, which Ollama has, too.
+/// llama.cpp's converter from JSON Schema to grammars, which Ollama uses too.
 const GRAMMAR: Rules = Rules {
-    as_is: false,
+    unchanged: false,
     keywords: Some(&[
         "title",
         "description",
@@ -224,9 +224,9 @@ const GRAMMAR: Rules = Rules {
     ..EVERYTHING
 };
 
-/// Gemini's fields of JSON Schema: `parametersJsonSchema`, `responseJsonSchema`.
+/// Gemini's JSON Schema fields: `parametersJsonSchema`, `responseJsonSchema`.
 const GEMINI_JSON: Rules = Rules {
-    as_is: false,
+    unchanged: false,
     formats: Some(&["date-time", "date", "time", "duration"]),
     keywords: Some(&["title", "description", "default", "minimum", "maximum", "minItems", "maxItems"]),
     patterns: Patterns::None,
@@ -240,21 +240,21 @@ const GEMINI_JSON: Rules = Rules {
 };
 
 impl SchemaDialect {
-    /// OpenAI's dialect: Chat Completions, Responses, and servers that speak them.
+    /// OpenAI's dialect: Chat Completions, Responses, and compatible servers.
     ///
     /// Source: <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>.
     pub const OPENAI: Self = Self {
         name: "openai",
         arguments: Rules {
-            as_is: false,
+            unchanged: false,
             tuples: Tuples::List,
             items: true,
             properties: true,
             beside_reference: BesideReference::UnionOfOne,
             ..EVERYTHING
         },
-        held: Rules {
-            as_is: false,
+        strict: Rules {
+            unchanged: false,
             keywords: Some(&[
                 "title",
                 "description",
@@ -285,31 +285,34 @@ impl SchemaDialect {
     /// Anthropic's dialect.
     ///
     /// Source: <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>.
-    pub const ANTHROPIC: Self = Self { name: "anthropic", arguments: ANTHROPIC_ARGUMENTS, held: ANTHROPIC_HELD };
+    pub const ANTHROPIC: Self = Self { name: "anthropic", arguments: ANTHROPIC_ARGUMENTS, strict: ANTHROPIC_STRICT };
 
     /// Bedrock's dialect.
     ///
     /// Source: <https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html>.
-    pub const BEDROCK: Self =
-        Self { name: "bedrock", arguments: ANTHROPIC_ARGUMENTS, held: Rules { constants: false, ..ANTHROPIC_HELD } };
+    pub const BEDROCK: Self = Self {
+        name: "bedrock",
+        arguments: ANTHROPIC_ARGUMENTS,
+        strict: Rules { constants: false, ..ANTHROPIC_STRICT },
+    };
 
     /// Gemini's dialect.
     ///
     /// Source: <https://ai.google.dev/api/generate-content#FIELDS.response_json_schema>.
-    pub const GEMINI: Self = Self { name: "gemini", arguments: GEMINI_JSON, held: GEMINI_JSON };
+    pub const GEMINI: Self = Self { name: "gemini", arguments: GEMINI_JSON, strict: GEMINI_JSON };
 
-    /// The dialect of llama.cpp's server, which makes grammars of schemas.
+    /// The dialect of llama.cpp's server, which converts schemas to grammars.
     ///
     /// Source: <https://github.com/ggml-org/llama.cpp/blob/master/common/json-schema-to-grammar.cpp>.
-    pub const LLAMACPP: Self = Self { name: "llamacpp", arguments: GRAMMAR, held: GRAMMAR };
+    pub const LLAMACPP: Self = Self { name: "llamacpp", arguments: GRAMMAR, strict: GRAMMAR };
 
-    /// Ollama's dialect. Of a property the server reads `type`, `description`, `enum`, `items`, `properties`, `required` and
-    /// `anyOf`, so that definitions are put into the place of references.
+    /// Ollama's dialect. The server reads only `type`, `description`, `enum`, `items`, `properties`, `required` and `anyOf` of a
+    /// property, so references are replaced by their definitions.
     ///
     /// Source: <https://github.com/ollama/ollama/blob/main/api/types.go>.
     pub const OLLAMA: Self = Self {
         name: "ollama",
-        arguments: Rules { as_is: false, constants: false, inlined: 6, properties: true, ..EVERYTHING },
-        held: GRAMMAR,
+        arguments: Rules { unchanged: false, constants: false, inlined: 6, properties: true, ..EVERYTHING },
+        strict: GRAMMAR,
     };
 }

@@ -1,15 +1,15 @@
-//! Keywords of JSON Schema that do not hold schemas: annotations, types, lists of names.
+//! JSON Schema keywords that do not hold schemas: annotations, types, lists of names.
 
 use serde_json::{Map, Value};
 
-/// Keywords that tell of values without deciding which of them fit.
+/// Keywords that describe values without restricting them.
 pub(super) const ANNOTATIONS: [&str; 9] =
     ["$comment", "$schema", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"];
 
 /// The types of JSON Schema.
 pub(super) const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
 
-/// Returns true for a keyword that does not decide which values fit.
+/// Returns true for a keyword that does not restrict values.
 pub(super) fn is_annotation(keyword: &str) -> bool {
     ANNOTATIONS.contains(&keyword)
 }
@@ -23,7 +23,7 @@ pub(super) fn is_anything(schema: &Value) -> bool {
     }
 }
 
-/// The types that a schema names, in order; `None` if it names none.
+/// Returns the declared types in order, or `None` without a `type` keyword.
 pub(super) fn types(keywords: &Map<String, Value>) -> Option<Vec<&str>> {
     match keywords.get("type")? {
         Value::String(only) => Some(vec![only]),
@@ -32,7 +32,7 @@ pub(super) fn types(keywords: &Map<String, Value>) -> Option<Vec<&str>> {
     }
 }
 
-/// The type of a value.
+/// Returns the JSON Schema type of a value.
 pub(super) fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -45,7 +45,7 @@ pub(super) fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// The texts in the list of a keyword.
+/// Returns the strings in the list of a keyword.
 pub(super) fn texts<'a>(keywords: &'a Map<String, Value>, keyword: &str) -> impl Iterator<Item = &'a str> {
     keywords.get(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

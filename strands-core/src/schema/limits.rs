@@ -1,9 +1,9 @@
-//! Limits of a whole schema.
+//! Size limits of a whole schema.
 
-use super::RefusedSchema;
+use super::StrictSchemaError;
 use super::dialect::Rules;
 
-/// Counts of what has limits.
+/// Counts that providers limit.
 #[derive(Default)]
 pub(super) struct Count {
     pub(super) optional: usize,
@@ -16,12 +16,12 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Checks the counts against the limits of a provider.
+    /// Compares the counts with the limits of a provider.
     ///
     /// # Errors
     ///
-    /// Returns [`RefusedSchema`] for the first that is too large.
-    pub(super) fn check(&self, rules: &Rules) -> Result<(), RefusedSchema> {
+    /// Returns [`StrictSchemaError`] for the first count over its limit.
+    pub(super) fn check(&self, rules: &Rules) -> Result<(), StrictSchemaError> {
         let limits = rules.limits;
         for (count, limit, what) in [
             (self.optional, limits.optional, "optional properties"),
@@ -32,7 +32,9 @@ impl Count {
             (self.chars, limits.chars, "characters in names and values"),
         ] {
             if count > limit {
-                return Err(RefusedSchema::new(format!("it has {count} {what}, of which the provider takes {limit}")));
+                return Err(StrictSchemaError::new(format!(
+                    "it has {count} {what}, of which the provider takes {limit}"
+                )));
             }
         }
         Ok(())

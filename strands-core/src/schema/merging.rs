@@ -1,25 +1,25 @@
-//! The schema of values that fit two schemas.
+//! Merging of schemas: the intersection of two, and one object for several branches.
 
 use serde_json::{Map, Value, json};
 
 use super::keywords::{is_annotation, texts, types};
 
-/// Keywords whose meaning depends on each other.
-const TOGETHER: [&[&str]; 2] = [&["if", "then", "else"], &["contains", "minContains", "maxContains"]];
+/// Keywords that have a meaning only together.
+const DEPENDENT_KEYWORDS: [&[&str]; 2] = [&["if", "then", "else"], &["contains", "minContains", "maxContains"]];
 
-/// Bounds from below, and from above.
-const LEAST: [&str; 5] = ["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"];
-const MOST: [&str; 5] = ["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
+/// Lower bounds and upper bounds.
+const LOWER_BOUNDS: [&str; 5] = ["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"];
+const UPPER_BOUNDS: [&str; 5] = ["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"];
 
-/// Returns a schema of the values that fit both, or `None` if no value can. Where two bounds have no common form, one
-/// stays: more may fit then, never less.
+/// Returns a schema of the values that fit both, or `None` if no value can. If two bounds have no common form, one of them
+/// is dropped: the result may allow more values, never fewer.
 pub(super) fn intersection(
     mut first: Map<String, Value>,
     mut second: Map<String, Value>,
 ) -> Option<Map<String, Value>> {
     let is_bare = |part: &Map<String, Value>| part.keys().all(|keyword| is_annotation(keyword));
     if !is_bare(&first) && !is_bare(&second) {
-        // They depend on what stands in the same schema, and in no other.
+        // These depend on their sibling keywords.
         for keyword in ["unevaluatedItems", "unevaluatedProperties"] {
             first.shift_remove(keyword);
             second.shift_remove(keyword);
@@ -32,7 +32,7 @@ pub(super) fn intersection(
     };
     let has_tuple = first.contains_key("prefixItems") || second.contains_key("prefixItems");
     let mut both = first;
-    for group in TOGETHER {
+    for group in DEPENDENT_KEYWORDS {
         let differs = |keyword: &&str| second.get(*keyword).is_some_and(|theirs| both.get(*keyword) != Some(theirs));
         if group.iter().any(|keyword| both.contains_key(*keyword)) && group.iter().any(differs) {
             group.iter().for_each(|keyword| drop(second.shift_remove(*keyword)));
@@ -51,14 +51,14 @@ pub(super) fn intersection(
         match keyword.as_str() {
             "properties" | "patternProperties" => merge_named(ours, theirs),
             "required" => merge_lists(ours, theirs),
-            keyword if LEAST.contains(&keyword) && theirs.as_f64() > ours.as_f64() => *ours = theirs,
-            keyword if MOST.contains(&keyword) && theirs.as_f64() < ours.as_f64() => *ours = theirs,
+            keyword if LOWER_BOUNDS.contains(&keyword) && theirs.as_f64() > ours.as_f64() => *ours = theirs,
+            keyword if UPPER_BOUNDS.contains(&keyword) && theirs.as_f64() < ours.as_f64() => *ours = theirs,
             "uniqueItems" => *ours = Value::Bool(true),
             "additionalProperties" | "propertyNames" => {
                 *ours = all_of(ours.take(), theirs);
             }
             "items" if !has_tuple => *ours = all_of(ours.take(), theirs),
-            // One union stands beside another until they are multiplied.
+            // A second union goes into `allOf` until the two are multiplied.
             "anyOf" | "oneOf" | "$ref" => {
                 let other = Value::Object(Map::from_iter([(keyword, theirs)]));
                 if let Value::Array(parts) = both.entry("allOf").or_insert_with(|| json!([])) {
@@ -80,7 +80,7 @@ fn closed(keywords: &Map<String, Value>) -> bool {
     keywords.get("additionalProperties") == Some(&Value::Bool(false)) && !keywords.contains_key("patternProperties")
 }
 
-/// An object that is closed does not have the properties that only another schema names.
+/// Removes the properties that a closed object does not declare.
 fn without_unknown(mut open: Map<String, Value>, closed: &Map<String, Value>) -> Map<String, Value> {
     let known = closed.get("properties").and_then(Value::as_object);
     if let Some(Value::Object(properties)) = open.get_mut("properties") {
@@ -89,7 +89,7 @@ fn without_unknown(mut open: Map<String, Value>, closed: &Map<String, Value>) ->
     open
 }
 
-/// Leaves the types that both allow in the first. An integer is a number.
+/// Narrows the types of the first to those that both allow. An integer is a number.
 fn merge_types(ours: &mut Map<String, Value>, theirs: &mut Map<String, Value>) -> Option<()> {
     let common = match (types(ours), types(theirs)) {
         (Some(one), Some(other)) => {
@@ -106,16 +106,16 @@ fn merge_types(ours: &mut Map<String, Value>, theirs: &mut Map<String, Value>) -
         _ => return Some(()),
     };
     theirs.shift_remove("type");
-    let kept = match common.as_slice() {
+    let types = match common.as_slice() {
         [] => return None,
         [only] => json!(only),
         several => json!(several),
     };
-    ours.insert("type".to_owned(), kept);
+    ours.insert("type".to_owned(), types);
     Some(())
 }
 
-/// Leaves the values that both allow in the first.
+/// Narrows the values of the first to those that both allow.
 fn merge_values(ours: &mut Map<String, Value>, theirs: &mut Map<String, Value>) -> Option<()> {
     let (Some(one), Some(other)) = (values(ours), values(theirs)) else { return Some(()) };
     let common: Vec<Value> = one.iter().filter(|value| other.contains(value)).cloned().collect();
@@ -130,7 +130,7 @@ fn merge_values(ours: &mut Map<String, Value>, theirs: &mut Map<String, Value>) 
     Some(())
 }
 
-/// The only values that fit, if the schema lists them.
+/// Returns the allowed values, if the schema lists them.
 pub(super) fn values(keywords: &Map<String, Value>) -> Option<&[Value]> {
     match (keywords.get("const"), keywords.get("enum")) {
         (Some(only), _) => Some(std::slice::from_ref(only)),
@@ -159,7 +159,7 @@ fn merge_lists(ours: &mut Value, theirs: Value) {
     }
 }
 
-/// A schema of the values that fit both, to be put together when somebody comes to it.
+/// Returns a schema of the values that fit both, to be merged when that schema is rewritten.
 fn all_of(first: Value, second: Value) -> Value {
     match (first, second) {
         (Value::Bool(true), other) | (other, Value::Bool(true)) => other,
@@ -168,8 +168,8 @@ fn all_of(first: Value, second: Value) -> Value {
     }
 }
 
-/// Returns a schema of objects that fit one of these at least, without a union at its root: each property that one has,
-/// required where all require it.
+/// Returns one object schema for several branches, without a union at its root: it has each property that any branch has,
+/// and requires those that all branches require.
 pub(super) fn one_object(branches: &[Map<String, Value>]) -> Map<String, Value> {
     let mut properties: Map<String, Value> = Map::new();
     for (name, schema) in branches.iter().filter_map(|branch| branch.get("properties")?.as_object()).flatten() {
@@ -197,7 +197,7 @@ pub(super) fn one_object(branches: &[Map<String, Value>]) -> Map<String, Value> 
     object
 }
 
-/// Returns a schema of the values that fit one of both. Values that are listed are listed together.
+/// Returns a schema of the values that fit either. Two enumerations become one.
 fn any_of(first: Value, second: &Value) -> Value {
     if first == *second {
         return first;
@@ -211,7 +211,7 @@ fn any_of(first: Value, second: &Value) -> Value {
         listed.extend(theirs.iter().filter(|value| !ours.contains(value)).cloned());
         let mut joined = one.clone();
         joined.shift_remove("const");
-        // It described one of the values.
+        // The description applies to one of the values only.
         if one.get("description") != other.get("description") {
             joined.shift_remove("description");
         }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_narrower_bound_stays() {
+    fn keeps_the_narrower_bound() {
         assert_eq!(
             both(
                 json!({"type": ["number", "string"], "minimum": 1, "maximum": 9, "description": "Ours."}),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_the_properties_of_both() {
+    fn merges_the_properties_of_both_objects() {
         assert_eq!(
             both(
                 json!({"properties": {"a": {"type": "string"}, "b": {}}, "required": ["a"]}),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_object_has_what_one_of_several_has() {
+    fn merges_branches_into_one_object() {
         let branch = |tag: &str, field: &str| {
             let properties =
                 json!({"kind": {"type": "string", "const": tag}, field: {"type": "string"}, "n": {"type": tag}});

@@ -1,30 +1,30 @@
-//! JSON Schemas as providers accept them.
+//! JSON Schemas rewritten for each provider.
 //!
-//! Each provider takes a part of JSON Schema, and refuses a request with anything else. [`SchemaDialect`] has a table of what
-//! each accepts, and rewrites a schema by it:
+//! Each provider accepts a subset of JSON Schema and rejects requests with anything else. [`SchemaDialect`] has a table of
+//! these subsets and rewrites a schema to fit one:
 //!
-//! - a union at the root of a tool's arguments becomes one object, with the forms in its description;
-//! - what a provider has no keyword for is told in the description;
-//! - what the model gives is [restored] and then validated against the original schema.
+//! - a union at the root of a tool's arguments becomes one object, with the variants in its description;
+//! - constraints that a provider has no keyword for go into the description;
+//! - the arguments that the model generates are [restored] and then validated against the original schema.
 //!
 //! [restored]: restored()
 
-mod collections;
+mod arrays_and_objects;
+mod composition;
+mod descriptions;
 mod dialect;
 mod keywords;
-mod kinds;
 mod limits;
 mod merging;
 mod names;
 mod references;
 mod restoring;
+mod rewriter;
 mod rewriting;
 mod root;
-mod separating;
 pub(crate) mod subschemas;
-mod telling;
+mod value_types;
 pub(crate) mod wrapping;
-mod writing;
 
 use serde_json::{Value, json};
 
@@ -33,23 +33,25 @@ pub use restoring::restored;
 
 use crate::depth;
 
-/// Keywords beside which a root may allow no object, although it says so.
+/// Keywords that may exclude objects even if the root's type is `object`.
 const PARTS: [&str; 6] = ["$ref", "allOf", "anyOf", "const", "enum", "oneOf"];
 
-/// A mistake in the schema of a tool's arguments.
+/// An error in the schema of a tool's arguments: the provider-independent requirements on its root.
+///
+/// See [`JsonSchemaError`](crate::JsonSchemaError) for a schema that can't be compiled for validation.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SchemaError {
-    /// It is not a JSON object.
+pub enum ToolSchemaError {
+    /// The schema is not a JSON object.
     #[error("it is not a JSON object; start with {{\"type\": \"object\"}}")]
     NotASchema,
-    /// No object fits it.
+    /// The root allows no objects.
     #[error("its root is {found}; arguments are an object: write {{\"type\": \"object\", \"properties\": {{..}}}}")]
     NotAnObject {
         /// The root's type, in words.
         found: String,
     },
-    /// A keyword holds what it can't.
+    /// A keyword has an invalid value.
     #[error("its `{keyword}` is not {expected}")]
     InvalidKeyword {
         /// The keyword.
@@ -57,43 +59,43 @@ pub enum SchemaError {
         /// The expected form.
         expected: &'static str,
     },
-    /// It nests too deep.
+    /// The schema exceeds the nesting limit.
     #[error("it nests deeper than {} levels; make it flatter", depth::MAX_DEPTH)]
     TooDeep,
 }
 
-/// A schema that a provider can't hold a model to. `Display` says the place and the reason.
+/// A schema that a provider can't enforce. `Display` has the place and the reason.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct RefusedSchema {
+pub struct StrictSchemaError {
     reason: String,
 }
 
-crate::error_chain::debug_with_sources!(SchemaError, RefusedSchema);
+crate::error_chain::debug_with_sources!(ToolSchemaError, StrictSchemaError);
 
-impl RefusedSchema {
+impl StrictSchemaError {
     fn new(reason: String) -> Self {
         Self { reason }
     }
 }
 
-/// Checks that a schema can be that of a tool's arguments, for any provider.
+/// Checks that a schema is valid for a tool's arguments, with any provider.
 ///
-/// A schema without a type, such as `{}` or a union of objects, is one of an object.
+/// A schema without a type, such as `{}` or a union of objects, is accepted as that of an object.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] if it can't.
-pub(crate) fn check_arguments(schema: &Value) -> Result<(), SchemaError> {
-    depth::check(schema).map_err(|_| SchemaError::TooDeep)?;
-    let keywords = schema.as_object().ok_or(SchemaError::NotASchema)?;
+/// Returns [`ToolSchemaError`] if it is not.
+pub(crate) fn check_arguments(schema: &Value) -> Result<(), ToolSchemaError> {
+    depth::check(schema).map_err(|_| ToolSchemaError::TooDeep)?;
+    let keywords = schema.as_object().ok_or(ToolSchemaError::NotASchema)?;
     let is_text_list = |value: &Value| value.as_array().is_some_and(|names| names.iter().all(Value::is_string));
     let are_schemas = |value: &Value| {
         value.as_object().is_some_and(|named| named.values().all(|own| own.is_object() || own.is_boolean()))
     };
     let is_wrong =
         |keyword: &str, is_right: &dyn Fn(&Value) -> bool| keywords.get(keyword).is_some_and(|value| !is_right(value));
-    let invalid = |keyword, expected| Err(SchemaError::InvalidKeyword { keyword, expected });
+    let invalid = |keyword, expected| Err(ToolSchemaError::InvalidKeyword { keyword, expected });
     if is_wrong("properties", &are_schemas) {
         return invalid("properties", "an object of schemas");
     }
@@ -107,18 +109,20 @@ pub(crate) fn check_arguments(schema: &Value) -> Result<(), SchemaError> {
     if is_plain && !PARTS.iter().any(|part| keywords.contains_key(*part)) {
         return Ok(());
     }
-    let gathered = references::gathered(schema);
-    root::object(&gathered.root, &separating::Separator::new(&gathered.definitions)).map(drop)
+    let bundle = references::bundle(schema);
+    root::object(&bundle.root, &composition::Resolver::new(&bundle.definitions)).map(drop)
 }
 
 impl SchemaDialect {
-    /// Returns the name of the provider that it is named after.
+    /// Returns the name of the provider.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Returns the schema of a tool's arguments as the provider accepts it. Whatever fits the original fits it, except for
-    /// forms of a union at the root: a property that one form declares has that schema in all of them.
+    /// Returns the schema of a tool's arguments as the provider accepts it.
+    ///
+    /// Values that fit the original fit the result, except for unions at the root: a property that one branch declares has
+    /// that schema in all of them.
     ///
     /// ```
     /// use serde_json::json;
@@ -138,13 +142,15 @@ impl SchemaDialect {
         written.unwrap_or_else(|_| json!({"type": "object", "properties": {}}))
     }
 
-    /// Returns a schema that the provider can hold a model to: for structured output and strict tools. What the provider
-    /// has no keyword for stands in descriptions; a property that may be left out may be `null` where all are required.
+    /// Returns a schema that the provider can enforce, for structured output and strict tools.
+    ///
+    /// Constraints without a keyword at the provider go into descriptions. Optional properties become nullable if the
+    /// provider requires all properties.
     ///
     /// # Errors
     ///
-    /// Returns [`RefusedSchema`] if the provider has no form for a part of it, or if it is too large.
-    pub fn held(&self, schema: &Value) -> Result<Value, RefusedSchema> {
-        rewriting::rewritten(schema, &self.held)
+    /// Returns [`StrictSchemaError`] if the provider can't express a part of the schema, or if it is over a size limit.
+    pub fn strict(&self, schema: &Value) -> Result<Value, StrictSchemaError> {
+        rewriting::rewritten(schema, &self.strict)
     }
 }

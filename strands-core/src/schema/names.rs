@@ -1,21 +1,20 @@
-//! Names of arguments as providers take them. Anthropic and Bedrock refuse `Account Number` and `$top`.
+//! Argument names that every provider accepts. Anthropic and Bedrock reject `Account Number` and `$top`.
 
 use std::collections::HashSet;
 
 /// The longest name, in bytes.
-const MOST_BYTES: usize = 64;
+const MAX_BYTES: usize = 64;
 
-/// Returns true for 1 to 64 of `a-z A-Z 0-9 _ . -`.
+/// Returns true for 1 to 64 characters of `a-z A-Z 0-9 _ . -`.
 fn is_plain(name: &str) -> bool {
-    (1..=MOST_BYTES).contains(&name.len()) && name.chars().all(is_plain_letter)
+    (1..=MAX_BYTES).contains(&name.len()) && name.chars().all(is_plain_letter)
 }
 
 fn is_plain_letter(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "_.-".contains(letter)
 }
 
-/// Returns each name with the one that stands for it: the same for the same names in the same order, and for no two names
-/// the same.
+/// Returns each name with its replacement: deterministic for the same names in the same order, and unique.
 pub(super) fn plain<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'a str, String)> {
     let mut used: HashSet<String> = names.clone().filter(|name| is_plain(name)).map(str::to_owned).collect();
     let stand_in = |name: &'a str| {
@@ -23,7 +22,7 @@ pub(super) fn plain<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'
             return (name, name.to_owned());
         }
         let mut base: String = name.chars().map(|letter| if is_plain_letter(letter) { letter } else { '_' }).collect();
-        base.truncate(MOST_BYTES);
+        base.truncate(MAX_BYTES);
         if base.is_empty() {
             "_".clone_into(&mut base);
         }
@@ -32,7 +31,7 @@ pub(super) fn plain<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<(&'
         while !used.insert(plain.clone()) {
             number += 1;
             let end = format!("_{number}");
-            plain = base.get(..base.len().min(MOST_BYTES - end.len())).unwrap_or_default().to_owned() + &end;
+            plain = base.get(..base.len().min(MAX_BYTES - end.len())).unwrap_or_default().to_owned() + &end;
         }
         (name, plain)
     };
@@ -48,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_has_one_of_its_own() {
+    fn replaces_each_name_with_a_unique_one() {
         assert_eq!(
             stand_ins(&["Account Number", "Account_Number", "$top", "", "a.b-c"]),
             ["Account_Number_2", "Account_Number", "_top", "_", "a.b-c"]

@@ -1,5 +1,5 @@
-//! References of a schema. They are resolved once, and what is referred to becomes a definition of the root with a name
-//! that every provider takes: `#`, `#/properties/x`, anchors and nested definitions are places that some do not know.
+//! References of a schema, resolved once. Each target becomes a definition of the root, with a name that every provider
+//! accepts: some reject `#`, `#/properties/x`, anchors and nested definitions.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -8,25 +8,25 @@ use serde_json::{Map, Value};
 use super::subschemas;
 use crate::depth;
 
-/// A schema whose references all are `#/$defs/NAME`.
-pub(super) struct Gathered {
+/// A schema whose references all have the form `#/$defs/NAME`.
+pub(super) struct Bundle {
     /// The schema without its definitions.
     pub(super) root: Value,
-    /// The schemas that it refers to, directly or not.
+    /// The schemas that it refers to, directly or indirectly.
     pub(super) definitions: Map<String, Value>,
-    /// True if a reference leads nowhere, or to another document: there, anything fits.
+    /// True if a reference is dangling or leads to another document: any value fits there.
     pub(super) is_lossy: bool,
 }
 
-pub(super) const PLACE: &str = "#/$defs/";
+pub(super) const DEFINITIONS: &str = "#/$defs/";
 
-/// Gathers what a schema refers to.
-pub(super) fn gathered(schema: &Value) -> Gathered {
-    // Everything here goes as deep as the schema.
+/// Moves the targets of all references to definitions of the root.
+pub(super) fn bundle(schema: &Value) -> Bundle {
+    // All code here recurses as deep as the schema.
     if depth::check(schema).is_err() {
-        return Gathered { root: Value::Object(Map::new()), definitions: Map::new(), is_lossy: true };
+        return Bundle { root: Value::Object(Map::new()), definitions: Map::new(), is_lossy: true };
     }
-    let mut gathering = Gathering {
+    let mut bundler = Bundler {
         root: schema,
         places: None,
         names: HashMap::new(),
@@ -34,44 +34,44 @@ pub(super) fn gathered(schema: &Value) -> Gathered {
         open: VecDeque::new(),
         is_lossy: false,
     };
-    let root = gathering.copied(schema);
+    let root = bundler.copied(schema);
     let mut definitions = Map::new();
-    while let Some((name, target)) = gathering.open.pop_front() {
-        let definition = gathering.copied(target);
+    while let Some((name, target)) = bundler.open.pop_front() {
+        let definition = bundler.copied(target);
         definitions.insert(name, definition);
     }
-    Gathered { root, definitions, is_lossy: gathering.is_lossy }
+    Bundle { root, definitions, is_lossy: bundler.is_lossy }
 }
 
-struct Gathering<'a> {
+struct Bundler<'a> {
     root: &'a Value,
-    /// The schemas with an anchor or an id, once somebody refers to one.
+    /// Schemas with an anchor or an id, collected on first use.
     places: Option<HashMap<&'a str, &'a Value>>,
-    /// Names of the schemas that are referred to, by address.
+    /// Names of the referenced schemas, by address.
     names: HashMap<*const Value, String>,
     used: HashSet<String>,
     open: VecDeque<(String, &'a Value)>,
     is_lossy: bool,
 }
 
-impl<'a> Gathering<'a> {
+impl<'a> Bundler<'a> {
     fn copied(&mut self, schema: &'a Value) -> Value {
         let Value::Object(fields) = schema else { return schema.clone() };
         let mut copy = Map::new();
         for (keyword, value) in fields {
             match (keyword.as_str(), value) {
                 ("$defs" | "definitions", _) => {}
-                // The root is no document of its own, and its draft is that of providers.
+                // The root is not a document of its own, and the provider determines the draft.
                 ("$schema" | "$id" | "$anchor" | "$dynamicAnchor" | "$vocabulary", _) => {}
                 ("$ref" | "$dynamicRef", Value::String(reference)) => match self.resolved(reference) {
                     Some(target) => {
                         let name = self.name(reference, target);
-                        copy.insert("$ref".to_owned(), format!("{PLACE}{name}").into());
+                        copy.insert("$ref".to_owned(), format!("{DEFINITIONS}{name}").into());
                     }
                     None => self.is_lossy = true,
                 },
                 ("items", Value::Array(_)) if !fields.contains_key("prefixItems") => {
-                    // A tuple in older drafts, whose rest has a keyword of its own.
+                    // A tuple of an older draft, with a separate keyword for the rest.
                     let first = subschemas::mapped("prefixItems", value, &mut |schema| self.copied(schema));
                     copy.insert("prefixItems".to_owned(), first);
                     if let Some(rest) = fields.get("additionalItems") {
@@ -154,18 +154,18 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Name of the definition that a gathered schema refers to.
+/// Returns the name of the definition that a bundled schema refers to.
 pub(super) fn target(schema: &Map<String, Value>) -> Option<&str> {
-    schema.get("$ref")?.as_str()?.strip_prefix(PLACE)
+    schema.get("$ref")?.as_str()?.strip_prefix(DEFINITIONS)
 }
 
-/// Names of the definitions that a schema refers to anywhere.
+/// Collects the names of all definitions that a schema refers to.
 pub(super) fn targets<'a>(schema: &'a Value, into: &mut HashSet<&'a str>) {
     into.extend(schema.as_object().and_then(target));
     subschemas::visit(schema, |_, schema| targets(schema, into));
 }
 
-/// Names of the definitions that lead back to themselves, or from one of those to another.
+/// Returns the names of the definitions on a reference cycle, or on a path between two cycles.
 pub(super) fn cyclic(definitions: &Map<String, Value>) -> HashSet<&str> {
     let mut edges: HashMap<&str, HashSet<&str>> = HashMap::new();
     let mut backwards: HashMap<&str, Vec<&str>> = HashMap::new();
@@ -177,7 +177,7 @@ pub(super) fn cyclic(definitions: &Map<String, Value>) -> HashSet<&str> {
         }
         edges.insert(name, leads_to);
     }
-    // What leads nowhere is taken away until all that is left leads on.
+    // Remove definitions without outgoing references until each remaining one has some.
     let mut ends: Vec<&str> = edges.iter().filter(|(_, next)| next.is_empty()).map(|(name, _)| *name).collect();
     while let Some(end) = ends.pop() {
         edges.remove(end);
@@ -190,7 +190,7 @@ pub(super) fn cyclic(definitions: &Map<String, Value>) -> HashSet<&str> {
             }
         }
     }
-    // What is left and is not led to from there is before a cycle, not on one.
+    // Of those that remain, the ones without incoming references lead to a cycle but are not on one.
     let mut before: HashMap<&str, usize> = edges.keys().map(|name| (*name, 0)).collect();
     for next in edges.values().flatten() {
         *before.entry(next).or_default() += 1;
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_referred_to_becomes_a_definition_of_the_root() {
+    fn moves_referenced_schemas_to_root_definitions() {
         let schema = json!({
             "properties": {
                 "again": {"$ref": "#"},
@@ -232,7 +232,7 @@ mod tests {
                 "deep": {"$defs": {"Corner": {"$anchor": "corner", "enum": [{"$ref": "#"}]}}},
             },
         });
-        let Gathered { root, definitions, is_lossy } = gathered(&schema);
+        let Bundle { root, definitions, is_lossy } = bundle(&schema);
         let at = |name: &str| root["properties"][name].clone();
         assert_eq!(at("again"), json!({"$ref": "#/$defs/Root"}));
         assert_eq!(at("same"), json!({"$ref": "#/$defs/items"}));
@@ -246,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_found_however_long_the_way_is() {
-        let definition = |next: &str| json!({"properties": {"next": {"$ref": format!("{PLACE}{next}")}}});
+    fn finds_cycles_of_any_length() {
+        let definition = |next: &str| json!({"properties": {"next": {"$ref": format!("{DEFINITIONS}{next}")}}});
         let mut definitions: Map<String, Value> =
             (0..20_000).map(|at| (format!("n{at}"), definition(&format!("n{}", at + 1)))).collect();
         assert_eq!(cyclic(&definitions).len(), 0, "the last one leads nowhere");

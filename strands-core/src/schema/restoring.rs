@@ -1,24 +1,23 @@
-//! Values of a rewritten schema as the original has them: a provider that wants every property gets `null` for one that may
-//! be left out, and names that it refuses are replaced.
+//! Restoring of generated values to the original schema: providers that require every property send `null` for optional
+//! ones, and names that they reject are replaced.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::composition::Resolver;
 use super::keywords::{texts, types};
 use super::merging::values;
-use super::references::{self, Gathered};
-use super::separating::Separator;
+use super::references::{self, Bundle};
 use super::{names, root};
 
-/// The most schemas that one value is looked up in.
-const MOST_VIEWS: usize = 256;
+/// The most schemas that are searched for one value.
+const MAX_CANDIDATES: usize = 256;
 
 /// The most levels of a schema that are followed to see if `null` fits.
-const MOST_LEVELS: usize = 16;
+const MAX_LEVELS: usize = 16;
 
-/// Returns the value without each `null` of an optional property that does not take it, and with the original names of
-/// properties.
+/// Returns the value with the original property names, and without `null` for optional properties that are not nullable.
 ///
 /// ```
 /// use serde_json::json;
@@ -35,14 +34,14 @@ pub fn restored<'v>(schema: &Value, value: &'v Value) -> Cow<'v, Value> {
     if !is_renamed && !has_null {
         return Cow::Borrowed(value);
     }
-    let gathered = references::gathered(schema);
+    let bundle = references::bundle(schema);
     let mut restored = value.clone();
     if is_renamed {
-        rename(&gathered, &mut restored);
+        rename(&bundle, &mut restored);
     }
     if has_null {
-        let schemas = Schemas { definitions: &gathered.definitions };
-        schemas.without_nulls(&[&gathered.root], &mut restored);
+        let schemas = Schemas { definitions: &bundle.definitions };
+        schemas.without_nulls(&[&bundle.root], &mut restored);
     }
     Cow::Owned(restored)
 }
@@ -56,11 +55,11 @@ fn has_null(value: &Value) -> bool {
     }
 }
 
-/// Gives properties of the root their own names back.
-fn rename(gathered: &Gathered, value: &mut Value) {
+/// Restores the original names of the root's properties.
+fn rename(bundle: &Bundle, value: &mut Value) {
     let Value::Object(fields) = value else { return };
-    let separator = Separator::new(&gathered.definitions);
-    let Ok(root) = root::object(&gathered.root, &separator) else { return };
+    let resolver = Resolver::new(&bundle.definitions);
+    let Ok(root) = root::object(&bundle.root, &resolver) else { return };
     let Some(Value::Object(properties)) = root.object.get("properties") else { return };
     let plain = names::plain(properties.keys().map(String::as_str));
     if !plain.iter().any(|(name, plain)| name != plain && fields.contains_key(plain)) {
@@ -73,11 +72,11 @@ fn rename(gathered: &Gathered, value: &mut Value) {
     *fields = std::mem::take(fields).into_iter().map(|(name, value)| (own(name), value)).collect();
 }
 
-/// Schemas without unions and references that a value may have to fit.
+/// Schemas without unions and references that may apply to a value.
 #[derive(Default)]
-struct Views<'a> {
+struct Candidates<'a> {
     fitting: Vec<&'a Map<String, Value>>,
-    /// Those of them that it has to fit in any case: they are in no branch of a union.
+    /// Those outside of unions, which always apply.
     always: Vec<&'a Map<String, Value>>,
     /// Branches of unions that the value does not fit.
     others: Vec<&'a Map<String, Value>>,
@@ -89,34 +88,37 @@ struct Schemas<'a> {
 
 impl<'a> Schemas<'a> {
     fn without_nulls(&self, schemas: &[&'a Value], value: &mut Value) {
-        let mut all = Views::default();
-        schemas.iter().for_each(|schema| self.views(schema, value, &mut all, false, 0));
-        let Views { fitting: views, always, others } = all;
+        let mut all = Candidates::default();
+        schemas.iter().for_each(|schema| self.collect(schema, value, &mut all, false, 0));
+        let Candidates { fitting: candidates, always, others } = all;
         match value {
             Value::Object(fields) => fields.retain(|name, value| {
                 let mut declared: Vec<&Value> =
-                    views.iter().filter_map(|view| view.get("properties")?.get(name)).collect();
+                    candidates.iter().filter_map(|candidate| candidate.get("properties")?.get(name)).collect();
                 if value.is_null() {
-                    let is_of_other =
-                        others.iter().any(|view| view.get("properties").is_some_and(|own| own.get(name).is_some()));
-                    let is_required = always.iter().any(|view| texts(view, "required").any(|own| own == name));
-                    let takes_null = declared.iter().any(|schema| self.takes_null(schema, 0));
+                    let is_of_other = others
+                        .iter()
+                        .any(|candidate| candidate.get("properties").is_some_and(|own| own.get(name).is_some()));
+                    let is_required =
+                        always.iter().any(|candidate| texts(candidate, "required").any(|own| own == name));
+                    let accepts_null = declared.iter().any(|schema| self.accepts_null(schema, 0));
                     let is_declared = is_of_other || !declared.is_empty();
-                    return !is_declared || is_required || takes_null;
+                    return !is_declared || is_required || accepts_null;
                 }
                 if declared.is_empty() {
-                    declared = views.iter().filter_map(|view| view.get("additionalProperties")).collect();
+                    declared =
+                        candidates.iter().filter_map(|candidate| candidate.get("additionalProperties")).collect();
                 }
                 self.without_nulls(&declared, value);
                 true
             }),
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
-                    let of_item = |view: &&'a Map<String, Value>| {
-                        let first = view.get("prefixItems").and_then(Value::as_array);
-                        first.and_then(|first| first.get(index)).or_else(|| view.get("items"))
+                    let of_item = |candidate: &&'a Map<String, Value>| {
+                        let first = candidate.get("prefixItems").and_then(Value::as_array);
+                        first.and_then(|first| first.get(index)).or_else(|| candidate.get("items"))
                     };
-                    let schemas: Vec<&Value> = views.iter().filter_map(of_item).collect();
+                    let schemas: Vec<&Value> = candidates.iter().filter_map(of_item).collect();
                     self.without_nulls(&schemas, item);
                 }
             }
@@ -124,14 +126,21 @@ impl<'a> Schemas<'a> {
         }
     }
 
-    /// Collects the parts of a schema.
-    fn views(&self, schema: &'a Value, value: &Value, views: &mut Views<'a>, is_branch: bool, level: usize) {
+    /// Collects the schemas that may apply to a value.
+    fn collect(
+        &self,
+        schema: &'a Value,
+        value: &Value,
+        candidates: &mut Candidates<'a>,
+        is_branch: bool,
+        level: usize,
+    ) {
         let Value::Object(node) = schema else { return };
-        let Views { fitting, always, others } = views;
-        if level > MOST_LEVELS || fitting.len() + others.len() == MOST_VIEWS {
+        let Candidates { fitting, always, others } = candidates;
+        if level > MAX_LEVELS || fitting.len() + others.len() == MAX_CANDIDATES {
             return;
         }
-        if fitting.iter().chain(others.iter()).any(|view| std::ptr::eq(*view, node)) {
+        if fitting.iter().chain(others.iter()).any(|candidate| std::ptr::eq(*candidate, node)) {
             return;
         }
         if is_branch && !self.is_about(node, value) {
@@ -145,41 +154,41 @@ impl<'a> Schemas<'a> {
         let target = references::target(node).and_then(|name| self.definitions.get(name));
         let list = |keyword: &str| node.get(keyword).and_then(Value::as_array).into_iter().flatten();
         for part in target.into_iter().chain(list("allOf")) {
-            self.views(part, value, views, is_branch, level + 1);
+            self.collect(part, value, candidates, is_branch, level + 1);
         }
         for branch in list("anyOf").chain(list("oneOf")) {
-            self.views(branch, value, views, true, level + 1);
+            self.collect(branch, value, candidates, true, level + 1);
         }
     }
 
-    /// False if the value is about another branch of a union: it has another tag, or `null` for what this one requires.
+    /// Returns false if the value fits another branch of the union: it has another tag, or `null` for a required property.
     fn is_about(&self, node: &'a Map<String, Value>, value: &Value) -> bool {
         let Value::Object(fields) = value else { return true };
         let properties = node.get("properties").and_then(Value::as_object);
         properties.into_iter().flatten().all(|(name, schema)| match fields.get(name) {
             None => true,
-            Some(Value::Null) => !texts(node, "required").any(|own| own == name) || self.takes_null(schema, 0),
+            Some(Value::Null) => !texts(node, "required").any(|own| own == name) || self.accepts_null(schema, 0),
             Some(own) => schema.as_object().and_then(values).is_none_or(|listed| listed.contains(own)),
         })
     }
 
-    /// True if `null` may fit.
-    fn takes_null(&self, schema: &Value, level: usize) -> bool {
+    /// Returns true if `null` may fit.
+    fn accepts_null(&self, schema: &Value, level: usize) -> bool {
         let Value::Object(node) = schema else { return schema != &Value::Bool(false) };
-        if level > MOST_LEVELS {
+        if level > MAX_LEVELS {
             return true;
         }
         let list = |keyword: &str| node.get(keyword).and_then(Value::as_array);
         types(node).is_none_or(|types| types.contains(&"null"))
             && values(node).is_none_or(|values| values.contains(&Value::Null))
-            && list("allOf").is_none_or(|parts| parts.iter().all(|part| self.takes_null(part, level + 1)))
+            && list("allOf").is_none_or(|parts| parts.iter().all(|part| self.accepts_null(part, level + 1)))
             && ["anyOf", "oneOf"]
                 .into_iter()
                 .filter_map(list)
-                .all(|branches| branches.iter().any(|branch| self.takes_null(branch, level + 1)))
+                .all(|branches| branches.iter().any(|branch| self.accepts_null(branch, level + 1)))
             && references::target(node)
                 .and_then(|name| self.definitions.get(name))
-                .is_none_or(|target| self.takes_null(target, level + 1))
+                .is_none_or(|target| self.accepts_null(target, level + 1))
     }
 }
 
@@ -190,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_null_for_what_may_be_left_out_is_left_out() {
+    fn removes_nulls_of_optional_properties() {
         let schema = json!({
             "type": "object",
             "properties": {
@@ -222,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn names_go_back_to_what_they_stand_for() {
+    fn restores_original_names() {
         let schema = json!({"oneOf": [{"type": "object", "properties": {"$top": {"type": "integer"}, "_top": {}}}]});
         assert_eq!(*restored(&schema, &json!({"_top_2": 3, "_top": 1})), json!({"$top": 3, "_top": 1}));
-        let as_is = json!({"$top": 3});
-        assert!(matches!(restored(&schema, &as_is), Cow::Owned(same) if same == as_is));
+        let unchanged = json!({"$top": 3});
+        assert!(matches!(restored(&schema, &unchanged), Cow::Owned(same) if same == unchanged));
     }
 }

@@ -1,39 +1,40 @@
-//! A whole schema in the form that a provider accepts: the root, and the definitions that it needs.
+//! Rewriting of a whole schema for a provider: the root and the definitions that it needs.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use super::composition::Resolver;
 use super::dialect::{Recursion, Rules};
-use super::references::{self, Gathered};
+use super::references::{self, Bundle};
+use super::rewriter::Rewriter;
 use super::root::{self, Root};
-use super::separating::Separator;
-use super::writing::Rewriter;
-use super::{RefusedSchema, kinds};
+use super::{StrictSchemaError, value_types};
 
-/// Rewrites a schema of an object by the rules.
+/// Rewrites the schema of an object by the rules.
 ///
 /// # Errors
 ///
-/// Returns [`RefusedSchema`] if the provider has no form for it.
-pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedSchema> {
-    let Gathered { root, definitions, is_lossy } = references::gathered(schema);
-    let separator = Separator::new(&definitions);
-    let Root { object: mut root, telling_apart } =
-        root::object(&root, &separator).map_err(|error| RefusedSchema::new(error.to_string()))?;
+/// Returns [`StrictSchemaError`] if the provider can't express it.
+pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, StrictSchemaError> {
+    let Bundle { root, definitions, is_lossy } = references::bundle(schema);
+    let resolver = Resolver::new(&definitions);
+    let Root { object: mut root, distinguishing } =
+        root::object(&root, &resolver).map_err(|error| StrictSchemaError::new(error.to_string()))?;
     if rules.plain_names {
         rename(&mut root);
     }
-    if rules.as_is {
+    if rules.unchanged {
         return Ok(with_definitions(root, definitions));
     }
-    let mut rewriter = Rewriter::new(rules, &separator);
+    let mut rewriter = Rewriter::new(rules, &resolver);
     if rules.all_required {
         let properties = root.get("properties").and_then(Value::as_object);
-        let takes_null = |name: &&String| properties.and_then(|own| own.get(*name)).is_some_and(kinds::names_null);
-        if let Some(name) = telling_apart.iter().find(takes_null) {
-            return Err(RefusedSchema::new(format!(
-                "`{name}` may be null, and can't be told from one that is left out"
+        let accepts_null =
+            |name: &&String| properties.and_then(|own| own.get(*name)).is_some_and(value_types::names_null);
+        if let Some(name) = distinguishing.iter().find(accepts_null) {
+            return Err(StrictSchemaError::new(format!(
+                "`{name}` may be null, which can't be distinguished from a missing property"
             )));
         }
     }
@@ -45,20 +46,20 @@ pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedS
     while let Some(name) = open.pop() {
         let Some(definition) = definitions.get(&name) else { continue };
         if rules.recursion == Recursion::None && rewriter.cyclic.contains(name.as_str()) {
-            return Err(RefusedSchema::new(format!("the definition `{name}` leads back to itself")));
+            return Err(StrictSchemaError::new(format!("the definition `{name}` leads back to itself")));
         }
-        rewriter.inside = vec![name.clone()];
+        rewriter.expanding = vec![name.clone()];
         rewriter.path = vec![format!("$defs.{name}")];
         let definition = rewriter.schema(definition)?;
         next(&definition, &mut known, &mut open);
         definitions_written.insert(name, definition);
     }
-    if rewriter.is_strict && (is_lossy || separator.is_lossy()) {
-        let why = "it refers to what is not in it, or has too many forms";
-        return Err(RefusedSchema::new(why.to_owned()));
+    if rewriter.is_strict && (is_lossy || resolver.is_lossy()) {
+        let reason = "it has references that lead nowhere, or too many alternatives";
+        return Err(StrictSchemaError::new(reason.to_owned()));
     }
     rewriter.count.check(rules)?;
-    // In the order of the original, which does not depend on where a definition is used first.
+    // Keep the original order, which does not depend on the first use of a definition.
     let mut ordered = Map::new();
     for name in definitions.keys() {
         if let Some(definition) = definitions_written.shift_remove(name) {
@@ -71,14 +72,14 @@ pub(super) fn rewritten(schema: &Value, rules: &Rules) -> Result<Value, RefusedS
     Ok(Value::Object(written))
 }
 
-/// Adds the definitions that a schema refers to and that are not known.
+/// Queues the definitions that a schema refers to and that are not known yet.
 fn next(schema: &Value, known: &mut HashSet<String>, open: &mut Vec<String>) {
     let mut targets = HashSet::new();
     references::targets(schema, &mut targets);
     open.extend(targets.into_iter().filter(|target| known.insert((*target).to_owned())).map(str::to_owned));
 }
 
-/// The root with the definitions that it needs.
+/// Returns the root with the definitions that it needs.
 fn with_definitions(mut root: Map<String, Value>, mut definitions: Map<String, Value>) -> Value {
     let mut known = HashSet::new();
     let mut open = Vec::new();
@@ -95,7 +96,7 @@ fn with_definitions(mut root: Map<String, Value>, mut definitions: Map<String, V
     Value::Object(root)
 }
 
-/// Gives the properties of the root names that every provider takes.
+/// Replaces property names of the root that some providers reject.
 fn rename(root: &mut Map<String, Value>) {
     let Some(Value::Object(properties)) = root.get_mut("properties") else { return };
     let names: Vec<String> = properties.keys().cloned().collect();

@@ -1,50 +1,50 @@
-//! The root of a tool's schema: an object without a union beside its properties, as every provider wants it.
+//! Root of a tool's schema: an object without a union beside its properties, as every provider requires.
 
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
+use super::composition::{Resolved, Resolver, may_be_object};
 use super::keywords::{TYPES, texts, types};
 use super::merging::{one_object, values};
-use super::separating::{Separated, Separator, may_be_object};
-use super::{SchemaError, telling};
+use super::{ToolSchemaError, descriptions};
 
-/// The most forms of arguments that are told in words.
-const MOST_FORMS: usize = 50;
+/// The most variants that are listed in the description.
+const MAX_VARIANTS: usize = 50;
 
-/// The deepest union in unions.
-const MOST_LEVELS: usize = 32;
+/// The deepest nesting of unions.
+const MAX_LEVELS: usize = 32;
 
 /// The schema of an object.
 pub(super) struct Root {
     pub(super) object: Map<String, Value>,
-    /// The properties by whose presence a form of the arguments is told from another.
-    pub(super) telling_apart: Vec<String>,
+    /// The properties whose presence distinguishes the branches of a union.
+    pub(super) distinguishing: Vec<String>,
 }
 
-/// Returns the schema of an object for a root.
+/// Converts the root of a schema to the schema of one object.
 ///
 /// # Errors
 ///
-/// Returns [`SchemaError`] if no object fits the root.
-pub(super) fn object(root: &Value, separator: &Separator<'_>) -> Result<Root, SchemaError> {
+/// Returns [`ToolSchemaError`] if no object fits the root.
+pub(super) fn object(root: &Value, resolver: &Resolver<'_>) -> Result<Root, ToolSchemaError> {
     let root = match root {
         Value::Object(root) => root.clone(),
         Value::Bool(true) => Map::new(),
-        _ => return Err(SchemaError::NotASchema),
+        _ => return Err(ToolSchemaError::NotASchema),
     };
     let mut branches = Vec::new();
-    let annotations = collect(root.clone(), separator, &mut Vec::new(), &mut branches, 0);
-    let mut telling_apart = Vec::new();
+    let annotations = collect(root.clone(), resolver, &mut Vec::new(), &mut branches, 0);
+    let mut distinguishing = Vec::new();
     let mut object = match branches.len() {
-        0 => return Err(SchemaError::NotAnObject { found: found(&root) }),
+        0 => return Err(ToolSchemaError::NotAnObject { found: found(&root) }),
         1 => branches.pop().unwrap_or_default(),
         _ => {
             let mut object = one_object(&branches);
-            telling::append(&mut object, &forms(&branches));
+            descriptions::append(&mut object, &describe_variants(&branches));
             let of_one = branches.iter().flat_map(|branch| texts(branch, "required"));
             let of_one = of_one.filter(|name| !texts(&object, "required").any(|own| own == *name));
-            telling_apart = of_one.map(str::to_owned).collect();
+            distinguishing = of_one.map(str::to_owned).collect();
             object
         }
     };
@@ -57,39 +57,39 @@ pub(super) fn object(root: &Value, separator: &Separator<'_>) -> Result<Root, Sc
         object.entry(keyword).or_insert(value);
     }
     object.insert("type".to_owned(), "object".into());
-    // Some providers refuse them at the root, whatever they say.
-    let refused = ["not", "enum", "const"].map(|keyword| (keyword, object.shift_remove(keyword)));
-    let told: Vec<_> = refused.into_iter().filter_map(|(keyword, value)| Some((keyword, value?))).collect();
-    telling::tell(&mut object, &told);
-    Ok(Root { object, telling_apart })
+    // Some providers reject these keywords at the root.
+    let rejected = ["not", "enum", "const"].map(|keyword| (keyword, object.shift_remove(keyword)));
+    let constraints: Vec<_> = rejected.into_iter().filter_map(|(keyword, value)| Some((keyword, value?))).collect();
+    descriptions::add_constraints(&mut object, &constraints);
+    Ok(Root { object, distinguishing })
 }
 
-/// Collects the objects that fit a schema: more than one if it is a union. Returns the annotations of the union.
+/// Collects the object schemas that a schema allows: more than one for a union. Returns the annotations of the union.
 fn collect(
     node: Map<String, Value>,
-    separator: &Separator<'_>,
-    inside: &mut Vec<String>,
+    resolver: &Resolver<'_>,
+    expanding: &mut Vec<String>,
     branches: &mut Vec<Map<String, Value>>,
     level: usize,
 ) -> Map<String, Value> {
-    let before = inside.len();
+    let before = expanding.len();
     let mut annotations = Map::new();
-    match separator.separate(node, inside) {
-        Separated::Nothing => {}
-        Separated::Plain(node) if may_be_object(&node) => branches.push(node),
-        Separated::Plain(_) => {}
-        Separated::Reference(node) => {
-            if let Some(node) = separator.copied(node, inside).filter(|_| level < MOST_LEVELS) {
-                annotations = collect(node, separator, inside, branches, level + 1);
+    match resolver.resolve(node, expanding) {
+        Resolved::Never => {}
+        Resolved::Plain(node) if may_be_object(&node) => branches.push(node),
+        Resolved::Plain(_) => {}
+        Resolved::Reference(node) => {
+            if let Some(node) = resolver.copied(node, expanding).filter(|_| level < MAX_LEVELS) {
+                annotations = collect(node, resolver, expanding, branches, level + 1);
             }
         }
-        Separated::Union(parts, beside) => {
+        Resolved::Union(parts, beside) => {
             annotations = beside;
-            for part in parts.into_iter().filter(|_| level < MOST_LEVELS) {
+            for part in parts.into_iter().filter(|_| level < MAX_LEVELS) {
                 match part {
                     Value::Object(part) => {
                         let first = branches.len();
-                        let own = collect(part, separator, inside, branches, level + 1);
+                        let own = collect(part, resolver, expanding, branches, level + 1);
                         if let Some(branch) = branches.get_mut(first) {
                             for (keyword, value) in own {
                                 branch.entry(keyword).or_insert(value);
@@ -102,11 +102,11 @@ fn collect(
             }
         }
     }
-    inside.truncate(before);
+    expanding.truncate(before);
     annotations
 }
 
-/// The words for a root that is no object.
+/// Describes a root that is not an object.
 fn found(root: &Map<String, Value>) -> String {
     match (types(root), values(root)) {
         (Some(types), _) if types.iter().any(|name| !TYPES.contains(name)) => {
@@ -118,9 +118,9 @@ fn found(root: &Map<String, Value>) -> String {
     }
 }
 
-/// The forms of arguments of which one has to fit, in words.
-fn forms(branches: &[Map<String, Value>]) -> String {
-    let mut told: Vec<String> = Vec::new();
+/// Describes the variants of the arguments.
+fn describe_variants(branches: &[Map<String, Value>]) -> String {
+    let mut variants: Vec<String> = Vec::new();
     for branch in branches {
         let properties = branch.get("properties").and_then(Value::as_object);
         let is_required = |name: &str| texts(branch, "required").any(|own| own == name);
@@ -129,7 +129,7 @@ fn forms(branches: &[Map<String, Value>]) -> String {
         for (name, schema) in properties.into_iter().flatten() {
             let mut field = name.clone();
             if let Some([only]) = schema.as_object().and_then(values) {
-                // Writing to text can't fail.
+                // Writing to a `String` can't fail.
                 let _ = write!(field, ": {only}");
             }
             if !is_required(name) {
@@ -137,16 +137,16 @@ fn forms(branches: &[Map<String, Value>]) -> String {
             }
             fields.push(field);
         }
-        let mut form = format!("- {}", if fields.is_empty() { "nothing".to_owned() } else { fields.join(", ") });
+        let mut variant = format!("- {}", if fields.is_empty() { "nothing".to_owned() } else { fields.join(", ") });
         if let Some(described) = branch.get("description").and_then(Value::as_str) {
-            let _ = write!(form, " ({})", described.split_whitespace().collect::<Vec<_>>().join(" "));
+            let _ = write!(variant, " ({})", described.split_whitespace().collect::<Vec<_>>().join(" "));
         }
-        if !told.contains(&form) {
-            told.push(form);
+        if !variants.contains(&variant) {
+            variants.push(variant);
         }
-        if told.len() == MOST_FORMS {
+        if variants.len() == MAX_VARIANTS {
             break;
         }
     }
-    format!("Give the arguments of one of these forms:\n{}", told.join("\n"))
+    format!("Give the arguments of one of these forms:\n{}", variants.join("\n"))
 }

@@ -1,4 +1,4 @@
-//! The keywords that hold schemas: one table, for rewriting and for validation.
+//! Keywords that hold schemas: one table for rewriting and for validation.
 
 use serde_json::Value;
 
@@ -18,13 +18,13 @@ const ONE: [&str; 12] = [
     "contentSchema",
 ];
 
-/// Keywords with a list of schemas. `items` had one before 2020.
+/// Keywords with a list of schemas. `items` could hold one before draft 2020-12.
 const LISTS: [&str; 5] = ["allOf", "anyOf", "items", "oneOf", "prefixItems"];
 
 /// Keywords with schemas by name. `dependencies` may hold lists of names instead.
 const MAPS: [&str; 6] = ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
-/// The way from a schema to one in it.
+/// The step from a schema to a subschema.
 #[derive(Clone, Copy)]
 pub(crate) enum Step<'a> {
     Keyword(&'a str),
@@ -33,7 +33,7 @@ pub(crate) enum Step<'a> {
 }
 
 impl Step<'_> {
-    /// JSON Pointer of the step.
+    /// Returns the JSON Pointer of the step.
     pub(crate) fn pointer(self) -> String {
         match self {
             Self::Keyword(keyword) => format!("/{keyword}"),
@@ -43,7 +43,7 @@ impl Step<'_> {
     }
 }
 
-/// Visits the schemas in a schema.
+/// Visits the direct subschemas of a schema.
 pub(crate) fn visit<'a>(schema: &'a Value, mut each: impl FnMut(Step<'a>, &'a Value)) {
     let is_schema = |part: &Value| part.is_object() || part.is_boolean();
     for (keyword, value) in schema.as_object().into_iter().flatten() {
@@ -63,7 +63,7 @@ pub(crate) fn visit<'a>(schema: &'a Value, mut each: impl FnMut(Step<'a>, &'a Va
     }
 }
 
-/// Returns a copy of the value of a keyword whose schemas are made by `each`.
+/// Returns a copy of a keyword's value with `each` applied to its schemas.
 pub(super) fn mapped<'a>(keyword: &str, value: &'a Value, each: &mut impl FnMut(&'a Value) -> Value) -> Value {
     match value {
         Value::Object(named) if MAPS.contains(&keyword) => {
@@ -75,7 +75,7 @@ pub(super) fn mapped<'a>(keyword: &str, value: &'a Value, each: &mut impl FnMut(
     }
 }
 
-/// A name as a segment of a JSON Pointer.
+/// Escapes a name for a JSON Pointer.
 pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

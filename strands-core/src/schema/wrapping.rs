@@ -1,40 +1,40 @@
-//! JSON Schemas whose root is not an object. Providers take objects alone as arguments of a tool, so that such a schema
-//! becomes that of the only field of an object.
+//! Wrapping of schemas whose root is not an object. Tool arguments must be an object, so such a schema becomes the only
+//! field of one.
 
 use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
-/// Name of the field.
+/// Default name of the field.
 const KEY: &str = "value";
 
-/// Name of the field if the root may have a field of the first name itself: the two could not be told apart. Underscores
-/// are added while it may have that, too.
+/// Name of the field if the root may have a field with the default name, which would be ambiguous. Underscores are added
+/// until the name is unique.
 const OTHER_KEY: &str = "output";
 
-/// Keywords that say nothing of the values that fit.
+/// Keywords that do not restrict values.
 const ANNOTATIONS: [&str; 5] = ["$defs", "$schema", "definitions", "description", "title"];
 
-/// Keywords of objects with fields of any name.
+/// Keywords that allow undeclared fields.
 const OPEN: [&str; 4] = ["additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"];
 
-/// Keywords beside which a root is not taken for a plain object. Several providers refuse unions there.
+/// Keywords that disqualify a root as a plain object. Several providers reject unions at the root.
 const COMPOSITION: [&str; 4] = ["$ref", "allOf", "anyOf", "oneOf"];
 
 /// Keywords that hold values, not schemas.
 const VALUES: [&str; 4] = ["const", "default", "enum", "examples"];
 
-/// Keywords that hold schemas by names that the schema's author has chosen.
+/// Keywords that hold schemas by user-defined names.
 const NAMED_SCHEMAS: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
 
-/// Returns true if values of the schema are objects, and the schema says so at its root.
+/// Returns true if the root declares that values are objects.
 pub(crate) fn is_object(schema: &Value) -> bool {
     schema.get("type").and_then(Value::as_str) == Some("object")
         && COMPOSITION.iter().all(|keyword| schema.get(keyword).is_none())
 }
 
-/// Returns the schema of an object whose only field has this schema. Its definitions move to the new root, and a schema
-/// that refers to its own root becomes a definition, so that references stay valid.
+/// Wraps a schema into an object with one field. Definitions move to the new root, and a schema that refers to its own root
+/// becomes a definition, so that references stay valid.
 pub(crate) fn wrap(mut root: Value) -> Value {
     let mut declared = BTreeSet::new();
     visit(&root, &mut |schema| {
@@ -71,7 +71,7 @@ pub(crate) fn wrap(mut root: Value) -> Value {
     Value::Object(wrapper)
 }
 
-/// Returns the name of the field of a schema that was made by [`wrap`].
+/// Returns the name of the field in a schema made by [`wrap`].
 pub(crate) fn key(wrapper: &Value) -> Option<&str> {
     wrapper.pointer("/required/0").and_then(Value::as_str)
 }
@@ -83,9 +83,9 @@ fn take_map(schema: &mut Value, keyword: &str) -> Map<String, Value> {
     }
 }
 
-/// Returns true if a value of the wrapped schema may be an object with fields of any name, and so with that of the
-/// wrapper. A wrapper whose value may be anything is not ambiguous: whatever is in the field fits.
-pub(crate) fn may_hold_its_key(wrapper: &Value) -> bool {
+/// Returns true if the wrapped schema may allow objects with undeclared fields, which could have the wrapper's field too.
+/// A wrapper around an unrestricted value is not ambiguous: whatever the field holds fits.
+pub(crate) fn is_ambiguous(wrapper: &Value) -> bool {
     let Some(inner) = key(wrapper).and_then(|key| wrapper.get("properties")?.get(key)) else { return false };
     let mut is_open = false;
     visit_in(inner, wrapper, &mut HashSet::new(), &mut |schema| is_open |= is_map(schema));
@@ -97,8 +97,8 @@ fn is_anything(schema: &Value) -> bool {
     schema.as_object().map_or(schema == &Value::Bool(true), |keywords| keywords.keys().all(is_annotation))
 }
 
-/// True if the keywords of the schema itself let an object have fields that it does not name. Structs say nothing of other
-/// fields, and ignore them.
+/// Returns true if the schema's own keywords allow undeclared fields. Schemas of structs don't mention other fields, which
+/// are ignored.
 fn is_map(schema: &Value) -> bool {
     let Some(keywords) = schema.as_object() else { return schema == &Value::Bool(true) };
     let is_open = |keyword: &&str| keywords.get(*keyword).is_some_and(|value| value != &Value::Bool(false));
@@ -112,8 +112,8 @@ fn is_map(schema: &Value) -> bool {
         || (is_object && !is_composed && !keywords.contains_key("properties"))
 }
 
-/// Visits the schemas that a value of the root itself has to fit: the root, those of its unions, and those that are
-/// referred to.
+/// Visits the schemas that apply to the root value itself: the root, its alternatives, and the targets of their
+/// references.
 fn visit<'a>(root: &'a Value, each: &mut impl FnMut(&'a Value)) {
     visit_in(root, root, &mut HashSet::new(), each);
 }
@@ -130,7 +130,7 @@ fn visit_in<'a>(schema: &'a Value, root: &'a Value, followed: &mut HashSet<&'a s
     }
 }
 
-/// Makes references to the root, or to a part of it, references to `target`, and notes that there are any.
+/// Redirects references to the root, or to a part of it, to `target`. Sets `found` if there are any.
 fn redirect(schema: &mut Value, target: &str, found: &mut bool) {
     match schema {
         Value::Array(schemas) => schemas.iter_mut().for_each(|schema| redirect(schema, target, found)),
@@ -153,7 +153,7 @@ fn redirect(schema: &mut Value, target: &str, found: &mut bool) {
     }
 }
 
-/// True for a reference to the root, or to a part of it that is not a definition.
+/// Returns true for a reference to the root, or to a part of it that is not a definition.
 fn is_in_root(reference: &str) -> bool {
     let is_definition = |pointer: &str| pointer.starts_with("/$defs/") || pointer.starts_with("/definitions/");
     let pointer = reference.strip_prefix('#').filter(|pointer| pointer.is_empty() || pointer.starts_with('/'));
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn definitions_stay_where_references_find_them() {
+    fn keeps_definitions_where_references_find_them() {
         let root = json!({"type": "array", "items": {"$ref": "#/$defs/Leg"}, "$defs": {"Leg": {"type": "object"}}});
         let expected = json!({
             "type": "object",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_refers_to_itself_becomes_a_definition() {
+    fn moves_a_self_referencing_root_to_a_definition() {
         let root = json!({
             "oneOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#"}}, {"$ref": "#/oneOf/0"}],
             "$defs": {"Root": {"type": "array", "items": {"$ref": "#"}}, "Names": {"properties": {"$ref": {"enum": ["#"]}}}},
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_is_a_reference_is_wrapped_as_it_is() {
+    fn wraps_a_reference_at_the_root_unchanged() {
         let root = json!({"$ref": "#/definitions/Color", "definitions": {"Color": {"enum": ["red"]}}});
         let wrapped = wrap(root);
         assert_eq!(wrapped["properties"]["value"], json!({"$ref": "#/definitions/Color"}));
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_the_same_name_gets_the_wrapper_another_one() {
+    fn picks_another_name_if_a_field_has_the_same() {
         let variant = json!({"type": "object", "properties": {"value": {"type": "integer"}}});
         for root in [json!({"oneOf": [variant]}), json!({"$ref": "#/$defs/V", "$defs": {"V": variant}})] {
             assert_eq!(key(&wrap(root)), Some("output"));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_map_may_hold_the_key_of_its_wrapper() {
+    fn only_maps_are_ambiguous() {
         let map = json!({"type": "object", "additionalProperties": {"type": "integer"}});
         let settings = json!({"type": "object", "properties": {"theme": {"type": "string"}}});
         for (root, expected) in [
@@ -227,12 +227,12 @@ mod tests {
             (json!({"title": "AnyValue"}), false),
             (json!(true), false),
         ] {
-            assert_eq!(may_hold_its_key(&wrap(root.clone())), expected, "{root}");
+            assert_eq!(is_ambiguous(&wrap(root.clone())), expected, "{root}");
         }
     }
 
     #[test]
-    fn unions_are_not_taken_for_objects() {
+    fn unions_are_not_plain_objects() {
         assert!(is_object(&json!({"type": "object", "properties": {}})));
         for schema in [
             json!({"type": "object", "oneOf": []}),

@@ -1,4 +1,4 @@
-//! Equality of JSON by value: numbers by what they are worth, objects without the order of their fields.
+//! Equality of JSON by value: numbers by their numeric value, objects regardless of the order of their fields.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::number::Numeric;
 
-/// Lists of allowed values up to this length are compared one by one.
+/// Enumerations up to this length are compared one by one.
 const MAX_SCANNED: usize = 8;
 
-/// Returns true if the values are the same to JSON Schema.
+/// Returns true if the values are equal by the rules of JSON Schema.
 pub(super) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => Numeric::of(one).key() == Numeric::of(other).key(),
@@ -25,7 +25,7 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Number of values in a value, itself included.
+/// Returns the number of values in a value, including itself.
 pub(super) fn size(value: &Value) -> usize {
     match value {
         Value::Array(items) => items.iter().map(size).sum::<usize>() + 1,
@@ -34,7 +34,7 @@ pub(super) fn size(value: &Value) -> usize {
     }
 }
 
-/// Hash by value. The keys of the hasher are random, so that nobody can choose values of one hash.
+/// Hashes a value. The hasher's keys are random, so that an attacker can't choose colliding values.
 fn hash(value: &Value, hasher: &RandomState) -> u64 {
     let mut state = hasher.build_hasher();
     match value {
@@ -54,7 +54,7 @@ fn hash(value: &Value, hasher: &RandomState) -> u64 {
     state.finish()
 }
 
-/// Returns the zero-based indexes of the first two items that are the same. Takes time linear in the size of the items.
+/// Returns the zero-based indexes of the first two equal items, in time linear in the size of the items.
 pub(super) fn first_repeated(items: &[Value]) -> Option<(usize, usize)> {
     let hasher = RandomState::new();
     let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(items.len());
@@ -69,7 +69,7 @@ pub(super) fn first_repeated(items: &[Value]) -> Option<(usize, usize)> {
     None
 }
 
-/// The values of an `enum`, which are found in constant time where they are many.
+/// The values of an `enum`, with lookup in constant time for long lists.
 pub(super) struct Allowed {
     values: Vec<Value>,
     by_hash: Option<(RandomState, HashMap<u64, Vec<usize>>)>,
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_the_same_by_what_they_are_worth() {
+    fn equal_values_have_equal_hashes() {
         let same_pairs = [
             (json!(1), json!(1.0)),
             (json!([1, {"a": 2.0, "b": null}]), json!([1.0, {"b": null, "a": 2}])),
@@ -131,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn repeated_items_are_found_whatever_their_form() {
+    fn finds_repeated_items_in_any_form() {
         assert_eq!(first_repeated(&[json!({"a": 1, "b": 2}), json!(1), json!({"b": 2.0, "a": 1})]), Some((0, 2)));
         assert_eq!(first_repeated(&[json!(1), json!(true), json!("1"), json!([1])]), None);
     }
 
     #[test]
-    fn many_allowed_values_are_compared_by_value_too() {
+    fn compares_long_enumerations_by_value() {
         let values: Vec<_> = (0..1_000).map(Value::from).collect();
         let allowed = Allowed::new(&values);
         assert!(allowed.contains(&json!(999.0)) && !allowed.contains(&json!(1_000)) && !allowed.contains(&json!("1")));

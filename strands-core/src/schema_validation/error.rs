@@ -1,11 +1,13 @@
-//! Errors of a schema that can't be compiled.
+//! Errors of compiling a schema.
 
 use std::fmt;
 
-/// Characters of a schema's own text that an error quotes.
+/// The most characters of the schema's text that an error quotes.
 const MAX_QUOTED: usize = 80;
 
-/// An error of a JSON Schema that values can't be validated against.
+/// An error of a JSON Schema that can't be compiled for validation.
+///
+/// See [`ToolSchemaError`](crate::schema::ToolSchemaError) for a schema that can't be that of a tool's arguments.
 ///
 /// # Examples
 ///
@@ -41,7 +43,7 @@ const MAX_QUOTED: usize = 80;
 ///
 /// let Err(ToolSetError::UnsupportedSchema { name, error }) = ToolSet::new(tools![Search]) else { panic!() };
 /// assert_eq!(error.pointer(), "/properties/limit/type");
-/// assert_eq!(error.to_string(), "unknown type `int` at `/properties/limit/type`; say `integer`");
+/// assert_eq!(error.to_string(), "unknown type `int` at `/properties/limit/type`; use `integer`");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonSchemaError {
@@ -51,49 +53,49 @@ pub struct JsonSchemaError {
 
 crate::error_chain::debug_with_sources!(JsonSchemaError);
 
-/// The kinds of [`JsonSchemaError`].
+/// Kinds of [`JsonSchemaError`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JsonSchemaErrorKind {
-    /// Something that is neither an object nor a boolean stands where a schema is expected.
+    /// A schema is neither an object nor a boolean.
     NotASchema,
-    /// A keyword has a value of a form that it does not take.
+    /// A keyword has an invalid value.
     InvalidKeyword {
-        /// The form that it takes.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A type that JSON Schema does not have.
+    /// A type is unknown in JSON Schema.
     UnknownType {
-        /// The type.
+        /// The name of the type.
         name: String,
     },
-    /// A keyword of another draft or dialect that would restrict values.
+    /// A keyword of another draft or dialect would restrict values.
     UnsupportedKeyword {
         /// The keyword.
         keyword: &'static str,
-        /// Advice.
+        /// The advice.
         instead: &'static str,
     },
-    /// A pattern that can't be matched in linear time, or that is not a regular expression.
+    /// A pattern can't be matched in linear time, or is not a regular expression.
     UnsupportedPattern {
         /// The pattern.
         pattern: String,
-        /// Reason.
+        /// The reason.
         reason: String,
     },
-    /// A reference to another document.
+    /// A reference leads to another document.
     RemoteReference {
         /// The reference.
         reference: String,
     },
-    /// A reference to a place that the schema does not have.
+    /// A reference leads to a missing part of the schema.
     UnresolvedReference {
         /// The reference.
         reference: String,
     },
-    /// A schema that refers to itself without a property or an item between: no value could ever be validated.
+    /// A schema refers to itself without a property or an item in between, so that validation would not terminate.
     EndlessReference,
-    /// A schema over the limits of this library.
+    /// A schema exceeds a limit of this library.
     TooLarge {
         /// The limit.
         limit: &'static str,
@@ -105,7 +107,7 @@ impl JsonSchemaError {
         Self { pointer: pointer.into(), kind }
     }
 
-    /// Returns the JSON Pointer of the faulty place in the schema; empty for the root.
+    /// Returns the JSON Pointer of the error's place in the schema; empty for the root.
     pub fn pointer(&self) -> &str {
         &self.pointer
     }
@@ -158,26 +160,26 @@ impl fmt::Display for JsonSchemaError {
 
 impl std::error::Error for JsonSchemaError {}
 
-/// The type that was probably meant, from languages that name it otherwise.
+/// Suggests a type for names from other languages.
 fn advice(name: &str) -> &'static str {
     match name.to_ascii_lowercase().as_str() {
-        "dict" | "map" | "record" | "struct" => "say `object`",
-        "list" | "tuple" | "set" | "sequence" => "say `array`",
-        "int" | "int32" | "int64" | "long" | "uint" => "say `integer`",
-        "float" | "double" | "decimal" | "num" => "say `number`",
-        "str" | "text" | "char" | "date" | "datetime" | "enum" | "file" => "say `string`",
-        "bool" => "say `boolean`",
-        "none" | "nil" | "undefined" => "say `null`",
+        "dict" | "map" | "record" | "struct" => "use `object`",
+        "list" | "tuple" | "set" | "sequence" => "use `array`",
+        "int" | "int32" | "int64" | "long" | "uint" => "use `integer`",
+        "float" | "double" | "decimal" | "num" => "use `number`",
+        "str" | "text" | "char" | "date" | "datetime" | "enum" | "file" => "use `string`",
+        "bool" => "use `boolean`",
+        "none" | "nil" | "undefined" => "use `null`",
         "any" | "" | "unknown" | "mixed" => "leave `type` out to allow any value",
         _ => "expected one of `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`",
     }
 }
 
 fn quoted(text: &str) -> String {
-    super::words::cut(text, MAX_QUOTED)
+    super::quoting::truncated(text, MAX_QUOTED)
 }
 
-/// The end of a pointer says more than its start.
+/// Returns the end of a pointer, which is more specific than its start.
 fn quoted_end(pointer: &str) -> String {
     let skipped = pointer.chars().count().saturating_sub(2 * MAX_QUOTED);
     let kept: String = pointer.chars().skip(skipped).collect();

@@ -1,11 +1,11 @@
-//! Formats of strings: examples for messages, and checks of those that can be told from the text.
+//! String formats: examples for messages, and checks of the formats that can be verified.
 //!
-//! A format never refuses a value: it is an annotation in draft 2020-12. When a type's own `Deserialize` has refused a
-//! string, the checks find the string that is to blame.
+//! A format never rejects a value: it is an annotation in draft 2020-12. If a type's `Deserialize` rejects a value, the
+//! checks find the string that caused it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A format that is known.
+/// A known format.
 pub(super) struct Format {
     name: &'static str,
     words: &'static str,
@@ -59,7 +59,7 @@ impl Format {
         FORMATS.iter().find(|format| format.name == name)
     }
 
-    /// "a date, such as `2026-11-28`".
+    /// Describes the format: "a date, such as `2026-11-28`".
     pub(super) fn described(&self) -> String {
         format!("{}, such as `{}`", self.words, self.example)
     }
@@ -117,7 +117,7 @@ fn is_time(text: &str) -> bool {
 }
 
 fn is_partial_time(text: &str) -> bool {
-    // Libraries of dates read times without seconds, too.
+    // Date libraries also accept times without seconds.
     let parts: Vec<_> = text.split(':').collect();
     let (hours, minutes, seconds) = match parts.as_slice() {
         [hours, minutes, seconds] => (hours, minutes, *seconds),
@@ -135,7 +135,7 @@ fn digits(text: &str, count: usize) -> Option<u32> {
     is_number.then(|| text.parse().ok()).flatten()
 }
 
-/// ISO 8601 as RFC 3339 has it, in any case and with fractions, as libraries of dates read it.
+/// Checks an ISO 8601 duration as in RFC 3339, also in lower case and with fractions, which date libraries accept.
 fn is_duration(text: &str) -> bool {
     let Some(text) = text.trim_start_matches(['-', '+']).strip_prefix(['P', 'p']) else { return false };
     let (date, time) = text.split_once(['T', 't']).map_or((text, None), |(date, time)| (date, Some(time)));
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_example_of_each_format_fits() {
+    fn examples_have_their_format() {
         for format in &FORMATS {
             assert!(format.fits(format.example), "{}", format.name);
             assert!(!format.fits("tomorrow"), "{}", format.name);
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_and_times_are_checked_by_the_calendar() {
+    fn checks_dates_and_times_by_the_calendar() {
         for (format, fits, fits_not) in [
             ("date", "2024-02-29", "2026-02-29"),
             ("date", "2026-12-31", "2026-13-01"),

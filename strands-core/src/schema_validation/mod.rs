@@ -1,19 +1,19 @@
-//! Validation of JSON against a JSON Schema (draft 2020-12), for arguments of tools and for structured output.
+//! Validation of JSON against a JSON Schema (draft 2020-12), for tool arguments and structured output.
 //!
-//! The code is our own, compiled in two steps: a schema becomes a [`Validator`] when a tool is registered, and each call is
-//! one walk over the arguments. The reasons against a library, measured with default features: `jsonschema` 0.61 adds 48
-//! crates to the 43 that this crate compiles, `boon` 0.6 adds 44, and neither gives the guarantees that arguments of a model
-//! need. Those are:
+//! This is a custom implementation in two steps: a schema is compiled to a [`Validator`] when a tool is registered, and each
+//! call is one walk over the arguments. Reasons against a library, measured with default features: `jsonschema` 0.61 adds
+//! 48 crates to the 43 that this crate compiles, `boon` 0.6 adds 44, and neither gives the guarantees that arguments from a
+//! model need:
 //!
-//! - **Nothing passes unchecked.** A keyword, type or pattern that can't be validated is a [`JsonSchemaError`] when the tool is
-//!   registered, and arguments over a limit are refused with a message that says so.
-//! - **Linear time.** No part of a value is held against the same schema twice, `uniqueItems` hashes, and patterns never
+//! - **Nothing is skipped.** An unsupported keyword, type or pattern is a [`JsonSchemaError`] when the tool is registered,
+//!   and arguments over a limit are rejected with a message that says so.
+//! - **Linear time.** No part of a value is validated twice against the same schema, `uniqueItems` hashes, and patterns never
 //!   backtrack.
-//! - **Messages for models**: bounded, with the path of each mistake and what was expected. The alternatives of a union are
-//!   told apart by their tag.
+//! - **Messages for models**: of bounded length, with the path of each mistake and the expected form. The alternatives of a
+//!   union are distinguished by their tag.
 //!
-//! All keywords of the draft that restrict values are supported, but references to other documents. `format` and the
-//! `content..` keywords are annotations, and keywords that are in no draft are ignored.
+//! All keywords of the draft that restrict values are supported, except for references to other documents. `format` and the
+//! `content..` keywords are annotations, and unknown keywords are ignored.
 
 mod compile;
 mod equality;
@@ -23,10 +23,10 @@ mod node;
 mod number;
 mod path;
 mod pattern;
+pub(crate) mod quoting;
 mod typed;
 mod uri;
 mod walk;
-pub(crate) mod words;
 
 #[cfg(test)]
 mod suite;
@@ -51,26 +51,26 @@ impl Validator {
     ///
     /// # Errors
     ///
-    /// Returns an error if values can't be validated against it.
+    /// Returns [`JsonSchemaError`] if the schema is not supported.
     pub(crate) fn new(schema: &Value) -> Result<Self, JsonSchemaError> {
         compile::compile(schema).map(Self)
     }
 
-    /// Checks a value.
+    /// Validates a value.
     ///
     /// # Errors
     ///
-    /// Returns the mistakes, each with its path, for the model to correct.
+    /// Returns the mistakes with their paths, for the model to correct.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         check_depth(value)?;
-        if self.walk(value, Purpose::Answer)?.0 {
+        if self.walk(value, Purpose::Check)?.0 {
             return Ok(());
         }
-        Err(told(self.walk(value, Purpose::Report)?.1))
+        Err(joined(self.walk(value, Purpose::Report)?.1))
     }
 
-    /// Returns the mistakes in a value that its type has refused: by the schema, or by the formats of strings that the
-    /// schema mentions.
+    /// Returns the mistakes in a value that its type has rejected: violations of the schema, or strings without the format
+    /// that the schema mentions.
     pub(crate) fn explain(&self, value: &Value) -> Option<String> {
         self.check(value).err().or_else(|| self.format_mistakes(value))
     }
@@ -79,14 +79,14 @@ impl Validator {
         check_depth(value).ok()?;
         let mut walk = Walk::new(&self.0, Purpose::Report, true);
         let fits = walk.root(value);
-        (!fits && walk.limit.is_none()).then(|| told(walk.mistakes))
+        (!fits && walk.limit.is_none()).then(|| joined(walk.mistakes))
     }
 
-    /// Returns the value with numbers in place of strings, wherever the schema takes a number and no string. None if there
-    /// is no such string.
+    /// Returns the value with strings converted to numbers, wherever the schema allows a number and not a string. Returns
+    /// `None` if there is no such string.
     pub(crate) fn with_numbers(&self, value: &Value) -> Option<Value> {
         check_depth(value).ok()?;
-        if self.walk(value, Purpose::Answer).ok()?.0 {
+        if self.walk(value, Purpose::Check).ok()?.0 {
             return None;
         }
         let (_, mistakes) = self.walk(value, Purpose::NumericStrings).ok()?;
@@ -116,8 +116,8 @@ fn check_depth(value: &Value) -> Result<(), String> {
     depth::check(value).map_err(|_| format!("they nest deeper than {} levels; make them flatter", depth::MAX_DEPTH))
 }
 
-/// The mistakes as one sentence, each once.
-fn told(mistakes: Vec<walk::Mistake>) -> String {
+/// Joins the mistakes, without repetition.
+fn joined(mistakes: Vec<walk::Mistake>) -> String {
     let mut texts: Vec<String> = Vec::new();
     for mistake in mistakes {
         if !texts.contains(&mistake.text) {

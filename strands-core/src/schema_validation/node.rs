@@ -1,4 +1,4 @@
-//! A compiled schema: a list of nodes that refer to each other by their index.
+//! A compiled schema: a list of nodes that refer to each other by index.
 
 use std::collections::HashMap;
 
@@ -12,28 +12,28 @@ use super::pattern::Pattern;
 /// Index of a node.
 pub(super) type NodeId = usize;
 
-/// A schema, as a list of rules.
+/// A schema as a list of rules.
 #[derive(Default)]
 pub(super) struct Node {
     pub(super) rules: Vec<Rule>,
-    /// Title, or name among the definitions.
+    /// The title, or the name of the definition.
     pub(super) name: Option<String>,
-    /// Name of the format that the schema mentions.
+    /// The name of the format.
     pub(super) format: Option<String>,
-    /// The resource that it belongs to.
+    /// The resource that contains the schema.
     pub(super) resource: usize,
-    /// Number of places in the schema from which it is used.
+    /// Number of uses in the whole schema.
     pub(super) uses: usize,
 }
 
-/// A condition of a schema on a value. A rule for one type of JSON says nothing of values of others.
+/// A condition of a schema on a value. Rules for one JSON type ignore values of other types.
 pub(super) enum Rule {
     /// No value fits.
     Never,
     Types(Types),
     Allowed(Allowed),
     Reference(NodeId),
-    /// A reference that the schemas on the way to it may replace.
+    /// A reference that schemas on the path to it can override.
     Dynamic {
         target: NodeId,
         anchor: String,
@@ -67,27 +67,27 @@ pub(super) enum Rule {
         counts: Counts,
     },
     Unique,
-    /// With the node that the rule is one of.
+    /// Has the node that contains the rule as its second field.
     UnevaluatedProperties(NodeId, NodeId),
     UnevaluatedItems(NodeId),
 }
 
-/// A number of a schema, as it was written.
+/// A number in a schema, as written and as a value.
 pub(super) struct Bound {
     pub(super) written: Number,
     pub(super) value: Numeric,
 }
 
-/// The end of a range.
+/// A bound of a range.
 pub(super) struct NumberRule {
     pub(super) bound: Bound,
-    /// True for the lower end.
+    /// True for a lower bound.
     pub(super) is_least: bool,
-    /// True if the bound itself does not fit.
+    /// True if the bound itself is not allowed.
     pub(super) is_exclusive: bool,
 }
 
-/// Least and greatest number of something.
+/// Lower and upper bound of a count.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) least: Option<u64>,
@@ -101,14 +101,14 @@ pub(super) struct Properties {
     pub(super) others: Option<NodeId>,
 }
 
-/// The nodes, of which the first is the root.
+/// The compiled nodes. The first one is the root.
 pub(super) struct Compiled {
     pub(super) nodes: Vec<Node>,
     /// The dynamic anchors of each resource.
     pub(super) anchors: Vec<HashMap<String, NodeId>>,
 }
 
-/// A set of the types of JSON.
+/// A set of JSON types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Types(u8);
 
@@ -153,12 +153,12 @@ impl Types {
         self.0 & other.0 != 0
     }
 
-    /// True if numbers fit, and strings don't.
+    /// Returns true if numbers are allowed, and strings are not.
     pub(super) fn wants_number(self) -> bool {
         self.0 & 4 != 0 && self.0 & 16 == 0
     }
 
-    /// "integer or null".
+    /// Describes the types: "integer or null".
     pub(super) fn words(self) -> String {
         let is_number = self.0 & 8 != 0;
         let names = Self::NAMES

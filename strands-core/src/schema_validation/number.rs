@@ -1,10 +1,10 @@
-//! Numbers by their value: `1.0` is `1`, and integers are exact beyond 2^53.
+//! Numbers by value: `1.0` equals `1`, and integers are exact beyond 2^53.
 
 use std::cmp::Ordering;
 
 use serde_json::Number;
 
-/// Below this, a whole number of any JSON type has an exact `i128`.
+/// Whole numbers below this have an exact `i128`, for any JSON representation.
 const MOST_EXACT: f64 = 8.507_059_173_023_462e37; // 2^126
 
 /// The value of a JSON number.
@@ -21,7 +21,7 @@ impl Numeric {
         match (number.as_i128(), number.as_f64()) {
             (Some(whole), _) => Self::Whole(whole),
             (None, Some(float)) => Self::of_float(float),
-            // A number that is out of the range of floats, which only `arbitrary_precision` can hold.
+            // A number out of the range of floats, which only `arbitrary_precision` can represent.
             (None, None) if number.to_string().starts_with('-') => Self::Float(f64::NEG_INFINITY),
             (None, None) => Self::Float(f64::INFINITY),
         }
@@ -35,7 +35,7 @@ impl Numeric {
         Self::Float(float)
     }
 
-    /// True for 3 and 3.0.
+    /// Returns true for whole numbers, such as 3 and 3.0.
     pub(super) fn is_whole(self) -> bool {
         match self {
             Self::Whole(_) => true,
@@ -43,7 +43,7 @@ impl Numeric {
         }
     }
 
-    /// Equal numbers have equal keys, and others have not.
+    /// Returns a key that is equal for equal numbers only.
     pub(super) fn key(self) -> (bool, u128) {
         match self {
             Self::Whole(whole) => (false, whole.cast_unsigned()),
@@ -60,7 +60,7 @@ impl Numeric {
         }
     }
 
-    /// True if the number is a whole multiple of `step`, by the decimals of both: 0.3 is a multiple of 0.1.
+    /// Returns true if the number is a whole multiple of `step`, computed in decimals: 0.3 is a multiple of 0.1.
     pub(super) fn is_multiple_of(self, step: Self) -> bool {
         match (Decimal::of(self), Decimal::of(step)) {
             (Some(number), Some(step)) => number.is_multiple_of(step),
@@ -69,7 +69,7 @@ impl Numeric {
     }
 }
 
-/// A float here is a fraction, or larger than any whole number.
+/// Compares with a float that is a fraction, or larger than any whole number.
 fn compare_mixed(whole: i128, float: f64) -> Ordering {
     if float.abs() >= MOST_EXACT {
         return if float > 0.0 { Ordering::Less } else { Ordering::Greater };
@@ -79,7 +79,7 @@ fn compare_mixed(whole: i128, float: f64) -> Ordering {
     if whole <= below { Ordering::Less } else { Ordering::Greater }
 }
 
-/// A number without its sign: `digits` times ten to the power of `exponent`.
+/// A number without its sign: `digits` times 10 to the power of `exponent`.
 #[derive(Clone, Copy)]
 struct Decimal {
     digits: u128,
@@ -87,7 +87,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// The shortest decimal that reads as the number, which is how it was most likely written.
+    /// Returns the shortest decimal that parses as the number, which is most likely its written form.
     fn of(number: Numeric) -> Option<Self> {
         let float = match number {
             Numeric::Whole(whole) => return Some(Self { digits: whole.unsigned_abs(), exponent: 0 }),
@@ -115,7 +115,7 @@ impl Decimal {
     }
 }
 
-/// `number * 10^tens`, modulo `modulus`.
+/// Computes `number * 10^tens` modulo `modulus`.
 fn times_power_of_ten(number: u128, tens: u32, modulus: u128) -> u128 {
     let (mut result, mut base, mut left) = (number % modulus, 10 % modulus, tens);
     while left > 0 {
@@ -128,7 +128,7 @@ fn times_power_of_ten(number: u128, tens: u32, modulus: u128) -> u128 {
     result
 }
 
-/// `one * other`, modulo `modulus`, of which one bit is free.
+/// Computes `one * other` modulo `modulus`, which must leave one bit free.
 fn multiply(mut one: u128, mut other: u128, modulus: u128) -> u128 {
     if let Some(product) = one.checked_mul(other) {
         return product % modulus;
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_compare_by_value() {
+    fn compares_numbers_by_value() {
         for (one, other, expected) in [
             ("1", "1.0", Ordering::Equal),
             ("-0.0", "0", Ordering::Equal),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn multiples_are_exact_in_decimals() {
+    fn computes_multiples_exactly_in_decimals() {
         for (value, step, expected) in [
             ("0.3", "0.1", true),
             ("0.0075", "0.0001", true),

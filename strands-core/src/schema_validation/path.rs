@@ -1,14 +1,14 @@
-//! The way to a value, for messages.
+//! Path to a value, for messages.
 
-use super::words::cut;
+use super::quoting::truncated;
 
-/// Characters of a name in a path.
+/// The most characters of a name in a path.
 const MAX_NAME: usize = 60;
 
-/// Steps at the start and at the end of a path that are written.
+/// The most steps at the start and at the end of a path that are shown.
 const MAX_STEPS: usize = 8;
 
-/// The way to a value: the one to the value around it, and a step.
+/// The path to a value: the parent's path and the last step.
 #[derive(Clone, Copy)]
 pub(super) struct Path<'p> {
     above: Option<&'p Path<'p>>,
@@ -34,7 +34,7 @@ impl<'p> Path<'p> {
         Path { above: Some(self), step: Step::Item(index) }
     }
 
-    /// The name of a property as a value.
+    /// Returns the path of a property's name as a value.
     pub(super) fn name_of<'s>(&'s self, name: &'s str) -> Path<'s> {
         Path { above: Some(self), step: Step::NameOf(name) }
     }
@@ -50,7 +50,7 @@ impl<'p> Path<'p> {
         steps
     }
 
-    /// `legs[2].to`; empty for the root.
+    /// Formats the path: `legs[2].to`; empty for the root.
     pub(super) fn dotted(&self) -> String {
         let steps = self.steps();
         let mut text = String::new();
@@ -67,25 +67,25 @@ impl<'p> Path<'p> {
                 Step::Property(name) | Step::NameOf(name) => {
                     let is_word = |letter: char| letter.is_alphanumeric() || "_-$@".contains(letter);
                     if name.is_empty() || !name.chars().take(MAX_NAME).all(is_word) {
-                        text.push_str(&format!("[{:?}]", cut(name, MAX_NAME)));
+                        text.push_str(&format!("[{:?}]", truncated(name, MAX_NAME)));
                         continue;
                     }
                     if !text.is_empty() {
                         text.push('.');
                     }
-                    text.push_str(&cut(name, MAX_NAME));
+                    text.push_str(&truncated(name, MAX_NAME));
                 }
             }
         }
         text
     }
 
-    /// True for the name of a property.
+    /// Returns true for the name of a property.
     pub(super) fn is_name(&self) -> bool {
         matches!(self.step, Step::NameOf(_))
     }
 
-    /// JSON Pointer of the value.
+    /// Returns the JSON Pointer of the value.
     pub(super) fn pointer(&self) -> String {
         let segment = |step: Step<'_>| match step {
             Step::Root | Step::NameOf(_) => String::new(),

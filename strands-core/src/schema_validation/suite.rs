@@ -1,5 +1,5 @@
-//! The required tests of the JSON Schema Test Suite, draft 2020-12. They are not part of the project: `STRANDS_SHARED` names
-//! the folder that has them. `tests.rs` has an input of each kind for runs without them.
+//! Required tests of the JSON Schema Test Suite, draft 2020-12. The suite is not part of the repository: `STRANDS_SHARED` is
+//! the folder that contains it. `tests.rs` has an example of each kind for runs without the suite.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Validator;
 
-/// The groups that fail, as (file, description, reason); every group of a file where there is no description.
+/// The groups that fail, as (file, description, reason). An empty description means all groups of the file.
 const EXCEPTIONS: [(&str, &str, &str); 9] = [
     ("refRemote", "", REMOTE),
     ("defs", "validate definition against metaschema", METASCHEMA),
@@ -22,9 +22,9 @@ const EXCEPTIONS: [(&str, &str, &str); 9] = [
     ("vocabulary", "schema that uses custom metaschema with with no validation vocabulary", VOCABULARY),
 ];
 
-const REMOTE: &str = "refers to another document, which is an error: nothing is loaded while an agent is built";
-const METASCHEMA: &str = "refers to the document that describes schemas, which is another one, too";
-const VOCABULARY: &str = "a document of another address switches keywords off, and is not loaded";
+const REMOTE: &str = "refers to another document, which is an error: documents are not loaded";
+const METASCHEMA: &str = "refers to the metaschema, which is another document";
+const VOCABULARY: &str = "another document disables keywords, and is not loaded";
 
 #[derive(Deserialize)]
 struct Group {
@@ -43,7 +43,7 @@ struct Case {
 #[test]
 fn passes_the_required_tests_of_the_json_schema_test_suite() {
     let Some(shared) = std::env::var_os("STRANDS_SHARED") else {
-        tell("STRANDS_SHARED is not set: the JSON Schema Test Suite is not run here");
+        print("STRANDS_SHARED is not set: the JSON Schema Test Suite is not run here");
         return;
     };
     let folder = PathBuf::from(shared).join("json-schema-suite");
@@ -73,7 +73,7 @@ fn passes_the_required_tests_of_the_json_schema_test_suite() {
         }
     }
     let (count, failed) = (files.len(), failures.len());
-    tell(&format!("{count} files: {passed} tests pass, {excepted} are known exceptions, {failed} fail"));
+    print(&format!("{count} files: {passed} tests pass, {excepted} are known exceptions, {failed} fail"));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     for (index, (file, group, reason)) in EXCEPTIONS.iter().enumerate() {
         assert!(
@@ -84,20 +84,20 @@ fn passes_the_required_tests_of_the_json_schema_test_suite() {
     assert_eq!((files.len(), passed + excepted), (46, 1_299));
 }
 
-fn tell(text: &str) {
+fn print(text: &str) {
     std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
 }
 
-/// The tests of a group that fail. A schema that is not supported fails them all.
+/// Returns the failed tests of a group: all of them for an unsupported schema.
 fn failed_of(group: &Group) -> Vec<String> {
     let validator = Validator::new(&group.schema);
     let fails = |case: &&Case| match &validator {
         Ok(validator) => validator.check(&case.data).is_ok() != case.valid,
         Err(_) => true,
     };
-    let told = |case: &Case| match &validator {
+    let message = |case: &Case| match &validator {
         Ok(validator) => format!("{} ({:?})", case.description, validator.check(&case.data)),
         Err(error) => format!("{} ({error})", case.description),
     };
-    group.tests.iter().filter(fails).map(told).collect()
+    group.tests.iter().filter(fails).map(message).collect()
 }

@@ -1,4 +1,4 @@
-//! Tests of what fits, of messages, of limits, and of schemas that can't be compiled.
+//! Tests of keywords, messages, limits and unsupported schemas.
 
 mod differential;
 mod limits;
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::Validator;
 
-/// The mistakes in a value; empty if it fits.
+/// Returns the mistakes in a value; empty if it fits.
 fn mistakes(schema: &Value, value: &Value) -> String {
     let validator = Validator::new(schema).unwrap_or_else(|error| panic!("{schema}: {error}"));
     validator.check(value).err().unwrap_or_default()
 }
 
 #[test]
-fn each_keyword_is_checked() {
+fn checks_each_keyword() {
     for (schema, fits, fits_not) in [
         (json!({"type": "integer"}), json!(3.0), json!(3.5)),
         (json!({"type": ["string", "null"]}), json!(null), json!(1)),
@@ -76,7 +76,7 @@ fn each_keyword_is_checked() {
 }
 
 #[test]
-fn rules_say_nothing_of_values_of_other_types() {
+fn rules_ignore_values_of_other_types() {
     let schema = json!({
         "minimum": 1, "minLength": 1, "required": ["a"], "minItems": 1, "pattern": "^a", "contains": {"const": 1},
         "dependentRequired": {"a": ["b"]}, "propertyNames": false, "additionalProperties": false, "uniqueItems": true,

@@ -4,23 +4,23 @@ use std::borrow::{Borrow, Cow};
 
 use serde_json::{Value, json};
 
-use super::{Validator, words};
+use super::{Validator, quoting};
 
-/// Characters of an error of serde.
+/// The most characters of a serde error.
 const MAX_CHARS: usize = 300;
 
-/// Whole numbers up to here are exact as floats.
+/// The largest whole number below which all are exact as floats.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a value as a type. JSON has one kind of number, so `3.0` is an integer where the type wants one.
+/// Reads a value as a type. JSON has one type of number, so `3.0` is accepted as an integer.
 ///
-/// `validator` is asked for the type's compiled schema when the type refuses the value. With `numeric_strings`, strings are
-/// then read as numbers where the schema takes a number and no string. The schema is that of an object with the value in the
-/// field `name`, or of the value itself if `name` is empty.
+/// `validator` returns the type's compiled schema, and is called only if the type rejects the value. With
+/// `numeric_strings`, strings are then read as numbers where the schema allows a number and not a string. The schema is that
+/// of an object with the value in the field `name`, or of the value itself if `name` is empty.
 ///
 /// # Errors
 ///
-/// Returns the mistakes by their paths, as the schema knows them, or else in serde's words.
+/// Returns the mistakes with their paths by the schema, or else the error of serde.
 pub(crate) fn read_as<T, V: Borrow<Validator>>(
     value: &Value,
     name: &str,
@@ -32,7 +32,7 @@ pub(crate) fn read_as<T, V: Borrow<Validator>>(
         Ok(decoded) => return Ok(decoded),
         Err(error) => error,
     };
-    let mut told = None;
+    let mut explanation = None;
     if let Some(validator) = validator() {
         let validator = validator.borrow();
         let mut named = if name.is_empty() { Cow::Borrowed(value) } else { Cow::Owned(json!({name: value})) };
@@ -45,27 +45,27 @@ pub(crate) fn read_as<T, V: Borrow<Validator>>(
             }
             named = Cow::Owned(changed);
         }
-        told = validator.explain(&named);
+        explanation = validator.explain(&named);
     }
-    Err(told.unwrap_or_else(|| {
-        let error = words::cut(&error.to_string(), MAX_CHARS);
+    Err(explanation.unwrap_or_else(|| {
+        let error = quoting::truncated(&error.to_string(), MAX_CHARS);
         if name.is_empty() { error } else { format!("`{name}`: {error}") }
     }))
 }
 
-/// Decodes a value, with whole numbers as integers if it takes that.
+/// Decodes a value, with whole numbers as integers if the type requires it.
 fn decode_numbers<T>(
     value: &Value,
     decode: &impl Fn(&Value) -> Result<T, serde_json::Error>,
 ) -> Result<T, serde_json::Error> {
     decode(value).or_else(|error| match with_whole_numbers(value) {
-        // The first error may blame a number that is fine.
+        // The first error may blame a valid number.
         Some(value) => decode(&value),
         None => Err(error),
     })
 }
 
-/// The same value with `3` for every `3.0`; `None` where there is none.
+/// Returns the value with `3` for every `3.0`; `None` if there are none.
 fn with_whole_numbers(value: &Value) -> Option<Value> {
     match value {
         Value::Number(number) if number.is_f64() => {

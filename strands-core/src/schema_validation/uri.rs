@@ -1,6 +1,6 @@
-//! References between the parts of one schema: URIs are resolved against a base, as RFC 3986 says.
+//! Resolution of URI references against a base, as in RFC 3986.
 
-/// Returns the reference without its fragment, and the fragment.
+/// Splits a reference into the part before the fragment, and the fragment.
 pub(super) fn split_fragment(reference: &str) -> (&str, &str) {
     reference.split_once('#').unwrap_or((reference, ""))
 }
@@ -31,7 +31,7 @@ pub(super) fn resolve(base: &str, reference: &str) -> String {
     format!("{root}{merged}{query}")
 }
 
-/// Decodes percent-encoding. Bytes that are no UTF-8 become U+FFFD.
+/// Decodes percent-encoding. Invalid UTF-8 becomes U+FFFD.
 pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -56,7 +56,7 @@ fn scheme(uri: &str) -> Option<&str> {
     is_scheme.then_some(scheme)
 }
 
-/// Scheme and authority, and the path behind them.
+/// Splits a URI into scheme and authority, and the path after them.
 fn split_root(uri: &str) -> (&str, &str) {
     let after_scheme = scheme(uri).map_or(0, |scheme| scheme.len() + 1);
     let rest = uri.get(after_scheme..).unwrap_or_default();
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_resolved_against_the_base() {
+    fn resolves_references_against_the_base() {
         for (base, reference, expected) in [
             ("http://a/b/c/d?q", "g", "http://a/b/c/g"),
             ("http://a/b/c/d", "./g", "http://a/b/c/g"),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_is_decoded() {
+    fn decodes_percent_encoding() {
         assert_eq!(percent_decoded("a%25b%22%c3%a9"), "a%b\"é");
         assert_eq!(percent_decoded("100%"), "100%");
         assert_eq!(percent_decoded("%zz%f"), "%zz%f");

@@ -1,4 +1,4 @@
-//! Where content lives that is too long for a conversation: it is kept beside it, and fetched in parts.
+//! Content stores, for content that is too large for a conversation.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,29 +9,29 @@ use super::SessionError;
 
 const DEFAULT_BYTES: usize = 64 * 1024 * 1024;
 
-/// Keeps texts by key, such as tool results that are too long for a conversation
+/// Key-value store for texts, such as tool results that are too large for a conversation
 /// ([`ToolResultOffloader`](crate::conversation::ToolResultOffloader)).
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
 /// - Keys have 1 to 128 of `A-Z a-z 0-9 . _ -` and do not start with a dot. Each is written once.
-/// - What `put` has returned `Ok` for is there for as long as the conversation, or as the store's docs say.
+/// - A text is durable when `put` returns `Ok`, for as long as the conversation, or as the store documents.
 #[async_trait]
 pub trait ContentStore: Send + Sync {
-    /// Keeps a text.
+    /// Stores a text.
     ///
     /// # Errors
     ///
-    /// [`SessionError`] when the store can't be written.
+    /// Returns a [`SessionError`] if the store can't be written.
     async fn put(&self, key: &str, content: &str) -> Result<(), SessionError>;
 
-    /// A text that was kept, or `None`.
+    /// Returns a stored text, or `None` if the key is unknown.
     ///
     /// # Errors
     ///
-    /// [`SessionError`] when the store can't be read.
+    /// Returns a [`SessionError`] if the store can't be read.
     async fn get(&self, key: &str) -> Result<Option<String>, SessionError>;
 }
 
@@ -55,31 +55,30 @@ macro_rules! forward_content_store {
 
 forward_content_store!(Arc<S>, Box<S>);
 
-/// Keeps texts in memory, for as long as the process runs and at most so many bytes of them: the oldest go first. Clones
-/// share them.
+/// A content store in memory with a maximum size: the oldest texts are evicted first. Clones share the texts.
 #[derive(Clone)]
 pub struct InMemoryContentStore {
-    kept: Arc<Mutex<Kept>>,
+    stored: Arc<Mutex<StoredTexts>>,
     max_bytes: usize,
 }
 
 #[derive(Default)]
-struct Kept {
+struct StoredTexts {
     texts: VecDeque<(String, String)>,
     bytes: usize,
 }
 
 impl Default for InMemoryContentStore {
-    /// At most 64 MiB.
+    /// Creates a store of at most 64 MiB.
     fn default() -> Self {
         Self::new(DEFAULT_BYTES)
     }
 }
 
 impl InMemoryContentStore {
-    /// At most so many bytes.
+    /// Creates a store of at most `max_bytes` bytes.
     pub fn new(max_bytes: usize) -> Self {
-        Self { kept: Arc::default(), max_bytes }
+        Self { stored: Arc::default(), max_bytes }
     }
 }
 
@@ -90,22 +89,22 @@ impl ContentStore for InMemoryContentStore {
             return Err(SessionError::Storage {
                 action: "write",
                 key: key.to_owned(),
-                source: format!("{} bytes are more than the {} that it keeps", content.len(), self.max_bytes).into(),
+                source: format!("{} bytes exceed the store's maximum of {}", content.len(), self.max_bytes).into(),
             });
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        while kept.bytes + content.len() > self.max_bytes {
-            let Some((_, oldest)) = kept.texts.pop_front() else { break };
-            kept.bytes -= oldest.len();
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        while stored.bytes + content.len() > self.max_bytes {
+            let Some((_, oldest)) = stored.texts.pop_front() else { break };
+            stored.bytes -= oldest.len();
         }
-        kept.bytes += content.len();
-        kept.texts.push_back((key.to_owned(), content.to_owned()));
+        stored.bytes += content.len();
+        stored.texts.push_back((key.to_owned(), content.to_owned()));
         Ok(())
     }
 
     async fn get(&self, key: &str) -> Result<Option<String>, SessionError> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(kept.texts.iter().find(|(known, _)| known == key).map(|(_, content)| content.clone()))
+        let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(stored.texts.iter().find(|(known, _)| known == key).map(|(_, content)| content.clone()))
     }
 }
 
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_keeps_no_more_than_it_may() {
+    async fn evicts_the_oldest_texts_at_the_maximum_size() {
         let store = InMemoryContentStore::new(10);
         for key in ["a", "b", "c"] {
             store.put(key, "1234").await.unwrap();

@@ -1,67 +1,67 @@
-//! Why a session could not be read or written.
+//! Errors of sessions.
 
 use std::error::Error as StdError;
 
 use crate::error_chain::ErrorChain;
 
-/// Why a session could not be read or written.
+/// An error of a session or its store.
 ///
-/// `Display` says what failed, and what the store said. `Debug` prints the same with all sources.
+/// `Display` says what failed, with the store's error. `Debug` prints the same, and all sources.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// Another worker has written to the session since this one read it. Nothing was overwritten.
+    /// Error when another worker has written to the session since this one read it. Nothing is overwritten.
     #[error(
         "another worker has written to session `{session_id}`: {what} was expected to be {expected} and is {found}; build \
-         the agent again to go on from there"
+         the agent again to continue from there"
     )]
     Conflict {
-        /// The session.
+        /// Session id.
         session_id: String,
-        /// What both wanted to write.
+        /// Object of the conflict, such as a message or a record.
         what: String,
-        /// What this worker knew of it.
+        /// State that this worker expected.
         expected: String,
-        /// What it is now.
+        /// State in the store.
         found: String,
     },
-    /// An id that can't be stored.
-    #[error("{what} `{id}` is not valid: {reason}; use 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot")]
+    /// Error when an id can't be stored.
+    #[error("invalid {what} `{id}`: {reason}; use 1 to 128 of `A-Z a-z 0-9 . _ -`, not starting with a dot")]
     InvalidId {
-        /// What the id is of: `session id`, `agent id`.
+        /// Kind of id: `session id`, `agent id`.
         what: &'static str,
-        /// The id, shortened.
+        /// The id, truncated.
         id: String,
-        /// What is wrong with it.
+        /// Reason why the id is invalid.
         reason: &'static str,
     },
-    /// What was to be read is not there.
-    #[error("{what} is not in the store: {key}")]
+    /// Error when an object is not found.
+    #[error("{what} not found in the store: {key}")]
     NotFound {
-        /// What was looked for.
+        /// Kind of object.
         what: &'static str,
-        /// Where.
+        /// Key of the object in the store.
         key: String,
     },
-    /// What was read is not what it should be.
+    /// Error when an object in the store has invalid content.
     #[error("{key} can't be read as {expected}: {}; repair it, or move it away", ErrorChain::within(&**source))]
     Corrupt {
-        /// Where it is.
+        /// Key of the object in the store.
         key: String,
-        /// What it should be.
+        /// Kind of object that was expected.
         expected: &'static str,
-        /// What is wrong with it.
+        /// Source error.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The store did not do what it was asked.
+    /// Error of the underlying store.
     #[error("the session store could not {action} {key}: {}", ErrorChain::within(&**source))]
     Storage {
-        /// What it was asked: `read`, `write`, `list`, `delete`.
+        /// Operation: `read`, `write`, `list`, `delete`.
         action: &'static str,
-        /// Where.
+        /// Key of the object in the store.
         key: String,
-        /// Why.
+        /// Source error.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
@@ -70,7 +70,7 @@ pub enum SessionError {
 crate::error_chain::debug_with_sources!(SessionError);
 
 impl SessionError {
-    /// True when another worker was faster.
+    /// Returns true for a [`Conflict`](Self::Conflict) with another worker.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }

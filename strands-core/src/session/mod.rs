@@ -1,4 +1,4 @@
-//! Conversations that outlive the process: what an agent keeps in a session, and what a store of sessions owes it.
+//! Session traits: storage of an agent's conversation and state beyond the process.
 
 mod content;
 mod error;
@@ -14,28 +14,28 @@ pub use record::{AgentRecord, InternalState};
 
 use crate::message::Message;
 
-/// The storage of one session: the conversations and states of the agents in it.
+/// Storage of one session: the conversations and states of its agents.
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
 /// - Writes are conditional. Two workers on one session never overwrite each other: the second gets
-///   [`SessionError::Conflict`], and nothing of the first is lost.
-/// - A [`MessageBatch`] is atomic: a reader sees all of it or nothing.
-/// - What `write`, `save` and `truncate` have returned `Ok` for survives a crash.
-/// - A crash at any instant loses at most what was being written, and never what was there before.
-/// - A write whose future was dropped may or may not have happened; the same worker can repeat it, or write something
-///   else in its place, without a conflict with itself.
+///   [`SessionError::Conflict`], and no write of the first is lost.
+/// - A [`MessageBatch`] is atomic: a reader sees all of it or none of it.
+/// - Data is durable when `write`, `save` or `truncate` returns `Ok`.
+/// - A crash loses at most the write in progress, and no earlier data.
+/// - A write whose future was dropped may or may not have happened. The same worker can repeat it, or make another write
+///   instead, without a conflict with itself.
 ///
-/// `testing::contract` has a test suite for all of it (feature `contract`).
+/// `testing::contract` has a test suite for this contract (feature `contract`).
 #[async_trait]
 #[doc(alias = "memory", alias = "checkpointer")]
 pub trait SessionManager: Send + Sync {
     /// Returns the session id.
     fn session_id(&self) -> &str;
 
-    /// Opens an agent's part of the session. Reads what is needed to go on, and writes nothing.
+    /// Opens an agent's part of the session, without writing to the store.
     ///
     /// # Errors
     ///
@@ -55,17 +55,17 @@ impl<M: SessionManager + ?Sized> SessionManager for Arc<M> {
     }
 }
 
-/// An agent's part of a session, and what was kept of it.
+/// An agent's part of a session, with its stored record.
 #[non_exhaustive]
 pub struct OpenedSession {
-    /// Where to read the conversation and write what follows.
+    /// Access to the messages and the record.
     pub session: Box<dyn Session>,
-    /// What was kept beside the messages. `None` for an agent that is new to the session.
+    /// Stored record of the agent. `None` for an agent that is new to the session.
     pub record: Option<AgentRecord>,
 }
 
 impl OpenedSession {
-    /// An agent that is new to the session, or that was kept.
+    /// Creates an opened session. `record` is `None` for a new agent.
     pub fn new(session: Box<dyn Session>, record: Option<AgentRecord>) -> Self {
         Self { session, record }
     }
@@ -77,47 +77,45 @@ impl std::fmt::Debug for OpenedSession {
     }
 }
 
-/// One agent's part of a session, as one worker sees it. It remembers how far the conversation had come when this worker
-/// last read or wrote it, and refuses to write over what another worker has done since.
+/// One agent's part of a session, as one worker sees it.
 ///
-/// Messages are addressed by their zero-based position among the messages that the session holds.
+/// It tracks the state that this worker has last read or written, and returns a conflict instead of overwriting later writes
+/// of another worker. Messages are addressed by their zero-based position in the session.
 #[async_trait]
 pub trait Session: Send + Sync {
-    /// Reads the messages in `range`, oldest first. Reads the store afresh, so that what is written afterwards follows
-    /// the newest message.
+    /// Reads the messages in `range` from the store, oldest first. Later writes are appended to the newest message read.
     ///
     /// # Errors
     ///
-    /// Returns [`SessionError::Conflict`] if another worker has removed messages between the opening and the first
-    /// reading: open the session again. Returns another error if the store can't be read or holds something that is not a
-    /// message.
+    /// Returns [`SessionError::Conflict`] if another worker has removed messages since the session was opened: open it
+    /// again. Returns another error if the store can't be read or a document is not a message.
     async fn read(&mut self, range: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError>;
 
-    /// Writes messages as a unit: a reader sees all of them or none.
+    /// Writes messages atomically: a reader sees all of them or none.
     ///
     /// # Errors
     ///
     /// Returns [`SessionError::Conflict`] if another worker has appended or removed messages since this one last read or
-    /// wrote, or if both replace the newest one, and another error if the store can't be written. That another worker has
-    /// replaced the newest message need not keep this one from appending to it.
+    /// wrote, or if both replace the newest one, and another error if the store can't be written. If another worker has
+    /// only replaced the newest message, an append may succeed.
     async fn write(&mut self, batch: &MessageBatch) -> Result<(), SessionError>;
 
-    /// Writes the agent's record if it changes anything, and only over the record that this worker knows.
+    /// Writes the agent's record if it has changed, on the condition that the stored record is the one that this worker
+    /// last read or wrote.
     ///
     /// # Errors
     ///
     /// As for [`write`](Self::write).
     async fn save(&mut self, record: &AgentRecord) -> Result<(), SessionError>;
 
-    /// Removes all messages but the first `keep`, and writes the agent's record, as a unit.
+    /// Removes all messages after the first `keep`, and writes the agent's record, atomically.
     ///
     /// # Errors
     ///
     /// As for [`write`](Self::write).
     async fn truncate(&mut self, keep: u64, record: &AgentRecord) -> Result<(), SessionError>;
 
-    /// Called when an invocation has ended and everything that changed with it has been written. The default does
-    /// nothing.
+    /// Called after an invocation has ended and all its changes are written. The default does nothing.
     ///
     /// # Errors
     ///
@@ -127,11 +125,11 @@ pub trait Session: Send + Sync {
     }
 }
 
-/// Messages that are written to a session as a unit.
+/// Messages that are written to a session atomically.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MessageBatch {
-    /// A new version of the newest message in the session, if it has changed.
+    /// New version of the newest message in the session, if it has changed.
     pub replaced: Option<Arc<Message>>,
     /// Messages to append, oldest first.
     pub appended: Vec<Arc<Message>>,
@@ -154,18 +152,18 @@ impl MessageBatch {
     }
 }
 
-/// A range of the messages of a session, by zero-based position.
+/// A set of messages of a session, by zero-based position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessageRange {
-    /// The first of an unbroken run that ends with the newest message.
+    /// First position of a contiguous range that ends with the newest message.
     pub from: u64,
-    /// Positions before `from`, ascending.
+    /// Additional positions before `from`, ascending.
     pub also: Vec<u64>,
 }
 
 impl MessageRange {
-    /// Creates a range of all messages from a position on, and those at some earlier positions.
+    /// Creates a range of all messages from `from` on, and those at the earlier positions in `also`.
     pub fn new(from: u64, also: Vec<u64>) -> Self {
         Self { from, also }
     }

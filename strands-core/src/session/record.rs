@@ -1,52 +1,52 @@
-//! What is kept of an agent beside its messages: the `agent.json` of Strands.
+//! Stored record of an agent: the `agent.json` of Strands.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::message::UnknownFields;
 
-/// What is kept of an agent beside its messages, in the JSON of Strands' `agent.json`. When it was written is the store's
-/// business.
+/// Stored record of an agent: everything besides its messages. Its JSON is that of Strands' `agent.json`; the store adds the
+/// times of creation and change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AgentRecord {
-    /// The agent's id.
+    /// Id of the agent.
     pub agent_id: String,
-    /// The agent's state.
+    /// State of the agent.
     #[serde(default)]
     pub state: Map<String, Value>,
-    /// What the conversation manager remembers; `__name__` says whose it is.
+    /// State of the conversation manager; `__name__` is the manager's name.
     #[serde(default)]
     pub conversation_manager_state: Map<String, Value>,
-    /// What the loop remembers.
+    /// State of the agent loop.
     #[serde(default, rename = "_internal_state")]
     pub internal_state: InternalState,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
-/// What the loop remembers between invocations.
+/// State of the agent loop between invocations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InternalState {
-    /// What humans are asked, and the calls that wait for them.
+    /// Pending interrupts, and the tool calls that wait for them, in the format of Strands.
     #[serde(default)]
     pub interrupt_state: Map<String, Value>,
-    /// An invocation that is suspended or in flight, in this crate's own format. Absent between invocations. Strands
+    /// Invocation that is suspended or in progress, in this crate's own format. Absent between invocations. Python Strands
     /// ignores it, and drops it when it writes the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<Value>,
-    /// What a model that keeps the conversation itself remembers.
+    /// State of a model that stores the conversation on its server.
     #[serde(default)]
     pub model_state: Map<String, Value>,
-    /// Fields that this version has no name for.
+    /// Fields unknown to this version. They are preserved.
     #[serde(flatten)]
     pub unknown: UnknownFields,
 }
 
 impl AgentRecord {
-    /// The record of an agent that has done nothing yet.
+    /// Creates the record of a new agent.
     pub fn new(agent_id: impl Into<String>) -> Self {
         Self { agent_id: agent_id.into(), ..Self::default() }
     }

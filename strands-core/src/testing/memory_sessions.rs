@@ -1,4 +1,4 @@
-//! Sessions in memory, which can be told to be slow, or to fail.
+//! In-memory sessions for tests, with configurable latency and failures.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,8 +11,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::message::Message;
 use crate::session::{AgentRecord, MessageBatch, MessageRange, OpenedSession, Session, SessionError, SessionManager};
 
-/// A session in memory, for tests: what is written becomes JSON, and nothing outlives the process. Clones share the session,
-/// so that two agents on it stand for two workers.
+/// An in-memory session for tests. Messages and records are copied through JSON. Clones share the session, so two agents on
+/// it act as two workers.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use crate::session::{AgentRecord, MessageBatch, MessageRange, OpenedSession, Ses
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let session = InMemorySessionManager::new("user-42");
-/// let template = Agent::builder().model(ScriptedModel::answering("hi")).session_manager(session.clone());
+/// let template = Agent::builder().model(ScriptedModel::responding("hi")).session_manager(session.clone());
 /// template.clone().build().await?.prompt("hello").await?;
 ///
 /// assert_eq!(session.messages("default").len(), 2);
@@ -39,7 +39,7 @@ pub struct InMemorySessionManager {
 struct Shared {
     agents: HashMap<String, Stored>,
     latency: Option<Duration>,
-    /// The number of writes that still succeed.
+    /// Number of writes that still succeed.
     writes_left: Option<usize>,
 }
 
@@ -47,7 +47,7 @@ struct Shared {
 struct Stored {
     record: Option<AgentRecord>,
     messages: Vec<Arc<Message>>,
-    /// Counts the changes of the record, and of the messages.
+    /// Counters of the changes to the record and to the messages.
     versions: Versions,
 }
 
@@ -58,7 +58,7 @@ struct Versions {
 }
 
 impl Versions {
-    /// This worker has made `before` into `since`, which is now `now`: of what it did not change it knows no more.
+    /// Updates this worker's versions to `now` for what has changed between `before` and `since`.
     fn learn(&mut self, before: Self, since: Self, now: Self) {
         if before.record != since.record {
             self.record = now.record;
@@ -68,7 +68,7 @@ impl Versions {
         }
     }
 
-    /// The versions after a change from these ones to `since` is undone: a version never comes back.
+    /// Returns the versions after a change from these to `since` is undone. A version is never reused.
     fn replacing(self, since: Self) -> Self {
         let next = |before: u64, since: u64| if before == since { before } else { since + 1 };
         Self { record: next(self.record, since.record), messages: next(self.messages, since.messages) }
@@ -81,7 +81,7 @@ impl InMemorySessionManager {
         Self { session_id: session_id.into().into(), shared: Arc::default() }
     }
 
-    /// Stores messages for an agent, as another worker would.
+    /// Stores messages for an agent, like another worker.
     #[must_use]
     pub fn with_messages(self, agent_id: &str, messages: impl IntoIterator<Item = Message>) -> Self {
         {
@@ -104,7 +104,7 @@ impl InMemorySessionManager {
         self.lock().agents.get(agent_id)?.record.clone()
     }
 
-    /// Stores the record of an agent, as another worker would.
+    /// Stores the record of an agent, like another worker.
     pub fn set_record(&self, record: AgentRecord) {
         let mut shared = self.lock();
         let stored = shared.agents.entry(record.agent_id.clone()).or_default();
@@ -112,12 +112,12 @@ impl InMemorySessionManager {
         stored.versions.record += 1;
     }
 
-    /// Makes every write take this long before it is done, and again before it returns.
+    /// Sets the latency of writes: the delay before a write happens, and again before it returns.
     pub fn set_latency(&self, latency: Option<Duration>) {
         self.lock().latency = latency;
     }
 
-    /// Makes every write fail after this many have succeeded; `None` makes all of them succeed.
+    /// Makes writes fail after `writes` of them have succeeded; with `None`, all succeed.
     pub fn fail_after(&self, writes: Option<usize>) {
         self.lock().writes_left = writes;
     }
@@ -146,7 +146,7 @@ impl SessionManager for InMemorySessionManager {
             manager: self.clone(),
             agent_id: agent_id.to_owned(),
             known: stored.versions,
-            unanswered: None,
+            unconfirmed: None,
         };
         Ok(OpenedSession::new(Box::new(session), stored.record))
     }
@@ -156,12 +156,12 @@ struct MemorySession {
     manager: InMemorySessionManager,
     agent_id: String,
     known: Versions,
-    /// Version before a write whose outcome its caller does not know, and the versions since.
-    unanswered: Option<(Stored, Versions)>,
+    /// State before a write whose future may have been dropped, and the versions after it.
+    unconfirmed: Option<(Stored, Versions)>,
 }
 
 impl MemorySession {
-    /// Changes what is stored, if that is still what this worker knows.
+    /// Changes the stored state, unless another worker has changed it.
     async fn change(
         &mut self,
         what: &str,
@@ -171,7 +171,7 @@ impl MemorySession {
         self.manager.wait().await;
         self.apply(what, is_known, change)?;
         self.manager.wait().await;
-        self.unanswered = None;
+        self.unconfirmed = None;
         Ok(())
     }
 
@@ -186,15 +186,15 @@ impl MemorySession {
             let failed = || SessionError::Storage {
                 action: "write",
                 key: "the session in memory".to_owned(),
-                source: "it was told to fail".into(),
+                source: "configured to fail".into(),
             };
             *left = left.checked_sub(1).ok_or_else(failed)?;
         }
         let stored = shared.agents.entry(self.agent_id.clone()).or_default();
-        if let Some((before, since)) = self.unanswered.take()
+        if let Some((before, since)) = self.unconfirmed.take()
             && since == stored.versions
         {
-            // A write of this worker that was dropped: this one takes its place. Who has seen it has an old view.
+            // This write replaces one of this worker that was dropped. Workers that have read that one get a conflict.
             let versions = before.versions.replacing(since);
             self.known.learn(before.versions, since, versions);
             *stored = Stored { versions, ..before };
@@ -203,7 +203,7 @@ impl MemorySession {
             return Err(SessionError::Conflict {
                 session_id: self.manager.session_id.to_string(),
                 what: format!("{what} of agent `{}`", self.agent_id),
-                expected: "as this worker knows it".to_owned(),
+                expected: "unchanged".to_owned(),
                 found: "changed".to_owned(),
             });
         }
@@ -213,7 +213,7 @@ impl MemorySession {
             return Err(error);
         }
         self.known.learn(before.versions, stored.versions, stored.versions);
-        self.unanswered = Some((before, stored.versions));
+        self.unconfirmed = Some((before, stored.versions));
         Ok(())
     }
 }
@@ -224,7 +224,7 @@ impl Session for MemorySession {
         let shared = self.manager.lock();
         let Some(stored) = shared.agents.get(&self.agent_id) else { return Ok(Vec::new()) };
         self.known.messages = stored.versions.messages;
-        self.unanswered = None;
+        self.unconfirmed = None;
         let messages = (0..).zip(&stored.messages);
         let wanted = messages.filter(|(position, _)| *position >= range.from || range.also.contains(position));
         Ok(wanted.map(|(_, message)| Arc::clone(message)).collect())
@@ -277,7 +277,7 @@ impl Session for MemorySession {
     }
 }
 
-/// Copy of a value through JSON, as a store would keep it.
+/// Returns a copy of a value through JSON, as a store has it.
 fn through_json<T: Serialize + DeserializeOwned>(value: &T) -> Result<T, SessionError> {
     let written = serde_json::to_string(value).and_then(|json| serde_json::from_str(&json));
     written.map_err(|source| SessionError::Storage {

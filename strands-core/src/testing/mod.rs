@@ -1,5 +1,5 @@
-//! For the tests of programs that have agents, and of crates that extend this one: scripted models, contexts to call a tool
-//! with, sessions in memory, and the contracts of the traits as test suites.
+//! Test utilities for programs with agents and for crates that extend this one: scripted models, tool contexts, in-memory
+//! sessions, and test suites for the contracts of the traits.
 
 #[cfg(feature = "contract")]
 pub mod contract;

@@ -1,4 +1,4 @@
-//! A model that answers with what a test has written down.
+//! Scripted model for tests, with predefined responses.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::models::{
     StreamEvent, ToolChoice, ToolUseStart,
 };
 
-/// A model that answers with what a test wrote down, and remembers what it was asked. Clones share both.
+/// A model with predefined responses that records its requests. Clones share both.
 ///
 /// # Examples
 ///
@@ -31,9 +31,9 @@ use crate::models::{
 /// let mut agent = Agent::builder().model(model.clone()).build().await?;
 ///
 /// agent.prompt("How is the weather?").await?;
-/// let asked = model.requests();
-/// assert_eq!(asked.len(), 2);
-/// assert!(asked[1].messages.last().unwrap().tool_results().all(|result| result.is_error()));
+/// let requests = model.requests();
+/// assert_eq!(requests.len(), 2);
+/// assert!(requests[1].messages.last().unwrap().tool_results().all(|result| result.is_error()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -45,71 +45,71 @@ pub struct ScriptedModel {
 
 struct Script {
     turns: Mutex<VecDeque<ScriptedTurn>>,
-    /// Answers when the turns have run out.
-    otherwise: Option<Box<Otherwise>>,
+    /// Creates the response when no turns are left.
+    respond: Option<Box<Respond>>,
     requests: Mutex<Vec<RecordedRequest>>,
 }
 
-type Otherwise = dyn Fn(&ModelRequest<'_>) -> ScriptedTurn + Send + Sync;
+type Respond = dyn Fn(&ModelRequest<'_>) -> ScriptedTurn + Send + Sync;
 
-/// What a [`ScriptedModel`] was asked.
+/// A request that a [`ScriptedModel`] has received.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RecordedRequest {
-    /// The conversation.
+    /// Messages of the conversation.
     pub messages: Vec<Arc<Message>>,
-    /// The system prompt.
+    /// System prompt.
     pub system: Vec<SystemBlock>,
-    /// The names of the tools, in order.
+    /// Names of the tools, in order.
     pub tools: Vec<String>,
-    /// Which tools had to be called.
+    /// Tools that the model must call.
     pub tool_choice: Option<ToolChoice>,
-    /// The JSON that the answer had to be.
+    /// Schema for native structured output.
     pub output_schema: Option<OutputSchema>,
 }
 
-/// One answer of a [`ScriptedModel`].
+/// One response of a [`ScriptedModel`].
 pub struct ScriptedTurn {
-    /// Refused before anything is said.
-    refusal: Option<ModelError>,
+    /// Error returned instead of a stream.
+    error: Option<ModelError>,
     events: Vec<StreamEvent>,
-    /// The stream breaks with this instead of ending.
-    failure: Option<ModelError>,
-    /// The stream stays open and silent instead of ending.
+    /// Error at the end of the stream.
+    stream_error: Option<ModelError>,
+    /// True if the stream stays open without further events.
     stalls: bool,
 }
 
 impl ScriptedModel {
-    /// Gives these answers, in order. After them it refuses.
+    /// Creates a model with these responses, in order. Further requests fail.
     pub fn new(turns: impl IntoIterator<Item = ScriptedTurn>) -> Self {
         Self::with(turns, None)
     }
 
-    /// Always answers with this text.
-    pub fn answering(text: impl Into<String>) -> Self {
+    /// Creates a model that always responds with this text.
+    pub fn responding(text: impl Into<String>) -> Self {
         let text = text.into();
         Self::from_fn(move |_| ScriptedTurn::text(text.as_str()))
     }
 
-    /// Answers with what a function makes of the request.
-    pub fn from_fn(answer: impl Fn(&ModelRequest<'_>) -> ScriptedTurn + Send + Sync + 'static) -> Self {
-        Self::with([], Some(Box::new(answer)))
+    /// Creates a model whose responses are computed from the requests.
+    pub fn from_fn(respond: impl Fn(&ModelRequest<'_>) -> ScriptedTurn + Send + Sync + 'static) -> Self {
+        Self::with([], Some(Box::new(respond)))
     }
 
-    fn with(turns: impl IntoIterator<Item = ScriptedTurn>, otherwise: Option<Box<Otherwise>>) -> Self {
+    fn with(turns: impl IntoIterator<Item = ScriptedTurn>, respond: Option<Box<Respond>>) -> Self {
         let turns = Mutex::new(turns.into_iter().collect());
-        let script = Arc::new(Script { turns, otherwise, requests: Mutex::default() });
+        let script = Arc::new(Script { turns, respond, requests: Mutex::default() });
         Self { script, capabilities: ModelCapabilities::default() }
     }
 
-    /// The same script by a model that can be asked for this.
+    /// Sets the model's capabilities. The script is shared with the original.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: ModelCapabilities) -> Self {
         self.capabilities = capabilities;
         self
     }
 
-    /// What it was asked so far.
+    /// Returns the requests received so far.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.script.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -124,9 +124,9 @@ impl ScriptedModel {
         };
         self.script.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         let next = self.script.turns.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        match (next, &self.script.otherwise) {
+        match (next, &self.script.respond) {
             (Some(turn), _) => turn,
-            (None, Some(answer)) => answer(request),
+            (None, Some(respond)) => respond(request),
             (None, None) => {
                 let details = ErrorDetails::new().with_code("the script has no more turns");
                 ScriptedTurn::error(ModelError::InvalidRequest { details: details.boxed() })
@@ -146,12 +146,12 @@ impl Model for ScriptedModel {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let ScriptedTurn { refusal, events, failure, stalls } = self.next(&request);
-        if let Some(error) = refusal {
+        let ScriptedTurn { error, events, stream_error, stalls } = self.next(&request);
+        if let Some(error) = error {
             return Err(error);
         }
-        let said = stream::iter(events.into_iter().map(Ok).chain(failure.map(Err)));
-        Ok(if stalls { said.chain(stream::pending()).boxed() } else { said.boxed() })
+        let events = stream::iter(events.into_iter().map(Ok).chain(stream_error.map(Err)));
+        Ok(if stalls { events.chain(stream::pending()).boxed() } else { events.boxed() })
     }
 }
 
@@ -162,7 +162,7 @@ impl fmt::Debug for ScriptedModel {
 }
 
 impl ScriptedTurn {
-    /// Says this, word by word, and ends.
+    /// Creates a text response, streamed word by word.
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         let mut events = vec![StreamEvent::start()];
@@ -171,18 +171,18 @@ impl ScriptedTurn {
         Self::ending(events, StopReason::EndTurn)
     }
 
-    /// Calls a tool.
+    /// Creates a response with a tool call.
     pub fn tool_use(name: impl Into<String>, input: Value) -> Self {
         Self::tool_uses([(name, input)])
     }
 
-    /// Calls several tools.
+    /// Creates a response with several tool calls.
     pub fn tool_uses(calls: impl IntoIterator<Item = (impl Into<String>, Value)>) -> Self {
         let calls = calls.into_iter().map(|(name, input)| (name, input.to_string()));
         Self::raw_tool_uses(calls)
     }
 
-    /// Calls several tools with arguments that need not be JSON.
+    /// Creates a response with several tool calls whose arguments need not be valid JSON.
     pub fn raw_tool_uses(calls: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
         let mut events = vec![StreamEvent::start()];
         for (index, (name, input)) in calls.into_iter().enumerate() {
@@ -200,25 +200,25 @@ impl ScriptedTurn {
         Self::events(events)
     }
 
-    /// Sends exactly these events.
+    /// Creates a response of exactly these events.
     pub fn events(events: impl IntoIterator<Item = StreamEvent>) -> Self {
-        Self { refusal: None, events: events.into_iter().collect(), failure: None, stalls: false }
+        Self { error: None, events: events.into_iter().collect(), stream_error: None, stalls: false }
     }
 
-    /// Refuses the request.
+    /// Creates a failed request.
     pub fn error(error: ModelError) -> Self {
-        Self { refusal: Some(error), ..Self::events([]) }
+        Self { error: Some(error), ..Self::events([]) }
     }
 
-    /// Says only the first `events` events and then breaks with `error`.
+    /// Truncates the response to its first `events` events and then fails with `error`.
     #[must_use]
     pub fn breaking_after(mut self, events: usize, error: ModelError) -> Self {
         self.events.truncate(events);
-        self.failure = Some(error);
+        self.stream_error = Some(error);
         self
     }
 
-    /// Says only the first `events` events and then nothing, for ever.
+    /// Truncates the response to its first `events` events and then stalls: the stream stays open.
     #[must_use]
     pub fn stalling_after(mut self, events: usize) -> Self {
         self.events.truncate(events);
@@ -226,7 +226,7 @@ impl ScriptedTurn {
         self
     }
 
-    /// Ends for this reason.
+    /// Sets the stop reason.
     #[must_use]
     pub fn stopping_with(mut self, reason: StopReason) -> Self {
         for event in &mut self.events {
@@ -237,7 +237,7 @@ impl ScriptedTurn {
         self
     }
 
-    /// Costs this much.
+    /// Sets the token usage.
     #[must_use]
     pub fn costing(mut self, tokens: Usage) -> Self {
         for event in &mut self.events {

@@ -1,4 +1,4 @@
-//! Contexts to call a tool with, without an agent.
+//! Tool contexts without an agent, for unit tests of tools.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::scope::{AgentNames, Scope};
 use crate::state::AgentState;
 use crate::tool::{ContextParts, ToolContext};
 
-/// Makes a [`ToolContext`] without an agent, to call a tool with.
+/// Builder for a [`ToolContext`] without an agent, for unit tests of tools.
 ///
 /// ```
 /// use strands::testing::ToolContextBuilder;
@@ -31,52 +31,52 @@ pub struct ToolContextBuilder {
     injected: InjectedValues,
     state: AgentState,
     cancellation: CancellationToken,
-    answers: BTreeMap<String, Value>,
+    responses: BTreeMap<String, Value>,
 }
 
 impl ToolContextBuilder {
-    /// The context of a call of this tool, with the id `test`.
+    /// Creates a builder for a call of this tool, with the call id `test`.
     pub fn new(tool_name: impl Into<String>) -> Self {
         Self {
             tool_use: ToolUse::new("test", tool_name, Value::Object(Map::new())),
             injected: InjectedValues::default(),
             state: AgentState::new(),
             cancellation: CancellationToken::new(),
-            answers: BTreeMap::new(),
+            responses: BTreeMap::new(),
         }
     }
 
-    /// With these arguments, for tools that look at them as the model wrote them.
+    /// Sets the raw arguments, for tools that read them from the context.
     pub fn input(mut self, input: Value) -> Self {
         self.tool_use.input = input;
         self
     }
 
-    /// Lends a value.
+    /// Adds an injected value.
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.injected.insert(value);
         self
     }
 
-    /// With this state.
+    /// Sets the agent's state.
     pub fn state(mut self, state: AgentState) -> Self {
         self.state = state;
         self
     }
 
-    /// Cancelled by this token.
+    /// Sets the token that cancels the call.
     pub fn cancel_with(mut self, token: CancellationToken) -> Self {
         self.cancellation = token;
         self
     }
 
-    /// With a human's answer to what the tool asks under this name.
-    pub fn answer(mut self, name: &str, response: impl Into<Value>) -> Self {
-        self.answers.insert(Interrupt::tool_call_id(&self.tool_use.tool_use_id, name), response.into());
+    /// Adds the response to the tool's interrupt with this name.
+    pub fn interrupt_response(mut self, name: &str, response: impl Into<Value>) -> Self {
+        self.responses.insert(Interrupt::tool_call_id(&self.tool_use.tool_use_id, name), response.into());
         self
     }
 
-    /// The context.
+    /// Builds the context.
     pub fn build(self) -> ToolContext {
         let budget = Budget::new(None, Limits::new(), self.cancellation, None, Spent::default());
         let budget = Arc::new(budget);
@@ -88,7 +88,7 @@ impl ToolContextBuilder {
             budget,
             cancellation: OnceLock::new(),
             progress: None,
-            answers: Arc::new(self.answers),
+            responses: Arc::new(self.responses),
         })
     }
 }

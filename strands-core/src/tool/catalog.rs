@@ -1,4 +1,4 @@
-//! The catalog of an agent's tools: its own, and those of tool providers as they were listed last.
+//! Catalog of an agent's tools: its own, and those that tool providers listed last.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,31 +7,31 @@ use tokio::sync::OnceCell;
 
 use super::{Tool, ToolProvider, ToolSet, ToolSetError};
 
-/// The sources of an agent's tools. Clones share the newest listing, so that a template lists its tools once.
+/// The sources of an agent's tools. Clones share the latest listing, so that a template lists its tools once.
 #[derive(Clone, Default)]
 pub(crate) struct ToolCatalog {
     own: Arc<Vec<Arc<dyn Tool>>>,
-    /// Tools that belong to something else of the agent, such as a plugin.
+    /// Tools of other parts of the agent, such as plugins.
     built_in: Arc<Vec<Arc<dyn Tool>>>,
     providers: Arc<Vec<Arc<dyn ToolProvider>>>,
-    newest: Arc<Mutex<Option<Arc<Newest>>>>,
+    latest: Arc<Mutex<Option<Arc<LatestListing>>>>,
 }
 
-/// The newest listing. Whoever comes first lists the tools, and the others wait for that.
-struct Newest {
+/// The latest listing. The first caller lists the tools; concurrent callers wait for the result.
+struct LatestListing {
     generations: Vec<u64>,
-    /// The tools before the change. The schemas of those that stay are compiled already.
+    /// The previous tools. Schemas of tools that remain are not compiled again.
     before: ToolSet,
     listing: OnceCell<ToolListing>,
 }
 
-/// The tools of a catalog at one moment.
+/// A snapshot of the tools in a catalog.
 #[derive(Clone, Default)]
 pub(crate) struct ToolListing(Arc<Listed>);
 
 #[derive(Clone, Default)]
 struct Listed {
-    /// The generation of each provider, as it was before its tools were listed.
+    /// The generation of each provider, read before its tools were listed.
     generations: Vec<u64>,
     provided: Vec<Arc<dyn Tool>>,
     tools: ToolSet,
@@ -51,7 +51,7 @@ impl ToolListing {
 }
 
 impl ToolCatalog {
-    /// Number of the tools that are not provided.
+    /// Returns the number of tools that do not come from providers.
     pub(crate) fn own_len(&self) -> usize {
         self.own.len() + self.built_in.len()
     }
@@ -62,21 +62,21 @@ impl ToolCatalog {
 
     pub(crate) fn add(&mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) {
         Arc::make_mut(&mut self.own).extend(tools);
-        self.newest = Arc::default();
+        self.latest = Arc::default();
     }
 
-    /// Adds tools that stay when the agent's own are replaced.
+    /// Adds tools that remain when the agent's own are replaced.
     pub(crate) fn add_built_in(&mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) {
         Arc::make_mut(&mut self.built_in).extend(tools);
-        self.newest = Arc::default();
+        self.latest = Arc::default();
     }
 
     pub(crate) fn add_provider(&mut self, provider: Arc<dyn ToolProvider>) {
         Arc::make_mut(&mut self.providers).push(provider);
-        self.newest = Arc::default();
+        self.latest = Arc::default();
     }
 
-    /// Replaces the agent's own tools. Returns a listing with those, and with the provided tools of an earlier one.
+    /// Replaces the agent's own tools. Returns a listing with the new tools and the provided tools of an earlier listing.
     pub(crate) fn replace_own(
         &mut self,
         own: Vec<Arc<dyn Tool>>,
@@ -85,7 +85,7 @@ impl ToolCatalog {
         let mut listed = Listed::clone(&listing.0);
         let all = own.iter().chain(&*self.built_in).chain(&listed.provided);
         listed.tools = ToolSet::with_known(all.cloned(), &listed.tools)?;
-        (self.own, self.newest) = (Arc::new(own), Arc::default());
+        (self.own, self.latest) = (Arc::new(own), Arc::default());
         Ok(ToolListing(Arc::new(listed)))
     }
 
@@ -104,34 +104,34 @@ impl ToolCatalog {
         self.providers.iter().map(|provider| provider.generation()).collect()
     }
 
-    /// Lists the tools, unless an agent of the same template has done so since the last change.
+    /// Lists the tools, unless an agent of the same template did so since the last change.
     pub(crate) async fn list(&self) -> Result<ToolListing, ListingError> {
-        let newest = self.newest();
-        newest.listing.get_or_try_init(|| self.fetch(&newest)).await.cloned()
+        let latest = self.latest();
+        latest.listing.get_or_try_init(|| self.fetch(&latest)).await.cloned()
     }
 
-    fn newest(&self) -> Arc<Newest> {
-        // A change after this is another generation, and seen the next time.
+    fn latest(&self) -> Arc<LatestListing> {
+        // A later change has another generation, and is noticed next time.
         let generations = self.generations();
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*newest {
-            Some(newest) if newest.generations == generations => Arc::clone(newest),
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*latest {
+            Some(latest) if latest.generations == generations => Arc::clone(latest),
             outdated => {
                 let before = outdated.as_ref().and_then(|outdated| outdated.listing.get());
                 let before = before.map(|listing| listing.tools().clone()).unwrap_or_default();
-                Arc::clone(newest.insert(Arc::new(Newest { generations, before, listing: OnceCell::new() })))
+                Arc::clone(latest.insert(Arc::new(LatestListing { generations, before, listing: OnceCell::new() })))
             }
         }
     }
 
-    async fn fetch(&self, newest: &Newest) -> Result<ToolListing, ListingError> {
+    async fn fetch(&self, latest: &LatestListing) -> Result<ToolListing, ListingError> {
         let mut provided = Vec::new();
         for provider in &*self.providers {
             let failed = |source| ListingError::Provider { provider: provider.name().to_owned(), source };
             provided.extend(provider.list_tools().await.map_err(failed)?);
         }
         let all = self.own.iter().chain(&*self.built_in).chain(&provided);
-        let tools = ToolSet::with_known(all.cloned(), &newest.before).map_err(ListingError::Tools)?;
-        Ok(ToolListing(Arc::new(Listed { generations: newest.generations.clone(), provided, tools })))
+        let tools = ToolSet::with_known(all.cloned(), &latest.before).map_err(ListingError::Tools)?;
+        Ok(ToolListing(Arc::new(Listed { generations: latest.generations.clone(), provided, tools })))
     }
 }

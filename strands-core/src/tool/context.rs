@@ -19,8 +19,7 @@ use crate::nesting::Budget;
 use crate::scope::Scope;
 use crate::state::AgentState;
 
-/// Context of a running tool: its call, the values that the program lends, the agent's state, the stream of events,
-/// and a human. Cheap to clone.
+/// Context of a tool call: the call, injected values, the agent's state, progress events and interrupts. Cheap to clone.
 #[derive(Clone)]
 pub struct ToolContext {
     parts: Arc<ContextParts>,
@@ -29,16 +28,16 @@ pub struct ToolContext {
 pub(crate) struct ContextParts {
     pub(crate) tool_use: Arc<ToolUse>,
     pub(crate) scope: Arc<Scope>,
-    /// The budget of agents that the tool calls.
+    /// The budget of nested agents.
     pub(crate) budget: Arc<Budget>,
-    /// The token of the call, made when somebody asks for it: most tools never do.
+    /// The token of the call, created on first use since most tools don't need it.
     pub(crate) cancellation: OnceLock<CancellationToken>,
-    /// `None` when nobody listens.
+    /// `None` without a listener.
     pub(crate) progress: Option<mpsc::Sender<ToolEvent>>,
-    pub(crate) answers: Arc<BTreeMap<String, Value>>,
+    pub(crate) responses: Arc<BTreeMap<String, Value>>,
 }
 
-/// Something that a listener hears of a call while it is made.
+/// An event of a tool call, for the listener of the invocation.
 #[derive(Debug)]
 pub(crate) enum ToolEvent {
     Start { tool_use: Arc<ToolUse> },
@@ -47,7 +46,7 @@ pub(crate) enum ToolEvent {
     Forwarded(Box<AgentEvent>),
 }
 
-/// The context of a call for as long as it runs. Whoever keeps the context for longer finds it cancelled.
+/// The context of a running call. A clone that outlives the call is cancelled.
 pub(crate) struct RunningCall(ToolContext);
 
 impl RunningCall {
@@ -74,17 +73,17 @@ impl ToolContext {
         Self { parts: Arc::new(parts) }
     }
 
-    /// The id of the call.
+    /// Returns the id of the call.
     pub fn tool_use_id(&self) -> &str {
         &self.parts.tool_use.tool_use_id
     }
 
-    /// The name that the tool was called by.
+    /// Returns the name of the called tool.
     pub fn tool_name(&self) -> &str {
         &self.parts.tool_use.name
     }
 
-    /// Returns the id of the agent whose model has made the call.
+    /// Returns the id of the agent whose model made the call.
     pub fn agent_id(&self) -> &str {
         &self.parts.scope.agent.id
     }
@@ -99,47 +98,47 @@ impl ToolContext {
         self.parts.scope.agent.session_id.as_deref()
     }
 
-    /// The arguments as the model wrote them.
+    /// Returns the arguments as the model generated them.
     pub fn input(&self) -> &Value {
         &self.parts.tool_use.input
     }
 
-    /// Returns a value that the program has injected, or what an injected `Arc` holds. Of the types that the context has
-    /// itself it returns its own, if none was injected: this context, the call's `CancellationToken` and the agent's
-    /// [`AgentState`].
+    /// Returns the injected value of a type, also if it was injected in an `Arc`.
+    ///
+    /// This context, the call's `CancellationToken` and the agent's [`AgentState`] are available without being injected.
     ///
     /// # Errors
     ///
     /// Returns [`ToolError`] if no `T` was injected.
     pub fn injected<T: Send + Sync + 'static>(&self) -> Result<&T, ToolError> {
-        self.parts.scope.injected.get().or_else(|| self.own()).ok_or_else(|| self.missing::<T>())
+        self.parts.scope.injected.get().or_else(|| self.built_in()).ok_or_else(|| self.missing::<T>())
     }
 
-    /// Returns what the context has itself.
-    fn own<T: 'static>(&self) -> Option<&T> {
-        let asked = TypeId::of::<T>();
-        let own: &dyn Any = if asked == TypeId::of::<Self>() {
+    /// Returns a value that each context has without injection.
+    fn built_in<T: 'static>(&self) -> Option<&T> {
+        let requested = TypeId::of::<T>();
+        let value: &dyn Any = if requested == TypeId::of::<Self>() {
             self
-        } else if asked == TypeId::of::<CancellationToken>() {
+        } else if requested == TypeId::of::<CancellationToken>() {
             self.cancellation()
-        } else if asked == TypeId::of::<AgentState>() {
+        } else if requested == TypeId::of::<AgentState>() {
             self.state()
         } else {
             return None;
         };
-        own.downcast_ref()
+        value.downcast_ref()
     }
 
-    /// Returns true if contexts have values of this type themselves, so that none has to be injected.
-    pub(crate) fn has_own(key: &InjectedKey) -> bool {
+    /// Returns true for types that are available without injection.
+    pub(crate) fn has_built_in(key: &InjectedKey) -> bool {
         key.is::<Self>() || key.is::<CancellationToken>() || key.is::<AgentState>()
     }
 
-    /// The same, to keep beyond the call.
+    /// Returns the injected value in an `Arc`, to use beyond the call.
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when nobody injected a `T`.
+    /// Returns [`ToolError`] if no `T` was injected.
     pub fn injected_arc<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, ToolError> {
         self.parts.scope.injected.get_arc().ok_or_else(|| self.missing::<T>())
     }
@@ -152,53 +151,53 @@ impl ToolContext {
         ))
     }
 
-    /// Cancelled when the invocation is, and when the tool's time is up.
+    /// Returns the call's cancellation token. It is cancelled with the invocation, and when the tool's timeout elapses.
     pub fn cancellation(&self) -> &CancellationToken {
         self.parts.cancellation.get_or_init(|| self.parts.scope.budget.cancellation().child_token())
     }
 
-    /// The agent's state: JSON values that outlive the invocation.
+    /// Returns the agent's state: JSON values that outlive the invocation.
     pub fn state(&self) -> &AgentState {
         &self.parts.scope.state
     }
 
-    /// Tells whoever streams the invocation how far the tool is. Waits while the listener is behind; returns at once
-    /// when nobody listens.
+    /// Reports progress to the listener of the invocation's stream. Waits while the listener is behind, and returns at once
+    /// without a listener.
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when `data` can't be JSON.
+    /// Returns [`ToolError`] if `data` can't be serialized to JSON.
     pub async fn progress(&self, data: impl Serialize) -> Result<(), ToolError> {
         if let Some(listener) = &self.parts.progress {
-            // A listener that has gone is nobody listening.
-            let _ = listener.send(self.say(&data)?).await;
+            // The listener may be gone.
+            let _ = listener.send(self.progress_event(&data)?).await;
         }
         Ok(())
     }
 
-    /// [`progress`](Self::progress) for tools that are not async, which run where blocking is allowed.
+    /// Reports [`progress`](Self::progress) from a sync tool, which runs where blocking is allowed.
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when `data` can't be JSON.
+    /// Returns [`ToolError`] if `data` can't be serialized to JSON.
     ///
     /// # Panics
     ///
-    /// In async code, as [`tokio::sync::mpsc::Sender::blocking_send`] does.
+    /// Panics in async code, as [`tokio::sync::mpsc::Sender::blocking_send`] does.
     pub fn blocking_progress(&self, data: impl Serialize) -> Result<(), ToolError> {
         if let Some(listener) = &self.parts.progress {
-            let _ = listener.blocking_send(self.say(&data)?);
+            let _ = listener.blocking_send(self.progress_event(&data)?);
         }
         Ok(())
     }
 
-    fn say(&self, data: &impl Serialize) -> Result<ToolEvent, ToolError> {
+    fn progress_event(&self, data: &impl Serialize) -> Result<ToolEvent, ToolError> {
         let data = serde_json::to_value(data).map_err(ToolError::from_source)?;
         Ok(ToolEvent::Progress { tool_use: Arc::clone(&self.parts.tool_use), data })
     }
 
-    /// Passes an event of a nested agent on to whoever streams the invocation, as one of the node `name`. Waits while the
-    /// listener is behind; returns at once when nobody listens.
+    /// Forwards an event of a nested agent to the listener of the invocation's stream, as an event of the node `name`. Waits
+    /// while the listener is behind, and returns at once without a listener.
     ///
     /// # Examples
     ///
@@ -223,20 +222,22 @@ impl ToolContext {
     /// ```
     pub async fn forward(&self, name: &str, event: AgentEvent) {
         if let Some(listener) = &self.parts.progress {
-            // A listener that has gone is nobody listening.
+            // The listener may be gone.
             let _ = listener.send(ToolEvent::Forwarded(Box::new(event.at_node(name)))).await;
         }
     }
 
-    /// Asks a human. Returns the answer where there is one; otherwise returns an error that the tool passes on with `?`,
-    /// the invocation ends with [`StopReason::Interrupt`](crate::models::StopReason::Interrupt), and the tool is called
-    /// again, from its start, when `resume` brings the answer. So ask before you change anything.
+    /// Interrupts the invocation until a human responds.
     ///
-    /// `name` tells the questions of one call apart; `reason` is what the human is shown.
+    /// Returns the response if there is one. Otherwise it returns an error for the tool to pass on with `?`: the invocation
+    /// ends with [`StopReason::Interrupt`](crate::models::StopReason::Interrupt), and `resume` with the response calls the
+    /// tool again from its start. Call it before any side effects.
+    ///
+    /// `name` identifies the interrupt within the call; `reason` is shown to the human.
     ///
     /// # Errors
     ///
-    /// The [`ToolError`] to pass on while there is no answer, or one that says that `reason` can't be JSON.
+    /// Returns the [`ToolError`] to pass on while there is no response, or an error if `reason` can't be serialized to JSON.
     ///
     /// # Examples
     ///
@@ -244,14 +245,14 @@ impl ToolContext {
     /// use strands::{ToolContext, ToolError};
     ///
     /// fn delete(path: &str, ctx: &ToolContext) -> Result<String, ToolError> {
-    ///     let answer = ctx.interrupt("approval", format!("delete {path}?"))?;
-    ///     Ok(if answer == "yes" { format!("deleted {path}") } else { format!("kept {path}") })
+    ///     let response = ctx.interrupt("approval", format!("delete {path}?"))?;
+    ///     Ok(if response == "yes" { format!("deleted {path}") } else { format!("kept {path}") })
     /// }
     /// ```
     pub fn interrupt(&self, name: &str, reason: impl Serialize) -> Result<Value, ToolError> {
         let id = Interrupt::tool_call_id(self.tool_use_id(), name);
-        if let Some(answer) = self.parts.answers.get(&id) {
-            return Ok(answer.clone());
+        if let Some(response) = self.parts.responses.get(&id) {
+            return Ok(response.clone());
         }
         let reason = serde_json::to_value(reason).map_err(ToolError::from_source)?;
         Err(ToolError::interrupt(Interrupt::new(id, name, reason)))
@@ -259,7 +260,7 @@ impl ToolContext {
 }
 
 impl ToolContext {
-    /// The budget of an agent that this tool calls, also from a task of its own: it ends with the call.
+    /// Returns the budget of an agent that this tool calls, also from a spawned task: it ends with the call.
     pub(crate) fn budget(&self) -> Arc<Budget> {
         Arc::new(Budget::part(&self.parts.budget, self.cancellation().clone()))
     }
@@ -274,17 +275,19 @@ impl std::fmt::Debug for ToolContext {
     }
 }
 
-/// A value that a tool takes from its context and owns: the type of a `#[inject]` argument.
+/// A value that a tool takes owned from its context: the type of a `#[inject]` argument.
 pub trait FromContext: Sized {
-    /// Takes it.
+    /// Takes the value from the context.
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when the context does not have it.
+    /// Returns [`ToolError`] if the context does not have the value.
     fn from_context(ctx: &ToolContext) -> Result<Self, ToolError>;
 
-    /// Returns the injected value that it reads. `build()` fails if there is none, and warns of injected values that
-    /// nothing reads. The key of [`ToolContext`] stands for any value. Default: none.
+    /// Returns the key of the injected value that it reads.
+    ///
+    /// `build()` fails if that value was not injected, and warns of injected values that no tool reads. The key of
+    /// [`ToolContext`] stands for any value. Default: none.
     fn requires() -> Option<InjectedKey> {
         None
     }

@@ -1,4 +1,4 @@
-//! Errors of tools, in words for the model.
+//! Errors of tools, with texts for the model.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,11 +6,11 @@ use std::fmt;
 use crate::error_chain::ErrorChain;
 use crate::interrupt::Interrupt;
 
-/// An error of a tool.
+/// An error of a tool call.
 ///
-/// The model reads the text and can act on it, so say what was wrong and what would be right. The text of another error has
-/// that of its sources; [`AgentBuilder::redact_tool_errors`](crate::AgentBuilder::redact_tool_errors) keeps such texts from
-/// the model.
+/// The model reads the text and can act on it: say what was wrong and what would be right. The text of a converted error
+/// includes its sources; [`AgentBuilder::redact_tool_errors`](crate::AgentBuilder::redact_tool_errors) withholds such texts
+/// from the model.
 ///
 /// ```
 /// use strands::ToolError;
@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 pub struct ToolError {
     pub(crate) kind: ToolErrorKind,
     text: String,
-    /// True when the tool's author wrote the text for the model.
+    /// True if the tool's author wrote the text for the model.
     explicit: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -34,25 +34,27 @@ pub(crate) enum ToolErrorKind {
 }
 
 impl ToolError {
-    /// The tool failed; the model reads `text`.
+    /// Creates an error of a failed tool, with a text for the model.
     pub fn new(text: impl Into<String>) -> Self {
         Self { kind: ToolErrorKind::Failed, text: text.into(), explicit: true, source: None }
     }
 
-    /// The arguments are not what the tool takes; the model reads `text`, which says which and why.
+    /// Creates an error of invalid arguments, with a text for the model that names them and the reason.
     pub fn invalid_input(text: impl Into<String>) -> Self {
         Self { kind: ToolErrorKind::InvalidInput, ..Self::new(text) }
     }
 
-    /// The tool can't go on before a human answers.
+    /// Creates an error that interrupts the invocation until a human responds.
     pub fn interrupt(interrupt: Interrupt) -> Self {
-        let text = format!("waiting for an answer to `{}`", interrupt.name);
-        let source = Some(Box::new(Asked(interrupt.clone())) as _);
+        let text = format!("waiting for a response to interrupt `{}`", interrupt.name);
+        let source = Some(Box::new(PendingInterrupt(interrupt.clone())) as _);
         Self { kind: ToolErrorKind::Interrupt(Box::new(interrupt)), source, ..Self::new(text) }
     }
 
-    /// Converts any error. The text is its `Display` and those of its sources, each once, 8 KiB at most; a `ToolError` is
-    /// taken as it is, and a question to a human is found beneath other errors too.
+    /// Converts any error.
+    ///
+    /// The text is its `Display` and those of its sources, without repetition, at most 8 KiB. A `ToolError` is returned
+    /// unchanged, and an interrupt is also found among the sources.
     ///
     /// ```
     /// use strands::ToolError;
@@ -65,8 +67,8 @@ impl ToolError {
     pub fn from_source(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         match source.into().downcast::<Self>() {
             Ok(error) => *error,
-            Err(source) => match Asked::beneath(&*source) {
-                Some(Asked(interrupt)) => Self::interrupt(interrupt.clone()),
+            Err(source) => match PendingInterrupt::beneath(&*source) {
+                Some(PendingInterrupt(interrupt)) => Self::interrupt(interrupt.clone()),
                 None => Self {
                     kind: ToolErrorKind::Failed,
                     text: ErrorChain::for_model(&*source).to_string(),
@@ -77,12 +79,12 @@ impl ToolError {
         }
     }
 
-    /// True when the arguments were not what the tool takes.
+    /// Returns true if the arguments were invalid.
     pub fn is_invalid_input(&self) -> bool {
         matches!(self.kind, ToolErrorKind::InvalidInput)
     }
 
-    /// Returns the question that the tool waits for, if it can't go on before a human answers.
+    /// Returns the interrupt that the tool waits for, if any.
     pub fn as_interrupt(&self) -> Option<&Interrupt> {
         match &self.kind {
             ToolErrorKind::Interrupt(interrupt) => Some(interrupt),
@@ -90,7 +92,7 @@ impl ToolError {
         }
     }
 
-    /// True when the tool's author wrote the text for the model; false when it is the text of some other error.
+    /// Returns true if the tool's author wrote the text for the model, and false for a converted error.
     pub fn is_explicit(&self) -> bool {
         self.explicit
     }
@@ -110,12 +112,12 @@ impl StdError for ToolError {
     }
 }
 
-/// The question beneath an interrupting [`ToolError`]. An error type that a tool wraps it in, such as `anyhow::Error`,
-/// may hide the `ToolError` itself, but not what it comes from.
+/// The interrupt as the source of a [`ToolError`]. An error type that wraps the `ToolError`, such as `anyhow::Error`, may
+/// hide it, but not its source.
 #[derive(Debug)]
-struct Asked(Interrupt);
+struct PendingInterrupt(Interrupt);
 
-impl Asked {
+impl PendingInterrupt {
     fn beneath<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         let mut next = Some(error);
         std::iter::from_fn(|| {
@@ -127,10 +129,10 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for PendingInterrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the question `{}` is for a human", self.0.id)
+        write!(f, "pending interrupt `{}`", self.0.id)
     }
 }
 
-impl StdError for Asked {}
+impl StdError for PendingInterrupt {}

@@ -1,14 +1,14 @@
-//! Tools: the trait behind every tool, and the ordered set an agent holds.
+//! Tools: the trait that they implement, and the ordered set that an agent holds.
 
 mod catalog;
 mod context;
 mod error;
-mod list;
 pub(crate) mod macro_support;
 mod output;
 mod output_parts;
 mod provider;
 mod set;
+mod tools_macro;
 
 use std::sync::Arc;
 
@@ -26,26 +26,26 @@ pub use output::{IntoToolOutput, ToolOutput};
 pub use provider::ToolProvider;
 pub use set::{ToolSet, ToolSetError};
 
-/// Something a model can do in the program.
+/// A function of the program that a model can call.
 ///
-/// `#[tool]` makes one of a function: the struct beside it, named in PascalCase. Implement the trait by hand for tools that
-/// are only known at run time.
+/// `#[tool]` turns a function into a tool: it adds a unit struct with the function's name in PascalCase. Implement the
+/// trait by hand for tools that are known only at run time.
 ///
 /// # Contract
 ///
-/// - `spec` and `requires` always return the same.
+/// - `spec` and `requires` always return the same value.
 /// - Dropping the future ends the call.
-/// - A call may run beside others, of this tool too.
-/// - Arguments that do not fit the input schema are refused by the loop before `call`, unless `checks_input` says that
-///   `call` does that itself. The schema is draft 2020-12 and stands alone; one that arguments can't be validated against
-///   is a [`ToolSetError::UnsupportedSchema`] when the tool is registered.
+/// - Calls may run concurrently, also those of the same tool.
+/// - The loop rejects arguments that do not fit the input schema before `call`, unless `checks_input` says that `call`
+///   does that itself. The schema is self-contained, of draft 2020-12; one that can't be compiled for validation is a
+///   [`ToolSetError::UnsupportedSchema`] when the tool is registered.
 ///
-/// `testing::contract` has a test suite for it (feature `contract`).
+/// `testing::contract` has a test suite for the contract (feature `contract`).
 ///
 /// # Examples
 ///
-/// Like all async traits of this crate it is implemented under `#[async_trait]`; without the attribute, rustc reports that
-/// the lifetimes of `call` don't match the trait.
+/// Like all async traits of this crate, implement it under `#[async_trait]`. Without the attribute, rustc reports that the
+/// lifetimes of `call` don't match the trait.
 ///
 /// ```
 /// use strands::serde_json::{Value, json};
@@ -77,7 +77,7 @@ pub use set::{ToolSet, ToolSetError};
 ///     async fn call(&self, _ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError> {
 ///         let row = input["row"].as_u64().and_then(|row| self.rows.get(usize::try_from(row).ok()?));
 ///         row.map(|row| ToolOutput::json(row.clone()))
-///             .ok_or_else(|| ToolError::new(format!("there is no such row; the last one is {}", self.rows.len() - 1)))
+///             .ok_or_else(|| ToolError::new(format!("no such row; the last one is {}", self.rows.len() - 1)))
 ///     }
 /// }
 ///
@@ -97,23 +97,24 @@ pub use set::{ToolSet, ToolSetError};
     note = "a type is a tool by implementing `strands::Tool` under `#[async_trait]`"
 )]
 pub trait Tool: Send + Sync {
-    /// Returns the name, description and schemas that a model reads.
+    /// Returns the name, description and schemas for the model.
     fn spec(&self) -> &ToolSpec;
 
-    /// Returns the injected values that `call` reads. `build()` fails if one was not injected, and warns of injected values
-    /// that no tool reads. A tool that finds out in its calls returns the key of [`ToolContext`], which stands for any
-    /// value. Default: none.
+    /// Returns the keys of the injected values that `call` reads.
+    ///
+    /// `build()` fails if one was not injected, and warns of injected values that no tool reads. A tool that decides at run
+    /// time returns the key of [`ToolContext`], which stands for any value. Default: none.
     fn requires(&self) -> &[InjectedKey] {
         &[]
     }
 
-    /// Returns the settings of its calls: timeout, approval, exclusiveness.
+    /// Returns the call settings: timeout, approval, exclusivity.
     fn policy(&self) -> ToolPolicy {
         ToolPolicy::new()
     }
 
-    /// True when `call` itself refuses arguments that do not fit the schema, with
-    /// [`ToolError::invalid_input`].
+    /// Returns true if `call` itself rejects arguments that do not fit the schema, with [`ToolError::invalid_input`].
+    /// Default: false.
     fn checks_input(&self) -> bool {
         false
     }
@@ -122,8 +123,8 @@ pub trait Tool: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns a [`ToolError`], whose text the model reads, if the tool can't do what it was asked. Other errors become
-    /// one with [`ToolError::from_source`].
+    /// Returns a [`ToolError`] if the tool fails; the model reads its text. Convert other errors with
+    /// [`ToolError::from_source`].
     async fn call(&self, ctx: &ToolContext, input: Value) -> Result<ToolOutput, ToolError>;
 }
 
@@ -160,7 +161,7 @@ macro_rules! forward_tool {
 
 forward_tool!(Arc<T>, Box<T>, &'static T);
 
-/// Tools that come together: a list, or the methods of a type under `#[toolset]`.
+/// A group of tools: a list, or the methods of a type under `#[toolset]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of tools",
     label = "this is not a list of tools",
@@ -168,7 +169,7 @@ forward_tool!(Arc<T>, Box<T>, &'static T);
     note = "a type whose methods are tools needs `#[toolset]` on its impl block"
 )]
 pub trait Toolset {
-    /// The tools, in the order in which the model sees them.
+    /// Returns the tools, in the order in which the model sees them.
     fn into_tools(self) -> Vec<Arc<dyn Tool>>;
 }
 

@@ -11,7 +11,7 @@ use crate::message::{
     AudioBlock, ContentBlock, DocumentBlock, ImageBlock, ToolResult, ToolResultContent, ToolResultStatus, VideoBlock,
 };
 
-/// Output of a tool: content for the model, and the status.
+/// Output of a tool: content for the model, and a status.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolOutput {
     content: Vec<ToolResultContent>,
@@ -19,26 +19,26 @@ pub struct ToolOutput {
 }
 
 impl ToolOutput {
-    /// These pieces.
+    /// Creates an output of content blocks.
     pub fn new(content: impl IntoIterator<Item = impl Into<ToolResultContent>>) -> Self {
         Self { content: content.into_iter().map(Into::into).collect(), status: ToolResultStatus::Success }
     }
 
-    /// A text.
+    /// Creates a text output.
     pub fn text(text: impl Into<String>) -> Self {
         Self::new([ToolResultContent::Text(text.into())])
     }
 
-    /// A JSON value.
+    /// Creates a JSON output.
     pub fn json(value: Value) -> Self {
         Self::new([ToolResultContent::Json(value)])
     }
 
-    /// Any value, as JSON; a string, as text.
+    /// Creates an output of any serializable value: a string as text, everything else as JSON.
     ///
     /// # Errors
     ///
-    /// [`ToolError`] when the value can't be JSON, such as a map whose keys are not strings.
+    /// Returns [`ToolError`] if the value can't be serialized to JSON, such as a map whose keys are not strings.
     pub fn serialize(value: &(impl Serialize + ?Sized)) -> Result<Self, ToolError> {
         match serde_json::to_value(value).map_err(ToolError::from_source)? {
             Value::String(text) => Ok(Self::text(text)),
@@ -46,17 +46,17 @@ impl ToolOutput {
         }
     }
 
-    /// Bad news: the model is told that the tool could not do what it was asked, and why.
+    /// Creates an error result: the text tells the model why the tool failed.
     pub fn error(text: impl Into<String>) -> Self {
         Self { status: ToolResultStatus::Error, ..Self::text(text) }
     }
 
-    /// The pieces.
+    /// Returns the content.
     pub fn content(&self) -> &[ToolResultContent] {
         &self.content
     }
 
-    /// The status: success or error.
+    /// Returns the status: success or error.
     pub fn status(&self) -> &ToolResultStatus {
         &self.status
     }
@@ -66,12 +66,12 @@ impl ToolOutput {
         Self { content: Vec::new(), status: ToolResultStatus::Success }
     }
 
-    /// Adds a piece of content.
-    pub(super) fn push(&mut self, piece: impl Into<ToolResultContent>) {
-        self.content.push(piece.into());
+    /// Adds a content block.
+    pub(super) fn push(&mut self, content: impl Into<ToolResultContent>) {
+        self.content.push(content.into());
     }
 
-    /// Adds the content of another output. An error among them makes an error.
+    /// Appends the content of another output. An error status of either is that of the result.
     pub(super) fn append(&mut self, other: Self) {
         self.content.extend(other.content);
         if other.status != ToolResultStatus::Success {
@@ -79,11 +79,11 @@ impl ToolOutput {
         }
     }
 
-    /// Returns the JSON value that this output of data is.
+    /// Returns the JSON value of an output of data.
     pub(super) fn into_value(self) -> Result<Value, ToolError> {
         let mut values = Vec::with_capacity(1);
-        for piece in self.content {
-            values.push(match piece {
+        for content in self.content {
+            values.push(match content {
                 ToolResultContent::Text(text) => Value::String(text),
                 ToolResultContent::Json(value) => value,
                 other => serde_json::to_value(other).map_err(ToolError::from_source)?,
@@ -92,7 +92,7 @@ impl ToolOutput {
         Ok(if values.len() == 1 { values.pop().unwrap_or_default() } else { Value::Array(values) })
     }
 
-    /// Returns the output, or null if there is no content: an empty result is refused by providers.
+    /// Returns the output, or null if it is empty: providers reject an empty tool result.
     pub(super) fn or_null(self) -> Self {
         if self.content.is_empty() && self.status == ToolResultStatus::Success { Self::json(Value::Null) } else { self }
     }
@@ -102,11 +102,11 @@ impl ToolOutput {
     }
 }
 
-/// A value that says itself what it is as a tool result.
+/// A value with its own conversion to a tool result.
 ///
-/// Tool functions return anything that is `Serialize`; implement this for a type that has another form, such as an image.
-/// Lists, options, arrays, maps, tuples and results of such values are values of this kind, too: their pieces of
-/// content follow each other, while [data](Self::IS_DATA) stays one JSON value.
+/// Tool functions return anything that is `Serialize`; implement this trait for a type with another form, such as an image.
+/// Lists, options, arrays, maps, tuples and results of such values implement it, too: their content blocks are
+/// concatenated, while [data](Self::IS_DATA) stays one JSON value.
 ///
 /// # Examples
 ///
@@ -130,10 +130,10 @@ impl ToolOutput {
 /// # Ok::<(), ToolError>(())
 /// ```
 pub trait IntoToolOutput {
-    /// True for data, which is one JSON value or a text: a list of it is one JSON array. Default: false, for content.
+    /// True for data, which is one JSON value or a text: a list of it is one JSON array. Default: false, for content blocks.
     const IS_DATA: bool = false;
 
-    /// Converts it.
+    /// Converts the value.
     ///
     /// # Errors
     ///
@@ -205,7 +205,7 @@ impl IntoToolOutput for () {
 
 impl IntoToolOutput for AudioBlock {
     fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
-        Err(ToolError::new("a tool result can't have audio; return its text, or a document"))
+        Err(ToolError::new("a tool result can't contain audio; return its text, or a document"))
     }
 }
 
@@ -217,7 +217,7 @@ impl IntoToolOutput for ContentBlock {
             Self::Video(video) => video.into_tool_output(),
             Self::Audio(audio) => audio.into_tool_output(),
             Self::Text(_) | Self::Citations(_) => Ok(ToolOutput::new(self.texts())),
-            // What only the model that made it can read.
+            // Other blocks have meaning only for the model that generated them.
             _ => Ok(ToolOutput::empty()),
         }
     }

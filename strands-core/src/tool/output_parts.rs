@@ -1,4 +1,4 @@
-//! Outputs of several parts: lists, maps, tuples and what may be absent.
+//! Outputs of composite values: lists, maps, tuples, options and results.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{IntoToolOutput, ToolError, ToolOutput};
 use crate::message::{DocumentBlock, ImageBlock, ImageFormat, ToolResultContent, VideoBlock, VideoFormat};
 
-/// Returns outputs as one JSON array, or one after the other.
+/// Joins outputs into one JSON array, or concatenates their content.
 pub(super) fn joined(
     are_data: bool,
     outputs: impl IntoIterator<Item = Result<ToolOutput, ToolError>>,
@@ -29,8 +29,8 @@ pub(super) fn joined(
     })
 }
 
-/// Converts a value that serde serializes. Content among the items of its tuples and lists stays content, where serde
-/// writes base64; a value without any is one JSON value or a text.
+/// Converts a serializable value. Content blocks in its tuples and lists stay content, where serde would write base64; a
+/// value without any is one JSON value or a text.
 pub(super) fn serialized(value: &impl Serialize) -> Result<ToolOutput, ToolError> {
     let json = serde_json::to_value(value).map_err(ToolError::from_source)?;
     if !holds_content(&json) {
@@ -41,7 +41,7 @@ pub(super) fn serialized(value: &impl Serialize) -> Result<ToolOutput, ToolError
     Ok(output)
 }
 
-/// Adds a value, or the items of a list that holds content, one after the other.
+/// Appends a value, or the items of a list with content blocks in sequence.
 fn push_parts(json: Value, output: &mut ToolOutput) -> Result<(), ToolError> {
     let is_list = holds_content(&json);
     match json {
@@ -56,7 +56,7 @@ fn push_parts(json: Value, output: &mut ToolOutput) -> Result<(), ToolError> {
     }
 }
 
-/// Reads a block of content; `None` for data.
+/// Reads a content block; `None` for data.
 fn block(json: &Value) -> Option<ToolResultContent> {
     match medium(json)? {
         Medium::Image => ImageBlock::deserialize(json).ok().map(Into::into),
@@ -65,19 +65,19 @@ fn block(json: &Value) -> Option<ToolResultContent> {
     }
 }
 
-/// True for a list with content among its items.
+/// Returns true for a list with content blocks among its items.
 fn holds_content(json: &Value) -> bool {
     json.as_array().is_some_and(|items| items.iter().any(|item| medium(item).is_some() || holds_content(item)))
 }
 
-/// Kind of a block of content.
+/// Type of a content block.
 enum Medium {
     Image,
     Document,
     Video,
 }
 
-/// Reads the kind of a block by its fields.
+/// Detects the type of a content block by its fields.
 fn medium(json: &Value) -> Option<Medium> {
     let fields = json.as_object()?;
     let source = fields.get("source")?;
@@ -93,7 +93,7 @@ fn medium(json: &Value) -> Option<Medium> {
     }
 }
 
-/// Returns parts as one JSON object, or one after the other, each behind its name.
+/// Joins named outputs into one JSON object, or concatenates their content, each after its name.
 fn named<K: Serialize, T: IntoToolOutput>(parts: impl IntoIterator<Item = (K, T)>) -> Result<ToolOutput, ToolError> {
     let mut outputs = parts.into_iter().map(|(key, part)| Ok((name_of(&key)?, part.into_tool_output()?)));
     if T::IS_DATA {
@@ -109,12 +109,12 @@ fn named<K: Serialize, T: IntoToolOutput>(parts: impl IntoIterator<Item = (K, T)
     })
 }
 
-/// Writes a key as serde writes those of an object.
+/// Formats a key as serde formats those of an object.
 fn name_of(key: &impl Serialize) -> Result<String, ToolError> {
     match serde_json::to_value(key).map_err(ToolError::from_source)? {
         Value::String(name) => Ok(name),
         key @ (Value::Number(_) | Value::Bool(_)) => Ok(key.to_string()),
-        _ => Err(ToolError::new("a map in a tool result must have texts, numbers or booleans as its keys")),
+        _ => Err(ToolError::new("a map in a tool result must have strings, numbers or booleans as its keys")),
     }
 }
 
@@ -175,7 +175,7 @@ impl<T: IntoToolOutput> IntoToolOutput for Option<T> {
     }
 }
 
-/// A result inside of another value. Of content, an error is that of the tool; of data, it is written as serde does.
+/// A nested result. For content, its error is that of the tool; for data, it is serialized like serde does.
 impl<T: IntoToolOutput, E: Into<Box<dyn StdError + Send + Sync>>> IntoToolOutput for Result<T, E> {
     const IS_DATA: bool = T::IS_DATA;
 
@@ -221,7 +221,7 @@ macro_rules! tuples {
             const IS_DATA: bool = $($part::IS_DATA)&&+;
 
             fn into_tool_output(self) -> Result<ToolOutput, ToolError> {
-                #[expect(non_snake_case, reason = "a part is named as its type")]
+                #[expect(non_snake_case, reason = "a variable has the name of its type")]
                 let ($($part,)+) = self;
                 joined(Self::IS_DATA, [$($part.into_tool_output()),+])
             }

@@ -1,4 +1,4 @@
-//! Tool providers: sources of tools whose list may change while agents live, such as a remote server.
+//! Tool providers: sources of tools whose list can change while agents run, such as a remote server.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -7,29 +7,28 @@ use async_trait::async_trait;
 
 use super::Tool;
 
-/// A source of tools whose list may change while agents live.
+/// A source of tools whose list can change while agents run.
 ///
-/// An agent asks for the list when it is built, and again between two cycles if the [`generation`](Self::generation) has
-/// changed: never between a model call and the tool calls of its response, unless a
-/// human was asked meanwhile. A tool that is no longer in the list is refused
-/// when the model calls it all the same.
+/// An agent requests the list when it is built, and again between two cycles if the [`generation`](Self::generation) has
+/// changed: never between a model call and the tool calls of its response, unless an interrupt came between. A call of a
+/// tool that is no longer listed gets an error result.
 ///
-/// An implementation stands under `#[async_trait]`, which is re-exported.
+/// Implement it under `#[async_trait]`, which is re-exported.
 ///
 /// # Contract
 ///
-/// - `list_tools` returns the same tools in the same order for as long as the generation stays. Keep the list: many
-///   agents ask for it.
+/// - `list_tools` returns the same tools in the same order while the generation is the same. Cache the list: many agents
+///   request it.
 /// - `generation` is cheap and does not block: it is called before each model call.
 /// - Listing the tools doesn't change the generation.
-/// - `name` always returns the same.
-/// - Dropping the future of `list_tools` ends the call. The next one works, and so do calls at the same time.
+/// - `name` always returns the same value.
+/// - Dropping the future of `list_tools` cancels the call. Later and concurrent calls work.
 ///
-/// `testing::contract::check_tool_provider` is a test suite for it (feature `contract`).
+/// `testing::contract::check_tool_provider` is a test suite for the contract (feature `contract`).
 ///
 /// # Examples
 ///
-/// A provider whose tools a program switches:
+/// A provider whose tools a program replaces:
 ///
 /// ```
 /// use std::error::Error;
@@ -39,7 +38,7 @@ use super::Tool;
 /// use strands::testing::{ScriptedModel, ScriptedTurn};
 /// use strands::{Agent, Tool, ToolProvider, async_trait, tool, tools};
 ///
-/// /// Says what time it is.
+/// /// Returns the time.
 /// #[tool(crate = strands_core)]
 /// fn clock() -> &'static str {
 ///     "noon"
@@ -75,7 +74,7 @@ use super::Tool;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let provider = Arc::new(Switchable::default());
-/// let model = ScriptedModel::answering("It is noon.");
+/// let model = ScriptedModel::responding("It is noon.");
 /// let mut agent = Agent::builder().model(model.clone()).tool_provider(Arc::clone(&provider)).build().await?;
 /// provider.switch_to(tools![Clock]);
 /// agent.prompt("What time is it?").await?;
@@ -92,10 +91,10 @@ pub trait ToolProvider: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no list. An agent is not built then; one that lives goes on with the last list.
+    /// Returns an error if the list is not available. Building an agent fails then; a running agent keeps its last list.
     async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn StdError + Send + Sync>>;
 
-    /// Returns a number that is another one whenever the list may have changed. Default: always 0.
+    /// Returns a number that changes whenever the list may have changed. Default: always 0.
     fn generation(&self) -> u64 {
         0
     }

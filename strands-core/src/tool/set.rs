@@ -1,4 +1,4 @@
-//! The tools of an agent: in the order in which they were given, each under one name.
+//! Ordered set of an agent's tools, with unique names.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use indexmap::IndexMap;
 
 use super::{Tool, ToolSpec, is_valid_tool_name};
 use crate::models::{Described, ToolSpecs};
-use crate::schema::{self, SchemaError};
+use crate::schema::{self, ToolSchemaError};
 use crate::schema_validation::{JsonSchemaError, Validator};
 
-/// The tools of an agent, in the order in which they were given. Cheap to clone.
+/// Ordered set of an agent's tools. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct ToolSet {
     tools: Arc<IndexMap<String, Registered>>,
@@ -24,38 +24,38 @@ struct Registered {
     validator: Arc<Validator>,
 }
 
-/// An error of tools that can't be given to one agent.
+/// An error of tools that can't form a set.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolSetError {
-    /// A name that providers refuse.
-    #[error("tool name `{name}` is not valid; names are 1 to 64 of `a-z A-Z 0-9 _ -`")]
+    /// A tool has a name that providers reject.
+    #[error("invalid tool name `{name}`: names are 1 to 64 characters of `a-z A-Z 0-9 _ -`")]
     InvalidName {
         /// The name.
         name: String,
     },
-    /// Two tools that the model could not tell apart.
-    #[error("two tools are called `{first}` and `{second}`; rename one, or give their toolset a prefix")]
+    /// Two tools have names that a model can't distinguish.
+    #[error("duplicate tools `{first}` and `{second}`; rename one, or give their toolset a prefix")]
     DuplicateTool {
-        /// The name of the tool that came first.
+        /// The name of the first tool.
         first: String,
-        /// The name of the other; it may differ in `-` and `_` alone.
+        /// The name of the second tool; it may differ only in `-` and `_`.
         second: String,
     },
-    /// A schema that no provider accepts.
+    /// A tool has a schema that no provider accepts.
     #[error("invalid input schema of tool `{name}`: {reason}")]
     InvalidSchema {
-        /// The tool.
+        /// The name of the tool.
         name: String,
-        /// The mistake in it.
-        reason: SchemaError,
+        /// The error in the schema.
+        reason: ToolSchemaError,
     },
-    /// A schema that arguments can't be validated against.
+    /// A tool has a schema that can't be compiled for validation.
     #[error("the input schema of tool `{name}` is not supported: {error}")]
     UnsupportedSchema {
-        /// The tool.
+        /// The name of the tool.
         name: String,
-        /// The error, its place in the schema, and advice.
+        /// The error, with its place in the schema and advice.
         error: JsonSchemaError,
     },
 }
@@ -63,17 +63,17 @@ pub enum ToolSetError {
 crate::error_chain::debug_with_sources!(ToolSetError);
 
 impl ToolSet {
-    /// These tools, in this order.
+    /// Creates a set of tools, in this order.
     ///
     /// # Errors
     ///
-    /// [`ToolSetError`] for names that providers refuse or could not tell apart, and for schemas that no provider accepts, such as
-    /// one of a text, or that arguments can't be validated against.
+    /// Returns [`ToolSetError`] for invalid or duplicate names, for schemas that no provider accepts, such as that of a
+    /// string, and for schemas that can't be compiled for validation.
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Result<Self, ToolSetError> {
         Self::with_known(tools, &Self::default())
     }
 
-    /// These tools. The schemas of those that are in another set are compiled already.
+    /// Creates a set of tools. Schemas of tools that are also in `known` are not compiled again.
     pub(crate) fn with_known(
         tools: impl IntoIterator<Item = Arc<dyn Tool>>,
         known: &Self,
@@ -100,17 +100,17 @@ impl ToolSet {
         Ok(Self { tools: Arc::new(by_name), specs })
     }
 
-    /// Returns these tools without some, and with others behind them.
+    /// Returns a set without the hidden tools, and with the added ones at its end.
     pub(crate) fn changed(&self, hidden: &[String], added: &[Arc<dyn Tool>]) -> Result<Self, ToolSetError> {
         let is_shown = |tool: &&Arc<dyn Tool>| !hidden.contains(&Tool::spec(&***tool).name);
         Self::with_known(self.iter().chain(added).filter(is_shown).cloned(), self)
     }
 
-    /// Returns the compiled input schema of a tool, which need not be in the set.
+    /// Returns the compiled input schema of a tool, which may be outside of the set.
     ///
     /// # Errors
     ///
-    /// Returns an error if arguments can't be validated against the schema.
+    /// Returns an error if the schema can't be compiled.
     pub(crate) fn validator(&self, tool: &Arc<dyn Tool>) -> Result<Arc<Validator>, JsonSchemaError> {
         let spec = tool.spec();
         let registered = self
@@ -123,28 +123,28 @@ impl ToolSet {
         }
     }
 
-    /// Returns true if this is a clone of another set.
+    /// Returns true if this is a clone of `other`.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.tools, &other.tools)
     }
 
-    /// The tool of this name.
+    /// Returns the tool with a name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         self.tools.get(name).map(|registered| &registered.tool)
     }
 
-    /// The tools, in order.
+    /// Returns the tools in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Tool>> {
         self.tools.values().map(|registered| &registered.tool)
     }
 
-    /// Returns their descriptions for a model.
+    /// Returns the specs of the tools, for a model.
     pub fn specs(&self) -> &ToolSpecs {
         &self.specs
     }
 }
 
-/// A tool as something that has a spec.
+/// A tool as a source of its spec.
 struct ToolDescription(Arc<dyn Tool>);
 
 impl Described for ToolDescription {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_of_a_known_tool_is_not_compiled_again() {
+    fn does_not_compile_the_schema_of_a_known_tool_again() {
         let (first, second) = (named("first"), named("second"));
         let set = ToolSet::new([Arc::clone(&first), second]).unwrap();
         let known = set.validator(&first).unwrap();

@@ -6,34 +6,34 @@ use serde_json::{Map, Value};
 
 use crate::depth;
 use crate::schema::restored;
-use crate::schema_validation::words;
+use crate::schema_validation::quoting;
 use crate::tool::{Tool, ToolSet};
 
-/// Characters of arguments that a message quotes.
+/// Maximum number of characters of arguments quoted in an error.
 const MAX_QUOTED: usize = 80;
 
 /// Returns the arguments as an object that fits the tool's schema.
 ///
 /// # Errors
 ///
-/// Returns what is wrong with them, for the model.
+/// Returns a description of the error, for the model.
 pub(super) fn validated(input: &Value, tool: &Arc<dyn Tool>, tools: &ToolSet) -> Result<Value, String> {
     let mut input = match input {
         Value::Object(_) => restored(&tool.spec().input_schema, input).into_owned(),
         Value::Null => Value::Object(Map::new()),
         Value::String(text) if text.trim().is_empty() => Value::Object(Map::new()),
         Value::String(text) => {
-            let why = match serde_json::from_str::<Value>(text) {
+            let reason = match serde_json::from_str::<Value>(text) {
                 Ok(parsed) => match depth::check(&parsed) {
                     Ok(()) => "they are a string".to_owned(),
                     Err(too_deep) => format!("it {too_deep}"),
                 },
                 Err(error) => error.to_string(),
             };
-            return Err(format!("the arguments are not a valid JSON object: {why}"));
+            return Err(format!("the arguments are not a valid JSON object: {reason}"));
         }
         _ => {
-            let quoted = words::cut(&input.to_string(), MAX_QUOTED);
+            let quoted = quoting::truncated(&input.to_string(), MAX_QUOTED);
             return Err(format!("the arguments must be a JSON object, not {quoted}"));
         }
     };

@@ -1,25 +1,25 @@
-//! Tool calls without an agent loop: validation, consent, hooks, timeouts, panics and cancellation. The loop, direct calls
-//! and programs that have no agent all make their calls here.
+//! Execution of single tool calls: validation, approval, hooks, timeouts, panics and cancellation. The agent loop, direct
+//! calls and [`ToolRunner`] all use it.
 
+mod approval;
 mod arguments;
 mod calls;
-mod consent;
-mod direct;
+mod direct_call;
 mod runner;
 
 pub(crate) use calls::{CallEnd, CallSettings, EndedCall, ToolCalls};
-pub(crate) use direct::{Caller, received};
-pub use direct::{ToolCall, ToolCallOutcome};
+pub(crate) use direct_call::{Caller, received};
+pub use direct_call::{ToolCall, ToolCallOutcome};
 pub use runner::ToolRunner;
 
 use crate::event::AgentEvent;
 use crate::tool::ToolEvent;
 
-/// Maximum number of events that tools are ahead of the listener.
-pub(crate) const EVENTS_AHEAD: usize = 64;
+/// Capacity of the channel of events from tools to the listener.
+pub(crate) const EVENT_CAPACITY: usize = 64;
 
-/// Returns an event of a tool call as an agent's listener sees it.
-pub(crate) fn announced(event: ToolEvent) -> AgentEvent {
+/// Converts an event of a tool call to an agent's event.
+pub(crate) fn agent_event(event: ToolEvent) -> AgentEvent {
     match event {
         ToolEvent::Start { tool_use } => AgentEvent::ToolStart { tool_use },
         ToolEvent::Progress { tool_use, data } => AgentEvent::ToolProgress { tool_use, data },

@@ -1,4 +1,4 @@
-//! A tool runner: tools and the settings of their calls, without a model and a conversation.
+//! Tool runner: tools and their call settings, without a model and a conversation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::CallSettings;
-use super::direct::{Caller, ToolCall};
+use super::direct_call::{Caller, ToolCall};
 use crate::hook::Hook;
 use crate::injected::InjectedValues;
 use crate::limits::Limits;
@@ -15,10 +15,10 @@ use crate::scope::AgentNames;
 use crate::state::AgentState;
 use crate::tool::{ToolCatalog, ToolProvider, ToolSet, ToolSetError, Toolset};
 
-/// Runs tool calls without an agent: for servers that offer tools, graphs and realtime models.
+/// Runs tool calls without an agent, for example in servers that offer tools, in graphs and with realtime models.
 ///
-/// A call passes hooks, the validation of its arguments and approval, and ends with exactly one result, as one that the
-/// model of an agent makes. Cheap to clone.
+/// A call passes hooks, validation of its arguments and approval, and ends with exactly one result, like a call made by the
+/// model of an agent. Cheap to clone.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub struct ToolRunner {
 }
 
 impl ToolRunner {
-    /// Creates a runner of these tools.
+    /// Creates a runner with these tools.
     ///
     /// # Errors
     ///
@@ -70,8 +70,8 @@ impl ToolRunner {
         Ok(Self { caller, tools: set })
     }
 
-    /// Adds a source of tools whose list may change. A call asks for the list if it has changed, and fails with
-    /// [`AgentError::Build`](crate::AgentError::Build) if it can't be had.
+    /// Adds a tool provider, whose list of tools may change. A call lists the tools again after a change, and fails with
+    /// [`AgentError::Build`](crate::AgentError::Build) if that fails.
     pub fn tool_provider(mut self, provider: impl ToolProvider + 'static) -> Self {
         self.caller.catalog.add_provider(Arc::new(provider));
         self
@@ -90,7 +90,7 @@ impl ToolRunner {
         self
     }
 
-    /// Adds a hook, which sees the events around each call.
+    /// Adds a hook, which is called before and after each tool call.
     pub fn hook(mut self, hook: impl Hook + 'static) -> Self {
         self.settings().hooks.push(Arc::new(hook));
         self
@@ -102,20 +102,20 @@ impl ToolRunner {
         self
     }
 
-    /// Sets the timeout of tools that have none of their own. Default: none.
+    /// Sets the timeout of tools whose policy has none. Default: none.
     pub fn tool_timeout(mut self, timeout: Duration) -> Self {
         self.settings().tool_timeout = Some(timeout);
         self
     }
 
     /// Hides the text of tool errors that were not written for a model, with all their sources. Default: all texts are
-    /// shown.
+    /// visible.
     pub fn redact_tool_errors(mut self) -> Self {
         self.settings().redact_tool_errors = true;
         self
     }
 
-    /// Sets the limits of each call: its time, and the turns and tokens of agents that the tool calls. Default: none.
+    /// Sets the limits of each call: its duration, and the turns and tokens of agents called by the tool. Default: none.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.caller.limits = limits;
         self
@@ -126,13 +126,13 @@ impl ToolRunner {
         &self.tools
     }
 
-    /// Calls a tool with these arguments, an object.
+    /// Calls a tool with arguments, a JSON object.
     ///
     /// # Errors
     ///
     /// The call returns [`AgentError::Hook`](crate::AgentError::Hook) if a hook failed,
     /// [`AgentError::MissingInjectedValue`](crate::AgentError::MissingInjectedValue) if the tool needs a value that was not
-    /// injected, and [`AgentError::NestedTooDeep`](crate::AgentError::NestedTooDeep) if tools call each other without end.
+    /// injected, and [`AgentError::NestedTooDeep`](crate::AgentError::NestedTooDeep) if calls nest too deep.
     /// A failure of the tool is an error result.
     pub fn call(&self, name: impl Into<String>, input: Value) -> ToolCall<'static> {
         ToolCall::new(self.caller.clone(), name, input)

@@ -1,4 +1,4 @@
-//! The configuration that all agents of one builder share, and that never changes.
+//! Immutable configuration shared by all agents of one builder.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::models::RetryPolicy;
 use crate::scope::AgentNames;
 use crate::tool_runner::CallSettings;
 
-/// The configuration that all agents of one builder share.
+/// Configuration of an agent.
 pub(crate) struct AgentConfig {
     pub(crate) names: Arc<AgentNames>,
-    /// Text that plugins add to each system prompt.
+    /// Text that plugins append to each system prompt.
     pub(crate) plugin_system: Vec<SystemBlock>,
     pub(crate) injected: InjectedValues,
-    /// Types of which each prompt injects a value.
+    /// Types of values that each prompt injects.
     pub(crate) injected_per_prompt: Vec<InjectedKey>,
     pub(crate) calls: Arc<CallSettings>,
     pub(crate) conversation: Arc<dyn ConversationManager>,
@@ -37,7 +37,7 @@ impl AgentConfig {
         &self.calls.hooks
     }
 
-    /// Returns a system prompt with the text of plugins behind it.
+    /// Returns a system prompt with the text of plugins appended.
     pub(crate) fn with_plugins(&self, system: &Arc<[SystemBlock]>) -> Arc<[SystemBlock]> {
         if self.plugin_system.is_empty() {
             return Arc::clone(system);

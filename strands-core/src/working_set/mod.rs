@@ -1,5 +1,5 @@
-//! The working set of an agent: the conversation, the state and the run that the loop works on, and their way to a session
-//! and back. It lies below the loop, so that neither the loop nor a session needs to know the public [`Agent`].
+//! Working set of an agent: the conversation, the state and the run, with their persistence. The loop works on it rather than
+//! on the public [`Agent`], which is in a higher layer.
 //!
 //! [`Agent`]: crate::Agent
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use config::AgentConfig;
 pub(crate) use persistence::OpenSession;
-pub(crate) use restore::{Beginning, Reconciled, Restored, kept_range, manager_state, reconciled, restored_run};
+pub(crate) use restore::{InitialState, Reconciled, Restored, manager_state, reconciled, restored_run, stored_range};
 pub(crate) use tools::AgentTools;
 
 use crate::conversation::{self, Conversation};
@@ -29,37 +29,37 @@ use crate::outcome::AgentError;
 use crate::run::{PendingTools, Run};
 use crate::state::AgentState;
 
-/// The conversation, the state and the run of an agent.
+/// Conversation, state and run of an agent.
 pub(crate) struct WorkingSet {
     pub(crate) config: Arc<AgentConfig>,
     pub(crate) model: Arc<dyn Model>,
     pub(crate) tools: AgentTools,
-    /// The system prompt, without that of plugins.
+    /// System prompt, without the text of plugins.
     pub(crate) system: Arc<[SystemBlock]>,
-    /// The system prompt as requests have it.
+    /// System prompt as sent in requests.
     pub(crate) sent_system: Arc<[SystemBlock]>,
     pub(crate) history: History,
     pub(crate) state: AgentState,
     pub(crate) conversation_state: Map<String, Value>,
     pub(crate) metrics: Arc<EventLoopMetrics>,
     pub(crate) run: Option<Run>,
-    /// True while the run is suspended, rather than being driven.
+    /// True while the run is suspended rather than running.
     pub(crate) suspended: bool,
-    /// A run whose results are in the history, but may not be in the session yet, and the message that has its calls.
+    /// A run whose results are in the history, but may not be in the session yet, with the message of its calls.
     pub(crate) settled: Option<(Run, Message)>,
     pub(crate) session: Option<OpenSession>,
-    /// A rewind that the session may not have finished.
+    /// A rewind that the session may not have completed.
     pub(crate) rewinding: Option<Rewinding>,
     pub(crate) repairs: Vec<Repair>,
-    /// True after an invocation that ended before the model did: its last response may go on.
+    /// True after an invocation that cut off the last response, so that the model may continue it.
     pub(crate) response_is_cut: bool,
-    /// The history as the model's provider serialized it for earlier requests.
+    /// Messages as the model's provider serialized them for earlier requests.
     pub(crate) serialized: SerializedMessages,
-    /// Names and schemas of the types to which the model's provider has refused to hold a response.
+    /// Names and schemas of output types that the provider rejected in native mode.
     pub(crate) refused_outputs: HashSet<(String, Value)>,
 }
 
-/// A rewind: the index of the first message to drop, and how many messages of the whole conversation stay.
+/// A rewind: the index of the first message to remove, and the number of messages of the whole conversation that stay.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rewinding {
     index: usize,
@@ -72,18 +72,18 @@ impl WorkingSet {
         self.system = system;
     }
 
-    /// The run that the next invocation resumes.
+    /// Returns the run that the next invocation resumes.
     pub(crate) fn suspended_run(&self) -> Option<&Run> {
         self.run.as_ref().filter(|_| self.suspended && self.rewinding.is_none())
     }
 
-    /// The questions that wait for an answer of a human.
+    /// Returns the pending interrupts.
     pub(crate) fn interrupts(&self) -> Vec<Interrupt> {
         self.suspended_run().map(Run::interrupts).unwrap_or_default()
     }
 
-    /// The run that a session stores, with the message whose calls are pending: one that is suspended, or that humans were
-    /// asked about, or whose results the session does not have yet.
+    /// Returns the run to store in a session, with the message of its calls: one that is suspended, or was interrupted, or
+    /// whose results the session does not have yet.
     fn stored_run(&self) -> Option<(&Run, &Message)> {
         if let Some((run, calling)) = &self.settled {
             return Some((run, calling));
@@ -94,26 +94,26 @@ impl WorkingSet {
         Some((run, calling))
     }
 
-    /// The calls of a run are about to get their results as a message. If the session has a record of them, it gets one
-    /// with the results first: conditionally, unless it was recorded that this worker has started all of them.
-    pub(crate) fn settling(&mut self, completed: &Run) {
+    /// Prepares the results of a run's calls for the history. If the session has a record of the calls, a record with the
+    /// results is written first; the write is conditional unless the starts of all calls were recorded by this worker.
+    pub(crate) fn prepare_results(&mut self, completed: &Run) {
         let Some(pending) = completed.pending().filter(|pending| pending.is_recorded()) else { return };
         let Some(open) = &mut self.session else { return };
         let Some(calling) = self.history.messages().last() else { return };
         if pending.has_unrecorded() {
-            open.take_over();
+            open.require_claim();
         }
         self.settled = Some((completed.clone(), Message::clone(calling)));
     }
 
-    /// Makes the history whole after an invocation that did not come to its end. Returns what that added.
+    /// Makes the history valid after an invocation that was not completed. Returns the message that was added.
     ///
-    /// Calls that a human has approved stay approved unless their tool was started.
+    /// Approved calls stay approved unless their tool was started.
     pub(crate) fn settle(&mut self) -> Option<Arc<Message>> {
         if self.suspended {
             return None;
         }
-        if let Some(state) = self.history.withdraw() {
+        if let Some(state) = self.history.withdraw_prompt() {
             self.conversation_state = state;
         }
         let mut run = self.run.take()?;
@@ -125,8 +125,8 @@ impl WorkingSet {
             self.repairs.extend(repairs);
             if run.pending().is_some_and(|pending| !pending.is_complete()) {
                 (self.run, self.suspended) = (Some(run), true);
-                // Another worker may go on with them.
-                self.session.iter_mut().for_each(OpenSession::take_over);
+                // Another worker may continue with them.
+                self.session.iter_mut().for_each(OpenSession::require_claim);
                 return None;
             }
         }
@@ -137,14 +137,14 @@ impl WorkingSet {
         results
     }
 
-    /// Ends a run: calls without a result get this error, and their results join the history.
-    pub(crate) fn end_run(&mut self, mut run: Run, unanswered: &str) -> Option<Arc<Message>> {
-        run.refuse_open(unanswered);
-        self.settling(&run);
-        run.end(StopReason::Cancelled, unanswered).map(|results| self.history.push(results))
+    /// Ends a run: calls without a result get an error result, and all results are added to the history.
+    pub(crate) fn end_run(&mut self, mut run: Run, error: &str) -> Option<Arc<Message>> {
+        run.fail_open_calls(error);
+        self.prepare_results(&run);
+        run.end(StopReason::Cancelled, error).map(|results| self.history.push(results))
     }
 
-    /// Drops the questions for humans: the calls that waited get an error result.
+    /// Discards the pending interrupts. Their calls get an error result.
     pub(crate) fn discard_interrupts(&mut self) {
         if std::mem::take(&mut self.suspended)
             && let Some(run) = self.run.take()
@@ -157,7 +157,7 @@ impl WorkingSet {
         Conversation::new(&mut self.history, &mut self.conversation_state, &*self.model)
     }
 
-    /// The number of messages that stay if the conversation is rewound to the user message at an index.
+    /// Returns the number of messages that stay if the conversation is rewound to the user message at an index.
     pub(crate) fn rewound_to(&self, index: usize) -> Result<u64, AgentError> {
         let refuse = |reason| Err(AgentError::Rewind { index, reason });
         let Some(message) = self.history.messages().get(index) else {
@@ -175,7 +175,7 @@ impl WorkingSet {
         }
     }
 
-    /// Drops everything from the message at an index on.
+    /// Removes all messages from an index on.
     pub(crate) fn rewind(&mut self, index: usize, keep: u64) -> Vec<Arc<Message>> {
         self.suspended = false;
         (self.run, self.settled) = (None, None);

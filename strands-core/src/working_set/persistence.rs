@@ -1,11 +1,10 @@
-//! The way from a working set to a session: what is written, in which order, and what another worker must not have
-//! written meanwhile.
+//! Persistence of a working set in a session: the order of writes, and conflicts with other workers.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::restore::{Beginning, Restored, state_with_range};
+use super::restore::{InitialState, Restored, state_with_range};
 use super::{Rewinding, WorkingSet};
 use crate::conversation::{self, Conversation};
 use crate::history::History;
@@ -14,16 +13,16 @@ use crate::outcome::AgentError;
 use crate::run::{Run, stored, strands};
 use crate::session::{AgentRecord, Session, SessionError, SessionManager};
 
-/// An agent's part of a session, and what was last written to it.
+/// An open session of one agent, with the record that was last written.
 pub(crate) struct OpenSession {
     manager: Arc<dyn SessionManager>,
     session: Box<dyn Session>,
-    /// The record in the session; `None` if there is none.
+    /// The record in the session, if there is one.
     written: Option<AgentRecord>,
-    /// True while a write of the record is under way: if it is dropped, nobody knows what the session has.
+    /// True during a write of the record. If the write is dropped, the content of the session is unknown.
     is_uncertain: bool,
-    /// True while the session has a run that any worker may go on with: this one has to write the record, conditionally,
-    /// before it does anything about the calls in it.
+    /// True while the session has a run that any worker may continue. This worker has to claim it with a conditional write
+    /// of the record before it acts on the calls.
     is_unclaimed: bool,
 }
 
@@ -41,20 +40,20 @@ impl OpenSession {
         Self { manager, session, written, is_uncertain: false, is_unclaimed }
     }
 
-    /// Another worker may go on with the run in the session: before this one stores results of its calls, it has to write
-    /// the record, conditionally.
-    pub(super) fn take_over(&mut self) {
+    /// Requires a claim, a conditional write of the record, before results are stored, since another worker may continue the
+    /// run in the session.
+    pub(super) fn require_claim(&mut self) {
         self.is_unclaimed = true;
     }
 }
 
 impl WorkingSet {
-    /// Goes back to what the session has, after another worker has written to it.
+    /// Restores the content of the session after another worker has written to it.
     pub(crate) async fn reopen(&mut self) -> Result<(), AgentError> {
         let Some(open) = &self.session else { return Ok(()) };
         let (manager, written) = (Arc::clone(&open.manager), open.written.as_ref().map(|record| record.state.clone()));
-        let beginning = Beginning { messages: History::seeded([]), state: self.state.to_json() };
-        let restored = beginning.with_session(&manager, &self.config, &self.tools, &*self.model).await?;
+        let initial = InitialState { messages: History::seeded([]), state: self.state.to_json() };
+        let restored = initial.with_session(&manager, &self.config, &self.tools, &*self.model).await?;
         let Restored { session, history, state, conversation_state, run, settled, repairs } = restored;
         self.state.replace(changed_since(written.as_ref(), &self.state.to_json(), state.to_json()));
         (self.suspended, self.rewinding, self.settled) = (run.is_some(), None, settled);
@@ -63,7 +62,7 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// True if the session does not have everything yet.
+    /// Returns true if there are unsaved changes.
     pub(crate) fn has_unsaved(&self) -> Result<bool, AgentError> {
         let Some(open) = &self.session else { return Ok(false) };
         if self.history.unsaved().is_some() || open.is_uncertain || self.rewinding.is_some() {
@@ -76,8 +75,7 @@ impl WorkingSet {
         })
     }
 
-    /// Writes the messages that the session does not have yet. Returns true if there were any. Without a session there is
-    /// nothing to do.
+    /// Writes unsaved messages. Returns true if there were any. Does nothing without a session.
     pub(crate) async fn save_messages(&mut self) -> Result<bool, AgentError> {
         if self.session.is_none() {
             return Ok(false);
@@ -91,8 +89,8 @@ impl WorkingSet {
         if self.history.unsaved().is_none() {
             return Ok(false);
         }
-        // Readers of the session find an agent by its record, so that comes before its messages. And if calls that
-        // another worker may be about to make have results here, the record tells it not to.
+        // The record comes before the first message, since readers find an agent by its record. It also comes before
+        // results of calls that another worker may be about to make, which then gets a conflict.
         if open.written.is_none() || open.is_unclaimed {
             self.write_record().await?;
         }
@@ -102,7 +100,7 @@ impl WorkingSet {
             }
             self.history.saved(&unsaved);
         }
-        // The session has the results; the next record goes without the run.
+        // The session has the results, so the next record does not need the run.
         self.settled = None;
         Ok(true)
     }
@@ -130,7 +128,7 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Writes what is left to write when an invocation ends.
+    /// Writes all unsaved changes at the end of an invocation.
     pub(crate) async fn save_invocation(&mut self) -> Result<(), AgentError> {
         self.save_messages().await?;
         self.save_record().await?;
@@ -140,18 +138,18 @@ impl WorkingSet {
         }
     }
 
-    /// Drops everything from the message at an index on, in the session first. Returns what was dropped.
+    /// Removes all messages from an index on, in the session first. Returns the removed messages.
     pub(crate) async fn rewind_saved(&mut self, index: usize, keep: u64) -> Result<Vec<Arc<Message>>, AgentError> {
         self.rewinding = Some(Rewinding { index, keep });
         self.response_is_cut = false;
         self.complete_rewind().await
     }
 
-    /// Does what is left to do of a rewind. One that was dropped, or that the store has not finished, may or may not have
-    /// happened there, so it is repeated before anything else is written.
+    /// Completes a rewind. One that was dropped or failed may or may not have reached the session, so it is repeated before
+    /// any other write.
     pub(crate) async fn complete_rewind(&mut self) -> Result<Vec<Arc<Message>>, AgentError> {
         let Some(Rewinding { index, keep }) = self.rewinding else { return Ok(Vec::new()) };
-        // The messages that stay.
+        // Save the messages that stay.
         if keep > 0 {
             self.save_unsaved_messages().await?;
         }
@@ -160,7 +158,7 @@ impl WorkingSet {
             if let Some(open) = &mut self.session {
                 open.is_uncertain = true;
                 if let Err(error) = open.session.truncate(keep, &record).await {
-                    // Another worker has written: nothing was removed, and this one has to begin anew.
+                    // After a conflict nothing was removed, and the rewind is abandoned.
                     self.rewinding = self.rewinding.filter(|_| !error.is_conflict());
                     return Err(error.into());
                 }
@@ -172,12 +170,12 @@ impl WorkingSet {
         Ok(self.rewind(index, keep))
     }
 
-    /// Record that is stored beside the messages.
+    /// Returns the record to store with the messages.
     pub(crate) fn record(&self) -> Result<AgentRecord, AgentError> {
         self.record_of(&self.history, &self.conversation_state, self.stored_run())
     }
 
-    /// Record that is stored beside the messages once the conversation is rewound.
+    /// Returns the record to store with the messages after a rewind.
     fn record_after_rewind(&self, index: usize, keep: u64) -> Result<AgentRecord, AgentError> {
         let (mut history, mut state) = (self.history.clone(), self.conversation_state.clone());
         history.rewind(index, keep);
@@ -195,7 +193,7 @@ impl WorkingSet {
         let mut record = written.cloned().unwrap_or_else(|| AgentRecord::new(self.config.agent_id()));
         record.state = self.state.to_json();
         record.conversation_manager_state =
-            state_with_range(conversation_state.clone(), &*self.config.conversation, history.kept());
+            state_with_range(conversation_state.clone(), &*self.config.conversation, history.message_range());
         let unwritable = || unwritable(self.config.agent_id());
         let pending = run.and_then(|(run, calling)| Some((run.pending()?, calling)));
         record.internal_state.interrupt_state = strands::save(pending).map_err(unwritable())?;
@@ -204,17 +202,17 @@ impl WorkingSet {
     }
 }
 
-/// The state of the session, with what has changed here since it was written.
+/// Returns the state in the session, with local changes since the last write applied.
 fn changed_since(
     written: Option<&Map<String, Value>>,
-    here: &Map<String, Value>,
+    local: &Map<String, Value>,
     mut session: Map<String, Value>,
 ) -> Map<String, Value> {
     let before = |name: &str| written.and_then(|written| written.get(name));
-    for (name, value) in here.iter().filter(|(name, value)| before(name) != Some(*value)) {
+    for (name, value) in local.iter().filter(|(name, value)| before(name) != Some(*value)) {
         session.insert(name.clone(), value.clone());
     }
-    for name in written.into_iter().flat_map(Map::keys).filter(|name| !here.contains_key(*name)) {
+    for name in written.into_iter().flat_map(Map::keys).filter(|name| !local.contains_key(*name)) {
         session.shift_remove(name);
     }
     session

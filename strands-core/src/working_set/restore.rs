@@ -1,4 +1,4 @@
-//! The way from a session, or a snapshot, to a working set.
+//! Restoring of a working set from a session or a snapshot.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{AgentConfig, AgentTools, OpenSession};
 use crate::conversation::{Conversation, ConversationManager};
-use crate::history::{History, MessageList, Repair, unanswered_calls};
+use crate::history::{History, MessageList, Repair, interrupted_results};
 use crate::limits::Limits;
 use crate::message::{Message, Role};
 use crate::models::Model;
@@ -14,18 +14,18 @@ use crate::run::{Run, stored, strands};
 use crate::session::{InternalState, MessageRange, SessionError, SessionManager};
 use crate::state::AgentState;
 
-/// The names of Strands in a conversation manager's state.
+/// Keys of Strands in a conversation manager's state.
 const MANAGER_NAME: &str = "__name__";
 const REMOVED_MESSAGES: &str = "removed_message_count";
-/// The numbers of messages that stayed although newer ones were removed.
+/// Numbers of messages that were kept although newer ones were removed.
 const KEPT_MESSAGES: &str = "kept_messages";
 
-/// Attempts to open a session that other workers change.
+/// Maximum number of attempts to open a session during concurrent changes.
 const OPENINGS: usize = 5;
 
-/// State of an agent that is new to its session.
+/// Initial state of an agent that is new to its session.
 #[derive(Clone)]
-pub(crate) struct Beginning {
+pub(crate) struct InitialState {
     pub(crate) messages: MessageList,
     pub(crate) state: Map<String, Value>,
 }
@@ -36,14 +36,14 @@ pub(crate) struct Restored {
     pub(crate) history: History,
     pub(crate) state: AgentState,
     pub(crate) conversation_state: Map<String, Value>,
-    /// The run that is suspended.
+    /// A suspended run.
     pub(crate) run: Option<Run>,
     /// A run whose results are in the history, but not in the session.
     pub(crate) settled: Option<(Run, Message)>,
     pub(crate) repairs: Vec<Repair>,
 }
 
-impl Beginning {
+impl InitialState {
     pub(crate) fn without_session(self) -> Restored {
         Restored {
             session: None,
@@ -56,7 +56,7 @@ impl Beginning {
         }
     }
 
-    /// Opens the agent's part of a session. What the session has goes before what the builder was given.
+    /// Opens the agent's part of a session. The content of the session takes precedence over this state.
     pub(crate) async fn with_session(
         self,
         sessions: &Arc<dyn SessionManager>,
@@ -66,7 +66,7 @@ impl Beginning {
     ) -> Result<Restored, SessionError> {
         for _ in 1..OPENINGS {
             match self.clone().opened(sessions, config, tools, model).await {
-                // Another worker has rewound the conversation between the record and the messages.
+                // Another worker rewound the conversation between the reads of the record and of the messages.
                 Err(error) if error.is_conflict() => {}
                 opened => return opened,
             }
@@ -95,14 +95,14 @@ impl Beginning {
             source,
         };
         let mut conversation_state = manager_state(manager, &record.conversation_manager_state);
-        let range = kept_range(&conversation_state)
+        let range = stored_range(&conversation_state)
             .ok_or_else(|| corrupt("a conversation manager's state", "the message counts are impossible".into()))?;
         let mut history = History::restored(&range, opened.session.read(&range).await?);
         let mut conversation = Conversation::new(&mut history, &mut conversation_state, model).restoring();
         manager.restored(&mut conversation).map_err(|source| corrupt("a conversation manager's state", source))?;
         let mut repairs = history.repair();
         let run = restored_run(&record.internal_state, config.limits)
-            .map_err(|source| corrupt("an invocation that was suspended", source.into()))?;
+            .map_err(|source| corrupt("a suspended invocation", source.into()))?;
         let Reconciled { run, settled } = reconciled(run, tools, &mut history, &mut repairs);
         Ok(Restored {
             state: AgentState::from(record.state.clone()),
@@ -116,16 +116,16 @@ impl Beginning {
     }
 }
 
-/// Remainder of a stored run.
+/// A stored run after comparison with the messages.
 #[derive(Default)]
 pub(crate) struct Reconciled {
-    /// A run that is suspended.
+    /// A run that is still suspended.
     pub(crate) run: Option<Run>,
-    /// A run that is not, since its calls have their results, which are in the history now.
+    /// A run whose calls all have results, which were added to the history.
     pub(crate) settled: Option<(Run, Message)>,
 }
 
-/// Compares a stored run with the messages. What is left of it is suspended; calls that nobody can make any longer get an
+/// Compares a stored run with the messages. Calls that can still run stay suspended; other calls without a result get an
 /// error result.
 pub(crate) fn reconciled(
     run: Option<Run>,
@@ -135,12 +135,12 @@ pub(crate) fn reconciled(
 ) -> Reconciled {
     let last = history.messages().last().filter(|last| last.role == Role::Assistant).map(Arc::clone);
     let Some(last) = last else { return Reconciled::default() };
-    // The results are in the history already, or the question is of another branch of the conversation.
+    // Otherwise the results are in the history already, or the run belongs to another branch of the conversation.
     let run = run.filter(|run| run.pending().is_some_and(|pending| pending.belong_to(&last)));
     let Some(mut run) = run else {
-        if let Some(results) = unanswered_calls(&last) {
-            let answered = |id: &str| Repair::CallAnswered { tool_use_id: id.to_owned() };
-            repairs.extend(results.tool_results().map(|result| answered(&result.tool_use_id)));
+        if let Some(results) = interrupted_results(&last) {
+            let added = |id: &str| Repair::ResultAdded { tool_use_id: id.to_owned() };
+            repairs.extend(results.tool_results().map(|result| added(&result.tool_use_id)));
             history.push(results);
         }
         return Reconciled::default();
@@ -150,13 +150,13 @@ pub(crate) fn reconciled(
         return Reconciled { run: Some(run), settled: None };
     }
     let settled = Some((run.clone(), Message::clone(&last)));
-    if let Some(results) = run.tools_answered() {
+    if let Some(results) = run.take_tool_results() {
         history.push(results);
     }
     Reconciled { run: None, settled }
 }
 
-/// The run in a record: in our own format, or in that of Strands, if Strands has written the record.
+/// Returns the run in a record: in the format of this crate, or in that of Strands if Strands wrote the record.
 pub(crate) fn restored_run(state: &InternalState, limits: Limits) -> Result<Option<Run>, serde_json::Error> {
     match &state.run {
         Some(run) => stored::restore(run.clone()).map(Some),
@@ -164,22 +164,22 @@ pub(crate) fn restored_run(state: &InternalState, limits: Limits) -> Result<Opti
     }
 }
 
-/// The state of a conversation manager. That of another one is of no use to it: it sees the whole conversation and
-/// truncates it its own way.
+/// Returns the state of a conversation manager, or an empty one if the state is of another manager. Then the manager gets
+/// the whole conversation and truncates it.
 pub(crate) fn manager_state(manager: &dyn ConversationManager, state: &Map<String, Value>) -> Map<String, Value> {
     let is_its_own = state.get(MANAGER_NAME).and_then(Value::as_str) == Some(manager.name());
     if is_its_own { state.clone() } else { Map::new() }
 }
 
-/// The messages that are still there, by a conversation manager's state. `None` if no conversation has so many.
-pub(crate) fn kept_range(state: &Map<String, Value>) -> Option<MessageRange> {
+/// Returns the range of messages that were not removed, by a conversation manager's state. `None` for an impossible count.
+pub(crate) fn stored_range(state: &Map<String, Value>) -> Option<MessageRange> {
     let from = state.get(REMOVED_MESSAGES).and_then(Value::as_u64).unwrap_or(0);
     let also = state.get(KEPT_MESSAGES).and_then(Value::as_array).into_iter().flatten();
     let range = MessageRange::new(from, also.filter_map(Value::as_u64).filter(|number| *number < from).collect());
     (from <= u64::MAX / 2).then_some(range)
 }
 
-/// Adds what is kept of the messages to a conversation manager's state, with the names of Strands.
+/// Adds the range of remaining messages to a conversation manager's state, under the keys of Strands.
 pub(super) fn state_with_range(
     mut state: Map<String, Value>,
     manager: &dyn ConversationManager,

@@ -1,4 +1,4 @@
-//! The tools of an agent as its next request has them, and their changes.
+//! Tools of an agent: their current listing, changes, and the injected values that they require.
 
 use std::sync::Arc;
 
@@ -7,18 +7,19 @@ use crate::injected::{InjectedKey, InjectedValues};
 use crate::outcome::{AgentError, BuildError};
 use crate::tool::{Tool, ToolCatalog, ToolContext, ToolListing, ToolSet};
 
-/// The tools of an agent.
+/// Tools of an agent.
 pub(crate) struct AgentTools {
     pub(crate) catalog: ToolCatalog,
     listing: ToolListing,
-    /// The values that tools need with each prompt.
+    /// Values that tools require with each prompt.
     injected_per_prompt: Vec<(String, InjectedKey)>,
-    /// The generations of a listing that could not be used.
+    /// Generations of the providers when their listing failed.
     failed: Option<Vec<u64>>,
 }
 
 impl AgentTools {
-    /// Lists the tools of a catalog. Values that they need are injected, or declared to come with each prompt.
+    /// Lists the tools of a catalog, and checks that the values they require are injected, or declared to be injected with
+    /// each prompt.
     pub(crate) async fn listed(
         catalog: ToolCatalog,
         injected: &InjectedValues,
@@ -33,23 +34,23 @@ impl AgentTools {
         self.listing.tools()
     }
 
-    /// Returns true if a tool may run again although it may have run before.
+    /// Returns true if a tool is idempotent, so that it may run again after an unknown outcome.
     pub(crate) fn is_idempotent(&self, tool: &str) -> bool {
         self.set().get(tool).is_some_and(|tool| tool.spec().annotations.idempotent == Some(true))
     }
 
-    /// Returns true if a provider has changed since its tools were listed, or listed in vain.
+    /// Returns true if a provider has changed since the last listing, successful or not.
     pub(crate) fn are_outdated(&self) -> bool {
         !self.catalog.is_current(&self.listing)
             && self.failed.as_ref().is_none_or(|failed| *failed != self.catalog.generations())
     }
 
-    /// Tries again what has failed before.
+    /// Allows another attempt after a failed listing.
     pub(crate) fn forget_failure(&mut self) {
         self.failed = None;
     }
 
-    /// The providers' lists can't be used, as they are now.
+    /// Marks the current generations of the providers as failed.
     pub(crate) fn set_failed(&mut self, generations: Vec<u64>) {
         self.failed = Some(generations);
     }
@@ -64,13 +65,13 @@ impl WorkingSet {
     pub(crate) fn set_own_tools(&mut self, own: Vec<Arc<dyn Tool>>) -> Result<(), BuildError> {
         let mut catalog = self.tools.catalog.clone();
         let listing = catalog.replace_own(own, &self.tools.listing)?;
-        self.take_listing(listing)?;
+        self.apply_listing(listing)?;
         self.tools.catalog = catalog;
         Ok(())
     }
 
-    /// Takes a newer listing.
-    pub(crate) fn take_listing(&mut self, listing: ToolListing) -> Result<(), BuildError> {
+    /// Applies a newer listing.
+    pub(crate) fn apply_listing(&mut self, listing: ToolListing) -> Result<(), BuildError> {
         let config = &self.config;
         let needed = needed_per_prompt(listing.tools(), &config.injected, &config.injected_per_prompt)?;
         (self.tools.listing, self.tools.injected_per_prompt) = (listing, needed);
@@ -78,14 +79,14 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Returns an error if one of these tools needs a value that was not injected. What the agent itself has for its own
-    /// tools was checked when they were listed.
+    /// Returns an error if a tool requires a value that was not injected. The agent's own values were checked when its tools
+    /// were listed.
     pub(crate) fn check_injected_values(&self, tools: &ToolSet, injected: &InjectedValues) -> Result<(), AgentError> {
         if tools.is_same(self.tools()) && self.tools.injected_per_prompt.is_empty() {
             return Ok(());
         }
         let needed = tools.iter().flat_map(|tool| {
-            let keys = tool.requires().iter().filter(|key| !ToolContext::has_own(key));
+            let keys = tool.requires().iter().filter(|key| !ToolContext::has_built_in(key));
             keys.map(|key| (tool.spec().name.as_str(), key))
         });
         match needed.into_iter().find(|(_, key)| !injected.contains(key)) {
@@ -96,8 +97,8 @@ impl WorkingSet {
 }
 
 impl WorkingSet {
-    /// Returns the types of the agent's injected values that no tool reads. None, if values may be read that are not
-    /// declared: by hooks, by tools that take their whole context, and by tools that a provider lists later.
+    /// Returns the types of the agent's injected values that no tool reads. Empty if values may be read without a declaration:
+    /// by hooks, by tools that take their whole context, and by tools that a provider lists later.
     pub(crate) fn unread_values(&self) -> Vec<&'static str> {
         let required = || self.tools().iter().flat_map(|tool| tool.requires());
         let reads_any = !self.config.hooks().is_empty()
@@ -114,7 +115,7 @@ impl WorkingSet {
     }
 }
 
-/// Returns the values that tools need with each prompt.
+/// Returns the values that tools require with each prompt.
 fn needed_per_prompt(
     tools: &ToolSet,
     injected: &InjectedValues,
@@ -122,7 +123,7 @@ fn needed_per_prompt(
 ) -> Result<Vec<(String, InjectedKey)>, BuildError> {
     let mut needed = Vec::new();
     for tool in tools.iter() {
-        for key in tool.requires().iter().filter(|key| !ToolContext::has_own(key) && !injected.contains(key)) {
+        for key in tool.requires().iter().filter(|key| !ToolContext::has_built_in(key) && !injected.contains(key)) {
             let tool = tool.spec().name.clone();
             if !declared.iter().any(|declared| key.matches(declared)) {
                 return Err(BuildError::MissingInjectedValue { tool, ty: key.type_name() });

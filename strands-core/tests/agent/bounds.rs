@@ -61,16 +61,16 @@ async fn rejects_deeply_nested_json_in_prompts_responses_and_seeds() {
         let result = Message::new(Role::User, [ToolResult::new("1", ToolResultStatus::Success, content)]);
         vec![Message::user("go"), call, result]
     };
-    let mut plain = agent(&ScriptedModel::answering("hi"), []).await;
+    let mut plain = agent(&ScriptedModel::responding("hi"), []).await;
     let error = plain.prompt(result(101)).await.unwrap_err();
     assert!(matches!(error, AgentError::JsonTooDeep { .. }), "{error:?}");
     assert_eq!(plain.messages(), []);
     plain.prompt(result(100)).await.unwrap();
 
-    let seeded = Agent::builder().model(ScriptedModel::answering("hi")).messages(result(101)).build().await;
+    let seeded = Agent::builder().model(ScriptedModel::responding("hi")).messages(result(101)).build().await;
     assert!(matches!(seeded, Err(BuildError::NestedTooDeep { .. })));
     let state = Map::from_iter([("deep".to_owned(), nested(101))]);
-    let seeded = Agent::builder().model(ScriptedModel::answering("hi")).state(state).build().await;
+    let seeded = Agent::builder().model(ScriptedModel::responding("hi")).state(state).build().await;
     assert!(matches!(seeded, Err(BuildError::NestedTooDeep { .. })));
 
     let asks = tool("asks", |ctx, _| async move {
@@ -82,9 +82,9 @@ async fn rejects_deeply_nested_json_in_prompts_responses_and_seeds() {
     let asked = asking.prompt("go").await.unwrap().interrupts;
     assert!(asked[0].reason.is_string(), "shown as text");
     let none = strands_core::Prompt::none;
-    let error = asking.prompt(none()).resume([asked[0].answer(nested(101))]).await.unwrap_err();
+    let error = asking.prompt(none()).resume([asked[0].respond(nested(101))]).await.unwrap_err();
     assert!(matches!(error, AgentError::JsonTooDeep { .. }), "{error:?}");
-    asking.prompt(none()).resume([asked[0].answer(nested(100))]).await.unwrap();
+    asking.prompt(none()).resume([asked[0].respond(nested(100))]).await.unwrap();
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn nested_agents_fit_a_stack_of_two_mebibytes() {
 
 #[test]
 fn build_fails_on_a_runtime_without_timers() {
-    let builder = Agent::builder().model(ScriptedModel::answering("hi"));
+    let builder = Agent::builder().model(ScriptedModel::responding("hi"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let error = runtime.block_on(builder.clone().build()).unwrap_err();
     assert!(matches!(error, BuildError::NoTimers), "{error:?}");
@@ -163,7 +163,7 @@ fn build_fails_on_a_runtime_without_timers() {
 #[tokio::test]
 async fn rejects_records_with_impossible_counts() {
     let sessions = InMemorySessionManager::new("s");
-    let template = Agent::builder().model(ScriptedModel::answering("hi")).session_manager(sessions.clone());
+    let template = Agent::builder().model(ScriptedModel::responding("hi")).session_manager(sessions.clone());
     template.clone().build().await.unwrap().prompt("hi").await.unwrap();
     for count in [u64::MAX, u64::MAX / 2 + 1] {
         let mut record = sessions.record("default").unwrap();
@@ -178,7 +178,7 @@ async fn rejects_records_with_impossible_counts() {
 async fn agents_of_a_template_share_its_messages() {
     let seeds = (0..10).map(|number| Message::user(number.to_string()));
     let seeds = seeds.flat_map(|message| [message, Message::assistant("ok")]).map(Arc::new).collect::<Vec<_>>();
-    let template = Agent::builder().model(ScriptedModel::answering("hi")).messages(seeds.clone());
+    let template = Agent::builder().model(ScriptedModel::responding("hi")).messages(seeds.clone());
     let (one, mut other) = (template.clone().build().await.unwrap(), template.build().await.unwrap());
     for (seed, message) in seeds.iter().zip(one.messages()) {
         assert!(Arc::ptr_eq(seed, message));

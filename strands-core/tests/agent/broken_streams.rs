@@ -128,7 +128,7 @@ async fn prompts_of_all_forms_become_valid_requests() {
         ("nothing in it", vec![Message::new(Role::User, [""; 0]), Message::user("a")]),
     ];
     for (what, prompt) in odd {
-        let model = ScriptedModel::answering("sunny");
+        let model = ScriptedModel::responding("sunny");
         let mut agent = agent(&model, []).await;
         for _ in 0..2 {
             agent.prompt(prompt.clone()).await.unwrap();
@@ -152,7 +152,7 @@ async fn continuing_without_a_prompt_appends_to_the_last_response() {
 
 #[tokio::test]
 async fn rejects_an_empty_prompt_on_an_empty_history() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = agent(&model, []).await;
     for prompt in [Prompt::none(), Prompt::from(Vec::<Message>::new()), Prompt::from(Message::assistant("hello"))] {
         let error = agent.prompt(prompt).await.unwrap_err();
@@ -168,7 +168,7 @@ async fn pending_tool_calls_run_before_the_model_call() {
         Message::new(Role::Assistant, uses)
     };
     // In the history that the agent was built with.
-    let model = ScriptedModel::answering("done");
+    let model = ScriptedModel::responding("done");
     let builder = template(&model, [naming("one")]).messages([Message::user("go"), call("a")]);
     let mut agent = builder.build().await.unwrap();
     agent.prompt(Prompt::none()).await.unwrap();

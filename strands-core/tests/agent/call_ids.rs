@@ -195,7 +195,7 @@ async fn a_pending_call_of_a_stored_conversation_gets_a_result() {
     stored.push(Message::new(Role::User, [seen("x", "f"), seen("x", "g")]));
     let sessions = InMemorySessionManager::new("s").with_messages("default", stored.clone());
     for _ in 0..2 {
-        let model = ScriptedModel::answering("done");
+        let model = ScriptedModel::responding("done");
         let builder = Agent::builder().model(model).session_manager(sessions.clone());
         let mut agent = builder.build().await.unwrap();
         assert_eq!(ids(agent.messages()).len(), 7);

@@ -66,7 +66,7 @@ async fn a_tool_timeout_drops_the_call_and_becomes_an_error_result() {
     });
     let slow = slow.policy(ToolPolicy::new().with_timeout(Duration::from_secs(5)));
     let (results, _) = after_calling(&["slow", "one"], [slow, naming("one")]).await;
-    assert_eq!(results, [(true, "tool `slow` did not answer within 5s".into()), (false, "one".into())]);
+    assert_eq!(results, [(true, "tool `slow` did not finish within 5s".into()), (false, "one".into())]);
     cancelled.cancelled().await;
 }
 
@@ -83,7 +83,7 @@ async fn the_tool_timeout_of_the_agent_is_a_default() {
     let mut agent = builder.build().await.unwrap();
     agent.prompt("go").await.unwrap();
     let results = newest_results(agent.messages());
-    assert_eq!(results, [(true, "tool `stuck` did not answer within 3s".into()), (false, "at last".into())]);
+    assert_eq!(results, [(true, "tool `stuck` did not finish within 3s".into()), (false, "at last".into())]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,7 +99,7 @@ async fn a_changed_tool_list_takes_effect_between_cycles() {
 #[tokio::test]
 async fn agents_of_a_template_list_tools_once_until_they_change() {
     let provider = Switchable::with(tools![naming("one")]);
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let template = provided(&provider, &model);
     for _ in 0..10 {
         let mut agent = template.clone().build().await.unwrap();
@@ -144,7 +144,7 @@ async fn a_failing_provider_fails_the_build_but_not_a_refresh() {
 
     // Each invocation tries again.
     let before = provider.listed.load(Ordering::SeqCst);
-    agent.set_model(ScriptedModel::answering("hi"));
+    agent.set_model(ScriptedModel::responding("hi"));
     agent.prompt("go").await.unwrap();
     assert_eq!(provider.listed.load(Ordering::SeqCst), before + 1);
 }
@@ -152,7 +152,7 @@ async fn a_failing_provider_fails_the_build_but_not_a_refresh() {
 #[tokio::test]
 async fn ignores_a_refreshed_list_that_conflicts_with_other_tools() {
     let provider = Switchable::with(tools![]);
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = provided(&provider, &model).tool(naming("one")).build().await.unwrap();
     for wrong in [tools![naming("one")], tools![naming("a b")]] {
         provider.switch_to(wrong);
@@ -206,7 +206,7 @@ async fn a_hidden_tool_stays_hidden_when_a_provider_adds_it() {
 
 #[tokio::test]
 async fn conflicting_tools_are_rejected_before_the_model_call() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = agent(&model, [naming("one")]).await;
     let error = agent.prompt("go").tools(tools![naming("one")]).await.unwrap_err();
     assert!(matches!(error, AgentError::Tools(_)), "{error:?}");
@@ -233,7 +233,7 @@ async fn rejects_an_approved_call_of_a_removed_tool() {
         if way != "hide" {
             resuming(&mut agent);
         }
-        let resume = agent.prompt(Prompt::none()).resume([asked[0].answer(true)]);
+        let resume = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]);
         let response = if way == "hide" { resume.hide_tools(["wipe"]).await } else { resume.await }.unwrap();
         assert_eq!(response.stop_reason, StopReason::EndTurn);
         let results = newest_results(agent.messages());

@@ -29,7 +29,7 @@ fn wiping() -> ScriptedModel {
 #[tokio::test]
 async fn a_failed_clear_is_completed_with_unsaved_messages() {
     let session = InMemorySessionManager::new("s");
-    let model = ScriptedModel::answering("fine");
+    let model = ScriptedModel::responding("fine");
     let mut agent = template(&model, []).session_manager(session.clone()).build().await.unwrap();
     agent.prompt("first").await.unwrap();
     session.fail_after(Some(0));
@@ -45,7 +45,7 @@ async fn a_failed_clear_is_completed_with_unsaved_messages() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_clear_is_completed_with_unsaved_messages() {
     let session = InMemorySessionManager::new("s");
-    let model = ScriptedModel::answering("fine");
+    let model = ScriptedModel::responding("fine");
     let mut agent = template(&model, []).session_manager(session.clone()).build().await.unwrap();
     agent.prompt("first").await.unwrap();
     session.fail_after(Some(0));
@@ -104,7 +104,7 @@ async fn clear_removes_the_structured_output_of_an_interrupted_run() {
 #[tokio::test]
 async fn clear_of_a_long_conversation_is_seen_by_another_worker() {
     let session = InMemorySessionManager::new("s");
-    let model = ScriptedModel::answering("fine");
+    let model = ScriptedModel::responding("fine");
     let build = || {
         template(&model, [])
             .conversation_manager(SlidingWindowConversationManager::new(4))
@@ -139,7 +139,7 @@ async fn clear_conflicts_with_a_run_claimed_by_another_worker() {
     let mut one = build().await.unwrap();
     one.prompt("go").await.unwrap();
     let mut two = build().await.unwrap();
-    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.respond(true)).collect();
     two.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert!(matches!(one.clear().await, Err(AgentError::Session(error)) if error.is_conflict()));
     assert_eq!(one.interrupts().len(), 1);
@@ -158,7 +158,7 @@ async fn clear_removes_the_summary_for_another_worker() {
             ScriptedTurn::text("fine")
         }
     });
-    let summarizer = ScriptedModel::answering("the summary with the secret");
+    let summarizer = ScriptedModel::responding("the summary with the secret");
     let build = || {
         template(&model, [])
             .conversation_manager(SummarizingConversationManager::new().model(summarizer.clone()).preserve_recent(2))

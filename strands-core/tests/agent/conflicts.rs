@@ -17,7 +17,7 @@ fn texts(sessions: &InMemorySessionManager) -> Vec<String> {
 }
 
 async fn worker(sessions: &InMemorySessionManager, says: &str, retries: u32) -> Agent {
-    let builder = template(&ScriptedModel::answering(says), []).session_manager(sessions.clone());
+    let builder = template(&ScriptedModel::responding(says), []).session_manager(sessions.clone());
     builder.conflict_retries(retries).build().await.unwrap()
 }
 
@@ -103,7 +103,7 @@ impl Hook for Pairs {
 #[tokio::test]
 async fn hooks_run_once_for_a_restarted_invocation() {
     let (sessions, log) = (InMemorySessionManager::new("s"), Log::default());
-    let builder = template(&ScriptedModel::answering("2"), []).session_manager(sessions.clone());
+    let builder = template(&ScriptedModel::responding("2"), []).session_manager(sessions.clone());
     let mut other = builder.conflict_retries(1).hook(Pairs(log.clone())).build().await.unwrap();
     worker(&sessions, "1", 0).await.prompt("one").await.unwrap();
     other.prompt("two").await.unwrap();

@@ -15,7 +15,7 @@ async fn with_window(model: &ScriptedModel, window: usize) -> Agent {
 #[tokio::test]
 async fn the_window_is_applied_after_each_turn() {
     for window in [0, 1, 2, 3, 7] {
-        let model = ScriptedModel::answering("hi");
+        let model = ScriptedModel::responding("hi");
         let mut agent = with_window(&model, window).await;
         for turn in 0..10 {
             agent.prompt(format!("question {turn}")).await.unwrap();
@@ -55,13 +55,13 @@ async fn the_window_is_not_applied_during_an_interrupt() {
     agent.prompt("hello").await.unwrap();
     let asked = agent.prompt("ask").await.unwrap().interrupts;
     assert_whole(&mut agent).await;
-    agent.prompt(strands_core::Prompt::none()).resume([asked[0].answer(1)]).await.unwrap();
+    agent.prompt(strands_core::Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
     assert_whole(&mut agent).await;
 }
 
 #[tokio::test]
 async fn the_null_manager_keeps_all_messages() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let builder = template(&model, []).conversation_manager(NullConversationManager::new());
     let mut agent = builder.build().await.unwrap();
     for _ in 0..50 {

@@ -130,7 +130,7 @@ async fn diagnostics_report_failures_without_content() {
 async fn diagnostics_report_unread_injected_values() {
     let lines = Lines::default();
     let _guard = tracing::subscriber::set_default(lines.clone());
-    let builder = || template(&ScriptedModel::answering("hi"), [naming("one")]).agent_id("mine");
+    let builder = || template(&ScriptedModel::responding("hi"), [naming("one")]).agent_id("mine");
     builder().build().await.unwrap();
     assert_eq!(lines.of("injected value is not read"), [""; 0]);
     let template = builder().inject(CONTENT);
@@ -151,7 +151,7 @@ async fn diagnostics_report_repairs() {
     // A worker that died between a call and its result.
     let call = Message::new(Role::Assistant, [ToolUse::new("1", "one", json!({"a": CONTENT}))]);
     let sessions = InMemorySessionManager::new("s-1").with_messages("default", [Message::user(CONTENT), call]);
-    let agent = template(&ScriptedModel::answering("hi"), []).session_manager(sessions).build().await.unwrap();
+    let agent = template(&ScriptedModel::responding("hi"), []).session_manager(sessions).build().await.unwrap();
     assert_eq!(agent.repairs().len(), 1);
     let [line] = &lines.of("repaired")[..] else { panic!("{:?}", lines.0) };
     assert!(line.contains("session_id=\"s-1\"") && line.contains("repairs=1") && !line.contains(CONTENT), "{line}");

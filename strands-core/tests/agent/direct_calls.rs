@@ -52,7 +52,7 @@ async fn direct_calls_have_timeouts_panics_and_validation_handled() {
         })
     };
     let timed = runner(slow()).tool_timeout(Duration::from_secs(1));
-    assert!(error_of(&timed, json!({})).await.contains("did not answer within 1s"));
+    assert!(error_of(&timed, json!({})).await.contains("did not finish within 1s"));
     let fails = || tool("t", |_, _| async { Err(ToolError::from_source("secret detail")) });
     assert_eq!(error_of(&runner(fails()), json!({})).await, "secret detail");
     assert_eq!(error_of(&runner(fails()).redact_tool_errors(), json!({})).await, "the tool failed");
@@ -93,10 +93,10 @@ async fn a_direct_call_can_require_approval() {
     let call = || runner.call("t", json!({"path": "/"})).id("1");
     let ToolCallOutcome::Interrupted(asked) = call().await.unwrap() else { panic!("not asked") };
     assert_eq!(asked[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
-    assert!(!result(call().resume([asked[0].answer(true)]).await.unwrap()).is_error());
-    assert!(result(call().resume([asked[0].answer(false)]).await.unwrap()).is_error());
+    assert!(!result(call().resume([asked[0].respond(true)]).await.unwrap()).is_error());
+    assert!(result(call().resume([asked[0].respond(false)]).await.unwrap()).is_error());
     // Consent to one call is not consent to another.
-    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].answer(true)]);
+    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].respond(true)]);
     assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted(_)));
 }
 
@@ -107,7 +107,7 @@ async fn a_program_can_call_the_tools_of_an_agent() {
         ctx.state().update("visits", |visits| *visits = json!(visits.as_u64().unwrap_or(0) + 1)).unwrap();
         Ok(ToolOutput::text(ctx.agent_id().to_owned()))
     });
-    let agent = agent(&ScriptedModel::answering("hi"), [visits]).await;
+    let agent = agent(&ScriptedModel::responding("hi"), [visits]).await;
     let mut events = Vec::new();
     let called = agent.call_tool("t", json!({})).on_event(|event| events.push(event)).await.unwrap();
     assert_eq!(text_of(&result(called)), "default");
@@ -177,7 +177,7 @@ async fn limits_of_a_direct_call_bind_nested_agents() {
         Ok(ToolOutput::text(format!("{} after {}", response.stop_reason, response.turns)))
     });
     let limits = strands_core::Limits::new().turns(3);
-    let agent = Agent::builder().model(ScriptedModel::answering("hi")).tool(asks).limits(limits);
+    let agent = Agent::builder().model(ScriptedModel::responding("hi")).tool(asks).limits(limits);
     let outcome = agent.build().await.unwrap().call_tool("t", json!({})).await.unwrap();
     assert_eq!(text_of(&result(outcome)), "limit_turns after 3");
 }

@@ -35,7 +35,7 @@ async fn a_direct_call_rejects_a_response_to_an_unknown_interrupt() {
 async fn a_direct_call_returns_the_untruncated_result() {
     let offloader = ToolResultOffloader::new(InMemoryContentStore::default()).threshold(100);
     let long = tool("long", |_, _| async { Ok(ToolOutput::text("word ".repeat(10_000))) });
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let agent = template(&model, [long]).offload_tool_results(offloader).build().await.unwrap();
     let ToolCallOutcome::Result(result) = agent.call_tool("long", json!({})).await.unwrap() else { panic!() };
     assert_eq!(text_of(&result).len(), 50_000);

@@ -120,7 +120,7 @@ impl Story {
             return polled(self.agent.prompt("go on").limits(limits).into_future(), polls).await;
         }
         let answers: Vec<_> = asked.iter().take(self.random.usize(1..=asked.len())).collect();
-        let answers: Vec<_> = answers.into_iter().map(|each| each.answer(self.random.u8(..) < 200)).collect();
+        let answers: Vec<_> = answers.into_iter().map(|each| each.respond(self.random.u8(..) < 200)).collect();
         polled(self.agent.prompt(Prompt::none()).resume(answers).limits(limits).into_future(), polls).await
     }
 }
@@ -206,7 +206,7 @@ async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
                 break;
             }
             // One answer each time.
-            let answer = response.interrupts[0].answer(seed.is_multiple_of(3));
+            let answer = response.interrupts[0].respond(seed.is_multiple_of(3));
             response = agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
         }
         assert!(response.turns <= 5);

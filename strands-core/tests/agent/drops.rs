@@ -231,7 +231,7 @@ async fn a_leaked_invocation_does_not_affect_the_next_one() {
 
 #[tokio::test]
 async fn an_invocation_is_lazy() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let touched = tool("one", |_, _| async { Ok(ToolOutput::text("ran")) });
     let mut agent = agent(&model, [touched]).await;
     drop(agent.prompt("a"));

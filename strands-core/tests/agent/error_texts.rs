@@ -90,7 +90,7 @@ async fn each_level_of_an_error_has_its_reason() {
     let full = || std::io::Error::other("no space left on device");
     let session = || SessionError::Storage { action: "write", key: "s/a/message_3".into(), source: full().into() };
     let session_text = "the session store could not write s/a/message_3: no space left on device";
-    let hook = template(&ScriptedModel::answering("hi"), []).hook(Refuses).build().await.unwrap().prompt("hi").await;
+    let hook = template(&ScriptedModel::responding("hi"), []).hook(Refuses).build().await.unwrap().prompt("hi").await;
     for (error, expected) in [
         (session().into(), format!("the session could not be written: {session_text}")),
         (strands_core::BuildError::from(session()).into(), format!("the agent could not be built: {session_text}")),

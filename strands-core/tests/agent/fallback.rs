@@ -68,8 +68,8 @@ fn failing(id: &'static str, error: fn() -> ModelError) -> Named {
     named(id, ScriptedModel::from_fn(move |_| ScriptedTurn::error(error())))
 }
 
-fn answering(id: &'static str) -> Named {
-    named(id, ScriptedModel::answering(format!("I am {id}")))
+fn responding(id: &'static str) -> Named {
+    named(id, ScriptedModel::responding(format!("I am {id}")))
 }
 
 fn refused(kind: ModelErrorKind) -> ModelError {
@@ -160,7 +160,7 @@ async fn a_closure_can_decide_about_a_fallback() {
     assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 1), "it is out");
     let model = Fallback::new(failing("a", || coded("model_not_found"))).or(answering("b")).when(quota);
     assert!(prompt(&model).await.is_err());
-    let model = Fallback::new(failing("a", transport)).or(answering("b")).on(FallbackOn::nothing()).when(quota);
+    let model = Fallback::new(failing("a", transport)).or(answering("b")).on(FallbackOn::empty()).when(quota);
     assert!(prompt(&model).await.is_err());
 }
 
@@ -356,7 +356,7 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
 #[tokio::test(start_paused = true)]
 async fn capabilities_are_those_common_to_all_models() {
     let able = ModelCapabilities::new().with_structured_output(true);
-    let script = |capabilities| ScriptedModel::answering("x").with_capabilities(capabilities);
+    let script = |capabilities| ScriptedModel::responding("x").with_capabilities(capabilities);
     let first = named("a", script(able)).window(200_000);
     let model = Fallback::new(first.clone()).or(named("b", script(able)).window(8_000)).or(answering("c"));
     assert_eq!((model.model_id(), model.context_window()), ("a", Some(8_000)));

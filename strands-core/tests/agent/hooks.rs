@@ -118,7 +118,7 @@ async fn before_and_after_events_are_paired_during_interrupts() {
     let mut agent = template(&one_tool(), [asks]).hook(Hears("", log.clone())).build().await.unwrap();
     let asked = agent.prompt("go").await.unwrap().interrupts;
     agent.prompt("too early").await.unwrap_err();
-    agent.prompt(Prompt::none()).resume([asked[0].answer(1)]).await.unwrap();
+    agent.prompt(Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
     let ends = |line: &String| line.contains("_invocation");
     assert_eq!(
         log.lines().into_iter().filter(ends).collect::<Vec<_>>(),
@@ -201,7 +201,7 @@ async fn a_denied_invocation_keeps_the_prompt_and_the_message_of_the_hook() {
 
 #[tokio::test]
 async fn a_hook_can_replace_the_prompt() {
-    let model = ScriptedModel::answering("ok");
+    let model = ScriptedModel::responding("ok");
     let hook = Steers { prompt: Some(vec![Message::user("something else")]), ..Steers::default() };
     let mut agent = template(&model, []).hook(hook).build().await.unwrap();
     agent.prompt("go").await.unwrap();
@@ -226,7 +226,7 @@ async fn a_hook_can_deny_a_model_call_with_a_response() {
 
 #[tokio::test]
 async fn retries_of_responses_by_hooks_are_bounded() {
-    let model = ScriptedModel::answering("hi there");
+    let model = ScriptedModel::responding("hi there");
     let hook = Steers { retry_model: true, ..Steers::default() };
     let mut agent = template(&model, []).hook(hook).build().await.unwrap();
     let (events, ended) = listen(agent.prompt("go").stream()).await;
@@ -304,7 +304,7 @@ async fn an_after_tools_hook_can_end_the_turn() {
 
 #[tokio::test]
 async fn rounds_requested_by_hooks_are_bounded() {
-    let model = ScriptedModel::answering("hi there");
+    let model = ScriptedModel::responding("hi there");
     let hook = Steers { resume_with: Some("more"), ..Steers::default() };
     let mut agent = template(&model, []).hook(hook).build().await.unwrap();
     let (events, ended) = listen(agent.prompt("go").stream()).await;
@@ -318,7 +318,7 @@ async fn rounds_requested_by_hooks_are_bounded() {
 
 #[tokio::test]
 async fn rounds_requested_by_hooks_respect_limits_and_cancellation() {
-    let model = ScriptedModel::answering("hi there");
+    let model = ScriptedModel::responding("hi there");
     let hook = || Steers { resume_with: Some("more"), ..Steers::default() };
     let mut agent = template(&model, []).hook(hook()).build().await.unwrap();
     let response = agent.prompt("go").limits(Limits::new().turns(3)).await.unwrap();

@@ -102,7 +102,7 @@ async fn agents_of_a_template_do_not_share_values_of_an_invocation() {
 
 #[tokio::test]
 async fn agents_of_a_template_have_separate_state_and_history() {
-    let template = Agent::builder().model(ScriptedModel::answering("hi"));
+    let template = Agent::builder().model(ScriptedModel::responding("hi"));
     let (mut one, other) = (template.clone().build().await.unwrap(), template.build().await.unwrap());
     one.state().set("visits", 1).unwrap();
     one.prompt("hello").await.unwrap();

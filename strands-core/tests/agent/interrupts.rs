@@ -48,7 +48,7 @@ async fn an_interrupt_ends_the_invocation_and_its_response_resumes_it() {
     assert_eq!(agent.messages().len(), 2);
     assert_whole(&mut agent).await;
 
-    let response = resume(&mut agent, vec![question.answer("yes")]).await.unwrap();
+    let response = resume(&mut agent, vec![question.respond("yes")]).await.unwrap();
     assert_eq!((response.text().as_str(), response.stop_reason), ("done", StopReason::EndTurn));
     assert_eq!(newest_results(agent.messages()), [(false, "\"yes\"".into()), (false, "one".into())]);
     assert_eq!(log.lines(), ["asks did it"]);
@@ -67,7 +67,7 @@ async fn finished_tools_do_not_run_again_after_resume() {
     let model = calling(&["once", "asks"]);
     let mut agent = agent(&model, [asking("asks", &log), once]).await;
     let asked = agent.prompt("go").await.unwrap().interrupts;
-    resume(&mut agent, vec![asked[0].answer(1)]).await.unwrap();
+    resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap();
     assert_eq!(log.lines(), ["once", "asks did it"]);
     // In the order of the calls, though the other one answered first.
     assert_eq!(newest_results(agent.messages()), [(false, "once".into()), (false, "1".into())]);
@@ -80,12 +80,12 @@ async fn interrupts_without_a_response_are_raised_again() {
     let mut agent = agent(&model, [asking("asks", &log)]).await;
     let asked = agent.prompt("go").await.unwrap().interrupts;
     assert_eq!(asked.len(), 3);
-    let response = resume(&mut agent, vec![asked[1].answer("b")]).await.unwrap();
+    let response = resume(&mut agent, vec![asked[1].respond("b")]).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
     let ids = |asked: &[Interrupt]| asked.iter().map(|each| each.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&response.interrupts), [asked[0].id.clone(), asked[2].id.clone()]);
     assert_whole(&mut agent).await;
-    resume(&mut agent, vec![asked[2].answer("c"), asked[0].answer("a")]).await.unwrap();
+    resume(&mut agent, vec![asked[2].respond("c"), asked[0].respond("a")]).await.unwrap();
     let texts: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["\"a\"", "\"b\"", "\"c\""]);
 }
@@ -96,7 +96,7 @@ async fn every_json_value_is_a_valid_interrupt_response() {
         let model = calling(&["asks"]);
         let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
         let asked = agent.prompt("go").await.unwrap().interrupts;
-        let response = resume(&mut agent, vec![asked[0].answer(answer.clone())]).await.unwrap();
+        let response = resume(&mut agent, vec![asked[0].respond(answer.clone())]).await.unwrap();
         assert_eq!(response.stop_reason, StopReason::EndTurn);
         assert_eq!(newest_results(agent.messages()), [(false, answer.to_string())]);
     }
@@ -112,9 +112,9 @@ async fn a_tool_can_raise_several_interrupts_in_sequence() {
     let model = calling(&["asks"]);
     let mut agent = agent(&model, [asks_twice]).await;
     let first = agent.prompt("go").await.unwrap().interrupts;
-    let second = resume(&mut agent, vec![first[0].answer(1)]).await.unwrap().interrupts;
+    let second = resume(&mut agent, vec![first[0].respond(1)]).await.unwrap().interrupts;
     assert_eq!(second[0].name, "second");
-    resume(&mut agent, vec![second[0].answer(2)]).await.unwrap();
+    resume(&mut agent, vec![second[0].respond(2)]).await.unwrap();
     assert_eq!(newest_results(agent.messages()), [(false, "1 2".into())]);
 }
 
@@ -132,18 +132,18 @@ async fn a_prompt_is_rejected_during_an_interrupt() {
     );
     let error = agent.prompt(Prompt::none()).await.unwrap_err();
     assert!(matches!(error, AgentError::Interrupted { .. }), "{error:?}");
-    let error = agent.prompt("and").resume([asked[0].answer(1)]).await.unwrap_err();
+    let error = agent.prompt("and").resume([asked[0].respond(1)]).await.unwrap_err();
     assert!(matches!(error, AgentError::Interrupted { .. }), "{error:?}");
-    let error = resume(&mut agent, vec![asked[0].answer(1), InterruptResponse::new("v1:other", 1)]).await.unwrap_err();
+    let error = resume(&mut agent, vec![asked[0].respond(1), InterruptResponse::new("v1:other", 1)]).await.unwrap_err();
     assert!(matches!(&error, AgentError::UnknownInterrupt { id } if id == "v1:other"), "{error:?}");
 
     // None of that answered the question, nor changed anything.
     assert_eq!((agent.interrupts(), agent.messages()), (asked.clone(), before.as_slice()));
     assert_eq!(model.requests().len(), 1);
-    resume(&mut agent, vec![asked[0].answer(1)]).await.unwrap();
+    resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap();
     assert_whole(&mut agent).await;
 
-    let error = resume(&mut agent, vec![asked[0].answer(1)]).await.unwrap_err();
+    let error = resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap_err();
     assert!(matches!(error, AgentError::UnknownInterrupt { .. }), "{error:?}");
     assert_whole(&mut agent).await;
 }
@@ -187,7 +187,7 @@ async fn a_tool_that_requires_approval_runs_only_when_approved() {
             ("approval", &json!({"tool": "book", "input": {"n": 1}}))
         );
         assert_eq!(log.lines().len(), 0);
-        resume(&mut agent, vec![asked[0].answer(answer.clone())]).await.unwrap();
+        resume(&mut agent, vec![asked[0].respond(answer.clone())]).await.unwrap();
         assert_eq!(log.lines().len(), usize::from(consents), "{answer}");
         let (error, _) = newest_results(agent.messages()).remove(0);
         assert_eq!(error, !consents);
@@ -201,10 +201,10 @@ async fn approval_holds_for_one_call() {
     let model = ScriptedModel::new([calls, ScriptedTurn::text("done")]);
     let mut agent = agent(&model, [needing_approval(&log)]).await;
     let asked = agent.prompt("go").await.unwrap().interrupts;
-    let response = resume(&mut agent, vec![asked[0].answer(true)]).await.unwrap();
+    let response = resume(&mut agent, vec![asked[0].respond(true)]).await.unwrap();
     assert_eq!(log.lines(), [r#"{"to":"Oslo"}"#]);
     assert_eq!(response.interrupts, asked[1..]);
-    resume(&mut agent, vec![asked[1].answer(false)]).await.unwrap();
+    resume(&mut agent, vec![asked[1].respond(false)]).await.unwrap();
     assert_eq!(log.lines().len(), 1);
 }
 
@@ -228,7 +228,7 @@ async fn approval_holds_for_the_shown_arguments() {
     let builder = template(&model, [needing_approval(&log)]).hook(BaitAndSwitch(false.into()));
     let mut agent = builder.build().await.unwrap();
     let asked = agent.prompt("go").await.unwrap().interrupts;
-    let response = resume(&mut agent, vec![asked[0].answer(true)]).await.unwrap();
+    let response = resume(&mut agent, vec![asked[0].respond(true)]).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
     assert_eq!(response.interrupts[0].reason["input"], json!({"to": "the moon"}));
     assert_eq!(log.lines(), [""; 0]);
@@ -269,11 +269,11 @@ async fn a_hook_can_interrupt_before_a_tool_call() {
     assert_eq!(asked.len(), 2);
     assert!(asked.iter().all(|each| each.id.starts_with("v1:before_tool_call:")));
     // The hook is satisfied; now the tool has a question of its own.
-    let answers = vec![asked[0].answer(false), asked[1].answer(true)];
+    let answers = vec![asked[0].respond(false), asked[1].respond(true)];
     let response = resume(&mut agent, answers).await.unwrap();
     assert_eq!(response.interrupts.len(), 1);
     assert!(response.interrupts[0].id.starts_with("v1:tool_call:"));
-    resume(&mut agent, vec![response.interrupts[0].answer("ok")]).await.unwrap();
+    resume(&mut agent, vec![response.interrupts[0].respond("ok")]).await.unwrap();
     assert_eq!(newest_results(agent.messages()), [(true, "a human said no".into()), (false, "\"ok\"".into())]);
     assert_whole(&mut agent).await;
 }
@@ -287,7 +287,7 @@ async fn limits_and_usage_continue_after_an_interrupt() {
     let mut agent = agent(&model, [asking("asks", &Log::default()), naming("one")]).await;
     let first = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
     assert_eq!((first.turns, first.usage.total_tokens), (1, 15));
-    let answers = [first.interrupts[0].answer("y")];
+    let answers = [first.interrupts[0].respond("y")];
     let second = agent.prompt(Prompt::none()).resume(answers).limits(Limits::new().turns(3)).await.unwrap();
     assert_eq!((second.turns, second.usage.total_tokens), (3, 45));
     assert_eq!(second.stop_reason, StopReason::LimitTurns);
@@ -327,7 +327,7 @@ async fn dropping_a_resumed_invocation_leaves_a_valid_history() {
     let model = calling(&["asks", "one"]);
     let mut agent = agent(&model, [stuck, naming("one")]).await;
     let asked = agent.prompt("go").await.unwrap().interrupts;
-    let going_on = agent.prompt(Prompt::none()).resume([asked[0].answer(1)]).into_future();
+    let going_on = agent.prompt(Prompt::none()).resume([asked[0].respond(1)]).into_future();
     assert!(tokio::time::timeout(std::time::Duration::from_secs(1), going_on).await.is_err());
     assert_whole(&mut agent).await;
     let results = newest_results(agent.messages());

@@ -158,7 +158,7 @@ impl World {
         let mut response = agent.prompt("go").journal(engine).await?;
         while response.stop_reason == StopReason::Interrupt {
             // A signal of the engine: an entry of its own.
-            let answers: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.answer(true)).collect();
+            let answers: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
             engine.entry("signal", async { json!(true) }).await?;
             response = agent.prompt(Prompt::none()).resume(answers).journal(engine).await?;
         }
@@ -295,7 +295,7 @@ async fn a_replay_skips_retry_waits_and_replays_jitter() {
 async fn ids_are_taken_from_the_journal() {
     let ids = || async {
         let engine = Engine::attempt(&Arc::default());
-        let mut agent = template(&ScriptedModel::answering("hi"), []).build().await.unwrap();
+        let mut agent = template(&ScriptedModel::responding("hi"), []).build().await.unwrap();
         agent.prompt("go").journal(&engine).await.unwrap();
         agent.messages().iter().map(|message| message.tracking_id.clone().unwrap()).collect::<Vec<_>>()
     };
@@ -347,14 +347,14 @@ async fn a_failing_journal_ends_the_invocation() {
 async fn a_journal_entry_of_another_step_is_an_error() {
     let entries = Entries { entries: vec![("model/1/1".into(), json!({"nonsense": 1}))], ..Entries::default() };
     let engine = Engine::attempt(&Arc::new(Mutex::new(entries)));
-    let mut agent = template(&ScriptedModel::answering("hi"), []).build().await.unwrap();
+    let mut agent = template(&ScriptedModel::responding("hi"), []).build().await.unwrap();
     let error = agent.prompt("go").journal(&engine).await.unwrap_err();
     assert!(error.to_string().contains("model/1/1"), "{error}");
 }
 
 #[tokio::test]
 async fn rejects_a_journal_together_with_a_session() {
-    let builder = template(&ScriptedModel::answering("hi"), []);
+    let builder = template(&ScriptedModel::responding("hi"), []);
     let mut agent = builder.session_manager(InMemorySessionManager::new("s")).build().await.unwrap();
     let engine = Engine::attempt(&Arc::default());
     let error = agent.prompt("go").journal(&engine).await.unwrap_err();
@@ -391,7 +391,7 @@ impl Journal for Clock {
 #[tokio::test]
 async fn time_is_taken_from_the_journal() {
     let clock = Clock(Engine::attempt(&Arc::default()), Mutex::default());
-    let mut agent = template(&ScriptedModel::answering("hi"), []).build().await.unwrap();
+    let mut agent = template(&ScriptedModel::responding("hi"), []).build().await.unwrap();
     let response = agent.prompt("go").journal(&clock).await.unwrap();
     assert!(response.metrics.total_duration() >= Duration::from_secs(60), "{:?}", response.metrics.total_duration());
 }

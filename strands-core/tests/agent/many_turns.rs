@@ -76,7 +76,7 @@ async fn a_thousand_agents_of_one_template_share_its_tools() {
     let names: Vec<&'static str> = (0..200).map(|n| &*format!("tool_{n}").leak()).collect();
     let template = names
         .iter()
-        .fold(Agent::builder().model(ScriptedModel::answering("hi")), |builder, name| builder.tool(naming(name)));
+        .fold(Agent::builder().model(ScriptedModel::responding("hi")), |builder, name| builder.tool(naming(name)));
     let first = template.clone().build().await.unwrap();
     for _ in 0..1_000 {
         let agent = template.clone().build().await.unwrap();

@@ -115,7 +115,7 @@ async fn successes_and_errors_of_a_tool_are_counted_separately() {
 
 #[tokio::test]
 async fn averages_of_an_unused_agent_are_zero() {
-    let agent = agent(&ScriptedModel::answering("hi"), []).await;
+    let agent = agent(&ScriptedModel::responding("hi"), []).await;
     let summary = serde_json::to_value(agent.metrics()).unwrap();
     assert_eq!((&summary["average_cycle_time"], &summary["total_cycles"]), (&json!(0.0), &json!(0)));
 }

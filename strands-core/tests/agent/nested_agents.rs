@@ -322,7 +322,7 @@ async fn an_agent_in_a_blocking_tool_is_nested() {
 async fn spending_of_nested_agents_survives_an_interrupt() {
     let nested = tool("deeper", |ctx, _| async move {
         if ctx.state().get("asked").is_none() {
-            let mut inner = agent(&ScriptedModel::answering("inner"), []).await;
+            let mut inner = agent(&ScriptedModel::responding("inner"), []).await;
             inner.prompt("go").await.map_err(ToolError::from_source)?;
             ctx.state().set("asked", true).unwrap();
         }
@@ -336,7 +336,7 @@ async fn spending_of_nested_agents_survives_an_interrupt() {
     let json = serde_json::to_string(&outer.snapshot().unwrap()).unwrap();
     let mut restored = agent(&model, [nested]).await;
     restored.restore(serde_json::from_str(&json).unwrap()).unwrap();
-    let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.answer("yes")).collect();
+    let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.respond("yes")).collect();
     let response = restored.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (3, 45));
 }
@@ -344,7 +344,7 @@ async fn spending_of_nested_agents_survives_an_interrupt() {
 #[tokio::test]
 async fn a_tool_forwards_events_of_a_nested_agent_under_their_path() {
     let asks = tool("ask", |ctx, _| async move {
-        let inner = agent(&ScriptedModel::answering("inner"), []).await;
+        let inner = agent(&ScriptedModel::responding("inner"), []).await;
         let mut events = inner.into_stream("go");
         while let Some(event) = events.next().await {
             // As an agent would that is nested itself.

@@ -18,14 +18,14 @@ async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
         Prompt::from(Message::new(Role::User, [""; 0])),
     ];
     for prompt in nothing {
-        let model = ScriptedModel::answering("hi");
+        let model = ScriptedModel::responding("hi");
         let mut agent = agent(&model, []).await;
         agent.prompt("hello").await.unwrap();
         let before = agent.messages().to_vec();
         let error = agent.prompt(prompt.clone()).resume(Vec::<InterruptResponse>::new()).await.unwrap_err();
-        assert!(matches!(error, AgentError::NothingToAnswer), "{prompt:?}: {error}");
+        assert!(matches!(error, AgentError::NothingToRespondTo), "{prompt:?}: {error}");
         let last = agent.prompt(prompt.clone()).output::<u32>().stream().next().await;
-        assert!(matches!(last, Some(Err(AgentError::NothingToAnswer)) | Some(Ok(_))), "{prompt:?}: {last:?}");
+        assert!(matches!(last, Some(Err(AgentError::NothingToRespondTo)) | Some(Ok(_))), "{prompt:?}: {last:?}");
         assert_eq!((model.requests().len(), agent.messages()), (1, &before[..]), "{prompt:?}");
         assert_eq!(agent.prompt("and now?").await.unwrap().text(), "hi", "the agent goes on");
     }
@@ -33,16 +33,16 @@ async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
 
 #[tokio::test]
 async fn templates_shared_agents_and_session_agents_refuse_empty_prompts() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let template = template(&model, []).session_manager(InMemorySessionManager::new("s"));
     template.clone().build().await.unwrap().prompt("hello").await.unwrap();
     let restored = template.clone().build().await.unwrap();
     let shared = SharedAgent::new(template.clone().build().await.unwrap());
     let error = restored.into_prompt(Prompt::none()).await.unwrap_err();
-    assert!(matches!(error, AgentError::NothingToAnswer), "{error}");
+    assert!(matches!(error, AgentError::NothingToRespondTo), "{error}");
     for promptable in [&template as &dyn Promptable, &shared] {
         let last = promptable.stream(PromptRequest::new(Prompt::none())).collect::<Vec<_>>().await.pop();
-        assert!(matches!(last, Some(Err(AgentError::NothingToAnswer))), "{last:?}");
+        assert!(matches!(last, Some(Err(AgentError::NothingToRespondTo))), "{last:?}");
     }
     assert_eq!(model.requests().len(), 1);
 }
@@ -50,7 +50,7 @@ async fn templates_shared_agents_and_session_agents_refuse_empty_prompts() {
 #[tokio::test]
 async fn a_conversation_with_pending_calls_continues_without_a_prompt() {
     // A user message in the history that the agent was built with.
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut seeded = template(&model, []).messages([Message::user("hello")]).build().await.unwrap();
     assert_eq!(seeded.prompt(Prompt::none()).await.unwrap().text(), "hi");
 
@@ -61,12 +61,12 @@ async fn a_conversation_with_pending_calls_continues_without_a_prompt() {
     assert_eq!(response.stop_reason, StopReason::LimitTurns);
     assert_eq!(agent.prompt(Prompt::none()).await.unwrap().text(), "done");
     // Now the model has said everything.
-    assert!(matches!(agent.prompt(Prompt::none()).await, Err(AgentError::NothingToAnswer)));
+    assert!(matches!(agent.prompt(Prompt::none()).await, Err(AgentError::NothingToRespondTo)));
 }
 
 #[tokio::test]
 async fn a_response_without_an_interrupt_is_an_error() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = agent(&model, []).await;
     agent.prompt("hello").await.unwrap();
     let error = agent.prompt(Prompt::none()).resume([InterruptResponse::new("i1", true)]).await.unwrap_err();

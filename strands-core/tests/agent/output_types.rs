@@ -199,7 +199,7 @@ fn dangling(schema: &Value, root: &Value) -> Vec<String> {
 }
 
 async fn schema_of<T: DeserializeOwned + JsonSchema + 'static>() -> Value {
-    let model = ScriptedModel::answering("x").with_capabilities(capabilities(Way::Native));
+    let model = ScriptedModel::responding("x").with_capabilities(capabilities(Way::Native));
     let mut agent = template(&model, []).build().await.unwrap();
     agent.prompt("go").output::<T>().await.err();
     let schema = model.requests()[0].output_schema.as_ref().unwrap().schema.clone();
@@ -257,7 +257,7 @@ async fn the_first_valid_output_of_a_response_counts() {
 #[tokio::test]
 async fn rejects_text_around_a_code_fence() {
     for text in ["Here you are:\n```json\n{\"value\": 3}\n```", "```json\n{\"value\": 3}\n```\nDone."] {
-        let model = ScriptedModel::answering(text).with_capabilities(capabilities(Way::Native));
+        let model = ScriptedModel::responding(text).with_capabilities(capabilities(Way::Native));
         let mut agent = template(&model, []).build().await.unwrap();
         let error = agent.prompt("go").output::<u8>().await.unwrap_err();
         assert!(matches!(&error, AgentError::InvalidOutput { .. }), "{error:?}");
@@ -291,7 +291,7 @@ async fn elsewhere<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'stati
             ScriptedTurn::tool_use(spec.name.as_str(), input)
         });
         let mut second = worker(&model).build().await.unwrap();
-        let resumed = second.prompt(Prompt::none()).resume([asked[0].answer("y")]);
+        let resumed = second.prompt(Prompt::none()).resume([asked[0].respond("y")]);
         let output = resumed.await.unwrap().output.unwrap();
         assert_eq!((output, model.requests().len()), (value, 2), "{form:?}");
     }

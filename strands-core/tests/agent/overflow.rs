@@ -65,7 +65,7 @@ async fn a_context_overflow_during_a_turn_truncates_tool_results() {
     else {
         panic!()
     };
-    assert_eq!(what, "cut 99600 characters from the largest tool result");
+    assert_eq!(what, "removed 99600 characters from the largest tool result");
     assert_whole(&mut agent).await;
     assert!(serde_json::to_string(agent.messages()).unwrap().len() < 5_000);
 }
@@ -97,7 +97,7 @@ async fn an_overflow_that_cannot_be_truncated_is_an_error_that_changes_nothing()
     let AgentError::ContextOverflow { tried, source: ModelError::ContextOverflow { .. } } = &error else {
         panic!("{error:?}")
     };
-    assert!(tried.contains("cut 8600 characters"), "{tried}");
+    assert!(tried.contains("removed 8600 characters"), "{tried}");
     assert!(tried.contains("removed the"), "{tried}");
     assert!(tried.contains("none of the"), "{tried}");
     // Neither the prompt nor the shortening stays: a shorter prompt has the whole conversation to go on with.
@@ -126,8 +126,8 @@ async fn an_error_reports_a_manager_that_cannot_truncate() {
     let error = builder.build().await.unwrap().prompt("go").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the conversation does not fit the model's context window; what was tried: the agent's conversation manager \
-         never shortens"
+        "the conversation does not fit the model's context window; tried: the agent's conversation manager \
+         never reduces a conversation"
     );
     assert_eq!(model.requests().len(), 1);
 }

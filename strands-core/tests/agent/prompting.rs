@@ -61,14 +61,14 @@ async fn dropping_an_owned_stream_leaves_a_valid_session() {
     let mut events = template.clone().build().await.unwrap().into_stream("go");
     events.next().await.unwrap().unwrap();
     drop(events);
-    let mut again = template.model(ScriptedModel::answering("hi")).build().await.unwrap();
+    let mut again = template.model(ScriptedModel::responding("hi")).build().await.unwrap();
     again.prompt("go").await.unwrap();
     assert_whole(&mut again).await;
 }
 
 #[tokio::test]
 async fn a_template_builds_an_agent_per_prompt() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let template: Arc<dyn Promptable> =
         Arc::new(Agent::builder().model(model.clone()).name("expert").description("Knows everything."));
     assert_eq!((template.name(), template.description()), ("expert", "Knows everything."));
@@ -93,7 +93,7 @@ async fn a_prompt_request_carries_all_options() {
     let model = ScriptedModel::new([ScriptedTurn::tool_use("who", json!({})), ScriptedTurn::text("done")]);
     let shared = SharedAgent::new(agent(&model, [who]).await);
     let asked = response(shared.stream(PromptRequest::new("go").inject(User("alice")))).await.unwrap().interrupts;
-    let answers = PromptRequest::new(Prompt::none()).resume([asked[0].answer(true)]).inject(User("bob"));
+    let answers = PromptRequest::new(Prompt::none()).resume([asked[0].respond(true)]).inject(User("bob"));
     let limited = answers.limits(Limits::new().turns(1));
     assert_eq!(limited.injected::<User>().unwrap().0, "bob");
     let ended = response(shared.stream(limited)).await.unwrap();

@@ -359,14 +359,14 @@ pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), Test
     let none = Prompt::none;
     match reply {
         Reply::All(consent) => {
-            let answers: Vec<_> = asked.iter().map(|each| each.answer(consent)).collect();
+            let answers: Vec<_> = asked.iter().map(|each| each.respond(consent)).collect();
             let ended =
                 agent.prompt(none()).resume(answers).limits(Limits::new().duration(Duration::from_secs(60))).await;
             let waits = matches!(ended, Err(AgentError::Interrupted { .. }));
             prop_assert!(!waits);
         }
         Reply::Some(consent) => {
-            let answers: Vec<_> = asked.iter().take(1).map(|each| each.answer(consent)).collect();
+            let answers: Vec<_> = asked.iter().take(1).map(|each| each.respond(consent)).collect();
             let _ = agent.prompt(none()).resume(answers).limits(Limits::new().duration(Duration::from_secs(60))).await;
         }
         Reply::Unknown => {

@@ -33,7 +33,7 @@ async fn ask(model: &RateLimit, text: &str) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn answering(cost: Usage) -> ScriptedModel {
+fn responding(cost: Usage) -> ScriptedModel {
     ScriptedModel::from_fn(move |_| ScriptedTurn::text("hi").costing(cost))
 }
 

@@ -72,7 +72,7 @@ async fn wire_conversations_round_trip_and_seed_an_agent() {
         let Some(messages) = case["messages"].as_array() else { continue };
         conversations += 1;
         let messages: Vec<_> = messages.iter().map(|json| goes_round(json, &path)).collect();
-        let builder = Agent::builder().model(ScriptedModel::answering("ok")).messages(messages);
+        let builder = Agent::builder().model(ScriptedModel::responding("ok")).messages(messages);
         let mut agent = builder.build().await.unwrap();
         agent.prompt("go on").await.unwrap();
         assert_eq!(flaw(agent.messages(), false), None, "{}", path.display());

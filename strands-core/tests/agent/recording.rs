@@ -171,7 +171,7 @@ async fn errors_are_replayed_with_their_kind() {
 async fn a_replay_has_the_capabilities_of_the_recorded_model() {
     let able = ModelCapabilities::new().with_structured_output(true).with_tool_choice(false);
     let paper = Paper::new();
-    let recorder = Recorder::new(ScriptedModel::answering("x").with_capabilities(able), paper.clone());
+    let recorder = Recorder::new(ScriptedModel::responding("x").with_capabilities(able), paper.clone());
     recorder.finish().unwrap();
     let model = replay(&paper.text());
     assert_eq!((model.model_id(), model.context_window(), model.capabilities()), ("scripted", None, able));
@@ -190,7 +190,7 @@ async fn a_replay_reports_the_differences_of_a_request() {
     let ReplayError::Mismatch { exchange: 0, differences, .. } = why(&error) else { panic!("{error:?}") };
     let parts: Vec<_> = differences.iter().map(|difference| difference.part).collect();
     assert_eq!(parts, [RequestPart::UserText, RequestPart::Tools]);
-    assert!(differences[0].recorded.contains("weather?") && differences[0].asked.contains("wetter?"));
+    assert!(differences[0].recorded.contains("weather?") && differences[0].actual.contains("wetter?"));
     assert!(why(&error).to_string().contains("listen"), "{}", why(&error));
     let AgentError::Model { source, .. } = &error else { panic!("{error:?}") };
     assert!(!source.to_string().contains("wetter"), "the error itself quotes no conversation: {source}");
@@ -277,7 +277,7 @@ async fn a_failing_sink_ends_the_recording_but_not_the_call() {
     let whole = recorded(ScriptedTurn::text("hi")).await.len();
     for room in [0, 10, whole - 1, whole, whole + 10] {
         let paper = Paper { room, ..Paper::new() };
-        let recorder = Recorder::new(ScriptedModel::answering("hi"), paper.clone());
+        let recorder = Recorder::new(ScriptedModel::responding("hi"), paper.clone());
         for _ in 0..3 {
             let (events, error) = ask(&recorder, "go").await;
             assert!(error.is_none() && !events.is_empty());
@@ -309,7 +309,7 @@ async fn no_exchange_is_recorded_after_a_failed_write() {
     }
 
     let paper = Paper::new();
-    let recorder = Recorder::new(ScriptedModel::answering("hi"), Late(false, paper.clone()));
+    let recorder = Recorder::new(ScriptedModel::responding("hi"), Late(false, paper.clone()));
     for _ in 0..2 {
         ask(&recorder, "go").await;
     }
@@ -358,7 +358,7 @@ async fn a_response_over_the_limit_ends_the_recording() {
 async fn a_recorded_fallback_replays_its_events() {
     let down = ScriptedModel::new([ScriptedTurn::error(ModelError::transport("refused"))]);
     let paper = Paper::new();
-    let recorder = Recorder::new(Fallback::new(down).or(ScriptedModel::answering("hi")), paper.clone());
+    let recorder = Recorder::new(Fallback::new(down).or(ScriptedModel::responding("hi")), paper.clone());
     let original = run(recorder, &["go"]).await;
     let replayed = run(replay(&paper.text()), &["go"]).await;
     assert_eq!(kinds(&replayed.0[0]), kinds(&original.0[0]));

@@ -46,10 +46,10 @@ impl Hook for Denies {
 #[tokio::test]
 async fn a_denied_prompt_stays_denied_after_a_conflict() {
     let sessions = InMemorySessionManager::new("s");
-    let model = ScriptedModel::answering("the secret is 42");
+    let model = ScriptedModel::responding("the secret is 42");
     let mut agent =
         template(&model, []).session_manager(sessions.clone()).conflict_retries(1).hook(Denies).build().await.unwrap();
-    template(&ScriptedModel::answering("x"), [])
+    template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .build()
         .await
@@ -94,14 +94,14 @@ impl Hook for Pairs {
 async fn after_invocation_hooks_run_if_reopening_fails() {
     let sessions = InMemorySessionManager::new("s");
     let log = Log::default();
-    let mut agent = template(&ScriptedModel::answering("x"), [])
+    let mut agent = template(&ScriptedModel::responding("x"), [])
         .session_manager(OpensOnce(sessions.clone(), Arc::default()))
         .conflict_retries(1)
         .hook(Pairs(log.clone()))
         .build()
         .await
         .unwrap();
-    template(&ScriptedModel::answering("x"), [])
+    template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .build()
         .await
@@ -118,7 +118,7 @@ async fn after_invocation_hooks_run_if_reopening_fails() {
 async fn messages_after_a_rewind_to_a_pinned_prompt_are_persisted() {
     let sessions = InMemorySessionManager::new("s");
     let build = || {
-        template(&ScriptedModel::answering("x"), [])
+        template(&ScriptedModel::responding("x"), [])
             .session_manager(sessions.clone())
             .conversation_manager(SlidingWindowConversationManager::new(4))
             .build()
@@ -155,10 +155,10 @@ async fn a_response_rejected_by_a_hook_approves_no_call() {
     let mut agent = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
     let asked = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
-    let says = ScriptedModel::answering("ok");
+    let says = ScriptedModel::responding("ok");
     let mut intruder =
         template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).hook(Refuses).build().await.unwrap();
-    intruder.prompt(Prompt::none()).resume([asked[0].answer(true)]).await.unwrap_err();
+    intruder.prompt(Prompt::none()).resume([asked[0].respond(true)]).await.unwrap_err();
     drop(intruder);
     let mut agent = template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
     let still = agent.interrupts().len();
@@ -215,7 +215,7 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
         .await
         .unwrap();
     {
-        let mut resuming = one.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -236,7 +236,7 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
     })
     .policy(ToolPolicy::new().with_approval(true));
     let mut other =
-        template(&ScriptedModel::answering("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
+        template(&ScriptedModel::responding("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
     let _ = other.prompt(Prompt::none()).await;
     let stored = newest_results(&sessions.messages("default"));
     assert_eq!(log.lines().len(), 1);
@@ -278,7 +278,7 @@ async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     .policy(ToolPolicy::new().with_approval(true));
     let mut agent = template(&asks, [stuck]).session_manager(sessions.clone()).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         while log.lines().is_empty() {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -286,7 +286,7 @@ async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     }
     std::mem::forget(agent);
     let build =
-        || template(&ScriptedModel::answering("ok"), [consent_tool(&log)]).session_manager(sessions.clone()).build();
+        || template(&ScriptedModel::responding("ok"), [consent_tool(&log)]).session_manager(sessions.clone()).build();
     let mut next = build().await.unwrap();
     assert!(matches!(next.repairs(), [Repair::OutcomeUnknown { .. }]), "{:?}", next.repairs());
     sessions.fail_after(Some(1));
@@ -320,17 +320,17 @@ async fn a_prompt_with_a_pending_call_survives_another_interrupt() {
     let mut agent =
         template(&asks, [careful()]).session_manager(sessions.clone()).hook(HangsBeforeTools).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
     }
     drop(agent);
-    let says = ScriptedModel::answering("ok");
+    let says = ScriptedModel::responding("ok");
     let mut agent = template(&says, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
     let response = agent.prompt("and book a hotel, too").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answer = response.interrupts[0].answer(true);
+    let answer = response.interrupts[0].respond(true);
     agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
     let asked = says.requests();
     assert!(
@@ -345,7 +345,7 @@ async fn usage_of_an_attempt_is_counted_after_a_conflict() {
     let sessions = InMemorySessionManager::new("s");
     let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("x").costing(Usage::new(10, 5)));
     let mut agent = template(&model, []).session_manager(sessions.clone()).conflict_retries(1).build().await.unwrap();
-    template(&ScriptedModel::answering("x"), [])
+    template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .build()
         .await
@@ -357,7 +357,7 @@ async fn usage_of_an_attempt_is_counted_after_a_conflict() {
     assert_eq!((model.requests().len(), response.turns, response.usage.input_tokens), (2, 2, 20));
 
     // A limit holds over both.
-    template(&ScriptedModel::answering("x"), [])
+    template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .build()
         .await
@@ -381,7 +381,7 @@ async fn the_documented_journal_resumes_in_the_same_handler() {
     let mut agent = template(&model, [consent_tool(&log)]).build().await.unwrap();
     let journal = Recorded::default();
     let response = agent.prompt("go").journal(&journal).await.unwrap();
-    let answer = response.interrupts[0].answer(true);
+    let answer = response.interrupts[0].respond(true);
     let response = agent.prompt(Prompt::none()).resume([answer]).journal(&journal).await.unwrap();
     assert_eq!((response.stop_reason, log.lines().len()), (StopReason::EndTurn, 1));
 }
@@ -424,7 +424,7 @@ async fn deep_provider_content_in_a_response_does_not_corrupt_the_session() {
 
 #[tokio::test]
 async fn deep_provider_content_in_a_prompt_is_refused() {
-    let mut agent = template(&ScriptedModel::answering("x"), []).build().await.unwrap();
+    let mut agent = template(&ScriptedModel::responding("x"), []).build().await.unwrap();
     let prompt = Message::new(Role::User, [ContentBlock::text("hi"), ContentBlock::provider("a", deep(124))]);
     let said = agent.prompt(prompt).await;
     assert!(matches!(said, Err(AgentError::JsonTooDeep { .. })), "{:?}", said.map(|_| ()));
@@ -437,7 +437,7 @@ async fn deep_provider_content_in_a_prompt_is_refused() {
 #[tokio::test]
 async fn unpersisted_state_is_reported_as_unsaved() {
     let sessions = InMemorySessionManager::new("s");
-    let agent = template(&ScriptedModel::answering("x"), []).session_manager(sessions.clone()).build().await.unwrap();
+    let agent = template(&ScriptedModel::responding("x"), []).session_manager(sessions.clone()).build().await.unwrap();
     agent.state().set("a", 1).unwrap();
     assert!(agent.has_unsaved_changes().unwrap());
 }
@@ -515,7 +515,7 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
         .await
         .unwrap();
     {
-        let mut resuming = dies.prompt(Prompt::none()).resume([asked[0].answer(true)]).into_future();
+        let mut resuming = dies.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -523,7 +523,7 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
     }
     std::mem::forget(dies);
     // Both know of the approved call; one is of a release without the tool.
-    let without = template(&ScriptedModel::answering("there is no such tool"), [])
+    let without = template(&ScriptedModel::responding("there is no such tool"), [])
         .session_manager(sessions.clone())
         .build()
         .await
@@ -540,7 +540,7 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
     })
     .policy(ToolPolicy::new().with_approval(true));
     let mut other =
-        template(&ScriptedModel::answering("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
+        template(&ScriptedModel::responding("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
     let _ = other.prompt(Prompt::none()).await;
     let stored = newest_results(&sessions.messages("default"));
     assert_eq!(stored, [(false, "booked".to_owned())], "the tool ran; this is what the history says");
@@ -627,7 +627,7 @@ impl Journal for Woken {
 
 #[tokio::test]
 async fn a_stream_with_a_journal_that_polls_woken_futures_ends() {
-    let mut agent = template(&ScriptedModel::answering("a b c"), []).build().await.unwrap();
+    let mut agent = template(&ScriptedModel::responding("a b c"), []).build().await.unwrap();
     let stream = agent.prompt("go").journal(&Woken).stream();
     tokio::time::timeout(Duration::from_secs(2), crate::support::listen(stream)).await.expect("hangs").1.unwrap();
 }
@@ -677,7 +677,7 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
         .build()
         .await
         .unwrap();
-    let ended = one.prompt(Prompt::none()).resume([asked[0].answer(true)]).cancel_with(token).await.unwrap();
+    let ended = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).cancel_with(token).await.unwrap();
     assert_eq!((ended.stop_reason, log.lines().len()), (StopReason::Cancelled, 0));
     sessions.set_latency(None);
     let one = Arc::new(tokio::sync::Mutex::new(one));
@@ -692,7 +692,7 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
     })
     .policy(ToolPolicy::new().with_approval(true));
     let mut other =
-        template(&ScriptedModel::answering("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
+        template(&ScriptedModel::responding("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
     let _ = other.prompt(Prompt::none()).await;
     assert_eq!(
         newest_results(&sessions.messages("default")),
@@ -719,7 +719,7 @@ impl ConversationManager for Remembers {
 
 #[tokio::test]
 async fn deep_conversation_manager_state_can_be_read_back() {
-    let mut agent = template(&ScriptedModel::answering("x"), []).conversation_manager(Remembers).build().await.unwrap();
+    let mut agent = template(&ScriptedModel::responding("x"), []).conversation_manager(Remembers).build().await.unwrap();
     let _ = agent.prompt("go").await;
     let json = serde_json::to_string(&agent.snapshot().unwrap()).unwrap();
     serde_json::from_str::<Snapshot>(&json).unwrap();
@@ -774,7 +774,7 @@ async fn responses_added_by_a_hook_have_no_effect() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({})), ScriptedTurn::text("done")]);
     let mut agent = template(&model, [consent_tool(&log)]).hook(Adds).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].answer(true);
+    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
     agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
     let last = model.requests().last().unwrap().messages.last().unwrap().text();
     assert!(!last.contains("<context>"), "{last}");
@@ -845,7 +845,7 @@ impl ConversationManager for Waits {
 
 #[tokio::test]
 async fn a_cancellation_in_a_conversation_manager_is_replayed() {
-    let model = ScriptedModel::answering("done");
+    let model = ScriptedModel::responding("done");
     let recorded = Arc::new(Mutex::new(Vec::new()));
     let tries = Arc::new(AtomicUsize::new(0));
     let mut reasons = Vec::new();
@@ -872,7 +872,7 @@ impl Hook for Sets {
 #[tokio::test]
 async fn state_from_before_a_conflict_is_kept() {
     let sessions = InMemorySessionManager::new("s");
-    let mut agent = template(&ScriptedModel::answering("x"), [])
+    let mut agent = template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .conflict_retries(1)
         .hook(Sets)
@@ -880,7 +880,7 @@ async fn state_from_before_a_conflict_is_kept() {
         .await
         .unwrap();
     agent.state().set("mine", 1).unwrap();
-    template(&ScriptedModel::answering("x"), [])
+    template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .build()
         .await

@@ -54,7 +54,7 @@ async fn a_replay_counts_the_spending_of_hooks() {
         1 => ScriptedTurn::tool_use("leaf", json!({})),
         _ => ScriptedTurn::text("a model call that was not to be made"),
     });
-    let hook = || AsksBefore(ScriptedModel::answering("yes"));
+    let hook = || AsksBefore(ScriptedModel::responding("yes"));
     let template = template(&model, [naming("leaf")]).limits(Limits::new().turns(2));
     let journal = Recorded::default();
     let first = template.clone().hook(hook()).build().await.unwrap().prompt("go").journal(&journal).await.unwrap();

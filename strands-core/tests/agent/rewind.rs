@@ -97,7 +97,7 @@ async fn rewind_removes_the_interrupts_of_removed_calls() {
     assert_eq!(agent.interrupts(), []);
     let mut next = builder(&sessions).build().await.unwrap();
     assert_eq!((next.interrupts(), next.repairs()), (vec![], [].as_slice()));
-    let late = next.prompt(strands_core::Prompt::none()).resume([asked[0].answer(true)]).await;
+    let late = next.prompt(strands_core::Prompt::none()).resume([asked[0].respond(true)]).await;
     assert!(matches!(late, Err(AgentError::UnknownInterrupt { .. })));
     next.prompt("b").await.unwrap();
     assert_eq!(flaw(next.messages(), false), None);

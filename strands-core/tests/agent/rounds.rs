@@ -32,7 +32,7 @@ async fn a_round_after_a_resumed_one_keeps_the_limits_of_the_invocation() {
     let (hook, said) = resumes(5);
     let mut agent = template(&model, [asks()]).hook(hook).build().await.unwrap();
     agent.prompt("go").limits(Limits::new().turns(3)).await.unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     let response = agent.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert_eq!(response.turns, 3, "{:?}", said.lines());
     assert_eq!(model.requests().len(), 3);
@@ -102,11 +102,11 @@ async fn rounds_and_interrupts_share_the_time_limit() {
         .await
         .unwrap();
     assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::Interrupt);
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     // The round that the hook asks for ends with another question.
     assert_eq!(agent.prompt(Prompt::none()).resume(answers).await.unwrap().stop_reason, StopReason::Interrupt);
     agent.set_model(ScriptedModel::new([ScriptedTurn::tool_use("last", json!({})), ScriptedTurn::text("done")]));
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     let response = agent.prompt(Prompt::none()).resume(answers).tools(tools![last]).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::LimitDuration, "80 + 60 of 100 ms were used");
 }

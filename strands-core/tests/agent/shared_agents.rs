@@ -14,7 +14,7 @@ use crate::support::{agent, poll_once, template};
 
 #[tokio::test(start_paused = true)]
 async fn a_prompt_of_a_template_can_be_cancelled_while_the_agent_is_built() {
-    let template = Agent::builder().model(ScriptedModel::answering("hi")).tool_provider(Hangs);
+    let template = Agent::builder().model(ScriptedModel::responding("hi")).tool_provider(Hangs);
     let token = CancellationToken::new();
     let mut events = template.stream(PromptRequest::new("go").cancel_with(token.clone()));
     assert!(poll_once(&mut events.next()).await.is_pending());
@@ -35,7 +35,7 @@ impl Hook for Panics {
 
 #[tokio::test]
 async fn a_shared_agent_outlives_a_panic() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let shared = SharedAgent::new(template(&model, []).hook(Panics(AtomicU32::new(0))).build().await.unwrap());
     let events = shared.stream("go".into());
     assert!(tokio::spawn(async move { events.count().await }).await.is_err());
@@ -51,7 +51,7 @@ async fn a_shared_agent_outlives_a_panic() {
 
 #[tokio::test]
 async fn a_clone_of_a_taken_shared_agent_does_not_stay_busy() {
-    let agent = agent(&ScriptedModel::answering("hi"), []).await;
+    let agent = agent(&ScriptedModel::responding("hi"), []).await;
     let shared = SharedAgent::new(agent);
     let other = shared.clone();
     // Either it can't be taken while there are clones, or they say that it is gone.

@@ -94,11 +94,11 @@ async fn spending_after_a_resume_survives_a_crash() {
     };
     build().await.unwrap().prompt("go").await.unwrap();
     let mut one = build().await.unwrap();
-    let answers: Vec<_> = one.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = one.interrupts().iter().map(|asked| asked.respond(true)).collect();
     let response = one.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert_eq!((response.stop_reason, response.turns), (StopReason::Interrupt, 4));
     let mut two = build().await.unwrap();
-    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.respond(true)).collect();
     let response = two.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert_eq!((response.stop_reason, response.turns), (StopReason::LimitTurns, 4));
 }
@@ -131,7 +131,7 @@ async fn nested_spending_before_a_recorded_start_survives_a_crash() {
     };
     build().await.unwrap().prompt("go").await.unwrap();
     let one = Box::leak(Box::new(build().await.unwrap()));
-    let answers: Vec<_> = one.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = one.interrupts().iter().map(|asked| asked.respond(true)).collect();
     let mut dying = Box::pin(one.prompt(Prompt::none()).resume(answers).into_future());
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut dying).await.is_err());
     assert_eq!(made.load(Ordering::SeqCst), 3);

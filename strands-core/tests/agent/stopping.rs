@@ -142,7 +142,7 @@ async fn cancellation_starts_no_further_sequential_tool() {
 
 #[tokio::test]
 async fn a_cancellation_token_ends_only_its_invocations() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let token = CancellationToken::new();
     let mut agent = agent(&model, []).await;
     agent.prompt("a").cancel_with(token.clone()).await.unwrap();

@@ -132,7 +132,7 @@ async fn a_hanging_session_at_resume_keeps_the_interrupt() {
     let consent = strands_core::ToolPolicy::new().with_approval(true);
     let mut agent =
         template(&asks, [naming("one").policy(consent)]).session_manager(sessions.clone()).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].answer(true);
+    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
     sessions.set_latency(Some(Duration::from_secs(30)));
     let (token, began) = (CancellationToken::new(), Instant::now());
     let resuming = agent.prompt(strands_core::Prompt::none()).resume([answer.clone()]).cancel_with(token.clone());

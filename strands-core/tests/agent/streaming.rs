@@ -68,7 +68,7 @@ async fn events_arrive_in_order() {
 
 #[tokio::test]
 async fn the_result_event_has_its_json() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = agent(&model, []).await;
     let mut last = None;
     let mut stream = agent.prompt("go").stream();

@@ -382,7 +382,7 @@ async fn unions_and_recursive_types_keep_their_schema() {
 
 #[tokio::test]
 async fn rejects_an_output_type_with_the_name_of_a_tool() {
-    let model = ScriptedModel::answering("never");
+    let model = ScriptedModel::responding("never");
     let mut agent = agent(&model, [naming("Trip"), naming("trip-2")]).await;
     let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
     assert!(matches!(&error, AgentError::OutputType { .. }), "{error:?}");
@@ -399,7 +399,7 @@ async fn an_interrupt_and_an_output_can_share_a_turn() {
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     let asked = response.interrupts.clone();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answers = [asked[0].answer("y")];
+    let answers = [asked[0].respond("y")];
     let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
     assert_whole(&mut agent).await;
@@ -412,7 +412,7 @@ async fn an_output_can_be_requested_at_resume() {
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").await.unwrap().interrupts;
-    let answers = [asked[0].answer("y")];
+    let answers = [asked[0].respond("y")];
     let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
 
@@ -420,7 +420,7 @@ async fn an_output_can_be_requested_at_resume() {
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = self::agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;
-    let response = agent.prompt(Prompt::none()).resume([asked[0].answer("y")]).await.unwrap();
+    let response = agent.prompt(Prompt::none()).resume([asked[0].respond("y")]).await.unwrap();
     assert_eq!(serde_json::from_value::<Trip>(response.output.unwrap()).unwrap(), oslo());
     for request in model.requests() {
         assert_eq!(flaw(&request.messages, false), None);

@@ -51,7 +51,7 @@ fn asks() -> ScriptedModel {
 }
 
 fn says(text: &str) -> ScriptedModel {
-    ScriptedModel::answering(text)
+    ScriptedModel::responding(text)
 }
 
 /// A conversation that waits for consent to a booking. Returns the answer that gives it.
@@ -59,7 +59,7 @@ async fn suspended(sessions: &InMemorySessionManager, log: &Log) -> InterruptRes
     let mut agent = worker(sessions, &asks(), [book(log)]).build().await.unwrap();
     let response = agent.prompt("go").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    response.interrupts[0].answer("yes")
+    response.interrupts[0].respond("yes")
 }
 
 async fn resume(agent: &mut Agent, answer: &InterruptResponse) -> Result<strands_core::AgentResponse, AgentError> {
@@ -206,11 +206,11 @@ async fn interrupts_of_one_call_can_be_resumed_in_several_processes() {
     let asked = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     let mut second = worker(&sessions, &says("?"), [careful(&log)]).build().await.unwrap();
-    let asked = resume(&mut second, &asked[0].answer(1)).await.unwrap().interrupts;
+    let asked = resume(&mut second, &asked[0].respond(1)).await.unwrap().interrupts;
     assert_eq!(asked[0].name, "second");
     drop(second);
     let mut third = worker(&sessions, &says("done"), [careful(&log)]).build().await.unwrap();
-    let response = resume(&mut third, &asked[0].answer(2)).await.unwrap();
+    let response = resume(&mut third, &asked[0].respond(2)).await.unwrap();
     assert_eq!(response.text(), "done");
     assert_eq!(newest_results(third.messages()), [(false, "1 2".into())]);
     assert_eq!(log.lines(), ["booked"]);
@@ -239,7 +239,7 @@ async fn usage_limits_and_output_continue_in_another_process() {
     let mut first = worker(&sessions, &asks(), [book(&log)]).build().await.unwrap();
     let limits = Limits::new().turns(2);
     let response = first.prompt("go").limits(limits).output::<Trip>().await.unwrap();
-    let answer = response.interrupts[0].answer(true);
+    let answer = response.interrupts[0].respond(true);
     drop(first);
     let model = ScriptedModel::new([ScriptedTurn::tool_use("Trip", json!({"city": "Oslo"}))]);
     let mut second = worker(&sessions, &model, [book(&log)]).build().await.unwrap();
@@ -251,7 +251,7 @@ async fn usage_limits_and_output_continue_in_another_process() {
     // The limit of two model calls holds over both processes.
     let sessions = self::sessions();
     let mut first = worker(&sessions, &asks(), [book(&log)]).build().await.unwrap();
-    let answer = first.prompt("go").limits(Limits::new().turns(1)).await.unwrap().interrupts[0].answer(true);
+    let answer = first.prompt("go").limits(Limits::new().turns(1)).await.unwrap().interrupts[0].respond(true);
     drop(first);
     let mut second = worker(&sessions, &says("never said"), [book(&log)]).build().await.unwrap();
     assert_eq!(resume(&mut second, &answer).await.unwrap().stop_reason, StopReason::LimitTurns);
@@ -310,7 +310,7 @@ async fn a_second_response_does_not_replace_a_recorded_one() {
 async fn started(log: &Log, idempotent: bool) -> InMemorySessionManager {
     let sessions = sessions();
     let mut agent = worker(&sessions, &asks(), [stuck(log, idempotent)]).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].answer(true);
+    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
     killed_while_resuming(agent, &answer, log, 1).await;
     sessions
 }
@@ -402,7 +402,7 @@ async fn sequential_calls_wait_for_an_earlier_interrupt() {
         let mut agent = builder.build().await.unwrap();
         let asked = agent.prompt("go").await.unwrap().interrupts;
         assert_eq!(log.lines(), [""; 0]);
-        agent.prompt(Prompt::none()).resume([asked[0].answer(true)]).await.unwrap();
+        agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).await.unwrap();
         assert_eq!(std::mem::take(&mut log.lines()), ["book {}", "second"]);
         assert_eq!(newest_results(agent.messages()).len(), 3);
         log.clear();
@@ -418,7 +418,7 @@ async fn a_call_without_a_record_gets_a_result_and_a_repair() {
     let sessions = sessions().with_messages("default", messages);
     let log = Log::default();
     let mut agent = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap();
-    assert_eq!(agent.repairs(), [Repair::CallAnswered { tool_use_id: "call_0".into() }]);
+    assert_eq!(agent.repairs(), [Repair::ResultAdded { tool_use_id: "call_0".into() }]);
     agent.prompt(Prompt::none()).await.unwrap();
     assert_eq!(log.lines(), [""; 0]);
     assert_valid(&agent);
@@ -432,6 +432,6 @@ async fn rejects_a_run_of_another_version() {
     record.internal_state.run.as_mut().unwrap()["version"] = Value::from(9);
     sessions.set_record(record.clone());
     let error = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap_err();
-    assert!(error.to_string().contains("an invocation that was suspended"), "{error}");
+    assert!(error.to_string().contains("a suspended invocation"), "{error}");
     assert_eq!(sessions.record("default").unwrap(), record);
 }

@@ -31,7 +31,7 @@ async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + 
         drop(first);
         let model = ScriptedModel::new([ScriptedTurn::tool_use(name, json!({"value": value}))]);
         let mut second = worker(&model).build().await.unwrap();
-        let resumed = second.prompt(Prompt::none()).resume([asked[0].answer("y")]);
+        let resumed = second.prompt(Prompt::none()).resume([asked[0].respond("y")]);
         let output = if typed {
             serde_json::to_value(resumed.output::<T>().await.unwrap().into_output().unwrap()).unwrap()
         } else {
@@ -87,7 +87,7 @@ async fn resumes_a_run_suspended_by_an_older_version() {
         let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
         let mut second = template(&model, [asking()]).build().await.unwrap();
         second.restore(snapshot).unwrap();
-        let answer = second.interrupts()[0].answer("y");
+        let answer = second.interrupts()[0].respond("y");
         let resumed = second.prompt(Prompt::none()).resume([answer]);
         let output = if typed {
             json!(resumed.output::<Vec<u8>>().await.unwrap().into_output().unwrap())
@@ -130,7 +130,7 @@ async fn an_output_survives_a_changed_type_description() {
     let model = ScriptedModel::new([]);
     let mut second = template(&model, [asking()]).build().await.unwrap();
     second.restore(serde_json::from_value(snapshot).unwrap()).unwrap();
-    let answer = second.interrupts()[0].answer("y");
+    let answer = second.interrupts()[0].respond("y");
     let resumed = second.prompt(Prompt::none()).resume([answer]).output::<Trip>().await.unwrap();
     assert_eq!(resumed.into_output().unwrap().city, "Oslo");
     assert_eq!(model.requests().len(), 0);

@@ -46,7 +46,7 @@ async fn unsupported_schemas_fail_build_and_set_tools() {
         (json!({"$ref": "https://example.com/s.json"}), "/properties/v/$ref"),
         (json!({"divisibleBy": 2}), "/properties/v/divisibleBy"),
     ] {
-        let model = ScriptedModel::answering("x");
+        let model = ScriptedModel::responding("x");
         let unsupported = || echo(in_object(property.clone())).0;
         let is_it = |error: &ToolSetError| match error {
             ToolSetError::UnsupportedSchema { name, error } => name == "echo" && error.pointer() == pointer,
@@ -67,7 +67,7 @@ fn argument_errors_name_the_path_and_the_expected_value() {
     let error = ToolRunner::new([echo(in_object(json!({"type": "dict"}))).0]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input schema of tool `echo` is not supported: unknown type `dict` at `/properties/v/type`; say `object`"
+        "the input schema of tool `echo` is not supported: unknown type `dict` at `/properties/v/type`; use `object`"
     );
     let ToolSetError::UnsupportedSchema { error, .. } = error else { panic!() };
     assert_eq!(error.kind(), &JsonSchemaErrorKind::UnknownType { name: "dict".into() });

@@ -66,7 +66,7 @@ impl ToolProvider for Switchable {
 async fn a_direct_call_rejects_a_removed_tool() {
     let provider = Arc::new(Switchable::default());
     provider.switch_to(tools![naming("gone")]);
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let agent = Agent::builder().model(model).tool_provider(Arc::clone(&provider)).build().await.unwrap();
     provider.switch_to(tools![naming("new")]);
     let ToolCallOutcome::Result(old) = agent.call_tool("gone", json!({})).await.unwrap() else { panic!() };
@@ -102,7 +102,7 @@ impl Tool for Borrows {
 
 #[tokio::test]
 async fn hidden_tools_require_no_injected_values() {
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent =
         template(&model, []).tool(Borrows::named("needy")).injected_per_prompt::<User>().build().await.unwrap();
     agent.prompt("go").hide_tools(["needy"]).await.unwrap();
@@ -112,7 +112,7 @@ async fn hidden_tools_require_no_injected_values() {
 async fn removed_tools_require_no_injected_values() {
     let provider = Arc::new(Switchable::default());
     provider.switch_to(tools![Borrows::named("needy")]);
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = Agent::builder()
         .model(model)
         .tool_provider(Arc::clone(&provider))
@@ -129,7 +129,7 @@ async fn removed_tools_require_no_injected_values() {
 async fn a_reordered_tool_list_is_announced() {
     let provider = Arc::new(Switchable::default());
     provider.switch_to(tools![naming("a"), naming("b")]);
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = Agent::builder().model(model).tool_provider(Arc::clone(&provider)).build().await.unwrap();
     provider.switch_to(tools![naming("b"), naming("a")]);
     let (events, _) = listen(agent.prompt("go").stream()).await;
@@ -163,7 +163,7 @@ impl ToolProvider for HangsLater {
 
 async fn hanging(journal: Option<&Recorded>) -> bool {
     let provider = Arc::new(HangsLater::default());
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = Agent::builder().model(model).tool_provider(Arc::clone(&provider)).build().await.unwrap();
     provider.changed.store(1, Ordering::SeqCst);
     let token = CancellationToken::new();
@@ -219,7 +219,7 @@ impl ToolProvider for Prompts {
 
 #[tokio::test]
 async fn turns_spent_by_a_provider_are_counted_once() {
-    let inner = ScriptedModel::answering("none");
+    let inner = ScriptedModel::responding("none");
     let provider = Arc::new(Prompts { model: inner.clone(), asked: AtomicU64::new(0) });
     let model = ScriptedModel::from_fn(|request| match request.messages.len() {
         1 => ScriptedTurn::tool_use("switch", json!({})),
@@ -249,7 +249,7 @@ async fn hidden_tools_stay_hidden_after_resume() {
     });
     let mut agent = agent(&model, [asks(), naming("shell")]).await;
     agent.prompt("go").hide_tools(["shell"]).system_prompt("Be careful.").await.unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     agent.prompt(Prompt::none()).resume(answers).await.unwrap();
     let requests = model.requests();
     assert_eq!(requests[1].tools, requests[0].tools);
@@ -266,7 +266,7 @@ async fn an_approved_call_of_a_removed_tool_is_rejected() {
     let mut agent = agent(&model, [asks()]).await;
     agent.prompt("go").await.unwrap();
     agent.set_tools(tools![]).unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
+    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
     agent.prompt(Prompt::none()).resume(answers).await.unwrap();
     assert!(newest_results(agent.messages())[0].0);
     crate::support::assert_whole(&mut agent).await;
@@ -291,7 +291,7 @@ impl ToolProvider for Slow {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_agents_of_a_template_list_its_tools_once() {
     let provider = Arc::new(Slow::default());
-    let template = Agent::builder().model(ScriptedModel::answering("hi")).tool_provider(Arc::clone(&provider));
+    let template = Agent::builder().model(ScriptedModel::responding("hi")).tool_provider(Arc::clone(&provider));
     futures_util::future::join_all((0..1000).map(|_| template.clone().build())).await;
     assert_eq!(provider.0.load(Ordering::SeqCst), 1);
 }
@@ -312,7 +312,7 @@ async fn a_reordered_schema_is_announced() {
     let two = naming("a").schema(schema(r#"{"type": "object", "properties": {"y": {}, "x": {}}}"#));
     let provider = Arc::new(Switchable::default());
     provider.switch_to(tools![one]);
-    let model = ScriptedModel::answering("hi");
+    let model = ScriptedModel::responding("hi");
     let mut agent = Agent::builder().model(model).tool_provider(Arc::clone(&provider)).build().await.unwrap();
     provider.switch_to(tools![two]);
     let (events, _) = listen(agent.prompt("go").stream()).await;

@@ -1,4 +1,4 @@
-//! Conversation managers that break a promise.
+//! Conversation managers that violate their contract.
 
 use std::error::Error as StdError;
 
@@ -38,7 +38,7 @@ async fn broken<M: ConversationManager + 'static>(make: impl Fn() -> M) -> Promi
 }
 
 #[tokio::test]
-async fn dropping_the_newest_user_message_is_caught() {
+async fn detects_removal_of_the_newest_user_message() {
     let make = || {
         With(|conversation| {
             conversation.remove(conversation.messages().len() - 1..conversation.messages().len());
@@ -51,12 +51,12 @@ async fn dropping_the_newest_user_message_is_caught() {
 }
 
 #[tokio::test]
-async fn a_reduction_that_changes_nothing_is_caught() {
+async fn detects_reductions_without_an_effect() {
     assert_eq!(broken(|| With(|_| reduced())).await, Promise::ConversationReductionEnds);
 }
 
 #[tokio::test]
-async fn results_without_their_calls_are_caught() {
+async fn detects_results_without_their_calls() {
     let make = || {
         With(|conversation| {
             let call = conversation.messages().iter().position(|message| message.tool_uses().next().is_some());
@@ -71,8 +71,8 @@ async fn results_without_their_calls_are_caught() {
 }
 
 #[tokio::test]
-async fn removing_pinned_messages_is_caught() {
-    // The newest prompt stays, with what follows it.
+async fn detects_removal_of_pinned_messages() {
+    // The newest prompt and the messages after it are kept.
     let make = || {
         With(|conversation| {
             let opens = |at: &usize| {
@@ -91,7 +91,7 @@ async fn removing_pinned_messages_is_caught() {
     assert_eq!(broken(make).await, Promise::ConversationKeepsPinned);
 }
 
-/// A summarizing manager that forgets to bring its summary back.
+/// A summarizing manager that does not restore its summary.
 struct Forgetful(SummarizingConversationManager);
 
 #[async_trait]
@@ -110,7 +110,7 @@ impl ConversationManager for Forgetful {
 }
 
 #[tokio::test]
-async fn a_summary_that_a_session_loses_is_caught() {
+async fn detects_summaries_that_are_not_restored() {
     assert_eq!(broken(|| Forgetful(SummarizingConversationManager::new())).await, Promise::ConversationRestored);
 }
 
@@ -128,12 +128,12 @@ impl ConversationManager for Failing {
     }
 
     async fn reduce(&self, _: &mut Conversation<'_>) -> Outcome<Reduction> {
-        Err("out of ideas".into())
+        Err("nothing left to remove".into())
     }
 }
 
 #[tokio::test]
-async fn a_manager_that_fails_is_reported_with_its_error() {
+async fn reports_the_error_of_a_failing_manager() {
     let violation = check_conversation_manager(|| Failing).await.unwrap_err();
-    assert!(format!("{violation:?}").contains("out of ideas"), "{violation:?}");
+    assert!(format!("{violation:?}").contains("nothing left to remove"), "{violation:?}");
 }

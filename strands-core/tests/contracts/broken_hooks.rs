@@ -1,4 +1,4 @@
-//! Hooks that break a promise.
+//! Hooks that violate their contract.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ async fn broken(hook: impl Hook + 'static) -> Promise {
 
 struct User(bool);
 
-/// Lets users in, and waits at each event.
+/// A hook that authorizes users, and awaits at each event.
 struct Guard;
 
 #[async_trait]
@@ -59,12 +59,12 @@ fn with_user(may: bool) -> impl Fn(AgentBuilder) -> AgentBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_authorizes_waits_and_asks_humans_keeps_the_contract() {
+async fn accepts_a_hook_that_authorizes_awaits_and_interrupts() {
     check_hook(Guard, with_user(true)).await.unwrap();
     check_hook(Arc::new(Guard) as Arc<dyn Hook>, with_user(false)).await.unwrap();
 }
 
-/// Sees the results of a tool.
+/// A hook that observes the results of a tool.
 #[derive(Clone, Default)]
 struct Sees(Arc<AtomicBool>);
 
@@ -78,14 +78,14 @@ impl Hook for Sees {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_tools_of_the_caller_are_called() {
+async fn calls_the_tools_of_the_configured_agent() {
     let hook = Sees::default();
     check_hook(hook.clone(), |builder| builder.tool(Book)).await.unwrap();
     assert!(hook.0.load(Ordering::Relaxed));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_fails_or_panics_is_caught() {
+async fn detects_errors_and_panics() {
     let violation = check_hook(Guard, |builder| builder).await.unwrap_err();
     assert_eq!(violation.promise, Promise::HookSucceeds);
     assert!(format!("{violation:?}").contains("no user"), "{violation:?}");
@@ -93,11 +93,11 @@ async fn a_hook_that_fails_or_panics_is_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_never_returns_is_caught() {
+async fn detects_hooks_that_never_return() {
     assert_eq!(broken(Breaks::Hangs).await, Promise::HookSucceeds);
 }
 
-/// Adds the newest result to the next one, whosever it is.
+/// Adds the newest result to the next one, regardless of the agent.
 #[derive(Default)]
 struct MixesUp(Mutex<Option<ToolResultContent>>);
 
@@ -112,13 +112,13 @@ impl Hook for MixesUp {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_mixes_up_agents_is_caught() {
+async fn detects_data_leaks_between_agents() {
     let violation = check_hook(MixesUp::default(), |builder| builder).await.unwrap_err();
-    assert_eq!(violation.promise, Promise::HookAgentsApart);
+    assert_eq!(violation.promise, Promise::HookAgentsIndependent);
     assert!(violation.observed.contains("mark-"), "{violation}");
 }
 
-/// Takes one agent at a time, and fails for others.
+/// Serves one agent at a time, and fails for others.
 #[derive(Default)]
 struct OneAgent(AtomicBool);
 
@@ -134,11 +134,11 @@ impl Hook for OneAgent {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_for_one_agent_is_caught() {
-    assert_eq!(broken(OneAgent::default()).await, Promise::HookAgentsApart);
+async fn detects_hooks_for_a_single_agent() {
+    assert_eq!(broken(OneAgent::default()).await, Promise::HookAgentsIndependent);
 }
 
-/// Lets one invocation in after the other, and waits for the end of each.
+/// Serializes invocations: each waits for the end of the one before.
 struct OneByOne(Semaphore);
 
 #[async_trait]
@@ -154,13 +154,13 @@ impl Hook for OneByOne {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_waits_for_the_end_of_a_dropped_invocation_is_caught() {
+async fn detects_hooks_that_wait_for_the_end_of_a_dropped_invocation() {
     let violation = check_hook(OneByOne(Semaphore::new(1)), |builder| builder).await.unwrap_err();
     assert_eq!(violation.promise, Promise::HookDropped);
     assert!(violation.observed.contains("no end after 30s"), "{violation}");
 }
 
-/// Takes time without an await: a paused clock goes on by itself.
+/// Blocks the thread for a duration by the paused clock.
 struct Blocks(Duration);
 
 #[async_trait]
@@ -172,14 +172,14 @@ impl Hook for Blocks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_blocks_is_caught() {
+async fn detects_blocking_hooks() {
     check_hook(Blocks(Duration::from_millis(5)), |builder| builder).await.unwrap();
     let violation = check_hook(Blocks(Duration::from_millis(60)), |builder| builder).await.unwrap_err();
     assert_eq!(violation.promise, Promise::HookDoesNotBlock);
     assert!(violation.observed.contains("the thread was blocked for 60ms"), "{violation}");
 }
 
-/// Blocks when its invocation is cancelled.
+/// Blocks if its invocation is cancelled.
 struct BlocksAtTheEnd;
 
 #[async_trait]
@@ -193,13 +193,13 @@ impl Hook for BlocksAtTheEnd {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hook_that_delays_a_cancellation_is_caught() {
+async fn detects_delayed_cancellations() {
     let violation = check_hook(BlocksAtTheEnd, |builder| builder).await.unwrap_err();
     assert_eq!(violation.promise, Promise::HookDoesNotBlock);
     assert!(violation.expected.contains("to end within 50ms"), "{violation}");
 }
 
-/// Asks a human something else each time.
+/// Requests a different interrupt each time.
 struct Asks;
 
 #[async_trait]
@@ -213,7 +213,7 @@ impl Hook for Asks {
     }
 }
 
-/// Ways to break a promise in one event.
+/// Contract violations in one event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Breaks {
     Panics,
@@ -304,7 +304,7 @@ impl Hook for Breaks {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hooks_that_go_on_without_end_are_caught() {
+async fn detects_unbounded_repeats() {
     assert_eq!(broken(Asks).await, Promise::HookBoundedRepeats);
     for hook in [Breaks::Resumes, Breaks::RetriesFailures, Breaks::RetriesResponses, Breaks::RetriesTools] {
         assert_eq!(broken(hook).await, Promise::HookBoundedRepeats, "{hook:?}");
@@ -312,14 +312,14 @@ async fn hooks_that_go_on_without_end_are_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn denials_without_a_reason_are_caught() {
+async fn detects_denials_without_a_reason() {
     for hook in [Breaks::DeniesInvocation, Breaks::DeniesModelCall, Breaks::DeniesTools, Breaks::DeniesToolCall] {
         assert_eq!(broken(hook).await, Promise::HookDenialReason, "{hook:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_that_are_empty_or_too_deep_are_caught() {
+async fn detects_changes_that_are_empty_or_too_deep() {
     for hook in [
         Breaks::EmptiesPrompt,
         Breaks::AddsBlankMessage,

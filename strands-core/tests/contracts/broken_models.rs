@@ -1,4 +1,4 @@
-//! Models that break a promise.
+//! Models that violate their contract.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ async fn a_stream_that_just_ends_is_caught() {
 }
 
 #[tokio::test]
-async fn events_out_of_order_are_caught() {
+async fn detects_events_out_of_order() {
     let stop = || StreamEvent::stop(StopReason::EndTurn);
     let text = |index| StreamEvent::text(index, "Hello.");
     let (start, block_stop) = (StreamEvent::start, StreamEvent::block_stop);
@@ -48,19 +48,19 @@ async fn events_out_of_order_are_caught() {
 }
 
 #[tokio::test]
-async fn a_model_that_fails_is_not_one_that_responds() {
+async fn distinguishes_failing_from_responding_models() {
     let model = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
     let violation = check_model(&model).await.unwrap_err();
-    assert_eq!(violation.promise, Promise::ModelAnswers);
+    assert_eq!(violation.promise, Promise::ModelResponds);
     assert!(format!("{violation:?}").contains("connection refused"), "{violation:?}");
     check_model_failure(&model).await.unwrap();
     assert_eq!(
-        check_model_failure(&ScriptedModel::answering("Hello.")).await.unwrap_err().promise,
+        check_model_failure(&ScriptedModel::responding("Hello.")).await.unwrap_err().promise,
         Promise::ModelBrokenResponse
     );
 }
 
-/// A model with one connection, which a dropped call leaves occupied.
+/// A model with one connection, which a dropped call never releases.
 struct Occupied(Arc<AtomicBool>);
 
 #[async_trait]
@@ -73,7 +73,7 @@ impl Model for Occupied {
         if self.0.swap(true, Ordering::Relaxed) {
             return Err(ModelError::Overloaded { retry_after: None, details: ErrorDetails::new().boxed() });
         }
-        let stream = ScriptedModel::answering("Hello.").stream(request).await?;
+        let stream = ScriptedModel::responding("Hello.").stream(request).await?;
         let occupied = Arc::clone(&self.0);
         Ok(stream
             .inspect(move |event| {
@@ -86,11 +86,11 @@ impl Model for Occupied {
 }
 
 #[tokio::test]
-async fn calls_that_disturb_each_other_are_caught() {
-    assert_eq!(broken(Occupied(Arc::default())).await, Promise::ModelAnswers);
+async fn detects_calls_that_affect_each_other() {
+    assert_eq!(broken(Occupied(Arc::default())).await, Promise::ModelResponds);
 }
 
-/// A model with another id each time, or with a count that is always the same.
+/// A model with a different id each time, or with a constant count of tokens.
 struct Unsteady {
     ids: Option<AtomicUsize>,
 }
@@ -103,21 +103,21 @@ impl Model for Unsteady {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        ScriptedModel::answering("Hello.").stream(request).await
+        ScriptedModel::responding("Hello.").stream(request).await
     }
 
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
-        if self.ids.is_some() { ScriptedModel::answering("").count_tokens(request).await } else { Ok(7) }
+        if self.ids.is_some() { ScriptedModel::responding("").count_tokens(request).await } else { Ok(7) }
     }
 }
 
 #[tokio::test]
-async fn an_id_that_changes_and_a_count_that_does_not_are_caught() {
+async fn detects_changing_ids_and_constant_counts() {
     assert_eq!(broken(Unsteady { ids: Some(AtomicUsize::new(0)) }).await, Promise::ModelStable);
     assert_eq!(broken(Unsteady { ids: None }).await, Promise::ModelCountsTokens);
 }
 
-/// A model that tells its key.
+/// A model that leaks its API key.
 struct Talkative {
     in_debug: bool,
     answer: fn() -> ScriptedTurn,
@@ -143,7 +143,7 @@ impl Model for Talkative {
 }
 
 #[tokio::test]
-async fn a_secret_is_found_wherever_it_is() {
+async fn detects_secrets_in_all_outputs() {
     let told = |violation: Result<(), ContractViolation>| {
         let violation = violation.unwrap_err();
         assert!(!format!("{violation:?}").contains(KEY), "{violation:?}");
@@ -166,7 +166,7 @@ async fn a_secret_is_found_wherever_it_is() {
 }
 
 #[tokio::test]
-async fn an_echo_keeps_the_contract() {
+async fn accepts_an_echo_model() {
     let model = ScriptedModel::from_fn(|request| {
         ScriptedTurn::text(request.messages.last().map(|message: &Arc<Message>| message.text()).unwrap_or_default())
     });

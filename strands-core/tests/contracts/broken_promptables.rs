@@ -1,4 +1,4 @@
-//! Promptables that break a promise.
+//! Promptables that violate their contract.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn request() -> PromptRequest {
     PromptRequest::new("How is the weather?")
 }
 
-/// An agent whose streams are changed by a function.
+/// An agent whose streams are wrapped by a function.
 struct Changed<F>(AgentBuilder, F);
 
 impl<F: Fn(&AgentBuilder, PromptRequest) -> PromptStream + Send + Sync> Promptable for Changed<F> {
@@ -55,7 +55,7 @@ fn failing(error: AgentError) -> PromptStream {
     stream::once(ready(Err(error))).boxed()
 }
 
-/// A stream that has a permit for as long as it lives.
+/// A stream that holds a permit until it is dropped.
 fn holding(permit: OwnedSemaphorePermit, events: PromptStream) -> PromptStream {
     events.inspect(move |_| assert!(permit.num_permits() > 0)).boxed()
 }
@@ -65,13 +65,13 @@ async fn broken(change: impl Fn(&AgentBuilder, PromptRequest) -> PromptStream + 
 }
 
 #[tokio::test(start_paused = true)]
-async fn agents_keep_the_contract() {
+async fn accepts_agents() {
     check_promptable(&slow(), request).await.unwrap();
-    check_promptable(&Agent::builder().model(ScriptedModel::answering("Sunny, all day.")), request).await.unwrap();
+    check_promptable(&Agent::builder().model(ScriptedModel::responding("Sunny, all day.")), request).await.unwrap();
     check_promptable(&SharedAgent::new(slow().build().await.unwrap()), request).await.unwrap();
 }
 
-/// A promptable with another name each time.
+/// A promptable with a different name each time.
 struct Renamed(AtomicUsize);
 
 impl Promptable for Renamed {
@@ -85,27 +85,27 @@ impl Promptable for Renamed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_changes_is_caught() {
+async fn detects_changing_names() {
     let violation = check_promptable(&Renamed(AtomicUsize::new(0)), request).await.unwrap_err();
     assert_eq!(violation.promise, Promise::PromptableStable);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_is_not_one_that_responds() {
+async fn distinguishes_failing_from_responding_promptables() {
     let violation = check_promptable(&Agent::builder(), request).await.unwrap_err();
-    assert_eq!(violation.promise, Promise::PromptableAnswers);
+    assert_eq!(violation.promise, Promise::PromptableResponds);
     assert!(format!("{violation:?}").contains("model"), "{violation:?}");
 }
 
-/// Agents of one template may share a session: of concurrent prompts, all but one may end with a conflict.
+/// Agents of one template may share a session: all but one of concurrent prompts may end with a conflict.
 #[tokio::test(start_paused = true)]
-async fn a_template_with_one_session_keeps_the_contract() {
+async fn accepts_a_template_with_one_session() {
     let sessions = InMemorySessionManager::new("shared");
     check_promptable(&slow().session_manager(sessions), request).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_without_a_start_are_caught() {
+async fn detects_streams_without_a_start() {
     let is_start = |event: &Result<AgentEvent, AgentError>| matches!(event, Ok(AgentEvent::Start { .. }));
     let no_start =
         move |agent: &AgentBuilder, request| agent.stream(request).filter(move |event| ready(!is_start(event))).boxed();
@@ -119,7 +119,7 @@ async fn streams_without_a_start_are_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_without_an_end_or_with_two_are_caught() {
+async fn detects_streams_without_an_end_or_with_two() {
     let promise = Promise::PromptableStreamEnds;
     let just_ends = |agent: &AgentBuilder, request| agent.stream(request).filter(|event| ready(!is_end(event))).boxed();
     assert_eq!(broken(just_ends).await, promise);
@@ -128,7 +128,7 @@ async fn streams_without_an_end_or_with_two_are_caught() {
     assert_eq!(broken(goes_on).await, promise);
     let stays_open = |agent: &AgentBuilder, request| agent.stream(request).chain(stream::pending()).boxed();
     assert_eq!(broken(stays_open).await, promise);
-    // The state of an `unfold` that has ended is gone.
+    // The state of an `unfold` that has ended is dropped.
     let panics = |agent: &AgentBuilder, request| {
         stream::unfold(agent.stream(request), async |mut events| Some((events.next().await?, events))).boxed()
     };
@@ -136,8 +136,8 @@ async fn streams_without_an_end_or_with_two_are_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_before_the_first_poll_is_caught() {
-    // A task begins at once.
+async fn detects_work_before_the_first_poll() {
+    // A task that starts at once.
     let eager = |agent: &AgentBuilder, request| {
         let mut events = agent.stream(request);
         let (sender, receiver) = mpsc::channel(1);
@@ -145,14 +145,14 @@ async fn work_before_the_first_poll_is_caught() {
         stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await??, receiver))).fuse().boxed()
     };
     assert_eq!(broken(eager).await, Promise::PromptableLazy);
-    // One prompt at a time, from its making on.
+    // One prompt at a time, from the creation of its stream.
     let one = Arc::new(Semaphore::new(1));
     let occupied = move |agent: &AgentBuilder, request| match Arc::clone(&one).try_acquire_owned() {
         Ok(permit) => holding(permit, agent.stream(request)),
         Err(_) => failing(AgentError::Busy { name: "one".to_owned() }),
     };
     assert_eq!(broken(occupied).await, Promise::PromptableLazy);
-    // The newest stream ends the older ones.
+    // The newest stream cancels the older ones.
     let made = Arc::new(AtomicUsize::new(0));
     let newest = move |agent: &AgentBuilder, request| {
         let (number, made) = (made.fetch_add(1, Ordering::Relaxed) + 1, Arc::clone(&made));
@@ -166,7 +166,7 @@ async fn work_before_the_first_poll_is_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_that_outlives_its_stream_is_caught() {
+async fn detects_work_that_outlives_its_stream() {
     let detached = |agent: &AgentBuilder, request| {
         let agent = agent.clone();
         let spawned = async move {
@@ -174,7 +174,7 @@ async fn work_that_outlives_its_stream_is_caught() {
             let (sender, receiver) = mpsc::unbounded_channel();
             tokio::spawn(async move {
                 while let Some(event) = events.next().await {
-                    // Who listens is not its concern.
+                    // The task ignores a closed channel.
                     let _ = sender.send(event);
                 }
             });
@@ -188,13 +188,13 @@ async fn work_that_outlives_its_stream_is_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_are_not_cancelled_are_caught() {
+async fn detects_ignored_cancellations() {
     let deaf = |agent: &AgentBuilder, mut request: PromptRequest| {
         request.cancellation = CancellationToken::new();
         agent.stream(request)
     };
     assert_eq!(broken(deaf).await, Promise::PromptableCancelled);
-    let fast = Changed(Agent::builder().model(ScriptedModel::answering("Sunny.")), deaf);
+    let fast = Changed(Agent::builder().model(ScriptedModel::responding("Sunny.")), deaf);
     let violation = check_promptable(&fast, request).await.unwrap_err();
     assert_eq!(violation.promise, Promise::PromptableCancelled);
     assert!(violation.observed.contains("EndTurn"), "{violation}");
@@ -211,7 +211,7 @@ async fn requests_that_are_not_cancelled_are_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn prompts_that_disturb_each_other_are_caught() {
+async fn detects_prompts_that_affect_each_other() {
     let one = Arc::new(Semaphore::new(1));
     let disturbed = move |agent: &AgentBuilder, request| {
         let (events, one) = (agent.stream(request), Arc::clone(&one));

@@ -1,4 +1,4 @@
-//! Tool providers that break a promise.
+//! Tool providers that violate their contract.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use strands_core::testing::contract::{Promise, check_tool_provider};
 use strands_core::{Tool, ToolProvider, tool, tools};
 use tokio::sync::Semaphore;
 
-/// Says what time it is.
+/// Returns the time.
 #[tool(crate = strands_core)]
 fn clock() -> &'static str {
     "noon"
 }
 
-/// Says what day it is.
+/// Returns the day.
 #[tool(crate = strands_core)]
 fn calendar() -> &'static str {
     "Monday"
@@ -23,10 +23,10 @@ fn calendar() -> &'static str {
 
 type Listed = Result<Vec<Arc<dyn Tool>>, Box<dyn StdError + Send + Sync>>;
 
-/// A provider that can be told how to misbehave.
+/// A provider with configurable violations.
 #[derive(Default)]
 struct Handmade {
-    /// The number of times that each was asked for.
+    /// Number of calls of each method.
     names: AtomicU64,
     listings: AtomicU64,
     generations: AtomicU64,
@@ -74,7 +74,7 @@ async fn broken(provider: Handmade) -> Promise {
 }
 
 #[tokio::test(start_paused = true)]
-async fn providers_keep_the_contract() {
+async fn accepts_valid_providers() {
     check_tool_provider(&Handmade::default()).await.unwrap();
     check_tool_provider(&(Arc::new(Handmade::default()) as Arc<dyn ToolProvider>)).await.unwrap();
     // The list changes once, and its generation with it.
@@ -87,18 +87,18 @@ async fn providers_keep_the_contract() {
 }
 
 #[test]
-fn no_timers_are_needed() {
+fn runs_without_timers() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(check_tool_provider(&Handmade::default())).unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_name_that_changes_is_caught() {
+async fn detects_changing_names() {
     assert_eq!(broken(Handmade { renames: true, ..Handmade::default() }).await, Promise::ToolProviderStable);
 }
 
 #[tokio::test(start_paused = true)]
-async fn lists_that_no_agent_can_be_given_are_caught() {
+async fn detects_invalid_and_failing_lists() {
     let twice = Handmade { list: Some(|_| Ok(tools![Clock, Clock])), ..Handmade::default() };
     assert_eq!(broken(twice).await, Promise::ToolProviderListValid);
     let down = Handmade { list: Some(|_| Err("the server is down".into())), ..Handmade::default() };
@@ -108,7 +108,7 @@ async fn lists_that_no_agent_can_be_given_are_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_changes_by_itself_is_caught() {
+async fn detects_lists_that_change_within_a_generation() {
     let swaps: fn(u64) -> Listed =
         |listing| Ok(if listing.is_multiple_of(2) { tools![Clock, Calendar] } else { tools![Calendar, Clock] });
     let shrinks: fn(u64) -> Listed = |listing| Ok(if listing < 9 { tools![Clock, Calendar] } else { tools![Clock] });
@@ -118,7 +118,7 @@ async fn a_list_that_changes_by_itself_is_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_generation_that_changes_by_itself_is_caught() {
+async fn detects_generations_that_change_when_read() {
     let promise = Promise::ToolProviderGenerationSteady;
     let by_listing = Handmade { generation: Some(|listings, _| listings), ..Handmade::default() };
     assert_eq!(broken(by_listing).await, promise);
@@ -127,7 +127,7 @@ async fn a_generation_that_changes_by_itself_is_caught() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn listings_that_disturb_each_other_are_caught() {
+async fn detects_listings_that_affect_each_other() {
     let promise = Promise::ToolProviderListingsIndependent;
     let single = Handmade { single: Some(AtomicBool::new(false)), ..Handmade::default() };
     assert_eq!(broken(single).await, promise);

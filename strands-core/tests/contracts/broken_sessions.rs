@@ -1,4 +1,4 @@
-//! Session managers that break a promise: sessions in memory with a flaw.
+//! Session managers that violate their contract: in-memory sessions with flaws.
 
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ impl Session for FlawedSession {
     }
 }
 
-/// A session whose view is always old.
+/// A session whose view is always outdated.
 struct OldView {
     agent_id: String,
 }
@@ -206,7 +206,7 @@ async fn check(flaw: Flaw) -> Result<(), ContractViolation> {
 }
 
 #[tokio::test]
-async fn flaws_are_caught() {
+async fn detects_flaws() {
     check(Flaw::None).await.unwrap();
     for (flaw, promise) in [
         (Flaw::OpenWrites, Promise::SessionOpenWritesNothing),
@@ -215,7 +215,7 @@ async fn flaws_are_caught() {
         (Flaw::ComparesLengths, Promise::SessionConflict),
         (Flaw::LosesHalfOfBatches, Promise::SessionRoundTrip),
         (Flaw::SplitsBatches, Promise::SessionAtomicBatch),
-        (Flaw::OneForAllAgents, Promise::SessionAgentsApart),
+        (Flaw::OneForAllAgents, Promise::SessionIsolation),
         (Flaw::IgnoresAlso, Promise::SessionRange),
         (Flaw::ForgetsTheRun, Promise::SessionRoundTrip),
         (Flaw::TruncatesNothing, Promise::SessionTruncate),

@@ -1,4 +1,4 @@
-//! Tools that break a promise.
+//! Tools that violate their contract.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -7,7 +7,7 @@ use strands_core::testing::ToolContextBuilder;
 use strands_core::testing::contract::{Promise, check_tool};
 use strands_core::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 
-/// A tool that can be told how to misbehave.
+/// A tool with configurable violations.
 struct Handmade {
     specs: [ToolSpec; 2],
     asked: AtomicUsize,
@@ -63,12 +63,12 @@ async fn check(tool: &Handmade, example: Value) -> Result<(), Promise> {
 }
 
 #[tokio::test]
-async fn a_handmade_tool_keeps_the_contract() {
+async fn accepts_a_valid_tool() {
     assert_eq!(check(&Handmade::new("find", schema()), json!({"city": "Oslo"})).await, Ok(()));
 }
 
 #[tokio::test]
-async fn descriptions_that_are_invalid_or_change_are_caught() {
+async fn detects_invalid_and_changing_specs() {
     let example = || json!({"city": "Oslo"});
     assert_eq!(check(&Handmade::new("find city", schema()), example()).await, Err(Promise::ToolSpecValid));
     for schema in [json!({}), json!(true), json!({"type": "string"}), json!({"type": "object", "properties": []})] {
@@ -79,20 +79,20 @@ async fn descriptions_that_are_invalid_or_change_are_caught() {
 }
 
 #[tokio::test]
-async fn an_example_must_fit_the_schema() {
+async fn requires_an_example_that_fits_the_schema() {
     let tool = Handmade::new("find", schema());
     assert_eq!(check(&tool, json!({"city": 1})).await, Err(Promise::ToolAcceptsInput));
     assert_eq!(check(&tool, json!({})).await, Err(Promise::ToolAcceptsInput));
 }
 
 #[tokio::test]
-async fn a_tool_that_claims_to_check_its_input_must() {
+async fn detects_missing_validation_of_a_tool_that_checks_its_input() {
     let tool = Handmade { checks: true, ..Handmade::new("find", schema()) };
-    assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolRefusesInput));
+    assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolRejectsInput));
 }
 
 #[tokio::test]
-async fn calls_that_disturb_each_other_are_caught() {
+async fn detects_calls_that_affect_each_other() {
     let tool = Handmade { single: Some(AtomicBool::new(false)), ..Handmade::new("find", schema()) };
     assert_eq!(check(&tool, json!({"city": "Oslo"})).await, Err(Promise::ToolCallsIndependent));
 }

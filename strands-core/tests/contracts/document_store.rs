@@ -1,5 +1,5 @@
-//! A session manager of another design than ours: one document for each agent, replaced by compare and swap in a task
-//! that goes on when the caller's future is dropped.
+//! A session manager with a different design: one document for each agent, replaced by compare and swap in a task that
+//! continues after the caller's future is dropped.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ impl Store {
         documents.get(key).map_or_else(Default::default, |(version, json)| (*version, Document::from_json(json)))
     }
 
-    /// Returns the new version, or `None` if the document has another one than the given one.
+    /// Returns the new version, or `None` if the document has a different version than the given one.
     async fn swap(self, key: String, version: u64, document: Document) -> Option<u64> {
         tokio::task::yield_now().await;
         let swapped = {
@@ -63,7 +63,7 @@ impl Document {
 struct Documents {
     id: String,
     store: Store,
-    /// False for the flaw of forgetting a write whose future was dropped.
+    /// False to simulate the flaw of forgetting a write whose future was dropped.
     settles: bool,
 }
 
@@ -93,7 +93,7 @@ struct DocumentSession {
     store: Store,
     key: String,
     version: u64,
-    /// The document as this worker knows it.
+    /// The document in this worker's view.
     document: Document,
     /// A write that has not returned.
     running: Option<JoinHandle<Option<u64>>>,
@@ -101,7 +101,7 @@ struct DocumentSession {
 }
 
 impl DocumentSession {
-    /// Waits for a write whose future was dropped. What follows takes its place.
+    /// Waits for a write whose future was dropped, before a later call replaces it.
     async fn settle(&mut self) {
         if let Some(running) = self.running.as_mut().filter(|_| self.settles) {
             let version = running.await.unwrap();
@@ -162,19 +162,19 @@ impl Session for DocumentSession {
 }
 
 #[tokio::test]
-async fn writes_that_go_on_when_they_are_dropped_keep_the_contract() {
+async fn accepts_writes_that_continue_after_a_drop() {
     let store = Store::default();
     check_session_manager(async |id: &str| Documents::new(id, &store)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_on_other_threads_keep_the_contract() {
+async fn accepts_writes_on_other_threads() {
     let store = Store::default();
     check_session_manager(async |id: &str| Documents::new(id, &store)).await.unwrap();
 }
 
 #[tokio::test]
-async fn forgetting_a_write_that_goes_on_is_caught() {
+async fn detects_forgotten_writes_that_continue_after_a_drop() {
     let store = Store::default();
     let make = async |id: &str| Documents { settles: false, ..Documents::new(id, &store) };
     assert_eq!(check_session_manager(make).await.unwrap_err().promise, Promise::SessionDroppedWrite);

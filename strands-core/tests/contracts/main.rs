@@ -1,4 +1,4 @@
-//! The contract suites: our own implementations pass, and broken ones are caught.
+//! Contract suites: the library's implementations pass, and violations are detected.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails panics")]
 
@@ -35,23 +35,23 @@ fn sessions(latency: Option<Duration>) -> impl AsyncFn(&str) -> InMemorySessionM
 }
 
 #[tokio::test]
-async fn sessions_in_memory_keep_the_contract() {
+async fn in_memory_sessions_pass() {
     check_session_manager(sessions(None)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_sessions_in_memory_keep_the_contract() {
+async fn slow_in_memory_sessions_pass() {
     check_session_manager(sessions(Some(Duration::from_millis(1)))).await.unwrap();
 }
 
 #[tokio::test]
-async fn scripted_models_keep_the_contract() {
-    check_model(&ScriptedModel::answering("Hello there.")).await.unwrap();
+async fn scripted_models_pass() {
+    check_model(&ScriptedModel::responding("Hello there.")).await.unwrap();
 }
 
 #[tokio::test]
-async fn models_around_a_model_keep_the_contract() {
-    let model = || ScriptedModel::answering("Hello there.");
+async fn model_wrappers_pass() {
+    let model = || ScriptedModel::responding("Hello there.");
     let down = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
     check_model(&Fallback::new(down).or(model())).await.unwrap();
     check_model(&RateLimit::new(model()).concurrent(2)).await.unwrap();
@@ -66,18 +66,18 @@ fn repeat(word: String, times: u8, loud: Option<bool>) -> String {
 }
 
 #[tokio::test]
-async fn tools_keep_the_contract() {
+async fn tools_pass() {
     let ctx = ToolContextBuilder::new("repeat").build();
     check_tool(&Repeat, &ctx, &json!({"word": "a", "times": 2, "loud": true})).await.unwrap();
 }
 
 #[tokio::test]
-async fn conversation_managers_keep_the_contract() {
+async fn conversation_managers_pass() {
     check_conversation_manager(NullConversationManager::new).await.unwrap();
 }
 
 #[tokio::test]
-async fn sliding_windows_keep_the_contract() {
+async fn sliding_window_managers_pass() {
     check_conversation_manager(SlidingWindowConversationManager::default).await.unwrap();
     check_conversation_manager(|| SlidingWindowConversationManager::new(6)).await.unwrap();
     check_conversation_manager(|| SlidingWindowConversationManager::new(10).keep_results().pin_first(1)).await.unwrap();
@@ -85,7 +85,7 @@ async fn sliding_windows_keep_the_contract() {
 }
 
 #[tokio::test]
-async fn summaries_keep_the_contract() {
+async fn summarizing_managers_pass() {
     check_conversation_manager(SummarizingConversationManager::new).await.unwrap();
     check_conversation_manager(|| SummarizingConversationManager::new().preserve_recent(4).proactive(0.7))
         .await

@@ -1,4 +1,4 @@
-//! The conversation managers at work in an agent: what the model sees, what a session gets back, and what it costs.
+//! Conversation managers in an agent: messages sent to the model, restored sessions, and token usage.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails panics")]
 
 mod offloading;

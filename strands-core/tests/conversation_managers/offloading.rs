@@ -1,4 +1,4 @@
-//! Long tool results beside the conversation: the model sees a preview and reads on.
+//! Offloading of large tool results: preview, store and the tool that reads them.
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -30,7 +30,7 @@ fn text(content: &[ToolResultContent]) -> &str {
 }
 
 #[tokio::test]
-async fn the_model_sees_a_preview_and_reads_on_with_its_reference() {
+async fn sends_a_preview_and_reads_the_rest_by_reference() {
     let model = ScriptedModel::from_fn(|request| {
         let newest = request.messages.last().unwrap();
         let Some(result) = newest.tool_results().next() else { return looking("json", 60_000) };
@@ -54,7 +54,7 @@ async fn the_model_sees_a_preview_and_reads_on_with_its_reference() {
 }
 
 #[tokio::test]
-async fn what_is_short_and_what_is_no_text_stays() {
+async fn keeps_short_results_and_media() {
     for (kind, size) in [("text", 9_000), ("image", 0)] {
         let model = ScriptedModel::new([looking(kind, size), ScriptedTurn::text("seen")]);
         let store = InMemoryContentStore::default();
@@ -68,7 +68,7 @@ async fn what_is_short_and_what_is_no_text_stays() {
 }
 
 #[tokio::test]
-async fn a_reference_that_is_not_there_is_an_error_that_says_so() {
+async fn returns_an_error_result_for_an_unknown_reference() {
     let call = ScriptedTurn::tool_use("retrieve_offloaded_content", json!({"reference": "offloaded-1"}));
     let model = ScriptedModel::new([call, ScriptedTurn::text("oh")]);
     let offloader = ToolResultOffloader::new(InMemoryContentStore::default());
@@ -78,14 +78,14 @@ async fn a_reference_that_is_not_there_is_an_error_that_says_so() {
     assert!(result.is_error() && text(&result.content).contains("no content `offloaded-1`"), "{result:?}");
 }
 
-/// A hook that hides something, added before and after the offloader.
+/// A hook that redacts results, added before and after the offloader.
 struct Redacts;
 
 #[async_trait]
 impl Hook for Redacts {
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
-        for piece in &mut event.result.content {
-            if let ToolResultContent::Text(text) = piece {
+        for part in &mut event.result.content {
+            if let ToolResultContent::Text(text) = part {
                 *text = text.replace('é', "x");
             }
         }
@@ -94,7 +94,7 @@ impl Hook for Redacts {
 }
 
 #[tokio::test]
-async fn the_store_has_what_other_hooks_have_made_of_the_result() {
+async fn stores_results_after_all_other_hooks() {
     for first in [true, false] {
         let model = ScriptedModel::new([looking("text", 40_000), ScriptedTurn::text("seen")]);
         let store = InMemoryContentStore::default();
@@ -108,12 +108,12 @@ async fn the_store_has_what_other_hooks_have_made_of_the_result() {
         agent.prompt("look").await.unwrap();
         let result = newest_result(&agent);
         let (_, rest) = text(&result).split_once("[ref: ").unwrap();
-        let kept = store.get(rest.split_once(']').unwrap().0).await.unwrap().unwrap();
-        assert!(kept.len() == 40_000 && !kept.contains('é'));
+        let stored = store.get(rest.split_once(']').unwrap().0).await.unwrap().unwrap();
+        assert!(stored.len() == 40_000 && !stored.contains('é'));
     }
 }
 
-/// A store that takes nothing.
+/// A store that fails all writes.
 struct Full;
 
 #[async_trait]
@@ -128,7 +128,7 @@ impl ContentStore for Full {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_leaves_the_result_whole() {
+async fn keeps_the_result_if_the_store_fails() {
     let model = ScriptedModel::new([looking("text", 40_000), ScriptedTurn::text("seen")]);
     let mut agent = builder(&model).offload_tool_results(ToolResultOffloader::new(Full)).build().await.unwrap();
     agent.prompt("look").await.unwrap();

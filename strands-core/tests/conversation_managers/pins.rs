@@ -1,21 +1,21 @@
-//! Pinned messages stay where all others go, and come back in front of what a session restores.
+//! Pinned messages: retained by managers, and restored from sessions and snapshots.
 
 use strands_core::conversation::{SlidingWindowConversationManager, SummarizingConversationManager};
 use strands_core::message::Message;
 
 use crate::store::Store;
-use crate::support::{Answer, Planned, Step, flaw, say, texts};
+use crate::support::{Planned, Step, ToolResponse, flaw, say, texts};
 
 const LEFT_OUT: &str = "[Earlier messages left out.]";
 
 #[tokio::test]
-async fn pins_stay_in_the_window_and_come_back_from_the_session() {
-    let (model, store) = (Planned::taking(100_000), Store::default());
+async fn retains_pinned_messages_and_restores_them() {
+    let (model, store) = (Planned::with_window(100_000), Store::default());
     let manager = SlidingWindowConversationManager::new(2).pin_first(1);
     let build = || model.agent().conversation_manager(manager.clone()).session_manager(store.clone()).build();
     let mut agent = build().await.unwrap();
     for n in 0..6 {
-        model.plans([say(&format!("a{n}"))]);
+        model.set_plan([say(&format!("a{n}"))]);
         let prompt = Message::user(format!("q{n}"));
         agent.prompt(if n == 3 { prompt.pinned() } else { prompt }).await.unwrap();
     }
@@ -28,17 +28,17 @@ async fn pins_stay_in_the_window_and_come_back_from_the_session() {
 }
 
 #[tokio::test]
-async fn a_pinned_prompt_that_joins_results_pins_them_and_their_calls() {
-    let (model, store) = (Planned::taking(100_000), Store::default());
+async fn pinning_a_prompt_with_results_pins_their_calls() {
+    let (model, store) = (Planned::with_window(100_000), Store::default());
     let manager = SlidingWindowConversationManager::new(2);
     let build = || model.agent().conversation_manager(manager.clone()).session_manager(store.clone()).build();
     let mut agent = build().await.unwrap();
-    model.plans([Step::Call(1, Answer::Text(5)), Step::Fail]);
+    model.set_plan([Step::Call(1, ToolResponse::Text(5)), Step::Fail]);
     agent.prompt("look").await.unwrap_err();
-    model.plans([say("noted")]);
+    model.set_plan([say("noted")]);
     agent.prompt(Message::user("never forget").pinned()).await.unwrap();
     for n in 0..3 {
-        model.plans([say(&format!("a{n}"))]);
+        model.set_plan([say(&format!("a{n}"))]);
         agent.prompt(format!("q{n}")).await.unwrap();
     }
     assert_eq!(texts(agent.messages()), [LEFT_OUT, "", "never forget", LEFT_OUT, "q2", "a2"]);
@@ -47,29 +47,34 @@ async fn a_pinned_prompt_that_joins_results_pins_them_and_their_calls() {
 }
 
 #[tokio::test]
-async fn pins_and_the_newest_prompt_stand_before_the_summary_and_what_was_said_after_it() {
-    let (model, store) = (Planned::taking(100_000), Store::default());
+async fn inserts_the_summary_after_pins_and_the_newest_prompt() {
+    let (model, store) = (Planned::with_window(100_000), Store::default());
     let manager = SummarizingConversationManager::new().summary_ratio(0.8).preserve_recent(2).pin_first(2);
     let build = || model.agent().conversation_manager(manager.clone()).session_manager(store.clone()).build();
     let mut agent = build().await.unwrap();
     for n in 0..4 {
-        model.plans([say(&format!("a{n}"))]);
+        model.set_plan([say(&format!("a{n}"))]);
         agent.prompt(format!("q{n} {}", "and more ".repeat(20))).await.unwrap();
     }
-    model.plans([Step::Call(1, Answer::Text(3)), Step::Call(1, Answer::Text(3)), Step::Refuse, say("done")]);
+    model.set_plan([
+        Step::Call(1, ToolResponse::Text(3)),
+        Step::Call(1, ToolResponse::Text(3)),
+        Step::Overflow,
+        say("done"),
+    ]);
     agent.prompt("the newest").await.unwrap();
     let summary = "summary of";
-    let said = texts(agent.messages());
-    let said: Vec<&str> = said.iter().map(|text| if text.starts_with(summary) { summary } else { &**text }).collect();
-    assert_eq!(said[1..], ["a0", "the newest", LEFT_OUT, summary, "", "", "done"]);
-    assert!(said[0].starts_with("q0"));
+    let texts = texts(agent.messages());
+    let texts: Vec<&str> = texts.iter().map(|text| if text.starts_with(summary) { summary } else { &**text }).collect();
+    assert_eq!(texts[1..], ["a0", "the newest", LEFT_OUT, summary, "", "", "done"]);
+    assert!(texts[0].starts_with("q0"));
     assert_eq!(build().await.unwrap().messages(), agent.messages());
 }
 
 #[tokio::test]
-async fn a_snapshot_brings_the_same_messages_back() {
+async fn a_snapshot_restores_the_same_messages() {
     for summarizing in [false, true] {
-        let model = Planned::taking(100_000);
+        let model = Planned::with_window(100_000);
         let builder = match summarizing {
             true => model.agent().conversation_manager(
                 SummarizingConversationManager::new().summary_ratio(0.8).preserve_recent(2).pin_first(1),
@@ -78,10 +83,10 @@ async fn a_snapshot_brings_the_same_messages_back() {
         };
         let mut agent = builder.clone().build().await.unwrap();
         for n in 0..4 {
-            model.plans([say(&format!("a{n}"))]);
+            model.set_plan([say(&format!("a{n}"))]);
             agent.prompt(format!("q{n} {}", "and more ".repeat(20))).await.unwrap();
         }
-        model.plans([Step::Refuse, say("done")]);
+        model.set_plan([Step::Overflow, say("done")]);
         agent.prompt("the newest").await.unwrap();
         let json = serde_json::to_string(&agent.snapshot().unwrap()).unwrap();
         let mut other = builder.build().await.unwrap();
@@ -92,9 +97,9 @@ async fn a_snapshot_brings_the_same_messages_back() {
 }
 
 #[tokio::test]
-async fn a_request_that_joined_results_outlives_the_tools_that_it_takes() {
+async fn retains_a_prompt_that_was_joined_with_results() {
     for summarizing in [false, true] {
-        let (model, store) = (Planned::taking(100_000), Store::default());
+        let (model, store) = (Planned::with_window(100_000), Store::default());
         let build = || {
             let builder = model.agent().session_manager(store.clone());
             match summarizing {
@@ -105,30 +110,30 @@ async fn a_request_that_joined_results_outlives_the_tools_that_it_takes() {
             .build()
         };
         let mut agent = build().await.unwrap();
-        model.plans([Step::Call(1, Answer::Text(5)), Step::Fail]);
+        model.set_plan([Step::Call(1, ToolResponse::Text(5)), Step::Fail]);
         agent.prompt("look").await.unwrap_err();
-        let calls = (0..9).map(|_| Step::Call(1, Answer::Text(90)));
-        let refuses = summarizing.then_some(Step::Refuse);
-        model.plans(calls.chain(refuses).chain([say("done")]));
+        let calls = (0..9).map(|_| Step::Call(1, ToolResponse::Text(90)));
+        let refuses = summarizing.then_some(Step::Overflow);
+        model.set_plan(calls.chain(refuses).chain([say("done")]));
         agent.prompt("rather look there").await.unwrap();
-        let last = model.asked().pop().unwrap().messages;
+        let last = model.requests().pop().unwrap().messages;
         assert!(last.len() < 12 && texts(&last).contains(&"rather look there".to_owned()), "{:?}", texts(&last));
         assert_eq!(build().await.unwrap().messages(), agent.messages());
     }
 }
 
 #[tokio::test]
-async fn a_summary_behind_pins_is_merged_into_the_next_one() {
-    let (model, store) = (Planned::taking(100_000), Store::default());
+async fn merges_a_summary_after_pins_into_the_next() {
+    let (model, store) = (Planned::with_window(100_000), Store::default());
     let manager = SummarizingConversationManager::new().summary_ratio(0.1).preserve_recent(2);
     let build = || model.agent().conversation_manager(manager.clone()).session_manager(store.clone()).build();
     let mut agent = build().await.unwrap();
-    let calls = || (0..3).map(|_| Step::Call(1, Answer::Text(400)));
-    model.plans(calls().chain([Step::Refuse, say("seen")]));
+    let calls = || (0..3).map(|_| Step::Call(1, ToolResponse::Text(400)));
+    model.set_plan(calls().chain([Step::Overflow, say("seen")]));
     agent.prompt("look around, for as long as it takes to find the way out of here").await.unwrap();
     for n in 0..3 {
-        // The prompt of the summarized run is no longer the newest, and stands in front of its summary.
-        model.plans([Step::Refuse, say(&format!("a{n} {}", "and so on ".repeat(30)))]);
+        // The prompt of the summarized invocation is no longer the newest, and comes before its summary.
+        model.set_plan([Step::Overflow, say(&format!("a{n} {}", "and so on ".repeat(30)))]);
         agent.prompt(format!("q{n} {}", "and so on ".repeat(30))).await.unwrap();
         let summaries = texts(agent.messages()).iter().filter(|text| text.starts_with("summary of")).count();
         assert_eq!(summaries, 1, "{:?}", texts(agent.messages()));

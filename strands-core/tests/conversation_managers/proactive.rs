@@ -1,4 +1,4 @@
-//! Shortening before the model has to refuse: by what the newest answer says and what is new since.
+//! Proactive reduction, by the usage of the newest response and an estimate of later messages.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use strands_core::metrics::Usage;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentEvent, StreamExt};
 
-use crate::support::{Answer, Planned, Step, flaw, say, texts};
+use crate::support::{Planned, Step, ToolResponse, flaw, say, texts};
 
 async fn events(agent: &mut Agent, prompt: &str) -> Vec<AgentEvent> {
     agent.prompt(prompt).stream().map(Result::unwrap).collect().await
@@ -27,84 +27,84 @@ fn reductions(events: Vec<AgentEvent>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_window_is_never_overrun() {
-    let model = Planned::taking(2_000);
+async fn never_exceeds_the_context_window() {
+    let model = Planned::with_window(2_000);
     let manager = SlidingWindowConversationManager::new(1_000).proactive(0.7);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
     let mut reduced = 0;
     for n in 0..200 {
-        model.plans([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
+        model.set_plan([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
         reduced += reductions(events(&mut agent, &format!("question {n}")).await).len();
         assert_eq!(flaw(agent.messages()), None);
     }
-    // No call was refused, and not every call was preceded by a reduction: caches of a provider live in between.
-    assert_eq!(model.asked().len(), 200);
+    // No call failed, and not every call followed a reduction, so prompt caches stay valid in between.
+    assert_eq!(model.requests().len(), 200);
     assert!((2..40).contains(&reduced), "{reduced}");
 }
 
 #[tokio::test]
-async fn a_large_result_is_cut_before_the_next_call() {
-    let model = Planned::taking(2_000);
+async fn truncates_a_large_result_before_the_next_call() {
+    let model = Planned::with_window(2_000);
     let manager = SlidingWindowConversationManager::default().proactive(0.7);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
-    model.plans([Step::Call(1, Answer::Text(7_000)), say("seen")]);
+    model.set_plan([Step::Call(1, ToolResponse::Text(7_000)), say("seen")]);
     let events = events(&mut agent, "look").await;
-    assert_eq!(reductions(events), ["cut 6600 characters from the largest tool result"]);
-    assert_eq!(model.asked().len(), 2);
+    assert_eq!(reductions(events), ["removed 6600 characters from the largest tool result"]);
+    assert_eq!(model.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn without_a_share_nothing_happens_before_the_model_refuses() {
-    let model = Planned::taking(2_000);
+async fn reduces_only_after_an_overflow_by_default() {
+    let model = Planned::with_window(2_000);
     let mut agent = model.agent().build().await.unwrap();
-    model.plans([Step::Call(1, Answer::Text(7_000)), say("seen")]);
+    model.set_plan([Step::Call(1, ToolResponse::Text(7_000)), say("seen")]);
     assert!(reductions(events(&mut agent, "look").await).is_empty());
-    assert_eq!(model.asked().len(), 2);
+    assert_eq!(model.requests().len(), 2);
 }
 
 #[tokio::test]
-async fn a_run_of_many_tools_stays_in_the_window() {
-    let model = Planned::taking(100_000);
+async fn trims_during_an_invocation_with_many_tool_calls() {
+    let model = Planned::with_window(100_000);
     let manager = SlidingWindowConversationManager::new(6).per_turn(2);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
-    model.plans((0..30).map(|_| Step::Call(1, Answer::Text(9))).chain([say("done")]));
+    model.set_plan((0..30).map(|_| Step::Call(1, ToolResponse::Text(9))).chain([say("done")]));
     agent.prompt("look around").await.unwrap();
-    let longest = model.asked().iter().map(|request| request.messages.len()).max().unwrap();
+    let longest = model.requests().iter().map(|request| request.messages.len()).max().unwrap();
     assert!((7..12).contains(&longest), "{longest}");
-    assert!(model.asked().iter().all(|request| request.messages[0].text() == "look around"));
+    assert!(model.requests().iter().all(|request| request.messages[0].text() == "look around"));
 }
 
 #[tokio::test]
-async fn a_summary_is_written_in_time_and_its_cost_counts() {
-    let model = Planned::taking(2_000);
+async fn summarizes_before_an_overflow_and_counts_the_usage() {
+    let model = Planned::with_window(2_000);
     let manager = SummarizingConversationManager::new().preserve_recent(4).proactive(0.6);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
     for n in 0..60 {
-        model.plans([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
+        model.set_plan([say(&format!("answer {n} {}", "so it is ".repeat(20)))]);
         agent.prompt(format!("question {n}")).await.unwrap();
         assert_eq!(flaw(agent.messages()), None);
     }
     let summaries = model.summarized();
     assert!((2..30).contains(&summaries.len()), "{}", summaries.len());
     assert!(summaries[1].contains("<summary_of_what_was_before>\nsummary of"), "{}", summaries[1]);
-    let said = texts(agent.messages());
-    assert_eq!(said.iter().filter(|text| text.starts_with("summary of")).count(), 1);
-    let written = 10 * model.asked().len() + 5 * summaries.len();
+    let texts = texts(agent.messages());
+    assert_eq!(texts.iter().filter(|text| text.starts_with("summary of")).count(), 1);
+    let written = 10 * model.requests().len() + 5 * summaries.len();
     assert_eq!(agent.metrics().accumulated_usage().output_tokens, written as u64);
 }
 
 #[tokio::test]
-async fn a_summary_that_fails_is_told_and_changes_nothing() {
+async fn a_failed_summary_emits_an_event_and_changes_nothing() {
     let writer = ScriptedModel::new([]);
-    let model = Planned::taking(2_000);
+    let model = Planned::with_window(2_000);
     let manager = SummarizingConversationManager::new().model(writer.clone()).preserve_recent(2).proactive(0.2);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
     for n in 0..3 {
-        model.plans([say(&"so it is ".repeat(100))]);
+        model.set_plan([say(&"so it is ".repeat(100))]);
         agent.prompt(format!("question {n}")).await.unwrap();
     }
     let before = agent.messages().to_vec();
-    model.plans([say("fine")]);
+    model.set_plan([say("fine")]);
     let events = events(&mut agent, "and now?").await;
     let error = events.iter().find_map(|event| match event {
         AgentEvent::ContextReductionFailed { error } => Some(error.as_str()),
@@ -116,7 +116,7 @@ async fn a_summary_that_fails_is_told_and_changes_nothing() {
     assert_eq!(agent.messages().last().unwrap().text(), "fine");
 }
 
-/// Writes down what it projects.
+/// A manager that records the projected tokens.
 struct Projecting(Arc<Mutex<Vec<u64>>>, Arc<AtomicU64>);
 
 #[async_trait]
@@ -145,7 +145,7 @@ impl ConversationManager for Projecting {
 }
 
 #[tokio::test]
-async fn the_projection_is_the_newest_answers_word_and_an_estimate_of_the_rest() {
+async fn projects_reported_usage_and_estimates_the_rest() {
     let cached = Usage::new(100, 20).with_cache(Some(3_000), Some(400)).with_total(3_520);
     let model = ScriptedModel::new([
         ScriptedTurn::text("one").costing(cached),
@@ -160,7 +160,7 @@ async fn the_projection_is_the_newest_answers_word_and_an_estimate_of_the_rest()
     agent.prompt(Message::user("12345678")).await.unwrap();
     remove.store(2, Ordering::Relaxed);
     agent.prompt(Message::user("123456789abc")).await.unwrap();
-    // Nothing is known: everything is estimated. Then 3,500 read and 20 written, and 2 new. Then the beginning has gone,
-    // so the last answer's word is void: 2 for the system prompt, 2 + 1 + 3 for the messages that are left.
+    // At first, everything is estimated. Then 3,500 input and 20 output tokens are reported, and 2 are new. Then the
+    // beginning is removed, so the usage is out of date: 2 for the system prompt, 2 + 1 + 3 for the remaining messages.
     assert_eq!(*projected.lock().unwrap(), [3, 3_522, 8]);
 }

@@ -1,5 +1,5 @@
-//! Random conversations under random managers: an agent that is built anew from its session for every turn stands where
-//! one stands that was never put away, and what the model is shown is valid input at every step.
+//! Random conversations with random managers: an agent that is rebuilt from its session for every turn has the same state as
+//! one that keeps running, and every request is valid input.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use strands_core::message::{ContentBlock, Message};
 use strands_core::{Agent, AgentBuilder};
 
 use crate::store::Store;
-use crate::support::{Answer, Planned, Step, flaw};
+use crate::support::{Planned, Step, ToolResponse, flaw};
 
 #[derive(Clone, Debug)]
 struct Turn {
@@ -60,20 +60,20 @@ impl Manager {
     }
 }
 
-fn answers() -> impl Strategy<Value = Answer> {
+fn tool_outputs() -> impl Strategy<Value = ToolResponse> {
     prop_oneof![
-        4 => (1_usize..200).prop_map(Answer::Text),
-        2 => (1_000_usize..9_000).prop_map(Answer::Text),
-        1 => (1_usize..3_000).prop_map(Answer::Json),
-        1 => Just(Answer::Image),
-        1 => (1_usize..60).prop_map(Answer::Pieces),
+        4 => (1_usize..200).prop_map(ToolResponse::Text),
+        2 => (1_000_usize..9_000).prop_map(ToolResponse::Text),
+        1 => (1_usize..3_000).prop_map(ToolResponse::Json),
+        1 => Just(ToolResponse::Image),
+        1 => (1_usize..60).prop_map(ToolResponse::Parts),
     ]
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => (1_usize..4, answers()).prop_map(|(times, answer)| Step::Call(times, answer)),
-        1 => Just(Step::Refuse),
+        6 => (1_usize..4, tool_outputs()).prop_map(|(times, output)| Step::Call(times, output)),
+        1 => Just(Step::Overflow),
         1 => "[a-z ]{1,400}".prop_map(Step::Say),
     ];
     let end = prop_oneof![
@@ -99,14 +99,14 @@ fn managers() -> impl Strategy<Value = Manager> {
     })
 }
 
-/// Messages without what is random in them.
-fn alike(messages: &[Arc<Message>]) -> Vec<Value> {
+/// Messages without random ids and timings.
+fn normalized(messages: &[Arc<Message>]) -> Vec<Value> {
     let mut ids: HashMap<String, String> = HashMap::new();
     let mut known = |id: &mut String| {
         let next = ids.len().to_string();
         *id = ids.entry(id.clone()).or_insert(next).clone();
     };
-    let alike = |message: &Arc<Message>| {
+    let normalize = |message: &Arc<Message>| {
         let mut message = Message::clone(message);
         message.tracking_id = None;
         if let Some(metadata) = &mut message.metadata {
@@ -121,52 +121,52 @@ fn alike(messages: &[Arc<Message>]) -> Vec<Value> {
         }
         serde_json::to_value(message).unwrap()
     };
-    messages.iter().map(alike).collect()
+    messages.iter().map(normalize).collect()
 }
 
 async fn say(agent: &mut Agent, model: &Planned, turn: &Turn) -> bool {
-    model.plans(turn.steps.clone());
+    model.set_plan(turn.steps.clone());
     let prompt = Message::user(turn.prompt.as_str());
     agent.prompt(if turn.pinned { prompt.pinned() } else { prompt }).await.is_ok()
 }
 
-/// The tools' answers, as the session has them, are whole.
-fn unabridged(messages: &[Message]) -> bool {
+/// True if no tool result in the session is truncated.
+fn is_untruncated(messages: &[Message]) -> bool {
     !serde_json::to_string(messages).unwrap().contains("[truncated:")
 }
 
 async fn same_everywhere(manager: &Manager, turns: &[Turn]) -> Result<(), TestCaseError> {
-    let (kept, rebuilt) = (Planned::taking(3_000), Planned::taking(3_000));
-    let (kept_store, rebuilt_store) = (Store::default(), Store::default());
+    let (running, rebuilt) = (Planned::with_window(3_000), Planned::with_window(3_000));
+    let (running_store, rebuilt_store) = (Store::default(), Store::default());
     let build = |model: &Planned, store: &Store| manager.join(model.agent()).session_manager(store.clone()).build();
-    let mut agent = build(&kept, &kept_store).await.unwrap();
+    let mut agent = build(&running, &running_store).await.unwrap();
     let mut pinned: Vec<&str> = Vec::new();
     for turn in turns {
-        let answered = say(&mut agent, &kept, turn).await;
+        let succeeded = say(&mut agent, &running, turn).await;
         prop_assert_eq!(flaw(agent.messages()), None);
-        if answered && turn.pinned {
+        if succeeded && turn.pinned {
             pinned.push(&turn.prompt);
         }
         for prompt in &pinned {
             let stays = agent.messages().iter().any(|message| message.text().contains(*prompt));
-            prop_assert!(stays, "the pinned {prompt:?} has gone");
+            prop_assert!(stays, "the pinned {prompt:?} was removed");
         }
 
-        let copy = build(&kept, &kept_store).await.unwrap();
+        let copy = build(&running, &running_store).await.unwrap();
         prop_assert_eq!(copy.messages(), agent.messages());
 
         let mut again = build(&rebuilt, &rebuilt_store).await.unwrap();
-        prop_assert_eq!(say(&mut again, &rebuilt, turn).await, answered);
-        prop_assert_eq!(alike(again.messages()), alike(agent.messages()));
+        prop_assert_eq!(say(&mut again, &rebuilt, turn).await, succeeded);
+        prop_assert_eq!(normalized(again.messages()), normalized(agent.messages()));
     }
-    for request in kept.asked() {
+    for request in running.requests() {
         prop_assert_eq!(flaw(&request.messages), None);
     }
-    let first = kept_store.messages().into_iter().take(manager.pin_first as usize);
+    let first = running_store.messages().into_iter().take(manager.pin_first as usize);
     for message in first {
-        prop_assert!(agent.messages().iter().any(|kept| kept.tracking_id == message.tracking_id));
+        prop_assert!(agent.messages().iter().any(|retained| retained.tracking_id == message.tracking_id));
     }
-    prop_assert!(unabridged(&kept_store.messages()) && unabridged(&rebuilt_store.messages()));
+    prop_assert!(is_untruncated(&running_store.messages()) && is_untruncated(&rebuilt_store.messages()));
     Ok(())
 }
 
@@ -174,7 +174,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_agent_from_its_session_stands_where_the_other_stands(manager in managers(), turns in turns()) {
+    fn a_rebuilt_agent_has_the_same_state(manager in managers(), turns in turns()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(same_everywhere(&manager, &turns))?;
     }

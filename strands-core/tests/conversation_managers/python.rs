@@ -1,5 +1,5 @@
-//! Sessions that Python Strands wrote, through the managers that it wrote them with. The recordings are no part of the
-//! project: `STRANDS_SHARED` says where they are.
+//! Sessions written by Python Strands, restored with the same managers. The recordings are not part of the project:
+//! `STRANDS_SHARED` is their directory.
 
 use std::fs;
 use std::io::Write;
@@ -13,12 +13,12 @@ use strands_core::session::AgentRecord;
 use crate::store::Store;
 use crate::support::{Planned, Step, say, texts};
 
-/// A recorded session, and what its `expected.json` says of its agent.
+/// A recorded session, and the expected state of its agent from `expected.json`.
 fn recorded(name: &str) -> Option<(Store, Value)> {
     let Some(shared) = std::env::var_os("STRANDS_SHARED") else {
-        let told = "STRANDS_SHARED is not set: sessions of the other Strands are not tested here\n";
-        // Past the capture of the test's output: nothing is skipped silently.
-        let _ = std::io::stderr().write_all(told.as_bytes());
+        let notice = "STRANDS_SHARED is not set: skipping sessions of Python Strands\n";
+        // Not captured by the test harness, so that the skip is visible.
+        let _ = std::io::stderr().write_all(notice.as_bytes());
         return None;
     };
     let folder = PathBuf::from(shared).join("sessions").join(name);
@@ -32,14 +32,14 @@ fn recorded(name: &str) -> Option<(Store, Value)> {
 }
 
 #[tokio::test]
-async fn a_window_of_pythons_is_restored_and_goes_on() {
+async fn restores_a_python_session_with_a_sliding_window() {
     let Some((store, expected)) = recorded("04_sliding_window") else { return };
-    let model = Planned::taking(100_000);
+    let model = Planned::with_window(100_000);
     let manager = SlidingWindowConversationManager::new(4);
     let builder = model.agent().agent_id("main").conversation_manager(manager).session_manager(store.clone());
     let mut agent = builder.build().await.unwrap();
     assert_eq!(serde_json::to_value(agent.messages()).unwrap(), expected["messages"]);
-    model.plans([say("answer 6")]);
+    model.set_plan([say("answer 6")]);
     agent.prompt("question 6").await.unwrap();
     assert_eq!(texts(agent.messages()), ["question 5", "answer 5", "question 6", "answer 6"]);
     let state = store.record().conversation_manager_state;
@@ -48,9 +48,9 @@ async fn a_window_of_pythons_is_restored_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_summary_of_pythons_is_restored_and_merged_into_the_next() {
+async fn restores_a_python_summary_and_merges_it_into_the_next() {
     let Some((store, expected)) = recorded("06_summarizing") else { return };
-    let model = Planned::taking(100_000);
+    let model = Planned::with_window(100_000);
     let manager = SummarizingConversationManager::new().summary_ratio(0.5).preserve_recent(2);
     let build = || {
         let builder = model.agent().agent_id("main").conversation_manager(manager.clone());
@@ -63,9 +63,9 @@ async fn a_summary_of_pythons_is_restored_and_merged_into_the_next() {
     assert_eq!(Value::Object(state), expected["conversation_manager_state"]);
 
     let long = "and a question that is long enough for a summary to be worth it ".repeat(10);
-    model.plans([say("a4")]);
+    model.set_plan([say("a4")]);
     agent.prompt(long).await.unwrap();
-    model.plans([Step::Refuse, say("a5")]);
+    model.set_plan([Step::Overflow, say("a5")]);
     agent.prompt("q5").await.unwrap();
     assert!(model.summarized()[0].contains("SUMMARY: user asked q0..q1"));
     let state = store.record().conversation_manager_state;

@@ -1,4 +1,4 @@
-//! A session in memory of one agent. Clones share it.
+//! An in-memory session of one agent. Clones share it.
 
 use async_trait::async_trait;
 use strands_core::message::Message;

@@ -1,4 +1,4 @@
-//! A model that does what a test plans and takes only so much, a tool that answers at length, and what valid input is.
+//! A scripted model with a context window, a tool with large results, and validation of requests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -12,25 +12,25 @@ use strands_core::models::{ErrorDetails, Model, ModelError, ModelRequest, ModelS
 use strands_core::testing::{RecordedRequest, ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, AgentBuilder, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 
-/// What the model does next.
+/// Next response of the model.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Say(String),
-    /// Calls the tool this often at once, for answers of this kind.
-    Call(usize, Answer),
-    /// Says that the conversation does not fit.
-    Refuse,
-    /// Fails.
+    /// This many concurrent tool calls, with results of this kind.
+    Call(usize, ToolResponse),
+    /// A context overflow.
+    Overflow,
+    /// An error that is not retried.
     Fail,
 }
 
-/// What the tool answers.
+/// Result of the tool.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ToolResponse {
     Text(usize),
     Json(usize),
     Image,
-    Pieces(usize),
+    Parts(usize),
 }
 
 /// A model with a context window.
@@ -42,31 +42,31 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// A model that takes at most so many tokens. Asked for a summary, it writes one.
-    pub(crate) fn taking(window: u64) -> Self {
+    /// Creates a model with this context window. It responds to requests for summaries.
+    pub(crate) fn with_window(window: u64) -> Self {
         let plan: Arc<Mutex<VecDeque<Step>>> = Arc::default();
         let steps = Arc::clone(&plan);
         let model = ScriptedModel::from_fn(move |request| {
             let tokens = estimate_tokens(request);
             if tokens > window {
-                return refused();
+                return overflow();
             }
             if summarizes(request.system) {
                 return ScriptedTurn::text(format!("summary of {tokens}")).costing(Usage::new(tokens, 5));
             }
             match steps.lock().unwrap().pop_front() {
                 Some(Step::Say(text)) => ScriptedTurn::text(text),
-                Some(Step::Call(times, answer)) => {
-                    let (kind, size) = match answer {
-                        Answer::Text(size) => ("text", size),
-                        Answer::Json(size) => ("json", size),
-                        Answer::Image => ("image", 0),
-                        Answer::Pieces(pieces) => ("pieces", pieces),
+                Some(Step::Call(times, response)) => {
+                    let (kind, size) = match response {
+                        ToolResponse::Text(size) => ("text", size),
+                        ToolResponse::Json(size) => ("json", size),
+                        ToolResponse::Image => ("image", 0),
+                        ToolResponse::Parts(parts) => ("parts", parts),
                     };
                     let input = json!({"kind": kind, "size": size});
                     ScriptedTurn::tool_uses((0..times.max(1)).map(|_| ("look", input.clone())))
                 }
-                Some(Step::Refuse) => refused(),
+                Some(Step::Overflow) => overflow(),
                 Some(Step::Fail) => ScriptedTurn::error(ModelError::InvalidRequest { details: Box::default() }),
                 None => ScriptedTurn::text("nothing more"),
             }
@@ -75,16 +75,16 @@ impl Planned {
         Self { model, plan, window }
     }
 
-    pub(crate) fn plans(&self, steps: impl IntoIterator<Item = Step>) {
+    pub(crate) fn set_plan(&self, steps: impl IntoIterator<Item = Step>) {
         *self.plan.lock().unwrap() = steps.into_iter().collect();
     }
 
-    /// What it was asked, requests for summaries left out.
-    pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
+    /// Returns the requests, except those for summaries.
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
         self.model.requests().into_iter().filter(|request| !summarizes(&request.system)).collect()
     }
 
-    /// What it was to summarize.
+    /// Returns the texts of the requests for summaries.
     pub(crate) fn summarized(&self) -> Vec<String> {
         let summaries = self.model.requests().into_iter().filter(|request| summarizes(&request.system));
         summaries.map(|request| request.messages[0].text()).collect()
@@ -95,7 +95,7 @@ impl Planned {
     }
 }
 
-fn refused() -> ScriptedTurn {
+fn overflow() -> ScriptedTurn {
     ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })
 }
 
@@ -118,7 +118,7 @@ impl Model for Planned {
     }
 }
 
-/// A tool that answers as much as it is told to.
+/// A tool whose results have a size given by its arguments.
 pub(crate) struct Look(ToolSpec);
 
 impl Look {
@@ -143,12 +143,12 @@ impl Tool for Look {
                 ToolResultContent::Image(ImageBlock::new(ImageFormat::Png, vec![1; 64])),
                 ToolResultContent::Document(DocumentBlock::new("plan", DocumentFormat::Pdf, vec![2; 64])),
             ]),
-            _ => ToolOutput::new((0..size).map(|n| format!("piece {n} of what was seen"))),
+            _ => ToolOutput::new((0..size).map(|n| format!("part {n} of the result"))),
         })
     }
 }
 
-/// What is wrong with messages as input for a model.
+/// Returns a description of the first violation that makes messages invalid input for a model.
 pub(crate) fn flaw(messages: &[Arc<Message>]) -> Option<String> {
     for (at, message) in messages.iter().enumerate() {
         let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
@@ -163,7 +163,7 @@ pub(crate) fn flaw(messages: &[Arc<Message>]) -> Option<String> {
             calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
         let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
         if calls != results {
-            return Some(format!("message {at} answers {results:?}, the calls are {calls:?}"));
+            return Some(format!("message {at} has results {results:?} for calls {calls:?}"));
         }
     }
     let open = messages.last().is_some_and(|last| last.tool_uses().next().is_some());

@@ -1,4 +1,4 @@
-//! Arbitrary events of every type, as JSON. A type without a strategy fails the tests that ask for it.
+//! Arbitrary events of every type, as JSON. A type without a strategy fails the tests that use it.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -10,12 +10,12 @@ use crate::schema_file::event_types;
 
 pub(crate) type Json = BoxedStrategy<Value>;
 
-/// The fields that arbitrary values have.
+/// Fields of arbitrary values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fields {
-    /// Only fields that this release knows.
+    /// Known fields only.
     Known,
-    /// Others, too, in values that keep them.
+    /// Also unknown fields, in values that preserve them.
     AndUnknown,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn event(name: &str, fields: Fields) -> Json {
         "text_delta" | "reasoning_delta" => vec![req("text", text())],
         "citation" => vec![req("citation", messages::citation(fields))],
         "provider_content" => vec![req("content", messages::provider_content(fields))],
-        "media" => vec![req("content", messages::made_medium(fields))],
+        "media" => vec![req("content", messages::generated_medium(fields))],
         "fallback" => vec![req("from", text()), req("to", text()), req("error", text())],
         "tool_use_start" => vec![req("tool_use_id", text()), req("name", text())],
         "tool_use_delta" => vec![req("tool_use_id", text()), req("input", text())],
@@ -141,7 +141,7 @@ pub(crate) fn object(fields: Fields, members: Members) -> Json {
         .boxed()
 }
 
-/// Fields that no release has.
+/// Unknown fields.
 pub(crate) fn unknown(fields: Fields) -> BoxedStrategy<Map<String, Value>> {
     match fields {
         Fields::Known => Just(Map::new()).boxed(),

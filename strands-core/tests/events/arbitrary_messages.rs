@@ -26,7 +26,7 @@ fn metadata(fields: Fields) -> Json {
             opt("usage", usage()),
             opt("metrics", model_metrics()),
             opt("provider", text()),
-            // Null is written as no field.
+            // Null is serialized as an absent field.
             opt("providerUsage", vec(json_value(), 0..2).prop_map(Value::from)),
             opt("custom", btree_map("[a-z]{1,4}", json_value(), 1..3).prop_map(Map::from_iter)),
         ],
@@ -50,8 +50,8 @@ fn model_metrics() -> Json {
     object(Fields::Known, vec![req("latencyMs", any::<u64>()), opt("timeToFirstByteMs", any::<u64>())])
 }
 
-/// A block that a model may have made.
-pub(crate) fn made_medium(fields: Fields) -> Json {
+/// A block that a model may generate.
+pub(crate) fn generated_medium(fields: Fields) -> Json {
     Union::new([
         keyed("image", medium(fields, &["png", "jpeg", "tiff"]), fields),
         keyed("document", document(fields), fields),
@@ -63,7 +63,7 @@ pub(crate) fn made_medium(fields: Fields) -> Json {
 
 fn block(fields: Fields) -> Json {
     let provider = (provider_content(fields), unknown(fields))
-        .prop_map(|(content, beside)| joined(json!({"text": "", "providerContent": content}), beside));
+        .prop_map(|(content, others)| joined(json!({"text": "", "providerContent": content}), others));
     let mut kinds = vec![
         keyed("text", text().prop_map(Value::from).boxed(), fields),
         keyed("image", medium(fields, &["png", "jpeg", "tiff"]), fields),
@@ -84,13 +84,13 @@ fn block(fields: Fields) -> Json {
     Union::new(kinds).boxed()
 }
 
-/// An object with one key, and with whatever stands beside it.
+/// An object with one key, and unknown fields next to it.
 fn keyed(key: &'static str, payload: Json, fields: Fields) -> Json {
-    (payload, unknown(fields)).prop_map(move |(payload, beside)| joined(json!({key: payload}), beside)).boxed()
+    (payload, unknown(fields)).prop_map(move |(payload, others)| joined(json!({key: payload}), others)).boxed()
 }
 
-fn joined(mut value: Value, beside: Map<String, Value>) -> Value {
-    value.as_object_mut().unwrap().extend(beside);
+fn joined(mut value: Value, others: Map<String, Value>) -> Value {
+    value.as_object_mut().unwrap().extend(others);
     value
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn tool_use(fields: Fields) -> Json {
 }
 
 pub(crate) fn tool_result(fields: Fields) -> Json {
-    let mut pieces = vec![
+    let mut parts = vec![
         text().prop_map(|text| json!({"text": text})).boxed(),
         json_value().prop_map(|json| json!({"json": json})).boxed(),
         medium(fields, &["png"]).prop_map(|image| json!({"image": image})).boxed(),
@@ -115,15 +115,15 @@ pub(crate) fn tool_result(fields: Fields) -> Json {
         medium(fields, &["mp4"]).prop_map(|video| json!({"video": video})).boxed(),
     ];
     if fields == Fields::AndUnknown {
-        pieces.push(unknown(fields).prop_map(Value::from).boxed());
-        pieces.push(keyed("text", text().prop_map(Value::from).boxed(), fields));
+        parts.push(unknown(fields).prop_map(Value::from).boxed());
+        parts.push(keyed("text", text().prop_map(Value::from).boxed(), fields));
     }
     object(
         fields,
         vec![
             req("toolUseId", text()),
             req("status", word(&["success", "error", "unsure"])),
-            req("content", list(Union::new(pieces).boxed())),
+            req("content", list(Union::new(parts).boxed())),
         ],
     )
 }
@@ -152,14 +152,14 @@ fn citations(fields: Fields) -> Json {
 }
 
 fn reasoning(fields: Fields) -> Json {
-    let words = object(fields, vec![req("text", text()), opt("signature", text())]);
-    object(fields, vec![opt("reasoningText", words), opt("redactedContent", bytes())])
+    let text = object(fields, vec![req("text", text()), opt("signature", text())]);
+    object(fields, vec![opt("reasoningText", text), opt("redactedContent", bytes())])
 }
 
 fn guard_content(fields: Fields) -> Json {
     let qualifiers = vec(text().prop_map(Value::from), 1..3).prop_map(Value::from);
-    let words = object(fields, vec![req("text", text()), opt("qualifiers", qualifiers)]);
-    object(fields, vec![opt("text", words), opt("image", medium(fields, &["png"]))])
+    let text = object(fields, vec![req("text", text()), opt("qualifiers", qualifiers)]);
+    object(fields, vec![opt("text", text), opt("image", medium(fields, &["png"]))])
 }
 
 fn document(fields: Fields) -> Json {

@@ -1,4 +1,4 @@
-//! Arbitrary summaries of metrics, with traces. What is computed from other fields is computed here, too.
+//! Arbitrary metrics summaries, with traces. Fields that depend on others are computed.
 
 use std::time::Duration;
 

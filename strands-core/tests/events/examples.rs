@@ -1,4 +1,4 @@
-//! Pinned JSON of one event of each type: the format can't change silently.
+//! Pinned JSON of one event of each type, to detect changes of the format.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn events() -> Vec<AgentEvent> {
 }
 
 #[test]
-fn every_event_has_its_json() {
+fn serializes_events_to_the_pinned_json() {
     let lines: Vec<_> = events().iter().map(written).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
     {"type":"cycle_start","cycle":1}
@@ -73,7 +73,7 @@ fn every_event_has_its_json() {
     "#);
 }
 
-/// Events that only an agent makes, as it writes them.
+/// JSON of events that only an agent can create.
 const OF_AGENTS: [&str; 2] = [
     r#"{"type":"start","version":1,"invocation_id":"i-1","agent_id":"default","agent_name":"Agent","session_id":"s-1"}"#,
     concat!(
@@ -95,14 +95,14 @@ const OF_AGENTS: [&str; 2] = [
     ),
 ];
 
-/// A structured output, which has no default.
+/// A structured output.
 #[derive(Debug, PartialEq, serde::Deserialize)]
 struct Typed {
     a: u32,
 }
 
 #[test]
-fn events_of_agents_have_their_json() {
+fn deserializes_events_of_agents() {
     for text in OF_AGENTS {
         let event: AgentEvent = serde_json::from_str(text).unwrap();
         assert_eq!(written(&event), text);

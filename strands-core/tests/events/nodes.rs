@@ -6,7 +6,7 @@ use strands_core::AgentEvent;
 use crate::{read, written};
 
 #[test]
-fn each_level_puts_its_name_in_front() {
+fn each_level_prepends_its_name() {
     let event = AgentEvent::CycleStart { cycle: 1 };
     assert!(event.path().is_empty());
     let event = event.at_node("researcher").at_node("writer").at_node("newsroom");
@@ -19,7 +19,7 @@ fn each_level_puts_its_name_in_front() {
 }
 
 #[test]
-fn paths_of_nested_nodes_are_joined_when_read() {
+fn joins_paths_of_nested_nodes() {
     let inner = json!({"type": "node", "path": ["c", "d"], "event": {"type": "cycle_start", "cycle": 1}});
     let event = read(&json!({"type": "node", "path": ["a", "b"], "event": inner}));
     assert_eq!(event.path().join("/"), "a/b/c/d");
@@ -27,7 +27,7 @@ fn paths_of_nested_nodes_are_joined_when_read() {
 }
 
 #[test]
-fn the_type_may_come_last_and_nodes_may_nest() {
+fn accepts_nested_nodes_and_a_type_at_the_end() {
     let mut event = json!({"text": "x", "type": "text_delta"});
     for level in 0..50 {
         event = json!({"event": event, "path": [level.to_string()], "type": "node"});

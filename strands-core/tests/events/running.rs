@@ -1,4 +1,4 @@
-//! Events of agents that run: they begin with a start, fit the schema, and round-trip.
+//! Events of running agents: they begin with a start event, are valid by the schema, and round-trip.
 
 use serde_json::{Value, json};
 use strands_core::testing::{InMemorySessionManager, ScriptedModel, ScriptedTurn};
@@ -10,7 +10,7 @@ use crate::arbitrary::Fields;
 use crate::schema::assert_fits;
 use crate::{type_of, written};
 
-/// A tool that reports progress and asks a human.
+/// A tool that reports progress and needs an approval.
 struct Delete(ToolSpec);
 
 #[async_trait]
@@ -46,21 +46,21 @@ async fn listen(mut stream: strands_core::AgentStream<'_>) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn events_of_a_run_fit_the_schema_and_round_trip() {
+async fn events_of_an_agent_are_valid_and_round_trip() {
     let mut agent = builder().build().await.unwrap();
-    let asked = listen(agent.prompt("go").stream()).await;
-    let types: Vec<_> = asked.iter().map(type_of).collect();
+    let events = listen(agent.prompt("go").stream()).await;
+    let types: Vec<_> = events.iter().map(type_of).collect();
     for expected in ["start", "tool_progress", "interrupt"] {
         assert!(types.contains(&expected), "{types:?}");
     }
-    let answer = agent.interrupts()[0].answer(true);
-    let resumed = listen(agent.prompt(Prompt::none()).resume([answer]).stream()).await;
+    let response = agent.interrupts()[0].respond(true);
+    let resumed = listen(agent.prompt(Prompt::none()).resume([response]).stream()).await;
     assert_eq!(resumed.last().map(type_of), Some("result"));
     assert_eq!(resumed.last().unwrap()["response"]["metrics"]["tool_usage"]["delete"]["tool_info"]["name"], "delete");
 }
 
 #[tokio::test]
-async fn each_invocation_begins_with_a_start_that_says_whose_events_follow() {
+async fn each_invocation_begins_with_a_start_event_of_its_agent() {
     let mut agent = builder().session_manager(InMemorySessionManager::new("s-1")).build().await.unwrap();
     let mut first = listen(agent.prompt("go").stream()).await.remove(0);
     let id = first["invocation_id"].take();
@@ -72,14 +72,14 @@ async fn each_invocation_begins_with_a_start_that_says_whose_events_follow() {
             "session_id": "s-1",
         })
     );
-    let answer = agent.interrupts()[0].answer(true);
-    let resumed = listen(agent.prompt(Prompt::none()).resume([answer]).stream()).await;
+    let response = agent.interrupts()[0].respond(true);
+    let resumed = listen(agent.prompt(Prompt::none()).resume([response]).stream()).await;
     assert_eq!(resumed.iter().filter(|event| type_of(event) == "start").count(), 1);
     assert_ne!(resumed[0]["invocation_id"], id);
 }
 
 #[tokio::test]
-async fn without_a_session_the_start_names_none() {
+async fn the_start_event_has_no_session_id_without_a_session() {
     let mut agent = builder().build().await.unwrap();
     let first = listen(agent.prompt("go").stream()).await.remove(0);
     assert_eq!((type_of(&first), first.get("session_id")), ("start", None));

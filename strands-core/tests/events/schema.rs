@@ -1,4 +1,4 @@
-//! The schema holds for every event, by a validator that knows nothing of the types, and is strict enough to notice a renamed
+//! Validation of events by the schema, with an independent validator. The schema is strict enough to detect a renamed
 //! field.
 
 use std::sync::LazyLock;
@@ -19,7 +19,7 @@ static CLOSED: LazyLock<Validator> = LazyLock::new(|| {
     jsonschema::validator_for(&schema).unwrap()
 });
 
-/// Forbids fields and kinds of content that the schema has no name for.
+/// Forbids fields and kinds of content that are not in the schema.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -31,7 +31,7 @@ fn close(schema: &mut Value) {
             members.values_mut().for_each(close);
         }
         Value::Array(items) => {
-            items.retain(|item| item["description"] != "A kind that this release does not know.");
+            items.retain(|item| item["description"] != "A kind unknown to this release.");
             items.iter_mut().for_each(close);
         }
         _ => {}
@@ -42,7 +42,7 @@ fn problems(validator: &Validator, json: &Value) -> Vec<String> {
     validator.iter_errors(json).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
-/// Fails unless an event fits the schema. `Fields::Known`: and has no field that the schema does not name.
+/// Fails unless an event is valid by the schema. With `Fields::Known`, unknown fields are invalid, too.
 pub(crate) fn assert_fits(fields: Fields, json: &Value) {
     let validator = if fields == Fields::Known { &CLOSED } else { &PUBLISHED };
     assert_eq!(problems(validator, json), [""; 0], "{json:#}");
@@ -52,31 +52,31 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_fits_the_schema(json in any_event(Fields::AndUnknown)) {
+    fn serialized_events_are_valid(json in any_event(Fields::AndUnknown)) {
         assert_fits(Fields::AndUnknown, &serde_json::from_str(&written(&read(&json))).unwrap());
     }
 
     #[test]
-    fn the_schema_names_every_field(json in any_event(Fields::Known)) {
+    fn the_schema_has_every_field(json in any_event(Fields::Known)) {
         assert_fits(Fields::Known, &serde_json::from_str(&written(&read(&json))).unwrap());
     }
 }
 
 #[test]
-fn an_event_of_a_later_release_fits() {
+fn accepts_an_event_of_a_later_release() {
     assert_fits(Fields::AndUnknown, &json!({"type": "hologram", "depth": 3}));
     assert_fits(Fields::AndUnknown, &json!({"type": "text_delta", "text": "Hel", "confidence": 0.5}));
     assert!(!PUBLISHED.is_valid(&json!({"depth": 3})));
 }
 
 #[test]
-fn an_unknown_kind_of_media_source_fits() {
+fn accepts_an_unknown_kind_of_media_source() {
     let block = json!({"image": {"format": "png", "source": {"stream": {"id": "x"}}}});
     let event = json!({"type": "message", "message": {"role": "user", "content": [block]}});
     assert_fits(Fields::AndUnknown, &event);
 }
 
-/// Generators of types need a name for each type of event, and a union of the known ones that `type` tells apart.
+/// Code generators need a name for each type of event, and a union of the known ones with the discriminator `type`.
 #[test]
 fn every_known_type_has_a_definition() {
     let schema = current();
@@ -118,14 +118,14 @@ fn with_a_renamed_field(value: &Value, check: &mut dyn FnMut(&str, Value)) {
 }
 
 #[test]
-fn a_renamed_field_does_not_fit() {
-    // JSON of the program's own: any field is as good as another.
+fn rejects_a_renamed_field() {
+    // Custom JSON of the program: any field is valid.
     let is_free = |path: &str| {
         ["/a", "/data/", "/input/", "/input_params/", "/content/a", "/tool_usage/one"]
             .iter()
             .any(|free| path.ends_with(free))
     };
-    // Fields that are not always there: without them the event fits, whatever else it has.
+    // Optional fields: without them the event is valid, with any other fields.
     let is_optional = [
         "/session_id",
         "/assistant",
@@ -141,7 +141,7 @@ fn a_renamed_field_does_not_fit() {
                 return;
             }
             assert!(!CLOSED.is_valid(&renamed), "{path} can be renamed: {renamed}");
-            // A validator of any reader misses required fields. A renamed kind of content is a kind of a later release.
+            // Validators of readers detect missing required fields. A renamed kind of content is a kind of a later release.
             let is_kind = path.contains("/content/0/") || path.starts_with("/content/image");
             if !is_optional.iter().any(|optional| path.ends_with(optional)) && !is_kind {
                 assert!(!PUBLISHED.is_valid(&renamed), "{path} can be renamed: {renamed}");
@@ -151,11 +151,11 @@ fn a_renamed_field_does_not_fit() {
 }
 
 #[test]
-fn types_of_fields_are_checked() {
+fn rejects_fields_of_wrong_types() {
     for name in event_types() {
         let mut runner = proptest::test_runner::TestRunner::deterministic();
         let sample = event(&name, Fields::Known).new_tree(&mut runner).unwrap().current();
-        // Progress of a tool, and structured output, are JSON of any kind.
+        // Tool progress and structured output may be any JSON.
         let is_free = |field: &str| field == "data" || (name == "partial_output" && field == "value");
         for field in sample.as_object().unwrap().keys().filter(|field| !is_free(field)) {
             let mut wrong = sample.clone();

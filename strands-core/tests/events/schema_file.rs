@@ -1,4 +1,4 @@
-//! The schema file of the book, which is generated from the types:
+//! The schema file of the book, generated from the types:
 //! `STRANDS_UPDATE_SCHEMA=1 cargo test -p strands-core --test events` writes it.
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use strands_core::AgentEvent;
 
 const FILE: &str = "../docs/src/agent-event.v1.schema.json";
 
-/// The schema of the events, as the types have it.
+/// The schema of the events, generated from the types.
 pub(crate) fn current() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<AgentEvent>();
@@ -30,7 +30,7 @@ pub(crate) fn current() -> Value {
     let Some(Value::Array(mut events)) = schema.remove("oneOf") else { panic!("an event is one of several types") };
     let unknown = events.pop().unwrap();
     let Some(Value::Object(mut definitions)) = schema.remove("$defs") else { panic!("an event has definitions") };
-    // Each type has a name, so that generated types have one, too.
+    // Each type gets a name, which code generators use.
     let mut known = Vec::new();
     for event in events {
         let name = definition_name(event["properties"]["type"]["const"].as_str().unwrap());
@@ -50,7 +50,7 @@ pub(crate) fn current() -> Value {
     root
 }
 
-/// The name of a type's definition: `TextDeltaEvent` for `text_delta`.
+/// Name of a type's definition: `TextDeltaEvent` for `text_delta`.
 fn definition_name(event_type: &str) -> String {
     let words = event_type.split('_').map(|word| {
         let (first, rest) = word.split_at(1);
@@ -68,7 +68,7 @@ fn first_paragraph(schema: &mut Schema) {
     }
 }
 
-/// The event types, by the schema that is derived from them.
+/// The event types in the generated schema.
 pub(crate) fn event_types() -> Vec<String> {
     let schema = current();
     let known = schema["$defs"]["KnownAgentEvent"]["oneOf"].as_array().unwrap();

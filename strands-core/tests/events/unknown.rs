@@ -1,4 +1,4 @@
-//! Unknown events, fields and kinds of content are skipped; known ones have to be complete.
+//! Unknown events, fields and kinds of content are accepted; known ones must be complete.
 
 use serde_json::json;
 use strands_core::AgentEvent;
@@ -6,12 +6,12 @@ use strands_core::AgentEvent;
 use crate::{read, written};
 
 #[test]
-fn an_event_of_an_unknown_type_is_kept_and_written_back_unchanged() {
+fn preserves_events_of_unknown_types() {
     for text in [
         r#"{"type":"hologram","depth":3,"layers":[{"type":"text_delta"}],"start":null}"#,
         r#"{"depth":0.1,"type":"Start"}"#,
         r#"{"type":""}"#,
-        // The name of a variant that is no type.
+        // The name of a variant that is not an event type.
         r#"{"type":"unknown"}"#,
     ] {
         let event: AgentEvent = serde_json::from_str(text).unwrap();
@@ -21,7 +21,7 @@ fn an_event_of_an_unknown_type_is_kept_and_written_back_unchanged() {
 }
 
 #[test]
-fn an_unknown_event_inside_a_node_is_kept() {
+fn preserves_an_unknown_event_in_a_node() {
     let json = json!({"type": "node", "path": ["writer"], "event": {"type": "hologram", "depth": 3}});
     let event = read(&json);
     assert!(matches!(event.leaf(), AgentEvent::Unknown(_)));
@@ -29,7 +29,7 @@ fn an_unknown_event_inside_a_node_is_kept() {
 }
 
 #[test]
-fn an_unknown_kind_of_media_source_is_kept() {
+fn preserves_an_unknown_kind_of_media_source() {
     for source in [
         json!({"stream": {"id": "x"}}),
         json!({"s3Location": {"uri": "s3://bucket/key"}}),
@@ -43,7 +43,7 @@ fn an_unknown_kind_of_media_source_is_kept() {
 }
 
 #[test]
-fn unknown_words_and_kinds_of_content_are_kept() {
+fn preserves_unknown_values_and_kinds_of_content() {
     for event in [
         json!({"type": "message", "message": {"role": "user", "content": [{"hologram": 1}]}}),
         json!({"type": "message", "message": {"role": "user", "content": [
@@ -57,7 +57,7 @@ fn unknown_words_and_kinds_of_content_are_kept() {
 
 /// Numbers of an unknown event have the range and precision of `i64`, `u64` and `f64`.
 #[test]
-fn numbers_of_unknown_events_keep_their_value_within_64_bits() {
+fn preserves_64_bit_numbers_of_unknown_events() {
     for text in ["18446744073709551615", "-9223372036854775808", "0.1", "1e300"] {
         let event: AgentEvent = serde_json::from_str(&format!(r#"{{"type":"hologram","x":{text}}}"#)).unwrap();
         let AgentEvent::Unknown(fields) = &event else { panic!("{event:?}") };
@@ -68,13 +68,13 @@ fn numbers_of_unknown_events_keep_their_value_within_64_bits() {
 }
 
 #[test]
-fn unknown_fields_of_known_events_are_ignored() {
+fn ignores_unknown_fields_of_known_events() {
     let event = read(&json!({"type": "text_delta", "text": "Hel", "confidence": 0.5}));
     assert_eq!(written(&event), r#"{"type":"text_delta","text":"Hel"}"#);
 }
 
 #[test]
-fn a_known_type_with_missing_or_wrong_fields_is_an_error() {
+fn rejects_known_types_with_missing_or_wrong_fields() {
     for (json, expected) in [
         (json!({"type": "text_delta"}), "in event `text_delta`: missing field `text`"),
         (
@@ -97,8 +97,8 @@ fn a_known_type_with_missing_or_wrong_fields_is_an_error() {
             json!({"type": "node", "path": [], "event": {"type": "text_delta", "text": ""}}),
             "in event `node`: the path is empty",
         ),
-        (json!({"text": "Hel"}), "an event needs a `type`: expected a string"),
-        (json!({"type": 1}), "an event needs a `type`: expected a string"),
+        (json!({"text": "Hel"}), "missing event `type`: expected a string"),
+        (json!({"type": 1}), "missing event `type`: expected a string"),
         (json!("text_delta"), "invalid type: string \"text_delta\", expected a map"),
     ] {
         let error = serde_json::from_str::<AgentEvent>(&json.to_string()).unwrap_err().to_string();
@@ -107,7 +107,7 @@ fn a_known_type_with_missing_or_wrong_fields_is_an_error() {
 }
 
 #[test]
-fn numbers_that_no_time_can_have_are_errors_and_sums_do_not_overflow() {
+fn rejects_invalid_durations_and_does_not_overflow() {
     let result = |total: f64, start: f64, took: f64, count: u64| {
         let trace = json!({
             "id": "00000000-0000-4000-8000-000000000000", "name": "Cycle 1", "raw_name": null, "parent_id": null,
@@ -134,7 +134,7 @@ fn numbers_that_no_time_can_have_are_errors_and_sums_do_not_overflow() {
 }
 
 #[test]
-fn events_of_a_type_are_read_inside_of_nodes() {
+fn reads_typed_events_in_nodes() {
     let event = json!({"type": "node", "path": ["a"], "event": {"type": "partial_output", "value": null}});
     assert!(serde_json::from_value::<AgentEvent<u8>>(event).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Schemas of many types and functions.
+//! Rewritten schemas of many types and functions.
 
 use serde_json::{Value, json};
 use strands_core::schema::SchemaDialect;
@@ -6,19 +6,19 @@ use strands_testkit::schemas::{Case, instances, levels_of_references, of_functio
 
 use crate::support::{mistakes, validator};
 
-/// Values that fit a schema.
-fn fitting(case: &Case) -> Vec<Value> {
+/// Returns values that fit a schema.
+fn valid_values(case: &Case) -> Vec<Value> {
     let fits = validator(&case.schema);
-    let fitting: Vec<Value> = instances(&case.schema)
+    let valid_values: Vec<Value> = instances(&case.schema)
         .into_iter()
         .chain([json!({})])
         .filter(|value| value.is_object() && fits.is_valid(value))
         .collect();
-    assert!(!fitting.is_empty(), "no value fits `{}`: {:#}", case.name, case.schema);
-    fitting
+    assert!(!valid_values.is_empty(), "no value fits `{}`: {:#}", case.name, case.schema);
+    valid_values
 }
 
-/// The schemas of types whose root is an object, as arguments have to be, with each other type as a field.
+/// Returns schemas of types whose root is an object, as for arguments, with each other type as a field.
 fn types() -> Vec<Case> {
     let wrapped = |case: Case| {
         let mut schema = case.schema;
@@ -45,7 +45,7 @@ fn types() -> Vec<Case> {
 fn assert_accepted(cases: impl IntoIterator<Item = Case>) {
     let mut found: Vec<String> = Vec::new();
     for case in cases {
-        found.extend(mistakes(&case.name, &case.schema, &fitting(&case), true));
+        found.extend(mistakes(&case.name, &case.schema, &valid_values(&case), true));
     }
     assert!(found.is_empty(), "{} mistakes, such as\n{}", found.len(), found[..found.len().min(12)].join("\n"));
 }
@@ -64,28 +64,31 @@ fn every_provider_accepts_the_schemas_of_functions() {
     assert_accepted(functions);
 }
 
-/// Most types have a form that a model can be held to; maps, values of any type and the limits of a provider are why some
-/// have none.
+/// Most types have a schema that providers can enforce. Exceptions are maps, values of any type, and the providers' size
+/// limits.
 #[test]
-fn models_are_held_to_most_types() {
+fn providers_can_enforce_most_types() {
     let types = types();
-    let refused = |dialect: &SchemaDialect| -> Vec<String> {
-        types.iter().filter_map(|case| Some(format!("{}: {}", case.name, dialect.held(&case.schema).err()?))).collect()
+    let rejected = |dialect: &SchemaDialect| -> Vec<String> {
+        types
+            .iter()
+            .filter_map(|case| Some(format!("{}: {}", case.name, dialect.strict(&case.schema).err()?)))
+            .collect()
     };
-    let openai = refused(&SchemaDialect::OPENAI);
-    let open = ["can't be told from", "properties of any name", "may be anything", "unknown properties"];
+    let openai = rejected(&SchemaDialect::OPENAI);
+    let open = ["can't be distinguished from", "properties of any name", "may be anything", "unknown properties"];
     let unexpected: Vec<_> = openai.iter().filter(|why| !open.iter().any(|open| why.contains(open))).collect();
     assert!(unexpected.is_empty(), "{unexpected:#?}");
     assert!(openai.len() < 15, "{openai:#?}");
-    let anthropic = refused(&SchemaDialect::ANTHROPIC);
+    let anthropic = rejected(&SchemaDialect::ANTHROPIC);
     assert!(anthropic.len() < 32, "{anthropic:#?}");
-    assert!(refused(&SchemaDialect::GEMINI).is_empty());
-    assert!(refused(&SchemaDialect::LLAMACPP).is_empty());
+    assert!(rejected(&SchemaDialect::GEMINI).is_empty());
+    assert!(rejected(&SchemaDialect::LLAMACPP).is_empty());
 }
 
-/// The work is bounded, whatever the schema.
+/// The work is bounded for any schema.
 #[test]
-fn large_schemas_are_rewritten_in_time() {
+fn rewrites_large_schemas_in_time() {
     let union = |field: &str| json!({"properties": {field: {"type": "string"}}, "anyOf": [{"required": [field]}, {}]});
     let mut nested = union("x");
     for _ in 0..30 {
@@ -110,7 +113,7 @@ fn large_schemas_are_rewritten_in_time() {
     ] {
         let began = std::time::Instant::now();
         for (dialect, ..) in &crate::support::DIALECTS {
-            let _ = (dialect.arguments(&schema), dialect.held(&schema));
+            let _ = (dialect.arguments(&schema), dialect.strict(&schema));
         }
         assert!(began.elapsed() < std::time::Duration::from_secs(60), "{:?}", began.elapsed());
     }

@@ -1,4 +1,4 @@
-//! The form of rewritten schemas.
+//! Expected results of rewriting.
 
 use serde_json::{Value, json};
 use strands_core::schema::SchemaDialect;
@@ -6,7 +6,7 @@ use strands_core::schema::SchemaDialect;
 use crate::support::DIALECTS;
 
 #[test]
-fn a_union_at_the_root_becomes_one_object_for_every_provider() {
+fn root_unions_become_one_object_for_every_provider() {
     let mode = |mode: &str, confirm: bool| {
         let mut properties = json!({"mode": {"const": mode}, "path": {"type": "string"}});
         let mut required = json!(["mode", "path"]);
@@ -34,7 +34,7 @@ fn a_union_at_the_root_becomes_one_object_for_every_provider() {
 }
 
 #[test]
-fn a_schema_that_needs_nothing_stays_as_it_is() {
+fn keeps_schemas_that_every_provider_accepts() {
     let schema = json!({
         "type": "object",
         "properties": {
@@ -60,11 +60,13 @@ fn a_schema_that_needs_nothing_stays_as_it_is() {
 fn property(dialect: &SchemaDialect, schema: Value) -> Value {
     let leg = json!({"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]});
     let schema = json!({"type": "object", "properties": {"p": schema}, "required": ["p"], "$defs": {"Leg": leg}});
-    dialect.held(&schema).map_or_else(|refused| json!(refused.to_string()), |held| held["properties"]["p"].clone())
+    dialect
+        .strict(&schema)
+        .map_or_else(|rejected| json!(rejected.to_string()), |strict| strict["properties"]["p"].clone())
 }
 
 #[test]
-fn what_has_no_keyword_is_told() {
+fn describes_constraints_without_a_keyword() {
     let bounds = json!({"type": "integer", "format": "uint8", "minimum": 0, "maximum": 255, "description": "Years."});
     assert_eq!(
         property(&SchemaDialect::ANTHROPIC, bounds.clone()),
@@ -82,7 +84,7 @@ fn what_has_no_keyword_is_told() {
 }
 
 #[test]
-fn each_provider_has_its_own_form() {
+fn rewrites_by_the_rules_of_each_provider() {
     let pair =
         json!({"type": "array", "prefixItems": [{"type": "number"}, {"type": "number"}], "minItems": 2, "maxItems": 2});
     let mixed =
@@ -116,7 +118,7 @@ fn each_provider_has_its_own_form() {
 }
 
 #[test]
-fn a_schema_without_a_form_says_why() {
+fn errors_state_the_reason() {
     for (schema, why) in [
         (json!({"type": "object", "additionalProperties": {"type": "string"}}), "`p` may have properties of any name"),
         (json!({"type": "object"}), "`p` is an object of unknown properties"),
@@ -124,20 +126,20 @@ fn a_schema_without_a_form_says_why() {
         (json!({"type": "array"}), "`p` may be anything"),
     ] {
         for dialect in [SchemaDialect::OPENAI, SchemaDialect::ANTHROPIC, SchemaDialect::BEDROCK] {
-            let told = property(&dialect, schema.clone());
-            assert!(told.as_str().is_some_and(|told| told.starts_with(why)), "{}: {told}", dialect.name());
+            let message = property(&dialect, schema.clone());
+            assert!(message.as_str().is_some_and(|message| message.starts_with(why)), "{}: {message}", dialect.name());
         }
     }
     let recursive = json!({"type": "object", "properties": {"next": {"$ref": "#/$defs/N"}}, "$defs": {"N": {"type": "object",
         "properties": {"next": {"$ref": "#/$defs/N"}}}}});
-    assert!(SchemaDialect::OPENAI.held(&recursive).is_ok());
-    let refused = SchemaDialect::BEDROCK.held(&recursive).unwrap_err();
-    assert_eq!(refused.to_string(), "`next` leads back to itself");
+    assert!(SchemaDialect::OPENAI.strict(&recursive).is_ok());
+    let rejected = SchemaDialect::BEDROCK.strict(&recursive).unwrap_err();
+    assert_eq!(rejected.to_string(), "`next` leads back to itself");
 }
 
-/// As schemars describes a struct with two flattened enums.
+/// The schema that schemars generates for a struct with two flattened enums.
 #[test]
-fn two_unions_are_multiplied() {
+fn multiplies_two_unions() {
     let branch = |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
     let union = |first: &str, second: &str| json!({"oneOf": [branch(first), branch(second)]});
     let schema = json!({
@@ -158,7 +160,7 @@ fn two_unions_are_multiplied() {
 }
 
 #[test]
-fn a_closed_object_requires_no_property_that_it_does_not_have() {
+fn closed_objects_require_only_declared_properties() {
     let closed = json!({"type": "object", "properties": {"b": {"type": "string"}}, "required": ["a", "b"],
         "additionalProperties": false});
     let sent = SchemaDialect::GEMINI.arguments(&json!({"type": "object", "properties": {"p": closed}}));

@@ -1,10 +1,10 @@
-//! Schemas as providers accept them: many schemas, each rewritten for each provider, held against what the provider refuses.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "what fails here fails the test")]
+//! Rewriting of schemas: many schemas, rewritten for each provider and checked against the provider's restrictions.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails panics")]
 
-mod acceptance;
 mod corpus;
 mod forms;
 mod random;
-mod refusals;
+mod rejections;
+mod restrictions;
 mod suite;
 mod support;

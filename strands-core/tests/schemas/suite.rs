@@ -1,12 +1,12 @@
-//! Schemas of the JSON-Schema-Test-Suite, each as that of a property. `STRANDS_SHARED` names the folder with the suite;
-//! without it the two schemas below alone are tried.
+//! Schemas of the JSON Schema Test Suite, each as that of a property. `STRANDS_SHARED` is the folder with the suite; without
+//! it, only the two schemas below are tested.
 
 use serde_json::{Value, json};
 use strands_testkit::recording::shared_path;
 
 use crate::support::{mistakes, validator};
 
-/// Test groups of the suite: a schema, and values that fit it or not.
+/// Returns test groups of the suite: a schema, with valid and invalid values.
 fn groups() -> Vec<(String, Value)> {
     let own = json!([
         {"description": "own", "schema": {"allOf": [{"minimum": 1}, {"anyOf": [{"type": "integer"}, {"maximum": 3}]}]},
@@ -27,8 +27,8 @@ fn groups() -> Vec<(String, Value)> {
     groups
 }
 
-/// Schemas with references and other documents change their meaning inside of another schema.
-fn stands_alone(schema: &Value) -> bool {
+/// Returns false for schemas with references and documents, which change their meaning inside another schema.
+fn is_self_contained(schema: &Value) -> bool {
     let text = schema.to_string();
     !["$ref", "$id", "$dynamic", "$anchor", "$vocabulary", "\"$schema\":\"http://localhost"]
         .iter()
@@ -36,13 +36,13 @@ fn stands_alone(schema: &Value) -> bool {
 }
 
 #[test]
-fn what_fits_a_schema_of_the_suite_fits_it_rewritten() {
+fn valid_values_fit_the_rewritten_schemas() {
     let mut found: Vec<String> = Vec::new();
     let mut tried = 0;
     for (file, groups) in groups() {
         for group in groups.as_array().unwrap() {
             let mut schema = group["schema"].clone();
-            if !stands_alone(&schema) {
+            if !is_self_contained(&schema) {
                 continue;
             }
             if let Some(root) = schema.as_object_mut() {

@@ -1,41 +1,41 @@
-//! Each dialect with what its provider refuses, and the checks of one schema.
+//! Checks of one schema against every dialect and the restrictions of its provider.
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 use strands_core::schema::{SchemaDialect, restored};
 
-use crate::acceptance;
+use crate::restrictions;
 
 type Refusals = fn(&Value) -> Vec<String>;
 
-/// Dialect, refusals of arguments, refusals of schemas that a model is held to.
+/// A dialect, the restrictions of arguments, and the restrictions of enforced schemas.
 pub(crate) const DIALECTS: [(SchemaDialect, Refusals, Refusals); 6] = [
-    (SchemaDialect::OPENAI, acceptance::openai_arguments, acceptance::openai_held),
-    (SchemaDialect::ANTHROPIC, acceptance::anthropic_arguments, acceptance::anthropic_held),
-    (SchemaDialect::BEDROCK, acceptance::anthropic_arguments, acceptance::bedrock_held),
-    (SchemaDialect::GEMINI, acceptance::gemini, acceptance::gemini),
-    (SchemaDialect::LLAMACPP, acceptance::llamacpp, acceptance::llamacpp),
-    (SchemaDialect::OLLAMA, acceptance::ollama_arguments, acceptance::llamacpp),
+    (SchemaDialect::OPENAI, restrictions::openai_arguments, restrictions::openai_strict),
+    (SchemaDialect::ANTHROPIC, restrictions::anthropic_arguments, restrictions::anthropic_strict),
+    (SchemaDialect::BEDROCK, restrictions::anthropic_arguments, restrictions::bedrock_strict),
+    (SchemaDialect::GEMINI, restrictions::gemini, restrictions::gemini),
+    (SchemaDialect::LLAMACPP, restrictions::llamacpp, restrictions::llamacpp),
+    (SchemaDialect::OLLAMA, restrictions::ollama_arguments, restrictions::llamacpp),
 ];
 
 pub(crate) fn validator(schema: &Value) -> Validator {
     jsonschema::validator_for(schema).unwrap_or_else(|error| panic!("{error}: {schema:#}"))
 }
 
-/// Checks that every provider accepts the schema, and that what fits it still does. Returns the mistakes.
+/// Checks that every provider accepts the schema, and that valid values still fit. Returns the mistakes.
 ///
-/// Closing the objects of a union leaves no value that fits two of them: those `instances` are for arguments alone.
+/// With closed branches, no value fits two of them: then pass `instances` for arguments only.
 pub(crate) fn mistakes(name: &str, schema: &Value, instances: &[Value], fit_one_branch: bool) -> Vec<String> {
     let mut mistakes = Vec::new();
     let original = validator(schema);
-    for (dialect, of_arguments, of_held) in &DIALECTS {
-        let mut check = |form: &str, written: &Value, refusals: Vec<String>, instances: &[Value]| {
-            let requires_all = form == "held" && dialect.name() == "openai";
+    for (dialect, of_arguments, of_strict) in &DIALECTS {
+        let mut check = |form: &str, written: &Value, errors: Vec<String>, instances: &[Value]| {
+            let requires_all = form == "strict" && dialect.name() == "openai";
             let at = format!("{name}, {} {form}", dialect.name());
-            mistakes.extend(refusals.into_iter().map(|refusal| format!("{at}: {refusal} in {written}")));
+            mistakes.extend(errors.into_iter().map(|error| format!("{at}: {error} in {written}")));
             let takes = validator(written);
             for instance in instances {
-                let given = as_written(instance, schema, written, requires_all);
+                let given = as_generated(instance, schema, written, requires_all);
                 if let Err(error) = takes.validate(&given) {
                     mistakes.push(format!("{at}: {given} does not fit: {error} in {written}"));
                 }
@@ -48,8 +48,8 @@ pub(crate) fn mistakes(name: &str, schema: &Value, instances: &[Value], fit_one_
         let arguments = dialect.arguments(schema);
         check("arguments", &arguments, of_arguments(&arguments), instances);
         assert_eq!(arguments, dialect.arguments(schema), "{name}: the same bytes for the same schema");
-        if let Ok(held) = dialect.held(schema) {
-            check("held", &held, of_held(&held), if fit_one_branch { instances } else { &[] });
+        if let Ok(strict) = dialect.strict(schema) {
+            check("strict", &strict, of_strict(&strict), if fit_one_branch { instances } else { &[] });
         }
     }
     mistakes
@@ -66,15 +66,15 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
-/// An instance as a model gives it that is held to the written schema: with `null` for what it has to name, and with the
-/// names that it knows.
-fn as_written(instance: &Value, schema: &Value, written: &Value, requires_all: bool) -> Value {
+/// Converts an instance to the rewritten schema, as a model would generate it: with `null` for optional properties that
+/// became required, and with replaced names.
+fn as_generated(instance: &Value, schema: &Value, written: &Value, requires_all: bool) -> Value {
     let mut given = instance.clone();
     if let Value::Object(fields) = &mut given {
         let known = written["properties"].as_object().cloned().unwrap_or_default();
         let own: Map<String, Value> = std::mem::take(fields);
         for (name, value) in own {
-            // A name that was replaced stands in the title.
+            // The original of a replaced name is in the title.
             let stand_in =
                 known.iter().find(|(_, schema)| schema["title"] == name.as_str()).map(|(name, _)| name.clone());
             let is_declared = known.contains_key(&name) || schema["properties"].get(&name).is_none();
@@ -87,7 +87,7 @@ fn as_written(instance: &Value, schema: &Value, written: &Value, requires_all: b
     given
 }
 
-/// Adds `null` for each property that is required and missing, where it fits.
+/// Adds `null` for each missing required property that is nullable.
 fn fill(value: &mut Value, schema: &Value, root: &Value, depth: usize) {
     if depth > 40 {
         return;
@@ -122,7 +122,7 @@ fn fill(value: &mut Value, schema: &Value, root: &Value, depth: usize) {
     }
 }
 
-/// True if a value fits a part of a schema.
+/// Returns true if a value fits a part of a schema.
 fn fits(value: &Value, part: &Value, root: &Value) -> bool {
     let Value::Object(part) = part else { return false };
     let mut whole = part.clone();

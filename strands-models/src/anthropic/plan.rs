@@ -35,7 +35,7 @@ impl Plan {
         let held = |output: &OutputSchema| {
             // The provider does not hold an answer to a schema where documents can be cited.
             let free = known.structured_output && !all_documents(request.messages).any(can_be_cited);
-            let held = || output.rewritten("anthropic", |schema| SchemaDialect::ANTHROPIC.held(schema).ok());
+            let held = || output.rewritten("anthropic", |schema| SchemaDialect::ANTHROPIC.strict(schema).ok());
             free.then(held).filter(|held| held.is_some())
         };
         let format = request.output_schema.and_then(held);

@@ -38,7 +38,7 @@ fn tool<'a>(spec: &'a ToolSpec, strict: &mut usize) -> impl Serialize + 'a {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         strict: bool,
     }
-    let held = spec.strict.then(|| SchemaDialect::ANTHROPIC.held(&spec.input_schema));
+    let held = spec.strict.then(|| SchemaDialect::ANTHROPIC.strict(&spec.input_schema));
     let held = held.and_then(Result::ok).filter(|_| *strict < MOST_STRICT);
     let is_strict = held.is_some();
     *strict += usize::from(is_strict);

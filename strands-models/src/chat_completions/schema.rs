@@ -24,7 +24,7 @@ pub(crate) fn described(schema: &OutputSchema, dialect: &SchemaDialect) -> Map<S
 /// Returns a schema as the server accepts it, and whether a model can be held to it. One that is not to be held to, or can't
 /// be, keeps what may be left out.
 pub(crate) fn written(schema: &Value, strict: bool, dialect: &SchemaDialect) -> (Value, bool) {
-    match strict.then(|| dialect.held(schema)) {
+    match strict.then(|| dialect.strict(schema)) {
         Some(Ok(held)) => (held, true),
         _ => (dialect.arguments(schema), false),
     }

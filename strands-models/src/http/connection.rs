@@ -257,12 +257,10 @@ impl Endpoint {
     /// From a response that is none of the provider's.
     pub(super) async fn foreign(&self, fault: &'static str, body: &mut Body) -> ModelError {
         let start = body.read_start(MOST_FOREIGN_BYTES, self.time_for_errors()).await;
-        let mut details = ErrorDetails::new()
+        let details = ErrorDetails::new()
             .with_body(self.context.secrets.hidden_in(start))
+            .with_request_id(body.request_id())
             .with_source(self.context.error(None, None));
-        if let Some(request_id) = body.request_id() {
-            details = details.with_request_id(request_id);
-        }
         ModelError::Protocol { what: fault.to_owned(), details: details.boxed() }
     }
 

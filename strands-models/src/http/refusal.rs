@@ -55,19 +55,12 @@ impl Refusal {
             _ if self.status == Some(404) => Some(context.hints.not_found),
             _ => None,
         });
-        let mut details = ErrorDetails::new().with_source(context.error(advice, None));
-        if let Some(status) = self.status {
-            details = details.with_status(status);
-        }
-        if let Some(code) = self.code {
-            details = details.with_code(context.secrets.hidden_in(code));
-        }
-        if let Some(request_id) = self.request_id {
-            details = details.with_request_id(request_id);
-        }
-        if !self.body.is_empty() {
-            details = details.with_body(context.secrets.hidden_in(self.body));
-        }
+        let details = ErrorDetails::new()
+            .with_source(context.error(advice, None))
+            .with_status(self.status)
+            .with_code(self.code.map(|code| context.secrets.hidden_in(code)))
+            .with_request_id(self.request_id)
+            .with_body(context.secrets.hidden_in(self.body));
         kind.into_error(self.retry_after, details)
     }
 }

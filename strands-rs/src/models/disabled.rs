@@ -1,5 +1,5 @@
-//! Pages of the documentation for models whose feature is off: a reader of `cargo doc` on default features finds every
-//! provider and the feature to turn on. Nothing of this is compiled into a program.
+//! Documentation pages of models whose feature is off, so that `cargo doc` with default features shows every provider and
+//! its feature. They exist in rustdoc builds only.
 
 /// Documents a model and its builder while their feature is off.
 macro_rules! documented {
@@ -39,8 +39,8 @@ documented! {
     "gemini": GeminiModel, GeminiModelBuilder, "Google's Gemini";
     "llamacpp": LlamaCppModel, LlamaCppModelBuilder, "llama.cpp's server";
     "mistral": MistralModel, MistralModelBuilder, "Mistral";
-    "offline": OfflineModel, OfflineModelBuilder, "a set of rules, for examples and tests without a key";
-    "ollama": OllamaModel, OllamaModelBuilder, "Ollama, on one's own machine or in its cloud";
-    "openai": OpenAiModel, OpenAiModelBuilder, "OpenAI, and of every server that speaks Chat Completions";
-    "openai": OpenAiResponsesModel, OpenAiResponsesModelBuilder, "OpenAI, and of every server that speaks Responses";
+    "offline": OfflineModel, OfflineModelBuilder, "a set of rules, for examples and tests without an API key";
+    "ollama": OllamaModel, OllamaModelBuilder, "Ollama, on a local server or in its cloud";
+    "openai": OpenAiModel, OpenAiModelBuilder, "OpenAI, and of servers with the Chat Completions API";
+    "openai": OpenAiResponsesModel, OpenAiResponsesModelBuilder, "OpenAI, and of servers with the Responses API";
 }

@@ -1,4 +1,4 @@
-//! Choice of a model by its name at run time.
+//! Model ids: selection of a model at run time, from a string or the environment.
 
 use std::env::VarError;
 use std::sync::Arc;
@@ -33,13 +33,13 @@ const PROVIDERS: &[&str] = &[
     "xai",
 ];
 
-/// An error of an id, or of the environment, that gives no model.
+/// An error of selecting a model by its id or from the environment.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelIdError {
-    /// The environment names no model.
+    /// The environment variable is not set.
     #[error(
-        "no model is chosen: the environment variable {MODEL_VARIABLE} is not set; set it to an id such as `{EXAMPLE}` or `offline`"
+        "no model selected: the environment variable {MODEL_VARIABLE} is not set; set it to an id such as `{EXAMPLE}` or `offline`"
     )]
     NotSet,
     /// The environment's value is not text.
@@ -48,32 +48,32 @@ pub enum ModelIdError {
     )]
     NotUnicode,
     /// The id is not of the form `<provider>/<model>`.
-    #[error("`{id}` is no model id; write `<provider>/<model>`, such as `{EXAMPLE}`, or `offline`")]
+    #[error("invalid model id `{id}`: expected `<provider>/<model>`, such as `{EXAMPLE}`, or `offline`")]
     Malformed {
         /// The id.
         id: String,
     },
-    /// The id names a provider and no model.
-    #[error("`{provider}` is a provider; name the model too: `{provider}/<model>`")]
+    /// The id has a provider and no model.
+    #[error("the id `{provider}` has no model: expected `{provider}/<model>`")]
     ModelMissing {
         /// The provider.
         provider: String,
     },
-    /// The id is one of Amazon Bedrock's, without the provider.
-    #[error("`{id}` is what Amazon Bedrock calls a model; write `bedrock/{id}`")]
+    /// The id is a model id of Amazon Bedrock, without the provider.
+    #[error("`{id}` is a model id of Amazon Bedrock: expected `bedrock/{id}`")]
     ProviderMissing {
         /// The id.
         id: String,
     },
     /// No provider has this name.
-    #[error("`{id}` names the provider `{provider}`, which this version does not know; it knows {}", PROVIDERS.join(", "))]
+    #[error("unknown provider `{provider}` in the model id `{id}`; known providers: {}", PROVIDERS.join(", "))]
     UnknownProvider {
         /// The id.
         id: String,
         /// The provider.
         provider: String,
     },
-    /// The provider exists, and was not compiled in.
+    /// The provider's cargo feature is off.
     #[error(
         "`{id}` needs the cargo feature `{feature}`, which is off; in Cargo.toml: strands-rs = {{ version = \"{}.{}\", features = [\"{feature}\"] }}",
         env!("CARGO_PKG_VERSION_MAJOR"),
@@ -85,8 +85,8 @@ pub enum ModelIdError {
         /// The feature.
         feature: &'static str,
     },
-    /// The provider could not be set up: a key, a region or another setting is missing or wrong. The source says which.
-    #[error("the model `{id}` can't be set up: {source}")]
+    /// The model could not be built: an API key, a region or another setting is missing or invalid, see the source.
+    #[error("could not build the model `{id}`: {source}")]
     Setup {
         /// The id.
         id: String,
@@ -97,14 +97,14 @@ pub enum ModelIdError {
 
 strands_core::__debug_with_sources!(ModelIdError);
 
-/// The model of this id: `<provider>/<model>`, or `offline`.
+/// Builds the model with this id: `<provider>/<model>`, or `offline`.
 ///
-/// Keys, regions and endpoints come from the environment, as the provider documents. Nothing is sent yet. A provider
-/// that was not compiled in is an error that names the cargo feature.
+/// API keys, regions and endpoints come from the environment, as the provider documents. No request is sent.
 ///
 /// # Errors
 ///
-/// [`ModelIdError`]; each says what to write or to set instead.
+/// Returns [`ModelIdError`] if the id is invalid, the provider's feature is off ([`ModelIdError::FeatureOff`]), or a setting
+/// is missing ([`ModelIdError::Setup`]).
 ///
 /// # Examples
 ///
@@ -144,11 +144,11 @@ pub async fn from_id(id: &str) -> Result<Arc<dyn Model>, ModelIdError> {
     }
 }
 
-/// The model that the environment variable `STRANDS_MODEL` names: [`from_id`] of its value.
+/// Builds the model whose id is in the environment variable `STRANDS_MODEL`, with [`from_id`].
 ///
 /// # Errors
 ///
-/// [`ModelIdError`]; where the variable is not set, it says so and gives an example.
+/// Returns [`ModelIdError::NotSet`] if the variable is not set or empty; otherwise as for [`from_id`].
 ///
 /// # Examples
 ///
@@ -169,7 +169,7 @@ fn setting(variable: Result<String, VarError>) -> Result<String, ModelIdError> {
     }
 }
 
-/// True for what Bedrock itself calls its models: `us.anthropic.claude-…`, `amazon.nova-…`, an ARN.
+/// Returns true for a model id of Bedrock: `us.anthropic.claude-…`, `amazon.nova-…`, an ARN.
 fn is_bedrock_model(id: &str) -> bool {
     const VENDORS: [&str; 13] = [
         "ai21",
@@ -213,7 +213,7 @@ fn bedrock(id: &str, _model: &str) -> std::future::Ready<Result<Arc<dyn Model>, 
     std::future::ready(Err(ModelIdError::FeatureOff { id: id.to_owned(), feature: "bedrock" }))
 }
 
-/// The function that sets up a model over HTTP, or says that its feature is off.
+/// Defines the function that builds a model over HTTP, or returns an error if its feature is off.
 macro_rules! over_http {
     ($name:ident, $feature:literal, $model:ident) => {
         #[cfg(feature = $feature)]
@@ -239,7 +239,7 @@ over_http!(ollama, "ollama", OllamaModel);
 over_http!(openai, "openai", OpenAiModel);
 over_http!(openai_responses, "openai", OpenAiResponsesModel);
 
-/// A service that speaks OpenAI's Chat Completions.
+/// Builds a model of a service with OpenAI's Chat Completions API.
 #[cfg(feature = "openai")]
 fn service(id: &str, provider: &str, model: &str) -> Result<Arc<dyn Model>, ModelIdError> {
     let Some(service) = strands_models::openai::Service::named(provider) else {
@@ -268,51 +268,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_id_is_told_what_to_write() {
+    async fn rejects_malformed_ids() {
         for id in ["", " ", "/", "/model", "gpt-5.4", "claude"] {
-            assert!(refusal(id).await.contains("write `<provider>/<model>`"), "{id}");
+            assert!(refusal(id).await.contains("expected `<provider>/<model>`"), "{id}");
         }
-        assert!(refusal("bedrock").await.starts_with("`bedrock` is a provider; name the model too"));
+        assert!(refusal("bedrock").await.starts_with("the id `bedrock` has no model"));
         for provider in PROVIDERS.iter().filter(|provider| **provider != "offline") {
             let refusal = refusal(&format!("{provider}/")).await;
-            assert!(
-                refusal.starts_with(&format!("`{provider}` is a provider; name the model too: `{provider}/<model>`")),
-                "{refusal}"
-            );
+            let expected = format!("the id `{provider}` has no model: expected `{provider}/<model>`");
+            assert_eq!(refusal, expected);
         }
     }
 
     #[tokio::test]
-    async fn providers_that_do_not_exist_are_not_pretended() {
-        for provider in ["claude", "Mistral", "llama.cpp", "Bedrock", "nobody"] {
+    async fn rejects_unknown_providers() {
+        for provider in ["claude", "Mistral", "llama.cpp", "Bedrock", "acme"] {
             let refusal = refusal(&format!("{provider}/model")).await;
-            assert!(refusal.contains(&format!("`{provider}`, which this version does not know")), "{refusal}");
-            assert!(refusal.ends_with(&format!("it knows {}", PROVIDERS.join(", "))), "{refusal}");
+            assert!(refusal.starts_with(&format!("unknown provider `{provider}`")), "{refusal}");
+            assert!(refusal.ends_with(&format!("known providers: {}", PROVIDERS.join(", "))), "{refusal}");
         }
     }
 
     #[tokio::test]
-    async fn an_id_of_bedrock_alone_is_told_its_provider() {
+    async fn suggests_the_provider_for_ids_of_bedrock() {
         for id in [
             "us.anthropic.claude-haiku-4-5-20251001-v1:0",
             "amazon.nova-lite-v1:0",
             "openai.gpt-oss-120b-1:0",
             "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0",
         ] {
-            assert!(refusal(id).await.ends_with(&format!("write `bedrock/{id}`")), "{id}");
+            assert!(refusal(id).await.ends_with(&format!("expected `bedrock/{id}`")), "{id}");
         }
     }
 
     #[cfg(not(feature = "bedrock"))]
     #[tokio::test]
-    async fn a_provider_that_is_off_names_its_feature() {
+    async fn names_the_feature_of_a_disabled_provider() {
         let refusal = refusal("bedrock/amazon.nova-lite-v1:0").await;
         assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["bedrock"] }"#), "{refusal}");
     }
 
     #[cfg(feature = "ollama")]
     #[tokio::test]
-    async fn a_model_of_ollamas_may_have_slashes_and_colons_in_its_id() {
+    async fn accepts_slashes_and_colons_in_model_names() {
         for id in ["qwen3:8b", "hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M"] {
             assert_eq!(from_id(&format!("ollama/{id}")).await.expect("a model").model_id(), id);
         }
@@ -320,7 +318,7 @@ mod tests {
 
     #[cfg(not(feature = "openai"))]
     #[tokio::test]
-    async fn both_protocols_of_openai_are_one_feature() {
+    async fn names_one_feature_for_both_apis_of_openai() {
         for id in ["openai/gpt-5.4", "openai-responses/gpt-5.4"] {
             let refusal = refusal(id).await;
             assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["openai"] }"#), "{refusal}");
@@ -329,7 +327,7 @@ mod tests {
 
     #[cfg(not(feature = "openai"))]
     #[tokio::test]
-    async fn services_name_the_feature_of_their_protocol() {
+    async fn names_the_openai_feature_for_compatible_services() {
         for id in ["groq/llama", "azure/my-deployment", "vllm/qwen3"] {
             assert!(refusal(id).await.ends_with(r#"features = ["openai"] }"#), "{id}");
         }
@@ -337,11 +335,11 @@ mod tests {
 
     #[cfg(feature = "openai")]
     #[tokio::test]
-    async fn services_are_known_by_their_names() {
+    async fn builds_models_of_all_services() {
         for service in strands_models::openai::Service::all() {
             let name = service.name();
             assert!(PROVIDERS.contains(&name), "{name}");
-            // Ids of models may have slashes. The one who runs the tests may have a key.
+            // Model names may have slashes. The environment of the tests may have a key.
             match from_id(&format!("{name}/vendor/model")).await {
                 Ok(model) => assert_eq!(model.model_id(), "vendor/model"),
                 Err(error) => {
@@ -354,15 +352,15 @@ mod tests {
     }
 
     #[test]
-    fn providers_are_in_order() {
+    fn sorts_the_providers() {
         assert!(PROVIDERS.is_sorted());
     }
 
     #[cfg(feature = "openai")]
     #[tokio::test]
-    async fn a_model_of_openais_needs_a_key() {
+    async fn requires_a_key_for_openai() {
         for id in ["openai/gpt-5.4", "openai-responses/gpt-5.4"] {
-            // Where the one who runs the tests has a key, there is a model.
+            // The environment of the tests may have a key.
             match from_id(id).await {
                 Ok(model) => assert_eq!(model.model_id(), "gpt-5.4"),
                 Err(error) => {
@@ -375,8 +373,8 @@ mod tests {
 
     #[cfg(feature = "anthropic")]
     #[tokio::test]
-    async fn a_model_of_anthropics_needs_a_key() {
-        // Where the one who runs the tests has a key, there is a model.
+    async fn requires_a_key_for_anthropic() {
+        // The environment of the tests may have a key.
         match from_id("anthropic/claude-sonnet-4-6").await {
             Ok(model) => assert_eq!(model.model_id(), "claude-sonnet-4-6"),
             Err(error) => {
@@ -388,28 +386,28 @@ mod tests {
 
     #[cfg(feature = "bedrock")]
     #[tokio::test]
-    async fn a_model_on_bedrock_goes_by_what_bedrock_calls_it() {
+    async fn uses_the_model_id_of_bedrock() {
         let id = "us.anthropic.claude-haiku-4-5-20251001-v1:0";
         assert_eq!(from_id(&format!("bedrock/{id}")).await.expect("a model").model_id(), id);
     }
 
     #[cfg(not(feature = "offline"))]
     #[tokio::test]
-    async fn the_offline_model_is_a_feature_too() {
+    async fn names_the_feature_of_the_offline_model() {
         let refusal = refusal("offline").await;
         assert!(refusal.ends_with(r#"strands-rs = { version = "0.1", features = ["offline"] }"#), "{refusal}");
     }
 
     #[cfg(feature = "offline")]
     #[tokio::test]
-    async fn the_offline_model_goes_by_its_id() {
+    async fn uses_the_whole_id_for_the_offline_model() {
         for id in ["offline", "offline/travel"] {
             assert_eq!(from_id(id).await.expect("a model").model_id(), id);
         }
     }
 
     #[test]
-    fn an_environment_without_a_model_is_told_the_variable_and_an_example() {
+    fn names_the_variable_and_an_example_if_it_is_not_set() {
         for unset in [Err(VarError::NotPresent), Ok(String::new()), Ok(" ".to_owned())] {
             let refusal = setting(unset).unwrap_err().to_string();
             assert!(refusal.contains("STRANDS_MODEL") && refusal.contains("`bedrock/us.anthropic."), "{refusal}");

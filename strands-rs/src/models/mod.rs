@@ -1,5 +1,5 @@
 //! Models: the [`Model`] trait, its decorators and errors, and the providers by cargo feature. [`from_id`] and [`from_env`]
-//! choose a model by its name at run time.
+//! select a model by its id at run time.
 //!
 //! | feature | model | builder | id |
 //! |---|---|---|---|
@@ -13,12 +13,14 @@
 //! | `openai` | [`OpenAiModel`] | [`OpenAiModelBuilder`] | `openai/gpt-5.4` |
 //! | `openai` | [`OpenAiResponsesModel`] | [`OpenAiResponsesModelBuilder`] | `openai-responses/gpt-5.4` |
 //!
-//! With `openai`, the ids of services that speak its protocol begin with their names: `azure/`, `deepseek/`, `groq/`,
+//! With `openai`, ids of services with a compatible API start with the name of the service: `azure/`, `deepseek/`, `groq/`,
 //! `lmstudio/`, `moonshot/`, `openrouter/`, `perplexity/`, `together/`, `vllm/`, `xai/`.
 //!
-//! A feature is turned on in `Cargo.toml`: `strands-rs = { version = "0.1", features = ["anthropic"] }`. Other types of a
-//! provider are in its module, which the feature brings, too: `anthropic::CacheTtl`.
+//! Enable a feature in `Cargo.toml`: `strands-rs = { version = "0.1", features = ["anthropic"] }`. Other types of a provider
+//! are in its module, behind the same feature: `anthropic::CacheTtl`.
 
+#[cfg(feature = "bedrock")]
+pub mod bedrock;
 mod disabled;
 mod id;
 
@@ -41,10 +43,7 @@ pub use strands_core::models::*;
 
 pub use id::{MODEL_VARIABLE, ModelIdError, from_env, from_id};
 
-// Each by its name and behind its feature, so that the compiler names the feature that is off.
-#[cfg(feature = "bedrock")]
-#[doc(inline)]
-pub use strands_bedrock as bedrock;
+// Re-exported by name, so that the compiler suggests the feature of a missing item.
 #[cfg(feature = "bedrock")]
 #[doc(inline)]
 pub use strands_bedrock::{BedrockModel, BedrockModelBuilder};
@@ -79,3 +78,13 @@ pub use strands_models::{OllamaModel, OllamaModelBuilder, ollama};
 #[cfg(feature = "openai")]
 #[doc(inline)]
 pub use strands_models::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder, openai};
+#[cfg(any(
+    feature = "anthropic",
+    feature = "gemini",
+    feature = "llamacpp",
+    feature = "mistral",
+    feature = "ollama",
+    feature = "openai"
+))]
+#[doc(no_inline)]
+pub use strands_models::{reqwest, secrecy};

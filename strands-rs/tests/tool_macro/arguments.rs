@@ -1,4 +1,4 @@
-//! The model's arguments: what is accepted, and that every mistake is named in one answer.
+//! Arguments from the model: accepted forms, and errors that name all mistakes at once.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -28,20 +28,20 @@ fn search(
 }
 
 #[tokio::test]
-async fn absent_optional_arguments_take_their_stand_ins() {
+async fn absent_optional_arguments_get_their_defaults() {
     assert_eq!(text(Search, json!({"city": "Oslo", "tags": []})).await, "Oslo 10 [] 0 None");
     let all = json!({"type": "x", "legs": [{"to": "A", "nights": 1}], "tags": ["t"], "limit": 50, "city": "Oslo"});
     assert_eq!(text(Search, all).await, r#"Oslo 50 ["t"] 1 Some("x")"#);
 }
 
 #[tokio::test]
-async fn null_leaves_an_optional_argument_out() {
+async fn null_stands_for_an_absent_optional_argument() {
     let nulls = json!({"city": "Oslo", "tags": [], "limit": null, "legs": null, "type": null});
     assert_eq!(text(Search, nulls).await, "Oslo 10 [] 0 None");
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_at_once_by_name() {
+async fn reports_all_mistakes_by_name() {
     let wrong =
         json!({"city": 1, "limit": -1, "legs": [{"to": "A", "nights": 1}, {"nights": "two"}], "kind": "x", "x": 0});
     assert_eq!(
@@ -55,7 +55,7 @@ async fn every_mistake_is_told_at_once_by_name() {
 }
 
 #[tokio::test]
-async fn input_that_is_no_object_is_refused() {
+async fn rejects_input_that_is_not_an_object() {
     for input in [json!([]), json!("Oslo"), json!(1), json!(true)] {
         let text = refusal(Search, input).await;
         assert_eq!(text, "the arguments must be a JSON object, such as {\"name\": \"value\"}");
@@ -69,14 +69,14 @@ fn ring(times: Option<u8>) -> String {
 }
 
 #[tokio::test]
-async fn models_say_no_arguments_in_several_ways() {
+async fn accepts_several_forms_of_no_arguments() {
     for input in [json!({}), Value::Null, json!(""), json!(" \n")] {
         assert_eq!(text(Ring, input).await, "None");
     }
 }
 
 #[tokio::test]
-async fn a_whole_number_may_be_written_with_a_fraction() {
+async fn accepts_whole_numbers_with_a_fraction_of_zero() {
     assert_eq!(text(Ring, json!({"times": 3.0})).await, "Some(3)");
     assert_eq!(refusal(Ring, json!({"times": 3.5})).await, "`times`: expected integer or null, got number 3.5");
     assert_eq!(refusal(Ring, json!({"times": 300.0})).await, "`times`: must be at most 255, got 300.0");
@@ -85,7 +85,7 @@ async fn a_whole_number_may_be_written_with_a_fraction() {
 }
 
 #[tokio::test]
-async fn a_mistake_is_told_in_bounded_length() {
+async fn bounds_the_length_of_mistakes() {
     let long = json!({"times": "x".repeat(1_000_000)});
     assert!(refusal(Ring, long).await.len() < 1_000);
     let many: Value = (0..1_000).map(|n| (format!("argument_{n}"), json!(n))).collect();
@@ -107,7 +107,7 @@ fn bounded(
 }
 
 #[tokio::test]
-async fn what_the_schema_bounds_is_enforced() {
+async fn enforces_bounds_of_the_schema() {
     let fits =
         json!({"angle": -1.5, "digit": 9, "code": "äöü", "names": ["a", "b"], "map": {"k": 1}, "airport": "OSL"});
     assert!(text(Bounded, fits).await.starts_with("-1.5 Some(9) äöü"));
@@ -132,14 +132,14 @@ struct NotSerialize(u8);
 #[tool(inline)]
 fn defaults(
     #[arg(default = "Bergen")] text: String,
-    #[arg(default = USUAL)] lent: &str,
+    #[arg(default = USUAL)] borrowed: &str,
     #[arg(default = [1, 2])] list: &[u8],
     #[arg(default = Some(3))] maybe: Option<u8>,
     #[arg(default)] zero: u8,
     #[arg(default)] hidden: NotSerialize,
     #[arg(default = text_len("four"))] computed: usize,
 ) -> String {
-    format!("{text} {lent} {list:?} {maybe:?} {zero} {} {computed}", hidden.0)
+    format!("{text} {borrowed} {list:?} {maybe:?} {zero} {} {computed}", hidden.0)
 }
 
 fn text_len(text: &str) -> usize {
@@ -147,9 +147,9 @@ fn text_len(text: &str) -> usize {
 }
 
 #[tokio::test]
-async fn defaults_are_expressions_of_the_type_written() {
+async fn defaults_are_expressions_of_the_declared_type() {
     assert_eq!(text(Defaults, json!({})).await, "Bergen Oslo [1, 2] Some(3) 0 0 4");
-    let given = json!({"text": "a", "lent": "b", "list": [], "maybe": 4, "zero": 1, "hidden": 2, "computed": 5});
+    let given = json!({"text": "a", "borrowed": "b", "list": [], "maybe": 4, "zero": 1, "hidden": 2, "computed": 5});
     assert_eq!(text(Defaults, given).await, "a b [] Some(4) 1 2 5");
 }
 
@@ -157,7 +157,7 @@ async fn defaults_are_expressions_of_the_type_written() {
 #[derive(Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Trip {
-    /// Where it begins.
+    /// Starting point.
     from: String,
     legs: Vec<Leg>,
     #[serde(default)]
@@ -171,7 +171,7 @@ fn book(#[args] trip: Trip) -> Trip {
 }
 
 #[tokio::test]
-async fn one_type_can_be_all_arguments() {
+async fn one_type_can_be_the_whole_input() {
     let trip = json!({"from": "Oslo", "legs": [{"to": "A", "nights": 1}]});
     let booked = json!({"from": "Oslo", "legs": [{"to": "A", "nights": 1}], "note": null});
     assert_eq!(json(Book, trip).await, booked);
@@ -189,14 +189,14 @@ type Maybe<T> = Option<T>;
 #[derive(Deserialize, JsonSchema)]
 struct Wrapped(Option<u8>);
 
-/// Tries types that can be absent without saying `Option`.
+/// Takes types that can be absent without the name `Option`.
 #[tool(inline)]
 fn absent(alias: Maybe<String>, wrapped: Wrapped, any: Value) -> String {
     format!("{alias:?} {:?} {any}", wrapped.0)
 }
 
 #[tokio::test]
-async fn types_decide_what_is_optional() {
+async fn types_decide_on_optional_arguments() {
     assert_eq!(text(Absent, json!({"any": null})).await, "None None null");
     let schema = &Absent.spec().input_schema;
     assert_eq!(schema["required"], json!(["any"]));
@@ -210,7 +210,7 @@ fn sum(mut a: i64, r#type: i64) -> i64 {
 }
 
 #[tokio::test]
-async fn mutable_and_raw_names_are_names() {
+async fn supports_mutable_and_raw_names() {
     assert_eq!(json(Sum, json!({"a": 1, "type": 2})).await, json!(3));
 }
 
@@ -319,7 +319,7 @@ async fn mistakes_in_enums_name_the_variant_and_the_field() {
 }
 
 #[tokio::test]
-async fn whole_numbers_are_integers_in_every_form_of_enum() {
+async fn accepts_whole_numbers_as_integers_in_all_forms_of_enums() {
     let input = json!({"p": {"kind": "card", "number": 3.0}, "untagged": {"from": 1.0, "to": 2}, "list": [{"kind": "card", "number": 1.0}]});
     assert!(text(Forms, input).await.starts_with("Some(Card { number: 3 })"));
     let mixed = json!({"p": {"kind": "card", "number": 3.0}, "untagged": {"from": 1.0, "to": 2.5}});
@@ -334,7 +334,7 @@ struct Meeting {
     length: u8,
 }
 
-/// As the schemas of `chrono` and `jiff` are.
+/// A schema like those of `chrono` and `jiff`.
 fn date_time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "string", "format": "date-time"})
 }
@@ -351,10 +351,10 @@ fn meet(#[args] meeting: Meeting) -> String {
 }
 
 #[tokio::test]
-async fn a_date_that_is_refused_is_told_its_format() {
+async fn mistakes_in_dates_describe_the_format() {
     let told = "`start` is `tomorrow`: expected a date and time with offset (RFC 3339), such as `2026-11-28T10:00:00Z`";
     assert_eq!(refusal(Meet, json!({"start": "tomorrow", "length": 1})).await, told);
-    // The format is right, and the type knows better.
+    // The format is right, but the type rejects the value.
     let offset = json!({"start": "2026-11-28T10:00:00+01:00", "length": 1});
     assert_eq!(refusal(Meet, offset).await, "premature end of input");
     let length = json!({"start": "2026-11-28T10:00:00Z", "length": 2.5});
@@ -375,7 +375,7 @@ fn lenient_trip(#[args] leg: Leg) -> String {
 }
 
 #[tokio::test]
-async fn numeric_strings_are_read_by_choice_of_the_tool() {
+async fn reads_numeric_strings_if_the_tool_opts_in() {
     let quoted = json!({"days": "3", "names": ["7"], "p": {"kind": "card", "number": "42"}});
     assert_eq!(text(Lenient, quoted).await, "3 [\"7\"] Some(Card { number: 42 })");
     assert_eq!(text(Lenient, json!({"days": "3.0", "names": []})).await, "3 [] None");

@@ -1,4 +1,4 @@
-//! Content in lists, options, tuples and maps stays content, whatever alias it is named by.
+//! Content in lists, options, tuples and maps remains content, through any alias.
 
 use std::collections::{BTreeMap, HashMap, LinkedList};
 use std::error::Error;
@@ -111,7 +111,7 @@ tools_returning! {
     nested -> Vec<Option<(String, Vec<u8>)>> { vec![None, Some(("a".to_owned(), vec![1]))] }
 }
 
-/// The kinds of the pieces of a result.
+/// Returns the types of the content blocks of a result.
 async fn kinds(tool: impl Tool) -> String {
     let output = call(tool, json!({})).await.unwrap();
     let kind = |piece: &ToolResultContent| match piece {
@@ -126,7 +126,7 @@ async fn kinds(tool: impl Tool) -> String {
 }
 
 #[tokio::test]
-async fn content_is_content() {
+async fn content_blocks_remain_content() {
     assert_eq!(kinds(OneImage).await, "I");
     assert_eq!(kinds(OneVideo).await, "V");
     assert_eq!(kinds(Images).await, "II");
@@ -150,7 +150,7 @@ async fn content_is_content() {
 }
 
 #[tokio::test]
-async fn content_beside_several_values_is_content() {
+async fn content_in_tuples_with_data_remains_content() {
     assert_eq!(kinds(FactsAndTwo).await, "JII");
     assert_eq!(kinds(TextFactsImage).await, "TJI");
     assert_eq!(kinds(FactsDocumentVideo).await, "JDV");
@@ -167,7 +167,7 @@ async fn content_beside_several_values_is_content() {
 }
 
 #[tokio::test]
-async fn maps_have_the_keys_that_serde_writes() {
+async fn map_keys_are_formatted_like_serde_does() {
     assert_eq!(kinds(ByStaticName).await, "TI");
     assert_eq!(kinds(ByNumber).await, "TI");
     assert_eq!(json(Numbered, json!({})).await, json!({"7": "a"}));
@@ -176,12 +176,12 @@ async fn maps_have_the_keys_that_serde_writes() {
 }
 
 #[tokio::test]
-async fn an_image_in_a_field_is_json() {
+async fn images_in_fields_become_json() {
     assert!(json(Described, json!({})).await["image"].is_object());
 }
 
 #[tokio::test]
-async fn no_content_is_null_and_what_can_t_be_content_an_error() {
+async fn missing_content_is_null_and_unsupported_content_an_error() {
     for value in [json(NoImage, json!({})).await, json(NoImages, json!({})).await, json(NoAlbum, json!({})).await] {
         assert_eq!(value, json!(null));
     }
@@ -190,7 +190,7 @@ async fn no_content_is_null_and_what_can_t_be_content_an_error() {
 }
 
 #[tokio::test]
-async fn data_stays_one_value() {
+async fn data_remains_one_json_value() {
     assert_eq!(json(Texts, json!({})).await, json!(["a", "b"]));
     assert_eq!(crate::text(MaybeText, json!({})).await, "a");
     assert_eq!(json(Numbers, json!({})).await, json!([1, 1.5, true, "x"]));
@@ -219,7 +219,7 @@ fn charts(gallery: &Gallery) -> Result<&[Chart], Box<dyn Error + Send + Sync>> {
 }
 
 #[tokio::test]
-async fn types_of_the_program_may_be_in_lists_and_borrowed() {
+async fn custom_types_can_be_in_lists_and_borrowed() {
     let ctx = strands::testing::ToolContextBuilder::new("charts").inject(Gallery(vec![Chart, Chart])).build();
     assert_eq!(Charts.call(&ctx, json!({})).await.unwrap().content().len(), 2);
 }

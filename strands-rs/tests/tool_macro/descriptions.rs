@@ -1,4 +1,4 @@
-//! Names and descriptions that the model reads.
+//! Names and descriptions for the model.
 
 use strands::serde_json::json;
 use strands::{Tool, tool};
@@ -14,11 +14,11 @@ use strands::{Tool, tool};
 ///
 /// # Errors
 ///
-/// None of the model's business.
+/// Not for the model.
 ///
 /// ## Rules
 ///
-/// * Ask first.
+/// * Confirm first.
 ///
 /// # Example
 ///
@@ -60,11 +60,11 @@ fn named() {}
 fn silent() {}
 
 #[test]
-fn the_description_is_the_doc_without_sections_for_people() {
+fn descriptions_leave_out_sections_for_programmers() {
     let described = |tool: &dyn Tool| tool.spec().description.clone();
     assert_eq!(
         described(&LookUp),
-        "Looks up the weather.\n\nIt knows every city:\n\n```text\n# not a heading\n    indented\n```\n\n## Rules\n\n* Ask first."
+        "Looks up the weather.\n\nIt knows every city:\n\n```text\n# not a heading\n    indented\n```\n\n## Rules\n\n* Confirm first."
     );
     assert_eq!(described(&Blocky), "Written\nin a block.");
     assert_eq!(described(&Included), "From a file.\n\nAnd a line.\n# Limits\nOne a day.");
@@ -74,7 +74,7 @@ fn the_description_is_the_doc_without_sections_for_people() {
 }
 
 #[test]
-fn the_name_is_the_function_s_unless_said() {
+fn names_default_to_the_function_name() {
     assert_eq!(LookUp.spec().name, "look_up");
     assert_eq!(Named.spec().name, "for-models");
     assert_eq!(Type.spec().name, "type");
@@ -95,9 +95,9 @@ struct Http;
 ///
 /// # Arguments
 ///
-/// * `city` - Where to,
+/// * `city` - Destination,
 ///   in English
-/// - days: How long
+/// - days: Number of days
 /// * http - For people only
 #[tool]
 fn listed(
@@ -114,10 +114,10 @@ fn listed(
 }
 
 #[test]
-fn arguments_are_described_in_place_or_in_a_list() {
+fn describes_arguments_in_place_or_in_a_list() {
     let properties = &Listed.spec().input_schema["properties"];
-    assert_eq!(properties["city"]["description"], json!("Where to,\nin English"));
-    assert_eq!(properties["days"]["description"], json!("How long"));
+    assert_eq!(properties["city"]["description"], json!("Destination,\nin English"));
+    assert_eq!(properties["days"]["description"], json!("Number of days"));
     assert_eq!(properties["here"]["description"], json!("In its place\nof two lines"));
     assert_eq!(properties["pieces"]["description"], json!("Of pieces"));
     assert!(properties["undocumented"].get("description").is_none());

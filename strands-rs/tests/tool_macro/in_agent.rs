@@ -1,4 +1,4 @@
-//! Macro tools within an agent: what is found before a conversation, and what a model is told in it.
+//! Macro tools in an agent: errors of `build()`, and error results in a conversation.
 
 use strands::message::ToolResultContent;
 use strands::serde_json::json;
@@ -18,8 +18,8 @@ fn book_hotel(#[arg(range = 1..=30)] nights: u32, rates: &Rates, identity: &Iden
 }
 
 #[tokio::test]
-async fn a_value_that_nobody_injects_is_found_by_build() {
-    let model = ScriptedModel::answering("never asked");
+async fn build_fails_without_a_required_injected_value() {
+    let model = ScriptedModel::responding("never asked");
     let builder = Agent::builder().model(model.clone()).tools(tools![BookHotel]).inject(Identity("ada"));
     let error = builder.build().await.unwrap_err();
     assert!(
@@ -30,7 +30,7 @@ async fn a_value_that_nobody_injects_is_found_by_build() {
 }
 
 #[tokio::test]
-async fn a_model_is_told_its_mistakes_and_can_correct_them() {
+async fn the_model_can_correct_its_mistakes() {
     let model = ScriptedModel::new([
         ScriptedTurn::tool_use("book_hotel", json!({"nights": 31, "city": "Oslo"})),
         ScriptedTurn::tool_use("book_hotel", json!({"nights": 3})),

@@ -1,20 +1,20 @@
-//! Promises of `#[tool]` and `#[toolset]`, seen through the `Tool` trait as an agent sees it.
+//! Behavior of `#[tool]` and `#[toolset]` through the `Tool` trait.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may panic, and so may its tools"
+    reason = "tests and their tools may panic"
 )]
-#![allow(clippy::unused_async, reason = "what matters of these tools is their signature")]
+#![allow(clippy::unused_async, reason = "the signatures of these tools are under test")]
 
-mod answers;
 mod arguments;
 mod content;
 mod descriptions;
-mod host;
 mod in_agent;
+mod injected;
 mod properties;
+mod return_values;
 mod running;
 mod schemas;
 mod toolset;
@@ -24,20 +24,20 @@ use strands::serde_json::Value;
 use strands::testing::ToolContextBuilder;
 use strands::{Tool, ToolError, ToolOutput};
 
-/// Calls a tool with nothing injected.
+/// Calls a tool without injected values.
 async fn call(tool: impl Tool, input: Value) -> Result<ToolOutput, ToolError> {
     let ctx = ToolContextBuilder::new(tool.spec().name.clone()).build();
     tool.call(&ctx, input).await
 }
 
-/// The text of the error that a call ends with.
+/// Returns the text of a call's error.
 async fn refusal(tool: impl Tool, input: Value) -> String {
     let error = call(tool, input).await.expect_err("the call is refused");
     assert!(error.is_invalid_input(), "{error} is not about the input");
     error.to_string()
 }
 
-/// The one text that a call answers with.
+/// Returns the text output of a call.
 async fn text(tool: impl Tool, input: Value) -> String {
     match call(tool, input).await.expect("the call succeeds").content() {
         [ToolResultContent::Text(text)] => text.clone(),
@@ -45,7 +45,7 @@ async fn text(tool: impl Tool, input: Value) -> String {
     }
 }
 
-/// The one JSON value that a call answers with.
+/// Returns the JSON output of a call.
 async fn json(tool: impl Tool, input: Value) -> Value {
     match call(tool, input).await.expect("the call succeeds").content() {
         [ToolResultContent::Json(json)] => json.clone(),

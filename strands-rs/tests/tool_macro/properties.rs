@@ -1,4 +1,4 @@
-//! Arguments that fit a tool's schema are accepted, others refused, and none makes it panic.
+//! Property tests: arguments that fit a tool's schema are accepted, others are rejected, and none cause a panic.
 
 use std::collections::BTreeMap;
 
@@ -24,8 +24,8 @@ enum Units {
     Imperial,
 }
 
-/// Takes a bit of everything.
-#[allow(clippy::too_many_arguments, reason = "each argument is of another kind")]
+/// Takes arguments of many types.
+#[allow(clippy::too_many_arguments, reason = "each argument has another type")]
 #[tool(inline)]
 fn plan(
     #[arg(len = 1..=8)] city: String,
@@ -41,7 +41,7 @@ fn plan(
     json!([city, celsius, rate, sure, units, days, legs, prices, anything])
 }
 
-/// A value that fits a schema, made by reading the schema.
+/// Generates a value that fits a schema.
 fn fitting(schema: &Value, root: &Value, depth: usize) -> BoxedStrategy<Value> {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         return fitting(root.pointer(name.trim_start_matches('#')).unwrap(), root, depth);
@@ -50,7 +50,7 @@ fn fitting(schema: &Value, root: &Value, depth: usize) -> BoxedStrategy<Value> {
         return proptest::sample::select(values.clone()).boxed();
     }
     if let Some(choices) = schema.get("anyOf").and_then(Value::as_array) {
-        // The last choice is the one that ends a recursion.
+        // The last choice ends a recursion.
         let skip = if depth > 3 { choices.len() - 1 } else { 0 };
         let choices: Vec<_> = choices.iter().skip(skip).map(|choice| fitting(choice, root, depth + 1)).collect();
         return proptest::strategy::Union::new(choices).boxed();
@@ -73,7 +73,7 @@ fn of_kind(kind: &str, schema: &Value, root: &Value, depth: usize) -> BoxedStrat
         "integer" => {
             let at = |name: &str, otherwise| schema.get(name).and_then(Value::as_f64).map_or(otherwise, |it| it as i64);
             let numbers = at("minimum", -1_000)..=at("maximum", 1_000);
-            // To a schema 3.0 is an integer too.
+            // For a schema, 3.0 is an integer too.
             (numbers, any::<bool>()).prop_map(|(n, whole)| if whole { json!(n) } else { json!(n as f64) }).boxed()
         }
         "string" => vec(any::<char>(), bound("minLength").unwrap_or(0)..=bound("maxLength").unwrap_or(12))
@@ -137,13 +137,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn what_fits_the_schema_is_accepted(input in fitting(&Plan.spec().input_schema, &Plan.spec().input_schema, 0)) {
+    fn accepts_values_that_fit_the_schema(input in fitting(&Plan.spec().input_schema, &Plan.spec().input_schema, 0)) {
         let outcome = run(input.clone());
         prop_assert!(outcome.is_ok(), "{input}: {}", outcome.unwrap_err());
     }
 
     #[test]
-    fn nothing_makes_it_panic(input in any_json()) {
+    fn never_panics(input in any_json()) {
         if let Err(error) = run(input) {
             prop_assert!(error.is_invalid_input());
             prop_assert!(!error.to_string().is_empty());

@@ -1,4 +1,4 @@
-//! Threads of calls, and the rest of a call that ends early.
+//! Threads, cancellation and panics of calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,20 +14,20 @@ use crate::call;
 
 struct Seen(std::sync::Mutex<Option<ThreadId>>);
 
-/// Notes its thread.
+/// Records its thread.
 #[tool]
 fn elsewhere(seen: &Seen) {
     *seen.0.lock().unwrap() = Some(thread::current().id());
 }
 
-/// Notes its thread.
+/// Records its thread.
 #[tool(inline)]
 fn here(seen: &Seen) {
     *seen.0.lock().unwrap() = Some(thread::current().id());
 }
 
 #[tokio::test]
-async fn sync_tools_leave_the_runtime_free() {
+async fn sync_tools_run_on_the_blocking_pool() {
     let seen = Arc::new(Seen(std::sync::Mutex::default()));
     let ctx = ToolContextBuilder::new("test").inject(Arc::clone(&seen)).build();
     Elsewhere.call(&ctx, json!({})).await.unwrap();
@@ -45,7 +45,7 @@ fn block(gate: &Gate) -> &'static str {
     "through"
 }
 
-/// On a runtime of one thread the gate could never open if the tool blocked that thread.
+/// On a single-threaded runtime the gate could never open if the tool blocked that thread.
 #[tokio::test]
 async fn a_blocking_tool_does_not_stall_others() {
     let (open, gate) = std::sync::mpsc::channel();
@@ -59,7 +59,7 @@ async fn a_blocking_tool_does_not_stall_others() {
 }
 
 #[test]
-fn without_a_runtime_a_sync_tool_runs_where_it_is_polled() {
+fn a_sync_tool_runs_inline_without_a_runtime() {
     let seen = Arc::new(Seen(std::sync::Mutex::default()));
     let ctx = ToolContextBuilder::new("test").inject(Arc::clone(&seen)).build();
     let call = Elsewhere.call(&ctx, json!({}));
@@ -83,7 +83,7 @@ async fn panics_later() -> ! {
 }
 
 #[tokio::test]
-async fn a_panic_is_the_same_panic_wherever_the_tool_runs() {
+async fn panics_are_the_same_on_all_threads() {
     for panicking in [tokio::spawn(call(Panics, json!({}))), tokio::spawn(call(PanicsLater, json!({})))] {
         let panic = panicking.await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"out of paper"));
@@ -103,7 +103,7 @@ struct Watch {
     dropped: Arc<AtomicBool>,
 }
 
-/// Waits for ever.
+/// Waits forever.
 #[tool]
 async fn wait(watch: &Watch) {
     let _guard = Guard(Arc::clone(&watch.dropped));
@@ -112,11 +112,11 @@ async fn wait(watch: &Watch) {
 }
 
 #[tokio::test]
-async fn dropping_the_future_ends_the_call() {
+async fn dropping_the_future_cancels_the_call() {
     let watch = Arc::new(Watch { started: Notify::new(), dropped: Arc::default() });
     let ctx = ToolContextBuilder::new("wait").inject(Arc::clone(&watch)).build();
     tokio::select! {
-        _ = Wait.call(&ctx, json!({})) => panic!("it waits for ever"),
+        _ = Wait.call(&ctx, json!({})) => panic!("the tool never returns"),
         () = watch.started.notified() => {}
     }
     assert!(watch.dropped.load(Ordering::SeqCst));
@@ -129,7 +129,7 @@ fn careful(dose: u8) -> u8 {
 }
 
 #[test]
-fn keys_reach_the_policy_and_the_spec() {
+fn keys_set_the_policy_and_the_spec() {
     let policy = ToolPolicy::new().with_timeout(Duration::from_millis(1500)).with_exclusive(true).with_approval(true);
     let policy = policy.with_numeric_strings(true);
     assert_eq!(Careful.policy(), policy);

@@ -1,4 +1,4 @@
-//! The schemas that models read, kept as snapshots: a change of one is a change of every program's prompts.
+//! Snapshots of generated schemas: a change affects the prompts of every program.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -43,7 +43,7 @@ fn of_enums() {
 /// A stay.
 #[derive(Deserialize, JsonSchema, Serialize)]
 struct Stay {
-    /// Where.
+    /// Hotel name.
     hotel: String,
     #[serde(default)]
     nights: u16,
@@ -152,7 +152,7 @@ struct Flat {
 /// Takes all.
 #[tool]
 fn whole(
-    /// What to book
+    /// Trip to book
     #[args]
     input: Input,
 ) {

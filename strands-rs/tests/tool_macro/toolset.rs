@@ -38,7 +38,7 @@ impl Files {
     ///
     /// # Arguments
     ///
-    /// * `name` - What it is called
+    /// * `name` - Name of the file
     #[tool(name = "add", read_only = false, timeout = "10s")]
     fn add_file(self: &Arc<Self>, name: &str, #[arg(default = 1, range = 1..=3)] times: u8, suffix: &Suffix) -> usize {
         let mut names = self.names.lock().unwrap();
@@ -46,7 +46,7 @@ impl Files {
         names.len()
     }
 
-    /// Nothing of the value.
+    /// Ignores the value.
     #[tool(inline)]
     fn separator() -> &'static str {
         "/"
@@ -59,11 +59,11 @@ impl Files {
     }
 
     #[cfg(any())]
-    /// Not there.
+    /// Needs a missing value.
     #[tool]
     fn absent(&self) {}
 
-    // Left alone: not a tool.
+    // Not marked: not a tool.
     fn count(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
@@ -76,7 +76,7 @@ async fn call(tool: &dyn Tool, input: Value) -> ToolResultContent {
 }
 
 #[tokio::test]
-async fn the_tools_share_the_value() {
+async fn tools_share_the_value() {
     let tools = Files::new().into_tools();
     let names: Vec<_> = tools.iter().map(|tool| tool.spec().name.as_str()).collect();
     assert_eq!(names, ["files_list", "files_add", "files_separator", "files_owners"]);
@@ -90,27 +90,27 @@ async fn the_tools_share_the_value() {
 }
 
 #[test]
-fn the_block_s_keys_are_the_methods_defaults() {
+fn methods_inherit_the_keys_of_the_block() {
     let tools = Files::new().into_tools();
     assert_eq!(tools[0].spec().annotations.read_only, Some(true));
     assert_eq!(tools[1].spec().annotations.read_only, Some(false));
     assert_eq!(tools[0].policy().timeout.map(|time| time.as_secs()), Some(5));
     assert_eq!(tools[1].policy().timeout.map(|time| time.as_secs()), Some(10));
-    assert_eq!(tools[1].spec().input_schema["properties"]["name"]["description"], json!("What it is called"));
+    assert_eq!(tools[1].spec().input_schema["properties"]["name"]["description"], json!("Name of the file"));
     let borrowed: Vec<_> = tools[1].requires().iter().map(InjectedKey::type_name).collect();
     assert!(matches!(borrowed[..], [name] if name.ends_with("::Suffix")), "{borrowed:?}");
     assert!(tools[2].requires().is_empty());
 }
 
 #[test]
-fn the_methods_stay_methods() {
+fn methods_remain_methods() {
     let files = Arc::new(Files::new());
     assert_eq!(files.add_file("a", 1, &Suffix("")), 1);
     assert_eq!(Files::separator(), "/");
 }
 
 #[tokio::test]
-async fn an_agent_takes_a_whole_set() {
+async fn agents_accept_a_toolset() {
     let model =
         ScriptedModel::new([ScriptedTurn::tool_use("files_separator", json!({})), ScriptedTurn::text("A slash.")]);
     let files = Files::new();
@@ -145,7 +145,7 @@ impl<C: Client> Weather<C> {
     }
 }
 
-// Two more blocks, listed by functions; their lists add up.
+// Two more blocks, with functions that list their tools.
 #[toolset(into = read_tools)]
 impl<C: Client> Weather<C> {
     /// Reads.
@@ -154,7 +154,7 @@ impl<C: Client> Weather<C> {
         self.client.get(&path)
     }
 
-    /// Called like a method of `Arc`.
+    /// Has the name of a method of `Arc`.
     #[tool]
     fn clone(&self) -> &'static str {
         "not the Arc's"
@@ -179,7 +179,7 @@ mod elsewhere {
 }
 
 #[tokio::test]
-async fn blocks_may_be_generic_and_several() {
+async fn supports_generic_and_multiple_blocks() {
     let tools = Weather { client: Echo }.into_tools();
     assert_eq!(call(&tools[0], json!({"path": "x"})).await, ToolResultContent::Text("\"x\"".trim_matches('"').into()));
     assert_eq!(tools[0].spec().output_schema, Some(json!({"type": "string"})));

@@ -1,9 +1,9 @@
-//! Checks of keys and contents: every character that a key may have, and documents of every size.
+//! Checks of keys and contents: all valid characters of a key, and documents of all sizes.
 
 use bytes::Bytes;
 
-use super::{ContractViolation, Subject, answered, equal, violation};
-use crate::document_store::{Document, Written};
+use super::{ContractViolation, Subject, equal, succeeded, violation};
+use crate::document_store::{Document, WriteOutcome};
 
 const BIG: usize = 4 * 1024 * 1024;
 
@@ -35,15 +35,15 @@ async fn keys(subject: &Subject) -> Result<(), ContractViolation> {
         let key = subject.key(&format!("keys/{name}"));
         let version = subject.create(promise, &key, name.clone().into()).await?;
         let known = Document::new(name.clone(), version);
-        let updated = answered(promise, subject.store.update(&key, format!("{name}!").into(), &known).await)?;
-        equal(promise, &true, &matches!(updated, Written::Done(_)))?;
+        let updated = succeeded(promise, subject.store.update(&key, format!("{name}!").into(), &known).await)?;
+        equal(promise, &true, &matches!(updated, WriteOutcome::Done(_)))?;
     }
     for name in &names {
         let key = subject.key(&format!("keys/{name}"));
         subject.holds(promise, &key, Some(format!("{name}!").as_bytes())).await?;
     }
     let mut expected: Vec<String> = names.iter().map(|name| subject.key(&format!("keys/{name}"))).collect();
-    let mut listed = answered(promise, subject.store.list(&subject.key("keys")).await)?;
+    let mut listed = succeeded(promise, subject.store.list(&subject.key("keys")).await)?;
     expected.sort_unstable();
     listed.sort_unstable();
     equal(promise, &expected, &listed)
@@ -51,17 +51,17 @@ async fn keys(subject: &Subject) -> Result<(), ContractViolation> {
 
 async fn without_folder(subject: &Subject) -> Result<(), ContractViolation> {
     let promise = "a document whose key has one segment is created, updated, listed and deleted like any other";
-    let key = subject.key_beside();
+    let key = subject.single_segment_key();
     let version = subject.create(promise, &key, "1".into()).await?;
     subject.holds(promise, &key, Some(b"1")).await?;
-    let updated = answered(promise, subject.store.update(&key, "2".into(), &Document::new("1", version)).await)?;
-    equal(promise, &true, &matches!(updated, Written::Done(_)))?;
+    let updated = succeeded(promise, subject.store.update(&key, "2".into(), &Document::new("1", version)).await)?;
+    equal(promise, &true, &matches!(updated, WriteOutcome::Done(_)))?;
     subject.holds(promise, &key, Some(b"2")).await?;
-    let listed = answered(promise, subject.store.list("").await)?;
+    let listed = succeeded(promise, subject.store.list("").await)?;
     equal(promise, &1, &listed.iter().filter(|listed| **listed == key).count())?;
-    let folders = answered(promise, subject.store.folders("").await)?;
+    let folders = succeeded(promise, subject.store.folders("").await)?;
     equal(promise, &false, &folders.contains(&key))?;
-    answered(promise, subject.store.delete(&key).await)?;
+    succeeded(promise, subject.store.delete(&key).await)?;
     subject.holds(promise, &key, None).await
 }
 
@@ -76,24 +76,24 @@ async fn contents(subject: &Subject) -> Result<(), ContractViolation> {
         subject.holds(promise, &key, Some(&content)).await?;
         let longer: Bytes = [content.as_ref(), b"."].concat().into();
         let known = Document::new(content, version);
-        match answered(promise, subject.store.update(&key, longer.clone(), &known).await)? {
-            Written::Done(_) => subject.holds(promise, &key, Some(&longer)).await?,
-            Written::Refused => return Err(violation(promise, "the update to be done", "it was refused")),
+        match succeeded(promise, subject.store.update(&key, longer.clone(), &known).await)? {
+            WriteOutcome::Done(_) => subject.holds(promise, &key, Some(&longer)).await?,
+            WriteOutcome::Conflict => return Err(violation(promise, "the update to be done", "it was refused")),
         }
     }
     Ok(())
 }
 
 async fn many(subject: &Subject) -> Result<(), ContractViolation> {
-    let promise = "`get_many` returns the documents in the order of the keys, and none where there is none";
+    let promise = "`get_many` returns the documents in the order of the keys, and `None` for a missing document";
     for name in ["a", "b", "c"] {
         subject.create(promise, &subject.key(&format!("many/{name}")), name.into()).await?;
     }
     let names = ["c", "absent", "a", "b", "a"];
     let keys = names.iter().map(|name| subject.key(&format!("many/{name}"))).collect();
-    let found = answered(promise, subject.store.get_many(keys).await)?;
+    let found = succeeded(promise, subject.store.get_many(keys).await)?;
     let found: Vec<Option<Bytes>> = found.into_iter().map(|found| Some(found?.content)).collect();
     let expected = names.map(|name| (name != "absent").then(|| Bytes::from(name)));
     equal(promise, &expected.to_vec(), &found)?;
-    equal(promise, &0, &answered(promise, subject.store.get_many(Vec::new()).await)?.len())
+    equal(promise, &0, &succeeded(promise, subject.store.get_many(Vec::new()).await)?.len())
 }

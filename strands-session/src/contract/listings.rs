@@ -1,10 +1,10 @@
-//! Checks of listings: folders and their neighbors, and more documents than a page of most services has.
+//! Checks of listings: folders with similar names, and more documents than the page size of most services.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{ContractViolation, Subject, answered, equal};
+use super::{ContractViolation, Subject, equal, succeeded};
 
-/// One more than a page of S3 has.
+/// One more than the page size of S3.
 const MANY: usize = 1_001;
 const AT_ONCE: usize = 32;
 
@@ -15,7 +15,7 @@ pub(super) async fn check(subject: &Subject) -> Result<(), ContractViolation> {
 }
 
 async fn list(subject: &Subject, promise: &'static str, folder: &str) -> Result<Vec<String>, ContractViolation> {
-    let mut listed = answered(promise, subject.store.list(folder).await)?;
+    let mut listed = succeeded(promise, subject.store.list(folder).await)?;
     listed.sort_unstable();
     Ok(listed)
 }
@@ -37,7 +37,7 @@ async fn folders(subject: &Subject) -> Result<(), ContractViolation> {
     ] {
         equal(promise, &expected, &list(subject, promise, &subject.key(folder)).await?)?;
     }
-    let below: Vec<String> = answered(promise, subject.store.list("").await)?
+    let below: Vec<String> = succeeded(promise, subject.store.list("").await)?
         .into_iter()
         .filter(|key| key.starts_with(&subject.key("tree/")))
         .collect();
@@ -47,11 +47,11 @@ async fn folders(subject: &Subject) -> Result<(), ContractViolation> {
     for (folder, expected) in
         [("tree", vec!["a", "a-b", "a.b", "a1", "b"]), ("tree/a", vec!["b"]), ("tree/c", Vec::new())]
     {
-        let mut found = answered(promise, subject.store.folders(&subject.key(folder)).await)?;
+        let mut found = succeeded(promise, subject.store.folders(&subject.key(folder)).await)?;
         found.sort_unstable();
         equal(promise, &expected, &found.iter().map(String::as_str).collect())?;
     }
-    let top = answered(promise, subject.store.folders("").await)?;
+    let top = succeeded(promise, subject.store.folders("").await)?;
     equal(promise, &1, &top.iter().filter(|name| **name == subject.folder).count())
 }
 
@@ -69,10 +69,10 @@ async fn pages(subject: &Subject) -> Result<(), ContractViolation> {
 async fn delete_all(subject: &Subject) -> Result<(), ContractViolation> {
     let promise = "`delete_all` deletes every document below a folder, and no others";
     let last = subject.key("pages/7");
-    equal(promise, &true, &answered(promise, subject.store.delete_all(&subject.key("pages"), &last).await)?)?;
+    equal(promise, &true, &succeeded(promise, subject.store.delete_all(&subject.key("pages"), &last).await)?)?;
     equal(promise, &Vec::new(), &list(subject, promise, &subject.key("pages")).await?)?;
     subject.holds(promise, &last, None).await?;
-    equal(promise, &true, &answered(promise, subject.store.delete_all(&subject.key("tree/a"), "").await)?)?;
+    equal(promise, &true, &succeeded(promise, subject.store.delete_all(&subject.key("tree/a"), "").await)?)?;
     let left = list(subject, promise, &subject.key("tree")).await?;
     let expected = ["a-b/1", "a.b/1", "a1/1", "ab", "b/a/1"].map(|name| subject.key(&format!("tree/{name}")));
     equal(promise, &expected.to_vec(), &left)?;

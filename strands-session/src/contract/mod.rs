@@ -1,7 +1,7 @@
 //! Contract suite for implementations of [`DocumentStore`].
 //!
-//! It writes below a folder of its own, `contract_` and a random number, and to a document beside it, and deletes both when
-//! all promises are kept.
+//! It writes below the folder `contract_` with a random number, and to one document outside of it, and deletes both if
+//! all checks pass.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -27,31 +27,31 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use crate::document_store::{Document, DocumentStore, StoreError, Version, Written};
+use crate::document_store::{Document, DocumentStore, StoreError, Version, WriteOutcome};
 
-/// A promise of the contract of [`DocumentStore`] that an implementation has broken.
+/// A violation of the contract of [`DocumentStore`] by an implementation.
 #[derive(thiserror::Error)]
-#[error("the document store breaks its contract: {promise}; expected {expected}, found {found}")]
+#[error("the document store violates its contract: {promise}; expected {expected}, found {found}")]
 #[non_exhaustive]
 pub struct ContractViolation {
-    /// The promise.
+    /// The violated promise.
     pub promise: &'static str,
-    /// The outcome that the promise asks for.
+    /// The promised outcome.
     pub expected: String,
-    /// The outcome that was found, or the error.
+    /// The actual outcome, or the error.
     pub found: String,
 }
 
 strands_core::__debug_with_sources!(ContractViolation);
 
-/// Checks that a document store keeps its contract.
+/// Checks that a document store satisfies its contract.
 ///
-/// It writes some thousand small documents and a few big ones. Run it on a runtime with several threads, so that writers
+/// It writes about a thousand small documents and a few large ones. Run it on a multi-threaded runtime, so that writers
 /// race.
 ///
 /// # Errors
 ///
-/// Returns [`ContractViolation`] for the first promise that is broken. The documents that show it stay in the store.
+/// Returns [`ContractViolation`] for the first violated promise. The documents of the failed check stay in the store.
 pub async fn check_document_store(store: impl DocumentStore + 'static) -> Result<(), ContractViolation> {
     let folder = format!("contract_{:016x}", fastrand::u64(..));
     let subject = Subject { store: Arc::new(store), folder };
@@ -62,7 +62,7 @@ pub async fn check_document_store(store: impl DocumentStore + 'static) -> Result
     subject.clean_up().await
 }
 
-/// The store that is checked, and the folder for it.
+/// The store under test, and the folder for its documents.
 #[derive(Clone)]
 struct Subject {
     store: Arc<dyn DocumentStore>,
@@ -74,19 +74,21 @@ impl Subject {
         format!("{}/{name}", self.folder)
     }
 
-    /// A key of one segment.
-    fn key_beside(&self) -> String {
+    /// Returns a key of one segment.
+    fn single_segment_key(&self) -> String {
         format!("{}_document", self.folder)
     }
 
     async fn get(&self, promise: &'static str, key: &str) -> Result<Option<Document>, ContractViolation> {
-        answered(promise, self.store.get(key).await)
+        succeeded(promise, self.store.get(key).await)
     }
 
     async fn create(&self, promise: &'static str, key: &str, content: Bytes) -> Result<Version, ContractViolation> {
-        match answered(promise, self.store.create(key, content).await)? {
-            Written::Done(version) => Ok(version),
-            Written::Refused => Err(violation(promise, "a document to be created where none is", "it was refused")),
+        match succeeded(promise, self.store.create(key, content).await)? {
+            WriteOutcome::Done(version) => Ok(version),
+            WriteOutcome::Conflict => {
+                Err(violation(promise, "a document to be created where none is", "it was refused"))
+            }
         }
     }
 
@@ -103,13 +105,13 @@ impl Subject {
 
     async fn clean_up(&self) -> Result<(), ContractViolation> {
         let promise = "`delete_all` deletes every document below a folder";
-        answered(promise, self.store.delete_all(&self.folder, "").await)?;
-        let left = answered(promise, self.store.list(&self.folder).await)?;
+        succeeded(promise, self.store.delete_all(&self.folder, "").await)?;
+        let left = succeeded(promise, self.store.list(&self.folder).await)?;
         equal(promise, &Vec::<String>::new(), &left)
     }
 }
 
-/// The content of a document, in a few words.
+/// Describes the content of a document.
 fn described(content: &[u8]) -> String {
     if content.len() > 64 {
         format!("{} bytes", content.len())
@@ -118,8 +120,8 @@ fn described(content: &[u8]) -> String {
     }
 }
 
-fn answered<T>(promise: &'static str, answer: Result<T, StoreError>) -> Result<T, ContractViolation> {
-    answer.map_err(|error| violation(promise, "an answer", format!("the error `{error}`")))
+fn succeeded<T>(promise: &'static str, result: Result<T, StoreError>) -> Result<T, ContractViolation> {
+    result.map_err(|error| violation(promise, "success", format!("the error `{error}`")))
 }
 
 fn equal<T: Debug + PartialEq>(promise: &'static str, expected: &T, found: &T) -> Result<(), ContractViolation> {
@@ -133,7 +135,7 @@ fn violation(promise: &'static str, expected: impl Into<String>, found: impl Int
     ContractViolation { promise, expected: expected.into(), found: found.into() }
 }
 
-/// Runs futures at once, on several threads where the runtime has them.
+/// Runs futures concurrently, on several threads if the runtime has them.
 async fn at_once<T, F>(futures: Vec<F>) -> Result<Vec<T>, ContractViolation>
 where
     T: Send + 'static,
@@ -142,5 +144,5 @@ where
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return Ok(join_all(futures).await) };
     let tasks: Vec<_> = futures.into_iter().map(|future| runtime.spawn(future)).collect();
     let ended: Result<Vec<T>, _> = join_all(tasks).await.into_iter().collect();
-    ended.map_err(|error| violation("operations end without a panic", "an answer", error.to_string()))
+    ended.map_err(|error| violation("operations end without a panic", "success", error.to_string()))
 }

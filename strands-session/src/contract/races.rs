@@ -1,10 +1,10 @@
-//! Checks of writers at once: exactly one is done, and readers see whole documents.
+//! Checks of concurrent writers: exactly one succeeds, and readers see complete documents.
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 
-use super::{ContractViolation, Subject, answered, at_once, described, equal, violation};
-use crate::document_store::{Document, Written};
+use super::{ContractViolation, Subject, at_once, described, equal, succeeded, violation};
+use crate::document_store::{Document, WriteOutcome};
 
 const ROUNDS: usize = 8;
 const WRITERS: usize = 8;
@@ -32,7 +32,7 @@ async fn updates(subject: &Subject, round: usize) -> Result<(), ContractViolatio
     one_wins(subject, promise, &key, known).await
 }
 
-/// Writes from several tasks at once, and compares what the winner wrote with what is there.
+/// Writes from several tasks concurrently, and checks that the document has the content of the one that succeeded.
 async fn one_wins(
     subject: &Subject,
     promise: &'static str,
@@ -47,12 +47,12 @@ async fn one_wins(
                 Some(known) => subject.store.update(&key, content, known).await,
                 None => subject.store.create(&key, content).await,
             };
-            answered(promise, written)
+            succeeded(promise, written)
         }
     };
     let mut winners = Vec::new();
     for (writer, written) in at_once((0..WRITERS).map(writer).collect()).await?.into_iter().enumerate() {
-        if let Written::Done(_) = written? {
+        if let WriteOutcome::Done(_) = written? {
             winners.push(writer);
         }
     }
@@ -68,8 +68,8 @@ async fn abandoned(subject: &Subject, round: usize) -> Result<(), ContractViolat
     let key = subject.key(&format!("races/abandoned_{round}"));
     let content = Bytes::from(vec![b'x'; 100_000]);
     let _ = subject.store.create(&key, content.clone()).now_or_never();
-    // It may still be under way.
-    let written = answered(promise, subject.store.create(&key, content.clone()).await)?;
+    // It may still be in flight.
+    let written = succeeded(promise, subject.store.create(&key, content.clone()).await)?;
     subject.holds(promise, &key, Some(&content)).await?;
     let Some(known) = subject.get(promise, &key).await? else { return Err(violation(promise, "a document", "none")) };
     let _ = subject.store.update(&key, "short".into(), &known).now_or_never();
@@ -84,7 +84,7 @@ async fn abandoned(subject: &Subject, round: usize) -> Result<(), ContractViolat
     }
 }
 
-/// Readers that read while a document is written see it as it was before or after.
+/// A read that is concurrent with a write returns the content before or after.
 async fn readers(subject: &Subject) -> Result<(), ContractViolation> {
     let promise = "a document is read as it was written, or not at all, while it is written";
     let key = subject.key("races/read");
@@ -98,8 +98,8 @@ async fn readers(subject: &Subject) -> Result<(), ContractViolation> {
         let writer = {
             let (subject, key, known) = (subject.clone(), key.clone(), known.clone());
             async move {
-                let written = answered(promise, subject.store.update(&key, content(letter), &known).await)?;
-                equal(promise, &true, &matches!(written, Written::Done(_)))?;
+                let written = succeeded(promise, subject.store.update(&key, content(letter), &known).await)?;
+                equal(promise, &true, &matches!(written, WriteOutcome::Done(_)))?;
                 subject.get(promise, &key).await
             }
         };

@@ -1,4 +1,4 @@
-//! The documents of messages. One that commits a batch carries the rest of it, in fields that Strands ignores.
+//! Documents of messages. A document that commits a batch contains the rest of the batch, in fields that Strands ignores.
 
 use std::sync::Arc;
 
@@ -34,22 +34,22 @@ struct NewMessage<'a> {
     follows_truncation: Option<u64>,
 }
 
-/// The part of a document that is about its batch.
+/// The batch fields of a message's document.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct Batch {
-    /// The time at which the batch was begun: that of all its documents, and of no other attempt at writing one here.
+    /// The start time of the batch, the same in all its documents and different in each attempt.
     #[serde(default)]
     pub(crate) created_at: Value,
-    /// The time at which the document was written: the same, unless its message was replaced.
+    /// The time of the document's last write: the same as `created_at`, unless the message was replaced.
     #[serde(default)]
     pub(crate) updated_at: Value,
     /// The messages after the one that commits the batch.
     #[serde(default)]
     pub(crate) followed_by: Vec<Arc<Message>>,
-    /// A new version of the message before the one that commits the batch, until it is written there.
+    /// The replacement of the message before the one that commits the batch, until it is written.
     #[serde(default)]
     pub(crate) replaces_previous: Option<Arc<Message>>,
-    /// The document of that message as it was. If it is another one by now, another worker was faster, and the batch is
+    /// The replaced message's document before the batch. If it has changed, another worker wrote first, and the batch is
     /// void.
     #[serde(default)]
     pub(crate) previous: Option<Previous>,
@@ -60,12 +60,12 @@ pub(crate) struct Batch {
     #[serde(default)]
     pub(crate) continues: Option<u64>,
     /// The lowest number of the next message after the newest truncation that the writer knew, 0 if it knew of none.
-    /// Strands leaves it out.
+    /// Absent in documents that Strands wrote.
     #[serde(default)]
     pub(crate) follows_truncation: Option<u64>,
 }
 
-/// One version of the document of a message.
+/// A version of a message's document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Previous {
     pub(crate) message_id: u64,
@@ -80,7 +80,7 @@ struct StoredMessage {
 }
 
 impl Batch {
-    /// A batch that is begun now, with these messages after the first.
+    /// Creates a batch that starts now, with these messages after the first.
     pub(crate) fn new(followed_by: &[Arc<Message>], truncation: Option<&Truncation>) -> Self {
         Self {
             created_at: Value::String(now()),
@@ -91,7 +91,7 @@ impl Batch {
     }
 }
 
-/// A message's document, written for the first time.
+/// Creates a message's document.
 pub(crate) fn new_message(key: &str, number: u64, message: &Message, batch: &Batch) -> Result<Bytes, SessionError> {
     let document = NewMessage {
         message,
@@ -108,8 +108,8 @@ pub(crate) fn new_message(key: &str, number: u64, message: &Message, batch: &Bat
     write(key, &document)
 }
 
-/// A message's document with another message in it. What else it holds is kept; where it was redacted, the new message
-/// is what readers get.
+/// Replaces the message in a document and keeps all other fields. If the old message was redacted, the new one replaces
+/// the redacted version, too.
 pub(crate) fn replaced_message(key: &str, stored: &[u8], message: &Message) -> Result<Bytes, SessionError> {
     let mut fields: Map<String, Value> = read(key, EXPECTED, stored)?;
     let message = to_value(key, message)?;
@@ -121,7 +121,7 @@ pub(crate) fn replaced_message(key: &str, stored: &[u8], message: &Message) -> R
     write(key, &fields)
 }
 
-/// The document that commits a batch, with another message in place of one of those after the first.
+/// Replaces one of the messages after the first in a document that commits a batch.
 pub(crate) fn replaced_follower(
     key: &str,
     stored: &[u8],
@@ -136,8 +136,8 @@ pub(crate) fn replaced_follower(
     write(key, &fields).map(Some)
 }
 
-/// The document that commits a batch, with so many of the messages after the first; `None` if it has no more.
-pub(crate) fn cut_followers(key: &str, stored: &[u8], keep: usize) -> Result<Option<Bytes>, SessionError> {
+/// Truncates the messages after the first in a document that commits a batch to `keep`. Returns `None` if it has no more.
+pub(crate) fn truncate_followers(key: &str, stored: &[u8], keep: usize) -> Result<Option<Bytes>, SessionError> {
     let mut fields: Map<String, Value> = read(key, EXPECTED, stored)?;
     let Some(followers) = fields.get_mut(FOLLOWED_BY).and_then(Value::as_array_mut) else { return Ok(None) };
     if followers.len() <= keep {
@@ -150,7 +150,8 @@ pub(crate) fn cut_followers(key: &str, stored: &[u8], keep: usize) -> Result<Opt
     write(key, &fields).map(Some)
 }
 
-/// The document that commits a batch, once the message before it is replaced: the batch no longer depends on that.
+/// Removes the replacement of the previous message from a document that commits a batch, once it is done. Returns `None`
+/// if there is no replacement.
 pub(crate) fn settled_batch(key: &str, stored: &[u8]) -> Result<Option<Bytes>, SessionError> {
     let mut fields: Map<String, Value> = read(key, EXPECTED, stored)?;
     if fields.shift_remove(REPLACES_PREVIOUS).is_none() {
@@ -161,13 +162,13 @@ pub(crate) fn settled_batch(key: &str, stored: &[u8]) -> Result<Option<Bytes>, S
     write(key, &fields).map(Some)
 }
 
-/// The message in a document, as it may be shown: redacted, where it was.
+/// Returns the message in a document, or its redacted version.
 pub(crate) fn message(key: &str, bytes: &[u8]) -> Result<Arc<Message>, SessionError> {
     let stored: StoredMessage = read(key, EXPECTED, bytes)?;
     Ok(Arc::new(stored.redact_message.unwrap_or(stored.message)))
 }
 
-/// The time at which a document was written.
+/// Returns the time of a document's last write.
 pub(crate) fn updated_at(key: &str, bytes: &[u8]) -> Result<Value, SessionError> {
     #[derive(Deserialize)]
     struct Times {
@@ -177,12 +178,12 @@ pub(crate) fn updated_at(key: &str, bytes: &[u8]) -> Result<Value, SessionError>
     read::<Times>(key, EXPECTED, bytes).map(|times| times.updated_at)
 }
 
-/// The part of a document that is about its batch.
+/// Returns the batch fields of a message's document.
 pub(crate) fn batch(key: &str, bytes: &[u8]) -> Result<Batch, SessionError> {
     read(key, EXPECTED, bytes)
 }
 
-/// The message in a document, and what it tells of a batch.
+/// Returns the message and the batch fields of a document.
 pub(crate) fn message_and_batch(key: &str, bytes: &[u8]) -> Result<(Arc<Message>, Batch), SessionError> {
     Ok((message(key, bytes)?, batch(key, bytes)?))
 }

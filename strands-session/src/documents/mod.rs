@@ -1,4 +1,4 @@
-//! The JSON documents of a session, as Strands writes them: two spaces of indent, UTF-8, times in UTC with microseconds.
+//! JSON documents of a session in the format of Strands: two spaces of indentation, UTF-8, times in UTC with microseconds.
 
 mod message;
 mod record;
@@ -17,8 +17,8 @@ use strands_core::message::Role;
 use strands_core::session::SessionError;
 
 pub(crate) use message::{
-    Batch, Previous, batch, cut_followers, message, message_and_batch, new_message, replaced_follower,
-    replaced_message, settled_batch, updated_at,
+    Batch, Previous, batch, message, message_and_batch, new_message, replaced_follower, replaced_message,
+    settled_batch, truncate_followers, updated_at,
 };
 pub(crate) use record::{Marker, agent_record, is_truncation_proposed, merged_record, new_record, touched, truncation};
 pub(crate) use truncation::Truncation;
@@ -34,31 +34,31 @@ struct SessionDocument<'a> {
     updated_at: String,
 }
 
-/// A session's document.
+/// Creates a session's document.
 pub(crate) fn new_session(key: &str, session_id: &str) -> Result<Bytes, SessionError> {
     let now = now();
     write(key, &SessionDocument { session_id, session_type: "AGENT", created_at: now.clone(), updated_at: now })
 }
 
-/// Summary of a document for an error about it: never its content.
+/// Summarizes a document for an error, without its content.
 pub(crate) fn summary(bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Outline {
         #[serde(default)]
-        message: Option<Speaker>,
+        message: Option<Header>,
         #[serde(default)]
         updated_at: Option<String>,
     }
     #[derive(Deserialize)]
-    struct Speaker {
+    struct Header {
         role: Role,
     }
     let Ok(outline) = lenient_json::from_slice::<Outline>(bytes) else {
-        return format!("{} bytes that are no document", bytes.len());
+        return format!("{} bytes that are not a document", bytes.len());
     };
     let what = match outline.message {
-        Some(Speaker { role: Role::User }) => "a user message",
-        Some(Speaker { role: Role::Assistant }) => "an assistant message",
+        Some(Header { role: Role::User }) => "a user message",
+        Some(Header { role: Role::Assistant }) => "an assistant message",
         None => "a version",
     };
     match outline.updated_at {
@@ -67,7 +67,7 @@ pub(crate) fn summary(bytes: &[u8]) -> String {
     }
 }
 
-/// Writes a document's JSON.
+/// Serializes a document as JSON.
 pub(crate) fn write(key: &str, document: &impl Serialize) -> Result<Bytes, SessionError> {
     serde_json::to_vec_pretty(document).map(Bytes::from).map_err(|error| SessionError::Storage {
         action: "write",
@@ -101,7 +101,7 @@ pub(crate) fn corrupt(
     SessionError::Corrupt { key: key.to_owned(), expected, source }
 }
 
-/// A JSON error without the text of serde, which may quote the document at any length.
+/// Describes a JSON error without serde's message, which may quote the document.
 fn without_content(error: &serde_json::Error) -> String {
     let what = match error.classify() {
         Category::Io => "a read error",
@@ -110,19 +110,19 @@ fn without_content(error: &serde_json::Error) -> String {
         Category::Eof => "unexpected end of the JSON",
     };
     match error.line() {
-        // From a value that was parsed before.
+        // The error is about a parsed value, which has no lines.
         0 => what.to_owned(),
         line => format!("{what} at line {line}, column {}", error.column()),
     }
 }
 
-/// The same to the nanosecond, for documents that several workers may write over: two that change one thing to the same
-/// in one microsecond would write the same bytes, and each would take the other's document for its own.
+/// Returns the time with nanoseconds, for documents that several workers update: with microseconds, two workers that make
+/// the same change at the same time would write the same bytes, and each would take the other's document for its own.
 fn now_exactly() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Nanos, false)
 }
 
-/// ISO 8601 as Python's `datetime.isoformat` writes it. This process gives no time twice.
+/// Returns the time in ISO 8601, in the format of Python's `datetime.isoformat`. A process never returns a time twice.
 fn now() -> String {
     static LATEST: AtomicI64 = AtomicI64::new(0);
     let micros = Utc::now().timestamp_micros();

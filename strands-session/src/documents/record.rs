@@ -1,4 +1,4 @@
-//! The document of an agent's record, and the storage's own marker in it.
+//! Document of an agent's record, with the markers of truncations in its internal state.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -8,29 +8,28 @@ use strands_core::session::{AgentRecord, SessionError};
 use super::{CREATED_AT, Truncation, UPDATED_AT, corrupt, now, now_exactly, read, to_value, write};
 
 const INTERNAL_STATE: &str = "_internal_state";
-/// The marker of a truncation, in the internal state. Agents never see it.
+/// The field of the truncation marker in the internal state. Agents never see it.
 const TRUNCATED: &str = "truncated_messages";
-/// The marker of a truncation that is about to be committed.
+/// The field of a proposed truncation.
 const PROPOSED: &str = "proposed_truncation";
-/// The run in flight. Absent from a record, it has ended.
+/// The field of the run in flight. If a record has none, the run has ended.
 const RUN: &str = "run";
 const REMOVED_MESSAGES: &str = "removed_message_count";
-/// More messages than any conversation has: positions behind it would run out.
+/// Upper limit of removed messages, so that positions do not overflow.
 const MAX_REMOVED: u64 = u64::MAX / 2;
 const EXPECTED: &str = "an agent's document";
 
-/// The marker in a document that is written. A truncation that was only proposed is dropped, so that it can't be committed
-/// any more.
+/// The truncation marker to write. A truncation that was only proposed is dropped, so that it can't be committed any more.
 pub(crate) enum Marker {
-    /// As it is stored.
+    /// The stored marker.
     Unchanged,
-    /// As it is stored, and beside it a truncation that is about to be committed. It has no effect.
+    /// The stored marker, and a proposed truncation, which has no effect yet.
     Proposed(Truncation),
-    /// This one.
+    /// A new marker.
     Set(Truncation),
 }
 
-/// Content of an agent's document beside the messages. When it was written is no part of it, nor is the marker.
+/// Parses an agent's record, without the times and the truncation marker.
 pub(crate) fn agent_record(key: &str, bytes: &[u8]) -> Result<AgentRecord, SessionError> {
     let mut fields = agent_fields(key, bytes)?;
     fields.shift_remove(CREATED_AT);
@@ -44,7 +43,7 @@ pub(crate) fn agent_record(key: &str, bytes: &[u8]) -> Result<AgentRecord, Sessi
     Ok(record)
 }
 
-/// The marker in an agent's document.
+/// Returns the truncation marker in an agent's document.
 pub(crate) fn truncation(key: &str, bytes: &[u8]) -> Result<Option<Truncation>, SessionError> {
     #[derive(Deserialize)]
     struct Document {
@@ -59,7 +58,7 @@ pub(crate) fn truncation(key: &str, bytes: &[u8]) -> Result<Option<Truncation>, 
     read::<Document>(key, EXPECTED, bytes).map(|document| document.internal.truncated_messages)
 }
 
-/// True if a truncation is about to be committed.
+/// Returns true if a truncation is proposed.
 pub(crate) fn is_truncation_proposed(key: &str, bytes: &[u8]) -> Result<bool, SessionError> {
     let fields = agent_fields(key, bytes)?;
     Ok(fields.get(INTERNAL_STATE).is_some_and(|internal| internal.get(PROPOSED).is_some()))
@@ -72,13 +71,13 @@ fn agent_fields(key: &str, bytes: &[u8]) -> Result<Map<String, Value>, SessionEr
 fn validate(key: &str, record: &AgentRecord) -> Result<(), SessionError> {
     match record.conversation_manager_state.get(REMOVED_MESSAGES).and_then(Value::as_u64) {
         Some(removed) if removed > MAX_REMOVED => {
-            Err(corrupt(key, EXPECTED, format!("{removed} messages can't have been removed")))
+            Err(corrupt(key, EXPECTED, format!("invalid number of removed messages {removed}")))
         }
         _ => Ok(()),
     }
 }
 
-/// An agent's document as it is, but written now.
+/// Returns an agent's document with the same record, a new time and this marker.
 pub(crate) fn touched(key: &str, stored: &[u8], marker: Marker) -> Result<Bytes, SessionError> {
     let mut fields = agent_fields(key, stored)?;
     set_marker(&mut fields, marker);
@@ -105,7 +104,7 @@ fn drop_proposed(fields: &mut Map<String, Value>) {
     }
 }
 
-/// The record of an agent that nobody has told anything of yet: that of Strands where an agent is given nothing.
+/// Returns the record of a new agent, equal to the default record of Strands.
 pub(crate) fn new_record(agent_id: &str) -> AgentRecord {
     let mut record = AgentRecord::new(agent_id);
     record.conversation_manager_state = object([
@@ -116,8 +115,8 @@ pub(crate) fn new_record(agent_id: &str) -> AgentRecord {
     record
 }
 
-/// The agent's document with this record in it, and whether that changes anything but the time. Stored fields that the
-/// record does not name are kept.
+/// Merges a record into an agent's document. Returns the document, and true if anything but the time has changed. Stored
+/// fields that the record does not have are preserved.
 pub(crate) fn merged_record(
     key: &str,
     stored: Option<&[u8]>,
@@ -130,7 +129,7 @@ pub(crate) fn merged_record(
         drop_proposed(stored);
     }
     let Value::Object(new) = to_value(key, record)? else {
-        return Err(corrupt(key, "an object", "a record that is no JSON object"));
+        return Err(corrupt(key, "an object", "the record is not a JSON object"));
     };
     let mut merged = stored.clone().unwrap_or_default();
     let created_at = merged.shift_remove(CREATED_AT).unwrap_or_else(|| Value::String(now()));
@@ -155,7 +154,7 @@ pub(crate) fn merged_record(
     Ok((write(key, &merged)?, changes))
 }
 
-/// Adds to what the loop remembers what is stored beside it, and what Strands can't read a session without.
+/// Adds stored fields to the internal state, and fields without which Strands can't read a session.
 fn complete(internal: &mut Map<String, Value>, stored: Option<&Map<String, Value>>) {
     for (name, value) in stored.into_iter().flatten() {
         if !internal.contains_key(name) && name != RUN {

@@ -1,19 +1,19 @@
-//! The marker of truncations in an agent's document: which message numbers belong to removed messages.
+//! Truncation marker in an agent's document: the numbers of removed messages.
 
 use serde::{Deserialize, Serialize};
 
-/// Older truncations that a marker keeps beside the newest. A marker has so many only where each left a message between
-/// itself and the one before.
+/// Maximum number of older truncations in a marker. Truncations accumulate only if each leaves a message between itself
+/// and the one before.
 const MAX_EARLIER: usize = 64;
 
-/// Messages that were removed from the end of a conversation. Their numbers are not used again: a worker that does not
-/// know of the truncation contends for the number that the next message gets.
+/// Messages that were removed from the end of a conversation. Their numbers are not used again, so that a worker that does
+/// not know of the truncation can't append in their place unnoticed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Truncation {
     /// The newest truncation.
     #[serde(flatten)]
     newest: Removed,
-    /// True while documents of removed messages may still be there.
+    /// True while documents of removed messages may still exist.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deleting: bool,
     /// Older truncations that the newest does not include, oldest first.
@@ -21,12 +21,13 @@ pub(crate) struct Truncation {
     earlier: Vec<Removed>,
 }
 
-/// The numbers of removed messages: those between two others.
+/// A range of numbers of removed messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Removed {
-    /// The number of the last message that stayed.
+    /// The number of the last remaining message.
     after: Option<u64>,
-    /// The lowest number of the next message. It grows with each truncation, so that it says which ones a worker knows.
+    /// The lowest number of the next message. It grows with each truncation, and so identifies the newest truncation that
+    /// a worker knows.
     before: u64,
 }
 
@@ -41,8 +42,8 @@ impl Removed {
 }
 
 impl Truncation {
-    /// A truncation of a conversation that may have been truncated before. `next` is the number after all the messages
-    /// that are removed.
+    /// Creates a truncation of a conversation that may have been truncated before. `next` is the number after all removed
+    /// messages.
     pub(crate) fn new(after: Option<u64>, next: u64, known: Option<&Self>) -> Self {
         let before = known.map_or(1, |known| known.before().saturating_add(1)).max(next);
         let newest = Removed { after, before };
@@ -52,40 +53,39 @@ impl Truncation {
         Self { newest, deleting: true, earlier }
     }
 
-    /// The number of the last message that stayed in the newest truncation.
+    /// Returns the number of the last message that remained after the newest truncation.
     pub(crate) fn after(&self) -> Option<u64> {
         self.newest.after
     }
 
-    /// The lowest number of the next message.
+    /// Returns the lowest number of the next message.
     pub(crate) fn before(&self) -> u64 {
         self.newest.before
     }
 
-    /// True for the number of a removed message.
+    /// Returns true for the number of a removed message.
     pub(crate) fn covers(&self, number: u64) -> bool {
         self.removed().any(|removed| removed.covers(number))
     }
 
-    /// True for the number of a message that the newest truncation has removed.
+    /// Returns true for the number of a message that the newest truncation has removed.
     pub(crate) fn newest_covers(&self, number: u64) -> bool {
         self.newest.covers(number)
     }
 
-    /// True for a document that a worker of ours wrote without knowing of a truncation that concerns it. `follows` is
-    /// what the document says: the truncation that its writer knew. Strands says nothing, and goes on behind the newest
-    /// document.
+    /// Returns true for a void document: its writer did not know of a truncation that covers its number. `follows` is the
+    /// truncation in the document that its writer knew; documents of Strands have none and are never void.
     pub(crate) fn voids(&self, number: u64, follows: Option<u64>) -> bool {
         let Some(follows) = follows else { return false };
         self.removed().any(|removed| removed.covers(number) || (number >= removed.before && follows < removed.before))
     }
 
-    /// True if a truncation explains that there are no messages between two.
+    /// Returns true if a truncation explains a gap between message numbers.
     pub(crate) fn explains(&self, gap: std::ops::Range<u64>) -> bool {
         self.removed().any(|removed| removed.starts_at() <= gap.start && gap.end == removed.before)
     }
 
-    /// True for the same truncation, however far it has come.
+    /// Returns true for the same truncation, whether its documents are deleted or not.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.newest == other.newest
     }
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_newer_truncation_includes_is_merged() {
+    fn merges_older_truncations_into_a_newer_one() {
         let one = Truncation::new(Some(1), 4, None);
         let two = Truncation::new(Some(5), 8, Some(&one));
         assert_eq!(two.earlier.len(), 1);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_of_workers_that_do_not_know_it_are_void() {
+    fn voids_documents_of_workers_that_do_not_know_the_truncation() {
         let truncation = Truncation::new(Some(1), 4, None);
         assert!(truncation.voids(3, Some(0)) && truncation.voids(4, Some(0)) && truncation.voids(3, Some(4)));
         assert!(!truncation.voids(1, Some(0)) && !truncation.voids(4, Some(4)));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_stays_small() {
+    fn limits_the_size_of_a_marker() {
         let mut truncation = Truncation::new(Some(0), 2, None);
         for number in 1..1_000 {
             truncation = Truncation::new(Some(number * 10), number * 10 + 2, Some(&truncation));

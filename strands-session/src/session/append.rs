@@ -1,4 +1,4 @@
-//! Appending a batch: one document commits it, and carries the rest of it.
+//! Append of a batch: one document commits the batch, and contains the rest of it.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use strands_core::message::Message;
 use strands_core::session::SessionError;
 
 use super::StoredSession;
-use super::repair::InPlace;
+use super::repair::ExistingMessage;
 use super::view::BatchId;
 use crate::documents::{self, Batch};
-use crate::slot::Outcome;
 use crate::storage::failed;
+use crate::tracked_document::Outcome;
 
-/// Attempts at writing a document that others write, too.
+/// Attempts at writing a document that other workers write, too.
 const ATTEMPTS: usize = 5;
 
 impl StoredSession {
@@ -26,26 +26,26 @@ impl StoredSession {
     ) -> Result<(), SessionError> {
         let behind = self.refuse_if_followed().await?;
         let mut batch = Batch::new(rest, self.view()?.truncation.as_ref());
-        // What a write that has not ended has replaced becomes again what it was, unless this one replaces it, too.
+        // A message that an unfinished write may have replaced gets its original back, unless this batch replaces it, too.
         if replaced.is_some() || self.view()?.original.is_some() {
             batch.previous = Some(self.remember_original(true).await?);
             batch.replaces_previous = replaced.or_else(|| self.view.as_ref()?.original.clone());
         }
-        self.announce().await?;
+        self.create_record_if_absent().await?;
         let number = self.view()?.next;
         self.commit(number, first, &batch).await?;
         if let Some(behind) = behind {
             self.refuse_behind(behind).await?;
         }
-        // The batch is in the store. What follows can be done by anybody, unless the conversation was truncated before.
+        // The batch is committed. Any worker can complete it, unless the conversation was truncated before.
         let (storage, agent) = (self.storage.clone(), self.agent.key().to_owned());
         if let (Some(previous), Some(message)) = (&batch.previous, &batch.replaces_previous) {
             let record = storage.read(&agent).await?;
             self.refuse_if_truncated(record).await?;
             self.replace_previous(previous, message, number).await?;
-            self.follow_all(number, rest, &batch).await?;
+            self.write_followers(number, rest, &batch).await?;
         } else {
-            let (record, followed) = join(storage.read(&agent), self.follow_all(number, rest, &batch)).await;
+            let (record, followed) = join(storage.read(&agent), self.write_followers(number, rest, &batch)).await;
             self.refuse_if_truncated(record?).await?;
             followed?;
         }
@@ -54,13 +54,13 @@ impl StoredSession {
         Ok(())
     }
 
-    /// Writes the document that commits a batch. One that is void may be there.
+    /// Writes the document that commits a batch. It may replace a void one.
     async fn commit(&mut self, number: u64, first: &Message, batch: &Batch) -> Result<(), SessionError> {
-        let (storage, folder, place) = (self.storage.clone(), self.folder.clone(), self.place(number));
-        let bytes = documents::new_message(&place, number, first, batch)?;
+        let (storage, folder, location) = (self.storage.clone(), self.folder.clone(), self.location(number));
+        let bytes = documents::new_message(&location, number, first, batch)?;
         for _ in 0..ATTEMPTS {
-            let slot = self.view()?.slot(&folder, number);
-            let found = match slot.write(&storage, bytes.clone()).await? {
+            let tracked = self.view()?.tracked_document(&folder, number);
+            let found = match tracked.write(&storage, bytes.clone()).await? {
                 Outcome::Done => return Ok(()),
                 Outcome::Conflict(found) => found,
             };
@@ -72,29 +72,29 @@ impl StoredSession {
                 self.view()?.original = None;
                 return Err(self.conflict(format!("message {number}"), None, found.as_deref()));
             }
-            self.view()?.slot(&folder, number).read(&storage).await?;
+            self.view()?.tracked_document(&folder, number).read(&storage).await?;
         }
-        Err(failed("write", &place, "others write it at the same time; try again later"))
+        Err(failed("write", &location, "other workers write it at the same time; try again later"))
     }
 
     /// Writes the documents of the messages after the first.
-    async fn follow_all(&mut self, first: u64, rest: &[Arc<Message>], batch: &Batch) -> Result<(), SessionError> {
+    async fn write_followers(&mut self, first: u64, rest: &[Arc<Message>], batch: &Batch) -> Result<(), SessionError> {
         let id = BatchId { first, created_at: batch.created_at.clone(), follows_truncation: batch.follows_truncation };
         for (number, message) in (first.saturating_add(1)..).zip(rest) {
-            self.follow(number, message, &id, InPlace::Conflicts).await?;
+            self.write_follower(number, message, &id, ExistingMessage::Conflicts).await?;
         }
         Ok(())
     }
 
-    /// True for a document whose writer did not know of a truncation.
+    /// Returns true for a document whose writer did not know of a truncation.
     pub(super) fn is_void(&mut self, number: u64, content: &[u8]) -> Result<bool, SessionError> {
-        let batch = documents::batch(&self.place(number), content)?;
+        let batch = documents::batch(&self.location(number), content)?;
         let truncation = self.view()?.truncation.as_ref();
         Ok(truncation.is_some_and(|truncation| truncation.voids(number, batch.follows_truncation)))
     }
 
-    /// Checks a document that an unfinished write of this worker has left where the next message goes: it may be written
-    /// over, unless others have read it and gone on. Returns the number behind what is there.
+    /// Checks a document that an unfinished write of this worker has left at the next message's number: it may be
+    /// replaced, unless other workers have read it and appended to it. Returns the number after the unfinished batch.
     async fn refuse_if_followed(&mut self) -> Result<Option<u64>, SessionError> {
         let Some((number, length)) = self.unfinished().await? else { return Ok(None) };
         let behind = number.saturating_add(length);
@@ -112,35 +112,35 @@ impl StoredSession {
         }
     }
 
-    /// Leftovers of an unfinished write of this worker: the number of its first message, and how many they
-    /// are.
+    /// Returns the unfinished batch of this worker in the store, if there is one: the number of its first message, and
+    /// the number of messages.
     pub(super) async fn unfinished(&mut self) -> Result<Option<(u64, u64)>, SessionError> {
         let (storage, folder) = (self.storage.clone(), self.folder.clone());
         let number = self.view()?.next;
-        let place = self.place(number);
-        let slot = self.view()?.slot(&folder, number);
-        if slot.is_settled() && slot.known().is_none() {
+        let location = self.location(number);
+        let tracked = self.view()?.tracked_document(&folder, number);
+        if tracked.is_settled() && tracked.known().is_none() {
             return Ok(None);
         }
-        let (was_known, was_unanswered) = (slot.known().cloned(), !slot.is_settled());
-        let Some(found) = storage.read(slot.key()).await? else {
+        let (was_known, was_unconfirmed) = (tracked.known().cloned(), !tracked.is_settled());
+        let Some(found) = storage.read(tracked.key()).await? else {
             return Ok(None);
         };
         let is_own =
-            was_known.as_ref() == Some(&found.content) || (was_unanswered && slot.is_unanswered(&found.content));
+            was_known.as_ref() == Some(&found.content) || (was_unconfirmed && tracked.is_unconfirmed(&found.content));
         if !is_own {
             return Ok(None);
         }
-        let batch = documents::batch(&place, &found.content)?;
-        slot.observe(Some(found));
-        // What an older attempt has left is no batch of its own.
+        let batch = documents::batch(&location, &found.content)?;
+        tracked.observe(Some(found));
+        // A leftover message of an older attempt is not a batch.
         let followers = if batch.continues.is_some() { 0 } else { batch.followed_by.len() };
         Ok(Some((number, u64::try_from(followers).unwrap_or(u64::MAX).saturating_add(1))))
     }
 
-    /// True if this worker has tried to write this there.
+    /// Returns true if this worker tried to write this content.
     fn is_own(&mut self, number: u64, content: &[u8]) -> Result<bool, SessionError> {
-        let Some(slot) = self.view()?.slots.get(&number) else { return Ok(false) };
-        Ok(slot.is_unanswered(content) || slot.known().is_some_and(|known| known == content))
+        let Some(tracked) = self.view()?.tracked_documents.get(&number) else { return Ok(false) };
+        Ok(tracked.is_unconfirmed(content) || tracked.known().is_some_and(|known| known == content))
     }
 }

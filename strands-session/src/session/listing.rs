@@ -1,25 +1,25 @@
-//! The numbers of the messages in the store.
+//! Listing of the message numbers in the store.
 
 use strands_core::session::SessionError;
 
 use super::StoredSession;
 use crate::document_store::Document;
 use crate::documents::{self, Truncation};
-use crate::layout;
+use crate::key_layout;
 
-/// Listings of a conversation that others are writing.
+/// Maximum number of listings of a conversation that other workers are writing.
 const LISTINGS: usize = 5;
 
 /// The numbers of the messages in the store, ascending.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) numbers: Vec<u64>,
-    /// Those that were removed, and whose documents are still there.
+    /// The numbers of removed messages whose documents still exist.
     pub(super) removed: Vec<u64>,
 }
 
 impl StoredSession {
-    /// Lists the messages that a truncation has left.
+    /// Lists the messages, without those that a truncation has removed.
     pub(super) async fn list(&self, truncation: Option<&Truncation>) -> Result<Listing, SessionError> {
         let all = self.list_all(truncation).await?;
         let Some(truncation) = truncation else { return Ok(Listing { numbers: all, removed: Vec::new() }) };
@@ -30,11 +30,12 @@ impl StoredSession {
         if unclear.is_empty() {
             return Ok(Listing { numbers, removed });
         }
-        // Strands goes on behind the newest document. But a worker of ours did not know of the truncation.
+        // Strands appends after the newest document; those messages are valid. A document that another worker of this
+        // crate wrote without knowing of the truncation is void.
         let keys: Vec<String> = unclear.iter().map(|number| self.message_key(*number)).collect();
-        let is_void = |index: usize, place: &str, document: Document| {
+        let is_void = |index: usize, location: &str, document: Document| {
             let number = unclear.get(index).copied().unwrap_or_default();
-            let batch = documents::batch(place, &document.content)?;
+            let batch = documents::batch(location, &document.content)?;
             Ok((number, truncation.voids(number, batch.follows_truncation)))
         };
         for (number, is_void) in self.storage.read_all(&keys, is_void).await? {
@@ -50,8 +51,8 @@ impl StoredSession {
             if is_whole(&numbers, truncation) {
                 break;
             }
-            // A listing takes a while, and may have the newer of two messages that were written meanwhile without the
-            // older. A gap that stays is one.
+            // A listing is not atomic: of two messages written meanwhile it may have the newer without the older. A gap
+            // in two listings is real.
             let again = self.list_once().await?;
             if again == numbers {
                 break;
@@ -63,14 +64,14 @@ impl StoredSession {
 
     async fn list_once(&self) -> Result<Vec<u64>, SessionError> {
         let names = self.storage.names(&self.folder).await?;
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| layout::message_number(name)).collect();
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| key_layout::message_number(name)).collect();
         numbers.sort_unstable();
         numbers.dedup();
         Ok(numbers)
     }
 }
 
-/// True if no number is left out but those of removed messages.
+/// Returns true if no number is missing except those of removed messages.
 fn is_whole(numbers: &[u64], truncation: Option<&Truncation>) -> bool {
     let mut expected = 0;
     numbers.iter().all(|number| {
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gaps_are_those_of_truncations() {
+    fn accepts_gaps_of_truncations_only() {
         let truncation = Truncation::new(Some(1), 4, None);
         assert!(is_whole(&[], None));
         assert!(is_whole(&[0, 1, 2], None));

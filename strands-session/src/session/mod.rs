@@ -1,13 +1,13 @@
-//! One agent's part of a session, as one worker sees it: one document for each message, in the layout of Strands.
+//! Session of one agent, as one worker sees it: one document for each message, in the layout of Strands.
 //!
-//! - A batch is committed by the document of its first message, which is created where the next message goes; two workers
-//!   contend there. The document carries the rest of the batch. Whoever finds the batch incomplete reads it as complete,
-//!   and completes it before writing.
-//! - A truncation is proposed in the agent's document, and committed by the agent's record, with a marker in it. Whoever
-//!   finds documents that the marker covers ignores them, and deletes them before writing.
-//! - Whoever appends looks at the marker afterwards, and drops a truncation that is only proposed; whoever truncates looks
-//!   for an appended message between the two. So at most one of them succeeds. Each document says which truncation its
-//!   writer knew; one that does not know the newest is void.
+//! - The document of a batch's first message commits the batch. It is created at the next message's number, where two
+//!   workers conflict, and contains the rest of the batch. A worker that finds an incomplete batch reads it as complete,
+//!   and completes it before it writes.
+//! - A truncation is proposed in the agent's document, and committed by the agent's record, with a marker in it. A worker
+//!   that finds documents covered by the marker ignores them, and deletes them before it writes.
+//! - After an append, a worker checks the marker and drops a truncation that is only proposed. Before it commits a
+//!   truncation, a worker checks for appended messages. So at most one of them succeeds. Each document names the
+//!   truncation that its writer knew; a document of a writer that did not know the newest is void.
 
 mod append;
 mod listing;
@@ -24,13 +24,13 @@ use async_trait::async_trait;
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageBatch, MessageRange, Session, SessionError};
 
-use crate::slot::Slot;
 use crate::storage::Storage;
-use crate::{documents, layout};
+use crate::tracked_document::TrackedDocument;
+use crate::{documents, key_layout};
 use truncate::Pending;
 use view::View;
 
-/// One agent's part of a session.
+/// The [`Session`] of one agent in a store.
 #[derive(Debug)]
 pub(crate) struct StoredSession {
     storage: Storage,
@@ -38,32 +38,32 @@ pub(crate) struct StoredSession {
     agent_id: String,
     /// The folder of the messages.
     folder: String,
-    /// The agent's document. If it is not known to be there, it is written before the first message.
-    agent: Slot,
-    /// The conversation as it was last read or written; `None` before that.
+    /// The agent's document. It is created before the first message.
+    agent: TrackedDocument,
+    /// The conversation as this worker last read or wrote it; `None` before that.
     view: Option<View>,
     /// A truncation whose outcome is unknown.
     pending: Option<Pending>,
 }
 
 impl StoredSession {
-    /// Reads what is kept of the agent beside its messages.
+    /// Opens the session and reads the agent's record.
     pub(crate) async fn open(
         storage: Storage,
         session_id: &str,
         agent_id: &str,
     ) -> Result<(Self, Option<AgentRecord>), SessionError> {
-        let mut agent = Slot::new(layout::agent_document(session_id, agent_id));
-        let place = storage.locate(agent.key());
+        let mut agent = TrackedDocument::new(key_layout::agent_document(session_id, agent_id));
+        let location = storage.locate(agent.key());
         let record = match agent.read(&storage).await? {
-            Some(bytes) => Some(documents::agent_record(&place, bytes)?),
+            Some(bytes) => Some(documents::agent_record(&location, bytes)?),
             None => None,
         };
         let session = Self {
             storage,
             session_id: session_id.to_owned(),
             agent_id: agent_id.to_owned(),
-            folder: layout::messages_folder(session_id, agent_id),
+            folder: key_layout::messages_folder(session_id, agent_id),
             agent,
             view: None,
             pending: None,
@@ -71,7 +71,7 @@ impl StoredSession {
         Ok((session, record))
     }
 
-    /// The conversation as this worker knows it, with everything done that has to be done before it is written.
+    /// Reads the conversation if needed, and completes all work that must precede a write.
     async fn prepare(&mut self) -> Result<(), SessionError> {
         self.settle_truncation().await?;
         if self.view.is_none() {
@@ -89,10 +89,10 @@ impl StoredSession {
     }
 
     fn message_key(&self, number: u64) -> String {
-        layout::message_document(&self.folder, number)
+        key_layout::message_document(&self.folder, number)
     }
 
-    fn place(&self, number: u64) -> String {
+    fn location(&self, number: u64) -> String {
         self.storage.locate(&self.message_key(number))
     }
 
@@ -131,7 +131,7 @@ impl Session for StoredSession {
 
     async fn truncate(&mut self, keep: u64, record: &AgentRecord) -> Result<(), SessionError> {
         self.prepare().await?;
-        self.announce().await?;
+        self.create_record_if_absent().await?;
         self.remove_messages(keep, record).await
     }
 }

@@ -1,4 +1,4 @@
-//! Reading a conversation: the messages at some positions, and the end of it, where a batch may be incomplete.
+//! Read of a conversation: the messages at given positions, and its end, where a batch may be incomplete.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use crate::document_store::Document;
 use crate::documents::{self, Batch, Previous, Truncation};
 use crate::storage::failed;
 
-/// Attempts at reading a conversation that others truncate meanwhile.
+/// Attempts at reading a conversation that other workers truncate meanwhile.
 const ATTEMPTS: usize = 5;
 
-/// Newest messages that are read one after the other: what is written as a unit ends there.
+/// Number of newest messages that are read sequentially, because a batch may end there.
 const NEWEST: usize = 2;
 
 /// The positions in a range.
 struct Wanted {
     from: u64,
-    /// Ascending.
+    /// In ascending order.
     also: Vec<u64>,
 }
 
@@ -45,24 +45,24 @@ impl Wanted {
 struct Tail {
     /// The numbers of all messages that have a document.
     numbers: Vec<u64>,
-    /// Those of them that were read, as they are to be seen.
+    /// The messages that were read, by their numbers, as callers see them.
     messages: Vec<(u64, Arc<Message>)>,
-    /// Messages of an incomplete batch behind it.
+    /// The messages of an incomplete batch that have no document yet.
     missing: Vec<Arc<Message>>,
     repairs: Vec<Repair>,
-    /// Documents that were read.
+    /// The documents that were read.
     seen: Vec<(u64, Document)>,
     /// The highest number of a document whose writer did not know of a truncation.
     void: Option<u64>,
-    /// True if a document that was listed is gone.
+    /// True if a listed document was deleted meanwhile.
     is_torn: bool,
 }
 
-/// Messages by their numbers; `None` where a document that was listed is gone.
+/// Messages by their numbers.
 type Numbered = Vec<(u64, Arc<Message>)>;
 
 impl StoredSession {
-    /// Reads the messages in a range, and takes over the conversation as it is in the store.
+    /// Reads the messages in a range, and updates the view of the conversation.
     pub(super) async fn load(&mut self, range: &MessageRange) -> Result<Vec<Arc<Message>>, SessionError> {
         let known = self.known_truncation()?;
         let mut truncation = known.clone();
@@ -72,21 +72,22 @@ impl StoredSession {
             let tail = self.tail(listing.numbers.clone(), truncation.as_ref(), &wanted);
             let others = self.others(&listing.numbers, &wanted);
             let (tail, others) = try_join(tail, others).await?;
-            // Last, so that it tells of every truncation before what was read: after one, a message may be replaced.
+            // Read last, so that it has every truncation before the messages were read: after one, a message may be
+            // replaced.
             let record = self.storage.read(self.agent.key()).await?;
             let found = self.truncation_in(record.as_ref())?;
             if found != truncation {
                 if self.view.is_none() && !is_same_truncation(known.as_ref(), found.as_ref()) {
-                    // What the agent was opened with is of another conversation.
+                    // The record that the agent was opened with belongs to another conversation.
                     return Err(self.truncated_by_another(record.as_ref()));
                 }
                 truncation = found;
                 continue;
             }
-            // A truncation by another worker deletes what was listed before it.
+            // A truncation by another worker deletes documents that were listed before it.
             let Some(others) = others.filter(|_| !tail.is_torn) else { continue };
             let is_own = |record: &Document| {
-                self.agent.is_unanswered(&record.content) || self.agent.known() == Some(&record.content)
+                self.agent.is_unconfirmed(&record.content) || self.agent.known() == Some(&record.content)
             };
             let own = record.clone().filter(is_own);
             let messages = self.select(&wanted, &tail, others)?;
@@ -94,34 +95,34 @@ impl StoredSession {
             if own.is_some() {
                 self.agent.observe(own);
             }
-            self.take_over(tail, listing, truncation)?;
+            self.update_view(tail, listing, truncation)?;
             return Ok(messages);
         }
-        Err(failed("read", &self.storage.locate(&self.folder), "it is truncated again and again; try again later"))
+        Err(failed("read", &self.storage.locate(&self.folder), "other workers truncate it repeatedly; try again later"))
     }
 
-    /// The messages that are wanted, but the newest two, by their numbers; `None` if one is gone.
+    /// Reads the wanted messages except the newest two. Returns `None` if one was deleted meanwhile.
     async fn others(&self, numbers: &[u64], wanted: &Wanted) -> Result<Option<Numbered>, SessionError> {
         let others = numbers.get(..numbers.len().saturating_sub(NEWEST)).unwrap_or_default();
         let wanted: Vec<u64> =
             (0..).zip(others).filter_map(|(position, number)| wanted.has(position).then_some(*number)).collect();
         let keys: Vec<String> = wanted.iter().map(|number| self.message_key(*number)).collect();
-        let parse = |index: usize, place: &str, document: Document| {
-            Ok((wanted.get(index).copied().unwrap_or_default(), documents::message(place, &document.content)?))
+        let parse = |index: usize, location: &str, document: Document| {
+            Ok((wanted.get(index).copied().unwrap_or_default(), documents::message(location, &document.content)?))
         };
         let read = self.storage.read_all(&keys, parse).await?;
         Ok((read.len() == wanted.len()).then_some(read))
     }
 
-    /// Puts together what was asked for.
+    /// Collects the wanted messages in order.
     fn select(&self, wanted: &Wanted, tail: &Tail, others: Numbered) -> Result<Vec<Arc<Message>>, SessionError> {
         let total = tail.numbers.len() + tail.missing.len();
         let end = u64::try_from(total).unwrap_or(u64::MAX);
         if let Some(absent) = wanted.also.last().filter(|position| **position >= end) {
-            let place = self.storage.locate(&self.folder);
+            let location = self.storage.locate(&self.folder);
             return Err(SessionError::NotFound {
                 what: "a message that the agent's record names",
-                key: format!("position {absent} of {total} messages in {place}"),
+                key: format!("position {absent} of {total} messages in {location}"),
             });
         }
         let mut documents: BTreeMap<u64, &Arc<Message>> = BTreeMap::new();
@@ -132,7 +133,7 @@ impl StoredSession {
         Ok(wanted.filter_map(|(_, message)| message.cloned()).collect())
     }
 
-    /// Reads the end of a conversation: the newest message, and what its document tells of a batch.
+    /// Reads the end of a conversation: the newest message, and the batch in its document.
     async fn tail(
         &self,
         numbers: Vec<u64>,
@@ -145,9 +146,9 @@ impl StoredSession {
         let mut tail = Tail { numbers, ..Tail::default() };
         while let Some(newest) = tail.numbers.last().copied() {
             let Some(document) = self.listed(newest, &mut tail).await? else { break };
-            let (message, batch) = documents::message_and_batch(&self.place(newest), &document.content)?;
+            let (message, batch) = documents::message_and_batch(&self.location(newest), &document.content)?;
             tail.seen.push((newest, document));
-            // A batch that reaches over a truncation was complete before it.
+            // A batch that starts before a truncation was complete before it.
             let rest = match batch.continues {
                 _ if is_void(newest, &batch) => None,
                 _ if newest < floor => Some(Vec::new()),
@@ -162,7 +163,7 @@ impl StoredSession {
                 break;
             }
             let Some(rest) = rest else {
-                // It belongs to an attempt that its worker gave up.
+                // It belongs to an abandoned attempt.
                 tail.numbers.pop();
                 continue;
             };
@@ -183,7 +184,7 @@ impl StoredSession {
                 }
             }
             tail.messages.push((newest, message));
-            // Where both are written as a unit, it must not be older than the newest.
+            // If both are written as a unit, the previous message must not be older than the newest.
             let position = u64::try_from(tail.numbers.len()).unwrap_or(u64::MAX).saturating_sub(2);
             if let Some(number) = previous.filter(|_| batch.replaced_previous || wanted.has(position))
                 && !tail.messages.iter().any(|(seen, _)| *seen == number)
@@ -207,8 +208,8 @@ impl StoredSession {
         Ok(tail)
     }
 
-    /// True if the newest message that was listed was replaced, and what follows it is no longer what was listed: both may
-    /// have been written as a unit since.
+    /// Returns true if the newest listed message was replaced and the document after it has changed since the listing:
+    /// both may have been written as a unit.
     async fn is_torn(&self, newest: u64, batch: &Batch, floor: u64, tail: &Tail) -> Result<bool, SessionError> {
         if batch.updated_at == batch.created_at {
             return Ok(false);
@@ -219,14 +220,15 @@ impl StoredSession {
         Ok(found.as_ref().map(|document| &document.content) != seen)
     }
 
-    /// Reads a document that was listed.
+    /// Reads a listed document.
     async fn listed(&self, number: u64, tail: &mut Tail) -> Result<Option<Document>, SessionError> {
         let document = self.storage.read(&self.message_key(number)).await?;
         tail.is_torn |= document.is_none();
         Ok(document)
     }
 
-    /// The messages of a batch behind one of it; `None` if the message belongs to another attempt at writing it.
+    /// Returns the messages of a batch after one of its messages, or `None` if the message belongs to another attempt at
+    /// writing the batch.
     async fn rest_of_batch(
         &self,
         first: u64,
@@ -238,16 +240,16 @@ impl StoredSession {
             return Ok(None);
         }
         let Some(document) = self.listed(first, tail).await? else { return Ok(None) };
-        let committed = documents::batch(&self.place(first), &document.content)?;
+        let committed = documents::batch(&self.location(first), &document.content)?;
         tail.seen.push((first, document));
         let at = usize::try_from(number - first).unwrap_or(usize::MAX);
-        // Strands leaves the rest out where it writes the document again.
+        // Strands drops the rest of the batch when it rewrites the document.
         let rest = committed.followed_by.get(at..).unwrap_or_default().to_vec();
         Ok((committed.created_at == batch.created_at).then_some(rest))
     }
 
-    /// Compares the message before the one that commits a batch with what the batch replaces it by; false if the batch is
-    /// void.
+    /// Checks the message before the one that commits a batch against the replacement in the batch. Returns false if the
+    /// batch is void.
     fn replaces(
         &self,
         batch: u64,
@@ -257,10 +259,10 @@ impl StoredSession {
         tail: &mut Tail,
     ) -> Result<bool, SessionError> {
         let Some((number, document)) = found else { return Ok(false) };
-        let place = self.place(number);
-        let is_as_it_was = documents::updated_at(&place, &document.content)? == previous.updated_at;
-        let is_done = documents::message(&place, &document.content)? == message;
-        if number != previous.message_id || !(is_done || is_as_it_was) {
+        let location = self.location(number);
+        let is_unchanged = documents::updated_at(&location, &document.content)? == previous.updated_at;
+        let is_done = documents::message(&location, &document.content)? == message;
+        if number != previous.message_id || !(is_done || is_unchanged) {
             return Ok(false);
         }
         tail.messages.push((number, Arc::clone(&message)));
@@ -269,33 +271,39 @@ impl StoredSession {
         Ok(true)
     }
 
-    /// Takes note of the message before the newest, read after that.
+    /// Reads the message before the newest, after the newest was read.
     async fn read_previous(&self, number: u64, tail: &mut Tail) -> Result<(), SessionError> {
-        let place = self.place(number);
+        let location = self.location(number);
         let seen = tail.seen.iter().find(|(seen, _)| *seen == number).map(|(_, document)| document.content.clone());
         let content = match seen {
             Some(content) => Some(content),
             None => self.listed(number, tail).await?.map(|document| document.content),
         };
         if let Some(content) = content {
-            tail.messages.push((number, documents::message(&place, &content)?));
+            tail.messages.push((number, documents::message(&location, &content)?));
         }
         Ok(())
     }
 
-    /// The conversation is as it was read from here on.
-    fn take_over(&mut self, tail: Tail, listing: Listing, truncation: Option<Truncation>) -> Result<(), SessionError> {
+    /// Replaces the view with the conversation that was read.
+    fn update_view(
+        &mut self,
+        tail: Tail,
+        listing: Listing,
+        truncation: Option<Truncation>,
+    ) -> Result<(), SessionError> {
         let folder = self.folder.clone();
-        let mut view = View { slots: self.view.take().unwrap_or_default().slots, ..View::default() };
+        let mut view =
+            View { tracked_documents: self.view.take().unwrap_or_default().tracked_documents, ..View::default() };
         let newest = tail.numbers.last().copied();
         let behind = match newest {
             Some(newest) => newest.checked_add(1),
             None => Some(0),
         };
         let is_seen = |number: &u64| tail.seen.iter().any(|(seen, _)| seen == number);
-        view.slots.retain(|number, _| is_seen(number) || Some(*number) >= behind);
-        for (_, slot) in view.slots.iter_mut().filter(|(number, _)| !is_seen(number)) {
-            slot.observe(None);
+        view.tracked_documents.retain(|number, _| is_seen(number) || Some(*number) >= behind);
+        for (_, tracked) in view.tracked_documents.iter_mut().filter(|(number, _)| !is_seen(number)) {
+            tracked.observe(None);
         }
         let is_replaced = |number: u64| {
             let replaces =
@@ -303,15 +311,15 @@ impl StoredSession {
             tail.repairs.iter().any(replaces)
         };
         for (number, document) in tail.seen {
-            let slot = view.slot(&folder, number);
-            slot.observe(Some(document));
-            if !slot.is_settled() && Some(number) <= newest && !is_replaced(number) {
+            let tracked = view.tracked_document(&folder, number);
+            tracked.observe(Some(document));
+            if !tracked.is_settled() && Some(number) <= newest && !is_replaced(number) {
                 view.repairs.push(Repair::Rewrite { number });
             }
         }
         let missing = u64::try_from(tail.missing.len()).unwrap_or(u64::MAX);
         let end = behind.and_then(|behind| Some(behind..behind.checked_add(missing)?)).ok_or_else(|| {
-            failed("read", &self.storage.locate(&self.folder), "the newest message has the highest number there is")
+            failed("read", &self.storage.locate(&self.folder), "the newest message has the highest possible number")
         })?;
         let floor = truncation.as_ref().map_or(0, Truncation::before);
         view.next = end.end.max(floor);

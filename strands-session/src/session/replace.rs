@@ -1,4 +1,4 @@
-//! Replacing the newest message.
+//! Replacement of the newest message.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use strands_core::message::Message;
 use strands_core::session::SessionError;
 
 use super::StoredSession;
-use crate::document_store::Written;
+use crate::document_store::WriteOutcome;
 use crate::documents::{self, Previous};
-use crate::slot::Outcome;
 use crate::storage::failed;
+use crate::tracked_document::Outcome;
 
-/// Attempts at writing a document that others write, too.
+/// Attempts at writing a document that other workers write, too.
 const ATTEMPTS: usize = 5;
 
 impl StoredSession {
-    /// Replaces the newest message, and nothing else.
+    /// Replaces the newest message without an append.
     pub(super) async fn replace(&mut self, message: &Arc<Message>) -> Result<(), SessionError> {
         self.withdraw().await?;
         let next = self.view()?.next;
@@ -30,16 +30,17 @@ impl StoredSession {
         self.remember_original(false).await?;
         let (storage, folder) = (self.storage.clone(), self.folder.clone());
         let Some(number) = self.view()?.numbers.last().copied() else { return Err(self.nothing_to_replace()) };
-        let place = self.place(number);
-        let Some(known) = self.view()?.slot(&folder, number).known().cloned() else {
+        let location = self.location(number);
+        let Some(known) = self.view()?.tracked_document(&folder, number).known().cloned() else {
             return Err(self.nothing_to_replace());
         };
         self.replace_in_batch(number, &known, message).await?;
-        let bytes = documents::replaced_message(&place, &known, message)?;
-        let outcome = self.view()?.slot(&folder, number).write(&storage, bytes).await?;
+        let bytes = documents::replaced_message(&location, &known, message)?;
+        let outcome = self.view()?.tracked_document(&folder, number).write(&storage, bytes).await?;
         self.view()?.original = None;
         match outcome {
-            // Where another worker has appended meanwhile, it was replaced before. A batch that replaces it, too, is void.
+            // If another worker has appended meanwhile, the message was replaced before that. A concurrent batch that
+            // replaces it, too, is void.
             Outcome::Done => Ok(()),
             Outcome::Conflict(found) => {
                 let expected = Some(documents::summary(&known));
@@ -48,59 +49,59 @@ impl StoredSession {
         }
     }
 
-    /// Keeps in mind what the newest message is before a write replaces it: until the write has ended, another may take
-    /// its place. Reads it if that has to be checked, or nothing is known of it, and refuses if another worker has changed
-    /// it.
+    /// Remembers the newest message before a write replaces it, to restore it if the write is abandoned. Reads it if
+    /// `check` is set or it is unknown. Returns a conflict if another worker has changed it.
     pub(super) async fn remember_original(&mut self, check: bool) -> Result<Previous, SessionError> {
         let storage = self.storage.clone();
         let Some(number) = self.view()?.numbers.last().copied() else { return Err(self.nothing_known().await) };
-        let (place, folder) = (self.place(number), self.folder.clone());
-        let slot = self.view()?.slot(&folder, number);
-        if check || slot.known().is_none() || !slot.is_settled() {
-            let Some(found) = storage.read(slot.key()).await? else {
-                let expected = Some(slot.known().map_or_else(|| "there".to_owned(), |known| documents::summary(known)));
+        let (location, folder) = (self.location(number), self.folder.clone());
+        let tracked = self.view()?.tracked_document(&folder, number);
+        if check || tracked.known().is_none() || !tracked.is_settled() {
+            let Some(found) = storage.read(tracked.key()).await? else {
+                let expected =
+                    Some(tracked.known().map_or_else(|| "there".to_owned(), |known| documents::summary(known)));
                 return Err(self.conflict(format!("message {number}"), expected, None));
             };
-            if let Some(known) = slot.known().filter(|known| **known != found.content)
-                && !slot.is_unanswered(&found.content)
+            if let Some(known) = tracked.known().filter(|known| **known != found.content)
+                && !tracked.is_unconfirmed(&found.content)
             {
                 let expected = Some(documents::summary(known));
                 return Err(self.conflict(format!("message {number}"), expected, Some(&found.content)));
             }
-            slot.observe(Some(found));
+            tracked.observe(Some(found));
         }
-        let Some(known) = slot.known() else { return Err(self.nothing_to_replace()) };
-        let (message, updated_at) = (documents::message(&place, known)?, documents::updated_at(&place, known)?);
+        let Some(known) = tracked.known() else { return Err(self.nothing_to_replace()) };
+        let (message, updated_at) = (documents::message(&location, known)?, documents::updated_at(&location, known)?);
         self.view()?.original.get_or_insert(message);
         Ok(Previous { message_id: number, updated_at })
     }
 
-    /// A message of a batch stands in the document that commits the batch, too: there it is replaced first, so that no
-    /// copy of what was redacted stays behind.
+    /// Replaces the copy of a message in the document that commits its batch. This comes first, so that no copy of a
+    /// redacted message remains.
     pub(super) async fn replace_in_batch(
         &self,
         number: u64,
         stored: &Bytes,
         message: &Message,
     ) -> Result<(), SessionError> {
-        let Some(first) = documents::batch(&self.place(number), stored)?.continues else { return Ok(()) };
+        let Some(first) = documents::batch(&self.location(number), stored)?.continues else { return Ok(()) };
         let Some(index) = number.checked_sub(first).and_then(|at| usize::try_from(at).ok()?.checked_sub(1)) else {
             return Ok(());
         };
-        let (key, place) = (self.message_key(first), self.place(first));
-        // An earlier write of this worker may still be under way.
+        let (key, location) = (self.message_key(first), self.location(first));
+        // An earlier write of this worker may still be in flight.
         for _ in 0..ATTEMPTS {
             let Some(document) = self.storage.read(&key).await? else { return Ok(()) };
-            let replaced = documents::replaced_follower(&place, &document.content, index, message)?;
+            let replaced = documents::replaced_follower(&location, &document.content, index, message)?;
             let Some(bytes) = replaced else { return Ok(()) };
-            if let Written::Done(_) = self.storage.update(&key, bytes, &document).await? {
+            if let WriteOutcome::Done(_) = self.storage.update(&key, bytes, &document).await? {
                 return Ok(());
             }
         }
-        Err(failed("write", &place, "others write it at the same time; try again later"))
+        Err(failed("write", &location, "other workers write it at the same time; try again later"))
     }
 
-    /// Refuses if another worker has written the next message.
+    /// Returns a conflict if another worker has written the next message.
     pub(super) async fn refuse_if_appended(&mut self, number: u64) -> Result<(), SessionError> {
         let folder = self.folder.clone();
         let key = self.message_key(number);
@@ -108,15 +109,15 @@ impl StoredSession {
             return Ok(());
         }
         let Some(found) = self.storage.read(&key).await? else { return Ok(()) };
-        let slot = self.view()?.slot(&folder, number);
-        let is_own = slot.is_unanswered(&found.content) || slot.known() == Some(&found.content);
+        let tracked = self.view()?.tracked_document(&folder, number);
+        let is_own = tracked.is_unconfirmed(&found.content) || tracked.known() == Some(&found.content);
         if is_own || self.is_void(number, &found.content)? {
             return Ok(());
         }
         Err(self.conflict(format!("message {number}"), None, Some(&found.content)))
     }
 
-    /// The error about a conversation that has no messages, as far as this worker knows.
+    /// Returns the error about a conversation without known messages.
     async fn nothing_known(&mut self) -> SessionError {
         let checked = match self.storage.read(self.agent.key()).await {
             Ok(record) if self.agent.known().is_some() => self.refuse_if_truncated(record).await,

@@ -1,25 +1,25 @@
-//! Ids whose order is that in which they were made: UUIDs of version 7.
+//! Snapshot ids: UUIDs of version 7, which sort in the order of their creation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::{Builder, Uuid};
 
-/// How many bits count the ids of one millisecond.
+/// Number of bits of the counter within one millisecond.
 const COUNTER_BITS: u32 = 12;
 const COUNTER_MASK: u64 = (1 << COUNTER_BITS) - 1;
-/// A counter begins in its lower half, so that another process hardly ever makes the same ids.
+/// A counter starts at a random value in its lower half, so that processes rarely create equal prefixes.
 const SEED_MASK: u64 = COUNTER_MASK >> 1;
 
 /// The newest time and count that this process has used.
 static NEWEST: AtomicU64 = AtomicU64::new(0);
 
-/// An id that sorts behind all that this process has made, and behind those of others from earlier milliseconds.
+/// Returns an id that sorts after all ids of this process, and after ids of other processes from earlier milliseconds.
 pub(super) fn next() -> String {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let milliseconds = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
     let fresh = (milliseconds << COUNTER_BITS) | (fastrand::u64(..) & SEED_MASK);
-    // A counter that is full goes over into the next millisecond.
+    // A full counter carries into the next millisecond.
     let after = |newest: u64| {
         let same_millisecond = fresh >> COUNTER_BITS <= newest >> COUNTER_BITS;
         if same_millisecond { newest + 1 } else { fresh }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_rise_however_many_are_made_at_once() {
+    fn creates_ascending_ids_on_concurrent_threads() {
         let made: Vec<_> =
             (0..4).map(|_| std::thread::spawn(|| (0..5_000).map(|_| next()).collect::<Vec<_>>())).collect();
         let mut all: Vec<String> = Vec::new();
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_counter_goes_over_into_the_next_millisecond() {
+    fn carries_a_full_counter_into_the_next_millisecond() {
         let last = id((1_000 << COUNTER_BITS) | COUNTER_MASK, u64::MAX).hyphenated().to_string();
         let next = id((1_000 << COUNTER_BITS) + COUNTER_MASK + 1, 0).hyphenated().to_string();
         assert_eq!(last, "00000000-03e8-7fff-bfff-ffffffffffff");

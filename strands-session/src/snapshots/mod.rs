@@ -1,9 +1,8 @@
-//! Sessions that are kept as snapshots: an agent's whole memory in one document, and the history of it that a program
-//! wants to go back to.
+//! Session manager of snapshots: the state of an agent in one document, and checkpoints to restore.
 
+mod agent_memory;
 mod ids;
-pub(crate) mod layout;
-mod memory;
+pub(crate) mod key_layout;
 mod session;
 
 use std::sync::Arc;
@@ -13,18 +12,21 @@ use bytes::Bytes;
 use strands_core::Snapshot;
 use strands_core::session::{OpenedSession, SessionError, SessionManager};
 
-use crate::slot::{Outcome, Slot};
-use crate::{SessionStore, id};
+use crate::tracked_document::{Outcome, TrackedDocument};
+use crate::{SessionStore, id_validation};
 use session::SnapshotSession;
 
-type KeepWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
+type CheckpointWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
 
-/// A session that keeps each agent's memory as one document, its latest snapshot, in the layout of Strands'
+/// A [`SessionManager`] that stores each agent as one document, its latest snapshot, in the layout of Strands'
 /// `SnapshotSessionManager`.
 ///
-/// Restoring it takes one request, and it has what the conversation managers have left of the conversation. But each
-/// write is of the whole: for conversations that grow long and are not shortened, the managers that keep messages apart,
+/// Restoring an agent takes one request. The snapshot has the messages that the conversation manager has left. Each write
+/// stores the whole snapshot: for long conversations that are not truncated, managers with one document for each message,
 /// such as [`FileSessionManager`](crate::FileSessionManager), write less.
+///
+/// A checkpoint is a copy of the latest snapshot that is never overwritten, see [`checkpoint`](Self::checkpoint) and
+/// [`checkpoint_when`](Self::checkpoint_when).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -35,14 +37,14 @@ type KeepWhen = dyn Fn(&Snapshot) -> bool + Send + Sync;
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let store = SessionStore::objects(Arc::new(InMemory::new()), "")?;
 /// let sessions = SnapshotSessionManager::new("user-42", store)?
-///     .keep_when(|snapshot| snapshot.data.messages.as_ref().is_some_and(|messages| messages.len() >= 2));
-/// let template = Agent::builder().model(ScriptedModel::answering("hi")).agent_id("main");
+///     .checkpoint_when(|snapshot| snapshot.data.messages.as_ref().is_some_and(|messages| messages.len() >= 2));
+/// let template = Agent::builder().model(ScriptedModel::responding("hi")).agent_id("main");
 /// let mut agent = template.clone().session_manager(sessions.clone()).build().await?;
 /// agent.prompt("hello").await?;
 ///
-/// let kept = sessions.snapshot_ids("main", None, 10).await?;
+/// let checkpoints = sessions.snapshot_ids("main", None, 10).await?;
 /// let mut other = template.build().await?;
-/// other.restore(sessions.snapshot("main", &kept[0]).await?)?;
+/// other.restore(sessions.snapshot("main", &checkpoints[0]).await?)?;
 /// assert_eq!(other.messages(), agent.messages());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -54,172 +56,178 @@ pub struct SnapshotSessionManager {
     policy: Policy,
 }
 
-/// When the latest snapshot is written.
+/// The time of writing the latest snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaveOn {
-    /// With each message and each change. A crash loses at most the message that was being written.
+    /// With each message and each change of the record. A crash loses at most the message in flight.
     #[default]
     Message,
-    /// When an invocation ends, and when the newest message is replaced: a crash in between loses what the invocation
-    /// has said and what its tools have answered, though the tools have done their work. That another worker was faster
-    /// shows only at the end, too.
+    /// At the end of an invocation, and with a replacement of the newest message. A crash during an invocation loses its
+    /// messages, including the results of tools that have run. A conflict with another worker is reported at the end of
+    /// the invocation, too.
     Invocation,
 }
 
 #[derive(Clone, Default)]
 struct Policy {
     save_on: SaveOn,
-    keep_when: Option<Arc<KeepWhen>>,
+    checkpoint_when: Option<Arc<CheckpointWhen>>,
 }
 
 impl Policy {
-    fn keeps(&self, snapshot: impl FnOnce() -> Snapshot) -> bool {
-        self.keep_when.as_ref().is_some_and(|keep_when| keep_when(&snapshot()))
+    fn is_checkpoint(&self, snapshot: impl FnOnce() -> Snapshot) -> bool {
+        self.checkpoint_when.as_ref().is_some_and(|checkpoint_when| checkpoint_when(&snapshot()))
     }
 }
 
 impl std::fmt::Debug for Policy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Policy").field("save_on", &self.save_on).field("keep_when", &self.keep_when.is_some()).finish()
+        f.debug_struct("Policy")
+            .field("save_on", &self.save_on)
+            .field("checkpoint_when", &self.checkpoint_when.is_some())
+            .finish()
     }
 }
 
 impl SnapshotSessionManager {
-    /// The session of this id in this store: [`SessionStore::files`], [`SessionStore::objects`], or the store of another
-    /// manager, such as that of an `S3SessionManager`.
+    /// Creates a manager of the session with this id in a store: [`SessionStore::files`], [`SessionStore::objects`], or
+    /// the store of another manager, such as an `S3SessionManager`.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn new(session_id: impl Into<String>, store: SessionStore) -> Result<Self, SessionError> {
         let session_id = session_id.into();
-        id::validate("session id", &session_id)?;
+        id_validation::validate("session id", &session_id)?;
         Ok(Self { session_id, store, policy: Policy::default() })
     }
 
-    /// Another session in the same place, kept in the same way: what a server with many sessions makes for each of them.
+    /// Creates a manager of another session with the same store and settings, as a server with many sessions does for
+    /// each request.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when the id can't be stored.
+    /// Returns [`SessionError::InvalidId`] if the id can't be stored.
     pub fn for_session(&self, session_id: impl Into<String>) -> Result<Self, SessionError> {
         Ok(Self { policy: self.policy.clone(), ..Self::new(session_id, self.store.clone())? })
     }
 
-    /// When the latest snapshot is written. Default: [`SaveOn::Message`].
+    /// Sets the time of writing the latest snapshot. Default: [`SaveOn::Message`].
     #[must_use]
     pub fn save_on(mut self, save_on: SaveOn) -> Self {
         self.policy.save_on = save_on;
         self
     }
 
-    /// Which snapshots are kept for good. Each invocation that has said something asks once, when it ends and the latest
-    /// snapshot is written; where the answer is `true`, a copy of it joins the agent's history. Default: none.
+    /// Sets a predicate for automatic checkpoints. It is called once at the end of each invocation with new messages, after
+    /// the latest snapshot is written; if it returns `true`, a checkpoint of that snapshot is created. Default: none.
     #[must_use]
-    pub fn keep_when(mut self, keep_when: impl Fn(&Snapshot) -> bool + Send + Sync + 'static) -> Self {
-        self.policy.keep_when = Some(Arc::new(keep_when));
+    pub fn checkpoint_when(mut self, checkpoint_when: impl Fn(&Snapshot) -> bool + Send + Sync + 'static) -> Self {
+        self.policy.checkpoint_when = Some(Arc::new(checkpoint_when));
         self
     }
 
-    /// The place that keeps this session and others.
+    /// Returns the store of this session and others.
     pub fn store(&self) -> &SessionStore {
         &self.store
     }
 
-    /// The ids of an agent's kept snapshots, oldest first: those after `start_after`, and at most `limit`.
+    /// Returns the ids of an agent's checkpoints, oldest first: those after `start_after`, and at most `limit`.
     ///
     /// # Errors
     ///
-    /// [`SessionError::InvalidId`] when an id can't be one, and [`SessionError::Storage`] when the store can't be read.
+    /// Returns [`SessionError::InvalidId`] if an id is invalid, and [`SessionError::Storage`] if the store can't be read.
     pub async fn snapshot_ids(
         &self,
         agent_id: &str,
         start_after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, SessionError> {
-        id::validate("agent id", agent_id)?;
+        id_validation::validate("agent id", agent_id)?;
         if let Some(start_after) = start_after {
-            id::validate("snapshot id", start_after)?;
+            id_validation::validate("snapshot id", start_after)?;
         }
-        let folder = layout::history_folder(&self.session_id, agent_id);
+        let folder = key_layout::history_folder(&self.session_id, agent_id);
         let names = self.store.storage().names(&folder).await?;
-        let ids = names.iter().filter_map(|name| layout::snapshot_id(name));
+        let ids = names.iter().filter_map(|name| key_layout::snapshot_id(name));
         let mut ids: Vec<String> = ids.filter(|id| Some(*id) > start_after).map(str::to_owned).collect();
         ids.sort_unstable();
         ids.truncate(limit);
         Ok(ids)
     }
 
-    /// A kept snapshot of an agent, to be restored into an agent without a session, or looked at.
+    /// Returns an agent's checkpoint, to inspect it or to restore it into an agent without a session.
     ///
     /// # Errors
     ///
-    /// [`SessionError::NotFound`] when there is none of this id, [`SessionError::InvalidId`] when there can't be,
-    /// [`SessionError::Corrupt`] when it is no snapshot of an agent, and [`SessionError::Storage`] when the store can't
-    /// be read.
+    /// Returns [`SessionError::NotFound`] if there is no checkpoint with this id, [`SessionError::InvalidId`] if the id is
+    /// invalid, [`SessionError::Corrupt`] if the document is not a snapshot of an agent, and [`SessionError::Storage`] if
+    /// the store can't be read.
     pub async fn snapshot(&self, agent_id: &str, snapshot_id: &str) -> Result<Snapshot, SessionError> {
-        let (place, bytes) = self.read_kept(agent_id, snapshot_id).await?;
-        memory::snapshot(&place, &bytes)
+        let (location, bytes) = self.read_checkpoint(agent_id, snapshot_id).await?;
+        agent_memory::snapshot(&location, &bytes)
     }
 
-    /// An agent's latest snapshot; `None` for an agent that is new to the session.
+    /// Returns an agent's latest snapshot, or `None` if the agent is new to the session.
     ///
     /// # Errors
     ///
     /// As for [`snapshot`](Self::snapshot).
     pub async fn latest(&self, agent_id: &str) -> Result<Option<Snapshot>, SessionError> {
-        let mut latest = self.latest_slot(agent_id)?;
-        let place = self.store.storage().locate(latest.key());
+        let mut latest = self.latest_document(agent_id)?;
+        let location = self.store.storage().locate(latest.key());
         match latest.read(self.store.storage()).await? {
-            Some(bytes) => memory::snapshot(&place, bytes).map(Some),
+            Some(bytes) => agent_memory::snapshot(&location, bytes).map(Some),
             None => Ok(None),
         }
     }
 
-    /// Keeps a copy of an agent's latest snapshot for good, and returns its id.
+    /// Creates a checkpoint of an agent's latest snapshot, and returns its id.
     ///
     /// # Errors
     ///
-    /// [`SessionError::NotFound`] when there is no snapshot yet; otherwise as for [`snapshot`](Self::snapshot).
-    pub async fn keep(&self, agent_id: &str) -> Result<String, SessionError> {
+    /// Returns [`SessionError::NotFound`] if there is no snapshot yet; otherwise as for [`snapshot`](Self::snapshot).
+    pub async fn checkpoint(&self, agent_id: &str) -> Result<String, SessionError> {
         let storage = self.store.storage();
-        let mut latest = self.latest_slot(agent_id)?;
-        let place = storage.locate(latest.key());
+        let mut latest = self.latest_document(agent_id)?;
+        let location = storage.locate(latest.key());
         let Some(bytes) = latest.read(storage).await? else {
-            return Err(SessionError::NotFound { what: "the latest snapshot", key: place });
+            return Err(SessionError::NotFound { what: "the latest snapshot", key: location });
         };
-        memory::snapshot(&place, bytes)?;
-        session::keep(storage, &self.session_id, agent_id, bytes.clone()).await
+        agent_memory::snapshot(&location, bytes)?;
+        session::write_checkpoint(storage, &self.session_id, agent_id, bytes.clone()).await
     }
 
-    /// Goes back to a kept snapshot: it becomes the latest, which agents that are built from now on go on from. An agent
-    /// that has the session open gets a [`SessionError::Conflict`] when it writes.
+    /// Restores a checkpoint: it becomes the latest snapshot, from which agents that are built later continue. An agent that
+    /// has the session open gets a [`SessionError::Conflict`] when it writes.
     ///
     /// # Errors
     ///
-    /// [`SessionError::Conflict`] when an agent writes at this moment; otherwise as for [`snapshot`](Self::snapshot).
-    pub async fn go_back(&self, agent_id: &str, snapshot_id: &str) -> Result<(), SessionError> {
+    /// Returns [`SessionError::Conflict`] if an agent writes at the same time; otherwise as for
+    /// [`snapshot`](Self::snapshot).
+    pub async fn restore(&self, agent_id: &str, snapshot_id: &str) -> Result<(), SessionError> {
         let storage = self.store.storage();
-        let (place, bytes) = self.read_kept(agent_id, snapshot_id).await?;
-        memory::snapshot(&place, &bytes)?;
-        let mut latest = self.latest_slot(agent_id)?;
-        let expected = latest.read(storage).await?.map_or_else(|| "absent".to_owned(), |bytes| memory::summary(bytes));
+        let (location, bytes) = self.read_checkpoint(agent_id, snapshot_id).await?;
+        agent_memory::snapshot(&location, &bytes)?;
+        let mut latest = self.latest_document(agent_id)?;
+        let expected =
+            latest.read(storage).await?.map_or_else(|| "absent".to_owned(), |bytes| agent_memory::summary(bytes));
         match latest.write(storage, bytes).await? {
             Outcome::Done => Ok(()),
             Outcome::Conflict(found) => Err(session::conflict(&self.session_id, agent_id, expected, found.as_deref())),
         }
     }
 
-    /// Deletes the session with all its agents and their snapshots. Do so when no worker has it open.
+    /// Deletes the session with all its agents and their snapshots. Call it when no worker has the session open.
     ///
     /// # Errors
     ///
-    /// [`SessionError::NotFound`] when there is no such session, and [`SessionError::Storage`] when the store does not
-    /// delete it; then it can be tried again.
+    /// Returns [`SessionError::NotFound`] if there is no such session, and [`SessionError::Storage`] if the store fails to
+    /// delete it; the call can be repeated then.
     pub async fn delete(&self) -> Result<(), SessionError> {
         let storage = self.store.storage();
-        let folder = layout::session_folder(&self.session_id);
+        let folder = key_layout::session_folder(&self.session_id);
         if storage.delete_folder(&folder, &folder).await? {
             Ok(())
         } else {
@@ -227,21 +235,21 @@ impl SnapshotSessionManager {
         }
     }
 
-    async fn read_kept(&self, agent_id: &str, snapshot_id: &str) -> Result<(String, Bytes), SessionError> {
-        id::validate("agent id", agent_id)?;
-        id::validate("snapshot id", snapshot_id)?;
+    async fn read_checkpoint(&self, agent_id: &str, snapshot_id: &str) -> Result<(String, Bytes), SessionError> {
+        id_validation::validate("agent id", agent_id)?;
+        id_validation::validate("snapshot id", snapshot_id)?;
         let storage = self.store.storage();
-        let key = layout::kept(&layout::history_folder(&self.session_id, agent_id), snapshot_id);
-        let place = storage.locate(&key);
+        let key = key_layout::checkpoint(&key_layout::history_folder(&self.session_id, agent_id), snapshot_id);
+        let location = storage.locate(&key);
         match storage.read(&key).await? {
-            Some(stored) => Ok((place, stored.content)),
-            None => Err(SessionError::NotFound { what: "the snapshot", key: place }),
+            Some(stored) => Ok((location, stored.content)),
+            None => Err(SessionError::NotFound { what: "the snapshot", key: location }),
         }
     }
 
-    fn latest_slot(&self, agent_id: &str) -> Result<Slot, SessionError> {
-        id::validate("agent id", agent_id)?;
-        Ok(Slot::new(layout::latest(&self.session_id, agent_id)))
+    fn latest_document(&self, agent_id: &str) -> Result<TrackedDocument, SessionError> {
+        id_validation::validate("agent id", agent_id)?;
+        Ok(TrackedDocument::new(key_layout::latest(&self.session_id, agent_id)))
     }
 }
 
@@ -252,7 +260,7 @@ impl SessionManager for SnapshotSessionManager {
     }
 
     async fn open(&self, agent_id: &str) -> Result<OpenedSession, SessionError> {
-        id::validate("agent id", agent_id)?;
+        id_validation::validate("agent id", agent_id)?;
         let storage = self.store.storage().clone();
         let policy = self.policy.clone();
         let (session, record) = SnapshotSession::open(storage, policy, &self.session_id, agent_id).await?;

@@ -1,18 +1,18 @@
-//! Deleting a folder so that it is gone at once, and its content even if the deletion breaks off and is repeated.
+//! Atomic deletion of a folder: it is renamed first, and a later call completes an interrupted deletion.
 
 use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::durable::{folder_of, sync_folder};
+use super::durable_files::{folder_of, sync_folder};
 
-/// A folder that is being deleted has this name with a random number and its former name.
+/// Prefix of the name of a folder that is being deleted, before a random number and the original name.
 const PREFIX: &str = ".strands_deleted_";
 /// Attempts while another process deletes the same folder.
 const ATTEMPTS: usize = 100;
 
-/// Takes a folder away at once, and then deletes its content, and that of folders whose deletion has broken off. False if
-/// there was no such folder, nor the rest of one.
+/// Renames a folder and then deletes its content, and that of folders whose deletion was interrupted. Returns false if
+/// there was no such folder and no rest of one.
 pub(super) fn delete_folder(path: &Path) -> io::Result<bool> {
     let parent = folder_of(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -33,7 +33,7 @@ pub(super) fn delete_folder(path: &Path) -> io::Result<bool> {
     for entry in entries {
         let entry = entry?;
         let Ok(other) = entry.file_name().into_string() else { continue };
-        if former_name(&other) == Some(&*name) {
+        if original_name(&other) == Some(&*name) {
             remove(&entry.path())?;
             found = true;
         } else {
@@ -43,16 +43,16 @@ pub(super) fn delete_folder(path: &Path) -> io::Result<bool> {
     Ok(found)
 }
 
-/// Goes on with a deletion that has broken off. One that is under way is done the sooner for it.
+/// Completes an interrupted deletion. It is safe while another process performs the same deletion.
 pub(super) fn sweep(entry: &DirEntry, name: &str) {
     if name.starts_with(PREFIX) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-        // What can't be deleted now is tried again next time. It is never read.
+        // A failure is retried next time. The folder is never read.
         let _ = remove(&entry.path());
     }
 }
 
-/// The name that a folder had before it was taken away.
-fn former_name(name: &str) -> Option<&str> {
+/// Returns the name of a folder before it was renamed.
+fn original_name(name: &str) -> Option<&str> {
     Some(name.strip_prefix(PREFIX)?.split_once('_')?.1)
 }
 
@@ -61,7 +61,7 @@ fn remove(path: &Path) -> io::Result<()> {
     for _ in 0..ATTEMPTS {
         removed = fs::remove_dir_all(path);
         match &removed {
-            // Another process deletes it too, and was faster with a part or with all of it.
+            // Another process deletes it too.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             _ => return removed,
         }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_another_process_has_removed_is_no_error() {
+    fn ignores_a_folder_that_another_process_removed() {
         let folder = tempfile::tempdir().unwrap();
         remove(&folder.path().join("absent")).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Documents in a folder. Updates are conditional on the file's content, compared under a lock that all workers take.
+//! Document store in a local folder. Updates compare the file's content under a lock that all workers take.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -10,22 +10,22 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::runtime::Handle;
 
 use super::folder::{Folder, Locked};
-use super::waiting::Waiting;
-use crate::document_store::{Document, DocumentStore, IN_FLIGHT, StoreError, Written};
-use crate::key;
+use super::lock_wait::LockWait;
+use crate::document_store::{Document, DocumentStore, IN_FLIGHT, StoreError, WriteOutcome};
+use crate::key_validation;
 
-/// Fewer files than this are not worth another thread.
+/// Minimum number of files for each reader thread.
 const FILES_PER_READER: usize = 64;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`DocumentStore`] in a folder of this machine. Clones are the same folder.
+/// A [`DocumentStore`] in a local folder. Clones share the folder.
 ///
-/// Writes are durable (`fsync`), and for this user alone. Updates of one session's documents take turns by a lock on the
-/// file `.strands.lock` in the session's folder. A document whose key has no `/` is locked by such a file at the root.
-/// It needs a Tokio runtime, with or without timers.
+/// Writes are durable (`fsync`), and files are accessible to this user only. Updates and deletions of one session's
+/// documents hold a lock on the file `.strands.lock` in the session's folder. For a document whose key has no `/`, the lock
+/// file is at the root. The store needs a Tokio runtime, with or without timers.
 ///
-/// Files have no versions: an update is done if the file still has the content that the caller knows. A document that was
-/// deleted and created again with the same bytes counts as unchanged. The documents of this crate carry the time of their
+/// Files have no versions: an update succeeds if the file still has the content that the caller knows. A document that was
+/// deleted and created again with the same bytes counts as unchanged. The documents of this crate contain the time of their
 /// write, to the microsecond or finer, so that this takes two writes of the same content at the same instant.
 ///
 /// ```
@@ -40,30 +40,30 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Creates a store of the documents in a folder. The folder is made with the first of them.
+    /// Creates a store in a folder. The folder is created with the first document.
     pub fn new(folder: impl AsRef<Path>) -> Self {
         Self { folder: Folder::new(folder.as_ref()), lock_timeout: LOCK_TIMEOUT }
     }
 
-    /// Sets how long to wait for the lock while somebody else has it, in this process or another one. Default: 10 seconds.
+    /// Sets the longest wait for a lock that another task or process holds. Default: 10 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
     }
 
-    /// Does work that waits for the disk on a thread that may.
+    /// Runs blocking work on a thread for it.
     async fn run<T: Send + 'static>(
         &self,
         key: &str,
         work: impl FnOnce(&Folder, &str) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        key::validate(key)?;
+        key_validation::validate(key)?;
         let (folder, key) = (self.folder.clone(), key.to_owned());
         Handle::try_current()?.spawn_blocking(move || work(&folder, &key)).await?
     }
 
-    /// Does work under the lock, for which this future waits in short steps.
+    /// Runs blocking work under the lock. The future waits for the lock in short steps.
     async fn run_locked<T: Send + 'static>(
         &self,
         key: &str,
@@ -75,11 +75,11 @@ impl FileStore {
                 Locked::Done(done) => return Ok(done),
                 Locked::Busy(lock) => lock,
             };
-            let waiting = waiting.get_or_insert_with(Waiting::begin);
+            let waiting = waiting.get_or_insert_with(LockWait::begin);
             if waiting.elapsed() >= self.lock_timeout {
                 let reason = format!(
-                    "no lock on {} within {:?}: another task of this process or another process has it; try again \
-                     later, or end a process that hangs with it",
+                    "no lock on {} within {:?}: another task of this process or another process holds it; try again \
+                     later, or end a process that hangs while it holds it",
                     lock.display(),
                     self.lock_timeout
                 );
@@ -96,11 +96,11 @@ impl DocumentStore for FileStore {
         self.run(key, Folder::read).await
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         self.run(key, move |folder, key| folder.create(key, &content)).await
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         let known = known.content.clone();
         self.run_locked(key, move |folder, key| folder.update(key, &content, &known)).await
     }
@@ -116,7 +116,7 @@ impl DocumentStore for FileStore {
     /// Reads the files in chunks, on a few threads.
     async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<Document>>, StoreError> {
         for key in &keys {
-            key::validate(key)?;
+            key_validation::validate(key)?;
         }
         let chunk = keys.len().div_ceil(IN_FLIGHT).max(FILES_PER_READER);
         let chunks: Vec<Vec<String>> = keys.chunks(chunk).map(<[String]>::to_vec).collect();
@@ -133,8 +133,8 @@ impl DocumentStore for FileStore {
         self.run(folder, Folder::folders).await
     }
 
-    /// Takes the folder away at once, and then deletes what was in it. If that breaks off, the next deletion in the same
-    /// folder or the next listing of it goes on.
+    /// Renames the folder and then deletes its content. If that is interrupted, the next deletion in the same folder or
+    /// the next listing of it completes it.
     async fn delete_all(&self, folder: &str, _last: &str) -> Result<bool, StoreError> {
         if folder.is_empty() {
             return Err(StoreError::new("the folder of all documents can't be deleted; delete its folders"));
@@ -146,8 +146,8 @@ impl DocumentStore for FileStore {
         self.folder.path(key).display().to_string()
     }
 
-    /// A file system loses no answers: there, a document that is the same is another worker's.
-    fn may_lose_answers(&self) -> bool {
+    /// Returns false: a file system loses no responses, so that equal content was written by another worker.
+    fn may_lose_responses(&self) -> bool {
         false
     }
 }

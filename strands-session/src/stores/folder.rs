@@ -1,5 +1,5 @@
-//! Blocking work on a folder of documents. Nothing on the way to a document may be a symbolic link: it could lead
-//! anywhere.
+//! Blocking operations on a folder of documents. No part of a document's path may be a symbolic link, which could lead out
+//! of the folder.
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -8,24 +8,24 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{deletion, durable};
-use crate::document_store::{Document, StoreError, Version, Written};
-use crate::snapshots::layout;
+use super::{deletion, durable_files};
+use crate::document_store::{Document, StoreError, Version, WriteOutcome};
+use crate::snapshots::key_layout;
 
-/// Workers take turns at updating a session's documents by locking this file in its folder.
+/// Name of the lock file in a session's folder, locked for updates of its documents.
 const LOCK: &str = ".strands.lock";
 
-/// A folder of documents. Clones are the same folder.
+/// A folder of documents. Clones share the folder.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     root: Arc<Path>,
 }
 
-/// The outcome of work that needs the lock.
+/// The outcome of an operation that needs the lock.
 pub(super) enum Locked<T> {
-    /// It was done.
+    /// The operation was done.
     Done(T),
-    /// Somebody else has the lock on this file: another process, or another task of this one.
+    /// Another process, or another task of this one, holds the lock on this file.
     Busy(PathBuf),
 }
 
@@ -41,23 +41,23 @@ impl Folder {
     }
 
     pub(super) fn read(&self, key: &str) -> Result<Option<Document>, StoreError> {
-        let (path, found) = self.look(key)?;
+        let (path, found) = self.resolve(key)?;
         Ok(read_file(&path, found)?.map(document))
     }
 
     pub(super) fn read_chunk(&self, keys: &[String]) -> Result<Vec<Option<Document>>, StoreError> {
         let mut documents = Vec::with_capacity(keys.len());
-        let mut looked_at = None;
+        let mut checked_folder = None;
         for key in keys {
             let mut read = || {
-                // The way to the folder is the same for all that are in it.
+                // The path to the folder is the same for all files in it.
                 let folder = key.rsplit_once('/').map(|(folder, _)| folder);
-                if folder != looked_at {
-                    self.look(folder.unwrap_or_default())?;
-                    looked_at = folder;
+                if folder != checked_folder {
+                    self.resolve(folder.unwrap_or_default())?;
+                    checked_folder = folder;
                 }
                 let path = self.path(key);
-                read_file(&path, look_at(&path)?)
+                read_file(&path, metadata_at(&path)?)
             };
             let content = read().map_err(|error| StoreError::at(key.as_str(), error))?;
             documents.push(content.map(document));
@@ -66,45 +66,45 @@ impl Folder {
     }
 
     pub(super) fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.look(key)?.1.is_some())
+        Ok(self.resolve(key)?.1.is_some())
     }
 
-    pub(super) fn create(&self, key: &str, content: &[u8]) -> Result<Written, StoreError> {
-        let (path, found) = self.look(key)?;
-        let created = found.is_none() && durable::create(&path, content)?;
-        Ok(if created { Written::Done(Version::content()) } else { Written::Refused })
+    pub(super) fn create(&self, key: &str, content: &[u8]) -> Result<WriteOutcome, StoreError> {
+        let (path, found) = self.resolve(key)?;
+        let created = found.is_none() && durable_files::create(&path, content)?;
+        Ok(if created { WriteOutcome::Done(Version::content()) } else { WriteOutcome::Conflict })
     }
 
-    /// Writes over a file that has the known content.
-    pub(super) fn update(&self, key: &str, content: &[u8], known: &[u8]) -> Result<Locked<Written>, StoreError> {
-        self.locked(key, Written::Refused, |path| {
-            if read_file(path, look_at(path)?)?.is_none_or(|found| found != known) {
-                return Ok(Written::Refused);
+    /// Replaces a file that has the known content.
+    pub(super) fn update(&self, key: &str, content: &[u8], known: &[u8]) -> Result<Locked<WriteOutcome>, StoreError> {
+        self.locked(key, WriteOutcome::Conflict, |path| {
+            if read_file(path, metadata_at(path)?)?.is_none_or(|found| found != known) {
+                return Ok(WriteOutcome::Conflict);
             }
-            durable::replace(path, content)?;
-            Ok(Written::Done(Version::content()))
+            durable_files::replace(path, content)?;
+            Ok(WriteOutcome::Done(Version::content()))
         })
     }
 
-    /// Deletes a file while nobody updates it.
+    /// Deletes a file under the lock, so that no update is in flight.
     pub(super) fn delete(&self, key: &str) -> Result<Locked<()>, StoreError> {
-        self.locked(key, (), |path| match look_at(path)? {
-            Some(_) => durable::delete(path),
+        self.locked(key, (), |path| match metadata_at(path)? {
+            Some(_) => durable_files::delete(path),
             None => Ok(()),
         })
     }
 
     pub(super) fn delete_folder(&self, folder: &str) -> Result<bool, StoreError> {
-        match self.look(folder)? {
+        match self.resolve(folder)? {
             // A document has nothing below it.
             (_, Some(found)) if !found.is_dir() => Ok(false),
             (path, _) => Ok(deletion::delete_folder(&path)?),
         }
     }
 
-    /// The keys of everything below a folder that is no folder itself.
+    /// Returns the keys of all files below a folder.
     pub(super) fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let (path, found) = self.look(folder)?;
+        let (path, found) = self.resolve(folder)?;
         let mut keys = Vec::new();
         // The root itself may be a link.
         if !folder.is_empty() && found.is_none_or(|found| !found.is_dir()) {
@@ -124,9 +124,9 @@ impl Folder {
         Ok(keys)
     }
 
-    /// The names of the folders in a folder.
+    /// Returns the names of the folders in a folder.
     pub(super) fn folders(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let (path, found) = self.look(folder)?;
+        let (path, found) = self.resolve(folder)?;
         if !folder.is_empty() && found.is_none_or(|found| !found.is_dir()) {
             return Ok(Vec::new());
         }
@@ -140,29 +140,29 @@ impl Folder {
         work: impl FnOnce(&Path) -> io::Result<T>,
     ) -> Result<Locked<T>, StoreError> {
         let folder = lock_folder(key);
-        if self.look(folder)?.1.is_none() && !folder.is_empty() {
+        if self.resolve(folder)?.1.is_none() && !folder.is_empty() {
             return Ok(Locked::Done(absent));
         }
         let lock = format!("{folder}/{LOCK}");
-        let (lock, _) = self.look(lock.trim_start_matches('/'))?;
-        let _locked = match durable::try_lock(&lock) {
+        let (lock, _) = self.resolve(lock.trim_start_matches('/'))?;
+        let _locked = match durable_files::try_lock(&lock) {
             Ok(Some(locked)) => locked,
             Ok(None) => return Ok(Locked::Busy(lock)),
-            // No folder: it was never made, or was deleted just now.
+            // The folder was never created, or was just deleted.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Locked::Done(absent)),
             Err(error) => return Err(error.into()),
         };
-        let (path, _) = self.look(key)?;
+        let (path, _) = self.resolve(key)?;
         Ok(Locked::Done(work(&path)?))
     }
 
-    /// The path of a document, and what is there.
-    fn look(&self, key: &str) -> io::Result<(PathBuf, Option<Metadata>)> {
+    /// Returns the path of a document and its metadata, if it exists.
+    fn resolve(&self, key: &str) -> io::Result<(PathBuf, Option<Metadata>)> {
         let mut path = self.root.to_path_buf();
         let mut found = None;
         for segment in key.split('/').filter(|segment| !segment.is_empty()) {
             path.push(segment);
-            found = look_at(&path)?;
+            found = metadata_at(&path)?;
             if found.is_none() {
                 return Ok((self.path(key), None));
             }
@@ -171,9 +171,9 @@ impl Folder {
     }
 }
 
-/// The folder with the lock of a document: its session's, or the one that it is in if it is of no session.
+/// Returns the folder of a document's lock: its session's, or its own if it belongs to no session.
 fn lock_folder(key: &str) -> &str {
-    match layout::folder_of_session(key) {
+    match key_layout::folder_of_session(key) {
         folder if folder == key => key.rsplit_once('/').map_or("", |(folder, _)| folder),
         folder => folder,
     }
@@ -185,9 +185,9 @@ fn document(content: Bytes) -> Document {
 
 fn read_file(path: &Path, found: Option<Metadata>) -> io::Result<Option<Bytes>> {
     let Some(metadata) = found else { return Ok(None) };
-    // Opening a pipe would wait for somebody to write to it.
+    // Opening a pipe would block until a writer opens it.
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes.into())),
@@ -196,11 +196,11 @@ fn read_file(path: &Path, found: Option<Metadata>) -> io::Result<Option<Bytes>> 
     }
 }
 
-/// Kind of entry at one step of a path.
-fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
+/// Returns the metadata of one component of a path; rejects symbolic links.
+fn metadata_at(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_symlink() => {
-            Err(io::Error::other(format!("{} is a symbolic link, and sessions follow none", path.display())))
+            Err(io::Error::other(format!("{} is a symbolic link, which sessions do not follow", path.display())))
         }
         Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -208,8 +208,8 @@ fn look_at(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// The names in a folder, and which of them are folders. No folder has no names; names that start with a dot are those of
-/// files that are being written.
+/// Returns the names in a folder, each with true for a folder. A missing folder is empty. Names that start with a dot are
+/// temporary files and are left out.
 fn names(path: &Path) -> io::Result<Vec<(String, bool)>> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -219,10 +219,10 @@ fn names(path: &Path) -> io::Result<Vec<(String, bool)>> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // What we or Strands have written has a name that is text.
+        // This crate and Strands write names in UTF-8 only.
         let Ok(name) = entry.file_name().into_string() else { continue };
         if name.starts_with('.') {
-            durable::sweep(&entry, &name);
+            durable_files::sweep(&entry, &name);
             deletion::sweep(&entry, &name);
         } else {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

@@ -1,11 +1,11 @@
 //! Document stores of this crate: local files and object stores.
 
 mod deletion;
-mod durable;
+mod durable_files;
 mod files;
 mod folder;
+mod lock_wait;
 mod objects;
-mod waiting;
 
 pub use files::FileStore;
 pub use objects::ObjectDocumentStore;

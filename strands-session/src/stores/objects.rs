@@ -1,4 +1,4 @@
-//! Documents in an object store. Updates are conditional on the store's own mark of the version.
+//! Document store in an object store. Updates are conditional on the object's `ETag` and version.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use object_store::{
     Attribute, Attributes, Error, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload, UpdateVersion,
 };
 
-use crate::document_store::{Document, DocumentStore, IN_FLIGHT, StoreError, Version, Written};
-use crate::key;
+use crate::document_store::{Document, DocumentStore, IN_FLIGHT, StoreError, Version, WriteOutcome};
+use crate::key_validation;
 
-/// Separates the two marks of an object's version. Both are values of HTTP headers, which have no line breaks.
+/// Separator of an object's `ETag` and version. Both are values of HTTP headers, which have no line breaks.
 const SEPARATOR: char = '\n';
 
-/// A [`DocumentStore`] below a prefix in an object store. Clones are the same one.
+/// A [`DocumentStore`] below a prefix in an object store. Clones share the store.
 ///
 /// The object store must be able to create and update objects conditionally, as S3, Google Cloud Storage, Azure and
 /// [`InMemory`](object_store::memory::InMemory) do. Its `LocalFileSystem` does not: use [`FileStore`](crate::FileStore).
@@ -38,30 +38,30 @@ pub struct ObjectDocumentStore {
 }
 
 impl ObjectDocumentStore {
-    /// Creates a store of the documents below a prefix, which may be empty.
+    /// Creates a store below a prefix, which may be empty.
     ///
     /// # Errors
     ///
-    /// Returns an error if the prefix is no path in an object store.
+    /// Returns an error if the prefix is not a valid path in an object store.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self, object_store::path::Error> {
         Ok(Self { store, prefix: Path::parse(prefix.trim_matches('/'))? })
     }
 
-    async fn put(&self, key: &str, content: Bytes, mode: PutMode) -> Result<Written, StoreError> {
-        key::validate(key)?;
+    async fn put(&self, key: &str, content: Bytes, mode: PutMode) -> Result<WriteOutcome, StoreError> {
+        key_validation::validate(key)?;
         let mut attributes = Attributes::new();
         attributes.insert(Attribute::ContentType, "application/json".into());
         let options = PutOptions { mode, attributes, ..PutOptions::default() };
         let error = match self.store.put_opts(&self.path(key), PutPayload::from(content.clone()), options).await {
-            Ok(put) => return Ok(Written::Done(version(put.e_tag, put.version))),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => return Ok(Written::Refused),
-            // To an update this means that the document is gone.
-            Err(error) if is_absent(&error) => return Ok(Written::Refused),
+            Ok(put) => return Ok(WriteOutcome::Done(version(put.e_tag, put.version))),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => return Ok(WriteOutcome::Conflict),
+            // For an update, `NotFound` means that the document was deleted.
+            Err(error) if is_absent(&error) => return Ok(WriteOutcome::Conflict),
             Err(error) => error,
         };
         // The response may have been lost after the document was written.
         match self.get(key).await {
-            Ok(Some(document)) if document.content == content => Ok(Written::Done(document.version)),
+            Ok(Some(document)) if document.content == content => Ok(WriteOutcome::Done(document.version)),
             _ => Err(error.into()),
         }
     }
@@ -79,7 +79,7 @@ impl ObjectDocumentStore {
                 Err(error) => return Err(error.into()),
             }
         }
-        // The error need not say which object is absent, and others may have been left out because of it.
+        // The error may not name the absent object, and the request may have skipped others because of it.
         let delete = |key: String| async move { self.delete(&key).await };
         stream::iter(left.into_values()).map(delete).buffer_unordered(IN_FLIGHT).try_collect().await
     }
@@ -92,7 +92,7 @@ impl ObjectDocumentStore {
 #[async_trait]
 impl DocumentStore for ObjectDocumentStore {
     async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
-        key::validate(key)?;
+        key_validation::validate(key)?;
         let result = match self.store.get(&self.path(key)).await {
             Ok(result) => result,
             Err(error) if is_absent(&error) => return Ok(None),
@@ -102,16 +102,16 @@ impl DocumentStore for ObjectDocumentStore {
         Ok(Some(Document::new(result.bytes().await?, version)))
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         self.put(key, content, PutMode::Create).await
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         self.put(key, content, PutMode::Update(update_version(&known.version))).await
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        key::validate(folder)?;
+        key_validation::validate(folder)?;
         let path = self.path(folder);
         let key = |object: object_store::ObjectMeta| {
             let parts = object.location.prefix_match(&self.prefix)?;
@@ -123,7 +123,7 @@ impl DocumentStore for ObjectDocumentStore {
     }
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
-        key::validate(key)?;
+        key_validation::validate(key)?;
         match self.store.delete(&self.path(key)).await {
             Err(error) if !is_absent(&error) => Err(error.into()),
             _ => Ok(()),
@@ -131,7 +131,7 @@ impl DocumentStore for ObjectDocumentStore {
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        key::validate(key)?;
+        key_validation::validate(key)?;
         match self.store.head(&self.path(key)).await {
             Ok(_) => Ok(true),
             Err(error) if is_absent(&error) => Ok(false),
@@ -140,7 +140,7 @@ impl DocumentStore for ObjectDocumentStore {
     }
 
     async fn folders(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        key::validate(folder)?;
+        key_validation::validate(folder)?;
         let path = self.path(folder);
         let listed = self.store.list_with_delimiter((!path.is_root()).then_some(&path)).await?;
         Ok(listed.common_prefixes.iter().filter_map(|folder| folder.filename().map(str::to_owned)).collect())
@@ -171,7 +171,7 @@ fn update_version(known: &Version) -> UpdateVersion {
     UpdateVersion { e_tag: present(e_tag), version: present(version) }
 }
 
-/// True when there is no such document; a store without the bucket has none either, but that is an error.
+/// Returns true if there is no such document. A missing bucket is an error instead.
 fn is_absent(error: &Error) -> bool {
     matches!(error, Error::NotFound { source, .. } if !source.to_string().contains("NoSuchBucket"))
 }

@@ -1,10 +1,9 @@
-//! Agents whose process is killed at any instant: in a turn, between a question and its answer, while an approved tool
-//! runs, while a question is dropped, while the conversation is rewound. Whatever session manager stores the conversation,
-//! no tool runs twice for one approval unless it is idempotent, nothing that was acknowledged is lost, and every restore
-//! goes on.
+//! Scenario of agents whose process is killed at any instant: in a turn, during an interrupt, while an approved tool runs,
+//! while an interrupt is discarded, while the conversation is rewound. With every session manager, no tool runs twice for
+//! one approval unless it is idempotent, no acknowledged message is lost, and every restored agent continues.
 //!
-//! A worker is another process of the same program. It tells what it has been told in lines on its standard output, and
-//! each tool that really runs in a ledger file, both of which survive it.
+//! A worker is another process of the same program. It reports acknowledged writes in lines on its standard output, and
+//! each run of a tool in a ledger file. Both survive it.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::OpenOptions;
@@ -23,7 +22,7 @@ use strands_core::{
     ToolSpec, async_trait,
 };
 
-/// Environment variable with a worker's orders, as JSON; without it the process is no worker.
+/// Environment variable with a worker's orders, as JSON. Only workers have it.
 const ORDERS: &str = "STRANDS_KILLED_AGENT_WORKER";
 
 /// Number of agents to kill: `STRANDS_KILLS`, or a few.
@@ -31,12 +30,12 @@ pub(crate) fn kills() -> usize {
     std::env::var("STRANDS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(25)
 }
 
-/// The orders of this process, if it is a worker.
+/// Returns the orders of this process, if it is a worker.
 pub(crate) fn orders() -> Option<Value> {
     std::env::var(ORDERS).ok().map(|orders| serde_json::from_str(&orders).unwrap())
 }
 
-/// A tool that writes in the ledger that it ran.
+/// A tool that writes each run to the ledger.
 struct Records {
     spec: ToolSpec,
     policy: ToolPolicy,
@@ -85,10 +84,10 @@ fn template(sessions: impl SessionManager + 'static, ledger: &Path) -> AgentBuil
     Agent::builder().model(model()).tools(tools).conversation_manager(everything).session_manager(sessions)
 }
 
-/// Says a line that survives this process. A long one may be cut when the process is killed, so its end is marked.
-fn say(line: &str) {
+/// Reports a line to the test. A kill may truncate a long line, so its end is marked.
+fn report(line: &str) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "said {line} .").and_then(|()| out.flush()).unwrap();
+    writeln!(out, "report {line} .").and_then(|()| out.flush()).unwrap();
 }
 
 fn ids<'a>(messages: impl IntoIterator<Item = &'a std::sync::Arc<Message>>) -> String {
@@ -96,62 +95,62 @@ fn ids<'a>(messages: impl IntoIterator<Item = &'a std::sync::Arc<Message>>) -> S
     ids.join(" ")
 }
 
-/// Work of a worker until it is killed.
+/// Prompts, resumes, rewinds and discards until the worker is killed.
 pub(crate) async fn work(sessions: impl SessionManager + 'static, orders: &Value) {
     let ledger = PathBuf::from(orders["ledger"].as_str().unwrap());
     let mut agent = template(sessions, &ledger).build().await.unwrap();
     loop {
         step(&mut agent).await.unwrap();
-        say(&format!("kept {}", ids(agent.messages())));
+        report(&format!("stored {}", ids(agent.messages())));
     }
 }
 
-/// One thing that a program does with an agent.
+/// Performs one random operation on an agent.
 async fn step(agent: &mut Agent) -> Result<(), AgentError> {
-    let asked = agent.interrupts();
+    let interrupts = agent.interrupts();
     let rewinds = fastrand::u8(0..10) == 0;
     let prompts = agent.messages().iter().enumerate();
-    // One that has joined results can't be edited.
+    // A prompt in one message with tool results can't be edited.
     let is_prompt = |message: &Message| message.text().starts_with("prompt") && message.tool_results().next().is_none();
     let prompt = prompts.rev().find(|(_, message)| is_prompt(message)).map(|(at, _)| at);
     if let Some(at) = prompt.filter(|_| rewinds) {
-        say(&format!("rewinding {}", ids(&agent.messages()[at..])));
+        report(&format!("rewinding {}", ids(&agent.messages()[at..])));
         let dropped = agent.rewind(at).await?;
-        say(&format!("rewound {}", ids(&dropped)));
-    } else if asked.is_empty() {
+        report(&format!("rewound {}", ids(&dropped)));
+    } else if interrupts.is_empty() {
         agent.prompt(format!("prompt {}", fastrand::u32(..))).await?;
     } else if fastrand::u8(0..6) == 0 {
-        let calls: Vec<&str> = asked.iter().filter_map(|asked| asked.id.split(':').nth(2)).collect();
+        let calls: Vec<&str> = interrupts.iter().filter_map(|interrupt| interrupt.id.split(':').nth(2)).collect();
         agent.discard_interrupts().await?;
-        say(&format!("discarded {}", calls.join(" ")));
+        report(&format!("discarded {}", calls.join(" ")));
     } else {
-        let answers: Vec<_> = asked.iter().take(fastrand::usize(1..=asked.len())).collect();
-        let answers: Vec<_> = answers.iter().map(|asked| asked.answer(fastrand::u8(0..5) > 0)).collect();
-        agent.prompt(Prompt::none()).resume(answers).await?;
+        let some = interrupts.iter().take(fastrand::usize(1..=interrupts.len()));
+        let responses: Vec<_> = some.map(|interrupt| interrupt.respond(fastrand::u8(0..5) > 0)).collect();
+        agent.prompt(Prompt::none()).resume(responses).await?;
     }
     Ok(())
 }
 
-/// Expected state of a session, from its workers' acknowledgements.
+/// Expected state of a session, from its workers' reports.
 #[derive(Default)]
 struct Known {
-    kept: HashSet<String>,
-    /// May be gone: somebody was killed while it was dropped.
+    stored: HashSet<String>,
+    /// Messages of a rewind that may have been killed.
     unsure: HashSet<String>,
-    gone: HashSet<String>,
-    /// Runs of each discarded call by then.
+    removed: HashSet<String>,
+    /// The ids of discarded calls.
     discarded: HashSet<String>,
 }
 
 impl Known {
-    fn heard(&mut self, line: &str) {
+    fn record(&mut self, line: &str) {
         let mut words = line.split(' ');
         let what = words.next().unwrap();
         let ids = words.filter(|id| !id.is_empty()).map(str::to_owned);
         match what {
-            "kept" => self.kept.extend(ids),
+            "stored" => self.stored.extend(ids),
             "rewinding" => self.unsure.extend(ids),
-            "rewound" => self.gone.extend(ids),
+            "rewound" => self.removed.extend(ids),
             "discarded" => self.discarded.extend(ids),
             _ => panic!("{line}"),
         }
@@ -160,79 +159,79 @@ impl Known {
     fn check(&self, agent: &Agent, kill: usize) {
         let found: HashSet<&str> =
             agent.messages().iter().filter_map(|message| message.tracking_id.as_deref()).collect();
-        for id in &self.gone {
+        for id in &self.removed {
             assert!(!found.contains(id.as_str()), "kill {kill}: message {id} is back");
         }
-        for id in self.kept.iter().filter(|id| !self.unsure.contains(*id) && !self.gone.contains(*id)) {
+        for id in self.stored.iter().filter(|id| !self.unsure.contains(*id) && !self.removed.contains(*id)) {
             assert!(found.contains(id.as_str()), "kill {kill}: message {id} is lost");
         }
     }
 }
 
-/// Kills workers on one session after another, and looks at what is left each time.
-pub(crate) async fn nothing_is_lost_and_nothing_runs_twice<M: SessionManager + 'static>(
+/// Kills workers on several sessions, and checks the session after each kill.
+pub(crate) async fn check_killed_agents<M: SessionManager + 'static>(
     open: impl Fn(&str) -> M,
-    place: &Value,
+    location: &Value,
     kills: usize,
 ) {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
     let mut known = Known::default();
     let mut session = String::new();
-    let mut went_on = 0;
+    let mut continued = 0;
     for kill in 0..kills {
         if kill % 20 == 0 {
             session = format!("killed-{kill}");
             known = Known::default();
         }
-        let orders = json!({"place": place, "session": session, "ledger": ledger});
+        let orders = json!({"location": location, "session": session, "ledger": ledger});
         let mut child = start(&orders);
         let mut lines = lines(&mut child);
         for _ in 0..fastrand::usize(0..6) {
             if let Some(line) = lines.next() {
-                known.heard(&line);
+                known.record(&line);
             }
         }
-        // Any instant, also of the start.
+        // Kill at any instant, also during the start.
         let until = Instant::now() + Duration::from_micros(fastrand::u64(0..8_000));
         while Instant::now() < until {
             std::hint::spin_loop();
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        lines.for_each(|line| known.heard(&line));
+        lines.for_each(|line| known.record(&line));
 
         let mut agent = template(open(&session), &ledger).build().await.unwrap();
         valid(&agent, kill);
         known.check(&agent, kill);
         check_ledger(&ledger, &known, kill);
         if kill % 4 == 3 {
-            go_on(&mut agent, kill).await;
-            went_on += 1;
-            known.heard(&format!("kept {}", ids(agent.messages())));
+            continue_agent(&mut agent, kill).await;
+            continued += 1;
+            known.record(&format!("stored {}", ids(agent.messages())));
             check_ledger(&ledger, &known, kill);
             let again = template(open(&session), &ledger).build().await.unwrap();
             assert_eq!(again.messages(), agent.messages(), "kill {kill}");
         }
     }
-    assert!(went_on > 0 || kills < 4);
+    assert!(continued > 0 || kills < 4);
     assert!(std::fs::read_to_string(&ledger).unwrap().lines().count() > kills / 2, "the tools have hardly run");
 }
 
-/// Answers what is asked and prompts, until the model has had the last word.
-async fn go_on(agent: &mut Agent, kill: usize) {
+/// Approves all interrupts and prompts, until the agent has no interrupts.
+async fn continue_agent(agent: &mut Agent, kill: usize) {
     for _ in 0..100 {
-        let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.answer(true)).collect();
-        let prompt = if answers.is_empty() { Prompt::from("prompt on") } else { Prompt::none() };
-        let response = agent.prompt(prompt).resume(answers).await.unwrap();
+        let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+        let prompt = if responses.is_empty() { Prompt::from("prompt on") } else { Prompt::none() };
+        let response = agent.prompt(prompt).resume(responses).await.unwrap();
         if response.interrupts.is_empty() {
             return valid(agent, kill);
         }
     }
-    panic!("kill {kill}: humans are asked for ever");
+    panic!("kill {kill}: the interrupts do not end");
 }
 
-/// A conversation that a model takes, but for calls that are suspended.
+/// Checks that the conversation is valid for a model, apart from suspended calls.
 fn valid(agent: &Agent, kill: usize) {
     let messages = agent.messages();
     for (at, pair) in messages.windows(2).enumerate() {
@@ -266,8 +265,8 @@ fn start(orders: &Value) -> Child {
         .unwrap()
 }
 
-/// The lines that a worker says. The harness's own words may stand in front of the first.
+/// Returns the reports of a worker. The output of the test harness may precede the first.
 fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("said ")?.1.strip_suffix(" .")?.to_owned()))
+    lines.map_while(Result::ok).filter_map(|line| Some(line.split_once("report ")?.1.strip_suffix(" .")?.to_owned()))
 }

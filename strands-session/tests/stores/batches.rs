@@ -1,8 +1,8 @@
-//! Batches and truncations in the layout of Strands: what stands in the documents, and what Strands makes of them.
+//! Batches and truncations in the layout of Strands: their documents, and compatibility with Strands.
 
 use crate::support::stepping::Stepping;
 use crate::support::writes::{documents, record};
-use crate::support::{batch, open, places, read_texts, texts};
+use crate::support::{backends, batch, open, read_texts, texts};
 use serde_json::{Value, json};
 use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageBatch, MessageRange, Session, SessionError};
@@ -35,7 +35,7 @@ async fn begun(sessions: &SessionStore, texts: &[&str]) -> Box<dyn Session> {
     session
 }
 
-/// A message as Strands writes it: it knows the number, and nothing of batches.
+/// Writes a message as Strands does, without the fields of batches.
 fn put_as_strands(store: &Stepping, number: usize, text: &str) {
     let time = format!("2026-11-28T12:00:00.{number:06}+00:00");
     let message = json!({"role": "user", "content": [{"text": text}]});
@@ -44,7 +44,7 @@ fn put_as_strands(store: &Stepping, number: usize, text: &str) {
 }
 
 #[tokio::test]
-async fn a_batch_is_one_document_for_each_message_and_the_first_commits_it() {
+async fn writes_one_document_for_each_message_of_a_batch() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one"]).await;
     session.write(&batch(&["two", "three", "four"])).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_batch_is_one_document_for_each_message_and_the_first_commits_it() {
 }
 
 #[tokio::test]
-async fn a_batch_costs_one_request_for_each_message_and_a_look_at_the_record() {
+async fn sends_one_request_for_each_message_of_a_batch_and_one_for_the_record() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one"]).await;
     for (batch, requests) in [(batch(&["a"]), 2), (batch(&["a", "b"]), 3), (batch(&["a", "b", "c"]), 4)] {
@@ -71,7 +71,7 @@ async fn a_batch_costs_one_request_for_each_message_and_a_look_at_the_record() {
 }
 
 #[tokio::test]
-async fn an_empty_batch_writes_nothing() {
+async fn writes_nothing_for_an_empty_batch() {
     let (store, sessions) = calm();
     let mut session = open(&sessions, "s", "main").await.session;
     session.write(&MessageBatch::default()).await.unwrap();
@@ -79,39 +79,39 @@ async fn an_empty_batch_writes_nothing() {
 }
 
 #[tokio::test]
-async fn every_store_takes_batches_and_truncations() {
-    for place in places().await {
-        let mut session = open(&place.store, "s", "main").await.session;
+async fn writes_batches_and_truncations_on_every_store() {
+    for backend in backends().await {
+        let mut session = open(&backend.store, "s", "main").await.session;
         session.write(&batch(&["a", "b", "c"])).await.unwrap();
         let mut replacing = batch(&["d", "e"]);
         replacing.replaced = Some(Message::user("C").into());
         session.write(&replacing).await.unwrap();
         session.write(&MessageBatch::replace(Message::user("E"))).await.unwrap();
-        assert_eq!(texts(&place.store, "s", "main").await, ["a", "b", "C", "d", "E"], "{}", place.name);
+        assert_eq!(texts(&backend.store, "s", "main").await, ["a", "b", "C", "d", "E"], "{}", backend.name);
         session.truncate(4, &record("rewound")).await.unwrap();
         session.write(&batch(&["f", "g"])).await.unwrap();
         let expected = ["a", "b", "C", "d", "f", "g"];
-        assert_eq!(read_texts(&mut *session).await, expected, "{}", place.name);
-        let mut other = open(&place.store, "s", "main").await;
-        assert_eq!(other.record.unwrap().state, record("rewound").state, "{}", place.name);
-        assert_eq!(read_texts(&mut *other.session).await, expected, "{}", place.name);
+        assert_eq!(read_texts(&mut *session).await, expected, "{}", backend.name);
+        let mut other = open(&backend.store, "s", "main").await;
+        assert_eq!(other.record.unwrap().state, record("rewound").state, "{}", backend.name);
+        assert_eq!(read_texts(&mut *other.session).await, expected, "{}", backend.name);
         let range = MessageRange::new(5, vec![3, 1]);
         let read = other.session.read(&range).await.unwrap();
         let read: Vec<String> = read.iter().map(|message| message.text()).collect();
-        assert_eq!(read, ["b", "d", "g"], "{}: by position", place.name);
-        // More than there are is all of them; none of them is a session without messages.
+        assert_eq!(read, ["b", "d", "g"], "{}: by position", backend.name);
+        // Keeping more messages than there are keeps all; keeping none leaves a session without messages.
         other.session.truncate(77, &record("all")).await.unwrap();
-        assert_eq!(texts(&place.store, "s", "main").await, expected, "{}", place.name);
+        assert_eq!(texts(&backend.store, "s", "main").await, expected, "{}", backend.name);
         other.session.truncate(0, &record("none")).await.unwrap();
-        assert!(texts(&place.store, "s", "main").await.is_empty(), "{}", place.name);
+        assert!(texts(&backend.store, "s", "main").await.is_empty(), "{}", backend.name);
         other.session.write(&batch(&["again"])).await.unwrap();
-        assert_eq!(texts(&place.store, "s", "main").await, ["again"], "{}", place.name);
+        assert_eq!(texts(&backend.store, "s", "main").await, ["again"], "{}", backend.name);
     }
 }
 
-/// Redacted content stays nowhere.
+/// Redacted content must not stay in any document.
 #[tokio::test]
-async fn a_replaced_message_leaves_no_copy() {
+async fn replaces_all_copies_of_a_message() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one"]).await;
     session.write(&batch(&["two", "secret"])).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_replaced_message_leaves_no_copy() {
 }
 
 #[tokio::test]
-async fn an_incomplete_batch_is_read_whole_and_completed_before_the_next_write() {
+async fn reads_an_incomplete_batch_as_complete_and_completes_it_before_the_next_write() {
     let (store, sessions) = calm();
     begun(&sessions, &["one"]).await.write(&batch(&["two", "three", "four"])).await.unwrap();
     for missing in [&[2, 3][..], &[3]] {
@@ -140,17 +140,17 @@ async fn an_incomplete_batch_is_read_whole_and_completed_before_the_next_write()
         assert_eq!(read_texts(&mut *session).await, ["one", "two", "three", "four"]);
         assert_eq!(session.read(&MessageRange::new(3, vec![0])).await.unwrap().len(), 2);
         for number in missing {
-            assert!(store.content(&message_key(*number)).is_none(), "reading writes nothing");
+            assert!(store.content(&message_key(*number)).is_none(), "a read does not write");
         }
         session.save(&record("saved")).await.unwrap();
         session.truncate(4, &record("all")).await.unwrap();
         let completed: Vec<_> = missing.iter().map(|number| store.content(&message_key(*number)).unwrap()).collect();
-        assert_eq!(completed, whole, "as its writer would have written it");
+        assert_eq!(completed, whole, "equal to the writer's documents");
     }
 }
 
 #[tokio::test]
-async fn strands_goes_on_from_a_batch_that_it_has_seen_half() {
+async fn accepts_messages_of_strands_after_an_incomplete_batch() {
     let (store, sessions) = calm();
     begun(&sessions, &["one"]).await.write(&batch(&["two", "three", "four"])).await.unwrap();
     store.remove(&message_key(3));
@@ -162,9 +162,9 @@ async fn strands_goes_on_from_a_batch_that_it_has_seen_half() {
     assert_eq!(documents(&store), ["one", "two", "from Strands", "on"]);
 }
 
-/// Strands writes a document again without the fields that it has no name for.
+/// Strands drops unknown fields when it rewrites a document.
 #[tokio::test]
-async fn a_batch_that_strands_has_written_again_stays() {
+async fn reads_a_batch_that_strands_has_rewritten() {
     let (store, sessions) = calm();
     begun(&sessions, &["one"]).await.write(&batch(&["two", "three"])).await.unwrap();
     let mut first = json_at(&store, &message_key(1));
@@ -174,7 +174,7 @@ async fn a_batch_that_strands_has_written_again_stays() {
 }
 
 #[tokio::test]
-async fn a_truncation_deletes_documents_and_never_uses_their_numbers_again() {
+async fn deletes_truncated_documents_and_does_not_reuse_their_numbers() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one", "two", "three", "four"]).await;
     session.truncate(2, &record("rewound")).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_truncation_deletes_documents_and_never_uses_their_numbers_again() {
 }
 
 #[tokio::test]
-async fn a_truncation_in_the_middle_of_a_batch_brings_nothing_back() {
+async fn truncates_in_the_middle_of_a_batch() {
     for keep in 0..=4 {
         let (store, sessions) = calm();
         let mut session = begun(&sessions, &["one"]).await;
@@ -219,7 +219,7 @@ async fn a_truncation_in_the_middle_of_a_batch_brings_nothing_back() {
 }
 
 #[tokio::test]
-async fn strands_goes_on_after_a_truncation() {
+async fn accepts_messages_of_strands_after_a_truncation() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one", "two", "three", "four"]).await;
     session.truncate(2, &record("rewound")).await.unwrap();
@@ -230,7 +230,7 @@ async fn strands_goes_on_after_a_truncation() {
     assert_eq!(read_texts(&mut *other).await, ["one", "two", "from Strands", "again"]);
     other.write(&batch(&["on"])).await.unwrap();
     assert_eq!(documents(&store), ["one", "two", "from Strands", "again", "on"]);
-    // And drops the marker where it writes the record.
+    // It drops the marker when it writes the record.
     let mut agent = json_at(&store, AGENT);
     agent["_internal_state"].as_object_mut().unwrap().remove("truncated_messages");
     put_json(&store, AGENT, &agent);
@@ -238,9 +238,9 @@ async fn strands_goes_on_after_a_truncation() {
     assert_eq!(texts(&sessions, "s", "main").await, expected);
 }
 
-/// A worker that wakes up in the middle of a batch that others have completed and truncated.
+/// A worker continues a batch that others have completed and truncated.
 #[tokio::test]
-async fn a_message_of_a_batch_that_was_truncated_meanwhile_is_ignored_and_deleted() {
+async fn ignores_and_deletes_a_late_message_of_a_truncated_batch() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one"]).await;
     session.write(&batch(&["two", "three"])).await.unwrap();
@@ -255,7 +255,7 @@ async fn a_message_of_a_batch_that_was_truncated_meanwhile_is_ignored_and_delete
 }
 
 #[tokio::test]
-async fn a_run_that_has_ended_is_gone_from_the_record() {
+async fn removes_an_ended_run_from_the_record() {
     let (store, sessions) = calm();
     let mut session = open(&sessions, "s", "main").await.session;
     let mut running = AgentRecord::new("main");
@@ -263,7 +263,7 @@ async fn a_run_that_has_ended_is_gone_from_the_record() {
     session.save(&running).await.unwrap();
     let mut document = json_at(&store, AGENT);
     assert_eq!(document["_internal_state"]["run"], json!({"step": 1}));
-    document["_internal_state"]["later"] = json!("kept");
+    document["_internal_state"]["later"] = json!("preserved");
     put_json(&store, AGENT, &document);
     let mut opened = open(&sessions, "s", "main").await;
     let mut record = opened.record.unwrap();
@@ -271,11 +271,11 @@ async fn a_run_that_has_ended_is_gone_from_the_record() {
     record.internal_state.run = None;
     opened.session.save(&record).await.unwrap();
     let internal = json_at(&store, AGENT)["_internal_state"].clone();
-    assert_eq!((internal.get("run"), &internal["later"]), (None, &json!("kept")));
+    assert_eq!((internal.get("run"), &internal["later"]), (None, &json!("preserved")));
 }
 
 #[tokio::test]
-async fn numbers_that_can_not_be_are_reported() {
+async fn reports_invalid_numbers() {
     let (store, sessions) = calm();
     let mut session = begun(&sessions, &["one"]).await;
     let document = json_at(&store, AGENT);
@@ -301,7 +301,7 @@ async fn numbers_that_can_not_be_are_reported() {
     let saved = session.save(&record).await;
     assert!(matches!(saved, Err(SessionError::Corrupt { .. })), "{saved:?}");
     assert!(open(&sessions, "s", "main").await.record.is_some());
-    // The highest number there is.
+    // The highest possible number.
     put_as_strands(&store, 0, "one");
     store.put(&message_key(usize::MAX), store.content(&message_key(0)).unwrap());
     let mut opened = open(&sessions, "s", "main").await.session;

@@ -1,4 +1,4 @@
-//! Texts that are too long for a conversation move with the session and go when it goes.
+//! Offloaded tool results are stored in the session and deleted with it.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use strands_core::session::{ContentStore, SessionError};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 use strands_session::object_store::memory::InMemory;
-use strands_session::{SessionContent, SessionStore, StoreSessionManager};
+use strands_session::{SessionContentStore, SessionStore, StoreSessionManager};
 
-/// A tool with a long answer.
+/// A tool with a long result.
 struct Report(ToolSpec);
 
 #[async_trait]
@@ -26,7 +26,7 @@ impl Tool for Report {
 }
 
 fn agent(store: &SessionStore, model: ScriptedModel) -> strands_core::AgentBuilder {
-    let content = SessionContent::new("s1", store.clone()).unwrap();
+    let content = SessionContentStore::new("s1", store.clone()).unwrap();
     Agent::builder()
         .model(model)
         .tool(Report(ToolSpec::new("report", "A report.", json!({"type": "object"}))))
@@ -35,8 +35,8 @@ fn agent(store: &SessionStore, model: ScriptedModel) -> strands_core::AgentBuild
 }
 
 #[tokio::test]
-async fn another_process_reads_on_in_a_result_that_was_too_long() {
-    let store = SessionStore::objects(Arc::new(InMemory::new()), "kept").unwrap();
+async fn retrieves_an_offloaded_result_in_another_process() {
+    let store = SessionStore::objects(Arc::new(InMemory::new()), "store").unwrap();
     let turns = [ScriptedTurn::tool_use("report", json!({})), ScriptedTurn::text("Long.")];
     let mut first = agent(&store, ScriptedModel::new(turns)).build().await.unwrap();
     first.prompt("the report, please").await.unwrap();
@@ -53,19 +53,19 @@ async fn another_process_reads_on_in_a_result_that_was_too_long() {
     let model = ScriptedModel::new(turns);
     let mut second = agent(&store, model.clone()).build().await.unwrap();
     second.prompt("what is in line 2500?").await.unwrap();
-    let asked = model.requests();
-    let found = serde_json::to_string(&asked.last().unwrap().messages).unwrap();
+    let requests = model.requests();
+    let found = serde_json::to_string(&requests.last().unwrap().messages).unwrap();
     assert!(found.contains("line 2500 of the report"), "{found}");
 
     store.delete("s1").await.unwrap();
-    let content = SessionContent::new("s1", store.clone()).unwrap();
+    let content = SessionContentStore::new("s1", store.clone()).unwrap();
     assert_eq!(content.get(&reference_of(&seen)).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_key_is_written_once_and_is_no_path() {
+async fn writes_a_key_once_and_rejects_paths() {
     let store = SessionStore::objects(Arc::new(InMemory::new()), "").unwrap();
-    let content = SessionContent::new("s1", store).unwrap();
+    let content = SessionContentStore::new("s1", store).unwrap();
     content.put("a", "text").await.unwrap();
     content.put("a", "text").await.unwrap();
     assert!(matches!(content.put("a", "other").await, Err(SessionError::Conflict { .. })));

@@ -1,4 +1,4 @@
-//! Errors about broken documents: where they are broken, and nothing of what is in them.
+//! Errors about corrupt documents: they have the position of the error, and never the content.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::support::{batch, chain, open, try_open};
 use strands_core::session::{MessageRange, SessionError, SessionManager as _};
 use strands_session::{SessionStore, SnapshotSessionManager};
 
-fn assert_silent(error: &SessionError, position: &str) {
+fn assert_hides_content(error: &SessionError, position: &str) {
     let text = chain(error);
     assert!(matches!(error, SessionError::Corrupt { .. }), "{error:?}");
     assert!(!text.contains("hunter2") && !format!("{error:?}").contains("hunter2"), "{text}");
@@ -14,7 +14,7 @@ fn assert_silent(error: &SessionError, position: &str) {
 }
 
 #[tokio::test]
-async fn errors_about_messages_show_no_content() {
+async fn hides_the_content_of_corrupt_messages() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = SessionStore::files(folder.path());
     let mut session = open(&sessions, "s", "main").await.session;
@@ -29,12 +29,12 @@ async fn errors_about_messages_show_no_content() {
     ] {
         fs::write(&path, content).unwrap();
         let read = open(&sessions, "s", "main").await.session.read(&MessageRange::default()).await;
-        assert_silent(&read.unwrap_err(), position);
+        assert_hides_content(&read.unwrap_err(), position);
     }
 }
 
 #[tokio::test]
-async fn errors_about_records_show_no_content() {
+async fn hides_the_content_of_corrupt_records() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = SessionStore::files(folder.path());
     open(&sessions, "s", "main").await.session.write(&batch(&["0"])).await.unwrap();
@@ -44,17 +44,17 @@ async fn errors_about_records_show_no_content() {
     {
         fs::write(&path, content).unwrap();
         let Err(error) = try_open(&sessions, "s", "main").await else { panic!("{content} is opened") };
-        assert_silent(&error, position);
+        assert_hides_content(&error, position);
     }
 }
 
 #[tokio::test]
-async fn errors_about_snapshots_show_no_content() {
+async fn hides_the_content_of_corrupt_snapshots() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session/s/scopes/agent/main/snapshots/snapshot_latest.json");
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, r#"{"scope": "agent", "schema_version": "1.0", "created_at": "", "data": "hunter2"}"#).unwrap();
     let manager = SnapshotSessionManager::new("s", SessionStore::files(folder.path())).unwrap();
     let Err(error) = manager.open("main").await else { panic!("it is opened") };
-    assert_silent(&error, "line 1, column");
+    assert_hides_content(&error, "line 1, column");
 }

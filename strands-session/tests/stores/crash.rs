@@ -1,10 +1,10 @@
-//! Processes that are killed at any instant: what was acknowledged stays, batches are whole, and what was truncated does
-//! not come back.
+//! Processes that are killed at any instant: acknowledged writes are not lost, batches are complete, and truncated messages
+//! do not return.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::processes::{acknowledge, acknowledgements, orders, place, start, thoroughly, unused_place};
+use crate::support::processes::{acknowledge, acknowledgements, orders, start, store_at, thoroughly, unused_location};
 use crate::support::{foreign_s3, open};
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolResultStatus, ToolUse};
@@ -14,17 +14,17 @@ use strands_testkit::s3::S3Server;
 
 const WORKER: &str = "crash::worker";
 
-/// Not a test, but what the other processes of the tests below do: this program runs itself with this name.
+/// Entry point of the worker processes of the tests below, not a test: this program runs itself with this name.
 #[tokio::test]
 async fn worker() {
     let Some(orders) = orders() else { return };
     let text = |name: &str| orders[name].as_str().unwrap().to_owned();
-    write_anything(&place(&text("place")).await, &text("session"), orders["seed"].as_u64().unwrap()).await;
+    write_randomly(&store_at(&text("location")).await, &text("session"), orders["seed"].as_u64().unwrap()).await;
 }
 
-/// Writes whatever comes next until somebody ends it: messages alone and in pairs, records, and truncations. Now and then
-/// it drops a write in the middle, and repeats it.
-async fn write_anything(store: &SessionStore, session_id: &str, seed: u64) {
+/// Writes at random until it is killed: single messages, pairs, records, and truncations. Sometimes it drops a write and
+/// repeats it.
+async fn write_randomly(store: &SessionStore, session_id: &str, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut opened = open(store, session_id, "main").await;
     let mut messages: Vec<Message> = opened
@@ -83,7 +83,7 @@ async fn write_anything(store: &SessionStore, session_id: &str, seed: u64) {
     }
 }
 
-/// Polls so often at most; true if it has ended.
+/// Polls a write at most this many times. Returns true if it has ended.
 async fn polled(write: impl Future<Output = Result<(), SessionError>>, polls: usize) -> bool {
     let mut write = std::pin::pin!(write);
     let mut left = polls;
@@ -99,13 +99,13 @@ async fn polled(write: impl Future<Output = Result<(), SessionError>>, polls: us
     .is_some()
 }
 
-/// The generations of messages, and where each begins: a truncation begins one. They stand in the record, which is written
-/// with it.
+/// Returns the generations of messages, each with its first position. A truncation starts a generation, and stores it in
+/// the record.
 fn starts(record: &AgentRecord) -> Vec<(u64, usize)> {
     record.state.get("starts").map_or_else(Vec::new, |starts| serde_json::from_value(starts.clone()).unwrap())
 }
 
-/// Question, tool call, tool result, answer, and again, each with a mark.
+/// Returns the message of a turn: prompt, tool call, tool result, response, and so on, each with a mark.
 fn turn(number: usize, mark: &str) -> Message {
     let padding = "x".repeat(number % 5 * 1_000);
     let id = format!("tooluse_{}", number / 4);
@@ -122,37 +122,37 @@ fn mark(message: &Message) -> &str {
     message.content.last().and_then(|block| block.as_text()).unwrap()
 }
 
-/// Checks that each message is of the generation that is right where it stands, and no pair is half.
+/// Checks that each message has the generation of its position, and that all pairs are complete.
 fn check(messages: &[Arc<Message>], record: Option<&AgentRecord>, kill: usize) {
     let starts = record.map_or_else(Vec::new, starts);
     for (number, message) in messages.iter().enumerate() {
         let generation =
             starts.iter().rev().find(|(_, start)| *start <= number).map_or(0, |(generation, _)| *generation);
         let mark = mark(message);
-        let place = format!("kill {kill}: message {number} of {}, {mark}, {starts:?}", messages.len());
-        assert!(mark.starts_with(&format!("{generation} ")), "{place}");
-        assert_eq!(**message, turn(number, mark), "{place}");
+        let case = format!("kill {kill}: message {number} of {}, {mark}, {starts:?}", messages.len());
+        assert!(mark.starts_with(&format!("{generation} ")), "{case}");
+        assert_eq!(**message, turn(number, mark), "{case}");
         if mark.ends_with("1/2") {
-            let second = messages.get(number + 1).unwrap_or_else(|| panic!("{place}: half a batch"));
-            assert_eq!(self::mark(second), format!("{generation} 2/2"), "{place}");
+            let second = messages.get(number + 1).unwrap_or_else(|| panic!("{case}: half a batch"));
+            assert_eq!(self::mark(second), format!("{generation} 2/2"), "{case}");
         }
     }
 }
 
-async fn is_killed_and_loses_nothing(place_name: &str, kills: usize) {
-    let store = place(place_name).await;
+async fn check_killed_workers(location: &str, kills: usize) {
+    let store = store_at(location).await;
     let mut random = fastrand::Rng::with_seed(7);
     let mut truncated = 0;
     for kill in 0..kills {
-        // A session that has grown long makes the test slow, not hard.
+        // Long sessions make the test slower, not stronger.
         let session = format!("killed-{}", kill / 25);
-        let mut child = start(WORKER, &json!({"place": place_name, "session": session, "seed": kill}));
+        let mut child = start(WORKER, &json!({"location": location, "session": session, "seed": kill}));
         let mut said = acknowledgements(&mut child);
         let mut acknowledged = Vec::new();
         for _ in 0..random.usize(0..12) {
             acknowledged.extend(said.next());
         }
-        // Any instant of a write, and of the start too where nothing was waited for.
+        // Kill at any instant of a write, or of the start if no line was read.
         let until = Instant::now() + Duration::from_micros(random.u64(0..6_000));
         while Instant::now() < until {
             std::hint::spin_loop();
@@ -177,25 +177,25 @@ async fn is_killed_and_loses_nothing(place_name: &str, kills: usize) {
             assert!(saved == 0 || state.is_some(), "kill {kill}: a record is lost");
         }
         truncated = truncated.max(generation);
-        assert!(opened.record.is_some() || messages.is_empty(), "kill {kill}: messages that nobody has said");
+        assert!(opened.record.is_some() || messages.is_empty(), "kill {kill}: messages without a record");
     }
     assert!(truncated > 0, "nothing was truncated");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_workers_lose_nothing_on_files() {
+async fn loses_no_acknowledged_writes_of_killed_workers_on_files() {
     let folder = tempfile::tempdir().unwrap();
-    is_killed_and_loses_nothing(folder.path().to_str().unwrap(), if thoroughly() { 500 } else { 25 }).await;
+    check_killed_workers(folder.path().to_str().unwrap(), if thoroughly() { 500 } else { 25 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_workers_lose_nothing_on_s3() {
+async fn loses_no_acknowledged_writes_of_killed_workers_on_s3() {
     let server = S3Server::start("bucket").await;
-    is_killed_and_loses_nothing(&unused_place(&server.url()), if thoroughly() { 500 } else { 25 }).await;
+    check_killed_workers(&unused_location(&server.url()), if thoroughly() { 500 } else { 25 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_on_a_server_of_somebody_else() {
+async fn loses_no_acknowledged_writes_of_killed_workers_on_another_s3_server() {
     let Some(url) = foreign_s3() else { return };
-    is_killed_and_loses_nothing(&unused_place(&url), if thoroughly() { 100 } else { 25 }).await;
+    check_killed_workers(&unused_location(&url), if thoroughly() { 100 } else { 25 }).await;
 }

@@ -1,4 +1,4 @@
-//! Deletions of whole sessions that others disturb or that break off.
+//! Deletions of sessions that are concurrent with others or interrupted.
 
 use std::fmt;
 use std::fs;
@@ -15,8 +15,8 @@ use strands_session::object_store::{
 };
 use strands_session::{DocumentStore as _, FileStore, ObjectDocumentStore, SessionStore};
 
-/// An object store in which another worker deletes the first object of each bulk deletion just before it begins, as
-/// Google Cloud Storage and Azure report it.
+/// An object store in which another worker deletes the first object of each bulk deletion before it starts, with the errors
+/// of Google Cloud Storage and Azure.
 #[derive(Debug)]
 struct Disturbed {
     inner: Arc<InMemory>,
@@ -73,7 +73,7 @@ impl ObjectStore for Disturbed {
 }
 
 #[tokio::test]
-async fn an_object_that_is_gone_does_not_end_a_deletion() {
+async fn continues_a_deletion_after_a_missing_object() {
     for ends_at_errors in [false, true] {
         let store = Disturbed { inner: Arc::default(), ends_at_errors };
         let documents = ObjectDocumentStore::new(Arc::new(store), "p").unwrap();
@@ -86,8 +86,8 @@ async fn an_object_that_is_gone_does_not_end_a_deletion() {
     }
 }
 
-/// A session that a process has taken away, and whose files it has not deleted yet when it is killed.
-async fn broken_off(root: &std::path::Path) -> SessionStore {
+/// Creates a session whose deletion was interrupted after the rename.
+async fn interrupted(root: &std::path::Path) -> SessionStore {
     let sessions = SessionStore::new(FileStore::new(root));
     for session in ["s", "t"] {
         open(&sessions, session, "main").await.session.write(&batch(&["secret"])).await.unwrap();
@@ -101,9 +101,9 @@ fn names(root: &std::path::Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_deletion_that_breaks_off_can_be_repeated() {
+async fn repeats_an_interrupted_deletion() {
     let folder = tempfile::tempdir().unwrap();
-    let sessions = broken_off(folder.path()).await;
+    let sessions = interrupted(folder.path()).await;
     sessions.delete("s").await.unwrap();
     assert_eq!(names(folder.path()), ["session_t"]);
     let error = sessions.delete("s").await.unwrap_err();
@@ -111,21 +111,21 @@ async fn a_deletion_that_breaks_off_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_breaks_off_is_finished_by_the_next_list_or_delete() {
+async fn completes_an_interrupted_deletion_with_the_next_list_or_delete() {
     let folder = tempfile::tempdir().unwrap();
-    let sessions = broken_off(folder.path()).await;
+    let sessions = interrupted(folder.path()).await;
     assert_eq!(sessions.list().await.unwrap(), ["t"]);
     assert_eq!(names(folder.path()), ["session_t"]);
 
     let folder = tempfile::tempdir().unwrap();
-    let sessions = broken_off(folder.path()).await;
+    let sessions = interrupted(folder.path()).await;
     sessions.delete("t").await.unwrap();
     assert_eq!(names(folder.path()), Vec::<String>::new());
 }
 
-/// Several workers delete one session at once: it is deleted, and nobody gets an error but that it is not there.
+/// Several workers delete one session concurrently: it is deleted, and none of them gets an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_folder_is_deleted_by_several_workers_at_once() {
+async fn deletes_a_folder_from_concurrent_workers() {
     for _ in 0..5 {
         let folder = tempfile::tempdir().unwrap();
         let store = FileStore::new(folder.path());
@@ -154,7 +154,7 @@ async fn a_folder_is_deleted_by_several_workers_at_once() {
 }
 
 #[tokio::test]
-async fn nothing_is_below_a_document() {
+async fn does_not_treat_a_document_as_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::new(folder.path());
     store.create("a/x", "1".into()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The stores of this crate keep the contract of document stores, and the suite notices those that don't.
+//! The contract suite of document stores: the stores of this crate pass it, and broken stores fail it.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use std::time::Duration;
 use strands_session::bytes::Bytes;
 use strands_session::contract::check_document_store;
 use strands_session::object_store::memory::InMemory;
-use strands_session::{Document, DocumentStore, FileStore, ObjectDocumentStore, StoreError, Written};
+use strands_session::{Document, DocumentStore, FileStore, ObjectDocumentStore, StoreError, WriteOutcome};
 use strands_testkit::s3::S3Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn files_keep_the_contract() {
+async fn file_store_satisfies_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     check_document_store(FileStore::new(folder.path())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn object_stores_keep_the_contract() {
+async fn object_store_satisfies_the_contract() {
     for prefix in ["", "some/prefix"] {
         check_document_store(ObjectDocumentStore::new(Arc::new(InMemory::new()), prefix).unwrap()).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s3_keeps_the_contract() {
+async fn s3_satisfies_the_contract() {
     let server = S3Server::start("bucket").await;
     check_document_store(crate::support::s3_documents(&server.url(), "agent_sessions")).await.unwrap();
     if let Some(foreign) = crate::support::foreign_s3() {
@@ -33,7 +33,7 @@ async fn s3_keeps_the_contract() {
     }
 }
 
-/// A store that breaks one promise.
+/// A store that violates one promise.
 struct Broken {
     inner: ObjectDocumentStore,
     promise: &'static str,
@@ -52,10 +52,10 @@ impl DocumentStore for Broken {
         }))
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         if self.promise == "create" && self.inner.exists(key).await? {
-            // Checked, and then written: others may have come between.
-            return Ok(Written::Refused);
+            // Not atomic: another worker may write between the check and the write.
+            return Ok(WriteOutcome::Conflict);
         }
         if self.promise == "create" {
             tokio::task::yield_now().await;
@@ -66,7 +66,7 @@ impl DocumentStore for Broken {
         self.inner.create(key, content).await
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         match self.inner.get(key).await? {
             Some(found) if self.promise == "update" => self.inner.update(key, content, &found).await,
             None if self.promise == "no update of nothing" => self.inner.create(key, content).await,
@@ -101,26 +101,26 @@ impl DocumentStore for Broken {
 }
 
 #[tokio::test]
-async fn every_broken_promise_is_noticed() {
-    for (promise, told) in [
+async fn detects_every_violation() {
+    for (promise, reported) in [
         ("whole documents", "read as it was written"),
         ("create", "exactly one is done"),
-        ("update", "refused once the document has changed"),
-        ("no update of nothing", "does not bring it back"),
+        ("update", "`Conflict` once the document has changed"),
+        ("no update of nothing", "does not create it"),
         ("folders", "and no others"),
         ("pages", "every key once"),
         ("delete", "`delete` removes"),
-        ("delete of nothing", "deleting a document that is not there"),
+        ("delete of nothing", "deleting a missing document"),
     ] {
         let inner = ObjectDocumentStore::new(Arc::new(InMemory::new()), "").unwrap();
         let store = Broken { inner, promise, calls: AtomicUsize::new(0) };
         let violation = check_document_store(store).await.expect_err(promise);
-        assert!(violation.promise.contains(told), "{promise}: {violation}");
+        assert!(violation.promise.contains(reported), "{promise}: {violation}");
     }
 }
 
 #[tokio::test]
-async fn hostile_keys_are_refused() {
+async fn rejects_hostile_keys() {
     let outer = tempfile::tempdir().unwrap();
     std::fs::write(outer.path().join("secret"), "secret").unwrap();
     let root = outer.path().join("root");
@@ -143,9 +143,9 @@ async fn hostile_keys_are_refused() {
     assert_eq!(std::fs::read(outer.path().join("secret")).unwrap(), b"secret");
 }
 
-/// A process that stands still with the lock in its hand holds up nobody for longer than the timeout.
+/// A process that hangs while it holds the lock blocks others for no longer than the timeout.
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_is_held_is_waited_for_and_then_reported() {
+async fn waits_for_a_held_lock_and_then_returns_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::new(folder.path());
     store.create("session_s/a.json", "1".into()).await.unwrap();
@@ -163,7 +163,7 @@ async fn a_lock_that_is_held_is_waited_for_and_then_reported() {
     assert_eq!(store.get("session_s/a.json").await.unwrap().unwrap().content, "1");
     store.create("session_s/b.json", "1".into()).await.unwrap();
 
-    // Whoever stops waiting stops at once, and whoever waits goes on once the lock is free.
+    // A dropped update stops waiting at once, and a waiting one continues once the lock is released.
     let waiting = store.update("session_s/a.json", "2".into(), &known);
     let stopped = tokio::time::timeout(Duration::from_millis(100), waiting).await;
     assert!(stopped.is_err(), "{stopped:?}");
@@ -173,6 +173,6 @@ async fn a_lock_that_is_held_is_waited_for_and_then_reported() {
         drop(held);
     };
     let (written, ()) = tokio::join!(waiting, release);
-    assert!(matches!(written.unwrap(), Written::Done(_)));
+    assert!(matches!(written.unwrap(), WriteOutcome::Done(_)));
     assert_eq!(store.get("session_s/a.json").await.unwrap().unwrap().content, "3");
 }

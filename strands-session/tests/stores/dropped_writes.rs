@@ -1,5 +1,5 @@
-//! Writes whose futures are dropped at every point, and then repeated or followed by something else: no conflict of a
-//! worker with itself, nothing lost, nothing twice, and never half a batch.
+//! Writes whose futures are dropped at every point, and then repeated or followed by another write: a worker has no conflict
+//! with itself, loses no message, duplicates none, and leaves no partial batch.
 
 use crate::support::stepping::Stepping;
 use crate::support::writes::Write::{Batch, Save, Truncate};
@@ -9,23 +9,23 @@ use strands_core::message::Message;
 use strands_core::session::{MessageBatch, MessageRange, SessionManager as _};
 use strands_session::{SessionStore, SnapshotSessionManager};
 
-/// Delays of requests: thoroughly where the shared data is, and shortly in the plain test run.
-fn lates() -> Vec<Option<usize>> {
+/// Returns the delays of dropped requests to test: all with the shared test data, otherwise a few.
+fn delays() -> Vec<Option<usize>> {
     let all = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(6), Some(7)];
     if strands_testkit::shared_dir().is_some() { all.to_vec() } else { vec![None, Some(0), Some(2)] }
 }
 
 #[tokio::test]
-async fn a_dropped_write_can_be_followed_by_any_other() {
+async fn accepts_any_write_after_a_dropped_one() {
     let base = strings(&["one", "two"]);
     let mut cases = 0;
-    for late in lates() {
-        for loses_answers in [true, false] {
+    for late in delays() {
+        for loses_responses in [true, false] {
             for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
                 for polls in 0.. {
-                    let store = Stepping::new(late, loses_answers);
+                    let store = Stepping::new(late, loses_responses);
                     let sessions = SessionStore::new(store.clone());
-                    let case = format!("{first:?}, {second:?}, {polls} polls, late {late:?}, {loses_answers}");
+                    let case = format!("{first:?}, {second:?}, {polls} polls, late {late:?}, {loses_responses}");
                     let mut session = open(&sessions, "s", "main").await.session;
                     Batch(None, &["one", "two"]).apply(&mut *session).await.unwrap();
                     let ended = poll(first.apply(&mut *session), polls);
@@ -40,7 +40,7 @@ async fn a_dropped_write_can_be_followed_by_any_other() {
 
                     second.apply(&mut *session).await.unwrap_or_else(|error| panic!("{case}: {error}"));
                     let seen = texts(&SessionStore::new(store.calm()), "s", "main").await;
-                    // Batches leave room for another in their place. A truncation may or may not have happened.
+                    // The second write replaces a dropped batch. A dropped truncation may or may not be committed.
                     let expected = match (first, second) {
                         (_, Save) | (Truncate(_), _) => vec![second.after(&base), second.after(&done)],
                         _ => vec![second.after(&base)],
@@ -52,7 +52,7 @@ async fn a_dropped_write_can_be_followed_by_any_other() {
                         assert_eq!(settled, seen, "{case}, after all requests");
                     }
 
-                    // The worker goes on, and another one after it.
+                    // The worker continues, and then another one.
                     if matches!(second, Save) {
                         continue;
                     }
@@ -74,11 +74,11 @@ async fn a_dropped_write_can_be_followed_by_any_other() {
     assert!(cases > 3_000, "{cases}");
 }
 
-/// As above, with the conversation read between the two.
+/// As above, with a read of the conversation between the two writes.
 #[tokio::test]
-async fn what_a_dropped_write_has_left_can_be_read_and_gone_on_from() {
+async fn reads_and_continues_after_a_dropped_write() {
     let base = strings(&["one", "two"]);
-    for late in lates() {
+    for late in delays() {
         for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
             for polls in 0.. {
                 let store = Stepping::new(late, true);
@@ -96,7 +96,7 @@ async fn what_a_dropped_write_has_left_can_be_read_and_gone_on_from() {
                 let expected = second.after(&read);
                 if !matches!(second, Save) {
                     let seen = texts(&sessions, "s", "main").await;
-                    // Where nothing takes its place, a request that is late may append after all.
+                    // A delayed request must not append any more.
                     assert_eq!(seen, expected, "{case}");
                     Batch(None, &["later"]).apply(&mut *session).await.unwrap();
                     assert_eq!(texts(&sessions, "s", "main").await, [expected, strings(&["later"])].concat(), "{case}");
@@ -106,13 +106,12 @@ async fn what_a_dropped_write_has_left_can_be_read_and_gone_on_from() {
     }
 }
 
-/// Two writes that are dropped, one after the other.
 #[tokio::test]
-async fn a_write_in_place_of_a_dropped_one_can_be_dropped_too() {
+async fn accepts_a_write_after_two_dropped_ones() {
     let base = strings(&["one", "two"]);
     let third = Batch(None, &["V", "W"]);
-    let lates = if strands_testkit::shared_dir().is_some() { vec![None, Some(0), Some(3)] } else { vec![None] };
-    for late in lates {
+    let delays = if strands_testkit::shared_dir().is_some() { vec![None, Some(0), Some(3)] } else { vec![None] };
+    for late in delays {
         for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
             'first: for polls in 0.. {
                 for more in 0.. {
@@ -142,9 +141,9 @@ async fn a_write_in_place_of_a_dropped_one_can_be_dropped_too() {
     }
 }
 
-/// A process that dies at any point leaves a whole batch or none, for one that opens the session and writes.
+/// A process that ends at any point leaves a complete batch or none for the next worker.
 #[tokio::test]
-async fn whoever_comes_after_a_crash_finds_whole_batches_and_completes_them() {
+async fn completes_batches_of_a_crashed_worker() {
     let base = strings(&["one", "two"]);
     for first in &FIRST {
         for second in &SECOND {
@@ -174,9 +173,9 @@ async fn whoever_comes_after_a_crash_finds_whole_batches_and_completes_them() {
     }
 }
 
-/// A record that is saved after another whose write was dropped is written, although it is the last that was confirmed.
+/// A record is saved after a dropped write of another one, although it equals the last confirmed record.
 #[tokio::test]
-async fn a_save_after_a_dropped_one_is_not_skipped() {
+async fn does_not_skip_a_save_after_a_dropped_one() {
     for late in [None, Some(0), Some(1), Some(2)] {
         for polls in 0.. {
             let store = Stepping::new(late, true);
@@ -195,7 +194,7 @@ async fn a_save_after_a_dropped_one_is_not_skipped() {
 }
 
 #[tokio::test]
-async fn snapshots_are_written_after_a_dropped_write_too() {
+async fn writes_snapshots_after_a_dropped_write() {
     for late in [None, Some(0), Some(1), Some(2)] {
         for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
             for polls in 0.. {

@@ -1,11 +1,11 @@
-//! The locks of local files: what else may be at their paths, keys without a folder, and runtimes without timers.
+//! Locks of the file store: other file types at their path, keys without a folder, and runtimes without timers.
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use strands_session::{Document, DocumentStore, FileStore, StoreError, Version, Written};
+use strands_session::{Document, DocumentStore, FileStore, StoreError, Version, WriteOutcome};
 
 const KEY: &str = "session_s/x";
 
@@ -14,7 +14,7 @@ async fn known(store: &FileStore, key: &str) -> Document {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_file_in_place_of_the_lock_is_an_error_at_once() {
+async fn rejects_a_lock_that_is_not_a_regular_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::new(folder.path());
     store.create(KEY, "1".into()).await.unwrap();
@@ -27,24 +27,24 @@ async fn what_is_no_file_in_place_of_the_lock_is_an_error_at_once() {
     for make in make {
         make(&lock);
         let updated = tokio::time::timeout(Duration::from_secs(3), store.update(KEY, "2".into(), &known)).await;
-        // A thread that waits for the pipe goes on now.
+        // Unblocks a thread that waits for the pipe.
         let _ = File::options().read(true).write(true).open(&lock);
         let error = updated.expect("it hangs").unwrap_err().to_string();
-        assert!(error.contains(".strands.lock is no regular file"), "{error}");
+        assert!(error.contains(".strands.lock is not a regular file"), "{error}");
         if lock.is_dir() { fs::remove_dir(&lock).unwrap() } else { fs::remove_file(&lock).unwrap() }
     }
-    assert!(matches!(store.update(KEY, "2".into(), &known).await.unwrap(), Written::Done(_)));
+    assert!(matches!(store.update(KEY, "2".into(), &known).await.unwrap(), WriteOutcome::Done(_)));
 }
 
 #[tokio::test]
-async fn documents_outside_of_sessions_are_updated_and_deleted() {
+async fn updates_and_deletes_documents_outside_of_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::new(folder.path());
     for key in ["plain", "session/x", "other/x"] {
-        assert!(matches!(store.create(key, "1".into()).await.unwrap(), Written::Done(_)), "{key}");
+        assert!(matches!(store.create(key, "1".into()).await.unwrap(), WriteOutcome::Done(_)), "{key}");
         let first = known(&store, key).await;
-        assert!(matches!(store.update(key, "2".into(), &first).await.unwrap(), Written::Done(_)), "{key}");
-        assert_eq!(store.update(key, "3".into(), &first).await.unwrap(), Written::Refused, "{key}");
+        assert!(matches!(store.update(key, "2".into(), &first).await.unwrap(), WriteOutcome::Done(_)), "{key}");
+        assert_eq!(store.update(key, "3".into(), &first).await.unwrap(), WriteOutcome::Conflict, "{key}");
         assert_eq!(store.list("").await.unwrap(), [key]);
         store.delete(key).await.unwrap();
         assert_eq!(store.get(key).await.unwrap(), None, "{key}");
@@ -52,19 +52,19 @@ async fn documents_outside_of_sessions_are_updated_and_deleted() {
 }
 
 #[tokio::test]
-async fn in_a_folder_that_does_not_exist_nothing_is_updated_or_deleted() {
+async fn ignores_updates_and_deletions_in_a_missing_folder() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::new(folder.path().join("absent"));
     let known = Document::new("1", Version::content());
     for key in ["plain", KEY, "session/s/x"] {
-        assert_eq!(store.update(key, "2".into(), &known).await.unwrap(), Written::Refused, "{key}");
+        assert_eq!(store.update(key, "2".into(), &known).await.unwrap(), WriteOutcome::Conflict, "{key}");
         store.delete(key).await.unwrap();
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 /// Holds the lock while an update waits for it, on a runtime without timers.
-fn update_without_timers(timeout: Duration, held_for: Duration) -> (Result<Written, StoreError>, Duration) {
+fn update_without_timers(timeout: Duration, held_for: Duration) -> (Result<WriteOutcome, StoreError>, Duration) {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = FileStore::new(folder.path()).lock_timeout(timeout);
@@ -86,14 +86,14 @@ fn update_without_timers(timeout: Duration, held_for: Duration) -> (Result<Writt
 }
 
 #[test]
-fn a_lock_is_waited_for_without_timers() {
+fn waits_for_a_lock_without_timers() {
     let (updated, elapsed) = update_without_timers(Duration::from_secs(20), Duration::from_millis(300));
-    assert!(matches!(updated.unwrap(), Written::Done(_)));
+    assert!(matches!(updated.unwrap(), WriteOutcome::Done(_)));
     assert!(elapsed >= Duration::from_millis(250), "{elapsed:?}");
 }
 
 #[test]
-fn the_lock_timeout_holds_without_timers() {
+fn applies_the_lock_timeout_without_timers() {
     let (updated, elapsed) = update_without_timers(Duration::from_millis(200), Duration::from_millis(1_500));
     let error = updated.unwrap_err().to_string();
     assert!(error.contains("no lock on") && error.contains("another task of this process"), "{error}");
@@ -101,7 +101,7 @@ fn the_lock_timeout_holds_without_timers() {
 }
 
 #[test]
-fn without_a_runtime_there_is_an_error() {
+fn returns_an_error_without_a_runtime() {
     let folder = tempfile::tempdir().unwrap();
     let store = FileStore::new(folder.path());
     let mut get = store.get(KEY);

@@ -1,4 +1,4 @@
-//! Files: what others put in the folder, what the system refuses, and what may be seen there.
+//! The file store: foreign files in the folder, errors of the system, and permissions.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -22,7 +22,7 @@ fn agent(root: &Path) -> PathBuf {
     root.join("session_s/agents/agent_main")
 }
 
-/// Every file and folder below, by its path.
+/// Returns the relative paths of all files and folders below a folder.
 fn tree(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -40,7 +40,7 @@ fn tree(root: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_layout_is_that_of_strands_and_for_this_user_alone() {
+async fn writes_the_layout_of_strands_with_private_permissions() {
     let outer = tempfile::tempdir().unwrap();
     let root = outer.path().join("made/on/demand");
     let manager = FileSessionManager::builder("s").dir(&root).build().await.unwrap();
@@ -78,7 +78,7 @@ async fn the_layout_is_that_of_strands_and_for_this_user_alone() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_left_alone() {
+async fn ignores_files_that_are_not_messages() {
     let (root, store) = folder();
     append_all(&mut *open(&store, "s", "main").await.session, 0..2).await;
     let messages = agent(root.path()).join("messages");
@@ -102,7 +102,7 @@ async fn what_is_no_message_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_behind_goes_when_it_is_old() {
+async fn deletes_old_temporary_files_of_a_crash() {
     let (root, store) = folder();
     append_all(&mut *open(&store, "s", "main").await.session, 0..1).await;
     let messages = agent(root.path()).join("messages");
@@ -120,7 +120,7 @@ async fn what_a_crash_left_behind_goes_when_it_is_old() {
 }
 
 #[tokio::test]
-async fn symbolic_links_are_not_followed() {
+async fn does_not_follow_symbolic_links() {
     let outside = tempfile::tempdir().unwrap();
     let (victim_root, victim_store) = (outside.path(), SessionStore::files(outside.path()));
     append_all(&mut *open(&victim_store, "s", "main").await.session, 0..2).await;
@@ -171,9 +171,9 @@ async fn symbolic_links_are_not_followed() {
     }
 }
 
-/// A link inside a session goes with the session; what it leads to stays.
+/// A link in a session is deleted with the session; its target is not.
 #[tokio::test]
-async fn deleting_a_session_deletes_nothing_outside() {
+async fn deletes_nothing_outside_of_a_deleted_session() {
     let (outside, victim) = folder();
     append_all(&mut *open(&victim, "s", "main").await.session, 0..1).await;
     let (root, store) = folder();
@@ -185,18 +185,18 @@ async fn deleting_a_session_deletes_nothing_outside() {
 }
 
 #[tokio::test]
-async fn a_pipe_in_place_of_a_document_does_not_hang() {
+async fn rejects_a_pipe_instead_of_a_document() {
     let (root, store) = folder();
     append_all(&mut *open(&store, "s", "main").await.session, 0..1).await;
     let pipe = agent(root.path()).join("messages/message_1.json");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     let error = open(&store, "s", "main").await.session.read(&MessageRange::default()).await.unwrap_err();
-    assert!(chain(&error).contains("it is no file"), "{}", chain(&error));
+    assert!(chain(&error).contains("it is not a regular file"), "{}", chain(&error));
 }
 
 #[tokio::test]
-async fn a_file_that_is_broken_is_named_and_left_as_it_is() {
+async fn names_a_corrupt_file_and_does_not_change_it() {
     let (root, store) = folder();
     append_all(&mut *open(&store, "s", "main").await.session, 0..3).await;
     let path = agent(root.path()).join("messages/message_1.json");
@@ -208,14 +208,14 @@ async fn a_file_that_is_broken_is_named_and_left_as_it_is() {
         assert!(matches!(error, SessionError::Corrupt { .. }), "{error:?}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
         assert_eq!(fs::read(&path).unwrap(), broken);
-        // What is needed can still be read where the broken message is not.
+        // A range without the corrupt message can still be read.
         let rest = opened.session.read(&MessageRange::new(2, vec![0])).await.unwrap();
         assert_eq!(rest.len(), 2);
     }
 }
 
 #[tokio::test]
-async fn orchestrators_and_other_agents_are_not_touched() {
+async fn does_not_write_documents_of_orchestrators_and_other_agents() {
     let (root, store) = folder();
     append_all(&mut *open(&store, "s", "main").await.session, 0..1).await;
     let other = root.path().join("session_s/multi_agents/multi_agent_g1/multi_agent.json");
@@ -227,7 +227,7 @@ async fn orchestrators_and_other_agents_are_not_touched() {
     assert_eq!((before.ino(), before.mtime_nsec()), (after.ino(), after.mtime_nsec()));
 }
 
-/// Runs the test when mounting is allowed; says why it does not otherwise.
+/// Mounts a file system. Prints the reason and returns false if that is not allowed.
 fn mount(kind: &[&str], at: &Path) -> bool {
     let output = Command::new("mount").args(kind).arg(at).output();
     let reason = match output {
@@ -235,13 +235,13 @@ fn mount(kind: &[&str], at: &Path) -> bool {
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
-    say(&format!("not tested, since nothing can be mounted here: {reason}"));
+    print_uncaptured(&format!("not tested, because mounting is not possible: {reason}"));
     false
 }
 
-fn say(text: &str) {
+fn print_uncaptured(text: &str) {
     use std::io::Write as _;
-    // Past the capture of the test harness: a test that did not run must be seen.
+    // WriteOutcome to stderr directly, which the test harness does not capture.
     writeln!(std::io::stderr().lock(), "{text}").unwrap();
 }
 
@@ -254,7 +254,7 @@ impl Drop for Mounted {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_that_was_written() {
+async fn keeps_written_messages_on_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     if !mount(&["-t", "tmpfs", "-o", "size=256k", "tmpfs"], folder.path()) {
         return;
@@ -283,14 +283,14 @@ async fn a_full_disk_loses_nothing_that_was_written() {
     assert_eq!(texts(&store, "s", "main").await.len(), written);
     assert!(open(&store, "s", "main").await.record.is_some());
 
-    // The same worker goes on once there is room.
+    // The same worker continues once there is free space.
     fs::remove_file(agent(folder.path()).join("messages/message_0.json")).unwrap();
     session.write(&MessageBatch::append([Message::user("small")])).await.unwrap();
     assert_eq!(texts(&store, "s", "main").await.len(), written);
 }
 
 #[tokio::test]
-async fn a_folder_that_may_not_be_written_is_said() {
+async fn reports_a_read_only_folder() {
     let (root, store) = folder();
     append_all(&mut *open(&store, "s", "main").await.session, 0..1).await;
     let path = root.path().to_str().unwrap().to_owned();
@@ -308,7 +308,7 @@ async fn a_folder_that_may_not_be_written_is_said() {
 }
 
 #[tokio::test]
-async fn a_file_in_place_of_the_folder_is_said() {
+async fn reports_a_file_instead_of_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("occupied");
     fs::write(&path, "a file").unwrap();

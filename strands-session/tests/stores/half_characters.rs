@@ -1,4 +1,4 @@
-//! Documents with half characters in them, as other programs write: they open.
+//! Documents with unpaired surrogates and invalid UTF-8, as other programs write them, can be read.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use strands_core::session::SessionManager as _;
 use strands_session::{SessionStore, SnapshotSessionManager};
 
-/// Text in which these bytes stand before it.
+/// Inserts bytes before a text.
 fn with_half(document: &str, text: &str, half: &[u8]) -> Vec<u8> {
     let at = document.find(text).unwrap();
     let (before, after) = document.split_at(at);
@@ -23,7 +23,7 @@ const HALVES: [(&[u8], &str); 5] = [
 ];
 
 #[tokio::test]
-async fn a_message_with_half_a_character_opens() {
+async fn reads_a_message_with_half_a_character() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = SessionStore::files(folder.path());
     open(&sessions, "s", "main").await.session.write(&batch(&["said", "next"])).await.unwrap();
@@ -33,13 +33,13 @@ async fn a_message_with_half_a_character_opens() {
         fs::write(&path, with_half(&document, "said", half)).unwrap();
         assert_eq!(texts(&sessions, "s", "main").await, [format!("{expected}said"), "next".to_owned()]);
     }
-    // And the session goes on.
+    // The session can be continued.
     open(&sessions, "s", "main").await.session.write(&batch(&["more"])).await.unwrap();
     assert_eq!(texts(&sessions, "s", "main").await.len(), 3);
 }
 
 #[tokio::test]
-async fn a_record_with_half_a_character_opens() {
+async fn reads_a_record_with_half_a_character() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = SessionStore::files(folder.path());
     open(&sessions, "s", "main").await.session.write(&batch(&["said"])).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_record_with_half_a_character_opens() {
 }
 
 #[tokio::test]
-async fn a_snapshot_with_half_a_character_opens() {
+async fn reads_a_snapshot_with_half_a_character() {
     let folder = tempfile::tempdir().unwrap();
     let manager = || SnapshotSessionManager::new("s", SessionStore::files(folder.path())).unwrap();
     let mut opened = manager().open("main").await.unwrap();

@@ -1,10 +1,10 @@
-//! Processes that write to one session at once: one wins each time, and nothing is overwritten.
+//! Processes that write to one session concurrently: one succeeds each time, and none overwrites another's message.
 
 use std::collections::BTreeMap;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::support::processes::{acknowledge, acknowledgements, orders, place, start, thoroughly, unused_place};
+use crate::support::processes::{acknowledge, acknowledgements, orders, start, store_at, thoroughly, unused_location};
 use crate::support::{foreign_s3, open};
 use serde_json::{Value, json};
 use strands_core::message::Message;
@@ -14,12 +14,12 @@ use strands_testkit::s3::S3Server;
 
 const WORKER: &str = "races::worker";
 
-/// Not a test, but what the other processes of the tests below do: this program runs itself with this name.
+/// Entry point of the worker processes of the tests below, not a test: this program runs itself with this name.
 #[tokio::test]
 async fn worker() {
     let Some(orders) = orders() else { return };
     let text = |name: &str| orders[name].as_str().unwrap().to_owned();
-    let store = place(&text("place")).await;
+    let store = store_at(&text("location")).await;
     match orders["task"].as_str() {
         Some("race") => race(&store, &text("name"), orders["milliseconds"].as_u64().unwrap()).await,
         Some("count") => count(&store, orders["milliseconds"].as_u64().unwrap()).await,
@@ -29,7 +29,7 @@ async fn worker() {
 
 const RACERS: usize = 8;
 
-/// Appends as fast as it can, reading what the others have written whenever it was too slow.
+/// Appends as fast as possible, and reads the conversation after each conflict.
 async fn race(store: &SessionStore, name: &str, milliseconds: u64) {
     let until = Instant::now() + Duration::from_millis(milliseconds);
     let mut session = open(store, "race", "main").await.session;
@@ -48,7 +48,7 @@ async fn race(store: &SessionStore, name: &str, milliseconds: u64) {
             Err(error @ SessionError::Conflict { .. }) => {
                 assert!(error.to_string().contains("session `race`"), "{error}");
                 conflicts += 1;
-                // Only how far it has come is of interest.
+                // Only the number of messages is needed.
                 session.read(&MessageRange::new(u64::MAX, Vec::new())).await.unwrap_or_default();
             }
             Err(error) => panic!("{}", crate::support::chain(&error)),
@@ -57,19 +57,19 @@ async fn race(store: &SessionStore, name: &str, milliseconds: u64) {
     acknowledge(&format!("conflicts {conflicts}"));
 }
 
-async fn race_is_won_by_one_for_each_message(place_name: &str) {
-    let store = place(place_name).await;
-    // The session is there, so that all begin with the first message.
+async fn check_concurrent_writers(location: &str) {
+    let store = store_at(location).await;
+    // The session exists, so that all workers start with the first message.
     let mut opened = open(&store, "race", "main").await;
     opened.session.save(&AgentRecord::new("main")).await.unwrap();
     let milliseconds = if thoroughly() { 10_000 } else { 700 };
     let mut children: Vec<Child> = (0..RACERS)
         .map(|racer| {
             let name = format!("racer-{racer}");
-            start(WORKER, &json!({"task": "race", "place": place_name, "name": name, "milliseconds": milliseconds}))
+            start(WORKER, &json!({"task": "race", "location": location, "name": name, "milliseconds": milliseconds}))
         })
         .collect();
-    // Each is listened to, or the pipe of one would fill up while another is heard.
+    // Each worker's pipe is read by its own thread, so that none fills up.
     let listeners: Vec<_> = children
         .iter_mut()
         .map(|child| {
@@ -94,8 +94,8 @@ async fn race_is_won_by_one_for_each_message(place_name: &str) {
         let (name, number) = text.split_once(' ').unwrap();
         order.entry(name.to_owned()).or_default().push(number.parse().unwrap());
     }
-    assert!(order.values().all(|numbers| numbers.is_sorted()), "each racer's messages stand in its order");
-    // Odd ones were written together with the next.
+    assert!(order.values().all(|numbers| numbers.is_sorted()), "each racer's messages are in its order");
+    // An odd message was written together with the next.
     for (text, next) in texts.iter().zip(texts.iter().skip(1).map(Some).chain([None])) {
         let (name, number) = text.split_once(' ').unwrap();
         let number: u64 = number.parse().unwrap();
@@ -106,22 +106,22 @@ async fn race_is_won_by_one_for_each_message(place_name: &str) {
     acknowledged.sort();
     assert_eq!(texts.len(), acknowledged.len(), "one message for each acknowledgement");
     assert_eq!(texts, acknowledged);
-    assert!(conflicts > 0, "{} messages, and nobody was in the way", texts.len());
+    assert!(conflicts > 0, "{} messages without a conflict", texts.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_overwrite_nothing_on_files() {
+async fn serializes_eight_concurrent_writers_on_files() {
     let folder = tempfile::tempdir().unwrap();
-    race_is_won_by_one_for_each_message(folder.path().to_str().unwrap()).await;
+    check_concurrent_writers(folder.path().to_str().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_overwrite_nothing_on_s3() {
+async fn serializes_eight_concurrent_writers_on_s3() {
     let server = S3Server::start("bucket").await;
-    race_is_won_by_one_for_each_message(&unused_place(&server.url())).await;
+    check_concurrent_writers(&unused_location(&server.url())).await;
 }
 
-/// Adds one to a number in the agent's record, again and again, each time to the number that is there.
+/// Increments a number in the agent's record repeatedly.
 async fn count(store: &SessionStore, milliseconds: u64) {
     let until = Instant::now() + Duration::from_millis(milliseconds);
     let mut counted = 0;
@@ -138,11 +138,11 @@ async fn count(store: &SessionStore, milliseconds: u64) {
     acknowledge(&counted.to_string());
 }
 
-/// A record is read and written again by one worker at a time, or the number would be smaller than their sum.
-async fn no_change_of_a_record_is_lost(place_name: &str) {
-    let store = place(place_name).await;
+/// Checks that no increment of a record by concurrent workers is lost.
+async fn check_record_increments(location: &str) {
+    let store = store_at(location).await;
     open(&store, "race", "main").await.session.save(&AgentRecord::new("main")).await.unwrap();
-    let orders = json!({"task": "count", "place": place_name, "milliseconds": if thoroughly() { 5_000 } else { 700 }});
+    let orders = json!({"task": "count", "location": location, "milliseconds": if thoroughly() { 5_000 } else { 700 }});
     let mut children: Vec<Child> = (0..RACERS).map(|_| start(WORKER, &orders)).collect();
     let mut sum = 0;
     for child in &mut children {
@@ -157,20 +157,20 @@ async fn no_change_of_a_record_is_lost(place_name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_lose_no_change_on_files() {
+async fn loses_no_record_change_of_eight_writers_on_files() {
     let folder = tempfile::tempdir().unwrap();
-    no_change_of_a_record_is_lost(folder.path().to_str().unwrap()).await;
+    check_record_increments(folder.path().to_str().unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_lose_no_change_on_s3() {
+async fn loses_no_record_change_of_eight_writers_on_s3() {
     let server = S3Server::start("bucket").await;
-    no_change_of_a_record_is_lost(&unused_place(&server.url())).await;
+    check_record_increments(&unused_location(&server.url())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_on_a_server_of_somebody_else() {
+async fn serializes_eight_concurrent_writers_on_another_s3_server() {
     let Some(url) = foreign_s3() else { return };
-    race_is_won_by_one_for_each_message(&unused_place(&url)).await;
-    no_change_of_a_record_is_lost(&unused_place(&url)).await;
+    check_concurrent_writers(&unused_location(&url)).await;
+    check_record_increments(&unused_location(&url)).await;
 }

@@ -1,4 +1,4 @@
-//! Documents that are deleted and created again: whoever knows the deleted one writes nothing over the new one.
+//! Documents that are deleted and created again: a worker that knows the deleted one does not overwrite the new one.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use strands_core::message::Message;
 use strands_core::session::{AgentRecord, MessageBatch};
 use strands_session::bytes::Bytes;
 use strands_session::contract::check_document_store;
-use strands_session::{Document, DocumentStore, FileStore, SessionStore, StoreError, Version, Written};
+use strands_session::{Document, DocumentStore, FileStore, SessionStore, StoreError, Version, WriteOutcome};
 
 /// A store whose revisions are counted for the whole store, or for each row from 1.
 #[derive(Clone)]
@@ -23,16 +23,16 @@ impl Counting {
         Self(Arc::default(), per_row)
     }
 
-    fn put(&self, key: &str, content: Bytes, known: Option<&Version>) -> Written {
+    fn put(&self, key: &str, content: Bytes, known: Option<&Version>) -> WriteOutcome {
         let (documents, count) = &mut *self.0.lock().unwrap();
         if documents.get(key).map(|document| &document.version) != known {
-            return Written::Refused;
+            return WriteOutcome::Conflict;
         }
         *count += 1;
         let known: u64 = known.map_or(0, |known| known.as_str().parse().unwrap());
         let version = Version::new(if self.1.0 { known + 1 } else { *count }.to_string());
         documents.insert(key.to_owned(), Document::new(content, version.clone()));
-        Written::Done(version)
+        WriteOutcome::Done(version)
     }
 }
 
@@ -42,11 +42,11 @@ impl DocumentStore for Counting {
         Ok(self.0.lock().unwrap().0.get(key).cloned())
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         Ok(self.put(key, content, None))
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         Ok(self.put(key, content, Some(&known.version)))
     }
 
@@ -62,13 +62,13 @@ impl DocumentStore for Counting {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_suite_notices_revisions_that_begin_anew() {
+async fn detects_reused_revisions() {
     check_document_store(Counting::new(PerRow(false))).await.unwrap();
     let violation = check_document_store(Counting::new(PerRow(true))).await.unwrap_err();
-    assert!(violation.promise.contains("a version never returns"), "{violation}");
+    assert!(violation.promise.contains("a version is never reused"), "{violation}");
 }
 
-/// A store that breaks its contract for keys without a `/`, as one would that takes the part before it for a folder.
+/// A store that violates its contract for keys without a `/`, because it needs a folder before it.
 struct FoldersOnly(Counting);
 
 #[async_trait::async_trait]
@@ -77,11 +77,11 @@ impl DocumentStore for FoldersOnly {
         self.0.get(key).await
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         self.0.create(key, content).await
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         if key.contains('/') { self.0.update(key, content, known).await } else { Err(StoreError::new("no folder")) }
     }
 
@@ -95,13 +95,13 @@ impl DocumentStore for FoldersOnly {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_suite_notices_keys_that_need_a_folder() {
+async fn detects_stores_whose_keys_need_a_folder() {
     let violation = check_document_store(FoldersOnly(Counting::new(PerRow(false)))).await.unwrap_err();
     assert!(violation.promise.contains("one segment"), "{violation}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_of_a_deleted_session_writes_nothing_to_the_next_one() {
+async fn reports_a_conflict_to_a_worker_of_a_deleted_session() {
     let folder = tempfile::tempdir().unwrap();
     for sessions in [SessionStore::new(Counting::new(PerRow(false))), SessionStore::new(FileStore::new(folder.path()))]
     {

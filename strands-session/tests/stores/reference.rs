@@ -1,5 +1,5 @@
-//! Sessions that the reference implementation has written, read and continued. They are not part of the project: the
-//! variable `STRANDS_SHARED` says where they are.
+//! Sessions of the reference implementation are read and continued. They are not part of the repository: the variable
+//! `STRANDS_SHARED` has their folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use strands_session::SessionStore;
 use strands_testkit::recording::shared_path;
 use tempfile::TempDir;
 
-/// A session on files of ours, copied from the reference, and what a reader has to find in it.
+/// A session in files, copied from the reference, with its expected content.
 struct Case {
     name: String,
     expected: Value,
@@ -25,7 +25,7 @@ impl Case {
         self.expected["session_id"].as_str().unwrap()
     }
 
-    /// The agents of the case, by their id; orchestrators have none of their own.
+    /// Returns the agents of the case by their ids. Orchestrators are left out.
     fn agents(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.expected["agents"].as_object().into_iter().flatten()
     }
@@ -40,7 +40,7 @@ impl Case {
     }
 }
 
-/// Every case that is a session in this layout, or nothing where the shared data is not.
+/// Returns all cases that are sessions in this layout, or none without the shared test data.
 fn cases() -> Vec<Case> {
     let Some(root) = shared_path("sessions") else { return Vec::new() };
     let mut folders: Vec<PathBuf> =
@@ -89,66 +89,66 @@ fn text_of(message: &Message) -> String {
     message.content.iter().filter_map(|block| block.as_text()).collect::<Vec<_>>().join("")
 }
 
-/// What stands on the disk is what the reader gets; what a conversation manager has removed, it does not ask for.
+/// A reader gets all messages on the disk, except those that a conversation manager has removed.
 #[tokio::test]
-async fn every_message_comes_back_as_it_was_written() {
+async fn reads_messages_of_the_reference_unchanged() {
     for case in cases() {
         for (agent_id, expected) in case.agents() {
-            let place = format!("{}, agent {agent_id}", case.name);
+            let location = format!("{}, agent {agent_id}", case.name);
             let mut opened = case.open(agent_id).await;
             let messages = opened.session.read(&MessageRange::default()).await.unwrap();
-            assert_eq!(messages.len() as u64, expected["message_files_on_disk"].as_u64().unwrap(), "{place}");
+            assert_eq!(messages.len() as u64, expected["message_files_on_disk"].as_u64().unwrap(), "{location}");
             for (number, message) in messages.iter().enumerate() {
                 let document = json_file(&case.document(agent_id, &format!("messages/message_{number}.json")));
                 let redacted = &document["redact_message"];
                 let written = if redacted.is_null() { &document["message"] } else { redacted };
-                assert_eq!(&serde_json::to_value(&**message).unwrap(), written, "{place}, message {number}");
+                assert_eq!(&serde_json::to_value(&**message).unwrap(), written, "{location}, message {number}");
             }
 
-            // From the first message that a window has not removed, it is what the reference restores.
+            // Messages after those that a window has removed are equal to those that the reference restores.
             let removed = expected["conversation_manager_state"]["removed_message_count"].as_u64().unwrap();
-            let kept = opened.session.read(&MessageRange::new(removed, Vec::new())).await.unwrap();
+            let remaining = opened.session.read(&MessageRange::new(removed, Vec::new())).await.unwrap();
             let restored = expected["messages"].as_array().unwrap();
             let summary = usize::from(!expected["conversation_manager_state"]["summary_message"].is_null());
-            assert_eq!(kept.len() + summary, restored.len(), "{place}");
-            for (message, expected) in kept.iter().zip(&restored[summary..]) {
-                assert_eq!(&serde_json::to_value(&**message).unwrap(), expected, "{place}");
+            assert_eq!(remaining.len() + summary, restored.len(), "{location}");
+            for (message, expected) in remaining.iter().zip(&restored[summary..]) {
+                assert_eq!(&serde_json::to_value(&**message).unwrap(), expected, "{location}");
             }
             let texts = expected["texts"].as_array().unwrap();
-            for (message, text) in kept.iter().zip(&texts[summary..]) {
-                assert_eq!(text_of(message), text.as_str().unwrap_or_default(), "{place}");
+            for (message, text) in remaining.iter().zip(&texts[summary..]) {
+                assert_eq!(text_of(message), text.as_str().unwrap_or_default(), "{location}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn every_record_comes_back_as_it_was_written() {
+async fn reads_records_of_the_reference_unchanged() {
     for case in cases() {
         for (agent_id, expected) in case.agents() {
-            let place = format!("{}, agent {agent_id}", case.name);
+            let location = format!("{}, agent {agent_id}", case.name);
             let record = case.open(agent_id).await.record.unwrap();
-            assert_eq!(&record.agent_id, agent_id, "{place}");
+            assert_eq!(&record.agent_id, agent_id, "{location}");
             for (found, name) in [
                 (&record.state, "state"),
                 (&record.conversation_manager_state, "conversation_manager_state"),
                 (&record.internal_state.interrupt_state, "interrupt_state"),
                 (&record.internal_state.model_state, "model_state"),
             ] {
-                assert_eq!(&Value::Object(found.clone()), &expected[name], "{place}: {name}");
+                assert_eq!(&Value::Object(found.clone()), &expected[name], "{location}: {name}");
             }
-            assert!(record.unknown.is_empty() && record.internal_state.unknown.is_empty(), "{place}: {record:?}");
+            assert!(record.unknown.is_empty() && record.internal_state.unknown.is_empty(), "{location}: {record:?}");
         }
         assert_eq!(case.store.list().await.unwrap(), [case.session_id()], "{}", case.name);
     }
 }
 
-/// Fields that a later version has written survive that this one writes the document again, in their places.
+/// Unknown fields of a later version are preserved, with their order, when a document is rewritten.
 #[tokio::test]
-async fn writing_again_keeps_what_this_version_has_no_name_for() {
+async fn preserves_unknown_fields_of_a_rewritten_record() {
     for case in cases() {
         for (agent_id, expected) in case.agents() {
-            let place = format!("{}, agent {agent_id}", case.name);
+            let location = format!("{}, agent {agent_id}", case.name);
             let path = case.document(agent_id, "agent.json");
             let mut document: Map<String, Value> = serde_json::from_value(json_file(&path)).unwrap();
             document.insert("later".to_owned(), json!({"a": [1, "日本"]}));
@@ -157,16 +157,16 @@ async fn writing_again_keeps_what_this_version_has_no_name_for() {
 
             let mut opened = case.open(agent_id).await;
             opened.session.save(opened.record.as_ref().unwrap()).await.unwrap();
-            assert_eq!(json_file(&path), Value::Object(document.clone()), "{place}: nothing has changed");
+            assert_eq!(json_file(&path), Value::Object(document.clone()), "{location}: nothing has changed");
             let mut record = opened.record.unwrap();
             record.state.insert("ours".to_owned(), json!(1));
             opened.session.save(&record).await.unwrap();
             let mut written: Map<String, Value> = serde_json::from_value(json_file(&path)).unwrap();
-            assert_ne!(written["updated_at"], document["updated_at"], "{place}");
+            assert_ne!(written["updated_at"], document["updated_at"], "{location}");
             document.remove("updated_at");
             written.remove("updated_at");
             document["state"]["ours"] = json!(1);
-            assert_eq!(written, document, "{place}");
+            assert_eq!(written, document, "{location}");
 
             let newest = expected["message_files_on_disk"].as_u64().unwrap().checked_sub(1).unwrap();
             let path = case.document(agent_id, &format!("messages/message_{newest}.json"));
@@ -178,14 +178,14 @@ async fn writing_again_keeps_what_this_version_has_no_name_for() {
             opened.session.write(&MessageBatch::replace(Message::clone(messages.last().unwrap()))).await.unwrap();
             let mut written = json_file(&path);
             written["updated_at"] = document["updated_at"].clone();
-            assert_eq!(written, document, "{place}");
+            assert_eq!(written, document, "{location}");
         }
     }
 }
 
-/// The document that we write has the names, the order and the kinds of values that the reference writes.
+/// A written document has the names, the order and the types of the reference.
 #[tokio::test]
-async fn what_we_add_looks_like_what_was_there() {
+async fn appends_messages_in_the_format_of_the_reference() {
     for case in cases() {
         for (agent_id, expected) in case.agents() {
             let on_disk = usize::try_from(expected["message_files_on_disk"].as_u64().unwrap()).unwrap();
@@ -195,7 +195,7 @@ async fn what_we_add_looks_like_what_was_there() {
             let theirs = json_file(&case.document(agent_id, "messages/message_0.json"));
             let ours = json_file(&case.document(agent_id, &format!("messages/message_{on_disk}.json")));
             let names = |document: &Value| document.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-            // One field tells our workers, and nobody else, which truncation the writer knew.
+            // One field is ours: the truncation that the writer knew.
             let mut expected = names(&theirs);
             expected.push("follows_truncation".to_owned());
             assert_eq!(names(&ours), expected, "{}", case.name);
@@ -213,9 +213,9 @@ async fn what_we_add_looks_like_what_was_there() {
     }
 }
 
-/// Orchestrators come later; until then their documents stay as they are.
+/// Orchestrators are not implemented yet; their documents stay unchanged.
 #[tokio::test]
-async fn the_documents_of_orchestrators_are_left_alone() {
+async fn does_not_write_documents_of_orchestrators() {
     for case in cases().iter().filter(|case| case.expected["multi_agent_id"].is_string()) {
         let id = case.expected["multi_agent_id"].as_str().unwrap();
         let session = case.folder.path().join(format!("session_{}", case.session_id()));

@@ -1,4 +1,4 @@
-//! Agents whose conversations are rewound, at once, one after the other, and where the rewind fails or is dropped.
+//! Agents with rewound conversations: concurrent, sequential, failed and dropped rewinds.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use strands_core::message::Message;
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, async_trait};
 use strands_session::bytes::Bytes;
-use strands_session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, Written};
+use strands_session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, WriteOutcome};
 use tokio::sync::Notify;
 
 #[derive(Clone)]
@@ -25,10 +25,10 @@ impl DocumentStore for Fails {
     async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
         self.inner.get(key).await
     }
-    async fn create(&self, k: &str, c: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, k: &str, c: Bytes) -> Result<WriteOutcome, StoreError> {
         self.inner.create(k, c).await
     }
-    async fn update(&self, k: &str, c: Bytes, d: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, k: &str, c: Bytes, d: &Document) -> Result<WriteOutcome, StoreError> {
         self.inner.update(k, c, d).await
     }
     async fn list(&self, f: &str) -> Result<Vec<String>, StoreError> {
@@ -50,7 +50,7 @@ async fn agent(s: &SessionStore) -> Agent {
         .await
         .unwrap()
 }
-fn said(a: &Agent) -> Vec<String> {
+fn message_texts(a: &Agent) -> Vec<String> {
     a.messages().iter().map(|m| m.text()).collect()
 }
 
@@ -71,9 +71,9 @@ impl Tool for Waits {
     }
 }
 
-/// one rewinds while the other's tool runs; the other goes on, and stores a result without its call.
+/// One agent rewinds while the other's tool runs; the other must not store a result without its call.
 #[tokio::test]
-async fn a_rewind_while_a_tool_of_another_agent_runs() {
+async fn reports_a_conflict_after_a_rewind_during_another_agents_tool() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let manager = || StoreSessionManager::new("s", sessions.clone()).unwrap();
@@ -96,7 +96,7 @@ async fn a_rewind_while_a_tool_of_another_agent_runs() {
     started.notified().await;
     let mut a = Agent::builder()
         .agent_id("main")
-        .model(ScriptedModel::answering("x"))
+        .model(ScriptedModel::responding("x"))
         .session_manager(manager())
         .build()
         .await
@@ -105,19 +105,19 @@ async fn a_rewind_while_a_tool_of_another_agent_runs() {
     let dropped = a.rewind(at).await;
     dropped.unwrap();
     go.notify_one();
-    let answered = task.await.unwrap();
+    let prompted = task.await.unwrap();
     let read = texts(&sessions, "s", "main").await;
-    assert!(answered.is_err(), "C and A both were told Ok; {read:?}");
+    assert!(prompted.is_err(), "C and A both got Ok; {read:?}");
 }
 
-/// a prompt of several messages, rewound in its middle.
+/// A prompt of several messages is rewound in its middle.
 #[tokio::test]
-async fn a_rewind_into_a_prompt_leaves_nothing_of_the_rest() {
+async fn rewinds_into_the_middle_of_a_prompt() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let mut a = Agent::builder()
         .agent_id("main")
-        .model(ScriptedModel::answering("x"))
+        .model(ScriptedModel::responding("x"))
         .session_manager(StoreSessionManager::new("s", sessions.clone()).unwrap())
         .build()
         .await
@@ -131,9 +131,9 @@ async fn a_rewind_into_a_prompt_leaves_nothing_of_the_rest() {
     }
 }
 
-/// a rewind that reports an error: "the conversation is then as it was".
+/// After a failed rewind the conversation is unchanged.
 #[tokio::test]
-async fn a_rewind_that_fails_and_a_prompt() {
+async fn prompts_after_a_failed_rewind() {
     let store = Stepping::new(None, true);
     let fails = Fails { inner: store.clone(), deletes: Arc::default() };
     let sessions = SessionStore::new(fails.clone());
@@ -144,14 +144,18 @@ async fn a_rewind_that_fails_and_a_prompt() {
     fails.deletes.store(true, Ordering::SeqCst);
     a.rewind(2).await.unwrap();
     fails.deletes.store(false, Ordering::SeqCst);
-    let answered = a.prompt("q4").await;
+    let prompted = a.prompt("q4").await;
     let other = agent(&sessions).await;
-    assert!(answered.is_err() || said(&other) == said(&a), "in memory {:?}; in the store {:?}", said(&a), said(&other));
+    assert!(
+        prompted.is_err() || message_texts(&other) == message_texts(&a),
+        "in memory {:?}; in the store {:?}",
+        message_texts(&a),
+        message_texts(&other)
+    );
 }
 
-/// a rewind whose future is dropped, and then a prompt that is answered.
 #[tokio::test]
-async fn a_rewind_that_is_dropped_and_a_prompt() {
+async fn prompts_after_a_dropped_rewind() {
     let mut bad = vec![];
     for polls in 1..200 {
         let store = Stepping::new(None, true);
@@ -168,18 +172,18 @@ async fn a_rewind_that_is_dropped_and_a_prompt() {
         if ended {
             break;
         }
-        let answered = a.prompt("q4").await;
+        let prompted = a.prompt("q4").await;
         let other = agent(&sessions).await;
-        if answered.is_ok() && said(&other) != said(&a) {
-            bad.push((polls, said(&a), said(&other)));
+        if prompted.is_ok() && message_texts(&other) != message_texts(&a) {
+            bad.push((polls, message_texts(&a), message_texts(&other)));
         }
     }
     assert!(bad.is_empty(), "{} of them, as {:?}", bad.len(), bad[0]);
 }
 
-/// one after the other, nothing at once: A rewinds, B rewinds further, A prompts.
+/// Sequentially: A rewinds, B rewinds further, A prompts.
 #[tokio::test]
-async fn two_rewinds_one_after_the_other() {
+async fn rewinds_from_two_agents_sequentially() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let mut a = agent(&sessions).await;
@@ -189,14 +193,14 @@ async fn two_rewinds_one_after_the_other() {
     a.rewind(4).await.unwrap();
     let mut b = agent(&sessions).await;
     b.rewind(2).await.unwrap();
-    let answered = a.prompt("about q2").await;
+    let prompted = a.prompt("about q2").await;
     let other = agent(&sessions).await;
-    assert!(answered.is_err(), "A knows {:?}, and the session has {:?}", said(&a), said(&other));
+    assert!(prompted.is_err(), "A knows {:?}, and the session has {:?}", message_texts(&a), message_texts(&other));
 }
 
-/// a prompt that is dropped anywhere, then a rewind of what is there, then a prompt; documents.
+/// A prompt is dropped at any point, then the conversation is rewound and prompted again.
 #[tokio::test]
-async fn a_prompt_that_is_dropped_and_a_rewind() {
+async fn rewinds_after_a_dropped_prompt() {
     let mut bad = vec![];
     for late in [None, Some(0), Some(1), Some(3), Some(1000)] {
         for polls in 1..200 {
@@ -226,17 +230,17 @@ async fn a_prompt_that_is_dropped_and_a_rewind() {
             let rewound = a.rewind(2).await;
             store.settle();
             let other = build().await;
-            if rewound.is_ok() && said(&other) != said(&a) {
-                bad.push((late, polls, said(&a), said(&other)));
+            if rewound.is_ok() && message_texts(&other) != message_texts(&a) {
+                bad.push((late, polls, message_texts(&a), message_texts(&other)));
             }
             drop(other);
-            let answered = a.prompt("q4").await;
+            let prompted = a.prompt("q4").await;
             let other = build().await;
-            if answered.is_ok() && said(&other) != said(&a) {
-                bad.push((late, polls, said(&a), said(&other)));
+            if prompted.is_ok() && message_texts(&other) != message_texts(&a) {
+                bad.push((late, polls, message_texts(&a), message_texts(&other)));
             }
-            if answered.is_err() {
-                bad.push((late, polls, vec![format!("{answered:?}")], vec![]));
+            if prompted.is_err() {
+                bad.push((late, polls, vec![format!("{prompted:?}")], vec![]));
             }
             if ended {
                 break;

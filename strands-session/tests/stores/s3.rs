@@ -1,4 +1,4 @@
-//! S3 when it is slow, refuses, breaks off, or loses its answers.
+//! S3 with slow, failed, interrupted and lost responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ fn message_key(number: usize) -> String {
     format!("agent_sessions/session_s/agents/agent_main/messages/message_{number}.json")
 }
 
-/// Answers the first `times` requests of this method with the fault.
+/// Responds to the first `times` requests of this method with the fault.
 fn faults(
     server: &S3Server,
     method: &'static str,
@@ -41,7 +41,7 @@ fn lost() -> S3Fault {
 }
 
 #[tokio::test]
-async fn keys_and_documents_are_those_of_strands() {
+async fn writes_keys_and_documents_of_strands() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     session.write(&MessageBatch::append([Message::user("Grüße aus 東京 🙂")])).await.unwrap();
@@ -58,7 +58,7 @@ async fn keys_and_documents_are_those_of_strands() {
 }
 
 #[tokio::test]
-async fn a_message_costs_one_request_however_many_there_are() {
+async fn appends_with_a_constant_number_of_requests() {
     let server = S3Server::start("bucket").await;
     append_all(&mut *s3(&server, "s").await.open("main").await.unwrap().session, 0..1).await;
     let template = server.object(&message_key(0)).unwrap();
@@ -69,33 +69,33 @@ async fn a_message_costs_one_request_however_many_there_are() {
     let before = server.server().requests().len();
     let read = opened.session.read(&MessageRange::new(1_990, vec![3])).await.unwrap();
     assert_eq!(read.len(), 11);
-    // Two pages of the listing, what is needed, and beside it the record.
+    // Two pages of the listing, the messages in the range, and the record.
     assert_eq!(server.server().requests().len() - before, 2 + 11 + 1);
 
     let before = server.server().requests().len();
     append_all(&mut *opened.session, 2_000..2_001).await;
-    // The message, and a look at the record: the conversation may have been truncated.
+    // The message, and the record, because the conversation may have been truncated.
     assert_eq!(server.server().requests().len() - before, 1 + 1);
     let before = server.server().requests().len();
     append_all(&mut *opened.session, 2_001..2_011).await;
     assert_eq!(server.server().requests().len() - before, 10 * 2);
-    // A question and its answer: two documents, and a look at the record beside the second.
+    // A prompt and its response: two documents, and the record concurrently with the second.
     let before = server.server().requests().len();
     opened.session.write(&MessageBatch::append([Message::user("q"), Message::assistant("a")])).await.unwrap();
     assert_eq!(server.server().requests().len() - before, 2 + 1);
-    // Of those, none is read twice.
+    // None of them is read twice.
     let mut again = s3(&server, "s").await.open("main").await.unwrap();
     let before = server.server().requests().len();
     assert_eq!(again.session.read(&MessageRange::new(2_003, Vec::new())).await.unwrap().len(), 10);
     assert_eq!(server.server().requests().len() - before, 3 + 10 + 1);
     let before = server.server().requests().len();
-    // Nothing has changed that would have to be written.
+    // An unchanged record is not written.
     opened.session.save(&opened.record.unwrap()).await.unwrap();
     assert_eq!(server.server().requests().len() - before, 0);
 }
 
 #[tokio::test]
-async fn a_restore_reads_at_most_sixteen_at_once() {
+async fn restores_with_at_most_sixteen_concurrent_requests() {
     let server = S3Server::start("bucket").await;
     append_all(&mut *s3(&server, "s").await.open("main").await.unwrap().session, 0..60).await;
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -113,7 +113,7 @@ async fn a_restore_reads_at_most_sixteen_at_once() {
     let read = session.read(&range);
     let stalled = server.server().wait_until("sixteen reads", |counts| counts.stalled >= 16);
     tokio::select! {
-        _ = read => panic!("nothing has been answered"),
+        _ = read => panic!("a request has got a response"),
         () = stalled => {}
     }
     assert_eq!(most.load(Ordering::SeqCst), 16);
@@ -121,7 +121,7 @@ async fn a_restore_reads_at_most_sixteen_at_once() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_is_no_conflict() {
+async fn reports_no_conflict_after_a_lost_response() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
@@ -141,7 +141,7 @@ async fn an_answer_that_is_lost_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn an_error_after_the_write_is_retried_and_settled() {
+async fn retries_after_an_error_of_a_completed_write() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
@@ -151,9 +151,9 @@ async fn an_error_after_the_write_is_retried_and_settled() {
     assert_eq!(texts(s3(&server, "s").await.store(), "s", "main").await, ["first", "second"]);
 }
 
-/// The agent gives up on a write whose answer does not come; the next one takes its place.
+/// The agent drops a write without a response; the next one replaces it.
 #[tokio::test]
-async fn a_write_that_nobody_waits_for_is_no_conflict() {
+async fn reports_no_conflict_after_a_dropped_write() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
@@ -161,7 +161,7 @@ async fn a_write_that_nobody_waits_for_is_no_conflict() {
     {
         let abandoned = MessageBatch::append([Message::assistant("abandoned")]);
         tokio::select! {
-            _ = session.write(&abandoned) => panic!("nothing was answered"),
+            _ = session.write(&abandoned) => panic!("a request has got a response"),
             () = server.server().stalled() => {}
         }
     }
@@ -172,7 +172,7 @@ async fn a_write_that_nobody_waits_for_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn a_conflict_status_while_another_write_is_under_way_is_tried_again() {
+async fn retries_a_conflict_status_of_a_concurrent_write() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     session.write(&MessageBatch::append([Message::user("first")])).await.unwrap();
@@ -182,7 +182,7 @@ async fn a_conflict_status_while_another_write_is_under_way_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_refuses_says_so_and_shows_no_key() {
+async fn reports_a_rejected_request_without_credentials() {
     for status in [401, 403, 500] {
         let server = S3Server::start("bucket").await;
         let manager = s3(&server, "s").await;
@@ -203,7 +203,7 @@ async fn a_store_that_refuses_says_so_and_shows_no_key() {
             assert!(text.contains("agent_sessions") && text.contains(&status.to_string()), "{status}: {text}");
             assert!(!format!("{error:?}{text}").contains(SECRET), "{text}");
         }
-        // Nothing was lost, and when the store is back the session goes on.
+        // No message is lost, and the session continues when the store responds again.
         server.heal();
         assert_eq!(server.keys(), keys);
         append_all(&mut *session, 2..3).await;
@@ -213,9 +213,9 @@ async fn a_store_that_refuses_says_so_and_shows_no_key() {
 }
 
 #[tokio::test]
-async fn a_missing_bucket_is_an_error_and_not_an_empty_session() {
+async fn reports_a_missing_bucket_as_an_error() {
     let server = S3Server::start("bucket").await;
-    let manager = s3_builder("s", "nobody-made-this", &server.url()).build().await.unwrap();
+    let manager = s3_builder("s", "missing-bucket", &server.url()).build().await.unwrap();
     let error = manager.open("main").await.unwrap_err();
     assert!(matches!(error, SessionError::Storage { action: "read", .. }), "{error:?}");
     assert!(chain(&error).contains("NoSuchBucket"), "{}", chain(&error));
@@ -224,7 +224,7 @@ async fn a_missing_bucket_is_an_error_and_not_an_empty_session() {
 }
 
 #[tokio::test]
-async fn a_response_that_breaks_off_is_read_again_and_never_half() {
+async fn retries_an_interrupted_response() {
     let server = S3Server::start("bucket").await;
     append_all(&mut *s3(&server, "s").await.open("main").await.unwrap().session, 0..3).await;
     let content = server.object(&message_key(1)).unwrap();
@@ -244,7 +244,7 @@ async fn a_response_that_breaks_off_is_read_again_and_never_half() {
 }
 
 #[tokio::test]
-async fn a_store_that_falls_silent_is_given_up() {
+async fn applies_the_idle_timeout() {
     let server = S3Server::start("bucket").await;
     append_all(&mut *s3(&server, "s").await.open("main").await.unwrap().session, 0..1).await;
     server.intercept(|_| Some(S3Fault::Instead(Response::new(200).stall_head())));
@@ -259,7 +259,7 @@ async fn a_store_that_falls_silent_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_none_is_named() {
+async fn names_a_corrupt_document() {
     let server = S3Server::start("bucket").await;
     append_all(&mut *s3(&server, "s").await.open("main").await.unwrap().session, 0..3).await;
     let whole = server.object(&message_key(1)).unwrap();
@@ -276,7 +276,7 @@ async fn a_document_that_is_none_is_named() {
 }
 
 #[tokio::test]
-async fn more_than_a_page_of_messages_is_deleted() {
+async fn deletes_more_than_a_page_of_messages() {
     let server = S3Server::start("bucket").await;
     append_all(&mut *s3(&server, "s").await.open("main").await.unwrap().session, 0..1).await;
     append_all(&mut *s3(&server, "s2").await.open("main").await.unwrap().session, 0..1).await;
@@ -293,7 +293,7 @@ async fn more_than_a_page_of_messages_is_deleted() {
 }
 
 #[tokio::test]
-async fn what_the_builder_is_told_is_checked() {
+async fn validates_builder_settings() {
     for bucket in ["", "../up", "a/b", "a b", "bücket", ".b"] {
         let error = s3_builder("s", bucket, "http://127.0.0.1:1").build().await.unwrap_err();
         assert!(error.to_string().contains("bucket"), "{error}");
@@ -309,12 +309,12 @@ async fn what_the_builder_is_told_is_checked() {
 }
 
 #[tokio::test]
-async fn replacing_keeps_what_this_version_has_no_name_for() {
+async fn preserves_unknown_fields_of_a_replaced_message() {
     let server = S3Server::start("bucket").await;
     let mut session = s3(&server, "s").await.open("main").await.unwrap().session;
     append_all(&mut *session, 0..1).await;
     let mut document: Value = serde_json::from_slice(&server.object(&message_key(0)).unwrap()).unwrap();
-    document["later_version"] = json!({"kept": true});
+    document["later_version"] = json!({"preserved": true});
     document["redact_message"] = json!({"role": "user", "content": [{"text": "[redacted]"}]});
     server.put(&message_key(0), serde_json::to_vec(&document).unwrap());
     assert_eq!(read_texts(&mut *session).await, ["[redacted]"]);
@@ -328,7 +328,7 @@ async fn replacing_keeps_what_this_version_has_no_name_for() {
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed() {
+async fn does_not_follow_redirects() {
     let elsewhere = S3Server::start("bucket").await;
     for status in [301, 302, 303, 307, 308] {
         let server = S3Server::start("bucket").await;
@@ -350,7 +350,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn errors_about_a_signature_do_not_show_the_session_token() {
+async fn hides_the_session_token_in_signature_errors() {
     let server = S3Server::start("bucket").await;
     let token = "T0KEN/of+a=session";
     let hex: Vec<String> = token.bytes().map(|byte| format!("{byte:02x}")).collect();

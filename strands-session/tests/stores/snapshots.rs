@@ -1,10 +1,10 @@
-//! Sessions that are kept as snapshots: what an agent finds again, what its history keeps, and what is refused.
+//! Sessions of snapshots: restored agents, checkpoints, conflicts and errors.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{append_all, batch, chain, message, places, read_texts};
+use crate::support::{append_all, backends, batch, chain, message, read_texts};
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 use strands_core::conversation::{
@@ -32,7 +32,7 @@ fn in_folder() -> (TempDir, SnapshotSessionManager) {
 }
 
 async fn agent(sessions: &SnapshotSessionManager) -> Agent {
-    managed(sessions, SlidingWindowConversationManager::new(40), ScriptedModel::answering("hi")).await
+    managed(sessions, SlidingWindowConversationManager::new(40), ScriptedModel::responding("hi")).await
 }
 
 async fn managed(
@@ -44,7 +44,7 @@ async fn managed(
     builder.session_manager(sessions.clone()).build().await.unwrap()
 }
 
-fn said(agent: &Agent) -> Vec<String> {
+fn message_texts(agent: &Agent) -> Vec<String> {
     agent.messages().iter().map(|message| message.text()).collect()
 }
 
@@ -60,7 +60,7 @@ fn json_file(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// All files in a folder, by their path in it.
+/// Returns the relative paths of all files in a folder.
 fn files(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -78,9 +78,9 @@ fn files(folder: &Path) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn an_agent_goes_on_where_another_stood() {
-    for place in places().await {
-        let sessions = sessions(&place.store);
+async fn restores_an_agent_from_its_latest_snapshot() {
+    for backend in backends().await {
+        let sessions = sessions(&backend.store);
         let mut first = agent(&sessions).await;
         assert!(sessions.latest("main").await.unwrap().is_none(), "building an agent writes nothing");
         first.state().set("k", 1).unwrap();
@@ -88,25 +88,25 @@ async fn an_agent_goes_on_where_another_stood() {
         first.prompt("again").await.unwrap();
 
         let mut second = agent(&sessions).await;
-        assert_eq!(second.messages(), first.messages(), "{}", place.name);
-        assert_eq!(second.state().get("k"), Some(json!(1)), "{}", place.name);
+        assert_eq!(second.messages(), first.messages(), "{}", backend.name);
+        assert_eq!(second.state().get("k"), Some(json!(1)), "{}", backend.name);
         second.prompt("and on").await.unwrap();
-        assert_eq!(texts(&sessions).await, ["hello", "hi", "again", "hi", "and on", "hi"], "{}", place.name);
+        assert_eq!(texts(&sessions).await, ["hello", "hi", "again", "hi", "and on", "hi"], "{}", backend.name);
         let other = sessions.for_session("other").unwrap();
-        assert!(texts(&other).await.is_empty(), "{}", place.name);
-        assert!(place.store.list().await.unwrap().is_empty(), "{}: no session of separate messages", place.name);
+        assert!(texts(&other).await.is_empty(), "{}", backend.name);
+        assert!(backend.store.list().await.unwrap().is_empty(), "{}: no session of separate messages", backend.name);
 
         sessions.delete().await.unwrap();
-        assert!(texts(&sessions).await.is_empty(), "{}", place.name);
-        assert!(matches!(sessions.delete().await, Err(SessionError::NotFound { .. })), "{}", place.name);
+        assert!(texts(&sessions).await.is_empty(), "{}", backend.name);
+        assert!(matches!(sessions.delete().await, Err(SessionError::NotFound { .. })), "{}", backend.name);
     }
 }
 
 #[tokio::test]
-async fn keys_and_json_are_those_of_strands() {
+async fn writes_keys_and_json_of_strands() {
     let (folder, sessions) = in_folder();
     agent(&sessions).await.prompt("schöner Tag").await.unwrap();
-    let id = sessions.keep("main").await.unwrap();
+    let id = sessions.checkpoint("main").await.unwrap();
     let expected = [
         "session/s/.strands.lock".to_owned(),
         format!("{FOLDER}/immutable_history/snapshot_{id}.json"),
@@ -125,7 +125,7 @@ async fn keys_and_json_are_those_of_strands() {
 }
 
 #[tokio::test]
-async fn what_another_version_has_written_is_kept() {
+async fn preserves_fields_of_another_version() {
     let (folder, sessions) = in_folder();
     agent(&sessions).await.prompt("hello").await.unwrap();
     let mut document = json_file(&latest_file(&folder));
@@ -150,19 +150,19 @@ async fn what_another_version_has_written_is_kept() {
 }
 
 #[tokio::test]
-async fn a_shortened_conversation_comes_back_as_it_was_left() {
+async fn restores_a_truncated_conversation() {
     let (folder, sessions) = in_folder();
     let window = || SlidingWindowConversationManager::new(4).pin_first(1);
-    let answers =
-        || ScriptedModel::from_fn(|request| ScriptedTurn::text(format!("answer to {:?}", request.messages.len())));
+    let echo =
+        || ScriptedModel::from_fn(|request| ScriptedTurn::text(format!("response to {:?}", request.messages.len())));
     let mut in_memory =
-        Agent::builder().model(answers()).agent_id("main").conversation_manager(window()).build().await.unwrap();
+        Agent::builder().model(echo()).agent_id("main").conversation_manager(window()).build().await.unwrap();
     for turn in 0..8 {
-        let mut again = managed(&sessions, window(), answers()).await;
-        assert_eq!(said(&again), said(&in_memory), "turn {turn}");
+        let mut again = managed(&sessions, window(), echo()).await;
+        assert_eq!(message_texts(&again), message_texts(&in_memory), "turn {turn}");
         again.prompt(format!("question {turn}")).await.unwrap();
         in_memory.prompt(format!("question {turn}")).await.unwrap();
-        assert_eq!(said(&again), said(&in_memory), "turn {turn}");
+        assert_eq!(message_texts(&again), message_texts(&in_memory), "turn {turn}");
     }
     let document = json_file(&latest_file(&folder));
     let stored = document["data"]["messages"].as_array().unwrap();
@@ -174,7 +174,7 @@ async fn a_shortened_conversation_comes_back_as_it_was_left() {
 }
 
 #[tokio::test]
-async fn a_summary_stands_in_the_snapshot_and_comes_back_once() {
+async fn restores_a_summary_once() {
     let (folder, sessions) = in_folder();
     let overflow = ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() });
     let turns = ["a", "b", "c"].map(ScriptedTurn::text).into_iter();
@@ -184,56 +184,61 @@ async fn a_summary_stands_in_the_snapshot_and_comes_back_once() {
     for turn in 0..4 {
         first.prompt(format!("question {turn}")).await.unwrap();
     }
-    assert!(said(&first).contains(&"SUMMARY".to_owned()), "{:?}", said(&first));
+    assert!(message_texts(&first).contains(&"SUMMARY".to_owned()), "{:?}", message_texts(&first));
 
     let stored: Snapshot = serde_json::from_value(json_file(&latest_file(&folder))).unwrap();
     let stored: Vec<String> = stored.data.messages.unwrap().iter().map(|message| message.text()).collect();
-    assert_eq!(stored, said(&first), "another reader has nothing else to know it by");
-    let mut again = managed(&sessions, manager(), ScriptedModel::answering("e")).await;
+    assert_eq!(stored, message_texts(&first), "another reader has nothing else to know it by");
+    let mut again = managed(&sessions, manager(), ScriptedModel::responding("e")).await;
     assert_eq!(again.messages(), first.messages());
     again.prompt("question 4").await.unwrap();
-    let expected: Vec<String> = said(&again);
+    let expected: Vec<String> = message_texts(&again);
     assert_eq!(expected.iter().filter(|text| *text == "SUMMARY").count(), 1);
-    // To a manager that knows no summaries it is what the user said first.
-    let mut other = managed(&sessions, NullConversationManager::new(), ScriptedModel::answering("f")).await;
-    assert_eq!(said(&other), expected);
+    // For a manager without summaries it is the first message of the user.
+    let mut other = managed(&sessions, NullConversationManager::new(), ScriptedModel::responding("f")).await;
+    assert_eq!(message_texts(&other), expected);
     other.prompt("question 5").await.unwrap();
-    let whole = said(&managed(&sessions, NullConversationManager::new(), ScriptedModel::answering("")).await);
-    assert_eq!(whole, said(&other));
+    let whole = message_texts(&managed(&sessions, NullConversationManager::new(), ScriptedModel::responding("")).await);
+    assert_eq!(whole, message_texts(&other));
     assert_eq!(json_file(&latest_file(&folder))["data"]["messages"].as_array().unwrap().len(), whole.len());
 }
 
 #[tokio::test]
-async fn the_second_of_two_workers_gets_a_conflict_and_overwrites_nothing() {
-    for place in places().await {
-        let sessions = sessions(&place.store);
+async fn reports_a_conflict_to_the_second_of_two_workers() {
+    for backend in backends().await {
+        let sessions = sessions(&backend.store);
         agent(&sessions).await.prompt("hello").await.unwrap();
         let mut slow = agent(&sessions).await;
         let mut new = sessions.for_session("new").unwrap().open("main").await.unwrap();
         agent(&sessions).await.prompt("first").await.unwrap();
-        let Err(AgentError::Session(error)) = slow.prompt("second").await else { panic!("{}", place.name) };
-        assert!(error.is_conflict(), "{}: {error}", place.name);
+        let Err(AgentError::Session(error)) = slow.prompt("second").await else { panic!("{}", backend.name) };
+        assert!(error.is_conflict(), "{}: {error}", backend.name);
         let text = error.to_string();
         assert!(text.contains("the latest snapshot of agent `main` was expected to be that of 20"), "{text}");
         assert!(text.contains("with 2 messages and is that of 20") && text.contains("with 4 messages;"), "{text}");
-        assert_eq!(texts(&sessions).await, ["hello", "hi", "first", "hi"], "{}", place.name);
+        assert_eq!(texts(&sessions).await, ["hello", "hi", "first", "hi"], "{}", backend.name);
 
-        // Two workers that both begin a session, and one that goes on appending.
+        // Two workers that both start a session.
         append_all(&mut *sessions.for_session("new").unwrap().open("main").await.unwrap().session, 0..1).await;
         for _ in 0..2 {
             let error = new.session.write(&MessageBatch::append([message(0)])).await.unwrap_err();
             assert!(error.is_conflict() && error.to_string().contains("expected to be absent"), "{error}");
         }
-        assert_eq!(read_texts(&mut *new.session).await, ["message 0"], "{}: reading shows what is there", place.name);
+        assert_eq!(
+            read_texts(&mut *new.session).await,
+            ["message 0"],
+            "{}: a read returns the stored messages",
+            backend.name
+        );
         new.session.write(&MessageBatch::append([message(1)])).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn what_is_saved_when_is_as_promised() {
-    for place in places().await {
-        let name = place.name;
-        let each = sessions(&place.store);
+async fn writes_the_latest_snapshot_on_messages_or_invocations() {
+    for backend in backends().await {
+        let name = backend.name;
+        let each = sessions(&backend.store);
         let mut session = each.open("main").await.unwrap().session;
         session.write(&MessageBatch::append([message(0)])).await.unwrap();
         assert_eq!(texts(&each).await, ["message 0"], "{name}");
@@ -256,7 +261,7 @@ async fn what_is_saved_when_is_as_promised() {
         session.invocation_ended().await.unwrap();
         assert_eq!(texts(&ends).await, ["redacted", "message 1"], "{name}");
 
-        // Nothing but the messages changes with the second prompt.
+        // The second prompt changes only the messages.
         let mut agent = agent(&each.for_session("agent").unwrap().save_on(SaveOn::Invocation)).await;
         agent.prompt("a").await.unwrap();
         agent.prompt("b").await.unwrap();
@@ -265,11 +270,11 @@ async fn what_is_saved_when_is_as_promised() {
 }
 
 #[tokio::test]
-async fn a_write_that_nobody_waited_for_is_no_conflict() {
+async fn reports_no_conflict_after_a_dropped_write() {
     let (_folder, sessions) = in_folder();
     let mut session = sessions.open("main").await.unwrap().session;
     session.write(&MessageBatch::append([message(0)])).await.unwrap();
-    // Begun, and dropped while the thread that writes may be anywhere.
+    // Dropped while the writing thread may be at any point.
     for _ in 0..5 {
         assert!(session.write(&MessageBatch::append([message(1)])).now_or_never().is_none());
     }
@@ -279,10 +284,10 @@ async fn a_write_that_nobody_waited_for_is_no_conflict() {
 }
 
 #[tokio::test]
-async fn history_keeps_what_the_program_chose_and_goes_back_to_it() {
-    for place in places().await {
-        let name = place.name;
-        let sessions = sessions(&place.store).keep_when(|snapshot| {
+async fn creates_and_restores_checkpoints() {
+    for backend in backends().await {
+        let name = backend.name;
+        let sessions = sessions(&backend.store).checkpoint_when(|snapshot| {
             let newest = snapshot.data.messages.as_ref().and_then(|messages| messages.iter().rev().nth(1));
             newest.is_some_and(|message| message.text().starts_with("keep"))
         });
@@ -299,42 +304,42 @@ async fn history_keeps_what_the_program_chose_and_goes_back_to_it() {
         assert_eq!(sessions.snapshot("main", &ids[2]).await.unwrap(), sessions.latest("main").await.unwrap().unwrap());
         assert!(sessions.snapshot_ids("other", None, 9).await.unwrap().is_empty(), "{name}");
 
-        let builder = Agent::builder().model(ScriptedModel::answering("hi"));
+        let builder = Agent::builder().model(ScriptedModel::responding("hi"));
         let mut apart = builder.conversation_manager(SlidingWindowConversationManager::new(40)).build().await.unwrap();
         apart.restore(sessions.snapshot("main", &ids[1]).await.unwrap()).unwrap();
-        assert_eq!(said(&apart), ["keep 0", "hi", "let go", "hi", "keep 1", "hi"], "{name}");
+        assert_eq!(message_texts(&apart), ["keep 0", "hi", "let go", "hi", "keep 1", "hi"], "{name}");
 
-        sessions.go_back("main", &ids[0]).await.unwrap();
+        sessions.restore("main", &ids[0]).await.unwrap();
         assert!(matches!(first.prompt("on").await, Err(AgentError::Session(error)) if error.is_conflict()), "{name}");
         let mut back = agent(&sessions).await;
         back.prompt("another way").await.unwrap();
         assert_eq!(texts(&sessions).await, ["keep 0", "hi", "another way", "hi"], "{name}");
-        let kept = sessions.keep("main").await.unwrap();
+        let checkpoint = sessions.checkpoint("main").await.unwrap();
         let now = sessions.snapshot_ids("main", None, 10).await.unwrap();
-        assert_eq!(now, [ids, vec![kept]].concat(), "{name}: history only grows");
+        assert_eq!(now, [ids, vec![checkpoint]].concat(), "{name}: checkpoints accumulate");
         let absent = sessions.snapshot("main", "01a20242-75c1-7566-8d83-051dcf42f567").await;
         assert!(matches!(absent, Err(SessionError::NotFound { .. })), "{name}");
-        assert!(matches!(sessions.keep("nobody").await, Err(SessionError::NotFound { .. })), "{name}");
+        assert!(matches!(sessions.checkpoint("missing").await, Err(SessionError::NotFound { .. })), "{name}");
     }
 }
 
 #[tokio::test]
-async fn hostile_ids_and_links_lead_nowhere() {
+async fn rejects_hostile_ids_and_links() {
     let (folder, sessions) = in_folder();
     agent(&sessions).await.prompt("hello").await.unwrap();
     let before = files(folder.path());
     let long = "x".repeat(10_240);
     for id in ["", ".", "..", "../../s", "/etc/passwd", "a/b", "a\\b", "a\0b", "日本", &long] {
-        let is_refused =
-            |refused: Result<(), SessionError>| assert!(matches!(refused, Err(SessionError::InvalidId { .. })), "{id}");
-        is_refused(sessions.for_session(id).map(drop));
-        is_refused(sessions.open(id).await.map(drop));
-        is_refused(sessions.latest(id).await.map(drop));
-        is_refused(sessions.keep(id).await.map(drop));
-        is_refused(sessions.snapshot_ids(id, None, 1).await.map(drop));
-        is_refused(sessions.snapshot_ids("main", Some(id), 1).await.map(drop));
-        is_refused(sessions.snapshot("main", id).await.map(drop));
-        is_refused(sessions.go_back("main", id).await);
+        let assert_invalid_id =
+            |result: Result<(), SessionError>| assert!(matches!(result, Err(SessionError::InvalidId { .. })), "{id}");
+        assert_invalid_id(sessions.for_session(id).map(drop));
+        assert_invalid_id(sessions.open(id).await.map(drop));
+        assert_invalid_id(sessions.latest(id).await.map(drop));
+        assert_invalid_id(sessions.checkpoint(id).await.map(drop));
+        assert_invalid_id(sessions.snapshot_ids(id, None, 1).await.map(drop));
+        assert_invalid_id(sessions.snapshot_ids("main", Some(id), 1).await.map(drop));
+        assert_invalid_id(sessions.snapshot("main", id).await.map(drop));
+        assert_invalid_id(sessions.restore("main", id).await);
     }
     assert_eq!(files(folder.path()), before);
 
@@ -345,15 +350,15 @@ async fn hostile_ids_and_links_lead_nowhere() {
         fs::create_dir_all(folder.path().join("session/linked/scopes/agent/main")).unwrap();
         let link = folder.path().join("session/linked/scopes/agent/main/snapshots");
         std::os::unix::fs::symlink(outside.path(), link).unwrap();
-        let refused = sessions.for_session("linked").unwrap().open("main").await.unwrap_err();
-        assert!(chain(&refused).contains("symbolic link"), "{refused}");
+        let error = sessions.for_session("linked").unwrap().open("main").await.unwrap_err();
+        assert!(chain(&error).contains("symbolic link"), "{error}");
         sessions.for_session("linked").unwrap().delete().await.unwrap();
         assert_eq!(files(outside.path()).len(), 1, "only the link is deleted");
     }
 }
 
 #[tokio::test]
-async fn what_is_no_snapshot_is_reported_and_left_alone() {
+async fn reports_corrupt_snapshots_and_does_not_change_them() {
     let (folder, sessions) = in_folder();
     agent(&sessions).await.prompt("hello").await.unwrap();
     let whole = fs::read_to_string(latest_file(&folder)).unwrap();
@@ -366,16 +371,16 @@ async fn what_is_no_snapshot_is_reported_and_left_alone() {
         half,
         &whole.replace("\"schema_version\":\"1.0\"", "\"schema_version\":\"2.0\""),
         &whole.replace("\"scope\":\"agent\"", "\"scope\":\"multiAgent\""),
-        &whole.replace("\"role\":\"user\"", "\"role\":\"nobody\""),
+        &whole.replace("\"role\":\"user\"", "\"role\":\"unknown\""),
         &whole.replace("\"removed_message_count\":0", "\"removed_message_count\":18446744073709551615"),
     ] {
         fs::write(latest_file(&folder), wrong).unwrap();
-        for refused in [
+        for result in [
             sessions.open("main").await.map(drop),
             sessions.latest("main").await.map(drop),
-            sessions.keep("main").await.map(drop),
+            sessions.checkpoint("main").await.map(drop),
         ] {
-            let error = refused.unwrap_err();
+            let error = result.unwrap_err();
             assert!(matches!(error, SessionError::Corrupt { .. }), "{wrong}: {error}");
             assert!(error.to_string().contains("snapshot_latest.json"), "{error}");
         }
@@ -394,7 +399,7 @@ async fn what_is_no_snapshot_is_reported_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_removed_is_not_found() {
+async fn returns_not_found_for_a_removed_message() {
     let (_folder, sessions) = in_folder();
     let mut session = sessions.open("main").await.unwrap().session;
     append_all(&mut *session, 0..6).await;
@@ -416,9 +421,9 @@ async fn a_message_that_was_removed_is_not_found() {
     assert_eq!(texts(&sessions).await, ["message 1", "message 4", "message 5", "message 6"]);
 }
 
-/// What Python Strands has written comes back, with its history, and is gone on with.
+/// A session of Python Strands is restored, with its checkpoints, and continued.
 #[tokio::test]
-async fn a_session_of_the_reference_is_gone_on_with() {
+async fn continues_a_session_of_the_reference() {
     let Some(case) = shared_path("sessions/24_snapshot_session") else { return };
     let expected = json_file(&case.join("expected.json"));
     let folder = tempfile::tempdir().unwrap();
@@ -438,15 +443,15 @@ async fn a_session_of_the_reference_is_gone_on_with() {
     assert_eq!(&serde_json::to_value(restored.messages()).unwrap(), &main["messages"]);
     assert_eq!(&Value::Object(restored.state().to_json()), &main["state"]);
     restored.prompt("and on").await.unwrap();
-    let kept = sessions.keep("main").await.unwrap();
-    assert!(kept > ids[1], "{kept}");
+    let checkpoint = sessions.checkpoint("main").await.unwrap();
+    assert!(checkpoint > ids[1], "{checkpoint}");
     let again = agent(&sessions).await;
     assert_eq!(again.messages(), restored.messages());
     assert_eq!(again.messages().len(), 8);
 }
 
 #[tokio::test]
-async fn a_run_in_flight_is_in_the_snapshot_until_it_has_ended() {
+async fn stores_a_run_in_flight_until_it_ends() {
     let (folder, sessions) = in_folder();
     let mut session = sessions.open("main").await.unwrap().session;
     session.write(&batch(&["one", "two", "three"])).await.unwrap();
@@ -459,7 +464,7 @@ async fn a_run_in_flight_is_in_the_snapshot_until_it_has_ended() {
     opened.session.truncate(1, &AgentRecord::new("main")).await.unwrap();
     assert_eq!(json_file(&latest_file(&folder))["data"].get("run"), None);
     assert_eq!(texts(&sessions).await, ["one"]);
-    // The worker from before has another snapshot in mind.
+    // The first worker knows an older snapshot.
     assert!(session.write(&batch(&["four"])).await.unwrap_err().is_conflict());
 
     record.conversation_manager_state.insert("removed_message_count".to_owned(), json!(u64::MAX));

@@ -1,5 +1,5 @@
-//! Processes that are killed while they write snapshots: what was acknowledged is in the latest, and every snapshot is
-//! whole.
+//! Processes that are killed while they write snapshots: the latest has all acknowledged messages, and all snapshots are
+//! complete.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -10,22 +10,23 @@ use crate::support::{message, read_texts};
 use strands_core::session::{AgentRecord, MessageBatch, MessageRange, SessionManager};
 use strands_session::{SessionStore, SnapshotSessionManager};
 
-/// The folder that the worker writes to; without it the process is no worker.
+/// Environment variable with the folder that a worker writes to. Only workers have it.
 const FOLDER: &str = "STRANDS_SNAPSHOT_TEST_WORKER";
 
 fn sessions(folder: &Path) -> SnapshotSessionManager {
     let sessions = SnapshotSessionManager::new("s", SessionStore::files(folder)).unwrap();
-    sessions
-        .keep_when(|snapshot| snapshot.data.messages.as_ref().is_some_and(|messages| messages.len().is_multiple_of(8)))
+    sessions.checkpoint_when(|snapshot| {
+        snapshot.data.messages.as_ref().is_some_and(|messages| messages.len().is_multiple_of(8))
+    })
 }
 
-/// Tells the test how many messages are there at least. A line in a pipe survives its writer.
+/// Reports the number of acknowledged messages to the test. A line in a pipe survives its writer.
 fn acknowledge(number: usize) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "ack {number}").and_then(|()| out.flush()).unwrap();
 }
 
-/// Not a test, but what the other processes of the test below do: this program runs itself with this name.
+/// Entry point of the worker processes of the test below, not a test: this program runs itself with this name.
 #[tokio::test]
 async fn worker() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
@@ -46,11 +47,11 @@ async fn worker() {
 }
 
 #[tokio::test]
-async fn killed_workers_lose_nothing_and_leave_nothing_half() {
+async fn loses_no_acknowledged_messages_of_killed_workers() {
     let folder = tempfile::tempdir().unwrap();
     let sessions = sessions(folder.path());
     let mut random = fastrand::Rng::with_seed(11);
-    let mut kept = Vec::new();
+    let mut checkpoints = Vec::new();
     for kill in 0..if strands_testkit::shared_dir().is_some() { 200 } else { 25 } {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["snapshots_killed::worker", "--exact", "--nocapture", "--test-threads=1"])
@@ -61,7 +62,7 @@ async fn killed_workers_lose_nothing_and_leave_nothing_half() {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let mut said = lines.filter_map(|line| line.split_once("ack ")?.1.parse::<usize>().ok());
         let mut acknowledged = (0..random.usize(0..6)).map_while(|_| said.next()).last();
-        // Any instant of a write, and of the start too where nothing was waited for.
+        // Kill at any instant of a write, or of the start if no line was read.
         let until = Instant::now() + Duration::from_micros(random.u64(0..6_000));
         while Instant::now() < until {
             std::hint::spin_loop();
@@ -79,12 +80,12 @@ async fn killed_workers_lose_nothing_and_leave_nothing_half() {
         assert!(texts.len().is_multiple_of(2), "kill {kill}: half a batch");
         assert!(texts.iter().enumerate().all(|(number, text)| *text == message(number).text()), "kill {kill}");
         let ids = sessions.snapshot_ids("main", None, usize::MAX).await.unwrap();
-        assert!(ids.starts_with(&kept), "kill {kill}: history only grows");
-        for id in &ids[kept.len()..] {
+        assert!(ids.starts_with(&checkpoints), "kill {kill}: a checkpoint is lost");
+        for id in &ids[checkpoints.len()..] {
             let messages = sessions.snapshot("main", id).await.unwrap().data.messages.unwrap();
             assert!(messages.len().is_multiple_of(8) && messages.len() <= texts.len() + 2, "kill {kill}");
         }
-        kept = ids;
+        checkpoints = ids;
     }
-    assert!(!kept.is_empty());
+    assert!(!checkpoints.is_empty());
 }

@@ -1,5 +1,5 @@
-//! Truncations beside appends, reads and other truncations: at most one of two workers is told that it is done, what was removed
-//! does not come back, and no reader sees half of it.
+//! Truncations concurrent with appends, reads and other truncations: at most one of two workers succeeds, removed messages
+//! do not return, and no reader sees a partial truncation.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use crate::support::{batch, open, read_texts, texts};
 use serde_json::{Value, json};
 use strands_core::session::{MessageRange, Session};
 use strands_session::bytes::Bytes;
-use strands_session::{Document, DocumentStore, SessionStore, StoreError, Written};
+use strands_session::{Document, DocumentStore, SessionStore, StoreError, WriteOutcome};
 
 const AGENT: &str = "session_s/agents/agent_main/agent.json";
 
@@ -28,7 +28,7 @@ fn json_at(store: &Stepping, key: &str) -> Value {
     serde_json::from_slice(&store.content(key).unwrap()).unwrap()
 }
 
-/// Messages that a worker reads, unless there is a conflict.
+/// Returns the number of messages that a worker reads, or `None` for a conflict.
 async fn read_or_conflict(session: &mut dyn Session) -> Option<usize> {
     match session.read(&MessageRange::default()).await {
         Ok(messages) => Some(messages.len()),
@@ -40,15 +40,15 @@ async fn read_or_conflict(session: &mut dyn Session) -> Option<usize> {
 }
 
 type Hook = Box<dyn FnOnce() -> futures_util::future::BoxFuture<'static, ()> + Send>;
-type Slot = Arc<Mutex<Option<(String, Hook)>>>;
+type TrackedDocument = Arc<Mutex<Option<(String, Hook)>>>;
 
 /// Runs a hook before the first request of a kind for a key.
 #[derive(Clone)]
 struct Hooked {
     inner: Stepping,
-    before_get: Slot,
-    before_update: Slot,
-    before_create: Slot,
+    before_get: TrackedDocument,
+    before_update: TrackedDocument,
+    before_create: TrackedDocument,
 }
 
 impl Hooked {
@@ -71,11 +71,11 @@ impl DocumentStore for Hooked {
         Self::run(&self.before_get, key).await;
         self.inner.get(key).await
     }
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         Self::run(&self.before_create, key).await;
         self.inner.create(key, content).await
     }
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         Self::run(&self.before_update, key).await;
         self.inner.update(key, content, known).await
     }
@@ -87,15 +87,15 @@ impl DocumentStore for Hooked {
     }
 }
 
-/// contract of `Session::write`: Conflict if another worker has removed messages since this one last read or wrote.
+/// Contract of `Session::write`: a conflict if another worker has removed messages since this one last read or wrote.
 #[tokio::test]
-async fn a_worker_in_an_invocation_does_not_append_to_removed_messages() {
+async fn does_not_append_to_removed_messages() {
     let (_store, sessions) = calm();
     let mut c = open(&sessions, "s", "main").await.session;
     c.write(&batch(&["q1", "a1"])).await.unwrap();
     c.invocation_ended().await.unwrap();
     c.write(&batch(&["q2", "tool call"])).await.unwrap();
-    // while C's tool runs, A rewinds to q2, which is acknowledged
+    // While C's tool runs, A rewinds to q2, which is acknowledged.
     let mut a = open(&sessions, "s", "main").await;
     read_texts(&mut *a.session).await;
     a.session.truncate(2, &record("rewound")).await.unwrap();
@@ -104,9 +104,9 @@ async fn a_worker_in_an_invocation_does_not_append_to_removed_messages() {
     assert!(written.is_err_and(|e| e.is_conflict()), "{:?}", texts(&sessions, "s", "main").await);
 }
 
-/// same, first write of an invocation: between the check of the marker and the create.
+/// The truncation comes between the check of the marker and the create, in the first write of an invocation.
 #[tokio::test]
-async fn a_truncation_just_before_an_append() {
+async fn reports_a_conflict_for_a_truncation_just_before_an_append() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let hooked = Hooked::new(store.clone());
@@ -130,9 +130,9 @@ async fn a_truncation_just_before_an_append() {
     assert!(written.is_err(), "both acknowledged, {seen:?}");
 }
 
-/// as R1b, but the other worker has also appended: the number is deleted, and free again.
+/// As above, but the other worker has also appended: the document at the number is deleted again.
 #[tokio::test]
-async fn a_truncation_of_a_longer_conversation_just_before_an_append() {
+async fn reports_a_conflict_for_a_truncation_of_a_longer_conversation_just_before_an_append() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let hooked = Hooked::new(store.clone());
@@ -159,9 +159,9 @@ async fn a_truncation_of_a_longer_conversation_just_before_an_append() {
     assert!(written.is_err() || seen == ["q1", "a1", "C: q2", "C: a2"], "{written:?}: {seen:?}");
 }
 
-/// a reader that a truncation overtakes returns neither the one nor the other conversation.
+/// A read that is concurrent with a truncation must not mix both conversations.
 #[tokio::test]
-async fn a_reader_that_a_truncation_overtakes() {
+async fn reads_consistently_during_a_truncation() {
     for at in 0..8 {
         let store = Stepping::new(None, true);
         let sessions = SessionStore::new(store.clone());
@@ -184,10 +184,10 @@ async fn a_reader_that_a_truncation_overtakes() {
     }
 }
 
-/// Strands without the marker, crash in the middle of the deletions: what remains.
+/// As above, with a truncation while the newest message is read.
 #[tokio::test]
-async fn a_reader_that_a_truncation_overtakes_at_the_newest_message() {
-    // deletes happen newest first; the reader's record is read before the marker is written, its newest message after
+async fn reads_consistently_during_a_truncation_of_the_newest_message() {
+    // Deletions are newest first. The reader's record is read before the marker is written, its newest message after.
     use std::sync::atomic::{AtomicBool, Ordering};
     struct Slow {
         inner: Stepping,
@@ -198,7 +198,7 @@ async fn a_reader_that_a_truncation_overtakes_at_the_newest_message() {
     impl DocumentStore for Slow {
         async fn get(&self, key: &str) -> Result<Option<Document>, StoreError> {
             if key.ends_with("message_7.json") && !self.gate.swap(true, Ordering::SeqCst) {
-                // The record is read meanwhile.
+                // The truncation happens after the record was read.
                 for _ in 0..50 {
                     tokio::task::yield_now().await;
                 }
@@ -213,10 +213,10 @@ async fn a_reader_that_a_truncation_overtakes_at_the_newest_message() {
             }
             self.inner.get(key).await
         }
-        async fn create(&self, k: &str, c: Bytes) -> Result<Written, StoreError> {
+        async fn create(&self, k: &str, c: Bytes) -> Result<WriteOutcome, StoreError> {
             self.inner.create(k, c).await
         }
-        async fn update(&self, k: &str, c: Bytes, d: &Document) -> Result<Written, StoreError> {
+        async fn update(&self, k: &str, c: Bytes, d: &Document) -> Result<WriteOutcome, StoreError> {
             self.inner.update(k, c, d).await
         }
         async fn list(&self, f: &str) -> Result<Vec<String>, StoreError> {
@@ -238,16 +238,16 @@ async fn a_reader_that_a_truncation_overtakes_at_the_newest_message() {
     assert!(seen.is_none_or(|seen| seen == 8 || seen == 2), "{seen:?}");
 }
 
-/// a worker stopped between its commit and the rest; others complete, truncate, go on, truncate again; it wakes up.
+/// A worker stops between its commit and the rest of its batch; others complete, truncate, append and truncate again.
 #[tokio::test]
-async fn a_worker_that_wakes_up_after_two_truncations() {
+async fn reports_a_conflict_to_a_worker_that_resumes_after_two_truncations() {
     let (store, sessions) = calm();
     let mut c = open(&sessions, "s", "main").await.session;
     c.write(&batch(&["0", "1"])).await.unwrap();
     let b = batch(&["2", "3"]);
     let mut write = pin!(c.write(&b));
     let mut context = Context::from_waker(Waker::noop());
-    // Until the commit is in the store and the rest is not.
+    // Poll until the commit is in the store and the rest is not.
     while store.content(&key(2)).is_none() {
         assert!(write.as_mut().poll(&mut context).is_pending());
     }
@@ -263,9 +263,9 @@ async fn a_worker_that_wakes_up_after_two_truncations() {
     assert_eq!(texts(&sessions, "s", "main").await, before);
 }
 
-/// truncation in the middle of a batch, then Strands writes the agent's document.
+/// A truncation in the middle of a batch, then Strands writes the agent's document.
 #[tokio::test]
-async fn strands_drops_the_marker() {
+async fn stays_truncated_after_strands_drops_the_marker() {
     let (store, sessions) = calm();
     let mut a = open(&sessions, "s", "main").await.session;
     a.write(&batch(&["0", "1", "2"])).await.unwrap();
@@ -277,9 +277,8 @@ async fn strands_drops_the_marker() {
     assert_eq!(texts(&sessions, "s", "main").await, ["0"]);
 }
 
-/// what was removed stays on the disk.
 #[tokio::test]
-async fn removed_text_stays_nowhere() {
+async fn deletes_all_copies_of_removed_messages() {
     let (store, sessions) = calm();
     let mut a = open(&sessions, "s", "main").await.session;
     a.write(&batch(&["0", "secret", "2"])).await.unwrap();
@@ -289,9 +288,9 @@ async fn removed_text_stays_nowhere() {
     }
 }
 
-/// a worker repeats a dropped write with a longer batch while another goes on from the dropped one.
+/// A worker repeats a dropped write with a longer batch while another appends to the dropped one.
 #[tokio::test]
-async fn another_goes_on_from_an_attempt_that_is_repeated() {
+async fn detects_an_append_to_a_repeated_attempt() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let hooked = Hooked::new(store.clone());
@@ -325,9 +324,9 @@ async fn another_goes_on_from_an_attempt_that_is_repeated() {
     );
 }
 
-/// Strands writes behind a batch that it sees half; the batch's writer is told that all is written.
+/// Strands appends to an incomplete batch; its writer must not succeed.
 #[tokio::test]
-async fn strands_writes_where_a_batch_goes_on() {
+async fn reports_a_conflict_when_strands_appends_to_an_incomplete_batch() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let mut c = open(&sessions, "s", "main").await.session;
@@ -344,9 +343,9 @@ async fn strands_writes_where_a_batch_goes_on() {
     assert!(written.is_err() || seen.contains(&"a".to_owned()), "{written:?}: {seen:?}");
 }
 
-/// a dropped append that lands after an acknowledged truncation.
+/// A dropped append is done after an acknowledged truncation.
 #[tokio::test]
-async fn an_append_that_is_late_after_a_truncation() {
+async fn ignores_a_late_append_after_a_truncation() {
     let store = Stepping::new(Some(1000), true);
     let sessions = SessionStore::new(store.clone());
     let mut a = open(&sessions, "s", "main").await.session;
@@ -360,10 +359,10 @@ async fn an_append_that_is_late_after_a_truncation() {
     assert_eq!(texts(&SessionStore::new(store.calm()), "s", "main").await, ["q1", "a1"]);
 }
 
-/// three workers: A's truncation is refused (C appended), but B has found its marker meanwhile, and ends it. What C was
-/// acknowledged on is removed by a call that reports a conflict.
+/// Three workers: A's truncation gets a conflict because C has appended, while B finds its marker. C's acknowledged
+/// messages must stay.
 #[tokio::test]
-async fn a_refused_truncation_has_no_effect() {
+async fn removes_nothing_after_a_conflict() {
     let mut bad = vec![];
     for a_polls in 1..60 {
         let store = Stepping::new(None, true);
@@ -386,7 +385,7 @@ async fn a_refused_truncation_has_no_effect() {
         if done {
             break;
         }
-        // C is in its invocation, and goes on.
+        // C continues its invocation.
         let c_written = c.write(&batch(&["q3", "a3"])).await;
         let mut b = open(&sessions, "s", "main").await;
         read_texts(&mut *b.session).await;
@@ -399,12 +398,12 @@ async fn a_refused_truncation_has_no_effect() {
             bad.push(a_polls);
         }
     }
-    assert!(bad.is_empty(), "A was told of a conflict, and yet C's conversation was cut: {bad:?}");
+    assert!(bad.is_empty(), "A got a conflict, but C's conversation was truncated: {bad:?}");
 }
 
-/// a record that says more than the messages that are read a moment later.
+/// A record is read before a truncation, and its messages after.
 #[tokio::test]
-async fn a_record_from_before_a_truncation() {
+async fn reports_a_conflict_for_a_record_from_before_a_truncation() {
     let store = Stepping::new(None, true);
     let sessions = SessionStore::new(store.clone());
     let mut c = open(&sessions, "s", "main").await.session;
@@ -416,8 +415,8 @@ async fn a_record_from_before_a_truncation() {
     let mut a = open(&sessions, "s", "main").await;
     read_texts(&mut *a.session).await;
     a.session.truncate(2, &record("rewound")).await.unwrap();
-    // B reads messages with the range of the record that it was opened with, and goes on
+    // B reads messages with the range of the record that it was opened with.
     assert!(b.session.read(&MessageRange::new(4, vec![])).await.is_err_and(|error| error.is_conflict()));
     let written = b.session.write(&batch(&["on"])).await;
-    assert!(written.is_err(), "record from before, messages from after, and the write is taken");
+    assert!(written.is_err(), "the record is from before, the messages are from after, and the write succeeds");
 }

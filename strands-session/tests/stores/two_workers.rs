@@ -1,5 +1,5 @@
-//! Two workers that write to one session, in every order of their requests: each write is done as a whole or refused, and
-//! what was confirmed stays.
+//! Two workers that write to one session, in every order of their requests: each write is done as a whole or gets a
+//! conflict, and confirmed writes are not lost.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -19,8 +19,8 @@ fn is_done(written: Result<(), SessionError>, case: &str) -> bool {
     }
 }
 
-/// The conversations that are right, by who was confirmed.
-fn right(base: &[String], first: (&Write, bool), second: (&Write, bool)) -> Vec<Vec<String>> {
+/// Returns the valid conversations, by the confirmed writes.
+fn valid(base: &[String], first: (&Write, bool), second: (&Write, bool)) -> Vec<Vec<String>> {
     let (one, other) = (first.0.after(base), second.0.after(base));
     match (first.1, second.1) {
         (true, false) => vec![one],
@@ -30,9 +30,9 @@ fn right(base: &[String], first: (&Write, bool), second: (&Write, bool)) -> Vec<
     }
 }
 
-/// A reader is in the middle of a reading when another worker writes, and writes once more.
+/// Another worker writes twice during a read.
 #[tokio::test]
-async fn a_reader_sees_a_write_whole_or_not_at_all() {
+async fn reads_a_concurrent_write_as_a_whole_or_not_at_all() {
     let base = strings(&["one", "two"]);
     for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
         for polls in 0.. {
@@ -54,13 +54,13 @@ async fn a_reader_sees_a_write_whole_or_not_at_all() {
                 second.apply(&mut *writer).await.unwrap();
                 future.await
             };
-            let right = [&base, &after, &second.after(&after)];
-            assert!(right.contains(&&read), "{case}: {read:?}");
+            let valid = [&base, &after, &second.after(&after)];
+            assert!(valid.contains(&&read), "{case}: {read:?}");
         }
     }
 }
 
-/// One worker is in the middle of a write when another one does all of its own.
+/// One worker performs its whole write during a write of another.
 async fn interleave(knows_base: bool) {
     let base = strings(&["one", "two"]);
     for (first, second) in FIRST.iter().flat_map(|first| SECOND.iter().map(move |second| (first, second))) {
@@ -90,9 +90,9 @@ async fn interleave(knows_base: bool) {
             case = format!("{case}: {first_done}, {second_done}");
 
             let seen = texts(&sessions, "s", "main").await;
-            let mut expected = right(&base, (first, first_done), (second, second_done));
+            let mut expected = valid(&base, (first, first_done), (second, second_done));
             if before != base && second_done {
-                // The other one has gone on from what the first was about to be told.
+                // The second write follows the first, which was committed but not confirmed yet.
                 expected = vec![second.after(&before)];
             }
             let independent = [first, second].iter().any(|write| matches!(write, Save));
@@ -110,24 +110,24 @@ async fn interleave(knows_base: bool) {
     }
 }
 
-/// A message that is replaced while others are appended is replaced before.
+/// Returns true if one write only replaces a message: it is then ordered before the other's append.
 fn replaces_only(first: &Write, second: &Write) -> bool {
     matches!(first, Batch(_, [])) != matches!(second, Batch(_, []))
 }
 
 #[tokio::test]
-async fn one_that_knows_the_conversation_before() {
+async fn orders_writes_of_a_worker_that_has_read_the_conversation_before() {
     interleave(true).await;
 }
 
 #[tokio::test]
-async fn one_that_opens_the_session_in_between() {
+async fn orders_writes_of_a_worker_that_opens_the_session_during_a_write() {
     interleave(false).await;
 }
 
-/// Three batches of each of several workers at once, polled in turns that a seed decides.
+/// Several concurrent workers write three batches each, polled in an order from a seed.
 #[tokio::test]
-async fn many_at_once_in_random_order() {
+async fn orders_writes_of_many_workers() {
     let rounds = if strands_testkit::shared_dir().is_some() { 3_000 } else { 300 };
     for seed in 0..rounds {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -179,14 +179,13 @@ async fn many_at_once_in_random_order() {
     }
 }
 
-/// A worker that still has the conversation before a truncation gets a conflict, wherever it had come.
 #[tokio::test]
-async fn a_worker_from_before_a_truncation_gets_a_conflict() {
+async fn reports_a_conflict_to_a_worker_that_has_not_read_a_truncation() {
     for stale_at in 0..=4 {
         for keep in 0..4 {
-            for goes_on in [false, true] {
+            for appends in [false, true] {
                 for write in &FIRST {
-                    let case = format!("stale at {stale_at}, {keep} kept, {goes_on}, {write:?}");
+                    let case = format!("stale at {stale_at}, {keep} remaining, appends {appends}, {write:?}");
                     let sessions = SessionStore::new(Stepping::new(None, true));
                     let mut worker = open(&sessions, "s", "main").await.session;
                     worker.save(&strands_core::session::AgentRecord::new("main")).await.unwrap();
@@ -206,14 +205,14 @@ async fn a_worker_from_before_a_truncation_gets_a_conflict() {
                         read_texts(&mut *stale).await;
                     }
                     Truncate(keep).apply(&mut *worker).await.unwrap();
-                    if goes_on {
+                    if appends {
                         worker.write(&crate::support::batch(&["more"])).await.unwrap();
                     }
                     let before = texts(&sessions, "s", "main").await;
                     let error = write.apply(&mut *stale).await.expect_err(&case);
                     assert!(error.is_conflict(), "{case}: {error}");
                     assert_eq!(texts(&sessions, "s", "main").await, before, "{case}");
-                    // Having read it, it may go on.
+                    // After a read it can append.
                     let mut again = open(&sessions, "s", "main").await.session;
                     read_texts(&mut *again).await;
                     Batch(None, &["on"]).apply(&mut *again).await.unwrap();

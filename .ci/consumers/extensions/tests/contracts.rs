@@ -57,7 +57,7 @@ async fn the_conversation_manager_keeps_the_contract() {
 #[tokio::test(start_paused = true)]
 async fn the_promptable_keeps_the_contract() {
     let member = |name: &str, answer: &str| {
-        Arc::new(Agent::builder().model(ScriptedModel::answering(answer)).name(name)) as Arc<dyn Promptable>
+        Arc::new(Agent::builder().model(ScriptedModel::responding(answer)).name(name)) as Arc<dyn Promptable>
     };
     let panel = Panel::of([member("optimist", "Yes."), member("pessimist", "No.")]);
     check_promptable(&panel, || "Will it rain?".into()).await.unwrap();

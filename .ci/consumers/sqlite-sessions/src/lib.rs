@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Params};
 use strands_session::bytes::Bytes;
-use strands_session::{Document, DocumentStore, StoreError, Version, Written};
+use strands_session::{Document, DocumentStore, StoreError, Version, WriteOutcome};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, content BLOB, revision INTEGER)";
 // Random, and not counted per row: a document that is deleted and created again must not get a revision again.
@@ -39,9 +39,9 @@ impl SqliteStore {
     }
 
     /// Writes a document, and returns its new revision.
-    async fn write(&self, sql: &'static str, values: impl Params + Send + 'static) -> Result<Written, StoreError> {
+    async fn write(&self, sql: &'static str, values: impl Params + Send + 'static) -> Result<WriteOutcome, StoreError> {
         let revision = self.run(move |database| database.query_row(sql, values, |row| row.get(0)).optional()).await?;
-        Ok(revision.map_or(Written::Refused, |revision| Written::Done(version(revision))))
+        Ok(revision.map_or(WriteOutcome::Conflict, |revision| WriteOutcome::Done(version(revision))))
     }
 }
 
@@ -53,11 +53,11 @@ impl DocumentStore for SqliteStore {
         self.run(move |database| database.query_row(select, [key], row).optional()).await
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         self.write(CREATE, (key.to_owned(), content.to_vec())).await
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         let revision: i64 = known.version.as_str().parse()?;
         self.write(UPDATE, (key.to_owned(), content.to_vec(), revision)).await
     }

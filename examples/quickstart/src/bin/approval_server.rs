@@ -1,13 +1,13 @@
-//! Approval over HTTP: a tool that waits for a human, and a second request that brings the decision. Between the two
-//! nothing runs; the conversation is a snapshot, which could as well be in a database.
+//! Human approval over HTTP: a tool call interrupts the agent, and a second request resumes it with the decision. In
+//! between the conversation is a snapshot in memory; a database works, too.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin approval_server -- 127.0.0.1:3000
 //! listening on http://127.0.0.1:3000
 //! $ curl -d '{"prompt": "Delete the file \"old.txt\""}' -H 'Content-Type: application/json' http://127.0.0.1:3000/ask
-//! {"conversation":1,"text":"","questions":[{"id":"..","name":"..","reason":{..}}]}
+//! {"conversation":1,"text":"","interrupts":[{"id":"..","name":"..","reason":{..}}]}
 //! $ curl -d '{"conversation": 1, "approved": true}' -H 'Content-Type: application/json' http://127.0.0.1:3000/decide
-//! {"conversation":1,"text":"delete_file: deleted old.txt","questions":[]}
+//! {"conversation":1,"text":"delete_file: deleted old.txt","interrupts":[]}
 //! ```
 
 use std::collections::HashMap;
@@ -31,13 +31,13 @@ fn delete_file(path: String) -> String {
 #[derive(Clone)]
 struct Server {
     template: AgentBuilder,
-    /// Conversations that wait for a decision.
+    /// Snapshots of conversations that wait for a decision.
     waiting: Arc<Mutex<HashMap<u64, Snapshot>>>,
     last: Arc<AtomicU64>,
 }
 
 #[derive(Deserialize)]
-struct Question {
+struct Ask {
     prompt: String,
 }
 
@@ -51,16 +51,16 @@ struct Decision {
 struct Reply {
     conversation: u64,
     text: String,
-    questions: Vec<Interrupt>,
+    interrupts: Vec<Interrupt>,
 }
 
 impl Server {
-    /// Keeps a conversation that waits, and says what it waits for.
+    /// Stores an interrupted conversation, and returns the response with its interrupts.
     fn reply(&self, conversation: u64, agent: &Agent, response: AgentResponse) -> Result<Json<Reply>, StatusCode> {
         if !response.interrupts.is_empty() {
             self.store(conversation, agent)?;
         }
-        Ok(Json(Reply { conversation, text: response.text(), questions: response.interrupts }))
+        Ok(Json(Reply { conversation, text: response.text(), interrupts: response.interrupts }))
     }
 
     fn store(&self, conversation: u64, agent: &Agent) -> Result<(), StatusCode> {
@@ -70,22 +70,22 @@ impl Server {
     }
 }
 
-async fn ask(State(server): State<Server>, Json(question): Json<Question>) -> Result<Json<Reply>, StatusCode> {
+async fn ask(State(server): State<Server>, Json(ask): Json<Ask>) -> Result<Json<Reply>, StatusCode> {
     let mut agent = server.template.clone().build().await.map_err(internal)?;
-    let response = agent.prompt(question.prompt).await.map_err(internal)?;
+    let response = agent.prompt(ask.prompt).await.map_err(internal)?;
     let conversation = server.last.fetch_add(1, Ordering::Relaxed) + 1;
     server.reply(conversation, &agent, response)
 }
 
 async fn decide(State(server): State<Server>, Json(decision): Json<Decision>) -> Result<Json<Reply>, StatusCode> {
-    // Whoever takes the snapshot goes on with it: a decision counts once.
+    // Remove the snapshot, so that a decision counts once.
     let snapshot = server.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&decision.conversation);
     let mut agent = server.template.clone().build().await.map_err(internal)?;
     agent.restore(snapshot.ok_or(StatusCode::NOT_FOUND)?).map_err(internal)?;
-    let answers: Vec<_> = agent.interrupts().iter().map(|question| question.answer(decision.approved)).collect();
-    let resumed = agent.prompt(Prompt::none()).resume(answers).await;
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(decision.approved)).collect();
+    let resumed = agent.prompt(Prompt::none()).resume(responses).await;
     if resumed.is_err() {
-        // The next request goes on from here: a tool that has run does not run again.
+        // The next request continues from this snapshot, so that a tool that has run does not run again.
         server.store(decision.conversation, &agent)?;
     }
     server.reply(decision.conversation, &agent, resumed.map_err(internal)?)

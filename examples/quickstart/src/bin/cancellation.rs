@@ -1,5 +1,5 @@
-//! Stopping an agent: from outside with a token, and by limits. Either way the history stays valid, and the next prompt
-//! goes on.
+//! Cancellation of an agent: from outside with a token, and by limits. In both cases the history stays valid, and the next
+//! prompt continues the conversation.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin cancellation
@@ -15,7 +15,7 @@ use strands::{Agent, CancellationToken, Limits, tool, tools};
 /// Crawls a site, which takes an hour.
 #[tool]
 async fn crawl(
-    /// Where to start.
+    /// Host to crawl.
     site: String,
 ) -> String {
     tokio::time::sleep(Duration::from_secs(3_600)).await;
@@ -26,7 +26,7 @@ async fn crawl(
 async fn main() -> anyhow::Result<()> {
     let mut agent = Agent::builder().model(quickstart::model().await?).tools(tools![Crawl]).build().await?;
 
-    // A token that something else cancels: a Ctrl-C handler, a client that went away, or here a timer.
+    // A token is cancelled from elsewhere: a Ctrl-C handler, a closed connection, or here a timer.
     let token = CancellationToken::new();
     let timer = token.clone();
     tokio::spawn(async move {
@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let response = agent.prompt("Crawl the site example.com").limits(limits).await?;
     println!("limited: stopped with `{}`", response.stop_reason);
 
-    // Both calls have a result that says what happened, so the conversation can go on.
+    // Both tool calls have an error result, so the conversation can continue.
     let response = agent.prompt("Hello again!").await?;
     println!("then: stopped with `{}`, {} messages in the history", response.stop_reason, agent.messages().len());
     Ok(())

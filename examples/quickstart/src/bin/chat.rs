@@ -1,5 +1,4 @@
-//! A conversation in the terminal: one line, one prompt, and the response as it is written. The agent remembers what was
-//! said before.
+//! A conversation in the terminal: each line is a prompt, and the response is streamed. The agent keeps the history.
 //!
 //! ```text
 //! $ printf 'Hello!\nRoll 3 dice, please.\n' | cargo run -p quickstart --bin chat
@@ -51,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
                     println!();
                 }
                 Ok(_) => {}
-                // The conversation goes on: the prompt that failed is not part of it.
+                // A failed prompt is not part of the conversation, which can continue.
                 Err(error) => println!("{error}"),
             }
         }

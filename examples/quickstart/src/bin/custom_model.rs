@@ -1,5 +1,5 @@
-//! A model provider of one's own: an engine in this process, a server with a protocol of its own, or here a rule. The loop,
-//! tools, streaming and sessions work with it as with any other.
+//! A custom model provider: an engine in this process, a server with its own protocol, or here a rule. The loop, tools,
+//! streaming and sessions work with it as with any other.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin custom_model
@@ -25,8 +25,8 @@ impl Model for Backwards {
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let prompt = request.messages.iter().rev().find(|message| message.role == Role::User);
         let text: String = prompt.map(|message| message.text().chars().rev().collect()).unwrap_or_default();
-        // The request is only borrowed: the stream keeps what it needs. A server's answer is read here, piece by piece; an
-        // answer that breaks off ends with an error, `ModelError::transport(..)`, and never just so.
+        // The request is borrowed, so the stream copies what it needs. A provider reads a server's response in chunks here;
+        // an interrupted response must end with an error, `ModelError::transport(..)`.
         Ok(Box::pin(events(text)))
     }
 }

@@ -1,10 +1,10 @@
-//! Sessions in a store of one's own: five methods over documents. Here a map in memory; a table with the columns `key`,
+//! Sessions in a custom document store, which has five methods. Here it is a map in memory; a table with the columns `key`,
 //! `content` and `revision` works in the same way.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin custom_store
 //! first process: 2 messages
-//! second process: 4 messages, 2 of them of the first
+//! second process: 4 messages, 2 of them from the first
 //! documents: 6
 //! ```
 
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use strands::session::bytes::Bytes;
-use strands::session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, Version, Written};
+use strands::session::{Document, DocumentStore, SessionStore, StoreError, StoreSessionManager, Version, WriteOutcome};
 use strands::{Agent, async_trait};
 
 /// Documents by their keys. Clones share them.
@@ -22,7 +22,7 @@ struct MapStore(Arc<Mutex<Documents>>);
 #[derive(Default)]
 struct Documents {
     by_key: BTreeMap<String, Document>,
-    /// Never the same twice, also for a document that is deleted and created again.
+    /// Never reused, also not for a document that is deleted and created again.
     revision: u64,
 }
 
@@ -31,16 +31,16 @@ impl MapStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a document if it has the version that the caller knows. With this, two workers never overwrite each other.
-    fn write(&self, key: &str, content: Bytes, known: Option<&Version>) -> Written {
+    /// Writes a document if it has the version that the caller knows, so that two workers never overwrite each other.
+    fn write(&self, key: &str, content: Bytes, known: Option<&Version>) -> WriteOutcome {
         let mut documents = self.documents();
         if documents.by_key.get(key).map(|document| &document.version) != known {
-            return Written::Refused;
+            return WriteOutcome::Conflict;
         }
         documents.revision += 1;
         let version = Version::new(documents.revision.to_string());
         documents.by_key.insert(key.to_owned(), Document::new(content, version.clone()));
-        Written::Done(version)
+        WriteOutcome::Done(version)
     }
 }
 
@@ -50,11 +50,11 @@ impl DocumentStore for MapStore {
         Ok(self.documents().by_key.get(key).cloned())
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         Ok(self.write(key, content, None))
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         Ok(self.write(key, content, Some(&known.version)))
     }
 
@@ -79,7 +79,7 @@ async fn main() -> anyhow::Result<()> {
         agent.prompt("Hello!").await?;
         match before {
             0 => println!("{process} process: {} messages", agent.messages().len()),
-            _ => println!("{process} process: {} messages, {before} of them of the first", agent.messages().len()),
+            _ => println!("{process} process: {} messages, {before} of them from the first", agent.messages().len()),
         }
     }
     println!("documents: {}", store.documents().by_key.len());

@@ -1,5 +1,4 @@
-//! Tools that come and go while an agent lives: of a provider whose list changes, for one prompt alone, or hidden from one
-//! prompt.
+//! Tools that change at run time: from a provider whose list changes, added for one prompt, or hidden from one prompt.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin dynamic_tools
@@ -27,7 +26,7 @@ fn shout(text: String) -> String {
     text.to_uppercase()
 }
 
-/// The tools of the plugins that are loaded. Clones share them.
+/// The tools of the loaded plugins. Clones share them.
 #[derive(Clone, Default)]
 struct Plugins(Arc<Loaded>);
 
@@ -40,7 +39,7 @@ struct Loaded {
 impl Plugins {
     fn load(&self, tools: impl Toolset) {
         self.0.tools.lock().unwrap_or_else(PoisonError::into_inner).extend(tools.into_tools());
-        // Agents ask for the list again when the generation has changed.
+        // Agents list the tools again when the generation has changed.
         self.0.generation.fetch_add(1, Ordering::SeqCst);
     }
 }

@@ -1,10 +1,10 @@
-//! Errors of a provider: what a program can do about each, and what `main` shows of one that it returns. Neither has a key
-//! or a word of the conversation.
+//! Errors of a provider: a program handles a retryable one, and `main` prints another. Error messages contain neither API
+//! keys nor text of the conversation.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin errors
 //! try again in 30s
-//! Error: the model call failed after 1 attempt: the model provider refused the credentials (status 401); check the key, what it may do and the region; the provider says: Incorrect API key provided: [scrubbed]
+//! Error: the model call failed after 1 attempt: the model provider rejected the credentials (status 401); check the key, its permissions and the region; the provider says: Incorrect API key provided: [scrubbed]
 //! ```
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use strands::models::{ErrorDetails, ModelError};
 use strands::testing::{ScriptedModel, ScriptedTurn};
 use strands::{Agent, AgentError, RetryPolicy};
 
-/// A provider that has too much to do, and then does not know the key.
+/// A provider that is throttled, and then rejects the API key.
 fn provider() -> ScriptedModel {
     let busy = ErrorDetails::new().with_status(429);
     let wrong_key = ErrorDetails::new()
@@ -30,7 +30,7 @@ fn provider() -> ScriptedModel {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Without the retries that an agent makes by itself.
+    // Without the default retries of an agent.
     let mut agent = Agent::builder().model(provider()).retry(RetryPolicy::never()).build().await?;
 
     match agent.prompt("Hello!").await {
@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         ended => drop(ended?),
     }
-    // The conversation is as it was before the prompt that failed.
+    // The failed prompt is not part of the conversation.
     agent.prompt("Hello again!").await?;
     Ok(())
 }

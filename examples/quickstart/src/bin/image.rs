@@ -1,4 +1,4 @@
-//! An image beside the text of a prompt. Documents, audio and video are blocks of a prompt in the same way.
+//! A prompt with text and an image. Documents, audio and video are content blocks in the same way.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin image
@@ -9,7 +9,7 @@
 use strands::Agent;
 use strands::message::{ContentBlock, ImageBlock, ImageFormat};
 
-/// A red pixel; a program reads a file: `std::fs::read("photo.png")?`.
+/// A red pixel. A program would read a file: `std::fs::read("photo.png")?`.
 const RED: &[u8] = &[
     0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00, 0x00,
     0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x06, 0x00, 0x00, 0x00, 0x1f, 0x15, 0xc4, 0x89, 0x00, 0x00, 0x00, 0x0d, 0x49,

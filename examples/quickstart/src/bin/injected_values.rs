@@ -1,5 +1,5 @@
-//! What the program knows and the model must not choose: owned arguments come from the model, borrowed ones from the
-//! program. Here tools borrow a store that all prompts share, and the user who is asking.
+//! Injected values: owned arguments of a tool come from the model, borrowed ones from the program. Here tools borrow a store
+//! that all prompts share, and the user of the prompt.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin injected_values
@@ -21,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 
 use strands::{Agent, tool, tools};
 
-/// Who is asking. Only the program makes one, after it has checked who it is talking to.
+/// The user of a prompt. The program creates it after authentication; the model can't choose it.
 struct User(&'static str);
 
 /// The notes of all users.
@@ -31,7 +31,7 @@ struct Notes(Mutex<BTreeMap<&'static str, Vec<String>>>);
 /// Saves a note.
 #[tool]
 fn save_note(
-    /// What to remember.
+    /// Text of the note.
     text: String,
     user: &User,
     notes: &Notes,
@@ -54,7 +54,7 @@ async fn main() -> anyhow::Result<()> {
         .model(quickstart::model().await?)
         .tools(tools![SaveNote, ReadNotes])
         .inject(Notes::default())
-        // Without this line `build` fails: it would miss the `User` that the tools borrow.
+        // Declares that each prompt injects a `User`. Without it, `build` fails because the tools borrow one.
         .injected_per_prompt::<User>()
         .build()
         .await?;

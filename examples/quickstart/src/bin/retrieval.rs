@@ -1,12 +1,12 @@
-//! Questions about files: a tool finds the passages that fit, and the model answers from them. The search counts words; a
-//! vector store takes its place behind the same tool.
+//! Retrieval: a tool searches files for passages, and the model responds from them. The search counts words; a vector store
+//! can replace it behind the same tool.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin retrieval
 //! > Search the handbook: "how many vacation days are there?"
 //! search_handbook:
 //! - file vacation.md, text Vacation days that are left in December can be taken until the end of March.
-//! - file vacation.md, text Everybody has 30 vacation days a year. Ask for them two weeks ahead.
+//! - file vacation.md, text All employees have 30 vacation days a year. Ask for them two weeks ahead.
 //! ```
 
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ async fn main() -> anyhow::Result<()> {
     let handbook = Handbook::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("handbook"))?;
     let mut agent = Agent::builder()
         .model(quickstart::model().await?)
-        .system_prompt("Answer from the handbook only, and name the file. Say so if it has no answer.")
+        .system_prompt("Use the handbook only, and name the file. Say so if the handbook does not help.")
         .tools(tools![SearchHandbook])
         .inject(handbook)
         .build()

@@ -1,5 +1,5 @@
-//! A server that streams the events of an agent: axum, server-sent events, and an agent for each request. A client that
-//! goes away ends the model call and the tools.
+//! A server that streams the events of an agent: axum, server-sent events, and an agent for each request. When a client
+//! disconnects, the model call and the tools are cancelled.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin sse_server -- 127.0.0.1:3000
@@ -16,7 +16,7 @@ use axum::{Router, routing::post};
 use strands::{Agent, AgentBuilder, Stream, StreamExt, tool, tools};
 use tokio::net::TcpListener;
 
-/// The user of a request: known by a token, and never by what the model says.
+/// The user of a request, from its token and never from the model.
 struct User(String);
 
 /// Reads the user's notes.
@@ -25,7 +25,7 @@ fn read_notes(user: &User) -> String {
     format!("{} has no notes", user.0)
 }
 
-/// Answers a prompt with the events of a new agent.
+/// Responds to a prompt with the events of a new agent.
 async fn ask(
     State(template): State<AgentBuilder>,
     headers: HeaderMap,
@@ -33,14 +33,14 @@ async fn ask(
 ) -> Result<Sse<impl Stream<Item = Result<Event, axum::Error>>>, StatusCode> {
     let user = authenticated(&headers).ok_or(StatusCode::UNAUTHORIZED)?;
     let agent = template.build().await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    // The stream owns its agent: there is no task to spawn, and no channel between.
+    // The stream owns its agent, so no task and no channel are needed.
     let events = agent.into_prompt(prompt).inject(user).stream();
     let events = events.map(|event| match event {
         Ok(event) => Event::default().json_data(&event),
-        // As JSON, so that a line break in an error message can't begin an event.
+        // As JSON, so that a line break in an error message can't start an event.
         Err(error) => Event::default().event("failure").json_data(error.to_string()),
     });
-    // Comments keep the connection open while a tool works silently.
+    // Comments keep the connection open while a tool runs without output.
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 

@@ -1,4 +1,4 @@
-//! The answer word by word, and a line for each tool call, as they happen.
+//! Streaming: the text of the response as it arrives, and a line for each tool call.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin streaming
@@ -15,11 +15,11 @@ use strands::{Agent, AgentEvent, StreamExt, tool, tools};
 /// Rolls dice.
 #[tool]
 fn roll_dice(
-    /// How many dice.
+    /// Number of dice.
     #[arg(range = 1..=12)]
     dice: u8,
 ) -> Vec<u8> {
-    // They fall the same way every time, so that the output above stays true.
+    // Deterministic, so that the output is the one above.
     (1..=dice).map(|die| die * die % 6 + 1).collect()
 }
 

@@ -1,5 +1,5 @@
-//! Agents behind a tool: a coordinator asks specialists. Each question has an agent of its own, made from a template; what
-//! it costs counts as the coordinator's, and it ends with the coordinator's prompt.
+//! Agents as tools: a coordinator calls specialists. Each call builds an agent from a template. Its usage counts toward the
+//! coordinator's, and it is cancelled with the coordinator's prompt.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin sub_agents
@@ -38,7 +38,7 @@ async fn ask_specialist(
     let template = specialists
         .0
         .get(&*subject)
-        .ok_or_else(|| ToolError::new(format!("no such subject; there are {}", known())))?;
+        .ok_or_else(|| ToolError::new(format!("unknown subject; known subjects: {}", known())))?;
     let mut specialist = template.clone().build().await.map_err(ToolError::from_source)?;
     let response = specialist.prompt(question).await.map_err(ToolError::from_source)?;
     Ok(response.text())
@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let geography = Agent::builder()
         .model(model.clone())
         .name("geography")
-        .system_prompt("You know the cities of the world. Answer with a number.")
+        .system_prompt("You know the cities of the world. Reply with a number.")
         .tools(tools![GetPopulation]);
     let mut coordinator = Agent::builder()
         .model(model)

@@ -1,5 +1,5 @@
-//! A function becomes a tool: its doc comments tell the model what it is for, its arguments become a JSON schema, and what
-//! it returns becomes the model's next input.
+//! A function as a tool: its doc comments become the description for the model, its arguments become a JSON schema, and its
+//! return value becomes the tool result.
 //!
 //! ```text
 //! $ cargo run -p quickstart --bin tool
@@ -19,7 +19,7 @@
 use serde::Serialize;
 use strands::{Agent, tool, tools};
 
-/// A forecast is any type that is `Serialize`.
+/// A result of a tool is any type that implements `Serialize`.
 #[derive(Serialize)]
 struct Forecast {
     city: String,
@@ -38,7 +38,7 @@ fn get_forecast(
     days_ahead: u8,
 ) -> Result<Forecast, String> {
     if city == "Atlantis" {
-        // An error goes to the model too, which can tell the user or try something else.
+        // The model gets the error, and can tell the user or try something else.
         return Err("there are no forecasts under water".to_owned());
     }
     let celsius = if days_ahead == 0 { 21 } else { 17 };
@@ -49,7 +49,7 @@ fn get_forecast(
 async fn main() -> anyhow::Result<()> {
     let mut agent = Agent::builder()
         .model(quickstart::model().await?)
-        .system_prompt("You are a weather service. Answer in one sentence.")
+        .system_prompt("You are a weather service. Reply in one sentence.")
         .tools(tools![GetForecast])
         .build()
         .await?;

@@ -1,4 +1,4 @@
-//! The servers answer a client over HTTP.
+//! Requests to the example servers over HTTP.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use strands::serde_json::{Value, json};
 
-/// A server on a port of its own; it ends with the test.
+/// A server on an unused port, which ends with the test.
 struct Server {
     process: Child,
     address: String,
@@ -49,14 +49,14 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 #[test]
-fn the_events_of_an_agent_are_streamed_to_the_one_who_asks() -> anyhow::Result<()> {
+fn streams_events_to_authenticated_clients() -> anyhow::Result<()> {
     let server = Server::start(env!("CARGO_BIN_EXE_sse_server"))?;
     let (status, response) = server.post("/ask", &["Authorization: Bearer ana"], "Read my notes")?;
     assert!(status.contains("200") && response.contains("text/event-stream"), "{status}\n{response}");
@@ -75,16 +75,16 @@ fn the_events_of_an_agent_are_streamed_to_the_one_who_asks() -> anyhow::Result<(
 }
 
 #[test]
-fn a_tool_waits_for_the_decision_of_a_human() -> anyhow::Result<()> {
+fn resumes_a_tool_call_after_a_decision() -> anyhow::Result<()> {
     let server = Server::start(env!("CARGO_BIN_EXE_approval_server"))?;
     for (approved, expected) in [(true, "delete_file: deleted old.txt"), (false, "delete_file failed")] {
         let (status, asked) = server.post_json("/ask", json!({"prompt": "Delete the file \"old.txt\""}))?;
-        assert!(status.contains("200") && asked["questions"][0]["reason"].to_string().contains("old.txt"), "{asked}");
+        assert!(status.contains("200") && asked["interrupts"][0]["reason"].to_string().contains("old.txt"), "{asked}");
         let decision = json!({"conversation": asked["conversation"], "approved": approved});
         let (status, decided) = server.post_json("/decide", decision.clone())?;
         assert!(status.contains("200"), "{status} {decided}");
         assert!(decided["text"].as_str().unwrap_or_default().starts_with(expected), "{decided}");
-        assert_eq!(decided["questions"], json!([]));
+        assert_eq!(decided["interrupts"], json!([]));
         // A decision counts once.
         assert!(server.post_json("/decide", decision)?.0.contains("404"));
     }

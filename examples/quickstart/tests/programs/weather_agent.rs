@@ -1,12 +1,12 @@
-//! How to test a program that has an agent: a scripted model says exactly what the test needs, and remembers what it was
-//! asked. The tools, the loop and the history are the real ones.
+//! Tests of a program with an agent: a scripted model returns the responses that the test needs, and records the requests.
+//! The tools, the loop and the history are the real ones.
 
 use strands::models::StopReason;
 use strands::serde_json::json;
 use strands::testing::{ScriptedModel, ScriptedTurn, ToolContextBuilder};
 use strands::{Agent, BuildError, Tool, tool, tools};
 
-/// Where the forecasts come from.
+/// The source of the temperatures.
 struct Station {
     celsius: i32,
 }
@@ -29,14 +29,14 @@ async fn weather_agent(model: ScriptedModel) -> Result<Agent, BuildError> {
 }
 
 #[test]
-fn the_function_is_tested_like_any_function() {
+fn get_temperature_returns_the_stations_temperature() {
     let station = Station { celsius: 21 };
     assert_eq!(get_temperature("Oslo".to_owned(), &station), Ok(21));
     assert!(get_temperature("Atlantis".to_owned(), &station).is_err());
 }
 
 #[tokio::test]
-async fn the_tool_is_tested_with_the_arguments_that_a_model_writes() -> anyhow::Result<()> {
+async fn tool_accepts_json_arguments() -> anyhow::Result<()> {
     let ctx = ToolContextBuilder::new("get_temperature").inject(Station { celsius: 21 }).build();
     let output = GetTemperature.call(&ctx, json!({"city": "Oslo"})).await?;
     assert_eq!(output.content(), [json!(21).into()]);
@@ -45,7 +45,7 @@ async fn the_tool_is_tested_with_the_arguments_that_a_model_writes() -> anyhow::
 }
 
 #[tokio::test]
-async fn the_agent_passes_the_temperature_on() -> anyhow::Result<()> {
+async fn agent_sends_the_tool_result_to_the_model() -> anyhow::Result<()> {
     let model = ScriptedModel::new([
         ScriptedTurn::tool_use("get_temperature", json!({"city": "Oslo"})),
         ScriptedTurn::text("Minus four."),
@@ -65,7 +65,7 @@ async fn the_agent_passes_the_temperature_on() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_mistake_of_the_model_comes_back_to_it() -> anyhow::Result<()> {
+async fn agent_sends_tool_errors_to_the_model() -> anyhow::Result<()> {
     let model = ScriptedModel::new([
         ScriptedTurn::tool_uses([
             ("get_temperature", json!({"town": "Oslo"})),
@@ -78,8 +78,8 @@ async fn a_mistake_of_the_model_comes_back_to_it() -> anyhow::Result<()> {
     agent.prompt("How cold is it?").await?;
 
     let requests = model.requests();
-    let answers: Vec<_> = requests[1].messages.iter().flat_map(|message| message.tool_results()).collect();
-    assert_eq!(answers.len(), 2);
-    assert!(answers.iter().all(|answer| answer.is_error()));
+    let results: Vec<_> = requests[1].messages.iter().flat_map(|message| message.tool_results()).collect();
+    assert_eq!(results.len(), 2);
+    assert!(results.iter().all(|result| result.is_error()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The command line.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 
@@ -8,23 +8,23 @@ use travel_agent::{clock::Clock, error::TravelError, store::Store, trip::Travell
 
 use super::session::SessionArgs;
 
-/// Who travels when nobody is named and the login name is no employee's.
+/// The default traveller if `--user` is not given and the login name is not an employee's.
 const DEMO_USER: &str = "ana";
 
 /// AcmeCorp's travel agent: plans and books business trips within company policy.
 ///
-/// With a prompt it answers once; without one it chats: Ctrl-C stops an answer, Ctrl-D leaves.
+/// With a prompt it replies once. Without one it starts a chat: Ctrl-C cancels a reply, Ctrl-D ends the chat.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Args {
-    /// What you want, e.g. "Book me a trip to New York next Monday".
+    /// Your request, e.g. "Book me a trip to New York next Monday".
     pub(crate) prompt: Option<String>,
 
-    /// The model, e.g. "bedrock/<model id>". Without one a set of rules plays the model: no key, no network.
+    /// The model, e.g. "bedrock/<model id>". By default the offline model: rules, without an API key or a network.
     #[arg(long, value_name = "ID", env = "STRANDS_MODEL")]
     pub(crate) model: Option<String>,
 
-    /// Who travels: the user name of an employee. By default the login name, or ana if that is nobody's.
+    /// The traveller: the user name of an employee. By default the login name, or ana if that is not an employee's.
     #[arg(long, value_name = "NAME", env = "TRAVEL_USER")]
     user: Option<String>,
 
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", env = "TRAVEL_DB")]
     db: Option<PathBuf>,
 
-    /// Pretend that today is this day, for demonstrations that can be repeated.
+    /// Use this date as today, for reproducible demonstrations.
     #[arg(long, value_name = "YYYY-MM-DD")]
     today: Option<Date>,
 
@@ -53,12 +53,12 @@ impl Args {
         let path = self.db.clone().or_else(|| data_file("travel.sqlite3"));
         let path = path.ok_or_else(|| TravelError::Open {
             path: PathBuf::from("travel.sqlite3"),
-            reason: "this system names no folder for the user's data; choose a file with --db".to_owned(),
+            reason: "this system has no folder for user data; choose a file with --db".to_owned(),
         })?;
         Store::open(&path)
     }
 
-    /// The traveller, and whether nobody chose them.
+    /// Returns the traveller, and true if it is the default.
     pub(crate) fn traveller(&self, store: &Store) -> Result<(Traveller, bool), TravelError> {
         if let Some(user) = &self.user {
             return Ok((store.traveller(user)?, false));
@@ -72,7 +72,7 @@ impl Args {
     }
 }
 
-/// A file of this program in the platform's folder for user data.
+/// Returns the path of a file in this program's data folder.
 pub(crate) fn data_file(name: &str) -> Option<PathBuf> {
     Some(dirs::data_dir()?.join("strands-travel-agent").join(name))
 }

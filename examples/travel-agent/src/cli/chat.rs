@@ -1,4 +1,4 @@
-//! The conversation at the prompt: line editing, history, and what Ctrl-C and Ctrl-D mean.
+//! Chat in the terminal: line editing, history, Ctrl-C and Ctrl-D.
 
 use rustyline::{
     Cmd, ConditionalEventHandler, DefaultEditor, Event, EventContext, EventHandler, KeyEvent, Movement, RepeatCount,
@@ -14,12 +14,12 @@ pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Er
     editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrLeave)));
     let history = data_file("history.txt");
     if let Some(history) = &history {
-        // There is none at the first start.
+        // The file does not exist at the first start.
         let _ = editor.load_history(history);
     }
     let mut terminal = Terminal::standard();
     loop {
-        // Reading blocks this thread, so its worker is given up for the time.
+        // Reading blocks this thread, so tell the runtime.
         let line = match tokio::task::block_in_place(|| editor.readline("> ")) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted | ReadlineError::Eof) => break,
@@ -45,7 +45,7 @@ pub(crate) async fn chat(agent: &mut Agent) -> Result<(), Box<dyn std::error::Er
     Ok(())
 }
 
-/// Ctrl-C discards the line that is being typed; when there is none, it leaves.
+/// Handler of Ctrl-C: clears the line, or ends the chat if the line is empty.
 struct ClearOrLeave;
 
 impl ConditionalEventHandler for ClearOrLeave {

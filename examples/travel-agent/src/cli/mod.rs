@@ -1,4 +1,4 @@
-//! The command line as a host of the agent.
+//! Command-line front end of the agent.
 
 mod args;
 mod chat;

@@ -1,4 +1,4 @@
-//! Where a conversation is kept that goes on the next time the program starts.
+//! Session options: storage of a conversation between runs of the program.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::args::data_file;
 
 #[derive(Debug, Args)]
 pub(crate) struct SessionArgs {
-    /// Keep the conversation under this name, and go on with it the next time.
+    /// Store the conversation under this id, and continue it next time.
     #[arg(long, value_name = "ID")]
     session: Option<String>,
 
@@ -17,24 +17,24 @@ pub(crate) struct SessionArgs {
     #[arg(long, value_name = "DIR", requires = "session")]
     session_dir: Option<PathBuf>,
 
-    /// Keep the sessions in this S3 bucket instead of a folder.
+    /// Store the sessions in this S3 bucket instead of a folder.
     #[cfg(feature = "s3")]
     #[arg(long, value_name = "BUCKET", requires = "session", conflicts_with = "session_dir")]
     s3_bucket: Option<String>,
 
-    /// What the keys in the bucket begin with.
+    /// The prefix of the keys in the bucket.
     #[cfg(feature = "s3")]
     #[arg(long, value_name = "PREFIX", requires = "s3_bucket", default_value = "agent_sessions")]
     s3_prefix: String,
 
-    /// Where S3 is, for servers that are not Amazon's.
+    /// The endpoint of a server that is compatible with S3.
     #[cfg(feature = "s3")]
     #[arg(long, value_name = "URL", requires = "s3_bucket")]
     s3_endpoint: Option<String>,
 }
 
 impl SessionArgs {
-    /// The session that was asked for.
+    /// Returns the session manager, if a session was requested.
     pub(crate) async fn open(&self) -> Result<Option<Arc<dyn SessionManager>>, SessionError> {
         let Some(id) = &self.session else { return Ok(None) };
         #[cfg(feature = "s3")]

@@ -1,4 +1,4 @@
-//! What the user sees: the answer on stdout as it arrives, and on stderr a live line per tool call.
+//! Terminal output: the streamed response on stdout, and a live line for each tool call on stderr.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -9,19 +9,19 @@ use serde_json::Value;
 
 const DIM: &str = "\x1b[2m";
 const PLAIN: &str = "\x1b[0m";
-/// Keeps a line of a call shorter than a terminal is wide: a line that wraps cannot be rewritten.
+/// Maximum length of the arguments in a call's line. A line that wraps can't be rewritten.
 const MAX_ARGUMENTS: usize = 42;
 
-/// The two streams and what stands on them.
+/// The two output streams and their state.
 #[derive(Debug)]
 pub(crate) struct Terminal<O, E> {
     out: O,
     err: E,
     out_is_terminal: bool,
     err_is_terminal: bool,
-    /// Whether text is waiting for its line break.
+    /// True if the last text has no line break.
     mid_line: bool,
-    /// The calls whose lines stand at the bottom, in order.
+    /// The calls whose lines are at the bottom, in order.
     calls: Vec<Call>,
 }
 
@@ -45,14 +45,14 @@ impl<O: Write, E: Write> Terminal<O, E> {
         Self { out, err, out_is_terminal, err_is_terminal, mid_line: false, calls: Vec::new() }
     }
 
-    /// A piece of the answer.
+    /// Writes a chunk of the response.
     pub(crate) fn text(&mut self, text: &str) -> io::Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         self.calls.clear();
         if self.out_is_terminal {
-            // What a model says must not steer the terminal.
+            // Control characters from a model must not reach the terminal.
             let harmless: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
             self.out.write_all(harmless.as_bytes())?;
         } else {
@@ -62,7 +62,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
         self.out.flush()
     }
 
-    /// The end of a paragraph of the answer.
+    /// Ends a paragraph of the response.
     pub(crate) fn end_line(&mut self) -> io::Result<()> {
         if self.mid_line {
             self.mid_line = false;
@@ -71,14 +71,14 @@ impl<O: Write, E: Write> Terminal<O, E> {
         self.out.flush()
     }
 
-    /// A remark beside the answer.
+    /// Writes a note to stderr.
     pub(crate) fn note(&mut self, note: &str) -> io::Result<()> {
         self.end_line()?;
         self.calls.clear();
         self.aside(note)
     }
 
-    /// A call begins. Its line is written at once where it can be rewritten later.
+    /// Starts the line of a call. On a terminal it is written at once and rewritten at the end.
     pub(crate) fn call_starts(&mut self, id: &str, name: &str, input: &Value) -> io::Result<()> {
         self.end_line()?;
         let label = format!("{name}({})", short(input));
@@ -89,7 +89,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
         Ok(())
     }
 
-    /// A call ends.
+    /// Ends the line of a call.
     pub(crate) fn call_ends(&mut self, id: &str, failed: bool, duration: Duration) -> io::Result<()> {
         let Some(at) = self.calls.iter().position(|call| call.id == id) else { return Ok(()) };
         let label = self.calls.get(at).map(|call| call.label.as_str()).unwrap_or_default();
@@ -107,7 +107,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
         self.err.flush()
     }
 
-    /// Data that was asked for, on stdout.
+    /// Writes data to stdout.
     pub(crate) fn data(&mut self, data: &str) -> io::Result<()> {
         self.end_line()?;
         writeln!(self.out, "{data}")?;
@@ -119,7 +119,7 @@ impl<O: Write, E: Write> Terminal<O, E> {
     }
 }
 
-/// The arguments of a call as far as they fit.
+/// Formats the arguments of a call, truncated to fit a line.
 fn short(input: &Value) -> String {
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let words: Vec<String> = match input {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_end_in_their_own_lines() {
+    fn rewrites_the_line_of_each_call() {
         let (_, err) = shown(true, |terminal| {
             terminal.call_starts("1", "todays_date", &json!({})).unwrap();
             terminal.call_starts("2", "get_hotels", &json!({"city": "Boston", "nights": 2})).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn pipes_get_plain_lines() {
+    fn writes_plain_lines_to_pipes() {
         let (out, err) = shown(false, |terminal| {
             terminal.text("Let me see").unwrap();
             terminal.call_starts("1", "get_hotels", &json!({"city": "Boston"})).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_cannot_steer_the_terminal() {
+    fn removes_control_characters() {
         let (out, err) = shown(true, |terminal| {
             terminal.text("a\x1b[2Jb\n").unwrap();
             terminal.call_starts("1", "t", &json!({"x": "\x1b]0;evil\x07"})).unwrap();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn long_arguments_are_cut_between_characters() {
+    fn truncates_long_arguments_between_characters() {
         let line = short(&json!({"text": "ü".repeat(100)}));
         assert_eq!(line.chars().count(), MAX_ARGUMENTS + 1);
     }

@@ -1,4 +1,4 @@
-//! One turn of the conversation on the terminal, and its cancellation by Ctrl-C.
+//! Turn of a conversation on the terminal, with cancellation by Ctrl-C.
 
 use std::{error::Error, future::Future, io, pin::pin};
 
@@ -8,25 +8,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::Terminal;
 
-/// How a turn ended.
+/// The outcome of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// With an answer.
-    Answered,
-    /// By Ctrl-C.
+    /// The response is complete.
+    Completed,
+    /// Ctrl-C has cancelled the turn.
     Cancelled,
 }
 
-/// Sends a prompt and shows what comes back. Ctrl-C cancels the turn, and only the turn.
+/// Sends a prompt and shows the response. Ctrl-C cancels the turn, not the conversation.
 ///
-/// The outer error is the terminal's, the inner one the agent's: after that one the conversation can go on.
+/// The outer error is of the terminal, the inner one of the agent. After an inner error the conversation can continue.
 pub(crate) async fn turn<O: io::Write, E: io::Write>(
     agent: &mut Agent,
     prompt: &str,
     terminal: &mut Terminal<O, E>,
 ) -> io::Result<Result<Outcome, AgentError>> {
     let interrupt = async {
-        // A system that has no such signal cannot send it.
+        // Systems without this signal never send it.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -42,9 +42,9 @@ async fn interruptible<O: io::Write, E: io::Write>(
 ) -> io::Result<Result<Outcome, AgentError>> {
     let token = CancellationToken::new();
     let mut events = pin!(agent.prompt(prompt).cancel_with(token.clone()).stream());
-    // One listener for the whole turn: no signal falls between two.
+    // One listener for the whole turn, so that no signal is missed.
     let mut interrupt = pin!(interrupt);
-    let mut outcome = Outcome::Answered;
+    let mut outcome = Outcome::Completed;
     loop {
         let event = tokio::select! {
             event = events.next() => event,
@@ -85,7 +85,7 @@ fn show<O: io::Write, E: io::Write>(event: AgentEvent, terminal: &mut Terminal<O
             terminal.text(&text)
         }
         AgentEvent::Retry { delay, error, discards_output, .. } => {
-            let again = if discards_output { "the answer begins anew" } else { "trying again" };
+            let again = if discards_output { "starting the response again" } else { "trying again" };
             terminal.note(&format!("({error}; {again} in {:.1} s)", delay.as_secs_f64()))
         }
         AgentEvent::ToolStart { tool_use } => {
@@ -98,7 +98,7 @@ fn show<O: io::Write, E: io::Write>(event: AgentEvent, terminal: &mut Terminal<O
     }
 }
 
-/// An error with what caused it, in one line.
+/// Formats an error with its causes, in one line.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     format!("error: {}", strands::ErrorChain::new(error))
 }
@@ -115,7 +115,7 @@ mod tests {
         Agent::builder().model(model.clone()).build().await.unwrap()
     }
 
-    /// What a turn shows on the two streams.
+    /// Returns the outcome of a turn and its output on the two streams.
     async fn shown(agent: &mut Agent, interrupt: impl Future<Output = ()>) -> (Outcome, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut terminal = Terminal::new(&mut out, false, &mut err, false);
@@ -124,23 +124,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interrupt_ends_the_turn_and_not_the_conversation() {
+    async fn cancels_a_turn_and_continues_the_conversation() {
         let stalled = ScriptedTurn::text("never to end").stalling_after(2);
         let model = ScriptedModel::new([stalled, ScriptedTurn::text("Here I am.")]);
         let mut agent = agent(&model).await;
-        let asked = async {
+        let requested = async {
             while model.requests().is_empty() {
                 tokio::task::yield_now().await;
             }
         };
-        let (outcome, _, err) = shown(&mut agent, asked).await;
+        let (outcome, _, err) = shown(&mut agent, requested).await;
         assert_eq!((outcome, err.as_str()), (Outcome::Cancelled, "(cancelled)\n"));
         let (outcome, out, err) = shown(&mut agent, pending()).await;
-        assert_eq!((outcome, out.as_str(), err.as_str()), (Outcome::Answered, "Here I am.\n", ""));
+        assert_eq!((outcome, out.as_str(), err.as_str()), (Outcome::Completed, "Here I am.\n", ""));
     }
 
     #[tokio::test]
-    async fn errors_are_told_with_their_causes() {
+    async fn prints_errors_with_their_causes() {
         let mut agent = agent(&ScriptedModel::new([])).await;
         let mut terminal = Terminal::new(Vec::new(), false, Vec::new(), false);
         let error = interruptible(&mut agent, "hello", &mut terminal, pending()).await.unwrap().unwrap_err();

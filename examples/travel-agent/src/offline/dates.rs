@@ -1,4 +1,5 @@
-//! Dates in plain English: "next Monday", "tomorrow", "on 2026-12-01", "December 1st", "for 3 days", "until Friday".
+//! Parser of dates in plain English: "next Monday", "tomorrow", "on 2026-12-01", "December 1st", "for 3 days", "until
+//! Friday".
 
 use jiff::{
     ToSpan,
@@ -7,18 +8,18 @@ use jiff::{
 
 use super::words::{Word, number, starts};
 
-/// What a conversation says about the time of a trip.
+/// The dates of a trip, as far as a conversation has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct When {
+pub(super) struct TripDates {
     pub(super) departure: Option<Date>,
     pub(super) return_: Option<Date>,
-    /// Whether the length of the trip was said, and not assumed.
+    /// True if the length of the trip was given, false if it is assumed.
     pub(super) length_given: bool,
 }
 
-/// Reads the dates of a trip from the texts that speak of it, oldest first: what is said later corrects what was said
-/// before. `assumed_nights` is its length when none of them gives one.
-pub(super) fn when(parts: &[Vec<Word<'_>>], today: Date, assumed_nights: i32) -> When {
+/// Reads the dates of a trip from texts, oldest first. Later dates replace earlier ones. `assumed_nights` is the length of
+/// the trip if no text has one.
+pub(super) fn trip_dates(parts: &[Vec<Word<'_>>], today: Date, assumed_nights: i32) -> TripDates {
     let mut departure = None;
     let mut return_ = None;
     let mut nights = None;
@@ -32,10 +33,10 @@ pub(super) fn when(parts: &[Vec<Word<'_>>], today: Date, assumed_nights: i32) ->
     }
     let length_given = return_.is_some() || nights.is_some();
     let after = |first: Date| first.checked_add(nights.unwrap_or(assumed_nights).days()).ok();
-    When { departure, return_: return_.or_else(|| departure.and_then(after)), length_given }
+    TripDates { departure, return_: return_.or_else(|| departure.and_then(after)), length_given }
 }
 
-/// What one text says.
+/// The dates in one text.
 struct Found {
     departure: Option<Date>,
     return_: Option<Date>,
@@ -49,7 +50,7 @@ impl Found {
         let mut at = 0;
         while at < words.len() {
             let returns = is_return(words, at);
-            // A return is counted from the departure: "next Monday until Wednesday" is one week.
+            // A return is relative to the departure: "next Monday until Wednesday" is in one week.
             let reference = departure.or(known_departure.filter(|_| returns)).unwrap_or(today);
             if duration_at(words, at).is_none()
                 && let Some((found, length)) = date_at(words, at, reference)
@@ -69,18 +70,18 @@ impl Found {
     }
 }
 
-/// Whether a date begins here: where the name of a place ends.
+/// Returns true if a date starts at this word, where the name of a place ends.
 pub(super) fn is_date(words: &[Word<'_>], at: usize) -> bool {
-    // Any day will do: only the shape of the words is asked for.
+    // The result does not depend on the day.
     date_at(words, at, date(2024, 1, 1)).is_some() || duration_at(words, at).is_some()
 }
 
-/// Whether the texts name a day of departure at all, which day it is aside.
+/// Returns true if the texts have a day of departure.
 pub(super) fn mentions_departure(parts: &[Vec<Word<'_>>]) -> bool {
-    when(parts, date(2024, 1, 1), 0).departure.is_some()
+    trip_dates(parts, date(2024, 1, 1), 0).departure.is_some()
 }
 
-/// Whether this is the name of a month, which is no place.
+/// Returns true for the name of a month.
 pub(super) fn is_month(word: &str) -> bool {
     month(word).is_some()
 }
@@ -94,7 +95,7 @@ fn is_return(words: &[Word<'_>], at: usize) -> bool {
     matches!(marker, Some("until" | "till" | "through" | "thru" | "to" | "return" | "returning" | "back"))
 }
 
-/// A date at this word and how many words it takes, counted from `from`.
+/// Returns a date at this word, relative to `from`, and its number of words.
 fn date_at(words: &[Word<'_>], at: usize, from: Date) -> Option<(Date, usize)> {
     let word = |offset: usize| words.get(at + offset).map(|word| word.lower.as_str());
     let first = word(0)?;
@@ -140,7 +141,7 @@ fn date_at(words: &[Word<'_>], at: usize, from: Date) -> Option<(Date, usize)> {
     None
 }
 
-/// Nights of "for 3 days", "two nights", "a week", "3-day trip".
+/// Returns the nights of "for 3 days", "two nights", "a week", "3-day trip".
 fn duration_at(words: &[Word<'_>], at: usize) -> Option<i32> {
     let word = |offset: usize| words.get(at + offset).map(|word| word.lower.as_str());
     let previous = at.checked_sub(1).and_then(|at| words.get(at)).map(|word| word.lower.as_str());
@@ -161,12 +162,12 @@ fn duration_at(words: &[Word<'_>], at: usize) -> Option<i32> {
     }
 }
 
-/// The first such weekday after a day.
+/// Returns the first such weekday after a day.
 fn following(from: Date, weekday: Weekday) -> Option<Date> {
     from.nth_weekday(1, weekday).ok()
 }
 
-/// The next such day of the year, today included.
+/// Returns the next such day of the year, including `from`.
 fn upcoming(from: Date, month: i8, day: i8, year: Option<i16>) -> Option<Date> {
     if let Some(year) = year {
         return Date::new(year, month, day).ok();
@@ -221,7 +222,7 @@ fn year(word: &str) -> Option<i16> {
     word.parse().ok().filter(|year| (2000..=2999).contains(year))
 }
 
-/// "12/1": month first, as travellers in the USA write it.
+/// Parses "12/1", with the month first as in the USA.
 fn slashed(word: &str) -> Option<(i8, i8)> {
     let (month, day) = word.split_once('/')?;
     Some((month.parse().ok()?, day.parse().ok()?))
@@ -236,12 +237,12 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, departure: Date, return_: Date) {
-        let found = when(&[words(text)], TODAY, 2);
+        let found = trip_dates(&[words(text)], TODAY, 2);
         assert_eq!((found.departure, found.return_), (Some(departure), Some(return_)), "{text}");
     }
 
     #[test]
-    fn days_of_departure() {
+    fn reads_days_of_departure() {
         for (text, day) in [
             ("Book me a trip to New York next Monday", date(2026, 11, 23)),
             ("fly to Boston tomorrow", date(2026, 11, 23)),
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_returns() {
+    fn reads_lengths_and_days_of_return() {
         let monday = date(2026, 11, 23);
         for (text, day) in [
             ("next Monday for 3 days", date(2026, 11, 25)),
@@ -279,18 +280,18 @@ mod tests {
     }
 
     #[test]
-    fn no_dates() {
+    fn ignores_texts_without_dates() {
         for text in ["Book me a trip to New York", "I may travel", "march on", "for 3 days", "until Friday"] {
-            assert_eq!(when(&[words(text)], TODAY, 2).departure, None, "{text}");
+            assert_eq!(trip_dates(&[words(text)], TODAY, 2).departure, None, "{text}");
             assert!(!mentions_departure(&[words(text)]), "{text}");
         }
     }
 
     #[test]
-    fn later_texts_correct_earlier_ones() {
+    fn replaces_earlier_dates_by_later_ones() {
         let read = |texts: &[&str]| {
             let parts: Vec<_> = texts.iter().map(|text| words(text)).collect();
-            let found = when(&parts, TODAY, 2);
+            let found = trip_dates(&parts, TODAY, 2);
             (found.departure.unwrap(), found.return_.unwrap())
         };
         let monday = date(2026, 11, 23);

@@ -1,4 +1,4 @@
-//! What to do next, given the request and what the tools have answered so far.
+//! Planner: the next step, from the request and the tool results so far.
 
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -10,60 +10,60 @@ use super::{
 };
 use crate::trip::{CarCategory, Purpose};
 
-/// Length of a trip when the traveller does not say.
+/// Default length of a trip.
 const ASSUMED_NIGHTS: i32 = 2;
 
-/// What the rules see of a conversation.
+/// The state of a conversation.
 #[derive(Clone, Debug)]
 pub(super) struct Situation<'a> {
-    /// The request and the answers to our questions, oldest first.
+    /// The request and the replies to our questions, oldest first.
     pub(super) texts: &'a [String],
     /// First name of the traveller.
     pub(super) name: &'a str,
-    /// What the tools have answered since the last text, in order.
-    pub(super) answers: Vec<Answer<'a>>,
+    /// The tool results since the last text, in order.
+    pub(super) results: Vec<ToolResult<'a>>,
 }
 
-/// What a tool answered.
+/// A tool result.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer<'a> {
+pub(super) struct ToolResult<'a> {
     pub(super) tool: &'a str,
     /// The result, or the text of the error.
     pub(super) result: Result<&'a Value, &'a str>,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Answer the traveller.
+    /// Reply to the traveller.
     Say(String),
-    /// Call tools, all at once, with a word on what is being done.
+    /// Call tools concurrently, with a text for the traveller.
     Call(&'static str, Vec<(&'static str, Value)>),
 }
 
 impl<'a> Situation<'a> {
-    fn answers_of(&self, tool: &str) -> impl Iterator<Item = Answer<'a>> {
-        self.answers.iter().filter(move |answer| answer.tool == tool).copied()
+    fn results_of(&self, tool: &str) -> impl Iterator<Item = ToolResult<'a>> {
+        self.results.iter().filter(move |result| result.tool == tool).copied()
     }
 
-    fn answer(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
-        self.answers_of(tool).last().map(|answer| answer.result)
+    fn last_result(&self, tool: &str) -> Option<Result<&'a Value, &'a str>> {
+        self.results_of(tool).last().map(|result| result.result)
     }
 }
 
-/// The next step of the conversation.
+/// Returns the next step of the conversation.
 pub(super) fn next(situation: &Situation<'_>) -> Step {
     let request = Request::read(situation.texts);
     let step = match request.intent {
         Intent::Book | Intent::Propose => trip(situation, &request),
         Intent::Bookings => {
-            ask_one(situation, ("my_bookings", json!({})), |found| Ok(replies::bookings(situation.name, found)))
+            reply_from_tool(situation, ("my_bookings", json!({})), |found| Ok(replies::bookings(situation.name, found)))
         }
         Intent::Cancel => cancel(situation, &request),
-        Intent::Policy => ask_one(situation, ("get_travel_policies", json!({})), |found| {
+        Intent::Policy => reply_from_tool(situation, ("get_travel_policies", json!({})), |found| {
             Ok(replies::policies(situation.name, &request.words(), found))
         }),
-        Intent::Today => ask_one(situation, ("todays_date", json!({})), |found| {
+        Intent::Today => reply_from_tool(situation, ("todays_date", json!({})), |found| {
             Ok(format!("Today is {}, {}.", day(today(found)?), situation.name))
         }),
         Intent::Other => Ok(Step::Say(replies::introduction(situation.name))),
@@ -76,20 +76,20 @@ pub(super) fn next(situation: &Situation<'_>) -> Step {
     })
 }
 
-/// One tool, then the answer from its result.
-fn ask_one(
+/// Calls one tool, then replies from its result.
+fn reply_from_tool(
     situation: &Situation<'_>,
     call: (&'static str, Value),
     reply: impl FnOnce(&Value) -> Result<String, String>,
 ) -> Result<Step, String> {
-    match situation.answer(call.0) {
+    match situation.last_result(call.0) {
         None => Ok(Step::Call("", vec![call])),
         Some(found) => reply(found?).map(Step::Say),
     }
 }
 
 fn cancel(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String> {
-    if let Some(done) = situation.answer("cancel_booking") {
+    if let Some(done) = situation.last_result("cancel_booking") {
         return Ok(Step::Say(replies::cancellation(situation.name, done?)));
     }
     let cancel =
@@ -97,7 +97,7 @@ fn cancel(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, Stri
     if let Some(code) = &request.code {
         return Ok(cancel(code));
     }
-    let Some(found) = situation.answer("my_bookings") else {
+    let Some(found) = situation.last_result("my_bookings") else {
         return Ok(Step::Call("Let me look up your bookings.", vec![("my_bookings", json!({}))]));
     };
     let found = found?.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -111,7 +111,7 @@ fn cancel(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, Stri
     })
 }
 
-/// The plan of a trip: details, policy, offers, policy again, booking.
+/// Plans a trip: details, policy, offers, policy again, booking.
 fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String> {
     let name = situation.name;
     let Some(destination) = &request.destination else {
@@ -120,19 +120,19 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
     if !dates::mentions_departure(&request.parts) {
         return Ok(Step::Say(format!("On which day would you like to leave for {destination}, {name}?")));
     }
-    let Some(calendar) = situation.answer("todays_date") else {
+    let Some(calendar) = situation.last_result("todays_date") else {
         return Ok(Step::Call(
             "Let me look at the calendar and our travel policy.",
             vec![("todays_date", json!({})), ("get_travel_policies", json!({}))],
         ));
     };
-    let when = dates::when(&request.parts, today(calendar?)?, ASSUMED_NIGHTS);
-    let (Some(departure), Some(return_)) = (when.departure, when.return_) else {
+    let dates = dates::trip_dates(&request.parts, today(calendar?)?, ASSUMED_NIGHTS);
+    let (Some(departure), Some(return_)) = (dates.departure, dates.return_) else {
         return Ok(Step::Say(format!("On which day would you like to leave for {destination}, {name}?")));
     };
     let plan = Plan { request, destination, departure, return_ };
 
-    let mut verdicts = situation.answers_of("check_policy");
+    let mut verdicts = situation.results_of("check_policy");
     let Some(first) = verdicts.next() else {
         return Ok(Step::Call(
             "Let me see whether company policy allows this trip.",
@@ -142,7 +142,7 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
     if let Some(refusal) = replies::violations(name, first.result?) {
         return Ok(Step::Say(refusal));
     }
-    let flights: Vec<Answer<'_>> = situation.answers_of("search_flights").collect();
+    let flights: Vec<ToolResult<'_>> = situation.results_of("search_flights").collect();
     let [there, back] = flights.as_slice() else {
         return Ok(Step::Call("It does. I am looking for what is free.", plan.searches()));
     };
@@ -151,17 +151,17 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
         there,
         back,
         hotel: situation
-            .answer("get_hotels")
+            .last_result("get_hotels")
             .transpose()?
             .map(|found| {
                 allowed_offer(found, "hotels")
                     .ok_or_else(|| format!("no hotel in {destination} is free within policy on these days"))
             })
             .transpose()?,
-        car: situation.answer("get_cars").transpose()?.and_then(|found| allowed_offer(found, "cars")),
+        car: situation.last_result("get_cars").transpose()?.and_then(|found| allowed_offer(found, "cars")),
     };
     let car = match request.car {
-        CarWish::Unsaid | CarWish::None => None,
+        CarWish::Unspecified | CarWish::None => None,
         CarWish::Any | CarWish::Category(_) => Some(
             choice.car.ok_or_else(|| format!("no such car is free within policy in {destination} on these days"))?,
         ),
@@ -176,13 +176,13 @@ fn trip(situation: &Situation<'_>, request: &Request<'_>) -> Result<Step, String
     if request.intent == Intent::Propose {
         return Ok(Step::Say(replies::proposal(name, &choice, car)));
     }
-    match situation.answer("book_trip") {
+    match situation.last_result("book_trip") {
         None => Ok(Step::Call("Everything fits. I am booking it.", vec![("book_trip", order)])),
         Some(booked) => {
             let assumptions = replies::Assumptions {
-                length: !when.length_given,
+                length: !dates.length_given,
                 purpose: request.purpose.is_none(),
-                car: choice.car.filter(|_| request.car == CarWish::Unsaid),
+                car: choice.car.filter(|_| request.car == CarWish::Unspecified),
             };
             Ok(Step::Say(replies::confirmation(name, booked?, &assumptions)))
         }
@@ -202,7 +202,7 @@ pub(super) struct Choice<'a> {
     pub(super) there: &'a Value,
     pub(super) back: &'a Value,
     pub(super) hotel: Option<&'a Value>,
-    /// A car that could be had, whether wanted or not.
+    /// An available car, even if none was requested.
     pub(super) car: Option<&'a Value>,
 }
 
@@ -211,7 +211,7 @@ impl Plan<'_> {
         (self.return_ - self.departure).get_days()
     }
 
-    /// The trip without anything chosen yet.
+    /// Returns the trip without offers.
     fn draft(&self) -> Value {
         without_nulls(json!({
             "destination": self.destination,
@@ -270,7 +270,7 @@ impl Plan<'_> {
         calls
     }
 
-    /// The cheapest way there and back.
+    /// Returns the cheapest flights there and back.
     fn flights<'a>(&self, there: &'a Value, back: &'a Value) -> Result<(&'a Value, &'a Value), String> {
         let (outbound, inbound) = (offers(there, "flights"), offers(back, "flights"));
         for (flights, date) in [(outbound, self.departure), (inbound, self.return_)] {
@@ -279,7 +279,7 @@ impl Plan<'_> {
             }
         }
         let catches = |there: &Value, back: &Value| {
-            // Times are HH:MM: they compare as text.
+            // Times have the format HH:MM and compare as text.
             self.nights() > 0 || there["arrives"].as_str() < back["departs"].as_str()
         };
         let pairs = outbound.iter().flat_map(|there| inbound.iter().map(move |back| (there, back)));
@@ -287,11 +287,11 @@ impl Plan<'_> {
         pairs
             .filter(|(there, back)| catches(there, back))
             .min_by_key(|(there, back)| fare(there).saturating_add(fare(back)))
-            .ok_or_else(|| format!("nobody can fly out and back on {}", day(self.departure)))
+            .ok_or_else(|| format!("there is no way to fly out and back on {}", day(self.departure)))
     }
 }
 
-/// What is not known is left out, and not said to be null.
+/// Removes null fields.
 fn without_nulls(mut fields: Value) -> Value {
     if let Value::Object(fields) = &mut fields {
         fields.retain(|_, value| !value.is_null());
@@ -301,14 +301,14 @@ fn without_nulls(mut fields: Value) -> Value {
 
 fn today(calendar: &Value) -> Result<Date, String> {
     let date = calendar["date"].as_str().and_then(|date| date.parse().ok());
-    date.ok_or_else(|| "the calendar did not tell the date".to_owned())
+    date.ok_or_else(|| "the calendar returned no date".to_owned())
 }
 
 fn offers<'a>(found: &'a Value, list: &str) -> &'a [Value] {
     found[list].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// The cheapest that the policy allows: offers come cheapest first.
+/// Returns the cheapest offer within policy. Offers are sorted by price.
 fn allowed_offer<'a>(found: &'a Value, list: &str) -> Option<&'a Value> {
     offers(found, list).iter().find(|offer| offer["within_policy"] == true)
 }

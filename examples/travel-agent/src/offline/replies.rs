@@ -1,4 +1,4 @@
-//! What the traveller is told. Every fact comes from a tool's result.
+//! Replies to the traveller. Every fact comes from a tool result.
 
 use std::fmt::Write as _;
 
@@ -10,16 +10,16 @@ use super::{
     words::{Word, among},
 };
 
-/// A day as people say it.
+/// Formats a date, e.g. "Monday, November 23, 2026".
 pub(super) fn day(date: Date) -> String {
     date.strftime("%A, %B %-d, %Y").to_string()
 }
 
-/// What the rules took for granted, for the traveller to correct.
+/// The assumptions of a booking, for the traveller to correct.
 pub(super) struct Assumptions<'a> {
     pub(super) length: bool,
     pub(super) purpose: bool,
-    /// A car that could have been booked, had one been asked for.
+    /// An available car that was not requested.
     pub(super) car: Option<&'a Value>,
 }
 
@@ -35,12 +35,12 @@ pub(super) fn refusal(name: &str, reason: &str) -> String {
     format!("I am sorry, {name}: {reason}. Nothing was booked. What would you like to change?")
 }
 
-/// The same where nothing was to be booked.
+/// Replies with an error of a request that books nothing.
 pub(super) fn failure(name: &str, reason: &str) -> String {
     format!("I am sorry, {name}: {reason}.")
 }
 
-/// The refusal that a verdict asks for, if it asks for one.
+/// Replies with the violations of a verdict, if it has any.
 pub(super) fn violations(name: &str, verdict: &Value) -> Option<String> {
     if verdict["compliant"] == true {
         return None;
@@ -136,7 +136,7 @@ pub(super) fn cancellation(name: &str, done: &Value) -> String {
     }
 }
 
-/// The rules, or those that the question is about.
+/// Replies with the rules that the question mentions, or with all.
 pub(super) fn policies(name: &str, asked: &[Word<'_>], found: &Value) -> String {
     let rules = list(&found["rules"]);
     let relevant: Vec<&Value> = rules.iter().filter(|rule| mentions(asked, &rule["rule"])).collect();
@@ -156,11 +156,11 @@ pub(super) fn policies(name: &str, asked: &[Word<'_>], found: &Value) -> String 
     reply
 }
 
-/// Whether one of the telling words of a text is among the words.
-pub(super) fn mentions(asked: &[Word<'_>], told: &Value) -> bool {
+/// Returns true if the question contains one of the significant words of a text.
+pub(super) fn mentions(asked: &[Word<'_>], about: &Value) -> bool {
     const COMMON: &str = "travel days allowed most booking book least within";
     let stem = |word: &str| word.trim_end_matches('s').to_owned();
-    super::words::words(text(told))
+    super::words::words(text(about))
         .iter()
         .filter(|word| word.lower.len() > 3 && !among(&word.lower, COMMON))
         .any(|word| asked.iter().any(|asked| stem(&asked.lower) == stem(&word.lower)))
@@ -200,12 +200,12 @@ fn flight_line(flight: &Value) -> String {
     format!("{date}, {airline} {number}, {origin} {departs} to {destination} {arrives}")
 }
 
-/// What stands at a path; null if nothing does.
+/// Returns the value at a path, or null.
 fn at<'a>(value: &'a Value, path: &str) -> &'a Value {
     value.pointer(path).unwrap_or(&Value::Null)
 }
 
-/// Whole dollars, with a comma at the thousands.
+/// Formats whole dollars, with a comma at the thousands.
 fn usd(amount: &Value) -> String {
     let amount = amount.as_u64().unwrap_or_default();
     match amount / 1000 {

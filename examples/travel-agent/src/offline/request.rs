@@ -1,4 +1,4 @@
-//! What a traveller asks for, read from the words by rules.
+//! Parser of a traveller's request.
 
 use super::{
     dates,
@@ -6,31 +6,31 @@ use super::{
 };
 use crate::trip::{CarCategory, Purpose};
 
-/// The kinds of requests that the rules know.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intent {
     /// Plan a trip and book it.
     Book,
     /// Plan a trip and propose it.
     Propose,
-    /// What is booked.
+    /// List the bookings.
     Bookings,
     /// Cancel a booking.
     Cancel,
-    /// What the policy says.
+    /// Show the policy.
     Policy,
-    /// What day it is.
+    /// Show today's date.
     Today,
-    /// None of these.
+    /// Any other request.
     Other,
 }
 
-/// Whether a car is wanted.
+/// The requested car.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CarWish {
-    /// Nothing was said.
-    Unsaid,
-    /// Explicitly none.
+    /// Not mentioned.
+    Unspecified,
+    /// Explicitly no car.
     None,
     /// Any category.
     Any,
@@ -38,7 +38,7 @@ pub(super) enum CarWish {
     Category(CarCategory),
 }
 
-/// A request, as far as it is clear.
+/// A parsed request.
 #[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
     /// The texts as words, oldest first.
@@ -53,33 +53,33 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// All its words.
+    /// Returns all words of the request.
     pub(super) fn words(&self) -> Vec<Word<'a>> {
         self.parts.concat()
     }
 
-    /// Reads a request from the texts that belong to it, oldest first: the request and the answers to our questions.
+    /// Parses a request from its texts, oldest first: the request and the replies to our questions.
     pub(super) fn read(texts: &'a [impl AsRef<str>]) -> Self {
         let mut parts: Vec<Vec<Word<'a>>> = texts.iter().map(|text| words(text.as_ref())).collect();
-        // A complete request is a new one, even where an answer was awaited.
+        // A complete request starts a new one, even after a question.
         let begins = parts.iter().rposition(|part| is_complete(part)).unwrap_or_default();
         parts.drain(..begins);
         let intent = parts.iter().map(|part| intent(part)).reduce(|earlier, later| match (earlier, later) {
             (Intent::Other, later) => later,
-            // An answer such as "the Boston trip" asks for nothing new.
+            // A reply such as "the Boston trip" is not a new request.
             (earlier, Intent::Other | Intent::Propose) => earlier,
             (_, later) => later,
         });
-        // What was said last counts: an answer may correct the request.
+        // The latest text wins: a reply may correct the request.
         let latest = |find: &dyn Fn(&[Word<'a>]) -> Option<String>| parts.iter().rev().find_map(|part| find(part));
-        let (request, answers) = parts.split_at(parts.len().min(1));
+        let (request, replies) = parts.split_at(parts.len().min(1));
         let requested = request.iter().find_map(|part| destination(part));
         let bare = |part: &[Word<'a>]| {
-            // Where nothing is missing, only a proper name is taken for a correction.
+            // If the request has a destination, only a capitalized name is a correction.
             bare_place(part).filter(|place| requested.is_none() || place.starts_with(char::is_uppercase))
         };
-        let answered = answers.iter().rev().find_map(|part| destination(part).or_else(|| bare(part)));
-        let destination = answered.or(requested.clone());
+        let corrected = replies.iter().rev().find_map(|part| destination(part).or_else(|| bare(part)));
+        let destination = corrected.or(requested.clone());
         let origin = latest(&|part| place_after(part, "from leaving departing"));
         let code = latest(&|part| part.iter().find_map(code));
         Self {
@@ -91,8 +91,8 @@ impl<'a> Request<'a> {
                 .iter()
                 .rev()
                 .map(|part| car(part))
-                .find(|wish| *wish != CarWish::Unsaid)
-                .unwrap_or(CarWish::Unsaid),
+                .find(|wish| *wish != CarWish::Unspecified)
+                .unwrap_or(CarWish::Unspecified),
             hotel: hotel(&parts.concat()),
             code,
             parts,
@@ -120,7 +120,7 @@ fn intent(words: &[Word<'_>]) -> Intent {
     }
 }
 
-/// Whether a text stands for itself, whatever was said before.
+/// Returns true if a text is a complete request, independent of earlier texts.
 fn is_complete(words: &[Word<'_>]) -> bool {
     match intent(words) {
         Intent::Book | Intent::Propose => destination(words).is_some(),
@@ -133,7 +133,7 @@ fn destination(words: &[Word<'_>]) -> Option<String> {
     place_after(words, "to visit into towards").or_else(|| place_after(words, "in at"))
 }
 
-/// The place named behind one of these words.
+/// Returns the place after one of these words.
 fn place_after(words: &[Word<'_>], markers: &str) -> Option<String> {
     words
         .iter()
@@ -142,7 +142,7 @@ fn place_after(words: &[Word<'_>], markers: &str) -> Option<String> {
         .find_map(|(at, _)| place_at(words, at + 1))
 }
 
-/// An answer that is a place and nothing else, e.g. "New York, please".
+/// Returns the place in a text that has nothing else, e.g. "New York, please".
 fn bare_place(words: &[Word<'_>]) -> Option<String> {
     const FILLERS: &str = "sounds good great perfect fine thanks thank do not never hello hi sorry i";
     let place = place_at(words, 0).filter(|_| words.first().is_some_and(|word| !among(&word.lower, FILLERS)))?;
@@ -153,7 +153,7 @@ fn bare_place(words: &[Word<'_>]) -> Option<String> {
 }
 
 fn place_at(words: &[Word<'_>], start: usize) -> Option<String> {
-    // Words that end a place, or that show that none was meant: "to book", "for the summit".
+    // Words that end a place, or that are not part of one: "to book", "for the summit".
     const NO_PLACE: &str = "a an the my our me us it this that next on in at for from with without by and or to \
         until till returning return leaving departing back please be go book fly travel see \
         meet attend visit have get stay know make plan arrange cancel some there what is are \
@@ -221,11 +221,11 @@ fn car(words: &[Word<'_>]) -> CarWish {
     } else if any(words, "car cars rental drive limousine limo") {
         CarWish::Any
     } else {
-        CarWish::Unsaid
+        CarWish::Unspecified
     }
 }
 
-/// A flight alone needs no hotel, a trip does.
+/// Returns true if the request needs a hotel. A flight alone does not.
 fn hotel(words: &[Word<'_>]) -> bool {
     let none = phrase(words, "no hotel") || phrase(words, "without a hotel") || phrase(words, "without hotel");
     let only_flight = any(words, "flight flights") && !any(words, "trip hotel hotels night nights");
@@ -235,9 +235,9 @@ fn hotel(words: &[Word<'_>]) -> bool {
 fn code(word: &Word<'_>) -> Option<String> {
     let code = word.original.to_uppercase();
     let shaped = code.len() == 8 && code.starts_with("AC") && code.chars().all(|c| c.is_ascii_alphanumeric());
-    // In small letters it could be a word: then a digit must tell.
-    let told = word.original == code || code.chars().any(|c| c.is_ascii_digit());
-    (shaped && told).then_some(code)
+    // In lower case it could be a word, so it needs a digit.
+    let is_code = word.original == code || code.chars().any(|c| c.is_ascii_digit());
+    (shaped && is_code).then_some(code)
 }
 
 #[cfg(test)]
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places() {
+    fn reads_places() {
         for (text, to, from) in [
             ("Book me a trip to New York next Monday", Some("New York"), None),
             ("book me a flight to nyc tomorrow", Some("nyc"), None),
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_complete_the_request() {
+    fn completes_a_request_with_replies() {
         let request = Request::read(&["Book me a trip", "New York, please", "next Monday"]);
         assert_eq!(request.intent, Intent::Book);
         assert!(dates::mentions_departure(&request.parts));
@@ -281,10 +281,10 @@ mod tests {
     }
 
     #[test]
-    fn new_requests_forget_the_old() {
+    fn drops_earlier_requests() {
         let texts = ["Book a trip to Miami on Friday with a luxury car", "Book a trip to Boston tomorrow"];
         let request = Request::read(&texts);
-        assert_eq!((request.car, request.parts.len()), (CarWish::Unsaid, 1));
+        assert_eq!((request.car, request.parts.len()), (CarWish::Unspecified, 1));
         let request = Request::read(&["Book a trip to Miami with a luxury car", "a sedan is fine too"]);
         assert_eq!(request.car, CarWish::Category(CarCategory::Sedan));
         assert_eq!(Request::read(&["cancel my booking", "the Boston trip"]).intent, Intent::Cancel);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn intents() {
+    fn reads_intents() {
         for (text, intent) in [
             ("Book me a trip to New York next Monday", Intent::Book),
             ("what did you book for me?", Intent::Bookings),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn wishes() {
+    fn reads_cars_hotels_and_purposes() {
         let request = Request::read(&["trip to Miami on Friday with a luxury car"]);
         assert_eq!(request.car, CarWish::Category(CarCategory::Luxury));
         assert_eq!(Request::read(&["with an SUV"]).car, CarWish::Category(CarCategory::Suv));

@@ -1,4 +1,4 @@
-//! A request as words: lower case to compare with, the original to quote, and where a phrase ends.
+//! Words of a request: in lower case, in the original, and with the punctuation after them.
 
 /// One word of a request.
 #[derive(Clone, Debug)]
@@ -26,28 +26,28 @@ pub(super) fn words(text: &str) -> Vec<Word<'_>> {
         .collect()
 }
 
-/// Whether the words at `at` are these.
+/// Returns true if the words at `at` are these.
 pub(super) fn starts(words: &[Word<'_>], at: usize, phrase: &str) -> bool {
     let mut found = words.iter().skip(at);
     phrase.split(' ').all(|wanted| found.next().is_some_and(|word| word.lower == wanted))
 }
 
-/// Whether a word is in a list of words with blanks between them.
+/// Returns true if a word is in a list of words, separated by spaces.
 pub(super) fn among(word: &str, list: &str) -> bool {
     list.split_whitespace().any(|listed| listed == word)
 }
 
-/// Whether one of the words of a list occurs.
+/// Returns true if one of the words of a list occurs.
 pub(super) fn any(words: &[Word<'_>], list: &str) -> bool {
     words.iter().any(|word| among(&word.lower, list))
 }
 
-/// Whether these words occur in a row.
+/// Returns true if these words occur in a row.
 pub(super) fn phrase(words: &[Word<'_>], wanted: &str) -> bool {
     (0..words.len()).any(|at| starts(words, at, wanted))
 }
 
-/// A small number in digits or in letters.
+/// Parses a small number in digits or letters.
 pub(super) fn number(word: &str) -> Option<i32> {
     const NAMES: [&str; 13] =
         ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];

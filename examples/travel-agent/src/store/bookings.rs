@@ -1,4 +1,4 @@
-//! Booking, listing and cancelling: the only writes there are, each in one transaction.
+//! Bookings: booking, listing and cancelling trips, each in one transaction.
 
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, named_params, params};
@@ -15,15 +15,15 @@ use crate::{
 };
 
 impl Store {
-    /// Books a whole trip or nothing.
+    /// Books all parts of a trip, or none.
     ///
-    /// The policy and the availability are checked inside the transaction, whatever was checked before. The same
-    /// order of the same traveller is booked once: a repetition gets the first booking back.
+    /// Policy and availability are checked inside the transaction. An order is idempotent: a repeated order of the same
+    /// traveller returns the first booking.
     ///
     /// # Errors
     ///
-    /// [`TravelError::NotCompliant`], [`TravelError::SoldOut`], [`TravelError::Overlapping`], or what is wrong with
-    /// the order itself.
+    /// Returns [`TravelError::NotCompliant`], [`TravelError::SoldOut`] or [`TravelError::Overlapping`], or another error if
+    /// the order is invalid.
     pub fn book(&self, traveller: &Traveller, order: &TripOrder, today: Date) -> Result<Confirmation, TravelError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -43,11 +43,11 @@ impl Store {
         Ok(Confirmation { already_booked: false, booking })
     }
 
-    /// The traveller's own bookings, in order of departure.
+    /// Returns the traveller's bookings, in order of departure.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Database`] if they cannot be read.
+    /// Returns [`TravelError::Database`] if they can't be read.
     pub fn bookings(&self, traveller: &Traveller, include_cancelled: bool) -> Result<Vec<Booking>, TravelError> {
         let connection = self.lock();
         let mut query = connection.prepare(&format!(
@@ -57,12 +57,12 @@ impl Store {
         Ok(bookings)
     }
 
-    /// Cancels one of the traveller's own bookings and frees what it held; once is enough.
+    /// Cancels one of the traveller's bookings. Cancelling twice succeeds.
     ///
     /// # Errors
     ///
-    /// [`TravelError::UnknownBooking`] if the traveller has none with this code, [`TravelError::TooLate`] from the
-    /// day of departure on.
+    /// Returns [`TravelError::UnknownBooking`] if the traveller has no booking with this code, and
+    /// [`TravelError::TooLate`] from the day of departure on.
     pub fn cancel(&self, traveller: &Traveller, code: &str, today: Date) -> Result<Cancellation, TravelError> {
         let mut connection = self.lock();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -81,7 +81,7 @@ impl Store {
     }
 }
 
-/// An order whose parts exist and fit together.
+/// A valid order with its offers.
 struct Trip {
     dates: Dates,
     destination: City,
@@ -124,7 +124,7 @@ impl Trip {
                 return_.origin, return_.destination
             ));
         }
-        // Times are HH:MM: they compare as text.
+        // Times have the format HH:MM and compare as text.
         if dates.nights() == 0 && return_.departs <= outbound.arrives {
             let (there, back) = (&outbound.number, &return_.number);
             return Some(format!(
@@ -241,7 +241,7 @@ impl Trip {
     }
 }
 
-/// A confirmation code that is not in use: eight characters that nobody confuses on the phone.
+/// Returns an unused confirmation code: eight characters that are hard to confuse on the phone.
 fn free_code(connection: &Connection) -> Result<String, TravelError> {
     const ALPHABET: &[u8] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
     let mut taken = connection.prepare("SELECT 1 FROM bookings WHERE code = ?1")?;
@@ -267,7 +267,7 @@ const BOOKING: &str = "
     LEFT JOIN hotels h ON h.id = b.hotel
     LEFT JOIN cars k ON k.id = b.car";
 
-/// Only the traveller's own: a foreign code is as unknown as one that does not exist.
+/// Returns a booking of the traveller. The code of another traveller's booking is unknown.
 fn find(connection: &Connection, traveller: &Traveller, code: &str) -> Result<Booking, TravelError> {
     connection
         .prepare(&format!("{BOOKING} WHERE b.employee = ?1 AND b.code = ?2"))?
@@ -303,7 +303,7 @@ fn booking(row: &Row<'_>) -> Result<Booking, rusqlite::Error> {
     })
 }
 
-/// A flight from six columns, beginning at `first`.
+/// Reads a flight from six columns, starting at `first`.
 fn booked_flight(row: &Row<'_>, first: usize, date: Date) -> Result<BookedFlight, rusqlite::Error> {
     Ok(BookedFlight {
         number: row.get(first)?,

@@ -1,4 +1,4 @@
-//! What rarely changes: cities, the policy and the people.
+//! Directory: cities, policies and employees.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -10,11 +10,11 @@ use crate::{
 };
 
 impl Store {
-    /// The employee with a user name.
+    /// Returns the employee with a user name.
     ///
     /// # Errors
     ///
-    /// [`TravelError::UnknownUser`] if there is none.
+    /// Returns [`TravelError::UnknownUser`] if there is none.
     pub fn traveller(&self, username: &str) -> Result<Traveller, TravelError> {
         let connection = self.lock();
         let found = connection
@@ -42,20 +42,20 @@ impl Store {
         }
     }
 
-    /// The city that somebody means by a name, a code or a nickname.
+    /// Returns the city with a name, a code or a nickname.
     ///
     /// # Errors
     ///
-    /// [`TravelError::OutsideUsa`] for a known place abroad, [`TravelError::UnknownCity`] for any other.
+    /// Returns [`TravelError::OutsideUsa`] for a known place abroad, and [`TravelError::UnknownCity`] for any other.
     pub fn city(&self, place: &str) -> Result<City, TravelError> {
         city(&self.lock(), place)
     }
 
-    /// The policy in words.
+    /// Returns the policy in words.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Database`] if it cannot be read.
+    /// Returns [`TravelError::Database`] if it can't be read.
     pub fn policies(&self) -> Result<TravelPolicies, TravelError> {
         let connection = self.lock();
         let rules = connection
@@ -83,7 +83,7 @@ impl Store {
 
 pub(super) fn city(connection: &Connection, place: &str) -> Result<City, TravelError> {
     let full = place.trim().to_lowercase();
-    // "Austin, TX" and "Paris, France" are looked up as written first, then by what stands before the comma.
+    // "Austin, TX" and "Paris, France" are looked up as written first, then by the part before the comma.
     let short = full.split(',').next().unwrap_or_default().trim();
     let mut by_name = connection.prepare(
         "SELECT code, name, state, tier FROM cities
@@ -126,7 +126,7 @@ pub(super) fn limits(connection: &Connection, destination: &City) -> Result<Limi
     })
 }
 
-/// A city from four columns, beginning at `first`: code, name, state, tier.
+/// Reads a city from four columns, starting at `first`: code, name, state, tier.
 fn city_from(row: &Row<'_>, first: usize) -> Result<City, rusqlite::Error> {
     Ok(City { code: row.get(first)?, name: row.get(first + 1)?, state: row.get(first + 2)?, tier: row.get(first + 3)? })
 }

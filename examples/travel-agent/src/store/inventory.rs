@@ -1,4 +1,4 @@
-//! What can be had on which days: offers of the catalogue minus what is booked.
+//! Availability of flights, hotels and cars: the catalogue without booked seats, rooms and cars.
 
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, named_params};
@@ -11,11 +11,12 @@ use crate::{
 };
 
 impl Store {
-    /// Flights with a free seat, cheapest first.
+    /// Returns flights with a free seat, cheapest first.
     ///
     /// # Errors
     ///
-    /// [`TravelError::SameCity`] if nobody has to fly, [`TravelError::Database`] if the search fails.
+    /// Returns [`TravelError::SameCity`] if origin and destination are the same, and [`TravelError::Database`] if the search
+    /// fails.
     pub fn flights(&self, origin: &City, destination: &City, date: Date) -> Result<Vec<FlightOffer>, TravelError> {
         if origin.code == destination.code {
             return Err(TravelError::SameCity { city: origin.name.clone() });
@@ -54,11 +55,11 @@ impl Store {
         Ok(free)
     }
 
-    /// Hotels with a room that is free in every night, cheapest first, and the cap that applies.
+    /// Returns the cap of the city, and hotels with a room that is free on every night, cheapest first.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Database`] if the search fails.
+    /// Returns [`TravelError::Database`] if the search fails.
     pub fn hotels(&self, city: &City, stay: Dates) -> Result<(u32, Vec<HotelOffer>), TravelError> {
         let connection = self.lock();
         let cap = directory::limits(&connection, city)?.hotel_nightly_usd;
@@ -91,11 +92,11 @@ impl Store {
         Ok((cap, free))
     }
 
-    /// Cars that are free on every day, cheapest first.
+    /// Returns cars that are free on every day, cheapest first.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Database`] if the search fails.
+    /// Returns [`TravelError::Database`] if the search fails.
     pub fn cars(
         &self,
         city: &City,
@@ -134,12 +135,12 @@ impl Store {
         Ok(free)
     }
 
-    /// Holds a trip, as far as it is decided, against the policy.
+    /// Checks a trip, as far as it is decided, against the policy. Violations are in the verdict.
     ///
     /// # Errors
     ///
-    /// [`TravelError::UnknownCity`], [`TravelError::UnknownOffer`] or [`TravelError::Inconsistent`] if the draft
-    /// speaks of things that do not exist; a broken rule is no error but the verdict.
+    /// Returns [`TravelError::UnknownCity`], [`TravelError::UnknownOffer`] or [`TravelError::Inconsistent`] if the draft is
+    /// invalid.
     pub fn check(&self, draft: &TripDraft, today: Date) -> Result<Verdict, TravelError> {
         Ok(check(&self.lock(), draft, today)?.into())
     }
@@ -264,7 +265,7 @@ pub(super) fn seats_taken(connection: &Connection, number: &str, date: Date) -> 
         .query_row(named_params! { ":number": number, ":date": date }, |row| row.get(0))
 }
 
-/// Rooms taken in the fullest night of a stay.
+/// Returns the number of booked rooms on the fullest night of a stay.
 pub(super) fn rooms_taken(connection: &Connection, id: &str, stay: Dates) -> Result<u32, rusqlite::Error> {
     connection
         .prepare(
@@ -278,7 +279,7 @@ pub(super) fn rooms_taken(connection: &Connection, id: &str, stay: Dates) -> Res
         .query_row(named_params! { ":id": id, ":first": stay.departure, ":last": stay.return_ }, |row| row.get(0))
 }
 
-/// Cars taken on the busiest day of a rental, which includes the day of return.
+/// Returns the number of booked cars on the busiest day of a rental, including the day of return.
 pub(super) fn cars_taken(connection: &Connection, id: &str, rental: Dates) -> Result<u32, rusqlite::Error> {
     connection
         .prepare(
@@ -292,12 +293,12 @@ pub(super) fn cars_taken(connection: &Connection, id: &str, rental: Dates) -> Re
         .query_row(named_params! { ":id": id, ":first": rental.departure, ":last": rental.return_ }, |row| row.get(0))
 }
 
-/// ISO number of the weekday as the timetable writes it.
+/// Returns the ISO number of the weekday, as in the timetable.
 pub(super) fn weekday(date: Date) -> String {
     date.weekday().to_monday_one_offset().to_string()
 }
 
 fn car_category(word: &str) -> CarCategory {
-    // The table's CHECK admits no other words; were there one, the strictest class would be the safe reading.
+    // The table's CHECK allows no other words. The strictest category is the safe default.
     CarCategory::parse(word).unwrap_or(CarCategory::Luxury)
 }

@@ -1,4 +1,4 @@
-//! The travel desk's memory: one SQLite file that holds the offers, the rules, the people and what is booked.
+//! Database of the travel desk: one SQLite file with offers, policies, employees and bookings.
 
 mod bookings;
 mod directory;
@@ -18,20 +18,19 @@ const SCHEMA_VERSION: i64 = 1;
 
 /// The travel desk's database.
 ///
-/// Tools share it as `&Store`. They are plain functions that the agent runs on the blocking pool, so the
-/// connection sits behind a lock: a query takes microseconds, and a second connection would buy nothing.
-/// Several programs may use one file.
+/// Tools borrow it as `&Store`. They are plain functions that the agent runs on the blocking pool, so the connection is
+/// behind a lock: a query takes microseconds. Several processes may use one file.
 #[derive(Debug)]
 pub struct Store {
     connection: Mutex<Connection>,
 }
 
 impl Store {
-    /// Opens the database in a file; creates and fills it, with its folder, on first use.
+    /// Opens the database in a file. Creates it with its folder and seed data on first use.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Open`] if the file cannot be created, is no database, or was written by a newer program.
+    /// Returns [`TravelError::Open`] if the file can't be created, is not a database, or has a newer schema.
     pub fn open(path: &Path) -> Result<Self, TravelError> {
         let failed = |reason: String| TravelError::Open { path: path.to_owned(), reason };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -49,11 +48,11 @@ impl Store {
         }
     }
 
-    /// A fresh database that is gone with the value.
+    /// Creates a database in memory with seed data.
     ///
     /// # Errors
     ///
-    /// [`TravelError::Database`] if SQLite has no memory left.
+    /// Returns [`TravelError::Database`] if SQLite fails.
     pub fn in_memory() -> Result<Self, TravelError> {
         let mut connection = Connection::open_in_memory()?;
         prepare(&mut connection)?;
@@ -61,16 +60,16 @@ impl Store {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        // A panicked query leaves no half transaction behind: rusqlite rolls back when it is dropped.
+        // After a panic the connection is still usable: rusqlite rolls a dropped transaction back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Creates what is missing and returns the schema version that the file has.
+/// Creates the schema and seed data if needed, and returns the schema version.
 fn prepare(connection: &mut Connection) -> Result<i64, rusqlite::Error> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // The lock comes before the look: of two programs that start at once, one creates and the other finds.
+    // Lock before reading the version, so that of two concurrent processes only one creates the schema.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut version = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     if version == 0 {

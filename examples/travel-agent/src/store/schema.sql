@@ -16,13 +16,13 @@ CREATE TABLE city_aliases (
     city  TEXT NOT NULL REFERENCES cities (code)
 ) STRICT, WITHOUT ROWID;
 
--- Places people ask for that the policy rules out, so that the refusal can name the country.
+-- Known places outside of the USA, so that the error can name the country.
 CREATE TABLE foreign_places (
     name    TEXT PRIMARY KEY,               -- lower case
     country TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What every employee is told. `amount` is the number that the checks use: text and check cannot drift apart.
+-- The rules of the policy. `amount` is used by both the text and the checks, so that they always agree.
 CREATE TABLE policies (
     code   TEXT PRIMARY KEY,
     rule   TEXT NOT NULL,                   -- `{}` stands for the amount
@@ -97,7 +97,7 @@ CREATE TABLE bookings (
     CHECK (return_date >= departure_date)
 ) STRICT;
 CREATE INDEX bookings_by_employee ON bookings (employee, departure_date);
--- The same trip is booked once, however often the request is repeated and by however many processes.
+-- A repeated order is booked once, also by concurrent processes.
 CREATE UNIQUE INDEX bookings_once ON bookings
     (employee, departure_date, return_date, outbound_flight, return_flight, ifnull(hotel, ''), ifnull(car, ''))
     WHERE status = 'confirmed';

@@ -1,4 +1,4 @@
--- What the travel desk starts with: fictional airlines, hotels and people in real cities. Bookings start empty.
+-- Seed data: fictional airlines, hotels and people in real cities, without bookings.
 
 INSERT INTO hotel_caps (tier, nightly_usd) VALUES (1, 340), (2, 260), (3, 210);
 
@@ -122,7 +122,7 @@ INSERT INTO hotels (id, name, city, area, stars, nightly_usd, rooms) VALUES
     ('LAS-H2', 'Convention House', 'LAS', 'Convention Center', 4, 197, 6),
     ('LAS-H3', 'The Mirador Grand', 'LAS', 'The Strip', 5, 270, 3);
 
--- Every model stands in every city; the expensive cities charge more.
+-- Every model is available in every city; expensive cities charge more.
 WITH models (slot, model, category, daily_usd, fleet) AS (VALUES
     (1, 'Toyota Corolla', 'compact', 49, 4),
     (2, 'Honda Accord', 'sedan', 61, 4),

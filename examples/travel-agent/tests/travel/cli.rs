@@ -1,4 +1,4 @@
-//! The program as users start it.
+//! The program from the command line.
 
 use std::{
     io::Write,
@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-/// A folder of its own for each test, removed when the test ends.
+/// A folder for one test, deleted when the test ends.
 struct Home(PathBuf);
 
 impl Home {
@@ -20,7 +20,7 @@ impl Home {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_travel-agent"));
-        // Nothing of the machine that runs the tests decides: neither its settings nor its user.
+        // Independent of the environment and the user that run the tests.
         command.env_clear().env("HOME", &self.0).env("XDG_DATA_HOME", self.0.join("data"));
         command.args(["--today", "2026-11-22"]).args(args).stdin(Stdio::null());
         command
@@ -58,7 +58,7 @@ fn failure(output: Output) -> String {
 }
 
 #[test]
-fn a_conversation_goes_on_when_the_program_starts_again() {
+fn continues_a_session_in_another_process() {
     let home = Home::new("session");
     let session = ["--session", "trip-to-boston"];
     let ask = |prompt| home.run(&[session.as_slice(), &[prompt]].concat()).0;
@@ -68,13 +68,13 @@ fn a_conversation_goes_on_when_the_program_starts_again() {
     assert!(booked.contains("your trip to Boston, MA is booked"), "{booked}");
 
     let stranger = home.run(&["yes"]).0;
-    assert!(!stranger.contains("is booked"), "another conversation knows nothing of it: {stranger}");
+    assert!(!stranger.contains("is booked"), "a separate conversation does not see it: {stranger}");
     let refused = failure(home.command(&["--session", "../elsewhere", "hello"]).output().unwrap());
     assert!(refused.contains("session id"), "{refused}");
 }
 
 #[test]
-fn a_trip_booked_by_one_process_is_known_to_the_next() {
+fn finds_a_booking_of_another_process() {
     let home = Home::new("books");
     let (out, err) = home.run(&["Book me a trip to New York next Monday"]);
     assert!(out.contains("your trip to New York, NY is booked"), "{out}");
@@ -90,7 +90,7 @@ fn a_trip_booked_by_one_process_is_known_to_the_next() {
 }
 
 #[test]
-fn a_failed_tool_is_marked() {
+fn marks_failed_tool_calls() {
     let home = Home::new("fails");
     let (out, err) = home.run(&["Book me a trip to Gotham next Monday"]);
     assert!(out.contains("Nothing was booked"), "{out}");
@@ -99,10 +99,10 @@ fn a_failed_tool_is_marked() {
 }
 
 #[test]
-fn the_chat_reads_lines_until_they_end() {
+fn chat_ends_at_quit() {
     let home = Home::new("chat");
     let (out, err) =
-        home.chat(&["--user", "marcus"], "I need to book a trip\nBoston\nnext Monday\n\nquit\nnobody reads this\n");
+        home.chat(&["--user", "marcus"], "I need to book a trip\nBoston\nnext Monday\n\nquit\nthis is not read\n");
     assert!(err.contains("Travelling as Marcus Webb, Engineering, from San Francisco, CA"), "{err}");
     assert!(out.contains("Where would you like to travel to, Marcus?"), "{out}");
     assert!(out.contains("your trip to Boston, MA is booked"), "{out}");
@@ -110,7 +110,7 @@ fn the_chat_reads_lines_until_they_end() {
 }
 
 #[test]
-fn metrics_are_json() {
+fn prints_metrics_as_json() {
     let home = Home::new("metrics");
     let (out, _) = home.run(&["--metrics", "what day is it?"]);
     let (text, json) = out.split_at(out.find('{').unwrap());
@@ -121,14 +121,14 @@ fn metrics_are_json() {
 }
 
 #[test]
-fn user_and_database_can_be_chosen() {
+fn selects_user_and_database() {
     let home = Home::new("chosen");
     let db = home.0.join("elsewhere").join("desk.sqlite3");
     let (out, err) = home.run(&["--db", db.to_str().unwrap(), "--user", "Priya", "hello"]);
     assert!(out.starts_with("Hello Priya."), "{out}");
     assert_eq!(err, "");
     assert!(db.exists());
-    // The same by the environment; a login name that is an employee's needs no choice.
+    // The environment works, too, and the login name of an employee is the default user.
     let (out, err) = output(home.command(&["hello"]).env("TRAVEL_DB", &db).env("USER", "mei").output().unwrap());
     assert!(out.starts_with("Hello Mei."), "{out}");
     assert_eq!(err, "");
@@ -137,14 +137,14 @@ fn user_and_database_can_be_chosen() {
 }
 
 #[test]
-fn mistakes_are_explained() {
+fn explains_invalid_arguments() {
     let home = Home::new("mistakes");
-    let said = failure(home.command(&["--user", "mallory", "hello"]).output().unwrap());
-    assert!(said.contains("error: `mallory` is not an employee: the users are ana, "), "{said}");
-    let said = failure(home.command(&["--today", "someday", "hello"]).output().unwrap());
-    assert!(said.contains("--today"), "{said}");
-    let said = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
-    assert!(said.contains("cannot open the travel database") && said.contains("--db"), "{said}");
-    let said = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
-    assert!(said.contains("nonsense"), "{said}");
+    let error = failure(home.command(&["--user", "mallory", "hello"]).output().unwrap());
+    assert!(error.contains("error: `mallory` is not an employee: the users are ana, "), "{error}");
+    let error = failure(home.command(&["--today", "someday", "hello"]).output().unwrap());
+    assert!(error.contains("--today"), "{error}");
+    let error = failure(home.command(&["--db", home.0.to_str().unwrap(), "hello"]).output().unwrap());
+    assert!(error.contains("cannot open the travel database") && error.contains("--db"), "{error}");
+    let error = failure(home.command(&["hello"]).env("STRANDS_MODEL", "nonsense/x").output().unwrap());
+    assert!(error.contains("nonsense"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The store keeps its promises: what is booked stays booked, once, within policy, and takes its seat.
+//! The store: bookings are persistent, idempotent, within policy, and take seats and rooms.
 
 use std::{path::PathBuf, thread};
 
@@ -14,7 +14,7 @@ const TODAY: Date = date(2026, 11, 22);
 const MONDAY: Date = date(2026, 11, 23);
 const WEDNESDAY: Date = date(2026, 11, 25);
 
-/// A file of its own for each test, removed when the test ends.
+/// A database file for one test, deleted when the test ends.
 struct File(PathBuf);
 
 impl File {
@@ -58,7 +58,7 @@ fn rooms(store: &Store, first: Date, last: Date) -> u32 {
 }
 
 #[test]
-fn a_booking_made_today_is_there_tomorrow() {
+fn persists_a_booking() {
     let file = File::new("tomorrow");
     let code = {
         let store = Store::open(&file.0).unwrap();
@@ -79,7 +79,7 @@ fn a_booking_made_today_is_there_tomorrow() {
 }
 
 #[test]
-fn the_same_order_is_booked_once() {
+fn books_a_repeated_order_once() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let first = store.book(&ana, &order(), TODAY).unwrap();
@@ -92,14 +92,14 @@ fn the_same_order_is_booked_once() {
 }
 
 #[test]
-fn the_same_order_is_booked_once_by_many_programs_too() {
+fn books_a_repeated_order_of_concurrent_processes_once() {
     let file = File::new("race");
     let path = &file.0;
     let codes: Vec<String> = thread::scope(|scope| {
         let workers: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(move || {
-                    // Each opens the file itself, the first of them creates it.
+                    // Each opens the file, and the first creates it.
                     let store = Store::open(path).unwrap();
                     let ana = store.traveller("ana").unwrap();
                     store.book(&ana, &order(), TODAY).unwrap().booking.confirmation_code
@@ -112,13 +112,13 @@ fn the_same_order_is_booked_once_by_many_programs_too() {
 }
 
 #[test]
-fn bookings_take_seats_and_rooms_until_they_are_cancelled() {
+fn takes_seats_and_rooms_until_a_booking_is_cancelled() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     assert_eq!((seats(&store, &ana, "CD252"), rooms(&store, MONDAY, WEDNESDAY)), (4, 4));
     let booking = store.book(&ana, &order(), TODAY).unwrap().booking;
     assert_eq!((seats(&store, &ana, "CD252"), rooms(&store, MONDAY, WEDNESDAY)), (3, 3));
-    // The room is free again in the night after.
+    // The room is free again on the night after.
     assert_eq!(rooms(&store, WEDNESDAY, date(2026, 11, 26)), 4);
     assert_eq!(rooms(&store, date(2026, 11, 24), date(2026, 11, 27)), 3);
 
@@ -128,15 +128,15 @@ fn bookings_take_seats_and_rooms_until_they_are_cancelled() {
     assert!(store.cancel(&ana, &booking.confirmation_code, TODAY).unwrap().already_cancelled);
     assert!(store.bookings(&ana, false).unwrap().is_empty());
     assert_eq!(store.bookings(&ana, true).unwrap()[0].status, "cancelled");
-    // What was cancelled can be booked anew.
+    // A cancelled trip can be booked again.
     assert!(!store.book(&ana, &order(), TODAY).unwrap().already_booked);
 }
 
 #[test]
-fn the_last_seat_is_sold_once_and_a_refusal_changes_nothing() {
+fn sells_the_last_seat_once_and_changes_nothing_on_errors() {
     let store = Store::in_memory().unwrap();
     let with_car = |car: &str| TripOrder { car: Some(car.to_owned()), ..order() };
-    // Three SUVs stand in New York; the flight has four seats.
+    // New York has three SUVs; the flight has four seats.
     for user in ["ana", "marcus", "priya"] {
         let traveller = store.traveller(user).unwrap();
         store.book(&traveller, &with_car("NYC-C3"), TODAY).unwrap();
@@ -155,7 +155,7 @@ fn the_last_seat_is_sold_once_and_a_refusal_changes_nothing() {
 }
 
 #[test]
-fn nobody_is_in_two_places() {
+fn rejects_overlapping_trips() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let first = store.book(&ana, &order(), TODAY).unwrap().booking;
@@ -167,7 +167,7 @@ fn nobody_is_in_two_places() {
 }
 
 #[test]
-fn booking_checks_the_policy_itself() {
+fn checks_the_policy_when_booking() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let rules = |order: TripOrder| match store.book(&ana, &order, TODAY).unwrap_err() {
@@ -190,7 +190,7 @@ fn booking_checks_the_policy_itself() {
 }
 
 #[test]
-fn orders_that_make_no_trip_are_refused() {
+fn rejects_inconsistent_orders() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let refusal = |order: TripOrder| store.book(&ana, &order, TODAY).unwrap_err().to_string();
@@ -212,13 +212,13 @@ fn orders_that_make_no_trip_are_refused() {
             "no city called `Gotham`: we fly to Atlanta, Austin",
         ),
     ] {
-        let said = refusal(order);
-        assert!(said.contains(part), "{said}");
+        let error = refusal(order);
+        assert!(error.contains(part), "{error}");
     }
 }
 
 #[test]
-fn a_day_trip_needs_flights_that_meet_and_no_hotel() {
+fn books_a_day_trip_without_a_hotel() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let flights = |from: &str, to: &str| {
@@ -236,7 +236,7 @@ fn a_day_trip_needs_flights_that_meet_and_no_hotel() {
 }
 
 #[test]
-fn others_bookings_do_not_exist_for_a_traveller() {
+fn hides_bookings_of_other_travellers() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let marcus = store.traveller("marcus").unwrap();
@@ -249,7 +249,7 @@ fn others_bookings_do_not_exist_for_a_traveller() {
 }
 
 #[test]
-fn a_trip_that_has_begun_cannot_be_cancelled() {
+fn rejects_cancelling_a_trip_that_has_started() {
     let store = Store::in_memory().unwrap();
     let ana = store.traveller("ana").unwrap();
     let code = store.book(&ana, &order(), TODAY).unwrap().booking.confirmation_code;
@@ -258,7 +258,7 @@ fn a_trip_that_has_begun_cannot_be_cancelled() {
 }
 
 #[test]
-fn places_are_found_by_the_names_people_use() {
+fn finds_cities_by_common_names() {
     let store = Store::in_memory().unwrap();
     for (place, code) in [
         ("New York", "NYC"),
@@ -284,7 +284,7 @@ fn places_are_found_by_the_names_people_use() {
 }
 
 #[test]
-fn every_city_can_be_travelled_to_from_every_other_within_policy() {
+fn offers_trips_within_policy_between_all_cities() {
     let store = Store::in_memory().unwrap();
     let codes = ["NYC", "BOS", "SFO", "WAS", "MIA", "CHI", "LAX", "SEA", "AUS", "DEN", "ATL", "DAL", "PHX", "LAS"];
     let cities: Vec<_> = codes.iter().map(|code| store.city(code).unwrap()).collect();
@@ -309,7 +309,7 @@ fn every_city_can_be_travelled_to_from_every_other_within_policy() {
 }
 
 #[test]
-fn the_policy_is_told_with_its_numbers() {
+fn formats_the_policy_with_its_amounts() {
     let policies = Store::in_memory().unwrap().policies().unwrap();
     let rules: Vec<&str> = policies.rules.iter().map(|rule| rule.rule.as_str()).collect();
     assert!(
@@ -322,7 +322,7 @@ fn the_policy_is_told_with_its_numbers() {
 }
 
 #[test]
-fn files_that_are_no_travel_database_are_refused() {
+fn rejects_files_that_are_not_a_travel_database() {
     let file = File::new("foreign");
     drop(Store::open(&file.0).unwrap());
     {
@@ -341,7 +341,7 @@ fn files_that_are_no_travel_database_are_refused() {
 }
 
 #[test]
-fn unknown_users_learn_who_is_known() {
+fn names_the_known_users_for_an_unknown_user() {
     let refused = Store::in_memory().unwrap().traveller("mallory").unwrap_err();
     assert_eq!(
         refused.to_string(),

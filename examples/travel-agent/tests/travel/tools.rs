@@ -1,4 +1,4 @@
-//! Tools are functions: called here as such, without an agent, a model or a runtime.
+//! Tools called as functions, without an agent, a model or a runtime.
 
 use jiff::civil::date;
 use travel_agent::{
@@ -33,13 +33,13 @@ fn order() -> TripOrder {
 }
 
 #[test]
-fn today_has_a_name() {
+fn todays_date_returns_the_weekday() {
     let today = todays_date(&CLOCK);
     assert_eq!((today.date, today.weekday.as_str()), (date(2026, 11, 22), "Sunday"));
 }
 
 #[test]
-fn policies_name_rules_and_caps() {
+fn get_travel_policies_returns_rules_and_caps() {
     let (store, _) = desk();
     let policies = get_travel_policies(&store).unwrap();
     assert!(policies.rules.iter().any(|rule| rule.code == "usa_only"));
@@ -47,7 +47,7 @@ fn policies_name_rules_and_caps() {
 }
 
 #[test]
-fn flights_start_and_end_at_home_unless_told_otherwise() {
+fn search_flights_uses_the_home_city_by_default() {
     let (store, ana) = desk();
     let day = date(2026, 11, 23);
     let search = |from: Option<&str>, to: Option<&str>| {
@@ -63,7 +63,7 @@ fn flights_start_and_end_at_home_unless_told_otherwise() {
 }
 
 #[test]
-fn hotels_say_what_the_policy_allows() {
+fn get_hotels_marks_hotels_within_policy() {
     let (store, _) = desk();
     let found = get_hotels("Boston", date(2026, 11, 23), 2, &store).unwrap();
     assert_eq!(found.nightly_cap_usd, 340);
@@ -75,7 +75,7 @@ fn hotels_say_what_the_policy_allows() {
 }
 
 #[test]
-fn cars_can_be_narrowed_to_a_category() {
+fn get_cars_filters_by_category() {
     let (store, _) = desk();
     let cars = |category| get_cars("Boston", date(2026, 11, 23), 3, category, &store).unwrap().cars;
     assert_eq!(cars(None).len(), 4);
@@ -86,7 +86,7 @@ fn cars_can_be_narrowed_to_a_category() {
 }
 
 #[test]
-fn the_policy_judges_drafts() {
+fn check_policy_returns_violations_of_drafts() {
     let (store, _) = desk();
     let draft = TripDraft {
         destination: "Boston".to_owned(),
@@ -119,7 +119,7 @@ fn the_policy_judges_drafts() {
 }
 
 #[test]
-fn a_trip_is_booked_listed_and_cancelled() {
+fn books_lists_and_cancels_a_trip() {
     let (store, ana) = desk();
     let booked = book_trip(order(), &ana, &store, &CLOCK).unwrap();
     assert!(!booked.already_booked);

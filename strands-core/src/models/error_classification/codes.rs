@@ -1,8 +1,8 @@
-//! Codes of errors, which each provider writes in its own case.
+//! Error codes of providers, normalized for comparison.
 
 use crate::models::ModelErrorKind;
 
-/// Codes, in small letters without anything between them, and without `error` or `exception` at the end.
+/// Normalized error codes: lower case, letters and digits only, without the suffix `error` or `exception`.
 const CODES: [(&str, ModelErrorKind); 52] = [
     ("throttling", ModelErrorKind::Throttled),
     ("throttled", ModelErrorKind::Throttled),
@@ -60,12 +60,12 @@ const CODES: [(&str, ModelErrorKind); 52] = [
 
 /// Returns the kind of error that a code names.
 pub(super) fn of_code(code: &str) -> Option<ModelErrorKind> {
-    let code = plain(code);
+    let code = normalized(code);
     CODES.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind)
 }
 
-/// A code in small letters, without what is between its words and without what all of them end with.
-pub(super) fn plain(code: &str) -> String {
+/// Returns a code in the form of [`CODES`].
+pub(super) fn normalized(code: &str) -> String {
     let letters = code.chars().filter(char::is_ascii_alphanumeric);
     let plain: String = letters.map(|letter| letter.to_ascii_lowercase()).take(64).collect();
     let plain = plain.strip_suffix("exception").unwrap_or(&plain);

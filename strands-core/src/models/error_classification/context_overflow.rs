@@ -1,8 +1,8 @@
 //! Messages about a conversation that does not fit the context window.
 
-use super::messages::{Words, says};
+use super::messages::{Phrase, contains_any};
 
-/// Names of a conversation's length and of its limit. One of them close to a word of [`TOO_MUCH`] is an overflow.
+/// Phrases for the conversation's length or its limit. One of them close to a phrase of [`TOO_MUCH`] is an overflow.
 const LENGTH: &[&str] = &[
     "context length",
     "context window",
@@ -46,7 +46,7 @@ const LENGTH: &[&str] = &[
     "输入长度",
 ];
 
-/// Words for a limit that is passed.
+/// Phrases for a limit that is exceeded.
 const TOO_MUCH: &[&str] = &[
     "exceed",
     "too long",
@@ -68,16 +68,16 @@ const TOO_MUCH: &[&str] = &[
     "超",
 ];
 
-/// Names of a conversation that is said to be too long without a unit.
+/// Subjects of messages that call the conversation too long without naming a unit.
 const CONVERSATION: &[&str] =
     &["prompt", "input", "inputs", "input text", "query", "request", "context", "conversation", "message", "messages"];
 
-/// Words right behind one of [`CONVERSATION`].
+/// Phrases directly after one of [`CONVERSATION`].
 const IS_TOO_LONG: &[&str] =
     &["too long", "is too long", "are too long", "too large", "is too large", "are too large", "is too big"];
 
-/// Other messages about conversations that do not fit the context window. No code for it is in common use.
-const OVERFLOW: &[Words] = &[
+/// Other phrases of context overflows. No common error code exists.
+const OVERFLOW: &[Phrase] = &[
     &["maximum context length"],
     &["max context length"],
     &["maximum context size"],
@@ -119,8 +119,8 @@ const OVERFLOW: &[Words] = &[
     &["`inputs` tokens + `max_new_tokens` must be"],
 ];
 
-/// Words of errors that come from a quota, whatever else they say.
-const OF_A_QUOTA: &[Words] = &[
+/// Phrases of quota errors. They rule out a context overflow.
+const QUOTA: &[Phrase] = &[
     &["try again in "],
     &["retry after"],
     &["per second"],
@@ -137,8 +137,7 @@ const OF_A_QUOTA: &[Words] = &[
     &["tpm limit"],
 ];
 
-/// Names of the limit for what the model may write, and of options. An error about those alone is none of the conversation's
-/// length.
+/// Names of output limits and of options. An error about those alone is not about the conversation's length.
 const OUTPUT_LIMITS: [&str; 10] = [
     "max_tokens",
     "maxtokens",
@@ -152,58 +151,58 @@ const OUTPUT_LIMITS: [&str; 10] = [
     "num_ctx",
 ];
 
-/// Names of what is asked.
+/// Names of the input of a request.
 const INPUT: [&str; 6] = ["input", "prompt", "message", "conversation", "request has", "request contains"];
 
-/// Returns true if shortening the conversation may help.
+/// Returns true if truncating the conversation may help.
 pub(super) fn overflows(message: &str) -> bool {
     let names = |names: &[&str]| names.iter().any(|name| message.contains(name));
-    (says(message, OVERFLOW) || is_passed(message) || is_too_long(message))
-        && !says(message, OF_A_QUOTA)
+    (contains_any(message, OVERFLOW) || exceeds_limit(message) || is_too_long(message))
+        && !contains_any(message, QUOTA)
         && (names(&INPUT) || !names(&OUTPUT_LIMITS))
         && !output_alone_is_too_long(message)
 }
 
-/// True if a length stands close to a word for too much of it, in either order.
-fn is_passed(message: &str) -> bool {
-    /// Most bytes between them.
+/// Returns true if a phrase of [`LENGTH`] is close to one of [`TOO_MUCH`], in either order.
+fn exceeds_limit(message: &str) -> bool {
+    /// Maximum distance, in bytes.
     const NEAR: usize = 96;
-    let lengths = || LENGTH.iter().flat_map(|words| message.match_indices(words));
+    let lengths = || LENGTH.iter().flat_map(|phrase| message.match_indices(phrase));
     let too_much: Vec<usize> =
-        TOO_MUCH.iter().flat_map(|words| message.match_indices(words)).map(|(at, _)| at).collect();
+        TOO_MUCH.iter().flat_map(|phrase| message.match_indices(phrase)).map(|(at, _)| at).collect();
     lengths().any(|(at, _)| too_much.iter().any(|other| other.abs_diff(at) <= NEAR))
 }
 
-/// True if the conversation, by whatever name, is said to be too long: words that stand next to each other.
+/// Returns true if a name of [`CONVERSATION`] is directly before a phrase of [`IS_TOO_LONG`].
 fn is_too_long(message: &str) -> bool {
-    IS_TOO_LONG.iter().flat_map(|words| message.match_indices(words)).any(|(at, _)| {
+    IS_TOO_LONG.iter().flat_map(|phrase| message.match_indices(phrase)).any(|(at, _)| {
         let before = message.get(..at).unwrap_or_default().trim_end();
         let is_in_name = |letter: char| letter.is_alphanumeric() || "_-.'`".contains(letter);
         CONVERSATION.iter().any(|name| before.strip_suffix(name).is_some_and(|rest| !rest.ends_with(is_in_name)))
     })
 }
 
-/// True where the response that is asked for fills the window by itself: shortening the conversation does not help.
+/// Returns true if the requested output alone fills the context window. Truncating the conversation does not help then.
 fn output_alone_is_too_long(message: &str) -> bool {
     let window = ["context length is only ", "context length is ", "context window of ", "context length of "];
-    let Some(window) = window.iter().find_map(|words| number_after(message, words)) else {
+    let Some(window) = window.iter().find_map(|phrase| number_after(message, phrase)) else {
         return false;
     };
     let output = number_after(message, "is too large: ").or_else(|| {
         let ends = [" in the completion", " of the completion", " in the output", " output tokens"];
-        ends.iter().find_map(|words| number_before(message, words))
+        ends.iter().find_map(|phrase| number_before(message, phrase))
     });
     output.is_some_and(|output| output >= window)
 }
 
-fn number_after(message: &str, words: &str) -> Option<u64> {
-    let rest = message.split_once(words)?.1;
+fn number_after(message: &str, phrase: &str) -> Option<u64> {
+    let rest = message.split_once(phrase)?.1;
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
     rest.get(..end)?.parse().ok()
 }
 
-fn number_before(message: &str, words: &str) -> Option<u64> {
-    let start = message.split_once(words)?.0;
+fn number_before(message: &str, phrase: &str) -> Option<u64> {
+    let start = message.split_once(phrase)?.0;
     let digits = start.rfind(|letter: char| !letter.is_ascii_digit()).map_or(0, |at| at + 1);
     start.get(digits..).and_then(|number| number.parse().ok())
 }

@@ -1,10 +1,10 @@
-//! Words of error messages that mean the same, whoever says them.
+//! Phrases of error messages that have the same meaning for all providers.
 
-/// Words that stand in a message in this order, close to each other. All are in small letters.
-pub(super) type Words = &'static [&'static str];
+/// Parts of a phrase, in lower case. They occur in a message in this order, close to each other.
+pub(super) type Phrase = &'static [&'static str];
 
-/// Output that the model may write otherwise the next time.
-pub(super) const MALFORMED: &[Words] = &[
+/// Malformed model output; another sample may be valid.
+pub(super) const MALFORMED: &[Phrase] = &[
     &["failed to call a function"],
     &["failed to generate json"],
     &["failed_generation"],
@@ -13,8 +13,8 @@ pub(super) const MALFORMED: &[Words] = &[
     &["failed to parse input at pos"],
 ];
 
-/// A limit of requests or tokens in a time.
-pub(super) const THROTTLED: &[Words] = &[
+/// Limits of requests or tokens per time.
+pub(super) const THROTTLED: &[Phrase] = &[
     &["rate limit", "exceeded"],
     &["rate limit", "reached"],
     &["exceed", "rate limit"],
@@ -40,8 +40,8 @@ pub(super) const THROTTLED: &[Words] = &[
     &["is throttled"],
 ];
 
-/// Credentials that are not accepted.
-pub(super) const AUTHENTICATION: &[Words] = &[
+/// Rejected credentials.
+pub(super) const AUTHENTICATION: &[Phrase] = &[
     &["incorrect api key"],
     &["invalid api key"],
     &["api key not valid"],
@@ -64,20 +64,20 @@ pub(super) const AUTHENTICATION: &[Words] = &[
     &["no api key"],
 ];
 
-/// Returns true if the message has the words of one of the lists.
-pub(super) fn says(message: &str, lists: &[Words]) -> bool {
-    lists.iter().any(|words| in_order(message, words))
+/// Returns true if the message contains one of the phrases.
+pub(super) fn contains_any(message: &str, phrases: &[Phrase]) -> bool {
+    phrases.iter().any(|phrase| contains(message, phrase))
 }
 
-/// True if all words stand in the message in this order, close to each other.
-fn in_order(message: &str, words: &[&str]) -> bool {
-    /// Most bytes in which the next word has to come.
+/// Returns true if the message contains all parts in this order, close to each other.
+fn contains(message: &str, parts: &[&str]) -> bool {
+    /// Maximum distance to the next part, in bytes.
     const NEAR: usize = 96;
-    let Some((first, others)) = words.split_first() else {
+    let Some((first, others)) = parts.split_first() else {
         return true;
     };
     message.match_indices(first).any(|(at, _)| {
         let rest = message.get(at + first.len()..).unwrap_or_default();
-        others.is_empty() || in_order(rest.get(..rest.floor_char_boundary(NEAR)).unwrap_or_default(), others)
+        others.is_empty() || contains(rest.get(..rest.floor_char_boundary(NEAR)).unwrap_or_default(), others)
     })
 }

@@ -1,25 +1,25 @@
-//! Codes and words of providers' errors that mean the same everywhere. Gateways pass on the errors of any server behind
-//! them, so there is one list for all providers. Throttling is looked for first: "too many tokens, please wait" is about
-//! a quota, and shortening the conversation does not help.
+//! Classification of provider errors by code and message. Gateways pass on the errors of any upstream server, so one list
+//! serves all providers. Throttling is checked first: "too many tokens, please wait" is about a quota, and truncating the
+//! conversation does not help.
 
 mod codes;
 mod context_overflow;
 mod messages;
 
-use self::codes::{of_code, plain};
+use self::codes::{normalized, of_code};
 use self::context_overflow::overflows;
-use self::messages::{AUTHENTICATION, MALFORMED, THROTTLED, says};
+use self::messages::{AUTHENTICATION, MALFORMED, THROTTLED, contains_any};
 use super::ModelErrorKind;
 
-/// Length of the beginning of a message that is looked at, in bytes. Servers may quote all of a request behind it.
+/// Length of the prefix of a message that is examined, in bytes. Servers may append all of the request.
 const EXAMINED: usize = 8 * 1024;
 
 impl ModelErrorKind {
-    /// Returns the kind that the codes and the words of a provider's error name, whoever the provider is; `None` if they
-    /// name none, and the [status](Self::of_status) has to do.
+    /// Returns the kind of an error by its codes and message, for any provider; `None` if they are not conclusive, and only
+    /// the [status](Self::of_status) remains.
     ///
-    /// `codes` are the error's names, such as `ThrottlingException` or `context_length_exceeded`; their case, and what
-    /// stands between their words, does not matter.
+    /// `codes` are error codes and types, such as `ThrottlingException` or `context_length_exceeded`. Case and separators do
+    /// not matter.
     ///
     /// ```
     /// use strands::models::ModelErrorKind;
@@ -32,33 +32,33 @@ impl ModelErrorKind {
     /// ```
     pub fn of_words(status: Option<u16>, codes: &[&str], message: &str) -> Option<Self> {
         let of_codes: Vec<Self> = codes.iter().filter_map(|code| of_code(code)).collect();
-        let coded = |kind| of_codes.contains(&kind);
+        let has_code = |kind| of_codes.contains(&kind);
         let message = message.get(..message.floor_char_boundary(EXAMINED)).unwrap_or_default().to_lowercase();
         let refused = status.is_none_or(|status| (400..500).contains(&status));
-        if coded(Self::MalformedOutput) || says(&message, MALFORMED) {
+        if has_code(Self::MalformedOutput) || contains_any(&message, MALFORMED) {
             return Some(Self::MalformedOutput);
         }
-        if status == Some(429) || coded(Self::Throttled) || refused && says(&message, THROTTLED) {
-            // More than a minute's worth by itself: no minute will do for it.
+        if status == Some(429) || has_code(Self::Throttled) || refused && contains_any(&message, THROTTLED) {
+            // The request alone exceeds the limit per minute, so waiting does not help.
             let too_large = message.contains("request too large");
             return Some(if too_large { Self::ContextOverflow } else { Self::Throttled });
         }
-        // Bytes are what there is too much of at 413, and what shortening takes away.
-        if coded(Self::ContextOverflow) || status == Some(413) || overflows(&message) {
+        // Truncating the conversation also helps against 413, a limit in bytes.
+        if has_code(Self::ContextOverflow) || status == Some(413) || overflows(&message) {
             return Some(Self::ContextOverflow);
         }
-        if coded(Self::ContentFiltered) {
+        if has_code(Self::ContentFiltered) {
             return Some(Self::ContentFiltered);
         }
-        if coded(Self::Authentication) || refused && says(&message, AUTHENTICATION) {
+        if has_code(Self::Authentication) || refused && contains_any(&message, AUTHENTICATION) {
             return Some(Self::Authentication);
         }
-        // The name of a type that everything is of says less than the status.
-        (status.is_none() && coded(Self::Overloaded)).then_some(Self::Overloaded)
+        // Codes such as `server_error` are generic; a status is more specific.
+        (status.is_none() && has_code(Self::Overloaded)).then_some(Self::Overloaded)
     }
 
-    /// Returns the kind of error that a reason for stopping is, in any provider's words; `None` if the response is whole,
-    /// or ends at a limit.
+    /// Returns the kind of error that a provider's stop reason stands for; `None` if the response is complete, or ends at a
+    /// limit of the request.
     ///
     /// ```
     /// use strands::models::ModelErrorKind;
@@ -69,7 +69,7 @@ impl ModelErrorKind {
     /// assert_eq!(ModelErrorKind::of_stop_reason("end_turn"), None);
     /// ```
     pub fn of_stop_reason(reason: &str) -> Option<Self> {
-        match plain(reason).as_str() {
+        match normalized(reason).as_str() {
             "modelcontextwindowexceeded" | "inputtoolong" | "prompttoolong" | "errorlimit" => {
                 Some(Self::ContextOverflow)
             }
@@ -88,7 +88,7 @@ impl ModelErrorKind {
             "" if reason.eq_ignore_ascii_case("error") => Some(Self::Transport),
             "fail" | "failed" | "failure" | "network" | "internal" | "internalserver" | "server" | "timeout"
             | "timedout" | "interrupted" | "terminated" => Some(Self::Transport),
-            // Servers put in front who has done it: `user_abort`, `client_disconnect`, `upstream_error`.
+            // Servers put the origin first: `user_abort`, `client_disconnect`, `upstream_error`.
             word if ["abort", "cancel", "disconnect"].iter().any(|known| word.contains(known)) => Some(Self::Transport),
             word if word.contains("context") || word.contains("windowexceeded") => Some(Self::ContextOverflow),
             word if !word.is_empty() && reason.to_ascii_lowercase().ends_with("_error") => Some(Self::Transport),
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conversations_that_do_not_fit_are_recognized_in_any_words() {
+    fn recognizes_context_overflows() {
         for message in [
             "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 tokens.",
             "This endpoint's maximum context length is 163840 tokens. However, you requested about 170000 tokens (165000 of text input, 5000 in the output).",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn other_limits_are_no_overflow() {
+    fn other_limits_are_not_context_overflows() {
         for message in [
             "max_tokens is too large: 200000. This model supports at most 128000 completion tokens, whereas you provided 200000.",
             "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model",
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn throttling_goes_before_everything_that_its_words_may_mean() {
+    fn throttling_takes_precedence() {
         for (status, code, message) in [
             (Some(429), "", "Too many tokens, please wait before trying again."),
             (Some(400), "ThrottlingException", "Too many tokens, please wait before trying again."),
@@ -340,12 +340,12 @@ mod tests {
         }
         let too_large = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 50000.";
         assert_eq!(ModelErrorKind::of_words(Some(429), &[], too_large), Some(ContextOverflow));
-        // A quota without a name of its own is not the window either.
+        // A quota that is not named is not the context window either.
         assert_eq!(ModelErrorKind::of_words(Some(400), &[], "too many tokens, try again in 20s"), None);
     }
 
     #[test]
-    fn keys_that_are_not_accepted_are_recognized_in_any_words() {
+    fn recognizes_rejected_keys() {
         for message in [
             "Invalid API key provided",
             "Incorrect API key provided: xa***ai.",
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_beginning_of_a_message_is_looked_at() {
+    fn examines_only_the_beginning_of_a_message() {
         let message = "exceed max_model_len ".repeat(1_000_000);
         assert_eq!(ModelErrorKind::of_words(Some(400), &[], &message), Some(ContextOverflow));
         let quoted = format!("no such field in {}prompt is too long", "ü".repeat(EXAMINED));
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_the_same_in_whatever_case_they_come() {
+    fn compares_codes_without_case_and_separators() {
         for (code, expected) in [
             ("context_length_exceeded", ContextOverflow),
             ("exceed_context_size_error", ContextOverflow),
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_for_stopping_that_are_errors() {
+    fn recognizes_stop_reasons_that_are_errors() {
         for (reason, expected) in [
             ("model_context_window_exceeded", Some(ContextOverflow)),
             ("context_length_exceeded", Some(ContextOverflow)),

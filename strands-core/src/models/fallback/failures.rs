@@ -1,4 +1,4 @@
-//! Several models failed in one call: one error stands for all of them, and names the others.
+//! Failures of several models in one call, combined into one error.
 
 use std::cmp::Reverse;
 use std::error::Error as StdError;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::models::error::Source;
 use crate::models::{ModelError, ModelErrorKind};
 
-/// The source of an error of a [`Fallback`](super::Fallback) whose other models had failed before: who failed, and how.
+/// The source of the error of a [`Fallback`](super::Fallback), with the errors of its other models.
 ///
 /// ```
 /// use std::error::Error;
@@ -22,8 +22,8 @@ use crate::models::{ModelError, ModelErrorKind};
 /// let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await?;
 ///
 /// let error = agent.prompt("Hello").await.unwrap_err();
-/// let beneath = error.source().and_then(Error::source).unwrap();
-/// let failures: &FallbackFailures = beneath.downcast_ref().unwrap();
+/// let source = error.source().and_then(Error::source).unwrap();
+/// let failures: &FallbackFailures = source.downcast_ref().unwrap();
 /// assert_eq!(failures.others().len(), 1);
 /// # Ok::<(), Box<dyn Error>>(())
 /// # }).unwrap();
@@ -35,12 +35,12 @@ pub struct FallbackFailures {
 }
 
 impl FallbackFailures {
-    /// The model whose error this stands beneath.
+    /// Returns the id of the model whose error this is the source of.
     pub fn model_id(&self) -> &str {
         &self.model_id
     }
 
-    /// The other models that failed in the same call, in the order in which they were asked, and how.
+    /// Returns the ids and errors of the other models, in the order of their attempts.
     pub fn others(&self) -> impl ExactSizeIterator<Item = (&str, &ModelError)> {
         self.others.iter().map(|(model_id, error)| (model_id.as_str(), error))
     }
@@ -48,7 +48,7 @@ impl FallbackFailures {
 
 impl fmt::Display for FallbackFailures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "model `{}` failed with this", self.model_id)?;
+        write!(f, "model `{}` failed with this error", self.model_id)?;
         for (model_id, error) in &self.others {
             write!(f, "; `{model_id}` failed, too: {error}")?;
         }
@@ -64,9 +64,9 @@ impl StdError for FallbackFailures {
     }
 }
 
-/// The error that says most to the caller, with the others beneath it: one that waiting can mend, and of those the one
-/// with the shortest wait; then one that shortening the conversation can mend; then the newest.
-pub(super) fn most_telling(mut failures: Vec<(String, ModelError)>, newest: (String, ModelError)) -> ModelError {
+/// Returns the error that the caller can best react to, with the others as its source: a retryable error, with the
+/// shortest wait; then a context overflow; then the newest.
+pub(super) fn most_actionable(mut failures: Vec<(String, ModelError)>, newest: (String, ModelError)) -> ModelError {
     failures.push(newest);
     let rank = |error: &ModelError| match error.kind() {
         _ if error.is_retryable() => (2, Reverse(error.retry_after().unwrap_or(Duration::ZERO))),
@@ -79,7 +79,7 @@ pub(super) fn most_telling(mut failures: Vec<(String, ModelError)>, newest: (Str
     with_others(model_id, error, failures)
 }
 
-/// The error of a model, with those of the models before it beneath.
+/// Returns the error of a model with those of other models as its source.
 pub(super) fn with_others(model_id: String, mut error: ModelError, others: Vec<(String, ModelError)>) -> ModelError {
     if !others.is_empty() {
         error.map_source(|source| Box::new(FallbackFailures { model_id, others, source }));

@@ -1,10 +1,10 @@
-//! Several models behind one: when the first can't answer, the next is asked. A provider that is down, throttled or has
-//! lost a key is then an event in the stream instead of the end of an invocation.
+//! Fallback to other models. A provider that is down, throttled or rejects its key then causes an event in the stream
+//! instead of a failed invocation.
 
 mod candidate;
+mod error_kinds;
 mod failures;
-mod on;
-mod opening;
+mod first_content;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,19 +16,19 @@ use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
 use self::candidate::Candidate;
+pub use self::error_kinds::FallbackOn;
 pub use self::failures::FallbackFailures;
-use self::failures::{most_telling, with_others};
-pub use self::on::FallbackOn;
+use self::failures::{most_actionable, with_others};
 use super::{Model, ModelCapabilities, ModelError, ModelErrorKind, ModelRequest, ModelStream, StreamEvent};
 use crate::diagnostics;
 use crate::usage::{ModelMetrics, Usage};
 
-/// How long a model that failed stays out by default.
+/// Default of [`Fallback::cool_down`].
 const COOL_DOWN: Duration = Duration::from_secs(60);
 
-type When = dyn Fn(&ModelError) -> bool + Send + Sync;
+type Predicate = dyn Fn(&ModelError) -> bool + Send + Sync;
 
-/// Several models behind one: they are asked in order until one answers. Clones share what is known of failures.
+/// A model that tries several models in order until one responds. Clones share the cool-downs.
 ///
 /// ```
 /// use strands::models::{Fallback, ModelError};
@@ -37,13 +37,13 @@ type When = dyn Fn(&ModelError) -> bool + Send + Sync;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let down = ScriptedModel::from_fn(|_| ScriptedTurn::error(ModelError::transport("connection refused")));
-/// let model = Fallback::new(down).or(ScriptedModel::answering("Hello."));
+/// let model = Fallback::new(down).or(ScriptedModel::responding("Hello."));
 /// let mut agent = Agent::builder().model(model).build().await?;
 ///
 /// let mut stream = agent.prompt("Hi").stream();
 /// while let Some(event) = stream.next().await {
 ///     match event? {
-///         AgentEvent::Fallback { from, to, error } => println!("{from} gave way to {to}: {error}"),
+///         AgentEvent::Fallback { from, to, error } => println!("{from} failed, trying {to}: {error}"),
 ///         AgentEvent::Result { response } => assert_eq!(response.text(), "Hello."),
 ///         _ => {}
 ///     }
@@ -52,49 +52,51 @@ type When = dyn Fn(&ModelError) -> bool + Send + Sync;
 /// # }).unwrap();
 /// ```
 ///
-/// # What counts
+/// # Errors that trigger the fallback
 ///
-/// The errors of [`FallbackOn`] make the next model answer, and those that [`when`](Self::when) says yes to. An answer
-/// that breaks off counts as the error it breaks with.
+/// Error kinds in [`FallbackOn`], and errors for which [`when`](Self::when) returns true. A response that breaks off counts
+/// as the error that it breaks off with.
 ///
-/// A conversation that overflows a model's context window goes to later models whose window is known to be larger. Where
-/// there is none the error comes out, and the conversation manager shortens the conversation.
+/// After a context overflow, only later models with a context window known to be larger are tried. If there are none, the
+/// error is returned, and the agent's conversation manager truncates the conversation.
 ///
-/// # When
+/// # Streaming
 ///
-/// Only before content has been streamed; what has been shown is never said a second time by another model. An answer
-/// that breaks after its first content is an error, as that of any model, and the loop's retry, which takes back what
-/// was shown, begins with the next model.
+/// The fallback happens only before content has been streamed, so that no content is repeated by another model. A response
+/// that breaks off after its first content is an error. The agent's retry discards the streamed content and starts with the
+/// next model.
 ///
-/// The stream of the model that answers begins with a [`StreamEvent::Fallback`] for each that gave way, which the agent's
-/// listener gets as [`AgentEvent::Fallback`](crate::AgentEvent::Fallback).
+/// The response begins with a [`StreamEvent::Fallback`] for each model that failed, which an agent emits as
+/// [`AgentEvent::Fallback`](crate::AgentEvent::Fallback).
 ///
-/// # Who is asked first
+/// # Cool-down
 ///
-/// A model that failed is out for [`cool_down`](Self::cool_down), or for as long as its provider says in `Retry-After`:
-/// it is asked last, so that calls in the meantime do not wait for it, and nothing is announced. Then one request finds
-/// out whether it answers again. Errors that are due to the one request (an overflow, a filter, an answer too large) put
-/// nobody out.
+/// A model that failed is tried last for the time of [`cool_down`](Self::cool_down) or of the provider's `Retry-After`, so
+/// that other calls do not wait for it. Skipping it emits no event. Then one request tries it again. Errors that depend on
+/// the request (context overflow, content filter, response too large) start no cool-down.
 ///
-/// When all fail, the error is the one that says most: the one that can be retried soonest, else one that shortening
-/// can mend, else the newest. The others are beneath it, in [`FallbackFailures`].
+/// # Errors
 ///
-/// # As a model
+/// If all models fail, the error is the one with the shortest retry, else a context overflow, else the newest. The others
+/// are in its source, [`FallbackFailures`].
 ///
-/// [`model_id`](Model::model_id) is that of the first model: who answered is in the message's metadata and in the event.
-/// [`context_window`](Model::context_window) is the smallest that is known, and [`capabilities`](Model::capabilities) are
-/// what all have, since nobody knows who will answer. Tokens are counted by the model that would be asked first.
+/// # Model id and capabilities
+///
+/// [`model_id`](Model::model_id) is that of the first model; the model that responded is in the message's metadata and in
+/// the event. [`context_window`](Model::context_window) is the smallest one that is known, and
+/// [`capabilities`](Model::capabilities) are those that all models have. Tokens are counted by the model that is tried
+/// first.
 #[derive(Clone)]
 pub struct Fallback {
     first: Arc<Candidate>,
     others: Vec<Arc<Candidate>>,
     on: FallbackOn,
-    when: Option<Arc<When>>,
+    when: Option<Arc<Predicate>>,
     cool_down: Duration,
 }
 
 impl Fallback {
-    /// Asks this model first.
+    /// Creates a fallback that tries this model first.
     pub fn new(first: impl Model + 'static) -> Self {
         Self {
             first: Arc::new(Candidate::new(first)),
@@ -105,29 +107,29 @@ impl Fallback {
         }
     }
 
-    /// Asks this model when those before it can't answer.
+    /// Adds a model that is tried when those before it fail.
     #[must_use]
     pub fn or(mut self, model: impl Model + 'static) -> Self {
         self.others.push(Arc::new(Candidate::new(model)));
         self
     }
 
-    /// Which errors make the next model answer. Replaces the default.
+    /// Sets the error kinds that trigger the fallback. Default: [`FallbackOn::new`].
     #[must_use]
     pub fn on(mut self, on: FallbackOn) -> Self {
         self.on = on;
         self
     }
 
-    /// Which errors make the next model answer, beside those of [`on`](Self::on).
+    /// Sets a predicate for further errors that trigger the fallback, in addition to [`on`](Self::on).
     ///
     /// ```
     /// use strands::models::{Fallback, FallbackOn};
     /// # use strands::testing::ScriptedModel;
-    /// # let (cheap, dear) = (ScriptedModel::answering("a"), ScriptedModel::answering("b"));
+    /// # let (cheap, expensive) = (ScriptedModel::responding("a"), ScriptedModel::responding("b"));
     ///
-    /// // A quota that is used up is no error that waiting mends, but another provider has its own.
-    /// let model = Fallback::new(cheap).or(dear).when(|error| error.details().code() == Some("insufficient_quota"));
+    /// // Retrying does not help when a quota is used up, but another provider has its own.
+    /// let model = Fallback::new(cheap).or(expensive).when(|error| error.details().code() == Some("insufficient_quota"));
     /// ```
     #[must_use]
     pub fn when(mut self, failed: impl Fn(&ModelError) -> bool + Send + Sync + 'static) -> Self {
@@ -135,8 +137,8 @@ impl Fallback {
         self
     }
 
-    /// How long a model that failed is asked last, unless its provider says how long. Default: a minute; never less than
-    /// a second.
+    /// Time for which a model that failed is tried last, unless its provider sends `Retry-After`. Default: 60 seconds;
+    /// minimum: one second.
     #[must_use]
     pub fn cool_down(mut self, cool_down: Duration) -> Self {
         self.cool_down = cool_down;
@@ -147,12 +149,12 @@ impl Fallback {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// All, in the order in which they would be asked now: those that are out come last, and of them those first that
-    /// come back first.
+    /// Returns all candidates in the order of the next attempts: available models first, then by the end of the cool-down.
     fn in_order(&self) -> VecDeque<&Arc<Candidate>> {
         let now = Instant::now();
-        let mut order: Vec<_> = self.candidates().map(|candidate| (candidate.out_until(now), candidate)).collect();
-        order.sort_by_key(|(out_until, _)| *out_until);
+        let mut order: Vec<_> =
+            self.candidates().map(|candidate| (candidate.unavailable_until(now), candidate)).collect();
+        order.sort_by_key(|(unavailable_until, _)| *unavailable_until);
         order.into_iter().map(|(_, candidate)| candidate).collect()
     }
 
@@ -160,34 +162,34 @@ impl Fallback {
         self.on.contains(error.kind()) || self.when.as_ref().is_some_and(|failed| failed(error))
     }
 
-    /// Remembers what an error says of a model. Returns true when another may answer in its place.
-    fn note(&self, candidate: &Candidate, error: &ModelError) -> bool {
+    /// Updates the cool-down after an error. Returns true if the error triggers the fallback.
+    fn record_failure(&self, candidate: &Candidate, error: &ModelError) -> bool {
         let failed = self.is_failure(error);
-        if failed && !is_of_the_request(error) {
-            candidate.failed(Instant::now(), self.cool_down, error.retry_after());
+        if failed && !is_specific_to_request(error) {
+            candidate.mark_failed(Instant::now(), self.cool_down, error.retry_after());
         } else {
-            candidate.works();
+            candidate.mark_available();
         }
         failed
     }
 }
 
-/// The failure of all models. What they have told of their cost comes before it.
+/// Returns the final error, after the usage that the failed responses have reported.
 fn failed(error: ModelError, mut usage: Usage, announced: Vec<StreamEvent>) -> Result<ModelStream, ModelError> {
     for event in announced {
         if let StreamEvent::Fallback { usage: earlier, .. } = event {
             usage.add(earlier);
         }
     }
-    if usage.is_nothing() {
+    if usage.is_zero() {
         return Err(error);
     }
-    let told = StreamEvent::metadata(usage, ModelMetrics::default());
-    Ok(stream::iter([Ok(told), Err(error)]).boxed())
+    let metadata = StreamEvent::metadata(usage, ModelMetrics::default());
+    Ok(stream::iter([Ok(metadata), Err(error)]).boxed())
 }
 
-/// True for errors that say nothing of the model's health.
-fn is_of_the_request(error: &ModelError) -> bool {
+/// True for errors that depend on the request and not on the model's availability.
+fn is_specific_to_request(error: &ModelError) -> bool {
     use ModelErrorKind::{ContentFiltered, ContextOverflow, ResponseTooLarge};
     matches!(error.kind(), ContextOverflow | ContentFiltered | ResponseTooLarge)
 }
@@ -209,7 +211,7 @@ impl Model for Fallback {
             let ModelCapabilities { tool_choice, structured_output, server_tools } = one;
             all.with_tool_choice(all.tool_choice && tool_choice)
                 .with_structured_output(all.structured_output && structured_output)
-                // To let a model answer first does no harm to one that needn't.
+                // Letting the model respond first also works for models without server tools.
                 .with_server_tools(all.server_tools || server_tools)
         })
     }
@@ -219,13 +221,13 @@ impl Model for Fallback {
         let mut candidate = queue.pop_front().unwrap_or(&self.first);
         let (mut announced, mut failures) = (Vec::new(), Vec::new());
         loop {
-            candidate.ask(Instant::now(), self.cool_down);
+            candidate.begin_attempt(Instant::now(), self.cool_down);
             let (error, usage) = match self.open(candidate, request, &mut announced).await {
                 Ok(events) => return Ok(events),
                 Err(failed) => failed,
             };
             let from = candidate.model.model_id().to_owned();
-            if !self.note(candidate, &error) {
+            if !self.record_failure(candidate, &error) {
                 if !matches!(error, ModelError::ContextOverflow { .. }) {
                     return failed(with_others(from, error, failures), usage, announced);
                 }
@@ -233,7 +235,7 @@ impl Model for Fallback {
                 queue.retain(|next| too_small.is_some() && next.model.context_window() > too_small);
             }
             let Some(next) = queue.pop_front() else {
-                return failed(most_telling(failures, (from, error)), usage, announced);
+                return failed(most_actionable(failures, (from, error)), usage, announced);
             };
             let to = next.model.model_id().to_owned();
             diagnostics::fallback(&from, &to, error.kind().as_str());

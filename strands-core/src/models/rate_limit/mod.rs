@@ -1,7 +1,7 @@
-//! A model that is asked no more often than its provider, or its user, allows. Waiting here costs less than being refused
-//! there, and one limit holds for all agents of a program.
+//! Client-side rate limit: requests and tokens per interval, and concurrent calls. One limit holds for all agents of a
+//! program, and waiting for it is cheaper than being throttled by the provider.
 
-mod place;
+mod reservation;
 mod window;
 
 use std::fmt;
@@ -12,26 +12,27 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::place::{Held, Place};
+use self::reservation::{RateLimitedStream, Reservation};
 use self::window::Window;
 use super::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
 
-/// How long a call waits for its turn by default.
+/// Default of [`RateLimit::max_wait`].
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// A model with limits: so many requests, and so many tokens, within any interval, and so many calls at once. Clones share
-/// the limits, and so do other models made by [`share_with`](Self::share_with).
+/// A model with a client-side limit on requests per interval, tokens per interval and concurrent calls.
 ///
-/// Calls wait for their turn in the order in which they came. A call that is dropped gives its place up; one that has
-/// waited for [`max_wait`](Self::max_wait), or would have to wait longer, fails with [`ModelError::Throttled`], with
-/// [`RateLimitExceeded`] beneath and a `retry_after`, so that the loop announces a wait and asks again.
+/// Clones share the limits, and so do models made by [`share_with`](Self::share_with).
+///
+/// Calls wait in first-in, first-out order; a call that is dropped leaves the queue. A call that has waited for
+/// [`max_wait`](Self::max_wait), or would have to, fails with [`ModelError::Throttled`]. Its source is
+/// [`RateLimitExceeded`], and its `retry_after` lets the agent wait and retry.
 ///
 /// ```
 /// use std::time::Duration;
 /// use strands::Agent;
 /// use strands::models::RateLimit;
 /// # use strands::testing::ScriptedModel;
-/// # let model = ScriptedModel::answering("Hello.");
+/// # let model = ScriptedModel::responding("Hello.");
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let minute = Duration::from_secs(60);
@@ -45,7 +46,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 /// # }).unwrap();
 /// ```
 ///
-/// Each model call of the loop is a request, retries included. Nothing is limited that is not set.
+/// Each model call counts as a request, including retries. A limit that is not set does not apply.
 #[derive(Clone)]
 #[doc(alias = "rate_limiter", alias = "throttle")]
 pub struct RateLimit {
@@ -53,14 +54,14 @@ pub struct RateLimit {
     limits: Arc<Limits>,
 }
 
-/// What clones share.
+/// Limits and their state, shared by clones.
 struct Limits {
-    /// One call at a time waits for the windows and for a place; the others wait for this. A semaphore is first come,
-    /// first served, and frees the place of whoever stops waiting, so that it needs no crate of its own: the usual one
-    /// for rates has no order among those who wait, and no tokens that are known only afterwards.
-    turn: Semaphore,
+    /// One call at a time waits for the windows and for concurrency; the others wait for this. A semaphore is fair and
+    /// removes a waiter that is dropped. `governor`, the usual crate for rate limits, is not fair, and can't correct an
+    /// amount afterwards.
+    queue: Semaphore,
     windows: Mutex<Windows>,
-    places: Option<Arc<Semaphore>>,
+    concurrency: Option<Arc<Semaphore>>,
     settings: Settings,
 }
 
@@ -83,73 +84,73 @@ impl Settings {
         let window = |(limit, interval)| Window::new(limit, interval);
         let windows = Windows { requests: self.requests.map(window), tokens: self.tokens.map(window) };
         Arc::new(Limits {
-            turn: Semaphore::new(1),
+            queue: Semaphore::new(1),
             windows: Mutex::new(windows),
-            places: self.concurrent.map(|places| Arc::new(Semaphore::new(places))),
+            concurrency: self.concurrent.map(|calls| Arc::new(Semaphore::new(calls))),
             settings: self,
         })
     }
 }
 
-/// The program's own limit, and not the provider, made a call wait for too long. It is the source of the
-/// [`ModelError::Throttled`] of a [`RateLimit`].
+/// The source of a [`ModelError::Throttled`] that comes from a [`RateLimit`], and not from the provider.
 #[derive(thiserror::Error)]
 #[error(
-    "a model call found no room in the limit of {limit} of this program's `RateLimit` within its `max_wait` of \
-     {max_wait:?}; raise the limit or `max_wait`, or ask less at once"
+    "rate limit of {limit} exceeded after waiting {max_wait:?}; raise the limit or `max_wait` of this program's \
+     `RateLimit`, or make fewer calls at once"
 )]
 #[non_exhaustive]
 pub struct RateLimitExceeded {
-    /// Which limit, in words.
+    /// Description of the limit, such as `50 requests in 60s`.
     pub limit: String,
-    /// How long a call waits at most.
+    /// Maximum wait of a call.
     pub max_wait: Duration,
 }
 
 crate::error_chain::debug_with_sources!(RateLimitExceeded);
 
 impl RateLimit {
-    /// A model without limits yet.
+    /// Wraps a model. No limit is set.
     pub fn new(model: impl Model + 'static) -> Self {
         let settings = Settings { requests: None, tokens: None, concurrent: None, max_wait: MAX_WAIT };
         Self { model: Arc::new(model), limits: settings.limits() }
     }
 
-    /// At most so many requests within any `interval`; at least one.
+    /// Limits the requests within any `interval`. The minimum is one request.
     #[must_use]
     pub fn requests(self, requests: u32, interval: Duration) -> Self {
         self.with(|settings| settings.requests = Some((u64::from(requests), interval)))
     }
 
-    /// At most so many tokens within any `interval`; at least one.
+    /// Limits the tokens within any `interval`. The minimum is one token.
     ///
-    /// A request counts as [`estimate_tokens`] says until its answer reports what it cost: input that was not read from a
-    /// cache, and output. A request that is larger than the limit waits until it is the only one.
+    /// A request counts with its [estimate](estimate_tokens) until its response reports the usage: input that was not read
+    /// from a cache, and output. A request that is larger than the limit waits until the interval has no other.
     #[must_use]
     pub fn tokens(self, tokens: u64, interval: Duration) -> Self {
         self.with(|settings| settings.tokens = Some((tokens, interval)))
     }
 
-    /// At most so many calls at once; at least one. A call lasts until its answer has been read or is dropped.
+    /// Limits the concurrent calls. The minimum is one call. A call lasts until its response has been read or is dropped.
     #[must_use]
     pub fn concurrent(self, calls: usize) -> Self {
         self.with(|settings| settings.concurrent = Some(calls.clamp(1, Semaphore::MAX_PERMITS)))
     }
 
-    /// How long a call waits for its turn. Default: a minute.
+    /// Sets the maximum wait of a call. Default: 60 seconds.
     #[must_use]
     pub fn max_wait(self, wait: Duration) -> Self {
         self.with(|settings| settings.max_wait = wait)
     }
 
-    /// Another model under the same limits: two models of one account. Set the limits first: changing one afterwards
-    /// makes limits of their own.
+    /// Wraps another model with the same limits, for two models of one account.
+    ///
+    /// Set the limits first: changing one afterwards creates limits that are not shared.
     #[must_use]
     pub fn share_with(&self, model: impl Model + 'static) -> Self {
         Self { model: Arc::new(model), limits: Arc::clone(&self.limits) }
     }
 
-    /// Settings are made before the first call; from then on they are shared.
+    /// Changes the settings. Limits with new settings are not shared.
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.limits.settings;
         change(&mut settings);
@@ -158,30 +159,30 @@ impl RateLimit {
 }
 
 impl Limits {
-    /// Waits for a turn, for a place among the concurrent calls, and until the windows have room.
-    async fn enter(self: &Arc<Self>, request: &ModelRequest<'_>) -> Result<Place, ModelError> {
+    /// Waits in the queue, for concurrency, and until the windows have capacity.
+    async fn admit(self: &Arc<Self>, request: &ModelRequest<'_>) -> Result<Reservation, ModelError> {
         let now = Instant::now();
         let tokens = if self.settings.tokens.is_some() { estimate_tokens(request) } else { 0 };
-        // No program runs for a year; a wait that is longer than any clock can hold is one.
+        // Capped at a year, since adding a longer wait may overflow the clock.
         let deadline = now + self.settings.max_wait.min(Duration::from_secs(365 * 24 * 60 * 60));
         // These semaphores are never closed.
-        let turn = timeout_at(deadline, self.turn.acquire()).await.map_err(|_| self.exceeded(tokens))?.ok();
-        let permit = match &self.places {
-            Some(places) => {
-                let permit = timeout_at(deadline, Arc::clone(places).acquire_owned()).await;
+        let turn = timeout_at(deadline, self.queue.acquire()).await.map_err(|_| self.exceeded(tokens))?.ok();
+        let permit = match &self.concurrency {
+            Some(concurrency) => {
+                let permit = timeout_at(deadline, Arc::clone(concurrency).acquire_owned()).await;
                 permit.map_err(|_| self.exceeded(tokens))?.ok()
             }
             None => None,
         };
         loop {
             let now = Instant::now();
-            match self.book(tokens, now) {
+            match self.reserve(tokens, now) {
                 Ok(()) => {
                     drop(turn);
-                    return Ok(Place {
+                    return Ok(Reservation {
                         _permit: permit,
                         limits: Arc::clone(self),
-                        booked: tokens,
+                        reserved: tokens,
                         at: now,
                         cost: None,
                     });
@@ -192,8 +193,8 @@ impl Limits {
         }
     }
 
-    /// Counts a request in the windows, or says how long until they have room.
-    fn book(&self, tokens: u64, now: Instant) -> Result<(), Duration> {
+    /// Counts a request in the windows. Fails with the wait until they have capacity.
+    fn reserve(&self, tokens: u64, now: Instant) -> Result<(), Duration> {
         let mut windows = self.windows();
         let wait = windows.waits(tokens, now).longest();
         if wait > Duration::ZERO {
@@ -222,7 +223,7 @@ impl Limits {
         };
         let exceeded = RateLimitExceeded { limit, max_wait };
         let details = ErrorDetails::new().with_code("rate limit of this program").with_source(exceeded);
-        // Nobody knows when a call ends; the loop's own backoff decides then.
+        // The end of a concurrent call can't be predicted; the agent's own backoff applies then.
         let retry_after = Some(wait).filter(|wait| *wait > Duration::ZERO);
         ModelError::Throttled { retry_after, details: details.boxed() }
     }
@@ -232,7 +233,7 @@ impl Limits {
     }
 }
 
-/// How long until each window has room.
+/// Wait until each window has capacity.
 struct Waits {
     requests: Duration,
     tokens: Duration,
@@ -269,9 +270,9 @@ impl Model for RateLimit {
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let place = self.limits.enter(&request).await?;
+        let reservation = self.limits.admit(&request).await?;
         let events = self.model.stream(request).await?;
-        Ok(Box::pin(Held::new(events, place)))
+        Ok(Box::pin(RateLimitedStream::new(events, reservation)))
     }
 
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {

@@ -1,16 +1,16 @@
-//! How much was spent within the last interval. A window that slides, and not a bucket that refills: a bucket lets twice
-//! its size through in its first interval, and a limit is what a user can rely on.
+//! Sliding window of the amounts spent within an interval. A token bucket would admit twice its size in the first interval,
+//! which exceeds the limit.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Into how many parts a window is divided at least, before what was spent at different times is counted as one. This
-/// bounds what is remembered; it makes a wait longer by this part of the interval at most.
+/// Minimum number of parts of a window. Amounts within one part are merged, which bounds memory and lengthens a wait by at
+/// most one part of the interval.
 const PARTS: u32 = 64;
 
-/// What may be spent within any interval of this length.
+/// Limit of the amount that may be spent within any interval.
 #[derive(Debug)]
 pub(super) struct Window {
     limit: u64,
@@ -31,7 +31,7 @@ impl Window {
         Self { limit, interval, spent: VecDeque::new(), total: 0 }
     }
 
-    /// How long until `amount` fits. What is larger than the limit fits when nothing else is there.
+    /// Returns the wait until `amount` fits. An amount above the limit fits when the window is empty.
     pub(super) fn wait(&mut self, amount: u64, now: Instant) -> Duration {
         while self.spent.front().is_some_and(|oldest| now.duration_since(oldest.last) >= self.interval) {
             if let Some(oldest) = self.spent.pop_front() {
@@ -64,8 +64,8 @@ impl Window {
         }
     }
 
-    /// Takes back what was spent at `at` and turned out not to be, where that is still counted.
-    pub(super) fn give_back(&mut self, amount: u64, at: Instant) {
+    /// Subtracts an amount spent at `at`, unless it has left the window.
+    pub(super) fn refund(&mut self, amount: u64, at: Instant) {
         let within = |spent: &&mut Spent| spent.first <= at && at <= spent.last;
         if let Some(spent) = self.spent.iter_mut().rev().find(within) {
             let amount = amount.min(spent.amount);
@@ -83,15 +83,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_interval_has_more_than_the_limit_and_memory_is_bounded(
+        fn every_interval_stays_within_the_limit_in_bounded_memory(
             limit in 1_u64..20,
-            asked in prop::collection::vec((1_u64..25, 0_u64..3_000), 1..200),
+            requests in prop::collection::vec((1_u64..25, 0_u64..3_000), 1..200),
         ) {
             let interval = Duration::from_secs(1);
             let mut window = Window::new(limit, interval);
             let mut now = Instant::now();
             let mut spent: Vec<(Instant, u64)> = Vec::new();
-            for (amount, later) in asked {
+            for (amount, later) in requests {
                 now += Duration::from_millis(later % 300);
                 now += window.wait(amount, now);
                 prop_assert_eq!(window.wait(amount, now), Duration::ZERO, "the wait was long enough");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_no_longer_than_needed() {
+    fn waits_no_longer_than_needed() {
         let mut window = Window::new(2, Duration::from_secs(60));
         let began = Instant::now();
         window.spend(1, began);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn counting_in_parts_makes_a_wait_longer_by_one_part_at_most() {
+    fn merging_lengthens_a_wait_by_at_most_one_part() {
         let interval = Duration::from_secs(60);
         let mut window = Window::new(120, interval);
         let began = Instant::now();
@@ -129,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_spent_is_given_back_once() {
+    fn refunds_an_amount_once() {
         let mut window = Window::new(10, Duration::from_secs(60));
         let began = Instant::now();
         window.spend(8, began);
-        window.give_back(5, began);
+        window.refund(5, began);
         assert_eq!(window.wait(7, began), Duration::ZERO);
-        window.give_back(100, began);
+        window.refund(100, began);
         assert_eq!(window.wait(10, began), Duration::ZERO);
-        window.give_back(1, began + Duration::from_secs(1));
+        window.refund(1, began + Duration::from_secs(1));
         window.spend(10, began);
         assert!(window.wait(1, began) > Duration::ZERO);
     }

@@ -1,4 +1,4 @@
-//! Whether a request is the one that was recorded, and if not, what differs.
+//! Comparison of a request with the recorded one.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,28 +7,28 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 use serde_json::Value;
 
-/// How much of a value a difference shows.
+/// Maximum length of a value in a difference, in characters.
 const SHOWN: usize = 120;
 
 /// A part of a request that a replay may compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestPart {
-    /// How many messages there are.
+    /// Number of messages.
     Messages,
-    /// The text of the newest message.
+    /// Text of the newest message.
     UserText,
-    /// Which tools answered in the newest message, and whether with an error.
+    /// Tool names and statuses of the tool results in the newest message.
     ToolResults,
-    /// What the tools in the newest message answered.
+    /// Content of the tool results in the newest message.
     ToolResultText,
-    /// The names of the tools, in order.
+    /// Names of the tools, in order.
     Tools,
-    /// Which tools must be called.
+    /// Tools that the model must call.
     ToolChoice,
-    /// The name of the JSON schema that the answer must have.
+    /// Name of the output schema.
     OutputSchema,
-    /// The system prompt.
+    /// System prompt.
     System,
 }
 
@@ -44,7 +44,7 @@ impl RequestPart {
         Self::System,
     ];
 
-    /// The part of a request's summary.
+    /// Returns this part of a request's summary.
     fn of(self, request: &Value) -> Value {
         let whole = |name: &str| request.get(name).cloned().unwrap_or_default();
         let results = |wanted: &[&str]| match request.get("toolResults") {
@@ -74,8 +74,8 @@ impl fmt::Display for RequestPart {
         f.write_str(match self {
             Self::Messages => "the number of messages",
             Self::UserText => "the newest message's text",
-            Self::ToolResults => "the tools that answered, and whether with an error,",
-            Self::ToolResultText => "what the tools answered",
+            Self::ToolResults => "the status of the tool results",
+            Self::ToolResultText => "the content of the tool results",
             Self::Tools => "the tools' names",
             Self::ToolChoice => "the tool choice",
             Self::OutputSchema => "the output schema's name",
@@ -84,12 +84,12 @@ impl fmt::Display for RequestPart {
     }
 }
 
-/// Which parts of a request must be as they were recorded.
+/// Set of the parts of a request that must equal the recorded ones.
 ///
-/// The default are those that a program decides: the number of messages, the newest text, the tools and which of them
-/// answered, how, the tool choice and the output's schema. What tools answered and the system prompt, which often hold
-/// the time of day, are left out. Ids are never compared: those of tool calls are not recorded, and UUIDs and the
-/// providers' ids of calls within texts are taken to be equal.
+/// The default contains the parts that are deterministic in most programs: number of messages, newest text, tools, status of
+/// tool results, tool choice and output schema. It leaves out the content of tool results and the system prompt, which often
+/// contain the current time. Ids are never compared: ids of tool calls are not recorded, and UUIDs and ids of tool calls
+/// within texts count as equal.
 ///
 /// ```
 /// use strands::models::{RequestMatching, RequestPart};
@@ -104,36 +104,36 @@ pub struct RequestMatching {
 }
 
 impl RequestMatching {
-    /// What a program decides.
+    /// Creates the default set.
     pub const fn new() -> Self {
         Self::exact().without(RequestPart::ToolResultText).without(RequestPart::System)
     }
 
-    /// Everything that is recorded.
+    /// Creates a set of all parts.
     pub const fn exact() -> Self {
         Self { parts: u16::MAX }
     }
 
-    /// Nothing: exchanges are replayed in their order, whatever is asked.
+    /// Creates an empty set: exchanges are replayed in order, for any requests.
     pub const fn in_order() -> Self {
         Self { parts: 0 }
     }
 
-    /// And this part.
+    /// Adds a part.
     #[must_use]
     pub const fn with(mut self, part: RequestPart) -> Self {
         self.parts |= Self::bit(part);
         self
     }
 
-    /// But not this part.
+    /// Removes a part.
     #[must_use]
     pub const fn without(mut self, part: RequestPart) -> Self {
         self.parts &= !Self::bit(part);
         self
     }
 
-    /// True when this part must be as it was recorded.
+    /// Returns true if this part must equal the recorded one.
     pub const fn contains(self, part: RequestPart) -> bool {
         self.parts & Self::bit(part) != 0
     }
@@ -146,11 +146,11 @@ impl RequestMatching {
         RequestPart::ALL.into_iter().filter(move |part| self.contains(*part))
     }
 
-    /// What differs between a recorded request and another.
-    pub(super) fn differences(self, recorded: &Value, asked: &Value) -> Vec<RequestDifference> {
+    /// Returns the differences between the recorded request and the current one.
+    pub(super) fn differences(self, recorded: &Value, actual: &Value) -> Vec<RequestDifference> {
         let differences = self.parts().filter_map(|part| {
-            let (recorded, asked) = (part.of(recorded), part.of(asked));
-            (!same(&recorded, &asked)).then(|| RequestDifference::new(part, &recorded, &asked))
+            let (recorded, actual) = (part.of(recorded), part.of(actual));
+            (!same(&recorded, &actual)).then(|| RequestDifference::new(part, &recorded, &actual))
         });
         differences.collect()
     }
@@ -168,34 +168,34 @@ impl fmt::Debug for RequestMatching {
     }
 }
 
-/// A part of a request that is not as it was recorded.
+/// A part of a request that differs from the recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestDifference {
-    /// The part.
+    /// The part that differs.
     pub part: RequestPart,
-    /// How it was recorded, from shortly before the first difference, cut to 120 characters.
+    /// Excerpt of the recorded value around the first difference, at most 120 characters.
     pub recorded: String,
-    /// How it is now, likewise.
-    pub asked: String,
+    /// Excerpt of the current value around the first difference, at most 120 characters.
+    pub actual: String,
 }
 
 impl RequestDifference {
-    fn new(part: RequestPart, recorded: &Value, asked: &Value) -> Self {
-        let (recorded, asked) = (words(recorded), words(asked));
-        let common = recorded.chars().zip(asked.chars()).take_while(|(one, other)| one == other).count();
-        Self { part, recorded: excerpt(&recorded, common), asked: excerpt(&asked, common) }
+    fn new(part: RequestPart, recorded: &Value, actual: &Value) -> Self {
+        let (recorded, actual) = (text_of(recorded), text_of(actual));
+        let common = recorded.chars().zip(actual.chars()).take_while(|(one, other)| one == other).count();
+        Self { part, recorded: excerpt(&recorded, common), actual: excerpt(&actual, common) }
     }
 }
 
 impl fmt::Display for RequestDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { part, recorded, asked } = self;
-        write!(f, "{part} was `{recorded}` and is `{asked}`")
+        let Self { part, recorded, actual } = self;
+        write!(f, "{part} was `{recorded}` and is `{actual}`")
     }
 }
 
-fn words(value: &Value) -> String {
+fn text_of(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::String(text) => text.clone(),
@@ -215,7 +215,7 @@ fn excerpt(text: &str, around: usize) -> String {
     shown
 }
 
-/// Equal but for ids.
+/// Returns true if the values are equal except for ids.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::String(one), Value::String(other)) => one == other || without_ids(one) == without_ids(other),
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_no_difference_and_everything_else_is() {
+    fn ignores_ids_only() {
         let text = |id: &str| json!(format!("trip {id} is booked"));
         let one = text("6f9619ff-8b86-d011-b42d-00c04fc964ff");
         assert!(same(&one, &text("00000000-0000-0000-0000-000000000001")));
@@ -255,25 +255,25 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_shows_where_it_is() {
-        let (recorded, asked) = (format!("{}A{}", "x".repeat(500), "y".repeat(500)), "x".repeat(500));
-        let difference = RequestDifference::new(RequestPart::UserText, &json!(recorded), &json!(asked));
-        assert!(difference.recorded.contains('A') && !difference.asked.contains('A'));
+    fn shows_the_text_around_a_difference() {
+        let (recorded, actual) = (format!("{}A{}", "x".repeat(500), "y".repeat(500)), "x".repeat(500));
+        let difference = RequestDifference::new(RequestPart::UserText, &json!(recorded), &json!(actual));
+        assert!(difference.recorded.contains('A') && !difference.actual.contains('A'));
         assert!(difference.recorded.chars().count() <= SHOWN + 2, "{difference}");
     }
 
     #[test]
-    fn each_part_is_compared_where_it_is_asked_for() {
+    fn compares_the_parts_of_the_set() {
         let recorded = json!({
             "messages": 3, "userText": "a", "toolResults": [{"tool": "t", "error": false, "text": "1"}],
             "tools": ["t"], "toolChoice": {"any": {}}, "outputSchema": "Trip", "system": "s", "newer": 1,
         });
-        let asked = json!({
+        let actual = json!({
             "messages": 4, "userText": "b", "toolResults": [{"tool": "u", "error": false, "text": "2"}],
             "tools": [], "system": "other",
         });
         let parts = |matching: RequestMatching| -> Vec<_> {
-            matching.differences(&recorded, &asked).into_iter().map(|difference| difference.part).collect()
+            matching.differences(&recorded, &actual).into_iter().map(|difference| difference.part).collect()
         };
         assert_eq!(parts(RequestMatching::exact()), RequestPart::ALL);
         assert_eq!(parts(RequestMatching::in_order()), []);

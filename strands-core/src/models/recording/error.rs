@@ -1,4 +1,4 @@
-//! What can go wrong when exchanges are recorded and replayed.
+//! Errors of recording and replay.
 
 use std::io;
 use std::sync::Arc;
@@ -6,84 +6,89 @@ use std::sync::Arc;
 use super::RequestDifference;
 use super::exchange::VERSION;
 
-/// Why exchanges are missing from a recording. What was written before is whole.
+/// An error of a [`Recorder`](super::Recorder): exchanges are missing from the end of its recording.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// The sink did not take a line.
-    #[error("exchange {exchange} could not be written to the recording, which ends before it")]
+    /// Error when the sink fails to write a line.
+    #[error("failed to write exchange {exchange} to the recording, which ends before it")]
     Write {
-        /// The exchange's number.
+        /// Zero-based number of the exchange.
         exchange: u64,
-        /// What the sink said.
+        /// Error of the sink.
         #[source]
         source: Arc<io::Error>,
     },
-    /// An answer was larger than a recorder holds.
-    #[error("the answer of exchange {exchange} exceeds {limit} bytes, so the recording ends before it")]
+    /// Error when a response exceeds the maximum size of a recorded response.
+    #[error("the response of exchange {exchange} exceeds {limit} bytes, so the recording ends before it")]
     TooLarge {
-        /// The exchange's number.
+        /// Zero-based number of the exchange.
         exchange: u64,
-        /// The most bytes of an answer that are held.
+        /// Maximum size of a recorded response, in bytes.
         limit: usize,
     },
 }
 
-/// Why a recording can't be read, or does not answer a request.
+/// An error of a [`Replay`](super::Replay): the recording can't be read, or does not match the requests.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The recording can't be read.
-    #[error("the recording could not be read")]
+    /// Error when reading the recording fails.
+    #[error("failed to read the recording")]
     Read(#[source] io::Error),
-    /// It is no recording.
+    /// Error when the first line is not the header of a recording.
     #[error("the first line is not that of a recording, `{{\"version\":1,..}}`; was it written by a `Recorder`?")]
     NotARecording(#[source] Option<serde_json::Error>),
-    /// It is of a newer version.
-    #[error("the recording is of version {version}, and this library reads up to {VERSION}; update it or record again")]
+    /// Error when the recording has a newer format.
+    #[error(
+        "the recording has version {version}, and this library supports up to {VERSION}; update the library or record \
+         again"
+    )]
     Version {
-        /// The recording's version.
+        /// Version of the recording.
         version: u64,
     },
-    /// A line is not an exchange.
-    #[error("line {line} of the recording is not an exchange; a recording that was cut short ends so: record again")]
+    /// Error when a line is not an exchange.
+    #[error("line {line} of the recording is not an exchange; the recording may be truncated: record again")]
     Malformed {
-        /// The line, counted from 1.
+        /// One-based number of the line.
         line: usize,
-        /// What was wrong.
+        /// Error of the JSON parser.
         #[source]
         source: serde_json::Error,
     },
-    /// The request is not the one that was recorded.
+    /// Error when a request differs from the recorded one.
     #[error(
-        "exchange {exchange} of the recording answers another request: {}; record again if the change is meant, or \
-         loosen `Replay::matching`",
+        "exchange {exchange} of the recording has another request: {}; record again if the change is intended, or relax \
+         `Replay::matching`",
         differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )]
     Mismatch {
-        /// The exchange's number.
+        /// Zero-based number of the exchange.
         exchange: u64,
-        /// What differs.
+        /// Parts of the request that differ.
         differences: Vec<RequestDifference>,
     },
-    /// There is one request more than was recorded.
-    #[error("all {exchanges} exchanges of the recording are used up, and there is another request; record again")]
+    /// Error when there are more requests than recorded exchanges.
+    #[error("request after all {exchanges} recorded exchanges; record again")]
     Exhausted {
-        /// How many there are.
+        /// Number of recorded exchanges.
         exchanges: usize,
     },
-    /// The recorded program read no further than this.
-    #[error("exchange {exchange} of the recording ends here: whoever recorded it stopped reading; do so here, too")]
+    /// Error when a response is read beyond the point at which the recorded program dropped it.
+    #[error(
+        "the recording of exchange {exchange} ends here, since the recorded program dropped the response; drop it, too"
+    )]
     Dropped {
-        /// The exchange's number.
+        /// Zero-based number of the exchange.
         exchange: u64,
     },
-    /// Exchanges are left over.
-    #[error("{used} of the recording's {exchanges} exchanges were asked for; the others were not")]
+    /// Error when recorded exchanges have not been requested.
+    #[error("only {used} of {exchanges} recorded exchanges were requested")]
     Unused {
-        /// How many were asked for.
+        /// Number of exchanges that were requested.
         used: usize,
-        /// How many there are.
+        /// Number of recorded exchanges.
         exchanges: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! The lines of a recording.
+//! Lines of a recording: its header and its exchanges.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelErrorKind, StreamEvent};
 
-/// The version that is written, and the newest that is read.
+/// Version of the format that is written, and the newest that can be read.
 pub(super) const VERSION: u64 = 1;
 
 /// The first line.
@@ -37,7 +37,7 @@ impl Header {
     }
 }
 
-/// How an answer ended.
+/// End of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ended {
@@ -47,7 +47,7 @@ pub(super) enum Ended {
     Dropped,
 }
 
-/// Each line but the first, as it is read.
+/// Each line but the first, for reading.
 #[derive(Debug, Deserialize)]
 pub(super) struct Exchange {
     pub(super) exchange: u64,
@@ -59,7 +59,7 @@ pub(super) struct Exchange {
     pub(super) error: Option<RecordedError>,
 }
 
-/// Each line but the first, as it is written: scrubbed.
+/// Each line but the first, for writing: scrubbed.
 #[derive(Debug, Serialize)]
 pub(super) struct WrittenExchange {
     pub(super) exchange: u64,
@@ -83,23 +83,23 @@ pub(crate) struct RecordedError {
     request_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// What was beneath it, in words.
+    /// Texts of the source errors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
-    /// How long was waited for nothing.
+    /// Timeout that elapsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after_ms: Option<u64>,
-    /// The most bytes that the answer could have.
+    /// Maximum size of the response, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
-    /// What was malformed.
+    /// Description of a protocol violation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     what: Option<String>,
 }
 
-/// What was beneath an error when it was recorded.
+/// Source errors of a recorded error, as one text.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct RecordedSource(String);
@@ -113,7 +113,7 @@ impl RecordedError {
             code: details.code().map(str::to_owned),
             request_id: details.request_id().map(str::to_owned),
             body: details.body().map(str::to_owned),
-            source: in_words(error),
+            source: source_texts(error),
             retry_after_ms: error.retry_after().map(milliseconds),
             after_ms: if let ModelError::Timeout { after, .. } = error { after.map(milliseconds) } else { None },
             limit: if let ModelError::ResponseTooLarge { limit, .. } = error { *limit } else { None },
@@ -122,19 +122,11 @@ impl RecordedError {
     }
 
     pub(crate) fn into_error(self) -> ModelError {
-        let mut details = ErrorDetails::new();
-        if let Some(status) = self.status {
-            details = details.with_status(status);
-        }
-        if let Some(code) = self.code {
-            details = details.with_code(code);
-        }
-        if let Some(request_id) = self.request_id {
-            details = details.with_request_id(request_id);
-        }
-        if let Some(body) = self.body {
-            details = details.with_body(body);
-        }
+        let mut details = ErrorDetails::new()
+            .with_status(self.status)
+            .with_code(self.code)
+            .with_request_id(self.request_id)
+            .with_body(self.body);
         if let Some(source) = self.source {
             details = details.with_source(RecordedSource(source));
         }
@@ -153,19 +145,11 @@ impl RecordedError {
     }
 }
 
-/// The errors beneath one, joined.
-fn in_words(error: &ModelError) -> Option<String> {
-    let mut words: Option<String> = None;
-    let mut beneath = std::error::Error::source(error);
-    while let Some(source) = beneath {
-        let all = words.get_or_insert_default();
-        if !all.is_empty() {
-            all.push_str(": ");
-        }
-        all.push_str(&source.to_string());
-        beneath = source.source();
-    }
-    words
+/// Returns the texts of the source errors, joined by colons.
+fn source_texts(error: &ModelError) -> Option<String> {
+    let sources = std::iter::successors(std::error::Error::source(error), |source| source.source());
+    let texts: Vec<String> = sources.map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join(": "))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -1,11 +1,11 @@
-//! Real exchanges with a model, recorded once and replayed in tests: the answers of a real provider without its cost, its
-//! moods and its key.
+//! Recording of exchanges with a model, and their replay in tests: responses of a real provider without network access,
+//! cost or key.
 //!
 //! # The format
 //!
-//! A recording is lines of JSON. The first is its version and what the model says of itself; each of the others is one
-//! exchange, numbered in the order in which the requests were made. Fields that a reader does not know are left alone; a
-//! change that a reader must know of raises the version.
+//! A recording consists of lines of JSON. The first holds the format's version and the properties of the model; each of the
+//! others is one exchange, numbered in the order of the requests. Readers ignore unknown fields; a breaking change raises
+//! the version.
 //!
 //! ```json
 //! {"version": 1, "modelId": "..", "contextWindow": 200000, "capabilities": {"toolChoice": true, "structuredOutput": false}}
@@ -13,16 +13,16 @@
 //! {"exchange": 1, "request": {..}, "ended": "refused", "events": [], "error": {"kind": "throttled", "status": 429, "retryAfterMs": 2000}}
 //! ```
 //!
-//! `events` are [`StreamEvent`](super::StreamEvent)s. An exchange has `ended` as `complete`, `refused` (an error before the
-//! first event), `broken` (an error after it) or `dropped` (nobody read on).
+//! `events` are [`StreamEvent`](super::StreamEvent)s. `ended` is `complete`, `refused` (an error before the first event),
+//! `broken` (an error after it) or `dropped` (the program dropped the stream).
 
-mod assembled;
+mod delta_scrubbing;
 mod difference;
 mod error;
 mod exchange;
 mod recorder;
 mod replay;
-mod request;
+mod request_summary;
 mod scrub;
 
 pub use difference::{RequestDifference, RequestMatching, RequestPart};

@@ -1,4 +1,4 @@
-//! Writes down what a model was asked and what it answered.
+//! Recorder: a model that records the exchanges of another model.
 
 use std::fmt;
 use std::io::Write;
@@ -11,37 +11,38 @@ use futures_core::Stream;
 use serde_json::Value;
 
 use super::RecordingError;
-use super::assembled::without_secrets;
+use super::delta_scrubbing::without_secrets;
 use super::exchange::{Ended, Header, RecordedError, WrittenExchange};
-use super::request::summary;
+use super::request_summary::summary;
 use super::scrub::Scrubbers;
 use crate::models::{
     BlockDelta, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, ReasoningDelta, StreamEvent,
 };
 
-/// How many bytes of one answer are held until it is over.
+/// Maximum size of a response, in bytes. It is held in memory until it ends.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// A model whose exchanges are recorded, for [`Replay`](super::Replay). Clones record to the same place.
+/// A model that records its exchanges, for [`Replay`](super::Replay). Clones write to the same recording.
 ///
-/// # What is recorded
+/// # Contents
 ///
-/// Of a request a summary, of an answer all events, and errors with their kind, status, code and `Retry-After`. An
-/// exchange is written, in one go, when its answer is over or is dropped. Attempts of the loop are exchanges of their own.
+/// A recording holds a summary of each request, all events of the response, and errors with their kind, status, code and
+/// `Retry-After`. An exchange is written in one call when its response ends or is dropped. Each retry of the agent is an
+/// exchange of its own.
 ///
 /// # Secrets
 ///
-/// Whoever records gets a file that is committed, so secrets are taken out before anything is written: keys and tokens in
-/// the well-known forms of AWS, OpenAI and its like, Anthropic, Google, GitHub, GitLab, Slack and Hugging Face, JSON Web
-/// Tokens, private keys, `Bearer ..`, passwords in URLs, and what stands under a name such as `password`, `api_key`,
-/// `authorization`, `secret` or `token`, in JSON and in text. A text is looked at as a whole, however it was cut into
-/// pieces. What else is nobody's business is removed by [`scrub`](Self::scrub). Read a recording before you publish it:
-/// nobody knows what your tools answer.
+/// Recordings are meant to be committed, so secrets are removed before anything is written: keys and tokens in the
+/// well-known formats of AWS, OpenAI and compatible providers, Anthropic, Google, GitHub, GitLab, Slack and Hugging Face,
+/// JSON Web Tokens, private keys, `Bearer ..`, passwords in URLs, and values of fields such as `password`, `api_key`,
+/// `authorization`, `secret` or `token`, in JSON and in text. The deltas of a text are joined before they are searched.
+/// Use [`scrub`](Self::scrub) to remove other private data, such as in tool results, and review a recording before you
+/// publish it.
 ///
-/// # When writing fails
+/// # Write errors
 ///
-/// The call goes on as if nothing was; the recording ends there, and [`finish`](Self::finish) says so. Writing blocks for
-/// as long as the sink does, so let it be a file or memory.
+/// A write error does not fail the call. It ends the recording, and [`finish`](Self::finish) returns it. Writing blocks the
+/// task, so use a file or memory as the sink.
 ///
 /// # Examples
 ///
@@ -57,7 +58,7 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// agent.prompt("Hi").await?;
 /// recorder.finish()?;
 ///
-/// // From then on, in tests:
+/// // In tests:
 /// let replay = Replay::read(std::fs::File::open(&path)?)?;
 /// let mut agent = Agent::builder().model(replay.clone()).build().await?;
 /// assert_eq!(agent.prompt("Hi").await?.text(), "Hello.");
@@ -73,32 +74,35 @@ pub struct Recorder {
     sink: Arc<Mutex<Sink>>,
 }
 
-/// Where the recording goes.
+/// Destination and state of a recording.
 struct Sink {
     out: Box<dyn Write + Send>,
     next: u64,
     has_header: bool,
-    /// The recording has ended.
+    /// Error that has ended the recording.
     error: Option<RecordingError>,
 }
 
 impl Recorder {
-    /// Records what `model` is asked and answers.
+    /// Records the exchanges of `model` to `sink`.
     pub fn new(model: impl Model + 'static, sink: impl Write + Send + 'static) -> Self {
         let sink = Sink { out: Box::new(sink), next: 0, has_header: false, error: None };
         Self { model: Arc::new(model), scrubbers: Scrubbers::default(), sink: Arc::new(Mutex::new(sink)) }
     }
 
-    /// Changes what is written, after the well-known secrets are gone: every text, thought and tool call's arguments as a
-    /// whole, every other event, request and error as JSON. What is asked and answered stays as it is.
+    /// Adds a function that changes everything before it is written, after well-known secrets have been removed.
     ///
-    /// Replays compare requests with what was written: give the same function to [`Replay::scrub`](super::Replay::scrub).
+    /// It gets the whole text of each text block, reasoning block and tool call's arguments, and every other event, request
+    /// and error as JSON. The exchange with the model itself does not change.
+    ///
+    /// A replay compares its requests with the recorded ones: pass the same function to
+    /// [`Replay::scrub`](super::Replay::scrub).
     ///
     /// ```
     /// use serde_json::Value;
     /// use strands::models::Recorder;
     /// # use strands::testing::ScriptedModel;
-    /// # let model = ScriptedModel::answering("Hello.");
+    /// # let model = ScriptedModel::responding("Hello.");
     ///
     /// fn without_names(value: &mut Value) {
     ///     match value {
@@ -117,11 +121,11 @@ impl Recorder {
         self
     }
 
-    /// Writes what the sink holds back. Exchanges that are still going on are recorded when they are over.
+    /// Flushes the sink. Exchanges in progress are recorded when they end.
     ///
     /// # Errors
     ///
-    /// Why exchanges are missing, if any are.
+    /// Returns the [`RecordingError`] that has ended the recording, if any.
     pub fn finish(&self) -> Result<(), RecordingError> {
         let mut sink = self.sink();
         sink.begin(&*self.model);
@@ -138,8 +142,8 @@ impl Recorder {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An exchange that begins. `None`: the recording has ended.
-    fn begin(&self, request: &ModelRequest<'_>) -> Option<Recording> {
+    /// Begins an exchange. Returns `None` if the recording has ended.
+    fn begin(&self, request: &ModelRequest<'_>) -> Option<OpenExchange> {
         let mut sink = self.sink();
         if sink.error.is_some() {
             return None;
@@ -147,7 +151,7 @@ impl Recorder {
         let exchange = sink.next;
         sink.next += 1;
         drop(sink);
-        Some(Recording {
+        Some(OpenExchange {
             recorder: self.clone(),
             exchange,
             request: summary(request),
@@ -167,7 +171,7 @@ impl Sink {
         }
     }
 
-    /// Writes a line whole, or not at all as far as the sink allows.
+    /// Writes a line with one call of the sink, so that it is complete or missing.
     fn write(&mut self, exchange: u64, line: &impl serde::Serialize) {
         if self.error.is_some() {
             return;
@@ -187,8 +191,8 @@ impl Sink {
     }
 }
 
-/// An exchange that is going on. It is written when this is dropped.
-struct Recording {
+/// An exchange in progress. It is written on drop.
+struct OpenExchange {
     recorder: Recorder,
     exchange: u64,
     request: Value,
@@ -198,15 +202,15 @@ struct Recording {
     error: Option<RecordedError>,
 }
 
-impl Recording {
-    fn take_in(&mut self, event: &StreamEvent) {
+impl OpenExchange {
+    fn record(&mut self, event: &StreamEvent) {
         self.bytes = self.bytes.saturating_add(size(event));
         if self.bytes > MAX_BYTES {
             self.events.clear();
             return;
         }
         if matches!(event, StreamEvent::MessageStop { .. }) {
-            // Whoever reads no further has heard everything.
+            // A program may stop reading after the stop event.
             self.ended = Ended::Complete;
         }
         self.events.push(event.clone());
@@ -218,7 +222,7 @@ impl Recording {
     }
 }
 
-impl Drop for Recording {
+impl Drop for OpenExchange {
     fn drop(&mut self) {
         let Self { recorder, exchange, request, events, bytes, ended, error } = self;
         let scrubbers = &recorder.scrubbers;
@@ -239,15 +243,15 @@ impl Drop for Recording {
     }
 }
 
-/// About how many bytes an event holds.
+/// Returns the approximate size of an event, in bytes.
 fn size(event: &StreamEvent) -> usize {
     let text = match event {
         StreamEvent::ContentBlockDelta { delta, .. } => match delta {
             BlockDelta::Text(text)
             | BlockDelta::ReasoningContent(ReasoningDelta::Text(text) | ReasoningDelta::Signature(text)) => text.len(),
-            BlockDelta::ToolUse(piece) => piece.input.len(),
+            BlockDelta::ToolUse(delta) => delta.input.len(),
             BlockDelta::ReasoningContent(ReasoningDelta::RedactedContent(bytes)) => bytes.len(),
-            // Rare, and seldom large; their length is that of their JSON.
+            // Rare and mostly small, so the length of their JSON will do.
             other => serde_json::to_vec(other).map_or(0, |json| json.len()),
         },
         _ => 0,
@@ -255,14 +259,14 @@ fn size(event: &StreamEvent) -> usize {
     size_of::<StreamEvent>() + text
 }
 
-/// An answer that is being recorded.
-struct Recorded {
+/// A response that is being recorded.
+struct RecordedStream {
     events: ModelStream,
-    /// None once the answer is over.
-    recording: Option<Recording>,
+    /// `None` once the response has ended.
+    recording: Option<OpenExchange>,
 }
 
-impl Stream for Recorded {
+impl Stream for RecordedStream {
     type Item = Result<StreamEvent, ModelError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -270,7 +274,7 @@ impl Stream for Recorded {
         let event = ready!(this.events.as_mut().poll_next(cx));
         if let Some(recording) = &mut this.recording {
             match &event {
-                Some(Ok(event)) => recording.take_in(event),
+                Some(Ok(event)) => recording.record(event),
                 Some(Err(error)) => {
                     recording.failed(Ended::Broken, error);
                     this.recording = None;
@@ -303,7 +307,7 @@ impl Model for Recorder {
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let Some(mut recording) = self.begin(&request) else { return self.model.stream(request).await };
         match self.model.stream(request).await {
-            Ok(events) => Ok(Box::pin(Recorded { events, recording: Some(recording) })),
+            Ok(events) => Ok(Box::pin(RecordedStream { events, recording: Some(recording) })),
             Err(error) => {
                 recording.failed(Ended::Refused, &error);
                 Err(error)

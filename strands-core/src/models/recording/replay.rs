@@ -1,4 +1,4 @@
-//! A model that answers from a recording.
+//! Replay: a model that replays a recording.
 
 use std::fmt;
 use std::io::Read;
@@ -10,25 +10,25 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::exchange::{Ended, Exchange, Header, VERSION};
-use super::request::summary;
+use super::request_summary::summary;
 use super::scrub::Scrubbers;
 use super::{ReplayError, RequestMatching};
 use crate::lenient_json;
 use crate::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens};
 
-/// A model that answers from a recording, exchange by exchange, in order. Clones go through it together.
+/// A model that replays the exchanges of a recording in order. Clones share the position.
 ///
-/// A request is compared with the recorded one as [`matching`](Self::matching) says. One that differs, and one too many,
-/// is a [`ModelError::InvalidRequest`], which nobody retries, with a [`ReplayError`] beneath that says what differs; the
-/// error's [`body`](ErrorDetails::body) has the same words. Recorded errors come back as what they were, so a recorded
-/// throttling is waited for again: pause the time of your test.
+/// Each request is compared with the recorded one by [`matching`](Self::matching). A request that differs, or that has no
+/// recorded exchange left, fails with [`ModelError::InvalidRequest`], which is not retried. Its source is a [`ReplayError`],
+/// whose text is also the error's [`body`](ErrorDetails::body). Recorded errors are returned again, so an agent waits again
+/// for a recorded `Retry-After`: use paused time in tests.
 ///
 /// ```
 /// use strands::Agent;
 /// use strands::models::Replay;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// // A real one would be a file: `include_str!("recordings/hello.jsonl")`.
+/// // Usually a file: `include_str!("recordings/hello.jsonl")`.
 /// let replay: Replay = concat!(
 ///     r#"{"version":1,"modelId":"some-model"}"#,
 ///     "\n",
@@ -46,7 +46,7 @@ use crate::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelReq
 /// # }).unwrap();
 /// ```
 ///
-/// Tokens are estimated: what a provider counted is not recorded.
+/// Token counts are estimates, since counts of the provider are not recorded.
 #[derive(Clone)]
 pub struct Replay {
     recording: Arc<Recording>,
@@ -63,8 +63,8 @@ struct Recording {
 #[derive(Clone, Copy, Default)]
 struct Progress {
     used: usize,
-    /// A request came when all were used up.
-    surplus: bool,
+    /// A request was made after the last exchange.
+    exhausted: bool,
 }
 
 impl Replay {
@@ -72,41 +72,43 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`ReplayError`] when it can't be read, is of a newer version, or is no recording.
+    /// Returns a [`ReplayError`] if reading fails, or the content is not a recording of a supported version.
     pub fn read(mut recording: impl Read) -> Result<Self, ReplayError> {
         let mut text = String::new();
         recording.read_to_string(&mut text).map_err(ReplayError::Read)?;
         text.parse()
     }
 
-    /// Which parts of a request must be as they were recorded. Default: [`RequestMatching::new`].
+    /// Sets the parts of a request that must equal the recorded ones. Default: [`RequestMatching::new`].
     #[must_use]
     pub fn matching(mut self, matching: RequestMatching) -> Self {
         self.matching = matching;
         self
     }
 
-    /// Changes a request before it is compared, as [`Recorder::scrub`](super::Recorder::scrub) did before it was written.
+    /// Adds a function that changes each request before it is compared: the one given to
+    /// [`Recorder::scrub`](super::Recorder::scrub).
     #[must_use]
     pub fn scrub(mut self, scrub: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
         self.scrubbers.push(scrub);
         self
     }
 
-    /// How many exchanges have not been asked for yet.
+    /// Returns the number of exchanges that have not been requested yet.
     pub fn remaining(&self) -> usize {
         self.recording.exchanges.len().saturating_sub(self.progress().used)
     }
 
-    /// For the end of a test: that everything recorded was asked for, and nothing else.
+    /// Checks that all recorded exchanges were requested, and no more. Call it at the end of a test.
     ///
     /// # Errors
     ///
-    /// [`ReplayError::Unused`], or [`ReplayError::Exhausted`].
+    /// Returns [`ReplayError::Unused`] if exchanges were not requested, and [`ReplayError::Exhausted`] if there were more
+    /// requests than exchanges.
     pub fn finish(&self) -> Result<(), ReplayError> {
-        let Progress { used, surplus } = *self.progress();
+        let Progress { used, exhausted } = *self.progress();
         let exchanges = self.recording.exchanges.len();
-        if surplus {
+        if exhausted {
             return Err(ReplayError::Exhausted { exchanges });
         }
         if used < exchanges { Err(ReplayError::Unused { used, exchanges }) } else { Ok(()) }
@@ -116,15 +118,15 @@ impl Replay {
         self.recording.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The exchange that answers a request.
+    /// Returns the next exchange, if its request matches.
     fn next(&self, request: &ModelRequest<'_>) -> Result<&Exchange, ReplayError> {
-        let asked = self.scrubbers.scrubbed(summary(request));
+        let actual = self.scrubbers.scrubbed(summary(request));
         let mut progress = self.progress();
         let Some(exchange) = self.recording.exchanges.get(progress.used) else {
-            progress.surplus = true;
+            progress.exhausted = true;
             return Err(ReplayError::Exhausted { exchanges: progress.used });
         };
-        let differences = self.matching.differences(&exchange.request, &asked);
+        let differences = self.matching.differences(&exchange.request, &actual);
         if !differences.is_empty() {
             return Err(ReplayError::Mismatch { exchange: exchange.exchange, differences });
         }
@@ -150,7 +152,7 @@ impl FromStr for Replay {
             lenient_json::from_str(line).map_err(|source| ReplayError::Malformed { line: at + 1, source })
         });
         let mut exchanges: Vec<Exchange> = exchanges.collect::<Result<_, _>>()?;
-        // Those that went on at the same time were written as they ended.
+        // Concurrent exchanges are written in the order in which they end.
         exchanges.sort_by_key(|exchange| exchange.exchange);
         let recording = Recording { header, exchanges, progress: Mutex::default() };
         Ok(Self { recording: Arc::new(recording), matching: RequestMatching::new(), scrubbers: Scrubbers::default() })
@@ -182,7 +184,7 @@ impl Model for Replay {
         let events = || stream::iter(exchange.events.clone().into_iter().map(Ok));
         let error = || match exchange.error.clone() {
             Some(error) => error.into_error(),
-            None => ModelError::protocol("the recording says that this exchange failed, and not how"),
+            None => ModelError::protocol("the recorded exchange failed, but has no error"),
         };
         let broken = match exchange.ended {
             Ended::Complete => return Ok(Box::pin(events())),

@@ -1,5 +1,4 @@
-//! Takes secrets out of what is recorded: keys and tokens by their well-known forms, and whatever stands under a name such
-//! as `password`.
+//! Removal of secrets from JSON and text: keys and tokens in well-known formats, and values of fields such as `password`.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -7,25 +6,25 @@ use std::sync::{Arc, LazyLock};
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
-/// What stands in place of a secret. None of the patterns changes it: what is scrubbed twice is as if scrubbed once.
+/// Replacement of a secret. No pattern matches it, so scrubbing is idempotent.
 pub(super) const SCRUBBED: &str = "[scrubbed]";
 
-/// How often a text is looked at.
+/// Maximum number of passes over a text.
 const ROUNDS: usize = 8;
 
-/// Names whose values are secret.
+/// Names of fields with secret values.
 const NAMES: &str = "[a-z0-9_-]*(?:authorization|api[_-]?key|password|passwd|passphrase|secret|secret[_-]?key|\
                      secret[_-]?access[_-]?key|private[_-]?key|cookie|\
                      (?:access|refresh|auth|bearer|session|security)[_-]?token)|(?:id[_-]?)?token";
 
-/// Keys and tokens by their form, and what each becomes.
+/// Patterns of keys and tokens, with their replacements.
 fn patterns() -> Vec<(String, &'static str)> {
     let whole = |pattern: &str| (pattern.to_owned(), SCRUBBED);
     vec![
         whole(r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"),
         // JSON Web Tokens.
         whole(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*"),
-        // AWS access keys, by the prefixes that its documentation of unique identifiers lists.
+        // AWS access keys, by the prefixes in its documentation of unique identifiers.
         whole(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}"),
         // OpenAI, Anthropic, OpenRouter, DeepSeek.
         whole(r"\bsk-[A-Za-z0-9_-]{16,}"),
@@ -45,19 +44,19 @@ fn patterns() -> Vec<(String, &'static str)> {
         whole(r"\bhf_[A-Za-z0-9]{20,}"),
         // A user and a password in a URL.
         (r"://[^/\s:@]+:[^/\s@]+@".to_owned(), "://[scrubbed]@"),
-        // Fields in a piece of JSON, which may have been cut off.
+        // Fields in JSON, which may be truncated.
         (
             format!(r#"(?i)"({NAMES})"(\s*:\s*)(?:"(?:[^"\\]|\\.)+(?:"|\\?$)|-?[0-9][0-9.e+-]*)"#),
             r#""${1}"${2}"[scrubbed]""#,
         ),
-        // Headers, and lines of a configuration.
+        // Headers and configuration files.
         (
             format!(
                 r#"(?i)\b({NAMES})(\s*[:=]\s*)(?:"[^"]+"|'[^']+'|(?:(?:basic|bearer|digest|token)\s+)?[^\s"'&,;<>{{}}]+)"#
             ),
             "${1}${2}[scrubbed]",
         ),
-        // Prose of providers about a key, which may be masked already.
+        // Error messages about a key, which may already be masked.
         (r#"(?i)\b(api[ _-]key(?: provided| supplied| given)?\s*[:=]\s*)[^\s,;"'`]+"#.to_owned(), "${1}[scrubbed]"),
         (r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}".to_owned(), "${1}[scrubbed]"),
     ]
@@ -71,21 +70,21 @@ static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i
 
 type Scrub = dyn Fn(&mut Value) + Send + Sync;
 
-/// What is done to everything that is recorded, and to every request that is compared with one.
+/// Scrubbing of recorded data, and of the requests that are compared with it.
 #[derive(Clone, Default)]
 pub(super) struct Scrubbers {
-    /// Beside the well-known secrets.
-    own: Vec<Arc<Scrub>>,
+    /// Functions of the program, called after the removal of well-known secrets.
+    custom: Vec<Arc<Scrub>>,
 }
 
 impl Scrubbers {
     pub(super) fn push(&mut self, scrub: impl Fn(&mut Value) + Send + Sync + 'static) {
-        self.own.push(Arc::new(scrub));
+        self.custom.push(Arc::new(scrub));
     }
 
     pub(super) fn scrub(&self, value: &mut Value) {
         well_known(value);
-        for scrub in &self.own {
+        for scrub in &self.custom {
             scrub(value);
         }
     }
@@ -125,9 +124,9 @@ fn well_known(value: &mut Value) {
     }
 }
 
-/// The text without its secrets, where it has any.
+/// Returns the text without its secrets, or `None` if it has none.
 pub(in crate::models) fn text_without_secrets(text: &str) -> Option<String> {
-    // JSON within a text, as tools answer it, has names, and escapes that hide them.
+    // JSON within a text, such as a tool result, is parsed: escapes may hide the names of fields.
     if text.starts_with(['{', '['])
         && let Ok(value) = serde_json::from_str::<Value>(text)
     {
@@ -136,7 +135,7 @@ pub(in crate::models) fn text_without_secrets(text: &str) -> Option<String> {
         return (scrubbed != value).then(|| scrubbed.to_string());
     }
     let mut scrubbed: Option<String> = None;
-    // One secret gone may leave another bare. Few texts have any, so few are looked at twice.
+    // Removing one secret may expose another. Few texts have secrets, so few take a second pass.
     for _ in 0..ROUNDS {
         let before = scrubbed.clone();
         for (pattern, becomes) in &*PATTERNS {
@@ -165,7 +164,7 @@ mod tests {
         assert!(NAME.is_some());
     }
 
-    /// Made up, in the forms that the providers document.
+    /// Invented keys in the formats that providers document.
     const SECRETS: &[&str] = &[
         "AKIAIOSFODNN7EXAMPLE",
         "ASIAIOSFODNN7EXAMPLE",
@@ -186,7 +185,7 @@ mod tests {
     ];
 
     #[test]
-    fn well_known_secrets_go_wherever_they_stand() {
+    fn removes_well_known_secrets_at_any_position() {
         for secret in SECRETS {
             for mut value in [
                 json!(format!("use {secret} please")),
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn values_under_secret_names_go_and_others_stay() {
+    fn removes_values_of_secret_fields_only() {
         for name in [
             "password",
             "apiKey",
@@ -238,15 +237,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scrubbing_twice_is_scrubbing_once(
-            pieces in prop::collection::vec(prop_oneof![
+        fn scrubbing_is_idempotent(
+            fragments in prop::collection::vec(prop_oneof![
                 prop::sample::select(SECRETS).prop_map(str::to_owned),
                 prop::sample::select(&["password", "\"token\"", ": ", "=", "Bearer ", "\"", "\\", "{", "}", "://a:b@", " ", "[scrubbed]"][..])
                     .prop_map(str::to_owned),
                 "[a-z0-9:,]{0,6}",
             ], 0..8),
         ) {
-            let once = Scrubbers::default().scrubbed(json!(pieces.concat()));
+            let once = Scrubbers::default().scrubbed(json!(fragments.concat()));
             prop_assert_eq!(&Scrubbers::default().scrubbed(once.clone()), &once);
         }
     }

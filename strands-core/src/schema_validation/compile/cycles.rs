@@ -1,4 +1,4 @@
-//! Search for schemas that refer to themselves without a property or an item between.
+//! Detection of schemas that refer to themselves without a property or an item in between.
 
 use super::super::node::{Node, NodeId, Rule};
 
@@ -9,24 +9,24 @@ enum State {
     Done,
 }
 
-/// Checks that no value would be held against the same schema again and again.
+/// Checks that no value would be validated against the same schema endlessly.
 ///
 /// # Errors
 ///
-/// Returns a node of the circle.
+/// Returns a node of the cycle.
 pub(super) fn check(nodes: &[Node]) -> Result<(), NodeId> {
     let mut states = vec![State::New; nodes.len()];
     for root in 0..nodes.len() {
         // Nodes to enter, and to leave again.
-        let mut way = vec![(root, true)];
-        while let Some((id, enters)) = way.pop() {
+        let mut stack = vec![(root, true)];
+        while let Some((id, enters)) = stack.pop() {
             let (Some(state), Some(node)) = (states.get_mut(id), nodes.get(id)) else { continue };
             match (enters, *state) {
                 (false, _) => *state = State::Done,
                 (true, State::New) => {
                     *state = State::Open;
-                    way.push((id, false));
-                    way.extend(node.rules.iter().flat_map(in_place).map(|part| (part, true)));
+                    stack.push((id, false));
+                    stack.extend(node.rules.iter().flat_map(in_place).map(|part| (part, true)));
                 }
                 (true, State::Open) => return Err(id),
                 (true, State::Done) => {}
@@ -36,7 +36,7 @@ pub(super) fn check(nodes: &[Node]) -> Result<(), NodeId> {
     Ok(())
 }
 
-/// The nodes that the same value is held against. A dynamic reference is known only when a value is there.
+/// Returns the nodes that apply to the same value. Targets of dynamic references are known only during validation.
 fn in_place(rule: &Rule) -> Vec<NodeId> {
     match rule {
         Rule::Reference(id) | Rule::Not(id) => vec![*id],

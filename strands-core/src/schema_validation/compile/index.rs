@@ -1,4 +1,4 @@
-//! Index of a schema: its parts, their base URIs and anchors, so that references can be resolved.
+//! Index of a schema's parts with their base URIs and anchors, for resolving references.
 
 use std::collections::BTreeMap;
 
@@ -8,55 +8,55 @@ use super::super::error::{JsonSchemaError, JsonSchemaErrorKind};
 use super::super::uri;
 use crate::schema::subschemas::{Step, visit};
 
-/// The most schemas in a schema.
+/// The most subschemas in a schema.
 const MAX_SCHEMAS: usize = 20_000;
 
-/// A schema document, or a part of one with an `$id` of its own.
+/// A schema document, or a part of one with its own `$id`.
 pub(in super::super) struct Resource<'a> {
     uri: String,
-    place: Place,
+    position: Position,
     root: &'a Value,
     anchors: BTreeMap<String, &'a Value>,
-    /// Anchors that the schemas on the way to a reference may replace.
+    /// Anchors that schemas on the path to a reference can override.
     pub(in super::super) dynamic: BTreeMap<String, &'a Value>,
 }
 
-/// Place of a schema.
+/// Position of a schema.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub(super) resource: usize,
-    /// Index of the way to it.
-    way: usize,
+    /// Index of its path.
+    path: usize,
 }
 
-/// The way to a schema: that of the schema around it, and the rest. Pointers are made of it for errors alone.
-struct Way<'a> {
-    around: Option<usize>,
-    rest: Rest<'a>,
+/// The path to a schema: the parent's path and the last step. Pointers are built only for errors.
+struct SchemaPath<'a> {
+    parent: Option<usize>,
+    last_step: LastStep<'a>,
 }
 
-enum Rest<'a> {
-    Nothing,
+enum LastStep<'a> {
+    Root,
     Step(Step<'a>),
-    /// Of a reference to a place that no keyword says to be a schema.
+    /// The target of a reference, at a position that no keyword declares as a schema.
     Pointer(String),
 }
 
 pub(super) struct Index<'a> {
     pub(super) resources: Vec<Resource<'a>>,
     by_uri: BTreeMap<String, usize>,
-    places: BTreeMap<usize, Place>,
-    ways: Vec<Way<'a>>,
+    positions: BTreeMap<usize, Position>,
+    paths: Vec<SchemaPath<'a>>,
 }
 
 /// The target of a reference.
 pub(super) struct Target<'a> {
     pub(super) schema: &'a Value,
-    /// Name of the dynamic anchor, if the reference is one by such a name.
+    /// The name of the dynamic anchor, if the reference uses one.
     pub(super) dynamic_anchor: Option<String>,
 }
 
-/// Identity of a part of the schema: its address, which stays for as long as the schema is borrowed.
+/// Returns the identity of a subschema: its address, which is stable while the schema is borrowed.
 pub(super) fn identity(schema: &Value) -> usize {
     std::ptr::from_ref(schema).addr()
 }
@@ -65,7 +65,7 @@ impl<'a> Index<'a> {
     pub(super) fn new(root: &'a Value) -> Result<Self, JsonSchemaError> {
         let document = Resource {
             uri: String::new(),
-            place: Place::default(),
+            position: Position::default(),
             root,
             anchors: BTreeMap::new(),
             dynamic: BTreeMap::new(),
@@ -73,67 +73,72 @@ impl<'a> Index<'a> {
         let mut index = Self {
             resources: vec![document],
             by_uri: BTreeMap::from([(String::new(), 0)]),
-            places: BTreeMap::new(),
-            ways: Vec::new(),
+            positions: BTreeMap::new(),
+            paths: Vec::new(),
         };
-        index.add(root, 0, Way { around: None, rest: Rest::Nothing })?;
+        index.add(root, 0, SchemaPath { parent: None, last_step: LastStep::Root })?;
         Ok(index)
     }
 
-    /// Adds a schema and those in it.
-    fn add(&mut self, root: &'a Value, resource: usize, way: Way<'a>) -> Result<(), JsonSchemaError> {
-        let mut open = vec![(root, resource, way)];
-        while let Some((schema, resource, way)) = open.pop() {
-            if self.places.contains_key(&identity(schema)) {
+    /// Adds a schema and its subschemas.
+    fn add(&mut self, root: &'a Value, resource: usize, path: SchemaPath<'a>) -> Result<(), JsonSchemaError> {
+        let mut open = vec![(root, resource, path)];
+        while let Some((schema, resource, path)) = open.pop() {
+            if self.positions.contains_key(&identity(schema)) {
                 continue;
             }
-            let mut place = Place { resource, way: self.ways.len() };
-            self.ways.push(way);
-            if self.ways.len() > MAX_SCHEMAS {
+            let mut position = Position { resource, path: self.paths.len() };
+            self.paths.push(path);
+            if self.paths.len() > MAX_SCHEMAS {
                 let limit = "20,000 schemas";
                 return Err(JsonSchemaError::new("", JsonSchemaErrorKind::TooLarge { limit }));
             }
-            self.name(schema, &mut place);
+            self.name(schema, &mut position);
             visit(schema, |step, part| {
-                open.push((part, place.resource, Way { around: Some(place.way), rest: Rest::Step(step) }));
+                open.push((
+                    part,
+                    position.resource,
+                    SchemaPath { parent: Some(position.path), last_step: LastStep::Step(step) },
+                ));
             });
-            self.places.insert(identity(schema), place);
+            self.positions.insert(identity(schema), position);
         }
         Ok(())
     }
 
-    /// Notes the names that a schema gives itself.
-    fn name(&mut self, schema: &'a Value, place: &mut Place) {
+    /// Records the identifiers that a schema declares.
+    fn name(&mut self, schema: &'a Value, position: &mut Position) {
         let text = |keyword: &str| schema.get(keyword).and_then(Value::as_str);
         if let Some(id) = text("$id") {
             let (id, anchor) = uri::split_fragment(id);
             if !id.is_empty() {
-                let base = self.resources.get(place.resource).map(|resource| resource.uri.as_str()).unwrap_or_default();
+                let base =
+                    self.resources.get(position.resource).map(|resource| resource.uri.as_str()).unwrap_or_default();
                 let uri = uri::resolve(base, id);
-                if place.way == 0 {
-                    // The root keeps its empty name, too: references without a base lead to it.
+                if position.path == 0 {
+                    // The root is also known by an empty name, for references without a base.
                     if let Some(document) = self.resources.first_mut() {
                         document.uri.clone_from(&uri);
                     }
                 } else {
-                    place.resource = self.resources.len();
+                    position.resource = self.resources.len();
                     self.resources.push(Resource {
                         uri: uri.clone(),
-                        place: *place,
+                        position: *position,
                         root: schema,
                         anchors: BTreeMap::new(),
                         dynamic: BTreeMap::new(),
                     });
                 }
-                self.by_uri.entry(uri).or_insert(place.resource);
+                self.by_uri.entry(uri).or_insert(position.resource);
             }
-            // Before 2019 this was the way to say `$anchor`.
-            self.anchor(place.resource, anchor, schema);
+            // Before draft 2019-09, the fragment of `$id` was the anchor.
+            self.anchor(position.resource, anchor, schema);
         }
-        self.anchor(place.resource, text("$anchor").unwrap_or_default(), schema);
+        self.anchor(position.resource, text("$anchor").unwrap_or_default(), schema);
         if let Some(name) = text("$dynamicAnchor") {
-            self.anchor(place.resource, name, schema);
-            if let Some(resource) = self.resources.get_mut(place.resource) {
+            self.anchor(position.resource, name, schema);
+            if let Some(resource) = self.resources.get_mut(position.resource) {
                 resource.dynamic.entry(name.to_owned()).or_insert(schema);
             }
         }
@@ -145,39 +150,39 @@ impl<'a> Index<'a> {
         }
     }
 
-    pub(super) fn place(&self, schema: &Value) -> Place {
-        self.places.get(&identity(schema)).copied().unwrap_or_default()
+    pub(super) fn position(&self, schema: &Value) -> Position {
+        self.positions.get(&identity(schema)).copied().unwrap_or_default()
     }
 
-    /// The JSON Pointer of a place.
-    pub(super) fn pointer(&self, place: Place) -> String {
+    /// Returns the JSON Pointer of a position.
+    pub(super) fn pointer(&self, position: Position) -> String {
         let mut parts = Vec::new();
-        let mut next = Some(place.way);
-        while let Some(way) = next.and_then(|way| self.ways.get(way)) {
-            match &way.rest {
-                Rest::Nothing => {}
-                Rest::Step(step) => parts.push(step.pointer()),
-                Rest::Pointer(pointer) => parts.push(pointer.clone()),
+        let mut next = Some(position.path);
+        while let Some(path) = next.and_then(|path| self.paths.get(path)) {
+            match &path.last_step {
+                LastStep::Root => {}
+                LastStep::Step(step) => parts.push(step.pointer()),
+                LastStep::Pointer(pointer) => parts.push(pointer.clone()),
             }
-            next = way.around;
+            next = path.parent;
         }
         parts.reverse();
         parts.concat()
     }
 
-    /// The name of a definition, by its place.
-    pub(super) fn defined_name(&self, place: Place) -> Option<String> {
-        match &self.ways.get(place.way)?.rest {
-            Rest::Step(Step::Named("$defs" | "definitions", name)) => Some((*name).to_owned()),
+    /// Returns the name of a definition by its position.
+    pub(super) fn defined_name(&self, position: Position) -> Option<String> {
+        match &self.paths.get(position.path)?.last_step {
+            LastStep::Step(Step::Named("$defs" | "definitions", name)) => Some((*name).to_owned()),
             _ => None,
         }
     }
 
-    /// Resolves a reference of a schema at a place.
+    /// Resolves the reference of a schema.
     pub(super) fn resolve(
         &mut self,
         reference: &str,
-        from: Place,
+        from: Position,
         keyword: &str,
     ) -> Result<Target<'a>, JsonSchemaError> {
         let at = || format!("{}/{keyword}", self.pointer(from));
@@ -197,13 +202,13 @@ impl<'a> Index<'a> {
         let resource = self.resources.get(number).ok_or_else(|| unresolved(reference))?;
         if fragment.is_empty() || fragment.starts_with('/') {
             let schema = resource.root.pointer(&fragment).ok_or_else(|| unresolved(reference))?;
-            if !self.places.contains_key(&identity(schema)) {
-                // No keyword says that a schema is there, but the reference does.
+            if !self.positions.contains_key(&identity(schema)) {
+                // No keyword declares a schema there, but the reference does.
                 if !(schema.is_object() || schema.is_boolean()) {
                     return Err(JsonSchemaError::new(at(), JsonSchemaErrorKind::NotASchema));
                 }
-                let way = Way { around: Some(resource.place.way), rest: Rest::Pointer(fragment) };
-                self.add(schema, number, way)?;
+                let path = SchemaPath { parent: Some(resource.position.path), last_step: LastStep::Pointer(fragment) };
+                self.add(schema, number, path)?;
             }
             return Ok(Target { schema, dynamic_anchor: None });
         }

@@ -1,4 +1,4 @@
-//! The keywords of a schema as rules.
+//! Compilation of a schema's keywords to rules.
 
 use serde_json::{Map, Value};
 
@@ -10,8 +10,7 @@ use super::super::pattern::Pattern;
 use super::{Compiler, Source};
 use crate::schema::subschemas::escaped;
 
-/// Keywords that restrict values in another draft or dialect, and the advice for each. Keywords that nobody knows restrict
-/// nothing.
+/// Keywords that restrict values in another draft or dialect, with advice for each. Unknown keywords restrict nothing.
 const UNSUPPORTED: [(&str, &str); 8] = [
     ("$recursiveRef", "use `$dynamicRef` of draft 2020-12, or `$ref`"),
     ("disallow", "use `not`"),
@@ -32,7 +31,7 @@ const NAMES: &str = "a list of names";
 const TEXT: &str = "a string";
 
 impl<'a> Compiler<'a> {
-    /// The rules of a schema, cheap ones first.
+    /// Compiles the rules of a schema, cheap ones first.
     pub(super) fn rules(&mut self, source: Source<'a>) -> Result<Vec<Rule>, JsonSchemaError> {
         let unsupported = |name: &String| UNSUPPORTED.into_iter().find(|(keyword, _)| keyword == name);
         if let Some((keyword, instead)) = source.keywords.keys().find_map(unsupported) {
@@ -47,7 +46,7 @@ impl<'a> Compiler<'a> {
         self.combinations(source, &mut rules)?;
         self.objects(source, &mut rules)?;
         self.arrays(source, &mut rules)?;
-        // These see what all others have accepted.
+        // These depend on the values accepted by all other rules.
         rules.extend(
             self.schema(source, "unevaluatedProperties")?.map(|part| Rule::UnevaluatedProperties(part, source.id)),
         );
@@ -83,7 +82,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn numbers(&self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
-        // Before 2017 `exclusiveMinimum` was a boolean beside `minimum`.
+        // Before draft 6, `exclusiveMinimum` was a boolean beside `minimum`.
         let excludes = |keyword: &str| source.get(keyword) == Some(&Value::Bool(true));
         for (keyword, exclusive, is_least) in
             [("minimum", "exclusiveMinimum", true), ("maximum", "exclusiveMaximum", false)]
@@ -123,7 +122,7 @@ impl<'a> Compiler<'a> {
                 Some(Value::String(reference)) => reference,
                 Some(_) => return Err(self.invalid(source, keyword, TEXT)),
             };
-            let target = self.index.resolve(reference, source.place, keyword)?;
+            let target = self.index.resolve(reference, source.position, keyword)?;
             let id = self.id_of(target.schema);
             rules.push(match target.dynamic_anchor {
                 Some(anchor) if keyword == "$dynamicRef" => Rule::Dynamic { target: id, anchor },
@@ -156,7 +155,7 @@ impl<'a> Compiler<'a> {
         {
             names.push((name.clone(), self.names(source, "dependentRequired", needed)?));
         }
-        // Until 2019 both had one keyword.
+        // Before draft 2019-09, one keyword was used for both.
         for (name, dependency) in self.map(source, "dependencies", NAMED_SCHEMAS)?.into_iter().flatten() {
             if dependency.is_array() {
                 names.push((name.clone(), self.names(source, "dependencies", dependency)?));
@@ -185,7 +184,7 @@ impl<'a> Compiler<'a> {
 
     fn arrays(&mut self, source: Source<'a>, rules: &mut Vec<Rule>) -> Result<(), JsonSchemaError> {
         rules.extend(self.counts(source, "minItems", "maxItems")?.map(Rule::ItemCount));
-        // Until 2019 a tuple was a list in `items`, and what came behind it `additionalItems`.
+        // Before draft 2020-12, a tuple was a list in `items`, and the rest was `additionalItems`.
         let is_old_tuple = source.get("items").is_some_and(Value::is_array);
         let (first, rest) = if is_old_tuple {
             (self.schemas(source, "items")?, self.schema(source, "additionalItems")?)
@@ -289,6 +288,6 @@ impl<'a> Compiler<'a> {
     }
 
     fn error(&self, source: Source<'a>, keyword: &str, kind: JsonSchemaErrorKind) -> JsonSchemaError {
-        JsonSchemaError::new(format!("{}/{}", self.index.pointer(source.place), escaped(keyword)), kind)
+        JsonSchemaError::new(format!("{}/{}", self.index.pointer(source.position), escaped(keyword)), kind)
     }
 }

@@ -1,4 +1,4 @@
-//! Compilation of a schema: each keyword is read once, and what can't be validated is an error.
+//! Compilation of a schema: each keyword is read once, and unsupported ones are errors.
 
 mod cycles;
 mod index;
@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use super::error::{JsonSchemaError, JsonSchemaErrorKind};
 use super::node::{Compiled, Node, NodeId, Rule};
-use index::{Index, Place, identity};
+use index::{Index, Position, identity};
 
-/// Levels of arrays and objects in a schema.
+/// The most levels of arrays and objects in a schema.
 const MAX_DEPTH: usize = 200;
 
-/// Schemas with up to so many keywords are searched from the start.
+/// Schemas with at most this many keywords are searched linearly.
 const MAX_SCANNED: usize = 8;
 
 /// Compiles a schema.
@@ -37,7 +37,7 @@ pub(super) fn compile(schema: &Value) -> Result<Compiled, JsonSchemaError> {
     }
     let anchors = compiler.anchors();
     let pointer =
-        |id: NodeId| compiler.schemas.get(id).map(|schema| compiler.index.pointer(compiler.index.place(schema)));
+        |id: NodeId| compiler.schemas.get(id).map(|schema| compiler.index.pointer(compiler.index.position(schema)));
     cycles::check(&compiler.nodes)
         .map_err(|id| JsonSchemaError::new(pointer(id).unwrap_or_default(), JsonSchemaErrorKind::EndlessReference))?;
     Ok(Compiled { nodes: compiler.nodes, anchors })
@@ -48,7 +48,7 @@ struct Compiler<'a> {
     nodes: Vec<Node>,
     /// The schema of each node.
     schemas: Vec<&'a Value>,
-    /// By identity. Most schemas have few parts, for which hashing is slower.
+    /// Node ids by identity. Most schemas have few parts, for which hashing is slower.
     ids: BTreeMap<usize, NodeId>,
 }
 
@@ -57,11 +57,11 @@ struct Compiler<'a> {
 struct Source<'a> {
     id: NodeId,
     keywords: &'a Map<String, Value>,
-    place: Place,
+    position: Position,
 }
 
 impl<'a> Compiler<'a> {
-    /// The node of a schema, which is compiled later if it is new.
+    /// Returns the node of a schema, which is queued for compilation if it is new.
     fn id_of(&mut self, schema: &'a Value) -> NodeId {
         let new = self.schemas.len();
         let id = *self.ids.entry(identity(schema)).or_insert(new);
@@ -76,23 +76,23 @@ impl<'a> Compiler<'a> {
     }
 
     fn node(&mut self, id: NodeId, schema: &'a Value) -> Result<Node, JsonSchemaError> {
-        let place = self.index.place(schema);
-        let mut node = Node { resource: place.resource, ..Node::default() };
+        let position = self.index.position(schema);
+        let mut node = Node { resource: position.resource, ..Node::default() };
         match schema {
             Value::Bool(true) => {}
             Value::Bool(false) => node.rules.push(Rule::Never),
             Value::Object(keywords) => {
                 let text = |keyword: &str| keywords.get(keyword).and_then(Value::as_str).map(str::to_owned);
-                node.name = text("title").or_else(|| self.index.defined_name(place));
+                node.name = text("title").or_else(|| self.index.defined_name(position));
                 node.format = text("format");
-                node.rules = self.rules(Source { id, keywords, place })?;
+                node.rules = self.rules(Source { id, keywords, position })?;
             }
-            _ => return Err(JsonSchemaError::new(self.index.pointer(place), JsonSchemaErrorKind::NotASchema)),
+            _ => return Err(JsonSchemaError::new(self.index.pointer(position), JsonSchemaErrorKind::NotASchema)),
         }
         Ok(node)
     }
 
-    /// Compiles what dynamic references may lead to.
+    /// Compiles the possible targets of dynamic references.
     fn reach_dynamic_anchors(&mut self) {
         let is_dynamic = |node: &Node| node.rules.iter().any(|rule| matches!(rule, Rule::Dynamic { .. }));
         if self.nodes.iter().any(is_dynamic) {
@@ -118,7 +118,7 @@ impl<'a> Source<'a> {
         if self.keywords.len() > MAX_SCANNED {
             return self.keywords.get(keyword);
         }
-        // Cheaper than a hash, and most of the keywords that are asked for are not there.
+        // Cheaper than a hash, and most of the requested keywords are absent.
         self.keywords.iter().find(|(name, _)| *name == keyword).map(|(_, value)| value)
     }
 }

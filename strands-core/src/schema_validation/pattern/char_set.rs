@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-/// A set of characters: ranges that are sorted and don't touch.
+/// A set of characters: sorted ranges that don't touch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct CharSet {
     ranges: Vec<(u32, u32)>,
 }
 
-/// Characters whose other case is added to a set one by one.
+/// The most characters of a range that are case-folded.
 const MAX_FOLDED: u32 = 4_096;
 
 const LAST: u32 = 0x10_ffff;
@@ -32,12 +32,12 @@ impl CharSet {
         Self::new([(letter.into(), letter.into())])
     }
 
-    /// Any character but line ends.
+    /// Returns the set of all characters except line ends.
     pub(super) fn dot() -> Self {
         Self::new([(0x0a, 0x0a), (0x0d, 0x0d), (0x2028, 0x2029)]).negated()
     }
 
-    /// `\d`, `\s` or `\w`, or one of their opposites.
+    /// Returns the set of `\d`, `\s` or `\w`, or of one of their opposites.
     pub(super) fn escape(letter: char) -> Option<Self> {
         let set = match letter.to_ascii_lowercase() {
             'd' => Self::new([(0x30, 0x39)]),
@@ -70,7 +70,7 @@ impl CharSet {
         Self::new(self.ranges.into_iter().chain(other.ranges.iter().copied()))
     }
 
-    /// With the other case of each letter. Large ranges of other scripts stay as they are.
+    /// Adds the other case of each letter. Large ranges of other scripts are not folded completely.
     pub(super) fn case_folded(self) -> Self {
         let mut others = Vec::new();
         for (first, last) in &self.ranges {
@@ -93,7 +93,7 @@ impl CharSet {
         self.ranges.get(at).is_some_and(|(first, _)| *first <= code)
     }
 
-    /// The character of a set with only one.
+    /// Returns the character of a set that has only one.
     pub(super) fn only(&self) -> Option<char> {
         match self.ranges.as_slice() {
             [(first, last)] if first == last => char::from_u32(*first),
@@ -101,7 +101,7 @@ impl CharSet {
         }
     }
 
-    /// Number of ranges.
+    /// Returns the number of ranges.
     pub(super) fn len(&self) -> usize {
         self.ranges.len()
     }
@@ -110,7 +110,7 @@ impl CharSet {
     pub(super) fn write(&self, regex: &mut String) {
         let (before, behind) = (SURROGATES.0 - 1, SURROGATES.1 + 1);
         let parts = self.ranges.iter().flat_map(|&(first, last)| {
-            // Surrogates are no characters of Rust.
+            // Surrogates are not characters in Rust.
             let (low, high) = ((first, last.min(before)), (first.max(behind), last));
             [low, high].into_iter().filter(|(first, last)| first <= last)
         });

@@ -1,10 +1,10 @@
-//! Classes of characters in brackets.
+//! Character classes in brackets.
 
 use super::char_set::CharSet;
 use super::ecma::Parser;
 
 impl Parser<'_> {
-    /// Reads a class behind its `[`.
+    /// Parses a class after its `[`.
     pub(super) fn class(&mut self) -> Result<CharSet, String> {
         let is_negated = self.takes('^');
         let mut set = CharSet::default();
@@ -21,7 +21,7 @@ impl Parser<'_> {
                     set = set.and(&CharSet::new([(first.into(), last.into())]));
                 }
                 (Atom::One(_), Some(Atom::One(_))) => return Err("the range is in the wrong order".to_owned()),
-                // A dash beside a class stands for itself.
+                // A dash next to a class is a literal.
                 (first, last) => {
                     set = set.and(&first.set()).and(&CharSet::one('-'));
                     if let Some(last) = last {
@@ -30,12 +30,12 @@ impl Parser<'_> {
                 }
             }
         }
-        // The case of what is left out does not matter either.
+        // Negation applies after case folding.
         let set = if self.ignores_case { set.case_folded() } else { set };
         Ok(if is_negated { set.negated() } else { set })
     }
 
-    /// A member of a class; none at its end.
+    /// Parses a member of a class; `None` at its end.
     fn class_atom(&mut self) -> Result<Option<Atom>, String> {
         Ok(match self.rest.next() {
             None => return Err("`[` is not closed; escape it as `\\[`".to_owned()),

@@ -1,4 +1,4 @@
-//! Parser of ECMA-262 regular expressions, which writes them for `regex-lite`.
+//! Parser of ECMA-262 regular expressions, which translates them to `regex-lite`.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -6,14 +6,14 @@ use std::str::Chars;
 use super::char_set::CharSet;
 use super::unicode;
 
-/// Groups inside groups.
+/// The deepest nesting of groups.
 const MAX_NESTING: usize = 40;
 
 /// A pattern in the syntax of `regex-lite`.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) regex: String,
-    /// Number of states, with counted repetitions written out.
+    /// Number of states, with counted repetitions expanded.
     pub(super) states: usize,
     /// The set and the counts, if the pattern is one repeated set from start to end.
     pub(super) repeated: Option<(CharSet, usize, Option<usize>)>,
@@ -23,10 +23,14 @@ pub(super) struct Parsed {
 ///
 /// # Errors
 ///
-/// Returns what is wrong with it, and what to write instead.
+/// Returns the error and advice.
 pub(super) fn parse(source: &str) -> Result<Parsed, String> {
-    let mut parser =
-        Parser { rest: source.chars().peekable(), regex: String::new(), ignores_case: false, form: Form::default() };
+    let mut parser = Parser {
+        rest: source.chars().peekable(),
+        regex: String::new(),
+        ignores_case: false,
+        shape: PatternShape::default(),
+    };
     if let Some(rest) = source.strip_prefix("(?i)") {
         parser = Parser { rest: rest.chars().peekable(), ignores_case: true, ..parser };
     }
@@ -34,7 +38,7 @@ pub(super) fn parse(source: &str) -> Result<Parsed, String> {
     if parser.rest.next().is_some() {
         return Err("`)` closes nothing; escape it as `\\)`".to_owned());
     }
-    let repeated = parser.form.repeated();
+    let repeated = parser.shape.repeated();
     Ok(Parsed { regex: parser.regex, states, repeated })
 }
 
@@ -42,36 +46,34 @@ pub(super) struct Parser<'a> {
     pub(super) rest: Peekable<Chars<'a>>,
     regex: String,
     pub(super) ignores_case: bool,
-    form: Form,
+    shape: PatternShape,
 }
 
-/// The pieces of a pattern as long as it may be `^[set]{counts}$`.
+/// The parts of a pattern while it may have the shape `^[set]{counts}$`.
 #[derive(Default)]
-struct Form {
-    pieces: Vec<Piece>,
+struct PatternShape {
+    parts: Vec<Part>,
     is_other: bool,
 }
 
-enum Piece {
+enum Part {
     Start,
     Set(CharSet, usize, Option<usize>),
     End,
 }
 
-impl Form {
-    fn push(&mut self, piece: Piece) {
-        self.is_other |= self.pieces.len() >= 3;
+impl PatternShape {
+    fn push(&mut self, part: Part) {
+        self.is_other |= self.parts.len() >= 3;
         if !self.is_other {
-            self.pieces.push(piece);
+            self.parts.push(part);
         }
     }
 
     fn repeated(self) -> Option<(CharSet, usize, Option<usize>)> {
-        let pieces: Option<[Piece; 3]> = self.pieces.try_into().ok();
-        match pieces {
-            Some([Piece::Start, Piece::Set(set, least, most), Piece::End]) if !self.is_other => {
-                Some((set, least, most))
-            }
+        let parts: Option<[Part; 3]> = self.parts.try_into().ok();
+        match parts {
+            Some([Part::Start, Part::Set(set, least, most), Part::End]) if !self.is_other => Some((set, least, most)),
             _ => None,
         }
     }
@@ -82,7 +84,7 @@ impl Parser<'_> {
         self.rest.next_if_eq(&letter).is_some()
     }
 
-    /// Alternatives up to the end or a `)`. Returns their number of states.
+    /// Parses alternatives up to the end or a `)`. Returns their number of states.
     fn alternatives(&mut self, nesting: usize) -> Result<usize, String> {
         if nesting > MAX_NESTING {
             return Err(format!("it nests groups more than {MAX_NESTING} deep; flatten it"));
@@ -94,7 +96,7 @@ impl Parser<'_> {
                 Some('|') => {
                     self.rest.next();
                     self.regex.push('|');
-                    self.form.is_other = true;
+                    self.shape.is_other = true;
                     states = states.saturating_add(1);
                 }
                 Some(_) => states = states.saturating_add(self.term(nesting)?),
@@ -102,15 +104,15 @@ impl Parser<'_> {
         }
     }
 
-    /// An assertion, or an atom with its quantifier.
+    /// Parses an assertion, or an atom with its quantifier.
     fn term(&mut self, nesting: usize) -> Result<usize, String> {
         let start = self.regex.len();
         let Some(letter) = self.rest.next() else { return Ok(0) };
         let (states, set) = match letter {
-            '^' => return Ok(self.assertion("^", Some(Piece::Start))),
-            '$' => return Ok(self.assertion("$", Some(Piece::End))),
+            '^' => return Ok(self.assertion("^", Some(Part::Start))),
+            '$' => return Ok(self.assertion("$", Some(Part::End))),
             '(' => {
-                self.form.is_other = true;
+                self.shape.is_other = true;
                 (self.group(nesting)?, None)
             }
             '*' | '+' | '?' => return Err(format!("nothing to repeat before `{letter}`; escape it as `\\{letter}`")),
@@ -134,12 +136,12 @@ impl Parser<'_> {
         };
         let Some((least, most)) = self.quantifier()? else {
             if let Some(set) = set {
-                self.form.push(Piece::Set(set, 1, Some(1)));
+                self.shape.push(Part::Set(set, 1, Some(1)));
             }
             return Ok(states);
         };
         if let Some(set) = set {
-            self.form.push(Piece::Set(set, least, most));
+            self.shape.push(Part::Set(set, least, most));
         }
         let atom = self.regex.split_off(start);
         let counts = match (least, most) {
@@ -154,11 +156,11 @@ impl Parser<'_> {
         Ok(states.saturating_add(1).saturating_mul(copies))
     }
 
-    fn assertion(&mut self, written: &str, piece: Option<Piece>) -> usize {
+    fn assertion(&mut self, written: &str, part: Option<Part>) -> usize {
         self.regex.push_str(written);
-        match piece {
-            Some(piece) => self.form.push(piece),
-            None => self.form.is_other = true,
+        match part {
+            Some(part) => self.shape.push(part),
+            None => self.shape.is_other = true,
         }
         1
     }
@@ -173,7 +175,7 @@ impl Parser<'_> {
         Ok((set.len().max(1), Some(set)))
     }
 
-    /// Reads a group behind its `(`.
+    /// Parses a group after its `(`.
     fn group(&mut self, nesting: usize) -> Result<usize, String> {
         let outside = self.ignores_case;
         if self.takes('?') {
@@ -219,20 +221,20 @@ impl Parser<'_> {
             None => match self.rest.next_if_eq(&'{').map(|_| self.counts()).transpose()? {
                 Some(Some(counts)) => counts,
                 Some(None) => {
-                    // A brace that counts nothing stands for itself.
-                    self.form.is_other = true;
+                    // A brace without a count is a literal.
+                    self.shape.is_other = true;
                     CharSet::one('{').write(&mut self.regex);
                     return Ok(None);
                 }
                 None => return Ok(None),
             },
         };
-        // Whether it takes more or less makes no difference to whether there is a match.
+        // Greediness does not affect matching.
         self.takes('?');
         Ok(Some(counts))
     }
 
-    /// Counts behind a `{`; none if the brace stands for itself.
+    /// Parses counts after a `{`; `None` if the brace is a literal.
     fn counts(&mut self) -> Result<Option<(usize, Option<usize>)>, String> {
         let mut ahead = self.rest.clone();
         let written: String = ahead.by_ref().take_while(|letter| *letter != '}').take(24).collect();
@@ -257,7 +259,7 @@ impl Parser<'_> {
         Ok(Some((least, most)))
     }
 
-    /// Reads an escape behind its backslash.
+    /// Parses an escape after its backslash.
     pub(super) fn escape(&mut self) -> Result<CharSet, String> {
         let Some(letter) = self.rest.next() else { return Err("it ends with a backslash; write `\\\\`".to_owned()) };
         if let Some(set) = CharSet::escape(letter) {
@@ -284,7 +286,7 @@ impl Parser<'_> {
                 return Err("back references can't be matched in linear time; write what has to match".to_owned());
             }
             'A' | 'Z' | 'z' => {
-                return Err(format!("`\\{letter}` is not of ECMA-262; write `^` for the start, `$` for the end"));
+                return Err(format!("`\\{letter}` is not part of ECMA-262; write `^` for the start, `$` for the end"));
             }
             letter if letter.is_alphabetic() => return Err(format!("unknown escape `\\{letter}`")),
             other => other.into(),
@@ -303,7 +305,7 @@ impl Parser<'_> {
         Ok(code)
     }
 
-    /// Reads a code point behind `\u`: `{..}`, four digits, or a surrogate pair of two times four.
+    /// Parses a code point after `\u`: `{..}`, four digits, or a surrogate pair of two times four.
     fn unicode(&mut self) -> Result<u32, String> {
         if self.takes('{') {
             let digits: String = self.rest.by_ref().take_while(|letter| *letter != '}').take(8).collect();
@@ -321,7 +323,7 @@ impl Parser<'_> {
         Ok(high)
     }
 
-    /// Reads a property behind `\p`: a general category of Unicode.
+    /// Parses a property after `\p`: a general category of Unicode.
     fn property(&mut self) -> Result<CharSet, String> {
         if !self.takes('{') {
             return Err("`\\p` takes a property, such as `\\p{L}`".to_owned());

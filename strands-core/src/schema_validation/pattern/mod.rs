@@ -1,8 +1,8 @@
-//! Patterns of JSON Schema: regular expressions of ECMA-262, matched in time linear in the text.
+//! Patterns of JSON Schema: ECMA-262 regular expressions, matched in time linear in the text.
 //!
-//! `regex-lite` matches them: it never backtracks, and is a dependency anyway. Its syntax is another one, so a pattern is
-//! parsed, and written anew with each set of characters spelled out. Lookaround and back references have no linear
-//! algorithm, and are refused.
+//! The engine is `regex-lite`, which never backtracks and is a dependency anyway. Its syntax differs, so a pattern is parsed
+//! and translated, with each set of characters spelled out. Lookaround and back references have no linear algorithm, and are
+//! rejected.
 
 mod char_set;
 mod class;
@@ -16,10 +16,10 @@ use char_set::CharSet;
 /// The most states of a pattern. Counted repetitions multiply them: `(a{100}){100}` has 10,000.
 const MAX_STATES: usize = 50_000;
 
-/// Groups inside groups of `regex-lite`: a group and its repetition are two. The parser has a limit of its own.
+/// The deepest nesting of groups in `regex-lite`, where a group with a repetition counts twice. The parser has its own limit.
 const MAX_NESTING: u32 = 200;
 
-/// Bytes of a compiled pattern.
+/// The most bytes of a compiled pattern.
 const MAX_BYTES: usize = 8 << 20;
 
 /// A compiled pattern.
@@ -45,7 +45,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// Returns why it can't be matched, and what to write instead.
+    /// Returns the reason for which it can't be matched, and advice.
     pub(crate) fn new(source: &str) -> Result<Self, String> {
         let parsed = ecma::parse(source)?;
         let matcher = match parsed.repeated {
@@ -62,17 +62,17 @@ impl Pattern {
         Ok(Self { source: source.to_owned(), matcher, states })
     }
 
-    /// The pattern as it was written.
+    /// Returns the pattern as written.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
 
-    /// Upper bound of the steps that it takes to match a text.
+    /// Returns an upper bound of the steps to match a text.
     pub(super) fn steps(&self, text: &str) -> usize {
         text.len().saturating_mul(self.states)
     }
 
-    /// Returns true if some part of the text matches.
+    /// Returns true if a part of the text matches.
     pub(crate) fn is_match(&self, text: &str) -> bool {
         match &self.matcher {
             Matcher::Regex(regex) => regex.is_match(text),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_mean_what_they_mean_in_ecma_262() {
+    fn matches_like_ecma_262() {
         for (pattern, fits, fits_not) in [
             ("^[a-z]{2,3}$", "abc", "abcd"),
             ("a+", "xaay", "xy"),
@@ -142,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_dollar_is_the_end_and_not_the_last_line() {
+    fn dollar_matches_only_at_the_end() {
         assert!(!matches("^a$", "a\n"));
         assert!(!matches("^[a]{1,2}$", "a\n"));
     }
 
     #[test]
-    fn patterns_that_have_no_linear_algorithm_are_refused() {
+    fn rejects_patterns_without_a_linear_algorithm() {
         for (pattern, reason) in [
             ("^(?!x)y", "lookaround"),
             ("(?<=x)y", "lookaround"),

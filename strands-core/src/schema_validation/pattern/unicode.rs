@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use super::char_set::CharSet;
 
-/// Runs of characters of one category, from U+0000 on: a length in base 36, which is left out if it is 1, and a letter for
-/// the category. Unicode 14.
+/// Runs of characters of one category, from U+0000 on: a length in base 36, omitted if it is 1, and a letter for the
+/// category. Unicode 14.
 const RUNS: &str = include_str!("unicode_categories.txt");
 
 /// The categories, in the order of their letters.
@@ -42,7 +42,7 @@ const CATEGORIES: [(&str, char); 30] = [
     ("Cn", '%'),
 ];
 
-/// Long names of categories and of groups of them.
+/// Long names of categories and of their groups.
 const LONG_NAMES: [(&str, &str); 37] = [
     ("Letter", "L"),
     ("Cased_Letter", "LC"),
@@ -83,7 +83,7 @@ const LONG_NAMES: [(&str, &str); 37] = [
     ("Format", "Cf"),
 ];
 
-/// The runs as ranges with the letters of their categories.
+/// The runs as ranges, with the letters of their categories.
 static RANGES: LazyLock<Vec<(u32, u32, char)>> = LazyLock::new(|| {
     let (mut ranges, mut start, mut length) = (Vec::new(), 0_u32, String::new());
     for letter in RUNS.chars() {
@@ -101,7 +101,7 @@ static RANGES: LazyLock<Vec<(u32, u32, char)>> = LazyLock::new(|| {
     ranges
 });
 
-/// The characters of a property; none for one that is unknown.
+/// Returns the characters of a property, or `None` if it is unknown.
 pub(super) fn property(name: &str) -> Option<CharSet> {
     let name = ["gc=", "General_Category="].iter().find_map(|key| name.strip_prefix(key)).unwrap_or(name);
     match name {

@@ -1,4 +1,4 @@
-//! Random schemas and values, against another validator.
+//! Random schemas and values, compared with another validator.
 
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
@@ -96,7 +96,7 @@ fn agrees_with_another_validator() {
         if let Value::Object(root) = &mut root {
             root.insert("$defs".into(), (0..3).map(|id| (id.to_string(), schema(&mut rng, 1))).collect());
         }
-        // Definitions that refer to themselves in a circle are an error here.
+        // Cyclic definitions are an error here.
         let Ok(ours) = Validator::new(&root) else { continue };
         let theirs = jsonschema::draft202012::options().should_validate_formats(false).build(&root).unwrap();
         compiled += 1;
@@ -107,8 +107,8 @@ fn agrees_with_another_validator() {
             total += 1;
             fitting += usize::from(fits);
             if !fits {
-                assert!(ours.check(&value).is_err_and(|told| !told.is_empty()), "{root} {value}");
-                // Numbers in place of strings never make a value worse, and happen only where there is such a string.
+                assert!(ours.check(&value).is_err_and(|message| !message.is_empty()), "{root} {value}");
+                // Converting strings to numbers never adds mistakes, and happens only if there are such strings.
                 assert!(ours.with_numbers(&value).is_none(), "{root} {value}");
             }
         }

@@ -1,4 +1,4 @@
-//! Large and hostile values: time is linear, and what is not validated is refused.
+//! Large and hostile values: validation takes linear time, and rejects values over a limit.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::mistakes;
 use crate::schema_validation::Validator;
 
-/// A value is walked in far less than this, and would take minutes if the time were quadratic.
+/// Validation takes far less than this, and would take minutes in quadratic time.
 const SOON: std::time::Duration = std::time::Duration::from_secs(10);
 
 fn in_time(schema: &Value, value: &Value) -> String {
@@ -18,7 +18,7 @@ fn in_time(schema: &Value, value: &Value) -> String {
 }
 
 #[test]
-fn many_items_are_checked_to_the_last() {
+fn checks_all_of_many_items() {
     let schema = json!({"items": {"$ref": "#/$defs/n"}, "$defs": {"n": {"type": "integer", "maximum": 300_000}}});
     let mut items: Vec<_> = (0..300_000).map(Value::from).collect();
     assert_eq!(in_time(&schema, &json!(items)), "");
@@ -27,21 +27,21 @@ fn many_items_are_checked_to_the_last() {
 }
 
 #[test]
-fn values_of_all_levels_are_checked() {
+fn checks_values_up_to_the_nesting_limit() {
     let schema = json!({"$defs": {"tree": {
         "anyOf": [{"type": "null"}, {"type": "object", "properties": {"next": {"$ref": "#/$defs/tree"}, "n": {"type": "integer"}}}],
     }}, "$ref": "#/$defs/tree"});
     let nested =
         |innermost: Value| (1..crate::depth::MAX_DEPTH).fold(innermost, |below, _| json!({"next": below, "n": 1}));
     assert_eq!(in_time(&schema, &nested(json!({"n": 1}))), "");
-    let told = in_time(&schema, &nested(json!({"n": "x"})));
-    assert!(told.ends_with(".n`: expected integer, got string `x`") && told.len() < 200, "{told}");
-    let told = in_time(&schema, &json!({"next": nested(json!({}))}));
-    assert_eq!(told, "they nest deeper than 100 levels; make them flatter");
+    let message = in_time(&schema, &nested(json!({"n": "x"})));
+    assert!(message.ends_with(".n`: expected integer, got string `x`") && message.len() < 200, "{message}");
+    let message = in_time(&schema, &json!({"next": nested(json!({}))}));
+    assert_eq!(message, "they nest deeper than 100 levels; make them flatter");
 }
 
 #[test]
-fn repeated_items_are_found_in_linear_time() {
+fn finds_repeated_items_in_linear_time() {
     let schema = json!({"uniqueItems": true});
     let numbers: Vec<_> = (0..200_000).map(Value::from).collect();
     assert_eq!(in_time(&schema, &json!(numbers)), "");
@@ -53,8 +53,8 @@ fn repeated_items_are_found_in_linear_time() {
 }
 
 #[test]
-fn alternatives_inside_alternatives_take_linear_time() {
-    // Every level doubles the ways to the same schema.
+fn nested_alternatives_take_linear_time() {
+    // Every level doubles the number of paths to the same schema.
     let mut schema = json!({"$ref": "#/$defs/l0", "$defs": {"l64": {"type": "string"}}});
     for level in 0..64 {
         let below = format!("#/$defs/l{}", level + 1);
@@ -73,7 +73,7 @@ fn alternatives_inside_alternatives_take_linear_time() {
 }
 
 #[test]
-fn ways_that_depend_on_what_was_seen_are_bounded() {
+fn bounds_the_steps_of_unevaluated_keywords() {
     let mut schema =
         json!({"$ref": "#/$defs/l0", "unevaluatedProperties": false, "$defs": {"l40": {"properties": {"a": true}}}});
     for level in 0..40 {
@@ -84,7 +84,7 @@ fn ways_that_depend_on_what_was_seen_are_bounded() {
 }
 
 #[test]
-fn a_schema_that_leads_too_deep_refuses() {
+fn rejects_values_that_lead_too_deep_into_the_schema() {
     // 30 schemas around each of 60 values.
     let wrapped = (0..30).fold(json!({"$ref": "#"}), |schema, _| json!({"allOf": [schema]}));
     let schema = json!({"properties": {"next": wrapped}});
@@ -99,8 +99,8 @@ fn the_deepest_walk_fits_a_small_stack() {
     let schema = json!({"properties": {"next": wrapped}});
     let nested = (0..90).fold(json!({}), |below, _| json!({"next": below}));
     let walk = move || mistakes(&schema, &nested);
-    let told = std::thread::Builder::new().stack_size(1 << 20).spawn(walk).unwrap().join().unwrap();
-    assert!(told.contains("too deep"), "{told}");
+    let message = std::thread::Builder::new().stack_size(1 << 20).spawn(walk).unwrap().join().unwrap();
+    assert!(message.contains("too deep"), "{message}");
 }
 
 #[test]
@@ -110,12 +110,12 @@ fn patterns_take_linear_time() {
         assert_ne!(in_time(&json!({"pattern": pattern}), &json!(text)), "", "{pattern}");
     }
     let schema = json!({"items": {"pattern": "(a{100}){100}"}});
-    let told = in_time(&schema, &json!(vec![text; 100]));
-    assert_eq!(told, "they take too many steps to be validated; make them smaller");
+    let message = in_time(&schema, &json!(vec![text; 100]));
+    assert_eq!(message, "they take too many steps to be validated; make them smaller");
 }
 
 #[test]
-fn messages_are_bounded() {
+fn bounds_the_length_of_messages() {
     let long = "x".repeat(1_000_000);
     let many: Vec<_> = (0..10_000).map(|index| format!("{long:.100}{index}")).collect();
     let names: serde_json::Map<_, _> = many.iter().map(|name| (name.clone(), json!({"type": "integer"}))).collect();
@@ -130,13 +130,13 @@ fn messages_are_bounded() {
         (json!({"anyOf": many.iter().map(|name| json!({"const": name})).collect::<Vec<_>>()}), json!(long)),
         (json!({"propertyNames": {"maxLength": 3}}), unknown),
     ] {
-        let told = in_time(&schema, &value);
-        assert!(!told.is_empty() && told.len() < 5_000, "{} bytes: {told:.500}", told.len());
+        let message = in_time(&schema, &value);
+        assert!(!message.is_empty() && message.len() < 5_000, "{} bytes: {message:.500}", message.len());
     }
 }
 
 #[test]
-fn many_numeric_strings_are_read() {
+fn reads_many_numeric_strings() {
     let validator = Validator::new(&json!({"items": {"type": "number"}})).unwrap();
     let items: Vec<_> = (0..50_000).map(|index| index.to_string()).collect();
     let began = std::time::Instant::now();
@@ -145,7 +145,7 @@ fn many_numeric_strings_are_read() {
 }
 
 #[test]
-fn many_alternatives_are_explained_in_bounded_time() {
+fn explains_many_alternatives_in_bounded_time() {
     let properties: serde_json::Map<_, _> =
         (0..250).map(|index| (format!("p{index}"), json!({"const": index}))).collect();
     let wide = json!({"type": "object", "properties": properties, "required": ["p0"]});

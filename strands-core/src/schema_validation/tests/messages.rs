@@ -22,7 +22,7 @@ fn trip() -> Value {
 }
 
 #[test]
-fn every_mistake_is_named_by_its_path() {
+fn names_every_mistake_by_its_path() {
     let fits =
         json!({"city": "Oslo", "days": 3.0, "units": "C", "legs": [{"to": "x", "then": {"to": "y"}}], "budget": null});
     assert_eq!(mistakes(&trip(), &fits), "");
@@ -37,25 +37,25 @@ fn every_mistake_is_named_by_its_path() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_not_looked_into() {
+fn stops_at_a_value_of_the_wrong_type() {
     assert_eq!(mistakes(&trip(), &json!([])), "expected object, got an array");
     assert_eq!(mistakes(&trip(), &json!({"city": 1})), "`city`: expected string, got number 1");
 }
 
 #[test]
-fn the_right_number_is_blamed() {
+fn blames_the_number_out_of_range() {
     let schema = json!({"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}});
     assert_eq!(mistakes(&schema, &json!({"a": 3.0, "b": 2.5})), "`b`: expected integer, got number 2.5");
 }
 
 #[test]
-fn names_that_are_no_words_are_quoted() {
+fn quotes_names_that_are_not_identifiers() {
     let schema = json!({"additionalProperties": {"additionalProperties": {"type": "integer"}}, "propertyNames": {"maxLength": 3}});
     assert_eq!(mistakes(&schema, &json!({"a.b": {"": "x"}})), "`[\"a.b\"][\"\"]`: expected integer, got string `x`");
     assert_eq!(mistakes(&schema, &json!({"long": {}})), "the name of `long`: takes at most 3 characters, has 4");
 }
 
-/// As schemars describes an enum with `#[serde(tag = "kind")]`.
+/// The schema that schemars generates for an enum with `#[serde(tag = "kind")]`.
 fn tagged() -> Value {
     json!({"oneOf": [
         {"type": "object", "properties": {"kind": {"type": "string", "const": "card"}, "number": {"type": "integer"}}, "required": ["kind", "number"]},
@@ -63,7 +63,7 @@ fn tagged() -> Value {
     ]})
 }
 
-/// As schemars describes an enum without attributes.
+/// The schema that schemars generates for an enum without attributes.
 fn external() -> Value {
     json!({"oneOf": [
         {"type": "string", "enum": ["none", "all"]},
@@ -79,7 +79,7 @@ fn in_p(schema: Value) -> Value {
 
 #[test]
 fn mistakes_in_a_union_name_the_alternative_and_the_field() {
-    for (schema, value, told) in [
+    for (schema, value, message) in [
         (tagged(), json!({"kind": "cash"}), "`p.kind` is `cash`: expected one of `card`, `iban`"),
         (tagged(), json!({"number": 1}), "`p.kind`: required; expected one of `card`, `iban`"),
         (tagged(), json!({"kind": 1}), "`p.kind` is `1`: expected one of `card`, `iban`"),
@@ -106,7 +106,7 @@ fn mistakes_in_a_union_name_the_alternative_and_the_field() {
                 {"title": "List", "type": "object", "properties": {"of": {"type": "array"}}, "required": ["of"]},
             ]}),
             json!({"from": 1, "to": "x"}),
-            "`p.to`: expected integer, got string `x` (as `Range`, the nearest of 2 forms)",
+            "`p.to`: expected integer, got string `x` (as `Range`, the nearest of 2 alternatives)",
         ),
         (
             json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
@@ -126,15 +126,15 @@ fn mistakes_in_a_union_name_the_alternative_and_the_field() {
         (
             json!({"oneOf": [{"title": "A", "type": "object"}, {"title": "B", "type": "object"}]}),
             json!({}),
-            "`p`: fits several of the forms that the schema allows (`A`, `B`), must fit exactly one",
+            "`p`: fits several of the alternatives that the schema allows (`A`, `B`), must fit exactly one",
         ),
     ] {
-        assert_eq!(mistakes(&in_p(schema), &json!({"p": value})), told);
+        assert_eq!(mistakes(&in_p(schema), &json!({"p": value})), message);
     }
 }
 
 #[test]
-fn a_flattened_enum_is_told_apart_by_its_tag() {
+fn distinguishes_flattened_enums_by_their_tag() {
     let mut flattened = tagged();
     flattened["type"] = "object".into();
     flattened["properties"] = json!({"amount": {"type": "integer"}});
@@ -148,12 +148,12 @@ fn a_flattened_enum_is_told_apart_by_its_tag() {
     // With `deny_unknown_fields`.
     flattened["unevaluatedProperties"] = false.into();
     let unknown = json!({"amount": 1, "kind": "iban", "iban": "x", "number": 1});
-    let told = "`number`: unknown; expected one of `amount`, `kind`, `number`, `iban`";
-    assert_eq!(mistakes(&flattened, &unknown), told);
+    let message = "`number`: unknown; expected one of `amount`, `kind`, `number`, `iban`";
+    assert_eq!(mistakes(&flattened, &unknown), message);
 }
 
 #[test]
-fn formats_are_told_and_refuse_nothing() {
+fn formats_are_explained_and_reject_nothing() {
     let schema = json!({"properties": {
         "when": {"type": "string", "format": "date-time"},
         "until": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
@@ -169,7 +169,7 @@ fn formats_are_told_and_refuse_nothing() {
 }
 
 #[test]
-fn numeric_strings_are_read_where_no_string_is_expected() {
+fn reads_numeric_strings_if_strings_are_not_allowed() {
     let schema = json!({
         "properties": {
             "n": {"type": "integer"},

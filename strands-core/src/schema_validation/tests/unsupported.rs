@@ -1,14 +1,14 @@
-//! Schemas that can't be compiled: the errors say where, and what to write.
+//! Schemas that can't be compiled: errors have a place and advice.
 
 use serde_json::json;
 
 use crate::schema_validation::{JsonSchemaErrorKind, Validator};
 
 #[test]
-fn what_cannot_be_validated_is_an_error_with_its_place() {
-    for (schema, pointer, told) in [
-        (json!({"type": "dict"}), "/type", "unknown type `dict` at `/type`; say `object`"),
-        (json!({"items": {"type": ["string", "float"]}}), "/items/type", "say `number`"),
+fn unsupported_schemas_are_errors_with_their_place() {
+    for (schema, pointer, message) in [
+        (json!({"type": "dict"}), "/type", "unknown type `dict` at `/type`; use `object`"),
+        (json!({"items": {"type": ["string", "float"]}}), "/items/type", "use `number`"),
         (json!({"type": "Any"}), "/type", "leave `type` out"),
         (json!({"type": 3}), "/type", "expected a type, or a list of types"),
         (
@@ -43,12 +43,12 @@ fn what_cannot_be_validated_is_an_error_with_its_place() {
     ] {
         let Err(error) = Validator::new(&schema) else { panic!("{schema} compiles") };
         assert_eq!(error.pointer(), pointer, "{schema}");
-        assert!(error.to_string().contains(told), "{error}");
+        assert!(error.to_string().contains(message), "{error}");
     }
 }
 
 #[test]
-fn a_schema_that_refers_to_itself_below_is_fine() {
+fn accepts_recursion_through_properties() {
     for schema in [
         json!({"properties": {"next": {"$ref": "#"}}}),
         json!({"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#"}}]}),
@@ -59,7 +59,7 @@ fn a_schema_that_refers_to_itself_below_is_fine() {
 }
 
 #[test]
-fn schemas_over_the_limits_are_refused() {
+fn rejects_schemas_over_the_limits() {
     let deep = (0..300).fold(json!({}), |schema, _| json!({"not": schema}));
     let wide = json!({"allOf": vec![json!({}); 30_000]});
     for schema in [deep, wide] {

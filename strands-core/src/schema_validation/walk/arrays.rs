@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::equality;
 use super::super::node::{Counts, NodeId, Rule};
 use super::super::path::Path;
-use super::seen::Seen;
+use super::evaluated::Evaluated;
 use super::{Purpose, Walk};
 
 impl<'s> Walk<'s> {
@@ -14,12 +14,12 @@ impl<'s> Walk<'s> {
         rule: &'s Rule,
         items: &'v [Value],
         at: &Path<'_>,
-        seen: Option<&mut Seen<'v>>,
+        evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         match rule {
             Rule::ItemCount(counts) => self.count_fits(*counts, items.len(), "items", at),
-            Rule::Items { first, rest } => self.items_fit(first, *rest, items, at, seen),
-            Rule::Contains { item, counts } => self.contains(*item, *counts, items, at, seen),
+            Rule::Items { first, rest } => self.items_fit(first, *rest, items, at, evaluated),
+            Rule::Contains { item, counts } => self.contains(*item, *counts, items, at, evaluated),
             Rule::Unique => {
                 if !self.charge(items.iter().map(equality::size).sum()) {
                     return false;
@@ -32,9 +32,9 @@ impl<'s> Walk<'s> {
                 }
             }
             Rule::UnevaluatedItems(schema) => {
-                let Some(seen) = seen else { return true };
-                let fits = self.each_fits(items, at, |index| (!seen.has_item(index)).then_some(*schema));
-                seen.add_all_items();
+                let Some(evaluated) = evaluated else { return true };
+                let fits = self.each_fits(items, at, |index| (!evaluated.has_item(index)).then_some(*schema));
+                evaluated.add_all_items();
                 fits
             }
             _ => true,
@@ -47,24 +47,24 @@ impl<'s> Walk<'s> {
         rest: Option<NodeId>,
         items: &'v [Value],
         at: &Path<'_>,
-        seen: Option<&mut Seen<'v>>,
+        evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
-        if let Some(seen) = seen {
-            seen.add_first_items(if rest.is_some() { items.len() } else { first.len() });
+        if let Some(evaluated) = evaluated {
+            evaluated.add_first_items(if rest.is_some() { items.len() } else { first.len() });
         }
-        let looked_at = if rest.is_some() { items.len() } else { first.len().min(items.len()) };
-        let items = items.get(..looked_at).unwrap_or_default();
+        let checked = if rest.is_some() { items.len() } else { first.len().min(items.len()) };
+        let items = items.get(..checked).unwrap_or_default();
         self.each_fits(items, at, |index| first.get(index).copied().or(rest))
     }
 
-    /// Holds each item against a schema of its own, if it has one.
+    /// Validates each item against its own schema, if it has one.
     fn each_fits(&mut self, items: &[Value], at: &Path<'_>, schema: impl Fn(usize) -> Option<NodeId>) -> bool {
         let mut fits = true;
         for (index, item) in items.iter().enumerate() {
             if let Some(schema) = schema(index) {
                 fits &= self.fits(schema, item, &at.item(index), None);
             }
-            if !fits && (self.purpose == Purpose::Answer || self.limit.is_some() || self.is_full()) {
+            if !fits && (self.purpose == Purpose::Check || self.limit.is_some() || self.is_full()) {
                 return false;
             }
         }
@@ -77,14 +77,14 @@ impl<'s> Walk<'s> {
         counts: Counts,
         items: &'v [Value],
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         let mut found = 0_u64;
         for (index, item) in items.iter().enumerate() {
             if self.probe(schema, item, &at.item(index), None) {
                 found += 1;
-                if let Some(seen) = seen.as_deref_mut() {
-                    seen.add_item(index);
+                if let Some(evaluated) = evaluated.as_deref_mut() {
+                    evaluated.add_item(index);
                 }
             }
             if self.limit.is_some() {
@@ -92,10 +92,10 @@ impl<'s> Walk<'s> {
             }
         }
         if let Some(least) = counts.least.filter(|least| found < *least) {
-            return self.mistake(at, || format!("needs at least {least} items of the form in `contains`, has {found}"));
+            return self.mistake(at, || format!("needs at least {least} items that match `contains`, has {found}"));
         }
         if let Some(most) = counts.most.filter(|most| found > *most) {
-            return self.mistake(at, || format!("takes at most {most} items of the form in `contains`, has {found}"));
+            return self.mistake(at, || format!("takes at most {most} items that match `contains`, has {found}"));
         }
         true
     }

@@ -1,14 +1,14 @@
-//! The walk over a value and a compiled schema at once.
+//! Simultaneous walk over a value and a compiled schema.
 //!
-//! A schema that is used in several places may meet the same value on several ways. The outcome is remembered, so that each
-//! pair of a schema and a value is looked at once: alternatives inside alternatives take linear time, too. Where the outcome
-//! depends on the way, because of `unevaluated..` or `$dynamicRef`, the number of steps is the limit.
+//! A schema that is used several times may meet the same value on several paths. Outcomes are cached, so that each pair of a
+//! schema and a value is validated once, and nested alternatives take linear time. Where the outcome depends on the path,
+//! because of `unevaluated..` or `$dynamicRef`, the number of steps is limited.
 
+mod alternative;
 mod arrays;
-mod form;
+mod evaluated;
 mod objects;
 mod scalars;
-mod seen;
 mod unions;
 
 use std::collections::HashMap;
@@ -18,33 +18,33 @@ use serde_json::Value;
 use super::format::Format;
 use super::node::{Compiled, Node, NodeId, Rule, Types};
 use super::path::Path;
-use super::words;
-use seen::Seen;
+use super::quoting;
+use evaluated::Evaluated;
 
-/// Pairs of a schema and a value that are looked at in one walk, about half a second's worth.
+/// The most pairs of a schema and a value in one walk, about half a second's worth.
 pub(super) const MAX_STEPS: usize = 10_000_000;
 
-/// Schemas inside of schemas on the way to a value. A value has 100 levels at most.
+/// The most nested schemas on the path to a value. A value has at most 100 levels.
 const MAX_FRAMES: usize = 500;
 
-/// Mistakes that are reported.
+/// The most mistakes that are reported.
 const MAX_REPORTED: usize = 10;
 
-/// Characters of one mistake.
+/// The most characters of one mistake.
 const MAX_CHARS: usize = 300;
 
 /// The purpose of a walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To know whether the value fits.
-    Answer,
-    /// To name the mistakes.
+    /// Check if the value fits.
+    Check,
+    /// Report the mistakes.
     Report,
-    /// To find strings in place of numbers.
+    /// Find strings in place of numbers.
     NumericStrings,
 }
 
-/// Something in a value that does not fit.
+/// A mistake in a value.
 pub(super) struct Mistake {
     pub(super) text: String,
     /// JSON Pointer of a string that would fit as a number.
@@ -54,22 +54,22 @@ pub(super) struct Mistake {
 pub(super) struct Walk<'s> {
     compiled: &'s Compiled,
     purpose: Purpose,
-    /// True if strings have to be of the formats that are known.
+    /// True if strings must have their format.
     checks_formats: bool,
     pub(super) mistakes: Vec<Mistake>,
-    /// The limit that was reached: then nothing is known of the value.
+    /// The exceeded limit, after which the outcome is unknown.
     pub(super) limit: Option<&'static str>,
     steps: usize,
     frames: usize,
     outcomes: HashMap<(NodeId, usize, usize), bool>,
-    /// Number of the value that is being walked. Names of properties are values of their own, which don't stay.
+    /// Number of the value that is being walked. Names of properties are separate, temporary values.
     value_number: usize,
     values: usize,
-    /// The resources on the way, if the schema has dynamic references.
+    /// The resources on the path, if the schema has dynamic references.
     scope: Option<Vec<usize>>,
     /// Notes on the alternatives that are being explained.
     notes: Vec<String>,
-    /// Alternatives that were explained one by one.
+    /// Number of alternatives that were explained one by one.
     compared: usize,
 }
 
@@ -98,7 +98,7 @@ impl<'s> Walk<'s> {
         self.fits(0, value, &Path::ROOT, None)
     }
 
-    /// Counts steps. Returns false once there are too many.
+    /// Counts steps. Returns false over the limit.
     fn charge(&mut self, steps: usize) -> bool {
         self.steps = self.steps.saturating_add(steps);
         if self.steps > MAX_STEPS {
@@ -111,24 +111,24 @@ impl<'s> Walk<'s> {
         loop {
             let node = self.compiled.nodes.get(id)?;
             match node.rules.as_slice() {
-                // There is no circle of these.
+                // There is no cycle of these.
                 [Rule::Reference(target)] if self.scope.is_none() => id = *target,
                 _ => return Some((id, node)),
             }
         }
     }
 
-    /// Holds a value against a node, and adds the parts that it accepts.
-    fn fits<'v>(&mut self, id: NodeId, value: &'v Value, at: &Path<'_>, seen: Option<&mut Seen<'v>>) -> bool {
+    /// Validates a value against a node, and records the parts that it accepts.
+    fn fits<'v>(&mut self, id: NodeId, value: &'v Value, at: &Path<'_>, evaluated: Option<&mut Evaluated<'v>>) -> bool {
         let Some((id, node)) = self.node(id) else { return false };
         if !self.charge(1) || self.is_full() {
             return false;
         }
         let key = (id, std::ptr::from_ref(value).addr(), self.value_number);
-        let is_remembered = node.uses > 1 && seen.is_none() && self.scope.is_none();
+        let is_remembered = node.uses > 1 && evaluated.is_none() && self.scope.is_none();
         if is_remembered
             && let Some(fits) = self.outcomes.get(&key).copied()
-            && (fits || self.purpose == Purpose::Answer)
+            && (fits || self.purpose == Purpose::Check)
         {
             return fits;
         }
@@ -140,7 +140,7 @@ impl<'s> Walk<'s> {
         if let Some(scope) = &mut self.scope {
             scope.push(node.resource);
         }
-        let fits = self.node_fits(node, value, at, seen);
+        let fits = self.node_fits(node, value, at, evaluated);
         if let Some(scope) = &mut self.scope {
             scope.pop();
         }
@@ -151,12 +151,18 @@ impl<'s> Walk<'s> {
         fits
     }
 
-    fn node_fits<'v>(&mut self, node: &'s Node, value: &'v Value, at: &Path<'_>, seen: Option<&mut Seen<'v>>) -> bool {
+    fn node_fits<'v>(
+        &mut self,
+        node: &'s Node,
+        value: &'v Value,
+        at: &Path<'_>,
+        evaluated: Option<&mut Evaluated<'v>>,
+    ) -> bool {
         let is_last = |rule: &Rule| matches!(rule, Rule::UnevaluatedProperties(..) | Rule::UnevaluatedItems(_));
-        let mut own = (seen.is_some() || node.rules.last().is_some_and(is_last)).then(Seen::default);
+        let mut own = (evaluated.is_some() || node.rules.last().is_some_and(is_last)).then(Evaluated::default);
         let mut fits = true;
         for rule in &node.rules {
-            // What a part that does not fit has accepted is not known.
+            // The accepted parts are unknown after a mistake.
             if !fits && is_last(rule) {
                 break;
             }
@@ -169,11 +175,11 @@ impl<'s> Walk<'s> {
         if self.checks_formats {
             fits &= self.format_fits(node, value, at);
         }
-        if let (Some(seen), Some(own)) = (seen, own)
+        if let (Some(evaluated), Some(own)) = (evaluated, own)
             && fits
             && self.charge(own.len())
         {
-            seen.join(own);
+            evaluated.join(own);
         }
         fits && self.limit.is_none()
     }
@@ -184,41 +190,47 @@ impl<'s> Walk<'s> {
         rule: &'s Rule,
         value: &'v Value,
         at: &Path<'_>,
-        seen: Option<&mut Seen<'v>>,
+        evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         match rule {
             Rule::Never => self.mistake(at, || "nothing is allowed here".to_owned()),
             Rule::Types(types) => types.overlaps(Types::of(value)) || self.wrong_type(*types, node, value, at),
             Rule::Allowed(allowed) => self.is_allowed(allowed, value, at),
-            Rule::Reference(target) => self.fits(*target, value, at, seen),
+            Rule::Reference(target) => self.fits(*target, value, at, evaluated),
             Rule::Dynamic { target, anchor } => {
                 let target = self.dynamic_target(*target, anchor);
-                self.fits(target, value, at, seen)
+                self.fits(target, value, at, evaluated)
             }
-            Rule::AllOf(parts) => self.all_fit(parts, value, at, seen),
-            Rule::AnyOf(forms) => self.any_fits(forms, value, at, seen),
-            Rule::OneOf(forms) => self.one_fits(forms, value, at, seen),
+            Rule::AllOf(parts) => self.all_fit(parts, value, at, evaluated),
+            Rule::AnyOf(alternatives) => self.any_fits(alternatives, value, at, evaluated),
+            Rule::OneOf(alternatives) => self.one_fits(alternatives, value, at, evaluated),
             Rule::Not(refused) => {
                 let fits = !self.probe(*refused, value, at, None);
-                fits || self.mistake(at, || "has a form that the schema refuses".to_owned())
+                fits || self.mistake(at, || "matches the schema in `not`, which is not allowed".to_owned())
             }
             Rule::If { condition, then, otherwise } => {
-                self.branch_fits((*condition, *then, *otherwise), value, at, seen)
+                self.branch_fits((*condition, *then, *otherwise), value, at, evaluated)
             }
             rule => match value {
                 Value::Number(number) => self.number_fits(rule, number, at),
                 Value::String(text) => self.string_fits(rule, text, at),
-                Value::Array(items) => self.array_fits(rule, items, at, seen),
-                Value::Object(fields) => self.object_fits(rule, fields, value, at, seen),
+                Value::Array(items) => self.array_fits(rule, items, at, evaluated),
+                Value::Object(fields) => self.object_fits(rule, fields, value, at, evaluated),
                 Value::Null | Value::Bool(_) => true,
             },
         }
     }
 
-    /// Holds a value against a node without reporting mistakes.
-    fn probe<'v>(&mut self, id: NodeId, value: &'v Value, at: &Path<'_>, seen: Option<&mut Seen<'v>>) -> bool {
-        let purpose = std::mem::replace(&mut self.purpose, Purpose::Answer);
-        let fits = self.fits(id, value, at, seen);
+    /// Validates a value against a node without reporting mistakes.
+    fn probe<'v>(
+        &mut self,
+        id: NodeId,
+        value: &'v Value,
+        at: &Path<'_>,
+        evaluated: Option<&mut Evaluated<'v>>,
+    ) -> bool {
+        let purpose = std::mem::replace(&mut self.purpose, Purpose::Check);
+        let fits = self.fits(id, value, at, evaluated);
         self.purpose = purpose;
         fits
     }
@@ -228,12 +240,12 @@ impl<'s> Walk<'s> {
         parts: &[NodeId],
         value: &'v Value,
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         let mut fits = true;
         for part in parts {
-            fits &= self.fits(*part, value, at, seen.as_deref_mut());
-            if !fits && self.purpose == Purpose::Answer {
+            fits &= self.fits(*part, value, at, evaluated.as_deref_mut());
+            if !fits && self.purpose == Purpose::Check {
                 break;
             }
         }
@@ -245,13 +257,13 @@ impl<'s> Walk<'s> {
         (condition, then, otherwise): (NodeId, Option<NodeId>, Option<NodeId>),
         value: &'v Value,
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
-        let branch = if self.probe(condition, value, at, seen.as_deref_mut()) { then } else { otherwise };
-        branch.is_none_or(|branch| self.fits(branch, value, at, seen))
+        let branch = if self.probe(condition, value, at, evaluated.as_deref_mut()) { then } else { otherwise };
+        branch.is_none_or(|branch| self.fits(branch, value, at, evaluated))
     }
 
-    /// The outermost schema on the way that has the anchor, if the target has it, too.
+    /// Returns the outermost schema on the path with the anchor, or the target itself.
     fn dynamic_target(&self, target: NodeId, anchor: &str) -> NodeId {
         let mut resources = self.scope.iter().flatten().filter_map(|resource| self.compiled.anchors.get(*resource));
         resources.find_map(|anchors| anchors.get(anchor)).copied().unwrap_or(target)
@@ -261,12 +273,12 @@ impl<'s> Walk<'s> {
         self.purpose == Purpose::Report && self.mistakes.len() >= MAX_REPORTED
     }
 
-    /// Notes a mistake, and returns false.
+    /// Records a mistake, and returns false.
     fn mistake(&mut self, at: &Path<'_>, text: impl FnOnce() -> String) -> bool {
         self.note(at, None, text)
     }
 
-    /// Notes a mistake in a value that is worth showing, and returns false.
+    /// Records a mistake with the value in the message, and returns false.
     fn mistaken_value(&mut self, at: &Path<'_>, value: &Value, text: impl FnOnce() -> String) -> bool {
         self.note(at, Some(value), text)
     }
@@ -276,8 +288,8 @@ impl<'s> Walk<'s> {
             return false;
         }
         let text = match self.purpose {
-            Purpose::Answer => return false,
-            // Only how many there are counts.
+            Purpose::Check => return false,
+            // Only the number of mistakes counts.
             Purpose::NumericStrings => String::new(),
             Purpose::Report => {
                 let place = match at.dotted() {
@@ -285,14 +297,14 @@ impl<'s> Walk<'s> {
                     path if at.is_name() => format!("the name of `{path}`"),
                     path => format!("`{path}`"),
                 };
-                let place = match value.map(words::shown) {
+                let place = match value.map(quoting::quoted) {
                     Some(value) if place.is_empty() => format!("{value}: "),
                     Some(value) => format!("{place} is {value}: "),
                     None if place.is_empty() => String::new(),
                     None => format!("{place}: "),
                 };
                 let note = self.notes.last().map(|note| format!(" ({note})")).unwrap_or_default();
-                format!("{}{note}", words::cut(&format!("{place}{}", text()), MAX_CHARS))
+                format!("{}{note}", quoting::truncated(&format!("{place}{}", text()), MAX_CHARS))
             }
         };
         self.mistakes.push(Mistake { text, numeric_string: None });
@@ -311,12 +323,12 @@ impl<'s> Walk<'s> {
         self.mistake(at, || {
             let format = node.format.as_deref().and_then(Format::named).map(Format::described);
             let format = format.map(|format| format!(" ({format})")).unwrap_or_default();
-            format!("expected {}{format}, got {}", types.words(), words::kind(value))
+            format!("expected {}{format}, got {}", types.words(), quoting::type_and_value(value))
         })
     }
 }
 
-/// The number that a text is, if it is one of JSON.
+/// Parses a string that is a JSON number.
 pub(super) fn numeric(text: &str) -> Option<Value> {
     let text = text.trim();
     let starts = text.starts_with(|first: char| first.is_ascii_digit() || first == '-');

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::super::node::{NodeId, Properties, Rule};
 use super::super::path::Path;
-use super::super::words;
-use super::form::Form;
-use super::seen::Seen;
+use super::super::quoting;
+use super::alternative::Alternative;
+use super::evaluated::Evaluated;
 use super::{Purpose, Walk};
 
 impl<'s> Walk<'s> {
@@ -16,17 +16,17 @@ impl<'s> Walk<'s> {
         fields: &'v Map<String, Value>,
         value: &'v Value,
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         match rule {
-            Rule::Properties(properties) => self.properties_fit(properties, fields, at, seen),
+            Rule::Properties(properties) => self.properties_fit(properties, fields, at, evaluated),
             Rule::PropertyCount(counts) => self.count_fits(*counts, fields.len(), "properties", at),
             Rule::PropertyNames(names) => self.names_fit(*names, fields, at),
             Rule::Required(names) => {
                 let mut fits = true;
                 for name in names.iter().filter(|name| !fields.contains_key(*name)) {
                     fits = self.mistake(&at.property(name), || "required".to_owned());
-                    if self.purpose == Purpose::Answer || self.is_full() {
+                    if self.purpose == Purpose::Check || self.is_full() {
                         break;
                     }
                 }
@@ -36,7 +36,7 @@ impl<'s> Walk<'s> {
                 let mut fits = true;
                 for (name, needed) in dependencies.iter().filter(|(name, _)| fields.contains_key(name)) {
                     for missing in needed.iter().filter(|needed| !fields.contains_key(*needed)) {
-                        let because = || format!("required with {}", words::name(name));
+                        let because = || format!("required with {}", quoting::name(name));
                         fits = self.mistake(&at.property(missing), because);
                     }
                     fits &= self.charge(needed.len() / 8);
@@ -46,11 +46,11 @@ impl<'s> Walk<'s> {
             Rule::DependentSchemas(dependencies) => {
                 let mut fits = true;
                 for (_, schema) in dependencies.iter().filter(|(name, _)| fields.contains_key(name)) {
-                    fits &= self.fits(*schema, value, at, seen.as_deref_mut());
+                    fits &= self.fits(*schema, value, at, evaluated.as_deref_mut());
                 }
                 fits
             }
-            Rule::UnevaluatedProperties(schema, of) => self.unevaluated_fit((*schema, *of), fields, at, seen),
+            Rule::UnevaluatedProperties(schema, of) => self.unevaluated_fit((*schema, *of), fields, at, evaluated),
             _ => true,
         }
     }
@@ -60,7 +60,7 @@ impl<'s> Walk<'s> {
         properties: &'s Properties,
         fields: &'v Map<String, Value>,
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         let mut fits = true;
         for (name, value) in fields {
@@ -77,16 +77,16 @@ impl<'s> Walk<'s> {
             if let Some(others) = properties.others.filter(|_| !is_known) {
                 is_known = true;
                 fits &= if self.is_never(others) {
-                    let known = || properties.named.keys().map(|name| words::name(name)).collect();
+                    let known = || properties.named.keys().map(|name| quoting::name(name)).collect();
                     self.unknown_property(&at, known)
                 } else {
                     self.fits(others, value, &at, None)
                 };
             }
-            if let Some(seen) = seen.as_deref_mut().filter(|_| is_known) {
-                seen.add_property(name);
+            if let Some(evaluated) = evaluated.as_deref_mut().filter(|_| is_known) {
+                evaluated.add_property(name);
             }
-            if !fits && (self.purpose == Purpose::Answer || self.limit.is_some() || self.is_full()) {
+            if !fits && (self.purpose == Purpose::Check || self.limit.is_some() || self.is_full()) {
                 return false;
             }
         }
@@ -100,7 +100,7 @@ impl<'s> Walk<'s> {
     fn unknown_property(&mut self, at: &Path<'_>, known: impl FnOnce() -> Vec<String>) -> bool {
         self.mistake(at, || match known() {
             known if known.is_empty() => "unknown; no properties are expected here".to_owned(),
-            known => format!("unknown; {}", words::one_of(known)),
+            known => format!("unknown; {}", quoting::one_of(known)),
         })
     }
 
@@ -108,11 +108,11 @@ impl<'s> Walk<'s> {
         let mut fits = true;
         let outer = self.value_number;
         for name in fields.keys() {
-            // The value lives for one turn only, and the next may have its address.
+            // The value is dropped after this iteration, and the next one may have its address.
             self.values += 1;
             self.value_number = self.values;
             fits &= self.fits(schema, &Value::String(name.clone()), &at.name_of(name), None);
-            if !fits && (self.purpose == Purpose::Answer || self.limit.is_some() || self.is_full()) {
+            if !fits && (self.purpose == Purpose::Check || self.limit.is_some() || self.is_full()) {
                 break;
             }
         }
@@ -125,24 +125,25 @@ impl<'s> Walk<'s> {
         (schema, of): (NodeId, NodeId),
         fields: &'v Map<String, Value>,
         at: &Path<'_>,
-        seen: Option<&mut Seen<'v>>,
+        evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         let mut fits = self.charge(fields.len());
-        let Some(seen) = seen else { return fits };
-        for (name, value) in fields.iter().filter(|(name, _)| !seen.has_property(name)) {
+        let Some(evaluated) = evaluated else { return fits };
+        for (name, value) in fields.iter().filter(|(name, _)| !evaluated.has_property(name)) {
             let at = at.property(name);
             fits &= if self.is_never(schema) {
                 let compiled = self.compiled;
-                let known = || Form::of(compiled, of).all_properties(compiled).into_iter().map(words::name).collect();
+                let known =
+                    || Alternative::of(compiled, of).all_properties(compiled).into_iter().map(quoting::name).collect();
                 self.unknown_property(&at, known)
             } else {
                 self.fits(schema, value, &at, None)
             };
-            if !fits && (self.purpose == Purpose::Answer || self.limit.is_some() || self.is_full()) {
+            if !fits && (self.purpose == Purpose::Check || self.limit.is_some() || self.is_full()) {
                 return false;
             }
         }
-        seen.add_all_properties();
+        evaluated.add_all_properties();
         fits
     }
 }

@@ -7,10 +7,10 @@ use super::super::format::Format;
 use super::super::node::{Bound, Counts, Node, NumberRule, Rule};
 use super::super::number::Numeric;
 use super::super::path::Path;
-use super::super::words;
+use super::super::quoting;
 use super::Walk;
 
-/// Characters of a pattern in a message.
+/// The most characters of a pattern in a message.
 const MAX_PATTERN: usize = 120;
 
 impl<'s> Walk<'s> {
@@ -19,7 +19,7 @@ impl<'s> Walk<'s> {
             return false;
         }
         allowed.contains(value)
-            || self.mistaken_value(at, value, || words::one_of(allowed.values().iter().map(words::allowed)))
+            || self.mistaken_value(at, value, || quoting::one_of(allowed.values().iter().map(quoting::allowed)))
     }
 
     pub(super) fn number_fits(&mut self, rule: &Rule, number: &Number, at: &Path<'_>) -> bool {
@@ -49,11 +49,14 @@ impl<'s> Walk<'s> {
         match rule {
             Rule::Length(counts) => self.count_fits(*counts, text.chars().count(), "characters", at),
             Rule::Pattern(pattern) => {
-                // A step of a pattern is a fraction of a step of the walk.
+                // A step of a pattern is cheaper than a step of the walk.
                 self.charge(pattern.steps(text) / 8)
                     && (pattern.is_match(text)
                         || self.mistake(at, || {
-                            format!("does not match the pattern `{}`", words::cut(pattern.source(), MAX_PATTERN))
+                            format!(
+                                "does not match the pattern `{}`",
+                                quoting::truncated(pattern.source(), MAX_PATTERN)
+                            )
                         }))
             }
             _ => true,

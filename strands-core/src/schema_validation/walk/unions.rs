@@ -1,97 +1,101 @@
-//! Rules with alternatives, and the explanation of why none fits: by the alternative that was meant, if it can be told.
+//! Rules with alternatives, and explanations of mistakes by the alternative that was most likely intended.
 
 use serde_json::{Map, Value};
 
 use super::super::node::{NodeId, Types};
 use super::super::path::Path;
-use super::super::words;
-use super::form::Form;
-use super::seen::Seen;
+use super::super::quoting;
+use super::alternative::Alternative;
+use super::evaluated::Evaluated;
 use super::{Mistake, Purpose, Walk, numeric};
 
-/// Alternatives that are compared to find the nearest, and how often in one walk.
+/// The most alternatives that are compared to find the nearest, and the most comparisons in one walk.
 const MAX_COMPARED: usize = 8;
 const MAX_COMPARISONS: usize = 64;
 
-/// Properties of all alternatives of a union together. Beyond, they are not told apart.
+/// The most properties of all alternatives together. Beyond, they are not distinguished.
 const MAX_PROPERTIES: usize = 4_096;
 
 impl<'s> Walk<'s> {
     pub(super) fn any_fits<'v>(
         &mut self,
-        forms: &'s [NodeId],
+        alternatives: &'s [NodeId],
         value: &'v Value,
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         let mut fits = false;
-        for form in forms {
-            fits |= self.probe(*form, value, at, seen.as_deref_mut());
-            // Each that fits may accept other parts of the value.
-            if self.limit.is_some() || (fits && seen.is_none()) {
+        for alternative in alternatives {
+            fits |= self.probe(*alternative, value, at, evaluated.as_deref_mut());
+            // Each matching alternative may evaluate other parts of the value.
+            if self.limit.is_some() || (fits && evaluated.is_none()) {
                 break;
             }
         }
-        fits || self.explain(forms, value, at)
+        fits || self.explain(alternatives, value, at)
     }
 
     pub(super) fn one_fits<'v>(
         &mut self,
-        forms: &'s [NodeId],
+        alternatives: &'s [NodeId],
         value: &'v Value,
         at: &Path<'_>,
-        mut seen: Option<&mut Seen<'v>>,
+        mut evaluated: Option<&mut Evaluated<'v>>,
     ) -> bool {
         let mut fitting = Vec::new();
-        for form in forms {
-            if self.probe(*form, value, at, seen.as_deref_mut()) {
-                fitting.push(*form);
+        for alternative in alternatives {
+            if self.probe(*alternative, value, at, evaluated.as_deref_mut()) {
+                fitting.push(*alternative);
             }
             if self.limit.is_some() || fitting.len() > 1 {
                 break;
             }
         }
         match fitting.as_slice() {
-            [] => self.explain(forms, value, at),
+            [] => self.explain(alternatives, value, at),
             [_] => true,
             several => {
                 let several = several.to_vec();
-                let forms = self.forms(&several).unwrap_or_default();
+                let alternatives = self.alternatives(&several).unwrap_or_default();
                 self.mistake(at, || {
-                    let names = forms.iter().filter_map(|form| form.name).map(words::name).collect::<Vec<_>>();
+                    let names = alternatives
+                        .iter()
+                        .filter_map(|alternative| alternative.name)
+                        .map(quoting::name)
+                        .collect::<Vec<_>>();
                     let names =
                         if names.len() == several.len() { format!(" ({})", names.join(", ")) } else { String::new() };
-                    format!("fits several of the forms that the schema allows{names}, must fit exactly one")
+                    format!("fits several of the alternatives that the schema allows{names}, must fit exactly one")
                 })
             }
         }
     }
 
-    fn forms(&mut self, ids: &[NodeId]) -> Option<Vec<Form<'s>>> {
+    fn alternatives(&mut self, ids: &[NodeId]) -> Option<Vec<Alternative<'s>>> {
         let mut properties = 0;
-        let mut forms = Vec::with_capacity(ids.len());
+        let mut alternatives = Vec::with_capacity(ids.len());
         for id in ids {
-            let form = Form::of(self.compiled, *id);
-            properties += form.properties.len();
+            let alternative = Alternative::of(self.compiled, *id);
+            properties += alternative.properties.len();
             if properties > MAX_PROPERTIES {
                 return None;
             }
-            forms.push(form);
+            alternatives.push(alternative);
         }
-        self.charge(properties).then_some(forms)
+        self.charge(properties).then_some(alternatives)
     }
 
-    /// Reports why a value fits none of the alternatives. Returns false.
+    /// Reports the mistakes of a value that fits no alternative. Returns false.
     fn explain(&mut self, ids: &'s [NodeId], value: &Value, at: &Path<'_>) -> bool {
-        if self.purpose == Purpose::Answer || self.is_full() || !self.charge(ids.len().saturating_mul(16)) {
+        if self.purpose == Purpose::Check || self.is_full() || !self.charge(ids.len().saturating_mul(16)) {
             return false;
         }
-        let Some(forms) = self.forms(ids) else {
-            return self.mistake(at, || "fits none of the forms that the schema allows".to_owned());
+        let Some(alternatives) = self.alternatives(ids) else {
+            return self.mistake(at, || "fits none of the alternatives that the schema allows".to_owned());
         };
-        let types = forms.iter().map(|form| form.types).fold(Types::default(), Types::or);
+        let types = alternatives.iter().map(|alternative| alternative.types).fold(Types::default(), Types::or);
         if self.purpose == Purpose::NumericStrings
-            && forms.iter().any(|form| form.types.wants_number())
+            && alternatives.iter().any(|alternative| alternative.types.wants_number())
             && value.as_str().is_some_and(|text| numeric(text).is_some())
         {
             let numeric_string = Some(at.pointer());
@@ -99,11 +103,14 @@ impl<'s> Walk<'s> {
             return false;
         }
         let kind = Types::of(value);
-        let candidates: Vec<&Form<'s>> = forms.iter().filter(|form| form.types.overlaps(kind)).collect();
+        let candidates: Vec<&Alternative<'s>> =
+            alternatives.iter().filter(|alternative| alternative.types.overlaps(kind)).collect();
         let before = self.mistakes.len();
         match (candidates.as_slice(), value) {
-            (candidates, value) if !value.is_object() && candidates.iter().all(|form| form.values.is_some()) => {
-                self.explain_value(&forms, candidates, types, value, at);
+            (candidates, value)
+                if !value.is_object() && candidates.iter().all(|alternative| alternative.values.is_some()) =>
+            {
+                self.explain_value(&alternatives, candidates, types, value, at);
             }
             ([only], _) => {
                 self.fits(only.id, value, at, None);
@@ -112,112 +119,125 @@ impl<'s> Walk<'s> {
             (candidates, _) => self.explain_nearest(candidates, ids.len(), value, at),
         }
         if self.mistakes.len() == before && self.limit.is_none() {
-            self.mistake(at, || "fits none of the forms that the schema allows".to_owned());
+            self.mistake(at, || "fits none of the alternatives that the schema allows".to_owned());
         }
         false
     }
 
-    /// For a value that is no object, where the alternatives of its type list their values.
+    /// Explains a value that is not an object, if the alternatives of its type list their values.
     fn explain_value(
         &mut self,
-        forms: &[Form<'s>],
-        candidates: &[&Form<'s>],
+        alternatives: &[Alternative<'s>],
+        candidates: &[&Alternative<'s>],
         types: Types,
         value: &Value,
         at: &Path<'_>,
     ) {
         let wrapped = || {
-            let objects = forms.iter().filter(|form| form.types.overlaps(Types::OBJECT));
-            objects.filter_map(Form::wrapper).map(|name| words::name(&format!("{{\"{name}\": ..}}")))
+            let objects = alternatives.iter().filter(|alternative| alternative.types.overlaps(Types::OBJECT));
+            objects.filter_map(Alternative::wrapper).map(|name| quoting::name(&format!("{{\"{name}\": ..}}")))
         };
         let listed = || {
-            forms.iter().filter_map(|form| form.values).flat_map(|values| values.values().iter().map(words::allowed))
+            alternatives
+                .iter()
+                .filter_map(|alternative| alternative.values)
+                .flat_map(|values| values.values().iter().map(quoting::allowed))
         };
-        let is_listed = forms.iter().all(|form| form.values.is_some() || form.wrapper().is_some());
+        let is_listed =
+            alternatives.iter().all(|alternative| alternative.values.is_some() || alternative.wrapper().is_some());
         if is_listed || !candidates.is_empty() {
-            self.mistaken_value(at, value, || words::one_of(listed().chain(wrapped())));
+            self.mistaken_value(at, value, || quoting::one_of(listed().chain(wrapped())));
         } else {
-            self.mistake(at, || format!("expected {}, got {}", types.words(), words::kind(value)));
+            self.mistake(at, || format!("expected {}, got {}", types.words(), quoting::type_and_value(value)));
         }
     }
 
-    fn explain_object(&mut self, candidates: &[&Form<'s>], fields: &Map<String, Value>, value: &Value, at: &Path<'_>) {
+    fn explain_object(
+        &mut self,
+        candidates: &[&Alternative<'s>],
+        fields: &Map<String, Value>,
+        value: &Value,
+        at: &Path<'_>,
+    ) {
         if let Some(tag) = tag_of(candidates, fields) {
             let Some(given) = fields.get(tag) else {
                 let values = all_values(candidates, tag);
-                self.mistake(&at.property(tag), || format!("required; {}", words::one_of(values)));
+                self.mistake(&at.property(tag), || format!("required; {}", quoting::one_of(values)));
                 return;
             };
-            let has_tag = |form: &&Form<'s>| form.tag(tag).is_some_and(|values| values.contains(given));
-            let meant: Vec<_> = candidates.iter().copied().filter(has_tag).collect();
-            if meant.is_empty() {
+            let has_tag =
+                |alternative: &&Alternative<'s>| alternative.tag(tag).is_some_and(|values| values.contains(given));
+            let intended: Vec<_> = candidates.iter().copied().filter(has_tag).collect();
+            if intended.is_empty() {
                 let values = all_values(candidates, tag);
-                self.mistaken_value(&at.property(tag), given, || words::one_of(values));
+                self.mistaken_value(&at.property(tag), given, || quoting::one_of(values));
                 return;
             }
-            let note = format!("`{}` is {}", at.property(tag).dotted(), words::shown(given));
-            return self.explain_meant(&meant, note, value, at);
+            let note = format!("`{}` is {}", at.property(tag).dotted(), quoting::quoted(given));
+            return self.explain_intended(&intended, note, value, at);
         }
-        let wrappers: Option<Vec<_>> = candidates.iter().map(|form| form.wrapper()).collect();
+        let wrappers: Option<Vec<_>> = candidates.iter().map(|alternative| alternative.wrapper()).collect();
         if let Some(wrappers) = wrappers {
-            let is_meant = |form: &&Form<'s>| form.wrapper().is_some_and(|wrapper| fields.contains_key(wrapper));
-            let meant: Vec<_> = candidates.iter().copied().filter(is_meant).collect();
-            return match (meant.as_slice(), fields.keys().next()) {
+            let is_intended = |alternative: &&Alternative<'s>| {
+                alternative.wrapper().is_some_and(|wrapper| fields.contains_key(wrapper))
+            };
+            let intended: Vec<_> = candidates.iter().copied().filter(is_intended).collect();
+            return match (intended.as_slice(), fields.keys().next()) {
                 ([], Some(name)) => {
-                    let known = wrappers.into_iter().map(words::name);
-                    self.mistake(&at.property(name), || format!("unknown; {}", words::one_of(known)));
+                    let known = wrappers.into_iter().map(quoting::name);
+                    self.mistake(&at.property(name), || format!("unknown; {}", quoting::one_of(known)));
                 }
                 ([], None) => {
-                    let known = wrappers.into_iter().map(words::name);
-                    self.mistake(at, || format!("an empty object; {} as its only property", words::one_of(known)));
+                    let known = wrappers.into_iter().map(quoting::name);
+                    self.mistake(at, || format!("an empty object; {} as its only property", quoting::one_of(known)));
                 }
                 ([only], _) => {
                     self.fits(only.id, value, at, None);
                 }
-                (meant, _) => self.explain_nearest(meant, meant.len(), value, at),
+                (intended, _) => self.explain_nearest(intended, intended.len(), value, at),
             };
         }
         self.explain_nearest(candidates, candidates.len(), value, at);
     }
 
-    fn explain_meant(&mut self, meant: &[&Form<'s>], note: String, value: &Value, at: &Path<'_>) {
-        if let [only] = meant {
+    fn explain_intended(&mut self, intended: &[&Alternative<'s>], note: String, value: &Value, at: &Path<'_>) {
+        if let [only] = intended {
             self.notes.push(note);
             self.fits(only.id, value, at, None);
             self.notes.pop();
         } else {
-            self.explain_nearest(meant, meant.len(), value, at);
+            self.explain_nearest(intended, intended.len(), value, at);
         }
     }
 
-    /// Reports the mistakes as the alternative sees them that the value comes nearest to.
-    fn explain_nearest(&mut self, candidates: &[&Form<'s>], total: usize, value: &Value, at: &Path<'_>) {
-        let mut best: Option<(usize, usize, &Form<'s>, Vec<Mistake>)> = None;
-        for form in candidates.iter().take(MAX_COMPARED) {
+    /// Reports the mistakes by the alternative that is nearest to the value.
+    fn explain_nearest(&mut self, candidates: &[&Alternative<'s>], total: usize, value: &Value, at: &Path<'_>) {
+        let mut best: Option<(usize, usize, &Alternative<'s>, Vec<Mistake>)> = None;
+        for alternative in candidates.iter().take(MAX_COMPARED) {
             self.compared += 1;
             let is_enough = self.purpose == Purpose::Report && self.compared > MAX_COMPARISONS;
             if is_enough || self.limit.is_some() {
                 break;
             }
             let found = std::mem::take(&mut self.mistakes);
-            self.notes.push(form.name.map_or_else(
-                || format!("in the nearest of {total} forms"),
-                |name| format!("as {}, the nearest of {total} forms", words::name(name)),
+            self.notes.push(alternative.name.map_or_else(
+                || format!("in the nearest of {total} alternatives"),
+                |name| format!("as {}, the nearest of {total} alternatives", quoting::name(name)),
             ));
-            self.fits(form.id, value, at, None);
+            self.fits(alternative.id, value, at, None);
             self.notes.pop();
             let mistakes = std::mem::replace(&mut self.mistakes, found);
-            // Numeric strings are put right.
+            // Numeric strings will be converted.
             let wrong = mistakes.iter().filter(|mistake| mistake.numeric_string.is_none()).count();
             let unknown = match value.as_object() {
-                Some(fields) => fields.keys().filter(|name| !form.properties.contains(&name.as_str())).count(),
+                Some(fields) => fields.keys().filter(|name| !alternative.properties.contains(&name.as_str())).count(),
                 None => 0,
             };
             if best
                 .as_ref()
                 .is_none_or(|(least_unknown, least_wrong, ..)| (unknown, wrong) < (*least_unknown, *least_wrong))
             {
-                best = Some((unknown, wrong, form, mistakes));
+                best = Some((unknown, wrong, alternative, mistakes));
             }
         }
         if let Some((_, _, _, mistakes)) = best {
@@ -226,28 +246,30 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// The property by which objects are told apart: one that each alternative, or the one that is meant, restricts to certain
+/// Returns the property that distinguishes objects: one that each alternative, or the intended one, restricts to certain
 /// values.
-fn tag_of<'s>(candidates: &[&Form<'s>], fields: &Map<String, Value>) -> Option<&'s str> {
+fn tag_of<'s>(candidates: &[&Alternative<'s>], fields: &Map<String, Value>) -> Option<&'s str> {
     let first = candidates.first()?;
-    let is_common = |name: &&str| candidates.iter().all(|form| form.tag(name).is_some());
-    let is_required = |name: &&str| candidates.iter().all(|form| form.required.contains(name));
+    let is_common = |name: &&str| candidates.iter().all(|alternative| alternative.tag(name).is_some());
+    let is_required = |name: &&str| candidates.iter().all(|alternative| alternative.required.contains(name));
     let common: Vec<_> = first.tags.iter().map(|(name, _)| *name).filter(is_common).collect();
     if let Some(tag) = common.iter().copied().find(is_required).or(common.first().copied()) {
         return Some(tag);
     }
     let tells = |(name, values): &&(&'s str, &Value)| {
-        candidates.iter().any(|form| form.tag(name).is_some_and(|allowed| allowed.contains(values)))
+        candidates.iter().any(|alternative| alternative.tag(name).is_some_and(|allowed| allowed.contains(values)))
     };
-    let mut tags =
-        candidates.iter().flat_map(|form| &form.tags).filter_map(|(name, _)| Some((*name, fields.get(*name)?)));
+    let mut tags = candidates
+        .iter()
+        .flat_map(|alternative| &alternative.tags)
+        .filter_map(|(name, _)| Some((*name, fields.get(*name)?)));
     tags.by_ref().find(|tag| tells(&tag)).map(|(name, _)| name)
 }
 
-fn all_values(candidates: &[&Form<'_>], tag: &str) -> Vec<String> {
-    let values = candidates.iter().filter_map(|form| form.tag(tag));
+fn all_values(candidates: &[&Alternative<'_>], tag: &str) -> Vec<String> {
+    let values = candidates.iter().filter_map(|alternative| alternative.tag(tag));
     let mut names = Vec::new();
-    for name in values.flat_map(|values| values.values().iter().map(words::allowed)) {
+    for name in values.flat_map(|values| values.values().iter().map(quoting::allowed)) {
         if !names.contains(&name) {
             names.push(name);
         }

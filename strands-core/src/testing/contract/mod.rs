@@ -1,7 +1,7 @@
-//! Contracts of the traits as test suites, for crates that implement them.
+//! Test suites for the contracts of the traits, for crates that implement them.
 //!
-//! Each suite is a function that drives an implementation and returns a [`ContractViolation`], which names the broken
-//! [`Promise`], what was expected and what was observed. A test unwraps it:
+//! Each suite is a function that exercises an implementation and returns a [`ContractViolation`] with the broken
+//! [`Promise`], the expected behavior and the observed one. A test unwraps it:
 //!
 //! | trait | suite |
 //! |---|---|
@@ -13,9 +13,9 @@
 //! | [`Hook`](crate::hook::Hook) | [`check_hook`] |
 //! | [`Promptable`](crate::Promptable) | [`check_promptable`] |
 //!
-//! The suites are deterministic: random choices have fixed seeds, and only the ids of sessions are new each time. Nothing
-//! but the implementation is waited for. The suites of hooks, promptables and tool providers say so if it takes more than
-//! 30 s; for the others, give the test a timeout if the implementation may hang.
+//! The suites are deterministic: random choices have fixed seeds, and only the ids of sessions are new each time. They wait
+//! for nothing but the implementation. The suites of hooks, promptables and tool providers report a wait of more than 30 s;
+//! for the others, give the test a timeout if the implementation may hang.
 //!
 //! # Examples
 //!
@@ -23,22 +23,22 @@
 //! use strands::testing::{ScriptedModel, contract};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! contract::check_model(&ScriptedModel::answering("Hello.")).await?;
+//! contract::check_model(&ScriptedModel::responding("Hello.")).await?;
 //! # Ok::<(), contract::ContractViolation>(())
 //! # }).unwrap();
 //! ```
 
 mod conversation;
+mod first_violation;
 mod hook;
 mod model;
-mod noted;
 mod polling;
 mod promptable;
 mod provider;
 mod sample;
 mod session;
 mod tool;
-mod valid;
+mod validity;
 mod violation;
 
 pub use conversation::check_conversation_manager;

@@ -7,30 +7,30 @@ use std::time::Duration;
 
 use crate::agent::has_timers;
 
-/// The longest wait for something that must end, by the runtime's clock. Shorter than forever, so that what hangs is named.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait for an event that must happen, by the runtime's clock. It is finite so that a violation names the event.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The longest time from a cancellation to the end.
-pub(super) const LONGEST_STOP: Duration = Duration::from_millis(50);
+pub(super) const MAX_STOP_TIME: Duration = Duration::from_millis(50);
 
-/// Attempts at something that has to be fast: the machine may be busy.
+/// Attempts at a time limit, since the machine may be busy.
 pub(super) const ATTEMPTS: usize = 3;
 
 /// The moment at which a future is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) enum DropPoint {
     /// As soon as it is pending.
     AtOnce,
-    /// On the next wake-up: the event it waits for has happened.
+    /// On the next wake-up: the event that it waits for has happened.
     WhenWoken,
 }
 
-impl Moment {
+impl DropPoint {
     pub(super) const ALL: [Self; 2] = [Self::AtOnce, Self::WhenWoken];
 }
 
-/// Polls a future at most so many times, then drops it. Returns its output if it has ended.
-pub(super) async fn poll_times<F: Future>(future: F, polls: usize, moment: Moment) -> Option<F::Output> {
+/// Polls a future at most a number of times, then drops it. Returns its output if it has ended.
+pub(super) async fn poll_times<F: Future>(future: F, polls: usize, drop_point: DropPoint) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
     poll_fn(|cx| {
@@ -38,7 +38,7 @@ pub(super) async fn poll_times<F: Future>(future: F, polls: usize, moment: Momen
         left = after;
         match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if left == 0 && moment == Moment::AtOnce => Poll::Ready(None),
+            Poll::Pending if left == 0 && drop_point == DropPoint::AtOnce => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
     })
@@ -58,28 +58,28 @@ pub(super) async fn yield_once() {
     .await;
 }
 
-/// Waits for a future for at most so long. Without timers, waits for as long as it takes.
+/// Waits for a future, at most for a duration. Without timers, waits without a limit.
 pub(super) async fn within<F: Future>(most: Duration, future: F) -> Option<F::Output> {
     if has_timers() { tokio::time::timeout(most, future).await.ok() } else { Some(future.await) }
 }
 
-/// Waits until something is so, for at most so long. Returns whether it is. Without timers, looks a few times.
-pub(super) async fn becomes_so(most: Duration, is_so: impl Fn() -> bool) -> bool {
+/// Waits for a condition, at most for a duration. Returns true if it holds. Without timers, checks it a number of times.
+pub(super) async fn becomes_true(most: Duration, holds: impl Fn() -> bool) -> bool {
     const STEP: Duration = Duration::from_millis(5);
-    const LOOKS: usize = 100;
+    const CHECKS: usize = 100;
     if has_timers() {
         let waiting = async {
-            while !is_so() {
+            while !holds() {
                 tokio::time::sleep(STEP).await;
             }
         };
         return tokio::time::timeout(most, waiting).await.is_ok();
     }
-    for _ in 0..LOOKS {
-        if is_so() {
+    for _ in 0..CHECKS {
+        if holds() {
             break;
         }
         yield_once().await;
     }
-    is_so()
+    holds()
 }

@@ -1,36 +1,36 @@
-//! The contract of tool providers: a list that stays for as long as its generation does.
+//! Contract of tool providers: one list of tools for each generation.
 
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
 
-use super::polling::{LONGEST_WAIT, Moment, poll_times, within};
+use super::polling::{DropPoint, MAX_WAIT, poll_times, within};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::tool::{ToolProvider, ToolSet, ToolSpec};
 
-/// After so many polls a listing is no longer dropped.
-const MOST_POLLS: usize = 16;
+/// The most polls after which a listing is dropped.
+const MAX_POLLS: usize = 16;
 
-/// The number of concurrent listings.
+/// Number of concurrent listings.
 const CONCURRENT: usize = 4;
 
-/// The number of times that the generation is asked for.
-const ASKED: usize = 1_000;
+/// Number of calls of `generation`.
+const GENERATION_CALLS: usize = 1_000;
 
-/// The most listings in a row after which the generation may be another one.
-const MOST_CHANGES: usize = 5;
+/// The most consecutive listings during which the generation may change.
+const MAX_CHANGES: usize = 5;
 
 /// Checks the contract of a [`ToolProvider`].
 ///
-/// The tools are listed a few dozen times: one after the other, at the same time, and by futures that are dropped. The
-/// provider should have tools, and its list may change meanwhile if its generation does.
+/// The suite lists the tools a few dozen times: sequentially, concurrently, and with futures that are dropped. The provider
+/// should have tools. Its list may change during the suite if its generation does.
 ///
-/// A listing that takes more than 30 s of the Tokio runtime's time is a violation.
+/// A listing that takes more than 30 s by the Tokio runtime's clock is a violation.
 ///
 /// # Errors
 ///
-/// Returns the first promise that is broken. An error of the provider is [`Promise::ToolProviderListValid`] with the error
-/// as its source.
+/// Returns the first broken promise. An error of the provider is [`Promise::ToolProviderListValid`] with the error as its
+/// source.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ const MOST_CHANGES: usize = 5;
 /// use strands::testing::contract::check_tool_provider;
 /// use strands::{Tool, ToolProvider, async_trait, tool, tools};
 ///
-/// /// Says what time it is.
+/// /// Returns the time.
 /// #[tool(crate = strands_core)]
 /// fn clock() -> &'static str {
 ///     "noon"
@@ -69,16 +69,17 @@ pub async fn check_tool_provider<P: ToolProvider + ?Sized>(provider: &P) -> Resu
     let name = provider.name().to_owned();
     let mut seen = Seen::default();
     for _ in 0..2 {
-        seen.add(settled(provider).await?)?;
+        seen.add(listed_unchanged(provider).await?)?;
     }
     let generation = provider.generation();
-    let changed = (0..ASKED).map(|_| provider.generation()).find(|asked| *asked != generation);
+    let changed =
+        (0..GENERATION_CALLS).map(|_| provider.generation()).find(|generation_now| *generation_now != generation);
     let promise = Promise::ToolProviderGenerationSteady;
-    ensure_eq(promise, "the generation, asked for again", &Some(generation), &Some(changed.unwrap_or(generation)))?;
+    ensure_eq(promise, "the generation, read again", &Some(generation), &Some(changed.unwrap_or(generation)))?;
     let promise = Promise::ToolProviderListingsIndependent;
-    for moment in Moment::ALL {
-        for polls in 1..=MOST_POLLS {
-            let finished = poll_times(listed(provider, promise), polls, moment).await.is_some();
+    for drop_point in DropPoint::ALL {
+        for polls in 1..=MAX_POLLS {
+            let finished = poll_times(listed(provider, promise), polls, drop_point).await.is_some();
             seen.add(listed(provider, promise).await?)?;
             if finished {
                 break;
@@ -91,36 +92,36 @@ pub async fn check_tool_provider<P: ToolProvider + ?Sized>(provider: &P) -> Resu
     ensure_eq(Promise::ToolProviderStable, "the provider's name", &name.as_str(), &provider.name())
 }
 
-/// The specs of the tools, and the generation before and after they were listed.
+/// The specs of the tools, and the generation before and after the listing.
 struct Listing {
     generations: (u64, u64),
     specs: Vec<ToolSpec>,
 }
 
-/// Lists the tools, and checks that an agent can be given them.
+/// Lists the tools, and checks that they form a valid set.
 async fn listed<P: ToolProvider + ?Sized>(provider: &P, promise: Promise) -> Result<Listing, ContractViolation> {
     let before = provider.generation();
     let expected = "a list of tools";
-    let Some(listed) = within(LONGEST_WAIT, provider.list_tools()).await else {
-        return Err(ContractViolation::new(promise, expected, format!("nothing for {LONGEST_WAIT:?}")));
+    let Some(listed) = within(MAX_WAIT, provider.list_tools()).await else {
+        return Err(ContractViolation::new(promise, expected, format!("nothing for {MAX_WAIT:?}")));
     };
     let tools = listed.map_err(|error| ContractViolation::error(promise, expected, error))?;
     let specs = tools.iter().map(|tool| tool.spec().clone()).collect();
-    let invalid = |error| ContractViolation::error(promise, "tools that an agent can be given", error);
+    let invalid = |error| ContractViolation::error(promise, "tools that form a valid set", error);
     ToolSet::new(tools).map_err(invalid)?;
     Ok(Listing { generations: (before, provider.generation()), specs })
 }
 
-/// Lists the tools until the generation stays meanwhile.
-async fn settled<P: ToolProvider + ?Sized>(provider: &P) -> Result<Listing, ContractViolation> {
-    for _ in 0..MOST_CHANGES {
+/// Lists the tools until the generation does not change during a listing.
+async fn listed_unchanged<P: ToolProvider + ?Sized>(provider: &P) -> Result<Listing, ContractViolation> {
+    for _ in 0..MAX_CHANGES {
         let listing = listed(provider, Promise::ToolProviderListValid).await?;
         if listing.generations.0 == listing.generations.1 {
             return Ok(listing);
         }
     }
-    let observed = format!("another generation after each of {MOST_CHANGES} listings");
-    let expected = "the generation to stay while the tools are listed";
+    let observed = format!("another generation after each of {MAX_CHANGES} listings");
+    let expected = "the generation not to change while the tools are listed";
     Err(ContractViolation::new(Promise::ToolProviderGenerationSteady, expected, observed))
 }
 
@@ -129,17 +130,17 @@ async fn settled<P: ToolProvider + ?Sized>(provider: &P) -> Result<Listing, Cont
 struct Seen(HashMap<u64, Vec<ToolSpec>>);
 
 impl Seen {
-    /// Checks that a list is that of its generation.
+    /// Checks that a list equals earlier ones of its generation.
     fn add(&mut self, listing: Listing) -> Result<(), ContractViolation> {
         let (generation, after) = listing.generations;
-        // It has changed meanwhile: either list is right.
+        // The generation changed during the listing, so either list is valid.
         if generation != after {
             return Ok(());
         }
         let known = self.0.entry(generation).or_insert_with(|| listing.specs.clone());
         let names = |specs: &[ToolSpec]| specs.iter().map(|spec| spec.name.as_str()).collect::<Vec<_>>().join(", ");
         let promise = Promise::ToolProviderListSteady;
-        let expected = format!("the tools of generation {generation} as they were: {}", names(known));
+        let expected = format!("the same tools of generation {generation} as before: {}", names(known));
         ensure(*known == listing.specs, promise, expected, || {
             let names = names(&listing.specs);
             if names.is_empty() { "no tools".to_owned() } else { format!("{names}, or other descriptions") }

@@ -7,17 +7,17 @@ use crate::depth::MAX_DEPTH;
 use crate::message::Message;
 use crate::session::AgentRecord;
 
-/// Text with what is easily lost: control characters, quotes, line separators, and characters outside of the basic plane.
+/// Text with characters that are easily lost: control characters, quotes, line separators, and supplementary planes.
 pub(super) const UNICODE: &str = "naïve — 日本語 🦀👩‍👩‍👧 \u{202e}rtl\u{2028}\u{0} \\ \" \r\n\t \u{fffd} e\u{301}";
 
-/// JSON that nests as deep as a value in a conversation may.
+/// Returns JSON with the deepest nesting that a value in a conversation may have.
 pub(super) fn nested() -> Value {
     (0..MAX_DEPTH).fold(json!(UNICODE), |value, level| {
         if level % 2 == 0 { json!([value]) } else { Value::Object(Map::from_iter([("in".to_owned(), value)])) }
     })
 }
 
-/// One message for each kind of content, with fields that no version knows.
+/// Returns one message for each kind of content, with unknown fields.
 pub(super) fn every_kind() -> Vec<Message> {
     let bytes = json!({"__bytes_encoded__": true, "data": "AAEC/w=="});
     let blocks = [
@@ -58,7 +58,7 @@ pub(super) fn every_kind() -> Vec<Message> {
             "role": role(at), "content": [block], "metadata": metadata, "tracking_id": format!("id-{at}"), "new": {"a": 1},
         })
     };
-    // All of them are messages; a test says so.
+    // A test checks that all of them deserialize.
     blocks.into_iter().enumerate().map(message).filter_map(|json| serde_json::from_value(json).ok()).collect()
 }
 
@@ -66,15 +66,15 @@ fn numbers() -> Value {
     json!([0, -1, u64::MAX, i64::MIN, 0.1, 1e300, 5e-324, 9_007_199_254_740_993_u64])
 }
 
-/// Messages that alternate, with these texts.
-pub(super) fn talk(texts: &[&str]) -> Vec<Message> {
+/// Returns messages of alternating roles, with these texts.
+pub(super) fn conversation(texts: &[&str]) -> Vec<Message> {
     let message = |(at, text): (usize, &&str)| {
         if at.is_multiple_of(2) { Message::user(*text) } else { Message::assistant(*text) }
     };
     texts.iter().enumerate().map(message).collect()
 }
 
-/// Random text of at most so many words.
+/// Returns random text of at most `most` words.
 pub(super) fn words(rng: &mut Rng, most: usize) -> String {
     let words = ["alpha", "bravo", "delta", "漢字", "🦀", "x\"y", "line\n", "42", "{}"];
     let count = rng.usize(1..=most.max(1));
@@ -82,7 +82,7 @@ pub(super) fn words(rng: &mut Rng, most: usize) -> String {
     picked.join(" ")
 }
 
-/// A record with a value in every field that the loop writes. A store need not have a place for unknown ones.
+/// Returns a record with a value in every field that the loop writes. A store may drop unknown fields.
 pub(super) fn full_record(agent_id: &str) -> AgentRecord {
     let object = |value: Value| Map::from_iter([("value".to_owned(), value), ("numbers".to_owned(), numbers())]);
     let mut record = AgentRecord::new(agent_id);
@@ -95,8 +95,8 @@ pub(super) fn full_record(agent_id: &str) -> AgentRecord {
     record
 }
 
-/// A record of an agent that is not suspended, as the loop writes it: a store may add to an `interrupt_state` without
-/// fields those that Strands can't read a session without.
+/// Returns a record of an agent that is not suspended, as the loop writes it. A store may add the fields to an empty
+/// `interrupt_state` that Strands requires for reading a session.
 pub(super) fn plain_record(agent_id: &str) -> AgentRecord {
     let mut record = AgentRecord::new(agent_id);
     let fields = [("interrupts", json!({})), ("context", json!({})), ("activated", json!(false))];
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_a_message() {
+    fn samples_deserialize_as_messages() {
         let messages = every_kind();
         assert_eq!(messages.len(), 18);
         for message in messages {

@@ -1,29 +1,29 @@
-//! The contract of tools: a stable description, arguments that are checked, calls that don't disturb each other.
+//! Contract of tools: a stable spec, validated arguments, independent calls.
 
 use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 
-use super::polling::{Moment, poll_times};
+use super::polling::{DropPoint, poll_times};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::schema_validation::Validator;
 use crate::tool::{InjectedKey, Tool, ToolContext, ToolError, ToolOutput, is_valid_tool_name};
 
-/// After so many polls a call is no longer interrupted.
-const MOST_POLLS: usize = 4;
+/// The most polls after which a call is dropped.
+const MAX_POLLS: usize = 4;
 
-/// The number of concurrent calls.
+/// Number of concurrent calls.
 const CONCURRENT: usize = 4;
 
 /// Checks the contract of a [`Tool`].
 ///
-/// The tool is called about a dozen times with `example`, which must be an object that fits its schema, and with variants
-/// of it that lack a required argument or have one of a wrong type. Calls are also dropped, and made at the same time. If the
-/// first call succeeds, all calls with `example` must; if it fails, the error must not refuse the arguments. What `ctx` lends is up to the tool: make it with
-/// [`ToolContextBuilder`](crate::testing::ToolContextBuilder).
+/// The suite calls the tool about a dozen times with `example`, which must be an object that fits its schema, and with
+/// variants that lack a required argument or have one of a wrong type. Calls are also dropped, and made concurrently. If the
+/// first call succeeds, all calls with `example` must; if it fails, the error must not be one of invalid arguments. Build
+/// `ctx` with [`ToolContextBuilder`](crate::testing::ToolContextBuilder), and inject the values that the tool needs.
 ///
 /// # Errors
 ///
-/// Returns the first promise that is broken.
+/// Returns the first broken promise.
 ///
 /// # Examples
 ///
@@ -54,7 +54,7 @@ pub async fn check_tool<T: Tool + ?Sized>(
         (tool.spec().clone(), requires, tool.policy(), tool.checks_input())
     };
     let before = described();
-    let (example, validator) = described_well(tool, example)?;
+    let (example, validator) = checked_spec(tool, example)?;
     let succeeds = call(tool, ctx, example).await?.is_ok();
     let again = async || match call(tool, ctx, example).await? {
         Err(error) if succeeds => {
@@ -63,10 +63,10 @@ pub async fn check_tool<T: Tool + ?Sized>(
         }
         _ => Ok(()),
     };
-    for moment in Moment::ALL {
-        for polls in 1..=MOST_POLLS {
+    for drop_point in DropPoint::ALL {
+        for polls in 1..=MAX_POLLS {
             let input = Value::Object(example.clone());
-            let finished = poll_times(tool.call(ctx, input), polls, moment).await.is_some();
+            let finished = poll_times(tool.call(ctx, input), polls, drop_point).await.is_some();
             again().await?;
             if finished {
                 break;
@@ -76,21 +76,21 @@ pub async fn check_tool<T: Tool + ?Sized>(
     for outcome in join_all((0..CONCURRENT).map(|_| again())).await {
         outcome?;
     }
-    for (what, input) in unfit(&tool.spec().input_schema, &validator, example) {
-        refused(tool, ctx, &validator, &what, input).await?;
+    for (what, input) in invalid_inputs(&tool.spec().input_schema, &validator, example) {
+        rejects(tool, ctx, &validator, &what, input).await?;
     }
     ensure_eq(Promise::ToolStable, "the tool's spec, required values and policy", &before, &described())
 }
 
 /// Checks the spec, and that the example fits it. Returns the example as an object, and the compiled schema.
-fn described_well<'a, T: Tool + ?Sized>(
+fn checked_spec<'a, T: Tool + ?Sized>(
     tool: &T,
     example: &'a Value,
 ) -> Result<(&'a Map<String, Value>, Validator), ContractViolation> {
     let promise = Promise::ToolSpecValid;
     let spec = tool.spec();
     let valid = is_valid_tool_name(&spec.name);
-    ensure(valid, promise, "a name of 1 to 64 of `a-z A-Z 0-9 _ -`", || format!("`{}`", spec.name))?;
+    ensure(valid, promise, "a name of 1 to 64 characters of `a-z A-Z 0-9 _ -`", || format!("`{}`", spec.name))?;
     let is_object = spec.input_schema.get("type").is_some_and(|of| of == "object");
     ensure(is_object, promise, r#"an input schema with `"type": "object"`"#, || spec.input_schema.to_string())?;
     let properties = spec.input_schema.get("properties").is_none_or(Value::is_object);
@@ -107,7 +107,7 @@ fn described_well<'a, T: Tool + ?Sized>(
     Ok((object, validator))
 }
 
-/// Calls the tool with arguments that fit. Only a refusal of the arguments is a violation.
+/// Calls the tool with valid arguments. Only an error of invalid arguments is a violation.
 async fn call<T: Tool + ?Sized>(
     tool: &T,
     ctx: &ToolContext,
@@ -121,14 +121,14 @@ async fn call<T: Tool + ?Sized>(
     }
 }
 
-/// Variants of the example that don't fit the schema, and what is wrong with each.
-fn unfit(schema: &Value, validator: &Validator, example: &Map<String, Value>) -> Vec<(String, Value)> {
-    let mut unfit = Vec::new();
+/// Returns variants of the example that don't fit the schema, each with its mistake.
+fn invalid_inputs(schema: &Value, validator: &Validator, example: &Map<String, Value>) -> Vec<(String, Value)> {
+    let mut invalid_inputs = Vec::new();
     let required = schema.get("required").and_then(Value::as_array);
     for name in required.into_iter().flatten().filter_map(Value::as_str) {
         let mut input = example.clone();
         input.shift_remove(name);
-        unfit.push((format!("arguments without the required `{name}`"), Value::Object(input)));
+        invalid_inputs.push((format!("arguments without the required `{name}`"), Value::Object(input)));
     }
     let wrong = [json!({"unexpected": {"type": true}}), json!([[["unexpected"]]]), json!(true), json!("unexpected")];
     for name in example.keys() {
@@ -138,14 +138,14 @@ fn unfit(schema: &Value, validator: &Validator, example: &Map<String, Value>) ->
             Value::Object(input)
         });
         if let Some(input) = variants.find(|input| validator.check(input).is_err()) {
-            unfit.push((format!("arguments in which `{name}` has a wrong type"), input));
+            invalid_inputs.push((format!("arguments in which `{name}` has a wrong type"), input));
         }
     }
-    unfit
+    invalid_inputs
 }
 
-/// Checks that arguments are refused, by the schema or by the tool.
-async fn refused<T: Tool + ?Sized>(
+/// Checks that arguments are rejected, by the schema or by the tool.
+async fn rejects<T: Tool + ?Sized>(
     tool: &T,
     ctx: &ToolContext,
     validator: &Validator,
@@ -163,8 +163,8 @@ async fn refused<T: Tool + ?Sized>(
             Ok(()) => "arguments that fit the schema".to_owned(),
         }
     };
-    let expected = format!("{what} to be refused with `ToolError::invalid_input`");
-    Err(ContractViolation::new(Promise::ToolRefusesInput, expected, observed))
+    let expected = format!("{what} to be rejected with `ToolError::invalid_input`");
+    Err(ContractViolation::new(Promise::ToolRejectsInput, expected, observed))
 }
 
 fn outcome_of(outcome: Result<ToolOutput, ToolError>) -> String {

@@ -1,16 +1,16 @@
-//! One argument of a tool, erased from its type's traits: the schema and the decoding are made of the same value, so
-//! they can't disagree.
+//! A tool's argument, erased from its type's traits. Schema and decoding come from the same value, so that they can't
+//! disagree.
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::check::Check;
 use super::diagnostics::ToolArg;
-use super::spec_builder::whole_schema;
-use crate::schema_validation::{Validator, read_as, words};
+use super::spec_builder::whole_input_schema;
+use crate::schema_validation::{Validator, quoting, read_as};
 use crate::tool::ToolError;
 
-/// Characters of a message about one argument: the offending value may be of any length.
+/// Characters of a message about one argument, since the offending value may be of any length.
 const MAX_MESSAGE_CHARS: usize = 300;
 
 /// An argument that the model supplies.
@@ -24,20 +24,20 @@ pub struct Argument<T> {
     pub(super) checks: [Option<Check>; 3],
 }
 
-/// An argument of type `T` by this name.
+/// Creates an argument of type `T`.
 pub fn argument<T: ToolArg>(name: &'static str) -> Argument<T> {
     Argument { name, schema: T::schema, decode: T::decode, absent: T::absent, default: None, checks: [None; 3] }
 }
 
 impl<T> Argument<T> {
-    /// With a value that stands in for an absent one.
+    /// Sets the default for an absent argument.
     #[must_use]
     pub fn or(mut self, default: fn() -> T) -> Self {
         self.default = Some(default);
         self
     }
 
-    /// With a bound.
+    /// Adds a bound.
     #[must_use]
     pub fn check(mut self, check: Check) -> Self {
         if let Some(free) = self.checks.iter_mut().find(|slot| slot.is_none()) {
@@ -46,7 +46,7 @@ impl<T> Argument<T> {
         self
     }
 
-    /// The value of an absent argument; `None` where it is required.
+    /// Returns the value of an absent argument, or `None` if it is required.
     pub(super) fn absent(&self) -> Option<T> {
         match self.default {
             Some(default) => Some(default()),
@@ -58,20 +58,20 @@ impl<T> Argument<T> {
         self.default.is_some() || (self.absent)().is_some()
     }
 
-    /// Reads the value, or says what is wrong with it.
+    /// Reads the value, or returns the mistake in it.
     pub(super) fn read(&self, value: &Value, numeric_strings: bool) -> Result<T, String> {
         let decode = |value: &Value| {
             let decoded = (self.decode)(value)?;
-            Ok((decoded, self.checks.iter().flatten().find_map(|check| check.refuse(value))))
+            Ok((decoded, self.checks.iter().flatten().find_map(|check| check.mistake(value))))
         };
-        let (decoded, refusal) = read_as(value, self.name, numeric_strings, decode, || self.validator())?;
-        match refusal {
-            Some(refusal) => Err(format!("`{}`: {}", self.name, words::cut(&refusal, MAX_MESSAGE_CHARS))),
+        let (decoded, mistake) = read_as(value, self.name, numeric_strings, decode, || self.validator())?;
+        match mistake {
+            Some(mistake) => Err(format!("`{}`: {}", self.name, quoting::truncated(&mistake, MAX_MESSAGE_CHARS))),
             None => Ok(decoded),
         }
     }
 
-    /// The compiled schema of an object with the argument in it.
+    /// Compiles the schema of an object with this argument.
     fn validator(&self) -> Option<Validator> {
         let mut generator = generator();
         let property = (self.schema)(&mut generator).to_value();
@@ -82,19 +82,19 @@ impl<T> Argument<T> {
 
 /// The whole input as one type: `#[args]`.
 #[derive(Debug)]
-pub struct Whole<T> {
+pub struct WholeInput<T> {
     pub(super) schema: fn(&mut SchemaGenerator) -> Schema,
     decode: fn(&Value) -> Result<T, serde_json::Error>,
     numeric_strings: bool,
 }
 
-/// The whole input as a `T`.
-pub fn whole<T: ToolArg>() -> Whole<T> {
-    Whole { schema: T::whole_schema, decode: T::decode, numeric_strings: false }
+/// Reads the whole input as a `T`.
+pub fn whole_input<T: ToolArg>() -> WholeInput<T> {
+    WholeInput { schema: T::whole_input_schema, decode: T::decode, numeric_strings: false }
 }
 
-impl<T> Whole<T> {
-    /// With strings in place of numbers.
+impl<T> WholeInput<T> {
+    /// Accepts strings in place of numbers.
     #[must_use]
     pub fn with_numeric_strings(mut self) -> Self {
         self.numeric_strings = true;
@@ -105,21 +105,21 @@ impl<T> Whole<T> {
     ///
     /// # Errors
     ///
-    /// [`ToolError::invalid_input`] that says what is wrong with it.
+    /// Returns [`ToolError::invalid_input`] with the mistakes.
     pub fn read(&self, input: Value) -> Result<T, ToolError> {
-        let input = if is_nothing(&input) { Value::Object(Map::new()) } else { input };
-        let validator = || Validator::new(&Value::Object(whole_schema(self.schema, &mut generator()))).ok();
+        let input = if is_empty_input(&input) { Value::Object(Map::new()) } else { input };
+        let validator = || Validator::new(&Value::Object(whole_input_schema(self.schema, &mut generator()))).ok();
         read_as(&input, "", self.numeric_strings, self.decode, validator).map_err(ToolError::invalid_input)
     }
 }
 
-/// Schemas as tools show them: draft 2020-12 without the `$schema` that providers do not want.
+/// Creates a generator of draft 2020-12 schemas without `$schema`, which providers reject.
 pub(super) fn generator() -> SchemaGenerator {
     schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None).into_generator()
 }
 
-/// Models say "no arguments" in several ways.
-pub(super) fn is_nothing(input: &Value) -> bool {
+/// Returns true for the several ways in which models leave out all arguments.
+pub(super) fn is_empty_input(input: &Value) -> bool {
     match input {
         Value::Null => true,
         Value::String(text) => text.trim().is_empty(),

@@ -1,4 +1,4 @@
-//! Bounds beyond the type: advertised in the schema and enforced when arguments are read.
+//! Bounds of arguments: published in the schema, and enforced when arguments are read.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 use super::diagnostics::{Counted, LenArg, PatternArg, RangeArg};
 use crate::schema_validation;
 
-/// The end of a range.
+/// An end of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
     Int(i64),
@@ -43,7 +43,7 @@ impl std::fmt::Display for Bound {
     }
 }
 
-/// A regular expression that is compiled when first used, as the one that the schema advertises.
+/// A regular expression, compiled on first use in the dialect of the published schema.
 pub struct Pattern {
     source: &'static str,
     compiled: OnceLock<Option<schema_validation::Pattern>>,
@@ -74,24 +74,24 @@ pub enum Check {
     Pattern(&'static Pattern),
 }
 
-/// `range = least..=greatest`.
+/// A bound for `range = least..=greatest`.
 pub fn range<T: RangeArg>(least: Option<Bound>, greatest: Option<Bound>) -> Check {
     Check::Range { least, greatest }
 }
 
-/// `len = least..=greatest`.
+/// A bound for `len = least..=greatest`.
 pub fn len<T: LenArg>(least: Option<u64>, greatest: Option<u64>) -> Check {
     Check::Len { counted: T::COUNTED, least, greatest }
 }
 
-/// `pattern = ".."`.
+/// A bound for `pattern = ".."`.
 pub fn pattern<T: PatternArg>(pattern: &'static Pattern) -> Check {
     Check::Pattern(pattern)
 }
 
 impl Check {
-    /// Returns the mistake in `value`, if there is one. A value of another type is refused elsewhere.
-    pub(super) fn refuse(&self, value: &Value) -> Option<String> {
+    /// Returns the mistake in `value`, if there is one. Values of another type are rejected elsewhere.
+    pub(super) fn mistake(&self, value: &Value) -> Option<String> {
         match self {
             Self::Range { least, greatest } => {
                 let number = value.as_number()?;
@@ -119,8 +119,8 @@ impl Check {
         }
     }
 
-    /// Says the same in the schema. A bound that the type sets itself stays where it is the tighter one.
-    pub(super) fn advertise(&self, schema: &mut Map<String, Value>) {
+    /// Adds the bound to the schema. A tighter bound of the type itself remains.
+    pub(super) fn add_to_schema(&self, schema: &mut Map<String, Value>) {
         match self {
             Self::Range { least, greatest } => {
                 tighten(schema, "minimum", *least, std::cmp::Ordering::is_gt);

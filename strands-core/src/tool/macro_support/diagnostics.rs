@@ -1,5 +1,5 @@
-//! The traits at which a type that fits nowhere is refused: each stands in front of what is really needed and puts it
-//! into one sentence. Every use in generated code goes through one function, so that rustc says it once.
+//! Traits with diagnostics for types that fit nowhere: each stands in front of the actual bounds and explains them in one
+//! message. Generated code uses each through a single function, so that rustc reports it once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::error::Error;
@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::nothing::Nothing;
+use super::absent::Absent;
 use crate::tool::{FromContext, InjectedKey, IntoToolOutput, ToolContext, ToolError};
 
-/// What the model can supply.
+/// A type that the model can supply.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a tool argument",
     label = "the model can't supply this",
@@ -22,10 +22,10 @@ use crate::tool::{FromContext, InjectedKey, IntoToolOutput, ToolContext, ToolErr
 )]
 pub trait ToolArg: Sized {
     fn schema(generator: &mut SchemaGenerator) -> Schema;
-    /// The schema itself, where `schema` may refer to `$defs`.
-    fn whole_schema(generator: &mut SchemaGenerator) -> Schema;
+    /// The schema itself, while `schema` may be a reference to `$defs`.
+    fn whole_input_schema(generator: &mut SchemaGenerator) -> Schema;
     fn decode(value: &Value) -> Result<Self, serde_json::Error>;
-    /// What stands for an absent argument, where the type has such a thing.
+    /// The value of an absent argument, for types that have one.
     fn absent() -> Option<Self>;
 }
 
@@ -35,7 +35,7 @@ impl<T: DeserializeOwned + JsonSchema> ToolArg for T {
         generator.subschema_for::<T>()
     }
 
-    fn whole_schema(generator: &mut SchemaGenerator) -> Schema {
+    fn whole_input_schema(generator: &mut SchemaGenerator) -> Schema {
         T::json_schema(generator)
     }
 
@@ -44,11 +44,11 @@ impl<T: DeserializeOwned + JsonSchema> ToolArg for T {
     }
 
     fn absent() -> Option<Self> {
-        T::deserialize(Nothing).ok()
+        T::deserialize(Absent).ok()
     }
 }
 
-/// What the program can lend.
+/// A type that the program can inject, for a `&T` argument.
 #[diagnostic::on_unimplemented(
     message = "`&{Self}` cannot be a tool argument",
     label = "the program can't inject this",
@@ -69,32 +69,32 @@ impl<T: Send + Sync + 'static> InjectedArg for T {
     }
 }
 
-/// How a `&T` is declared and lent.
+/// The key and the getter of a `&T` argument.
 #[derive(Debug)]
 pub struct Injected<T: ?Sized> {
     pub key: InjectedKey,
     pub get: for<'a> fn(&'a ToolContext) -> Result<&'a T, ToolError>,
 }
 
-/// A `&T` argument.
+/// Returns the key and the getter of a `&T` argument.
 pub const fn injected<T: InjectedArg + ?Sized>() -> Injected<T> {
     Injected { key: T::KEY, get: T::injected }
 }
 
-/// What `#[inject]` can take.
+/// A type that a `#[inject]` argument can have.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a `#[inject]` argument",
     label = "the context does not have this",
     note = "owned injected arguments implement `FromContext`: `Arc<T>` of an injected value, `CancellationToken`, `AgentState`",
     note = "to borrow an injected value, take it by reference and without `#[inject]`: `&{Self}`"
 )]
-pub trait ContextArg: Sized {
+pub trait OwnedInjectedArg: Sized {
     fn take(ctx: &ToolContext) -> Result<Self, ToolError>;
     fn requires() -> Option<InjectedKey>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: FromContext> ContextArg for T {
+impl<T: FromContext> OwnedInjectedArg for T {
     fn take(ctx: &ToolContext) -> Result<Self, ToolError> {
         T::from_context(ctx)
     }
@@ -104,33 +104,33 @@ impl<T: FromContext> ContextArg for T {
     }
 }
 
-/// How a `#[inject]` argument is declared and taken.
+/// The key and the getter of a `#[inject]` argument.
 #[derive(Debug)]
-pub struct Taken<T> {
+pub struct OwnedInjected<T> {
     pub key: fn() -> Option<InjectedKey>,
     pub take: fn(&ToolContext) -> Result<T, ToolError>,
 }
 
-/// A `#[inject]` argument.
-pub const fn taken<T: ContextArg>() -> Taken<T> {
-    Taken { key: T::requires, take: T::take }
+/// Returns the key and the getter of a `#[inject]` argument.
+pub const fn owned_injected<T: OwnedInjectedArg>() -> OwnedInjected<T> {
+    OwnedInjected { key: T::requires, take: T::take }
 }
 
-/// What a tool function can return, beside what is `Serialize`.
+/// A type that a tool function can return, in addition to those that are `Serialize`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be returned from a `#[tool]` function",
-    label = "the model can't be told this",
+    label = "this can't be sent to the model",
     note = "return text, `ToolOutput`, any `Serialize` or nothing, or a `Result` of one of these"
 )]
-pub trait ToolAnswer: IntoToolOutput {}
+pub trait ToolReturn: IntoToolOutput {}
 
 #[diagnostic::do_not_recommend]
-impl<T: IntoToolOutput> ToolAnswer for T {}
+impl<T: IntoToolOutput> ToolReturn for T {}
 
-/// What a tool function can fail with.
+/// A type that a tool function can fail with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a tool error",
-    label = "the model can't be told this",
+    label = "this can't be sent to the model",
     note = "fail with any `std::error::Error + Send + Sync`, `ToolError`, `anyhow::Error`, `String` or `&str`"
 )]
 pub trait IntoToolError {
@@ -144,7 +144,7 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> IntoToolError for E {
     }
 }
 
-/// A return type whose schema can be published.
+/// A return type with a schema to publish.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no schema for `output` to publish",
     label = "schemars can't describe this",
@@ -161,10 +161,10 @@ impl<T: JsonSchema + ?Sized> OutputSchema for T {
     }
 }
 
-/// A type whose values can be shown in a schema.
+/// A type that can be an `example` in a schema.
 #[diagnostic::on_unimplemented(
     message = "an `example` of `{Self}` cannot be shown to the model",
-    label = "serde can't write this",
+    label = "serde can't serialize this",
     note = "derive `Serialize` for `{Self}`, or remove `example`"
 )]
 pub trait ExampleArg {
@@ -178,16 +178,16 @@ impl<T: Serialize> ExampleArg for T {
     }
 }
 
-/// An example as JSON.
+/// Serializes an example to JSON.
 pub fn example<T: ExampleArg>(value: &T) -> Option<Value> {
     value.to_json()
 }
 
-/// A type that a text literal can stand for.
+/// A type that can be created from a string literal.
 #[diagnostic::on_unimplemented(
-    message = "text cannot be the `default` or the `example` of a `{Self}`",
-    label = "this is not made of text",
-    note = "write a value of the argument's type; text is for types that implement `From<&str>`"
+    message = "a string cannot be the `default` or the `example` of a `{Self}`",
+    label = "this can't be created from a string",
+    note = "write a value of the argument's type; strings are for types that implement `From<&str>`"
 )]
 pub trait TextArg {
     fn of_text(text: &'static str) -> Self;
@@ -200,7 +200,7 @@ impl<T: From<&'static str>> TextArg for T {
     }
 }
 
-/// A text literal as a value of the argument's type.
+/// Converts a string literal to the argument's type.
 pub fn of_text<T: TextArg>(text: &'static str) -> T {
     T::of_text(text)
 }
@@ -209,11 +209,11 @@ pub fn of_text<T: TextArg>(text: &'static str) -> T {
 #[diagnostic::on_unimplemented(
     message = "`range` cannot bound a `{Self}`",
     label = "this is not a number",
-    note = "`range` is for the numbers of the standard library and for `Option`s of them; another type checks itself in its `Deserialize`"
+    note = "`range` is for the numbers of the standard library and for `Option`s of them; validate other types in their `Deserialize`"
 )]
 pub trait RangeArg {}
 
-/// What a length counts.
+/// The unit of a length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counted {
     Characters,
@@ -225,7 +225,7 @@ pub enum Counted {
 #[diagnostic::on_unimplemented(
     message = "`len` cannot bound a `{Self}`",
     label = "this has no length",
-    note = "`len` is for the texts, lists, sets and maps of the standard library and for `Option`s of them; another type checks itself in its `Deserialize`"
+    note = "`len` is for the strings, lists, sets and maps of the standard library and for `Option`s of them; validate other types in their `Deserialize`"
 )]
 pub trait LenArg {
     const COUNTED: Counted;
@@ -234,8 +234,8 @@ pub trait LenArg {
 /// A type that `pattern` can bound.
 #[diagnostic::on_unimplemented(
     message = "`pattern` cannot bound a `{Self}`",
-    label = "this is not text",
-    note = "`pattern` is for `String`, `&str` and `Option`s of them; another type checks itself in its `Deserialize`"
+    label = "this is not a string",
+    note = "`pattern` is for `String`, `&str` and `Option`s of them; validate other types in their `Deserialize`"
 )]
 pub trait PatternArg {}
 

@@ -1,4 +1,4 @@
-//! A method of a `#[toolset]` block as a tool. The tools of one block share the value.
+//! A method of a `#[toolset]` block as a tool. The tools of a block share the value.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::tool::{InjectedKey, Tool, ToolContext, ToolError, ToolOutput, ToolPol
 
 type Call<S> = for<'a> fn(&'a Arc<S>, &'a ToolContext, Value) -> BoxFuture<'a, Result<ToolOutput, ToolError>>;
 
-/// One method of `S`.
+/// A tool that calls a method of `S`.
 pub struct MethodTool<S> {
     shared: Arc<S>,
     spec: ToolSpec,
@@ -41,7 +41,7 @@ impl<S: Send + Sync> Tool for MethodTool<S> {
         true
     }
 
-    // As `#[async_trait]` writes it: the method's future is boxed already.
+    // As `#[async_trait]` expands it, since the method's future is boxed already.
     fn call<'life0, 'life1, 'async_trait>(
         &'life0 self,
         ctx: &'life1 ToolContext,
@@ -62,7 +62,7 @@ impl<S> std::fmt::Debug for MethodTool<S> {
     }
 }
 
-/// The keys of the arguments that have one.
+/// Collects the keys of the arguments that have one.
 pub fn injected_keys<const N: usize>(keys: [Option<InjectedKey>; N]) -> Vec<InjectedKey> {
     keys.into_iter().flatten().collect()
 }

@@ -1,21 +1,21 @@
-//! Puts a tool's description together, when the tool is first asked for it.
+//! Builder of a tool's spec, which runs on first use.
 
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use super::argument::{Argument, Whole, generator};
+use super::argument::{Argument, WholeInput, generator};
 use super::check::Check;
 use crate::tool::{ToolAnnotations, ToolSpec};
 
-/// What the model is shown of an argument beside its type.
+/// Description, default and example of an argument, beside its type.
 #[derive(Debug, Default)]
-pub struct Shown {
+pub struct ArgumentDocs {
     description: Option<String>,
     default: Option<Value>,
     example: Option<Value>,
 }
 
-impl Shown {
+impl ArgumentDocs {
     pub fn new() -> Self {
         Self::default()
     }
@@ -72,7 +72,7 @@ impl SpecBuilder {
         self
     }
 
-    /// The schema of the answer.
+    /// Sets the schema of the output.
     #[must_use]
     pub fn output(mut self, schema: Value) -> Self {
         self.spec.output_schema = Some(schema);
@@ -81,9 +81,9 @@ impl SpecBuilder {
 
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "generated code has no other use for it")]
-    pub fn argument<T>(self, argument: Argument<T>, shown: Shown) -> Self {
+    pub fn argument<T>(self, argument: Argument<T>, docs: ArgumentDocs) -> Self {
         let optional = argument.is_optional();
-        self.property(argument.name, argument.schema, optional, argument.checks, shown)
+        self.property(argument.name, argument.schema, optional, argument.checks, docs)
     }
 
     fn property(
@@ -92,7 +92,7 @@ impl SpecBuilder {
         schema: fn(&mut SchemaGenerator) -> Schema,
         optional: bool,
         checks: [Option<Check>; 3],
-        shown: Shown,
+        docs: ArgumentDocs,
     ) -> Self {
         let mut property = object(schema(&mut self.generator));
         if optional {
@@ -101,28 +101,28 @@ impl SpecBuilder {
             self.required.push(name.into());
         }
         for check in checks.iter().flatten() {
-            check.advertise(&mut property);
+            check.add_to_schema(&mut property);
         }
-        if let Some(description) = shown.description {
+        if let Some(description) = docs.description {
             property.insert("description".to_owned(), description.into());
         }
-        // A default of null says what `required` says already.
-        if let Some(default) = shown.default.filter(|default| !default.is_null()) {
+        // A default of null adds nothing: the argument is not in `required`.
+        if let Some(default) = docs.default.filter(|default| !default.is_null()) {
             property.insert("default".to_owned(), default);
         }
-        if let Some(example) = shown.example {
+        if let Some(example) = docs.example {
             property.insert("examples".to_owned(), Value::Array(vec![example]));
         }
         self.properties.insert(name.to_owned(), Value::Object(property));
         self
     }
 
-    /// One type for all arguments.
+    /// Sets one type for the whole input.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "generated code has no other use for it")]
-    pub fn whole<T>(mut self, whole: Whole<T>, shown: Shown) -> Self {
-        let mut schema = whole_schema(whole.schema, &mut self.generator);
-        if let Some(description) = shown.description {
+    pub fn whole_input<T>(mut self, whole: WholeInput<T>, docs: ArgumentDocs) -> Self {
+        let mut schema = whole_input_schema(whole.schema, &mut self.generator);
+        if let Some(description) = docs.description {
             schema.insert("description".to_owned(), description.into());
         }
         self.whole = Some(schema);
@@ -146,8 +146,8 @@ impl SpecBuilder {
     }
 }
 
-/// The schema of a type that is all arguments: an object, whatever else it says.
-pub(super) fn whole_schema(
+/// Returns the schema of the type of a whole input. It has the type `object` in any case.
+pub(super) fn whole_input_schema(
     schema: fn(&mut SchemaGenerator) -> Schema,
     generator: &mut SchemaGenerator,
 ) -> Map<String, Value> {
@@ -158,7 +158,7 @@ pub(super) fn whole_schema(
     schema
 }
 
-/// A schema that stands alone, with the `$defs` it refers to.
+/// Returns a self-contained schema, with the `$defs` that it refers to.
 pub(super) fn stand_alone(schema: fn(&mut SchemaGenerator) -> Schema, generator: &mut SchemaGenerator) -> Value {
     let mut schema = object(schema(generator));
     schema.shift_remove("title");
@@ -177,7 +177,7 @@ fn object(mut schema: Schema) -> Map<String, Value> {
     std::mem::take(schema.ensure_object())
 }
 
-/// An argument that may be left out need not be null as well: `null` goes where schemars adds it for an `Option`.
+/// Removes `null`, which schemars adds for an `Option`: an optional argument need not be nullable.
 fn remove_null(schema: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
@@ -198,7 +198,7 @@ fn remove_null(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Doc comments of which some are expressions, such as `include_str!`.
+/// Joins a doc comment that has expressions in it, such as `include_str!`.
 pub fn doc_text(parts: &[&str]) -> String {
     parts.join("\n").trim().to_owned()
 }

@@ -6,7 +6,7 @@ fn greet() {}
 
 /// Greets.
 #[tool(name = "")]
-fn nobody() {}
+fn unnamed() {}
 
 /// Greets.
 #[tool]

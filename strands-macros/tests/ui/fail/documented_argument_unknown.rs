@@ -5,7 +5,7 @@ use strands::tool;
 /// # Arguments
 ///
 /// * `citty` - Where
-/// * somebody
+/// * guest
 #[tool]
 fn greet(city: String) {
     let _ = city;

@@ -4,12 +4,12 @@ use strands::tool;
 ///
 /// # Arguments
 ///
-/// * `city` - Where
-/// * `name` - Who
-/// * `name` - Whom
+/// * `city` - City
+/// * `name` - Guest
+/// * `name` - Visitor
 #[tool]
 fn greet(
-    /// Where
+    /// City
     city: String,
     name: String,
 ) {

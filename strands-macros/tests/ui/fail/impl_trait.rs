@@ -8,7 +8,7 @@ fn greet(name: impl Into<String>) -> String {
 
 /// Greets.
 #[tool]
-fn greet_lent(name: &impl ToString) -> String {
+fn greet_borrowed(name: &impl ToString) -> String {
     name.to_string()
 }
 

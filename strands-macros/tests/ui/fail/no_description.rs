@@ -7,7 +7,7 @@ fn greet(name: String) -> String {
 
 /// # Errors
 ///
-/// A heading is no description.
+/// A heading is not a description.
 #[tool]
 fn farewell(name: String) -> String {
     name

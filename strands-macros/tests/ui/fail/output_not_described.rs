@@ -1,7 +1,7 @@
 use strands::testing::ScriptedModel;
 use strands::{Agent, serde};
 
-/// Makes the name ambiguous, so that rustc writes the same path whichever crates are compiled.
+/// Makes the name ambiguous, so that rustc prints the same path for any set of compiled crates.
 struct Invocation;
 
 struct Trip;
@@ -16,5 +16,5 @@ async fn ask(mut agent: Agent) {
 }
 
 fn main() {
-    let _ = (ask, Invocation, ScriptedModel::answering(""));
+    let _ = (ask, Invocation, ScriptedModel::responding(""));
 }

@@ -1,6 +1,6 @@
 use strands::{tool, toolset};
 
-// Can be shared but not sent: rustc then has one thing to say.
+// `Sync` but not `Send`, so that rustc reports one error.
 struct Local(*const u8);
 
 unsafe impl Sync for Local {}

@@ -1,31 +1,31 @@
-//! A `cfg` on the function is one on everything made of it, wherever it stands.
+//! A `cfg` on the function applies to all generated items, at any position.
 #![deny(warnings)]
 
 use strands::{Toolset, tool, toolset};
 
-/// Is not there.
+/// Not compiled.
 #[cfg(any())]
 #[tool]
 fn above(x: Missing) {}
 
-/// Is not there.
+/// Not compiled.
 #[tool]
 #[cfg(any())]
 fn below(x: Missing) {}
 
-/// Is not there.
+/// Not compiled.
 #[tool]
 #[cfg_attr(all(), cfg(any()))]
 fn nested(x: Missing) {}
 
-/// Is there once.
+/// Compiled once.
 #[tool]
 #[cfg(all())]
 fn either() -> u8 {
     1
 }
 
-/// Is there once.
+/// Compiled once.
 #[tool]
 #[cfg(not(all()))]
 fn either() -> Missing {}
@@ -38,17 +38,17 @@ struct Set;
 
 #[toolset]
 impl Set {
-    /// Is not there.
+    /// Not compiled.
     #[cfg(any())]
     #[tool]
     fn above(&self, x: Missing) {}
 
-    /// Is not there.
+    /// Not compiled.
     #[tool]
     #[cfg(any())]
     fn below(&self, x: Missing) {}
 
-    /// Is there.
+    /// Compiled.
     #[tool]
     #[cfg(all())]
     fn there(&self) {}
@@ -57,7 +57,7 @@ impl Set {
 #[toolset]
 #[cfg(any())]
 impl Missing {
-    /// Is not there.
+    /// Not compiled.
     #[tool]
     fn there(&self) {}
 }

@@ -1,4 +1,4 @@
-//! Lifetimes of the function's own, in arguments and in what it returns.
+//! Lifetime parameters in arguments and return types.
 #![deny(warnings)]
 
 use std::borrow::Cow;
@@ -9,15 +9,15 @@ struct Db {
     name: String,
 }
 
-/// Returns what it was lent.
+/// Returns a borrowed value.
 #[tool(inline)]
-fn lent<'a>(city: &'a str, db: &'a Db) -> Cow<'a, str> {
+fn borrowed<'a>(city: &'a str, db: &'a Db) -> Cow<'a, str> {
     if city.is_empty() { Cow::Borrowed(&db.name) } else { Cow::Borrowed(city) }
 }
 
-/// Returns what it was lent.
+/// Returns a borrowed value.
 #[tool]
-async fn lent_async<'a, 'b: 'a>(first: &'a str, #[arg(rename = "rest")] _rest: &'b [String], owned: Cow<'b, str>) -> Result<&'a str, String>
+async fn borrowed_async<'a, 'b: 'a>(first: &'a str, #[arg(rename = "rest")] _rest: &'b [String], owned: Cow<'b, str>) -> Result<&'a str, String>
 where
     'b: 'a,
 {
@@ -30,13 +30,13 @@ struct Set {
 
 #[toolset]
 impl Set {
-    /// Returns its own.
+    /// Returns its own name.
     #[tool]
     fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns its own or another.
+    /// Returns its own name or another.
     #[tool(output)]
     async fn longer<'a>(&'a self, other: &'a str) -> &'a str {
         if other.len() > self.name.len() { other } else { &self.name }
@@ -44,6 +44,6 @@ impl Set {
 }
 
 fn main() {
-    let _ = (Lent, LentAsync);
+    let _ = (Borrowed, BorrowedAsync);
     assert_eq!(Set { name: String::new() }.into_tools().len(), 2);
 }

@@ -1,4 +1,4 @@
-//! Generated code passes under lints that users deny.
+//! Generated code passes lints that users may deny.
 #![deny(warnings)]
 #![deny(
     absolute_paths_not_starting_with_crate,
@@ -39,7 +39,7 @@ pub mod tools {
     ///
     /// # Errors
     ///
-    /// When it is foggy.
+    /// Fails in fog.
     #[tool(output)]
     pub async fn get_weather(
         /// The city
@@ -57,7 +57,7 @@ pub mod tools {
     #[tool]
     pub fn nothing() {}
 
-    /// Was better once.
+    /// Deprecated.
     #[deprecated = "use `get_weather`"]
     #[tool]
     pub fn old_weather() -> u8 {
@@ -97,7 +97,7 @@ pub mod tools {
             seconds
         }
 
-        /// Was better once.
+        /// Deprecated.
         #[deprecated]
         #[tool]
         pub fn old(&self) {}

@@ -1,9 +1,9 @@
-//! Names of the user's that generated code might use too.
+//! Names in user code that generated code might use too.
 #![allow(dead_code, non_camel_case_types)]
 
 use strands::{Tool, ToolContext, tool, toolset};
 
-// What the standard prelude calls otherwise.
+// Names of the standard prelude and of crates, with other meanings.
 struct Option;
 struct Result;
 struct String;
@@ -27,32 +27,32 @@ const arguments: u8 = 3;
 #[tool]
 fn h() {}
 
-/// Like a local.
+/// Named like a local variable.
 #[tool]
 fn args(args: u8) -> u8 {
     args
 }
 
-/// Like a parameter of `call`.
+/// Named like a parameter of `call`.
 #[tool]
 async fn ctx(ctx: u8, context: &ToolContext) -> u8 {
     let _ = context;
     ctx
 }
 
-/// Like a parameter of `call`.
+/// Named like a parameter of `call`.
 #[tool]
 fn input(input: u8, #[arg(default = arguments)] output: u8, value: u8, error: u8, shared: u8, owner: u8) -> u8 {
     input + output + value + error + shared + owner
 }
 
-/// Like a method.
+/// Named like a method.
 #[tool]
 async fn call(argument0: u8, argument1: u8) -> u8 {
     argument0 - argument1
 }
 
-/// Like a method.
+/// Named like a method.
 #[tool(inline)]
 fn spec(#[arg(default = SPEC)] policy: u8, #[arg(default = KEYS)] requires: u8) -> u8 {
     policy + requires
@@ -74,13 +74,13 @@ struct Set;
 
 #[toolset]
 impl Set {
-    /// Like the trait's method.
+    /// Named like the trait's method.
     #[tool]
     fn into_tools(&self, tools: u8, shared: u8, tool: u8) -> u8 {
         tools + shared + tool
     }
 
-    /// Like a method of `Arc` and of `Tool`.
+    /// Named like a method of `Arc` and of `Tool`.
     #[tool]
     async fn spec(&self) -> u8 {
         1

@@ -1,9 +1,9 @@
-//! Generated code takes no name from the prelude.
+//! Generated code does not depend on the prelude.
 #![no_implicit_prelude]
 
 use ::strands::{ToolContext, tool, toolset};
 
-/// Takes everything.
+/// Takes all sources of arguments.
 #[tool(output, timeout = "1s", read_only)]
 fn sync(
     text: &str,

@@ -1,4 +1,4 @@
-//! A program needs no other dependency: derives reach serde and schemars through `strands`.
+//! A program needs no other dependency: derives use serde and schemars through `strands`.
 
 use strands::{Deserialize, JsonSchema, Serialize, Tool, tool};
 

@@ -1,4 +1,4 @@
-//! What the tests of the stores share: the stores to test, and short ways to talk to a session.
+//! Shared code of the store tests: the backends under test, and shorthands to open, read and write sessions.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::indexing_slicing, reason = "a test that fails panics")]
 
@@ -24,55 +24,55 @@ use tempfile::TempDir;
 /// The key that the tests sign with.
 pub(crate) const SECRET: &str = "s3cret-of-the-tests";
 
-/// A place for sessions, and what keeps it alive.
-pub(crate) struct Place {
+/// A backend of sessions, and the resources that it needs.
+pub(crate) struct Backend {
     pub(crate) name: &'static str,
     pub(crate) store: SessionStore,
-    _keep: Keep,
+    _resources: Resources,
 }
 
-enum Keep {
+enum Resources {
     Nothing,
     Folder(TempDir),
     Server(S3Server),
 }
 
-/// A folder, a memory store and a bucket, all empty.
-pub(crate) async fn places() -> Vec<Place> {
+/// Returns a folder, a memory store and a bucket, all empty.
+pub(crate) async fn backends() -> Vec<Backend> {
     let folder = tempfile::tempdir().unwrap();
     let store = SessionStore::files(folder.path());
     let memory = SessionStore::objects(Arc::new(InMemory::new()), "agent_sessions").unwrap();
     let server = S3Server::start("bucket").await;
     let bucket = s3(&server, "any").await.store().clone();
-    let mut places = vec![
-        Place { name: "files", store, _keep: Keep::Folder(folder) },
-        Place { name: "memory", store: memory, _keep: Keep::Nothing },
-        Place { name: "s3", store: bucket, _keep: Keep::Server(server) },
+    let mut backends = vec![
+        Backend { name: "files", store, _resources: Resources::Folder(folder) },
+        Backend { name: "memory", store: memory, _resources: Resources::Nothing },
+        Backend { name: "s3", store: bucket, _resources: Resources::Server(server) },
     ];
     if let Some(foreign) = foreign_s3() {
         let manager = s3_builder("any", "bucket", &foreign).prefix(unused_prefix()).build().await.unwrap();
-        places.push(Place { name: "foreign s3", store: manager.store().clone(), _keep: Keep::Nothing });
+        backends.push(Backend { name: "foreign s3", store: manager.store().clone(), _resources: Resources::Nothing });
     }
-    places
+    backends
 }
 
-/// An S3 of somebody else's making, where the variable names one: it has to have a bucket of the name `bucket`, and to
-/// take the tests' keys.
+/// Returns the URL of another S3 implementation from `STRANDS_TEST_S3`, if set. It needs a bucket with the name `bucket`,
+/// and must accept the tests' credentials.
 pub(crate) fn foreign_s3() -> Option<String> {
     std::env::var("STRANDS_TEST_S3").ok().filter(|url| !url.is_empty())
 }
 
-/// A prefix that no other test has.
+/// Returns a prefix that no other test uses.
 pub(crate) fn unused_prefix() -> String {
     format!("strands-test-{:016x}", fastrand::u64(..))
 }
 
-/// A session in the server's bucket, by a worker of its own.
+/// Returns a session in the server's bucket, with its own worker.
 pub(crate) async fn s3(server: &S3Server, session_id: &str) -> S3SessionManager {
     s3_builder(session_id, "bucket", &server.url()).prefix("agent_sessions").build().await.unwrap()
 }
 
-/// Documents in the bucket `bucket`, over the store that a session manager uses.
+/// Returns a document store in the bucket `bucket`, configured like that of a session manager.
 pub(crate) fn s3_documents(endpoint: &str, prefix: &str) -> ObjectDocumentStore {
     let store = AmazonS3Builder::new()
         .with_bucket_name("bucket")
@@ -97,7 +97,7 @@ pub(crate) fn s3_builder(session_id: &str, bucket: &str, endpoint: &str) -> S3Se
     S3SessionManager::builder(session_id, bucket).endpoint(endpoint).sdk_config(&config)
 }
 
-/// What a worker that comes to the session now finds.
+/// Opens a session as a new worker.
 pub(crate) async fn open(store: &SessionStore, session_id: &str, agent_id: &str) -> OpenedSession {
     try_open(store, session_id, agent_id).await.unwrap()
 }
@@ -110,10 +110,10 @@ pub(crate) async fn try_open(
     StoreSessionManager::new(session_id, store.clone())?.open(agent_id).await
 }
 
-/// The texts of all messages, as a new worker reads them.
+/// Returns the texts of all messages, read by a new worker.
 pub(crate) async fn texts(store: &SessionStore, session_id: &str, agent_id: &str) -> Vec<String> {
     loop {
-        // Where a truncation comes between the record and the messages, they don't fit.
+        // A truncation between reading the record and the messages is a conflict.
         match open(store, session_id, agent_id).await.session.read(&MessageRange::default()).await {
             Ok(messages) => return messages.iter().map(|message| message.text()).collect(),
             Err(error) => assert!(error.is_conflict(), "{}", chain(&error)),
@@ -126,7 +126,7 @@ pub(crate) async fn read_texts(session: &mut dyn Session) -> Vec<String> {
     messages.iter().map(|message| message.text()).collect()
 }
 
-/// Turns of a user and an assistant in alternation.
+/// Returns a message of the user for even numbers, and of the assistant for odd ones.
 pub(crate) fn message(number: usize) -> Message {
     let text = format!("message {number}");
     if number.is_multiple_of(2) { Message::user(text) } else { Message::assistant(text) }
@@ -138,12 +138,12 @@ pub(crate) async fn append_all(session: &mut dyn Session, numbers: std::ops::Ran
     }
 }
 
-/// User messages of these texts, to be appended as a unit.
+/// Returns a batch of user messages with these texts.
 pub(crate) fn batch(texts: &[&str]) -> MessageBatch {
     MessageBatch::append(texts.iter().map(|text| Message::user(*text)))
 }
 
-/// The error's text and those of its sources.
+/// Returns the messages of an error and its sources.
 pub(crate) fn chain(error: &SessionError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

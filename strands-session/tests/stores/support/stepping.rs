@@ -1,5 +1,5 @@
-//! A document store for tests in which every request takes three polls, and one whose future is dropped may be done, not
-//! done, or done later.
+//! Document store in which every request takes three polls, and the request of a dropped future is done, not done, or done
+//! later.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use strands_session::bytes::Bytes;
-use strands_session::{Document, DocumentStore, StoreError, Version, Written};
+use strands_session::{Document, DocumentStore, StoreError, Version, WriteOutcome};
 
 /// Clones are the same store.
 #[derive(Clone)]
 pub(crate) struct Stepping {
     state: Arc<Mutex<State>>,
-    /// Number of requests by which a dropped one is late; `None` if it is not done at all.
+    /// Number of requests by which a dropped one is delayed; `None` if it is not done at all.
     late: Option<usize>,
-    loses_answers: bool,
+    loses_responses: bool,
 }
 
 #[derive(Default)]
@@ -34,16 +34,16 @@ enum Request {
 }
 
 impl Stepping {
-    pub(crate) fn new(late: Option<usize>, loses_answers: bool) -> Self {
-        Self { state: Arc::default(), late, loses_answers }
+    pub(crate) fn new(late: Option<usize>, loses_responses: bool) -> Self {
+        Self { state: Arc::default(), late, loses_responses }
     }
 
-    /// The same documents, without anything going wrong.
+    /// Returns a store with the same documents that does no delayed requests.
     pub(crate) fn calm(&self) -> Self {
         Self { late: None, ..self.clone() }
     }
 
-    /// Does what is late.
+    /// Does the delayed requests.
     pub(crate) fn settle(&self) {
         let mut state = self.state.lock().unwrap();
         for (_, request) in std::mem::take(&mut state.late) {
@@ -74,12 +74,12 @@ impl Stepping {
         self.state.lock().unwrap().requests
     }
 
-    async fn request(&self, request: Request) -> Written {
+    async fn request(&self, request: Request) -> WriteOutcome {
         Step(false).await;
         let mut under_way = UnderWay { store: self, request: Some(request) };
         Step(false).await;
         let request = under_way.request.take();
-        let written = self.step(|state| request.map_or(Written::Refused, |request| state.carry_out(request)));
+        let written = self.step(|state| request.map_or(WriteOutcome::Conflict, |request| state.carry_out(request)));
         Step(false).await;
         written
     }
@@ -97,25 +97,25 @@ impl Stepping {
 }
 
 impl State {
-    fn carry_out(&mut self, request: Request) -> Written {
+    fn carry_out(&mut self, request: Request) -> WriteOutcome {
         let (key, content) = match request {
-            Request::Create(key, _) if self.rows.contains_key(&key) => return Written::Refused,
+            Request::Create(key, _) if self.rows.contains_key(&key) => return WriteOutcome::Conflict,
             Request::Update(key, _, known) if self.rows.get(&key).is_none_or(|row| row.1 != known) => {
-                return Written::Refused;
+                return WriteOutcome::Conflict;
             }
             Request::Create(key, content) | Request::Update(key, content, _) => (key, content),
             Request::Delete(key) => {
                 self.rows.remove(&key);
-                return Written::Refused;
+                return WriteOutcome::Conflict;
             }
         };
         self.revision += 1;
         self.rows.insert(key, (content, self.revision));
-        Written::Done(version(self.revision))
+        WriteOutcome::Done(version(self.revision))
     }
 }
 
-/// A request that is done late if its future is dropped.
+/// A request that is done later if its future is dropped.
 struct UnderWay<'a> {
     store: &'a Stepping,
     request: Option<Request>,
@@ -156,11 +156,11 @@ impl DocumentStore for Stepping {
         Ok(found.map(|(content, revision)| Document::new(content, version(revision))))
     }
 
-    async fn create(&self, key: &str, content: Bytes) -> Result<Written, StoreError> {
+    async fn create(&self, key: &str, content: Bytes) -> Result<WriteOutcome, StoreError> {
         Ok(self.request(Request::Create(key.to_owned(), content)).await)
     }
 
-    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<Written, StoreError> {
+    async fn update(&self, key: &str, content: Bytes, known: &Document) -> Result<WriteOutcome, StoreError> {
         Ok(self.request(Request::Update(key.to_owned(), content, known.version.as_str().parse()?)).await)
     }
 
@@ -175,7 +175,7 @@ impl DocumentStore for Stepping {
         Ok(())
     }
 
-    fn may_lose_answers(&self) -> bool {
-        self.loses_answers
+    fn may_lose_responses(&self) -> bool {
+        self.loses_responses
     }
 }

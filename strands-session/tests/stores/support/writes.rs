@@ -1,4 +1,4 @@
-//! Writes to a session, and what the conversation is afterwards.
+//! Writes to a session, and the expected conversation after each.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use Write::{Batch, Save, Truncate};
 
 const FOLDER: &str = "session_s/agents/agent_main/messages/";
 
-/// Something that a worker does.
+/// A write of a worker.
 #[derive(Clone, Debug)]
 pub(crate) enum Write {
     Batch(Option<&'static str>, &'static [&'static str]),
@@ -34,7 +34,7 @@ impl Write {
         }
     }
 
-    /// The conversation afterwards.
+    /// Returns the conversation after the write.
     pub(crate) fn after(&self, before: &[String]) -> Vec<String> {
         let mut texts = before.to_vec();
         match self {
@@ -57,7 +57,7 @@ pub(crate) fn record(state: &str) -> AgentRecord {
     record
 }
 
-/// Polls so often at most; true if it has ended.
+/// Polls a future at most this many times. Returns true if it has ended.
 pub(crate) fn poll(future: impl Future<Output = Result<(), SessionError>>, times: usize) -> bool {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -97,7 +97,7 @@ pub(crate) fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// The messages as Strands reads them, which knows only documents.
+/// Returns the messages as Strands reads them: one for each document.
 pub(crate) fn documents(store: &Stepping) -> Vec<String> {
     let mut found: Vec<(u64, String)> = store
         .keys()

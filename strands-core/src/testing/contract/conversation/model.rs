@@ -1,4 +1,4 @@
-//! A model that refuses long requests, with a tool whose results are of all sizes.
+//! A model that rejects long requests, with a tool whose results have all sizes.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,26 +8,26 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::super::sample::words;
-use super::super::valid::check_request;
+use super::super::validity::check_request;
 use super::super::violation::{ContractViolation, Promise};
-use super::watch::Watch;
+use super::observed_manager::Observations;
 use crate::models::{ErrorDetails, Model, ModelError, ModelRequest, ModelStream, estimate_tokens};
 use crate::testing::{ScriptedModel, ScriptedTurn};
 use crate::tool::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use crate::usage::Usage;
 
-/// The context window at first, in tokens.
+/// The initial context window, in tokens.
 const WINDOW: u64 = 3_000;
 
-/// The most requests of one prompt that the model refuses.
-const MOST_REFUSALS: u32 = 100;
+/// The most requests of one prompt that the model rejects.
+const MAX_REJECTIONS: u32 = 100;
 
 /// The most rounds of tool calls for one prompt.
-const MOST_ROUNDS: u32 = 4;
+const MAX_ROUNDS: u32 = 4;
 
-/// A model that refuses what is too long, and checks what it is sent.
+/// A model that rejects long requests, and checks all requests.
 #[derive(Clone)]
-pub(super) struct Strict {
+pub(super) struct LimitedModel {
     scripted: ScriptedModel,
     limits: Arc<Limits>,
 }
@@ -35,47 +35,48 @@ pub(super) struct Strict {
 struct Limits {
     window: AtomicU64,
     /// Since the last prompt.
-    refusals: AtomicU32,
+    rejections: AtomicU32,
     rounds: AtomicU32,
 }
 
-impl Strict {
-    pub(super) fn new(seed: u64, watch: &Arc<Watch>) -> Self {
-        let limits = Limits { window: AtomicU64::new(WINDOW), refusals: AtomicU32::new(0), rounds: AtomicU32::new(0) };
+impl LimitedModel {
+    pub(super) fn new(seed: u64, observations: &Arc<Observations>) -> Self {
+        let limits =
+            Limits { window: AtomicU64::new(WINDOW), rejections: AtomicU32::new(0), rounds: AtomicU32::new(0) };
         let limits = Arc::new(limits);
         let rng = Mutex::new(Rng::with_seed(seed));
-        let (of_model, watch) = (Arc::clone(&limits), Arc::clone(watch));
+        let (model_limits, observations) = (Arc::clone(&limits), Arc::clone(observations));
         let scripted = ScriptedModel::from_fn(move |request| {
             let rng = &mut *rng.lock().unwrap_or_else(PoisonError::into_inner);
-            of_model.answer(request, rng, &watch)
+            model_limits.respond(request, rng, &observations)
         });
         Self { scripted, limits }
     }
 
     pub(super) fn next_prompt(&self) {
-        self.limits.refusals.store(0, Ordering::Relaxed);
+        self.limits.rejections.store(0, Ordering::Relaxed);
         self.limits.rounds.store(0, Ordering::Relaxed);
     }
 
-    /// From here on, requests may have any length.
-    pub(super) fn take_everything(&self) {
+    /// Accepts requests of any length from now on.
+    pub(super) fn accept_everything(&self) {
         self.limits.window.store(u64::MAX, Ordering::Relaxed);
     }
 }
 
 impl Limits {
-    fn answer(&self, request: &ModelRequest<'_>, rng: &mut Rng, watch: &Watch) -> ScriptedTurn {
-        // A request of the manager's own, such as for a summary.
+    fn respond(&self, request: &ModelRequest<'_>, rng: &mut Rng, observations: &Observations) -> ScriptedTurn {
+        // A request from the manager, such as for a summary.
         if request.tools.is_empty() {
             return ScriptedTurn::text("A summary.");
         }
-        watch.noted.note(check_request(Promise::ConversationValidInput, request.messages));
+        observations.first_violation.note(check_request(Promise::ConversationValidInput, request.messages));
         let tokens = estimate_tokens(request);
         if tokens > self.window.load(Ordering::Relaxed) {
-            return ScriptedTurn::error(self.refuse(watch));
+            return ScriptedTurn::error(self.reject(observations));
         }
         let calls = rng.usize(0..4);
-        let turn = if calls > 0 && self.rounds.fetch_add(1, Ordering::Relaxed) < MOST_ROUNDS {
+        let turn = if calls > 0 && self.rounds.fetch_add(1, Ordering::Relaxed) < MAX_ROUNDS {
             ScriptedTurn::tool_uses((0..calls).map(|_| ("look", json!({"at": words(rng, 10)}))))
         } else {
             ScriptedTurn::text(words(rng, 80))
@@ -83,23 +84,23 @@ impl Limits {
         turn.costing(Usage::new(tokens, 5))
     }
 
-    fn refuse(&self, watch: &Watch) -> ModelError {
+    fn reject(&self, observations: &Observations) -> ModelError {
         let details = || ErrorDetails::new().boxed();
-        if self.refusals.fetch_add(1, Ordering::Relaxed) < MOST_REFUSALS {
+        if self.rejections.fetch_add(1, Ordering::Relaxed) < MAX_REJECTIONS {
             return ModelError::ContextOverflow { details: details() };
         }
-        let expected = format!("a request that the model takes after {MOST_REFUSALS} reductions");
+        let expected = format!("a request within the context window after {MAX_REJECTIONS} reductions");
         let violation =
-            ContractViolation::new(Promise::ConversationReductionEnds, expected, "another one that is too long");
-        watch.noted.note(Err(violation));
+            ContractViolation::new(Promise::ConversationReductionEnds, expected, "another one over the context window");
+        observations.first_violation.note(Err(violation));
         ModelError::InvalidRequest { details: details() }
     }
 }
 
 #[async_trait]
-impl Model for Strict {
+impl Model for LimitedModel {
     fn model_id(&self) -> &str {
-        "strict"
+        "limited"
     }
 
     fn context_window(&self) -> Option<u64> {
@@ -111,13 +112,13 @@ impl Model for Strict {
     }
 }
 
-/// A tool whose results are of all sizes.
-pub(super) struct Look {
+/// A tool whose results have all sizes.
+pub(super) struct Lookup {
     spec: ToolSpec,
     rng: Mutex<Rng>,
 }
 
-impl Look {
+impl Lookup {
     pub(super) fn new(seed: u64) -> Self {
         let schema = json!({"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]});
         Self { spec: ToolSpec::new("look", "Looks at something.", schema), rng: Mutex::new(Rng::with_seed(seed)) }
@@ -125,7 +126,7 @@ impl Look {
 }
 
 #[async_trait]
-impl Tool for Look {
+impl Tool for Lookup {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }

@@ -1,36 +1,36 @@
-//! The changes that a hook makes: reasons that say something, messages and results that have content.
+//! Validity of a hook's changes: denials have reasons, messages and results have content.
 
 use super::super::violation::{ContractViolation, Promise, ensure};
 use crate::depth;
 use crate::message::{ContentBlock, Message, ToolResult, ToolResultContent, ToolUse};
 use crate::tool::is_valid_tool_name;
 
-/// Checks the reason of a denial that the hook has set.
+/// Checks the reason of a denial by the hook.
 pub(super) fn denial(event: &str, before: Option<&str>, after: Option<&str>) -> Result<(), ContractViolation> {
     let blank = before != after && after.is_some_and(is_blank);
     ensure(!blank, Promise::HookDenialReason, format!("a reason for a denial in `{event}`"), || format!("{after:?}"))
 }
 
-/// Checks the text that the hook has set as the answer.
-pub(super) fn answer(event: &str, before: Option<&str>, after: Option<&str>) -> Result<(), ContractViolation> {
+/// Checks the final text that the hook has set.
+pub(super) fn final_text(event: &str, before: Option<&str>, after: Option<&str>) -> Result<(), ContractViolation> {
     let blank = before != after && after.is_some_and(is_blank);
-    ensure(!blank, Promise::HookValidChanges, format!("text as the answer in `{event}`"), || format!("{after:?}"))
+    ensure(!blank, Promise::HookValidChanges, format!("a final text in `{event}`"), || format!("{after:?}"))
 }
 
-/// Checks the messages that the hook has added to a prompt or changed.
+/// Checks the messages of a prompt that the hook has added or changed.
 pub(super) fn messages(event: &str, before: &[Message], after: &[Message]) -> Result<(), ContractViolation> {
     let promise = Promise::HookValidChanges;
     let emptied = !before.is_empty() && after.is_empty();
     ensure(!emptied, promise, format!("a prompt after `{event}`"), || "no messages".to_owned())?;
     for message in after.iter().filter(|message| !before.contains(message)) {
         let expected = || format!("messages with content after `{event}`");
-        ensure(!message.content.iter().all(says_nothing), promise, expected(), || format!("{message:?}"))?;
+        ensure(!message.content.iter().all(is_empty), promise, expected(), || format!("{message:?}"))?;
         stored(event, depth::check_message(message))?;
     }
     Ok(())
 }
 
-/// Checks a call that the hook has changed.
+/// Checks a tool call that the hook has changed.
 pub(super) fn call(before: &ToolUse, after: &ToolUse) -> Result<(), ContractViolation> {
     if before == after {
         return Ok(());
@@ -41,7 +41,7 @@ pub(super) fn call(before: &ToolUse, after: &ToolUse) -> Result<(), ContractViol
     stored("before_tool_call", depth::check(&after.input))
 }
 
-/// Checks a result that the hook has changed.
+/// Checks a tool result that the hook has changed.
 pub(super) fn result(before: &ToolResult, after: &ToolResult) -> Result<(), ContractViolation> {
     if before == after {
         return Ok(());
@@ -62,7 +62,7 @@ fn stored(event: &str, checked: Result<(), depth::TooDeep>) -> Result<(), Contra
     checked.map_err(|error| ContractViolation::new(Promise::HookValidChanges, expected(), format!("one that {error}")))
 }
 
-fn says_nothing(block: &ContentBlock) -> bool {
+fn is_empty(block: &ContentBlock) -> bool {
     matches!(block, ContentBlock::Text(text) if is_blank(&text.text))
 }
 

@@ -1,11 +1,11 @@
-//! The contract of hooks: agents that share one, and invocations that are dropped and cancelled at every await.
+//! Contract of hooks: agents share a hook, and invocations are dropped and cancelled at every await.
 
 mod changes;
+mod fixture;
+mod observations;
+mod observed_hook;
 mod repeats;
-mod script;
-mod stage;
-mod watch;
-mod watched;
+mod scenarios;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,39 +13,39 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::polling::{ATTEMPTS, LONGEST_STOP, LONGEST_WAIT, Moment, poll_times, within};
+use super::polling::{ATTEMPTS, DropPoint, MAX_STOP_TIME, MAX_WAIT, poll_times, within};
 use super::violation::{ContractViolation, Promise, ensure};
 use crate::agent::AgentBuilder;
 use crate::hook::Hook;
-use script::Scene;
-use stage::{Actor, Stage};
+use fixture::{Fixture, TestAgent};
+use scenarios::Scenario;
 
-/// The number of agents that share the hook at the same time.
+/// Number of agents that share the hook at the same time.
 const AGENTS: usize = 12;
 
-/// After so many polls an invocation is no longer dropped.
-const MOST_POLLS: usize = 256;
+/// The most polls after which an invocation is dropped.
+const MAX_POLLS: usize = 256;
 
-/// After so many events an invocation is no longer cancelled.
-const MOST_EVENTS: usize = 256;
+/// The most events after which an invocation is cancelled.
+const MAX_EVENTS: usize = 256;
 
 /// Checks the contract of a [`Hook`].
 ///
 /// Agents with scripted models are prompted a few hundred times. Their invocations have all nine events: plain responses,
-/// concurrent tool calls that succeed, fail, are invalid or unknown, model calls that fail and are retried, and ones that
-/// fail for good. Agents share the hook at the same time, and invocations are dropped at every await and cancelled at every
-/// event.
+/// concurrent tool calls that succeed, fail, are invalid or unknown, and model calls that fail with and without a
+/// successful retry. Agents share the hook at the same time, and invocations are dropped at every await and cancelled at
+/// every event.
 ///
-/// `configure` gets the builder of each agent. It injects what the hook needs and adds tools that the hook looks for,
-/// which the models call with arguments made from their schemas. Questions for humans are answered with `true`. Models,
-/// agent ids and retry policies are set by the suite.
+/// `configure` receives the builder of each agent. It injects the values that the hook needs, and adds the tools that the
+/// hook handles, which the models call with arguments generated from their schemas. Interrupts get the response `true`. The
+/// suite sets models, agent ids and retry policies.
 ///
-/// Time is that of the Tokio runtime. With a paused clock (`#[tokio::test(start_paused = true)]`) the suite takes no longer
-/// than the hook computes; an invocation that takes more than 30 s is a violation.
+/// The suite uses the clock of the Tokio runtime. With a paused clock (`#[tokio::test(start_paused = true)]`) it runs as
+/// fast as the hook computes; an invocation that takes more than 30 s is a violation.
 ///
 /// # Errors
 ///
-/// Returns the first promise that is broken.
+/// Returns the first broken promise.
 ///
 /// # Examples
 ///
@@ -80,108 +80,110 @@ pub async fn check_hook(
     hook: impl Hook + 'static,
     configure: impl Fn(AgentBuilder) -> AgentBuilder,
 ) -> Result<(), ContractViolation> {
-    let stage = Stage::new(Arc::new(hook), &configure);
-    ordinary(&stage).await?;
-    shared(&stage).await?;
-    dropped(&stage).await?;
-    cancelled(&stage).await
+    let fixture = Fixture::new(Arc::new(hook), &configure);
+    ordinary(&fixture).await?;
+    shared(&fixture).await?;
+    dropped(&fixture).await?;
+    cancelled(&fixture).await
 }
 
-/// One agent for each scene, one after the other.
-async fn ordinary(stage: &Stage<'_>) -> Result<(), ContractViolation> {
+/// Runs one agent for each scenario, one after the other.
+async fn ordinary(fixture: &Fixture<'_>) -> Result<(), ContractViolation> {
     for _ in 0..ATTEMPTS {
-        stage.watch.forget_slow_polls();
-        for scene in Scene::ALL {
-            let mut actor = stage.actor(scene).await?;
+        fixture.observations.reset_slow_polls();
+        for scenario in Scenario::ALL {
+            let mut test_agent = fixture.test_agent(scenario).await?;
             for _ in 0..2 {
-                actor.converses(Promise::HookSucceeds, "an ordinary invocation").await?;
+                test_agent.runs_to_end(Promise::HookSucceeds, "an ordinary invocation").await?;
             }
         }
-        if stage.watch.slow_poll().is_none() {
+        if fixture.observations.slow_poll().is_none() {
             return Ok(());
         }
     }
-    let expected = format!("awaits that return within {LONGEST_STOP:?}");
-    let observed = || format!("the thread was blocked for {:?}", stage.watch.slow_poll().unwrap_or_default());
+    let expected = format!("awaits that return within {MAX_STOP_TIME:?}");
+    let observed = || format!("the thread was blocked for {:?}", fixture.observations.slow_poll().unwrap_or_default());
     ensure(false, Promise::HookDoesNotBlock, expected, observed)
 }
 
-/// All scenes at the same time, several times.
-async fn shared(stage: &Stage<'_>) -> Result<(), ContractViolation> {
-    let promise = Promise::HookAgentsApart;
-    let mut actors = Vec::new();
-    for scene in Scene::ALL.into_iter().cycle().take(AGENTS) {
-        actors.push(stage.actor(scene).await?);
+/// Runs all scenarios at the same time, several times.
+async fn shared(fixture: &Fixture<'_>) -> Result<(), ContractViolation> {
+    let promise = Promise::HookAgentsIndependent;
+    let mut test_agents = Vec::new();
+    for scenario in Scenario::ALL.into_iter().cycle().take(AGENTS) {
+        test_agents.push(fixture.test_agent(scenario).await?);
     }
-    let all = actors.iter_mut().map(|actor| actor.converses(promise, "agents that share the hook"));
+    let all = test_agents.iter_mut().map(|test_agent| test_agent.runs_to_end(promise, "agents that share the hook"));
     for ended in join_all(all).await {
         ended?;
     }
-    actors.iter().try_for_each(|actor| actors.iter().try_for_each(|other| actor.says_nothing_of(other)))
+    test_agents
+        .iter()
+        .try_for_each(|test_agent| test_agents.iter().try_for_each(|other| test_agent.is_independent_of(other)))
 }
 
-/// Invocations that are dropped at every await. Each time the next ones work, of this agent and of another one.
-async fn dropped(stage: &Stage<'_>) -> Result<(), ContractViolation> {
+/// Drops invocations at every await. Later invocations must work, of the same agent and of another one.
+async fn dropped(fixture: &Fixture<'_>) -> Result<(), ContractViolation> {
     let promise = Promise::HookDropped;
-    for moment in Moment::ALL {
-        for polls in 1..=MOST_POLLS {
-            let mut actor = stage.actor(Scene::Tools).await?;
+    for drop_point in DropPoint::ALL {
+        for polls in 1..=MAX_POLLS {
+            let mut test_agent = fixture.test_agent(Scenario::Tools).await?;
             let token = CancellationToken::new();
-            let polled = within(LONGEST_WAIT, poll_times(actor.invocation(&token), polls, moment)).await;
-            stage.watch.outcome()?;
+            let polled = within(MAX_WAIT, poll_times(test_agent.invocation(&token), polls, drop_point)).await;
+            fixture.observations.outcome()?;
             let expected = format!("an invocation that is dropped after {polls} poll(s) to be woken");
-            ensure(polled.is_some(), promise, expected, || format!("nothing for {LONGEST_WAIT:?}"))?;
+            ensure(polled.is_some(), promise, expected, || format!("nothing for {MAX_WAIT:?}"))?;
             if let Some(ended) = polled.flatten() {
                 ensure(ended.is_some(), promise, "an invocation to end", || "a panic".to_owned())?;
                 break;
             }
             let when = format!("an invocation after one that was dropped at poll {polls}");
-            actor.converses(promise, &when).await?;
-            stage.actor(Scene::Plain).await?.converses(promise, &when).await?;
+            test_agent.runs_to_end(promise, &when).await?;
+            fixture.test_agent(Scenario::Plain).await?.runs_to_end(promise, &when).await?;
         }
     }
     Ok(())
 }
 
-/// Invocations that are cancelled while the hook is called, at every event, or by a tool that doesn't return.
-async fn cancelled(stage: &Stage<'_>) -> Result<(), ContractViolation> {
-    for scene in [Scene::Tools, Scene::Retried] {
-        for events in 0..MOST_EVENTS {
-            if !cancelled_at(stage, scene, events).await? {
+/// Cancels invocations during each hook call, and while a tool doesn't return.
+async fn cancelled(fixture: &Fixture<'_>) -> Result<(), ContractViolation> {
+    for scenario in [Scenario::Tools, Scenario::Retried] {
+        for events in 0..MAX_EVENTS {
+            if !cancelled_at(fixture, scenario, events).await? {
                 break;
             }
         }
     }
-    cancelled_at(stage, Scene::Cancelled, MOST_EVENTS).await.map(drop)
+    cancelled_at(fixture, Scenario::Cancelled, MAX_EVENTS).await.map(drop)
 }
 
-/// Cancels an invocation at one of its events. Returns false if it has ended before.
-async fn cancelled_at(stage: &Stage<'_>, scene: Scene, events: usize) -> Result<bool, ContractViolation> {
+/// Cancels an invocation at one of its events. Returns false if it ended before.
+async fn cancelled_at(fixture: &Fixture<'_>, scenario: Scenario, events: usize) -> Result<bool, ContractViolation> {
     let promise = Promise::HookDoesNotBlock;
     for attempt in 1..=ATTEMPTS {
-        let mut actor = stage.actor(scene).await?;
-        let Some(took) = stopped(stage, &mut actor, events).await? else { return Ok(false) };
-        let expected = format!("an invocation that is cancelled at event {events} to end within {LONGEST_STOP:?}");
-        let in_time = took <= LONGEST_STOP || attempt < ATTEMPTS;
+        let mut test_agent = fixture.test_agent(scenario).await?;
+        let Some(took) = stopped(fixture, &mut test_agent, events).await? else { return Ok(false) };
+        let expected = format!("an invocation that is cancelled at event {events} to end within {MAX_STOP_TIME:?}");
+        let in_time = took <= MAX_STOP_TIME || attempt < ATTEMPTS;
         ensure(in_time, promise, expected, || format!("an end after {took:?}"))?;
-        if took <= LONGEST_STOP {
+        if took <= MAX_STOP_TIME {
             let when = format!("an invocation after one that was cancelled at event {events}");
-            actor.converses(Promise::HookDropped, &when).await?;
+            test_agent.runs_to_end(Promise::HookDropped, &when).await?;
             break;
         }
     }
     Ok(true)
 }
 
-/// Cancels an invocation at one of its events, and waits for its end. Returns the time from one to the other, or `None` if
-/// it ended before.
+/// Cancels an invocation at one of its events, and waits for its end. Returns the time in between, or `None` if the
+/// invocation ended before.
 async fn stopped(
-    stage: &Stage<'_>,
-    actor: &mut Actor<'_>,
+    fixture: &Fixture<'_>,
+    test_agent: &mut TestAgent<'_>,
     events: usize,
 ) -> Result<Option<Duration>, ContractViolation> {
     let token = CancellationToken::new();
-    stage.watch.cancel_at(events, token.clone());
-    actor.runs(&token, Promise::HookDoesNotBlock, "an invocation that is cancelled").await?;
-    Ok(stage.watch.since_cancelled())
+    fixture.observations.cancel_at(events, token.clone());
+    test_agent.runs(&token, Promise::HookDoesNotBlock, "an invocation that is cancelled").await?;
+    Ok(fixture.observations.since_cancelled())
 }

@@ -1,4 +1,4 @@
-//! The contract of models: streams that end, events in order, calls that don't disturb each other.
+//! Contract of models: streams that end, events in order, independent calls.
 
 mod requests;
 mod stream;
@@ -10,35 +10,34 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::polling::{Moment, poll_times};
+use super::polling::{DropPoint, poll_times};
 use super::violation::{ContractViolation, Promise, ensure, ensure_eq};
 use crate::message::Message;
 use crate::models::{Model, ModelRequest};
 use requests::Conversations;
-use stream::{Heard, answered, heard};
+use stream::{ReadStream, read_stream, responds};
 
-/// After so many polls a call is no longer interrupted.
-const MOST_POLLS: usize = 4;
+/// The most polls after which a call is dropped.
+const MAX_POLLS: usize = 4;
 
-/// After so many events a stream is no longer dropped.
-const MOST_EVENTS: usize = 4;
+/// The most events after which a stream is dropped.
+const MAX_EVENTS: usize = 4;
 
-/// The number of concurrent calls.
+/// Number of concurrent calls.
 const CONCURRENT: usize = 4;
 
 /// Checks the contract of a [`Model`] that is able to respond.
 ///
-/// The model is sent about two dozen small requests: plain ones, with a system prompt, with a tool, and with a tool
-/// result. Each must be answered with a stream that ends with a stop event, with its events in the order of
-/// [`StreamEvent`](crate::models::StreamEvent). Calls and streams are dropped at different moments, and made at the same
-/// time. Token counts must be positive and must not fall when the request grows.
+/// The suite sends about two dozen small requests: plain ones, with a system prompt, with a tool, and with a tool result.
+/// Each response must be a stream that ends with a stop event, with its events in the order of
+/// [`StreamEvent`](crate::models::StreamEvent). Calls and streams are dropped at different moments, and made concurrently.
+/// Token counts must be positive and must not decrease when the request grows.
 ///
-/// Responses that fail are the subject of [`check_model_failure`], secrets that of [`check_model_secret`].
+/// [`check_model_failure`] covers failed responses, [`check_model_secret`] covers secrets.
 ///
 /// # Errors
 ///
-/// Returns the first promise that is broken. An error of the model is [`Promise::ModelAnswers`] with the error as its
-/// source.
+/// Returns the first broken promise. An error of the model is [`Promise::ModelResponds`] with the error as its source.
 ///
 /// # Examples
 ///
@@ -46,7 +45,7 @@ const CONCURRENT: usize = 4;
 /// use strands::testing::{ScriptedModel, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// contract::check_model(&ScriptedModel::answering("Hello.")).await?;
+/// contract::check_model(&ScriptedModel::responding("Hello.")).await?;
 /// # Ok::<(), contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
@@ -55,12 +54,12 @@ pub async fn check_model<M: Model + ?Sized>(model: &M) -> Result<(), ContractVio
     let before = described();
     let conversations = Conversations::new();
     for request in conversations.all() {
-        answered(model, request).await?;
+        responds(model, request).await?;
     }
-    // The same request is good for more than one call, one after the other and at the same time.
+    // A request can be sent more than once, sequentially and concurrently.
     let request = conversations.plain();
-    answered(model, request).await?;
-    for outcome in join_all((0..CONCURRENT).map(|_| answered(model, request))).await {
+    responds(model, request).await?;
+    for outcome in join_all((0..CONCURRENT).map(|_| responds(model, request))).await {
         outcome?;
     }
     dropped(model, request).await?;
@@ -71,21 +70,21 @@ pub async fn check_model<M: Model + ?Sized>(model: &M) -> Result<(), ContractVio
     ensure(positive, Promise::ModelStable, "a context window of more than 0 tokens", || "0".to_owned())
 }
 
-/// Drops calls and streams before they end; each time the next call is answered.
+/// Drops calls and streams before they end. Each time the next call must get a response.
 async fn dropped<M: Model + ?Sized>(model: &M, request: ModelRequest<'_>) -> Result<(), ContractViolation> {
-    for moment in Moment::ALL {
-        for polls in 1..=MOST_POLLS {
-            let finished = poll_times(model.stream(request), polls, moment).await.is_some();
-            answered(model, request).await?;
+    for drop_point in DropPoint::ALL {
+        for polls in 1..=MAX_POLLS {
+            let finished = poll_times(model.stream(request), polls, drop_point).await.is_some();
+            responds(model, request).await?;
             if finished {
                 break;
             }
         }
     }
-    for events in 0..MOST_EVENTS {
-        let stream = model.stream(request).await.map_err(stream::not_answered)?;
+    for events in 0..MAX_EVENTS {
+        let stream = model.stream(request).await.map_err(stream::failed_response)?;
         stream.take(events).for_each(|_| std::future::ready(())).await;
-        answered(model, request).await?;
+        responds(model, request).await?;
     }
     Ok(())
 }
@@ -98,18 +97,18 @@ async fn counts<M: Model + ?Sized>(model: &M, conversations: &Conversations) -> 
         counted.push(tokens.map_err(|error| ContractViolation::error(promise, "a count of tokens", error))?);
     }
     let grows = counted.first().is_some_and(|first| *first > 0) && counted.is_sorted();
-    ensure(grows, promise, "counts that begin above 0 and don't fall, for requests that grow", || {
+    ensure(grows, promise, "counts that begin above 0 and don't decrease, for requests that grow", || {
         format!("{counted:?}")
     })?;
     let most = counted.last() > counted.first();
     ensure(most, promise, "a higher count for a request that is 1,000 words longer", || format!("{counted:?}"))
 }
 
-/// Checks that a [`Model`] reports a response that fails or breaks off: with an error before the stream, or with one in
-/// it, and nothing after that.
+/// Checks that a [`Model`] reports a failed or interrupted response: with an error instead of a stream, or with an error as
+/// the last item of the stream.
 ///
-/// The model must be one whose provider fails, for example because a test's server closes the connection in the middle of
-/// the response. It is sent one request.
+/// Pass a model whose provider fails, for example because a test server closes the connection in the middle of the
+/// response. The suite sends one request.
 ///
 /// # Errors
 ///
@@ -133,19 +132,19 @@ pub async fn check_model_failure<M: Model + ?Sized>(model: &M) -> Result<(), Con
     match model.stream(Conversations::new().plain()).await {
         Err(_) => Ok(()),
         Ok(stream) => {
-            let Heard { events, error } = heard(stream).await?;
+            let ReadStream { events, error } = read_stream(stream).await?;
             ensure(error.is_some(), promise, "an error", || format!("a stream that ends after {events:?}"))
         }
     }
 }
 
-/// Checks that a secret of a [`Model`], such as its API key, is in none of its `Debug` output, events and errors.
+/// Checks that a secret of a [`Model`], such as its API key, does not appear in its `Debug` output, events and errors.
 ///
-/// The model is sent one request, which may fail: use it with a provider that responds and with one that refuses.
+/// The suite sends one request, which may fail: use it with a provider that responds and with one that returns an error.
 ///
 /// # Errors
 ///
-/// Returns [`Promise::ModelHidesSecrets`]. The violation doesn't contain the secret.
+/// Returns [`Promise::ModelHidesSecrets`]. The violation does not contain the secret.
 ///
 /// # Examples
 ///
@@ -153,7 +152,7 @@ pub async fn check_model_failure<M: Model + ?Sized>(model: &M) -> Result<(), Con
 /// use strands::testing::{ScriptedModel, contract};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// contract::check_model_secret(&ScriptedModel::answering("Hello."), "sk-1234").await?;
+/// contract::check_model_secret(&ScriptedModel::responding("Hello."), "sk-1234").await?;
 /// # Ok::<(), contract::ContractViolation>(())
 /// # }).unwrap();
 /// ```
@@ -166,7 +165,7 @@ pub async fn check_model_secret<M: Model + Debug + ?Sized>(model: &M, secret: &s
     let error = match model.stream(Conversations::new().plain()).await {
         Err(error) => Some(error),
         Ok(stream) => {
-            let Heard { events, error } = heard(stream).await?;
+            let ReadStream { events, error } = read_stream(stream).await?;
             hidden("events", format!("{events:?}"))?;
             error
         }

@@ -1,4 +1,4 @@
-//! Requests that every model takes.
+//! Requests that every model accepts.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(super) struct Conversations {
     system: Vec<SystemBlock>,
     tools: ToolSpecs,
     plain: Vec<Arc<Message>>,
-    talk: Vec<Arc<Message>>,
+    conversation: Vec<Arc<Message>>,
     with_results: Vec<Arc<Message>>,
     long: Vec<Arc<Message>>,
 }
@@ -25,7 +25,7 @@ impl Conversations {
             "type": "object", "properties": {"city": {"type": "string", "description": "A city."}}, "required": ["city"],
         });
         let hello = || Message::user("Reply with one word: hello.");
-        let talk = || [hello(), Message::assistant("Hello."), Message::user("Once more, please.")];
+        let conversation = || [hello(), Message::assistant("Hello."), Message::user("Once more, please.")];
         let call = |id| ToolUse::new(id, "get_weather", json!({"city": "Oslo"}));
         let result = |id, text: &str| ToolResult::new(id, ToolResultStatus::Success, [text]);
         let with_results = [
@@ -33,12 +33,13 @@ impl Conversations {
             Message::new(Role::Assistant, [ContentBlock::from(call("call_1")), call("call_2").into()]),
             Message::new(Role::User, [result("call_1", "Sunny."), ToolResult::error("call_2", "the service is down")]),
         ];
-        let long = talk().into_iter().chain([Message::assistant("Hello."), Message::user("hello ".repeat(1_000))]);
+        let long =
+            conversation().into_iter().chain([Message::assistant("Hello."), Message::user("hello ".repeat(1_000))]);
         Self {
             system: vec![SystemBlock::from("You are brief.")],
             tools: [ToolSpec::new("get_weather", "Returns the weather in a city.", schema)].into_iter().collect(),
             plain: arcs([hello()]),
-            talk: arcs(talk()),
+            conversation: arcs(conversation()),
             with_results: arcs(with_results),
             long: arcs(long),
         }
@@ -52,18 +53,18 @@ impl Conversations {
         [
             self.plain(),
             self.plain().with_system(&self.system).with_tools(&self.tools),
-            ModelRequest::new(&self.talk),
+            ModelRequest::new(&self.conversation),
             ModelRequest::new(&self.with_results).with_tools(&self.tools),
         ]
     }
 
-    /// Each contains the one before it.
+    /// Returns requests that each contain the one before.
     pub(super) fn growing(&self) -> [ModelRequest<'_>; 5] {
         [
             self.plain(),
             self.plain().with_system(&self.system),
             self.plain().with_system(&self.system).with_tools(&self.tools),
-            ModelRequest::new(&self.talk).with_system(&self.system).with_tools(&self.tools),
+            ModelRequest::new(&self.conversation).with_system(&self.system).with_tools(&self.tools),
             ModelRequest::new(&self.long).with_system(&self.system).with_tools(&self.tools),
         ]
     }

@@ -1,4 +1,4 @@
-//! One response: its events in order, and its end.
+//! Checks of one response: the order of its events, and its end.
 
 use std::collections::HashSet;
 
@@ -11,40 +11,40 @@ use crate::models::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, T
 /// The most bytes of content that a response to the suite's requests may have.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The events of a stream, and the error that it has ended with.
-pub(super) struct Heard {
+/// The events of a stream, and its final error.
+pub(super) struct ReadStream {
     pub(super) events: Vec<StreamEvent>,
     pub(super) error: Option<ModelError>,
 }
 
-/// Reads a stream to its end. Nothing may follow an error.
-pub(super) async fn heard(mut stream: ModelStream) -> Result<Heard, ContractViolation> {
-    let mut heard = Heard { events: Vec::new(), error: None };
+/// Reads a stream to its end. An error must be the last item.
+pub(super) async fn read_stream(mut stream: ModelStream) -> Result<ReadStream, ContractViolation> {
+    let mut read_stream = ReadStream { events: Vec::new(), error: None };
     while let Some(item) = stream.next().await {
         match item {
-            Ok(event) => heard.events.push(event),
+            Ok(event) => read_stream.events.push(event),
             Err(error) => {
                 let after = stream.next().await;
                 let is_last = !matches!(after, Some(Ok(_)));
                 ensure(is_last, Promise::ModelEventOrder, "nothing after an error", || format!("{after:?}"))?;
-                heard.error = Some(error);
+                read_stream.error = Some(error);
                 break;
             }
         }
     }
-    Ok(heard)
+    Ok(read_stream)
 }
 
-pub(super) fn not_answered(error: ModelError) -> ContractViolation {
-    ContractViolation::error(Promise::ModelAnswers, "a response", error)
+pub(super) fn failed_response(error: ModelError) -> ContractViolation {
+    ContractViolation::error(Promise::ModelResponds, "a response", error)
 }
 
 /// Sends a request, and checks that the response is complete and in order.
-pub(super) async fn answered<M: Model + ?Sized>(model: &M, request: ModelRequest<'_>) -> Result<(), ContractViolation> {
-    let stream = model.stream(request).await.map_err(not_answered)?;
-    let Heard { events, error } = heard(stream).await?;
+pub(super) async fn responds<M: Model + ?Sized>(model: &M, request: ModelRequest<'_>) -> Result<(), ContractViolation> {
+    let stream = model.stream(request).await.map_err(failed_response)?;
+    let ReadStream { events, error } = read_stream(stream).await?;
     if let Some(error) = error {
-        return Err(not_answered(error));
+        return Err(failed_response(error));
     }
     let stops = events.iter().filter(|event| matches!(event, StreamEvent::MessageStop { .. })).count();
     ensure(stops > 0, Promise::ModelStreamEnds, "a stop event or an error", || {
@@ -54,7 +54,7 @@ pub(super) async fn answered<M: Model + ?Sized>(model: &M, request: ModelRequest
     assembled(&events)
 }
 
-/// Checks the order of events that [`StreamEvent`] describes.
+/// Checks that events are in the order of [`StreamEvent`].
 fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
     let mut blocks = Blocks::default();
     let (mut started, mut stopped) = (false, false);
@@ -76,7 +76,7 @@ fn in_order(events: &[StreamEvent]) -> Result<(), ContractViolation> {
             }
             StreamEvent::MessageStart { .. } => started = true,
             _ if !started => return Err(wrong("`MessageStart` first")),
-            // A provider may tell at any time what the response has cost so far.
+            // A provider may report usage at any time.
             StreamEvent::Metadata { .. } => {}
             _ if stopped => return Err(wrong("no content and no other stop after `MessageStop`")),
             StreamEvent::MessageStop { .. } if !blocks.open.is_empty() => {
@@ -111,18 +111,18 @@ impl Blocks {
         !self.ended.contains(&index) && self.open.insert(index)
     }
 
-    /// A block without content has nothing but its stop.
+    /// Ends a block. A block without content has only a stop event.
     fn end(&mut self, index: usize) -> bool {
         self.open.remove(&index);
         self.ended.insert(index)
     }
 }
 
-/// Checks that the events are those of a message.
+/// Checks that the events form a message.
 fn assembled(events: &[StreamEvent]) -> Result<(), ContractViolation> {
     let mut turn = TurnBuilder::new(MAX_BYTES);
     let pushed = events.iter().try_for_each(|event| turn.push(event));
     let turn = pushed.and_then(|()| turn.finish());
-    let expected = "events that a message can be made of";
+    let expected = "events that form a message";
     turn.map(|_| ()).map_err(|error| ContractViolation::error(Promise::ModelEventOrder, expected, error))
 }

@@ -1,4 +1,4 @@
-//! Two workers on one agent: the one with the old view gets a conflict, and nothing of the other is lost.
+//! Two workers on one agent: the worker with an outdated view gets a conflict, and no data of the other is lost.
 
 use futures_util::future::join;
 use serde_json::json;
@@ -6,24 +6,24 @@ use serde_json::json;
 use super::super::polling::yield_once;
 use super::super::sample::plain_record;
 use super::super::violation::{ContractViolation, Promise, ensure};
-use super::stage::{Messages, Place, Stage, Worker, messages, same_messages};
+use super::fixture::{AgentSession, Fixture, Messages, Worker, messages, same_messages};
 use crate::message::Message;
 use crate::session::{MessageBatch, SessionError};
 
 const BEFORE: [&str; 3] = ["a", "b", "c"];
 
-/// Something that a worker with an old view tries.
+/// A call of a worker with an outdated view.
 #[derive(Clone, Copy, Debug)]
-enum Try {
+enum SecondCall {
     Write,
     Replace,
     Save,
     Truncate,
 }
 
-impl Try {
-    async fn by(self, worker: &mut Worker, place: &Place<'_>) -> Result<(), SessionError> {
-        let mut record = plain_record(place.agent_id());
+impl SecondCall {
+    async fn by(self, worker: &mut Worker, agent: &AgentSession<'_>) -> Result<(), SessionError> {
+        let mut record = plain_record(agent.agent_id());
         record.state.insert("by".to_owned(), json!("the second"));
         match self {
             Self::Write => worker.session.write(&MessageBatch::append(messages(&["second"]))).await,
@@ -34,80 +34,93 @@ impl Try {
     }
 }
 
-pub(super) async fn check(stage: &Stage<'_>) -> Result<(), ContractViolation> {
-    let session = stage.new_session();
+pub(super) async fn check(fixture: &Fixture<'_>) -> Result<(), ContractViolation> {
+    let session = fixture.new_session();
     for (name, first, tries) in [
-        ("write", First::Write, [Try::Write, Try::Replace, Try::Truncate].as_slice()),
-        ("replace", First::Replace, &[Try::Replace]),
-        ("save", First::Save, &[Try::Save, Try::Truncate]),
-        ("truncate", First::Truncate, &[Try::Write, Try::Replace, Try::Save, Try::Truncate]),
-        ("aba", First::TruncateAndGrow, &[Try::Write, Try::Replace, Try::Save, Try::Truncate]),
+        ("write", FirstCall::Write, [SecondCall::Write, SecondCall::Replace, SecondCall::Truncate].as_slice()),
+        ("replace", FirstCall::Replace, &[SecondCall::Replace]),
+        ("save", FirstCall::Save, &[SecondCall::Save, SecondCall::Truncate]),
+        (
+            "truncate",
+            FirstCall::Truncate,
+            &[SecondCall::Write, SecondCall::Replace, SecondCall::Save, SecondCall::Truncate],
+        ),
+        (
+            "aba",
+            FirstCall::TruncateAndGrow,
+            &[SecondCall::Write, SecondCall::Replace, SecondCall::Save, SecondCall::Truncate],
+        ),
     ] {
         for second in tries {
-            let place = session.agent(format!("{name}-{second:?}"));
-            old_view(&place, name, first, *second).await?;
+            let agent = session.agent(format!("{name}-{second:?}"));
+            outdated_view(&agent, name, first, *second).await?;
         }
     }
-    two_new_agents(&session.agent("new")).await?;
+    concurrent_creation(&session.agent("new")).await?;
     unchanged_record(&session.agent("unchanged")).await?;
-    at_once(&session).await?;
+    concurrent_writes(&session).await?;
     readers_see_whole_batches(&session.agent("atomic")).await
 }
 
-/// The call of the first worker after the second one has read.
+/// The call of the first worker, after the second one has read.
 #[derive(Clone, Copy, Debug)]
-enum First {
+enum FirstCall {
     Write,
     Replace,
     Save,
     Truncate,
-    /// The conversation is as long as it was, with other messages.
+    /// Leaves as many messages as before, with different contents.
     TruncateAndGrow,
 }
 
-async fn old_view(place: &Place<'_>, name: &str, first: First, second: Try) -> Result<(), ContractViolation> {
-    let mut one = place.begun(&BEFORE).await?;
-    let mut other = place.worker().await?;
-    let mut record = plain_record(place.agent_id());
+async fn outdated_view(
+    agent: &AgentSession<'_>,
+    name: &str,
+    first: FirstCall,
+    second: SecondCall,
+) -> Result<(), ContractViolation> {
+    let mut one = agent.started(&BEFORE).await?;
+    let mut other = agent.worker().await?;
+    let mut record = plain_record(agent.agent_id());
     let mut expected = messages(&BEFORE);
     match first {
-        First::Write => {
+        FirstCall::Write => {
             one.write(&MessageBatch::append(messages(&["d", "e"]))).await?;
             expected.extend(messages(&["d", "e"]));
         }
-        First::Replace => {
+        FirstCall::Replace => {
             one.write(&MessageBatch::replace(Message::user("new c"))).await?;
             expected.pop();
             expected.extend(messages(&["new c"]));
         }
-        First::Save => {
+        FirstCall::Save => {
             record.state.insert("by".to_owned(), json!("the first"));
             one.save(&record).await?;
         }
-        First::Truncate | First::TruncateAndGrow => {
+        FirstCall::Truncate | FirstCall::TruncateAndGrow => {
             record.state.insert("by".to_owned(), json!("the first"));
             one.truncate(1, &record).await?;
             expected.truncate(1);
-            if let First::TruncateAndGrow = first {
+            if let FirstCall::TruncateAndGrow = first {
                 one.write(&MessageBatch::append(messages(&["d", "e"]))).await?;
                 expected.extend(messages(&["d", "e"]));
             }
         }
     }
     let when = format!("{second:?} after the `{name}` of another worker");
-    is_conflict(&when, second.by(&mut other, place).await)?;
-    // Nor does trying again help, as long as the view is old.
-    is_conflict(&format!("{when}, tried again"), second.by(&mut other, place).await)?;
-    place.holds(Promise::SessionConflict, &when, &expected).await?;
-    place.holds_record(Promise::SessionConflict, &when, &record).await?;
+    is_conflict(&when, second.by(&mut other, agent).await)?;
+    // A retry does not help while the view is outdated.
+    is_conflict(&format!("{when}, tried again"), second.by(&mut other, agent).await)?;
+    agent.has_messages(Promise::SessionConflict, &when, &expected).await?;
+    agent.has_record(Promise::SessionConflict, &when, &record).await?;
 
-    // A worker that reads again goes on from there. Reading is no conflict for the first one.
+    // A worker that reads again can continue. Reading causes no conflict for the first worker.
     same_messages(Promise::SessionConflict, &when, &expected, &other.read().await?)?;
     one.write(&MessageBatch::append(messages(&["f"]))).await?;
     other.read().await?;
     other.write(&MessageBatch::append(messages(&["g"]))).await?;
     let expected = [expected, messages(&["f"]), messages(&["g"])].concat();
-    place.holds(Promise::SessionRoundTrip, "both workers go on in turn", &expected).await
+    agent.has_messages(Promise::SessionRoundTrip, "both workers write in turn", &expected).await
 }
 
 fn is_conflict(when: &str, result: Result<(), SessionError>) -> Result<(), ContractViolation> {
@@ -118,63 +131,66 @@ fn is_conflict(when: &str, result: Result<(), SessionError>) -> Result<(), Contr
     }
 }
 
-async fn two_new_agents(place: &Place<'_>) -> Result<(), ContractViolation> {
-    let (mut one, mut other) = (place.worker().await?, place.worker().await?);
-    let mut record = plain_record(place.agent_id());
+async fn concurrent_creation(agent: &AgentSession<'_>) -> Result<(), ContractViolation> {
+    let (mut one, mut other) = (agent.worker().await?, agent.worker().await?);
+    let mut record = plain_record(agent.agent_id());
     record.state.insert("by".to_owned(), json!("the first"));
     one.save(&record).await?;
     one.write(&MessageBatch::append(messages(&BEFORE))).await?;
-    is_conflict("saving the record of an agent that another worker has begun", Try::Save.by(&mut other, place).await)?;
-    place.holds(Promise::SessionConflict, "two workers begin one agent", &messages(&BEFORE)).await?;
-    place.holds_record(Promise::SessionConflict, "two workers begin one agent", &record).await
+    is_conflict(
+        "saving the record of an agent that another worker has begun",
+        SecondCall::Save.by(&mut other, agent).await,
+    )?;
+    agent.has_messages(Promise::SessionConflict, "two workers begin one agent", &messages(&BEFORE)).await?;
+    agent.has_record(Promise::SessionConflict, "two workers begin one agent", &record).await
 }
 
-async fn unchanged_record(place: &Place<'_>) -> Result<(), ContractViolation> {
-    let mut one = place.begun(&BEFORE).await?;
-    let mut other = place.worker().await?;
-    let mut record = plain_record(place.agent_id());
+async fn unchanged_record(agent: &AgentSession<'_>) -> Result<(), ContractViolation> {
+    let mut one = agent.started(&BEFORE).await?;
+    let mut other = agent.worker().await?;
+    let mut record = plain_record(agent.agent_id());
     one.save(&record).await?;
     record.state.insert("by".to_owned(), json!("the second"));
-    // The first worker has written nothing.
+    // The first worker has not changed the record.
     other.save(&record).await?;
     other.write(&MessageBatch::append(messages(&["d"]))).await?;
-    place.holds_record(Promise::SessionRoundTrip, "a record after an unchanged one", &record).await
+    agent.has_record(Promise::SessionRoundTrip, "a record after an unchanged one", &record).await
 }
 
-/// Two workers write at the same time, a few times.
-async fn at_once(session: &Place<'_>) -> Result<(), ContractViolation> {
+/// Two workers write concurrently, a few times.
+async fn concurrent_writes(session: &AgentSession<'_>) -> Result<(), ContractViolation> {
     for round in 0..4 {
-        let place = session.agent(format!("at-once-{round}"));
-        place.begun(&BEFORE).await?;
-        let (mut one, mut other) = (place.worker().await?, place.worker().await?);
+        let agent = session.agent(format!("at-once-{round}"));
+        agent.started(&BEFORE).await?;
+        let (mut one, mut other) = (agent.worker().await?, agent.worker().await?);
         let (first, second) = (messages(&["d", "e"]), messages(&["f", "g", "h"]));
         let (batch, another) = (MessageBatch::append(first.clone()), MessageBatch::append(second.clone()));
         let (wrote, other_wrote) = join(one.session.write(&batch), other.session.write(&another)).await;
         let winner = match (wrote, other_wrote) {
             (Ok(()), refused @ Err(_)) => {
-                is_conflict("two writes at once, the first one done", refused)?;
+                is_conflict("two concurrent writes, the first one successful", refused)?;
                 first
             }
             (refused @ Err(_), Ok(())) => {
-                is_conflict("two writes at once, the second one done", refused)?;
+                is_conflict("two concurrent writes, the second one successful", refused)?;
                 second
             }
             (one, other) => {
-                let expected = "two writes at once: one to succeed and one to be a conflict";
+                let expected = "two concurrent writes: one to succeed and one to be a conflict";
                 let observed = format!("{one:?} and {other:?}");
                 return Err(ContractViolation::new(Promise::SessionConflict, expected, observed));
             }
         };
         let expected = [messages(&BEFORE), winner].concat();
-        place.holds(Promise::SessionConflict, "two writes at once", &expected).await?;
+        agent.has_messages(Promise::SessionConflict, "two concurrent writes", &expected).await?;
     }
     Ok(())
 }
 
 /// Reads while another worker writes.
-async fn readers_see_whole_batches(place: &Place<'_>) -> Result<(), ContractViolation> {
-    let mut writer = place.begun(&BEFORE).await?;
-    let mut reader = place.worker().await?;
+async fn readers_see_whole_batches(agent: &AgentSession<'_>) -> Result<(), ContractViolation> {
+    let mut writer = agent.started(&BEFORE).await?;
+    let mut reader = agent.worker().await?;
     let mut before = messages(&BEFORE);
     for _ in 0..4 {
         let mut batch = MessageBatch::replace(Message::user("new"));
@@ -185,7 +201,7 @@ async fn readers_see_whole_batches(place: &Place<'_>) -> Result<(), ContractViol
         after.extend(batch.appended.iter().cloned());
         let reading = async {
             for _ in 0..24 {
-                whole(&before, &after, &reader.read().await?)?;
+                sees_whole_batch(&before, &after, &reader.read().await?)?;
                 yield_once().await;
             }
             Ok::<(), ContractViolation>(())
@@ -193,14 +209,14 @@ async fn readers_see_whole_batches(place: &Place<'_>) -> Result<(), ContractViol
         let (wrote, read) = join(writer.write(&batch), reading).await;
         wrote?;
         read?;
-        place.holds(Promise::SessionRoundTrip, "a batch that was read meanwhile", &after).await?;
+        agent.has_messages(Promise::SessionRoundTrip, "a batch after concurrent reads", &after).await?;
         before = after;
     }
     Ok(())
 }
 
-/// Checks that a reader sees all of a batch or nothing.
-pub(super) fn whole(before: &Messages, after: &Messages, seen: &Messages) -> Result<(), ContractViolation> {
+/// Checks that a reader sees all of a batch or none of it.
+pub(super) fn sees_whole_batch(before: &Messages, after: &Messages, seen: &Messages) -> Result<(), ContractViolation> {
     ensure(
         seen == before || seen == after,
         Promise::SessionAtomicBatch,

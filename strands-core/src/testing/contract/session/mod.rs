@@ -1,32 +1,32 @@
-//! The contract of session managers: storage that two workers can share.
+//! Contract of session managers: storage that two workers can share.
 
 mod conflict;
 mod dropped;
+mod fixture;
 mod round_trip;
-mod stage;
 mod truncation;
 
 use std::sync::Arc;
 
 use crate::session::SessionManager;
-use stage::{Make, Stage};
+use fixture::{Fixture, Make};
 
 use super::violation::ContractViolation;
 
 /// Checks the contract of [`SessionManager`] and its [`Session`](crate::session::Session)s.
 ///
-/// `make` returns a manager of the session with the given id. It is called with new, random ids, and more than once with
-/// each: the managers of one id are those of different workers on one session, and see the same data. Nothing is deleted
+/// `make` returns a manager of the session with the given id. The suite calls it with new, random ids, and several times
+/// with each: managers of one id represent different workers on one session, and must see the same data. Nothing is deleted
 /// afterwards.
 ///
 /// Covered are the round trip of messages of every kind and of records, ranges, atomic batches, truncation, conflicts
-/// between workers, and writes whose futures are dropped after any number of polls: on a runtime of one thread, at the same
-/// places each time. That acknowledged writes survive a
-/// crash, and that ids are validated, is left to the implementation's own tests.
+/// between workers, and writes whose futures are dropped after any number of polls: on a single-threaded runtime, at the
+/// same agents each time. The implementation's own tests have to cover the durability of acknowledged writes and the
+/// validation of ids.
 ///
 /// # Errors
 ///
-/// Returns the first promise that is broken.
+/// Returns the first broken promise.
 ///
 /// # Examples
 ///
@@ -54,9 +54,9 @@ pub async fn check_session_manager<M: SessionManager + 'static>(
     let make = move |session_id: String| -> Make<'_> {
         Box::pin(async move { Arc::new(make(&session_id).await) as Arc<dyn SessionManager> })
     };
-    let stage = Stage::new(&make);
-    round_trip::check(&stage).await?;
-    truncation::check(&stage).await?;
-    conflict::check(&stage).await?;
-    dropped::check(&stage).await
+    let fixture = Fixture::new(&make);
+    round_trip::check(&fixture).await?;
+    truncation::check(&fixture).await?;
+    conflict::check(&fixture).await?;
+    dropped::check(&fixture).await
 }

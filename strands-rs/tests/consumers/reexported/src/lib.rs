@@ -1,4 +1,4 @@
-//! Tools where `strands` is no dependency at all, but what another crate re-exports.
+//! Tools in a crate that does not depend on `strands`, but on a crate that re-exports it.
 #![deny(missing_docs, unused_qualifications, clippy::pedantic)]
 
 use consumer_renamed::agents::{tool, toolset};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use agents::{Deserialize, JsonSchema, Serialize, ToolContext, tool, toolset};
 
-/// Where to go.
+/// A destination.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(crate = "agents::serde")]
 #[schemars(crate = "agents::schemars")]
@@ -26,7 +26,7 @@ pub struct Seed(pub u8);
 ///
 /// # Errors
 ///
-/// When there is none.
+/// Returns an error if there is no way.
 #[tool(crate = agents, output, read_only)]
 pub async fn find_way(
     from: &str,

@@ -1,0 +1,120 @@
+//! End of an invocation: makes the history valid, applies the conversation manager, saves to the session, and calls hooks.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use super::driver::Driver;
+use super::stop_signal::StopSignal;
+use crate::conversation::{Conversation, Cost};
+use crate::depth;
+use crate::event::AgentResponse;
+use crate::hook::AfterInvocation;
+use crate::metrics::Usage;
+use crate::outcome::AgentError;
+use crate::prompt::Prompt;
+
+impl Driver<'_> {
+    /// Makes the history valid, applies the conversation manager, and saves to the session.
+    pub(super) async fn finish(
+        &mut self,
+        ended: Result<AgentResponse, AgentError>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<AgentResponse, AgentError> {
+        self.end_cycle();
+        let results = self.work.settle();
+        // The durable engine makes another attempt, which has the real results.
+        if matches!(ended, Err(AgentError::Journal(_))) {
+            return ended;
+        }
+        if let Some(results) = results {
+            // The first failure is the one to report.
+            let _ = self.announce(&results, stop).await;
+        }
+        if matches!(ended, Err(AgentError::Session(_))) {
+            return ended;
+        }
+        if self.work.suspended {
+            return self.save(ended, stop).await;
+        }
+        let manager = Arc::clone(&self.work.config.conversation);
+        let mut conversation = self.conversation();
+        let applied = stop.race_unrecorded(manager.apply(&mut conversation)).await;
+        let cost = conversation.cost();
+        let stored = self.finish_reduction(cost);
+        let failed = |source| AgentError::Conversation { manager: manager.name(), source };
+        let applied = applied.unwrap_or(Ok(())).and(stored).map_err(failed);
+        self.save(ended.and_then(|response| applied.map(|()| response)), stop).await
+    }
+
+    /// Saves to the session. An earlier error takes precedence over a failure to save.
+    async fn save(
+        &mut self,
+        ended: Result<AgentResponse, AgentError>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<AgentResponse, AgentError> {
+        if self.work.session.is_none() {
+            return ended;
+        }
+        match stop.race_unrecorded(self.work.save_invocation()).await {
+            Ok(saved) => ended.and_then(|response| saved.map(|()| response)),
+            Err(_) => ended,
+        }
+    }
+
+    /// Calls `after_invocation` hooks. An earlier error takes precedence over a hook's.
+    pub(super) async fn after_invocation(
+        &mut self,
+        ended: Result<AgentResponse, AgentError>,
+        stop: &mut StopSignal<'_>,
+    ) -> (Result<AgentResponse, AgentError>, Option<Prompt>) {
+        let mut failure = None;
+        self.update_context();
+        let mut event = AfterInvocation { context: &self.context, outcome: ended.as_ref(), resume: None };
+        for hook in self.work.config.hooks().iter().rev() {
+            if let Ok(Err(error)) = stop.race_unrecorded(hook.after_invocation(&mut event)).await {
+                failure.get_or_insert_with(|| AgentError::in_hook("after_invocation")(error));
+            }
+        }
+        let resume = event.resume;
+        match failure {
+            Some(failure) => (ended.and(Err(failure)), None),
+            None => (ended, resume),
+        }
+    }
+
+    pub(super) fn conversation(&mut self) -> Conversation<'_> {
+        let work = &mut *self.work;
+        let config = &work.config;
+        Conversation::new(&mut work.history, &mut work.conversation_state, &*work.model).with_request(
+            &self.system,
+            &self.specs,
+            config.retry,
+        )
+    }
+
+    /// Accounts for the work of the conversation manager, which had this cost.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the manager's state can't be stored. Values that nest too deep are removed.
+    pub(super) fn finish_reduction(&mut self, cost: Cost) -> Result<(), Box<dyn StdError + Send + Sync>> {
+        self.work.history.repair();
+        if cost.usage != Usage::default() {
+            let latency = u64::try_from(cost.latency.as_millis()).unwrap_or(u64::MAX);
+            self.metrics().add_usage(cost.usage, latency);
+            self.context.scope().budget.charge(cost.usage);
+            if let Some(run) = &mut self.work.run {
+                run.charge(cost.usage);
+            }
+        }
+        let state = &mut self.work.conversation_state;
+        let deep = state.iter().find(|(_, value)| depth::check(value).is_err()).map(|(name, _)| name.clone());
+        match deep {
+            Some(name) => {
+                state.retain(|_, value| depth::check(value).is_ok());
+                Err(format!("its state `{name}` nests deeper than 100 levels of arrays and objects").into())
+            }
+            None => Ok(()),
+        }
+    }
+}

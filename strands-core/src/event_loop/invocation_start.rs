@@ -1,0 +1,190 @@
+//! Start of an invocation: it adds a new prompt to the history, or resumes a suspended run with responses to its interrupts.
+
+use super::driver::Driver;
+use super::stop_signal::StopSignal;
+use crate::depth;
+use crate::event::AgentResponse;
+use crate::hook::BeforeInvocation;
+use crate::interrupt::InterruptResponse;
+use crate::message::{Message, Role};
+use crate::models::StopReason;
+use crate::outcome::AgentError;
+use crate::prompt::Prompt;
+use crate::run::UnknownInterrupt;
+
+impl Driver<'_> {
+    /// Starts a round with the prompt, or with responses to interrupts. Returns a response if the invocation ends here.
+    /// `retry_prompt` is set to the prompt as hooks changed it, if a conflict may require another round.
+    pub(super) async fn start_round(
+        &mut self,
+        prompt: Prompt,
+        responses: Vec<InterruptResponse>,
+        retry_prompt: &mut Option<Vec<Message>>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<Option<AgentResponse>, AgentError> {
+        if self.work.rewinding.is_some() {
+            match stop.race_unrecorded(self.work.complete_rewind()).await {
+                Ok(completed) => drop(completed?),
+                Err(reason) => return Ok(Some(self.response(reason, None))),
+            }
+        }
+        if self.work.tools.are_outdated() {
+            self.refresh_tools(stop).await?;
+        }
+        self.work.check_injected_values(&self.tools, &self.context.scope().injected)?;
+        if self.work.suspended {
+            // Boxed, since most invocations do not resume a run.
+            return Box::pin(self.resume_run(prompt, responses, stop)).await;
+        }
+        if let Some(response) = responses.first() {
+            return Err(AgentError::UnknownInterrupt { id: response.interrupt_id.clone() });
+        }
+        // Messages of an earlier invocation that was dropped or stopped.
+        if self.work.session.is_some()
+            && let Ok(saved) = stop.race(self.work.save_messages()).await
+        {
+            saved?;
+        }
+        let mut messages = prompt.messages;
+        let denied = self.before_invocation(&mut messages, stop).await?;
+        check_depth(&messages)?;
+        for message in &mut messages {
+            self.effects.track(message);
+        }
+        if self.work.config.conflict_retries > 0 {
+            *retry_prompt = Some(messages.clone());
+        }
+        if denied.is_none() {
+            self.check_has_input(&messages)?;
+        }
+        self.work.history.add_prompt(messages);
+        let run = self.next_run();
+        let run = self.work.run.insert(run);
+        if self.output.is_first_response(&self.specs, &*self.work.model) {
+            run.force_output();
+        }
+        let Some(last) = self.work.history.messages().last() else { return Err(AgentError::EmptyConversation) };
+        if let Some(reason) = denied {
+            return self.denied(reason, stop).await.map(Some);
+        }
+        // A conversation that ends with open calls continues with them.
+        if last.role == Role::Assistant && last.tool_uses().next().is_some() {
+            self.work.run = self.work.run.take().map(|run| run.with_open_calls(last));
+            let messages = self.work.history.commit_prompt();
+            self.announce_all(&messages, stop).await?;
+        }
+        Ok(None)
+    }
+
+    /// Checks that the model has something to respond to.
+    fn check_has_input(&self, prompt: &[Message]) -> Result<(), AgentError> {
+        if self.work.response_is_cut || prompt.iter().any(|message| !message.content.is_empty()) {
+            return Ok(());
+        }
+        match self.work.history.messages().last() {
+            Some(last) if last.role == Role::Assistant && last.tool_uses().next().is_none() => {
+                Err(AgentError::NothingToRespondTo)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Calls `before_invocation` hooks, once for all rounds of the invocation.
+    async fn before_invocation(
+        &mut self,
+        prompt: &mut Vec<Message>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<Option<String>, AgentError> {
+        if std::mem::replace(&mut self.has_called_hooks, true) {
+            return Ok(self.denial.clone());
+        }
+        self.update_context();
+        let mut event = BeforeInvocation { context: &self.context, prompt, deny: None };
+        for hook in self.work.config.hooks() {
+            if let Ok(result) = stop.race_unrecorded(hook.before_invocation(&mut event)).await {
+                result.map_err(AgentError::in_hook("before_invocation"))?;
+            }
+        }
+        self.denial = event.deny;
+        Ok(self.denial.clone())
+    }
+
+    /// Ends the invocation with the reason that a hook gave, before any model call.
+    async fn denied(&mut self, reason: String, stop: &mut StopSignal<'_>) -> Result<AgentResponse, AgentError> {
+        let mut new = self.work.history.commit_prompt();
+        let run = self.work.run.take();
+        new.extend(run.clone().and_then(|run| self.work.end_run(run, &reason)));
+        self.add_assistant_message(new, Message::assistant(reason), stop).await?;
+        Ok(self.response(StopReason::EndTurn, run))
+    }
+
+    /// Resumes a suspended run with responses to its interrupts, and with calls that an earlier invocation left approved.
+    async fn resume_run(
+        &mut self,
+        prompt: Prompt,
+        responses: Vec<InterruptResponse>,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<Option<AgentResponse>, AgentError> {
+        let pending = self.work.interrupts();
+        if !pending.is_empty() && (!prompt.messages.is_empty() || responses.is_empty()) {
+            return Err(AgentError::Interrupted {
+                interrupts: pending.into_iter().map(|interrupt| interrupt.id).collect(),
+            });
+        }
+        let Some(mut run) = self.work.run.clone() else { return Ok(None) };
+        for response in &responses {
+            let id = &response.interrupt_id;
+            depth::check(&response.response)
+                .map_err(|_| AgentError::JsonTooDeep { what: format!("the response to `{id}`") })?;
+        }
+        run.resume(responses).map_err(|UnknownInterrupt(id)| AgentError::UnknownInterrupt { id })?;
+        if let Some(limits) = self.limits {
+            run.set_limits(limits);
+        }
+        if let Some(tool) = self.output.tool() {
+            run.set_output(tool.clone());
+        }
+        let mut messages = prompt.messages;
+        // Without a prompt, messages that hooks add have no effect: the model is not called yet.
+        let has_prompt = !messages.is_empty();
+        let denied = self.before_invocation(&mut messages, stop).await?;
+        check_depth(&messages)?;
+        if let Some(reason) = denied {
+            self.work.suspended = false;
+            return self.denied(reason, stop).await.map(Some);
+        }
+        if has_prompt {
+            run.queue_prompt(messages);
+        }
+        if let Some(pending) = run.pending_mut() {
+            pending.claim(self.effects.id());
+        }
+        // Up to here, nothing has changed.
+        self.work.run = Some(run);
+        self.claim(stop).await
+    }
+
+    /// Records that this worker continues with the calls, before it makes any of them. Of two workers with the same response,
+    /// one gets a conflict here.
+    async fn claim(&mut self, stop: &mut StopSignal<'_>) -> Result<Option<AgentResponse>, AgentError> {
+        self.work.suspended = false;
+        let claimed = stop.race_unrecorded(self.work.save_record()).await;
+        if let Ok(Ok(())) = claimed {
+            return Ok(None);
+        }
+        self.work.suspended = true;
+        match claimed {
+            Ok(claimed) => Ok(claimed.map(|()| None)?),
+            // Stopped before anything was done: the caller can resume again.
+            Err(reason) => Ok(Some(self.interrupted(reason).await)),
+        }
+    }
+}
+
+/// Checks that messages can be stored.
+fn check_depth(messages: &[Message]) -> Result<(), AgentError> {
+    match messages.iter().position(|message| depth::check_message(message).is_err()) {
+        Some(index) => Err(AgentError::JsonTooDeep { what: format!("message {index} of the prompt") }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,186 @@
+//! One attempt of a model call, with the hooks around it. An attempt is the unit that a journal records.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::driver::Driver;
+use super::journal_records;
+use super::model_outcome::{Attempt, AttemptOutcome, PartialResponse};
+use super::stop_signal::StopSignal;
+use super::stream_reader::{StreamEnd, StreamReader};
+use crate::hook::{AfterModelCall, BeforeModelCall};
+use crate::journal::{Journal, JournalError, JournalStep};
+use crate::message::{Message, Role};
+use crate::models::{Failures, ModelError, ModelRequest, StopReason, ToolChoice, Turn, TurnBuilder};
+use crate::outcome::AgentError;
+
+/// Inputs to the delay before the next attempt.
+#[derive(Clone, Copy)]
+pub(super) struct DelayInputs {
+    /// The attempts that failed.
+    pub(super) failures: Failures,
+    /// Start of the first attempt.
+    pub(super) began: Duration,
+    /// Random number. It is drawn outside the effect, so that a replay draws it as well.
+    pub(super) jitter: f64,
+}
+
+impl Driver<'_> {
+    /// Makes an attempt and records it in a journal, or returns the recorded one.
+    pub(super) async fn attempt_with_journal(
+        &self,
+        journal: &dyn Journal,
+        choice: Option<&ToolChoice>,
+        (call, attempt): (u32, u32),
+        delay_inputs: DelayInputs,
+        stop: &mut StopSignal<'_>,
+    ) -> Result<Attempt, JournalError> {
+        let name = format!("model/{call}/{attempt}");
+        let budget = &self.context.scope().budget;
+        let before = budget.spent();
+        let is_live = AtomicBool::new(false);
+        let effect = async {
+            is_live.store(true, Ordering::Relaxed);
+            let mut attempt = self.attempt(choice, delay_inputs, stop).await;
+            let nested = budget.spent().beyond(before);
+            attempt.nested = (!nested.is_nothing()).then(|| Box::new(nested));
+            journal_records::of_attempt(attempt)
+        };
+        let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await?;
+        let mut attempt = journal_records::into_attempt(&name, value)?;
+        attempt.is_replay = !is_live.load(Ordering::Relaxed);
+        if let Some(nested) = attempt.nested.as_deref().filter(|_| attempt.is_replay) {
+            budget.charge_all(*nested);
+        }
+        Ok(attempt)
+    }
+
+    /// Makes one attempt, with the hooks around it.
+    pub(super) async fn attempt(
+        &self,
+        choice: Option<&ToolChoice>,
+        delay_inputs: DelayInputs,
+        stop: &mut StopSignal<'_>,
+    ) -> Attempt {
+        match self.before_model_call(stop).await {
+            Ok(None) => {}
+            Ok(Some(denied)) => return Attempt::new(AttemptOutcome::Denied(denied)),
+            Err(failure) => {
+                let empty = Turn::synthetic(Message::new(Role::Assistant, [""; 0]));
+                return Attempt {
+                    hook_failure: Some(Box::new(failure)),
+                    ..Attempt::new(AttemptOutcome::Denied(empty))
+                };
+            }
+        }
+        let config = &self.work.config;
+        let request = ModelRequest {
+            messages: self.work.history.messages(),
+            system: &self.system,
+            tools: &self.specs,
+            tool_choice: choice.filter(|_| self.output.is_forced_tool()),
+            output_schema: choice.and(self.output.schema()),
+            serialized: Some(&self.work.serialized),
+        };
+        let began = Instant::now();
+        let turn = TurnBuilder::new(config.max_response_bytes).after(self.work.history.call_ids());
+        let opened = tokio::select! {
+            biased;
+            reason = stop.stopped() => Err(StreamEnd::Stopped(reason)),
+            opened = self.work.model.stream(request) => opened.map_err(StreamEnd::Failed),
+        };
+        let outcome = match opened {
+            Ok(events) => {
+                let output = self.output.partial(choice.is_some()).filter(|_| !self.emitter.is_silent());
+                let mut reader = StreamReader::new(events, turn, &self.emitter, began, output);
+                let ended = reader.read(stop).await;
+                let StreamReader { turn, first_content, .. } = reader;
+                attempt_outcome(ended, turn, began, first_content)
+            }
+            Err(ended) => attempt_outcome(ended, turn, began, None),
+        };
+        let mut attempt = Attempt::new(outcome);
+        match self.after_model_call(&attempt.outcome, stop).await {
+            Ok(retry) => attempt.retry = retry,
+            Err(failure) => attempt.hook_failure = Some(Box::new(failure)),
+        }
+        if let AttemptOutcome::Failed { error, .. } = &attempt.outcome {
+            let DelayInputs { mut failures, began, jitter } = delay_inputs;
+            failures.add(error);
+            attempt.capabilities = self.output.kind.is_some().then(|| self.work.model.capabilities());
+            attempt.delay = config.retry.delay(error, failures, self.effects.since(began), jitter);
+        }
+        attempt
+    }
+
+    async fn before_model_call(&self, stop: &mut StopSignal<'_>) -> Result<Option<Turn>, AgentError> {
+        if self.work.config.hooks().is_empty() {
+            return Ok(None);
+        }
+        let context = self.context.live();
+        let mut event = BeforeModelCall { context: &context, messages: self.work.history.messages(), deny: None };
+        for hook in self.work.config.hooks() {
+            if let Ok(result) = stop.race(hook.before_model_call(&mut event)).await {
+                result.map_err(AgentError::in_hook("before_model_call"))?;
+            }
+        }
+        Ok(event.deny.map(|reason| Turn::synthetic(Message::assistant(reason))))
+    }
+
+    async fn after_model_call(&self, outcome: &AttemptOutcome, stop: &mut StopSignal<'_>) -> Result<bool, AgentError> {
+        let outcome = match outcome {
+            AttemptOutcome::Completed(turn) | AttemptOutcome::Denied(turn) => Ok((&turn.message, &turn.stop_reason)),
+            AttemptOutcome::Stopped { reason, partial } => Ok((&partial.message, reason)),
+            AttemptOutcome::Failed { error, .. } => Err(error),
+        };
+        if self.work.config.hooks().is_empty() {
+            return Ok(false);
+        }
+        let context = self.context.live();
+        let mut event = AfterModelCall { context: &context, outcome, retry: false };
+        for hook in self.work.config.hooks().iter().rev() {
+            if let Ok(result) = stop.race(hook.after_model_call(&mut event)).await {
+                result.map_err(AgentError::in_hook("after_model_call"))?;
+            }
+        }
+        Ok(event.retry)
+    }
+}
+
+/// Returns the outcome of an attempt whose stream has ended.
+fn attempt_outcome(
+    ended: StreamEnd,
+    turn: TurnBuilder,
+    began: Instant,
+    first_content: Option<Duration>,
+) -> AttemptOutcome {
+    match ended {
+        StreamEnd::Complete => {}
+        StreamEnd::Stopped(reason) => return stopped(reason, turn),
+        StreamEnd::Failed(error) => return failed(error, turn),
+    }
+    if !turn.is_complete() {
+        return failed(ModelError::transport("the stream ended before its stop event"), turn);
+    }
+    let streamed = turn.has_content();
+    let usage = turn.usage();
+    match turn.finish() {
+        Ok(mut turn) => {
+            turn.set_timings(began.elapsed(), first_content);
+            AttemptOutcome::Completed(turn)
+        }
+        Err(error) => AttemptOutcome::Failed { error, streamed, usage },
+    }
+}
+
+fn stopped(reason: StopReason, turn: TurnBuilder) -> AttemptOutcome {
+    let redact_user = turn.redact_user().map(str::to_owned);
+    let (message, usage) = turn.into_partial();
+    AttemptOutcome::Stopped { reason, partial: PartialResponse { message, usage, redact_user } }
+}
+
+fn failed(error: ModelError, turn: TurnBuilder) -> AttemptOutcome {
+    AttemptOutcome::Failed { error, streamed: turn.has_content(), usage: turn.usage() }
+}

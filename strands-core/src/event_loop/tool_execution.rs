@@ -1,0 +1,294 @@
+//! Execution of the tool calls of a turn: concurrent up to the agent's limit, with events, recorded starts, and the journal
+//! of a durable engine.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use futures_core::Stream;
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::driver::Driver;
+use super::emitter::Emitter;
+use super::finished_call::FinishedCall;
+use super::journal_records;
+use super::stop_signal::StopSignal;
+use super::tool_phase::OpenCall;
+use super::turn_calls::{Start, TurnCalls};
+use crate::journal::JournalStep;
+use crate::models::StopReason;
+use crate::outcome::AgentError;
+use crate::run::{CallStatus, PendingTools, Run};
+use crate::tool::ToolEvent;
+use crate::tool_runner::{EVENT_CAPACITY, ToolCalls, agent_event, received};
+
+/// Stream of the running tool calls as they end.
+type Running<'a> = Pin<Box<dyn Stream<Item = FinishedCall> + Send + 'a>>;
+
+/// Reason for the early end of a turn's tool calls; empty if all calls that could run have ended.
+#[derive(Default)]
+pub(super) struct ToolsEnd {
+    pub(super) stopped: Option<StopReason>,
+    /// The first failure of a hook, of the session or of a journal.
+    pub(super) failure: Option<AgentError>,
+}
+
+impl ToolsEnd {
+    /// Returns true if no further call may be made.
+    fn is_over(&self) -> bool {
+        self.stopped.is_some() || matches!(self.failure, Some(AgentError::Session(_) | AgentError::Journal(_)))
+    }
+}
+
+/// Event of running tool calls.
+enum CallEvent {
+    Ended(FinishedCall),
+    AllEnded,
+    Stopped(StopReason),
+    Starting(Start),
+}
+
+/// Receivers of the channels from running calls.
+struct Channels {
+    events: Option<mpsc::Receiver<ToolEvent>>,
+    starts: Option<mpsc::Receiver<Start>>,
+}
+
+impl Driver<'_> {
+    /// Makes the calls in batches: concurrent calls together, exclusive ones alone. Calls behind an interrupted one wait for
+    /// its response.
+    pub(super) async fn execute(&mut self, stop: &mut StopSignal<'_>) -> ToolsEnd {
+        let calls = self.open_calls();
+        let (tools, mut channels) = self.tool_calls();
+        let concurrency = self.work.config.tool_concurrency;
+        let concurrent = |call: &OpenCall| concurrency > 1 && !tools.is_exclusive(&call.1.name);
+        let mut end = ToolsEnd::default();
+        for batch in calls.chunk_by(|call, next| concurrent(call) && concurrent(next)) {
+            let is_ready = |(position, _): &&OpenCall| self.is_open(*position) && !self.waits(*position);
+            let mut ready = batch.iter().filter(is_ready).cloned();
+            if self.effects.journal.is_some() {
+                let ready = ready.collect();
+                self.execute_with_journal(&tools, ready, &mut channels, &mut end, stop).await;
+            } else if batch.len() == 1 {
+                // Most turns call one tool, which needs no buffer for concurrent futures.
+                let Some((position, call)) = ready.next() else { break };
+                drop(ready);
+                let running = std::pin::pin!(stream::once(tools.call(position, call)));
+                self.listen((running, 1), &mut channels, &mut end, stop).await;
+            } else {
+                let ready: Vec<OpenCall> = ready.collect();
+                let calls = ready.len();
+                self.listen((tools.running(ready, concurrency), calls), &mut channels, &mut end, stop).await;
+            }
+            self.emit_remaining(&mut channels).await;
+            if end.is_over() || batch.iter().any(|(position, _)| self.waits(*position)) {
+                break;
+            }
+        }
+        end
+    }
+
+    fn tool_calls(&self) -> (TurnCalls, Channels) {
+        let pending = self.work.run.as_ref().and_then(Run::pending);
+        let listening = !self.emitter.is_silent();
+        let is_journaled = self.effects.journal.is_some();
+        let recording = !is_journaled && pending.is_some_and(PendingTools::is_recorded);
+        let (events, event_receiver) = listening.then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
+        let (starts, start_receiver) = recording.then(|| mpsc::channel(EVENT_CAPACITY)).unzip();
+        let calls = ToolCalls {
+            settings: Arc::clone(&self.work.config.calls),
+            tools: self.tools.clone(),
+            context: self.context.live(),
+            responses: shared_responses(pending),
+            events,
+        };
+        let turn = TurnCalls { calls, starts, output: self.output.kind.clone(), is_journaled };
+        (turn, Channels { events: event_receiver, starts: start_receiver })
+    }
+
+    /// Waits for the given number of running calls, until all have ended or the invocation is stopped.
+    async fn listen(
+        &mut self,
+        (mut running, mut calls): (impl Stream<Item = FinishedCall> + Unpin, usize),
+        channels: &mut Channels,
+        end: &mut ToolsEnd,
+        stop: &mut StopSignal<'_>,
+    ) {
+        while calls > 0 {
+            match channels.next_event(&mut running, &self.emitter, stop).await {
+                CallEvent::Ended(outcome) => {
+                    calls -= 1;
+                    self.take_outcome(outcome, &mut end.failure);
+                }
+                CallEvent::AllEnded => return,
+                CallEvent::Stopped(reason) => {
+                    end.stopped = Some(reason);
+                    return;
+                }
+                CallEvent::Starting(start) => {
+                    if !self.record_starts(start, channels, end, stop).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records all requested starts in one write, and lets the tools start. Returns false if that fails.
+    async fn record_starts(
+        &mut self,
+        first: Start,
+        channels: &mut Channels,
+        end: &mut ToolsEnd,
+        stop: &mut StopSignal<'_>,
+    ) -> bool {
+        let more = || channels.starts.as_mut().and_then(|starts| starts.try_recv().ok());
+        let starts: Vec<Start> = std::iter::once(first).chain(std::iter::from_fn(more)).collect();
+        self.set_status(&starts, CallStatus::Started);
+        self.update_spent();
+        match stop.race(self.work.save_record()).await {
+            Ok(Ok(())) => {
+                for start in starts {
+                    // The call may have been dropped.
+                    let _ = start.recorded.send(());
+                }
+                return true;
+            }
+            Ok(Err(error)) => end.failure = Some(error),
+            Err(reason) => end.stopped = Some(reason),
+        }
+        // The tools were not started, whatever the session has.
+        self.set_status(&starts, CallStatus::Approved);
+        false
+    }
+
+    fn set_status(&mut self, starts: &[Start], status: CallStatus) {
+        for start in starts {
+            if let Some(run) = &mut self.work.run {
+                run.set_status(start.position, status);
+            }
+        }
+    }
+
+    /// Makes calls with a journal, one step for the next call to end. The recorded steps of a turn are a prefix, so the first
+    /// step that is not recorded starts all calls that are still open.
+    async fn execute_with_journal(
+        &mut self,
+        tools: &TurnCalls,
+        mut open: Vec<OpenCall>,
+        channels: &mut Channels,
+        end: &mut ToolsEnd,
+        stop: &mut StopSignal<'_>,
+    ) {
+        let Some(journal) = self.effects.journal else { return };
+        let concurrency = self.work.config.tool_concurrency;
+        let turn = self.work.run.as_ref().map(Run::turns).unwrap_or_default();
+        let mut running: Option<Running<'_>> = None;
+        let budget = Arc::clone(&self.context.scope().budget);
+        // Usage so far, without that of open calls.
+        let mut counted = budget.spent();
+        while !open.is_empty() {
+            let step = self.work.run.as_mut().map(Run::next_tool_step).unwrap_or_default();
+            let name = format!("tools/{turn}/{step}");
+            let state = self.work.state.clone();
+            let version = state.version();
+            let (emitter, channels, running, calls) = (&self.emitter, &mut *channels, &mut running, &open);
+            let stop = &mut *stop;
+            let is_live = AtomicBool::new(false);
+            let effect = async {
+                is_live.store(true, Ordering::Relaxed);
+                let running = running.get_or_insert_with(|| tools.running(calls.clone(), concurrency));
+                let ended = loop {
+                    match channels.next_event(running, emitter, stop).await {
+                        CallEvent::Ended(outcome) => break Ok(outcome),
+                        CallEvent::Stopped(reason) => break Err(reason),
+                        // Unreachable: a step is only requested while a call is open.
+                        CallEvent::AllEnded => break Err(StopReason::Cancelled),
+                        // A journal records results only.
+                        CallEvent::Starting(start) => _ = start.recorded.send(()),
+                    }
+                };
+                let spent = budget.spent().beyond(counted);
+                journal_records::of_call(ended, (state.version() != version).then_some(&state), spent)
+            };
+            let value = journal.step(JournalStep::new(&name), Box::pin(effect)).await;
+            self.is_replay = !is_live.into_inner();
+            let ended = value.and_then(|value| journal_records::into_call(&name, value, &self.work.state));
+            let nested = match &ended {
+                Ok(Ok(call)) => call.nested.as_deref().copied(),
+                Ok(Err((_, nested))) => Some(*nested),
+                Err(_) => None,
+            };
+            if let Some(nested) = nested {
+                counted.add(nested);
+                if self.is_replay {
+                    budget.charge_all(nested);
+                }
+            }
+            match ended {
+                Ok(Ok(call)) => {
+                    open.retain(|(position, _)| *position != call.position);
+                    self.take_outcome(call, &mut end.failure);
+                }
+                Ok(Err((reason, _))) => {
+                    end.stopped = Some(reason);
+                    return;
+                }
+                Err(error) => {
+                    end.failure = Some(error.into());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Emits the remaining events of ended calls.
+    async fn emit_remaining(&self, channels: &mut Channels) {
+        for _ in 0..EVENT_CAPACITY {
+            let Some(Ok(event)) = channels.events.as_mut().map(mpsc::Receiver::try_recv) else { return };
+            self.emitter.emit(|| agent_event(event)).await;
+        }
+    }
+}
+
+/// Returns the responses to the interrupts of these calls. Most turns have none.
+fn shared_responses(pending: Option<&PendingTools>) -> Arc<BTreeMap<String, Value>> {
+    static NONE: LazyLock<Arc<BTreeMap<String, Value>>> = LazyLock::new(Arc::default);
+    match pending.map(PendingTools::responses) {
+        Some(responses) if !responses.is_empty() => Arc::new(responses.clone()),
+        _ => Arc::clone(&NONE),
+    }
+}
+
+impl TurnCalls {
+    /// Makes calls concurrently, up to a limit.
+    fn running(&self, calls: Vec<OpenCall>, limit: usize) -> Running<'_> {
+        Box::pin(stream::iter(calls).map(|(position, call)| self.call(position, call)).buffer_unordered(limit))
+    }
+}
+
+impl Channels {
+    /// Waits for the next event of running calls. Tool events are emitted meanwhile.
+    async fn next_event(
+        &mut self,
+        running: &mut (impl Stream<Item = FinishedCall> + Unpin),
+        emitter: &Emitter,
+        stop: &mut StopSignal<'_>,
+    ) -> CallEvent {
+        loop {
+            tokio::select! {
+                biased;
+                reason = stop.stopped() => return CallEvent::Stopped(reason),
+                // Before the events, since a task left behind by a tool may send them forever.
+                outcome = running.next() => return outcome.map_or(CallEvent::AllEnded, CallEvent::Ended),
+                Some(start) = received(&mut self.starts), if self.starts.is_some() => return CallEvent::Starting(start),
+                Some(event) = received(&mut self.events), if self.events.is_some() => {
+                    emitter.emit(|| agent_event(event)).await;
+                }
+            }
+        }
+    }
+}
