@@ -19,7 +19,7 @@ fn store(path: &Path) -> SqliteStore {
 #[tokio::test]
 async fn worker() {
     let Some(orders) = scenario::orders() else { return };
-    let store = SessionStore::new(store(Path::new(orders["place"].as_str().unwrap())));
+    let store = SessionStore::new(store(Path::new(orders["location"].as_str().unwrap())));
     let session = orders["session"].as_str().unwrap();
     scenario::work(StoreSessionManager::new(session, store).unwrap(), &orders).await;
 }
@@ -46,5 +46,5 @@ async fn killed_agents_lose_nothing() {
     let path = folder.path().join("sessions.sqlite3");
     let store = SessionStore::new(store(&path));
     let open = |session: &str| StoreSessionManager::new(session, store.clone()).unwrap();
-    scenario::nothing_is_lost_and_nothing_runs_twice(open, &json!(path), scenario::kills()).await;
+    scenario::check_killed_agents(open, &json!(path), scenario::kills()).await;
 }
