@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks `cargo doc` on default features: a reader finds every provider's model and builder, each with the feature to turn on."""
+"""Checks `cargo doc` on default features: it lists the model and builder of each provider, with the feature to turn on."""
 
 import os
 import re

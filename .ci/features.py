@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that each feature of each library builds alone, and that none at all builds too."""
+"""Checks that each feature of each library builds alone, and that each builds without any feature."""
 
 import json
 import subprocess

@@ -52,6 +52,8 @@ def problems(crate: str, folder: Path, earlier: list[str]):
     yield from (f"lacks {file}" for file in sorted(CARGO - files))
     if "LICENSE" in files and (folder / "LICENSE").read_bytes() != (ROOT / "LICENSE").read_bytes():
         yield "has another license text than the repository"
+    links = re.findall(r"\]\((?!https://|#)[^)]*\)", (folder / "README.md").read_text()) if "README.md" in files else []
+    yield from (f"has a relative link in its readme: {link[2:-1]}" for link in links)
     size = sum((folder / file).stat().st_size for file in files)
     if size > MOST_BYTES:
         yield f"has {size} bytes"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sessions between languages: what Python Strands wrote is gone on with in Rust, and what Rust wrote is restored and gone
-on with by Python Strands; in folders, and in an S3 server that was not written for this project.
+"""Checks sessions between languages: Rust continues sessions that Python Strands wrote, and Python Strands restores and
+continues sessions that Rust wrote; in folders, and in an S3 server from another project.
 
 usage: check.py <shared folder> <continue_session program>
 """

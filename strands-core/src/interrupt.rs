@@ -17,6 +17,7 @@ use crate::depth;
 /// the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
+#[doc(alias = "human_in_the_loop", alias = "approval")]
 pub struct Interrupt {
     /// Unique id, which is the same each time the same call raises the interrupt.
     pub id: String,

@@ -27,6 +27,7 @@ const DEFAULT_TURNS: u32 = 100;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[doc(alias = "max_turns", alias = "max_iterations", alias = "recursion_limit")]
 pub struct Limits {
     turns: Option<u32>,
     output_tokens: Option<u64>,
@@ -53,6 +54,7 @@ impl Limits {
 
     /// Sets the maximum number of model calls, not counting retries and summaries. Default: 100.
     #[must_use]
+    #[doc(alias = "max_turns")]
     pub const fn turns(mut self, turns: u32) -> Self {
         self.turns = Some(turns);
         self

@@ -1,4 +1,4 @@
-//! The offline model drives the real agent: tools run, answers come back, the conversation stays valid.
+//! The offline model with a real agent: tools run, results arrive, the conversation stays valid.
 #![cfg(feature = "offline")]
 
 use futures_util::StreamExt;
@@ -12,7 +12,7 @@ use strands_core::{Agent, AgentEvent, BuildError, Tool, ToolContext, ToolError, 
 use strands_models::OfflineModel;
 use strands_models::offline::OfflineStep;
 
-/// Answers with what a function makes of the arguments.
+/// A tool that calls a function with its arguments.
 struct Plain(ToolSpec, fn(&Value) -> Result<Value, &'static str>);
 
 #[async_trait]

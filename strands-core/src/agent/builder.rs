@@ -113,6 +113,7 @@ impl AgentBuilder {
     }
 
     /// Sets the system prompt, and replaces an earlier one. The text of plugins is appended.
+    #[doc(alias = "preamble", alias = "instructions")]
     pub fn system_prompt(self, prompt: impl Into<String>) -> Self {
         self.system_blocks([SystemBlock::Text(prompt.into())])
     }
@@ -157,6 +158,7 @@ impl AgentBuilder {
     /// Injects a value for tools and hooks: tools borrow it with an argument `&T`. There is one value for each type; an
     /// `Arc<T>` also provides `&T`. `build` warns about values that [no tool reads](Agent::unread_values), once for all clones
     /// of the builder.
+    #[doc(alias = "invocation_state", alias = "dependency")]
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.injected.insert(value);
         self.has_warned = Arc::default();
@@ -174,6 +176,7 @@ impl AgentBuilder {
     /// result get an error result, results without a call are removed, consecutive messages of one role are merged, and
     /// assistant messages before the first user message are removed. Calls in the last message stay open:
     /// `prompt(Prompt::none())` runs them.
+    #[doc(alias = "history")]
     pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Arc<Message>>>) -> Self {
         self.messages = messages.into_iter().map(Into::into).collect();
         self.seeded = Arc::default();

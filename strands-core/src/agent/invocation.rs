@@ -116,6 +116,7 @@ impl<'a> Invocation<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
+    #[doc(alias = "structured_output", alias = "prompt_typed", alias = "extractor", alias = "response_format")]
     pub fn output<T: StructuredOutput>(mut self) -> Invocation<'a, T> {
         self.request.output = Some(OutputType::of::<T>());
         Invocation { agent: self.agent, request: self.request, output: PhantomData }
@@ -237,6 +238,7 @@ impl<'a, T> Invocation<'a, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
+    #[doc(alias = "stream_prompt", alias = "stream_async")]
     pub fn stream(self) -> AgentStream<'a, T> {
         let cell = EventCell::default();
         let run = run(self.agent, Emitter::new(cell.clone()), self.request);

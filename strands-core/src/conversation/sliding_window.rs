@@ -25,6 +25,7 @@ const MODEL_CALLS: &str = "model_call_count";
 /// let manager = SlidingWindowConversationManager::new(40).pin_first(1).proactive(0.7);
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "memory", alias = "trim_messages")]
 pub struct SlidingWindowConversationManager {
     window_size: usize,
     per_turn: Option<u64>,

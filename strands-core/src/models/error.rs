@@ -25,6 +25,7 @@ const NAME_LIMIT: usize = 128;
 #[non_exhaustive]
 pub enum ModelError {
     /// Error when a rate limit or quota is exceeded. Retryable, after a wait.
+    #[doc(alias = "rate_limit", alias = "too_many_requests")]
     Throttled {
         /// Wait that the provider asks for, such as in a `Retry-After` header.
         retry_after: Option<Duration>,

@@ -25,6 +25,7 @@ use super::ModelError;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(alias = "rate_limit", alias = "backoff", alias = "retry_strategy")]
 pub struct RetryPolicy {
     max_attempts: u32,
     initial_delay: Duration,

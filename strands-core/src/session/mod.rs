@@ -30,6 +30,7 @@ use crate::message::Message;
 ///
 /// `testing::contract` has a test suite for this contract (feature `contract`).
 #[async_trait]
+#[doc(alias = "memory", alias = "checkpointer")]
 pub trait SessionManager: Send + Sync {
     /// Returns the session id.
     fn session_id(&self) -> &str;

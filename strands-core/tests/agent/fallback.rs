@@ -108,7 +108,7 @@ fn announced(events: &[AgentEvent]) -> Vec<(String, String, String)> {
 
 #[tokio::test(start_paused = true)]
 async fn each_fallback_is_announced_before_the_response() {
-    let model = Fallback::new(failing("a", || throttled(30))).or(failing("b", transport)).or(answering("c"));
+    let model = Fallback::new(failing("a", || throttled(30))).or(failing("b", transport)).or(responding("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am c");
     let announced = announced(&events);
@@ -136,14 +136,14 @@ async fn falls_back_on_provider_errors_but_not_on_request_errors() {
     ];
     for (failure, gives_way) in failures {
         let kind = failure().kind();
-        let second = answering("b");
+        let second = responding("b");
         let model = Fallback::new(failing("a", failure)).or(second.clone());
         assert_eq!(prompt(&model).await.is_ok(), gives_way, "{kind:?}");
         assert_eq!(second.asked(), usize::from(gives_way), "{kind:?}");
         // And the other way round where the user says so.
         let only = FallbackOn::new();
         let other = if gives_way { only.without(kind) } else { only.with(kind) };
-        let model = Fallback::new(failing("a", failure)).or(answering("b")).on(other);
+        let model = Fallback::new(failing("a", failure)).or(responding("b")).on(other);
         assert_eq!(prompt(&model).await.is_ok(), !gives_way, "{kind:?}");
     }
 }
@@ -155,12 +155,12 @@ async fn a_closure_can_decide_about_a_fallback() {
     }
     let quota = |error: &ModelError| error.details().code() == Some("insufficient_quota");
     let first = failing("a", || coded("insufficient_quota"));
-    let model = Fallback::new(first.clone()).or(answering("b")).when(quota);
+    let model = Fallback::new(first.clone()).or(responding("b")).when(quota);
     assert_eq!(said(&model).await, "I am b");
     assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 1), "it is out");
-    let model = Fallback::new(failing("a", || coded("model_not_found"))).or(answering("b")).when(quota);
+    let model = Fallback::new(failing("a", || coded("model_not_found"))).or(responding("b")).when(quota);
     assert!(prompt(&model).await.is_err());
-    let model = Fallback::new(failing("a", transport)).or(answering("b")).on(FallbackOn::empty()).when(quota);
+    let model = Fallback::new(failing("a", transport)).or(responding("b")).on(FallbackOn::empty()).when(quota);
     assert!(prompt(&model).await.is_err());
 }
 
@@ -173,7 +173,7 @@ async fn falls_back_if_a_stream_breaks_before_its_first_content() {
     };
     for events in 0..=4 {
         for broken in [silent(events), silent(events).breaking_after(events, transport())] {
-            let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(answering("b"));
+            let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(responding("b"));
             let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
             assert_eq!(ended.unwrap().text(), "I am b");
             assert_eq!(
@@ -193,7 +193,7 @@ async fn after_content_the_retry_starts_with_the_next_model() {
     ];
     for broken in broken {
         let first = named("a", ScriptedModel::new([broken]));
-        let model = Fallback::new(first.clone()).or(answering("b"));
+        let model = Fallback::new(first.clone()).or(responding("b"));
         let mut agent = Agent::builder().model(model).build().await.unwrap();
         let began = Instant::now();
         let (events, ended) = listen(agent.prompt("go").stream()).await;
@@ -206,7 +206,7 @@ async fn after_content_the_retry_starts_with_the_next_model() {
     }
     // A stream that just ends after its first content is as broken.
     let cut = ScriptedTurn::events([StreamEvent::start(), StreamEvent::text(0, "half")]);
-    let model = Fallback::new(named("a", ScriptedModel::new([cut]))).or(answering("b"));
+    let model = Fallback::new(named("a", ScriptedModel::new([cut]))).or(responding("b"));
     let mut agent = Agent::builder().model(model).build().await.unwrap();
     assert_eq!(agent.prompt("go").await.unwrap().text(), "I am b");
 }
@@ -214,7 +214,7 @@ async fn after_content_the_retry_starts_with_the_next_model() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_model_is_skipped_during_its_cooldown() {
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), ScriptedTurn::text("I am a again")]));
-    let model = Fallback::new(first.clone()).or(answering("b")).cool_down(Duration::from_secs(20));
+    let model = Fallback::new(first.clone()).or(responding("b")).cool_down(Duration::from_secs(20));
     assert_eq!(said(&model).await, "I am b");
     advance(Duration::from_secs(19)).await;
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
@@ -228,7 +228,7 @@ async fn a_failed_model_is_skipped_during_its_cooldown() {
 async fn retry_after_sets_the_cooldown() {
     let first =
         named("a", ScriptedModel::new([ScriptedTurn::error(throttled(300)), ScriptedTurn::text("I am a again")]));
-    let model = Fallback::new(first.clone()).or(answering("b")).cool_down(Duration::from_secs(20));
+    let model = Fallback::new(first.clone()).or(responding("b")).cool_down(Duration::from_secs(20));
     assert_eq!(said(&model).await, "I am b");
     advance(Duration::from_secs(299)).await;
     assert_eq!(said(&model).await, "I am b");
@@ -236,7 +236,7 @@ async fn retry_after_sets_the_cooldown() {
     assert_eq!(said(&model).await, "I am a again");
     // Even one that no clock can hold.
     let for_ever = || ModelErrorKind::Throttled.into_error(Some(Duration::MAX), ErrorDetails::new());
-    let model = Fallback::new(failing("a", for_ever)).or(answering("b"));
+    let model = Fallback::new(failing("a", for_ever)).or(responding("b"));
     assert_eq!(said(&model).await, "I am b");
 }
 
@@ -245,7 +245,7 @@ async fn one_request_probes_a_model_after_its_cooldown() {
     // It fails, then keeps whoever asks waiting.
     let stalled = || ScriptedTurn::text("never").stalling_after(1);
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), stalled(), stalled()]));
-    let model = Fallback::new(first.clone()).or(answering("b"));
+    let model = Fallback::new(first.clone()).or(responding("b"));
     assert_eq!(said(&model).await, "I am b");
     advance(Duration::from_secs(60)).await;
     let mut probing = agent(&model).await;
@@ -262,14 +262,14 @@ async fn request_errors_start_no_cooldown() {
     let filtered = || ScriptedTurn::error(refused(ModelErrorKind::ContentFiltered));
     let first = named("a", ScriptedModel::new([filtered(), ScriptedTurn::text("I am a again")]));
     let on = FallbackOn::new().with(ModelErrorKind::ContentFiltered);
-    let model = Fallback::new(first).or(answering("b")).on(on);
+    let model = Fallback::new(first).or(responding("b")).on(on);
     assert_eq!(said(&model).await, "I am b");
     assert_eq!(said(&model).await, "I am a again");
 
     // Nor is one that is back and finds the first request invalid.
     let invalid = ScriptedTurn::error(refused(ModelErrorKind::InvalidRequest));
     let script = [ScriptedTurn::error(transport()), invalid, ScriptedTurn::text("I am a again")];
-    let model = Fallback::new(named("a", ScriptedModel::new(script))).or(answering("b"));
+    let model = Fallback::new(named("a", ScriptedModel::new(script))).or(responding("b"));
     assert_eq!(said(&model).await, "I am b");
     advance(Duration::from_secs(60)).await;
     assert!(prompt(&model).await.is_err());
@@ -312,7 +312,7 @@ async fn the_error_of_all_models_is_the_one_to_retry_soonest() {
     // One that nobody can mend is the newest; one that does not make the next answer is at once the end.
     let auth = || refused(ModelErrorKind::Authentication);
     let model = Fallback::new(failing("a", auth)).or(failing("b", || refused(ModelErrorKind::InvalidRequest)));
-    let model = model.or(answering("c"));
+    let model = model.or(responding("c"));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(&error, AgentError::Model { source: ModelError::InvalidRequest { .. }, .. }), "{error:?}");
     assert_eq!(failures_of(&error), ["a"]);
@@ -341,14 +341,14 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
     let overflow = || refused(ModelErrorKind::ContextOverflow);
     let small = failing("small", overflow).window(8_000);
     let (unknown, as_small, large) =
-        (answering("unknown"), answering("as small"), answering("large").window(1_000_000));
+        (responding("unknown"), responding("as small"), responding("large").window(1_000_000));
     let model = Fallback::new(small.clone()).or(unknown.clone()).or(as_small.clone().window(8_000)).or(large);
     for _ in 0..2 {
         assert_eq!(said(&model).await, "I am large");
     }
     assert_eq!((small.asked(), unknown.asked(), as_small.asked()), (2, 0, 0), "it is not out, and no size is guessed");
     // Where nobody is larger, the conversation manager is told.
-    let model = Fallback::new(failing("large", overflow).window(9_000)).or(answering("small").window(8_000));
+    let model = Fallback::new(failing("large", overflow).window(9_000)).or(responding("small").window(8_000));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(error, AgentError::ContextOverflow { .. }), "{error:?}");
 }
@@ -358,7 +358,7 @@ async fn capabilities_are_those_common_to_all_models() {
     let able = ModelCapabilities::new().with_structured_output(true);
     let script = |capabilities| ScriptedModel::responding("x").with_capabilities(capabilities);
     let first = named("a", script(able)).window(200_000);
-    let model = Fallback::new(first.clone()).or(named("b", script(able)).window(8_000)).or(answering("c"));
+    let model = Fallback::new(first.clone()).or(named("b", script(able)).window(8_000)).or(responding("c"));
     assert_eq!((model.model_id(), model.context_window()), ("a", Some(8_000)));
     assert!(!model.capabilities().structured_output && model.capabilities().tool_choice);
     let unable = named("d", script(able.with_tool_choice(false)));
@@ -369,7 +369,7 @@ async fn capabilities_are_those_common_to_all_models() {
 
     // Tokens are counted by whoever would be asked.
     let messages = [Message::user("go").into()];
-    let model = Fallback::new(failing("a", transport).window(1)).or(answering("b").window(2));
+    let model = Fallback::new(failing("a", transport).window(1)).or(responding("b").window(2));
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 1);
     said(&model).await;
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 2);
@@ -404,15 +404,15 @@ async fn a_nested_fallback_announces_its_own_models() {
         usage: Usage::default(),
     };
     let broken = ScriptedTurn::events([inner, StreamEvent::start()]).breaking_after(2, transport());
-    let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(answering("c"));
+    let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(responding("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am c");
     let heard = announced(&events);
     let pairs: Vec<_> = heard.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
     assert_eq!(pairs, [("x", "y"), ("a", "c")]);
 
-    let inner = Fallback::new(failing("a", transport)).or(answering("b"));
-    let model = Fallback::new(inner).or(answering("c"));
+    let inner = Fallback::new(failing("a", transport)).or(responding("b"));
+    let model = Fallback::new(inner).or(responding("c"));
     let (events, _) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!((announced(&events)[0].0.as_str(), announced(&events)[0].1.as_str()), ("a", "b"));
 }
@@ -422,7 +422,7 @@ async fn buffering_before_the_first_content_is_bounded() {
     // A model that sends nothing to show, without end, has begun to answer: memory stays bounded.
     let chatter = std::iter::repeat_n(StreamEvent::block_stop(0), 10_000);
     let silent = named("a", ScriptedModel::new([ScriptedTurn::events(chatter)]));
-    let model = Fallback::new(silent).or(answering("b"));
+    let model = Fallback::new(silent).or(responding("b"));
     let messages = [Message::user("go").into()];
     let mut events = model.stream(ModelRequest::new(&messages)).await.unwrap();
     assert!(matches!(events.next().await, Some(Ok(StreamEvent::ContentBlockStop { .. }))));

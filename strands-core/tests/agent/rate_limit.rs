@@ -38,7 +38,7 @@ fn responding(cost: Usage) -> ScriptedModel {
 }
 
 fn free() -> ScriptedModel {
-    answering(Usage::new(0, 0))
+    responding(Usage::new(0, 0))
 }
 
 fn exceeded(error: &ModelError) -> (&RateLimitExceeded, Option<Duration>) {
@@ -150,7 +150,7 @@ async fn the_wait_is_bounded_and_the_error_has_the_required_wait() {
     assert_eq!((began.elapsed(), retry_after), (Duration::ZERO, Some(40 * SECOND)), "known before it has waited");
     assert!(why.to_string().contains("1 requests in 60s") && why.to_string().contains("10s"), "{why}");
 
-    let model = RateLimit::new(answering(Usage::new(10, 0))).tokens(10, MINUTE).max_wait(10 * SECOND);
+    let model = RateLimit::new(responding(Usage::new(10, 0))).tokens(10, MINUTE).max_wait(10 * SECOND);
     ask(&model, &"x".repeat(40)).await.unwrap();
     let error = ask(&model, "x").await.unwrap_err();
     assert!(exceeded(&error).0.limit.contains("10 tokens"), "{error:?}");
@@ -190,13 +190,13 @@ async fn token_estimates_are_corrected_by_the_usage() {
         (Usage::new(1, 1).with_cache(Some(500), Some(8)).with_total(510), 10),
         (Usage::new(20, 0).with_cache(Some(15), None), 5),
     ] {
-        let script = answering(cost);
+        let script = responding(cost);
         let model = RateLimit::new(script.clone()).tokens(100, MINUTE).max_wait(SECOND);
         while ask(&model, &text).await.is_ok() {}
         assert_eq!(script.requests().len(), fits, "{cost:?}");
     }
     // An answer that nobody reads counts as estimated.
-    let model = RateLimit::new(answering(Usage::new(1, 1))).tokens(100, MINUTE).max_wait(SECOND);
+    let model = RateLimit::new(responding(Usage::new(1, 1))).tokens(100, MINUTE).max_wait(SECOND);
     for _ in 0..10 {
         drop(open(&model, &text).await.unwrap());
     }
@@ -205,7 +205,7 @@ async fn token_estimates_are_corrected_by_the_usage() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_larger_than_the_limit_runs_alone() {
-    let model = RateLimit::new(answering(Usage::new(1_000, 0))).tokens(100, MINUTE).max_wait(5 * MINUTE);
+    let model = RateLimit::new(responding(Usage::new(1_000, 0))).tokens(100, MINUTE).max_wait(5 * MINUTE);
     let began = Instant::now();
     ask(&model, &"x".repeat(4_000)).await.unwrap();
     ask(&model, &"x".repeat(4_000)).await.unwrap();

@@ -1,5 +1,5 @@
-//! Content as Messages takes it. What it does not take leaves a note in its place, so that a conversation can move here
-//! from a model that took more.
+//! Content blocks in the form of the Messages API. Content of other kinds is replaced with a note, so that a conversation
+//! with another model can continue here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,22 +16,22 @@ use strands_core::message::{
 use strands_core::models::CallIdForm;
 
 use super::PROVIDER;
-use super::cache::CacheControl;
 use super::citations::originals;
+use super::prompt_cache::CacheControl;
 
-/// Ids of calls as Anthropic takes them; calls of other providers may be named otherwise.
+/// Form of call ids that Anthropic accepts. Ids of other providers are converted.
 const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
 
-/// A block on its way, with what the whole request says about it.
+/// A block to send, with its cache point and the request's document count.
 #[derive(Debug)]
-pub(super) struct Outgoing<'a> {
+pub(super) struct OutgoingBlock<'a> {
     pub(super) block: &'a ContentBlock,
     pub(super) mark: Option<CacheControl>,
-    /// How many documents the request has.
+    /// Number of documents in the request.
     pub(super) documents: u64,
 }
 
-/// True for what Messages takes in some form.
+/// True for blocks that are sent in some form.
 pub(super) fn is_sent(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::Text(text) => !text.text.trim().is_empty(),
@@ -44,23 +44,23 @@ pub(super) fn is_sent(block: &ContentBlock) -> bool {
         ContentBlock::Reasoning(reasoning) => signature(reasoning).is_some() || reasoning.redacted_content.is_some(),
         ContentBlock::GuardContent(guarded) => guarded.text.is_some() || guarded.image.is_some(),
         ContentBlock::Citations(cited) => cited.content.iter().any(|part| !part.text.trim().is_empty()),
-        ContentBlock::Provider(own) => own.provider == PROVIDER,
+        ContentBlock::Provider(provider) => provider.provider == PROVIDER,
         _ => false,
     }
 }
 
-/// True for what a model thought, in any form.
-pub(super) fn is_thought(block: &ContentBlock) -> bool {
+/// True for reasoning in any form.
+pub(super) fn is_reasoning(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::Reasoning(_) => true,
-        ContentBlock::Provider(own) => {
-            matches!(own.content.get("type").and_then(Value::as_str), Some("thinking" | "redacted_thinking"))
+        ContentBlock::Provider(provider) => {
+            matches!(provider.content.get("type").and_then(Value::as_str), Some("thinking" | "redacted_thinking"))
         }
         _ => false,
     }
 }
 
-/// The provider's signature. What others keep in its place is JSON.
+/// Returns Anthropic's signature. Other providers have JSON in this field.
 fn signature(reasoning: &ReasoningContent) -> Option<&str> {
     let signature = reasoning.reasoning_text.as_ref()?.signature.as_deref()?;
     (!signature.is_empty() && !signature.starts_with('{')).then_some(signature)
@@ -129,7 +129,7 @@ enum Source<'a> {
     File { file_id: &'a str },
 }
 
-/// Bytes that are written as text without a copy in between.
+/// Bytes that are serialized as base64 without a copy.
 struct Base64<'a>(&'a Bytes);
 
 impl fmt::Display for Base64<'_> {
@@ -144,7 +144,7 @@ impl Serialize for Base64<'_> {
     }
 }
 
-/// The arguments of a call. One whose arguments were no JSON object never ran, and nothing else is taken.
+/// Arguments of a call. Anthropic accepts only objects, and a call with other arguments never ran.
 struct Input<'a>(&'a Value);
 
 impl Serialize for Input<'_> {
@@ -172,7 +172,7 @@ impl<'a> Wire<'a> {
             MediaSource::Bytes(bytes) => {
                 Source::Base64 { media_type: format!("image/{}", image.format).into(), data: Base64(bytes) }
             }
-            MediaSource::Location(location) => match elsewhere(location) {
+            MediaSource::Location(location) => match remote_source(location) {
                 Some(source) => source,
                 None => return Self::note(IMAGE_ELSEWHERE, cache_control),
             },
@@ -183,11 +183,11 @@ impl<'a> Wire<'a> {
 
     fn document(document: &'a DocumentBlock, cache_control: Option<CacheControl>) -> Self {
         let source = match &document.source {
-            MediaSource::Bytes(bytes) => match written(document.format.as_ref(), bytes) {
+            MediaSource::Bytes(bytes) => match inline_source(document.format.as_ref(), bytes) {
                 Some(source) => source,
                 None => return Self::note(DOCUMENT_UNREADABLE, cache_control),
             },
-            MediaSource::Location(location) => match elsewhere(location) {
+            MediaSource::Location(location) => match remote_source(location) {
                 Some(source) => source,
                 None => return Self::note(DOCUMENT_ELSEWHERE, cache_control),
             },
@@ -205,12 +205,12 @@ impl<'a> Wire<'a> {
 
 const IMAGE_ELSEWHERE: &str = "[An image that can't be shown to this model: it is stored elsewhere.]";
 const DOCUMENT_ELSEWHERE: &str = "[A document that can't be shown to this model: it is stored elsewhere.]";
-const DOCUMENT_UNREADABLE: &str = "[A document that can't be shown to this model: it takes PDF and text.]";
+const DOCUMENT_UNREADABLE: &str = "[A document that can't be shown to this model: only PDF and text are supported.]";
 const VIDEO: &str = "[A video that can't be shown to this model.]";
-const SOUND: &str = "[A sound that can't be played to this model.]";
+const AUDIO: &str = "[An audio clip that can't be played to this model.]";
 
-/// What the provider reads from where it lies: the web, or a file that was given to it before.
-fn elsewhere(location: &MediaLocation) -> Option<Source<'_>> {
+/// Returns a source that the provider reads itself: a URL, or an uploaded file.
+fn remote_source(location: &MediaLocation) -> Option<Source<'_>> {
     let uri = location.uri.as_deref()?;
     if uri.starts_with("https://") || uri.starts_with("http://") {
         return Some(Source::Url { url: uri });
@@ -218,8 +218,8 @@ fn elsewhere(location: &MediaLocation) -> Option<Source<'_>> {
     (location.kind == "file").then_some(Source::File { file_id: uri })
 }
 
-/// PDF goes as it is, and text as text.
-fn written<'a>(format: Option<&DocumentFormat>, bytes: &'a Bytes) -> Option<Source<'a>> {
+/// Returns the source of a PDF or a text document.
+fn inline_source<'a>(format: Option<&DocumentFormat>, bytes: &'a Bytes) -> Option<Source<'a>> {
     match format {
         Some(DocumentFormat::Doc | DocumentFormat::Docx | DocumentFormat::Xls | DocumentFormat::Xlsx) => None,
         Some(DocumentFormat::Csv | DocumentFormat::Html | DocumentFormat::Md | DocumentFormat::Txt) => {
@@ -235,7 +235,7 @@ fn written<'a>(format: Option<&DocumentFormat>, bytes: &'a Bytes) -> Option<Sour
     }
 }
 
-impl Serialize for Outgoing<'_> {
+impl Serialize for OutgoingBlock<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mark = self.mark;
         let wire = match self.block {
@@ -243,7 +243,7 @@ impl Serialize for Outgoing<'_> {
             ContentBlock::Image(image) => Wire::image(image, mark),
             ContentBlock::Document(document) => Wire::document(document, mark),
             ContentBlock::Video(_) => Wire::note(VIDEO, mark),
-            ContentBlock::Audio(_) => Wire::note(SOUND, mark),
+            ContentBlock::Audio(_) => Wire::note(AUDIO, mark),
             ContentBlock::ToolUse(call) => Wire::ToolUse {
                 id: CALL_IDS.apply(&call.tool_use_id),
                 name: &call.name,
@@ -258,8 +258,8 @@ impl Serialize for Outgoing<'_> {
             },
             ContentBlock::Reasoning(reasoning) => match (signature(reasoning), &reasoning.redacted_content) {
                 (Some(signature), _) => {
-                    let words = reasoning.reasoning_text.as_ref().map_or("", |words| &words.text);
-                    Wire::Thinking { thinking: words, signature }
+                    let text = reasoning.reasoning_text.as_ref().map_or("", |reasoning| &reasoning.text);
+                    Wire::Thinking { thinking: text, signature }
                 }
                 (None, Some(redacted)) => Wire::RedactedThinking { data: Base64(redacted) },
                 (None, None) => Wire::note("", None),
@@ -277,14 +277,14 @@ impl Serialize for Outgoing<'_> {
                 citations: originals(cited, self.documents),
                 cache_control: mark,
             },
-            ContentBlock::Provider(own) => return own.content.serialize(serializer),
+            ContentBlock::Provider(provider) => return provider.content.serialize(serializer),
             _ => Wire::note("", None),
         };
         wire.serialize(serializer)
     }
 }
 
-/// What a tool has answered.
+/// Content of a tool result.
 struct ResultContent<'a>(&'a ToolResult);
 
 impl Serialize for ResultContent<'_> {
@@ -314,11 +314,11 @@ mod tests {
     fn sent(block: &Value) -> Value {
         let block: ContentBlock = serde_json::from_value(block.clone()).unwrap();
         assert!(is_sent(&block), "{block:?}");
-        serde_json::to_value(Outgoing { block: &block, mark: None, documents: 0 }).unwrap()
+        serde_json::to_value(OutgoingBlock { block: &block, mark: None, documents: 0 }).unwrap()
     }
 
     #[test]
-    fn media_go_from_where_they_are() {
+    fn sends_media_from_their_source() {
         let image = |source: Value| json!({"image": {"format": "png", "source": source}});
         let document =
             |format: &str, source: Value| json!({"document": {"format": format, "name": "d", "source": source}});
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_can_be_cited_and_explained() {
+    fn sends_context_and_citations_of_documents() {
         let mut document = DocumentBlock::new("facts", DocumentFormat::Txt, b"grass".to_vec()).with_citations();
         document.context = Some("from a friend".to_owned());
         assert_eq!(
@@ -371,26 +371,26 @@ mod tests {
     }
 
     #[test]
-    fn a_program_says_where_a_medium_lies() {
+    fn sends_uploaded_files_by_id() {
         let source = MediaSource::location("file", "file_1");
         let image = ContentBlock::from(ImageBlock::new(strands_core::message::ImageFormat::Png, source));
-        let sent = serde_json::to_value(Outgoing { block: &image, mark: None, documents: 0 }).unwrap();
+        let sent = serde_json::to_value(OutgoingBlock { block: &image, mark: None, documents: 0 }).unwrap();
         assert_eq!(sent["source"], json!({"type": "file", "file_id": "file_1"}));
     }
 
     #[test]
-    fn thoughts_of_others_are_not_sent() {
-        let thought = |signature: Option<&str>| {
+    fn does_not_send_reasoning_of_other_providers() {
+        let reasoning = |signature: Option<&str>| {
             ContentBlock::Reasoning(ReasoningContent::text("hm", signature.map(str::to_owned)))
         };
-        assert!(is_sent(&thought(Some("EqQBCkYIBxgCKkD="))));
+        assert!(is_sent(&reasoning(Some("EqQBCkYIBxgCKkD="))));
         for signature in [None, Some(""), Some(r#"{"reasoning_item":{}}"#)] {
-            assert!(!is_sent(&thought(signature)), "{signature:?}");
+            assert!(!is_sent(&reasoning(signature)), "{signature:?}");
         }
     }
 
     #[test]
-    fn results_keep_their_failure_and_their_media() {
+    fn sends_status_and_media_of_tool_results() {
         let result = json!({"toolResult": {"toolUseId": "call:1", "status": "error", "content": [
             {"text": "no"}, {"json": {"a": 1}}, {"image": {"format": "gif", "source": {"bytes": "AAE="}}},
             {"document": {"format": "txt", "name": "d", "source": {"bytes": "YQ=="}}}, {"newer": 1}]}});
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_several_parts_is_one() {
+    fn joins_cited_text() {
         let mut cited = CitationsContent::default();
         cited.content =
             vec![strands_core::message::CitationText::new("a"), strands_core::message::CitationText::new("b")];

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::models::MessageSerializer;
 
-use super::cache::CacheTtl;
-use super::known::known;
+use super::model_catalog::traits;
+use super::prompt_cache::CacheTtl;
 use super::settings::{ServiceTier, Settings, StaleThinking, Thinking, ThinkingDisplay};
 use super::{AnthropicModel, Inner};
 use crate::ReasoningEffort;
@@ -182,19 +182,19 @@ impl AnthropicModelBuilder {
                 return Err(ModelBuildError::InvalidServerTool);
             }
         }
-        let known = known(&self.options.model_id);
+        let traits = traits(&self.options.model_id);
         let exchange = self.open(&["messages"], environment)?;
-        let counting = match self.counts_tokens {
+        let token_counter = match self.counts_tokens {
             true => Some(Exchange { streaming: false, ..self.open(&["messages", "count_tokens"], environment)? }),
             false => None,
         };
         let extra = &self.options.extra;
         let has_own_tools = || ["tools", "mcp_servers", "container"].iter().any(|name| extra.contains_key(*name));
-        let pauses = !extra.contains_key("messages") && (!self.settings.server_tools.is_empty() || has_own_tools());
-        let context_window = self.options.context_window.or(known.context_window);
+        let may_pause = !extra.contains_key("messages") && (!self.settings.server_tools.is_empty() || has_own_tools());
+        let context_window = self.options.context_window.or(traits.context_window);
         let settings = Settings { extra: self.options.extra, ..self.settings };
         let serializer = MessageSerializer::new();
-        let inner = Inner { exchange, counting, settings, known, context_window, serializer, pauses };
+        let inner = Inner { exchange, token_counter, settings, traits, context_window, serializer, may_pause };
         Ok(AnthropicModel { inner: Arc::new(inner) })
     }
 
@@ -202,7 +202,7 @@ impl AnthropicModelBuilder {
         let Some(Thinking::Enabled { budget_tokens }) = self.settings.thinking else {
             return Ok(());
         };
-        let most = self.settings.sampling.max_tokens.unwrap_or_else(|| known(&self.options.model_id).max_tokens);
+        let most = self.settings.sampling.max_tokens.unwrap_or_else(|| traits(&self.options.model_id).max_tokens);
         let expected = "at least 1,024 and less than `max_tokens`";
         check("budget_tokens", Some(budget_tokens.into()), 1_024.0..=f64::from(most.saturating_sub(1)), expected)
     }
@@ -213,7 +213,7 @@ impl AnthropicModelBuilder {
         connection.hints.not_found = "is the base URL right? `/v1` and the path are appended to it";
         // Headers of the program come last, and override these.
         let mut headers = vec![(VERSION.0.to_owned(), VERSION.1.to_owned().into())];
-        let binding = self.settings.drops_stale_thinking(&known(&self.options.model_id)).then_some(BINDING_BETA);
+        let binding = self.settings.drops_stale_thinking(&traits(&self.options.model_id)).then_some(BINDING_BETA);
         let betas: Vec<&str> = self.betas.iter().map(String::as_str).chain(binding).collect();
         if !betas.is_empty() {
             headers.push((BETA.to_owned(), betas.join(",").into()));

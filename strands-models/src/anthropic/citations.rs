@@ -1,14 +1,14 @@
-//! Places that a text comes from: in our words for those who read them, and as Anthropic sent them for the way back,
-//! since some hold an encrypted index that it wants to see again.
+//! Citations: converted to our fields, and with the original JSON to send back, since some have an encrypted index that
+//! Anthropic requires.
 
 use reqwest::Url;
 use serde_json::{Value, json};
 use strands_core::message::{Citation, CitationText, CitationsContent};
 
-/// Where the original stands among the fields that have no name of ours.
+/// Key of the original JSON among the unknown fields.
 const ORIGINAL: &str = "anthropic";
 
-/// A place in our words, with the original beside it.
+/// Converts a citation, and keeps the original JSON.
 pub(super) fn citation(original: Value) -> Citation {
     let mut citation = Citation::default();
     let field = |name: &str| original.get(name).cloned().unwrap_or_default();
@@ -38,8 +38,8 @@ pub(super) fn citation(original: Value) -> Citation {
     citation
 }
 
-/// The places of a text as Anthropic sent them. A place in a document that is no longer in the conversation would be
-/// refused, so the number of documents that are says which go.
+/// Returns the original citations of a text. Anthropic rejects citations of documents that are no longer in the
+/// conversation, so those beyond the number of documents are skipped.
 pub(super) fn originals(cited: &CitationsContent, documents: u64) -> Vec<&Value> {
     let originals = cited.citations.iter().filter_map(|citation| citation.unknown.get(ORIGINAL));
     let is_there = |original: &&Value| {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_told_in_our_words() {
+    fn converts_citations() {
         for (original, location) in [
             (
                 json!({"type": "char_location", "document_index": 1, "start_char_index": 2, "end_char_index": 5}),
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn originals_survive_being_stored() {
+    fn restores_original_citations() {
         let original = json!({"type": "web_search_result_location", "encrypted_index": "Eo8B", "url": "https://a.b/"});
         let mut cited = CitationsContent::default();
         cited.citations =

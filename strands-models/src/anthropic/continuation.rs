@@ -1,5 +1,5 @@
-//! An answer that pauses. Where the provider's own tools run for long it stops with `pause_turn`, and goes on when it is
-//! given back what it has said: for whoever listens it is one answer. Source:
+//! Continuation of paused responses. A response with long-running server tools stops with `pause_turn`, and continues when
+//! its content is sent back. The parts are one response for the caller. Source:
 //! <https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons>.
 
 use futures_util::{StreamExt as _, stream};
@@ -8,82 +8,83 @@ use serde_json::{Map, Value};
 use strands_core::metrics::ModelMetrics;
 use strands_core::models::{ErrorDetails, ModelError, ModelStream, StopReason, StreamEvent, TurnBuilder};
 
-use super::messages::given_back;
-use super::stream::MessagesReader;
+use super::messages::continued_blocks;
+use super::stream_reader::MessagesReader;
 use super::usage::{add, usage};
 use crate::http::Exchange;
 
-/// How often an answer is continued. After that it ends with the stop reason `pause_turn`, and the next prompt goes on
-/// from there.
-const MOST: usize = 10;
+/// Maximum number of continuations. After that the response ends with the stop reason `pause_turn`, and the next prompt
+/// continues it.
+const MAX_CONTINUATIONS: usize = 10;
 
-/// Asks, and asks again as often as the answer pauses. The conversation has to be the end of the body.
+/// Sends a request, and continues the response each time it pauses. The conversation must be the last field of the body.
 pub(super) async fn ask(exchange: &Exchange, body: Vec<u8>) -> Result<ModelStream, ModelError> {
-    let answer = send(exchange, body.clone()).await?;
-    let answer = Box::new(Answer {
+    let stream = send(exchange, body.clone()).await?;
+    let response = Box::new(ContinuedResponse {
         exchange: exchange.clone(),
         body,
-        answer,
+        part_stream: stream,
         part: TurnBuilder::new(exchange.max_response_bytes),
-        said: Vec::new(),
+        previous: Vec::new(),
         first_block: 0,
         next_block: 0,
         continued: 0,
         paused: None,
         usage: Map::new(),
     });
-    Ok(Box::pin(stream::try_unfold(answer, |mut answer| async move {
-        let event = answer.next().await?;
-        Ok(event.map(|event| (event, answer)))
+    Ok(Box::pin(stream::try_unfold(response, |mut response| async move {
+        let event = response.next().await?;
+        Ok(event.map(|event| (event, response)))
     })))
 }
 
 async fn send(exchange: &Exchange, body: Vec<u8>) -> Result<ModelStream, ModelError> {
-    exchange.ask(body, super::error::sort, MessagesReader::new).await
+    exchange.ask(body, super::error::classify, MessagesReader::new).await
 }
 
-struct Answer {
+/// A response of several parts.
+struct ContinuedResponse {
     exchange: Exchange,
     /// The first request.
     body: Vec<u8>,
-    answer: ModelStream,
-    /// What this part of the answer has said so far.
+    part_stream: ModelStream,
+    /// Content of the current part.
     part: TurnBuilder,
-    /// The blocks of the parts before it, as they go back.
-    said: Vec<Box<RawValue>>,
-    /// The index that the first block of this part has in the whole.
+    /// Serialized blocks of the previous parts.
+    previous: Vec<Box<RawValue>>,
+    /// Index of this part's first block in the response.
     first_block: usize,
     next_block: usize,
     continued: usize,
-    /// This part has paused; where its tools ran, if it said so.
+    /// Set when this part has paused, with the id of the tools' container, if any.
     paused: Option<Option<String>>,
     usage: Map<String, Value>,
 }
 
-impl Answer {
+impl ContinuedResponse {
     async fn next(&mut self) -> Result<Option<StreamEvent>, ModelError> {
         loop {
-            let Some(mut event) = self.answer.next().await.transpose()? else {
+            let Some(mut event) = self.part_stream.next().await.transpose()? else {
                 let Some(container) = self.paused.take() else {
                     return Ok(None);
                 };
-                self.go_on(container).await?;
+                self.continue_response(container).await?;
                 continue;
             };
-            self.place(&mut event);
+            self.shift_index(&mut event);
             self.part.push(&event)?;
             match event {
                 StreamEvent::MessageStart { .. } if self.continued > 0 => {}
                 StreamEvent::MessageStop { stop_reason, additional_model_response_fields: fields }
-                    if self.goes_on(&stop_reason) =>
+                    if self.continues(&stop_reason) =>
                 {
                     let id = fields.as_ref().and_then(|fields| fields.get("container")?.get("id")?.as_str());
                     self.paused = Some(id.map(str::to_owned));
                 }
-                // What this part has cost so far.
-                StreamEvent::Metadata { provider_usage: None, usage: told, metrics, .. } => {
+                // Usage of this part so far.
+                StreamEvent::Metadata { provider_usage: None, usage: partial, metrics, .. } => {
                     let mut all = usage(&self.usage);
-                    all.add(told);
+                    all.add(partial);
                     return Ok(Some(StreamEvent::metadata(all, metrics)));
                 }
                 StreamEvent::Metadata { provider_usage, metrics, .. } => {
@@ -91,7 +92,7 @@ impl Answer {
                         add(&mut self.usage, raw);
                     }
                     if self.paused.is_none() {
-                        return Ok(Some(self.cost(metrics)));
+                        return Ok(Some(self.total_usage(metrics)));
                     }
                 }
                 event => return Ok(Some(event)),
@@ -99,19 +100,19 @@ impl Answer {
         }
     }
 
-    /// A part in which nothing was said can't be given back.
-    fn goes_on(&self, stop_reason: &StopReason) -> bool {
-        stop_reason.as_str() == "pause_turn" && self.continued < MOST && self.next_block > self.first_block
+    /// True for a paused part that can be continued: an empty one can't be sent back.
+    fn continues(&self, stop_reason: &StopReason) -> bool {
+        stop_reason.as_str() == "pause_turn" && self.continued < MAX_CONTINUATIONS && self.next_block > self.first_block
     }
 
-    /// What all parts together cost.
-    fn cost(&mut self, metrics: ModelMetrics) -> StreamEvent {
+    /// Returns the usage of all parts.
+    fn total_usage(&mut self, metrics: ModelMetrics) -> StreamEvent {
         let raw = std::mem::take(&mut self.usage);
         StreamEvent::metadata(usage(&raw), metrics).with_provider_usage(Value::Object(raw))
     }
 
-    /// Gives a block its place in the whole.
-    fn place(&mut self, event: &mut StreamEvent) {
+    /// Converts a block's index in this part to its index in the response.
+    fn shift_index(&mut self, event: &mut StreamEvent) {
         if let StreamEvent::ContentBlockStart { content_block_index: at, .. }
         | StreamEvent::ContentBlockDelta { content_block_index: at, .. }
         | StreamEvent::ContentBlockStop { content_block_index: at } = event
@@ -121,25 +122,25 @@ impl Answer {
         }
     }
 
-    /// Gives back what was said so far.
-    async fn go_on(&mut self, container: Option<String>) -> Result<(), ModelError> {
+    /// Sends the content back, and reads the next part.
+    async fn continue_response(&mut self, container: Option<String>) -> Result<(), ModelError> {
         let mut part = std::mem::replace(&mut self.part, TurnBuilder::new(self.exchange.max_response_bytes));
-        // Nothing of it is to be taken for unfinished.
+        // Ends the part's turn, so that its content counts as complete.
         part.push(&StreamEvent::stop(StopReason::EndTurn))?;
         let unsendable = |error| ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() };
-        for block in given_back(&part.finish()?.message) {
-            self.said.push(to_raw_value(&block).map_err(unsendable)?);
+        for block in continued_blocks(&part.finish()?.message) {
+            self.previous.push(to_raw_value(&block).map_err(unsendable)?);
         }
-        let body = continued(&self.body, &self.said, container.as_deref()).map_err(unsendable)?;
+        let body = continued(&self.body, &self.previous, container.as_deref()).map_err(unsendable)?;
         self.first_block = self.next_block;
         self.continued += 1;
-        self.answer = send(&self.exchange, body).await?;
+        self.part_stream = send(&self.exchange, body).await?;
         Ok(())
     }
 }
 
-/// The first request with what was said since at its end, in the container in which the provider's tools ran.
-fn continued(body: &[u8], said: &[Box<RawValue>], container: Option<&str>) -> serde_json::Result<Vec<u8>> {
+/// Returns the body of the first request with the previous parts appended, and the container of the server tools.
+fn continued(body: &[u8], previous: &[Box<RawValue>], container: Option<&str>) -> serde_json::Result<Vec<u8>> {
     let mut continued = Vec::with_capacity(body.len() + 1024);
     let body = body.strip_suffix(b"]}").unwrap_or(body);
     match (container, body.strip_prefix(b"{")) {
@@ -152,7 +153,7 @@ fn continued(body: &[u8], said: &[Box<RawValue>], container: Option<&str>) -> se
         _ => continued.extend_from_slice(body),
     }
     continued.extend_from_slice(br#",{"role":"assistant","content":"#);
-    serde_json::to_writer(&mut continued, said)?;
+    serde_json::to_writer(&mut continued, previous)?;
     continued.extend_from_slice(b"}]}");
     Ok(continued)
 }
@@ -164,16 +165,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_goes_on_with_what_was_said() {
+    fn appends_previous_parts_to_the_request() {
         let body = br#"{"model":"m","messages":[{"role":"user","content":[]}]}"#;
-        let said = [to_raw_value(&json!({"type": "text", "text": "a"})).unwrap()];
-        let sent: Value = serde_json::from_slice(&continued(body, &said, Some("c\"1")).unwrap()).unwrap();
+        let previous = [to_raw_value(&json!({"type": "text", "text": "a"})).unwrap()];
+        let sent: Value = serde_json::from_slice(&continued(body, &previous, Some("c\"1")).unwrap()).unwrap();
         assert_eq!(
             sent,
             json!({"container": "c\"1", "model": "m", "messages": [{"role": "user", "content": []},
                 {"role": "assistant", "content": [{"type": "text", "text": "a"}]}]})
         );
-        let sent: Value = serde_json::from_slice(&continued(body, &said, None).unwrap()).unwrap();
+        let sent: Value = serde_json::from_slice(&continued(body, &previous, None).unwrap()).unwrap();
         assert!(sent.get("container").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Refusals of Anthropic, sorted by what the caller can do about them. Source:
+//! Error classification: Anthropic's errors by error kind. Source:
 //! <https://platform.claude.com/docs/en/api/errors>.
 
 use serde_json::Value;
@@ -6,47 +6,48 @@ use strands_core::models::ModelErrorKind;
 
 use crate::http::ErrorResponse;
 
-/// The kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
-pub(super) fn sort(refusal: &mut ErrorResponse) -> ModelErrorKind {
+/// Returns the kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
+pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
     let body = refusal.json();
-    sort_error(refusal, &body)
+    classify_error(refusal, &body)
 }
 
-/// The kind of an error event in a stream, which looks the same.
-pub(super) fn refused(event: &Value) -> (ErrorResponse, ModelErrorKind) {
+/// Returns the error of an error event, which has the same form, with its kind.
+pub(super) fn stream_error(event: &Value) -> (ErrorResponse, ModelErrorKind) {
     let mut refusal = ErrorResponse { body: event.to_string(), ..ErrorResponse::default() };
-    let kind = sort_error(&mut refusal, event);
+    let kind = classify_error(&mut refusal, event);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut ErrorResponse, body: &Value) -> ModelErrorKind {
+fn classify_error(refusal: &mut ErrorResponse, body: &Value) -> ModelErrorKind {
     let error = body.get("error").unwrap_or(body);
     let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, message) = (word(error, "type"), word(error, "message"));
-    // Gateways have other forms.
+    // Gateways send errors in other forms.
     let message = if message.is_empty() { error.as_str().unwrap_or(&refusal.body).to_owned() } else { message };
     refusal.code = (!kind.is_empty()).then(|| kind.clone());
     if refusal.request_id.is_none() {
         refusal.request_id = Some(word(body, "request_id")).filter(|id| !id.is_empty());
     }
-    let sorted = ModelErrorKind::of_words(refusal.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
-        "overloaded_error" | "api_error" | "timeout_error" => ModelErrorKind::Overloaded,
-        "billing_error" => {
-            refusal.advice = Some("check the account's credit: asking again does not help until there is some");
-            ModelErrorKind::InvalidRequest
-        }
-        "not_found_error" => {
-            refusal.advice = Some("the host does not know this model id, or the key may not use it");
-            ModelErrorKind::InvalidRequest
-        }
-        "invalid_request_error" => ModelErrorKind::InvalidRequest,
-        _ => ModelErrorKind::of_status(refusal.status),
-    });
+    let error_kind =
+        ModelErrorKind::of_words(refusal.status, &[&kind], &message).unwrap_or_else(|| match kind.as_str() {
+            "overloaded_error" | "api_error" | "timeout_error" => ModelErrorKind::Overloaded,
+            "billing_error" => {
+                refusal.advice = Some("check the account's credit; a retry does not help until it is topped up");
+                ModelErrorKind::InvalidRequest
+            }
+            "not_found_error" => {
+                refusal.advice = Some("unknown model id, or the key has no access to it; check the model id");
+                ModelErrorKind::InvalidRequest
+            }
+            "invalid_request_error" => ModelErrorKind::InvalidRequest,
+            _ => ModelErrorKind::of_status(refusal.status),
+        });
     if message.contains("bound to a different conversation") {
         refusal.advice =
-            Some("the history was changed behind thoughts of the model; use `.stale_thinking(StaleThinking::Drop)`");
+            Some("messages before the model's reasoning were changed; use `.stale_thinking(StaleThinking::Drop)`");
     }
-    sorted
+    error_kind
 }
 
 #[cfg(test)]
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors() {
         for (status, kind, message, expected) in [
             (400, "invalid_request_error", "temperature: range: 0..1", ModelErrorKind::InvalidRequest),
             (
@@ -91,16 +92,16 @@ mod tests {
                 body: error(kind, message).to_string(),
                 ..ErrorResponse::default()
             };
-            assert_eq!(sort(&mut refusal), expected, "{status} {kind}");
+            assert_eq!(classify(&mut refusal), expected, "{status} {kind}");
             assert_eq!(refusal.code.as_deref(), Some(kind));
             assert_eq!(refusal.request_id.as_deref(), Some("req_1"));
         }
         let mut gateway = ErrorResponse { status: Some(502), body: "<html>".to_owned(), ..ErrorResponse::default() };
-        assert_eq!(sort(&mut gateway), ModelErrorKind::Overloaded);
+        assert_eq!(classify(&mut gateway), ModelErrorKind::Overloaded);
     }
 
     #[test]
-    fn errors_in_a_stream_have_no_status() {
+    fn classifies_stream_errors() {
         for (kind, expected) in [
             ("overloaded_error", ModelErrorKind::Overloaded),
             ("rate_limit_error", ModelErrorKind::Throttled),
@@ -108,16 +109,16 @@ mod tests {
             ("invalid_request_error", ModelErrorKind::InvalidRequest),
             ("new_error", ModelErrorKind::Transport),
         ] {
-            let (refusal, sorted) = refused(&error(kind, "Overloaded"));
-            assert_eq!(sorted, expected, "{kind}");
+            let (refusal, classified) = stream_error(&error(kind, "Overloaded"));
+            assert_eq!(classified, expected, "{kind}");
             assert!(refusal.body.contains("Overloaded"));
         }
     }
 
     #[test]
-    fn thoughts_of_another_conversation_are_told_what_helps() {
+    fn advises_dropping_reasoning_of_another_conversation() {
         let message = "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation.";
-        let (refusal, kind) = refused(&error("invalid_request_error", message));
+        let (refusal, kind) = stream_error(&error("invalid_request_error", message));
         assert_eq!(kind, ModelErrorKind::InvalidRequest);
         assert!(refusal.advice.unwrap().contains("stale_thinking"));
     }

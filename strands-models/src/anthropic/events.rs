@@ -1,4 +1,4 @@
-//! The events of a stream, and the document of an answer in one piece, as far as they are read.
+//! Wire types of stream events, and of a response in one document. Fields that are not used are omitted.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::http::tolerant;
 
 #[derive(Deserialize)]
-pub(super) struct MessageStarted {
+pub(super) struct MessageStart {
     #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(super) message: Head,
 }
@@ -20,21 +20,21 @@ pub(super) struct Head {
 }
 
 #[derive(Deserialize)]
-pub(super) struct BlockStarted<'a> {
+pub(super) struct BlockStart<'a> {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     #[serde(borrow)]
     pub(super) content_block: &'a RawValue,
 }
 
-/// What an object is.
+/// Type of an object.
 #[derive(Deserialize)]
 pub(super) struct Typed<'a> {
     #[serde(borrow)]
     pub(super) r#type: Cow<'a, str>,
 }
 
-/// A block of a known kind as it begins, or as a whole.
+/// A block of a known type, as it begins or complete.
 #[derive(Deserialize)]
 pub(super) struct Block<'a> {
     #[serde(default, deserialize_with = "tolerant::text")]
@@ -56,15 +56,15 @@ pub(super) struct Block<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct BlockPiece<'a> {
+pub(super) struct BlockDelta<'a> {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     #[serde(borrow)]
-    pub(super) delta: Piece<'a>,
+    pub(super) delta: Delta<'a>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Piece<'a> {
+pub(super) struct Delta<'a> {
     #[serde(borrow)]
     pub(super) r#type: Cow<'a, str>,
     #[serde(default, deserialize_with = "tolerant::text")]
@@ -78,33 +78,33 @@ pub(super) struct Piece<'a> {
     pub(super) citation: Option<Value>,
 }
 
-/// The same for a block of the provider's own.
+/// A delta of provider content, as raw fields.
 #[derive(Deserialize)]
-pub(super) struct OwnPiece {
+pub(super) struct RawDelta {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     #[serde(default)]
     pub(super) delta: Map<String, Value>,
 }
 
-pub(super) const KNOWN_PIECES: [&str; 5] =
+pub(super) const KNOWN_DELTAS: [&str; 5] =
     ["text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta"];
 
 #[derive(Deserialize)]
-pub(super) struct BlockEnded {
+pub(super) struct BlockStop {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
 }
 
 #[derive(Deserialize)]
-pub(super) struct MessageChanged {
+pub(super) struct MessageDelta {
     #[serde(default, deserialize_with = "tolerant::or_default")]
-    pub(super) delta: Stopped,
+    pub(super) delta: StopInfo,
     pub(super) usage: Option<Map<String, Value>>,
 }
 
 #[derive(Default, Deserialize)]
-pub(super) struct Stopped {
+pub(super) struct StopInfo {
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) stop_reason: Option<String>,
     pub(super) stop_sequence: Option<Value>,
@@ -112,8 +112,8 @@ pub(super) struct Stopped {
     pub(super) container: Option<Value>,
 }
 
-impl Stopped {
-    /// What is said again takes the place of what was said; there may be more than one word about the end.
+impl StopInfo {
+    /// Replaces the fields that a later event has. There may be several `message_delta` events.
     pub(super) fn update(&mut self, later: Self) {
         self.stop_reason = later.stop_reason.or(self.stop_reason.take());
         self.stop_sequence = later.stop_sequence.or(self.stop_sequence.take());
@@ -128,5 +128,5 @@ pub(super) struct Document<'a> {
     pub(super) content: Option<&'a RawValue>,
     pub(super) usage: Option<Map<String, Value>>,
     #[serde(flatten)]
-    pub(super) stopped: Stopped,
+    pub(super) stopped: StopInfo,
 }

@@ -1,21 +1,22 @@
-//! Anthropic's Messages, which some other servers speak too. Source:
+//! Anthropic's Messages API, which some other servers support too. Source:
 //! <https://platform.claude.com/docs/en/api/messages/create>.
 
 mod blocks;
 mod builder;
-mod cache;
 mod citations;
 mod continuation;
-mod count;
 mod error;
 mod events;
-mod known;
 mod messages;
-mod own;
-mod plan;
+mod model_catalog;
+mod open_block;
+mod prompt_cache;
+mod provider_content;
 mod request;
+mod request_plan;
 mod settings;
-mod stream;
+mod stream_reader;
+mod token_count;
 mod tools;
 mod usage;
 
@@ -26,27 +27,27 @@ use strands_core::models::{
     MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
 };
 
-use self::known::{Known, Thinks};
-use self::plan::Plan;
+use self::model_catalog::{ReasoningDefault, Traits};
 use self::request::Body;
+use self::request_plan::RequestPlan;
 use self::settings::Settings;
-use self::stream::MessagesReader;
+use self::stream_reader::MessagesReader;
 use crate::http::{self, Exchange};
 
 pub use builder::AnthropicModelBuilder;
-pub use cache::CacheTtl;
+pub use prompt_cache::CacheTtl;
 pub use settings::{ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
 
-/// What reads answers, for the fuzz targets.
+/// Response reader for the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn reader(limit: usize) -> impl http::ResponseReader {
     MessagesReader::new(limit)
 }
 
-/// Under which name answers begin and content of its own is kept.
+/// Provider name in messages and provider content.
 const PROVIDER: &str = "anthropic";
 
-/// A model of Anthropic's behind Messages.
+/// A model behind Anthropic's Messages API.
 ///
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
@@ -66,28 +67,28 @@ pub struct AnthropicModel {
 
 struct Inner {
     exchange: Exchange,
-    /// Where tokens are counted, if they are.
-    counting: Option<Exchange>,
+    /// Token count endpoint, if it is used.
+    token_counter: Option<Exchange>,
     settings: Settings,
-    known: Known,
+    traits: Traits,
     context_window: Option<u64>,
     serializer: MessageSerializer,
-    /// Tools of the provider's own may make an answer pause.
-    pauses: bool,
+    /// Responses may pause, since there are server tools.
+    may_pause: bool,
 }
 
 impl AnthropicModel {
-    /// Returns a builder with default options.
+    /// Returns a builder for a model.
     pub fn builder() -> AnthropicModelBuilder {
         AnthropicModelBuilder::default()
     }
 
     fn body(&self, request: &ModelRequest<'_>, streaming: Option<bool>) -> Result<Vec<u8>, ModelError> {
-        let Inner { exchange, settings, known, serializer, .. } = &*self.inner;
+        let Inner { exchange, settings, traits, serializer, .. } = &*self.inner;
         let model_id = exchange.endpoint.model_id();
-        let plan = Plan::of(request, settings, known);
-        let mut body = http::body(&Body { model_id, known, settings, request, plan: &plan, streaming })?;
-        // The program's own wins, as for every field.
+        let plan = RequestPlan::of(request, settings, traits);
+        let mut body = http::body(&Body { model_id, traits, settings, request, plan: &plan, streaming })?;
+        // An extra field replaces the conversation, as it does every field.
         if !settings.extra.contains_key("messages") {
             messages::append(&mut body, request, &plan, *serializer)?;
         }
@@ -106,25 +107,25 @@ impl Model for AnthropicModel {
     }
 
     fn capabilities(&self) -> ModelCapabilities {
-        let Inner { known, pauses, .. } = &*self.inner;
+        let Inner { traits, may_pause, .. } = &*self.inner;
         ModelCapabilities::new()
-            .with_tool_choice(known.thinks != Thinks::Always)
-            .with_structured_output(known.structured_output)
-            .with_server_tools(*pauses)
+            .with_tool_choice(traits.reasoning != ReasoningDefault::Always)
+            .with_structured_output(traits.structured_output)
+            .with_server_tools(*may_pause)
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let Inner { exchange, pauses, .. } = &*self.inner;
+        let Inner { exchange, may_pause, .. } = &*self.inner;
         let body = self.body(&request, Some(exchange.streaming))?;
-        if *pauses {
+        if *may_pause {
             return continuation::ask(exchange, body).await;
         }
-        exchange.ask(body, error::sort, MessagesReader::new).await
+        exchange.ask(body, error::classify, MessagesReader::new).await
     }
 
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
-        match &self.inner.counting {
-            Some(counting) => count::count(counting, self.body(&request, None)?).await,
+        match &self.inner.token_counter {
+            Some(endpoint) => token_count::count(endpoint, self.body(&request, None)?).await,
             None => Ok(estimate_tokens(&request)),
         }
     }

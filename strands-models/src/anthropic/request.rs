@@ -1,5 +1,5 @@
-//! The body of a request without its conversation, which [`messages`](super::messages) puts behind it: what stays the same
-//! from turn to turn comes first, so that each body begins with the bytes of the one before.
+//! Fields of a request. [`messages`](super::messages) appends the conversation: fields that stay the same from turn to turn
+//! come first, so that each body begins with the bytes of the previous one.
 
 use std::borrow::Cow;
 
@@ -10,35 +10,36 @@ use strands_core::message::SystemBlock;
 use strands_core::models::{ModelRequest, ToolChoice};
 
 use super::ServiceTier;
-use super::cache::{CacheControl, Marks};
-use super::known::{Known, Thinks};
-use super::plan::Plan;
+use super::model_catalog::{ReasoningDefault, Traits};
+use super::prompt_cache::{CacheControl, CachePoints};
+use super::request_plan::RequestPlan;
 use super::settings::Settings;
 use super::tools::{self, AllTools, Choice};
 use crate::http::{self, Fields};
 
-/// A request that is ready to be written.
+/// Fields of a request, ready to be serialized.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
-    pub(super) known: &'a Known,
+    pub(super) traits: &'a Traits,
     pub(super) settings: &'a Settings,
     pub(super) request: &'a ModelRequest<'a>,
-    pub(super) plan: &'a Plan,
-    /// `None` where only tokens are counted.
+    pub(super) plan: &'a RequestPlan,
+    /// `None` for token counts.
     pub(super) streaming: Option<bool>,
 }
 
-/// The fields of the program's own that counting takes.
-const COUNTED: [&str; 7] = ["cache_control", "messages", "output_config", "system", "thinking", "tool_choice", "tools"];
+/// Extra fields that the token count endpoint accepts.
+const COUNT_FIELDS: [&str; 7] =
+    ["cache_control", "messages", "output_config", "system", "thinking", "tool_choice", "tools"];
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { known, settings, request, plan, .. } = self;
+        let Self { traits, settings, request, plan, .. } = self;
         let extra = self.extra();
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &extra };
         fields.put("model", self.model_id)?;
         if let Some(streaming) = self.streaming {
-            fields.put("max_tokens", &settings.sampling.max_tokens.unwrap_or(known.max_tokens))?;
+            fields.put("max_tokens", &settings.sampling.max_tokens.unwrap_or(traits.max_tokens))?;
             fields.put("stream", &streaming)?;
             fields.put_some("temperature", settings.sampling.temperature.as_ref())?;
             fields.put_some("top_p", settings.sampling.top_p.as_ref())?;
@@ -50,15 +51,15 @@ impl Serialize for Body<'_> {
         fields.put_some("thinking", plan.thinking.as_ref())?;
         fields.put_some("output_config", self.output_config().as_ref())?;
         let ours = tools::translated(request.tools);
-        // Where a tool is forced it is one of the program's: the provider's own would be no answer to that.
+        // A forced call must be one of the program's tools, so server tools are omitted.
         let servers: &[Value] = if plan.forces { &[] } else { &settings.server_tools };
-        let tools = AllTools { ours: &ours, servers, cached: plan.marks.tools };
+        let tools = AllTools { ours: &ours, servers, cached: plan.cache_points.tools };
         if !tools.is_empty() {
             fields.put("tools", &tools)?;
             fields.put_some("tool_choice", self.choice().as_ref())?;
         }
-        if request.system.iter().any(is_said) {
-            fields.put("system", &System { blocks: request.system, marks: &plan.marks })?;
+        if request.system.iter().any(is_sent) {
+            fields.put("system", &System { blocks: request.system, cache_points: &plan.cache_points })?;
         }
         fields.put_extra()?;
         fields.map.end()
@@ -67,7 +68,7 @@ impl Serialize for Body<'_> {
 
 impl<'a> Body<'a> {
     fn extra(&self) -> Cow<'a, Map<String, Value>> {
-        http::without(&self.settings.extra, |name| self.streaming.is_none() && !COUNTED.contains(&name))
+        http::without(&self.settings.extra, |name| self.streaming.is_none() && !COUNT_FIELDS.contains(&name))
     }
 
     fn output_config(&self) -> Option<Value> {
@@ -86,34 +87,34 @@ impl<'a> Body<'a> {
             return Some(Choice::NONE);
         }
         let choice = match self.request.tool_choice {
-            Some(_) if self.known.thinks == Thinks::Always => Some(&ToolChoice::Auto {}),
+            Some(_) if self.traits.reasoning == ReasoningDefault::Always => Some(&ToolChoice::Auto {}),
             choice => choice,
         };
         Choice::of(choice, self.settings.parallel_tool_calls)
     }
 }
 
-/// Blank text is refused.
-fn is_said(block: &SystemBlock) -> bool {
+/// True for blocks that are sent. The API rejects blank text.
+fn is_sent(block: &SystemBlock) -> bool {
     matches!(block, SystemBlock::Text(text) if !text.trim().is_empty())
 }
 
 struct System<'a> {
     blocks: &'a [SystemBlock],
-    marks: &'a Marks,
+    cache_points: &'a CachePoints,
 }
 
 impl Serialize for System<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let texts = self.blocks.iter().enumerate().filter_map(|(at, block)| match block {
-            SystemBlock::Text(text) if is_said(block) => Some(Text::new(text, self.marks.of_system(at))),
+            SystemBlock::Text(text) if is_sent(block) => Some(Text::new(text, self.cache_points.of_system(at))),
             _ => None,
         });
         serializer.collect_seq(texts)
     }
 }
 
-/// Text that is no block of ours.
+/// A text block that is not part of a message.
 #[derive(Serialize)]
 pub(super) struct Text<'a> {
     r#type: &'static str,

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::cache::Caching;
-use super::known::{Known, Thinks};
+use super::model_catalog::{ReasoningDefault, Traits};
+use super::prompt_cache::Caching;
 use crate::ReasoningEffort;
 use crate::http::{Sampling, ServerTools};
 
@@ -104,22 +104,22 @@ pub(super) enum ThinkingField {
 
 impl Settings {
     /// Returns true if the provider drops stale reasoning: as set, else on models that would refuse it.
-    pub(super) fn drops_stale_thinking(&self, known: &Known) -> bool {
+    pub(super) fn drops_stale_thinking(&self, traits: &Traits) -> bool {
         let binds = matches!(self.thinking, None | Some(Thinking::Adaptive | Thinking::Enabled { .. }));
         let drop = self.stale_thinking.map(|stale| stale == StaleThinking::Drop);
-        binds && drop.unwrap_or(known.binds_thoughts)
+        binds && drop.unwrap_or(traits.binds_reasoning)
     }
 
     /// Returns `thinking` of a request. A request that forces a tool call has no reasoning.
-    pub(super) fn thinking(&self, known: &Known, forced: bool) -> Option<ThinkingField> {
+    pub(super) fn thinking(&self, traits: &Traits, forced: bool) -> Option<ThinkingField> {
         let display = self.display.map(|display| match display {
             ThinkingDisplay::Summarized => "summarized",
             ThinkingDisplay::Omitted => "omitted",
         });
-        let drops = self.drops_stale_thinking(known);
+        let drops = self.drops_stale_thinking(traits);
         let block_binding = drops.then(|| json!({"prefix_mismatch_behavior": "drop_block"}));
         if forced {
-            return (known.thinks == Thinks::ByDefault).then_some(ThinkingField::Disabled);
+            return (traits.reasoning == ReasoningDefault::On).then_some(ThinkingField::Disabled);
         }
         match self.thinking {
             Some(Thinking::Disabled) => Some(ThinkingField::Disabled),
@@ -129,7 +129,7 @@ impl Settings {
             Some(Thinking::Adaptive) => Some(ThinkingField::Adaptive { display, block_binding }),
             Some(Thinking::BetweenTools) => Some(ThinkingField::BetweenTools),
             // The default is sent only with an option of it.
-            None => (drops || display.is_some() && known.thinks != Thinks::WhenAsked)
+            None => (drops || display.is_some() && traits.reasoning != ReasoningDefault::Off)
                 .then_some(ThinkingField::Adaptive { display, block_binding }),
         }
     }
@@ -144,11 +144,11 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::known::known;
+    use super::super::model_catalog::traits;
     use super::*;
 
     fn field(settings: &Settings, model: &str, forced: bool) -> Value {
-        serde_json::to_value(settings.thinking(&known(model), forced)).unwrap()
+        serde_json::to_value(settings.thinking(&traits(model), forced)).unwrap()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tools as JSON text, and which of them the model must call. Tools are translated once for all requests of an agent.
+//! Tool specs as JSON text, translated once for all requests of an agent, and the tool choice.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use strands_core::models::{ToolChoice, ToolSpecs};
 use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
-use super::cache::CacheTtl;
+use super::prompt_cache::CacheTtl;
 
-/// How many tools of a request may be strict.
-const MOST_STRICT: usize = 20;
+/// Maximum number of strict tools in a request.
+const MAX_STRICT: usize = 20;
 
-/// Tools in the form of Messages.
+/// Tool specs in the form of the Messages API.
 #[derive(Debug)]
 pub(super) struct MessagesTools(Vec<Box<RawValue>>);
 
 pub(super) fn translated(specs: &ToolSpecs) -> Arc<MessagesTools> {
     specs.translated(|specs| {
         let mut strict = 0;
-        // Only a map whose keys are no text has no JSON, and a schema has none.
+        // Serialization fails only for maps with keys that are not strings, and a schema has none.
         let entries = specs.iter().filter_map(|spec| to_raw_value(&tool(spec, &mut strict)).ok());
         MessagesTools(entries.collect())
     })
@@ -38,15 +38,15 @@ fn tool<'a>(spec: &'a ToolSpec, strict: &mut usize) -> impl Serialize + 'a {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         strict: bool,
     }
-    let held = spec.strict.then(|| SchemaDialect::ANTHROPIC.strict(&spec.input_schema));
-    let held = held.and_then(Result::ok).filter(|_| *strict < MOST_STRICT);
-    let is_strict = held.is_some();
+    let schema = spec.strict.then(|| SchemaDialect::ANTHROPIC.strict(&spec.input_schema));
+    let schema = schema.and_then(Result::ok).filter(|_| *strict < MAX_STRICT);
+    let is_strict = schema.is_some();
     *strict += usize::from(is_strict);
-    let input_schema = held.unwrap_or_else(|| SchemaDialect::ANTHROPIC.arguments(&spec.input_schema));
+    let input_schema = schema.unwrap_or_else(|| SchemaDialect::ANTHROPIC.arguments(&spec.input_schema));
     Tool { name: &spec.name, description: &spec.description, input_schema, strict: is_strict }
 }
 
-/// All tools of a request: the program's, then the provider's own. The last one may end a stretch that is cached.
+/// Tools of a request: the program's, then server tools. The last one may have a cache point.
 pub(super) struct AllTools<'a> {
     pub(super) ours: &'a MessagesTools,
     pub(super) servers: &'a [Value],
@@ -64,13 +64,16 @@ impl Serialize for AllTools<'_> {
         let last = (self.ours.0.len() + self.servers.len()).saturating_sub(1);
         let mut tools = serializer.serialize_seq(Some(last + 1))?;
         for (at, tool) in self.ours.0.iter().enumerate() {
-            match self.cached.filter(|_| at == last).and_then(|ttl| marked(tool.get(), ttl)) {
+            match self.cached.filter(|_| at == last).and_then(|ttl| with_cache_point(tool.get(), ttl)) {
                 Some(marked) => tools.serialize_element(&marked)?,
                 None => tools.serialize_element(tool)?,
             }
         }
         for (at, tool) in self.servers.iter().enumerate() {
-            match self.cached.filter(|_| self.ours.0.len() + at == last).and_then(|ttl| marked(&tool.to_string(), ttl))
+            match self
+                .cached
+                .filter(|_| self.ours.0.len() + at == last)
+                .and_then(|ttl| with_cache_point(&tool.to_string(), ttl))
             {
                 Some(marked) => tools.serialize_element(&marked)?,
                 None => tools.serialize_element(tool)?,
@@ -80,8 +83,8 @@ impl Serialize for AllTools<'_> {
     }
 }
 
-/// A tool with a mark at its end.
-fn marked(tool: &str, ttl: CacheTtl) -> Option<Box<RawValue>> {
+/// Returns a tool with a cache point.
+fn with_cache_point(tool: &str, ttl: CacheTtl) -> Option<Box<RawValue>> {
     let open = tool.trim_end().strip_suffix('}')?;
     let mark = serde_json::to_string(&ttl.control()).ok()?;
     RawValue::from_string(format!(r#"{open},"cache_control":{mark}}}"#)).ok()
@@ -100,7 +103,7 @@ pub(super) struct Choice<'a> {
 impl<'a> Choice<'a> {
     pub(super) const NONE: Self = Self { r#type: "none", name: None, disable_parallel_tool_use: false };
 
-    /// What was chosen, or what is so by itself where there is something to add to it.
+    /// Converts a tool choice. Without one, returns `auto` only if parallel calls are disabled.
     pub(super) fn of(choice: Option<&'a ToolChoice>, parallel: Option<bool>) -> Option<Self> {
         let alone = parallel == Some(false);
         let (kind, name) = match choice {
@@ -114,7 +117,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// True where a tool must be called.
+/// True if the choice forces a tool call.
 pub(super) fn forces(choice: Option<&ToolChoice>) -> bool {
     matches!(choice, Some(ToolChoice::Any {} | ToolChoice::Tool { .. }))
 }
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_tool_is_marked_whosever_it_is() {
+    fn puts_the_cache_point_on_the_last_tool() {
         let both = specs([
             ToolSpec::new("a", "", json!({"type": "object"})),
             ToolSpec::new("b", "", json!({"type": "object"})),
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_strict_where_its_schema_can_be() {
+    fn makes_tools_strict_if_their_schema_allows() {
         let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
         let open = json!({"type": "object", "properties": {"a": {"type": "string"}}});
         let strict = |schema: &Value| ToolSpec::new("t", "", schema.clone()).with_strict(true);
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_have_their_words() {
+    fn converts_tool_choices() {
         let named = ToolChoice::Tool { name: "look".to_owned() };
         for (choice, parallel, expected) in [
             (None, None, Value::Null),

@@ -1,11 +1,11 @@
-//! What an answer cost, in Anthropic's words: some at its beginning, the rest at its end.
+//! Token usage of a response. Some counts come at its beginning, the others at its end.
 
 use serde_json::{Map, Value};
 use strands_core::metrics::Usage;
 
 use crate::http::tolerant;
 
-/// The provider counts tokens of its cache apart from the input, as we do, and does not say the sum.
+/// Converts token counts. The provider counts cached tokens separately from the input, as we do, and sends no total.
 pub(super) fn usage(raw: &Map<String, Value>) -> Usage {
     let count = |name: &str| raw.get(name).and_then(tolerant::count);
     let (input, output) = (count("input_tokens").unwrap_or_default(), count("output_tokens").unwrap_or_default());
@@ -14,7 +14,7 @@ pub(super) fn usage(raw: &Map<String, Value>) -> Usage {
     Usage::new(input, output).with_cache(read, write).with_total(total.into_iter().fold(0, u64::saturating_add))
 }
 
-/// Later counts of one answer take the place of earlier ones; what is not said again stands.
+/// Replaces counts of one response with later ones. Counts that are missing later are kept.
 pub(super) fn update(known: &mut Map<String, Value>, later: Map<String, Value>) {
     for (name, value) in later {
         if !value.is_null() {
@@ -23,7 +23,7 @@ pub(super) fn update(known: &mut Map<String, Value>, later: Map<String, Value>) 
     }
 }
 
-/// Adds the counts of an answer that goes on where the other one paused.
+/// Adds the counts of a response's continuation.
 pub(super) fn add(sum: &mut Map<String, Value>, more: Map<String, Value>) {
     for (name, value) in more {
         match (sum.get_mut(&name), value) {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn later_counts_take_the_place_of_earlier_ones_and_continued_answers_add_up() {
+    fn replaces_counts_of_one_part_and_adds_those_of_continuations() {
         let mut known = map(json!({"input_tokens": 10, "output_tokens": 1, "service_tier": "standard"}));
         update(&mut known, map(json!({"output_tokens": 7, "input_tokens": null})));
         assert_eq!(known, map(json!({"input_tokens": 10, "output_tokens": 7, "service_tier": "standard"})));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use strands_core::models::MessageSerializer;
 
-use super::counting::Counting;
-use super::known::{self, Traits};
+use super::model_catalog::{self, Traits};
 use super::settings::{HarmBlockThreshold, HarmCategory, SafetySetting, Settings};
+use super::token_count::TokenCounter;
 use super::{GeminiModel, Inner};
 use crate::ReasoningEffort;
 use crate::http::{
@@ -137,10 +137,11 @@ impl GeminiModelBuilder {
         ReasoningEffort::check(self.settings.reasoning_effort, &EFFORTS, EXPECTED_EFFORT)?;
         let exchange = self.open(|name| std::env::var(name).ok())?;
         let traits = Traits::of(&self.options.model_id, exchange.generation.endpoint.host());
-        let context_window = self.options.context_window.or_else(|| known::context_window(&self.options.model_id));
+        let context_window =
+            self.options.context_window.or_else(|| model_catalog::context_window(&self.options.model_id));
         let settings = Settings { extra: self.options.extra, ..self.settings };
         let Exchanges { generation, counting } = exchange;
-        let counting = self.native_token_count.then_some(Counting { exchange: counting });
+        let counting = self.native_token_count.then_some(TokenCounter { exchange: counting });
         let serializer = MessageSerializer::new();
         let inner = Inner { exchange: generation, counting, settings, traits, serializer, context_window };
         Ok(GeminiModel { inner: Arc::new(inner) })
@@ -148,7 +149,7 @@ impl GeminiModelBuilder {
 
     fn open(&self, environment: impl Fn(&str) -> Option<String>) -> Result<Exchanges, ModelBuildError> {
         let Options { model_id, connection, streaming, .. } = &self.options;
-        if known::name(model_id).trim().is_empty() {
+        if model_catalog::name(model_id).trim().is_empty() {
             return Err(ModelBuildError::EmptyModelId);
         }
         let (base_url, api_key) = self.options.find_with_key(DEFAULT_ENDPOINT, &environment)?;
@@ -161,7 +162,7 @@ impl GeminiModelBuilder {
             let mut connection = Connection { long_idle: true, ..connection.clone() };
             connection.hints.not_found = "is the base URL right? it usually ends in `/v1beta`";
             connection.query.extend(query.map(|(name, value)| (name.to_owned(), value.to_owned().into())));
-            let path = known::path(model_id, method);
+            let path = model_catalog::path(model_id, method);
             let path: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
             self.options.open(&connection, &base_url, &path, api_key)
         };

@@ -1,4 +1,4 @@
-//! A piece of a streamed answer, or a whole one, which has the same form.
+//! Wire types of a streamed chunk, and of a complete response, which has the same form.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,7 +43,7 @@ pub(super) struct Content {
     pub(super) parts: Vec<Part>,
 }
 
-/// Why a prompt was not answered at all.
+/// Reason for a blocked prompt.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PromptFeedback {

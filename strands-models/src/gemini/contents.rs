@@ -1,4 +1,4 @@
-//! The conversation as Gemini reads it: contents of parts.
+//! Messages in Gemini's form: contents that consist of parts.
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
@@ -9,32 +9,31 @@ use strands_core::message::{ContentBlock, Message, ReasoningContent, Role, ToolU
 use strands_core::models::outgoing_content;
 
 use super::PROVIDER;
-use super::known::Traits;
-use super::media::{FileData, InlineData, Kind, Medium, audio_mime, document_mime, image_mime, video_mime};
-use super::results::{FunctionResponse, results};
-use super::signed_media;
-use super::signed_text::{self, Signed};
+use super::media::{FileData, InlineData, MediaKind, Medium, audio_mime, document_mime, image_mime, video_mime};
+use super::media_signatures;
+use super::model_catalog::Traits;
+use super::text_signatures::{self, TextSignature};
+use super::tool_results::{FunctionResponse, append_tool_results};
 
-/// Stands for the signature of a call that Gemini did not make, where it refuses calls without one ([documented][doc]).
+/// Placeholder signature for calls of other models, since Gemini rejects calls without a signature ([documented][doc]).
 ///
 /// [doc]: https://ai.google.dev/gemini-api/docs/thought-signatures#faqs
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
-/// What a message is sent as: a list of one content, or of none where nothing is left of it, since one without parts is
-/// refused.
-pub(super) struct Sent<'a> {
+/// A message as a list of one content, or an empty list for a message without parts, which Gemini rejects.
+pub(super) struct OutgoingMessage<'a> {
     pub(super) message: &'a Message,
-    /// The conversation, which has the names of the calls that the message answers. It is no part of what is sent: a call
-    /// keeps its name whatever becomes of the conversation.
+    /// The conversation, for the tool names of the results' calls. Serialized messages stay valid when it changes: a call
+    /// keeps its name.
     pub(super) messages: &'a [Arc<Message>],
     pub(super) traits: Traits,
 }
 
-impl Serialize for Sent<'_> {
+impl Serialize for OutgoingMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { message, messages, traits } = *self;
         let role = if message.role == Role::Assistant { "model" } else { "user" };
-        // What most of a long conversation is.
+        // Fast path: most messages of a long conversation are one text.
         if let [ContentBlock::Text(text)] = message.content.as_slice()
             && !text.text.trim().is_empty()
         {
@@ -42,19 +41,19 @@ impl Serialize for Sent<'_> {
         }
         let blocks: Vec<_> = outgoing_content(message, PROVIDER).collect();
         let parts = match message.role {
-            Role::Assistant => said(&blocks, traits),
-            Role::User => heard(&blocks, before(message, messages), traits),
+            Role::Assistant => assistant_parts(&blocks, traits),
+            Role::User => user_parts(&blocks, preceding(message, messages), traits),
         };
         serializer.collect_seq((!parts.is_empty()).then_some(Content { role, parts }))
     }
 }
 
-/// The conversation before a message that answers calls.
-fn before<'a>(message: &Message, messages: &'a [Arc<Message>]) -> &'a [Arc<Message>] {
+/// Returns the messages before a message with tool results.
+fn preceding<'a>(message: &Message, messages: &'a [Arc<Message>]) -> &'a [Arc<Message>] {
     if message.tool_results().next().is_none() {
         return &[];
     }
-    // It is mostly the last one.
+    // The search starts at the end: the message is usually the last one.
     let at = messages.iter().rposition(|other| std::ptr::eq(&**other, message));
     at.and_then(|at| messages.get(..at)).unwrap_or(messages)
 }
@@ -74,8 +73,8 @@ struct OnlyText<'a> {
 #[serde(untagged)]
 pub(super) enum Part<'a> {
     Known(Box<KnownPart<'a>>),
-    /// A part as Gemini sent it.
-    Own(&'a Value),
+    /// A part of another kind, unchanged.
+    Other(&'a Value),
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -120,7 +119,7 @@ impl<'a> Part<'a> {
         KnownPart { text: Some(text.into()), thought_signature: signature, ..KnownPart::default() }.into_part()
     }
 
-    /// A medium with its signature.
+    /// Sets the signature of inline media.
     fn signed(mut self, signature: Option<&'a str>) -> Self {
         if let Self::Known(known) = &mut self
             && known.inline_data.is_some()
@@ -142,52 +141,52 @@ impl<'a> Part<'a> {
         KnownPart { function_response: Some(response), ..KnownPart::default() }.into_part()
     }
 
-    fn thought(reasoning: &'a ReasoningContent) -> Option<Self> {
-        // Nobody can read what is encrypted for another.
-        let thought = reasoning.reasoning_text.as_ref()?;
-        let signature = thought.signature.as_deref().filter(|signature| is_signature(signature));
-        if thought.text.is_empty() && signature.is_none() {
+    fn reasoning(reasoning: &'a ReasoningContent) -> Option<Self> {
+        // Encrypted reasoning is unreadable for Gemini, so only the text is sent.
+        let content = reasoning.reasoning_text.as_ref()?;
+        let signature = content.signature.as_deref().filter(|signature| is_signature(signature));
+        if content.text.is_empty() && signature.is_none() {
             return None;
         }
-        let text = Some(Cow::Borrowed(thought.text.as_str()));
+        let text = Some(Cow::Borrowed(content.text.as_str()));
         Some(KnownPart { text, thought: true, thought_signature: signature, ..KnownPart::default() }.into_part())
     }
 
     fn call(call: &'a ToolUse) -> Self {
         static NO_ARGUMENTS: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
 
-        // A call whose arguments were no JSON object never ran, and Gemini takes nothing else.
+        // Gemini accepts only objects, and a call with other arguments never ran.
         let args = if call.input.is_object() { &call.input } else { &*NO_ARGUMENTS };
         let signature = call.reasoning_signature.as_deref().filter(|signature| is_signature(signature));
         let call = FunctionCall { id: &call.tool_use_id, name: &call.name, args };
         KnownPart { function_call: Some(call), thought_signature: signature, ..KnownPart::default() }.into_part()
     }
 
-    /// A medium, or what is said in its place.
-    fn medium_or_note(medium: Option<Medium<'a>>, kind: Kind) -> Self {
+    /// The medium, or a note for a medium that can't be sent.
+    fn medium_or_note(medium: Option<Medium<'a>>, kind: MediaKind) -> Self {
         medium.map_or_else(|| Self::text(kind.stored_elsewhere()), Self::medium)
     }
 
-    /// A block that anybody may have said, apart from text.
+    /// Converts media and guarded content of either role.
     fn of_block(block: &'a ContentBlock) -> Option<Self> {
         Some(match block {
             ContentBlock::Image(image) => {
-                Self::medium_or_note(Medium::new(image_mime(&image.format), &image.source), Kind::Image)
+                Self::medium_or_note(Medium::new(image_mime(&image.format), &image.source), MediaKind::Image)
             }
             ContentBlock::Document(document) => {
                 let mime = document_mime(document.format.as_ref());
-                Self::medium_or_note(Medium::new(mime, &document.source), Kind::Document)
+                Self::medium_or_note(Medium::new(mime, &document.source), MediaKind::Document)
             }
             ContentBlock::Video(video) => {
-                Self::medium_or_note(Medium::new(video_mime(&video.format), &video.source), Kind::Video)
+                Self::medium_or_note(Medium::new(video_mime(&video.format), &video.source), MediaKind::Video)
             }
             ContentBlock::Audio(audio) => {
-                Self::medium_or_note(Medium::new(audio_mime(&audio.format), &audio.source), Kind::Audio)
+                Self::medium_or_note(Medium::new(audio_mime(&audio.format), &audio.source), MediaKind::Audio)
             }
             ContentBlock::GuardContent(guarded) => match (&guarded.text, &guarded.image) {
                 (Some(text), _) => Self::text(text.text.as_str()),
                 (None, Some(image)) => {
-                    Self::medium_or_note(Medium::new(image_mime(&image.format), &image.source), Kind::Image)
+                    Self::medium_or_note(Medium::new(image_mime(&image.format), &image.source), MediaKind::Image)
                 }
                 (None, None) => return None,
             },
@@ -196,7 +195,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// What a text block says, with or without citations.
+/// Returns the text of a text block or a block with citations.
 fn text_of(block: &ContentBlock) -> Option<Cow<'_, str>> {
     match block {
         ContentBlock::Text(text) => Some(Cow::Borrowed(&text.text)),
@@ -208,15 +207,15 @@ fn text_of(block: &ContentBlock) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What the user said, and what tools answered.
-fn heard<'a>(blocks: &'a [Cow<'a, ContentBlock>], before: &'a [Arc<Message>], traits: Traits) -> Vec<Part<'a>> {
+/// Converts the blocks of a user message: tool results first, then the rest.
+fn user_parts<'a>(blocks: &'a [Cow<'a, ContentBlock>], preceding: &'a [Arc<Message>], traits: Traits) -> Vec<Part<'a>> {
     let mut parts = Vec::with_capacity(blocks.len());
-    let answers = blocks.iter().filter_map(|block| match &**block {
+    let results = blocks.iter().filter_map(|block| match &**block {
         ContentBlock::ToolResult(result) => Some(result),
         _ => None,
     });
-    // Gemini wants as many answers as there were calls, one behind the other.
-    results(answers, before, traits.nested_media(), &mut parts);
+    // Gemini requires one response per call, all in a row.
+    append_tool_results(results, preceding, traits.nested_media(), &mut parts);
     for block in blocks {
         match text_of(block) {
             Some(text) if text.is_empty() => {}
@@ -227,38 +226,40 @@ fn heard<'a>(blocks: &'a [Cow<'a, ContentBlock>], before: &'a [Arc<Message>], tr
     parts
 }
 
-/// What the model said.
-fn said<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> Vec<Part<'a>> {
+/// Converts the blocks of an assistant message.
+fn assistant_parts<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> Vec<Part<'a>> {
     let mut parts = Vec::with_capacity(blocks.len());
     let mut rest = blocks.iter().peekable();
     while let Some(block) = rest.next() {
         if let Some(text) = text_of(block) {
             let mut signatures = Vec::new();
-            while let Some(signed) = rest.peek().and_then(|next| signature_of(next)) {
+            while let Some(signed) = rest.peek().and_then(|next| text_signature(next)) {
                 signatures.push(signed);
                 rest.next();
             }
             match text {
                 Cow::Borrowed(text) => {
-                    parts.extend(signed_text::parts(text, &signatures).into_iter().map(Part::signed_text));
+                    parts.extend(text_signatures::split_text(text, &signatures).into_iter().map(Part::signed_text));
                 }
-                // Only a history of another's has text in several pieces, and nobody has signed that.
+                // Only other providers make text of several citations, and it has no signatures.
                 Cow::Owned(text) => parts.push(Part::text(text)),
             }
             continue;
         }
         match &**block {
-            ContentBlock::Reasoning(reasoning) => parts.extend(Part::thought(reasoning)),
+            ContentBlock::Reasoning(reasoning) => parts.extend(Part::reasoning(reasoning)),
             ContentBlock::ToolUse(call) => parts.push(Part::call(call)),
-            // Its medium is gone.
-            ContentBlock::Provider(own) if signed_media::signature(&own.content).is_some() => {}
-            ContentBlock::Provider(own) => match Signed::read(&own.content) {
-                // Its text is gone.
-                Some(signed) => parts.extend(signed_text::parts("", &[signed]).into_iter().map(Part::signed_text)),
-                None => parts.push(Part::Own(&own.content)),
+            // The signature of a medium that is no longer in the message.
+            ContentBlock::Provider(provider) if media_signatures::signature(&provider.content).is_some() => {}
+            ContentBlock::Provider(provider) => match TextSignature::read(&provider.content) {
+                // The signature of a text that is no longer in the message.
+                Some(signed) => {
+                    parts.extend(text_signatures::split_text("", &[signed]).into_iter().map(Part::signed_text))
+                }
+                None => parts.push(Part::Other(&provider.content)),
             },
             block => {
-                let signature = rest.peek().and_then(|next| media_signature_of(next));
+                let signature = rest.peek().and_then(|next| media_signature(next));
                 if signature.is_some() {
                     rest.next();
                 }
@@ -267,29 +268,29 @@ fn said<'a>(blocks: &'a [Cow<'a, ContentBlock>], traits: Traits) -> Vec<Part<'a>
         }
     }
     if traits.signs_calls {
-        sign(&mut parts);
+        mark_unsigned_calls(&mut parts);
     }
     parts
 }
 
-/// The signature that stands behind its text.
-fn signature_of(block: &ContentBlock) -> Option<Signed<'_>> {
+/// Returns the signature in a block after its text.
+fn text_signature(block: &ContentBlock) -> Option<TextSignature<'_>> {
     match block {
-        ContentBlock::Provider(own) => Signed::read(&own.content),
+        ContentBlock::Provider(provider) => TextSignature::read(&provider.content),
         _ => None,
     }
 }
 
-/// The signature that stands behind its medium.
-fn media_signature_of(block: &ContentBlock) -> Option<&str> {
+/// Returns the signature in a block after its medium.
+fn media_signature(block: &ContentBlock) -> Option<&str> {
     match block {
-        ContentBlock::Provider(own) => signed_media::signature(&own.content),
+        ContentBlock::Provider(provider) => media_signatures::signature(&provider.content),
         _ => None,
     }
 }
 
-/// Calls of one step of which none is signed were made by somebody else: the first of them is marked so.
-fn sign(parts: &mut [Part<'_>]) {
+/// Adds the placeholder signature to the first call if none is signed, which means that another model made them.
+fn mark_unsigned_calls(parts: &mut [Part<'_>]) {
     let calls = parts.iter_mut().filter_map(|part| match part {
         Part::Known(known) if known.function_call.is_some() => Some(known),
         _ => None,
@@ -302,8 +303,8 @@ fn sign(parts: &mut [Part<'_>]) {
     }
 }
 
-/// True for what has the form of a signature. Anything else makes Gemini refuse the whole conversation, and a history
-/// whose provider nobody has named may have the signatures of others.
+/// True for text in the form of a signature (base64). Gemini rejects the conversation for any other, and a history without
+/// a provider name may have signatures of other providers.
 fn is_signature(signature: &str) -> bool {
     let text = signature.trim_end_matches('=');
     let in_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');

@@ -1,4 +1,4 @@
-//! Refusals of Google's, sorted by what the caller can do about them.
+//! Error classification: Google's errors by error kind.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use strands_core::models::ModelErrorKind;
 
 use crate::http::ErrorResponse;
 
-/// The kind of an error response.
-pub(super) fn sort(refusal: &mut ErrorResponse) -> ModelErrorKind {
+/// Returns the kind of an error response.
+pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
     let body = refusal.json();
-    // A stream that was not to be is an array.
+    // The error of a streaming request may be in an array.
     let error = body.get("error").or_else(|| body.get(0)?.get("error")).unwrap_or(&body);
-    sort_error(refusal, error)
+    classify_error(refusal, error)
 }
 
-/// The kind of an error object that came in a stream.
-pub(super) fn refused(error: &Value) -> (ErrorResponse, ModelErrorKind) {
+/// Returns an error in a stream with its kind.
+pub(super) fn stream_error(error: &Value) -> (ErrorResponse, ModelErrorKind) {
     let mut refusal = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
-    let kind = sort_error(&mut refusal, error);
+    let kind = classify_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
+fn classify_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
     let reason = |reason: &str| details().any(|detail| detail.get("reason").is_some_and(|known| known == reason));
     let number = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
     let status = refusal.status.or(number.filter(|code| (400..600).contains(code)));
     refusal.code = word("status").map(str::to_owned).or_else(|| number.map(|number| number.to_string()));
-    // More exact than a header, which there mostly is none of.
+    // More exact than the header, which is usually missing.
     let delay = details().find_map(|detail| duration(detail.get("retryDelay")?.as_str()?));
     refusal.retry_after = delay.or(refusal.retry_after);
     let named = word("status").unwrap_or_default();
@@ -44,24 +44,24 @@ fn sort_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
         }
         "INVALID_ARGUMENT" | "FAILED_PRECONDITION" | "OUT_OF_RANGE" => ModelErrorKind::InvalidRequest,
         "NOT_FOUND" => {
-            refusal.advice = Some("the host does not know this model id, or the key may not use it");
+            refusal.advice = Some("unknown model id, or the key has no access to it; check the model id");
             ModelErrorKind::InvalidRequest
         }
         _ => ModelErrorKind::of_status(status),
     }
 }
 
-/// Quotas of a day do not come back with the minute that the provider says to wait.
+/// Adds advice for daily quotas, which do not reset within the retry delay.
 fn throttled<'a>(refusal: &mut ErrorResponse, details: impl Iterator<Item = &'a Value>) -> ModelErrorKind {
     let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     let quotas = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
     if quotas.into_iter().any(|quota| quota.contains("PerDay")) {
-        refusal.advice = Some("the quota of the day is used up: asking again does not help until it comes back");
+        refusal.advice = Some("the daily quota is used up; retry after it resets");
     }
     ModelErrorKind::Throttled
 }
 
-/// A duration as Google's JSON has it: seconds with an `s` behind them.
+/// Parses a duration of Google's JSON: seconds followed by `s`.
 fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.strip_suffix('s')?.parse().ok()?).ok()
 }
@@ -72,13 +72,13 @@ mod tests {
 
     use super::*;
 
-    fn sorted(status: u16, body: &Value) -> (ModelErrorKind, ErrorResponse) {
+    fn classified(status: u16, body: &Value) -> (ModelErrorKind, ErrorResponse) {
         let mut refusal = ErrorResponse { status: Some(status), body: body.to_string(), ..ErrorResponse::default() };
-        (sort(&mut refusal), refusal)
+        (classify(&mut refusal), refusal)
     }
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors() {
         let error = |status: &str, message: &str| json!({"error": {"status": status, "message": message}});
         for (status, body, expected) in [
             (429, error("RESOURCE_EXHAUSTED", ""), ModelErrorKind::Throttled),
@@ -112,7 +112,7 @@ mod tests {
             ),
             (301, json!({}), ModelErrorKind::Protocol),
         ] {
-            let (kind, refusal) = sorted(status, &body);
+            let (kind, refusal) = classified(status, &body);
             assert_eq!(kind, expected, "{status} {body}");
             let code = body.pointer("/error/status").and_then(Value::as_str);
             assert_eq!(refusal.code.as_deref(), code, "{status} {body}");
@@ -120,37 +120,37 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_wrong_is_a_bad_request_with_a_reason() {
+    fn an_invalid_key_is_an_authentication_error() {
         let body = json!({"error": {"code": 400, "message": "API Key expired.", "status": "INVALID_ARGUMENT",
             "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]}});
-        assert_eq!(sorted(400, &body).0, ModelErrorKind::Authentication);
+        assert_eq!(classified(400, &body).0, ModelErrorKind::Authentication);
     }
 
     #[test]
-    fn errors_in_an_array_say_how_long_to_wait() {
+    fn reads_the_retry_delay_of_errors_in_arrays() {
         let body = json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [
             {"@type": "type.googleapis.com/google.rpc.QuotaFailure",
                 "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
             {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "32.5s"},
         ]}}]);
-        let (kind, refusal) = sorted(429, &body);
+        let (kind, refusal) = classified(429, &body);
         assert_eq!(kind, ModelErrorKind::Throttled);
         assert_eq!(refusal.retry_after, Some(Duration::from_millis(32_500)));
-        assert!(refusal.advice.is_some_and(|advice| advice.contains("day")));
+        assert!(refusal.advice.is_some_and(|advice| advice.contains("daily")));
         for bad in ["32", "s", "-1s", "NaNs"] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn errors_in_a_stream_have_the_status_in_them() {
+    fn classifies_stream_errors() {
         for (error, expected) in [
             (json!({"code": 503, "status": "UNAVAILABLE"}), ModelErrorKind::Overloaded),
             (json!({"code": 429}), ModelErrorKind::Throttled),
             (json!({"code": 400, "status": "INVALID_ARGUMENT"}), ModelErrorKind::InvalidRequest),
             (json!({"message": "what"}), ModelErrorKind::Transport),
         ] {
-            assert_eq!(refused(&error).1, expected, "{error}");
+            assert_eq!(stream_error(&error).1, expected, "{error}");
         }
     }
 }

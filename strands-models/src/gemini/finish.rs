@@ -1,23 +1,23 @@
-//! Why the model stopped, in the provider's words and in ours.
+//! Finish reasons of the provider, as stop reasons or error kinds.
 
 use serde_json::json;
 use strands_core::models::{ModelErrorKind, StopReason};
 
 use crate::http::ErrorResponse;
 
-/// What a finish reason means.
+/// Meaning of a finish reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Finish {
     Stopped(StopReason),
-    /// The answer is no answer.
+    /// The response is an error.
     Failed(ModelErrorKind),
 }
 
-/// The words are those of the [API][words]. Calls come whole, so a limit that was reached after them does not undo them;
-/// a filter does.
+/// Converts a finish reason of the [API][words]. Calls are never partial, so they stay valid if a limit was reached after
+/// them, but not if a filter intervened.
 ///
 /// [words]: https://ai.google.dev/api/generate-content#FinishReason
-pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
+pub(super) fn finish(reason: &str, calls: bool, has_content: bool) -> Finish {
     match reason.to_ascii_uppercase().as_str() {
         "SAFETY" | "IMAGE_SAFETY" => Finish::Stopped(StopReason::GuardrailIntervened),
         "RECITATION"
@@ -33,16 +33,29 @@ pub(super) fn finish(reason: &str, calls: bool, said: bool) -> Finish {
         _ if calls => Finish::Stopped(StopReason::ToolUse),
         "MAX_TOKENS" => Finish::Stopped(StopReason::MaxTokens),
         "STOP" => Finish::Stopped(StopReason::EndTurn),
-        // Whatever stopped the model before it said anything, there is no answer.
-        _ if !said => Finish::Failed(ModelErrorKind::Transport),
+        // An unknown reason without content is a failed response.
+        _ if !has_content => Finish::Failed(ModelErrorKind::Transport),
         _ => Finish::Stopped(StopReason::EndTurn),
     }
 }
 
-/// An answer that failed, as the provider words it.
+/// Returns the error of a failed response, with the provider's words.
 pub(super) fn failed(reason: String, message: Option<String>) -> ErrorResponse {
     let body = json!({"finishReason": reason, "finishMessage": message}).to_string();
     ErrorResponse { code: Some(reason), body, ..ErrorResponse::default() }
+}
+
+/// True for placeholders of a missing reason.
+pub(super) fn is_no_reason(reason: &str) -> bool {
+    matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
+}
+
+/// Returns the error of a blocked prompt.
+pub(super) fn blocked_prompt(reason: String, feedback: &str) -> (ErrorResponse, ModelErrorKind) {
+    (
+        ErrorResponse { code: Some(reason), body: feedback.to_owned(), ..ErrorResponse::default() },
+        ModelErrorKind::ContentFiltered,
+    )
 }
 
 #[cfg(test)]
@@ -50,10 +63,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_its_meaning() {
+    fn maps_finish_reasons() {
         use StopReason::{ContentFiltered, EndTurn, GuardrailIntervened, MaxTokens, ToolUse};
 
-        for (reason, calls, said, expected) in [
+        for (reason, calls, has_content, expected) in [
             ("STOP", false, true, Finish::Stopped(EndTurn)),
             ("STOP", false, false, Finish::Stopped(EndTurn)),
             ("STOP", true, false, Finish::Stopped(ToolUse)),
@@ -75,7 +88,7 @@ mod tests {
             ("OTHER", false, false, Finish::Failed(ModelErrorKind::Transport)),
             ("A_WORD_OF_TOMORROW", true, false, Finish::Stopped(ToolUse)),
         ] {
-            assert_eq!(finish(reason, calls, said), expected, "{reason} {calls} {said}");
+            assert_eq!(finish(reason, calls, has_content), expected, "{reason} {calls} {has_content}");
         }
     }
 }

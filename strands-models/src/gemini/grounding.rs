@@ -1,10 +1,10 @@
-//! Where an answer comes from: what the provider's search has found, and what it has quoted.
+//! Sources of a response: grounding metadata of the provider's search, and citations.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use strands_core::message::{Citation, CitationText};
 
-/// What came beside an answer about its sources, as it came.
+/// Source metadata of a response.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     grounding: Option<Value>,
@@ -17,11 +17,11 @@ pub(super) struct Sources {
 struct CitationMetadata {
     /// The Gemini API calls them sources, Google Cloud calls them citations.
     #[serde(alias = "citations", default)]
-    citation_sources: Vec<Quoted>,
+    citation_sources: Vec<CitationSource>,
 }
 
 #[derive(Deserialize)]
-struct Quoted {
+struct CitationSource {
     uri: Option<String>,
     title: Option<String>,
 }
@@ -38,12 +38,12 @@ struct Grounding {
 #[serde(rename_all = "camelCase")]
 struct Chunk {
     #[serde(alias = "maps", alias = "retrievedContext", alias = "image")]
-    web: Option<Place>,
+    web: Option<WebSource>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct WebSource {
     #[serde(alias = "sourceUri")]
     uri: Option<String>,
     title: Option<String>,
@@ -59,21 +59,21 @@ struct Support {
 }
 
 impl Sources {
-    /// The last that says anything counts: it has everything that those before it have.
-    pub(super) fn ground(&mut self, raw: &str) {
-        keep(&mut self.grounding, raw);
+    /// Sets the grounding metadata. The last non-empty one wins: it includes the previous ones.
+    pub(super) fn set_grounding(&mut self, raw: &str) {
+        replace_non_empty(&mut self.grounding, raw);
     }
 
-    pub(super) fn read_urls(&mut self, raw: &str) {
-        keep(&mut self.url_context, raw);
+    pub(super) fn set_url_context(&mut self, raw: &str) {
+        replace_non_empty(&mut self.url_context, raw);
     }
 
-    /// What was quoted in a piece of the answer.
-    pub(super) fn quote(&mut self, raw: &str) {
+    /// Adds the citations of a chunk.
+    pub(super) fn add_citations(&mut self, raw: &str) {
         let Ok(quoted) = serde_json::from_str::<CitationMetadata>(raw) else {
             return;
         };
-        for Quoted { uri, title } in quoted.citation_sources {
+        for CitationSource { uri, title } in quoted.citation_sources {
             if let Some(citation) = cited(uri, title, None, None)
                 && !self.citations.contains(&citation)
             {
@@ -82,18 +82,18 @@ impl Sources {
         }
     }
 
-    /// The places that the answer comes from: those that it says to rest on, or all that were found.
+    /// Returns the sources that support the response, or all sources if it names none.
     pub(super) fn citations(&mut self) -> Vec<Citation> {
         let mut citations = std::mem::take(&mut self.citations);
         let found = self.grounding.as_ref().and_then(|grounding| Grounding::deserialize(grounding).ok());
         let Grounding { grounding_chunks, grounding_supports } = found.unwrap_or_default();
-        let rests_on = |at: &usize| {
+        let is_supporting = |at: &usize| {
             grounding_supports.is_empty()
                 || grounding_supports.iter().any(|support| support.grounding_chunk_indices.contains(at))
         };
-        let places = grounding_chunks.into_iter().enumerate().filter(|(at, _)| rests_on(at));
-        for place in places.filter_map(|(_, chunk)| chunk.web) {
-            if let Some(citation) = cited(place.uri, place.title, place.domain, place.text)
+        let sources = grounding_chunks.into_iter().enumerate().filter(|(at, _)| is_supporting(at));
+        for source in sources.filter_map(|(_, chunk)| chunk.web) {
+            if let Some(citation) = cited(source.uri, source.title, source.domain, source.text)
                 && !citations.contains(&citation)
             {
                 citations.push(citation);
@@ -102,7 +102,7 @@ impl Sources {
         citations
     }
 
-    /// All of it in the provider's words. Google wants programs to show some of it.
+    /// Returns the raw metadata. Google requires programs to display parts of it.
     pub(super) fn into_fields(self) -> Option<Value> {
         let fields = [("groundingMetadata", self.grounding), ("urlContextMetadata", self.url_context)];
         let fields: Map<String, Value> =
@@ -111,11 +111,11 @@ impl Sources {
     }
 }
 
-fn keep(kept: &mut Option<Value>, raw: &str) {
+fn replace_non_empty(target: &mut Option<Value>, raw: &str) {
     if let Ok(value) = serde_json::from_str::<Value>(raw)
         && value.as_object().is_some_and(|fields| !fields.is_empty())
     {
-        *kept = Some(value);
+        *target = Some(value);
     }
 }
 
@@ -142,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn places_that_the_answer_rests_on_are_cited() {
+    fn cites_supporting_sources() {
         let mut sources = Sources::default();
-        sources.ground(
+        sources.set_grounding(
             &json!({
                 "webSearchQueries": ["q"],
                 "groundingChunks": [
@@ -157,29 +157,30 @@ mod tests {
             })
             .to_string(),
         );
-        sources.ground("{}");
+        sources.set_grounding("{}");
         assert_eq!(urls(&mut sources), [json!({"web": {"url": "https://a"}}), json!({"web": {"url": "https://c"}})]);
         let fields = sources.into_fields().unwrap();
         assert_eq!(fields["groundingMetadata"]["webSearchQueries"], json!(["q"]));
     }
 
     #[test]
-    fn quotations_are_cited_once() {
+    fn cites_each_source_once() {
         let mut sources = Sources::default();
         let quoted =
             json!({"citationSources": [{"startIndex": 1, "endIndex": 9, "uri": "https://a", "license": "mit"}]});
-        sources.quote(&quoted.to_string());
-        sources.quote(&quoted.to_string());
-        sources.quote(&json!({"citations": [{"uri": "https://b", "title": "B"}, {"startIndex": 2}]}).to_string());
+        sources.add_citations(&quoted.to_string());
+        sources.add_citations(&quoted.to_string());
+        sources
+            .add_citations(&json!({"citations": [{"uri": "https://b", "title": "B"}, {"startIndex": 2}]}).to_string());
         assert_eq!(urls(&mut sources), [json!({"web": {"url": "https://a"}}), json!({"web": {"url": "https://b"}})]);
     }
 
     #[test]
-    fn what_can_not_be_read_is_passed_over() {
+    fn ignores_invalid_metadata() {
         let mut sources = Sources::default();
         for raw in ["null", "[]", "{\"groundingChunks\": 1}", "{\"citationSources\": 1}"] {
-            sources.ground(raw);
-            sources.quote(raw);
+            sources.set_grounding(raw);
+            sources.add_citations(raw);
         }
         assert_eq!(urls(&mut sources), Vec::<Value>::new());
     }

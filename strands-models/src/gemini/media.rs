@@ -1,4 +1,4 @@
-//! Media as Gemini takes them: bytes with their MIME type, or the address of a file.
+//! Media in Gemini's form: bytes with their MIME type, or the URI of a file.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub(super) struct InlineData<'a> {
     data: Base64<'a>,
 }
 
-/// A file that the provider fetches by itself.
+/// A file that the provider fetches.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FileData<'a> {
@@ -40,18 +40,18 @@ impl Serialize for Base64<'_> {
     }
 }
 
-/// Which media may stand inside a tool's result; the others are sent beside it.
+/// Media that tool results may contain. Other media are sent as separate parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NestedMedia {
     None,
-    /// Images and documents of the kinds that Gemini 3 takes there ([function calling][doc]).
+    /// Image and document types that Gemini 3 accepts ([function calling][doc]).
     ///
     /// [doc]: https://ai.google.dev/gemini-api/docs/function-calling#multimodal
     Some,
 }
 
 impl NestedMedia {
-    pub(super) fn takes(self, medium: &Medium<'_>) -> bool {
+    pub(super) fn accepts(self, medium: &Medium<'_>) -> bool {
         const KINDS: [&str; 5] = ["image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"];
         match (self, medium) {
             (Self::Some, Medium::Inline(data)) => KINDS.contains(&&*data.mime_type),
@@ -61,7 +61,7 @@ impl NestedMedia {
 }
 
 impl<'a> Medium<'a> {
-    /// A medium of this type, unless it is stored where Google can't read it.
+    /// Creates a medium of this type, or `None` for locations that Google can't read.
     pub(super) fn new(mime_type: Cow<'static, str>, source: &'a MediaSource) -> Option<Self> {
         match source {
             MediaSource::Bytes(bytes) => Some(Self::Inline(InlineData { mime_type, data: Base64(bytes) })),
@@ -75,34 +75,33 @@ impl<'a> Medium<'a> {
     }
 }
 
-/// What is said in the place of a medium that can't be sent.
+/// Kind of media, for the notes about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MediaKind {
     Image,
     Document,
     Video,
     Audio,
 }
 
-impl Kind {
+impl MediaKind {
+    /// Note for a medium that can't be sent.
     pub(super) fn stored_elsewhere(self) -> &'static str {
         match self {
             Self::Image => "[An image that can't be shown to this model: it is stored elsewhere.]",
             Self::Document => "[A document that can't be shown to this model: it is stored elsewhere.]",
             Self::Video => "[A video that can't be shown to this model: it is stored elsewhere.]",
-            Self::Audio => "[A sound that can't be played to this model: it is stored elsewhere.]",
+            Self::Audio => "[An audio clip that can't be played to this model: it is stored elsewhere.]",
         }
     }
 
-    /// What a tool's result says of a medium that is sent beside its text.
-    pub(super) fn beside(self) -> &'static str {
+    /// Text in a tool result for a medium that is sent as a separate part.
+    pub(super) fn sent_separately(self) -> &'static str {
         match self {
-            Self::Image => "Tool successfully returned an image. The image is being provided beside this result.",
-            Self::Document => {
-                "Tool successfully returned a document. The document is being provided beside this result."
-            }
-            Self::Video => "Tool successfully returned a video. The video is being provided beside this result.",
-            Self::Audio => "Tool successfully returned a sound. The sound is being provided beside this result.",
+            Self::Image => "Tool successfully returned an image. The image is being provided with this result.",
+            Self::Document => "Tool successfully returned a document. The document is being provided with this result.",
+            Self::Video => "Tool successfully returned a video. The video is being provided with this result.",
+            Self::Audio => "Tool successfully returned audio. The audio is being provided with this result.",
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Google's Gemini: `generateContent`, and the same streamed.
+//! Google's Gemini: `generateContent` and `streamGenerateContent`.
 
-mod body;
 mod builder;
 mod chunk;
 mod contents;
-mod counting;
 mod error;
 mod finish;
 mod grounding;
-mod known;
 mod media;
+mod media_signatures;
+mod model_catalog;
 mod part;
-mod reader;
-mod results;
+mod request;
 mod settings;
-mod signed_media;
-mod signed_text;
+mod stream_reader;
+mod text_signatures;
+mod token_count;
+mod tool_results;
 mod tools;
 mod usage;
 
@@ -27,26 +27,26 @@ use strands_core::models::{
     MessageSerializer, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, estimate_tokens,
 };
 
-use self::body::Body;
-use self::counting::Counting;
-use self::known::Traits;
-use self::reader::GeminiReader;
+use self::model_catalog::Traits;
+use self::request::Body;
 use self::settings::Settings;
+use self::stream_reader::GeminiReader;
+use self::token_count::TokenCounter;
 use crate::http::Exchange;
 
 pub use builder::GeminiModelBuilder;
 pub use settings::{HarmBlockThreshold, HarmCategory};
 
-/// What reads answers, for the fuzz targets.
+/// Response reader for the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
     GeminiReader::new(limit)
 }
 
-/// The name under which answers begin and content of Gemini's own is kept.
+/// Provider name in messages and provider content.
 const PROVIDER: &str = "gemini";
 
-/// A model behind the Gemini API, or behind Google Cloud's, which speaks the same protocol.
+/// A model behind the Gemini API, or behind Google Cloud's API, which has the same protocol.
 ///
 /// Cheap to clone. Models share one HTTP client and its connections.
 ///
@@ -66,7 +66,7 @@ pub struct GeminiModel {
 
 struct Inner {
     exchange: Exchange,
-    counting: Option<Counting>,
+    counting: Option<TokenCounter>,
     settings: Settings,
     traits: Traits,
     serializer: MessageSerializer,
@@ -74,7 +74,7 @@ struct Inner {
 }
 
 impl GeminiModel {
-    /// Returns a builder with default options.
+    /// Returns a builder for a model.
     pub fn builder() -> GeminiModelBuilder {
         GeminiModelBuilder::default()
     }
@@ -104,11 +104,11 @@ impl Model for GeminiModel {
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let body = self.inner.body(&request).write()?;
-        self.inner.exchange.ask(body, error::sort, GeminiReader::new).await
+        self.inner.exchange.ask(body, error::classify, GeminiReader::new).await
     }
 
-    /// What the provider counts, where [`native_token_count`](GeminiModelBuilder::native_token_count) is on and it
-    /// answers; else the estimate.
+    /// Returns the provider's count if [`native_token_count`](GeminiModelBuilder::native_token_count) is on and the request
+    /// succeeds, and an estimate otherwise.
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
         if let Some(counting) = &self.inner.counting
             && let Ok(tokens) = counting.count(self.inner.body(&request)).await

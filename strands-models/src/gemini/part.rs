@@ -1,5 +1,5 @@
-//! A part of an answer. Text and calls are read into fields; every other kind is kept as it came, because the provider
-//! wants it back.
+//! Parts of a response. Text and calls are parsed into fields. Parts of other kinds stay raw JSON, since they have to be
+//! sent back unchanged.
 
 use std::fmt;
 
@@ -14,16 +14,16 @@ use crate::http::tolerant;
 pub(super) enum Part {
     Text {
         text: String,
-        thought: bool,
+        is_reasoning: bool,
         signature: Option<String>,
     },
     Call {
         call: FunctionCall,
         signature: Option<String>,
     },
-    /// A part of another kind, as it came.
-    Own(Value),
-    /// Nothing at all.
+    /// A part of another kind, unchanged.
+    Other(Value),
+    /// A part without content.
     Empty,
 }
 
@@ -49,7 +49,7 @@ impl<'de> Visitor<'de> for PartVisitor {
     type Value = Part;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a part of an answer")
+        f.write_str("a part of a response")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Part, A::Error> {
@@ -74,10 +74,14 @@ impl<'de> Visitor<'de> for PartVisitor {
         let thought = thought.unwrap_or(false);
         Ok(match (call, text) {
             (Some(call), _) => Part::Call { call, signature },
-            // Beside what is kept whole a text is none of its own.
-            (None, Some(text)) if others.is_empty() || !text.is_empty() => Part::Text { text, thought, signature },
+            // An empty text next to other fields is part of the raw JSON.
+            (None, Some(text)) if others.is_empty() || !text.is_empty() => {
+                Part::Text { text, is_reasoning: thought, signature }
+            }
             (None, _) if others.is_empty() => match signature {
-                Some(signature) => Part::Text { text: String::new(), thought, signature: Some(signature) },
+                Some(signature) => {
+                    Part::Text { text: String::new(), is_reasoning: thought, signature: Some(signature) }
+                }
                 None => Part::Empty,
             },
             (None, _) => {
@@ -87,7 +91,7 @@ impl<'de> Visitor<'de> for PartVisitor {
                 if let Some(signature) = signature {
                     others.insert("thoughtSignature".to_owned(), Value::String(signature));
                 }
-                Part::Own(Value::Object(others))
+                Part::Other(Value::Object(others))
             }
         })
     }
@@ -99,7 +103,7 @@ struct Text(#[serde(deserialize_with = "tolerant::text")] Option<String>);
 #[derive(Deserialize)]
 struct Flag(#[serde(deserialize_with = "tolerant::flag")] Option<bool>);
 
-/// The name of a field, which is only copied where the field is kept.
+/// Name of a field. Only unknown names are copied.
 enum Name {
     Text,
     Thought,
@@ -145,22 +149,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_field_is_kept_as_it_came() {
-        for own in [
+    fn keeps_other_parts_unchanged() {
+        for other in [
             json!({"executableCode": {"language": "PYTHON", "code": "1"}, "thoughtSignature": "s"}),
             json!({"inlineData": {"mimeType": "image/png", "data": "AA=="}, "thought": true}),
             json!({"toolCall": {"id": "1"}}),
             json!({"of tomorrow": [1, 2.5, null]}),
         ] {
-            let Part::Own(kept) = part(&own) else { panic!("{own}") };
-            assert_eq!(kept, own);
+            let Part::Other(read) = part(&other) else { panic!("{other}") };
+            assert_eq!(read, other);
         }
         assert!(matches!(part(&json!({})), Part::Empty));
         assert!(matches!(part(&json!({"text": null, "inlineData": null})), Part::Empty));
     }
 
     #[test]
-    fn arguments_stay_as_they_were_written() {
+    fn keeps_the_text_of_arguments() {
         let call: Part = serde_json::from_str(
             r#"{"functionCall": {"name": "f", "args": {"b": 1.50, "a": 1}}, "thoughtSignature": "s"}"#,
         )
@@ -171,10 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_alone_is_one_on_a_part_without_text() {
+    fn reads_a_signature_without_text() {
         let alone = part(&json!({"thoughtSignature": "s"}));
         assert!(
-            matches!(&alone, Part::Text { text, thought: false, signature: Some(_) } if text.is_empty()),
+            matches!(&alone, Part::Text { text, is_reasoning: false, signature: Some(_) } if text.is_empty()),
             "{alone:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! Tools as JSON text, and which of them the model may call. They are translated once for all requests of an agent.
+//! Tool specs as JSON text, translated once for all requests of an agent, and the tool choice.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn functions(specs: &ToolSpecs) -> Option<Arc<Functions>> {
         description: &'a str,
         parameters_json_schema: Value,
     }
-    // Only a map whose keys are no text has no JSON, and a schema has none.
+    // Serialization fails only for maps with keys that are not strings, and a schema has none.
     let declaration = |spec: &ToolSpec| {
         let ToolSpec { name, description, input_schema, .. } = spec;
         let parameters_json_schema = SchemaDialect::GEMINI.arguments(input_schema);
@@ -35,7 +35,7 @@ fn functions(specs: &ToolSpecs) -> Option<Arc<Functions>> {
     })
 }
 
-/// `tools` of a request: the functions, and the provider's own.
+/// `tools` of a request: functions and built-in tools.
 pub(super) struct Tools<'a> {
     functions: Option<Arc<Functions>>,
     built_in: &'a [Value],
@@ -47,8 +47,8 @@ impl<'a> Tools<'a> {
         (functions.is_some() || !built_in.is_empty()).then_some(Self { functions, built_in })
     }
 
-    /// `toolConfig`, where there is anything to say. A model that has functions and tools of the provider's own tells what
-    /// the latter did, which Google Cloud has no field for.
+    /// Returns `toolConfig`, unless it is empty. With functions and built-in tools, the model is asked to report calls of the
+    /// latter; Google Cloud has no field for this.
     pub(super) fn config(&self, choice: Option<&'a ToolChoice>, cloud: bool) -> Option<ToolConfig<'a>> {
         self.functions.as_ref()?;
         let config = ToolConfig {
@@ -93,7 +93,7 @@ impl<'a> CallingConfig<'a> {
     fn new(choice: &'a ToolChoice) -> Self {
         match choice {
             ToolChoice::Any {} => Self { mode: "ANY", allowed_function_names: None },
-            // No mode is for one function: it is the only one that is allowed.
+            // There is no mode for one function, so it is the only allowed one.
             ToolChoice::Tool { name } => Self { mode: "ANY", allowed_function_names: Some([name]) },
             _ => Self { mode: "AUTO", allowed_function_names: None },
         }
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_translated_once_and_stand_before_what_is_built_in() {
+    fn translates_functions_once_and_puts_them_first() {
         let specs = specs();
         assert!(Arc::ptr_eq(&functions(&specs).unwrap(), &functions(&specs).unwrap()));
         let built_in = [json!({"googleSearch": {}})];
@@ -127,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn what_built_in_tools_do_is_told_beside_functions_alone() {
+    fn requests_built_in_calls_only_with_functions() {
         let (built_in, specs, none) = ([json!({"googleSearch": {}})], specs(), ToolSpecs::default());
         let config = |specs: &ToolSpecs, built_in: &[Value], choice: Option<&ToolChoice>, cloud| {
             serde_json::to_value(Tools::new(specs, built_in).unwrap().config(choice, cloud)).unwrap()
         };
-        let told = json!({"includeServerSideToolInvocations": true});
-        assert_eq!(config(&specs, &built_in, None, false), told);
+        let expected = json!({"includeServerSideToolInvocations": true});
+        assert_eq!(config(&specs, &built_in, None, false), expected);
         assert_eq!(config(&specs, &built_in, None, true), Value::Null);
         assert_eq!(config(&specs, &[], None, false), Value::Null);
         assert_eq!(config(&none, &built_in, Some(&ToolChoice::Any {}), false), Value::Null);

@@ -1,12 +1,12 @@
-//! What an answer cost.
+//! Token usage of a response.
 
 use serde_json::Value;
 use strands_core::metrics::Usage;
 
 use crate::http::tolerant;
 
-/// Results of the provider's tools are read, and reasoning is written. The provider counts tokens of its cache among the
-/// prompt; we count them apart. Counts that are zero are left out.
+/// Converts token counts. Results of built-in tools are input, and reasoning is output. The provider includes cached tokens
+/// in the prompt's count; they are counted separately here. The provider omits zero counts.
 pub(super) fn usage(raw: &Value) -> Usage {
     let count = |name: &str| raw.get(name).and_then(tolerant::count);
     let sum =
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thoughts_are_written_results_are_read_and_the_cache_is_counted_apart() {
+    fn counts_reasoning_as_output_and_cached_tokens_separately() {
         let raw = json!({"promptTokenCount": 100, "toolUsePromptTokenCount": 20, "candidatesTokenCount": 5,
             "thoughtsTokenCount": 7, "cachedContentTokenCount": 60, "totalTokenCount": 132, "serviceTier": "standard"});
         assert_eq!(usage(&raw), Usage::new(60, 12).with_cache(Some(60), None).with_total(132));

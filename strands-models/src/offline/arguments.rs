@@ -1,115 +1,62 @@
-//! A tool's arguments, made of what a text says and of the tool's schema.
+//! Arguments of a tool call, from a text and the tool's schema.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 use strands_core::ToolSpec;
 
-use super::clues::Clues;
-use super::invention;
+use super::argument_meaning::ArgumentMeaning;
+use super::extraction::Extractor;
+use super::fallback_values;
 use super::schema::{Property, Schema, Shape, TextFormat};
 use super::vocabulary::stems;
 
-/// How many values one call may have: a schema that goes in circles asks for any number.
+/// Maximum number of values in one call. A recursive schema has no other limit.
 const MAX_VALUES: u32 = 500;
 
-/// A required argument that the text does not give.
+/// A required argument that the text does not contain.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Missing {
     pub(super) name: String,
     pub(super) description: String,
 }
 
-/// The arguments that `text` gives.
+/// Returns the arguments that `text` contains.
+///
+/// # Errors
+///
+/// Returns the required arguments that it does not contain.
 pub(super) fn from_text(tool: &ToolSpec, text: &str) -> Result<Value, Vec<Missing>> {
-    let mut reader = Reader::new(tool, text, None);
+    let mut reader = ArgumentReader::new(tool, text, None);
     let arguments = reader.object(Schema::new(&tool.input_schema), true);
     if reader.missing.is_empty() { Ok(Value::Object(arguments)) } else { Err(reader.missing) }
 }
 
-/// Arguments that fit the schema in any case: of values that are `known` by the same name, newest first, of what `text`
-/// gives, and what neither gives is made up; where any text will do, `prose`.
+/// Returns arguments that always fit the schema: values of `known` with the same name, newest first, then values from
+/// `text`, then generated ones. Arguments that may be any text are `prose`.
 pub(super) fn forced(tool: &ToolSpec, text: &str, prose: &str, known: &[&Value]) -> Value {
-    let mut reader = Reader::new(tool, text, Some(known));
+    let mut reader = ArgumentReader::new(tool, text, Some(known));
     reader.prose = prose;
     Value::Object(reader.object(Schema::new(&tool.input_schema), true))
 }
 
-struct Reader<'t> {
-    clues: Clues<'t>,
-    /// What an argument gets that may be any text.
+struct ArgumentReader<'t> {
+    extractor: Extractor<'t>,
+    /// Value of arguments that may be any text.
     prose: &'t str,
-    /// The tool's own words, which are no names of anything else.
+    /// Stems of the tool's name and description, which are not names.
     ordinary: HashSet<String>,
-    /// Where values are looked up by name; `None` when nothing may be made up.
+    /// Values to look up by name; `None` if no value may be generated.
     known: Option<&'t [&'t Value]>,
     missing: Vec<Missing>,
     values: u32,
 }
 
-/// What a text argument is, by its name.
-enum Meaning {
-    Origin,
-    Destination,
-    Code,
-    Day,
-    Formula,
-    Prose,
-    Other,
-}
-
-impl Meaning {
-    fn of(name: &str) -> Self {
-        let words: Vec<String> = stems(name).collect();
-        let any = |known: &[&str]| known.iter().flat_map(|known| stems(known)).any(|known| words.contains(&known));
-        if any(&["origin", "from", "source", "start", "departure", "sender"]) {
-            Self::Origin
-        } else if any(&["destination", "to", "target", "recipient", "arrival"]) {
-            Self::Destination
-        } else if any(&["code", "id", "number", "reference"]) {
-            Self::Code
-        } else if any(&["day", "date", "when", "weekday"]) {
-            Self::Day
-        } else if any(&["expression", "formula", "equation", "calculation"]) {
-            Self::Formula
-        } else if any(&[
-            "query",
-            "text",
-            "question",
-            "prompt",
-            "message",
-            "input",
-            "content",
-            "topic",
-            "task",
-            "request",
-            "sentence",
-            "instruction",
-            "body",
-            "note",
-            "description",
-            "summary",
-        ]) {
-            Self::Prose
-        } else {
-            Self::Other
-        }
-    }
-
-    fn prepositions(&self) -> &'static [&'static str] {
-        match self {
-            Self::Origin => &["from"],
-            Self::Destination => &["to", "for", "in"],
-            _ => &["in", "at", "for", "of", "about", "on", "near", "named", "called", "to", "from"],
-        }
-    }
-}
-
-impl<'t> Reader<'t> {
+impl<'t> ArgumentReader<'t> {
     fn new(tool: &ToolSpec, text: &'t str, known: Option<&'t [&'t Value]>) -> Self {
         let ordinary = stems(&tool.name).chain(stems(&tool.description));
         Self {
-            clues: Clues::new(text),
+            extractor: Extractor::new(text),
             prose: text,
             ordinary: ordinary.collect(),
             known,
@@ -118,7 +65,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The values of an object, the required ones first: they have the first choice among the clues.
+    /// Reads the values of an object. Required properties are read first, since each token is used once.
     fn object(&mut self, schema: Schema<'_>, required: bool) -> Map<String, Value> {
         let properties: Vec<Property<'_>> = schema.properties().collect();
         let (needed, other): (Vec<_>, Vec<_>) = properties.iter().partition(|property| property.required);
@@ -132,7 +79,7 @@ impl<'t> Reader<'t> {
             let value = self
                 .known(property)
                 .or_else(|| self.value(property, needed))
-                .or_else(|| needed.then(|| self.otherwise(property))?);
+                .or_else(|| needed.then(|| self.fallback(property))?);
             if let Some(value) = value {
                 values.insert(property.name, value);
             }
@@ -148,36 +95,36 @@ impl<'t> Reader<'t> {
 
     fn known(&self, property: &Property<'_>) -> Option<Value> {
         let name: Vec<String> = stems(property.name).collect();
-        self.known?.iter().find_map(|value| invention::look_up(value, &name, property.schema))
+        self.known?.iter().find_map(|value| fallback_values::look_up(value, &name, property.schema))
     }
 
-    /// A required value that the text does not give.
-    fn otherwise(&mut self, property: &Property<'_>) -> Option<Value> {
+    /// Returns a required value that the text does not contain.
+    fn fallback(&mut self, property: &Property<'_>) -> Option<Value> {
         if let Some(value) = property.default.or(property.examples.first()) {
             return Some(value.clone());
         }
         if self.known.is_some() {
             return Some(match property.schema.shape() {
                 Shape::Object => Value::Object(self.object(property.schema, true)),
-                Shape::List(items) => self.made_up_list(property, items),
-                _ => invention::scalar(property.schema, self.prose),
+                Shape::List(items) => self.generated_list(property, items),
+                _ => fallback_values::scalar(property.schema, self.prose),
             });
         }
-        // What an object lacks was noted when it was read.
+        // The missing values of an object were recorded when it was read.
         if !matches!(property.schema.shape(), Shape::Object) {
             self.missing.push(Missing { name: property.name.to_owned(), description: property.description.to_owned() });
         }
         None
     }
 
-    fn made_up_list(&mut self, property: &Property<'_>, items: Schema<'_>) -> Value {
+    fn generated_list(&mut self, property: &Property<'_>, items: Schema<'_>) -> Value {
         let length = property.schema.bound("minItems").unwrap_or(0.0);
         let mut list = Vec::new();
         while (list.len() as f64) < length && self.values < MAX_VALUES {
             self.values += 1;
             list.push(match items.shape() {
                 Shape::Object => Value::Object(self.object(items, true)),
-                _ => invention::scalar(items, self.prose),
+                _ => fallback_values::scalar(items, self.prose),
             });
         }
         Value::Array(list)
@@ -188,39 +135,40 @@ impl<'t> Reader<'t> {
         match property.schema.shape() {
             Shape::Choice(choices) => self.choice(&choices, needed),
             Shape::Boolean => {
-                let said = self.labelled_as(name, "true").or_else(|| self.clues.affirms(name).then_some(true));
-                said.or(needed.then_some(false)).map(Value::from)
+                let value = self.labelled_as(name, "true").or_else(|| self.extractor.affirms(name).then_some(true));
+                value.or(needed.then_some(false)).map(Value::from)
             }
             Shape::Number { integer } => {
-                let fits = |number: f64| invention::number_fits(property.schema, integer, number);
-                let number = self.clues.number_of(name, fits).or_else(|| needed.then(|| self.clues.number(fits))?);
-                number.and_then(invention::number)
+                let fits = |number: f64| fallback_values::number_fits(property.schema, integer, number);
+                let number =
+                    self.extractor.number_of(name, fits).or_else(|| needed.then(|| self.extractor.number(fits))?);
+                number.and_then(fallback_values::number)
             }
-            Shape::Text(TextFormat::Date) => self.clues.date().map(Value::from),
-            Shape::Text(TextFormat::DateTime) => self.clues.date_time().map(Value::from),
+            Shape::Text(TextFormat::Date) => self.extractor.date().map(Value::from),
+            Shape::Text(TextFormat::DateTime) => self.extractor.date_time().map(Value::from),
             Shape::Text(TextFormat::Plain) => self.text(name, needed).map(Value::from),
             Shape::List(items) => self.list(name, items, needed),
             Shape::Object => {
-                let noted = self.missing.len();
-                let made_up = self.known.take_if(|_| !needed);
+                let missing_before = self.missing.len();
+                let suspended = self.known.take_if(|_| !needed);
                 let object = self.object(property.schema, true);
-                self.known = self.known.or(made_up);
-                let whole = self.missing.len() == noted;
+                self.known = self.known.or(suspended);
+                let is_complete = self.missing.len() == missing_before;
                 if !needed {
-                    self.missing.truncate(noted);
+                    self.missing.truncate(missing_before);
                 }
-                (whole && (needed || !object.is_empty())).then_some(Value::Object(object))
+                (is_complete && (needed || !object.is_empty())).then_some(Value::Object(object))
             }
             Shape::Anything => needed.then(|| Value::from(self.prose)),
         }
     }
 
     fn labelled_as(&mut self, name: &str, wanted: &str) -> Option<bool> {
-        let said = self.clues.labelled(name)?;
-        Some(said.eq_ignore_ascii_case(wanted) || said.eq_ignore_ascii_case("yes"))
+        let value = self.extractor.labelled(name)?;
+        Some(value.eq_ignore_ascii_case(wanted) || value.eq_ignore_ascii_case("yes"))
     }
 
-    /// Of the choices the one that the text names first; of names that begin at the same word, the longest.
+    /// Returns the choice that the text names first. Of names that begin at the same word, the longest wins.
     fn choice(&self, choices: &[&Value], needed: bool) -> Option<Value> {
         if let ([only], true) = (choices, needed) {
             return Some((*only).clone());
@@ -233,7 +181,7 @@ impl<'t> Reader<'t> {
             .iter()
             .filter_map(|choice| {
                 let name = choice.as_str().map_or_else(|| choice.to_string(), str::to_owned);
-                let at = self.clues.position(&name)?;
+                let at = self.extractor.position(&name)?;
                 Some((at, usize::MAX - name.len(), (*choice).clone()))
             })
             .collect();
@@ -242,39 +190,39 @@ impl<'t> Reader<'t> {
     }
 
     fn text(&mut self, name: &str, needed: bool) -> Option<String> {
-        let meaning = Meaning::of(name);
+        let meaning = ArgumentMeaning::of(name);
         let prepositions = meaning.prepositions();
-        if let Some(labelled) = self.clues.labelled(name) {
+        if let Some(labelled) = self.extractor.labelled(name) {
             return Some(labelled);
         }
         if !needed {
             return match meaning {
-                Meaning::Origin | Meaning::Destination => {
-                    self.clues.name_after(prepositions).or_else(|| self.clues.words_after(prepositions))
+                ArgumentMeaning::Origin | ArgumentMeaning::Destination => {
+                    self.extractor.name_after(prepositions).or_else(|| self.extractor.words_after(prepositions))
                 }
-                Meaning::Day => self.clues.day_in_words(),
+                ArgumentMeaning::Day => self.extractor.day_in_words(),
                 _ => None,
             };
         }
-        if let Some(quoted) = self.clues.quoted() {
+        if let Some(quoted) = self.extractor.quoted() {
             return Some(quoted.to_owned());
         }
         match meaning {
-            Meaning::Code => self.clues.code().map(str::to_owned),
-            Meaning::Day => self.clues.date().map(str::to_owned).or_else(|| self.clues.day_in_words()),
-            Meaning::Formula => self.clues.formula().map(str::to_owned),
-            Meaning::Prose => Some(self.prose.to_owned()),
-            Meaning::Origin | Meaning::Destination | Meaning::Other => {
+            ArgumentMeaning::Code => self.extractor.code().map(str::to_owned),
+            ArgumentMeaning::Day => self.extractor.date().map(str::to_owned).or_else(|| self.extractor.day_in_words()),
+            ArgumentMeaning::Formula => self.extractor.formula().map(str::to_owned),
+            ArgumentMeaning::Prose => Some(self.prose.to_owned()),
+            ArgumentMeaning::Origin | ArgumentMeaning::Destination | ArgumentMeaning::Other => {
                 let elsewhere: &[&str] = match meaning {
-                    Meaning::Origin => &["to"],
+                    ArgumentMeaning::Origin => &["to"],
                     _ => &["from"],
                 };
-                self.clues
+                self.extractor
                     .name_after(prepositions)
-                    .or_else(|| self.clues.name(elsewhere))
-                    .or_else(|| self.clues.address().map(str::to_owned))
-                    .or_else(|| self.clues.words_after(prepositions))
-                    .or_else(|| self.clues.name_at_start(&self.ordinary))
+                    .or_else(|| self.extractor.name(elsewhere))
+                    .or_else(|| self.extractor.address().map(str::to_owned))
+                    .or_else(|| self.extractor.words_after(prepositions))
+                    .or_else(|| self.extractor.name_at_start(&self.ordinary))
             }
         }
     }
@@ -283,21 +231,21 @@ impl<'t> Reader<'t> {
         let list: Vec<Value> = match items.shape() {
             Shape::Choice(choices) => self.chosen(&choices),
             Shape::Number { integer } if needed => {
-                let fits = |number: f64| invention::number_fits(items, integer, number);
-                std::iter::from_fn(|| self.clues.number(fits)).filter_map(invention::number).collect()
+                let fits = |number: f64| fallback_values::number_fits(items, integer, number);
+                std::iter::from_fn(|| self.extractor.number(fits)).filter_map(fallback_values::number).collect()
             }
-            Shape::Text(TextFormat::Date) => std::iter::from_fn(|| self.clues.date()).map(Value::from).collect(),
+            Shape::Text(TextFormat::Date) => std::iter::from_fn(|| self.extractor.date()).map(Value::from).collect(),
             Shape::Text(_) if needed => {
-                let mut next = || self.clues.quoted().map(str::to_owned).or_else(|| self.clues.name(&[]));
+                let mut next = || self.extractor.quoted().map(str::to_owned).or_else(|| self.extractor.name(&[]));
                 std::iter::from_fn(&mut next).map(Value::from).collect()
             }
-            Shape::Text(_) => self.clues.labelled(name).map(Value::from).into_iter().collect(),
+            Shape::Text(_) => self.extractor.labelled(name).map(Value::from).into_iter().collect(),
             Shape::Object if needed => {
-                let noted = self.missing.len();
+                let missing_before = self.missing.len();
                 let item = self.object(items, true);
-                let whole = self.missing.len() == noted;
-                self.missing.truncate(noted);
-                whole.then_some(Value::Object(item)).into_iter().collect()
+                let is_complete = self.missing.len() == missing_before;
+                self.missing.truncate(missing_before);
+                is_complete.then_some(Value::Object(item)).into_iter().collect()
             }
             _ => Vec::new(),
         };
@@ -317,11 +265,11 @@ mod tests {
     }
 
     fn read(properties: &Value, required: &[&str], text: &str) -> Value {
-        from_text(&tool(properties, required), text).expect("everything is given")
+        from_text(&tool(properties, required), text).expect("the text contains all arguments")
     }
 
     #[test]
-    fn names_numbers_and_choices_are_read_from_a_sentence() {
+    fn reads_names_numbers_and_choices_from_a_sentence() {
         let properties = json!({
             "city": {"type": "string"},
             "days": {"type": "integer", "minimum": 1, "maximum": 10},
@@ -337,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn directions_are_told_apart() {
+    fn distinguishes_origin_and_destination() {
         let properties = json!({
             "destination": {"type": "string"},
             "date": {"type": "string", "format": "date"},
@@ -362,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn prose_codes_and_formulas_are_taken_as_they_stand() {
+    fn takes_prose_codes_and_formulas_verbatim() {
         let read_one = |name: &str, text| {
             let mut properties = json!({});
             properties[name] = json!({"type": "string"});
@@ -379,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_objects_and_lists_are_filled() {
+    fn fills_nested_objects_and_lists() {
         let properties = json!({
             "order": {
                 "type": "object",
@@ -395,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_and_examples_stand_in_for_what_was_not_said() {
+    fn uses_defaults_and_examples_for_missing_values() {
         let properties = json!({
             "city": {"type": "string", "examples": ["Oslo"]},
             "days": {"type": "integer", "default": 2},
@@ -404,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn forced_arguments_take_what_is_known_and_make_up_the_rest() {
+    fn forced_arguments_use_known_values_and_generate_the_rest() {
         let tool = tool(
             &json!({
                 "city": {"type": "string"},
@@ -426,7 +374,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_read_to_its_end(text in "\\PC*|([a-z ]|[-\"'`:=.,/$#°]|[0-9]|[A-Z]|é|東|\n){0,60}") {
+        fn arbitrary_texts_make_complete_arguments(text in "\\PC*|([a-z ]|[-\"'`:=.,/$#°]|[0-9]|[A-Z]|é|東|\n){0,60}") {
             let when = json!({"type": "string", "format": "date-time"});
             let properties = json!({
                 "to": {"type": "string"}, "from": {"type": "string"}, "id": {"type": "string"}, "day": {"type": "string"},
@@ -444,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_asks_for_ever_more_is_cut_short() {
+    fn limits_recursive_schemas() {
         let leg = json!({"$ref": "#/$defs/Leg"});
         let properties = json!({"a": leg, "b": leg, "c": leg});
         let schema = json!({

@@ -1,42 +1,42 @@
-//! Which tool a text asks for: the one whose name and description share the most telling words with it.
+//! Matching of a text with tools: the best match shares the most distinctive words in its name, description and arguments.
 
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 use strands_core::ToolSpec;
 
-use super::vocabulary::{is_empty_word, stem, stems};
+use super::vocabulary::{is_stop_word, stem, stems};
 
-/// What a word shared with the tool's name, with its description, and with its arguments is worth.
+/// Weight of a word that the text shares with a tool's name, with its description, and with its arguments.
 const IN_NAME: f64 = 3.0;
 const IN_DESCRIPTION: f64 = 1.0;
 const IN_ARGUMENTS: f64 = 1.0;
-/// Below this a text does not ask for a tool: a word of its name, or two of its description, are needed.
-const ENOUGH: f64 = 2.0;
+/// Minimum weight of a match: one word of the name, or two of the description.
+const MIN_STRENGTH: f64 = 2.0;
 
-/// The tool that `text` asks for, if it asks for one.
-pub(super) fn asked_for<'a>(text: &str, tools: impl Iterator<Item = &'a ToolSpec>) -> Option<&'a ToolSpec> {
-    ranked(text, tools).filter(|best| best.strength >= ENOUGH).map(|best| best.tool)
+/// Returns the tool that `text` asks for, if any.
+pub(super) fn requested<'a>(text: &str, tools: impl Iterator<Item = &'a ToolSpec>) -> Option<&'a ToolSpec> {
+    ranked(text, tools).filter(|best| best.strength >= MIN_STRENGTH).map(|best| best.tool)
 }
 
-/// The tool that fits `text` best, however badly. `None` only where there are no tools.
+/// Returns the tool that fits `text` best, without a minimum. `None` only if there are no tools.
 pub(super) fn nearest<'a>(text: &str, tools: impl Iterator<Item = &'a ToolSpec>) -> Option<&'a ToolSpec> {
     ranked(text, tools).map(|best| best.tool)
 }
 
 struct Match<'a> {
     tool: &'a ToolSpec,
-    /// How much the text and the tool share.
+    /// Total weight of the shared words.
     strength: f64,
-    /// The same, where a word counts for less the more tools have it: what tells this tool from the others.
+    /// The same with each weight divided by the number of tools that have the word, so that distinctive words win.
     rank: f64,
 }
 
 fn ranked<'a>(text: &str, tools: impl Iterator<Item = &'a ToolSpec>) -> Option<Match<'a>> {
-    let asked: HashSet<String> = text
+    let wanted: HashSet<String> = text
         .split_whitespace()
         .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
-        .filter(|word| !is_empty_word(word))
+        .filter(|word| !is_stop_word(word))
         .flat_map(stems)
         .collect();
     let tools: Vec<_> = tools.map(|tool| (tool, weights(tool))).collect();
@@ -45,8 +45,8 @@ fn ranked<'a>(text: &str, tools: impl Iterator<Item = &'a ToolSpec>) -> Option<M
         *holders.entry(word).or_default() += 1.0;
     }
     let matches = tools.iter().map(|(tool, weights)| {
-        // Added in the order of their size, since a sum of floats depends on the order and a hash set has none.
-        let mut shared: Vec<(f64, f64)> = asked
+        // Sorted before the sum: a sum of floats depends on the order, and a hash set has none.
+        let mut shared: Vec<(f64, f64)> = wanted
             .iter()
             .filter_map(|word| {
                 let weight = *weights.get(word)?;
@@ -60,11 +60,11 @@ fn ranked<'a>(text: &str, tools: impl Iterator<Item = &'a ToolSpec>) -> Option<M
             rank: shared.iter().map(|(_, share)| share).sum(),
         }
     });
-    // Of equals the one declared first.
+    // Of equal ranks, the tool declared first wins.
     matches.reduce(|best, next| if next.rank > best.rank { next } else { best })
 }
 
-/// The words of a tool, and what each is worth.
+/// Returns the stems of a tool's words with their weights.
 fn weights(tool: &ToolSpec) -> HashMap<String, f64> {
     let empty: HashSet<String> = ["get", "find", "list", "show", "set"].map(stem).into();
     let properties = tool.input_schema.get("properties").and_then(Value::as_object);
@@ -77,7 +77,7 @@ fn weights(tool: &ToolSpec) -> HashMap<String, f64> {
     });
     let mut weights = HashMap::new();
     let mut weigh = |word: String, weight: f64| {
-        if !empty.contains(&word) && !is_empty_word(&word) {
+        if !empty.contains(&word) && !is_stop_word(&word) {
             let known = weights.entry(word).or_insert(weight);
             *known = known.max(weight);
         }
@@ -106,26 +106,26 @@ mod tests {
         .into()
     }
 
-    fn asks(text: &str) -> Option<String> {
-        asked_for(text, tools().iter()).map(|tool| tool.name.clone())
+    fn requested_tool(text: &str) -> Option<String> {
+        requested(text, tools().iter()).map(|tool| tool.name.clone())
     }
 
     #[test]
-    fn the_tool_with_the_most_telling_words_is_asked_for() {
-        assert_eq!(asks("What's the weather in Oslo?").as_deref(), Some("get_weather"));
-        assert_eq!(asks("Book me a trip to Rome").as_deref(), Some("book_trip"));
-        assert_eq!(asks("please cancel my booking").as_deref(), Some("cancel_booking"));
+    fn picks_the_tool_with_the_most_distinctive_words() {
+        assert_eq!(requested_tool("What's the weather in Oslo?").as_deref(), Some("get_weather"));
+        assert_eq!(requested_tool("Book me a trip to Rome").as_deref(), Some("book_trip"));
+        assert_eq!(requested_tool("please cancel my booking").as_deref(), Some("cancel_booking"));
     }
 
     #[test]
-    fn a_text_about_something_else_asks_for_no_tool() {
-        assert_eq!(asks("Tell me a joke"), None);
-        assert_eq!(asks("hello, what can you do in a city?"), None);
-        assert_eq!(asks(""), None);
+    fn picks_no_tool_for_unrelated_texts() {
+        assert_eq!(requested_tool("Tell me a joke"), None);
+        assert_eq!(requested_tool("hello, what can you do in a city?"), None);
+        assert_eq!(requested_tool(""), None);
     }
 
     #[test]
-    fn something_is_nearest_where_there_is_anything() {
+    fn nearest_returns_any_tool_there_is() {
         let tools = tools();
         let nearest_to = |text| nearest(text, tools.iter()).map(|tool| tool.name.as_str());
         assert_eq!(nearest_to("Tell me a joke"), Some("get_weather"));

@@ -1,14 +1,16 @@
-//! A model for where no language model is: examples, tests and trials that must run anywhere and always the same.
+//! Rule-based model without a language model, for examples, tests and trials that must run anywhere and be deterministic.
 
+mod argument_meaning;
 mod arguments;
-mod clues;
-mod invention;
+mod extraction;
+mod fallback_values;
 mod matching;
-mod quote;
+mod response_events;
+mod result_text;
 mod rules;
 mod schema;
-mod speech;
 mod step;
+mod tokens;
 mod turn;
 mod vocabulary;
 
@@ -24,26 +26,26 @@ pub use turn::{OfflineToolResult, OfflineTurn};
 
 type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 
-/// A stand-in for a language model that needs no network and no key, and always does the same.
+/// A deterministic, rule-based stand-in for a language model that needs no network and no key.
 ///
-/// **It is no language model.** It follows rules: it understands nothing, knows nothing, and can't hold a conversation
-/// that nobody programmed. What it does is drive a real agent: the loop, the tools, sessions and streaming are those that
-/// any other model drives, so examples and tests run on a machine with nothing but Rust.
+/// **It is not a language model.** It follows rules: it has no knowledge and can't hold a conversation beyond them. But it
+/// drives a real agent: the loop, tools, sessions and streaming work as with any other model, so examples and tests run on
+/// a machine with nothing but Rust.
 ///
 /// # The generic rules
 ///
-/// 1. Where a request demands a tool call, it makes one: of values that tools have answered under the same name, of the
-///    user's words, and what neither gives is made up so that it fits the schema.
-/// 2. When tools have answered since the user spoke last, it quotes the answers.
-/// 3. When the user's last words name a tool (a word of its name, or two of its description), it calls that tool with
-///    arguments from those words: choices by name, numbers, days (`2026-03-01`), quoted texts, names with a capital,
-///    `name: value`. It asks for required arguments that it does not find, unless the schema has a default or an example.
-/// 4. Otherwise it says what it is and which tools it has.
+/// 1. If the request's tool choice requires a call, the model calls that tool. Arguments are values with the same name in
+///    tool results, then values from the user's messages, then generated values that fit the schema.
+/// 2. If there are tool results after the user's last message, the model quotes them.
+/// 3. If the user's last message names a tool (a word of its name, or two of its description), the model calls the tool
+///    with arguments from the message: choices by name, numbers, dates (`2026-03-01`), quoted texts, capitalized names,
+///    `name: value`. It asks for missing required arguments, unless the schema has a default or an example.
+/// 4. Otherwise the model introduces itself and lists its tools.
 ///
-/// # Rules of your own
+/// # Custom rules
 ///
-/// A [planner](OfflineModelBuilder::planner) sees the turn and says what to do; where it has nothing to say, the generic
-/// rules decide. That is enough for a demonstration that goes through several tools:
+/// A [planner](OfflineModelBuilder::planner) receives the turn and returns the next step, or `None` to apply the generic
+/// rules. That is enough for a demonstration with several tools:
 ///
 /// ```
 /// use serde_json::json;
@@ -69,11 +71,10 @@ type Planner = dyn Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync;
 /// # }).unwrap();
 /// ```
 ///
-/// # What is reported
+/// # Streaming and usage
 ///
-/// Tokens are estimates, by the same rule for every run; the latency is zero. Text comes word by word and arguments in
-/// pieces. A request that demands a tool which is not there is refused as a provider refuses it, with
-/// [`ModelError::InvalidRequest`].
+/// Token counts are deterministic estimates, and the latency is zero. Text is streamed word by word, and arguments in
+/// chunks. A tool choice that names a missing tool fails with [`ModelError::InvalidRequest`], as it does with a provider.
 #[derive(Clone)]
 pub struct OfflineModel {
     model_id: Arc<str>,
@@ -81,19 +82,19 @@ pub struct OfflineModel {
 }
 
 impl OfflineModel {
-    /// Creates a model with the generic rules alone.
+    /// Creates a model that follows the generic rules only.
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Returns a builder with default options.
+    /// Returns a builder for a model with custom rules.
     pub fn builder() -> OfflineModelBuilder {
         OfflineModelBuilder::default()
     }
 
     fn step(&self, turn: &OfflineTurn<'_>) -> Result<OfflineStep, ModelError> {
         let planned = self.planner.as_ref().and_then(|planner| planner(turn));
-        rules::obey(turn, planned.unwrap_or_else(|| rules::step(turn)))
+        rules::enforce_tool_choice(turn, planned.unwrap_or_else(|| rules::step(turn)))
     }
 }
 
@@ -112,7 +113,7 @@ impl fmt::Debug for OfflineModel {
     }
 }
 
-/// Builder for [`OfflineModel`].
+/// Builds an [`OfflineModel`].
 #[derive(Clone, Default)]
 #[must_use]
 pub struct OfflineModelBuilder {
@@ -121,13 +122,14 @@ pub struct OfflineModelBuilder {
 }
 
 impl OfflineModelBuilder {
-    /// Model id, by convention `offline/` and a name. Default: `offline`.
+    /// What the model calls itself; `offline` unless told otherwise. By custom `offline/` and a name.
     pub fn model_id(mut self, model_id: impl Into<String>) -> Self {
         self.model_id = Some(model_id.into());
         self
     }
 
-    /// Planner, which chooses the step of each turn. If it returns `None`, the generic rules choose.
+    /// Rules of your own. They are asked first, in every turn; where they have nothing to say (`None`) the generic rules
+    /// decide.
     pub fn planner(
         mut self,
         planner: impl Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync + 'static,
@@ -136,7 +138,7 @@ impl OfflineModelBuilder {
         self
     }
 
-    /// Builds the model.
+    /// The model.
     pub fn build(self) -> OfflineModel {
         OfflineModel { model_id: self.model_id.map_or_else(|| "offline".into(), Into::into), planner: self.planner }
     }
@@ -159,7 +161,7 @@ impl Model for OfflineModel {
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let step = self.step(&OfflineTurn::new(request))?;
-        Ok(Box::pin(stream::iter(speech::events(&request, &step).into_iter().map(Ok))))
+        Ok(Box::pin(stream::iter(response_events::events(&request, &step).into_iter().map(Ok))))
     }
 }
 
@@ -188,7 +190,7 @@ mod tests {
         stream.try_collect().await.expect("no error")
     }
 
-    async fn answer(model: &OfflineModel, request: ModelRequest<'_>) -> Turn {
+    async fn respond(model: &OfflineModel, request: ModelRequest<'_>) -> Turn {
         let mut turn = TurnBuilder::new(1 << 20);
         for event in events(model, request).await {
             turn.push(&event).expect("a valid event");
@@ -203,61 +205,65 @@ mod tests {
         (&call.name, &call.input)
     }
 
-    fn asked(text: &str) -> Vec<Arc<Message>> {
+    fn prompted(text: &str) -> Vec<Arc<Message>> {
         vec![Arc::new(Message::user(text))]
     }
 
-    fn answered(text: &str, tool: &str, input: Value, answer: Value) -> Vec<Arc<Message>> {
-        let mut history = asked(text);
+    fn with_result(text: &str, tool: &str, input: Value, result: Value) -> Vec<Arc<Message>> {
+        let mut history = prompted(text);
         history.push(Arc::new(Message::new(Role::Assistant, [ToolUse::new("offline_7", tool, input)])));
-        let result = ToolResult::new("offline_7", ToolResultStatus::Success, [answer]);
+        let result = ToolResult::new("offline_7", ToolResultStatus::Success, [result]);
         history.push(Arc::new(Message::new(Role::User, [result])));
         history
     }
 
     #[tokio::test]
-    async fn a_tool_that_is_asked_for_is_called() {
-        let (history, tools) = (asked("What's the weather in Oslo?"), tools());
-        let turn = answer(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools)).await;
+    async fn calls_the_requested_tool() {
+        let (history, tools) = (prompted("What's the weather in Oslo?"), tools());
+        let turn = respond(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools)).await;
         assert_eq!(turn.stop_reason, StopReason::ToolUse);
         assert_eq!(only_call(&turn), ("get_weather", &json!({"city": "Oslo"})));
     }
 
     #[tokio::test]
-    async fn what_is_missing_is_asked_for() {
-        let (history, tools) = (asked("How is the weather?"), tools());
-        let turn = answer(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools)).await;
+    async fn asks_for_missing_arguments() {
+        let (history, tools) = (prompted("How is the weather?"), tools());
+        let turn = respond(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools)).await;
         assert_eq!(turn.stop_reason, StopReason::EndTurn);
         assert!(turn.message.text().ends_with("- city: Its name."), "{}", turn.message.text());
     }
 
     #[tokio::test]
-    async fn answers_of_tools_are_quoted() {
-        let history =
-            answered("weather in Oslo", "get_weather", json!({"city": "Oslo"}), json!({"sky": "clear", "celsius": 4}));
-        let turn = answer(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools())).await;
+    async fn quotes_tool_results() {
+        let history = with_result(
+            "weather in Oslo",
+            "get_weather",
+            json!({"city": "Oslo"}),
+            json!({"sky": "clear", "celsius": 4}),
+        );
+        let turn = respond(&OfflineModel::new(), ModelRequest::new(&history).with_tools(&tools())).await;
         assert_eq!(turn.message.text(), "get_weather:\n- sky: clear\n- celsius: 4");
     }
 
     #[tokio::test]
-    async fn it_says_what_it_is_and_what_it_can_call() {
-        let history = asked("Hello, who are you?");
+    async fn introduces_itself_and_its_tools() {
+        let history = prompted("Hello, who are you?");
         let model = OfflineModel::new();
-        let alone = answer(&model, ModelRequest::new(&history)).await;
+        let alone = respond(&model, ModelRequest::new(&history)).await;
         assert!(alone.message.text().contains("no language model"));
-        let equipped = answer(&model, ModelRequest::new(&history).with_tools(&tools())).await;
+        let equipped = respond(&model, ModelRequest::new(&history).with_tools(&tools())).await;
         assert!(equipped.message.text().contains("- get_time: The time in a city."));
     }
 
     #[tokio::test]
-    async fn text_and_arguments_come_in_pieces_that_add_up() {
+    async fn streams_text_and_arguments_in_chunks() {
         let model = OfflineModel::builder()
             .planner(|_| {
                 let input = json!({"city": "Llanfairpwllgwyngyll"});
                 Some(OfflineStep::call("get_weather", input).after_saying("  Let me see:\n\nthe weather. "))
             })
             .build();
-        let history = asked("go");
+        let history = prompted("go");
         let events = events(&model, ModelRequest::new(&history)).await;
         let text: Vec<&str> = events
             .iter()
@@ -269,68 +275,68 @@ mod tests {
             })
             .collect();
         assert_eq!(text, ["  Let ", "me ", "see:\n\n", "the ", "weather. "]);
-        let pieces = events.iter().filter(|event| {
+        let chunks = events.iter().filter(|event| {
             matches!(event, StreamEvent::ContentBlockDelta { delta: strands_core::models::BlockDelta::ToolUse(_), .. })
         });
-        assert!(pieces.count() > 1);
-        let turn = answer(&model, ModelRequest::new(&history)).await;
+        assert!(chunks.count() > 1);
+        let turn = respond(&model, ModelRequest::new(&history)).await;
         assert_eq!(only_call(&turn), ("get_weather", &json!({"city": "Llanfairpwllgwyngyll"})));
     }
 
     #[tokio::test]
-    async fn the_same_request_has_the_same_answer_and_cost() {
-        let (history, tools) = (asked("the time in Rome"), tools());
+    async fn equal_requests_have_equal_responses_and_usage() {
+        let (history, tools) = (prompted("the time in Rome"), tools());
         let request = || ModelRequest::new(&history).with_tools(&tools);
         let model = OfflineModel::new();
         let first = events(&model, request()).await;
         assert_eq!(first, events(&model.clone(), request()).await);
-        let turn = answer(&model, request()).await;
+        let turn = respond(&model, request()).await;
         assert!(turn.usage.input_tokens > 20 && turn.usage.output_tokens > 5, "{:?}", turn.usage);
         assert_eq!(turn.usage.total_tokens, turn.usage.input_tokens + turn.usage.output_tokens);
     }
 
     #[tokio::test]
-    async fn ids_go_on_from_those_that_the_conversation_holds() {
-        let history = answered("go", "get_time", json!({}), json!("noon"));
+    async fn call_ids_continue_those_of_the_conversation() {
+        let history = with_result("go", "get_time", json!({}), json!("noon"));
         let model = OfflineModel::builder()
             .planner(|_| Some(OfflineStep::call("get_time", json!({})).and_call("get_time", json!({}))))
             .build();
-        let turn = answer(&model, ModelRequest::new(&history)).await;
+        let turn = respond(&model, ModelRequest::new(&history)).await;
         let ids: Vec<_> = turn.message.tool_uses().map(|call| call.tool_use_id.as_str()).collect();
         assert_eq!(ids, ["offline_8", "offline_9"]);
     }
 
     #[tokio::test]
-    async fn a_demanded_call_is_made_whatever_the_planner_says() {
+    async fn the_tool_choice_overrides_the_planner() {
         let model = OfflineModel::builder().planner(|_| Some(OfflineStep::say("No."))).build();
-        let history = answered("the weather in Oslo", "get_weather", json!({}), json!({"city": "Rome"}));
+        let history = with_result("the weather in Oslo", "get_weather", json!({}), json!({"city": "Rome"}));
         let tools = tools();
         let request = ModelRequest::new(&history).with_tools(&tools);
 
         let this_one = ToolChoice::Tool { name: "get_time".to_owned() };
-        let turn = answer(&model, request.with_tool_choice(&this_one)).await;
+        let turn = respond(&model, request.with_tool_choice(&this_one)).await;
         assert_eq!(only_call(&turn), ("get_time", &json!({"city": "Rome"})));
 
-        let turn = answer(&model, request.with_tool_choice(&ToolChoice::Any {})).await;
+        let turn = respond(&model, request.with_tool_choice(&ToolChoice::Any {})).await;
         assert_eq!(only_call(&turn).0, "get_weather");
 
-        let turn = answer(&model, request.with_tool_choice(&ToolChoice::Auto {})).await;
+        let turn = respond(&model, request.with_tool_choice(&ToolChoice::Auto {})).await;
         assert_eq!(turn.message.text(), "No.");
     }
 
     #[tokio::test]
-    async fn a_demand_that_nothing_can_meet_is_refused() {
-        let history = asked("go");
+    async fn rejects_a_tool_choice_without_the_tool() {
+        let history = prompted("go");
         for choice in [ToolChoice::Any {}, ToolChoice::Tool { name: "fly".to_owned() }] {
             let request = ModelRequest::new(&history).with_tool_choice(&choice);
-            let refused = OfflineModel::new().stream(request).await.err().expect("an error");
-            assert!(matches!(refused, ModelError::InvalidRequest { .. }), "{refused}");
+            let error = OfflineModel::new().stream(request).await.err().expect("an error");
+            assert!(matches!(error, ModelError::InvalidRequest { .. }), "{error}");
         }
     }
 
     #[test]
-    fn a_planner_sees_what_was_asked_last_and_answered_since() {
-        let mut history = answered("first", "get_time", json!({"city": "Rome"}), json!("noon"));
+    fn a_turn_has_the_last_user_message_and_later_results() {
+        let mut history = with_result("first", "get_time", json!({"city": "Rome"}), json!("noon"));
         let turn = OfflineTurn::new(ModelRequest::new(&history));
         assert_eq!(turn.user_text(), "first");
         let result = turn.result("get_time").expect("a result");
@@ -340,7 +346,7 @@ mod tests {
         );
         assert_eq!(turn.new_results().len(), 1);
 
-        history.extend(asked("second"));
+        history.extend(prompted("second"));
         let turn = OfflineTurn::new(ModelRequest::new(&history));
         assert_eq!(turn.user_text(), "second");
         assert!(turn.results().is_empty() && turn.new_results().is_empty());

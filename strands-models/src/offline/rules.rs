@@ -1,24 +1,24 @@
-//! What the offline model does where no planner says otherwise: call the tool that the user's words name, tell what the
-//! tools answered, and otherwise say what it is.
+//! Generic rules of the offline model, for turns that the planner leaves to them: call the tool that the user's message
+//! names, quote tool results, or introduce itself.
 
 use strands_core::ToolSpec;
 use strands_core::message::Role;
 use strands_core::models::{ErrorDetails, ModelError, ToolChoice};
 
 use super::arguments::{self, Missing};
-use super::{OfflineStep, OfflineTurn, matching, quote};
+use super::{OfflineStep, OfflineTurn, matching, result_text};
 
-/// Prompt of the loop when a structured output is due. It is not a word of the user.
+/// The event loop's prompt for structured output. It is not the user's text, so arguments are not taken from it.
 const OUTPUT_PROMPT: &str = "You must format the previous response as structured output.";
-/// How many of the user's latest texts a forced call takes its arguments from.
-const TEXTS_LOOKED_AT: usize = 8;
+/// Number of the user's latest messages that a forced call takes its arguments from.
+const MAX_TEXTS: usize = 8;
 
-/// The generic step.
+/// Returns the step of the generic rules.
 pub(super) fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     if !turn.results().is_empty() {
-        return OfflineStep::say(quote::results(turn.results()));
+        return OfflineStep::say(result_text::format(turn.results()));
     }
-    match matching::asked_for(turn.user_text(), turn.tools()) {
+    match matching::requested(turn.user_text(), turn.tools()) {
         Some(tool) => match arguments::from_text(tool, turn.user_text()) {
             Ok(input) => OfflineStep::call(&tool.name, input),
             Err(missing) => OfflineStep::say(question(tool, &missing)),
@@ -27,38 +27,42 @@ pub(super) fn step(turn: &OfflineTurn<'_>) -> OfflineStep {
     }
 }
 
-/// The step, if it does what the request's tool choice demands, and otherwise one that does.
-pub(super) fn obey(turn: &OfflineTurn<'_>, step: OfflineStep) -> Result<OfflineStep, ModelError> {
+/// Returns the step if it satisfies the request's tool choice, and otherwise a call that does.
+///
+/// # Errors
+///
+/// Returns [`ModelError::InvalidRequest`] if the chosen tool is not in the request.
+pub(super) fn enforce_tool_choice(turn: &OfflineTurn<'_>, step: OfflineStep) -> Result<OfflineStep, ModelError> {
     let tool = match turn.tool_choice() {
         Some(ToolChoice::Any {}) => {
             if step.tool_calls().len() > 0 {
                 return Ok(step);
             }
             matching::nearest(turn.user_text(), turn.tools())
-                .ok_or_else(|| refused("a tool must be called, but there are none".to_owned()))?
+                .ok_or_else(|| invalid_request("a tool must be called, but there are none".to_owned()))?
         }
         Some(ToolChoice::Tool { name }) => {
             if step.tool_calls().any(|(tool, _)| tool == name) {
                 return Ok(step);
             }
-            turn.tool(name)
-                .ok_or_else(|| refused(format!("tool `{name}` must be called, but it is not one of the tools")))?
+            turn.tool(name).ok_or_else(|| {
+                invalid_request(format!("tool `{name}` must be called, but it is not one of the tools"))
+            })?
         }
         _ => return Ok(step),
     };
-    let texts: Vec<String> =
-        turn.user_texts().rev().filter(|text| text != OUTPUT_PROMPT).take(TEXTS_LOOKED_AT).collect();
+    let texts: Vec<String> = turn.user_texts().rev().filter(|text| text != OUTPUT_PROMPT).take(MAX_TEXTS).collect();
     let text = texts.join(". ");
-    let said = turn.messages().iter().rev().find(|message| message.role == Role::Assistant);
-    let said = said.map(|message| message.text()).filter(|said| !said.is_empty());
+    let response = turn.messages().iter().rev().find(|message| message.role == Role::Assistant);
+    let response = response.map(|message| message.text()).filter(|text| !text.is_empty());
     let results = turn.all_results();
     let known: Vec<_> = results.iter().rev().filter_map(super::OfflineToolResult::json).collect();
-    let input = arguments::forced(tool, &text, said.as_ref().unwrap_or(&text), &known);
+    let input = arguments::forced(tool, &text, response.as_ref().unwrap_or(&text), &known);
     Ok(OfflineStep::call(&tool.name, input))
 }
 
-fn refused(why: String) -> ModelError {
-    ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() }
+fn invalid_request(reason: String) -> ModelError {
+    ModelError::InvalidRequest { details: ErrorDetails::new().with_body(reason).boxed() }
 }
 
 fn question(tool: &ToolSpec, missing: &[Missing]) -> String {
@@ -76,7 +80,7 @@ fn question(tool: &ToolSpec, missing: &[Missing]) -> String {
 }
 
 fn introduction(turn: &OfflineTurn<'_>) -> String {
-    let what = "I am the offline model: no language model, just rules that pick a tool by your words.";
+    let introduction = "I am the offline model: no language model, just rules that pick a tool by your words.";
     let tools: Vec<String> = turn
         .tools()
         .map(|tool| {
@@ -85,7 +89,7 @@ fn introduction(turn: &OfflineTurn<'_>) -> String {
         })
         .collect();
     if tools.is_empty() {
-        return format!("{what} I have no tools here, so all I can do is say so.");
+        return format!("{introduction} I have no tools here, so all I can do is say so.");
     }
-    format!("{what} I can call:\n{}", tools.join("\n"))
+    format!("{introduction} I can call:\n{}", tools.join("\n"))
 }

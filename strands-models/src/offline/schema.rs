@@ -1,19 +1,19 @@
-//! JSON Schemas as far as arguments are made from them: references followed, "or null" left out, choices collected.
+//! View of a JSON Schema for making arguments: references are followed, `null` alternatives skipped, choices collected.
 
 use serde_json::{Map, Value};
 
-/// How deep a schema may refer to itself: past that it goes round in a circle.
+/// Maximum number of nested schemas and references. Recursive schemas end here.
 const MAX_DEPTH: usize = 16;
 
-/// A schema, and the document that its references are looked up in.
+/// A schema, with the root document for its references.
 #[derive(Clone, Copy)]
 pub(super) struct Schema<'a> {
     root: &'a Value,
-    here: &'a Value,
+    node: &'a Value,
     depth: usize,
 }
 
-/// What a schema asks for.
+/// Kind of value that a schema describes.
 pub(super) enum Shape<'a> {
     /// One of these.
     Choice(Vec<&'a Value>),
@@ -22,10 +22,10 @@ pub(super) enum Shape<'a> {
         integer: bool,
     },
     Text(TextFormat),
-    /// Any number of these.
+    /// A list of these.
     List(Schema<'a>),
     Object,
-    /// Whatever.
+    /// Any value.
     Anything,
 }
 
@@ -40,36 +40,36 @@ pub(super) enum TextFormat {
 
 impl<'a> Schema<'a> {
     pub(super) fn new(root: &'a Value) -> Self {
-        Self { root, here: root, depth: 0 }.resolved()
+        Self { root, node: root, depth: 0 }.resolved()
     }
 
-    fn at(&self, here: &'a Value) -> Self {
-        Self { root: self.root, here, depth: self.depth + 1 }
+    fn at(&self, node: &'a Value) -> Self {
+        Self { root: self.root, node, depth: self.depth + 1 }
     }
 
-    /// True where the schema has gone round in a circle.
+    /// True at the maximum depth, which only recursive schemas reach in practice.
     pub(super) fn is_too_deep(&self) -> bool {
         self.depth >= MAX_DEPTH
     }
 
-    /// The schema that this one stands for: references followed, and of alternatives the first that is not `null`.
+    /// Follows references, and picks the first alternative that is not `null`.
     fn resolved(self) -> Self {
-        let schema = self.referred();
+        let schema = self.dereferenced();
         match schema.only_alternative() {
             Some(alternative) if !schema.is_too_deep() => schema.at(alternative).resolved(),
             _ => schema,
         }
     }
 
-    /// The schema that this one refers to, or itself.
-    fn referred(self) -> Self {
+    /// Follows references.
+    fn dereferenced(self) -> Self {
         let target = self
             .keyword("$ref")
             .and_then(Value::as_str)
             .and_then(|reference| reference.strip_prefix('#'))
             .and_then(|pointer| self.root.pointer(pointer));
         match target {
-            Some(target) if !self.is_too_deep() => self.at(target).referred(),
+            Some(target) if !self.is_too_deep() => self.at(target).dereferenced(),
             _ => self,
         }
     }
@@ -85,17 +85,17 @@ impl<'a> Schema<'a> {
             .find(|alternative| !is_null(alternative))
     }
 
-    /// A keyword of the schema.
+    /// Returns the value of a keyword.
     pub(super) fn keyword(&self, name: &str) -> Option<&'a Value> {
-        self.here.get(name)
+        self.node.get(name)
     }
 
-    /// A numeric keyword of the schema.
+    /// Returns the value of a numeric keyword.
     pub(super) fn bound(&self, name: &str) -> Option<f64> {
         self.keyword(name)?.as_f64()
     }
 
-    /// The values that the schema itself lists.
+    /// Returns the values that the schema itself lists.
     fn listed(&self) -> Option<Vec<&'a Value>> {
         if let Some(value) = self.keyword("const") {
             return Some(vec![value]);
@@ -104,7 +104,7 @@ impl<'a> Schema<'a> {
         Some(values.iter().filter(|value| !value.is_null()).collect())
     }
 
-    /// The values to choose from, where the schema or each of its alternatives lists them.
+    /// Returns the values to choose from, if the schema or each of its alternatives lists them.
     fn choices(&self) -> Option<Vec<&'a Value>> {
         if let Some(values) = self.listed() {
             return Some(values);
@@ -113,12 +113,12 @@ impl<'a> Schema<'a> {
         let alternatives: Option<Vec<_>> = alternatives
             .iter()
             .filter(|alternative| !is_null(alternative))
-            .map(|alternative| self.at(alternative).referred().listed())
+            .map(|alternative| self.at(alternative).dereferenced().listed())
             .collect();
         Some(alternatives?.concat())
     }
 
-    /// What the schema asks for.
+    /// Returns the kind of value.
     pub(super) fn shape(&self) -> Shape<'a> {
         if let Some(choices) = self.choices() {
             return Shape::Choice(choices);
@@ -151,12 +151,12 @@ impl<'a> Schema<'a> {
         }
     }
 
-    /// What the schema says about itself.
+    /// Returns the description, or an empty string.
     pub(super) fn description(&self) -> &'a str {
         self.keyword("description").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The properties of an object, in order.
+    /// Returns the properties of an object, in order.
     pub(super) fn properties(&self) -> impl Iterator<Item = Property<'a>> {
         let required = self.keyword("required").and_then(Value::as_array);
         let schema = *self;
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_and_alternatives_are_seen_through() {
+    fn follows_references_and_alternatives() {
         let document = json!({
             "properties": {
                 "when": {"anyOf": [{"$ref": "#/$defs/Day"}, {"type": "null"}]},
@@ -229,9 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_goes_in_circles_ends() {
-        let circle = json!({"$ref": "#"});
-        assert!(matches!(Schema::new(&circle).shape(), Shape::Anything));
+    fn recursive_schemas_end() {
+        let recursive = json!({"$ref": "#"});
+        assert!(matches!(Schema::new(&recursive).shape(), Shape::Anything));
         let choice = json!({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]});
         assert!(matches!(Schema::new(&choice).shape(), Shape::Anything));
     }

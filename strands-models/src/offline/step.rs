@@ -1,19 +1,19 @@
-//! What an [`OfflineModel`](super::OfflineModel) does in one turn: say something, call tools, or both.
+//! Steps of an [`OfflineModel`](super::OfflineModel), as planners return them.
 
 use serde_json::Value;
 
-/// What an [`OfflineModel`](super::OfflineModel) does in one turn: it says something, calls tools, or both.
+/// Response of an [`OfflineModel`](super::OfflineModel) in one turn: text, tool calls, or both.
 ///
 /// ```
 /// use serde_json::json;
 /// use strands::models::offline::OfflineStep;
 ///
-/// let both_ways = OfflineStep::calls([
+/// let step = OfflineStep::calls([
 ///     ("search_flights", json!({"destination": "Oslo"})),
 ///     ("search_flights", json!({"destination": "Rome"})),
 /// ])
-/// .after_saying("I look for flights there and back.");
-/// assert_eq!(both_ways.tool_calls().count(), 2);
+/// .after_saying("Searching flights in both directions.");
+/// assert_eq!(step.tool_calls().count(), 2);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use]
@@ -23,40 +23,40 @@ pub struct OfflineStep {
 }
 
 impl OfflineStep {
-    /// Says this, and ends the turn.
+    /// Responds with this text, and ends the turn.
     pub fn say(text: impl Into<String>) -> Self {
         Self { text: text.into(), calls: Vec::new() }
     }
 
-    /// Calls one tool. The model is asked again when the result is there.
+    /// Calls one tool. The result is in the next turn.
     pub fn call(tool: impl Into<String>, input: Value) -> Self {
         Self::calls([(tool, input)])
     }
 
-    /// Calls several tools at once: pairs of a tool's name and its arguments, a JSON object. Without any, nothing is
-    /// said and the turn ends.
+    /// Calls several tools at once: pairs of a tool's name and its arguments, a JSON object. Without any, the turn ends
+    /// with an empty response.
     pub fn calls(calls: impl IntoIterator<Item = (impl Into<String>, Value)>) -> Self {
         Self { text: String::new(), calls: calls.into_iter().map(|(tool, input)| (tool.into(), input)).collect() }
     }
 
-    /// The same with one more call.
+    /// Adds a call.
     pub fn and_call(mut self, tool: impl Into<String>, input: Value) -> Self {
         self.calls.push((tool.into(), input));
         self
     }
 
-    /// The same with this said before the calls.
+    /// Sets the text before the calls.
     pub fn after_saying(mut self, text: impl Into<String>) -> Self {
         self.text = text.into();
         self
     }
 
-    /// What is said.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The calls, in order: the tool's name and its arguments.
+    /// Returns the calls in order: the tool's name and its arguments.
     pub fn tool_calls(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.calls.iter().map(|(tool, input)| (tool.as_str(), input))
     }

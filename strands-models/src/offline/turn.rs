@@ -1,5 +1,5 @@
-//! The conversation as the rules of an [`OfflineModel`](super::OfflineModel) see it: what was asked last, and what the
-//! tools have answered since.
+//! Conversation view for the rules of an [`OfflineModel`](super::OfflineModel): the user's last message, and the tool
+//! results after it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use strands_core::ToolSpec;
 use strands_core::message::{Message, Role, SystemBlock, ToolResult, ToolResultContent, ToolResultStatus, ToolUse};
 use strands_core::models::{ModelRequest, ToolChoice, ToolSpecs};
 
-/// The conversation as a planner sees it.
+/// View of a model request for planners.
 #[derive(Clone, Debug)]
 pub struct OfflineTurn<'a> {
     messages: &'a [Arc<Message>],
@@ -21,7 +21,7 @@ pub struct OfflineTurn<'a> {
 }
 
 impl<'a> OfflineTurn<'a> {
-    /// The view of a request, such as a test of a planner builds.
+    /// Creates the view of a request, for example in a test of a planner.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -34,9 +34,10 @@ impl<'a> OfflineTurn<'a> {
     /// assert_eq!(turn.user_text(), "What is due today?");
     /// ```
     pub fn new(request: ModelRequest<'a>) -> Self {
-        let asked = request.messages.iter().rposition(|message| is_user_text(message));
-        let user_text = asked.and_then(|at| request.messages.get(at)).map(|message| message.text()).unwrap_or_default();
-        let since = request.messages.get(asked.map_or(0, |at| at + 1)..).unwrap_or_default();
+        let prompt = request.messages.iter().rposition(|message| is_user_text(message));
+        let user_text =
+            prompt.and_then(|at| request.messages.get(at)).map(|message| message.text()).unwrap_or_default();
+        let since = request.messages.get(prompt.map_or(0, |at| at + 1)..).unwrap_or_default();
         Self {
             messages: request.messages,
             tools: request.tools,
@@ -47,65 +48,65 @@ impl<'a> OfflineTurn<'a> {
         }
     }
 
-    /// What the user said last.
+    /// Returns the text of the user's last message.
     pub fn user_text(&self) -> &str {
         &self.user_text
     }
 
-    /// Everything that the user said, oldest first; tool results are not the user's words.
+    /// Returns the texts of all user messages, oldest first. Tool results are not among them.
     pub fn user_texts(&self) -> impl DoubleEndedIterator<Item = String> {
         self.messages.iter().filter(|message| is_user_text(message)).map(|message| message.text())
     }
 
-    /// The text of the system prompt; empty where there is none.
+    /// Returns the text of the system prompt, or an empty string.
     pub fn system_prompt(&self) -> &str {
         &self.system_prompt
     }
 
-    /// The tools that may be called, in the order in which they were declared.
+    /// Returns the tools of the request, in the order of their declaration.
     pub fn tools(&self) -> impl ExactSizeIterator<Item = &'a ToolSpec> {
         self.tools.iter()
     }
 
-    /// The tool of this name.
+    /// Returns the tool with this name.
     pub fn tool(&self, name: &str) -> Option<&'a ToolSpec> {
         self.tools.iter().find(|spec| spec.name == name)
     }
 
-    /// Which tools must be called. The model sees to that itself when a planner's step does not.
+    /// Returns the request's tool choice. The model enforces it if the planner's step does not satisfy it.
     pub fn tool_choice(&self) -> Option<&'a ToolChoice> {
         self.tool_choice
     }
 
-    /// What the tools have answered since the user spoke last, in the order of the calls.
+    /// Returns the tool results after the user's last message, in the order of the calls.
     pub fn results(&self) -> &[OfflineToolResult<'a>] {
         &self.results
     }
 
-    /// The latest answer of this tool since the user spoke last.
+    /// Returns the latest result of this tool after the user's last message.
     pub fn result(&self, tool: &str) -> Option<&OfflineToolResult<'a>> {
         self.results.iter().rev().find(|result| result.tool == tool)
     }
 
-    /// The answers to the latest calls: those that no model turn has looked at yet. Empty when the user spoke last.
+    /// Returns the results of the latest calls, which no model turn has processed. Empty if the last message is the user's.
     pub fn new_results(&self) -> &[OfflineToolResult<'a>] {
         let latest = self.results.last().map_or(usize::MAX, |result| result.message);
         let first = self.results.partition_point(|result| result.message < latest);
         self.results.get(first..).unwrap_or_default()
     }
 
-    /// What the tools have answered in the whole conversation, in the order of the calls.
+    /// Returns the tool results of the whole conversation, in the order of the calls.
     pub fn all_results(&self) -> Vec<OfflineToolResult<'a>> {
         results_in(self.messages)
     }
 
-    /// The whole conversation, oldest first. It ends with what the model is to answer.
+    /// Returns the whole conversation, oldest first. The last message is the one to respond to.
     pub fn messages(&self) -> &'a [Arc<Message>] {
         self.messages
     }
 }
 
-/// What a tool answered, with the call that it answers.
+/// A tool result with its call.
 #[derive(Clone, Copy, Debug)]
 pub struct OfflineToolResult<'a> {
     tool: &'a str,
@@ -115,47 +116,47 @@ pub struct OfflineToolResult<'a> {
 }
 
 impl<'a> OfflineToolResult<'a> {
-    /// The tool. Empty when the call is no longer part of the conversation.
+    /// Returns the tool's name. Empty if the call is no longer part of the conversation.
     pub fn tool(&self) -> &'a str {
         self.tool
     }
 
-    /// The arguments of the call.
+    /// Returns the arguments of the call.
     pub fn input(&self) -> &'a Value {
         self.input
     }
 
-    /// Whether the tool did what it was asked.
+    /// Returns the status: success or error.
     pub fn status(&self) -> &'a ToolResultStatus {
         &self.result.status
     }
 
-    /// True when the tool could not do what it was asked.
+    /// True for an error result.
     pub fn is_error(&self) -> bool {
         self.result.is_error()
     }
 
-    /// The answer, as it stands in the conversation.
+    /// Returns the content of the result.
     pub fn content(&self) -> &'a [ToolResultContent] {
         &self.result.content
     }
 
-    /// The first JSON value of the answer: what a tool that returns data answers.
+    /// Returns the first JSON value of the result.
     pub fn json(&self) -> Option<&'a Value> {
-        self.result.content.iter().find_map(|piece| match piece {
+        self.result.content.iter().find_map(|content| match content {
             ToolResultContent::Json(value) => Some(value),
             _ => None,
         })
     }
 
-    /// The answer as text: its text as it is, its JSON on one line, joined by line breaks.
+    /// Returns the result as text: its text unchanged, its JSON on one line, joined with line breaks.
     pub fn text(&self) -> String {
-        let pieces = self.result.content.iter().filter_map(|piece| match piece {
+        let texts = self.result.content.iter().filter_map(|content| match content {
             ToolResultContent::Text(text) => Some(text.clone()),
             ToolResultContent::Json(value) => Some(value.to_string()),
             _ => None,
         });
-        pieces.collect::<Vec<_>>().join("\n")
+        texts.collect::<Vec<_>>().join("\n")
     }
 }
 

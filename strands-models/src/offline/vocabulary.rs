@@ -1,21 +1,21 @@
-//! Words that mean the same although they are written differently: "bookings" and "book", `check_in` and "Check in".
+//! Word normalization: "bookings" and "book", or `check_in` and "Check in", have the same stems.
 
-/// Words that say nothing about what is wanted.
-const EMPTY_WORDS: &str = "\
+/// Stop words, which carry no meaning for the choice of a tool.
+const STOP_WORDS: &str = "\
     a about all am an and any are argument arguments as at be by call can could did do does find for from \
     get give has have hello help hey hi how i i'd i'm if in into is it its let like list many may me much my \
     named need no not now of on once one only or our out please set should show so some tell thank thanks \
     that the their them then there these they this to tool tools up us use want was we what what's when \
     where which who why will with would you your";
 
-/// Days and months: written with a capital, and yet no name of anything else.
+/// Days and months, which are capitalized but not names.
 const CALENDAR: &str = "\
     monday tuesday wednesday thursday friday saturday sunday january february march april may june july \
     august september october november december";
 
-/// True for a word that says nothing about what is wanted.
-pub(super) fn is_empty_word(word: &str) -> bool {
-    is_one_of(word, EMPTY_WORDS)
+/// True for a stop word.
+pub(super) fn is_stop_word(word: &str) -> bool {
+    is_one_of(word, STOP_WORDS)
 }
 
 /// True for the name of a day or a month.
@@ -28,12 +28,12 @@ fn is_one_of(word: &str, words: &str) -> bool {
     words.split(' ').any(|known| known == word)
 }
 
-/// The words of a text or an identifier, in lower case and without their endings.
+/// Returns the stems of the words of a text or an identifier, in lower case.
 pub(super) fn stems(text: &str) -> impl Iterator<Item = String> {
     split_identifier(text).map(|word| stem(&word))
 }
 
-/// The words of a text or an identifier: `checkIn`, `check_in` and "check in" have the same.
+/// Splits a text or an identifier into words: `checkIn`, `check_in` and "check in" are split alike.
 fn split_identifier(text: &str) -> impl Iterator<Item = String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
@@ -54,7 +54,7 @@ fn split_identifier(text: &str) -> impl Iterator<Item = String> {
     words.into_iter().filter(|word| !word.is_empty())
 }
 
-/// A word without its ending. What remains is no word of English, but the same for all forms of one.
+/// Removes a word's ending. The stem need not be a word, but is the same for all forms of one.
 pub(super) fn stem(word: &str) -> String {
     let mut stem = word.to_lowercase();
     if let Some(start) = stem.strip_suffix("ies").filter(|start| start.len() >= 2) {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forms_of_a_word_have_one_stem() {
+    fn forms_of_a_word_share_a_stem() {
         for forms in [
             ["booking", "bookings"],
             ["book", "booked"],
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_are_split_where_a_reader_would() {
+    fn splits_identifiers_into_words() {
         for identifier in ["checkIn", "check_in", "check-in", "Check in"] {
             assert_eq!(stems(identifier).collect::<Vec<_>>(), ["check", "in"], "{identifier}");
         }

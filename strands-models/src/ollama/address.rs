@@ -1,4 +1,4 @@
-//! Where the server is, as `OLLAMA_HOST` and the builder say, and who may see the key.
+//! Server address and API key: from the builder, `OLLAMA_HOST` and `OLLAMA_API_KEY`.
 
 use reqwest::Url;
 use secrecy::SecretString;
@@ -10,7 +10,7 @@ const CLOUD: &str = "ollama.com";
 const HOST_VARIABLE: &str = "OLLAMA_HOST";
 const KEY_VARIABLE: &str = "OLLAMA_API_KEY";
 
-/// The way to the server's chat.
+/// Opens the exchange with the server's chat endpoint.
 pub(super) fn open(
     options: &Options,
     environment: impl Fn(&str) -> Option<String>,
@@ -18,16 +18,16 @@ pub(super) fn open(
     let variable = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     let base_url = match &options.connection.base_url {
         Some(base_url) => base_url.clone(),
-        None => variable(HOST_VARIABLE).map_or_else(|| BASE_URL.to_owned(), |host| of_host(&host)),
+        None => variable(HOST_VARIABLE).map_or_else(|| BASE_URL.to_owned(), |host| base_url_of(&host)),
     };
-    // Ollama's own pages give the base URL with the path's first part.
+    // Ollama's documentation gives the base URL with `/api`.
     let base_url = base_url.trim().trim_end_matches('/');
     let base_url = base_url.strip_suffix("/api").unwrap_or(base_url);
     let mut api_key = options.connection.api_key.clone();
     if api_key.is_none() && is_cloud(base_url) {
-        // The variable holds the key for Ollama's cloud, which is none of another server's business.
-        let known = variable(KEY_VARIABLE).ok_or(ModelBuildError::MissingApiKey { variable: KEY_VARIABLE })?;
-        api_key = Some(SecretString::from(known.trim().to_owned()));
+        // The variable holds the key for Ollama's cloud: no other server may receive it.
+        let key = variable(KEY_VARIABLE).ok_or(ModelBuildError::MissingApiKey { variable: KEY_VARIABLE })?;
+        api_key = Some(SecretString::from(key.trim().to_owned()));
     }
     options.open(&options.connection, base_url, &["api", "chat"], ApiKey::bearer(api_key.as_ref()))
 }
@@ -40,18 +40,18 @@ fn is_cloud(base_url: &str) -> bool {
     url.scheme() == "https" && (host == CLOUD || host.strip_suffix(CLOUD).is_some_and(|rest| rest.ends_with('.')))
 }
 
-/// The base URL that `OLLAMA_HOST` means: a host, a host and a port, or a URL. The server reads it for where to listen,
-/// its clients for where to connect, so an address of no machine in particular means this one.
-fn of_host(host: &str) -> String {
+/// The base URL of a value of `OLLAMA_HOST`: a host, a host and a port, or a URL. The server listens at this address and
+/// clients connect to it, so an unspecified address (`0.0.0.0`, `::`) becomes the loopback address.
+fn base_url_of(host: &str) -> String {
     let host = host.trim().trim_matches(['"', '\'']);
-    let (scheme, rest, port) = match host.split_once("://") {
+    let (scheme, rest, default_port) = match host.split_once("://") {
         Some(("http", rest)) => ("http", rest, "80"),
         Some((scheme, rest)) => (scheme, rest, "443"),
         None if host == CLOUD => ("https", host, "443"),
         None => ("http", host, "11434"),
     };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let (name, told) = match authority.rsplit_once(':') {
+    let (name, given_port) = match authority.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, port),
         _ => (authority, ""),
     };
@@ -62,7 +62,7 @@ fn of_host(host: &str) -> String {
         name if name.contains(':') => format!("[{name}]"),
         name => name.to_owned(),
     };
-    let port = if told.is_empty() { port } else { told };
+    let port = if given_port.is_empty() { default_port } else { given_port };
     format!("{scheme}://{name}:{port}/{path}")
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_read_as_ollama_reads_them() {
+    fn parses_hosts_as_ollama_does() {
         for (host, base_url) in [
             ("1.2.3.4", "http://1.2.3.4:11434/"),
             (":56789", "http://localhost:56789/"),
@@ -88,45 +88,45 @@ mod tests {
             ("[0001:002:003:0004::1]/path", "http://[0001:002:003:0004::1]:11434/path"),
             ("https://[::1]:56789", "https://[::1]:56789/"),
         ] {
-            assert_eq!(of_host(host), base_url, "{host}");
+            assert_eq!(base_url_of(host), base_url, "{host}");
         }
     }
 
-    /// The host, or what is wrong.
-    fn found(base_url: Option<&str>, known: &[(&str, &str)]) -> Result<String, String> {
+    /// The host, or the text of the error.
+    fn host(base_url: Option<&str>, variables: &[(&str, &str)]) -> Result<String, String> {
         let mut options = Options::new("qwen3:8b");
         options.connection.base_url = base_url.map(str::to_owned);
         let environment =
-            |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
         let exchange = open(&options, environment).map_err(|error| error.to_string())?;
         Ok(exchange.endpoint.host().to_owned())
     }
 
     #[test]
-    fn a_server_of_ones_own_needs_no_key() {
-        assert_eq!(found(None, &[]).unwrap(), "localhost");
-        assert_eq!(found(None, &[("OLLAMA_HOST", "gpu-box:1234")]).unwrap(), "gpu-box");
-        assert_eq!(found(Some("http://127.0.0.1:1/api"), &[("OLLAMA_HOST", "gpu-box")]).unwrap(), "127.0.0.1");
-        assert!(found(Some("gpu-box:1234"), &[]).is_err(), "a base URL is one");
-        assert!(found(None, &[("OLLAMA_HOST", "gpu-box:port")]).is_err());
+    fn local_servers_need_no_key() {
+        assert_eq!(host(None, &[]).unwrap(), "localhost");
+        assert_eq!(host(None, &[("OLLAMA_HOST", "gpu-box:1234")]).unwrap(), "gpu-box");
+        assert_eq!(host(Some("http://127.0.0.1:1/api"), &[("OLLAMA_HOST", "gpu-box")]).unwrap(), "127.0.0.1");
+        assert!(host(Some("gpu-box:1234"), &[]).is_err(), "a base URL has a scheme");
+        assert!(host(None, &[("OLLAMA_HOST", "gpu-box:port")]).is_err());
     }
 
     #[test]
-    fn the_cloud_wants_a_key_and_nobody_else_gets_it() {
+    fn sends_the_key_of_the_environment_to_the_cloud_only() {
         for base_url in ["https://ollama.com", "https://ollama.com/api/"] {
-            let error = found(Some(base_url), &[]).unwrap_err();
+            let error = host(Some(base_url), &[]).unwrap_err();
             assert!(error.contains("OLLAMA_API_KEY"), "{error}");
-            assert_eq!(found(Some(base_url), &[("OLLAMA_API_KEY", "k\n")]).unwrap(), "ollama.com");
+            assert_eq!(host(Some(base_url), &[("OLLAMA_API_KEY", "k\n")]).unwrap(), "ollama.com");
         }
-        assert!(found(None, &[("OLLAMA_HOST", "ollama.com")]).is_err());
-        // A key that no header can hold shows where it would be sent.
+        assert!(host(None, &[("OLLAMA_HOST", "ollama.com")]).is_err());
+        // A key that no header can hold makes an error wherever it would be sent.
         let unsendable = [("OLLAMA_API_KEY", "a\nb")];
-        assert!(found(Some("https://ollama.com"), &unsendable).is_err());
+        assert!(host(Some("https://ollama.com"), &unsendable).is_err());
         for other in
             ["http://ollama.com", "https://notollama.com", "http://localhost:11434", "https://ollama.com.evil.example"]
         {
-            assert!(found(Some(other), &unsendable).is_ok(), "{other}");
+            assert!(host(Some(other), &unsendable).is_ok(), "{other}");
         }
-        assert!(found(None, &[("OLLAMA_API_KEY", "a\nb"), ("OLLAMA_HOST", "https://gpu-box")]).is_ok());
+        assert!(host(None, &[("OLLAMA_API_KEY", "a\nb"), ("OLLAMA_HOST", "https://gpu-box")]).is_ok());
     }
 }

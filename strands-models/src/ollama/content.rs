@@ -1,5 +1,5 @@
-//! Content as Ollama takes it: one text and a list of images for each message. What it does not take leaves a note in its
-//! place, so that a conversation can move here from a model that took more.
+//! Content of a message in Ollama's form: one text and a list of images. Content of other kinds is replaced with a note, so
+//! that a conversation with another model can continue here.
 
 use std::borrow::Cow;
 
@@ -13,40 +13,40 @@ use strands_core::message::{
 };
 use strands_core::models::placeholder;
 
-/// What is said in one message.
+/// Text and images of one message.
 #[derive(Debug, Default)]
-pub(super) struct Said<'a> {
+pub(super) struct MessageContent<'a> {
     pub(super) text: Option<Cow<'a, str>>,
     pub(super) images: Vec<Image>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> MessageContent<'a> {
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_none() && self.images.is_empty()
     }
 
-    /// A block of a user's or a model's. Tool calls, their results, thoughts and cache points are none.
-    pub(super) fn block(&mut self, block: &'a ContentBlock) {
+    /// Adds a block of a user or assistant message. Tool calls, tool results, reasoning and cache points are skipped.
+    pub(super) fn push_block(&mut self, block: &'a ContentBlock) {
         match block {
-            ContentBlock::Text(text) => self.line(Cow::Borrowed(&text.text)),
-            ContentBlock::Image(image) => self.image(image),
-            ContentBlock::Document(document) => self.document(document),
-            ContentBlock::Video(_) => self.note(NO_VIDEO),
-            ContentBlock::Audio(_) => self.note("[A sound that can't be played to this model.]"),
+            ContentBlock::Text(text) => self.push_line(Cow::Borrowed(&text.text)),
+            ContentBlock::Image(image) => self.push_image(image),
+            ContentBlock::Document(document) => self.push_document(document),
+            ContentBlock::Video(_) => self.push_note(NO_VIDEO),
+            ContentBlock::Audio(_) => self.push_note("[An audio clip that can't be played to this model.]"),
             ContentBlock::GuardContent(guarded) => match (&guarded.text, &guarded.image) {
-                (Some(text), _) => self.line(Cow::Borrowed(&text.text)),
-                (None, Some(image)) => self.image(image),
+                (Some(text), _) => self.push_line(Cow::Borrowed(&text.text)),
+                (None, Some(image)) => self.push_image(image),
                 (None, None) => {}
             },
             ContentBlock::Citations(cited) => {
-                self.line(Cow::Owned(cited.content.iter().map(|part| part.text.as_str()).collect()));
+                self.push_line(Cow::Owned(cited.content.iter().map(|part| part.text.as_str()).collect()));
             }
             _ => {}
         }
     }
 
-    /// A line of text.
-    pub(super) fn line(&mut self, line: Cow<'a, str>) {
+    /// Adds a line of text.
+    pub(super) fn push_line(&mut self, line: Cow<'a, str>) {
         match &mut self.text {
             None => self.text = Some(line),
             Some(text) => {
@@ -57,59 +57,60 @@ impl<'a> Said<'a> {
         }
     }
 
-    fn note(&mut self, note: &'static str) {
-        self.line(Cow::Borrowed(note));
+    fn push_note(&mut self, note: &'static str) {
+        self.push_line(Cow::Borrowed(note));
     }
 
-    fn image(&mut self, image: &ImageBlock) {
+    fn push_image(&mut self, image: &ImageBlock) {
         match &image.source {
             MediaSource::Bytes(bytes) => self.images.push(Image(bytes.clone())),
-            _ => self.note("[An image that can't be shown to this model: it is stored elsewhere.]"),
+            _ => self.push_note("[An image that can't be shown to this model: it is stored elsewhere.]"),
         }
     }
 
-    fn document(&mut self, document: &DocumentBlock) {
+    fn push_document(&mut self, document: &DocumentBlock) {
         let Some(bytes) = document.source.bytes() else {
-            return self.note("[A document that can't be shown to this model: it is stored elsewhere.]");
+            return self.push_note("[A document that can't be shown to this model: it is stored elsewhere.]");
         };
         match str::from_utf8(bytes) {
             Ok(text) if is_text(document.format.as_ref()) => {
                 let context = document.context.as_deref().map(|context| format!(" ({context})")).unwrap_or_default();
-                self.line(Cow::Owned(format!("Document \"{}\"{context}:\n{text}", document.name)));
+                self.push_line(Cow::Owned(format!("Document \"{}\"{context}:\n{text}", document.name)));
             }
-            _ => self.line(Cow::Owned(format!(
-                "[The document \"{}\", which can't be shown to this model: it is no text.]",
+            _ => self.push_line(Cow::Owned(format!(
+                "[The document \"{}\", which can't be shown to this model: it is not text.]",
                 document.name
             ))),
         }
     }
 
-    /// What a tool has answered. There is no field for a failure, so the words say it.
-    pub(super) fn by_tool(result: &'a ToolResult) -> Self {
-        let mut said = Self::default();
-        for content in &result.content {
-            match content {
-                ToolResultContent::Text(text) => said.line(Cow::Borrowed(text)),
-                ToolResultContent::Json(json) => said.line(Cow::Owned(json.to_string())),
-                ToolResultContent::Image(image) => said.image(image),
-                ToolResultContent::Document(document) => said.document(document),
-                ToolResultContent::Video(_) => said.note(NO_VIDEO),
+    /// The content of a tool result. The protocol has no field for the status, so the text of a failure begins with
+    /// "Error".
+    pub(super) fn of_tool_result(result: &'a ToolResult) -> Self {
+        let mut content = Self::default();
+        for item in &result.content {
+            match item {
+                ToolResultContent::Text(text) => content.push_line(Cow::Borrowed(text)),
+                ToolResultContent::Json(json) => content.push_line(Cow::Owned(json.to_string())),
+                ToolResultContent::Image(image) => content.push_image(image),
+                ToolResultContent::Document(document) => content.push_document(document),
+                ToolResultContent::Video(_) => content.push_note(NO_VIDEO),
                 ToolResultContent::Unknown(fields) if !fields.is_empty() => {
-                    said.line(Cow::Owned(Value::Object(fields.clone()).to_string()));
+                    content.push_line(Cow::Owned(Value::Object(fields.clone()).to_string()));
                 }
                 _ => {}
             }
         }
-        let text = said.text.get_or_insert(Cow::Borrowed(""));
+        let text = content.text.get_or_insert(Cow::Borrowed(""));
         if result.is_error() {
-            let says_so = text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
+            let is_marked = text.trim_start().get(..5).is_some_and(|start| start.eq_ignore_ascii_case("error"));
             if text.is_empty() {
                 *text = Cow::Borrowed(placeholder::EMPTY_ERROR);
-            } else if !says_so {
+            } else if !is_marked {
                 *text = Cow::Owned(format!("Error: {text}"));
             }
         }
-        said
+        content
     }
 }
 
@@ -128,7 +129,7 @@ fn is_text(format: Option<&DocumentFormat>) -> bool {
     )
 }
 
-/// An image, which is sent as base64; the server sees its format by itself.
+/// An image, sent as base64. The server detects its format.
 #[derive(Debug)]
 pub(super) struct Image(Bytes);
 
@@ -138,15 +139,15 @@ impl Serialize for Image {
     }
 }
 
-/// The system prompt as one text. The server caches by itself, so cache points say nothing to it.
+/// The system prompt as one text. Cache points are skipped: the server caches prompts automatically.
 pub(super) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
-    let mut said = Said::default();
+    let mut content = MessageContent::default();
     for block in system {
         if let SystemBlock::Text(text) = block
             && !text.trim().is_empty()
         {
-            said.line(Cow::Borrowed(text.as_str()));
+            content.push_line(Cow::Borrowed(text.as_str()));
         }
     }
-    said.text
+    content.text
 }

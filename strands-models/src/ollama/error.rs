@@ -1,27 +1,27 @@
-//! Refusals of Ollama, and of the servers behind it, sorted by what the caller can do about them.
+//! Error classification: errors of Ollama, and of the servers behind it, by error kind.
 
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
 use crate::http::{ErrorResponse, permanent_error};
 
-/// The kind of an error response.
-pub(super) fn sort(refusal: &mut ErrorResponse) -> ModelErrorKind {
+/// Returns the kind of an error response.
+pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
     let body = refusal.json();
-    sort_error(refusal, body.get("error").unwrap_or(&body))
+    classify_error(refusal, body.get("error").unwrap_or(&body))
 }
 
-/// The kind of an error that broke a stream off. Newer servers say which status it would have been.
-pub(super) fn refused(error: &Value, status: Option<u16>) -> (ErrorResponse, ModelErrorKind) {
+/// Returns an error that ended a stream, with its kind. Newer servers send the HTTP status that it would have had.
+pub(super) fn stream_error(error: &Value, status: Option<u16>) -> (ErrorResponse, ModelErrorKind) {
     let body = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
     let mut refusal = ErrorResponse { status, body, ..ErrorResponse::default() };
-    let kind = sort_error(&mut refusal, error);
+    let kind = classify_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn sort_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
+fn classify_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
     let words = error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or(&refusal.body).to_lowercase();
-    // Gateways, and the servers behind Ollama, have objects with a name for the error.
+    // Gateways, and the servers behind Ollama, send objects with a code or a type.
     let named = ["code", "type"].iter().find_map(|name| error.get(name)?.as_str().filter(|word| !word.is_empty()));
     refusal.code = named.map(str::to_owned);
     let named: Vec<&str> = named.into_iter().collect();
@@ -29,7 +29,7 @@ fn sort_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
         return with_advice(refusal, kind);
     }
     if words.contains("requires more system memory") {
-        refusal.advice = Some("choose a smaller model, or a smaller `num_ctx`: asking again does not help");
+        refusal.advice = Some("choose a smaller model, or a smaller `num_ctx`: a retry does not help");
         return ModelErrorKind::InvalidRequest;
     }
     let status = refusal.status;
@@ -37,16 +37,16 @@ fn sort_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
         return kind;
     }
     if refusal.status == Some(404) && words.contains("model") && words.contains("not found") {
-        refusal.advice = Some("the server does not have this model; get it there with `ollama pull <model>`");
+        refusal.advice = Some("the server does not have this model; download it with `ollama pull <model>`");
     } else if words.contains("does not support tools") {
-        refusal.advice = Some("choose a model that can call tools, or give the agent none");
+        refusal.advice = Some("choose a model that supports tools, or remove the tools from the agent");
     }
     with_advice(refusal, ModelErrorKind::of_status(status))
 }
 
 fn with_advice(refusal: &mut ErrorResponse, kind: ModelErrorKind) -> ModelErrorKind {
     if kind == ModelErrorKind::Authentication {
-        refusal.advice = Some("sign the server in with `ollama signin`, or give a key where the server wants one");
+        refusal.advice = Some("sign in with `ollama signin`, or set the API key that the server requires");
     }
     kind
 }
@@ -57,13 +57,13 @@ mod tests {
 
     use super::*;
 
-    fn sorted(status: u16, body: &str) -> (ModelErrorKind, &'static str) {
+    fn classified(status: u16, body: &str) -> (ModelErrorKind, &'static str) {
         let mut refusal = ErrorResponse { status: Some(status), body: body.to_owned(), ..ErrorResponse::default() };
-        (sort(&mut refusal), refusal.advice.unwrap_or_default())
+        (classify(&mut refusal), refusal.advice.unwrap_or_default())
     }
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors_with_advice() {
         for (status, body, expected, advice) in [
             (404, r#"{"error":"model 'qwen3:8b' not found"}"#, ModelErrorKind::InvalidRequest, "`ollama pull <model>`"),
             (404, "404 page not found", ModelErrorKind::InvalidRequest, ""),
@@ -71,7 +71,7 @@ mod tests {
                 400,
                 r#"{"error":"registry.ollama.ai/library/m does not support tools"}"#,
                 ModelErrorKind::InvalidRequest,
-                "give the agent none",
+                "remove the tools",
             ),
             (400, r#"{"error":"\"m\" does not support thinking"}"#, ModelErrorKind::InvalidRequest, ""),
             (
@@ -134,22 +134,22 @@ mod tests {
             (502, "bad gateway", ModelErrorKind::Overloaded, ""),
             (301, "", ModelErrorKind::Protocol, ""),
         ] {
-            let (kind, told) = sorted(status, body);
+            let (kind, given) = classified(status, body);
             assert_eq!(kind, expected, "{status} {body}");
-            assert_eq!(told.is_empty(), advice.is_empty(), "{status} {body}: {told}");
-            assert!(told.contains(advice), "{status} {body}: {told}");
+            assert_eq!(given.is_empty(), advice.is_empty(), "{status} {body}: {given}");
+            assert!(given.contains(advice), "{status} {body}: {given}");
         }
     }
 
     #[test]
-    fn errors_in_a_stream_may_have_a_status() {
+    fn classifies_stream_errors_with_and_without_status() {
         for (error, status, expected) in [
             (json!("an error was encountered while running the model"), None, ModelErrorKind::Transport),
             (json!("slow down"), Some(429), ModelErrorKind::Throttled),
             (json!({"message": "the input length exceeds the context length"}), None, ModelErrorKind::ContextOverflow),
             (json!(7), Some(500), ModelErrorKind::Overloaded),
         ] {
-            assert_eq!(refused(&error, status).1, expected, "{error}");
+            assert_eq!(stream_error(&error, status).1, expected, "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ollama: models on one's own machine, and in Ollama's cloud, over the server's own protocol.
+//! Ollama: local models, and those of Ollama's cloud, over the server's native protocol.
 
 mod address;
 mod builder;
@@ -6,7 +6,7 @@ mod content;
 mod error;
 mod request;
 mod settings;
-mod stream;
+mod stream_reader;
 mod tools;
 
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use strands_core::models::{MessageSerializer, Model, ModelCapabilities, ModelErr
 
 use self::request::ChatBody;
 use self::settings::Settings;
-use self::stream::ChatReader;
+use self::stream_reader::ChatReader;
 use crate::http::Exchange;
 
 pub use builder::OllamaModelBuilder;
 
-/// What reads answers, for the fuzz targets.
+/// Response reader for the fuzz targets.
 #[cfg(fuzzing)]
 pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
     ChatReader::new(limit)
 }
 
-/// By this name messages say that a model behind Ollama gave them.
+/// Provider name in the metadata of messages.
 const PROVIDER: &str = "ollama";
 
 /// A model behind [Ollama](https://ollama.com), on this machine or elsewhere.
@@ -56,7 +56,7 @@ struct Inner {
 }
 
 impl OllamaModel {
-    /// Returns a builder with default options.
+    /// Returns a builder for a model.
     pub fn builder() -> OllamaModelBuilder {
         OllamaModelBuilder::default()
     }
@@ -73,7 +73,7 @@ impl Model for OllamaModel {
     }
 
     fn capabilities(&self) -> ModelCapabilities {
-        // The protocol has no field for a choice of tools.
+        // The protocol has no field for the tool choice.
         ModelCapabilities::new().with_tool_choice(false).with_structured_output(true)
     }
 
@@ -81,7 +81,7 @@ impl Model for OllamaModel {
         let Inner { exchange, settings, serializer, .. } = &*self.inner;
         let (model_id, streaming) = (exchange.endpoint.model_id(), exchange.streaming);
         let body = ChatBody { model_id, settings, serializer: *serializer, request: &request, streaming }.write()?;
-        exchange.ask(body, error::sort, ChatReader::new).await
+        exchange.ask(body, error::classify, ChatReader::new).await
     }
 }
 

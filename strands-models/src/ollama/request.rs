@@ -1,5 +1,5 @@
-//! The body of a request. What stays the same from turn to turn comes first and the conversation last, so that each body
-//! begins with the bytes of the one before.
+//! Request body. Fields that stay the same from turn to turn come first and the conversation last, so that each body begins
+//! with the bytes of the previous one, and the server's prompt cache matches.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use strands_core::message::{ContentBlock, Message, Role, ToolResult, ToolUse};
 use strands_core::models::{MessageSerializer, ModelError, ModelRequest, outgoing_content};
 use strands_core::schema::SchemaDialect;
 
-use super::content::{Image, Said, system_text};
+use super::content::{Image, MessageContent, system_text};
 use super::settings::{ModelOptions, Settings};
 use super::{PROVIDER, tools};
 use crate::http::{self, Conversation, Fields};
 
-/// A request without its conversation, which follows behind it.
+/// Fields of a request. The conversation is appended after them.
 pub(super) struct ChatBody<'a> {
     pub(super) model_id: &'a str,
     pub(super) settings: &'a Settings,
@@ -26,24 +26,24 @@ pub(super) struct ChatBody<'a> {
 }
 
 impl ChatBody<'_> {
-    /// The body as bytes.
+    /// Serializes the body with the conversation.
     ///
     /// # Errors
     ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    /// Returns [`ModelError::InvalidRequest`] if the content can't be serialized as JSON.
     pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
         let mut body = http::body(self)?;
-        // The program's own wins, as for every field.
+        // An extra field replaces the conversation, as it does every field.
         if !self.settings.extra.contains_key("messages") {
             let ModelRequest { messages, serialized, system, .. } = *self.request;
-            let system = system_text(system).map(|system| MessageJson {
+            let system = system_text(system).map(|system| WireMessage {
                 role: "system",
                 content: Some(system),
-                ..MessageJson::default()
+                ..WireMessage::default()
             });
             let conversation = Conversation { messages, serialized, serializer: self.serializer };
             conversation.append(&mut body, "messages", system.as_ref(), |bytes, message| {
-                serde_json::to_writer(bytes, &Sent { message, messages })
+                serde_json::to_writer(bytes, &OutgoingMessage { message, messages })
             })?;
         }
         Ok(body)
@@ -53,9 +53,9 @@ impl ChatBody<'_> {
 impl Serialize for ChatBody<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { settings, request, .. } = self;
-        // An answer can be held to one form alone.
-        let is_held = request.output_schema.is_some();
-        let extra = http::without(&settings.extra, |name| is_held && name == "format");
+        // The output schema replaces a format in the extra fields: a response has one format.
+        let has_schema = request.output_schema.is_some();
+        let extra = http::without(&settings.extra, |name| has_schema && name == "format");
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &extra };
         fields.put("model", self.model_id)?;
         fields.put("stream", &self.streaming)?;
@@ -64,7 +64,7 @@ impl Serialize for ChatBody<'_> {
         fields.put_some("keep_alive", settings.keep_alive.as_ref())?;
         fields.put_some("truncate", settings.truncate.as_ref())?;
         match request.output_schema {
-            // A model that sees tools may call one instead of answering.
+            // A model with tools may call one instead of writing the structured output.
             Some(output) => {
                 let schema = output.rewritten("ollama", |schema| SchemaDialect::LLAMACPP.arguments(schema));
                 fields.put("format", &*schema)?;
@@ -76,26 +76,26 @@ impl Serialize for ChatBody<'_> {
     }
 }
 
-/// What a message is sent as: results of tools are messages of their own.
-struct Sent<'a> {
+/// A message as a list of wire messages: each tool result is a separate one.
+struct OutgoingMessage<'a> {
     message: &'a Message,
-    /// All of them: a result is sent with the name of the tool, which stands in the call.
+    /// The whole conversation: a tool result is sent with the tool's name, which only the call has.
     messages: &'a [Arc<Message>],
 }
 
-impl Serialize for Sent<'_> {
+impl Serialize for OutgoingMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut written = serializer.serialize_seq(None)?;
+        let mut elements = serializer.serialize_seq(None)?;
         match self.message.role {
-            Role::User => self.user(&mut written)?,
-            Role::Assistant => assistant(&mut written, self.message)?,
+            Role::User => self.serialize_user(&mut elements)?,
+            Role::Assistant => serialize_assistant(&mut elements, self.message)?,
         }
-        written.end()
+        elements.end()
     }
 }
 
 #[derive(Default, Serialize)]
-struct MessageJson<'a> {
+struct WireMessage<'a> {
     role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Cow<'a, str>>,
@@ -104,90 +104,90 @@ struct MessageJson<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     images: Vec<Image>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<CallJson<'a>>,
+    tool_calls: Vec<WireCall<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
 }
 
-impl Sent<'_> {
-    /// What a user said. Tool results come first, each a message of its own.
-    fn user<S: SerializeSeq>(&self, written: &mut S) -> Result<(), S::Error> {
+impl OutgoingMessage<'_> {
+    /// Serializes a user message. Tool results come first, each as a separate message.
+    fn serialize_user<S: SerializeSeq>(&self, elements: &mut S) -> Result<(), S::Error> {
         let blocks: Vec<_> = outgoing_content(self.message, PROVIDER).collect();
-        let mut spoken = Said::default();
+        let mut rest = MessageContent::default();
         for block in &blocks {
             match &**block {
                 ContentBlock::ToolResult(result) => {
-                    let said = Said::by_tool(result);
-                    written.serialize_element(&MessageJson {
+                    let content = MessageContent::of_tool_result(result);
+                    elements.serialize_element(&WireMessage {
                         role: "tool",
-                        content: said.text,
-                        images: said.images,
-                        tool_name: self.tool_of(result),
+                        content: content.text,
+                        images: content.images,
+                        tool_name: self.tool_name(result),
                         tool_call_id: Some(&result.tool_use_id),
-                        ..MessageJson::default()
+                        ..WireMessage::default()
                     })?;
                 }
-                block => spoken.block(block),
+                block => rest.push_block(block),
             }
         }
-        if spoken.is_empty() {
+        if rest.is_empty() {
             return Ok(());
         }
-        let Said { text: content, images } = spoken;
-        written.serialize_element(&MessageJson { role: "user", content, images, ..MessageJson::default() })
+        let MessageContent { text: content, images } = rest;
+        elements.serialize_element(&WireMessage { role: "user", content, images, ..WireMessage::default() })
     }
 
-    /// The tool that was called, by the name that the model is told again. Results follow their calls, so the answer
-    /// before them is the first place to look.
-    fn tool_of(&self, result: &ToolResult) -> Option<String> {
+    /// Returns the name of the called tool, as it is sent in the call. Results follow their calls, so the search goes
+    /// backwards from the results.
+    fn tool_name(&self, result: &ToolResult) -> Option<String> {
         let messages = self.messages.iter().map(|message| &**message).rev();
         let mut before = messages.skip_while(|message| !std::ptr::eq(*message, self.message));
-        let answer = before.find(|answer| answer.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))?;
-        outgoing_content(answer, PROVIDER).find_map(|block| match &*block {
+        let turn = before.find(|turn| turn.tool_uses().any(|call| call.tool_use_id == result.tool_use_id))?;
+        outgoing_content(turn, PROVIDER).find_map(|block| match &*block {
             ContentBlock::ToolUse(call) if call.tool_use_id == result.tool_use_id => Some(call.name.clone()),
             _ => None,
         })
     }
 }
 
-/// What the model said: text, images, calls, and what it thought where the model was one of Ollama's.
-fn assistant<S: SerializeSeq>(written: &mut S, message: &Message) -> Result<(), S::Error> {
-    // Thoughts without a name are somebody else's: they were not kept before answers had one.
-    let is_own = message.metadata.as_ref().is_some_and(|known| known.provider.as_deref() == Some(PROVIDER));
-    let mut said = Said::default();
+/// Serializes an assistant message: text, images and calls, and its reasoning if a model behind Ollama wrote it.
+fn serialize_assistant<S: SerializeSeq>(elements: &mut S, message: &Message) -> Result<(), S::Error> {
+    // Reasoning without a provider name is from another provider: Ollama's was not persisted before messages had one.
+    let is_own = message.metadata.as_ref().is_some_and(|metadata| metadata.provider.as_deref() == Some(PROVIDER));
+    let mut content = MessageContent::default();
     let mut thinking = String::new();
     let mut tool_calls = Vec::new();
     for block in outgoing_content(message, PROVIDER) {
         match block {
-            Cow::Borrowed(ContentBlock::ToolUse(call)) => tool_calls.push(CallJson(Cow::Borrowed(call))),
-            Cow::Owned(ContentBlock::ToolUse(call)) => tool_calls.push(CallJson(Cow::Owned(call))),
-            Cow::Borrowed(ContentBlock::Reasoning(thought)) if is_own => {
-                thinking += thought.reasoning_text.as_ref().map_or("", |thought| &thought.text);
+            Cow::Borrowed(ContentBlock::ToolUse(call)) => tool_calls.push(WireCall(Cow::Borrowed(call))),
+            Cow::Owned(ContentBlock::ToolUse(call)) => tool_calls.push(WireCall(Cow::Owned(call))),
+            Cow::Borrowed(ContentBlock::Reasoning(reasoning)) if is_own => {
+                thinking += reasoning.reasoning_text.as_ref().map_or("", |reasoning| &reasoning.text);
             }
-            Cow::Borrowed(block) => said.block(block),
-            Cow::Owned(ContentBlock::Text(text)) => said.line(Cow::Owned(text.text)),
+            Cow::Borrowed(block) => content.push_block(block),
+            Cow::Owned(ContentBlock::Text(text)) => content.push_line(Cow::Owned(text.text)),
             Cow::Owned(_) => {}
         }
     }
-    if said.is_empty() && tool_calls.is_empty() && thinking.is_empty() {
+    if content.is_empty() && tool_calls.is_empty() && thinking.is_empty() {
         return Ok(());
     }
-    let Said { text: content, images } = said;
-    written.serialize_element(&MessageJson {
+    let MessageContent { text: content, images } = content;
+    elements.serialize_element(&WireMessage {
         role: "assistant",
         content,
         thinking,
         images,
         tool_calls,
-        ..MessageJson::default()
+        ..WireMessage::default()
     })
 }
 
-struct CallJson<'a>(Cow<'a, ToolUse>);
+struct WireCall<'a>(Cow<'a, ToolUse>);
 
-impl Serialize for CallJson<'_> {
+impl Serialize for WireCall<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Wire<'a> {
@@ -199,7 +199,7 @@ impl Serialize for CallJson<'_> {
             name: &'a str,
             arguments: Arguments<'a>,
         }
-        /// A call whose arguments were no JSON object never ran, and the server refuses anything else.
+        /// Only objects are sent: the server rejects other arguments, and a call with them never ran.
         #[derive(Serialize)]
         #[serde(untagged)]
         enum Arguments<'a> {
@@ -231,7 +231,7 @@ mod tests {
         body(&Settings::default(), &ModelRequest::new(&messages))["messages"].take()
     }
 
-    fn answer_of(provider: Option<&str>, content: impl IntoIterator<Item = ContentBlock>) -> Message {
+    fn response_of(provider: Option<&str>, content: impl IntoIterator<Item = ContentBlock>) -> Message {
         let mut message = Message::new(Role::Assistant, content);
         let provider = provider.map(str::to_owned);
         let mut metadata = MessageMetadata::default();
@@ -241,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_go_back_to_ollama_alone() {
-        let said = || {
+    fn sends_reasoning_back_to_ollama_only() {
+        let content = || {
             [
                 ContentBlock::Reasoning(ReasoningContent::text("hm", None)),
                 ContentBlock::provider("anthropic", json!({"type": "server_tool_use"})),
@@ -251,19 +251,19 @@ mod tests {
         };
         for (provider, thinking) in [(Some("ollama"), json!("hm")), (Some("openai"), Value::Null), (None, Value::Null)]
         {
-            let sent = messages([answer_of(provider, said())]);
+            let sent = messages([response_of(provider, content())]);
             assert_eq!(sent[0]["thinking"], thinking, "{provider:?}");
             assert_eq!(sent[0]["content"], "It rains.", "{provider:?}");
         }
     }
 
     #[test]
-    fn results_keep_their_order_and_say_whose_they_are() {
+    fn keeps_the_order_of_tool_results_and_names_their_tools() {
         let call = |id: &str, name: &str, input: Value| ContentBlock::ToolUse(ToolUse::new(id, name, input));
         let result = |id: &str, status, text: &str| ContentBlock::ToolResult(ToolResult::new(id, status, [text]));
         let sent = messages([
             Message::user("How is it?"),
-            answer_of(None, [call("a", "look", json!({"at": 1})), call("b", "no name", json!("{bad"))]),
+            response_of(None, [call("a", "look", json!({"at": 1})), call("b", "no name", json!("{bad"))]),
             Message::new(
                 Role::User,
                 [
@@ -291,25 +291,25 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_takes_the_place_of_tools() {
-        let asked = [Arc::new(Message::user("Where?"))];
+    fn an_output_schema_replaces_tools_and_formats() {
+        let conversation = [Arc::new(Message::user("Where?"))];
         let tools: ToolSpecs = [ToolSpec::new("look", "Looks.", json!({"type": "object"}))].into_iter().collect();
         let output = OutputSchema::new("Place", json!({"type": "object", "properties": {"city": {"type": "string"}}}));
-        let request = ModelRequest::new(&asked).with_tools(&tools);
+        let request = ModelRequest::new(&conversation).with_tools(&tools);
         let body_with = |request: &ModelRequest<'_>| body(&Settings::default(), request);
         assert_eq!(body_with(&request)["tools"][0]["function"]["name"], "look");
-        let held = body_with(&request.with_output_schema(&output));
-        assert_eq!(held["format"], output.schema);
-        assert!(held.get("tools").is_none(), "{held}");
+        let constrained = body_with(&request.with_output_schema(&output));
+        assert_eq!(constrained["format"], output.schema);
+        assert!(constrained.get("tools").is_none(), "{constrained}");
         let extra = Map::from_iter([("format".to_owned(), json!("json"))]);
         let settings = Settings { extra, ..Settings::default() };
         assert_eq!(body(&settings, &request)["format"], "json");
         let request = request.with_output_schema(&output);
-        assert_eq!(body(&settings, &request)["format"], output.schema, "an answer is held to one form alone");
+        assert_eq!(body(&settings, &request)["format"], output.schema, "a response has one format");
     }
 
     #[test]
-    fn a_field_of_the_programs_own_wins() {
+    fn extra_fields_replace_others() {
         let settings = Settings {
             extra: Map::from_iter([("think".to_owned(), json!("low")), ("shift".to_owned(), json!(false))]),
             thinks: true,

@@ -1,4 +1,4 @@
-//! Tools as JSON text. They are translated once for all requests of an agent.
+//! Tool specs as JSON text, translated once for all requests of an agent.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use strands_core::models::ToolSpecs;
 use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
-/// Tools in Ollama's form.
+/// Tool specs in Ollama's form.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(super) struct OllamaTools(Vec<Box<RawValue>>);
 
 pub(super) fn translated(specs: &ToolSpecs) -> Arc<OllamaTools> {
-    // Only a map whose keys are no text has no JSON, and a schema has none.
+    // Serialization fails only for maps with keys that are not strings, and a schema has none.
     specs.translated(|specs| OllamaTools(specs.iter().filter_map(|spec| to_raw_value(&tool(spec)).ok()).collect()))
 }
 

@@ -1,4 +1,4 @@
-//! A conversation manager: the newest prompts stay, each with everything that follows it.
+//! A conversation manager that keeps the newest prompts, each with everything that follows it.
 
 use std::error::Error;
 
@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use strands::conversation::{Conversation, ConversationManager, Reduction};
 use strands::message::{Message, Role};
 
-/// Keeps this many prompts. Pinned messages stay, too.
+/// Number of prompts to keep. Pinned messages are kept as well.
 pub struct NewestPrompts(pub usize);
 
 impl NewestPrompts {
-    /// Removes what is before the newest prompts. Returns the number of removed messages.
+    /// Removes the messages before the newest prompts. Returns the number of removed messages.
     fn keep(&self, conversation: &mut Conversation<'_>, prompts: usize) -> usize {
         let messages = conversation.messages();
         let starts = messages.iter().enumerate().filter(|(_, message)| is_prompt(message)).map(|(place, _)| place);

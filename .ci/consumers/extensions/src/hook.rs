@@ -12,7 +12,7 @@ pub struct User {
     pub tools: Vec<String>,
 }
 
-/// Allows the tools that the user may call. Clones share the audit lines.
+/// Hook that allows the tools that the user may call. Clones share the audit lines.
 #[derive(Clone, Debug, Default)]
 pub struct Audit(Arc<Mutex<Vec<String>>>);
 

@@ -1,4 +1,4 @@
-//! A model provider: an engine in this process that makes one word after the other.
+//! A model provider: an engine in the same process that generates one word after the other.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt, iter};
 use strands::models::{Model, ModelError, ModelRequest, ModelStream, StopReason, StreamEvent};
 
-/// An engine that answers a text with words.
+/// An engine that responds to a text with words.
 pub trait Engine: Send + Sync {
-    fn answer(&self, text: &str) -> BoxStream<'static, Result<String, std::io::Error>>;
+    fn respond(&self, text: &str) -> BoxStream<'static, Result<String, std::io::Error>>;
 }
 
 /// An engine as a model.
@@ -29,7 +29,7 @@ impl Model for EngineModel {
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let text = request.messages.last().map(|message| message.text()).unwrap_or_default();
-        let words = self.0.answer(&text).map(|word| match word {
+        let words = self.0.respond(&text).map(|word| match word {
             Ok(word) => Ok(StreamEvent::text(0, word)),
             Err(error) => Err(ModelError::transport(error)),
         });
@@ -41,11 +41,11 @@ impl Model for EngineModel {
     }
 }
 
-/// An engine that repeats what it is told, word by word.
+/// An engine that repeats the text, word by word.
 pub struct Echo;
 
 impl Engine for Echo {
-    fn answer(&self, text: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
+    fn respond(&self, text: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
         let words: Vec<_> = text.split_inclusive(' ').map(|word| Ok(word.to_owned())).collect();
         iter(words).boxed()
     }

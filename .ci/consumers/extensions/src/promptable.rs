@@ -1,4 +1,4 @@
-//! A promptable: a panel of others, which are asked at the same time and whose answers are one response.
+//! A promptable: a panel of others, which are prompted concurrently and whose responses are joined.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use strands::models::StopReason;
 use strands::{AgentError, AgentEvent, AgentResponse, PromptRequest, PromptStream, Promptable};
 use uuid::Uuid;
 
-/// Several promptables that answer the same prompt.
+/// Several promptables that respond to the same prompt.
 #[derive(Clone)]
 pub struct Panel(Arc<[Arc<dyn Promptable>]>);
 

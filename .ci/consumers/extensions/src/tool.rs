@@ -1,4 +1,4 @@
-//! A tool without the macro: its spec is made at run time.
+//! A tool without the macro: its spec is built at run time.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -15,11 +15,11 @@ use strands::testing::contract::*;
 use strands::testing::{ScriptedModel, ToolContextBuilder};
 use strands::{Agent, Promptable, tools};
 
-/// An engine that breaks down.
+/// An engine that fails.
 struct Broken;
 
 impl Engine for Broken {
-    fn answer(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
+    fn respond(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
         iter([Ok("Well,".to_owned()), Err(std::io::Error::other("out of memory")), Ok("no.".to_owned())]).boxed()
     }
 }

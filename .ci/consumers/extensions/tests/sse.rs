@@ -1,4 +1,4 @@
-//! Curl reads the events of the server. When it goes away, the model call ends.
+//! Server-sent events read with curl. When curl ends, the model call is dropped.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 const PROMPT: &str = "one two three";
 
-/// Asks a new server with curl.
+/// Sends a prompt to a new server with curl.
 async fn ask(engine: impl Engine + 'static, headers: &[&str]) -> Child {
     ask_agent(Agent::builder().model(EngineModel::new(engine)), headers).await
 }
@@ -54,7 +54,7 @@ async fn curl_reads_every_event() {
 struct Fails;
 
 impl Engine for Fails {
-    fn answer(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
+    fn respond(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
         iter([Err(std::io::Error::other("out of memory"))]).boxed()
     }
 }
@@ -71,12 +71,12 @@ async fn errors_are_json_text() {
 }
 
 #[tokio::test]
-async fn strangers_are_refused() {
+async fn rejects_unauthenticated_requests() {
     let output = ask(Echo, &[]).await.wait_with_output().await.unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("status: 401"), "{output:?}");
 }
 
-/// Says one word, and then nothing. Tells when its answer is dropped.
+/// Generates one word and then stalls. Sends a message when its stream is dropped.
 struct Stalls(Arc<Notify>);
 
 struct Tells(Arc<Notify>);
@@ -88,14 +88,14 @@ impl Drop for Tells {
 }
 
 impl Engine for Stalls {
-    fn answer(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
+    fn respond(&self, _: &str) -> BoxStream<'static, Result<String, std::io::Error>> {
         let tells = Tells(Arc::clone(&self.0));
         iter([Ok("Well,".to_owned())]).chain(pending()).inspect(move |_| _ = &tells).boxed()
     }
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_ends_the_model_call() {
+async fn a_disconnected_client_ends_the_model_call() {
     let ended = Arc::new(Notify::new());
     let mut curl = ask(Stalls(Arc::clone(&ended)), &["Authorization: Bearer alice"]).await;
     let mut lines = BufReader::new(curl.stdout.take().unwrap()).lines();

@@ -1,8 +1,8 @@
-//! A model behind a proxy, with a client of one's own.
+//! A model behind a proxy, with the program's own HTTP client.
 
 use strands::models::{ModelBuildError, OpenAiModel, install_crypto_provider};
 
-/// Makes a model whose requests go through the proxy.
+/// Builds a model whose requests go through the proxy.
 ///
 /// # Errors
 ///

@@ -1,11 +1,11 @@
-//! With a crypto provider, a client of one's own is like any other.
+//! A custom HTTP client with an installed crypto provider.
 
 use strands::Agent;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn a_model_asks_through_a_client_of_the_program() {
+async fn sends_requests_through_the_client_of_the_program() {
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = proxy.local_addr().unwrap();
     let asked = tokio::spawn(async move {

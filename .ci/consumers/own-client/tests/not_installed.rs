@@ -1,4 +1,5 @@
-//! The reason for that line: Cargo gives a program one reqwest, with the features that everybody in it asks for.
+//! A custom HTTP client without a crypto provider. Cargo builds one reqwest for a program, with the features that all
+//! of its dependents enable.
 
 #[test]
 fn a_client_without_a_crypto_provider_panics() {

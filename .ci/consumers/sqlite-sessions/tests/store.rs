@@ -15,23 +15,23 @@ fn store(path: &Path) -> SqliteStore {
     SqliteStore::open(path).unwrap()
 }
 
-/// Not a test, but what the other processes do: this program runs itself with this name.
+/// Entry point of the worker processes, not a test: this program starts itself with this name.
 #[tokio::test]
 async fn worker() {
     let Some(orders) = scenario::orders() else { return };
-    let store = SessionStore::new(store(Path::new(orders["place"].as_str().unwrap())));
+    let store = SessionStore::new(store(Path::new(orders["location"].as_str().unwrap())));
     let session = orders["session"].as_str().unwrap();
     scenario::work(StoreSessionManager::new(session, store).unwrap(), &orders).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_keeps_the_contract_of_a_store() {
+async fn the_store_keeps_its_contract() {
     let folder = tempfile::tempdir().unwrap();
     check_document_store(store(&folder.path().join("sessions.sqlite3"))).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn its_sessions_keep_the_contract_of_sessions() {
+async fn sessions_in_the_store_keep_their_contract() {
     let folder = tempfile::tempdir().unwrap();
     let store = SessionStore::new(store(&folder.path().join("sessions.sqlite3")));
     let make = async |id: &str| StoreSessionManager::new(id, store.clone()).unwrap();
@@ -46,5 +46,5 @@ async fn killed_agents_lose_nothing() {
     let path = folder.path().join("sessions.sqlite3");
     let store = SessionStore::new(store(&path));
     let open = |session: &str| StoreSessionManager::new(session, store.clone()).unwrap();
-    scenario::nothing_is_lost_and_nothing_runs_twice(open, &json!(path), scenario::kills()).await;
+    scenario::check_killed_agents(open, &json!(path), scenario::kills()).await;
 }

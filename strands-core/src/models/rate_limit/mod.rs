@@ -48,6 +48,7 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 ///
 /// Each model call counts as a request, including retries. A limit that is not set does not apply.
 #[derive(Clone)]
+#[doc(alias = "rate_limiter", alias = "throttle")]
 pub struct RateLimit {
     model: Arc<dyn Model>,
     limits: Arc<Limits>,

@@ -1,4 +1,4 @@
-//! A conversation with tools: thoughts and what Anthropic's own tools did survive it, and stay behind where it moves.
+//! Agent conversations with tools: reasoning and provider content are sent back to Anthropic only.
 
 use serde_json::json;
 use strands_core::Agent;
@@ -10,7 +10,7 @@ use strands_testkit::{Response, Server};
 use super::{Anthropic, block, model, stream};
 
 #[tokio::test]
-async fn thoughts_go_back_in_their_place() {
+async fn sends_reasoning_back_in_order() {
     let server =
         Server::sequence([Anthropic.response(Anthropic.small_stream()), Anthropic.response(Anthropic.fine())]).await;
     let model = model(&server.url()).build().unwrap();
@@ -28,7 +28,7 @@ async fn thoughts_go_back_in_their_place() {
 }
 
 #[tokio::test]
-async fn everything_survives_being_stored_and_nothing_goes_to_others() {
+async fn restores_provider_content_and_sends_it_to_anthropic_only() {
     let call = json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}});
     let result = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1",
         "content": [{"type": "web_search_result", "url": "https://a.b/", "encrypted_content": "E"}]});
@@ -65,7 +65,7 @@ async fn everything_survives_being_stored_and_nothing_goes_to_others() {
     let back = json!([redacted, call, result, {"type": "text", "text": "It is so.", "citations": [citation]}]);
     assert_eq!(server.requests()[1].json()["messages"][1]["content"], back);
 
-    // The same answer, but somebody else's.
+    // The same response from another provider.
     let mut foreign = history;
     foreign[1].metadata.as_mut().unwrap().provider = Some("gemini".to_owned());
     let server = Server::repeat(Anthropic.response(Anthropic.fine())).await;

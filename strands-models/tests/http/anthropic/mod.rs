@@ -1,9 +1,9 @@
 //! Anthropic's Messages: how it words things, for the suite that all providers share.
 
 mod agent;
-mod answers;
 mod recordings;
 mod requests;
+mod responses;
 mod wire;
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) fn block_stop(index: usize) -> Value {
     json!({"type": "content_block_stop", "index": index})
 }
 
-/// A whole block: as it begins, its pieces, its end.
+/// Events of a block: start, deltas, stop.
 pub(crate) fn block(index: usize, begin: Value, pieces: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let pieces = pieces.into_iter().map(|piece| block_delta(index, piece));
     [block_start(index, begin)].into_iter().chain(pieces).chain([block_stop(index)]).collect()
@@ -153,7 +153,7 @@ impl Provider for Anthropic {
         anthropic::of_stream(&String::from_utf8_lossy(stream))
     }
 
-    /// Without its last event an answer is whole, where the end of the response was not cut off too.
+    /// A response is complete without its last event if the stream ended properly.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         let ended = String::from_utf8_lossy(stream).ends_with("{\"type\":\"message_stop\"}\n\n");
         self.meaning(stream).stop_reason.is_some() && (ended || cut == Cut::Clean)
@@ -210,7 +210,7 @@ impl Provider for Anthropic {
 }
 
 impl Structured for Anthropic {
-    /// A schema that the provider does not take stands in the last message.
+    /// The last message has a schema that the provider does not support.
     fn schema(&self, body: &Value) -> Option<Value> {
         let told = || {
             let last = body["messages"].as_array()?.last()?["content"].as_array()?.last()?["text"].as_str()?;

@@ -1,4 +1,4 @@
-//! What recordings of Anthropic mean.
+//! Recordings of Anthropic.
 
 use std::sync::Arc;
 

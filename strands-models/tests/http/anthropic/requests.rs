@@ -1,4 +1,4 @@
-//! What requests look like where the reference has no example, or does worse.
+//! Requests without an example in the reference client, or with deliberate differences.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use strands_testkit::{Request, Server};
 
 use super::{Anthropic, model};
 
-/// What a model sends for a request.
+/// The body that a model sends for a request.
 async fn sent(told: impl FnOnce(AnthropicModelBuilder) -> AnthropicModelBuilder, request: ModelRequest<'_>) -> Request {
     let server = Server::repeat(Anthropic.response(Anthropic.fine())).await;
     let model = told(model(&server.url())).build().unwrap();
@@ -32,7 +32,7 @@ async fn conversation(history: Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_option_has_its_field() {
+async fn serializes_all_options() {
     let (history, tools) = (ask("hi"), weather_tools());
     let request = ModelRequest::new(&history).with_tools(&tools);
     let request = sent(
@@ -80,7 +80,7 @@ async fn every_option_has_its_field() {
 }
 
 #[tokio::test]
-async fn without_options_a_request_is_short() {
+async fn omits_unset_options() {
     let history = ask("hi");
     let body = sent(|builder| builder, ModelRequest::new(&history)).await.json();
     let expected = json!({"model": "claude-sonnet-4-6", "max_tokens": 64_000, "stream": true,
@@ -98,7 +98,7 @@ async fn without_options_a_request_is_short() {
 }
 
 #[tokio::test]
-async fn a_model_that_must_call_a_tool_does_not_think() {
+async fn disables_reasoning_for_forced_calls() {
     let (history, tools) = (ask("hi"), weather_tools());
     let any = ToolChoice::Any {};
     let request = ModelRequest::new(&history).with_tools(&tools).with_tool_choice(&any);
@@ -125,7 +125,7 @@ async fn a_model_that_must_call_a_tool_does_not_think() {
 }
 
 #[tokio::test]
-async fn thoughts_that_the_conversation_has_left_behind_are_dropped_where_they_are_bound_to_it() {
+async fn drops_stale_reasoning_for_models_that_bind_it() {
     let history = ask("hi");
     let request = |stale: Option<StaleThinking>| {
         let told = move |builder: AnthropicModelBuilder| {
@@ -138,7 +138,7 @@ async fn thoughts_that_the_conversation_has_left_behind_are_dropped_where_they_a
     let dropped = request(None).await;
     assert_eq!(dropped.header("anthropic-beta"), Some("one,thinking-binding-controls-2026-08-01"));
     assert_eq!(dropped.json()["thinking"]["block_binding"], json!({"prefix_mismatch_behavior": "drop_block"}));
-    // Where the model does not think nothing can be said about its thoughts, and they are left out.
+    // With reasoning disabled, stale reasoning can't be allowed, so it is omitted.
     let thought = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}});
     let said = messages(json!([
         {"role": "user", "content": [{"text": "hi"}]},
@@ -156,7 +156,7 @@ async fn thoughts_that_the_conversation_has_left_behind_are_dropped_where_they_a
 }
 
 #[tokio::test]
-async fn the_closest_block_is_marked_and_never_more_than_four() {
+async fn places_at_most_four_cache_points() {
     let history = messages(json!([
         {"role": "user", "content": [{"text": "a"}, {"cachePoint": {"type": "default"}}]},
         {"role": "assistant", "content": [{"text": "b"}, {"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {}}},
@@ -181,7 +181,7 @@ async fn the_closest_block_is_marked_and_never_more_than_four() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_makes_no_difference() {
+async fn serialized_messages_do_not_change_requests() {
     let told = |role: &str, block: Value| json!({"role": role, "content": [block, {"text": "and so on"}]});
     let call = json!({"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {"city": "Oslo"}}});
     let result = json!({"toolResult": {"toolUseId": "t", "status": "success", "content": [{"text": "sun"}]}});
@@ -217,7 +217,7 @@ async fn what_was_written_before_makes_no_difference() {
 }
 
 #[tokio::test]
-async fn a_history_from_elsewhere_is_accepted() {
+async fn accepts_a_history_of_other_providers() {
     let sent = conversation(json!([
         {"role": "user", "content": [{"text": " "}, {"text": "hi"}, {"video": {"format": "mp4", "source": {"bytes": "AAE="}}},
             {"audio": {"format": "mp3", "source": {"bytes": "AAE="}}}, {"guardContent": {"text": {"text": "guarded"}}}]},
@@ -236,7 +236,7 @@ async fn a_history_from_elsewhere_is_accepted() {
         sent,
         json!([
             {"role": "user", "content": [note("hi"), note("[A video that can't be shown to this model.]"),
-                note("[A sound that can't be played to this model.]"), note("guarded")]},
+                note("[An audio clip that can't be played to this model.]"), note("guarded")]},
             {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "INVALID_TOOL_NAME", "input": {}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": [note("Error: the tool failed.")], "is_error": true}, note("and this")]},
             {"role": "assistant", "content": [note("[blank text]")]},
@@ -246,7 +246,7 @@ async fn a_history_from_elsewhere_is_accepted() {
 }
 
 #[tokio::test]
-async fn what_a_program_puts_into_a_block_of_the_providers_own_is_sent_as_it_is() {
+async fn sends_provider_content_of_programs_unchanged() {
     let found = json!({"type": "search_result", "source": "https://a.b/", "title": "A", "content": [{"type": "text", "text": "so"}]});
     let own = |provider: &str| json!({"text": "", "providerContent": {"provider": provider, "content": found}});
     let sent =
@@ -256,7 +256,7 @@ async fn what_a_program_puts_into_a_block_of_the_providers_own_is_sent_as_it_is(
 }
 
 #[tokio::test]
-async fn citations_go_back_while_their_document_is_there() {
+async fn sends_citations_back_with_their_document() {
     let place = json!({"type": "char_location", "document_index": 0, "start_char_index": 0, "end_char_index": 3, "cited_text": "so", "document_title": "d"});
     let document = json!({"document": {"format": "txt", "name": "d", "source": {"bytes": "c28="}, "citations": {"enabled": true}}});
     let cited = json!({"role": "assistant", "content": [{"citationsContent": {"content": [{"text": "It is so."}],
@@ -269,7 +269,7 @@ async fn citations_go_back_while_their_document_is_there() {
 }
 
 #[tokio::test]
-async fn typed_output_is_held_to_its_schema_or_asked_for_in_words() {
+async fn requests_structured_output_natively_or_by_instruction() {
     let tools = weather_tools();
     let output = |schema: Value| OutputSchema::new("Person", schema).with_description("A person.");
     let closed = output(

@@ -1,4 +1,4 @@
-//! Where Anthropic's bodies differ from the reference client's, and how its options are named there.
+//! Differences from the reference client: request bodies, and names of options.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use strands_testkit::provider::{Capture, Difference, Referenced};
 
 use super::{Anthropic, model};
 
-/// The same table, with the reasons, stands in `docs/src/models/anthropic.md`.
+/// The same table, with reasons, is in `docs/src/models/anthropic.md`.
 const DIFFERENCES: &[Difference] = &[
     Difference::new("empty-tools", empty_tools, &["anthropic"]),
     Difference::new("compact-json", compact_json, &["anthropic"]),
@@ -63,7 +63,7 @@ impl Referenced for Anthropic {
     }
 }
 
-/// JSON that a tool has answered, written without spaces.
+/// JSON of a tool result, without spaces.
 fn compact_json(_: &str, request: &mut Value) -> bool {
     let mut changed = false;
     each(&mut request["body"], &mut |value| {

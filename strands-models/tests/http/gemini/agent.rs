@@ -1,4 +1,4 @@
-//! A conversation with tools: everything that Gemini has signed goes back in its place, byte for byte.
+//! Agent conversations with tools: signed parts are sent back in order, byte for byte.
 
 use serde_json::{Value, json};
 use strands_testkit::Server;
@@ -7,7 +7,7 @@ use strands_testkit::provider::agents::weather_agent;
 
 use super::{Gemini, chunk, finish, plain, sse};
 
-/// The parts of the model's contents in the last request, after an agent was told these chunks and ran a tool.
+/// The model parts of the last request, after an agent received these chunks and ran a tool.
 async fn replayed(chunks: &[Value]) -> Vec<Value> {
     let stream = sse(&[chunks, &[finish("STOP")]].concat());
     let server = Server::sequence([Gemini.response(stream.into()), Gemini.response(Gemini.fine())]).await;
@@ -27,7 +27,7 @@ fn call(id: &str, signature: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn every_part_goes_back_as_it_came() {
+async fn sends_every_part_back_unchanged() {
     let parts = [
         json!({"text": "let me", "thought": true}),
         json!({"text": " see", "thought": true, "thoughtSignature": "dGhvdWdodA=="}),
@@ -48,14 +48,14 @@ async fn every_part_goes_back_as_it_came() {
 }
 
 #[tokio::test]
-async fn unsigned_pieces_of_a_text_are_joined() {
+async fn joins_unsigned_text() {
     let text = |text: &str| chunk(&json!([{"text": text}]));
     let sent = replayed(&[text("I "), text("look."), chunk(&json!([call("a", Some("c2ln"))]))]).await;
     assert_eq!(sent, [json!({"text": "I look."}), call("a", Some("c2ln"))]);
 }
 
 #[tokio::test]
-async fn calls_keep_the_id_that_they_were_given() {
+async fn keeps_assigned_call_ids() {
     let mut nameless = call("", Some("c2ln"));
     nameless["functionCall"].as_object_mut().unwrap().shift_remove("id");
     let stream = sse(&[chunk(&json!([nameless, call("b", None)])), finish("STOP")]);

@@ -1,9 +1,9 @@
 //! Gemini: how it words things, for the suite that all providers share.
 
 mod agent;
-mod answers;
 mod recordings;
 mod requests;
+mod responses;
 mod wire;
 
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) fn said(text: &str) -> Value {
     chunk(&json!([{"text": text}]))
 }
 
-/// The last chunk of an answer.
+/// The last chunk of a response.
 pub(crate) fn finish(reason: &str) -> Value {
     json!({"candidates": [{"finishReason": reason, "index": 0}]})
 }

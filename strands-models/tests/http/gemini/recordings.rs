@@ -1,4 +1,4 @@
-//! What recordings of the Gemini API mean. All that there are were answered by `generateContent` or by
+//! Recordings of the Gemini API. All of them are responses of `generateContent` or by
 //! `streamGenerateContent`.
 
 use std::sync::Arc;

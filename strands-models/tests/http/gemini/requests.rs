@@ -1,4 +1,4 @@
-//! What requests look like where the reference has no example, or does worse.
+//! Requests without an example in the reference client, or with deliberate differences.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn messages(messages: Value) -> Vec<Arc<Message>> {
     serde_json::from_value::<Vec<Message>>(messages).unwrap().into_iter().map(Arc::new).collect()
 }
 
-/// What a model sends for a request.
+/// The body that a model sends for a request.
 async fn sent(tell: impl FnOnce(GeminiModelBuilder) -> GeminiModelBuilder, request: ModelRequest<'_>) -> Request {
     let server = Server::repeat(Gemini.response(Gemini.fine())).await;
     turn(&tell(builder(&server.url())).build().unwrap(), request).await.unwrap();
@@ -34,7 +34,7 @@ async fn contents(history: Value) -> Value {
 }
 
 #[tokio::test]
-async fn options_are_written_where_the_api_has_them() {
+async fn serializes_all_options() {
     let history = ask("hi");
     let system = [SystemBlock::from("Be kind."), SystemBlock::from("Be brief.")];
     let tell = |builder: GeminiModelBuilder| {
@@ -74,7 +74,7 @@ async fn options_are_written_where_the_api_has_them() {
 }
 
 #[tokio::test]
-async fn models_are_asked_where_they_are() {
+async fn sends_requests_to_the_models_path() {
     for (model_id, path) in [
         ("gemini-3.5-flash", "/v1beta/models/gemini-3.5-flash:generateContent"),
         ("models/gemini-3.5-flash", "/v1beta/models/gemini-3.5-flash:generateContent"),
@@ -92,7 +92,7 @@ async fn models_are_asked_where_they_are() {
 }
 
 #[tokio::test]
-async fn results_stand_together_with_the_names_of_their_calls() {
+async fn groups_tool_results_and_names_their_tools() {
     let call = |id: &str, name: &str, input: Value| json!({"toolUse": {"toolUseId": id, "name": name, "input": input}});
     let result = |id: &str, status: &str, content: Value| json!({"toolResult": {"toolUseId": id, "status": status, "content": content}});
     let sent = contents(json!([
@@ -151,7 +151,7 @@ fn step(signature: Option<&str>, provider: Option<&str>) -> Vec<Arc<Message>> {
 }
 
 #[tokio::test]
-async fn calls_that_nobody_has_signed_are_marked_where_gemini_wants_them_signed() {
+async fn adds_placeholder_signatures_to_unsigned_calls() {
     const MARK: Option<&str> = Some("skip_thought_signature_validator");
     for (model_id, signature, provider, expected) in [
         ("gemini-3.5-flash", None, Some("gemini"), [MARK, None]),
@@ -176,7 +176,7 @@ async fn calls_that_nobody_has_signed_are_marked_where_gemini_wants_them_signed(
 }
 
 #[tokio::test]
-async fn media_of_results_are_media() {
+async fn sends_media_of_tool_results() {
     let history = messages(json!([
         {"role": "user", "content": [{"text": "go"}]},
         {"role": "assistant", "content": [{"toolUse": {"toolUseId": "a", "name": "f", "input": {}, "reasoningSignature": "c2ln"}}]},
@@ -186,9 +186,9 @@ async fn media_of_results_are_media() {
             {"document": {"name": "d", "format": "pdf", "source": {"location": {"type": "s3", "uri": "s3://b/d"}}}},
         ]}}, {"text": "and?"}]},
     ]));
-    let beside = |medium: &str, name: &str| json!({"text": format!("Tool successfully returned {medium}. The {name} is being provided beside this result.")});
+    let separate = |medium: &str, name: &str| json!({"text": format!("Tool successfully returned {medium}. The {name} is being provided with this result.")});
     let note = json!({"text": "[A document that can't be shown to this model: it is stored elsewhere.]"});
-    let output = json!({"output": [beside("an image", "image"), beside("an image", "image"), note]});
+    let output = json!({"output": [separate("an image", "image"), separate("an image", "image"), note]});
     let inline = |mime: &str| json!({"inlineData": {"mimeType": mime, "data": "AAEC"}});
     let newer = contents_for("gemini-3.5-flash", &history).await;
     let response = json!({"id": "a", "name": "f", "response": output, "parts": [inline("image/png")]});
@@ -202,7 +202,7 @@ async fn media_of_results_are_media() {
 }
 
 #[tokio::test]
-async fn media_are_sent_or_fetched_or_leave_a_note() {
+async fn sends_media_inline_or_by_uri_or_as_a_note() {
     let bytes = || json!({"bytes": "AAEC"});
     let at = |uri: &str| json!({"location": {"type": "uri", "uri": uri}});
     let sent = contents(json!([{"role": "user", "content": [
@@ -228,14 +228,14 @@ async fn media_are_sent_or_fetched_or_leave_a_note() {
             inline("application/octet-stream"),
             {"fileData": {"mimeType": "video/mp4", "fileUri": "https://youtu.be/x"}},
             {"fileData": {"mimeType": "application/pdf", "fileUri": "gs://b/d.pdf"}},
-            {"text": "[A sound that can't be played to this model: it is stored elsewhere.]"},
+            {"text": "[An audio clip that can't be played to this model: it is stored elsewhere.]"},
             {"text": "guarded"},
         ])
     );
 }
 
 #[tokio::test]
-async fn what_gemini_can_not_read_stays_behind() {
+async fn skips_content_of_other_providers() {
     let sent = contents(json!([
         {"role": "user", "content": [{"text": "go"}]},
         {"role": "assistant", "content": [{"reasoningContent": {"redactedContent": "AAEC"}}]},
@@ -253,11 +253,11 @@ async fn what_gemini_can_not_read_stays_behind() {
 }
 
 #[tokio::test]
-async fn a_schema_for_the_answer_leaves_no_tools() {
+async fn an_output_schema_replaces_tools() {
     let (history, tools, any) = (ask("hi"), weather_tools(), ToolChoice::Any {});
     let schema = OutputSchema::new("Trip", json!({"type": "object", "properties": {"to": {"type": "string"}}}));
     let request = ModelRequest::new(&history).with_tools(&tools).with_tool_choice(&any).with_output_schema(&schema);
-    // An answer is held to one form alone.
+    // A response has one format.
     let told = |builder: GeminiModelBuilder| {
         builder.server_tool(json!({"googleSearch": {}})).generation_config("responseSchema", json!({"type": "OBJECT"}))
     };
@@ -275,7 +275,7 @@ async fn a_schema_for_the_answer_leaves_no_tools() {
 }
 
 #[tokio::test]
-async fn a_cache_has_tools_and_system_prompt_of_its_own() {
+async fn cached_content_replaces_tools_and_system_prompt() {
     let (history, tools, system) = (ask("hi"), weather_tools(), [SystemBlock::from("Be kind.")]);
     let request = ModelRequest::new(&history).with_tools(&tools).with_system(&system);
     let body = sent(|builder| builder.cached_content("cachedContents/x"), request).await.json();
@@ -286,7 +286,7 @@ async fn a_cache_has_tools_and_system_prompt_of_its_own() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_by_whom_was_told_to() {
+async fn counts_tokens_as_configured() {
     let (history, tools) = (ask("hi"), weather_tools());
     let request = ModelRequest::new(&history).with_tools(&tools);
     let server = Server::repeat(Response::json(200, &json!({"totalTokens": 1234}))).await;
@@ -310,7 +310,7 @@ async fn tokens_are_counted_by_whom_was_told_to() {
 }
 
 #[tokio::test]
-async fn a_request_begins_with_the_bytes_of_the_one_before() {
+async fn requests_begin_with_the_bytes_of_the_previous_one() {
     let (mut history, tools) = (step(Some("c2ln"), Some("gemini")), weather_tools());
     let first = sent(|builder| builder, ModelRequest::new(&history).with_tools(&tools)).await;
     history.push(Arc::new(Message::assistant("done")));
@@ -321,13 +321,13 @@ async fn a_request_begins_with_the_bytes_of_the_one_before() {
 }
 
 #[tokio::test]
-async fn messages_that_were_written_before_are_as_if_written_anew() {
+async fn serialized_messages_do_not_change_requests() {
     let history = [step(Some("c2ln"), Some("gemini")), step(None, Some("anthropic")), ask("and?")].concat();
     let server = Server::repeat(Gemini.response(Gemini.fine())).await;
     let (model, other) = (plain(&server.url()), plain(&server.url()));
     let written = SerializedMessages::default();
     for length in [1, 3, 4, 6, 7] {
-        // The oldest may go. An answer whose call is gone keeps the name that it was written with.
+        // The oldest messages may be trimmed. A result without its call keeps its serialized name.
         for known in [&history[..length], &history[length / 2..length]] {
             let request = ModelRequest::new(known);
             turn(&*model, request.with_serialized(&written)).await.unwrap();
@@ -340,7 +340,7 @@ async fn messages_that_were_written_before_are_as_if_written_anew() {
 }
 
 #[test]
-fn what_can_not_be_right_is_refused() {
+fn rejects_invalid_options() {
     let builder = || GeminiModel::builder().api_key("k");
     assert!(builder().build().is_ok());
     assert_eq!(builder().build().unwrap().context_window(), Some(1_048_576));
@@ -359,7 +359,7 @@ fn what_can_not_be_right_is_refused() {
 }
 
 #[tokio::test]
-async fn a_token_stands_in_the_place_of_a_key() {
+async fn a_token_replaces_the_api_key() {
     let server = Server::repeat(Gemini.response(Gemini.fine())).await;
     let model = GeminiModel::builder().base_url(server.url()).header("authorization", "Bearer token").build().unwrap();
     answer(&model, "hi").await.unwrap();

@@ -1,4 +1,4 @@
-//! Where Gemini's requests differ from the reference client's, and how its options are named there.
+//! Differences from the reference client: request bodies, and names of options.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{Gemini, builder};
 
 const SEEN: &[&str] = &["gemini"];
 
-/// The same table, with the reasons, stands in `docs/src/models/gemini.md`.
+/// The same table, with reasons, is in `docs/src/models/gemini.md`.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::new("names-of-fields", names_of_fields, SEEN),
@@ -145,7 +145,7 @@ fn media_in_results(case: &str, request: &mut Value) -> bool {
     let parts = &mut request["body"]["contents"][2]["parts"];
     let output = &mut parts[0]["functionResponse"]["response"]["output"];
     let image = output[1]["inline_data"].take();
-    let note = "Tool successfully returned an image. The image is being provided beside this result.";
+    let note = "Tool successfully returned an image. The image is being provided with this result.";
     output[1] = json!({"text": note});
     parts.as_array_mut().unwrap().push(json!({"inlineData": image}));
     true

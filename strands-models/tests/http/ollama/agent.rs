@@ -1,4 +1,4 @@
-//! A conversation with tools: thoughts survive it, and it moves to Ollama from elsewhere.
+//! Agent conversations with tools: reasoning is sent back, and conversations of other models continue.
 
 use serde_json::json;
 use strands_core::Agent;
@@ -10,7 +10,7 @@ use strands_testkit::provider::agents::weather_agent;
 use super::{Ollama, model};
 
 #[tokio::test]
-async fn thoughts_and_ids_go_back_in_their_place() {
+async fn sends_reasoning_and_ids_back_in_order() {
     let server = Server::sequence([Ollama.response(Ollama.small_stream()), Ollama.response(Ollama.fine())]).await;
     weather_agent(std::sync::Arc::new(model(&server.url()).build().unwrap()))
         .await
@@ -29,7 +29,7 @@ async fn thoughts_and_ids_go_back_in_their_place() {
 }
 
 #[tokio::test]
-async fn a_conversation_moves_here_from_a_model_that_said_more() {
+async fn continues_a_conversation_of_another_model() {
     let mut answer = Message::new(
         Role::Assistant,
         [

@@ -1,4 +1,4 @@
-//! What the recordings of Ollama mean, and how its requests are read.
+//! Recordings of Ollama, and parsing of its requests.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What requests look like where the reference has no example, or does worse.
+//! Requests without an example in the reference client, or with deliberate differences.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use strands_testkit::{Request, Response, Server};
 
 use super::{Ollama, model};
 
-/// What a model sends for a request.
+/// The body that a model sends for a request.
 async fn sent(model: impl FnOnce(&str) -> OllamaModelBuilder, request: ModelRequest<'_>) -> Request {
     let server = Server::repeat(Ollama.response(Ollama.fine())).await;
     turn(&model(&server.url()).build().unwrap(), request).await.unwrap();
@@ -27,7 +27,7 @@ async fn conversation(history: Value) -> Value {
 }
 
 #[tokio::test]
-async fn options() {
+async fn serializes_all_options() {
     let history = ask("hi");
     let configured = |url: &str| {
         model(url)
@@ -63,7 +63,7 @@ async fn options() {
 }
 
 #[test]
-fn what_can_not_be_right_is_refused() {
+fn rejects_invalid_options() {
     let wrong = |builder: OllamaModelBuilder| builder.build().unwrap_err();
     let model = || model("http://localhost:1");
     assert!(matches!(wrong(OllamaModel::builder().base_url("http://localhost:1")), ModelBuildError::EmptyModelId));
@@ -79,7 +79,7 @@ fn what_can_not_be_right_is_refused() {
 }
 
 #[tokio::test]
-async fn documents_are_text_where_they_are_text() {
+async fn sends_text_documents_as_text() {
     let document = |name: &str, format: &str, bytes: &str| {
         json!({"document": {"name": name, "format": format, "context": "old",
             "source": {"bytes": {"__bytes_encoded__": true, "data": bytes}}}})
@@ -97,14 +97,14 @@ async fn documents_are_text_where_they_are_text() {
     assert_eq!(
         said[0]["content"],
         "Read.\nDocument \"notes\" (old):\n# Title\n\
-         [The document \"report\", which can't be shown to this model: it is no text.]\n\
-         [The document \"bytes\", which can't be shown to this model: it is no text.]\n\
-         [A video that can't be shown to this model.]\n[A sound that can't be played to this model.]"
+         [The document \"report\", which can't be shown to this model: it is not text.]\n\
+         [The document \"bytes\", which can't be shown to this model: it is not text.]\n\
+         [A video that can't be shown to this model.]\n[An audio clip that can't be played to this model.]"
     );
 }
 
 #[tokio::test]
-async fn images_stay_where_they_were_shown() {
+async fn sends_images_with_their_message() {
     let image = json!({"image": {"format": "png", "source": {"bytes": {"__bytes_encoded__": true, "data": "AAAA"}}}});
     let said = conversation(json!([
         {"role": "user", "content": [{"text": "Compare."}, image, {"guardContent": {"image": {"format": "png",
@@ -124,7 +124,7 @@ async fn images_stay_where_they_were_shown() {
 }
 
 #[tokio::test]
-async fn typed_output_is_asked_for_with_a_schema_and_without_tools() {
+async fn requests_structured_output_with_a_schema_and_without_tools() {
     let (history, tools) = (ask("Where?"), weather_tools());
     let output = OutputSchema::new("Place", json!({"type": "object", "properties": {"city": {"type": "string"}}}));
     let request = ModelRequest::new(&history).with_tools(&tools).with_output_schema(&output);
@@ -136,17 +136,17 @@ async fn typed_output_is_asked_for_with_a_schema_and_without_tools() {
 }
 
 #[tokio::test]
-async fn a_model_that_the_server_does_not_have_has_to_be_pulled() {
+async fn advises_pulling_a_missing_model() {
     let refusal = Response::json(404, &json!({"error": "model 'qwen3:8b' not found"}));
     let server = Server::repeat(refusal).await;
     let error = answer(&model(&server.url()).build().unwrap(), "hi").await.unwrap_err();
     assert!(matches!(error, ModelError::InvalidRequest { .. }), "{error:?}");
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.ends_with("get it there with `ollama pull qwen3:8b`"), "{source}");
+    assert!(source.ends_with("download it with `ollama pull qwen3:8b`"), "{source}");
 }
 
 #[tokio::test]
-async fn an_error_before_the_first_line_has_its_status() {
+async fn reports_the_status_of_an_error_response() {
     let streamed = Response::json(500, &json!({"error": "the input length exceeds the context length"}));
     let server = Server::repeat(streamed).await;
     let mut agent = Agent::builder().model(model(&server.url()).build().unwrap()).build().await.unwrap();

@@ -1,4 +1,4 @@
-//! Where requests differ from those of the reference client, and why.
+//! Differences from the request bodies of the reference client, with reasons.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use strands_testkit::provider::{Capture, Difference, Referenced, Tuned};
 
 use super::{Ollama, builder};
 
-/// Where our bodies differ on purpose. The same table, with the reasons, stands in `docs/src/models/ollama.md`.
+/// Deliberate differences of our bodies. The same table, with reasons, is in `docs/src/models/ollama.md`.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::new("one-message", one_message, &["ollama"]),
@@ -94,7 +94,7 @@ fn ids_and_names(case: &str, request: &mut Value) -> bool {
     changed
 }
 
-/// What the reference's types leave out of a schema.
+/// Schema keywords that the types of the reference client omit.
 fn whole_schemas(_: &str, request: &mut Value) -> bool {
     let mut changed = false;
     each_value(&mut request["body"]["tools"], &mut |value| {

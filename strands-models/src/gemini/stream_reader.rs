@@ -1,4 +1,4 @@
-//! The answer: chunks of a stream, or one document that reads like a chunk with everything in it.
+//! Response reader: chunks of a stream, or one document in the form of a chunk.
 
 use std::collections::VecDeque;
 
@@ -6,52 +6,53 @@ use serde_json::{Value, json};
 use sse_stream::Sse;
 use strands_core::message::ProviderContent;
 use strands_core::metrics::ModelMetrics;
-use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StreamEvent, ToolUseStart};
+use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use super::chunk::{Candidate, Chunk, PromptFeedback};
-use super::error::refused;
-use super::finish::{Finish, failed, finish};
+use super::error::stream_error;
+use super::finish::{Finish, blocked_prompt, failed, finish, is_no_reason};
 use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
-use super::{PROVIDER, signed_media, signed_text};
-use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, tolerant};
+use super::{PROVIDER, media_signatures, text_signatures};
+use crate::http::{ContentLimit, Framing, ReadError, ResponseReader, tolerant};
 
-/// Reads an answer. What is newer than this version is kept.
+/// Reader of a response. Unknown parts become provider content.
 pub(super) struct GeminiReader {
     began: bool,
-    /// The index of the next block.
+    /// Zero-based index of the next block.
     next: usize,
     text: Option<OpenText>,
-    thoughts: Option<usize>,
+    /// Index of the open reasoning block.
+    reasoning: Option<usize>,
     calls: bool,
-    /// The index of the candidate that is read.
+    /// Index of the candidate that is read.
     candidate: Option<usize>,
-    /// The server has said that this is all.
+    /// The server has reported the end of the response.
     is_whole: bool,
     finish: Option<(String, Option<String>)>,
-    /// The last counts as they came. Each chunk has some, and only the last ones count.
+    /// JSON of the latest counts. Each chunk has counts, and the last ones are final.
     usage: String,
     sources: Sources,
     content: ContentLimit,
 }
 
-/// The last block of text. It ends with the answer, so that its sources, which come last, find it open.
+/// The last text block. It stays open until the end of the response, for citations, which come last.
 struct OpenText {
     block: usize,
     bytes: usize,
-    /// Something came after it that it does not go on behind.
+    /// Content of another kind came after it, so the next text starts a new block.
     sealed: bool,
 }
 
 impl GeminiReader {
-    /// No answer may have more than `limit` bytes of content.
+    /// Creates a reader that accepts at most `limit` bytes of content.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             began: false,
             next: 0,
             text: None,
-            thoughts: None,
+            reasoning: None,
             calls: false,
             candidate: None,
             is_whole: false,
@@ -68,18 +69,18 @@ impl GeminiReader {
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ReadError> {
         let chunk = chunk.map_err(|error| ModelError::Protocol {
-            what: "a piece of the answer is not what Gemini sends".to_owned(),
+            what: "a chunk of the response is not a valid Gemini response".to_owned(),
             details: ErrorDetails::new().with_source(error).boxed(),
         })?;
         if let Some(error) = chunk.error {
-            return Err(refused(&error).into());
+            return Err(stream_error(&error).into());
         }
         if !self.began {
             self.began = true;
             out.push_back(StreamEvent::start_from(PROVIDER));
         }
         if let Some(counts) = chunk.usage_metadata {
-            self.used(counts.get(), out);
+            self.update_usage(counts.get(), out);
         }
         if let Some(feedback) = chunk.prompt_feedback {
             let blocked = serde_json::from_str::<PromptFeedback>(feedback.get()).ok();
@@ -88,7 +89,7 @@ impl GeminiReader {
             }
         }
         for candidate in chunk.candidates.into_iter().flatten() {
-            // Whoever asks for several answers at once gets the one that begins first.
+            // Of several candidates, the first to arrive is read.
             let index = candidate.index.unwrap_or_default();
             if *self.candidate.get_or_insert(index) == index {
                 self.candidate(candidate, out)?;
@@ -97,39 +98,39 @@ impl GeminiReader {
         Ok(())
     }
 
-    /// Counts are passed on where they change, since the response may break off.
-    fn used(&mut self, counts: &str, out: &mut VecDeque<StreamEvent>) {
+    /// Reports changed counts immediately, since the response may end early.
+    fn update_usage(&mut self, counts: &str, out: &mut VecDeque<StreamEvent>) {
         if self.usage != counts {
             self.usage.clear();
             self.usage.push_str(counts);
-            let told = serde_json::from_str(counts).ok().map(|counts: Value| usage(&counts));
-            out.extend(told.map(|told| StreamEvent::metadata(told, ModelMetrics::default())));
+            let changed = serde_json::from_str(counts).ok().map(|counts: Value| usage(&counts));
+            out.extend(changed.map(|usage| StreamEvent::metadata(usage, ModelMetrics::default())));
         }
     }
 
     fn candidate(&mut self, candidate: Candidate<'_>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         for part in candidate.content.into_iter().flat_map(|content| content.parts) {
             match part {
-                Part::Text { text, thought: true, signature } => self.thought(text, signature, out)?,
-                Part::Text { text, thought: false, signature } => self.text(text, signature, out)?,
+                Part::Text { text, is_reasoning: true, signature } => self.reasoning(text, signature, out)?,
+                Part::Text { text, is_reasoning: false, signature } => self.text(text, signature, out)?,
                 Part::Call { call, signature } => self.call(call, signature, out)?,
-                Part::Own(part) => self.own(part, out)?,
+                Part::Other(part) => self.other_part(part, out)?,
                 Part::Empty => {}
             }
         }
         if let Some(found) = candidate.grounding_metadata {
             self.content.grow(found.get().len())?;
-            self.sources.ground(found.get());
+            self.sources.set_grounding(found.get());
         }
         if let Some(read) = candidate.url_context_metadata {
             self.content.grow(read.get().len())?;
-            self.sources.read_urls(read.get());
+            self.sources.set_url_context(read.get());
         }
         if let Some(quoted) = candidate.citation_metadata {
             self.content.grow(quoted.get().len())?;
-            self.sources.quote(quoted.get());
+            self.sources.add_citations(quoted.get());
         }
-        // An answer that runs code may say several times that it stops, and goes on.
+        // Responses with code execution may have several finish reasons. The last one counts.
         if let Some(reason) = candidate.finish_reason.filter(|reason| !is_no_reason(reason)) {
             self.finish = Some((reason, candidate.finish_message));
         }
@@ -145,7 +146,7 @@ impl GeminiReader {
         let length = text.len();
         if length > 0 {
             self.content.grow(length)?;
-            self.close_thoughts(out);
+            self.close_reasoning(out);
             let open = self.open_text(out);
             open.bytes += length;
             out.push_back(StreamEvent::text(open.block, text));
@@ -154,16 +155,16 @@ impl GeminiReader {
             return Ok(());
         };
         self.content.grow(signature.len())?;
-        self.close_thoughts(out);
-        let kept = match &self.text {
-            Some(open) if !open.sealed => signed_text::keep(signature, open.bytes - length..open.bytes),
+        self.close_reasoning(out);
+        let block = match &self.text {
+            Some(open) if !open.sealed => text_signatures::block(signature, open.bytes - length..open.bytes),
             _ => ProviderContent::new(PROVIDER, json!({"text": "", "thoughtSignature": signature})),
         };
-        self.provider(kept, out);
+        self.provider(block, out);
         Ok(())
     }
 
-    fn thought(
+    fn reasoning(
         &mut self,
         text: String,
         signature: Option<String>,
@@ -174,26 +175,26 @@ impl GeminiReader {
         }
         self.content.grow(text.len() + signature.as_ref().map_or(0, String::len))?;
         self.seal_text();
-        // A signed thought is not joined with one that is not.
+        // Signed reasoning is not joined with unsigned reasoning.
         if signature.is_some() {
-            self.close_thoughts(out);
+            self.close_reasoning(out);
         }
-        let block = match self.thoughts {
+        let block = match self.reasoning {
             Some(block) => block,
             None => self.new_block(),
         };
-        self.thoughts = Some(block);
+        self.reasoning = Some(block);
         if !text.is_empty() {
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(text)));
         }
         if let Some(signature) = signature {
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-            self.close_thoughts(out);
+            self.close_reasoning(out);
         }
         Ok(())
     }
 
-    /// A call comes whole.
+    /// Reads a tool call. The provider never splits one.
     fn call(
         &mut self,
         call: FunctionCall,
@@ -201,9 +202,9 @@ impl GeminiReader {
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ModelError> {
         self.seal_text();
-        self.close_thoughts(out);
+        self.close_reasoning(out);
         self.calls = true;
-        // The turn gives an id to a call that has none.
+        // The turn builder assigns missing ids.
         let mut start = ToolUseStart::new(call.id.unwrap_or_default(), call.name.unwrap_or_default());
         start.reasoning_signature = signature;
         let signed = start.reasoning_signature.as_ref().map_or(0, String::len);
@@ -219,19 +220,19 @@ impl GeminiReader {
         Ok(())
     }
 
-    /// A medium that the model made, or what is kept as it came: code that ran, calls of the provider's own tools.
-    fn own(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ModelError> {
+    /// Reads a part of another kind: generated media, executed code, or calls of built-in tools.
+    fn other_part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ModelError> {
         self.content.grow(size_of::<ProviderContent>() + size(&part))?;
         self.seal_text();
-        self.close_thoughts(out);
-        let Some((medium, signature)) = signed_media::apart(&part) else {
+        self.close_reasoning(out);
+        let Some((medium, signature)) = media_signatures::split_part(&part) else {
             self.provider(ProviderContent::new(PROVIDER, part), out);
             return Ok(());
         };
         let block = self.new_block();
         out.extend([StreamEvent::media(block, medium), StreamEvent::block_stop(block)]);
-        if let Some(kept) = signature {
-            self.provider(kept, out);
+        if let Some(block) = signature {
+            self.provider(block, out);
         }
         Ok(())
     }
@@ -248,7 +249,7 @@ impl GeminiReader {
         block
     }
 
-    /// The block that the text goes on in.
+    /// Returns the open text block, or opens a new one.
     fn open_text(&mut self, out: &mut VecDeque<StreamEvent>) -> &mut OpenText {
         if let Some(sealed) = self.text.take_if(|text| text.sealed) {
             out.push_back(StreamEvent::block_stop(sealed.block));
@@ -267,22 +268,22 @@ impl GeminiReader {
         }
     }
 
-    fn close_thoughts(&mut self, out: &mut VecDeque<StreamEvent>) {
-        if let Some(block) = self.thoughts.take() {
+    fn close_reasoning(&mut self, out: &mut VecDeque<StreamEvent>) {
+        if let Some(block) = self.reasoning.take() {
             out.push_back(StreamEvent::block_stop(block));
         }
     }
 
-    /// The last events.
+    /// Ends the open blocks and adds the stop and metadata events.
     fn finish(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let (reason, message) = match self.finish.take() {
             Some(finish) => finish,
-            // A server that says that it is at the end need not say why.
+            // A finish reason is optional if the server reported the end.
             None if self.is_whole && self.candidate.is_some() => ("STOP".to_owned(), None),
             None if self.is_whole => return Err(ModelError::transport("the response has no candidates").into()),
             None => {
                 return Err(ModelError::transport(
-                    "the response ended before its finish reason; the connection was cut",
+                    "the response ended without a finish reason; the connection was cut",
                 )
                 .into());
             }
@@ -291,7 +292,7 @@ impl GeminiReader {
             Finish::Stopped(stop_reason) => stop_reason,
             Finish::Failed(kind) => return Err((failed(reason, message), kind).into()),
         };
-        self.close_thoughts(out);
+        self.close_reasoning(out);
         let mut sources = std::mem::take(&mut self.sources);
         if let Some(text) = self.text.take() {
             out.extend(sources.citations().into_iter().map(|citation| StreamEvent::citation(text.block, citation)));
@@ -307,20 +308,7 @@ impl GeminiReader {
     }
 }
 
-/// True for words that servers send while there is no reason.
-fn is_no_reason(reason: &str) -> bool {
-    matches!(reason, "" | "FINISH_REASON_UNSPECIFIED")
-}
-
-/// A prompt that is not answered.
-fn blocked_prompt(reason: String, feedback: &str) -> (ErrorResponse, ModelErrorKind) {
-    (
-        ErrorResponse { code: Some(reason), body: feedback.to_owned(), ..ErrorResponse::default() },
-        ModelErrorKind::ContentFiltered,
-    )
-}
-
-/// About how many bytes a value holds.
+/// Returns the approximate size of a value in bytes.
 fn size(value: &Value) -> usize {
     let inside: usize = match value {
         Value::String(text) => text.len(),
@@ -337,7 +325,7 @@ impl ResponseReader for GeminiReader {
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         match event.data.as_deref() {
             None | Some("") => Ok(()),
-            // Nothing of this protocol, but of gateways that speak several.
+            // Not part of this protocol, but sent by gateways that support several.
             Some("[DONE]") => {
                 self.is_whole = true;
                 Ok(())
@@ -350,14 +338,14 @@ impl ResponseReader for GeminiReader {
         self.finish(out)
     }
 
-    /// Nothing but its end says that an answer is whole: finish reasons can come again.
+    /// Always false: a finish reason may be followed by more content, so only the end of the stream is final.
     fn is_complete(&self) -> bool {
         false
     }
 
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         self.is_whole = true;
-        // A stream that somebody has put together again is an array of its chunks.
+        // Some gateways collect a stream into an array of chunks.
         if document.trim_ascii_start().starts_with(b"[") {
             match serde_json::from_slice::<Vec<Chunk<'_>>>(document) {
                 Ok(chunks) => chunks.into_iter().try_for_each(|chunk| self.chunk(Ok(chunk), out))?,
@@ -375,8 +363,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::gemini::contents::Sent;
-    use crate::gemini::known::Traits;
+    use crate::gemini::contents::OutgoingMessage;
+    use crate::gemini::model_catalog::Traits;
     use crate::http::complete_response;
 
     fn part() -> impl Strategy<Value = Value> {
@@ -407,7 +395,7 @@ mod tests {
         ]
     }
 
-    /// Parts as they go back: neighbours that nobody has signed are one, and what says nothing is none.
+    /// Parts as they are sent back: adjacent unsigned texts are joined, and empty parts are dropped.
     fn joined(parts: &[Value]) -> Vec<Value> {
         let mut joined: Vec<Value> = Vec::new();
         for part in parts {
@@ -426,7 +414,7 @@ mod tests {
         joined
     }
 
-    /// The events of an answer that comes in chunks of so many parts.
+    /// Events of a response with this number of parts per chunk.
     fn read(parts: &[Value], at_once: usize) -> VecDeque<StreamEvent> {
         let (mut reader, mut out) = (GeminiReader::new(1 << 20), VecDeque::new());
         for parts in parts.chunks(at_once) {
@@ -441,9 +429,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_goes_back_as_it_came(parts in prop::collection::vec(part(), 1..12), at_once in 1..4_usize) {
+        fn sends_parts_back_unchanged(parts in prop::collection::vec(part(), 1..12), at_once in 1..4_usize) {
             let message = complete_response(&read(&parts, at_once)).message;
-            let sent = Sent { message: &message, messages: &[], traits: Traits::of("gemini-2.5-flash", "h") };
+            let sent = OutgoingMessage { message: &message, messages: &[], traits: Traits::of("gemini-2.5-flash", "h") };
             let mut sent = serde_json::to_value(&sent).unwrap();
             let expected = joined(&parts);
             if !expected.is_empty() {
@@ -452,7 +440,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(data in ".{0,64}") {
+        fn arbitrary_text_does_not_panic(data in ".{0,64}") {
             let mut out = VecDeque::new();
             let _ = GeminiReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
             let _ = GeminiReader::new(64).whole(data.as_bytes(), &mut out);

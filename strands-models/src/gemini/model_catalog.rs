@@ -1,25 +1,25 @@
-//! What is known about Google's models by their ids, and where an id stands in a URL.
+//! Properties of Google's models by model id, and model ids in URLs.
 
 use super::media::NestedMedia;
 
-/// How many tokens a request to any Gemini since 1.5 may have that writes text ([models][models]).
+/// Context window, in tokens, of all Gemini models for text since 1.5 ([models][models]).
 ///
 /// [models]: https://ai.google.dev/gemini-api/docs/models
 const CONTEXT_WINDOW: u64 = 1_048_576;
 
-/// What sets models apart that speak the same protocol.
+/// Differences between models with the same protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Traits {
-    /// The model refuses a step of calls of which none is signed, and a tool's result can hold media: Gemini 3 and later.
+    /// The model rejects calls without a signature, and accepts media in tool results: Gemini 3 and later.
     pub(super) signs_calls: bool,
-    /// The model answers in JSON of a schema.
+    /// The model supports response schemas.
     pub(super) follows_schemas: bool,
-    /// The server is Google Cloud's, which words some things its own way.
+    /// The server is Google Cloud's, whose protocol differs in some fields.
     pub(super) cloud: bool,
 }
 
 impl Traits {
-    /// What the model of this id, at this host, is known to be.
+    /// Returns the traits of a model id at a host.
     pub(super) fn of(model_id: &str, host: &str) -> Self {
         let name = name(model_id);
         Self {
@@ -29,20 +29,20 @@ impl Traits {
         }
     }
 
-    /// Which media may stand inside a tool's result.
+    /// Returns the media that tool results may contain.
     pub(super) fn nested_media(self) -> NestedMedia {
         if self.signs_calls { NestedMedia::Some } else { NestedMedia::None }
     }
 }
 
-/// How many tokens a request may have.
+/// Returns the context window in tokens.
 pub(super) fn context_window(model_id: &str) -> Option<u64> {
     let name = name(model_id);
-    let speaks = (generation(name).is_some() || is_latest(name)) && !makes_media(name);
-    speaks.then_some(CONTEXT_WINDOW)
+    let is_text_model = (generation(name).is_some() || is_latest(name)) && !makes_media(name);
+    is_text_model.then_some(CONTEXT_WINDOW)
 }
 
-/// The path of a model: `models/<id>`, unless the id says itself what it is one of, as `tunedModels/<id>` does.
+/// Returns the URL path of a model: `models/<id>`, unless the id has a collection, as in `tunedModels/<id>`.
 pub(super) fn path<'a>(model_id: &'a str, method: &str) -> Vec<std::borrow::Cow<'a, str>> {
     use std::borrow::Cow;
 
@@ -56,29 +56,29 @@ pub(super) fn path<'a>(model_id: &'a str, method: &str) -> Vec<std::borrow::Cow<
     path
 }
 
-/// The name of the resource, as bodies have it.
+/// Returns the resource name for request bodies.
 pub(super) fn resource(model_id: &str) -> String {
     if model_id.contains('/') { model_id.to_owned() } else { format!("models/{model_id}") }
 }
 
-/// The id without what it is one of: `models/gemini-3.5-flash` is `gemini-3.5-flash`.
+/// Returns the id without its collection: `models/gemini-3.5-flash` is `gemini-3.5-flash`.
 pub(super) fn name(model_id: &str) -> &str {
     model_id.rsplit('/').next().unwrap_or(model_id)
 }
 
-/// The first number of a Gemini: 3 for `gemini-3.5-flash`.
+/// Returns the major version of a Gemini model: 3 for `gemini-3.5-flash`.
 fn generation(name: &str) -> Option<u32> {
     let version = name.strip_prefix("gemini-")?;
     let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version.get(..end)?.parse().ok()
 }
 
-/// True for models that draw or speak.
+/// True for models that generate images or audio.
 fn makes_media(name: &str) -> bool {
     ["-image", "-tts", "-audio"].iter().any(|kind| name.contains(kind))
 }
 
-/// True for the names that Google lets stand for its newest models, such as `gemini-flash-latest`.
+/// True for aliases of the newest models, such as `gemini-flash-latest`.
 fn is_latest(name: &str) -> bool {
     name.starts_with("gemini-") && name.ends_with("-latest")
 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generations_are_told_apart() {
+    fn recognizes_generations() {
         for (id, signs) in [
             ("gemini-3-flash-preview", true),
             ("models/gemini-3.5-flash", true),
@@ -106,11 +106,11 @@ mod tests {
         assert_eq!(context_window("gemini-2.5-pro"), Some(1_048_576));
         assert_eq!(context_window("gemini-flash-latest"), Some(1_048_576));
         assert_eq!(context_window("gemma-3-27b-it"), None);
-        assert_eq!(context_window("gemini-2.5-flash-image"), None, "they take less");
+        assert_eq!(context_window("gemini-2.5-flash-image"), None, "image models have a smaller window");
     }
 
     #[test]
-    fn models_that_write_no_json() {
+    fn media_models_and_gemma_have_no_response_schemas() {
         for (id, follows) in [
             ("gemini-3.5-flash", true),
             ("gemini-2.5-flash-image", false),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn google_cloud_is_known_by_its_hosts() {
+    fn recognizes_google_cloud_by_host() {
         for (host, cloud) in [
             ("aiplatform.googleapis.com", true),
             ("us-central1-aiplatform.googleapis.com", true),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_stands_in_a_url_with_what_it_is_one_of() {
+    fn builds_paths_with_the_collection() {
         assert_eq!(path("gemini-3.5-flash", "countTokens"), ["models", "gemini-3.5-flash:countTokens"]);
         assert_eq!(path("models/gemini-3.5-flash", "x"), ["models", "gemini-3.5-flash:x"]);
         assert_eq!(path("tunedModels/mine", "x"), ["tunedModels", "mine:x"]);

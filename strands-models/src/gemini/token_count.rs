@@ -1,27 +1,27 @@
-//! How many tokens a request has, as the provider counts them.
+//! Token counts of requests by the provider's endpoint.
 
 use strands_core::models::ModelError;
 
-use super::body::Body;
-use super::{error, known};
+use super::request::Body;
+use super::{error, model_catalog};
 use crate::http::Exchange;
 
-/// Asks the provider to count.
-pub(super) struct Counting {
+/// Client of the token count endpoint.
+pub(super) struct TokenCounter {
     pub(super) exchange: Exchange,
 }
 
-impl Counting {
+impl TokenCounter {
     pub(super) async fn count(&self, request: Body<'_>) -> Result<u64, ModelError> {
-        self.exchange.ask_for_count(self.body(request)?, error::sort, "totalTokens").await
+        self.exchange.ask_for_count(self.body(request)?, error::classify, "totalTokens").await
     }
 
-    /// The Gemini API counts a whole request, which stands inside this one; Google Cloud takes the fields as they are.
+    /// The Gemini API takes a nested generation request; Google Cloud takes its fields directly.
     fn body(&self, request: Body<'_>) -> Result<Vec<u8>, ModelError> {
         if request.traits.cloud {
             return request.write();
         }
-        let model = Some(known::resource(self.exchange.endpoint.model_id()));
+        let model = Some(model_catalog::resource(self.exchange.endpoint.model_id()));
         let request = Body { model, ..request }.write()?;
         Ok([br#"{"generateContentRequest":"#.as_slice(), &request, b"}"].concat())
     }

@@ -1,5 +1,5 @@
-//! A block that only Anthropic understands while it is streamed: calls of its own tools, their results, kinds that are
-//! newer than this version. It is put together without knowing what it means, and goes back as it came.
+//! Provider content: blocks that are specific to Anthropic, such as calls of server tools, their results, and unknown
+//! types. They are assembled from a stream without interpretation, and sent back unchanged.
 
 use serde_json::{Map, Value, json};
 use strands_core::lenient_json;
@@ -7,23 +7,23 @@ use strands_core::message::ProviderContent;
 
 use super::PROVIDER;
 
-/// A block as far as it has come.
+/// A partial block of provider content.
 #[derive(Debug)]
-pub(super) struct OwnBlock {
+pub(super) struct ProviderBlock {
     fields: Map<String, Value>,
-    /// The arguments of a call, which come as pieces of JSON text.
+    /// Streamed arguments of a call, as JSON text.
     input: String,
 }
 
-impl OwnBlock {
-    /// A block as it begins, which may be all of it.
+impl ProviderBlock {
+    /// Creates a block from its start event, which may be complete.
     pub(super) fn new(fields: Map<String, Value>) -> Self {
         Self { fields, input: String::new() }
     }
 
-    /// Takes in a piece: its texts go on where those of the block end, and what else it has is added.
-    pub(super) fn push(&mut self, piece: Map<String, Value>) {
-        for (name, value) in piece {
+    /// Applies a delta: strings are appended to those of the block, and other values are set.
+    pub(super) fn push(&mut self, delta: Map<String, Value>) {
+        for (name, value) in delta {
             match (name.as_str(), value) {
                 ("type", _) => {}
                 ("partial_json", Value::String(more)) => self.input.push_str(&more),
@@ -40,7 +40,7 @@ impl OwnBlock {
         }
     }
 
-    /// The whole block. Arguments that are no JSON were cut off, and those that it began with stand.
+    /// Returns the block. If the streamed arguments are incomplete, those of the start event are kept.
     pub(super) fn finish(mut self) -> ProviderContent {
         if let Ok(input @ Value::Object(_)) = lenient_json::from_str(&self.input) {
             self.fields.insert("input".to_owned(), input);
@@ -53,29 +53,29 @@ impl OwnBlock {
 mod tests {
     use super::*;
 
-    fn together(begin: Value, pieces: &[Value]) -> Value {
-        let mut block = OwnBlock::new(begin.as_object().unwrap().clone());
-        for piece in pieces {
-            block.push(piece.as_object().unwrap().clone());
+    fn assembled(begin: Value, deltas: &[Value]) -> Value {
+        let mut block = ProviderBlock::new(begin.as_object().unwrap().clone());
+        for delta in deltas {
+            block.push(delta.as_object().unwrap().clone());
         }
         block.finish().content
     }
 
     #[test]
-    fn a_call_has_its_arguments() {
+    fn assembles_the_arguments_of_a_call() {
         let begin = json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}});
         let delta = |text: &str| json!({"type": "input_json_delta", "partial_json": text});
         let whole =
             json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}});
-        assert_eq!(together(begin.clone(), &[delta(""), delta("{\"query\":"), delta(" \"x\"}")]), whole);
-        assert_eq!(together(begin.clone(), &[delta("{\"query")]), begin, "cut off");
-        assert_eq!(together(whole.clone(), &[]), whole, "whole from its beginning");
+        assert_eq!(assembled(begin.clone(), &[delta(""), delta("{\"query\":"), delta(" \"x\"}")]), whole);
+        assert_eq!(assembled(begin.clone(), &[delta("{\"query")]), begin, "incomplete");
+        assert_eq!(assembled(whole.clone(), &[]), whole, "complete from the start");
     }
 
     #[test]
-    fn kinds_that_nobody_knows_yet_are_put_together_too() {
+    fn assembles_unknown_types() {
         assert_eq!(
-            together(
+            assembled(
                 json!({"type": "newer", "content": null, "list": []}),
                 &[
                     json!({"type": "newer_delta", "content": "a"}),

@@ -1,4 +1,4 @@
-//! Where a request is marked for the provider's cache: after the tools, in the system prompt, and in the conversation.
+//! Cache points of a request: after the tools, in the system prompt, and in the conversation.
 //! Source: <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>.
 
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use serde::Serialize;
 use strands_core::message::{CachePoint, ContentBlock, Message, Role, SystemBlock};
 
-/// How many marks a request may have.
-const MOST_MARKS: usize = 4;
+/// Maximum number of cache points in a request.
+const MAX_CACHE_POINTS: usize = 4;
 
 /// Time to live of the prompt cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheTtl {
-    /// Five minutes from the last time that it was read.
+    /// Five minutes from the last read.
     FiveMinutes,
-    /// One hour from the last time that it was read. Writing costs more.
+    /// One hour from the last read. Cache writes cost more.
     OneHour,
 }
 
@@ -33,12 +33,12 @@ impl CacheTtl {
     }
 
     pub(super) fn control(self) -> CacheControl {
-        // Five minutes are what the provider takes by itself.
+        // Five minutes are the provider's default.
         CacheControl { r#type: "ephemeral", ttl: (self == Self::OneHour).then_some("1h") }
     }
 }
 
-/// What the program wants to have cached by itself.
+/// Cache points set by the builder.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Caching {
     pub(super) tools: Option<CacheTtl>,
@@ -46,9 +46,9 @@ pub(super) struct Caching {
     pub(super) messages: Option<CacheTtl>,
 }
 
-/// The marks of one request, in its order: tools, system prompt, conversation.
+/// Cache points of one request, in its order: tools, system prompt, conversation.
 #[derive(Debug, Default)]
-pub(super) struct Marks {
+pub(super) struct CachePoints {
     pub(super) tools: Option<CacheTtl>,
     /// Blocks of the system prompt.
     system: Vec<(usize, CacheTtl)>,
@@ -56,9 +56,9 @@ pub(super) struct Marks {
     messages: Vec<((usize, usize), CacheTtl)>,
 }
 
-impl Marks {
-    /// The marks that the program and the conversation ask for, as far as the provider allows: `taken` are those that it
-    /// finds elsewhere. Where there are too many the earlier ones of the conversation go, since later ones reach further.
+impl CachePoints {
+    /// Places the cache points of the builder and the conversation, up to the provider's maximum; `taken` are already used.
+    /// Earlier ones of the conversation are dropped first, since later ones cover more.
     pub(super) fn plan(
         caching: Caching,
         has_tools: bool,
@@ -71,19 +71,19 @@ impl Marks {
             system: system_marks(system, caching.system),
             messages: message_marks(messages, caching.messages),
         };
-        let mut left = MOST_MARKS.saturating_sub(taken);
+        let mut left = MAX_CACHE_POINTS.saturating_sub(taken);
         if left == 0 {
             marks.tools = None;
         }
         left = left.saturating_sub(usize::from(marks.tools.is_some()));
-        // The last one of each is worth most.
+        // The last one of each covers the most.
         keep_last(&mut marks.system, left.saturating_sub(usize::from(!marks.messages.is_empty())));
         keep_last(&mut marks.messages, left.saturating_sub(marks.system.len()));
         marks.in_order();
         marks
     }
 
-    /// After a mark of five minutes none of an hour is allowed.
+    /// Enforces the provider's rule that no one-hour cache point follows a five-minute one.
     fn in_order(&mut self) {
         let all = self.tools.iter_mut();
         let all = all.chain(self.system.iter_mut().map(|(_, ttl)| ttl));
@@ -101,12 +101,12 @@ impl Marks {
         self.system.iter().find(|(at, _)| *at == block).map(|(_, ttl)| ttl.control())
     }
 
-    /// The first message in which a block is marked.
+    /// Returns the index of the first message with a cache point.
     pub(super) fn first_message(&self) -> Option<usize> {
         self.messages.iter().map(|(at, _)| at.0).min()
     }
 
-    /// True where a block of this message is marked.
+    /// True if a block of this message has a cache point.
     pub(super) fn are_in(&self, message: usize) -> bool {
         self.messages.iter().any(|(at, _)| at.0 == message)
     }
@@ -155,16 +155,16 @@ fn message_marks(messages: &[Arc<Message>], ttl: Option<CacheTtl>) -> Vec<((usiz
     marks
 }
 
-/// One mark for each place; the first to ask for it says how long.
-fn mark<T: PartialEq + Copy>(marks: &mut Vec<(T, CacheTtl)>, place: Option<T>, ttl: CacheTtl) {
-    if let Some(place) = place
-        && !marks.iter().any(|(known, _)| *known == place)
+/// Adds a cache point, unless there is one at this position.
+fn mark<T: PartialEq + Copy>(marks: &mut Vec<(T, CacheTtl)>, position: Option<T>, ttl: CacheTtl) {
+    if let Some(position) = position
+        && !marks.iter().any(|(known, _)| *known == position)
     {
-        marks.push((place, ttl));
+        marks.push((position, ttl));
     }
 }
 
-/// Thoughts take no mark, nor does what is not sent.
+/// True for blocks that can have a cache point. Reasoning and blocks that are not sent can't.
 fn takes_mark(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::Text(text) => !text.text.trim().is_empty(),
@@ -189,21 +189,21 @@ mod tests {
         ContentBlock::CachePoint(CachePoint::new(ttl.map(str::to_owned)))
     }
 
-    fn plan(caching: Caching, system: &[SystemBlock], messages: &[Message], taken: usize) -> Marks {
+    fn plan(caching: Caching, system: &[SystemBlock], messages: &[Message], taken: usize) -> CachePoints {
         let messages: Vec<_> = messages.iter().cloned().map(Arc::new).collect();
-        Marks::plan(caching, true, system, &messages, taken)
+        CachePoints::plan(caching, true, system, &messages, taken)
     }
 
     #[test]
-    fn a_point_marks_the_closest_block_before_it_that_can_be_marked() {
-        let thought = ContentBlock::Reasoning(ReasoningContent::text("hm", Some("s".to_owned())));
+    fn a_cache_point_belongs_to_the_closest_suitable_block_before_it() {
+        let reasoning = ContentBlock::Reasoning(ReasoningContent::text("hm", Some("s".to_owned())));
         let message =
-            Message::new(Role::Assistant, [point(None), "said".into(), " ".into(), thought, point(Some("1h"))]);
+            Message::new(Role::Assistant, [point(None), "said".into(), " ".into(), reasoning, point(Some("1h"))]);
         assert_eq!(plan(Caching::default(), &[], &[message], 0).messages, [((0, 1), OneHour)]);
     }
 
     #[test]
-    fn at_most_four_are_kept_and_of_the_conversation_the_last() {
+    fn keeps_four_cache_points_and_drops_early_ones() {
         let talk: Vec<_> = (0..6).map(|_| Message::new(Role::User, ["x".into(), point(None)])).collect();
         let all = Caching { tools: Some(FiveMinutes), system: Some(FiveMinutes), messages: Some(FiveMinutes) };
         let system = [SystemBlock::from("s")];
@@ -211,13 +211,13 @@ mod tests {
         assert_eq!((marks.tools, marks.system.len()), (Some(FiveMinutes), 1));
         assert_eq!(marks.messages.iter().map(|(at, _)| at.0).collect::<Vec<_>>(), [4, 5]);
         let marks = plan(all, &system, &talk, 2);
-        assert_eq!((marks.system.len(), marks.messages.len()), (0, 1), "the end of the conversation reaches furthest");
+        assert_eq!((marks.system.len(), marks.messages.len()), (0, 1), "the last cache point covers the most");
         let marks = plan(all, &system, &talk, 4);
         assert!(marks.tools.is_none() && marks.system.is_empty() && marks.messages.is_empty());
     }
 
     #[test]
-    fn the_program_and_the_conversation_mark_a_place_once() {
+    fn places_one_cache_point_per_block() {
         let system = ["a".into(), SystemBlock::CachePoint(CachePoint::new(Some("1h".to_owned())))];
         let caching = Caching { system: Some(FiveMinutes), messages: Some(OneHour), ..Caching::default() };
         let marks = plan(caching, &system, &[Message::user("x")], 0);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_lives_longer_than_what_comes_before_it() {
+    fn shortens_cache_points_after_shorter_ones() {
         let caching = Caching { tools: Some(OneHour), system: Some(FiveMinutes), messages: Some(OneHour) };
         let marks = plan(caching, &["s".into()], &[Message::user("x")], 0);
         assert_eq!((marks.tools, marks.system[0].1, marks.messages[0].1), (Some(OneHour), FiveMinutes, FiveMinutes));

@@ -1,5 +1,4 @@
-//! The answer of Ollama's chat: a document on each line of a stream, or one document that reads like a line with
-//! everything in it.
+//! Response reader of Ollama's chat: a JSON document on each line of a stream, or one document in the same form.
 
 use std::collections::VecDeque;
 
@@ -14,13 +13,13 @@ use strands_core::models::{
 };
 
 use super::PROVIDER;
-use super::error::refused;
+use super::error::stream_error;
 use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {
     #[serde(default, deserialize_with = "tolerant::structure")]
-    message: Option<Said>,
+    message: Option<WireMessage>,
     #[serde(default, deserialize_with = "tolerant::flag")]
     done: Option<bool>,
     #[serde(default, deserialize_with = "tolerant::text")]
@@ -31,7 +30,7 @@ struct Chunk {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct WireMessage {
     #[serde(default, deserialize_with = "tolerant::text")]
     content: Option<String>,
     #[serde(default, deserialize_with = "tolerant::text")]
@@ -55,7 +54,7 @@ struct Function {
     arguments: Option<Box<RawValue>>,
 }
 
-/// What the last document says beside its message: counts of tokens, and durations in nanoseconds.
+/// Token counts, and durations in nanoseconds, of the last document.
 #[derive(Default, Deserialize)]
 struct Counts {
     #[serde(rename = "message")]
@@ -71,8 +70,8 @@ impl Counts {
         self.counts.get(name).and_then(tolerant::count).unwrap_or_default()
     }
 
-    /// The event that says what the answer cost, if the server does.
-    fn event(mut self) -> Option<StreamEvent> {
+    /// Returns the metadata event, if the server sent counts.
+    fn into_event(mut self) -> Option<StreamEvent> {
         let usage = Usage::new(self.count("prompt_eval_count"), self.count("eval_count"));
         let mut metrics = ModelMetrics::default();
         metrics.latency_ms = self.count("total_duration") / 1_000_000;
@@ -84,47 +83,47 @@ impl Counts {
     }
 }
 
-/// Reads an answer. What is newer than this version is passed over.
+/// Reader of a response. Unknown fields are ignored.
 pub(super) struct ChatReader {
     began: bool,
-    /// The index of the next block.
+    /// Zero-based index of the next block.
     next: usize,
-    /// The block of text or thoughts that is being written.
-    open: Option<(Section, usize)>,
-    /// A message has come.
-    spoke: bool,
+    /// The open block of text or reasoning.
+    open: Option<(BlockKind, usize)>,
+    /// True after the first message.
+    has_message: bool,
     calls: bool,
     complete: bool,
     limit: ContentLimit,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Section {
+enum BlockKind {
     Text,
-    Thoughts,
+    Reasoning,
 }
 
 impl ChatReader {
-    /// No answer may have more than `limit` bytes of content.
+    /// Creates a reader that accepts at most `limit` bytes of content.
     pub(super) fn new(limit: usize) -> Self {
         let limit = ContentLimit::new(limit);
-        Self { began: false, next: 0, open: None, spoke: false, calls: false, complete: false, limit }
+        Self { began: false, next: 0, open: None, has_message: false, calls: false, complete: false, limit }
     }
 
-    /// One document of the answer.
+    /// Reads one document.
     fn document(&mut self, document: &str, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let chunk: Chunk = serde_json::from_str(document).map_err(broken)?;
+        let chunk: Chunk = serde_json::from_str(document).map_err(invalid_chunk)?;
         if let Some(error) = chunk.error {
             let status = chunk.status.and_then(|status| u16::try_from(status.as_u64()?).ok());
-            return Err(refused(&error, status).into());
+            return Err(stream_error(&error, status).into());
         }
         if !self.began {
             self.began = true;
             out.push_back(StreamEvent::start_from(PROVIDER));
         }
-        if let Some(said) = chunk.message {
-            self.spoke = true;
-            self.said(said, out)?;
+        if let Some(message) = chunk.message {
+            self.has_message = true;
+            self.message(message, out)?;
         }
         if chunk.done == Some(true) {
             let reason = chunk.done_reason.unwrap_or_default();
@@ -136,30 +135,30 @@ impl ChatReader {
         Ok(())
     }
 
-    fn said(&mut self, said: Said, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let words = |text: &String| !text.is_empty();
-        if let Some(thought) = said.thinking.filter(words) {
-            self.limit.grow(thought.len())?;
-            let block = self.block(Section::Thoughts, out);
-            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(thought)));
+    fn message(&mut self, message: WireMessage, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let is_present = |text: &String| !text.is_empty();
+        if let Some(reasoning) = message.thinking.filter(is_present) {
+            self.limit.grow(reasoning.len())?;
+            let block = self.block(BlockKind::Reasoning, out);
+            out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(reasoning)));
         }
-        if let Some(text) = said.content.filter(words) {
+        if let Some(text) = message.content.filter(is_present) {
             self.limit.grow(text.len())?;
-            let block = self.block(Section::Text, out);
+            let block = self.block(BlockKind::Text, out);
             out.push_back(StreamEvent::text(block, text));
         }
-        for call in said.tool_calls {
+        for call in message.tool_calls {
             self.call(call, out)?;
         }
         Ok(())
     }
 
-    /// A call, which always comes as a whole.
+    /// Reads a tool call. The server never splits one.
     fn call(&mut self, call: Call, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let id = call.id.unwrap_or_default();
         let (name, arguments) = call.function.map_or((None, None), |function| (function.name, function.arguments));
         let name = name.unwrap_or_default();
-        // Some models write arguments as text with JSON in it, and not every version of the server reads that.
+        // Some models write the arguments as a string of JSON, and not every version of the server parses it.
         let arguments = arguments.as_deref().map(tolerant::written_arguments).unwrap_or_default();
         self.limit.grow(size_of::<StreamEvent>() + id.len() + name.len() + arguments.len())?;
         self.close(out);
@@ -173,30 +172,30 @@ impl ChatReader {
         Ok(())
     }
 
-    /// The last events.
+    /// Ends the open block and adds the stop and metadata events.
     fn finish(&mut self, done_reason: &str, document: &str, out: &mut VecDeque<StreamEvent>) {
         self.complete = true;
         self.close(out);
         out.push_back(StreamEvent::stop(match done_reason {
             reason if let Some(stop_reason) = stop_reasons::limit_or_filter(reason) => stop_reason,
             _ if self.calls => StopReason::ToolUse,
-            // `load` and `unload` answer nothing: they say that the model is there now, or gone.
+            // `load` and `unload` have no content: they report that the model was loaded or unloaded.
             _ => StopReason::EndTurn,
         }));
-        // It was read as a document of the answer before.
-        out.extend(serde_json::from_str::<Counts>(document).unwrap_or_default().event());
+        // `document` has parsed the text as JSON before, so this can't fail for broken JSON.
+        out.extend(serde_json::from_str::<Counts>(document).unwrap_or_default().into_event());
     }
 
-    /// The block that is being written, if it is such a one, or a new one.
-    fn block(&mut self, section: Section, out: &mut VecDeque<StreamEvent>) -> usize {
+    /// Returns the open block if it is of this kind, or opens a new one.
+    fn block(&mut self, kind: BlockKind, out: &mut VecDeque<StreamEvent>) -> usize {
         if let Some((open, block)) = self.open
-            && open == section
+            && open == kind
         {
             return block;
         }
         self.close(out);
         let block = self.new_block();
-        self.open = Some((section, block));
+        self.open = Some((kind, block));
         block
     }
 
@@ -213,9 +212,9 @@ impl ChatReader {
     }
 }
 
-fn broken(error: serde_json::Error) -> ModelError {
+fn invalid_chunk(error: serde_json::Error) -> ModelError {
     ModelError::Protocol {
-        what: "a piece of the answer is not what Ollama sends".to_owned(),
+        what: "a chunk of the response is not a valid Ollama chat response".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     }
 }
@@ -234,7 +233,7 @@ impl ResponseReader for ChatReader {
         if self.complete {
             return Ok(());
         }
-        let what = "the response ended before it said that it was done; the connection was cut";
+        let what = "the response ended without `done`; the connection was cut";
         Err(ModelError::transport(what).into())
     }
 
@@ -243,13 +242,13 @@ impl ResponseReader for ChatReader {
     }
 
     fn whole(mut self, body: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        // Some gateways call a stream a document.
+        // Some gateways label a stream as one document.
         for document in serde_json::Deserializer::from_slice(body).into_iter::<&RawValue>() {
-            let document = document.map_err(broken)?.get();
+            let document = document.map_err(invalid_chunk)?.get();
             self.document(document, out)?;
-            // One that came alone is all of it, whether it says so or not.
+            // A single document is the whole response, even without `done`.
             let is_alone = document.len() == body.trim_ascii().len();
-            if !self.complete && self.spoke && is_alone {
+            if !self.complete && self.has_message && is_alone {
                 self.finish("", document, out);
             }
             if self.complete {
@@ -287,15 +286,15 @@ mod tests {
         turn.finish()
     }
 
-    fn said(message: Value) -> Value {
+    fn chunk(message: Value) -> Value {
         json!({"model": "qwen3:8b", "message": message, "done": false, "newer": [{}]})
     }
 
     #[test]
-    fn counts_and_durations_come_with_the_last_document() {
+    fn reads_counts_and_durations_of_the_last_document() {
         let turn = turn(&[
-            said(json!({"role": "assistant", "content": "", "thinking": "hm"})),
-            said(json!({"role": "assistant", "content": "Yes."})),
+            chunk(json!({"role": "assistant", "content": "", "thinking": "hm"})),
+            chunk(json!({"role": "assistant", "content": "Yes."})),
             json!({"message": {"content": ""}, "done": true, "done_reason": "stop", "total_duration": 7_577_982_042_u64,
                 "prompt_eval_count": 26, "eval_count": 47, "cached_count": 3, "created_at": "now", "logprobs": [1]}),
         ])
@@ -312,13 +311,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_done_is_an_error() {
-        let error = turn(&[said(json!({"content": "Yes"}))]).unwrap_err();
+    fn rejects_a_response_without_done() {
+        let error = turn(&[chunk(json!({"content": "Yes"}))]).unwrap_err();
         assert!(error.is_retryable(), "{error}");
     }
 
     #[test]
-    fn calls_are_whole_and_may_lack_an_id() {
+    fn reads_calls_without_ids() {
         let call = |function: Value| json!({"message": {"tool_calls": [{"function": function}]}});
         let turn = turn(&[
             call(json!({"index": 0, "name": "add", "arguments": {"y": 2, "x": 1.0}})),
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_to_be_done() {
+    fn maps_stop_reasons() {
         for (reason, expected) in [
             (json!("stop"), StopReason::EndTurn),
             (json!("length"), StopReason::MaxTokens),
@@ -347,9 +346,9 @@ mod tests {
     }
 
     #[test]
-    fn an_error_in_the_middle_says_what_it_is() {
+    fn reads_errors_in_the_stream() {
         let (mut reader, mut out) = (ChatReader::new(64), VecDeque::new());
-        line(&mut reader, &said(json!({"content": "Yes"})), &mut out).unwrap();
+        line(&mut reader, &chunk(json!({"content": "Yes"})), &mut out).unwrap();
         let error = line(&mut reader, &json!({"error": "slow down", "status": 429}), &mut out).unwrap_err();
         assert!(matches!(&error, ReadError::ErrorResponse(refused) if refused.0.status == Some(429)), "{error:?}");
         let error = line(&mut reader, &json!({"error": "slow down", "status": "what"}), &mut out).unwrap_err();
@@ -357,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_is_called_a_document_is_read() {
+    fn reads_a_stream_labelled_as_a_document() {
         let body = concat!(
             "{\"message\":{\"content\":\"Y\"},\"done\":false}\n",
             "{\"message\":{\"content\":\"es\"},\"done\":true}\n",
@@ -371,9 +370,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_an_end_is_given_up() {
+    fn rejects_a_response_beyond_the_limit() {
         let (mut reader, mut out) = (ChatReader::new(1024), VecDeque::new());
-        let call = said(json!({"tool_calls": [{}]}));
+        let call = chunk(json!({"tool_calls": [{}]}));
         let error = (0..1024).find_map(|_| line(&mut reader, &call, &mut out).err()).unwrap();
         assert!(
             matches!(error, ReadError::Failed(ModelError::ResponseTooLarge { limit: Some(1024), .. })),
@@ -381,7 +380,7 @@ mod tests {
         );
     }
 
-    fn piece() -> impl Strategy<Value = Value> {
+    fn any_chunk() -> impl Strategy<Value = Value> {
         let words = || prop::option::of("[a-z ü]{0,4}");
         let arguments =
             prop_oneof![Just(Value::Null), Just(json!({"a": [1]})), Just(json!("{\"a\":1}")), Just(json!(7))];
@@ -397,10 +396,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_makes_an_answer(pieces in prop::collection::vec(piece(), 0..12)) {
+        fn any_chunks_make_a_response(chunks in prop::collection::vec(any_chunk(), 0..12)) {
             let (mut reader, mut out) = (ChatReader::new(1 << 20), VecDeque::new());
-            for piece in &pieces {
-                line(&mut reader, piece, &mut out).unwrap();
+            for chunk in &chunks {
+                line(&mut reader, chunk, &mut out).unwrap();
             }
             line(&mut reader, &json!({"done": true, "done_reason": "stop"}), &mut out).unwrap();
             prop_assert!(reader.is_complete());
@@ -409,7 +408,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_panic(data in ".{0,64}") {
+        fn arbitrary_text_does_not_panic(data in ".{0,64}") {
             let mut out = VecDeque::new();
             let _ = ChatReader::new(64).read(&Sse::default().data(data.clone()), &mut out);
             let _ = ChatReader::new(64).whole(data.as_bytes(), &mut out);

@@ -1,5 +1,5 @@
-//! The body of a request. What stays the same from turn to turn comes first and the conversation last, so that each body
-//! begins with the bytes of the one before.
+//! Request body. Fields that stay the same from turn to turn come first and the conversation last, so that each body begins
+//! with the bytes of the previous one.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -7,36 +7,36 @@ use serde_json::{Value, json};
 use strands_core::message::SystemBlock;
 use strands_core::models::{MessageSerializer, ModelError, ModelRequest};
 
-use super::contents::Sent;
-use super::known::Traits;
+use super::contents::OutgoingMessage;
+use super::model_catalog::Traits;
 use super::settings::{GenerationConfig, Settings};
 use super::tools::Tools;
 use crate::http::{self, Conversation, Fields};
 
-/// A request without its conversation, which follows behind it.
+/// Fields of a request. The conversation is appended after them.
 pub(super) struct Body<'a> {
     pub(super) settings: &'a Settings,
     pub(super) traits: Traits,
     pub(super) serializer: MessageSerializer,
     pub(super) request: &'a ModelRequest<'a>,
-    /// The model, where its URL is not enough.
+    /// Model resource name, for endpoints that need it in the body.
     pub(super) model: Option<String>,
 }
 
 impl Body<'_> {
-    /// The body as bytes.
+    /// Serializes the body with the conversation.
     ///
     /// # Errors
     ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    /// Returns [`ModelError::InvalidRequest`] if the content can't be serialized as JSON.
     pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
         let mut body = http::body(self)?;
-        // The program's own wins, as for every field.
+        // An extra field replaces the conversation, as it does every field.
         if !self.settings.extra.contains_key("contents") {
             let ModelRequest { messages, serialized, .. } = *self.request;
             let conversation = Conversation { messages, serialized, serializer: self.serializer };
             conversation.append(&mut body, "contents", None::<&Value>, |bytes, message| {
-                serde_json::to_writer(bytes, &Sent { message, messages, traits: self.traits })
+                serde_json::to_writer(bytes, &OutgoingMessage { message, messages, traits: self.traits })
             })?;
         }
         Ok(body)
@@ -49,15 +49,15 @@ impl Serialize for Body<'_> {
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &settings.extra };
         fields.put_some("model", model.as_ref())?;
         match &settings.cached_content {
-            // The cache has both, and the provider refuses them beside it.
+            // The cached content includes system prompt and tools, and the provider rejects requests with both.
             Some(cache) => fields.put("cachedContent", cache)?,
             None => {
                 let system = system_text(request.system);
-                // The role says nothing; Strands writes it.
+                // The role has no effect; Strands sends it too.
                 let system = system.map(|text| json!({"role": "user", "parts": [{"text": text}]}));
                 fields.put_some("systemInstruction", system.as_ref())?;
-                // JSON of a schema and calls of functions are not to be had at once from every model, and here nobody
-                // is to be called.
+                // Not every model supports a response schema and functions in one request, and a request for structured
+                // output needs no calls.
                 if request.output_schema.is_none()
                     && let Some(tools) = Tools::new(request.tools, &settings.server_tools)
                 {
@@ -78,7 +78,7 @@ impl Serialize for Body<'_> {
     }
 }
 
-/// The system prompt as one text. The provider caches by itself, so cache points say nothing to it.
+/// Returns the system prompt as one text. Cache points are skipped: the provider caches prompts automatically.
 fn system_text(system: &[SystemBlock]) -> Option<String> {
     let texts: Vec<&str> = system
         .iter()

@@ -1,12 +1,12 @@
-//! Values for arguments that must be given although nobody said them: found by name in what tools answered, or made up
-//! so that they fit the schema.
+//! Fallback values for required arguments that the text does not contain: looked up by name in tool results, or generated
+//! to fit the schema.
 
 use serde_json::{Number, Value};
 
 use super::schema::{Schema, Shape, TextFormat};
 use super::vocabulary::stems;
 
-/// The first value in `value`, however deep, that goes by this name and fits the schema.
+/// Returns the first value with this name, at any depth of `value`, that fits the schema.
 pub(super) fn look_up(value: &Value, name: &[String], schema: Schema<'_>) -> Option<Value> {
     match value {
         Value::Object(fields) => fields
@@ -42,7 +42,7 @@ fn fits(value: &Value, schema: Schema<'_>) -> bool {
     }
 }
 
-/// True when a number is what the schema allows.
+/// True if the schema allows the number.
 pub(super) fn number_fits(schema: Schema<'_>, integer: bool, number: f64) -> bool {
     let above = schema.bound("minimum").is_none_or(|least| number >= least)
         && schema.bound("exclusiveMinimum").is_none_or(|limit| number > limit);
@@ -56,7 +56,7 @@ pub(super) fn number_fits(schema: Schema<'_>, integer: bool, number: f64) -> boo
     above && below && on_step && !(integer && number.fract() != 0.0)
 }
 
-/// A number as JSON; whole numbers without a fraction.
+/// Converts a number to JSON. Whole numbers have no fraction.
 pub(super) fn number(number: f64) -> Option<Value> {
     let whole = (number.fract() == 0.0).then(|| format!("{number:.0}").parse::<i64>().ok()).flatten();
     match whole {
@@ -65,22 +65,22 @@ pub(super) fn number(number: f64) -> Option<Value> {
     }
 }
 
-/// A value that fits a schema that is no object and no list. Prose is the text that the value is wanted for.
+/// Generates a value that fits a scalar schema. Text values are made from `text`.
 pub(super) fn scalar(schema: Schema<'_>, text: &str) -> Value {
     match schema.shape() {
         Shape::Choice(choices) => choices.first().map_or(Value::Null, |choice| (*choice).clone()),
         Shape::Boolean => Value::Bool(false),
-        Shape::Number { integer } => some_number(schema, integer),
+        Shape::Number { integer } => generated_number(schema, integer),
         Shape::Text(TextFormat::Date) => "2000-01-01".into(),
         Shape::Text(TextFormat::DateTime) => "2000-01-01T00:00:00Z".into(),
-        Shape::Text(TextFormat::Plain) => some_text(schema, text).into(),
+        Shape::Text(TextFormat::Plain) => generated_text(schema, text).into(),
         Shape::List(_) => Value::Array(Vec::new()),
         Shape::Object => Value::Object(serde_json::Map::new()),
         Shape::Anything => text.into(),
     }
 }
 
-fn some_number(schema: Schema<'_>, integer: bool) -> Value {
+fn generated_number(schema: Schema<'_>, integer: bool) -> Value {
     let step = schema.bound("multipleOf").filter(|step| *step > 0.0);
     let least = schema.bound("minimum").or_else(|| schema.bound("exclusiveMinimum"));
     let most = schema.bound("maximum").or_else(|| schema.bound("exclusiveMaximum"));
@@ -89,7 +89,7 @@ fn some_number(schema: Schema<'_>, integer: bool) -> Value {
         let on_step = (bound / by).ceil() * by;
         [bound, on_step, on_step + by, on_step - by, bound + 0.5, bound - 0.5]
     };
-    // Between bounds that lie close together there may be nothing but their middle.
+    // Between close bounds, only the midpoint may fit.
     let middle = least.zip(most).map(|(least, most)| f64::midpoint(least, most));
     let candidates = [0.0].into_iter().chain(least.into_iter().chain(most).flat_map(near)).chain(middle);
     candidates
@@ -99,30 +99,30 @@ fn some_number(schema: Schema<'_>, integer: bool) -> Value {
         .unwrap_or_else(|| Value::from(0))
 }
 
-fn some_text(schema: Schema<'_>, text: &str) -> String {
-    let known = match schema.keyword("format").and_then(Value::as_str) {
-        Some("email") => Some("nobody@example.com"),
+fn generated_text(schema: Schema<'_>, text: &str) -> String {
+    let fixed = match schema.keyword("format").and_then(Value::as_str) {
+        Some("email") => Some("user@example.com"),
         Some("uri" | "url") => Some("https://example.com/"),
         Some("uuid") => Some("00000000-0000-0000-0000-000000000000"),
         Some("time") => Some("00:00:00Z"),
         _ => None,
     };
-    if let Some(known) = known {
-        return known.to_owned();
+    if let Some(fixed) = fixed {
+        return fixed.to_owned();
     }
-    /// A length that somebody else's schema asks for is not given beyond this.
-    const LONGEST: f64 = 4_096.0;
+    /// Maximum length of a generated text, whatever the schema requires.
+    const MAX_LENGTH: f64 = 4_096.0;
     let length = |keyword: &str| {
-        let length = schema.bound(keyword)?.clamp(0.0, LONGEST);
+        let length = schema.bound(keyword)?.clamp(0.0, MAX_LENGTH);
         format!("{length:.0}").parse::<usize>().ok()
     };
-    let mut made: String = match length("maxLength") {
+    let mut generated: String = match length("maxLength") {
         Some(most) => text.chars().take(most).collect(),
         None => text.to_owned(),
     };
     let least = length("minLength").unwrap_or(0);
-    made.extend(std::iter::repeat_n('-', least.saturating_sub(made.chars().count())));
-    made
+    generated.extend(std::iter::repeat_n('-', least.saturating_sub(generated.chars().count())));
+    generated
 }
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_up_values_fit_their_schema() {
+    fn generated_values_fit_their_schema() {
         for (schema, expected) in [
             (json!({"type": "integer", "minimum": 3}), json!(3)),
             (json!({"type": "integer", "exclusiveMinimum": 3}), json!(4)),
@@ -141,7 +141,7 @@ mod tests {
             (json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.5}), json!(0.25)),
             (json!({"type": "string", "minLength": 6}), json!("text--")),
             (json!({"type": "string", "maxLength": 2}), json!("te")),
-            (json!({"type": "string", "format": "email"}), json!("nobody@example.com")),
+            (json!({"type": "string", "format": "email"}), json!("user@example.com")),
             (json!({"enum": ["a", "b"]}), json!("a")),
             (json!({"type": "boolean"}), json!(false)),
         ] {
@@ -150,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn values_are_found_by_name_when_they_fit() {
-        let answer = json!({"trips": [{"nights": "three"}, {"nights": 3, "hotel_name": "Plaza"}]});
+    fn finds_values_by_name_and_schema() {
+        let result = json!({"trips": [{"nights": "three"}, {"nights": 3, "hotel_name": "Plaza"}]});
         let look_up = |name: &str, schema: Value| {
             let name: Vec<_> = stems(name).collect();
-            look_up(&answer, &name, Schema::new(&schema))
+            look_up(&result, &name, Schema::new(&schema))
         };
         assert_eq!(look_up("nights", json!({"type": "integer"})), Some(json!(3)));
         assert_eq!(look_up("hotelName", json!({"type": "string"})), Some(json!("Plaza")));

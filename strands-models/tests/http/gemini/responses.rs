@@ -1,4 +1,4 @@
-//! What answers mean: the cases that recordings have, and those that they have not.
+//! Responses: cases of the recordings, and others.
 
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ReasoningContent};
@@ -14,7 +14,7 @@ async fn heard_or_failed(chunks: &[Value]) -> Result<Turn, ModelError> {
     turn(&*plain(&server.url()), ModelRequest::new(&ask("hi"))).await
 }
 
-/// The answer to a stream of these chunks, which stops.
+/// The response to a stream of these chunks.
 async fn heard(chunks: &[Value]) -> Turn {
     heard_or_failed(&[chunks, &[finish("STOP")]].concat()).await.unwrap()
 }
@@ -25,7 +25,7 @@ fn own(content: Value) -> ContentBlock {
 }
 
 #[tokio::test]
-async fn calls_come_whole_with_their_signatures_and_get_ids() {
+async fn reads_calls_with_signatures_and_assigns_ids() {
     let turn = heard(&[chunk(&json!([
         {"functionCall": {"name": "f", "args": {"x": 1}}, "thoughtSignature": "c2ln"},
         {"functionCall": {"id": "fc-7", "name": "f", "args": {"x": 2}}},
@@ -43,7 +43,7 @@ async fn calls_come_whole_with_their_signatures_and_get_ids() {
 }
 
 #[tokio::test]
-async fn thoughts_keep_their_signatures_apart() {
+async fn keeps_signed_reasoning_separate() {
     let thought = |text: &str| json!({"text": text, "thought": true});
     let signed = |text: &str, signature: &str| json!({"text": text, "thought": true, "thoughtSignature": signature});
     let turn = heard(&[
@@ -62,7 +62,7 @@ async fn thoughts_keep_their_signatures_apart() {
 }
 
 #[tokio::test]
-async fn a_signed_text_stays_in_one_piece() {
+async fn keeps_signed_text_in_one_part() {
     let turn = heard(&[
         said("It "),
         chunk(&json!([{"text": "is ", "thoughtSignature": "s1"}])),
@@ -88,7 +88,7 @@ async fn a_signed_text_stays_in_one_piece() {
 }
 
 #[tokio::test]
-async fn what_only_gemini_understands_is_kept_in_its_place() {
+async fn keeps_provider_content_in_order() {
     let parts = [
         json!({"executableCode": {"language": "PYTHON", "code": "print(1)", "id": "c"}, "thoughtSignature": "s"}),
         json!({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1\n", "id": "c"}}),
@@ -106,7 +106,7 @@ async fn what_only_gemini_understands_is_kept_in_its_place() {
 }
 
 #[tokio::test]
-async fn an_answer_goes_on_after_a_finish_reason() {
+async fn reads_content_after_a_finish_reason() {
     let mut early = said("one ");
     early["candidates"][0]["finishReason"] = json!("MAX_TOKENS");
     early["usageMetadata"] = json!({"promptTokenCount": 1, "totalTokenCount": 1});
@@ -122,7 +122,7 @@ async fn an_answer_goes_on_after_a_finish_reason() {
 }
 
 #[tokio::test]
-async fn prompts_that_are_blocked_say_why() {
+async fn reports_blocked_prompts() {
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY", "safetyRatings": [{"category": "X"}]},
         "usageMetadata": {"promptTokenCount": 3}});
     let error = heard_or_failed(&[blocked]).await.unwrap_err();
@@ -134,7 +134,7 @@ async fn prompts_that_are_blocked_say_why() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_stopped_keeps_what_was_said() {
+async fn keeps_content_of_stopped_responses() {
     for (reason, expected) in [
         ("SAFETY", StopReason::GuardrailIntervened),
         ("RECITATION", StopReason::ContentFiltered),
@@ -154,7 +154,7 @@ async fn an_answer_that_was_stopped_keeps_what_was_said() {
 }
 
 #[tokio::test]
-async fn the_places_that_an_answer_rests_on_are_cited() {
+async fn cites_sources() {
     let mut last = chunk(&json!([{"text": "", "thoughtSignature": "s"}]));
     last["candidates"][0]["groundingMetadata"] = json!({
         "searchEntryPoint": {"renderedContent": "<div/>"},
@@ -172,13 +172,13 @@ async fn the_places_that_an_answer_rests_on_are_cited() {
 }
 
 #[tokio::test]
-async fn one_of_several_answers_is_heard() {
+async fn reads_one_of_several_candidates() {
     let other = json!({"candidates": [{"content": {"parts": [{"text": "no"}]}, "index": 1, "finishReason": "SAFETY"}]});
     assert_eq!(heard(&[said("yes"), other]).await.message.text(), "yes");
 }
 
 #[tokio::test]
-async fn a_stream_that_was_put_together_is_an_array() {
+async fn reads_a_stream_collected_into_an_array() {
     let whole = json!([said("It is "), said("fine."), finish("STOP")]);
     let server = Server::repeat(Response::json(200, &whole)).await;
     let (events, error) = events(&*plain(&server.url()), ModelRequest::new(&ask("hi"))).await;

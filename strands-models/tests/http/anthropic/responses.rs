@@ -1,4 +1,4 @@
-//! What answers mean, beside what the recordings have: answers that pause, and the provider's own count.
+//! Responses beyond the recordings: paused ones, and the provider's token count.
 
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ fn thought() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_answer_that_pauses_reads_as_one() {
+async fn joins_a_paused_response() {
     let mut first = vec![message_start()];
     first.extend([thought(), text(1, "Looking."), call(2, "srvtoolu_1")].into_iter().flatten());
     let delta = json!({"stop_reason": "pause_turn", "container": {"id": "c-1", "expires_at": "2026-01-01T00:00:00Z"}});
@@ -57,7 +57,7 @@ async fn an_answer_that_pauses_reads_as_one() {
     let raw = turn.message.metadata.unwrap().provider_usage.unwrap();
     assert_eq!(raw, json!({"input_tokens": 30, "output_tokens": 15, "server_tool_use": {"web_search_requests": 1}}));
 
-    // Each request is the one before with what was said since.
+    // Each request is the previous one with the new content.
     let sent: Vec<_> = server.requests().iter().map(strands_testkit::Request::json).collect();
     let own = |id: &str| json!({"type": "server_tool_use", "id": id, "name": "web_search", "input": {"query": "x"}});
     let thought = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
@@ -73,7 +73,7 @@ async fn an_answer_that_pauses_reads_as_one() {
 }
 
 #[tokio::test]
-async fn pausing_ends_after_ten_continuations() {
+async fn stops_after_ten_continuations() {
     let server = Server::repeat(Response::sse(stream([call(0, "srvtoolu_1")], "pause_turn"))).await;
     let messages = ask("Is it so?");
     let turn = turn(&searching(&server.url()), ModelRequest::new(&messages)).await.unwrap();
@@ -85,7 +85,7 @@ async fn pausing_ends_after_ten_continuations() {
 }
 
 #[tokio::test]
-async fn a_pause_in_which_nothing_was_said_is_the_end() {
+async fn does_not_continue_an_empty_part() {
     let server = Server::repeat(Response::sse(stream([], "pause_turn"))).await;
     let messages = ask("Is it so?");
     let turn = turn(&searching(&server.url()), ModelRequest::new(&messages)).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_pause_in_which_nothing_was_said_is_the_end() {
 }
 
 #[tokio::test]
-async fn a_continuation_that_fails_is_an_error_and_one_that_is_dropped_ends() {
+async fn reports_failed_continuations_and_stops_dropped_ones() {
     let paused = || Response::sse(stream([text(0, "Looking.")], "pause_turn"));
     let overloaded = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
     let server = Server::sequence([paused(), Response::json(529, &overloaded)]).await;
@@ -114,7 +114,7 @@ async fn a_continuation_that_fails_is_an_error_and_one_that_is_dropped_ends() {
 }
 
 #[tokio::test]
-async fn without_tools_of_the_providers_own_a_pause_is_a_stop_reason() {
+async fn does_not_continue_without_server_tools() {
     let server = Server::repeat(Response::sse(stream([text(0, "Looking.")], "pause_turn"))).await;
     let messages = ask("Is it so?");
     let turn = turn(&model(&server.url()).build().unwrap(), ModelRequest::new(&messages)).await.unwrap();
@@ -122,7 +122,7 @@ async fn without_tools_of_the_providers_own_a_pause_is_a_stop_reason() {
 }
 
 #[tokio::test]
-async fn a_pause_is_continued_in_one_piece_too() {
+async fn continues_responses_without_streaming() {
     let paused = json!({"content": [{"type": "text", "text": "Looking."}], "stop_reason": "pause_turn", "usage": {"output_tokens": 2}});
     let fine = json!({"content": [{"type": "text", "text": " Found."}], "stop_reason": "end_turn", "usage": {"output_tokens": 3}});
     let server = Server::sequence([Response::json(200, &paused), Response::json(200, &fine)]).await;
@@ -135,7 +135,7 @@ async fn a_pause_is_continued_in_one_piece_too() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_by_the_provider_where_that_is_wanted() {
+async fn counts_tokens_with_the_provider_if_enabled() {
     let server = Server::repeat(Response::json(200, &json!({"input_tokens": 2095}))).await;
     let builder = model(&server.url()).temperature(0.5).extra("service_tier", "auto").max_tokens(9);
     let (estimating, counting) = (builder.clone().build().unwrap(), builder.native_token_count(true).build().unwrap());
@@ -155,7 +155,7 @@ async fn tokens_are_counted_by_the_provider_where_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_stop_sequence_is_named() {
+async fn reports_the_stop_sequence() {
     let delta = json!({"stop_reason": "stop_sequence", "stop_sequence": "END"});
     let [_, stop] = end("stop_sequence");
     let events = [message_start(), json!({"type": "message_delta", "delta": delta, "usage": {}}), stop];

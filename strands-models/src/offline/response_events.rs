@@ -1,4 +1,4 @@
-//! From a step to the events of a model's answer: words and pieces of arguments, as a provider would stream them.
+//! Stream events of a step: words and chunks of arguments, as a provider would stream them.
 
 use serde_json::Value;
 use strands_core::message::Message;
@@ -7,12 +7,12 @@ use strands_core::models::{ModelRequest, StopReason, StreamEvent, ToolUseStart, 
 
 use super::OfflineStep;
 
-/// What the ids of calls begin with; a number follows.
+/// Prefix of call ids. A number follows.
 const ID_PREFIX: &str = "offline_";
-/// How many characters of a tool's arguments come at a time.
-const INPUT_PIECE: usize = 16;
+/// Characters of tool arguments in one event.
+const ARGUMENT_CHUNK: usize = 16;
 
-/// The events of an answer.
+/// Returns the events of a response.
 pub(super) fn events(request: &ModelRequest<'_>, step: &OfflineStep) -> Vec<StreamEvent> {
     let mut events = vec![StreamEvent::start()];
     let mut index = 0;
@@ -29,7 +29,7 @@ pub(super) fn events(request: &ModelRequest<'_>, step: &OfflineStep) -> Vec<Stre
         output_tokens += ((tool.len() + input.len()) as u64).div_ceil(4);
         let start = ToolUseStart::new(format!("{ID_PREFIX}{number}"), tool);
         events.push(StreamEvent::tool_use(index, start));
-        events.extend(pieces(&input).map(|piece| StreamEvent::tool_input(index, piece)));
+        events.extend(chunks(&input).map(|chunk| StreamEvent::tool_input(index, chunk)));
         events.push(StreamEvent::block_stop(index));
         index += 1;
     }
@@ -39,8 +39,8 @@ pub(super) fn events(request: &ModelRequest<'_>, step: &OfflineStep) -> Vec<Stre
     events
 }
 
-/// Numbers go on from the highest that the conversation still holds, so that an id is never given twice, even when a
-/// conversation manager has dropped the beginning.
+/// Returns the number after the highest in the conversation, so that ids stay unique even when a conversation manager has
+/// trimmed older messages.
 fn next_call_number(request: &ModelRequest<'_>) -> u64 {
     let taken = request
         .messages
@@ -58,7 +58,7 @@ fn arguments(input: &Value) -> String {
     }
 }
 
-/// Words, each with the white space after it.
+/// Splits a text into words, each with the white space after it.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -68,18 +68,19 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
             let after = rest.get(gap..)?.find(|c: char| !c.is_whitespace())?;
             Some(gap + after)
         });
-        let (piece, remaining) = rest.split_at_checked(next.unwrap_or(rest.len()))?;
+        let (chunk, remaining) = rest.split_at_checked(next.unwrap_or(rest.len()))?;
         rest = remaining;
-        Some(piece)
+        Some(chunk)
     })
 }
 
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
+/// Splits a text into chunks of [`ARGUMENT_CHUNK`] characters.
+fn chunks(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let end = rest.char_indices().nth(INPUT_PIECE).map_or(rest.len(), |(at, _)| at);
-        let (piece, remaining) = rest.split_at_checked(end)?;
+        let end = rest.char_indices().nth(ARGUMENT_CHUNK).map_or(rest.len(), |(at, _)| at);
+        let (chunk, remaining) = rest.split_at_checked(end)?;
         rest = remaining;
-        (!piece.is_empty()).then_some(piece)
+        (!chunk.is_empty()).then_some(chunk)
     })
 }
