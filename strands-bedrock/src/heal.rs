@@ -1,6 +1,6 @@
-//! Lessons from Bedrock's refusals. Some refused requests are changed and sent once more; others say what the
-//! model can't be asked for, which its capabilities say from then on. History is never touched, and nothing was generated
-//! before the refusal.
+//! Request adaptation: changes to requests that Bedrock has rejected. Some of them are changed and sent again. Others show a
+//! limit of the model, which its capabilities report from then on. The stored history is not changed, and Bedrock has
+//! generated nothing before it rejects a request.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,72 +13,73 @@ use crate::request::is_forced;
 use crate::settings::Settings;
 use crate::turns;
 
-/// How a request differs from the plain one.
+/// Differences of a request from the default form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Variant {
     pub(crate) separate_tool_results: bool,
     pub(crate) drop_stale_thinking: bool,
 }
 
-/// What was learned about a model.
+/// Limits of a model, learned from rejected requests.
 #[derive(Clone, Debug, Default)]
-struct Learned {
+struct LearnedLimits {
     separate_tool_results: bool,
     drop_stale_thinking: bool,
     no_forced_choice: bool,
     no_native_output: bool,
-    refused_schemas: Vec<String>,
+    rejected_schemas: Vec<String>,
     no_token_count: bool,
 }
 
-/// What was learned about the models of one account, by their ids.
+/// Learned limits of the models of one account, by model id.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    models: Mutex<HashMap<String, Learned>>,
+    models: Mutex<HashMap<String, LearnedLimits>>,
 }
 
-/// How many models, and how many schemas of one model, are remembered. Forgetting costs a refused request.
-const MOST_MODELS: usize = 256;
-const MOST_SCHEMAS: usize = 64;
+/// Maximum number of remembered models. A forgotten limit costs one rejected request.
+const MAX_MODELS: usize = 256;
+/// Maximum number of remembered schemas per model.
+const MAX_SCHEMAS: usize = 64;
 
-/// Refusals that mean that the model can't be forced to call a tool.
+/// Messages of errors for models that don't support forced tool calls.
 const NO_FORCED_CHOICE: [&str; 2] =
     [r#"tool_choice: type "tool" and "any" are not supported"#, "doesn't support the toolConfig.toolChoice"];
-/// Refusals that mean that the model has no structured output of its own.
+/// Messages of errors for models without native structured output.
 const NO_NATIVE_OUTPUT: [&str; 2] =
     ["doesn't support the outputConfig field", "output_config.format: Extra inputs are not permitted"];
-/// Refusals that mean that the model does not follow this schema.
+/// Messages of errors for schemas that the model does not support.
 const REFUSED_SCHEMA: [&str; 3] = ["output_config.format.schema", "Schemas contains too many", "Schema is too complex"];
 const TOOL_RESULT_TURN: &str = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
 const STALE_THINKING: &str = "bound to a different conversation";
 const THINKING_BETA: &str = "thinking-binding-controls-2026-08-01";
 
 impl Memory {
-    /// The variant to begin with.
+    /// Returns the variant of the first attempt.
     pub(crate) fn variant(&self, model_id: &str) -> Variant {
-        self.known(model_id, |learned| Variant {
-            separate_tool_results: learned.separate_tool_results,
-            drop_stale_thinking: learned.drop_stale_thinking,
+        self.learned(model_id, |limits| Variant {
+            separate_tool_results: limits.separate_tool_results,
+            drop_stale_thinking: limits.drop_stale_thinking,
         })
     }
 
-    /// Returns true if the model has refused to be forced to call a tool.
+    /// Returns true if the model has rejected a forced tool call.
     pub(crate) fn refuses_forced_choice(&self, model_id: &str) -> bool {
-        self.known(model_id, |learned| learned.no_forced_choice)
+        self.learned(model_id, |limits| limits.no_forced_choice)
     }
 
-    /// Returns true if the model has refused `outputConfig`.
+    /// Returns true if the model has rejected `outputConfig`.
     pub(crate) fn refuses_native_output(&self, model_id: &str) -> bool {
-        self.known(model_id, |learned| learned.no_native_output)
+        self.learned(model_id, |limits| limits.no_native_output)
     }
 
-    /// Returns true if the model has refused to follow this schema.
+    /// Returns true if the model has rejected this schema.
     pub(crate) fn refuses_schema(&self, model_id: &str, output: &OutputSchema) -> bool {
-        self.known(model_id, |learned| learned.refused_schemas.contains(&schema_key(output)))
+        self.learned(model_id, |limits| limits.rejected_schemas.contains(&schema_key(output)))
     }
 
-    /// What to send after this refusal; `None` when nothing can be done about it.
-    pub(crate) fn remedy(
+    /// Returns the variant to send after this error, or `None` if no change helps. Limits that the error shows are remembered.
+    pub(crate) fn adapt(
         &self,
         model_id: &str,
         request: &ModelRequest<'_>,
@@ -89,29 +90,32 @@ impl Memory {
         if refusal.code.as_deref() != Some("ValidationException") {
             return None;
         }
-        let says = |words: &[&str]| words.iter().any(|words| refusal.message.contains(words));
-        if says(&[TOOL_RESULT_TURN]) && !sent.separate_tool_results && turns::mixes_tool_results(request.messages) {
+        let contains_any = |fragments: &[&str]| fragments.iter().any(|fragment| refusal.message.contains(fragment));
+        if contains_any(&[TOOL_RESULT_TURN])
+            && !sent.separate_tool_results
+            && turns::mixes_tool_results(request.messages)
+        {
             return Some(Variant { separate_tool_results: true, ..sent });
         }
-        if says(&[STALE_THINKING]) && !sent.drop_stale_thinking && !is_forced(request.tool_choice) {
+        if contains_any(&[STALE_THINKING]) && !sent.drop_stale_thinking && !is_forced(request.tool_choice) {
             let mut fields = settings.additional_request_fields.clone();
-            // A caller that says what is to become of stale thoughts is left alone.
+            // The caller's own setting for stale reasoning takes precedence.
             if !drop_stale_thinking(&mut fields) {
                 return None;
             }
-            self.learn(model_id, |learned| learned.drop_stale_thinking = true);
+            self.learn(model_id, |limits| limits.drop_stale_thinking = true);
             return Some(Variant { drop_stale_thinking: true, ..sent });
         }
-        if is_forced(request.tool_choice) && says(&NO_FORCED_CHOICE) {
-            self.learn(model_id, |learned| learned.no_forced_choice = true);
+        if is_forced(request.tool_choice) && contains_any(&NO_FORCED_CHOICE) {
+            self.learn(model_id, |limits| limits.no_forced_choice = true);
         }
         if let Some(output) = request.output_schema {
-            if says(&NO_NATIVE_OUTPUT) {
-                self.learn(model_id, |learned| learned.no_native_output = true);
-            } else if says(&REFUSED_SCHEMA) {
-                self.learn(model_id, |learned| {
-                    if learned.refused_schemas.len() < MOST_SCHEMAS {
-                        learned.refused_schemas.push(schema_key(output));
+            if contains_any(&NO_NATIVE_OUTPUT) {
+                self.learn(model_id, |limits| limits.no_native_output = true);
+            } else if contains_any(&REFUSED_SCHEMA) {
+                self.learn(model_id, |limits| {
+                    if limits.rejected_schemas.len() < MAX_SCHEMAS {
+                        limits.rejected_schemas.push(schema_key(output));
                     }
                 });
             }
@@ -119,35 +123,35 @@ impl Memory {
         None
     }
 
-    /// Notes that a request went through. That tool results must stand apart is known only now.
+    /// Records that a request succeeded. Only its success shows that separate tool results are needed.
     pub(crate) fn succeeded(&self, model_id: &str, sent: Variant) {
         if sent.separate_tool_results {
-            self.learn(model_id, |learned| learned.separate_tool_results = true);
+            self.learn(model_id, |limits| limits.separate_tool_results = true);
         }
     }
 
-    /// Notes that Bedrock does not count tokens for this model, or not for us.
+    /// Records that Bedrock does not count tokens for this model, or not for this account.
     pub(crate) fn no_token_count(&self, model_id: &str) {
-        self.learn(model_id, |learned| learned.no_token_count = true);
+        self.learn(model_id, |limits| limits.no_token_count = true);
     }
 
-    /// Returns true if counting is worth a request.
+    /// Returns true unless Bedrock has rejected counting tokens for this model.
     pub(crate) fn counts_tokens(&self, model_id: &str) -> bool {
-        !self.known(model_id, |learned| learned.no_token_count)
+        !self.learned(model_id, |limits| limits.no_token_count)
     }
 
-    /// Reads what was learned about a model; its default if that is nothing.
-    fn known<T: Default>(&self, model_id: &str, read: impl FnOnce(&Learned) -> T) -> T {
+    /// Reads the limits learned about a model. Returns a default value if there are none.
+    fn learned<T: Default>(&self, model_id: &str, read: impl FnOnce(&LearnedLimits) -> T) -> T {
         let models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
         models.get(model_id).map(read).unwrap_or_default()
     }
 
-    fn learn(&self, model_id: &str, lesson: impl FnOnce(&mut Learned)) {
+    fn learn(&self, model_id: &str, update: impl FnOnce(&mut LearnedLimits)) {
         let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if models.len() >= MOST_MODELS && !models.contains_key(model_id) {
+        if models.len() >= MAX_MODELS && !models.contains_key(model_id) {
             models.clear();
         }
-        lesson(models.entry(model_id.to_owned()).or_default());
+        update(models.entry(model_id.to_owned()).or_default());
     }
 }
 
@@ -155,7 +159,7 @@ fn schema_key(output: &OutputSchema) -> String {
     format!("{} {}", output.name, output.schema)
 }
 
-/// Asks the model to forget thoughts that an edit of history made stale. False where nothing is to be changed.
+/// Asks the model to drop reasoning that is stale after an edit of the history. Returns false if no field is changed.
 pub(crate) fn drop_stale_thinking(fields: &mut Map<String, Value>) -> bool {
     let Some(Value::Object(thinking)) = fields.get_mut("thinking") else {
         return false;

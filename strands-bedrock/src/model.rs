@@ -1,4 +1,4 @@
-//! The provider: asks Bedrock and hands back its answer.
+//! Bedrock as a [`Model`]: sends requests, adapts rejected ones, and returns the events of the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(crate) struct Inner {
     pub(crate) base_model: Option<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) context_window: Option<u64>,
-    /// True if the model follows schemas, as the program says or the table of capabilities does.
+    /// Support for output schemas, as set in the builder or known by the model catalog; `None` if unknown.
     pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
     pub(crate) timeout: Option<Duration>,
@@ -57,7 +57,7 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// The most changed requests after one refusal: each change is made once.
+/// Maximum number of adapted requests. Each adaptation is made once.
 const MOST_REMEDIES: usize = 5;
 
 impl BedrockModel {
@@ -92,7 +92,7 @@ impl Inner {
                     memory.succeeded(model_id, variant);
                     return Ok(answer);
                 }
-                Err(refusal) => match memory.remedy(model_id, request, &self.settings, variant, &refusal) {
+                Err(refusal) => match memory.adapt(model_id, request, &self.settings, variant, &refusal) {
                     Some(changed) => variant = changed,
                     None => return Err(refusal.into_error(&self.context)),
                 },
@@ -136,7 +136,7 @@ impl Model for BedrockModel {
         let Inner { context, structured_output, shared, .. } = &*self.inner;
         let (memory, model_id) = (&shared.memory, &context.model_id);
         let can_be_forced = !memory.refuses_forced_choice(model_id);
-        // A model of which nothing is known is asked once it has refused the tool.
+        // Unknown models are asked to follow schemas once they have rejected a forced tool call.
         let follows_schemas = structured_output.unwrap_or(!can_be_forced) && !memory.refuses_native_output(model_id);
         ModelCapabilities::new().with_tool_choice(can_be_forced).with_structured_output(follows_schemas)
     }
