@@ -14,11 +14,11 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 /// Maximum time for reading an error body.
 const ERROR_TIME: Duration = Duration::from_secs(10);
 
-/// The body of a response.
+/// Body of a response.
 pub(crate) struct ResponseBody {
     body: Pin<Box<SdkBody>>,
     idle: Duration,
-    silence: Pin<Box<Sleep>>,
+    idle_timer: Pin<Box<Sleep>>,
     waiting: bool,
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
 }
@@ -42,12 +42,12 @@ impl Deadline {
 impl ResponseBody {
     pub(crate) fn new(body: SdkBody, idle: Duration, deadline: Option<Deadline>) -> Self {
         let deadline = deadline.map(|deadline| (deadline, Box::pin(sleep_until(deadline.at))));
-        Self { body: Box::pin(body), idle, silence: Box::pin(sleep(idle)), waiting: false, deadline }
+        Self { body: Box::pin(body), idle, idle_timer: Box::pin(sleep(idle)), waiting: false, deadline }
     }
 
-    /// The next bytes, or `None` at the end.
+    /// Polls for the next bytes. Returns `None` at the end.
     pub(crate) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
-        // First, since a server that sends all the time must not defer it.
+        // Polled first, so that a server that sends without pause can't defer it.
         if let Some((deadline, timer)) = &mut self.deadline
             && timer.as_mut().poll(context).is_ready()
         {
@@ -74,9 +74,9 @@ impl ResponseBody {
                     // The timer is reset once for each wait, not for each poll.
                     if !self.waiting {
                         self.waiting = true;
-                        self.silence.as_mut().reset(Instant::now() + self.idle);
+                        self.idle_timer.as_mut().reset(Instant::now() + self.idle);
                     }
-                    ready!(self.silence.as_mut().poll(context));
+                    ready!(self.idle_timer.as_mut().poll(context));
                     return Poll::Ready(Some(Err(ModelError::Timeout {
                         after: Some(self.idle),
                         details: ErrorDetails::new().boxed(),

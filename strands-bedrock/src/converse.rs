@@ -7,8 +7,8 @@ use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use crate::PROVIDER;
-use crate::own;
-use crate::stream::CallFacts;
+use crate::provider_content;
+use crate::stream_reader::CallFacts;
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,8 +47,8 @@ pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>,
     facts.check_stop_reason(&response.stop_reason)?;
     let mut events = vec![StreamEvent::start_from(PROVIDER)];
     for (index, block) in response.output.message.content.into_iter().enumerate() {
-        if own::is_provider_content(&block) {
-            events.extend(own::events(index, block));
+        if provider_content::is_provider_content(&block) {
+            events.extend(provider_content::events(index, block));
         } else {
             let block = serde_json::from_value(block).map_err(malformed)?;
             block_events(index, block, &mut events);

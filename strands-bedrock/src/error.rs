@@ -235,6 +235,7 @@ fn plain_code(code: &str) -> &str {
     code.rsplit_once('#').map_or(code, |(_, code)| code).trim()
 }
 
+/// Returns the name of a code with an upper-case first letter.
 fn capitalized(code: &str) -> String {
     let code = plain_code(code);
     let mut letters = code.chars();
@@ -248,7 +249,7 @@ pub(crate) struct Timeouts {
     pub(crate) idle: Duration,
 }
 
-/// From a call that got no response: the connection, the time, or the credentials failed.
+/// Converts the error of a call without a response: a failed connection, a timeout, or missing credentials.
 pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>, timeouts: Timeouts, context: &CallContext) -> ModelError
 where
     E: StdError + Send + Sync + 'static,

@@ -10,8 +10,8 @@ use crate::blocks::{CachePointJson, ResultStyle, TurnJson};
 use crate::cache::{self, OutSystem};
 use crate::capabilities::Capabilities;
 use crate::guardrail::{self, GuardrailJson};
-use crate::heal::Variant;
 use crate::native_output;
+use crate::request_adaptation::Variant;
 use crate::settings::{CacheConfig, CacheStrategy, Settings, ToolResultStatusPolicy};
 use crate::tools::{self, ToolConfig};
 use crate::turns::{self, OutTurn};
@@ -133,7 +133,7 @@ fn additional_fields(settings: &Settings, choice: Option<&ToolChoice>, variant: 
     if is_forced(choice) {
         fields.shift_remove("thinking");
     } else if variant.drop_stale_thinking {
-        crate::heal::drop_stale_thinking(&mut fields);
+        crate::request_adaptation::drop_stale_thinking(&mut fields);
     }
     fields
 }

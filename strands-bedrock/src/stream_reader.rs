@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::SuccessResponse;
-use crate::made_image::{GeneratedImage, ImageDelta, ImageStart};
-use crate::own::{ProviderBlock, SERVER_TOOL_USE};
+use crate::generated_image::{GeneratedImage, ImageDelta, ImageStart};
+use crate::provider_content::{ProviderBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
 
 /// Length of a frame's prelude: its length, the length of its headers, and a checksum of both, four bytes each.
@@ -53,8 +53,8 @@ impl CallFacts {
 }
 
 /// Stream of the events of a response.
-pub(crate) struct AnswerStream {
-    answer: SuccessResponse,
+pub(crate) struct ResponseStream {
+    response: SuccessResponse,
     buffer: BytesMut,
     reader: EventReader,
     /// Event to return next, if a frame had two events.
@@ -62,9 +62,9 @@ pub(crate) struct AnswerStream {
     done: bool,
 }
 
-impl AnswerStream {
-    pub(crate) fn new(answer: SuccessResponse, facts: CallFacts) -> Self {
-        Self { answer, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
+impl ResponseStream {
+    pub(crate) fn new(response: SuccessResponse, facts: CallFacts) -> Self {
+        Self { response, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
     }
 
     /// Takes a frame from the buffer, if the frame is complete.
@@ -100,14 +100,14 @@ impl AnswerStream {
                 return Poll::Ready(Some(Ok(event)));
             }
             if let Some(frame) = self.frame()? {
-                let (first, second) = self.reader.read(&frame, self.answer.request_id.as_deref())?;
+                let (first, second) = self.reader.read(&frame, self.response.request_id.as_deref())?;
                 self.next = second;
                 match first {
                     Some(event) => return Poll::Ready(Some(Ok(event))),
                     None => continue,
                 }
             }
-            match ready!(self.answer.body.poll_bytes(context)) {
+            match ready!(self.response.body.poll_bytes(context)) {
                 // After the last event, a connection error loses no data.
                 Some(Err(_)) if self.reader.complete && self.buffer.is_empty() => {
                     return Poll::Ready(self.finish());
@@ -143,7 +143,7 @@ impl AnswerStream {
 /// Maximum overhead of a frame over its content: headers, field names and padding.
 const FRAME_OVERHEAD: usize = 128 * 1024;
 
-impl Stream for AnswerStream {
+impl Stream for ResponseStream {
     type Item = Result<StreamEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -201,13 +201,13 @@ impl EventReader {
             Some("event") => {}
             Some("exception") => {
                 let code = header(":exception-type");
-                let refusal = Refusal::from_frame(code, None, payload, request_id);
-                return Err(refusal.into_error(&self.facts.context));
+                let error_response = Refusal::from_frame(code, None, payload, request_id);
+                return Err(error_response.into_error(&self.facts.context));
             }
             Some("error") => {
                 let message = header(":error-message");
-                let refusal = Refusal::from_frame(header(":error-code"), message, payload, request_id);
-                return Err(refusal.into_error(&self.facts.context));
+                let error_response = Refusal::from_frame(header(":error-code"), message, payload, request_id);
+                return Err(error_response.into_error(&self.facts.context));
             }
             _ => {
                 return Err(ModelError::protocol("a frame of the stream has no valid message type"));
@@ -492,11 +492,11 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let answer = SuccessResponse {
+            let response = SuccessResponse {
                 body: ResponseBody::new(SdkBody::from(bytes), Duration::from_secs(1), None),
                 request_id: None,
             };
-            AnswerStream::new(answer, facts).collect().await
+            ResponseStream::new(response, facts).collect().await
         })
     }
 

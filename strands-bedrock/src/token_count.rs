@@ -7,9 +7,9 @@ use crate::body::Deadline;
 use crate::capabilities;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::{Failure, Operation, exchange};
-use crate::heal::Variant;
 use crate::model::Inner;
 use crate::request::Body;
+use crate::request_adaptation::Variant;
 
 /// Maximum length of the response, in bytes.
 const RESPONSE_LIMIT: usize = 64 * 1024;
@@ -59,13 +59,13 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
 async fn request_count(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64, Option<Refusal>> {
     let shared = &inner.shared;
     let deadline = Deadline::after(inner.timeout);
-    let answer = exchange(&shared.client, Operation::CountTokens, body, shared.timeouts, deadline, context)
+    let response = exchange(&shared.client, Operation::CountTokens, body, shared.timeouts, deadline, context)
         .await
         .map_err(|failure| match failure {
             Failure::Refused(refusal) => Some(refusal),
             Failure::Failed(_) => None,
         })?;
-    let body = answer.body.read(RESPONSE_LIMIT).await.map_err(|_| None)?;
+    let body = response.body.read(RESPONSE_LIMIT).await.map_err(|_| None)?;
     let count: Count = serde_json::from_slice(&body).map_err(|_| None)?;
     Ok(count.input_tokens)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use strands_core::message::{ImageBlock, ImageFormat, MediaSource};
 use strands_core::models::{ModelError, StreamEvent};
 
-use crate::stream::decode_base64;
+use crate::stream_reader::decode_base64;
 
 #[derive(Deserialize)]
 pub(crate) struct ImageStart {
