@@ -78,7 +78,7 @@ pub(crate) fn messages<'a>(turns: &mut [OutTurn<'a>], config: &'a CacheConfig) {
     let last_user = turns.iter().rposition(|turn| turn.role == Role::User);
     for (at, turn) in turns.iter_mut().enumerate() {
         if Some(at) == last_user {
-            place(&mut turn.content, ttl);
+            place_point(&mut turn.content, ttl);
         } else {
             turn.content.retain(|block| !block.is_cache_point());
         }
@@ -86,7 +86,7 @@ pub(crate) fn messages<'a>(turns: &mut [OutTurn<'a>], config: &'a CacheConfig) {
 }
 
 /// Places one cache point in a message: where the caller put it, else at the end.
-fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
+fn place_point<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
     let point = || OutBlock::CachePoint { kind: Cow::Borrowed("default"), ttl: ttl.map(Cow::Borrowed) };
     let placed = content.iter().position(OutBlock::is_cache_point);
     content.retain(|block| !block.is_cache_point());

@@ -20,17 +20,17 @@ pub(crate) enum ReasoningReplay {
 impl ReasoningReplay {
     /// Returns true if the model accepts this reasoning.
     pub(crate) fn accepts(self, reasoning: &ReasoningContent) -> bool {
-        let Some(words) = &reasoning.reasoning_text else {
+        let Some(text) = &reasoning.reasoning_text else {
             return self != Self::Nothing && reasoning.redacted_content.is_some();
         };
-        let signature = words.signature.as_deref().unwrap_or_default();
+        let signature = text.signature.as_deref().unwrap_or_default();
         // Bedrock's signatures are not JSON. A JSON signature is from another provider, whose reasoning can't be replayed.
         if signature.starts_with('{') {
             return false;
         }
         let signed = !signature.is_empty();
         // Bedrock rejects blank text, except with a signature, which stands for reasoning that is not shown.
-        if !signed && words.text.trim().is_empty() && reasoning.redacted_content.is_none() {
+        if !signed && text.text.trim().is_empty() && reasoning.redacted_content.is_none() {
             return false;
         }
         match self {

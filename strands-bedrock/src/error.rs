@@ -49,7 +49,7 @@ impl StdError for BedrockCallError {
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
     pub(crate) region: Option<String>,
-    /// API key, which is removed from error bodies.
+    /// API key, which is redacted in error bodies.
     pub(crate) api_key: Option<SecretString>,
 }
 
@@ -59,7 +59,7 @@ impl CallContext {
         ErrorDetails::new().with_source(self.error(None, None))
     }
 
-    /// Removes the API key and the session token from a text. Errors about a signature quote the session token.
+    /// Redacts the API key and the session token in a text. Errors about a signature quote the session token.
     fn without_secrets(&self, text: String) -> String {
         let text = without_session_token(text);
         match self.api_key.as_ref().map(ExposeSecret::expose_secret) {
@@ -80,7 +80,7 @@ impl CallContext {
     }
 }
 
-/// Removes the value of the header `x-amz-security-token` from a text, such as the canonical form of a request.
+/// Redacts the value of the header `x-amz-security-token` in a text, such as the canonical form of a request.
 fn without_session_token(text: String) -> String {
     const HEADER: &str = "x-amz-security-token:";
     let mut parts = text.split(HEADER);
@@ -337,7 +337,7 @@ mod tests {
         CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()), api_key: None }
     }
 
-    fn refused(status: u16, code: &str, message: &str) -> ModelError {
+    fn response_error(status: u16, code: &str, message: &str) -> ModelError {
         let body = serde_json::json!({"message": message}).to_string();
         Refusal::from_response(
             status,
@@ -409,13 +409,13 @@ mod tests {
                 "invalid",
             ),
         ] {
-            assert_eq!(kind(refused(status, code, message)), expected, "{status} {code}");
+            assert_eq!(kind(response_error(status, code, message)), expected, "{status} {code}");
         }
     }
 
     #[test]
     fn errors_name_the_model_and_the_region_and_keep_the_body() {
-        let error = refused(400, "ValidationException", "The provided model identifier is invalid.");
+        let error = response_error(400, "ValidationException", "The provided model identifier is invalid.");
         let source = StdError::source(&error).unwrap().to_string();
         assert!(source.contains("`m` in us-east-1"), "{source}");
         assert!(source.contains("check its spelling"), "{source}");

@@ -19,7 +19,7 @@ fn fine() -> Response {
     ConverseStream::text_turn("ok").response()
 }
 
-fn refusal(message: &str) -> Response {
+fn validation_error(message: &str) -> Response {
     Response::json(400, &json!({"message": message})).header("x-amzn-errortype", "ValidationException")
 }
 
@@ -194,7 +194,7 @@ async fn the_api_key_defaults_to_the_environment() {
 
 #[tokio::test]
 async fn debug_output_has_no_secrets() {
-    let server = Server::sequence([refusal("no"), Response::new(200).body("no stream")]).await;
+    let server = Server::sequence([validation_error("no"), Response::new(200).body("no stream")]).await;
     let builder = builder(&server.url()).api_key("hunter2-hunter2");
     let model = builder.clone().build().await.unwrap();
     let mut shown = format!("{builder:?} {model:?}");
@@ -250,7 +250,7 @@ fn messages_of(request: &Request) -> Value {
 #[tokio::test]
 async fn separates_tool_results_after_bedrock_rejects_them() {
     let same_turn = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
-    let server = Server::sequence([refusal(same_turn), fine(), fine()]).await;
+    let server = Server::sequence([validation_error(same_turn), fine(), fine()]).await;
     let model = model(&server.url()).await;
     let mut history = tool_round_trip();
     history.push(Arc::new(Message::user("And now?")));
@@ -269,7 +269,7 @@ async fn separates_tool_results_after_bedrock_rejects_them() {
 #[tokio::test]
 async fn returns_an_error_that_no_adaptation_solves() {
     let same_turn = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
-    let server = Server::repeat(refusal(same_turn)).await;
+    let server = Server::repeat(validation_error(same_turn)).await;
     let error = answer(&model(&server.url()).await, "hi").await.unwrap_err();
     assert_eq!(kind(&error), "invalid request");
     assert_eq!(server.requests().len(), 1);
@@ -278,7 +278,7 @@ async fn returns_an_error_that_no_adaptation_solves() {
 #[tokio::test]
 async fn drops_stale_reasoning_after_bedrock_rejects_it() {
     let stale = "messages.1.content.0: thinking block is bound to a different conversation";
-    let server = Server::sequence([refusal(stale), fine(), fine()]).await;
+    let server = Server::sequence([validation_error(stale), fine(), fine()]).await;
     let model = builder(&server.url())
         .additional_request_field("thinking", json!({"type": "adaptive"}))
         .additional_request_field("anthropic_beta", json!(["a-beta"]))
@@ -299,7 +299,7 @@ async fn drops_stale_reasoning_after_bedrock_rejects_it() {
 
     // Without `thinking` there is nothing to adapt, and the caller's own setting takes precedence.
     for thinking in [None, Some(json!({"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "error"}}))] {
-        let server = Server::repeat(refusal(stale)).await;
+        let server = Server::repeat(validation_error(stale)).await;
         let mut builder = builder(&server.url());
         if let Some(thinking) = thinking {
             builder = builder.additional_request_field("thinking", thinking);
@@ -327,7 +327,7 @@ async fn omits_thinking_if_a_tool_call_is_forced() {
 #[tokio::test]
 async fn counts_tokens_with_bedrock_where_supported() {
     let counted = || Response::json(200, &json!({"inputTokens": 77}));
-    let unsupported = || refusal("The provided model doesn't support counting tokens.");
+    let unsupported = || validation_error("The provided model doesn't support counting tokens.");
     let server = Server::sequence([counted(), unsupported(), counted(), unsupported(), unsupported()]).await;
     let model = builder(&server.url()).native_token_count(true).build().await.unwrap();
     let (messages, tools, system) = (ask("hi"), weather_tools(), [SystemBlock::from("s")]);

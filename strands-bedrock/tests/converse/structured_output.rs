@@ -35,15 +35,15 @@ fn oslo() -> Trip {
     Trip { city: "Oslo".to_owned() }
 }
 
-fn says(text: &str) -> Response {
+fn text_response(text: &str) -> Response {
     ConverseStream::text_turn(text).response()
 }
 
-fn calls() -> Response {
+fn tool_call_response() -> Response {
     ConverseStream::tool_turn("Trip", "t-1", &json!({"city": "Oslo"})).response()
 }
 
-fn refuses(message: &str) -> Response {
+fn validation_error(message: &str) -> Response {
     Response::json(400, &json!({"message": message})).header("x-amzn-errortype", "ValidationException")
 }
 
@@ -78,7 +78,7 @@ async fn every_kind_of_output_of_nova() {
 
 #[tokio::test]
 async fn uses_native_output_for_models_that_follow_schemas() {
-    let server = Server::sequence([says(r#"{"city": "Oslo"}"#)]).await;
+    let server = Server::sequence([text_response(r#"{"city": "Oslo"}"#)]).await;
     let thinking = json!({"type": "adaptive"});
     let builder = builder(&server.url())
         .model_id(FOLLOWING)
@@ -100,16 +100,16 @@ async fn uses_native_output_for_models_that_follow_schemas() {
 
 #[tokio::test]
 async fn does_not_repeat_a_mode_that_a_model_has_rejected() {
-    let json = || says(r#"{"city": "Oslo"}"#);
+    let json = || text_response(r#"{"city": "Oslo"}"#);
     let server = Server::sequence([
-        says("Oslo."),
-        refuses(NO_FORCED_CHOICE),
+        text_response("Oslo."),
+        validation_error(NO_FORCED_CHOICE),
         json(),
         // A new agent starts with the schema.
         json(),
-        refuses(NO_OUTPUT_CONFIG),
-        calls(),
-        calls(),
+        validation_error(NO_OUTPUT_CONFIG),
+        tool_call_response(),
+        tool_call_response(),
     ])
     .await;
     let model = || builder(&server.url());
@@ -129,8 +129,9 @@ async fn does_not_repeat_a_mode_that_a_model_has_rejected() {
 
 #[tokio::test]
 async fn remembers_rejected_schemas_one_by_one() {
-    let stay = says(r#"{"nights": 2}"#);
-    let server = Server::sequence([refuses(REFUSED_SCHEMA), calls(), calls(), stay]).await;
+    let stay = text_response(r#"{"nights": 2}"#);
+    let server =
+        Server::sequence([validation_error(REFUSED_SCHEMA), tool_call_response(), tool_call_response(), stay]).await;
     let model = || builder(&server.url()).model_id(FOLLOWING);
     assert_eq!(output::<Trip>(model()).await, oslo());
     assert_eq!(output::<Trip>(model()).await, oslo());
@@ -156,7 +157,7 @@ async fn does_not_send_a_schema_that_would_lose_meaning() {
 
 #[tokio::test]
 async fn the_builder_overrides_support_for_schemas() {
-    let server = Server::sequence([calls(), says(r#"{"city": "Oslo"}"#)]).await;
+    let server = Server::sequence([tool_call_response(), text_response(r#"{"city": "Oslo"}"#)]).await;
     let model = || builder(&server.url());
     assert_eq!(output::<Trip>(model().model_id(FOLLOWING).structured_output(false)).await, oslo());
     assert_eq!(output::<Trip>(model().model_id(NOVA).structured_output(true)).await, oslo());
@@ -165,7 +166,7 @@ async fn the_builder_overrides_support_for_schemas() {
 
 #[tokio::test]
 async fn does_not_replace_a_tool_call_that_the_caller_forces() {
-    let server = Server::repeat(refuses(NO_FORCED_CHOICE)).await;
+    let server = Server::repeat(validation_error(NO_FORCED_CHOICE)).await;
     let model: BedrockModel = builder(&server.url()).model_id(CLAUDE).build().await.unwrap();
     let (messages, tools, choice) = (ask("hi"), weather_tools(), ToolChoice::Any {});
     let request = ModelRequest::new(&messages).with_tools(&tools).with_tool_choice(&choice);
