@@ -1,4 +1,4 @@
-//! Everything that can go wrong between Bedrock and us: each fault is a typed error, seen in time, and never a panic.
+//! Faults of the server and of the connection. Each is a typed error, reported in time, and never a panic.
 
 use crate::loopback::provider::{CLAUDE, EXCEPTIONS};
 use crate::loopback::{answer, ask, builder, events, kind, model, text};
@@ -28,7 +28,7 @@ strands_testkit::fault_tests!(CLAUDE =>
 );
 
 #[tokio::test]
-async fn exceptions_in_the_stream_keep_their_names() {
+async fn errors_have_the_names_of_exceptions_in_the_stream() {
     for (exception, message, _) in EXCEPTIONS {
         let server = Server::repeat(ConverseStream::new().exception(exception, message).response()).await;
         let error = answer(&model(&server.url()).await, "hi").await.unwrap_err();
@@ -37,7 +37,7 @@ async fn exceptions_in_the_stream_keep_their_names() {
 }
 
 #[tokio::test]
-async fn a_recorded_stream_cut_at_every_byte() {
+async fn reports_a_recorded_stream_cut_at_any_byte() {
     let Some(recordings) = recordings("bedrock") else {
         return;
     };
@@ -67,22 +67,22 @@ async fn damaged_frames_are_protocol_errors() {
 }
 
 #[tokio::test]
-async fn what_a_frame_may_hold_is_bounded() {
+async fn limits_the_size_of_a_frame() {
     const MIB: usize = 1024 * 1024;
     let too_large = |error: ModelError, limit: usize| {
         assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(l), .. } if l == limit), "{error:?}");
     };
-    // Its length alone is enough.
-    let one = "x".repeat(64 * MIB);
-    let stream = ConverseStream::new().tool_use("t", "1", [one.as_str()]).stop("tool_use");
+    // A single large frame exceeds the limit.
+    let input = "x".repeat(64 * MIB);
+    let stream = ConverseStream::new().tool_use("t", "1", [input.as_str()]).stop("tool_use");
     let server = Server::repeat(stream.response()).await;
     let small = builder(&server.url()).max_response_bytes(MIB).build().await.unwrap();
     too_large(answer(&small, "hi").await.unwrap_err(), MIB);
 
-    // A frame that promises four gigabytes is not waited for.
+    // A frame with a declared length of four gigabytes is rejected by its prelude.
     let mut bytes = ConverseStream::new().encode().to_vec();
-    let promise = Frame::event("contentBlockDelta", &json!({})).encode_damaged(Damage::Length(u32::MAX));
-    bytes.extend_from_slice(&promise);
+    let prelude = Frame::event("contentBlockDelta", &json!({})).encode_damaged(Damage::Length(u32::MAX));
+    bytes.extend_from_slice(&prelude);
     let server = Server::repeat(Response::eventstream(bytes)).await;
     too_large(answer(&model(&server.url()).await, "hi").await.unwrap_err(), 16 * MIB);
 }
