@@ -1,4 +1,4 @@
-//! A whole agent over a provider: the tool runs, a failing server costs nothing of the history.
+//! An agent with a tool over a provider and a failing server.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
 
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::{Recorded, Tuned};
 use crate::fault::{Cut, Splits};
 use crate::server::Server;
 
-/// Says that it is sunny in every city.
+/// A tool that reports sunny weather in every city.
 #[derive(Debug)]
 pub struct GetWeather(ToolSpec);
 
 impl GetWeather {
-    /// The tool `get_weather`.
+    /// Creates the tool `get_weather`.
     pub fn new() -> Self {
         let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
         Self(ToolSpec::new("get_weather", "The weather in a city.", schema))
@@ -43,14 +43,15 @@ impl Tool for GetWeather {
     }
 }
 
-/// An agent with this model and [`GetWeather`], which asks three times and does not wait for long.
+/// Builds an agent with this model and [`GetWeather`], which makes three attempts with short delays.
 pub async fn weather_agent(model: Arc<dyn Model>) -> Agent {
     let retry = RetryPolicy::new().max_attempts(3).initial_delay(Duration::from_millis(1));
     Agent::builder().model(model).tool(GetWeather::new()).retry(retry).build().await.unwrap()
 }
 
-/// Refusals, an answer in pieces, a broken one: the agent asks again what it has asked, and the history stays whole.
-pub async fn a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
+/// Runs a tool turn over error responses, a split response and a cut one: the agent repeats the same request, and the
+/// history stays valid.
+pub async fn completes_a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
     let stream = provider.small_stream();
     let refusal = |status| provider.refusals().into_iter().find(|refusal| refusal.status == status).unwrap();
     let half = stream.len() / 2;

@@ -9,8 +9,8 @@ use crate::fault::Cut;
 use crate::response::Response;
 use crate::server::Server;
 
-/// Keeps the contract of [`Model`](strands_core::models::Model) with a server that responds, streamed and in one document,
-/// and with one that breaks off.
+/// Checks the contract of [`Model`](strands_core::models::Model) with a server that responds, streamed and in one
+/// document, and with one that cuts the response off.
 pub async fn keeps_the_contract(provider: &dyn Provider) {
     let path = provider.path();
     for tuned in [Tuned::default(), Tuned { whole: true, ..Tuned::default() }] {
@@ -36,7 +36,7 @@ fn is_count(path: &str) -> bool {
     path.to_ascii_lowercase().contains("token") || path.contains("template")
 }
 
-/// A count in the words of every provider that counts: a token for each byte of the request.
+/// Returns a token count in the format of every provider that counts: one token for each byte of the request.
 fn count(bytes: usize) -> Response {
     let tokens = vec![1; bytes];
     let counted = json!({
