@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes inputs for the fuzz targets of recorded answers.
+"""Converts recorded responses to inputs for the fuzz targets.
 
 usage: seeds.py <shared folder> <folder to write>
 
-Nothing of the recordings becomes part of the project: the folder to write lies below target.
+Write to a folder below target, so that no recording becomes part of the project.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-# Which target reads the answers of which provider.
+# Target for the responses of each provider.
 TARGETS = {
     "anthropic": "anthropic",
     "deepseek": "chat_completions",

@@ -86,7 +86,7 @@ impl Expectation {
             return Self::of_frames(&frames);
         }
         let body: Value = serde_json::from_slice(&response.body)
-            .unwrap_or_else(|error| panic!("{} is answered without JSON: {error}", exchange.request.path));
+            .unwrap_or_else(|error| panic!("the response of {} is not JSON: {error}", exchange.request.path));
         if response.status >= 400 {
             return Self { error: Some(error_body(Some(response.status), None, &body)), ..Self::default() };
         }

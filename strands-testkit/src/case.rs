@@ -140,7 +140,7 @@ impl Case {
             ("/converse-stream", "bedrock"),
         ];
         let provider = paths.iter().find(|(end, _)| asked.path.ends_with(end)).map(|(_, provider)| *provider);
-        let provider = provider.unwrap_or_else(|| panic!("no provider is known by the path {}", asked.path));
+        let provider = provider.unwrap_or_else(|| panic!("no provider has the path {}", asked.path));
         let options = match asked.body.get("stream") {
             Some(Value::Bool(streaming)) => Map::from_iter([("streaming".to_owned(), json!(streaming))]),
             _ => Map::new(),

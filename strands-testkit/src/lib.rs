@@ -30,9 +30,9 @@
 #![allow(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "not published: tests make and match what is in it"
+    reason = "not published: tests create and match its types"
 )]
-#![expect(clippy::panic, reason = "a test crate: what cannot be set up fails the test that asked for it")]
+#![expect(clippy::panic, reason = "a test crate: a failing set-up fails the test")]
 
 pub mod bedrock;
 #[cfg(feature = "provider")]

@@ -82,7 +82,7 @@ impl Request {
     /// Parses the body as JSON. Panics with the body if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!("{} {}: the body is no JSON: {error}: {:?}", self.method, self.path, self.body)
+            panic!("{} {}: the body is not JSON: {error}: {:?}", self.method, self.path, self.body)
         })
     }
 

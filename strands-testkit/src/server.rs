@@ -209,7 +209,8 @@ async fn serve(stream: TcpStream, number: usize, state: Arc<State>) {
             Err(ReadError::Malformed) => {
                 state.count(|counts| counts.malformed += 1);
                 // The client may have closed the connection already.
-                let _ = connection.stream.write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is no HTTP").await;
+                let _ =
+                    connection.stream.write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is not HTTP").await;
                 return;
             }
         };

@@ -1,7 +1,7 @@
 //! Expected content of a response of llama.cpp's server: Chat Completions with timings next to the usage, and errors
 //! whose code is their status.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value that is not there is null")]
+#![allow(clippy::indexing_slicing, reason = "indexing a missing JSON value gives null")]
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Expected content of a response of Mistral's: Chat Completions with errors that are not wrapped in an object.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value that is not there is null")]
+#![allow(clippy::indexing_slicing, reason = "indexing a missing JSON value gives null")]
 
 use serde_json::Value;
 

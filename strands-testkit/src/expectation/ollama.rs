@@ -3,7 +3,7 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a JSON value that is not there is null, and tests cut text of their own"
+    reason = "indexing a missing JSON value gives null, and tests slice their own text"
 )]
 
 use serde_json::Value;

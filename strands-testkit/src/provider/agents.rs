@@ -1,5 +1,5 @@
 //! An agent with a tool over a provider and a failing server.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +86,7 @@ pub async fn completes_a_tool_turn_over_a_failing_server(provider: &dyn Recorded
     assert_eq!(agent.messages().len(), 4, "{name}: {:?}", agent.messages());
     let requests = server.requests();
     assert_eq!(requests.len(), 5, "{name}");
-    assert_eq!(requests[3].body, requests[4].body, "{name}: the same is asked again");
+    assert_eq!(requests[3].body, requests[4].body, "{name}: the retry repeats the request");
     assert_eq!(requests[0].body, requests[2].body, "{name}");
     let sent = provider.sent(&requests[4].json());
     let calls: Vec<_> = sent.calls.iter().map(|call| (call.name.as_str(), call.input.clone())).collect();

@@ -1,6 +1,6 @@
 //! Recorded conversations without tools, repeated by an agent: each request carries the earlier responses, and the
 //! content that the provider wants sent back.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use serde_json::Value;
 use strands_core::Agent;

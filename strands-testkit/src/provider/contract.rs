@@ -1,5 +1,5 @@
 //! The contract of models, checked by the suite that third parties use.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, reason = "a failure here fails the calling test")]
 
 use serde_json::json;
 use strands_core::testing::contract::{check_model, check_model_failure};

@@ -1,5 +1,5 @@
 //! Faults between a server and a model: each becomes a typed error, in time, and never a panic.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -128,7 +128,7 @@ pub async fn reads_retry_after(provider: &dyn Provider) {
     let passing = |status| {
         let mut refusals = provider.refusals().into_iter();
         refusals.find(|refusal| refusal.status == status && refusal.headers.is_empty()).unwrap_or_else(|| {
-            panic!("{} has no words for status {status}", provider.name());
+            panic!("{} defines no error response with status {status}", provider.name());
         })
     };
     for (refusal, expected) in [(passing(429), "throttled"), (passing(503), "overloaded")] {
@@ -144,7 +144,7 @@ pub async fn reads_retry_after(provider: &dyn Provider) {
             assert!(error.is_retryable());
             assert_eq!(error.details().status(), Some(refusal.status));
             assert_eq!(error.details().request_id(), Some("req-1"), "{}", provider.name());
-            assert_eq!(server.requests().len(), 1, "retrying is the loop's business");
+            assert_eq!(server.requests().len(), 1, "the agent's loop retries, not the model");
         }
     }
     let far = passing(429).response().header("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT");
@@ -158,7 +158,7 @@ pub async fn classifies_error_responses(provider: &dyn Provider) {
     let refusals = provider.refusals();
     let kinds: HashSet<_> = refusals.iter().map(|refusal| refusal.kind).collect();
     for needed in ["throttled", "overloaded", "authentication", "invalid request", "context overflow"] {
-        assert!(kinds.contains(needed), "{} has no words for {needed}", provider.name());
+        assert!(kinds.contains(needed), "{} defines no error response of kind {needed}", provider.name());
     }
     for refusal in refusals {
         for whole in [false, true] {
@@ -245,7 +245,7 @@ pub async fn reports_errors_in_the_stream(provider: &dyn Provider) {
         let response = provider.response(broken.stream.clone()).header(provider.request_id_header(), "req-1");
         let (said, error) = received(provider, response).await;
         assert_eq!(said, "half", "{}: {broken:?}", provider.name());
-        let error = error.unwrap_or_else(|| panic!("{}: {broken:?} passed for an answer", provider.name()));
+        let error = error.unwrap_or_else(|| panic!("{}: {broken:?} was accepted as a response", provider.name()));
         assert_eq!(kind(&error), broken.kind, "{}: {broken:?}: {error:?}", provider.name());
         let retryable = ["throttled", "overloaded", "transport", "malformed output"].contains(&broken.kind);
         assert_eq!(error.is_retryable(), retryable, "{broken:?}");
@@ -297,7 +297,7 @@ pub async fn cut_everywhere(
         match error {
             // If the response is complete, a reset may or may not be noticed.
             None if cut == Cut::Reset => assert!(provider.is_whole(&seen, Cut::Clean), "{at}"),
-            None => assert!(whole, "{at}: half an answer passed for a whole one"),
+            None => assert!(whole, "{at}: a cut response was accepted"),
             Some(error) => {
                 assert!(!whole || cut == Cut::Reset, "{at}: {error:?}");
                 assert_eq!(kind(&error), "transport", "{at}: {error:?}");
@@ -330,7 +330,7 @@ pub async fn reads_single_byte_chunks_with_either_line_ending(provider: &dyn Pro
     };
     let stream = provider.small_stream();
     let expected = provider.meaning(&stream);
-    assert_eq!(expected.text, SAID, "{}: this is what a small stream says", provider.name());
+    assert_eq!(expected.text, SAID, "{}: text of the small stream", provider.name());
     for end in ends {
         let lines: Vec<&[u8]> =
             if *end == b"\n" { vec![&stream] } else { stream.split_inclusive(|byte| *byte == b'\n').collect() };
@@ -388,7 +388,7 @@ pub async fn damaged_streams_are_protocol_errors(provider: &dyn Provider) {
     let (before, after, next): (_, &[u8], &[u8]) = match provider.format() {
         StreamFormat::ServerSentEvents => (format!("{}data: ", provider.event_head()), b"\n\n", b"data: {}\n\n"),
         StreamFormat::JsonLines => (String::new(), b"\n", b"{}\n"),
-        StreamFormat::EventStream => panic!("frames are damaged in other ways; test them beside their decoder"),
+        StreamFormat::EventStream => panic!("binary frames have their own tests of damage"),
     };
     let damages: [&[u8]; 4] = [b"{\"choices\"", b"<html>", b"\"\xff\xfe\"", b"[1, 2]"];
     for damage in damages {

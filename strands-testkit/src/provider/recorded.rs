@@ -3,7 +3,7 @@
 //!
 //! `STRANDS_SHARED` names the folder with the recordings; without it nothing is checked here, and a provider's own tests
 //! cover the same ground with generated responses.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -138,7 +138,7 @@ pub async fn reads_recorded_responses(provider: &dyn Recorded) {
                 answers += 1;
             }
         }
-        assert!(answers >= folder.answers, "{}: only {answers} answers in {}", provider.name(), folder.name);
+        assert!(answers >= folder.answers, "{}: only {answers} responses in {}", provider.name(), folder.name);
     }
 }
 

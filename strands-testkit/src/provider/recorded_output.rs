@@ -1,6 +1,6 @@
 //! Structured output over recordings: schema-constrained responses of real providers, in random chunks, as the
 //! structured output of an agent.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here fails the calling test")]
 
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};

@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what fails here fails the test that called it"
+    reason = "a failure here fails the calling test"
 )]
 
 use std::fmt::Debug;
@@ -131,7 +131,7 @@ impl Asking {
         let last: T = serde_json::from_value(partial.pop().unwrap()).unwrap();
         assert_eq!(last, expected, "{name}");
         let schemas = server.requests().iter().filter(|request| provider.schema(&request.json()).is_some()).count();
-        assert!(schemas <= 1, "{name}: a schema that was refused was sent again");
+        assert!(schemas <= 1, "{name}: a rejected schema was sent again");
     }
 
     fn respond(self, body: &Value, value: &Value) -> Response {

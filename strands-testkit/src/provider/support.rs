@@ -1,5 +1,5 @@
 //! Capabilities of a provider, determined by trying and compared with the table in the book.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here fails the calling test")]
 
 use std::sync::Arc;
 

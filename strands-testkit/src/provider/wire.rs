@@ -1,7 +1,7 @@
 //! Requests for a neutral conversation, compared with those of the reference client.
 //!
 //! `STRANDS_SHARED` names the folder with its captures; without it only the lists of differences are compared.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Schemas for tests of schema rewriting and validation: those of many Rust types, and of functions as found in
 //! practice.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, reason = "a failure here fails the calling test")]
 
 mod instances;
 mod types;

@@ -1,5 +1,5 @@
 //! Rust types of every kind that the derive macros support.
-#![allow(dead_code, clippy::zero_sized_map_values, clippy::option_option, reason = "only their schemas are looked at")]
+#![allow(dead_code, clippy::zero_sized_map_values, clippy::option_option, reason = "only their schemas are used")]
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, LinkedList, VecDeque};

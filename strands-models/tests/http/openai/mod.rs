@@ -1,10 +1,10 @@
-//! OpenAI's two protocols: how they word things, for the suite that all providers share.
+//! OpenAI's two protocols: their wire formats for the shared test suite.
 
 mod agent;
-mod answers;
-mod kept;
+mod provider_state;
 mod recordings;
 mod requests;
+mod response_content;
 mod wire;
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(crate) fn responses(server: &str) -> OpenAiResponsesModelBuilder {
 }
 
 impl Api {
-    /// A model with nothing special about it.
+    /// Returns a model with default settings.
     pub(crate) fn plain(self, server: &str) -> Arc<dyn Model> {
         self.tuned(server, Tuned::default())
     }
@@ -66,7 +66,7 @@ impl Api {
     }
 }
 
-/// A stream of these events, each with a name where it has one.
+/// Returns a stream of these events, each with its name if it has one.
 pub(crate) fn sse<'a>(events: impl IntoIterator<Item = &'a Value>) -> String {
     let events = events.into_iter().map(|event| match event.get("type").and_then(Value::as_str) {
         Some(name) => format!("event: {name}\ndata: {event}\n\n"),
@@ -197,7 +197,7 @@ impl Provider for Api {
     }
 
     fn meaning(&self, stream: &[u8]) -> Expectation {
-        // What a cut through a letter has left of it is in no whole event.
+        // Bytes of a partial character are never part of a complete event.
         let stream = String::from_utf8_lossy(stream);
         match self {
             Self::Chat => openai::of_chat_stream(&stream),
@@ -205,7 +205,8 @@ impl Provider for Api {
         }
     }
 
-    /// Without its last line an answer of Chat Completions is whole, where the end of the response was not cut off too.
+    /// A Chat Completions response without its last line is complete, unless the end of the HTTP response was cut off
+    /// too.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         let marked = *self == Self::Responses || stream.ends_with(DONE.as_bytes());
         self.meaning(stream).stop_reason.is_some() && (marked || cut == Cut::Clean)
