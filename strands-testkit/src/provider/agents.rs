@@ -65,12 +65,12 @@ pub async fn completes_a_tool_turn_over_a_failing_server(provider: &dyn Recorded
     .await;
     let mut agent = weather_agent(provider.model(&server.url(), Tuned::default()).await).await;
     let mut invocation = agent.prompt("Weather in Oslo?").stream();
-    let (mut response, mut retries, mut thoughts) = (None, 0, String::new());
+    let (mut response, mut retries, mut reasoning) = (None, 0, String::new());
     while let Some(event) = invocation.next().await {
         match event.unwrap() {
             AgentEvent::Retry { .. } => retries += 1,
             AgentEvent::Result { response: last } => response = Some(last),
-            AgentEvent::ReasoningDelta { text } => thoughts += &text,
+            AgentEvent::ReasoningDelta { text } => reasoning += &text,
             _ => {}
         }
     }
@@ -78,7 +78,7 @@ pub async fn completes_a_tool_turn_over_a_failing_server(provider: &dyn Recorded
     let name = provider.name();
     assert_eq!(retries, 3, "{name}");
     let expected = provider.meaning(&stream);
-    assert!(thoughts.starts_with(&expected.thoughts), "{name}: {thoughts}");
+    assert!(reasoning.starts_with(&expected.thoughts), "{name}: {reasoning}");
     let response = response.unwrap();
     assert_eq!(response.text(), "fine.", "{name}");
     assert_eq!(response.stop_reason, StopReason::EndTurn, "{name}");

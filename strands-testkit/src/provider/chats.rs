@@ -43,12 +43,12 @@ fn is_plain(provider: &dyn Recorded, exchange: &Exchange) -> bool {
 
 /// True if the next request begins with the conversation of this one.
 fn goes_on(exchange: &Exchange, next: &Exchange) -> bool {
-    let (before, after) = (said(&exchange.request.body), said(&next.request.body));
+    let (before, after) = (messages_in(&exchange.request.body), messages_in(&next.request.body));
     !before.is_empty() && before.len() < after.len() && after.starts_with(before)
 }
 
 /// Returns the conversation in a body, in the format of any protocol.
-fn said(body: &Value) -> &[Value] {
+fn messages_in(body: &Value) -> &[Value] {
     let lists = ["messages", "contents", "input"].iter().filter_map(|name| body[name].as_array());
     lists.map(Vec::as_slice).next().unwrap_or_default()
 }

@@ -62,13 +62,13 @@ async fn emits_no_empty_reasoning_deltas() {
     for api in BOTH {
         let server = Server::sequence([api.response(api.small_stream()), api.response(api.fine())]).await;
         let mut agent = weather_agent(api.plain(&server.url())).await;
-        let mut thoughts = Vec::new();
+        let mut deltas = Vec::new();
         let mut events = agent.prompt("Weather in Oslo?").stream();
         while let Some(event) = events.next().await {
             if let AgentEvent::ReasoningDelta { text } = event.unwrap() {
-                thoughts.push(text);
+                deltas.push(text);
             }
         }
-        assert_eq!(thoughts, ["hm"], "{api:?}");
+        assert_eq!(deltas, ["hm"], "{api:?}");
     }
 }

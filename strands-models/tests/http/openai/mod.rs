@@ -56,7 +56,7 @@ impl Api {
         }
     }
 
-    fn said(self, text: &str) -> Value {
+    fn text_delta(self, text: &str) -> Value {
         match self {
             Self::Chat => json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]}),
             Self::Responses => {
@@ -116,7 +116,7 @@ impl Provider for Api {
             }
             Self::Responses => {
                 let completed = json!({"type": "response.completed", "response": {"status": "completed"}});
-                sse([&self.said("fine."), &completed]).into()
+                sse([&self.text_delta("fine."), &completed]).into()
             }
         }
     }
@@ -168,8 +168,8 @@ impl Provider for Api {
                     &added(0, &json!({"type": "reasoning", "id": "rs", "summary": []})),
                     &json!({"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "hm"}),
                     &done(0, &thought),
-                    &self.said("It is "),
-                    &self.said("süß 🍯."),
+                    &self.text_delta("It is "),
+                    &self.text_delta("süß 🍯."),
                     &done(1, &message),
                     &added(2, &call("")),
                     &arguments("{\"city\":"),
@@ -183,7 +183,7 @@ impl Provider for Api {
     }
 
     fn half(&self) -> Bytes {
-        sse([&self.said("half")]).into()
+        sse([&self.text_delta("half")]).into()
     }
 
     fn content(&self, text: &str) -> Bytes {
@@ -191,7 +191,7 @@ impl Provider for Api {
             Self::Chat => {
                 json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "t", "function": {"name": "t", "arguments": text}}]}}]})
             }
-            Self::Responses => self.said(text),
+            Self::Responses => self.text_delta(text),
         };
         sse([&event]).into()
     }
@@ -247,7 +247,7 @@ impl Provider for Api {
         ];
         let mut broken = Vec::new();
         let mut breaks = |kind, says, event: &Value| {
-            let stream = (sse([&self.said("half"), event]) + DONE).into();
+            let stream = (sse([&self.text_delta("half"), event]) + DONE).into();
             broken.push(BrokenOff { kind, says, stream });
         };
         for (kind, error, says) in &errors {
@@ -317,7 +317,7 @@ impl Structured for Api {
             return crate::chat_completions::says(pieces);
         }
         let completed = json!({"type": "response.completed", "response": {"status": "completed"}});
-        let events: Vec<_> = pieces.iter().map(|piece| self.said(piece)).chain([completed]).collect();
+        let events: Vec<_> = pieces.iter().map(|piece| self.text_delta(piece)).chain([completed]).collect();
         sse(&events).into()
     }
 
