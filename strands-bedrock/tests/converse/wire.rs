@@ -11,7 +11,7 @@ use strands_bedrock::{
     ServiceTier, ToolResultStatusPolicy,
 };
 use strands_core::models::Model;
-use strands_testkit::provider::wire::sends_the_same_requests_as_the_reference;
+use strands_testkit::provider::wire::is_sent_what_the_reference_sends;
 use strands_testkit::provider::{Capture, Difference, Provider, Referenced};
 
 /// The same table, with the reasons, stands in `docs/src/models/bedrock.md`.
@@ -40,17 +40,17 @@ const DIFFERENCES: &[Difference] = &[
 
 #[test]
 fn the_book_lists_the_same_differences() {
-    strands_testkit::provider::wire::book_lists_the_same_differences(&CLAUDE);
+    strands_testkit::provider::wire::the_book_lists_the_same_differences(&CLAUDE);
 }
 
 #[tokio::test]
 async fn claude_is_sent_what_the_reference_sends() {
-    sends_the_same_requests_as_the_reference(&CLAUDE).await;
+    is_sent_what_the_reference_sends(&CLAUDE).await;
 }
 
 #[tokio::test]
 async fn nova_is_sent_what_the_reference_sends() {
-    sends_the_same_requests_as_the_reference(&NOVA).await;
+    is_sent_what_the_reference_sends(&NOVA).await;
 }
 
 #[async_trait]

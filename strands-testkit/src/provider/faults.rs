@@ -77,7 +77,7 @@ pub async fn timeouts_report_their_duration(provider: &dyn Provider) {
     let silent = SilentPort::bind();
     assert_waited(provider, &failure(provider, &silent.url(), idle).await);
 
-    // Silence inside the stream, after the first text.
+    // Silence inside the stream, after something was said.
     let stream = provider.small_stream();
     let stalled = stream.len() * 2 / 3;
     let server = Server::repeat(provider.response(stream).stall_at(stalled)).await;

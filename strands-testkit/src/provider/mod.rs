@@ -235,12 +235,12 @@ macro_rules! provider_tests {
 
         #[tokio::test]
         async fn sends_the_same_requests_as_the_reference() {
-            $crate::provider::wire::sends_the_same_requests_as_the_reference(&$provider).await;
+            $crate::provider::wire::is_sent_what_the_reference_sends(&$provider).await;
         }
 
         #[test]
         fn book_lists_the_same_differences() {
-            $crate::provider::wire::book_lists_the_same_differences(&$provider);
+            $crate::provider::wire::the_book_lists_the_same_differences(&$provider);
         }
 
         #[tokio::test]

@@ -128,7 +128,7 @@ pub fn empty_tools(_: &str, request: &mut Value) -> bool {
 }
 
 /// Compares the table in the provider's code with the one in the book.
-pub fn book_lists_the_same_differences(provider: &dyn Referenced) {
+pub fn the_book_lists_the_same_differences(provider: &dyn Referenced) {
     let table = provider.page().split("| difference |").nth(1).unwrap_or_default();
     let in_book: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let here: Vec<_> = provider.differences().iter().map(|difference| difference.name).collect();
@@ -137,7 +137,7 @@ pub fn book_lists_the_same_differences(provider: &dyn Referenced) {
 
 /// Sends every captured case and compares method, path, query and body. Every difference of the table has to be seen in
 /// the captures that it lists, and in no others.
-pub async fn sends_the_same_requests_as_the_reference(provider: &dyn Referenced) {
+pub async fn is_sent_what_the_reference_sends(provider: &dyn Referenced) {
     let Some(folder) = shared_path("wire") else {
         return;
     };
