@@ -10,21 +10,21 @@ use strands_testkit::provider::faults::cut_everywhere;
 use strands_testkit::{Cut, Response, Server, recordings};
 
 strands_testkit::fault_tests!(CLAUDE =>
-    connections_that_fail,
-    timeouts_say_how_long_was_waited,
-    a_stalled_call_ends_when_it_is_dropped,
-    refusals_with_and_without_retry_after,
-    refusals_are_sorted_by_what_the_caller_can_do,
-    an_error_body_is_bounded_and_kept,
-    a_key_is_not_carried_to_where_a_redirect_points,
-    no_secret_is_shown,
-    errors_in_the_stream,
-    a_stream_cut_at_every_byte,
-    a_stream_in_pieces_of_a_byte_with_either_line_end,
-    an_answer_that_is_complete_does_not_need_the_connection_any_more,
-    one_connection_carries_one_answer_after_the_other,
-    what_an_answer_may_hold_is_bounded,
-    a_failed_call_leaves_the_next_one_alone,
+    reports_connection_failures,
+    timeouts_report_their_duration,
+    dropping_a_stalled_call_ends_the_request,
+    reads_retry_after,
+    classifies_error_responses,
+    bounds_error_bodies,
+    does_not_follow_redirects,
+    redacts_secrets,
+    reports_errors_in_the_stream,
+    detects_a_cut_at_every_byte,
+    reads_single_byte_chunks_with_either_line_ending,
+    completes_at_the_end_mark_without_waiting_for_the_connection,
+    reuses_connections,
+    bounds_response_size,
+    recovers_after_a_failed_call,
 );
 
 #[tokio::test]
