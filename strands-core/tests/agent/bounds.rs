@@ -1,5 +1,5 @@
-//! Bounds: what would nest too deep to be read again, or too deep for a stack, is refused with an error that says so; a
-//! runtime without timers is found before the first call.
+//! Bounds: JSON and agents that nest too deep for a parser or a stack are rejected with an error that says so. A runtime
+//! without timers is detected before the first call.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use strands_core::{Agent, AgentError, AgentState, BuildError, ToolError, ToolOut
 
 use crate::support::{agent, naming, newest_results, template, tool};
 
-/// Arrays in arrays.
+/// Returns nested arrays of this depth.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!([]), |value, _| json!([value]))
 }
 
-/// An object that nests so deep.
+/// Returns an object nested to this depth.
 fn object(levels: usize) -> Value {
     json!({"deep": nested(levels - 1)})
 }
@@ -121,7 +121,7 @@ fn concurrent_state_updates_are_all_applied() {
     assert_eq!(state.get("n"), Some(json!(4_000)));
 }
 
-/// An agent whose tool prompts an agent of the same kind, as long as the error does not come.
+/// An agent whose tool prompts an agent of the same kind, until the depth limit returns an error.
 fn nesting(levels: usize) -> futures_util::future::BoxFuture<'static, Result<String, AgentError>> {
     Box::pin(async move {
         let inner = tool("deeper", move |_, _| async move {

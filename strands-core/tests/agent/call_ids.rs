@@ -11,7 +11,7 @@ use strands_core::{Agent, AgentEvent, StreamExt, ToolOutput};
 
 use crate::support::tool;
 
-/// A response that calls `look` once for each id, at the place that follows the id.
+/// A response that calls `look` once for each id, with the argument that follows the id.
 fn calling(calls: &[(&str, &str)]) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start()];
     for (index, (id, at)) in calls.iter().enumerate() {
@@ -37,7 +37,7 @@ async fn agent(model: &ScriptedModel, messages: Vec<Message>) -> Agent {
     Agent::builder().model(model.clone()).tool(look).messages(messages).build().await.unwrap()
 }
 
-/// The ids of all calls, which are checked to be unique, each with its own result.
+/// Returns the ids of all calls. Fails unless they are unique and each has its own result.
 fn ids(messages: &[Arc<Message>]) -> Vec<String> {
     let mut ids = Vec::new();
     for (at, message) in messages.iter().enumerate() {
@@ -111,7 +111,7 @@ async fn a_generated_call_id_is_the_same_in_events_and_messages() {
     assert!(started.iter().all(|id| id.starts_with("tooluse_") && id.len() == 40), "{started:?}");
 }
 
-/// A conversation from elsewhere, in which ids repeat between messages, within one, and in results that come apart.
+/// A conversation from another source: ids repeat between messages and within one, and results are split over messages.
 fn foreign() -> Vec<Message> {
     vec![
         Message::user("look"),
@@ -199,7 +199,7 @@ async fn a_pending_call_of_a_stored_conversation_gets_a_result() {
         let builder = Agent::builder().model(model).session_manager(sessions.clone());
         let mut agent = builder.build().await.unwrap();
         assert_eq!(ids(agent.messages()).len(), 7);
-        // It joins the results, whose message is written again.
+        // The prompt is merged into the message with the results, which is serialized again.
         agent.prompt("so?").await.unwrap();
         assert_eq!(ids(agent.messages()).len(), 7);
     }

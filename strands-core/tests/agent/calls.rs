@@ -1,4 +1,4 @@
-//! Every tool call is answered exactly once and in order, and no tool runs on arguments that do not fit.
+//! Tool calls: each gets exactly one result, in order, and no tool runs with invalid arguments.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn then_done(turn: ScriptedTurn) -> ScriptedModel {
     ScriptedModel::new([turn, ScriptedTurn::text("done")])
 }
 
-/// Runs one turn of tools; returns their results and the agent.
+/// Runs one turn with tool calls. Returns their results and the agent.
 async fn after_calling(names: &[&str], tools: impl IntoIterator<Item = FnTool>) -> (Vec<(bool, String)>, Agent) {
     let model = then_done(calling(names));
     let mut agent = agent(&model, tools).await;
@@ -185,7 +185,7 @@ async fn calls_with_empty_or_repeated_ids_get_one_result_each() {
     assert_eq!(ids.len(), 4);
 }
 
-/// What a tool that expects a city makes of raw arguments: `Err` with the model's reading when it did not run.
+/// Calls a tool that expects a city with raw arguments. Returns the arguments that it got, or the error result.
 async fn with_arguments(raw: &str) -> Result<Value, String> {
     let model = then_done(ScriptedTurn::raw_tool_uses([("look", raw)]));
     let look = tool("look", |_, input| async move { Ok(ToolOutput::json(input)) }).schema(json!({
@@ -219,7 +219,7 @@ async fn malformed_arguments_do_not_run_the_tool() {
         assert!(told.contains("not a valid JSON object"), "{broken:?}: {told}");
     }
     assert!(with_arguments(r#"{"city": "#).await.unwrap_err().contains("line 1 column"));
-    // Deeper than the parser goes: refused, not a stack overflow.
+    // Nested deeper than the parser allows: rejected, without a stack overflow.
     let deep = "[".repeat(100_000);
     assert!(with_arguments(&deep).await.unwrap_err().contains("not a valid JSON object"));
 }

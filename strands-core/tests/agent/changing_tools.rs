@@ -1,5 +1,5 @@
-//! Tools that change: providers whose lists change between cycles, tools for one invocation, hidden tools. What the model
-//! must not call is refused, and requests change only when the tools do.
+//! Changing tools: providers whose lists change between cycles, tools for one invocation, hidden tools. Calls of unavailable
+//! tools are rejected, and requests change only when the tools do.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use strands_core::{
 
 use crate::support::{FnTool, agent, assert_whole, listen, naming, newest_results, template, tool};
 
-/// A provider whose tools a test changes.
+/// A provider whose tools can be replaced.
 #[derive(Default)]
 struct Switchable {
     tools: Mutex<Vec<Arc<dyn Tool>>>,
@@ -66,7 +66,7 @@ fn provided(provider: &Arc<Switchable>, model: &ScriptedModel) -> AgentBuilder {
     Agent::builder().model(model.clone()).tool_provider(Arc::clone(provider))
 }
 
-/// Calls these tools, one in each turn, and then is done.
+/// A model that calls these tools, one in each turn, and then ends.
 fn calling(names: &[&'static str]) -> ScriptedModel {
     let calls = names.iter().map(|name| ScriptedTurn::tool_use(*name, json!({})));
     ScriptedModel::new(calls.chain([ScriptedTurn::text("done")]))
@@ -142,7 +142,7 @@ async fn a_failing_provider_fails_the_build_but_not_a_refresh() {
     assert!(failures[0].contains("switchable") && failures[0].contains("the server is down"), "{failures:?}");
     assert_eq!(newest_results(agent.messages()), [(false, "one".into())], "the last list still holds");
 
-    // Each invocation tries again.
+    // Each invocation lists the tools again.
     let before = provider.listed.load(Ordering::SeqCst);
     agent.set_model(ScriptedModel::responding("hi"));
     agent.prompt("go").await.unwrap();
@@ -266,7 +266,7 @@ async fn clear_starts_a_new_conversation() {
     assert_whole(&mut agent).await;
 }
 
-/// A request as a provider sends it: the tools, in its own form.
+/// Serializes the tools as a provider sends them.
 fn sent(specs: &ToolSpecs) -> String {
     let specs: Vec<_> = specs.iter().collect();
     serde_json::to_string(&specs).unwrap()
@@ -290,7 +290,7 @@ async fn fifty_agents_see_consistent_tool_lists() {
     let provider = Switchable::with(generation(0));
     let requests: Arc<Mutex<Vec<Sent>>> = Arc::default();
     let seen = Arc::clone(&requests);
-    // Each agent tells its number in its prompt, and calls the tools of the list before the one that it was given.
+    // Each agent has its number in its prompt, and calls the tools of the list before the one in its request.
     let model = ScriptedModel::from_fn(move |request| {
         let agent: usize = request.messages[0].text().parse().unwrap();
         let names: Vec<_> = request.tools.iter().map(|spec| spec.name.clone()).collect();

@@ -1,4 +1,4 @@
-//! New conversations after a failure, a drop or a question: nothing of the old one has a part in them.
+//! `clear` after a failure, a drop or an interrupt: the new conversation has no part of the old one.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use strands_core::{Agent, AgentError, Limits, Prompt, ToolOutput, tools};
 use crate::fakes::*;
 use crate::support::{template, tool};
 
-/// Clears while the session can't be written.
+/// Clears the agent while writes to the session fail.
 async fn clear_in_vain(session: &InMemorySessionManager, agent: &mut Agent) {
     session.fail_after(Some(0));
     agent.clear().await.unwrap_err();
     session.fail_after(None);
 }
 
-/// Calls `wipe` in a conversation that begins with "go", and talks in every other.
+/// A model that calls `wipe` in a conversation that begins with "go", and responds with text in every other.
 fn wiping() -> ScriptedModel {
     ScriptedModel::from_fn(|request| match request.messages[0].text().as_str() {
         "go" => ScriptedTurn::tool_use("wipe", json!({})),

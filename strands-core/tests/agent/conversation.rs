@@ -1,4 +1,4 @@
-//! The sliding window, seen from outside: what stays is always valid input, and the newest question is part of it.
+//! The sliding window, seen from outside: the remaining messages are valid input and include the newest prompt.
 
 use serde_json::json;
 use strands_core::conversation::{NullConversationManager, SlidingWindowConversationManager};
@@ -20,7 +20,7 @@ async fn the_window_is_applied_after_each_turn() {
         for turn in 0..10 {
             agent.prompt(format!("question {turn}")).await.unwrap();
             assert_whole(&mut agent).await;
-            // A question and its answer are the least there can be.
+            // The shortest history is a prompt and its response.
             assert!(agent.messages().len() <= window.max(2), "{window}: {}", agent.messages().len());
             assert_eq!(agent.messages()[agent.messages().len() - 2].text(), format!("question {turn}"));
         }

@@ -1,4 +1,4 @@
-//! `tracing` events for operators: there is one for whatever went wrong and was dealt with, and none has content.
+//! `tracing` events for operators: each handled failure has one, and none has content.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::support::{FnTool, naming, template, tool};
 
-/// Must be in no event.
+/// Content that must be in no event.
 const CONTENT: &str = "the user's secret";
 
-/// Writes down the events of the target `strands`.
+/// A subscriber that records the events of the target `strands`.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 

@@ -1,5 +1,4 @@
-//! Tool calls without a model: by the program, through an agent or a runner. Everything that guards a model's call guards
-//! these.
+//! Tool calls by the program, through an agent or a runner. All checks of a model's calls apply to them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -95,7 +94,7 @@ async fn a_direct_call_can_require_approval() {
     assert_eq!(asked[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
     assert!(!result(call().resume([asked[0].respond(true)]).await.unwrap()).is_error());
     assert!(result(call().resume([asked[0].respond(false)]).await.unwrap()).is_error());
-    // Consent to one call is not consent to another.
+    // Approval of one call is not approval of another.
     let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].respond(true)]);
     assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted(_)));
 }
@@ -122,7 +121,7 @@ mod lent {
 
     pub(super) struct User(pub(super) &'static str);
 
-    /// Says who the user is.
+    /// Returns the name of the user.
     #[tool(crate = strands_core)]
     pub(super) fn whoami(user: &User) -> &'static str {
         user.0

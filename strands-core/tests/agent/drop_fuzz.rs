@@ -1,8 +1,8 @@
-//! Invocations that are dropped at every one of their polls, with the agent rebuilt from its session at random points and
-//! humans asked: nothing that was approved runs twice, every conversation that is found is valid, and each can be gone on
-//! with. Invocations that are serialized at every step end like uninterrupted ones.
+//! Invocations that are dropped at each of their polls, with the agent rebuilt from its session at random points, and with
+//! interrupts: no approved call runs twice, and every stored conversation is valid and can be continued. Invocations that are
+//! serialized at every step end like uninterrupted ones.
 //!
-//! `STRANDS_STORIES` says how many stories are played; the default is small.
+//! `STRANDS_STORIES` is the number of scenarios; the default is small.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ impl Ledger {
         *self.0.lock().unwrap().entry((tool, call.to_owned())).or_default() += 1;
     }
 
-    /// Only calls of the idempotent tool may have run twice; those of the others ran at most once.
+    /// Checks that only calls of the idempotent tool have run twice.
     fn check(&self, seed: u64) {
         for ((tool, call), times) in self.0.lock().unwrap().iter() {
             assert!(*times == 1 || *tool == "again", "story {seed}: call {call} of {tool} ran {times} times");
@@ -40,7 +40,7 @@ impl Ledger {
     }
 }
 
-/// Tools that ask, that need consent, that take their time; each call that really runs is in the ledger.
+/// Tools that interrupt, need approval, or are slow. The ledger counts each call that runs.
 fn tools(ledger: &Ledger) -> Vec<FnTool> {
     let runs = |name: &'static str, time: u64, asks: bool| {
         let ledger = ledger.clone();
@@ -65,7 +65,7 @@ fn tools(ledger: &Ledger) -> Vec<FnTool> {
     ]
 }
 
-/// A model that calls one to three tools in some of its turns, as the story says, and says something in the others.
+/// A model that calls one to three tools in some of its turns, at random, and responds with text in the others.
 fn model(mut random: fastrand::Rng) -> ScriptedModel {
     let names = ["fine", "slow", "asks", "consent", "alone", "again"];
     let turns: Vec<Option<Vec<&str>>> = (0..200)
@@ -100,7 +100,7 @@ impl Story {
         Self { sessions, template, agent, random }
     }
 
-    /// Somebody else goes on.
+    /// Replaces the agent by one of another worker.
     async fn rebuild(&mut self) {
         self.agent = self.template.clone().build().await.unwrap();
         self.check();
@@ -112,7 +112,7 @@ impl Story {
         assert_eq!(flaw(messages, open), None, "{messages:#?}");
     }
 
-    /// The next thing that a program does with the agent; at most `polls` polls of it.
+    /// Runs the next step of a program that uses the agent, for at most `polls` polls.
     async fn step(&mut self, polls: usize) -> Option<Result<AgentResponse, AgentError>> {
         let asked = self.agent.interrupts();
         let limits = Limits::new().turns(6).duration(Duration::from_secs(60));
@@ -125,7 +125,7 @@ impl Story {
     }
 }
 
-/// Drops the same step at each of its polls, until it ends.
+/// Drops the same step at each of its polls, until it completes.
 async fn play(seed: u64) {
     let ledger = Ledger::default();
     let mut story = Story::new(seed, &ledger).await;
@@ -152,7 +152,7 @@ async fn play(seed: u64) {
             match ended {
                 Some(Ok(_)) => break,
                 Some(Err(error)) => {
-                    // Another worker of this story was dropped in the middle of a write: go on from what the session has.
+                    // Another worker of this scenario was dropped during a write: continue from the stored session.
                     let is_conflict = matches!(&error, AgentError::Session(error) if error.is_conflict());
                     assert!(is_conflict || matches!(error, AgentError::Rewind { .. }), "story {seed}: {error:?}");
                     story.rebuild().await;
@@ -161,7 +161,7 @@ async fn play(seed: u64) {
             }
         }
     }
-    // In peace it comes to an end, and everybody sees the same.
+    // Without drops the scenario ends, and all workers see the same conversation.
     story.sessions.set_latency(None);
     story.rebuild().await;
     for _ in 0..60 {
@@ -186,7 +186,7 @@ fn dropping_at_every_poll_runs_each_tool_at_most_once() {
     }
 }
 
-/// Result of the story without a stop.
+/// Returns the result of the scenario without a drop.
 async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
     let ledger = Ledger::default();
     let random = fastrand::Rng::with_seed(seed);
@@ -205,7 +205,7 @@ async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
             if response.interrupts.is_empty() {
                 break;
             }
-            // One answer each time.
+            // One response at a time.
             let answer = response.interrupts[0].respond(seed.is_multiple_of(3));
             response = agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
         }

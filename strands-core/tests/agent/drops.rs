@@ -1,4 +1,4 @@
-//! Whoever drops an invocation, wherever it is, leaves a history that the next prompt can use.
+//! Dropped invocations: wherever one is dropped, its history is valid input for the next prompt.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ async fn a_detached_task_sees_the_cancellation_of_its_invocation() {
     told.cancelled().await;
 }
 
-/// Waits for ever in one event, the `nth` time that it hears it.
+/// A hook that hangs at the `nth` call of one event.
 pub(crate) struct Hangs {
     event: &'static str,
     left: std::sync::atomic::AtomicUsize,

@@ -20,14 +20,14 @@ use tokio::time::Instant;
 
 use crate::support::{FnTool, Log, agent, naming, template, tool};
 
-/// The journal of the documentation: keyed by the name of the step. `crash_after` ends the attempt after so many entries.
+/// The journal of the documentation, keyed by the name of the step. `crash_after` ends the attempt after that many entries.
 #[derive(Default)]
 pub(crate) struct Recorded {
     pub(crate) entries: Mutex<Vec<(String, Value)>>,
     pub(crate) crash_after: Option<usize>,
-    /// Names in the order in which they were asked for.
+    /// Names in the order of the requests.
     pub(crate) asked: Mutex<Vec<String>>,
-    /// Hours that have passed, one for each time that somebody looks. `None`: the time of the runtime.
+    /// Hours to report as elapsed, one for each query of the time. `None`: the time of the runtime.
     pub(crate) hours: Option<Mutex<u64>>,
 }
 
@@ -82,7 +82,7 @@ impl Journal for Recorded {
     }
 }
 
-/// Resumes so many times.
+/// A hook that requests this many more rounds.
 pub(crate) struct Resumes {
     pub(crate) left: AtomicU32,
     pub(crate) said: Log,
@@ -108,7 +108,7 @@ pub(crate) fn resumes(times: u32) -> (Resumes, Log) {
     (Resumes { left: AtomicU32::new(times), said: said.clone() }, said)
 }
 
-/// A tool that calls an agent, which makes so many model calls.
+/// A tool that prompts an agent, which makes this many model calls.
 pub(crate) fn nested(name: &str, turns: u32, made: &Arc<AtomicU32>) -> FnTool {
     let made = Arc::clone(made);
     tool(name, move |_, _| {

@@ -1,4 +1,4 @@
-//! Several models behind one: who is asked, what is announced, what comes out when all fail.
+//! The fallback model: the order of the models, its announcements, and the error if all of them fail.
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, advance};
 
 use crate::support::{kinds, listen, poll_once};
 
-/// A scripted model with a name and a size.
+/// A scripted model with an id and a context window.
 #[derive(Clone)]
 struct Named {
     id: &'static str,
@@ -63,7 +63,7 @@ impl Model for Named {
     }
 }
 
-/// Fails always, and in this way.
+/// A model that always fails with this error.
 fn failing(id: &'static str, error: fn() -> ModelError) -> Named {
     named(id, ScriptedModel::from_fn(move |_| ScriptedTurn::error(error())))
 }
@@ -92,7 +92,7 @@ async fn prompt(model: &Fallback) -> Result<AgentResponse, AgentError> {
     agent(model).await.prompt("go").await
 }
 
-/// What an invocation of a fallback said.
+/// Outcome of an invocation of a fallback model.
 async fn said(model: &Fallback) -> String {
     let hour = Duration::from_secs(60 * 60);
     tokio::time::timeout(hour, prompt(model)).await.unwrap().unwrap().text()
@@ -140,7 +140,7 @@ async fn falls_back_on_provider_errors_but_not_on_request_errors() {
         let model = Fallback::new(failing("a", failure)).or(second.clone());
         assert_eq!(prompt(&model).await.is_ok(), gives_way, "{kind:?}");
         assert_eq!(second.asked(), usize::from(gives_way), "{kind:?}");
-        // And the other way round where the user says so.
+        // And the other way round if the user configures it so.
         let only = FallbackOn::new();
         let other = if gives_way { only.without(kind) } else { only.with(kind) };
         let model = Fallback::new(failing("a", failure)).or(responding("b")).on(other);
@@ -204,7 +204,7 @@ async fn after_content_the_retry_starts_with_the_next_model() {
         let retried = |event: &AgentEvent| matches!(event, AgentEvent::Retry { discards_output: true, .. });
         assert!(events.iter().any(retried), "{events:?}");
     }
-    // A stream that just ends after its first content is as broken.
+    // A stream that ends without an error after its first content is broken, too.
     let cut = ScriptedTurn::events([StreamEvent::start(), StreamEvent::text(0, "half")]);
     let model = Fallback::new(named("a", ScriptedModel::new([cut]))).or(responding("b"));
     let mut agent = Agent::builder().model(model).build().await.unwrap();
@@ -234,7 +234,7 @@ async fn retry_after_sets_the_cooldown() {
     assert_eq!(said(&model).await, "I am b");
     advance(Duration::from_secs(1)).await;
     assert_eq!(said(&model).await, "I am a again");
-    // Even one that no clock can hold.
+    // Even a duration that overflows the clock.
     let for_ever = || ModelErrorKind::Throttled.into_error(Some(Duration::MAX), ErrorDetails::new());
     let model = Fallback::new(failing("a", for_ever)).or(responding("b"));
     assert_eq!(said(&model).await, "I am b");
@@ -242,7 +242,7 @@ async fn retry_after_sets_the_cooldown() {
 
 #[tokio::test(start_paused = true)]
 async fn one_request_probes_a_model_after_its_cooldown() {
-    // It fails, then keeps whoever asks waiting.
+    // The first request fails; the next one stalls.
     let stalled = || ScriptedTurn::text("never").stalling_after(1);
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), stalled(), stalled()]));
     let model = Fallback::new(first.clone()).or(responding("b"));
@@ -266,7 +266,7 @@ async fn request_errors_start_no_cooldown() {
     assert_eq!(said(&model).await, "I am b");
     assert_eq!(said(&model).await, "I am a again");
 
-    // Nor is one that is back and finds the first request invalid.
+    // Nor is a model that works again and finds the first request invalid.
     let invalid = ScriptedTurn::error(refused(ModelErrorKind::InvalidRequest));
     let script = [ScriptedTurn::error(transport()), invalid, ScriptedTurn::text("I am a again")];
     let model = Fallback::new(named("a", ScriptedModel::new(script))).or(responding("b"));
@@ -309,14 +309,14 @@ async fn the_error_of_all_models_is_the_one_to_retry_soonest() {
         assert!(failures.to_string().contains(name), "{failures}");
     }
 
-    // One that nobody can mend is the newest; one that does not make the next answer is at once the end.
+    // Without a retryable error the newest is returned; an error that does not cause a fallback is returned at once.
     let auth = || refused(ModelErrorKind::Authentication);
     let model = Fallback::new(failing("a", auth)).or(failing("b", || refused(ModelErrorKind::InvalidRequest)));
     let model = model.or(responding("c"));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(&error, AgentError::Model { source: ModelError::InvalidRequest { .. }, .. }), "{error:?}");
     assert_eq!(failures_of(&error), ["a"]);
-    // An error that stands alone is as it was.
+    // The error of a single model is unchanged.
     let error = prompt(&Fallback::new(failing("a", transport))).await.unwrap_err();
     let AgentError::Model { source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.source().unwrap().to_string(), "connection refused");
@@ -347,7 +347,7 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
         assert_eq!(said(&model).await, "I am large");
     }
     assert_eq!((small.asked(), unknown.asked(), as_small.asked()), (2, 0, 0), "it is not out, and no size is guessed");
-    // Where nobody is larger, the conversation manager is told.
+    // Without a larger model, the conversation manager reduces the conversation.
     let model = Fallback::new(failing("large", overflow).window(9_000)).or(responding("small").window(8_000));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(error, AgentError::ContextOverflow { .. }), "{error:?}");
@@ -367,7 +367,7 @@ async fn capabilities_are_those_common_to_all_models() {
     let searching = named("e", script(able.with_server_tools(true)));
     assert!(Fallback::new(first.clone()).or(searching).capabilities().server_tools, "it may answer first");
 
-    // Tokens are counted by whoever would be asked.
+    // The model that would get the request counts the tokens.
     let messages = [Message::user("go").into()];
     let model = Fallback::new(failing("a", transport).window(1)).or(responding("b").window(2));
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 1);
@@ -396,7 +396,7 @@ async fn the_response_names_the_model_that_produced_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_nested_fallback_announces_its_own_models() {
-    // One that announced and then broke: what was announced stays.
+    // A model that announces and then breaks: its announcement stays.
     let inner = StreamEvent::Fallback {
         from: "x".to_owned(),
         to: "y".to_owned(),
@@ -419,7 +419,7 @@ async fn a_nested_fallback_announces_its_own_models() {
 
 #[tokio::test(start_paused = true)]
 async fn buffering_before_the_first_content_is_bounded() {
-    // A model that sends nothing to show, without end, has begun to answer: memory stays bounded.
+    // An endless stream without visible content counts as a started response: memory stays bounded.
     let chatter = std::iter::repeat_n(StreamEvent::block_stop(0), 10_000);
     let silent = named("a", ScriptedModel::new([ScriptedTurn::events(chatter)]));
     let model = Fallback::new(silent).or(responding("b"));

@@ -1,4 +1,4 @@
-//! The context of hooks: one hook in a template serves many agents at once, and knows of each event whose it is.
+//! The context of hooks: one hook in a template serves many agents concurrently, and each event identifies its agent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::support::{Log, naming, newest_results, template, text_of, tool};
 #[derive(Clone, Debug, PartialEq)]
 struct User(String);
 
-/// An event as a hook has seen it.
+/// An event as a hook received it.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     event: &'static str,
@@ -28,7 +28,7 @@ struct Seen {
     user: Option<User>,
 }
 
-/// Writes down each event under the id of its invocation.
+/// Records each event under the id of its invocation.
 #[derive(Clone, Default)]
 struct Attributes(Arc<Mutex<BTreeMap<String, Vec<Seen>>>>);
 
@@ -140,7 +140,7 @@ async fn a_shared_hook_attributes_events_to_their_agents() {
         let expected = EVENTS.map(|(event, cycle)| Seen {
             event,
             agent: agent.clone(),
-            // The agents' cycles count anew in each invocation.
+            // Cycles are counted from the start of each invocation.
             cycle: if event == "before_invocation" { 0 } else { cycle },
             session: Some(format!("session-{number}")),
             user: Some(User(format!("user-{number}"))),

@@ -1,4 +1,4 @@
-//! A hook that fails, or panics, ends the invocation with its error and leaves a whole history with all results.
+//! A hook that fails or panics ends the invocation with its error, and leaves a valid history with all results.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use strands_core::{AgentBuilder, AgentError};
 use crate::hooks::Hears;
 use crate::support::{Log, flaw, naming, newest_results, template};
 
-/// Fails, or panics, the `nth` time that it hears of one event.
+/// A hook that fails or panics at the `nth` call of one event.
 struct Fails {
     event: &'static str,
     left: AtomicUsize,

@@ -1,4 +1,4 @@
-//! What hooks hear and in which order, and each way in which they steer.
+//! Hooks: the order of the events, and each way to control the loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use strands_core::{AgentEvent, Limits, Prompt, Tool, ToolError, ToolOutput};
 
 use crate::support::{Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
 
-/// Writes down what it hears.
+/// Records the events that it receives.
 pub(crate) struct Hears(pub(crate) &'static str, pub(crate) Log);
 
 #[async_trait]
@@ -126,7 +126,7 @@ async fn before_and_after_events_are_paired_during_interrupts() {
     );
 }
 
-/// What one test's hook does.
+/// A hook with the settings of one test.
 #[derive(Default)]
 struct Steers {
     deny_invocation: bool,
@@ -232,7 +232,7 @@ async fn retries_of_responses_by_hooks_are_bounded() {
     let (events, ended) = listen(agent.prompt("go").stream()).await;
     let response = ended.unwrap();
     assert_eq!((model.requests().len(), response.turns), (9, 1));
-    // What was thrown away cost something, and was announced.
+    // The discarded response has a cost, and was announced.
     assert_eq!(response.usage.total_tokens, 9 * 15);
     assert_eq!(agent.metrics().accumulated_usage(), response.usage);
     let discards = |event: &&AgentEvent| matches!(event, AgentEvent::Retry { discards_output: true, .. });

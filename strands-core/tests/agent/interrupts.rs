@@ -1,4 +1,4 @@
-//! Humans in the loop: what is asked, what an answer does, and that nothing else gets past a question.
+//! Interrupts: the questions, the effect of each response, and no progress without one.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use strands_core::{
 
 use crate::support::{FnTool, Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
 
-/// Asks before it acts, and answers with what the human said.
+/// Interrupts before it acts, and returns the response of the human.
 fn asking(name: &'static str, log: &Log) -> FnTool {
     let log = log.clone();
     tool(name, move |ctx, _| {
@@ -44,7 +44,7 @@ async fn an_interrupt_ends_the_invocation_and_its_response_resumes_it() {
     assert_eq!((question.name.as_str(), &question.reason), ("sure", &json!({"about": "asks"})));
     assert!(question.id.starts_with("v1:tool_call:"), "{}", question.id);
     assert_eq!(agent.interrupts(), response.interrupts);
-    // The calls wait in the history; no half of their results is there.
+    // The calls are pending in the history, without partial results.
     assert_eq!(agent.messages().len(), 2);
     assert_whole(&mut agent).await;
 
@@ -69,7 +69,7 @@ async fn finished_tools_do_not_run_again_after_resume() {
     let asked = agent.prompt("go").await.unwrap().interrupts;
     resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap();
     assert_eq!(log.lines(), ["once", "asks did it"]);
-    // In the order of the calls, though the other one answered first.
+    // In the order of the calls, though the other one was finished first.
     assert_eq!(newest_results(agent.messages()), [(false, "once".into()), (false, "1".into())]);
 }
 
@@ -137,7 +137,7 @@ async fn a_prompt_is_rejected_during_an_interrupt() {
     let error = resume(&mut agent, vec![asked[0].respond(1), InterruptResponse::new("v1:other", 1)]).await.unwrap_err();
     assert!(matches!(&error, AgentError::UnknownInterrupt { id } if id == "v1:other"), "{error:?}");
 
-    // None of that answered the question, nor changed anything.
+    // None of these responses resolved the interrupt or changed anything.
     assert_eq!((agent.interrupts(), agent.messages()), (asked.clone(), before.as_slice()));
     assert_eq!(model.requests().len(), 1);
     resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap();
@@ -208,7 +208,7 @@ async fn approval_holds_for_one_call() {
     assert_eq!(log.lines().len(), 1);
 }
 
-/// Gives the call other arguments the second time that it hears of it.
+/// Changes the arguments of the call at its second `before_tool_call`.
 struct BaitAndSwitch(std::sync::atomic::AtomicBool);
 
 #[async_trait]
@@ -239,12 +239,12 @@ async fn invalid_arguments_are_rejected_before_approval() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([("book", "{broken")]), ScriptedTurn::text("done")]);
     let mut agent = agent(&model, [needing_approval(&log)]).await;
-    // Nobody is asked about arguments that are none.
+    // Malformed arguments cause no interrupt.
     assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::EndTurn);
     assert_eq!(log.lines(), [""; 0]);
 }
 
-/// Asks about every call.
+/// Interrupts every call.
 struct AsksAboutAll;
 
 #[async_trait]
@@ -268,7 +268,7 @@ async fn a_hook_can_interrupt_before_a_tool_call() {
     let asked = agent.prompt("go").await.unwrap().interrupts;
     assert_eq!(asked.len(), 2);
     assert!(asked.iter().all(|each| each.id.starts_with("v1:before_tool_call:")));
-    // The hook is satisfied; now the tool has a question of its own.
+    // The hook's interrupt is resolved; the tool raises its own.
     let answers = vec![asked[0].respond(false), asked[1].respond(true)];
     let response = resume(&mut agent, answers).await.unwrap();
     assert_eq!(response.interrupts.len(), 1);

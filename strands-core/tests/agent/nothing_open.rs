@@ -1,4 +1,4 @@
-//! Invocations without a prompt: they fail before a model call unless the conversation has something to respond to.
+//! Invocations without a prompt: they fail before a model call unless the conversation has a message to respond to.
 
 use futures_util::StreamExt;
 use serde_json::json;
@@ -54,13 +54,13 @@ async fn a_conversation_with_pending_calls_continues_without_a_prompt() {
     let mut seeded = template(&model, []).messages([Message::user("hello")]).build().await.unwrap();
     assert_eq!(seeded.prompt(Prompt::none()).await.unwrap().text(), "hi");
 
-    // Tool results behind which a limit ended the invocation.
+    // Tool results after which a limit ended the invocation.
     let model = ScriptedModel::new([ScriptedTurn::tool_use("one", json!({})), ScriptedTurn::text("done")]);
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::LimitTurns);
     assert_eq!(agent.prompt(Prompt::none()).await.unwrap().text(), "done");
-    // Now the model has said everything.
+    // The model's turn is now complete.
     assert!(matches!(agent.prompt(Prompt::none()).await, Err(AgentError::NothingToRespondTo)));
 }
 

@@ -1,4 +1,4 @@
-//! Structured output of every kind of type, in every way in which a model can be asked for it.
+//! Structured output of every kind of type, in every output mode.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ enum Booking {
     Hotel { name: String, stars: Option<u8> },
 }
 
-/// Has a field that is named as that of a wrapped output.
+/// Has a field with the name of the wrapper's field.
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 enum Reading {
@@ -54,7 +54,7 @@ enum Tree {
     Node(Vec<Tree>),
 }
 
-/// The way in which the model is asked for the output.
+/// The output mode.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
     Native,
@@ -62,7 +62,7 @@ enum Way {
     Offered,
 }
 
-/// The form in which the model gives it.
+/// The form of the model's output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Form {
     AsAsked,
@@ -88,7 +88,7 @@ fn capabilities(way: Way) -> ModelCapabilities {
     }
 }
 
-/// The value as the schema asks for it.
+/// The value as the schema requires it.
 fn as_asked(schema: &Value, value: &Value) -> Value {
     assert_eq!(schema["type"], "object", "{schema:#}");
     assert!(["oneOf", "anyOf", "allOf", "$ref"].iter().all(|union| schema.get(union).is_none()), "{schema:#}");
@@ -97,7 +97,7 @@ fn as_asked(schema: &Value, value: &Value) -> Value {
     if is_wrapped { json!({fields.keys().next().unwrap(): value}) } else { value.clone() }
 }
 
-/// A model that gives the value in the way in which it is asked for it.
+/// A model that returns the value in the requested output mode.
 fn giving(value: Value, way: Way, form: Form) -> ScriptedModel {
     let answer = move |request: &ModelRequest<'_>| {
         if way == Way::Forced && request.tool_choice.is_none() {
@@ -113,7 +113,7 @@ fn giving(value: Value, way: Way, form: Form) -> ScriptedModel {
             Form::AsAsked | Form::Fenced(..) => as_asked(schema, &value),
         };
         match (form, spec) {
-            // A forced call may be answered in text.
+            // The response to a forced call may be text.
             (Form::Fenced(begin, end), _) => ScriptedTurn::text(format!("{begin}{given}{end}")),
             (_, Some(spec)) if request.output_schema.is_none() => ScriptedTurn::tool_use(spec.name.as_str(), given),
             _ => ScriptedTurn::text(given.to_string()),
@@ -125,7 +125,7 @@ fn giving(value: Value, way: Way, form: Form) -> ScriptedModel {
 async fn in_every_way<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'static>(value: Value, expected: T) {
     for way in WAYS {
         for form in FORMS {
-            // No text is taken for an answer while a tool is only offered for the first time.
+            // Text is not accepted as output in the first request that offers the tool.
             let model = giving(value.clone(), way, form);
             let mut agent = template(&model, []).build().await.unwrap();
             let response = agent.prompt("go").output::<T>().await;
@@ -184,7 +184,7 @@ async fn recursive_types() {
     in_every_way(json!({"node": [{"leaf": 1}, {"node": [{"leaf": -2}]}]}), tree).await;
 }
 
-/// References of a schema that lead nowhere.
+/// Dangling references of a schema.
 fn dangling(schema: &Value, root: &Value) -> Vec<String> {
     match schema {
         Value::Array(items) => items.iter().flat_map(|item| dangling(item, root)).collect(),
@@ -214,7 +214,7 @@ async fn a_wrapped_schema_has_one_field() {
     let list = schema_of::<Vec<Booking>>().await;
     assert_eq!(list["properties"]["value"]["items"], json!({"$ref": "#/$defs/Booking"}));
     assert!(list["$defs"]["Booking"]["oneOf"].is_array());
-    // A root that refers to itself stays one that does, in its new place.
+    // A root that refers to itself still does after it has moved.
     let tree = schema_of::<Tree>().await.to_string();
     assert!(!tree.contains(r##""$ref":"#""##), "{tree}");
     let plan = schema_of::<Plan>().await;
@@ -268,7 +268,7 @@ fn asking() -> FnTool {
     tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) })
 }
 
-/// Suspends an invocation that asks for a `T`, and goes on in a process that does not know the type.
+/// Suspends an invocation that requests a `T`, and resumes it in a process that does not know the type.
 async fn elsewhere<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'static>(value: Value) {
     for form in [Form::AsAsked, Form::Bare] {
         let sessions = InMemorySessionManager::new("s");
@@ -278,7 +278,7 @@ async fn elsewhere<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'stati
         let asked = first.prompt("go").output::<T>().await.unwrap().interrupts;
         drop(first);
 
-        // The stored schema is checked.
+        // The output is validated against the stored schema.
         let (is_second, value) = (AtomicBool::new(false), value.clone());
         let given = value.clone();
         let model = ScriptedModel::from_fn(move |request| {

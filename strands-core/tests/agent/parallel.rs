@@ -1,4 +1,4 @@
-//! Tools beside each other: order, the cap, exclusive tools, and events while they run.
+//! Concurrent tools: their order, the limit, exclusive tools, and events while they run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ fn calling(names: &[&str]) -> ScriptedModel {
     ScriptedModel::new([calls, ScriptedTurn::text("done")])
 }
 
-/// A tool that takes so many seconds and writes down when it begins and ends.
+/// A tool that takes this many seconds and records its start and its end.
 fn taking(name: &'static str, seconds: u64, log: &Log) -> FnTool {
     let log = log.clone();
     tool(name, move |_, _| {
@@ -128,7 +128,7 @@ async fn events_of_a_tool_arrive_while_it_runs() {
             AgentEvent::ToolStart { tool_use } => heard.push(format!("start {}", tool_use.name)),
             AgentEvent::ToolProgress { tool_use, data } => {
                 heard.push(format!("{} {data}", tool_use.name));
-                // The tool goes on only because its first word has been heard.
+                // The tool goes on only after its first event was received.
                 release.notify_one();
             }
             AgentEvent::ToolEnd { tool_use, .. } => heard.push(format!("end {}", tool_use.name)),

@@ -21,7 +21,7 @@ fn native() -> ModelCapabilities {
     ModelCapabilities::new().with_structured_output(true)
 }
 
-/// A response with this text, in pieces of so many letters.
+/// A response with this text, in chunks of this many letters.
 fn text(text: &str, letters: usize) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start()];
     events.extend(pieces(text, letters).map(|piece| StreamEvent::text(0, piece)));
@@ -29,7 +29,7 @@ fn text(text: &str, letters: usize) -> ScriptedTurn {
     ScriptedTurn::events(events)
 }
 
-/// A call of a tool whose arguments come in pieces of so many letters.
+/// A tool call whose arguments are streamed in chunks of this many letters.
 fn call(name: &str, input: &str, letters: usize) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start(), StreamEvent::tool_use(0, ToolUseStart::new("t-1", name))];
     events.extend(pieces(input, letters).map(|piece| StreamEvent::tool_input(0, piece)));
@@ -121,7 +121,7 @@ async fn other_text_and_other_tools_produce_no_partial_values() {
     let (events, ended) = listen(agent.prompt("go").output::<Vec<u8>>().stream()).await;
     assert_eq!(partial(&events), [json!([2])], "the schema is sent with the last request alone");
     assert_eq!(ended.unwrap().into_output().unwrap(), [2]);
-    // Without an output there is nothing to see.
+    // Without a requested output there are no partial values.
     let (events, _) = listen(agent.prompt("go").stream()).await;
     assert_eq!(partial(&events), [Value::Null; 0]);
 }

@@ -1,4 +1,4 @@
-//! Partial values of a structured output are prefixes of it, whatever the model gives.
+//! Partial values of a structured output are prefixes of it, for every output of the model.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -25,7 +25,7 @@ fn partial<T>(events: &[AgentEvent<T>]) -> Vec<Value> {
     events.iter().filter_map(value).collect()
 }
 
-/// True if `prefix` is a prefix of `whole` as the documentation of `PartialOutput` says.
+/// Returns true if `prefix` is a prefix of `whole`, as the documentation of `PartialOutput` defines it.
 fn is_prefix(prefix: &Value, whole: &Value) -> bool {
     match (prefix, whole) {
         (Value::String(a), Value::String(b)) => b.starts_with(a.as_str()),
@@ -57,7 +57,7 @@ fn text(text: &str, letters: usize) -> ScriptedTurn {
     turn([pieces.collect()], StopReason::EndTurn)
 }
 
-/// Returns the output, and the partial values since the last cycle or retry, each of which continues the one before.
+/// Returns the output and the partial values since the last cycle or retry. Fails unless each continues the one before.
 async fn streamed<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
     model: &ScriptedModel,
 ) -> (Value, Vec<Value>) {
@@ -133,7 +133,7 @@ async fn partial_values_of_malformed_output_are_prefixes() {
     }
 }
 
-/// The stream of an attempt that overflows in the middle is taken back, as every other that is thrown away.
+/// The stream of an attempt that overflows the context is retracted, like that of any other discarded attempt.
 #[tokio::test]
 async fn a_context_overflow_retracts_partial_values() {
     let broken =
@@ -200,7 +200,7 @@ async fn partial_values_end_at_a_repeated_field() {
     assert_eq!((output, values), (json!([2]), vec![json!([]), json!([1])]));
 }
 
-/// A map may have the wrapper's field itself: the object is wrapped if the value in there fits.
+/// A map may have the wrapper's field itself: the object is wrapped if the value of the field fits.
 #[tokio::test]
 async fn partial_values_of_maps_wait_until_unambiguous() {
     type Map = Option<BTreeMap<String, u8>>;

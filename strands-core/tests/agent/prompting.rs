@@ -1,4 +1,4 @@
-//! Prompts that borrow nothing: streams for servers, agents that several owners share, templates behind one trait.
+//! Prompts that borrow nothing: streams for servers, shared agents, and templates as promptables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +112,7 @@ async fn a_shared_agent_runs_one_prompt_at_a_time() {
     let shared = SharedAgent::new(agent(&model, []).await);
     let mut first = shared.stream("stall".into());
     let second = shared.clone().stream("go".into());
-    // The first to be polled has the agent.
+    // The first prompt that is polled locks the agent.
     first.next().await.unwrap().unwrap();
     let error = response(second).await.unwrap_err();
     assert!(matches!(&error, AgentError::Busy { .. }), "{error:?}");

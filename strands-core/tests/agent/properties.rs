@@ -1,4 +1,4 @@
-//! Random models, tools, failures, cancellations and drops: whatever happens, the promises hold.
+//! Property tests with random models, tools, failures, cancellations and drops: the invariants of the loop hold.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{FnTool, flaw, template, tool};
 
-/// What a random model says.
+/// A turn of a random model.
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
     Text(String),
@@ -33,7 +33,7 @@ pub(crate) enum Piece {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending {
     Whole,
-    /// So many events, and then this.
+    /// This many events, then the outcome.
     Cut(usize),
     Broken(usize, Failure),
     Stalled(usize),
@@ -55,16 +55,16 @@ pub(crate) struct Answer {
     ending: Ending,
 }
 
-/// What a random caller does with an invocation.
+/// An action of a random caller.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Manner {
     Awaited,
     Streamed,
-    /// Dropped after so many polls.
+    /// Drops the invocation after this many polls.
     Dropped(usize),
-    /// Cancelled after so many polls.
+    /// Cancels the invocation after this many polls.
     Cancelled(usize),
-    /// Out of time after so many seconds.
+    /// Limits the invocation to this many seconds.
     OutOfTime(u64),
     Turns(u32),
 }
@@ -208,11 +208,11 @@ fn turn(answer: &Answer) -> ScriptedTurn {
 
 pub(crate) fn model(answers: &[Answer]) -> ScriptedModel {
     let turns = answers.iter().map(turn).collect::<Vec<_>>();
-    // Calm in the end, so that every scenario ends.
+    // The last turns are plain text, so that every scenario ends.
     ScriptedModel::new(turns.into_iter().chain((0..100).map(|_| ScriptedTurn::text("calm"))))
 }
 
-/// Panics without the message and the backtrace on the terminal, which thousands of cases would pay for.
+/// Panics without printing a message and a backtrace, which is slow over thousands of cases.
 fn quiet_panic() -> ! {
     std::panic::resume_unwind(Box::new("in a tool"))
 }
@@ -242,7 +242,7 @@ pub(crate) fn tools() -> Vec<FnTool> {
     ]
 }
 
-/// What can be told of an outcome without its random ids.
+/// An outcome without its random ids.
 fn told(ended: &Result<AgentResponse, AgentError>) -> String {
     match ended {
         Ok(response) => format!("{} {} {:?} {}", response.stop_reason, response.text(), response.usage, response.turns),
@@ -263,7 +263,7 @@ pub(crate) fn shape(messages: &[Arc<Message>]) -> Vec<String> {
         .collect()
 }
 
-/// Listens to a stream and checks what it says of itself.
+/// Reads a stream and checks its events.
 async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, AgentError> {
     let mut stream = agent.prompt(prompt).stream();
     let mut shown = String::new();
@@ -281,7 +281,7 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
             Ok(AgentEvent::TextDelta { text }) => shown.push_str(&text),
             Ok(AgentEvent::Redacted { assistant, .. }) => redacted |= assistant.is_some(),
             Ok(AgentEvent::Message { message }) if message.role == Role::Assistant && !redacted => {
-                // In between may be notes for calls that were not made.
+                // Error results of calls that were not made may come in between.
                 let kept = message.text();
                 let mut rest = kept.chars();
                 let all_kept = shown.chars().all(|letter| rest.any(|kept| kept == letter));
@@ -295,7 +295,7 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
     ended.unwrap()
 }
 
-/// Polls a future so many times at most.
+/// Polls a future at most this many times.
 pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -308,13 +308,13 @@ pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut polls: usize)
     .await
 }
 
-/// One invocation; what it came to, where it came to anything.
+/// Runs one invocation. Returns its outcome, or `None` if it was dropped.
 pub(crate) async fn invoke(
     agent: &mut Agent,
     prompt: Prompt,
     manner: Manner,
 ) -> Option<Result<AgentResponse, AgentError>> {
-    // A model that stalls and a caller without patience: the last way to drop.
+    // A model that stalls and a caller without a time limit: the invocation is dropped.
     let patience = Duration::from_secs(3_600);
     match manner {
         Manner::Awaited => tokio::time::timeout(patience, agent.prompt(prompt).into_future()).await.ok(),
@@ -411,7 +411,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     }
     agent.discard_interrupts().await.unwrap();
     check(&agent, usage)?;
-    // Whatever happened, a patient caller gets an answer.
+    // A caller that does not drop the invocation gets a response afterwards.
     for _ in 0..20 {
         let limits = Limits::new().duration(Duration::from_secs(600));
         if agent.prompt("at last").limits(limits).await.is_ok_and(|response| response.text() == "calm") {
@@ -422,7 +422,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     usage = check(&agent, usage)?;
     prop_assert!(usage.total_tokens > 0);
     prop_assert_eq!(agent.messages().last().unwrap().text(), "calm");
-    // What the model was sent was valid each time.
+    // Each request was valid.
     for request in model.requests() {
         prop_assert_eq!(flaw(&request.messages, false), None, "{:#?}", request.messages);
         prop_assert_eq!(request.messages.last().unwrap().role, Role::User);
@@ -430,7 +430,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Awaited and streamed, the same things happen.
+/// Awaited and streamed invocations behave the same.
 async fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
     let ((mut one, _), (mut other, _)) = (build(scenario).await, build(scenario).await);
     for at in 0..scenario.prompts.len() {
@@ -450,7 +450,7 @@ pub(crate) fn paused<T>(run: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(run)
 }
 
-/// A history from anywhere.
+/// An arbitrary history.
 fn any_history() -> impl Strategy<Value = Vec<Message>> {
     let ids = || prop::collection::hash_set(prop::sample::select(vec!["a", "b", "c"]), 0..3);
     let message =
@@ -497,7 +497,7 @@ proptest! {
             let open = agent.messages().last().is_some_and(|last| last.tool_uses().next().is_some());
             prop_assert_eq!(flaw(agent.messages(), open), None, "{:#?}", agent.messages());
             let ended = agent.prompt("the newest").await;
-            // A prompt that failed leaves what was there, calls that are still open too.
+            // A failed prompt leaves the history unchanged, with its pending calls.
             prop_assert_eq!(flaw(agent.messages(), open && ended.is_err()), None, "{:#?}", agent.messages());
             for request in model.requests() {
                 prop_assert_eq!(flaw(&request.messages, false), None, "{:#?}", request.messages);

@@ -1,4 +1,4 @@
-//! Whoever records gets a file that is shared: nothing secret is in it, however it was said.
+//! Secrets in recordings: a recorded file is shared, and contains no secret in any encoding.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,7 +46,7 @@ async fn recordings_have_no_secrets_and_the_program_sees_all() {
     assert!(!recording.contains("AKIA") && !recording.contains("hunter2"), "{recording}");
     assert!(recording.contains("I keep [scrubbed] safe") && recording.contains("keep [scrubbed], sir"), "{recording}");
 
-    // The program still asks with its secrets in, and that is the same request.
+    // The program still sends its secrets, and the request matches.
     let model = replay(&recording).matching(RequestMatching::exact().without(RequestPart::ToolResultText));
     let mut agent = builder(model.clone(), [keep]).system_prompt(format!("Your key is {KEY}.")).build().await.unwrap();
     let response = agent.prompt(prompt.as_str()).await.unwrap();
@@ -99,7 +99,7 @@ async fn secrets_are_removed_from_provider_content() {
         redact_user_content_message: Some(format!("password: {said}")),
         redact_assistant_content_message: None,
     };
-    // Some providers number every call alike.
+    // Some providers give all calls the same id.
     let calls = |said: &str| {
         let call = |id, input: String| {
             [StreamEvent::tool_use(0, ToolUseStart::new(id, "look")), StreamEvent::tool_input(0, input)]
@@ -117,7 +117,7 @@ async fn secrets_are_removed_from_provider_content() {
     assert_eq!(ask(&replay(&recording), "go").await.0, answer("[scrubbed]"));
 }
 
-/// Cuts a text into pieces.
+/// Splits a text into chunks.
 fn cut(text: &str, at: &[usize]) -> Vec<String> {
     let mut cuts: Vec<_> = at.iter().map(|at| text.floor_char_boundary(at % (text.len() + 1))).collect();
     cuts.sort_unstable();
@@ -157,7 +157,7 @@ proptest! {
                 2 => StreamEvent::tool_input(3, piece),
                 _ => StreamEvent::reasoning(3, ReasoningDelta::Signature(piece)),
             });
-            // Another block in between changes nothing.
+            // Another block in between makes no difference.
             events.push(StreamEvent::text(0, "meanwhile"));
         }
         if stops {

@@ -1,4 +1,4 @@
-//! Recorded once, replayed for ever: the same turns, no secrets, and a clear word when the request is another one.
+//! Recording and replay of model responses: the same turns, no secrets, and a clear error for a request that differs.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ use strands_core::{Agent, AgentBuilder, AgentError, AgentEvent, RetryPolicy, Too
 
 use crate::support::{FnTool, kinds, listen, naming, tool};
 
-/// A sink that can be read, and that breaks when it has taken so many bytes.
+/// A sink that can be read, and that fails after this many bytes.
 #[derive(Clone)]
 pub(crate) struct Paper {
     written: Arc<Mutex<Vec<u8>>>,
@@ -55,7 +55,7 @@ pub(crate) fn builder(model: impl Model + 'static, tools: impl IntoIterator<Item
     tools.into_iter().fold(Agent::builder().model(model), AgentBuilder::tool)
 }
 
-/// What prompts to an agent with the tool `look` come to.
+/// Results of prompts to an agent with the tool `look`.
 async fn run(model: impl Model + 'static, prompts: &[&str]) -> (Vec<Vec<AgentEvent>>, Vec<Arc<Message>>) {
     let mut agent = builder(model, [naming("look")]).build().await.unwrap();
     let mut all = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) fn replay(recording: &str) -> Replay {
     recording.parse().unwrap()
 }
 
-/// Records one answer that is read to its end.
+/// Records one response that is read to its end.
 pub(crate) async fn recorded(turn: ScriptedTurn) -> String {
     let paper = Paper::new();
     let recorder = Recorder::new(ScriptedModel::new([turn]), paper.clone());
@@ -78,7 +78,7 @@ pub(crate) async fn recorded(turn: ScriptedTurn) -> String {
     paper.text()
 }
 
-/// Everything that a model answers, with the error that it ends in.
+/// Returns all events of a model's response, with the error that ends it.
 pub(crate) async fn ask(model: &impl Model, text: &str) -> (Vec<StreamEvent>, Option<ModelError>) {
     let messages = [Arc::new(Message::user(text))];
     let mut events = match model.stream(ModelRequest::new(&messages)).await {
@@ -196,7 +196,7 @@ async fn a_replay_reports_the_differences_of_a_request() {
     assert!(!source.to_string().contains("wetter"), "the error itself quotes no conversation: {source}");
     assert!(matches!(model.finish(), Err(ReplayError::Unused { used: 0, exchanges: 2, .. })));
 
-    // The same replay still answers the right request; and looser, any.
+    // The same replay still responds to the right request, and to any if it is configured to.
     let right = run(model.clone(), &["How is the weather?"]).await;
     assert_eq!(right.1.last().unwrap().text(), "ok");
     model.finish().unwrap();
@@ -223,7 +223,7 @@ async fn tool_results_are_compared_on_request_only() {
         let mut agent = builder(model, [counting(7)]).build().await.unwrap();
         assert_eq!(agent.prompt("go").await.is_ok(), fits, "{matching:?}");
     }
-    // A tool that fails where it did not is another matter.
+    // A tool that fails where it succeeded in the recording does not match.
     let broken = tool("look", |_, _| async { Err(strands_core::ToolError::new("dark")) });
     let mut agent = builder(replay(&paper.text()), [broken]).build().await.unwrap();
     let error = agent.prompt("go").await.unwrap_err();
@@ -263,7 +263,7 @@ async fn a_dropped_stream_is_recorded_up_to_its_drop() {
     assert!(matches!(why, ReplayError::Dropped { exchange: 0, .. }), "{why}");
     let (events, error) = ask(&model, "go on").await;
     assert!(error.is_none() && events.contains(&StreamEvent::text(0, "four")));
-    // Whoever hears why the model stopped and reads no further has heard everything.
+    // A listener that reads the stop reason and no further has the whole response.
     let script = ScriptedModel::new([ScriptedTurn::text("one")]);
     let (paper, messages) = (Paper::new(), [Arc::new(Message::user("go"))]);
     let mut events = Recorder::new(script, paper.clone()).stream(ModelRequest::new(&messages)).await.unwrap();
@@ -295,7 +295,7 @@ async fn a_failing_sink_ends_the_recording_but_not_the_call() {
 
 #[tokio::test(start_paused = true)]
 async fn no_exchange_is_recorded_after_a_failed_write() {
-    /// Takes nothing the first time.
+    /// A sink that fails at its first write.
     struct Late(bool, Paper);
 
     impl Write for Late {
@@ -337,7 +337,7 @@ async fn rejects_files_that_are_not_recordings() {
     let cut = good.get(..good.len() - 20).unwrap();
     assert!(matches!(bad(cut), ReplayError::Malformed { line: 2, .. }), "{:?}", bad(cut));
     assert!(matches!(Replay::read(&b"\xff"[..]), Err(ReplayError::Read(_))));
-    // What a newer writer of the same version adds is left alone.
+    // Fields that a newer writer of the same version adds are ignored.
     let more = good
         .replace("\"version\":1", "\"version\":1,\"new\":[1]")
         .replace("\"exchange\":0", "\"exchange\":0,\"new\":{}");
@@ -388,7 +388,7 @@ async fn a_recorded_cancellation_is_replayed() {
     model.finish().unwrap();
 }
 
-/// An answer of any shape, in pieces.
+/// Streams an arbitrary response in chunks.
 fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
     let words = "[a-zé \"\\\\{}:,]{0,12}";
     let event = prop_oneof![

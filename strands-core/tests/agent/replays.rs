@@ -35,7 +35,7 @@ async fn a_replay_reaches_limits_at_the_same_step() {
     assert_eq!((second.stop_reason, second.turns), (first.stop_reason, first.turns));
 }
 
-/// Calls an agent before its model is called.
+/// A hook that prompts an agent before its agent's model call.
 struct AsksBefore(ScriptedModel);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! Going back to an earlier prompt, in memory and in the session.
+//! Rewind to an earlier prompt, in memory and in the session.
 
 use serde_json::json;
 use strands_core::conversation::{SlidingWindowConversationManager, SummarizingConversationManager};
@@ -70,14 +70,14 @@ async fn a_worker_with_another_view_gets_a_conflict() {
         assert!(matches!(&ended, Err(AgentError::Session(error)) if error.is_conflict()), "{ended:?}");
     };
     one.prompt("c").await.unwrap();
-    // It does not know of the newest turn.
+    // The worker does not know the newest turn.
     conflict(other.rewind(2).await.map(drop));
     assert_eq!(other.messages().len(), 4);
     assert_eq!(sessions.messages("default").len(), 6);
     let mut other = builder(&sessions).build().await.unwrap();
     one.rewind(2).await.unwrap();
     conflict(other.prompt("d").await.map(drop));
-    // Nor when there are as many messages again.
+    // Nor if the number of messages is the same again.
     let mut other = builder(&sessions).build().await.unwrap();
     other.prompt("x").await.unwrap();
     one = builder(&sessions).build().await.unwrap();

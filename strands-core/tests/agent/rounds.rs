@@ -1,4 +1,4 @@
-//! Rounds that hooks ask for: limits, time, cycles and the names of journal steps count on.
+//! Rounds that hooks request: limits, time, cycles and the names of journal steps continue over them.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ async fn rounds_and_interrupts_share_the_time_limit() {
         .unwrap();
     assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::Interrupt);
     let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    // The round that the hook asks for ends with another question.
+    // The round that the hook requests ends with another interrupt.
     assert_eq!(agent.prompt(Prompt::none()).resume(answers).await.unwrap().stop_reason, StopReason::Interrupt);
     agent.set_model(ScriptedModel::new([ScriptedTurn::tool_use("last", json!({})), ScriptedTurn::text("done")]));
     let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();

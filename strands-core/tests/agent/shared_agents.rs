@@ -1,4 +1,4 @@
-//! Prompts of shared agents and of templates, when something goes wrong.
+//! Prompts of shared agents and of templates in cases of failure.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -54,7 +54,7 @@ async fn a_clone_of_a_taken_shared_agent_does_not_stay_busy() {
     let agent = agent(&ScriptedModel::responding("hi"), []).await;
     let shared = SharedAgent::new(agent);
     let other = shared.clone();
-    // Either it can't be taken while there are clones, or they say that it is gone.
+    // Either it can't be taken while there are clones, or the clones return an error.
     if shared.try_into_agent().is_ok() {
         let last = other.stream("go".into()).collect::<Vec<_>>().await.pop().unwrap();
         assert!(!matches!(last, Err(AgentError::Busy { .. })), "nobody works on another prompt");

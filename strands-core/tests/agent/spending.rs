@@ -1,4 +1,4 @@
-//! Costs of nested agents: numbers without end, crashes, conflicts and deep trees.
+//! Costs of nested agents: overflow, crashes, conflicts and deep trees.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -135,7 +135,7 @@ async fn nested_spending_before_a_recorded_start_survives_a_crash() {
     let mut dying = Box::pin(one.prompt(Prompt::none()).resume(answers).into_future());
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut dying).await.is_err());
     assert_eq!(made.load(Ordering::SeqCst), 3);
-    // The process is gone: nothing is dropped.
+    // As in a killed process: no destructor runs.
     std::mem::forget(dying);
     let mut two = build().await.unwrap();
     let response = two.prompt(Prompt::none()).await.unwrap();

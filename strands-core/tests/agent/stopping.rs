@@ -1,4 +1,4 @@
-//! Limits, cancellation and the model's own reasons end an invocation with a response, at once.
+//! Limits, cancellation and the model's stop reasons end an invocation at once, with a response.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn each_limit_has_a_stop_reason_and_keeps_the_partial_result() {
         let response = agent.prompt("go").limits(limits).await.unwrap();
         assert_eq!((response.stop_reason, response.turns), (reason, turns));
         assert_eq!(response.usage, Usage::new(10 * u64::from(turns), 5 * u64::from(turns)));
-        // The partial response is the model's, not the tools'.
+        // The partial response is that of the model, without tool results.
         assert_eq!(response.message.role, Role::Assistant);
         assert_whole(&mut agent).await;
         assert_eq!(newest_results(agent.messages()), [(false, "one".into())]);
@@ -135,7 +135,7 @@ async fn cancellation_starts_no_further_sequential_tool() {
     let response = agent.prompt("go").cancel_with(token).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Cancelled);
     assert_eq!(log.lines(), ["ran"]);
-    // The first did its work, and says so.
+    // The first tool completed, and has its result.
     let results = newest_results(agent.messages());
     assert_eq!(results, [(false, "done".into()), (true, "Tool execution cancelled".into())]);
 }
@@ -146,7 +146,7 @@ async fn a_cancellation_token_ends_only_its_invocations() {
     let token = CancellationToken::new();
     let mut agent = agent(&model, []).await;
     agent.prompt("a").cancel_with(token.clone()).await.unwrap();
-    // The agent does not cancel what was lent to it.
+    // The agent does not cancel a token of the caller.
     assert!(!token.is_cancelled());
     token.cancel();
     let response = agent.prompt("b").cancel_with(token).await.unwrap();

@@ -1,4 +1,4 @@
-//! The events of an invocation: their order, their JSON, and that nothing runs ahead of the listener.
+//! The events of an invocation: their order, their JSON, and backpressure.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,7 +103,7 @@ async fn the_stream_ends_after_the_result_or_an_error() {
     }
 }
 
-/// Says words for as long as somebody asks, and counts them.
+/// A model that yields words for as long as it is polled, and counts them.
 struct Babbling(Arc<AtomicUsize>);
 
 #[async_trait]
@@ -147,7 +147,7 @@ async fn streamed_and_awaited_runs_have_the_same_result() {
     let (events, streamed) = listen(streaming.prompt("go").stream()).await;
     let streamed = streamed.unwrap();
     assert_eq!((awaited.text(), awaited.usage, awaited.turns), (streamed.text(), streamed.usage, streamed.turns));
-    // The message events are the history.
+    // The message events match the history.
     let told = events.iter().filter_map(|event| match event {
         AgentEvent::Message { message } => Some(Arc::clone(message)),
         _ => None,

@@ -1,4 +1,4 @@
-//! Structured output: the ways in which a model is asked for it, and what it may get wrong.
+//! Structured output: its output modes, and recovery from invalid output.
 
 use futures_util::StreamExt;
 use schemars::JsonSchema;
@@ -42,7 +42,7 @@ async fn a_call_of_the_output_tool_ends_the_turn() {
     assert_eq!(model.requests()[0].tools, ["one", "Trip"]);
     assert_eq!(model.requests()[0].tool_choice, None);
     assert_whole(&mut agent).await;
-    // The next prompt knows nothing of it.
+    // The next prompt has no structured output.
     agent.prompt("thanks").await.unwrap();
     assert_eq!(model.requests()[1].tools, ["one"]);
     assert_whole(&mut agent).await;
@@ -110,7 +110,7 @@ async fn accepts_json_text_in_place_of_a_forced_call() {
     assert_whole(&mut agent).await;
 }
 
-/// A provider that can hold answers to a schema.
+/// A provider that can enforce a schema.
 const NATIVE: ModelCapabilities = ModelCapabilities::new().with_structured_output(true);
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn falls_back_to_a_tool_if_the_schema_is_rejected() {
     assert!(events.iter().any(|event| matches!(event, AgentEvent::Retry { discards_output: false, .. })), "{events:?}");
     assert!(model.requests()[0].output_schema.is_some());
     let forced = Some(ToolChoice::Tool { name: "Trip".into() });
-    // It is not asked to again.
+    // The schema is not sent to this model again.
     assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
     for (at, choice) in [(1, &forced), (2, &None)] {
         let asked = &model.requests()[at];
@@ -174,7 +174,7 @@ async fn falls_back_to_a_tool_if_the_schema_is_rejected() {
     }
     assert_whole(&mut agent).await;
 
-    // Another model may take it.
+    // Another model may accept it.
     let other = ScriptedModel::new([ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)]).with_capabilities(NATIVE);
     agent.set_model(other.clone());
     agent.prompt("plan").output::<Trip>().await.unwrap();
@@ -223,7 +223,7 @@ async fn repeated_malformed_output_switches_the_output_mode() {
     assert_whole(&mut agent).await;
 }
 
-/// A model whose provider learns from the first refusal what it can be asked for.
+/// A model whose provider records unsupported capabilities at the first rejected request.
 #[derive(Clone, Debug)]
 struct Learning {
     script: ScriptedModel,
@@ -247,7 +247,7 @@ impl Model for Learning {
     }
 }
 
-/// The ways in which the output was asked for: `native`, `forced` or `offered`.
+/// The output modes of the requests: `native`, `forced` or `offered`.
 fn ways(model: &ScriptedModel) -> Vec<&'static str> {
     let way = |asked: &RecordedRequest| match (&asked.output_schema, &asked.tool_choice) {
         (Some(_), None) => "native",
@@ -262,19 +262,19 @@ fn ways(model: &ScriptedModel) -> Vec<&'static str> {
 async fn capabilities_learned_from_an_error_switch_the_output_mode() {
     let unable = ModelCapabilities::new().with_tool_choice(false);
     let json = || ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#);
-    // The forced call is refused, then the schema, and at last the tool is offered.
+    // The forced call is rejected, then the schema; the tool is offered last.
     let script = ScriptedModel::new([ScriptedTurn::text("Oslo."), refusal(400), refusal(400), right(), json()]);
     let before = ModelCapabilities::new();
     let model = Learning { script: script.clone(), before, after: unable.with_structured_output(true) };
     let mut agent = Agent::builder().model(model.clone()).build().await.unwrap();
     assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
     assert_eq!(ways(&script), ["offered", "forced", "native", "offered"]);
-    // An agent that is built later begins with what the provider has learned.
+    // An agent that is built later starts with the recorded capabilities.
     let mut later = Agent::builder().model(model).build().await.unwrap();
     assert_eq!(later.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
     assert_eq!(ways(&script).last(), Some(&"native"));
 
-    // A model that is known not to be forced is not.
+    // A tool call is not forced if the model is known not to support it.
     let script = ScriptedModel::new([ScriptedTurn::text("Oslo."), right()]);
     let model = Learning { script: script.clone(), before: unable, after: unable };
     let mut agent = Agent::builder().model(model).build().await.unwrap();
@@ -333,7 +333,7 @@ async fn a_turn_that_ends_early_has_no_output() {
     assert_eq!(response.stop_reason, StopReason::LimitTurns);
     let error = response.into_output().unwrap_err();
     assert_eq!(error.to_string(), "the invocation ended with `limit_turns` before there was an output");
-    // The question that was never put to the model is not left behind.
+    // The message that requests the output was not sent, and is not left in the history.
     assert_eq!(agent.messages().last().unwrap().role, Role::Assistant);
     assert_whole(&mut agent).await;
 
@@ -408,7 +408,7 @@ async fn an_interrupt_and_an_output_can_share_a_turn() {
 #[tokio::test]
 async fn an_output_can_be_requested_at_resume() {
     let asking = || tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) });
-    // Only the resuming invocation wants it.
+    // Only the resuming invocation requests it.
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").await.unwrap().interrupts;
@@ -416,7 +416,7 @@ async fn an_output_can_be_requested_at_resume() {
     let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
 
-    // Only the first did: it is asked for all the same, and checked by its schema.
+    // Only the first invocation did: the output is still requested, and validated against its schema.
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = self::agent(&model, [asking()]).await;
     let asked = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;

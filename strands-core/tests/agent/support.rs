@@ -1,4 +1,4 @@
-//! What the tests share: tools made of closures, hooks that write down what they hear, and what a valid history is.
+//! Shared parts of the tests: tools made of closures, hooks that record events, and a check of histories.
 
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// A tool that answers with its name.
+/// A tool that returns its name.
 pub(crate) fn naming(name: &'static str) -> FnTool {
     tool(name, move |_, _| async move { Ok(ToolOutput::text(name)) })
 }
@@ -91,7 +91,7 @@ pub(crate) async fn agent(model: &ScriptedModel, tools: impl IntoIterator<Item =
     template(model, tools).build().await.unwrap()
 }
 
-/// Lines that several parties write down.
+/// A log that several parties append to.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -109,7 +109,7 @@ impl Log {
     }
 }
 
-/// The events of a stream, and how it ended.
+/// Returns the events of a stream, and its outcome.
 pub(crate) async fn listen<T: DeserializeOwned + Debug + 'static>(
     mut stream: AgentStream<'_, T>,
 ) -> (Vec<AgentEvent<T>>, Result<AgentResponse<T>, AgentError>) {
@@ -126,7 +126,7 @@ pub(crate) async fn listen<T: DeserializeOwned + Debug + 'static>(
     (events, ended.unwrap())
 }
 
-/// Polls once and leaves it at that.
+/// Polls a future once.
 pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
@@ -155,7 +155,7 @@ pub(crate) fn newest_results(messages: &[Arc<Message>]) -> Vec<(bool, String)> {
         .collect()
 }
 
-/// What is wrong with a history as input for a model. Calls in the last message may be open where humans are asked.
+/// Returns the reason for which a history is invalid as input. Calls in the last message may be pending if `asking` is true.
 pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
     for (at, message) in messages.iter().enumerate() {
         let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
@@ -180,7 +180,7 @@ pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
     None
 }
 
-/// Fails unless the history is valid input, and stays so with the next prompt.
+/// Fails unless the history is valid input, and stays valid with the next prompt.
 pub(crate) async fn assert_whole(agent: &mut Agent) {
     assert_eq!(flaw(agent.messages(), !agent.interrupts().is_empty()), None, "{:#?}", agent.messages());
 }

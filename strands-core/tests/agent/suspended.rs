@@ -1,5 +1,5 @@
-//! Runs that wait for humans in a session: one approval never runs a tool twice, whatever dies when, and nothing that was
-//! said is lost.
+//! Suspended runs in a session: one approval never runs a tool twice, whenever a process dies, and no message or response is
+//! lost.
 
 use std::future::pending;
 
@@ -17,7 +17,7 @@ fn sessions() -> InMemorySessionManager {
     InMemorySessionManager::new("s")
 }
 
-/// Books with a human's consent.
+/// A booking tool that needs approval.
 fn book(log: &Log) -> FnTool {
     let log = log.clone();
     let book = tool("book", move |_, input| {
@@ -27,7 +27,7 @@ fn book(log: &Log) -> FnTool {
     book.policy(ToolPolicy::new().with_approval(true))
 }
 
-/// Begins to book and never ends.
+/// A booking tool that starts and never ends.
 fn stuck(log: &Log, idempotent: bool) -> FnTool {
     let log = log.clone();
     let book = tool("book", move |_, _| {
@@ -54,7 +54,7 @@ fn says(text: &str) -> ScriptedModel {
     ScriptedModel::responding(text)
 }
 
-/// A conversation that waits for consent to a booking. Returns the answer that gives it.
+/// Suspends a conversation until a booking is approved. Returns the response that approves it.
 async fn suspended(sessions: &InMemorySessionManager, log: &Log) -> InterruptResponse {
     let mut agent = worker(sessions, &asks(), [book(log)]).build().await.unwrap();
     let response = agent.prompt("go").await.unwrap();
@@ -70,12 +70,12 @@ fn assert_valid(agent: &Agent) {
     assert_eq!(flaw(agent.messages(), false), None, "{:#?}", agent.messages());
 }
 
-/// A model that never answers.
+/// A model that never responds.
 fn silent() -> ScriptedModel {
     ScriptedModel::from_fn(|_| ScriptedTurn::text("").stalling_after(0))
 }
 
-/// Starts to resume, and leaves the process in the middle: nothing of it is dropped, as if it was killed.
+/// Starts to resume and leaks the invocation: no destructor runs, as in a killed process.
 async fn killed_while_resuming(mut agent: Agent, answer: &InterruptResponse, log: &Log, lines: usize) {
     let mut resuming = agent.prompt(Prompt::none()).resume([answer.clone()]).into_future();
     while log.lines().len() < lines {
@@ -185,7 +185,7 @@ fn has_run(sessions: &InMemorySessionManager) -> bool {
     sessions.record("default").is_some_and(|record| record.internal_state.run.is_some())
 }
 
-/// Asks two things before it acts.
+/// A tool with two interrupts before it acts.
 fn careful(log: &Log) -> FnTool {
     let log = log.clone();
     tool("book", move |ctx, _| {

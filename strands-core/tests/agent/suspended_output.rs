@@ -1,4 +1,4 @@
-//! Structured output of invocations that wait for a human, and go on elsewhere.
+//! Structured output of invocations that are interrupted and resumed in another process.
 
 use std::fmt::Debug;
 
@@ -15,7 +15,7 @@ fn asking() -> FnTool {
     tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) })
 }
 
-/// An output that was given beside a call that waits for a human is still there in another process.
+/// An output in the same response as an interrupted call is kept in another process.
 async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
     name: &str,
     value: Value,
@@ -52,7 +52,7 @@ async fn a_null_output_survives_an_interrupt() {
     given_beside_a_question::<Option<u8>>("Nullable_uint8", json!(null)).await;
 }
 
-/// Values that an older version has stored had no `wrapped`: the tool is given as it was stored.
+/// Outputs stored by an older version have no `wrapped` field: the tool is used as stored.
 #[tokio::test]
 async fn resumes_a_run_suspended_by_an_older_version() {
     let sessions = InMemorySessionManager::new("s");
@@ -98,10 +98,10 @@ async fn resumes_a_run_suspended_by_an_older_version() {
     }
 }
 
-/// The description is not part of the question: a type whose docs were edited is asked for no second time.
+/// The description is not part of the schema's identity: after an edit of a type's docs the output is not requested again.
 #[tokio::test]
 async fn an_output_survives_a_changed_type_description() {
-    /// Before.
+    /// The type before the edit.
     #[derive(Debug, Serialize, Deserialize, JsonSchema)]
     struct Trip {
         city: String,

@@ -1,4 +1,4 @@
-//! Arguments and outputs that are validated: schemas that can't be are refused early, and mistakes are told by name.
+//! Validation of arguments and outputs: unsupported schemas are rejected early, and errors name the field.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use strands_core::{Agent, BuildError, JsonSchemaErrorKind, ToolOutput, ToolPolic
 
 use crate::support::{FnTool, agent, assert_whole, naming, newest_results, template, tool};
 
-/// A tool that tells its arguments, and how often it ran.
+/// A tool that returns its arguments, and a counter of its runs.
 fn echo(schema: Value) -> (FnTool, Arc<AtomicUsize>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
@@ -22,7 +22,7 @@ fn echo(schema: Value) -> (FnTool, Arc<AtomicUsize>) {
     (echo.schema(schema), runs)
 }
 
-/// The result of one call of a tool; of a tool that did not run if it is an error.
+/// Returns the result of one tool call, or its error if the tool did not run.
 async fn result_of(schema: Value, policy: ToolPolicy, input: Value) -> Result<Value, String> {
     let (echo, runs) = echo(schema);
     let model = ScriptedModel::new([ScriptedTurn::tool_use("echo", input), ScriptedTurn::text("done")]);
@@ -136,7 +136,7 @@ enum Payment {
     Cash,
 }
 
-/// The mistake that a model is told for an output that does not fit.
+/// Returns the error result for an output that does not match the schema.
 async fn told_of<T>(name: &str, wrong: Value, right: Value) -> String
 where
     T: serde::de::DeserializeOwned + JsonSchema + Send + 'static,
@@ -150,7 +150,7 @@ where
 
 #[tokio::test]
 async fn output_errors_name_the_fields() {
-    // A type with a flattened enum is wrapped: its root is a union.
+    // A type with a flattened enum is wrapped, since its root is a union.
     let right = json!({"amount": 3, "tip": 1, "kind": "cash"});
     for (wrong, told) in [
         (json!({"amount": 3.0, "tip": 2.5, "kind": "cash"}), "`value.tip`: expected integer, got number 2.5."),

@@ -1,4 +1,4 @@
-//! Lists of tools that change, hang, clash or need values.
+//! Lists of tools that change, hang, conflict or need injected values.
 
 use std::error::Error;
 use std::future::pending;
@@ -136,7 +136,7 @@ async fn a_reordered_tool_list_is_announced() {
     assert!(events.iter().any(|event| matches!(event, AgentEvent::ToolsChanged { .. })), "{events:?}");
 }
 
-/// Hangs from the second time on.
+/// A provider that hangs from its second call on.
 #[derive(Default)]
 struct HangsLater {
     asked: AtomicU64,
