@@ -22,8 +22,8 @@ fn refused() -> ModelError {
 async fn a_stream_without_a_stop_event_is_an_error() {
     for events in 0..4 {
         let silent_end = move || {
-            let said = [StreamEvent::start(), StreamEvent::text(0, "half"), StreamEvent::block_stop(0)];
-            ScriptedTurn::events(said.into_iter().take(events))
+            let all_events = [StreamEvent::start(), StreamEvent::text(0, "half"), StreamEvent::block_stop(0)];
+            ScriptedTurn::events(all_events.into_iter().take(events))
         };
         let model = ScriptedModel::from_fn(move |_| silent_end());
         let mut agent = template(&model, []).retry(RetryPolicy::never()).build().await.unwrap();
@@ -54,16 +54,16 @@ async fn a_stream_cut_after_its_first_delta_retracts_the_streamed_text() {
     let mut agent = agent(&model, []).await;
     let (events, ended) = listen(agent.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "whole answer");
-    let mut shown = String::new();
+    let mut streamed = String::new();
     for event in &events {
         match event {
-            AgentEvent::TextDelta { text } => shown.push_str(text),
-            AgentEvent::Retry { discards_output: true, .. } => shown.clear(),
+            AgentEvent::TextDelta { text } => streamed.push_str(text),
+            AgentEvent::Retry { discards_output: true, .. } => streamed.clear(),
             AgentEvent::Retry { .. } => panic!("the retry hides that text had been shown"),
             _ => {}
         }
     }
-    assert_eq!(shown, "whole answer");
+    assert_eq!(streamed, "whole answer");
     assert_eq!(agent.messages()[1].text(), "whole answer");
 }
 

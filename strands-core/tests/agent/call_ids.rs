@@ -74,11 +74,11 @@ async fn repeated_call_ids_become_unique_in_events_too() {
         let model = ScriptedModel::new(turns);
         let mut agent = agent(&model, Vec::new()).await;
         let mut stream = agent.prompt("look").stream();
-        let (mut started, mut pieces, mut run, mut ended) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
+        let (mut started, mut deltas, mut run, mut ended) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
         while let Some(event) = stream.next().await {
             match event.unwrap() {
                 AgentEvent::ToolUseStart { tool_use_id, .. } => started.push(tool_use_id.to_string()),
-                AgentEvent::ToolUseDelta { tool_use_id, .. } => pieces.push(tool_use_id.to_string()),
+                AgentEvent::ToolUseDelta { tool_use_id, .. } => deltas.push(tool_use_id.to_string()),
                 AgentEvent::ToolStart { tool_use } => drop(run.insert(tool_use.tool_use_id.clone())),
                 AgentEvent::ToolEnd { result, .. } => drop(ended.insert(result.tool_use_id)),
                 _ => {}
@@ -86,8 +86,8 @@ async fn repeated_call_ids_become_unique_in_events_too() {
         }
         drop(stream);
         assert_eq!(ids(agent.messages()), expected);
-        assert_eq!((started, &pieces), (pieces.clone(), &expected.iter().map(|id| (*id).to_owned()).collect()));
-        let all: HashSet<_> = pieces.into_iter().collect();
+        assert_eq!((started, &deltas), (deltas.clone(), &expected.iter().map(|id| (*id).to_owned()).collect()));
+        let all: HashSet<_> = deltas.into_iter().collect();
         assert_eq!((&run, &ended), (&all, &all));
         for request in model.requests() {
             ids(&request.messages);

@@ -215,8 +215,8 @@ async fn missing_and_null_arguments_are_an_empty_object() {
 #[tokio::test]
 async fn malformed_arguments_do_not_run_the_tool() {
     for broken in [r#"{"city": "#, "{city: 'Oslo'}", "Oslo", "{}{}", "\u{0}", "{\"city\": \"Oslo\"} trailing"] {
-        let told = with_arguments(broken).await.unwrap_err();
-        assert!(told.contains("not a valid JSON object"), "{broken:?}: {told}");
+        let error = with_arguments(broken).await.unwrap_err();
+        assert!(error.contains("not a valid JSON object"), "{broken:?}: {error}");
     }
     assert!(with_arguments(r#"{"city": "#).await.unwrap_err().contains("line 1 column"));
     // Nested deeper than the parser allows: rejected, without a stack overflow.
@@ -226,7 +226,7 @@ async fn malformed_arguments_do_not_run_the_tool() {
 
 #[tokio::test]
 async fn arguments_that_do_not_match_the_schema_do_not_run_the_tool() {
-    for (misfit, told) in [
+    for (misfit, expected) in [
         (r#"{"city": 7}"#, "`city`: expected string, got number 7"),
         (r#"{"days": 9}"#, "`days`: must be at most 7, got 9"),
         (r#"{"town": "Oslo"}"#, "`town`: unknown; expected one of `city`, `days`"),
@@ -234,7 +234,7 @@ async fn arguments_that_do_not_match_the_schema_do_not_run_the_tool() {
         ("7", "the arguments must be a JSON object, not 7"),
         (r#""{}""#, "the arguments are not a valid JSON object: they are a string"),
     ] {
-        assert_eq!(with_arguments(misfit).await, Err(told.to_owned()), "{misfit}");
+        assert_eq!(with_arguments(misfit).await, Err(expected.to_owned()), "{misfit}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! Changing tools: providers whose lists change between cycles, tools for one invocation, hidden tools. Calls of unavailable
-//! tools are rejected, and requests change only when the tools do.
+//! Changing tools: providers whose lists change between cycles, tools for one invocation, hidden tools. Calls of
+//! unavailable tools are rejected, and requests change only when the tools do.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -177,8 +177,8 @@ async fn an_invocation_can_hide_and_add_tools() {
         .map(|result| result.is_error())
         .collect();
     assert_eq!(results, [true, false, false]);
-    let told = newest_results(&requests[1].messages);
-    assert!(told[0].1.contains("Unknown tool: one") && !told[0].1.contains("one, two"), "{told:?}");
+    let newest = newest_results(&requests[1].messages);
+    assert!(newest[0].1.contains("Unknown tool: one") && !newest[0].1.contains("one, two"), "{newest:?}");
 
     let model = calling(&["one"]);
     agent.set_model(model.clone());
@@ -219,25 +219,25 @@ async fn conflicting_tools_are_rejected_before_the_model_call() {
 #[tokio::test]
 async fn rejects_an_approved_call_of_a_removed_tool() {
     let wipe = || naming("wipe").policy(ToolPolicy::new().with_approval(true));
-    for way in ["set_tools", "hide", "provider"] {
-        let provider = Switchable::with(if way == "provider" { tools![wipe()] } else { tools![] });
+    for removal in ["set_tools", "hide", "provider"] {
+        let provider = Switchable::with(if removal == "provider" { tools![wipe()] } else { tools![] });
         let model = calling(&["wipe"]);
         let builder = provided(&provider, &model);
-        let builder = if way == "provider" { builder } else { builder.tool(wipe()) };
+        let builder = if removal == "provider" { builder } else { builder.tool(wipe()) };
         let mut agent = builder.build().await.unwrap();
-        let asked = agent.prompt("go").await.unwrap().interrupts;
-        let resuming = |agent: &mut Agent| match way {
+        let interrupts = agent.prompt("go").await.unwrap().interrupts;
+        let resuming = |agent: &mut Agent| match removal {
             "set_tools" => agent.set_tools(tools![]).unwrap(),
             _ => provider.switch_to(tools![]),
         };
-        if way != "hide" {
+        if removal != "hide" {
             resuming(&mut agent);
         }
-        let resume = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]);
-        let response = if way == "hide" { resume.hide_tools(["wipe"]).await } else { resume.await }.unwrap();
+        let resume = agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]);
+        let response = if removal == "hide" { resume.hide_tools(["wipe"]).await } else { resume.await }.unwrap();
         assert_eq!(response.stop_reason, StopReason::EndTurn);
         let results = newest_results(agent.messages());
-        assert!(results[0].0 && results[0].1.contains("Unknown tool"), "{way}: {results:?}");
+        assert!(results[0].0 && results[0].1.contains("Unknown tool"), "{removal}: {results:?}");
         assert_whole(&mut agent).await;
     }
 }
@@ -326,8 +326,8 @@ async fn fifty_agents_see_consistent_tool_lists() {
     }
     for (number, conversation) in conversations.into_iter().enumerate() {
         let mine: Vec<_> = requests.iter().filter(|(agent, ..)| *agent == number).collect();
-        let answers = conversation.unwrap();
-        let results: Vec<_> = answers.iter().filter(|message| message.tool_results().next().is_some()).collect();
+        let messages = conversation.unwrap();
+        let results: Vec<_> = messages.iter().filter(|message| message.tool_results().next().is_some()).collect();
         for (request, results) in mine.iter().zip(results) {
             let refused: Vec<_> = results.tool_results().map(|result| result.is_error()).collect();
             assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is refused");

@@ -16,8 +16,8 @@ fn texts(sessions: &InMemorySessionManager) -> Vec<String> {
     sessions.messages("default").iter().map(|message| message.text()).collect()
 }
 
-async fn worker(sessions: &InMemorySessionManager, says: &str, retries: u32) -> Agent {
-    let builder = template(&ScriptedModel::responding(says), []).session_manager(sessions.clone());
+async fn worker(sessions: &InMemorySessionManager, text: &str, retries: u32) -> Agent {
+    let builder = template(&ScriptedModel::responding(text), []).session_manager(sessions.clone());
     builder.conflict_retries(retries).build().await.unwrap()
 }
 

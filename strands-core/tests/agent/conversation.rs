@@ -53,9 +53,9 @@ async fn the_window_is_not_applied_during_an_interrupt() {
     let manager = SlidingWindowConversationManager::new(1);
     let mut agent = template(&model, [asks]).conversation_manager(manager).build().await.unwrap();
     agent.prompt("hello").await.unwrap();
-    let asked = agent.prompt("ask").await.unwrap().interrupts;
+    let interrupts = agent.prompt("ask").await.unwrap().interrupts;
     assert_whole(&mut agent).await;
-    agent.prompt(strands_core::Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
+    agent.prompt(strands_core::Prompt::none()).resume([interrupts[0].respond(1)]).await.unwrap();
     assert_whole(&mut agent).await;
 }
 

@@ -136,12 +136,12 @@ async fn diagnostics_report_unread_injected_values() {
     let template = builder().inject(CONTENT);
     template.clone().build().await.unwrap();
     template.build().await.unwrap();
-    let told = lines.of("injected value is not read");
+    let unread = lines.of("injected value is not read");
     assert!(
-        matches!(&told[..], [line] if line.starts_with("WARN") && line.contains("agent_id=mine value=\"&str\"")),
-        "{told:?}"
+        matches!(&unread[..], [line] if line.starts_with("WARN") && line.contains("agent_id=mine value=\"&str\"")),
+        "{unread:?}"
     );
-    assert!(!told[0].contains(CONTENT));
+    assert!(!unread[0].contains(CONTENT));
 }
 
 #[tokio::test]

@@ -34,9 +34,8 @@ async fn error_of(runner: &ToolRunner, input: Value) -> String {
 #[tokio::test(start_paused = true)]
 async fn direct_calls_have_timeouts_panics_and_validation_handled() {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
-    let answers =
-        || tool("t", |_, input| async move { Ok(ToolOutput::json(input["n"].clone())) }).schema(schema.clone());
-    let ok = runner(answers());
+    let echo = || tool("t", |_, input| async move { Ok(ToolOutput::json(input["n"].clone())) }).schema(schema.clone());
+    let ok = runner(echo());
     let good = result(ok.call("t", json!({"n": 1})).id("mine").await.unwrap());
     assert_eq!((text_of(&good).as_str(), good.tool_use_id.as_str()), (r#"{"json":1}"#, "mine"));
     assert!(error_of(&ok, json!({"n": "one"})).await.contains("integer"));
@@ -90,12 +89,12 @@ async fn a_direct_call_can_require_approval() {
     let wipe = naming("t").policy(ToolPolicy::new().with_approval(true));
     let runner = runner(wipe);
     let call = || runner.call("t", json!({"path": "/"})).id("1");
-    let ToolCallOutcome::Interrupted(asked) = call().await.unwrap() else { panic!("not asked") };
-    assert_eq!(asked[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
-    assert!(!result(call().resume([asked[0].respond(true)]).await.unwrap()).is_error());
-    assert!(result(call().resume([asked[0].respond(false)]).await.unwrap()).is_error());
+    let ToolCallOutcome::Interrupted(interrupts) = call().await.unwrap() else { panic!("not asked") };
+    assert_eq!(interrupts[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
+    assert!(!result(call().resume([interrupts[0].respond(true)]).await.unwrap()).is_error());
+    assert!(result(call().resume([interrupts[0].respond(false)]).await.unwrap()).is_error());
     // Approval of one call is not approval of another.
-    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].respond(true)]);
+    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([interrupts[0].respond(true)]);
     assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted(_)));
 }
 

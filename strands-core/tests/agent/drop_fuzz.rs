@@ -1,5 +1,5 @@
-//! Invocations that are dropped at each of their polls, with the agent rebuilt from its session at random points, and with
-//! interrupts: no approved call runs twice, and every stored conversation is valid and can be continued. Invocations that are
+//! Invocations that are dropped at each of their polls, with interrupts and with agents rebuilt from the session: no
+//! approved call runs twice, and every stored conversation is valid and can be continued. Invocations that are
 //! serialized at every step end like uninterrupted ones.
 //!
 //! `STRANDS_STORIES` is the number of scenarios; the default is small.
@@ -47,10 +47,10 @@ fn tools(ledger: &Ledger) -> Vec<FnTool> {
         tool(name, move |ctx, _| {
             let ledger = ledger.clone();
             async move {
-                let said = if asks { ctx.interrupt("which", name)? } else { Value::Null };
+                let choice = if asks { ctx.interrupt("which", name)? } else { Value::Null };
                 ledger.add(name, ctx.tool_use_id());
                 tokio::time::sleep(Duration::from_millis(time)).await;
-                Ok(ToolOutput::text(format!("{name} {said}")))
+                Ok(ToolOutput::text(format!("{name} {choice}")))
             }
         })
     };
@@ -114,14 +114,14 @@ impl Story {
 
     /// Runs the next step of a program that uses the agent, for at most `polls` polls.
     async fn step(&mut self, polls: usize) -> Option<Result<AgentResponse, AgentError>> {
-        let asked = self.agent.interrupts();
+        let interrupts = self.agent.interrupts();
         let limits = Limits::new().turns(6).duration(Duration::from_secs(60));
-        if asked.is_empty() {
+        if interrupts.is_empty() {
             return polled(self.agent.prompt("go on").limits(limits).into_future(), polls).await;
         }
-        let answers: Vec<_> = asked.iter().take(self.random.usize(1..=asked.len())).collect();
-        let answers: Vec<_> = answers.into_iter().map(|each| each.respond(self.random.u8(..) < 200)).collect();
-        polled(self.agent.prompt(Prompt::none()).resume(answers).limits(limits).into_future(), polls).await
+        let responses: Vec<_> = interrupts.iter().take(self.random.usize(1..=interrupts.len())).collect();
+        let responses: Vec<_> = responses.into_iter().map(|each| each.respond(self.random.u8(..) < 200)).collect();
+        polled(self.agent.prompt(Prompt::none()).resume(responses).limits(limits).into_future(), polls).await
     }
 }
 
@@ -206,8 +206,8 @@ async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
                 break;
             }
             // One response at a time.
-            let answer = response.interrupts[0].respond(seed.is_multiple_of(3));
-            response = agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
+            let reply = response.interrupts[0].respond(seed.is_multiple_of(3));
+            response = agent.prompt(Prompt::none()).resume([reply]).await.unwrap();
         }
         assert!(response.turns <= 5);
     }

@@ -54,8 +54,8 @@ async fn errors_show_no_prompt_and_no_key() {
     ] {
         let error = failure(body, "my password is hunter2, log me in").await;
         let AgentError::Model { source, .. } = &error else { panic!("{error}") };
-        let shown = format!("{error} {error:?} {error:#?} {:?}", source.details());
-        assert!(!shown.contains(hidden) && shown.contains(kept), "{shown}");
+        let printed = format!("{error} {error:?} {error:#?} {:?}", source.details());
+        assert!(!printed.contains(hidden) && printed.contains(kept), "{printed}");
     }
 }
 

@@ -35,7 +35,7 @@ impl Named {
         self
     }
 
-    fn asked(&self) -> usize {
+    fn request_count(&self) -> usize {
         self.script.requests().len()
     }
 }
@@ -93,7 +93,7 @@ async fn prompt(model: &Fallback) -> Result<AgentResponse, AgentError> {
 }
 
 /// Outcome of an invocation of a fallback model.
-async fn said(model: &Fallback) -> String {
+async fn response_text(model: &Fallback) -> String {
     let hour = Duration::from_secs(60 * 60);
     tokio::time::timeout(hour, prompt(model)).await.unwrap().unwrap().text()
 }
@@ -139,7 +139,7 @@ async fn falls_back_on_provider_errors_but_not_on_request_errors() {
         let second = responding("b");
         let model = Fallback::new(failing("a", failure)).or(second.clone());
         assert_eq!(prompt(&model).await.is_ok(), gives_way, "{kind:?}");
-        assert_eq!(second.asked(), usize::from(gives_way), "{kind:?}");
+        assert_eq!(second.request_count(), usize::from(gives_way), "{kind:?}");
         // And the other way round if the user configures it so.
         let only = FallbackOn::new();
         let other = if gives_way { only.without(kind) } else { only.with(kind) };
@@ -156,8 +156,8 @@ async fn a_closure_can_decide_about_a_fallback() {
     let quota = |error: &ModelError| error.details().code() == Some("insufficient_quota");
     let first = failing("a", || coded("insufficient_quota"));
     let model = Fallback::new(first.clone()).or(responding("b")).when(quota);
-    assert_eq!(said(&model).await, "I am b");
-    assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 1), "it is out");
+    assert_eq!(response_text(&model).await, "I am b");
+    assert_eq!((response_text(&model).await.as_str(), first.request_count()), ("I am b", 1), "it is out");
     let model = Fallback::new(failing("a", || coded("model_not_found"))).or(responding("b")).when(quota);
     assert!(prompt(&model).await.is_err());
     let model = Fallback::new(failing("a", transport)).or(responding("b")).on(FallbackOn::empty()).when(quota);
@@ -168,8 +168,9 @@ async fn a_closure_can_decide_about_a_fallback() {
 async fn falls_back_if_a_stream_breaks_before_its_first_content() {
     let silent = |events| {
         let costly = StreamEvent::metadata(Usage::new(7, 0), Default::default());
-        let said = [StreamEvent::start_from("a"), costly, StreamEvent::text(0, ""), StreamEvent::block_stop(0)];
-        ScriptedTurn::events(said.into_iter().take(events))
+        let stream_events =
+            [StreamEvent::start_from("a"), costly, StreamEvent::text(0, ""), StreamEvent::block_stop(0)];
+        ScriptedTurn::events(stream_events.into_iter().take(events))
     };
     for events in 0..=4 {
         for broken in [silent(events), silent(events).breaking_after(events, transport())] {
@@ -198,7 +199,7 @@ async fn after_content_the_retry_starts_with_the_next_model() {
         let began = Instant::now();
         let (events, ended) = listen(agent.prompt("go").stream()).await;
         let response = ended.unwrap();
-        assert_eq!((response.text().as_str(), first.asked()), ("I am b", 1));
+        assert_eq!((response.text().as_str(), first.request_count()), ("I am b", 1));
         assert_eq!(began.elapsed(), Duration::ZERO, "the wait is for a model that is not asked");
         assert!(announced(&events).is_empty());
         let retried = |event: &AgentEvent| matches!(event, AgentEvent::Retry { discards_output: true, .. });
@@ -215,13 +216,13 @@ async fn after_content_the_retry_starts_with_the_next_model() {
 async fn a_failed_model_is_skipped_during_its_cooldown() {
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), ScriptedTurn::text("I am a again")]));
     let model = Fallback::new(first.clone()).or(responding("b")).cool_down(Duration::from_secs(20));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(19)).await;
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
-    assert_eq!((ended.unwrap().text().as_str(), first.asked()), ("I am b", 1));
+    assert_eq!((ended.unwrap().text().as_str(), first.request_count()), ("I am b", 1));
     assert!(announced(&events).is_empty(), "nothing failed in this call");
     advance(Duration::from_secs(1)).await;
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am a again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,15 +230,15 @@ async fn retry_after_sets_the_cooldown() {
     let first =
         named("a", ScriptedModel::new([ScriptedTurn::error(throttled(300)), ScriptedTurn::text("I am a again")]));
     let model = Fallback::new(first.clone()).or(responding("b")).cool_down(Duration::from_secs(20));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(299)).await;
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(1)).await;
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am a again");
     // Even a duration that overflows the clock.
     let for_ever = || ModelErrorKind::Throttled.into_error(Some(Duration::MAX), ErrorDetails::new());
     let model = Fallback::new(failing("a", for_ever)).or(responding("b"));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,15 +247,19 @@ async fn one_request_probes_a_model_after_its_cooldown() {
     let stalled = || ScriptedTurn::text("never").stalling_after(1);
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), stalled(), stalled()]));
     let model = Fallback::new(first.clone()).or(responding("b"));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(60)).await;
     let mut probing = agent(&model).await;
     let mut probing = probing.prompt("go").stream();
     for _ in 0..100 {
         let _ = poll_once(&mut probing.next()).await;
     }
-    assert_eq!(first.asked(), 2);
-    assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 2), "others do not wait for it");
+    assert_eq!(first.request_count(), 2);
+    assert_eq!(
+        (response_text(&model).await.as_str(), first.request_count()),
+        ("I am b", 2),
+        "others do not wait for it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,17 +268,17 @@ async fn request_errors_start_no_cooldown() {
     let first = named("a", ScriptedModel::new([filtered(), ScriptedTurn::text("I am a again")]));
     let on = FallbackOn::new().with(ModelErrorKind::ContentFiltered);
     let model = Fallback::new(first).or(responding("b")).on(on);
-    assert_eq!(said(&model).await, "I am b");
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am a again");
 
     // Nor is a model that works again and finds the first request invalid.
     let invalid = ScriptedTurn::error(refused(ModelErrorKind::InvalidRequest));
     let script = [ScriptedTurn::error(transport()), invalid, ScriptedTurn::text("I am a again")];
     let model = Fallback::new(named("a", ScriptedModel::new(script))).or(responding("b"));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(60)).await;
     assert!(prompt(&model).await.is_err());
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am a again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,7 +286,7 @@ async fn models_in_cooldown_are_tried_last() {
     let back = || ScriptedModel::new([ScriptedTurn::error(transport()), ScriptedTurn::text("I am a again")]);
     let second = named("b", ScriptedModel::new([ScriptedTurn::text("I am b"), ScriptedTurn::error(transport())]));
     let model = Fallback::new(named("a", back())).or(second.clone());
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am a again");
     assert_eq!(announced(&events).len(), 1);
@@ -344,9 +349,13 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
         (responding("unknown"), responding("as small"), responding("large").window(1_000_000));
     let model = Fallback::new(small.clone()).or(unknown.clone()).or(as_small.clone().window(8_000)).or(large);
     for _ in 0..2 {
-        assert_eq!(said(&model).await, "I am large");
+        assert_eq!(response_text(&model).await, "I am large");
     }
-    assert_eq!((small.asked(), unknown.asked(), as_small.asked()), (2, 0, 0), "it is not out, and no size is guessed");
+    assert_eq!(
+        (small.request_count(), unknown.request_count(), as_small.request_count()),
+        (2, 0, 0),
+        "it is not out, and no size is guessed"
+    );
     // Without a larger model, the conversation manager reduces the conversation.
     let model = Fallback::new(failing("large", overflow).window(9_000)).or(responding("small").window(8_000));
     let error = prompt(&model).await.unwrap_err();
@@ -371,7 +380,7 @@ async fn capabilities_are_those_common_to_all_models() {
     let messages = [Message::user("go").into()];
     let model = Fallback::new(failing("a", transport).window(1)).or(responding("b").window(2));
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 1);
-    said(&model).await;
+    response_text(&model).await;
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 2);
 }
 
@@ -390,8 +399,8 @@ async fn the_response_names_the_model_that_produced_it() {
     let mut agent = agent(&model).await;
     let response = agent.prompt("go").await.unwrap();
     assert_eq!(response.usage, Usage::new(3, 1));
-    let answer = agent.messages().last().unwrap();
-    assert_eq!(answer.metadata.as_ref().unwrap().provider.as_deref(), Some("two"));
+    let message = agent.messages().last().unwrap();
+    assert_eq!(message.metadata.as_ref().unwrap().provider.as_deref(), Some("two"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -407,8 +416,8 @@ async fn a_nested_fallback_announces_its_own_models() {
     let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(responding("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am c");
-    let heard = announced(&events);
-    let pairs: Vec<_> = heard.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
+    let fallbacks = announced(&events);
+    let pairs: Vec<_> = fallbacks.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
     assert_eq!(pairs, [("x", "y"), ("a", "c")]);
 
     let inner = Fallback::new(failing("a", transport)).or(responding("b"));
@@ -431,12 +440,12 @@ async fn buffering_before_the_first_content_is_bounded() {
 #[tokio::test]
 async fn usage_of_failed_models_is_counted() {
     let costly = |id, input| {
-        let told = StreamEvent::metadata(Usage::new(input, 1), Default::default());
-        let turn = ScriptedTurn::events([StreamEvent::start(), told]).breaking_after(2, ModelError::transport("cut"));
+        let usage = StreamEvent::metadata(Usage::new(input, 1), Default::default());
+        let turn = ScriptedTurn::events([StreamEvent::start(), usage]).breaking_after(2, ModelError::transport("cut"));
         named(id, ScriptedModel::new([turn]))
     };
-    let answer = ScriptedTurn::text("Hello.").costing(Usage::new(5, 2));
-    let model = Fallback::new(costly("a", 10)).or(costly("b", 20)).or(named("c", ScriptedModel::new([answer])));
+    let greeting = ScriptedTurn::text("Hello.").costing(Usage::new(5, 2));
+    let model = Fallback::new(costly("a", 10)).or(costly("b", 20)).or(named("c", ScriptedModel::new([greeting])));
     let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
     let response = agent.prompt("hi").await.unwrap();
     assert_eq!(response.usage, Usage::new(35, 4));

@@ -112,10 +112,10 @@ const EVENTS: [(&str, u32); 14] = [
 #[tokio::test]
 async fn a_shared_hook_attributes_events_to_their_agents() {
     let hook = Attributes::default();
-    let told = Log::default();
-    let tells = told.clone();
+    let tool_log = Log::default();
+    let tool_writer = tool_log.clone();
     let one = tool("one", move |ctx, _| {
-        tells.add(format!("{} {} {:?}", ctx.invocation_id(), ctx.agent_id(), ctx.session_id()));
+        tool_writer.add(format!("{} {} {:?}", ctx.invocation_id(), ctx.agent_id(), ctx.session_id()));
         async { Ok(ToolOutput::text("one")) }
     });
     let template = template(&one_tool(), [one]).hook(hook.clone()).injected_per_prompt::<User>();
@@ -147,7 +147,7 @@ async fn a_shared_hook_attributes_events_to_their_agents() {
         });
         assert_eq!(events, expected, "{invocation}");
         let line = format!("{invocation} {agent} {:?}", Some(format!("session-{number}")));
-        assert!(told.lines().contains(&line), "tools have the same ids");
+        assert!(tool_log.lines().contains(&line), "tools have the same ids");
         *of_agents.entry(agent).or_default() += 1;
     }
     assert!(of_agents.len() == 200 && of_agents.values().all(|invocations| *invocations == 2));
@@ -212,7 +212,7 @@ async fn a_plugin_adds_hooks_tools_and_system_prompt() {
     let log = Log::default();
     let plugin = || {
         Plugin::new("notes")
-            .hook(crate::hooks::Hears("plugin ", log.clone()))
+            .hook(crate::hooks::EventLog("plugin ", log.clone()))
             .tools(tools![naming("one")])
             .system_prompt("Take notes.")
     };

@@ -1,4 +1,4 @@
-//! Injected values of tools: checked at build, replaced per prompt, and missing ones reported before the first model call.
+//! Injected values of tools: checked at build, replaced per prompt, and required before the first model call.
 
 use std::sync::Arc;
 
@@ -112,11 +112,11 @@ async fn agents_of_a_template_have_separate_state_and_history() {
 #[tokio::test]
 async fn debug_output_hides_injected_values() {
     let builder = Agent::builder().model(model()).tool(WhoAmI::new()).inject(Identity("hunter2"));
-    let shown = format!("{builder:?}");
+    let printed = format!("{builder:?}");
     let mut agent = builder.build().await.unwrap();
-    let shown = format!("{shown}{agent:?}");
-    let shown = format!("{shown}{:?}", agent.prompt("x").inject(Identity("hunter2")));
-    assert!(!shown.contains("hunter2"), "{shown}");
+    let printed = format!("{printed}{agent:?}");
+    let printed = format!("{printed}{:?}", agent.prompt("x").inject(Identity("hunter2")));
+    assert!(!printed.contains("hunter2"), "{printed}");
 }
 
 /// A tool that reads an injected value through its context.

@@ -1,5 +1,5 @@
-//! A fake durable engine runs the loop: it crashes after each entry of its journal and replays the handler. The result is
-//! the same as without a crash.
+//! A fake durable engine runs the loop: it crashes after each entry of its journal and replays the handler. The
+//! result is the same as without a crash.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -158,9 +158,9 @@ impl World {
         let mut response = agent.prompt("go").journal(engine).await?;
         while response.stop_reason == StopReason::Interrupt {
             // A signal of the engine, which is an entry of its own.
-            let answers: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
+            let responses: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
             engine.entry("signal", async { json!(true) }).await?;
-            response = agent.prompt(Prompt::none()).resume(answers).journal(engine).await?;
+            response = agent.prompt(Prompt::none()).resume(responses).journal(engine).await?;
         }
         Ok((agent, response))
     }
@@ -218,7 +218,7 @@ async fn run(world: &World, entries: &Arc<Mutex<Entries>>) -> (Snapshot, AgentRe
 }
 
 /// Tool results by tool, without ids: these differ between two runs, since the model makes them up.
-fn said(snapshot: &Snapshot) -> Vec<(String, usize)> {
+fn results_by_tool(snapshot: &Snapshot) -> Vec<(String, usize)> {
     let messages = snapshot.data.messages.as_ref().unwrap();
     messages.iter().map(|message| (message.text(), message.content.len())).collect()
 }
@@ -242,7 +242,7 @@ async fn a_crash_after_any_journal_entry_does_not_change_the_result() {
             let entries = Arc::new(Mutex::new(state));
             let (snapshot, response) = run(&world, &entries).await;
             assert_eq!((response.text().as_str(), response.turns), ("done", 4), "crash at {at}");
-            assert_eq!(said(&snapshot), said(&expected), "crash at {at}");
+            assert_eq!(results_by_tool(&snapshot), results_by_tool(&expected), "crash at {at}");
             assert_eq!(snapshot.data.state.as_ref().unwrap()["n"], json!(2), "crash at {at}");
             assert_eq!(entries.lock().unwrap().entries.len(), length);
             // Recorded calls are not made again.
@@ -428,11 +428,11 @@ async fn a_replay_keeps_the_structured_output_mode() {
         let details = ErrorDetails::new().with_status(400).boxed();
         ScriptedTurn::error(ModelError::InvalidRequest { details })
     };
-    let said = || [ScriptedTurn::text("seven"), refusal(), ScriptedTurn::text("eight"), ScriptedTurn::text("[7]")];
+    let turns = || [ScriptedTurn::text("seven"), refusal(), ScriptedTurn::text("eight"), ScriptedTurn::text("[7]")];
     let entries = Arc::new(Mutex::new(Entries::default()));
     let has_learned = Arc::new(AtomicBool::new(false));
     let mut conversations = Vec::new();
-    for script in [ScriptedModel::new(said()), ScriptedModel::new([])] {
+    for script in [ScriptedModel::new(turns()), ScriptedModel::new([])] {
         let model = Unforceable { script, has_learned: Arc::clone(&has_learned) };
         let mut agent = Agent::builder().model(model).build().await.unwrap();
         let engine = Engine::attempt(&entries);

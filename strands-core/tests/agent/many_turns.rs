@@ -66,8 +66,8 @@ async fn two_hundred_tools_keep_their_order() {
     let mut agent = agent(&model, names.iter().map(|name| naming(name))).await;
     agent.prompt("go").await.unwrap();
     assert_eq!(model.requests()[0].tools, names);
-    let answers: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(answers, names.iter().rev().copied().collect::<Vec<_>>());
+    let results: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(results, names.iter().rev().copied().collect::<Vec<_>>());
     assert_whole(&mut agent).await;
 }
 

@@ -1,4 +1,4 @@
-//! Messages as JSON: every kind of block, and fields of newer versions or other languages, survive a round trip unchanged.
+//! Messages as JSON: all blocks, and fields of newer versions or other languages, round trip unchanged.
 
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ImageBlock, ImageFormat, MediaSource, Message, Role, SystemBlock};

@@ -259,9 +259,9 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_nested_agent_inherits_the_deadline() {
     let reasons = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&reasons);
+    let recorder = Arc::clone(&reasons);
     let asks = tool("deeper", move |ctx, _| {
-        let heard = Arc::clone(&heard);
+        let recorder = Arc::clone(&recorder);
         async move {
             let slow = tool("slow", |_, _| async {
                 tokio::time::sleep(Duration::from_secs(600)).await;
@@ -271,7 +271,7 @@ async fn a_nested_agent_inherits_the_deadline() {
             let mut inner = agent(&model, [slow]).await;
             let spawned = tokio::spawn(async move {
                 let response = inner.prompt("go").nested_in(&ctx).await.unwrap();
-                heard.lock().unwrap().push((response.stop_reason, Instant::now()));
+                recorder.lock().unwrap().push((response.stop_reason, Instant::now()));
             });
             spawned.await.unwrap();
             Ok(ToolOutput::text("done"))
@@ -299,11 +299,11 @@ mod blocking {
     /// Blocks its thread on an agent.
     #[tool(crate = strands_core)]
     pub(super) fn ask(runtime: &Handle) -> Result<String, ToolError> {
-        let answer = runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             let model = ScriptedModel::new([ScriptedTurn::tool_use("x", json!({})), ScriptedTurn::text("blocked")]);
             crate::support::agent(&model, []).await.prompt("go").await
         });
-        Ok(answer.map_err(ToolError::from_source)?.stop_reason.to_string())
+        Ok(outcome.map_err(ToolError::from_source)?.stop_reason.to_string())
     }
 }
 
@@ -336,8 +336,8 @@ async fn spending_of_nested_agents_survives_an_interrupt() {
     let json = serde_json::to_string(&outer.snapshot().unwrap()).unwrap();
     let mut restored = agent(&model, [nested]).await;
     restored.restore(serde_json::from_str(&json).unwrap()).unwrap();
-    let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.respond("yes")).collect();
-    let response = restored.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = response.interrupts.iter().map(|interrupt| interrupt.respond("yes")).collect();
+    let response = restored.prompt(Prompt::none()).resume(responses).await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (3, 45));
 }
 

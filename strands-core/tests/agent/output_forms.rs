@@ -20,8 +20,8 @@ fn native() -> ModelCapabilities {
 
 fn text(text: &str, letters: usize) -> ScriptedTurn {
     let all: Vec<char> = text.chars().collect();
-    let pieces = all.chunks(letters).map(|piece| StreamEvent::text(0, piece.iter().collect::<String>()));
-    let events = std::iter::once(StreamEvent::start()).chain(pieces);
+    let chunks = all.chunks(letters).map(|chunk| StreamEvent::text(0, chunk.iter().collect::<String>()));
+    let events = std::iter::once(StreamEvent::start()).chain(chunks);
     ScriptedTurn::events(events.chain([StreamEvent::stop(StopReason::EndTurn)]).collect::<Vec<_>>())
 }
 
@@ -44,7 +44,7 @@ async fn malformed_output_is_rejected_without_a_panic() {
     let deep = "[".repeat(100_000);
     let nested = format!("{{\"value\": {}1{}}}", "[".repeat(105), "]".repeat(105));
     let long = format!("{{\"value\": \"{}", "x".repeat(3_000_000));
-    for said in [
+    for reply in [
         deep.as_str(),
         &nested,
         &long,
@@ -66,10 +66,10 @@ async fn malformed_output_is_rejected_without_a_panic() {
         "{,}",
         "\u{0}",
     ] {
-        let model = ScriptedModel::new((0..6).map(|_| text(said, 1000))).with_capabilities(native());
+        let model = ScriptedModel::new((0..6).map(|_| text(reply, 1000))).with_capabilities(native());
         let mut agent = agent(&model, []).await;
         let (_, ended) = listen(agent.prompt("go").output::<Vec<Value>>().stream()).await;
-        assert!(ended.is_err(), "{}: {ended:?}", said.chars().take(40).collect::<String>());
+        assert!(ended.is_err(), "{}: {ended:?}", reply.chars().take(40).collect::<String>());
     }
 }
 
@@ -247,8 +247,8 @@ async fn an_extra_field_before_a_wrapped_value_is_ignored() {
     assert_eq!(output, Some(Settings { theme: "dark".into() }));
 }
 
-/// Providers with closed objects only (OpenAI's strict mode) can't enforce an open wrapper, and the wrapper has one field by
-/// definition.
+/// Providers with closed objects only (OpenAI's strict mode) can't enforce an open wrapper, and the wrapper has one
+/// field by definition.
 #[tokio::test]
 async fn a_wrapper_schema_has_no_additional_properties() {
     let model = ScriptedModel::new([text(r#"{"value": 1}"#, 20)]).with_capabilities(native());

@@ -24,7 +24,7 @@ fn native() -> ModelCapabilities {
 /// A response with this text, in chunks of this many letters.
 fn text(text: &str, letters: usize) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start()];
-    events.extend(pieces(text, letters).map(|piece| StreamEvent::text(0, piece)));
+    events.extend(chunks(text, letters).map(|chunk| StreamEvent::text(0, chunk)));
     events.extend([StreamEvent::block_stop(0), StreamEvent::stop(StopReason::EndTurn)]);
     ScriptedTurn::events(events)
 }
@@ -32,14 +32,14 @@ fn text(text: &str, letters: usize) -> ScriptedTurn {
 /// A tool call whose arguments are streamed in chunks of this many letters.
 fn call(name: &str, input: &str, letters: usize) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start(), StreamEvent::tool_use(0, ToolUseStart::new("t-1", name))];
-    events.extend(pieces(input, letters).map(|piece| StreamEvent::tool_input(0, piece)));
+    events.extend(chunks(input, letters).map(|chunk| StreamEvent::tool_input(0, chunk)));
     events.extend([StreamEvent::block_stop(0), StreamEvent::stop(StopReason::ToolUse)]);
     ScriptedTurn::events(events)
 }
 
-fn pieces(text: &str, letters: usize) -> impl Iterator<Item = String> {
+fn chunks(text: &str, letters: usize) -> impl Iterator<Item = String> {
     let all: Vec<char> = text.chars().collect();
-    all.chunks(letters).map(|piece| piece.iter().collect()).collect::<Vec<String>>().into_iter()
+    all.chunks(letters).map(|chunk| chunk.iter().collect()).collect::<Vec<String>>().into_iter()
 }
 
 fn partial<T>(events: &[AgentEvent<T>]) -> Vec<Value> {
@@ -104,10 +104,10 @@ async fn arguments_of_the_output_tool_are_streamed_unwrapped() {
 
 #[tokio::test]
 async fn partial_values_are_read_from_fences_and_bare_values() {
-    for said in ["```json\r\n{\"value\": [1, 23]}\r\n```", "```\n[1, 23]\n```", "[1, 23]"] {
-        let model = ScriptedModel::new([text(said, 1)]).with_capabilities(native());
+    for reply in ["```json\r\n{\"value\": [1, 23]}\r\n```", "```\n[1, 23]\n```", "[1, 23]"] {
+        let model = ScriptedModel::new([text(reply, 1)]).with_capabilities(native());
         let (events, response) = streamed::<Vec<u8>>(&model).await;
-        assert_eq!(partial(&events), [json!([]), json!([1]), json!([1, 23])], "{said:?}");
+        assert_eq!(partial(&events), [json!([]), json!([1]), json!([1, 23])], "{reply:?}");
         assert_eq!(response.into_output().unwrap(), [1, 23]);
     }
 }
@@ -169,9 +169,9 @@ async fn a_rejected_output_mode_leaves_no_partial_values() {
 #[tokio::test]
 async fn partial_values_are_read_over_joined_text_blocks() {
     let model = || {
-        let said = [(0, "[1"), (1, ""), (2, ", 2]")].map(|(index, piece)| StreamEvent::text(index, piece));
+        let reply = [(0, "[1"), (1, ""), (2, ", 2]")].map(|(index, chunk)| StreamEvent::text(index, chunk));
         let mut events = vec![StreamEvent::start()];
-        events.extend(said);
+        events.extend(reply);
         events.push(StreamEvent::stop(StopReason::EndTurn));
         ScriptedModel::new([ScriptedTurn::events(events)]).with_capabilities(native())
     };

@@ -87,11 +87,11 @@ async fn waiting_calls_proceed_in_order() {
     });
     let model = RateLimit::new(script).tokens(10, MINUTE).max_wait(100 * MINUTE);
     // Small requests fit into the remaining budget, and do not overtake the large ones.
-    let asked: Vec<String> = (0..20).map(|at| format!("{at:02}{}", "x".repeat(30 - 14 * (at % 3)))).collect();
-    for opened in join_all(asked.iter().map(|text| open(&model, text))).await {
+    let prompts: Vec<String> = (0..20).map(|at| format!("{at:02}{}", "x".repeat(30 - 14 * (at % 3)))).collect();
+    for opened in join_all(prompts.iter().map(|text| open(&model, text))).await {
         drop(opened.unwrap());
     }
-    assert_eq!(log.lines(), asked);
+    assert_eq!(log.lines(), prompts);
 }
 
 #[tokio::test(start_paused = true)]

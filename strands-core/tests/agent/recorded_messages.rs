@@ -17,9 +17,9 @@ fn shared() -> Option<PathBuf> {
     match std::env::var_os("STRANDS_SHARED") {
         Some(folder) => Some(PathBuf::from(folder)),
         None => {
-            let told = "STRANDS_SHARED is not set: messages recorded from the other Strands are not tested here\n";
+            let notice = "STRANDS_SHARED is not set: messages recorded from the other Strands are not tested here\n";
             // Not captured with the test's output: a skipped test must be visible.
-            let _ = std::io::stderr().write_all(told.as_bytes());
+            let _ = std::io::stderr().write_all(notice.as_bytes());
             None
         }
     }

@@ -85,14 +85,14 @@ pub(crate) async fn ask(model: &impl Model, text: &str) -> (Vec<StreamEvent>, Op
         Ok(events) => events,
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => heard.push(event),
-            Err(error) => return (heard, Some(error)),
+            Ok(event) => received.push(event),
+            Err(error) => return (received, Some(error)),
         }
     }
-    (heard, None)
+    (received, None)
 }
 
 fn why(error: &AgentError) -> &ReplayError {
@@ -118,10 +118,10 @@ async fn a_replay_produces_the_same_events_and_history() {
     assert_eq!(model.remaining(), 4);
     let (events, messages) = run(model.clone(), &["look twice", "and now?"]).await;
     model.finish().unwrap();
-    let said = |messages: &[Arc<Message>]| -> Vec<_> {
+    let contents = |messages: &[Arc<Message>]| -> Vec<_> {
         messages.iter().map(|message| (message.content.clone(), message.metadata.clone())).collect()
     };
-    assert_eq!(said(&messages), said(&original.1));
+    assert_eq!(contents(&messages), contents(&original.1));
     for (events, original) in events.iter().zip(&original.0) {
         assert_eq!(kinds(events), kinds(original));
     }
@@ -155,10 +155,10 @@ async fn errors_are_replayed_with_their_kind() {
     for error in errors {
         let refusal = ScriptedTurn::error(error(beneath()));
         let broken = ScriptedTurn::text("half of it").breaking_after(2, error(beneath()));
-        for (turn, heard) in [(refusal, 0), (broken, 2)] {
+        for (turn, count) in [(refusal, 0), (broken, 2)] {
             let (events, replayed) = ask(&replay(&recorded(turn).await), "go").await;
             let (original, replayed) = (error(beneath()), replayed.unwrap());
-            assert_eq!(events.len(), heard);
+            assert_eq!(events.len(), count);
             assert_eq!((replayed.kind(), replayed.to_string()), (original.kind(), original.to_string()));
             assert_eq!(replayed.retry_after(), original.retry_after());
             assert_eq!(replayed.details().body(), original.details().body());
@@ -389,7 +389,7 @@ async fn a_recorded_cancellation_is_replayed() {
 }
 
 /// Streams an arbitrary response in chunks.
-fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
+fn random_events() -> impl Strategy<Value = Vec<StreamEvent>> {
     let words = "[a-zé \"\\\\{}:,]{0,12}";
     let event = prop_oneof![
         3 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::text(index, text)),
@@ -413,7 +413,7 @@ fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
-    fn random_responses_are_replayed_event_by_event(events in answer()) {
+    fn random_responses_are_replayed_event_by_event(events in random_events()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let recording = recorded(ScriptedTurn::events(events.clone())).await;

@@ -113,7 +113,7 @@ async fn after_invocation_hooks_run_if_reopening_fails() {
     assert_eq!(log.lines(), ["before", "after"]);
 }
 
-// After a rewind to a pinned message with removed messages behind it, the following messages were lost at the next build.
+// After a rewind to a pinned prompt with removed messages behind it, later messages were lost at the next build.
 #[tokio::test]
 async fn messages_after_a_rewind_to_a_pinned_prompt_are_persisted() {
     let sessions = InMemorySessionManager::new("s");
@@ -153,14 +153,18 @@ async fn a_response_rejected_by_a_hook_approves_no_call() {
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut agent = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
-    let says = ScriptedModel::responding("ok");
-    let mut intruder =
-        template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).hook(Refuses).build().await.unwrap();
-    intruder.prompt(Prompt::none()).resume([asked[0].respond(true)]).await.unwrap_err();
+    let responder = ScriptedModel::responding("ok");
+    let mut intruder = template(&responder, [consent_tool(&log)])
+        .session_manager(sessions.clone())
+        .hook(Refuses)
+        .build()
+        .await
+        .unwrap();
+    intruder.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).await.unwrap_err();
     drop(intruder);
-    let mut agent = template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
+    let mut agent = template(&responder, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
     let still = agent.interrupts().len();
     let _ = agent.prompt("what is the state?").await;
     assert_eq!((still, log.lines().len()), (1, 0), "questions left, runs of the tool");
@@ -206,7 +210,7 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
     // The hook hangs in the first turn, too, so prompt without it.
     drop(one);
     let mut first = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     one = template(&asks, [consent_tool(&log)])
         .session_manager(sessions.clone())
@@ -215,22 +219,22 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
         .await
         .unwrap();
     {
-        let mut resuming = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = one.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
     }
     // Another worker resumes; while its tool runs, the first one discards.
     let one = Arc::new(tokio::sync::Mutex::new(one));
-    let (discarder, heard) = (Arc::clone(&one), Arc::new(Mutex::new(None)));
-    let hears = Arc::clone(&heard);
+    let (discarder, discarded) = (Arc::clone(&one), Arc::new(Mutex::new(None)));
+    let discard_result = Arc::clone(&discarded);
     let ran = log.clone();
     let book = tool("book", move |_, _| {
-        let (discarder, hears) = (Arc::clone(&discarder), Arc::clone(&hears));
+        let (discarder, discard_result) = (Arc::clone(&discarder), Arc::clone(&discard_result));
         ran.add("ran");
         async move {
-            let said = discarder.lock().await.discard_interrupts().await.map_err(|error| error.to_string());
-            *hears.lock().unwrap() = Some(said);
+            let result = discarder.lock().await.discard_interrupts().await.map_err(|error| error.to_string());
+            *discard_result.lock().unwrap() = Some(result);
             Ok(ToolOutput::text("booked"))
         }
     })
@@ -268,7 +272,7 @@ async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut agent = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
     let ran = log.clone();
     let stuck = tool("book", move |_, _| {
@@ -278,7 +282,7 @@ async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     .policy(ToolPolicy::new().with_approval(true));
     let mut agent = template(&asks, [stuck]).session_manager(sessions.clone()).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         while log.lines().is_empty() {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -315,26 +319,26 @@ async fn a_prompt_with_a_pending_call_survives_another_interrupt() {
     };
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("careful", json!({}))]);
     let mut agent = template(&asks, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
     let mut agent =
         template(&asks, [careful()]).session_manager(sessions.clone()).hook(HangsBeforeTools).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
     }
     drop(agent);
-    let says = ScriptedModel::responding("ok");
-    let mut agent = template(&says, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
+    let responder = ScriptedModel::responding("ok");
+    let mut agent = template(&responder, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
     let response = agent.prompt("and book a hotel, too").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answer = response.interrupts[0].respond(true);
-    agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
-    let asked = says.requests();
+    let reply = response.interrupts[0].respond(true);
+    agent.prompt(Prompt::none()).resume([reply]).await.unwrap();
+    let requests = responder.requests();
     assert!(
-        asked.iter().any(|request| request.messages.iter().any(|m| m.text().contains("hotel"))),
+        requests.iter().any(|request| request.messages.iter().any(|m| m.text().contains("hotel"))),
         "the prompt was lost, though the invocation said Ok"
     );
 }
@@ -381,8 +385,8 @@ async fn the_documented_journal_resumes_in_the_same_handler() {
     let mut agent = template(&model, [consent_tool(&log)]).build().await.unwrap();
     let journal = Recorded::default();
     let response = agent.prompt("go").journal(&journal).await.unwrap();
-    let answer = response.interrupts[0].respond(true);
-    let response = agent.prompt(Prompt::none()).resume([answer]).journal(&journal).await.unwrap();
+    let reply = response.interrupts[0].respond(true);
+    let response = agent.prompt(Prompt::none()).resume([reply]).journal(&journal).await.unwrap();
     assert_eq!((response.stop_reason, log.lines().len()), (StopReason::EndTurn, 1));
 }
 
@@ -418,16 +422,16 @@ async fn deep_provider_content_in_a_response_does_not_corrupt_the_session() {
         ])
     });
     let mut agent = template(&model, []).session_manager(sessions.clone()).build().await.unwrap();
-    let said = agent.prompt("go").await;
-    assert!(!matches!(said, Err(AgentError::Session(_))));
+    let result = agent.prompt("go").await;
+    assert!(!matches!(result, Err(AgentError::Session(_))));
 }
 
 #[tokio::test]
 async fn deep_provider_content_in_a_prompt_is_refused() {
     let mut agent = template(&ScriptedModel::responding("x"), []).build().await.unwrap();
     let prompt = Message::new(Role::User, [ContentBlock::text("hi"), ContentBlock::provider("a", deep(124))]);
-    let said = agent.prompt(prompt).await;
-    assert!(matches!(said, Err(AgentError::JsonTooDeep { .. })), "{:?}", said.map(|_| ()));
+    let result = agent.prompt(prompt).await;
+    assert!(matches!(result, Err(AgentError::JsonTooDeep { .. })), "{:?}", result.map(|_| ()));
     // An accepted value can be read back.
     let json = serde_json::to_string(&agent.snapshot().unwrap()).unwrap();
     serde_json::from_str::<Snapshot>(&json).unwrap();
@@ -466,7 +470,7 @@ fn agents_in_hooks_spend_from_the_budget() {
     if !code {
         let me = std::env::current_exe().unwrap();
         let out = std::process::Command::new(me)
-            .args(["regressions::agents_in_hooks_are_counted", "--exact", "--nocapture"])
+            .args(["regressions::agents_in_hooks_spend_from_the_budget", "--exact", "--nocapture"])
             .env("STRANDS_NESTED_HOOKS", "1")
             .output()
             .unwrap();
@@ -506,7 +510,7 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut first = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     let mut dies = template(&asks, [consent_tool(&log)])
         .session_manager(sessions.clone())
@@ -515,7 +519,7 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
         .await
         .unwrap();
     {
-        let mut resuming = dies.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = dies.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -529,12 +533,12 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
         .await
         .unwrap();
     let without = Arc::new(tokio::sync::Mutex::new(without));
-    let (meddles, ran) = (Arc::clone(&without), log.clone());
+    let (meddler, ran) = (Arc::clone(&without), log.clone());
     let book = tool("book", move |_, _| {
-        let meddles = Arc::clone(&meddles);
+        let meddler = Arc::clone(&meddler);
         ran.add("ran");
         async move {
-            let _ = meddles.lock().await.prompt(Prompt::none()).await;
+            let _ = meddler.lock().await.prompt(Prompt::none()).await;
             Ok(ToolOutput::text("booked"))
         }
     })
@@ -658,7 +662,7 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut first = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     struct Slow(InMemorySessionManager, CancellationToken);
     #[async_trait]
@@ -677,7 +681,7 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
         .build()
         .await
         .unwrap();
-    let ended = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).cancel_with(token).await.unwrap();
+    let ended = one.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).cancel_with(token).await.unwrap();
     assert_eq!((ended.stop_reason, log.lines().len()), (StopReason::Cancelled, 0));
     sessions.set_latency(None);
     let one = Arc::new(tokio::sync::Mutex::new(one));
@@ -775,8 +779,8 @@ async fn responses_added_by_a_hook_have_no_effect() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({})), ScriptedTurn::text("done")]);
     let mut agent = template(&model, [consent_tool(&log)]).hook(Adds).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
-    agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
+    let reply = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
+    agent.prompt(Prompt::none()).resume([reply]).await.unwrap();
     let last = model.requests().last().unwrap().messages.last().unwrap().text();
     assert!(!last.contains("<context>"), "{last}");
 }
@@ -801,9 +805,9 @@ impl Journal for FailsAt {
         4
     }
 }
-struct Hears(Log);
+struct ResultLog(Log);
 #[async_trait]
-impl Hook for Hears {
+impl Hook for ResultLog {
     async fn message_added(&self, event: &MessageAdded<'_>) -> HookResult {
         for result in event.message.tool_results() {
             self.0.add(crate::support::text_of(result));
@@ -816,7 +820,8 @@ impl Hook for Hears {
 async fn hooks_get_no_results_when_an_engine_suspends() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
-    let mut agent = template(&model, [crate::support::naming("book")]).hook(Hears(log.clone())).build().await.unwrap();
+    let mut agent =
+        template(&model, [crate::support::naming("book")]).hook(ResultLog(log.clone())).build().await.unwrap();
     agent.prompt("go").journal(&FailsAt("tools")).await.unwrap_err();
     assert_eq!(log.lines(), [""; 0]);
 }

@@ -92,12 +92,12 @@ async fn rewind_removes_the_interrupts_of_removed_calls() {
     let sessions = InMemorySessionManager::new("s");
     let mut agent = builder(&sessions).build().await.unwrap();
     agent.prompt("a").await.unwrap();
-    let asked = agent.prompt("ask").await.unwrap().interrupts;
+    let interrupts = agent.prompt("ask").await.unwrap().interrupts;
     agent.rewind(2).await.unwrap();
     assert_eq!(agent.interrupts(), []);
     let mut next = builder(&sessions).build().await.unwrap();
     assert_eq!((next.interrupts(), next.repairs()), (vec![], [].as_slice()));
-    let late = next.prompt(strands_core::Prompt::none()).resume([asked[0].respond(true)]).await;
+    let late = next.prompt(strands_core::Prompt::none()).resume([interrupts[0].respond(true)]).await;
     assert!(matches!(late, Err(AgentError::UnknownInterrupt { .. })));
     next.prompt("b").await.unwrap();
     assert_eq!(flaw(next.messages(), false), None);

@@ -1,5 +1,5 @@
-//! The same random scenarios with a session, dropped during its writes too: a reopened session has a valid conversation, and
-//! the same one as the agent if the invocation was completed.
+//! The same random scenarios with a session, dropped during its writes too: a reopened session has a valid
+//! conversation, and the same one as the agent if the invocation was completed.
 
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ async fn open(
 }
 
 async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
-    let (store, model) = (slow_sessions(), model(&scenario.answers));
+    let (store, model) = (slow_sessions(), model(&scenario.turns));
     let mut agent = open(scenario, &store, &model).await;
-    for (at, (manner, reply)) in scenario.prompts.iter().enumerate() {
+    for (at, (mode, reply)) in scenario.prompts.iter().enumerate() {
         let ended;
         if agent.interrupts().is_empty() {
-            let dropped = invoke(&mut agent, format!("prompt {at}").into(), *manner).await.is_none();
+            let dropped = invoke(&mut agent, format!("prompt {at}").into(), *mode).await.is_none();
             ended = !dropped;
         } else {
             reply_to(&mut agent, *reply).await?;

@@ -79,9 +79,9 @@ async fn the_time_limit_ends_stalled_models_and_tools() {
 
 #[tokio::test(start_paused = true)]
 async fn cancellation_ends_a_stalled_model_call_at_once() {
-    for heard in 0..4 {
+    for deltas in 0..4 {
         let model = ScriptedModel::new([
-            ScriptedTurn::text("one two three").stalling_after(heard),
+            ScriptedTurn::text("one two three").stalling_after(deltas),
             ScriptedTurn::text("later"),
         ]);
         let mut agent = agent(&model, []).await;
@@ -94,8 +94,8 @@ async fn cancellation_ends_a_stalled_model_call_at_once() {
         let began = Instant::now();
         let response = agent.prompt("go").cancel_with(token).await.unwrap();
         assert_eq!((&response.stop_reason, began.elapsed()), (&StopReason::Cancelled, Duration::from_millis(50)));
-        let said = ["Cancelled by user", "Cancelled by user", "one ", "one two "][heard];
-        assert_eq!(response.text(), said);
+        let expected = ["Cancelled by user", "Cancelled by user", "one ", "one two "][deltas];
+        assert_eq!(response.text(), expected);
         assert_whole(&mut agent).await;
         agent.prompt("again").await.unwrap();
         assert_whole(&mut agent).await;
@@ -196,8 +196,8 @@ async fn redacted_content_is_removed_when_the_turn_is_cancelled() {
         redact_user_content_message: Some("[user]".into()),
         redact_assistant_content_message: Some("[assistant]".into()),
     };
-    let said = [StreamEvent::start(), StreamEvent::text(0, "a secret"), redact];
-    let model = ScriptedModel::new([ScriptedTurn::events(said).stalling_after(3)]);
+    let events = [StreamEvent::start(), StreamEvent::text(0, "a secret"), redact];
+    let model = ScriptedModel::new([ScriptedTurn::events(events).stalling_after(3)]);
     let mut agent = agent(&model, []).await;
     let limits = Limits::new().duration(Duration::from_secs(1));
     agent.prompt("tell me the secret").limits(limits).await.unwrap();

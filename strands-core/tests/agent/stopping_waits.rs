@@ -1,5 +1,5 @@
-//! Cancellation of waits: an invocation ends within 50 ms of its cancellation or deadline, with a valid history, while it
-//! waits for a session, a hook or a conversation manager.
+//! Cancellation of waits: an invocation ends within 50 ms of its cancellation or deadline, with a valid history,
+//! while it waits for a session, a hook or a conversation manager.
 
 use std::error::Error as StdError;
 use std::future::pending;
@@ -132,10 +132,10 @@ async fn a_hanging_session_at_resume_keeps_the_interrupt() {
     let consent = strands_core::ToolPolicy::new().with_approval(true);
     let mut agent =
         template(&asks, [naming("one").policy(consent)]).session_manager(sessions.clone()).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
+    let reply = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
     sessions.set_latency(Some(Duration::from_secs(30)));
     let (token, began) = (CancellationToken::new(), Instant::now());
-    let resuming = agent.prompt(strands_core::Prompt::none()).resume([answer.clone()]).cancel_with(token.clone());
+    let resuming = agent.prompt(strands_core::Prompt::none()).resume([reply.clone()]).cancel_with(token.clone());
     let cancel = async {
         tokio::time::sleep(AFTER).await;
         token.cancel();
@@ -144,7 +144,7 @@ async fn a_hanging_session_at_resume_keeps_the_interrupt() {
     assert!(began.elapsed() <= AFTER + MOST);
     assert_eq!(response.stop_reason, StopReason::Cancelled);
     sessions.set_latency(None);
-    let response = agent.prompt(strands_core::Prompt::none()).resume([answer]).await.unwrap();
+    let response = agent.prompt(strands_core::Prompt::none()).resume([reply]).await.unwrap();
     assert_eq!(response.text(), "done");
 }
 

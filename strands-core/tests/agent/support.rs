@@ -138,11 +138,11 @@ pub(crate) fn kinds(events: &[AgentEvent]) -> Vec<String> {
 }
 
 pub(crate) fn text_of(result: &ToolResult) -> String {
-    let piece = |content: &ToolResultContent| match content {
+    let text = |content: &ToolResultContent| match content {
         ToolResultContent::Text(text) => text.clone(),
         other => serde_json::to_string(other).unwrap(),
     };
-    result.content.iter().map(piece).collect()
+    result.content.iter().map(text).collect()
 }
 
 /// The newest tool results: whether each is an error, and its text.
@@ -155,7 +155,7 @@ pub(crate) fn newest_results(messages: &[Arc<Message>]) -> Vec<(bool, String)> {
         .collect()
 }
 
-/// Returns the reason for which a history is invalid as input. Calls in the last message may be pending if `asking` is true.
+/// Returns the first reason for which a history is invalid input. With `asking`, calls in the last message are pending.
 pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
     for (at, message) in messages.iter().enumerate() {
         let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
@@ -170,11 +170,11 @@ pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
             calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
         let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
         if calls != results {
-            return Some(format!("message {at} answers {results:?}, the calls are {calls:?}"));
+            return Some(format!("message {at} has results of {results:?}, the calls are {calls:?}"));
         }
         let open = at + 1 == messages.len() && message.tool_uses().next().is_some();
         if open != (asking && at + 1 == messages.len()) {
-            return Some(format!("message {at}: open calls {open}, humans asked {asking}"));
+            return Some(format!("message {at}: open calls {open}, interrupted {asking}"));
         }
     }
     None

@@ -16,7 +16,7 @@ fn asking() -> FnTool {
 }
 
 /// An output in the same response as an interrupted call is kept in another process.
-async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
+async fn given_with_an_interrupt<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
     name: &str,
     value: Value,
 ) {
@@ -26,12 +26,12 @@ async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + 
         let model =
             ScriptedModel::new([ScriptedTurn::tool_uses([("asks", json!({})), (name, json!({"value": value}))])]);
         let mut first = worker(&model).build().await.unwrap();
-        let asked = first.prompt("go").output::<T>().await.unwrap().interrupts;
-        assert_eq!(asked.len(), 1);
+        let interrupts = first.prompt("go").output::<T>().await.unwrap().interrupts;
+        assert_eq!(interrupts.len(), 1);
         drop(first);
         let model = ScriptedModel::new([ScriptedTurn::tool_use(name, json!({"value": value}))]);
         let mut second = worker(&model).build().await.unwrap();
-        let resumed = second.prompt(Prompt::none()).resume([asked[0].respond("y")]);
+        let resumed = second.prompt(Prompt::none()).resume([interrupts[0].respond("y")]);
         let output = if typed {
             serde_json::to_value(resumed.output::<T>().await.unwrap().into_output().unwrap()).unwrap()
         } else {
@@ -44,12 +44,12 @@ async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + 
 
 #[tokio::test]
 async fn an_output_survives_an_interrupt() {
-    given_beside_a_question::<Option<u8>>("Nullable_uint8", json!(3)).await;
+    given_with_an_interrupt::<Option<u8>>("Nullable_uint8", json!(3)).await;
 }
 
 #[tokio::test]
 async fn a_null_output_survives_an_interrupt() {
-    given_beside_a_question::<Option<u8>>("Nullable_uint8", json!(null)).await;
+    given_with_an_interrupt::<Option<u8>>("Nullable_uint8", json!(null)).await;
 }
 
 /// Outputs stored by an older version have no `wrapped` field: the tool is used as stored.
@@ -87,8 +87,8 @@ async fn resumes_a_run_suspended_by_an_older_version() {
         let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
         let mut second = template(&model, [asking()]).build().await.unwrap();
         second.restore(snapshot).unwrap();
-        let answer = second.interrupts()[0].respond("y");
-        let resumed = second.prompt(Prompt::none()).resume([answer]);
+        let reply = second.interrupts()[0].respond("y");
+        let resumed = second.prompt(Prompt::none()).resume([reply]);
         let output = if typed {
             json!(resumed.output::<Vec<u8>>().await.unwrap().into_output().unwrap())
         } else {
@@ -98,7 +98,7 @@ async fn resumes_a_run_suspended_by_an_older_version() {
     }
 }
 
-/// The description is not part of the schema's identity: after an edit of a type's docs the output is not requested again.
+/// The description is not part of the schema's identity: after an edit of a type's docs the output is not requested anew.
 #[tokio::test]
 async fn an_output_survives_a_changed_type_description() {
     /// The type before the edit.
@@ -130,8 +130,8 @@ async fn an_output_survives_a_changed_type_description() {
     let model = ScriptedModel::new([]);
     let mut second = template(&model, [asking()]).build().await.unwrap();
     second.restore(serde_json::from_value(snapshot).unwrap()).unwrap();
-    let answer = second.interrupts()[0].respond("y");
-    let resumed = second.prompt(Prompt::none()).resume([answer]).output::<Trip>().await.unwrap();
+    let reply = second.interrupts()[0].respond("y");
+    let resumed = second.prompt(Prompt::none()).resume([reply]).output::<Trip>().await.unwrap();
     assert_eq!(resumed.into_output().unwrap().city, "Oslo");
     assert_eq!(model.requests().len(), 0);
 }
