@@ -1,4 +1,4 @@
-//! The store keeps its contract, sessions in it keep theirs, and agents that are killed lose nothing.
+//! Contract tests of the store and of sessions in it, and agents that are killed at random.
 
 #[path = "../../../../strands-session/tests/killed_agents/scenario.rs"]
 mod scenario;
