@@ -33,7 +33,7 @@ def run(command: list[str], what: str) -> dict:
     return json.loads(done.stdout)
 
 
-def said(messages: list[dict]) -> list[dict]:
+def without_metadata(messages: list[dict]) -> list[dict]:
     return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
@@ -63,15 +63,15 @@ class Check:
         for agent, expected in case["agents"].items():
             name = f"{folder.name}/{agent} {place[0]}"
             ours = run([self.program, *place, session, agent, json.dumps(manager)], f"{name}, in Rust")
-            if without_repair(said(ours["restored"]), expected["messages"]) != said(expected["messages"]):
+            if without_repair(without_metadata(ours["restored"]), expected["messages"]) != without_metadata(expected["messages"]):
                 sys.exit(f"{name}: restored {json.dumps(ours['restored'], indent=1)}")
             if ours["state"] != expected["state"]:
                 sys.exit(f"{name}: state {ours['state']} is not {expected['state']}")
             theirs = run([*self.checker, *restore, session, agent, *flags, *manager_args, "--continue", "and in Python"], name)
             # Python has added two messages before it prints.
-            if said(theirs["messages"]) != said(ours["continued"]):
-                sys.exit(f"{name}: Python restored {json.dumps(said(theirs['messages']), indent=1)}\n"
-                         f"and Rust had {json.dumps(said(ours['continued']), indent=1)}")
+            if without_metadata(theirs["messages"]) != without_metadata(ours["continued"]):
+                sys.exit(f"{name}: Python restored {json.dumps(without_metadata(theirs['messages']), indent=1)}\n"
+                         f"and Rust had {json.dumps(without_metadata(ours['continued']), indent=1)}")
             self.done += 1
 
     def files(self) -> None:

@@ -80,7 +80,7 @@ async fn rejects_deeply_nested_json_in_prompts_responses_and_seeds() {
     let sessions = InMemorySessionManager::new("s");
     let mut asking = template(&model, [asks]).session_manager(sessions).build().await.unwrap();
     let interrupts = asking.prompt("go").await.unwrap().interrupts;
-    assert!(interrupts[0].reason.is_string(), "shown as text");
+    assert!(interrupts[0].reason.is_string(), "the reason is text");
     let none = strands_core::Prompt::none;
     let error = asking.prompt(none()).resume([interrupts[0].respond(nested(101))]).await.unwrap_err();
     assert!(matches!(error, AgentError::JsonTooDeep { .. }), "{error:?}");

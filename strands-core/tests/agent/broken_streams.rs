@@ -59,7 +59,7 @@ async fn a_stream_cut_after_its_first_delta_retracts_the_streamed_text() {
         match event {
             AgentEvent::TextDelta { text } => streamed.push_str(text),
             AgentEvent::Retry { discards_output: true, .. } => streamed.clear(),
-            AgentEvent::Retry { .. } => panic!("the retry hides that text had been shown"),
+            AgentEvent::Retry { .. } => panic!("the retry does not retract the streamed text"),
             _ => {}
         }
     }

@@ -242,7 +242,7 @@ async fn arguments_that_do_not_match_the_schema_do_not_run_the_tool() {
 async fn a_tool_use_stop_without_calls_is_not_an_empty_message() {
     let model = ScriptedModel::new([
         ScriptedTurn::events([StreamEvent::start(), StreamEvent::stop(StopReason::ToolUse)]),
-        ScriptedTurn::text("never asked"),
+        ScriptedTurn::text("unreachable"),
     ]);
     let mut agent = agent(&model, [naming("one")]).await;
     agent.prompt("go").await.unwrap_err();

@@ -138,9 +138,9 @@ async fn a_failing_provider_fails_the_build_but_not_a_refresh() {
             _ => None,
         })
         .collect();
-    assert_eq!(failures.len(), 1, "asked once for each change: {failures:?}");
+    assert_eq!(failures.len(), 1, "one refresh for each change: {failures:?}");
     assert!(failures[0].contains("switchable") && failures[0].contains("the server is down"), "{failures:?}");
-    assert_eq!(newest_results(agent.messages()), [(false, "one".into())], "the last list still holds");
+    assert_eq!(newest_results(agent.messages()), [(false, "one".into())], "the last list stays in use");
 
     // Each invocation lists the tools again.
     let before = provider.listed.load(Ordering::SeqCst);
@@ -213,7 +213,7 @@ async fn conflicting_tools_are_rejected_before_the_model_call() {
     assert_eq!((model.requests().len(), agent.messages().len()), (0, 0));
 
     assert!(matches!(agent.set_tools(tools![naming("x"), naming("x")]).unwrap_err(), BuildError::Tools(_)));
-    assert!(agent.tools().get("one").is_some(), "a refusal changes nothing");
+    assert!(agent.tools().get("one").is_some(), "a rejected list changes nothing");
 }
 
 #[tokio::test]
@@ -322,7 +322,11 @@ async fn fifty_agents_see_consistent_tool_lists() {
     for (agent, bytes, names) in &*requests {
         let number: u64 = names[0].strip_prefix('t').unwrap().parse().unwrap();
         let whole: ToolSpecs = generation(number).into_iter().collect();
-        assert_eq!(*bytes, sent(&whole), "agent {agent} sent a torn list, or other bytes for the same tools");
+        assert_eq!(
+            *bytes,
+            sent(&whole),
+            "agent {agent} sent an inconsistent list, or different bytes for the same tools"
+        );
     }
     for (number, conversation) in conversations.into_iter().enumerate() {
         let mine: Vec<_> = requests.iter().filter(|(agent, ..)| *agent == number).collect();
@@ -330,7 +334,7 @@ async fn fifty_agents_see_consistent_tool_lists() {
         let results: Vec<_> = messages.iter().filter(|message| message.tool_results().next().is_some()).collect();
         for (request, results) in mine.iter().zip(results) {
             let refused: Vec<_> = results.tool_results().map(|result| result.is_error()).collect();
-            assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is refused");
+            assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is rejected");
         }
     }
 }

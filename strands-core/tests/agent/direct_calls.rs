@@ -112,7 +112,7 @@ async fn a_program_can_call_the_tools_of_an_agent() {
     assert_eq!(kinds(&events), ["tool_start", "tool_progress", "tool_end"]);
     assert!(matches!(&events[1], AgentEvent::ToolProgress { data, .. } if *data == json!("half")));
     assert_eq!(agent.state().get("visits"), Some(json!(1)));
-    assert!(agent.messages().is_empty(), "the conversation does not learn of it");
+    assert!(agent.messages().is_empty(), "a direct call is not part of the conversation");
 }
 
 mod lent {

@@ -18,7 +18,7 @@ use strands_core::{
 use crate::properties::{paused, polled, shape};
 use crate::support::{FnTool, flaw, template, tool};
 
-fn stories() -> u64 {
+fn scenarios() -> u64 {
     let count = std::env::var("STRANDS_STORIES").ok().and_then(|count| count.parse().ok());
     count.unwrap_or(60)
 }
@@ -35,7 +35,7 @@ impl Ledger {
     /// Checks that only calls of the idempotent tool have run twice.
     fn check(&self, seed: u64) {
         for ((tool, call), times) in self.0.lock().unwrap().iter() {
-            assert!(*times == 1 || *tool == "again", "story {seed}: call {call} of {tool} ran {times} times");
+            assert!(*times == 1 || *tool == "again", "scenario {seed}: call {call} of {tool} ran {times} times");
         }
     }
 }
@@ -80,14 +80,14 @@ fn model(mut random: fastrand::Rng) -> ScriptedModel {
     })
 }
 
-struct Story {
+struct Scenario {
     sessions: InMemorySessionManager,
     template: AgentBuilder,
     agent: Agent,
     random: fastrand::Rng,
 }
 
-impl Story {
+impl Scenario {
     async fn new(seed: u64, ledger: &Ledger) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let sessions = InMemorySessionManager::new("s");
@@ -128,23 +128,23 @@ impl Story {
 /// Drops the same step at each of its polls, until it completes.
 async fn play(seed: u64) {
     let ledger = Ledger::default();
-    let mut story = Story::new(seed, &ledger).await;
+    let mut scenario = Scenario::new(seed, &ledger).await;
     for _ in 0..6 {
         for polls in 0.. {
-            let ended = story.step(polls).await;
-            story.check();
-            match story.random.u8(..) {
-                0..100 => story.rebuild().await,
-                100..115 if !story.agent.interrupts().is_empty() => {
-                    let _ = polled(story.agent.discard_interrupts(), usize::from(story.random.u8(0..4))).await;
-                    story.check();
+            let ended = scenario.step(polls).await;
+            scenario.check();
+            match scenario.random.u8(..) {
+                0..100 => scenario.rebuild().await,
+                100..115 if !scenario.agent.interrupts().is_empty() => {
+                    let _ = polled(scenario.agent.discard_interrupts(), usize::from(scenario.random.u8(0..4))).await;
+                    scenario.check();
                 }
                 115..125 => {
-                    let prompts = story.agent.messages().iter().enumerate();
+                    let prompts = scenario.agent.messages().iter().enumerate();
                     let prompt = prompts.rev().find(|(_, message)| message.text() == "go on").map(|(at, _)| at);
                     if let Some(prompt) = prompt {
-                        let _ = polled(story.agent.rewind(prompt), usize::from(story.random.u8(0..4))).await;
-                        story.check();
+                        let _ = polled(scenario.agent.rewind(prompt), usize::from(scenario.random.u8(0..4))).await;
+                        scenario.check();
                     }
                 }
                 _ => {}
@@ -154,34 +154,34 @@ async fn play(seed: u64) {
                 Some(Err(error)) => {
                     // Another worker of this scenario was dropped during a write: continue from the stored session.
                     let is_conflict = matches!(&error, AgentError::Session(error) if error.is_conflict());
-                    assert!(is_conflict || matches!(error, AgentError::Rewind { .. }), "story {seed}: {error:?}");
-                    story.rebuild().await;
+                    assert!(is_conflict || matches!(error, AgentError::Rewind { .. }), "scenario {seed}: {error:?}");
+                    scenario.rebuild().await;
                 }
                 None => {}
             }
         }
     }
     // Without drops the scenario ends, and all workers see the same conversation.
-    story.sessions.set_latency(None);
-    story.rebuild().await;
+    scenario.sessions.set_latency(None);
+    scenario.rebuild().await;
     for _ in 0..60 {
-        match story.step(usize::MAX).await {
-            Some(Ok(response)) if response.interrupts.is_empty() && !story.agent.has_unsaved_changes().unwrap() => {
+        match scenario.step(usize::MAX).await {
+            Some(Ok(response)) if response.interrupts.is_empty() && !scenario.agent.has_unsaved_changes().unwrap() => {
                 break;
             }
             Some(Ok(_)) => {}
-            other => panic!("story {seed}: {other:?}"),
+            other => panic!("scenario {seed}: {other:?}"),
         }
     }
-    story.check();
-    let elsewhere = story.template.clone().build().await.unwrap();
-    assert_eq!(elsewhere.messages(), story.agent.messages(), "story {seed}");
+    scenario.check();
+    let elsewhere = scenario.template.clone().build().await.unwrap();
+    assert_eq!(elsewhere.messages(), scenario.agent.messages(), "scenario {seed}");
     ledger.check(seed);
 }
 
 #[test]
 fn dropping_at_every_poll_runs_each_tool_at_most_once() {
-    for seed in 0..stories() {
+    for seed in 0..scenarios() {
         paused(play(seed));
     }
 }
@@ -217,8 +217,8 @@ async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
 
 #[test]
 fn serializing_a_run_at_every_step_does_not_change_its_result() {
-    for seed in 0..stories() {
+    for seed in 0..scenarios() {
         let whole = paused(straight(seed, false));
-        assert_eq!(paused(straight(seed, true)), whole, "story {seed}");
+        assert_eq!(paused(straight(seed, true)), whole, "scenario {seed}");
     }
 }

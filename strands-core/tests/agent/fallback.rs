@@ -149,7 +149,7 @@ async fn falls_back_on_provider_errors_but_not_on_request_errors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_can_decide_about_a_fallback() {
+async fn a_closure_can_request_a_fallback() {
     fn coded(code: &str) -> ModelError {
         ModelErrorKind::InvalidRequest.into_error(None, ErrorDetails::new().with_code(code))
     }
@@ -157,7 +157,11 @@ async fn a_closure_can_decide_about_a_fallback() {
     let first = failing("a", || coded("insufficient_quota"));
     let model = Fallback::new(first.clone()).or(responding("b")).when(quota);
     assert_eq!(response_text(&model).await, "I am b");
-    assert_eq!((response_text(&model).await.as_str(), first.request_count()), ("I am b", 1), "it is out");
+    assert_eq!(
+        (response_text(&model).await.as_str(), first.request_count()),
+        ("I am b", 1),
+        "the first model is in its cooldown"
+    );
     let model = Fallback::new(failing("a", || coded("model_not_found"))).or(responding("b")).when(quota);
     assert!(prompt(&model).await.is_err());
     let model = Fallback::new(failing("a", transport)).or(responding("b")).on(FallbackOn::empty()).when(quota);
@@ -180,7 +184,7 @@ async fn falls_back_if_a_stream_breaks_before_its_first_content() {
             assert_eq!(
                 kinds(&events)[..4],
                 ["start", "cycle_start", "fallback", "text_delta"],
-                "nothing of `a` is shown"
+                "no content of `a` is streamed"
             );
         }
     }
@@ -200,7 +204,7 @@ async fn after_content_the_retry_starts_with_the_next_model() {
         let (events, ended) = listen(agent.prompt("go").stream()).await;
         let response = ended.unwrap();
         assert_eq!((response.text().as_str(), first.request_count()), ("I am b", 1));
-        assert_eq!(began.elapsed(), Duration::ZERO, "the wait is for a model that is not asked");
+        assert_eq!(began.elapsed(), Duration::ZERO, "the wait is for a model that gets no request");
         assert!(announced(&events).is_empty());
         let retried = |event: &AgentEvent| matches!(event, AgentEvent::Retry { discards_output: true, .. });
         assert!(events.iter().any(retried), "{events:?}");
@@ -258,7 +262,7 @@ async fn one_request_probes_a_model_after_its_cooldown() {
     assert_eq!(
         (response_text(&model).await.as_str(), first.request_count()),
         ("I am b", 2),
-        "others do not wait for it"
+        "other requests do not wait for the probe"
     );
 }
 
@@ -354,7 +358,7 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
     assert_eq!(
         (small.request_count(), unknown.request_count(), as_small.request_count()),
         (2, 0, 0),
-        "it is not out, and no size is guessed"
+        "a context overflow starts no cooldown, and unknown context windows are skipped"
     );
     // Without a larger model, the conversation manager reduces the conversation.
     let model = Fallback::new(failing("large", overflow).window(9_000)).or(responding("small").window(8_000));
@@ -363,7 +367,7 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn capabilities_are_those_common_to_all_models() {
+async fn combines_the_capabilities_of_its_models() {
     let able = ModelCapabilities::new().with_structured_output(true);
     let script = |capabilities| ScriptedModel::responding("x").with_capabilities(capabilities);
     let first = named("a", script(able)).window(200_000);
@@ -374,7 +378,10 @@ async fn capabilities_are_those_common_to_all_models() {
     assert_eq!(Fallback::new(first.clone()).capabilities(), able);
     assert_eq!(Fallback::new(first.clone()).or(unable).capabilities(), able.with_tool_choice(false));
     let searching = named("e", script(able.with_server_tools(true)));
-    assert!(Fallback::new(first.clone()).or(searching).capabilities().server_tools, "it may answer first");
+    assert!(
+        Fallback::new(first.clone()).or(searching).capabilities().server_tools,
+        "a model with server tools may respond first"
+    );
 
     // The model that would get the request counts the tokens.
     let messages = [Message::user("go").into()];

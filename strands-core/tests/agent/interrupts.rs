@@ -296,7 +296,7 @@ async fn limits_and_usage_continue_after_an_interrupt() {
 }
 
 #[tokio::test]
-async fn the_event_comes_before_the_result() {
+async fn the_interrupt_event_has_the_interrupts_of_the_response() {
     let model = calling(&["asks"]);
     let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
     let (events, ended) = listen(agent.prompt("go").stream()).await;

@@ -56,7 +56,7 @@ impl Engine {
         let recorded = self.entries.lock().unwrap().entries.get(at).cloned();
         let value = match recorded {
             Some((known, value)) => {
-                assert_eq!(known, name, "another step in the replay");
+                assert_eq!(known, name, "the replay has a different step");
                 value
             }
             None => {

@@ -162,7 +162,7 @@ async fn a_rejected_output_mode_leaves_no_partial_values() {
     let refused = ScriptedTurn::error(ModelError::InvalidRequest { details });
     let model = ScriptedModel::new([refused, call("uint8", r#"{"value": 42}"#, 1)]).with_capabilities(native());
     let (events, response) = streamed::<u8>(&model).await;
-    assert_eq!(partial(&events), [json!(42)], "a number is seen once it is complete");
+    assert_eq!(partial(&events), [json!(42)], "a number is streamed once it is complete");
     assert_eq!(response.into_output().unwrap(), 42);
 }
 

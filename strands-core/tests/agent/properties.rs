@@ -270,11 +270,11 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
     let mut redacted = false;
     let mut ended = None;
     while let Some(event) = stream.next().await {
-        assert!(ended.is_none(), "something follows the end: {event:?}");
+        assert!(ended.is_none(), "an event after the end: {event:?}");
         match event {
             Ok(AgentEvent::CycleStart { .. }) => (streamed, redacted) = (String::new(), false),
             Ok(AgentEvent::Retry { discards_output, .. }) => {
-                assert!(discards_output || streamed.is_empty(), "shown and not taken back: {streamed:?}");
+                assert!(discards_output || streamed.is_empty(), "streamed and not retracted: {streamed:?}");
                 (streamed, redacted) = (String::new(), false);
             }
             Ok(AgentEvent::ContextReduced { .. }) => (streamed, redacted) = (String::new(), false),
@@ -285,7 +285,7 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
                 let kept = message.text();
                 let mut rest = kept.chars();
                 let all_kept = streamed.chars().all(|letter| rest.any(|kept| kept == letter));
-                assert!(all_kept, "shown is {streamed:?}, kept is {kept:?}");
+                assert!(all_kept, "streamed {streamed:?}, persisted {kept:?}");
             }
             Ok(AgentEvent::Result { response }) => ended = Some(Ok(*response)),
             Ok(_) => {}
@@ -367,7 +367,7 @@ pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), Test
                 agent.prompt(none()).resume(responses).limits(Limits::new().duration(Duration::from_secs(60))).await;
         }
         Reply::Unknown => {
-            let unknown = strands_core::InterruptResponse::new("v1:nobody", Value::Null);
+            let unknown = strands_core::InterruptResponse::new("v1:unknown", Value::Null);
             let ended = agent.prompt(none()).resume([unknown]).await;
             let refused = matches!(ended, Err(AgentError::UnknownInterrupt { .. }));
             prop_assert!(refused);

@@ -136,7 +136,7 @@ async fn a_dropped_wait_releases_its_permit() {
     drop(waiting);
     let began = Instant::now();
     drop(last.await.unwrap());
-    assert_eq!(began.elapsed(), MINUTE, "those that gave up count for nothing");
+    assert_eq!(began.elapsed(), MINUTE, "cancelled waits do not count");
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +147,11 @@ async fn the_wait_is_bounded_and_the_error_has_the_required_wait() {
     let began = Instant::now();
     let error = ask(&model, "x").await.unwrap_err();
     let (why, retry_after) = exceeded(&error);
-    assert_eq!((began.elapsed(), retry_after), (Duration::ZERO, Some(40 * SECOND)), "known before it has waited");
+    assert_eq!(
+        (began.elapsed(), retry_after),
+        (Duration::ZERO, Some(40 * SECOND)),
+        "the error is returned without a wait"
+    );
     assert!(why.to_string().contains("1 requests in 60s") && why.to_string().contains("10s"), "{why}");
 
     let model = RateLimit::new(responding(Usage::new(10, 0))).tokens(10, MINUTE).max_wait(10 * SECOND);

@@ -77,7 +77,10 @@ async fn custom_scrubbing_applies_to_recordings() {
     ask(&recorder, "I am Ada").await;
     assert!(!paper.text().contains("Ada"));
 
-    assert!(ask(&replay(&paper.text()), "I am Ada").await.1.is_some(), "without the same function it differs");
+    assert!(
+        ask(&replay(&paper.text()), "I am Ada").await.1.is_some(),
+        "without the scrub function the request differs"
+    );
     let (events, error) = ask(&replay(&paper.text()).scrub(nameless), "I am Ada").await;
     assert!(error.is_none());
     let expected = [
@@ -89,7 +92,7 @@ async fn custom_scrubbing_applies_to_recordings() {
         StreamEvent::tool_input(2, "{\"who\":\"[name]\"}"),
         StreamEvent::stop(StopReason::ToolUse),
     ];
-    assert_eq!(events, expected, "pieces stay as they are where nothing had to change");
+    assert_eq!(events, expected, "unchanged text keeps its chunks");
 }
 
 #[tokio::test(start_paused = true)]

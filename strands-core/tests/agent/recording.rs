@@ -130,7 +130,7 @@ async fn a_replay_produces_the_same_events_and_history() {
             |event: &AgentEvent| if let AgentEvent::TextDelta { text } = event { Some(text.clone()) } else { None };
         events.iter().flatten().filter_map(text).collect()
     };
-    assert_eq!(deltas(&events), deltas(&original.0), "piece by piece");
+    assert_eq!(deltas(&events), deltas(&original.0), "the same deltas");
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,9 +287,9 @@ async fn a_failing_sink_ends_the_recording_but_not_the_call() {
         let RecordingError::Write { exchange, source } = &failed else { panic!("{failed:?}") };
         assert_eq!((*exchange, source.to_string().as_str()), (first_missing, "the paper is full"), "{room}");
         if room >= whole {
-            assert_eq!(replay(&paper.text()).remaining(), 1, "what was written is whole");
+            assert_eq!(replay(&paper.text()).remaining(), 1, "the recorded exchange is complete");
         }
-        assert!(recorder.finish().is_err(), "it stays so");
+        assert!(recorder.finish().is_err(), "the failure persists");
     }
 }
 

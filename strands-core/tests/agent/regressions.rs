@@ -167,7 +167,7 @@ async fn a_response_rejected_by_a_hook_approves_no_call() {
     let mut agent = template(&responder, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
     let still = agent.interrupts().len();
     let _ = agent.prompt("what is the state?").await;
-    assert_eq!((still, log.lines().len()), (1, 0), "questions left, runs of the tool");
+    assert_eq!((still, log.lines().len()), (1, 0), "pending interrupts, runs of the tool");
 }
 
 // A second `discard_interrupts()` after a failed one returned `Ok`, with the interrupt still in the session.
@@ -183,7 +183,7 @@ async fn a_retried_discard_is_persisted() {
     sessions.fail_after(None);
     agent.discard_interrupts().await.unwrap();
     let next = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    assert_eq!(next.interrupts().len(), 0, "the question is still in the session after Ok");
+    assert_eq!(next.interrupts().len(), 0, "the interrupt is still in the session after Ok");
 }
 
 // A discard after a dropped resume overwrote the result of a call that another worker was making.
@@ -244,7 +244,7 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
     let _ = other.prompt(Prompt::none()).await;
     let stored = newest_results(&sessions.messages("default"));
     assert_eq!(log.lines().len(), 1);
-    assert_eq!(stored, [(false, "booked".to_owned())], "the tool ran; this is what the history says");
+    assert_eq!(stored, [(false, "booked".to_owned())], "the history has the result of the tool that ran");
 }
 
 // The result of a concurrent call was lost if the process died between the two writes of a discard.
@@ -339,7 +339,7 @@ async fn a_prompt_with_a_pending_call_survives_another_interrupt() {
     let requests = responder.requests();
     assert!(
         requests.iter().any(|request| request.messages.iter().any(|m| m.text().contains("hotel"))),
-        "the prompt was lost, though the invocation said Ok"
+        "the prompt was lost, though the invocation returned Ok"
     );
 }
 
@@ -427,7 +427,7 @@ async fn deep_provider_content_in_a_response_does_not_corrupt_the_session() {
 }
 
 #[tokio::test]
-async fn deep_provider_content_in_a_prompt_is_refused() {
+async fn deep_provider_content_in_a_prompt_is_rejected() {
     let mut agent = template(&ScriptedModel::responding("x"), []).build().await.unwrap();
     let prompt = Message::new(Role::User, [ContentBlock::text("hi"), ContentBlock::provider("a", deep(124))]);
     let result = agent.prompt(prompt).await;
@@ -465,12 +465,12 @@ impl Hook for Nests {
 }
 
 #[test]
-fn agents_in_hooks_spend_from_the_budget() {
+fn agents_nested_in_hooks_do_not_overflow_the_stack() {
     let code = std::env::var("STRANDS_NESTED_HOOKS").is_ok();
     if !code {
         let me = std::env::current_exe().unwrap();
         let out = std::process::Command::new(me)
-            .args(["regressions::agents_in_hooks_spend_from_the_budget", "--exact", "--nocapture"])
+            .args(["regressions::agents_nested_in_hooks_do_not_overflow_the_stack", "--exact", "--nocapture"])
             .env("STRANDS_NESTED_HOOKS", "1")
             .output()
             .unwrap();
@@ -547,7 +547,7 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
         template(&ScriptedModel::responding("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
     let _ = other.prompt(Prompt::none()).await;
     let stored = newest_results(&sessions.messages("default"));
-    assert_eq!(stored, [(false, "booked".to_owned())], "the tool ran; this is what the history says");
+    assert_eq!(stored, [(false, "booked".to_owned())], "the history has the result of the tool that ran");
 }
 
 // Random numbers were drawn inside of effects, which a replay does not perform.
@@ -701,7 +701,7 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
     assert_eq!(
         newest_results(&sessions.messages("default")),
         [(false, "booked".to_owned())],
-        "the tool ran; this is what the history says"
+        "the history has the result of the tool that ran"
     );
 }
 
@@ -744,7 +744,7 @@ async fn a_record_write_detects_unread_messages() {
     record.state.insert("k".into(), json!(1));
     one.session.save(&record).await.unwrap();
     let written = one.session.write(&MessageBatch::append([Message::user("mine"), Message::assistant("answer")])).await;
-    assert!(written.is_err_and(|error| error.is_conflict()), "appended behind messages that it never saw");
+    assert!(written.is_err_and(|error| error.is_conflict()), "appended after messages that it had not read");
 }
 
 #[tokio::test]
@@ -761,7 +761,7 @@ async fn a_message_write_detects_an_unread_record() {
     let mut record = one.record.unwrap();
     record.state.insert("mine".into(), json!(1));
     let written = one.session.save(&record).await;
-    assert!(written.is_err_and(|error| error.is_conflict()), "overwrote a record that it never saw");
+    assert!(written.is_err_and(|error| error.is_conflict()), "overwrote a record that it had not read");
 }
 
 // Messages that a `before_invocation` hook adds to a resumed invocation have no effect, as documented.
@@ -775,7 +775,7 @@ impl Hook for Adds {
 }
 
 #[tokio::test]
-async fn responses_added_by_a_hook_have_no_effect() {
+async fn messages_added_by_a_hook_at_resume_are_not_sent() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({})), ScriptedTurn::text("done")]);
     let mut agent = template(&model, [consent_tool(&log)]).hook(Adds).build().await.unwrap();

@@ -164,7 +164,7 @@ async fn a_call_truncated_by_max_tokens_ends_the_turn() {
         StreamEvent::tool_input(1, "{\"city\": \"Os"),
         StreamEvent::stop(StopReason::MaxTokens),
     ]);
-    let model = ScriptedModel::new([cut, ScriptedTurn::text("never asked")]);
+    let model = ScriptedModel::new([cut, ScriptedTurn::text("unreachable")]);
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("go").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::MaxTokens);

@@ -34,7 +34,7 @@ fn oslo() -> Trip {
 
 #[tokio::test]
 async fn a_call_of_the_output_tool_ends_the_turn() {
-    let model = ScriptedModel::new([right(), ScriptedTurn::text("never asked")]);
+    let model = ScriptedModel::new([right(), ScriptedTurn::text("unreachable")]);
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!((response.stop_reason.clone(), response.turns), (StopReason::EndTurn, 1));
@@ -143,7 +143,7 @@ async fn uses_native_output_after_a_text_response() {
     assert_eq!(requests[0].tools, ["one", "Trip"]);
     assert!(requests[1].output_schema.is_some() && requests[1].tool_choice.is_none());
     let mistake = requests[2].messages.last().unwrap().text();
-    assert!(mistake.contains("`nights`: expected integer"), "the model is told what does not fit: {mistake}");
+    assert!(mistake.contains("`nights`: expected integer"), "the model gets the mismatch: {mistake}");
     assert_whole(&mut agent).await;
 }
 
@@ -207,7 +207,7 @@ async fn offers_the_tool_if_it_cannot_be_forced() {
     let mut agent = self::agent(&model, []).await;
     let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
     assert!(matches!(error, AgentError::Model { .. }), "{error:?}");
-    assert_eq!(model.requests().len(), 3, "something else is wrong");
+    assert_eq!(model.requests().len(), 3, "the schema is not the cause");
 }
 
 #[tokio::test]

@@ -253,7 +253,7 @@ async fn usage_limits_and_output_continue_in_another_process() {
     let mut first = worker(&sessions, &asks(), [book(&log)]).build().await.unwrap();
     let reply = first.prompt("go").limits(Limits::new().turns(1)).await.unwrap().interrupts[0].respond(true);
     drop(first);
-    let mut second = worker(&sessions, &responding("never said"), [book(&log)]).build().await.unwrap();
+    let mut second = worker(&sessions, &responding("unreachable"), [book(&log)]).build().await.unwrap();
     assert_eq!(resume(&mut second, &reply).await.unwrap().stop_reason, StopReason::LimitTurns);
 }
 

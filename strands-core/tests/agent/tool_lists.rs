@@ -31,7 +31,7 @@ async fn offloaded_results_can_be_read_after_the_tools_were_replaced() {
     agent.prompt("go").await.unwrap();
     let text = &newest_results(agent.messages())[0].1;
     assert!(text.starts_with("[Offloaded"), "{text}");
-    assert!(agent.tools().get("retrieve_offloaded_content").is_some(), "the model is told to use a tool that is gone");
+    assert!(agent.tools().get("retrieve_offloaded_content").is_some(), "the result names a tool that was removed");
 }
 
 #[derive(Default)]
