@@ -50,6 +50,7 @@ TERMS = [
 EXCEPTIONS = [
     (".ci/words.py", "", "the list"),
     ("examples/travel-agent/src/offline/request.rs", "sounds", "words of users that the rules match"),
+    ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "messages of providers"),
 ]
 
 DEFINITION = re.compile(r"(What|How|Where|Who|When|Which|Whether|Why)\b")

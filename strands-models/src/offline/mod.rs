@@ -113,7 +113,7 @@ impl fmt::Debug for OfflineModel {
     }
 }
 
-/// Builds an [`OfflineModel`].
+/// Builder for [`OfflineModel`].
 #[derive(Clone, Default)]
 #[must_use]
 pub struct OfflineModelBuilder {
@@ -122,14 +122,13 @@ pub struct OfflineModelBuilder {
 }
 
 impl OfflineModelBuilder {
-    /// What the model calls itself; `offline` unless told otherwise. By custom `offline/` and a name.
+    /// Model id, by convention `offline/` and a name. Default: `offline`.
     pub fn model_id(mut self, model_id: impl Into<String>) -> Self {
         self.model_id = Some(model_id.into());
         self
     }
 
-    /// Rules of your own. They are asked first, in every turn; where they have nothing to say (`None`) the generic rules
-    /// decide.
+    /// Planner, which chooses the step of each turn. If it returns `None`, the generic rules choose.
     pub fn planner(
         mut self,
         planner: impl Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync + 'static,
@@ -138,7 +137,7 @@ impl OfflineModelBuilder {
         self
     }
 
-    /// The model.
+    /// Builds the model.
     pub fn build(self) -> OfflineModel {
         OfflineModel { model_id: self.model_id.map_or_else(|| "offline".into(), Into::into), planner: self.planner }
     }
