@@ -53,7 +53,7 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 /// let path = std::env::temp_dir().join(format!("hello-{}.jsonl", std::process::id()));
-/// let recorder = Recorder::new(RealModel::answering("Hello."), std::fs::File::create(&path)?);
+/// let recorder = Recorder::new(RealModel::responding("Hello."), std::fs::File::create(&path)?);
 /// let mut agent = Agent::builder().model(recorder.clone()).build().await?;
 /// agent.prompt("Hi").await?;
 /// recorder.finish()?;
