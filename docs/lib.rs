@@ -51,6 +51,9 @@ pages! {
 pub mod readme {}
 
 #[cfg(test)]
+mod setters;
+
+#[cfg(test)]
 mod tests {
     use super::PAGES;
 

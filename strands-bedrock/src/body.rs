@@ -9,7 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body::Body as _;
 use strands_core::models::{ErrorDetails, ModelError};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 /// The longest time for which an error is read.
 const ERROR_TIME: Duration = Duration::from_secs(10);
@@ -20,15 +20,42 @@ pub(crate) struct ResponseBody {
     idle: Duration,
     silence: Pin<Box<Sleep>>,
     waiting: bool,
+    deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
+}
+
+/// End of a call by its total timeout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// The total timeout.
+    pub(crate) after: Duration,
+}
+
+impl Deadline {
+    /// Returns the deadline of a call that begins now.
+    pub(crate) fn after(total: Option<Duration>) -> Option<Self> {
+        let after = total?;
+        Some(Self { at: Instant::now().checked_add(after)?, after })
+    }
 }
 
 impl ResponseBody {
-    pub(crate) fn new(body: SdkBody, idle: Duration) -> Self {
-        Self { body: Box::pin(body), idle, silence: Box::pin(sleep(idle)), waiting: false }
+    pub(crate) fn new(body: SdkBody, idle: Duration, deadline: Option<Deadline>) -> Self {
+        let deadline = deadline.map(|deadline| (deadline, Box::pin(sleep_until(deadline.at))));
+        Self { body: Box::pin(body), idle, silence: Box::pin(sleep(idle)), waiting: false, deadline }
     }
 
     /// The next bytes, or `None` at the end.
     pub(crate) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
+        // First, since a server that sends all the time must not defer it.
+        if let Some((deadline, timer)) = &mut self.deadline
+            && timer.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Some(Err(ModelError::Timeout {
+                after: Some(deadline.after),
+                details: ErrorDetails::new().boxed(),
+            })));
+        }
         loop {
             match self.body.as_mut().poll_frame(context) {
                 Poll::Ready(frame) => {
@@ -99,10 +126,21 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
+    async fn stops_at_the_total_timeout_while_bytes_keep_coming() {
+        let began = Instant::now();
+        let after = Duration::from_millis(3_500);
+        let drip = SdkBody::from_body_1_x(Drip::<Infallible>::new());
+        let body = ResponseBody::new(drip, Duration::from_secs(120), Deadline::after(Some(after)));
+        let error = body.read(1024).await.unwrap_err();
+        assert!(matches!(error, ModelError::Timeout { after: Some(total), .. } if total == after), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_error_that_drips_is_read_for_ten_seconds() {
         let began = Instant::now();
         let drip = SdkBody::from_body_1_x(Drip::<Infallible>::new());
-        let error = ResponseBody::new(drip, Duration::from_secs(120)).read_error(1024).await;
+        let error = ResponseBody::new(drip, Duration::from_secs(120), None).read_error(1024).await;
         assert!(began.elapsed() <= ERROR_TIME + Duration::from_secs(1), "{:?}", began.elapsed());
         assert!((9..=10).contains(&error.len()), "{error:?}");
     }

@@ -14,13 +14,11 @@ use crate::error::CallContext;
 use crate::model::{BedrockModel, Inner};
 use crate::settings::{CacheConfig, Guardrail, ServiceTier, Settings, ToolResultStatusPolicy};
 
-/// The model of Strands, where none is named.
+/// Default model of Strands.
 const DEFAULT_MODEL: &str = "global.anthropic.claude-sonnet-4-6";
 const DEFAULT_MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// Tells a [`BedrockModel`] what to be; [`BedrockModel::builder`] makes one.
-///
-/// `Debug` shows no key.
+/// Builder for [`BedrockModel`]. `Debug` shows no secrets.
 ///
 /// ```no_run
 /// use strands::models::BedrockModel;
@@ -47,6 +45,7 @@ pub struct BedrockModelBuilder {
     sdk_config: Option<SdkConfig>,
     client: Option<Client>,
     settings: Settings,
+    timeout: Option<Duration>,
     streaming: bool,
     context_window: Option<u64>,
     structured_output: Option<bool>,
@@ -54,17 +53,19 @@ pub struct BedrockModelBuilder {
     max_response_bytes: usize,
 }
 
-/// An error of building a [`BedrockModel`].
+/// An error returned by [`BedrockModelBuilder::build`].
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BedrockBuildError {
-    /// An id without a character in it.
-    #[error("the model id is empty; give one such as `us.anthropic.claude-haiku-4-5-20251001-v1:0`")]
+    /// The model id is empty.
+    #[error(
+        "the model id is empty; set it with `.model_id(..)`, such as `us.anthropic.claude-haiku-4-5-20251001-v1:0`"
+    )]
     EmptyModelId,
-    /// An endpoint that can't be one.
-    #[error("endpoint URL must start with `http://` or `https://` and name a host, without user or password")]
-    InvalidEndpoint,
-    /// A number outside of what Bedrock takes.
+    /// The base URL is invalid.
+    #[error("invalid base URL: it must start with `http://` or `https://` and name a host, without user or password")]
+    InvalidBaseUrl,
+    /// A number is outside of Bedrock's range.
     #[error("`{field}` is {value}; it must be {expected}")]
     InvalidNumber {
         /// The builder's method.
@@ -74,14 +75,16 @@ pub enum BedrockBuildError {
         /// Description of the valid values.
         expected: &'static str,
     },
-    /// A field of the body that has a method of its own and is no part of the body.
-    #[error("`extra` can't set `{field}`, which is not part of the body; use `.model_id(..)`")]
+    /// A field that has a setter of its own.
+    #[error("`extra` can't set `{field}`; use `.{method}(..)`")]
     ReservedField {
         /// The field.
-        field: String,
+        field: &'static str,
+        /// The builder's method for it.
+        method: &'static str,
     },
-    /// A client and a configuration for another one.
-    #[error("`client` and `sdk_config` were both given; one of them is enough")]
+    /// Both a client and a configuration are set.
+    #[error("`client` and `sdk_config` are both set; set one of them")]
     TwoClients,
 }
 
@@ -96,6 +99,7 @@ impl Default for BedrockModelBuilder {
             sdk_config: None,
             client: None,
             settings: Settings::default(),
+            timeout: None,
             streaming: true,
             context_window: None,
             structured_output: None,
@@ -106,15 +110,15 @@ impl Default for BedrockModelBuilder {
 }
 
 impl BedrockModelBuilder {
-    /// The model: a model id, an inference profile's id (`us.`, `eu.`, `global.` ..), or an ARN.
+    /// Model id, id of an inference profile (`us.`, `eu.`, `global.` ..), or ARN.
     /// Default: `global.anthropic.claude-sonnet-4-6`.
     pub fn model_id(mut self, model_id: impl Into<String>) -> Self {
         self.model_id = model_id.into();
         self
     }
 
-    /// Base model behind [`model_id`](Self::model_id), where the id does not name it: for application inference profiles
-    /// and provisioned or imported models. The capabilities of the model are looked up under this name.
+    /// Base model of [`model_id`](Self::model_id), if the id does not name it: for application inference profiles, and for
+    /// provisioned or imported models. The model's capabilities are looked up by this id.
     ///
     /// ```no_run
     /// # use strands::models::BedrockModel;
@@ -131,39 +135,40 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// The AWS region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-west-2`.
+    /// AWS region. Default: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile's region, then `us-west-2`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.connection.region = Some(region.into());
         self
     }
 
-    /// Endpoint for requests in place of the region's: a VPC endpoint, a gateway, or a test server.
-    pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
-        self.connection.endpoint_url = Some(url.into());
+    /// Base URL of the endpoint, for a VPC endpoint, a gateway or a test server. Default: the region's endpoint, or the one in
+    /// the AWS configuration (`AWS_ENDPOINT_URL_BEDROCK_RUNTIME`).
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.connection.base_url = Some(base_url.into());
         self
     }
 
-    /// A Bedrock API key, sent as bearer token instead of signing requests. Default: the variable
+    /// Bedrock API key, sent as a bearer token instead of a signature. Default: the environment variable
     /// `AWS_BEARER_TOKEN_BEDROCK`, then AWS credentials (environment, profile, SSO, web identity, container, instance).
     pub fn api_key(mut self, api_key: impl Into<SecretString>) -> Self {
         self.connection.api_key = Some(api_key.into());
         self
     }
 
-    /// A configuration of the AWS SDK to start from: its credentials, region, HTTP client and timeouts. Its retries are
-    /// switched off, since the agent's loop retries. The client is made once for this builder's model and its clones.
+    /// Configuration of the AWS SDK to start from: credentials, region, HTTP client and timeouts. Its retries are disabled,
+    /// since the agent's loop retries. The model and its clones have a client of their own.
     pub fn sdk_config(mut self, config: &SdkConfig) -> Self {
         self.sdk_config = Some(config.clone());
         self
     }
 
-    /// A client of the AWS SDK whose configuration to use. Its retries are switched off, since the agent's loop retries.
+    /// Client of the AWS SDK whose configuration to use. Its retries are disabled, since the agent's loop retries.
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// The most tokens that the model may write in one answer.
+    /// Maximum number of output tokens of one response, reasoning included. Default: the model's.
     pub fn max_tokens(mut self, tokens: u32) -> Self {
         self.settings.max_tokens = Some(tokens);
         self
@@ -181,34 +186,35 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Words at which the model stops.
+    /// Stop sequences: texts at which the model stops.
     pub fn stop_sequences(mut self, sequences: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.stop_sequences = Some(sequences.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Streams responses (ConverseStream), or reads them in one piece (Converse). Default: true.
+    /// Streams responses (ConverseStream); with `false`, each response is one document (Converse). Default: true.
     pub fn streaming(mut self, streaming: bool) -> Self {
         self.streaming = streaming;
         self
     }
 
-    /// Service tier of the calls: their priority and price.
+    /// Service tier of the requests: their priority and price.
     pub fn service_tier(mut self, tier: ServiceTier) -> Self {
         self.settings.service_tier = Some(tier);
         self
     }
 
-    /// Holds the model to arguments that fit the tools' schemas. Default: false, except for tools
-    /// that ask for it themselves.
+    /// Enforces the tools' schemas on the arguments of tool calls. Default: false, except for tools that are strict
+    /// themselves.
     pub fn strict_tools(mut self, strict: bool) -> Self {
         self.settings.strict_tools = strict;
         self
     }
 
-    /// A field for the model itself that Converse has no name for (`additionalModelRequestFields`), such as `thinking`.
+    /// Sets a field that Converse passes to the model (`additionalModelRequestFields`), such as `thinking` or `top_k`. Fields of
+    /// Converse itself are set with [`extra`](Self::extra).
     ///
-    /// `thinking` is left out of requests that force a tool, since Bedrock refuses both together.
+    /// `thinking` is omitted from requests that force a tool call, since Bedrock refuses both together.
     ///
     /// ```
     /// # use strands::models::BedrockModel;
@@ -224,21 +230,14 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// Several fields for the model itself, as [`additional_request_field`](Self::additional_request_field) takes them.
-    pub fn additional_request_fields(mut self, fields: impl IntoIterator<Item = (impl Into<String>, Value)>) -> Self {
-        for (name, value) in fields {
-            self.settings.additional_request_fields.insert(name.into(), value);
-        }
-        self
-    }
-
-    /// Fields of the model's own answer to hand through, as JSON pointers such as `/stop_sequence`.
+    /// Fields of the model's own response to return, as JSON pointers such as `/stop_sequence`.
     pub fn additional_response_field_paths(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.additional_response_field_paths = paths.into_iter().map(Into::into).collect();
         self
     }
 
-    /// A field of the request's body that this version has no method for. It wins over what is sent otherwise.
+    /// Sets a field of the request's body for which this version has no setter. It overrides every other setter. Fields that
+    /// Converse passes to the model are set with [`additional_request_field`](Self::additional_request_field).
     ///
     /// ```
     /// # use strands::models::BedrockModel;
@@ -251,77 +250,88 @@ impl BedrockModelBuilder {
         self
     }
 
-    /// A guardrail to apply.
+    /// Guardrail to apply to requests and responses.
     pub fn guardrail(mut self, guardrail: Guardrail) -> Self {
         self.settings.guardrail = Some(guardrail);
         self
     }
 
-    /// Policy for the status in tool results. Default: sent to the models that read it.
+    /// Policy for the status of tool results. Default: sent to models that accept it.
     pub fn tool_result_status(mut self, policy: ToolResultStatusPolicy) -> Self {
         self.settings.tool_result_status = policy;
         self
     }
 
-    /// Places cache points. Default: only those that the conversation itself has are sent.
+    /// Prompt caching: places cache points. Default: only the cache points of the conversation are sent.
     pub fn cache(mut self, cache: CacheConfig) -> Self {
         self.settings.cache = Some(cache);
         self
     }
 
-    /// Context window, in tokens. Default: that of the model, if it is known.
+    /// Context window in tokens. Default: that of the model, if it is known.
     pub fn context_window(mut self, tokens: u64) -> Self {
         self.context_window = Some(tokens);
         self
     }
 
-    /// Switches structured output by the model itself (`outputConfig`) on or off. Default: on for the models that AWS documents
-    /// for it; any other model is asked for it once it has refused to be forced to call a tool.
+    /// Uses the model's native structured output (`outputConfig`). Default: true for models that AWS documents to have it; for
+    /// others it is tried after the model has refused a forced tool call.
     ///
-    /// If it is off, an agent that asks for structured output has the model call a tool. A model that refuses
-    /// `outputConfig` counts as one that has none from then on.
+    /// With `false`, an agent that asks for structured output forces a tool call instead. After a model has refused
+    /// `outputConfig`, it counts as one without.
     ///
     /// ```
     /// # use strands::models::BedrockModel;
     /// let builder = BedrockModel::builder().model_id("openai.gpt-oss-120b-1:0").structured_output(true);
     /// # let _ = builder;
     /// ```
-    pub fn structured_output(mut self, able: bool) -> Self {
-        self.structured_output = Some(able);
+    pub fn structured_output(mut self, enabled: bool) -> Self {
+        self.structured_output = Some(enabled);
         self
     }
 
-    /// Counts tokens with Bedrock (it wants the permission `bedrock:CountTokens`). Default: false, and tokens are
-    /// estimated; they are too wherever Bedrock does not count.
+    /// Counts tokens with Bedrock instead of estimating them, which requires the permission `bedrock:CountTokens`. An estimate is
+    /// returned if Bedrock can't count. Default: false.
     pub fn native_token_count(mut self, native: bool) -> Self {
         self.native_token_count = native;
         self
     }
 
-    /// Timeout of connecting. Default: 10 seconds.
+    /// Timeout for connecting. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connection.connect_timeout = Some(timeout);
         self
     }
 
-    /// Idle timeout: before the response begins, and between any two pieces of it. Default: 120 seconds. The total duration
-    /// of a response is not limited.
+    /// Idle timeout: the longest time without a byte, before and within the response. Default: 120 seconds. It does not limit
+    /// the duration of a response: see [`timeout`](Self::timeout).
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.connection.idle_timeout = Some(timeout);
         self
     }
 
-    /// The most bytes of content that an answer may have. Default: 16 MiB.
+    /// Total timeout of one call, from the request to the end of the response, streamed or not, including the search for
+    /// credentials. Each retry of an agent is a call of its own. Default: none.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Maximum size of a response, in bytes of content. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// The model. Nothing is sent: credentials are looked for with the first request.
+    /// Builds the model. Nothing is sent; the first request looks for credentials.
+    ///
+    /// Unlike that of the other builders it is asynchronous, because the AWS SDK reads its configuration files
+    /// asynchronously. The region and the client are known afterwards, so that models with the same configuration share the
+    /// client, and what it has learned about models, from the first request on.
     ///
     /// # Errors
     ///
-    /// [`BedrockBuildError`] for what can't be right.
+    /// Returns [`BedrockBuildError`] for invalid options.
     pub async fn build(self) -> Result<BedrockModel, BedrockBuildError> {
         self.check()?;
         let shared = match (&self.client, &self.sdk_config) {
@@ -339,6 +349,7 @@ impl BedrockModelBuilder {
             context_window: self.context_window.or(capabilities.context_window),
             structured_output: self.structured_output.or(capabilities.structured_output),
             settings: self.settings,
+            timeout: self.timeout,
             streaming: self.streaming,
             native_token_count: self.native_token_count,
             max_response_bytes: self.max_response_bytes,
@@ -353,25 +364,30 @@ impl BedrockModelBuilder {
         if self.client.is_some() && self.sdk_config.is_some() {
             return Err(BedrockBuildError::TwoClients);
         }
-        if let Some(url) = &self.connection.endpoint_url
-            && !is_endpoint(url)
+        if let Some(url) = &self.connection.base_url
+            && !is_base_url(url)
         {
-            return Err(BedrockBuildError::InvalidEndpoint);
+            return Err(BedrockBuildError::InvalidBaseUrl);
+        }
+        if let Some(tokens) = self.settings.max_tokens.filter(|tokens| *tokens == 0) {
+            let (field, value) = ("max_tokens", f64::from(tokens));
+            return Err(BedrockBuildError::InvalidNumber { field, value, expected: "at least 1" });
         }
         for (field, value) in [("temperature", self.settings.temperature), ("top_p", self.settings.top_p)] {
             if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
                 return Err(BedrockBuildError::InvalidNumber { field, value, expected: "from 0 to 1" });
             }
         }
-        if self.settings.extra.contains_key("modelId") {
-            let field = "modelId".to_owned();
-            return Err(BedrockBuildError::ReservedField { field });
+        for (field, method) in [("modelId", "model_id"), ("additionalModelRequestFields", "additional_request_field")] {
+            if self.settings.extra.contains_key(field) {
+                return Err(BedrockBuildError::ReservedField { field, method });
+            }
         }
         Ok(())
     }
 }
 
-fn is_endpoint(url: &str) -> bool {
+fn is_base_url(url: &str) -> bool {
     let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
         return false;
     };
@@ -379,9 +395,9 @@ fn is_endpoint(url: &str) -> bool {
     !host.is_empty() && !host.contains('@') && !url.contains(char::is_whitespace)
 }
 
-/// A URL without its query, and nothing of one that may have a password in it.
-fn shown(url: &str) -> &str {
-    if is_endpoint(url) { url.split(['?', '#']).next().unwrap_or_default() } else { "[no URL]" }
+/// Returns a URL without its query, or nothing of one that may contain a password.
+fn without_secrets(url: &str) -> &str {
+    if is_base_url(url) { url.split(['?', '#']).next().unwrap_or_default() } else { "[no URL]" }
 }
 
 impl std::fmt::Debug for BedrockModelBuilder {
@@ -390,7 +406,7 @@ impl std::fmt::Debug for BedrockModelBuilder {
             .field("model_id", &self.model_id)
             .field("base_model", &self.base_model)
             .field("region", &self.connection.region)
-            .field("endpoint_url", &self.connection.endpoint_url.as_deref().map(shown))
+            .field("base_url", &self.connection.base_url.as_deref().map(without_secrets))
             .field("api_key", &self.connection.api_key.as_ref().map(|_| "[redacted]"))
             .field("streaming", &self.streaming)
             .finish_non_exhaustive()

@@ -1,5 +1,5 @@
-//! Clients of the AWS SDK, one for each distinct configuration in the process: connections, credentials and what was
-//! learned about models are shared, and a second model costs nothing.
+//! Clients of the AWS SDK, one for each distinct configuration in the process. Models with the same configuration share
+//! connections, credentials and learned capabilities.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -18,32 +18,32 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::Patience;
+use crate::error::Timeouts;
 use crate::heal::Memory;
 
-/// Where to go when nobody says: as in Strands.
+/// Default region of Strands.
 const DEFAULT_REGION: &str = "us-west-2";
 const DEFAULT_CONNECT: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE: Duration = Duration::from_secs(120);
 
-/// A client and what was learned through it.
+/// Client, with the capabilities of models that were learned through it.
 pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) memory: Memory,
-    pub(crate) patience: Patience,
+    pub(crate) timeouts: Timeouts,
 }
 
-/// What makes one client differ from another.
+/// Configuration of a client.
 #[derive(Clone, Default)]
 pub(crate) struct Connection {
     pub(crate) region: Option<String>,
-    pub(crate) endpoint_url: Option<String>,
+    pub(crate) base_url: Option<String>,
     pub(crate) api_key: Option<SecretString>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
 }
 
-/// Variables that a client's configuration depends on.
+/// Environment variables on which the configuration of a client depends.
 const ENVIRONMENT: [&str; 12] = [
     "AWS_BEARER_TOKEN_BEDROCK",
     "AWS_REGION",
@@ -59,15 +59,15 @@ const ENVIRONMENT: [&str; 12] = [
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 ];
 
-struct Known {
+struct SharedClient {
     connection: Connection,
     environment: Vec<Option<OsString>>,
     shared: Arc<Shared>,
 }
 
-/// How many clients are kept; the one that was made first goes first. Models keep theirs.
-const MOST_CLIENTS: usize = 64;
-static CLIENTS: Mutex<VecDeque<Known>> = Mutex::new(VecDeque::new());
+/// Maximum number of shared clients. The oldest is dropped first; models keep theirs.
+const MAX_CLIENTS: usize = 64;
+static CLIENTS: Mutex<VecDeque<SharedClient>> = Mutex::new(VecDeque::new());
 
 impl Connection {
     fn is_same(&self, other: &Self) -> bool {
@@ -75,32 +75,32 @@ impl Connection {
             connection.api_key.as_ref().map(ExposeSecret::expose_secret)
         }
         self.region == other.region
-            && self.endpoint_url == other.endpoint_url
+            && self.base_url == other.base_url
             && self.connect_timeout == other.connect_timeout
             && self.idle_timeout == other.idle_timeout
             && key(self) == key(other)
     }
 
-    /// The client for this configuration, made now or before.
+    /// Returns the shared client of this configuration.
     pub(crate) async fn shared(self) -> Arc<Shared> {
         let environment: Vec<_> = ENVIRONMENT.iter().map(std::env::var_os).collect();
-        if let Some(shared) = known(&self, &environment) {
+        if let Some(shared) = find_shared(&self, &environment) {
             return shared;
         }
         let made = Arc::new(self.connect().await);
         let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let other = clients.iter().find(|known| known.connection.is_same(&self) && known.environment == environment);
+        let other = clients.iter().find(|client| client.connection.is_same(&self) && client.environment == environment);
         if let Some(other) = other {
             return Arc::clone(&other.shared);
         }
-        if clients.len() >= MOST_CLIENTS {
+        if clients.len() >= MAX_CLIENTS {
             clients.pop_front();
         }
-        clients.push_back(Known { connection: self, environment, shared: Arc::clone(&made) });
+        clients.push_back(SharedClient { connection: self, environment, shared: Arc::clone(&made) });
         made
     }
 
-    /// A client of its own. Credentials are looked for when the first request is sent.
+    /// Creates a client. The first request looks for credentials.
     async fn connect(&self) -> Shared {
         let region = RegionProviderChain::first_try(self.region.clone().map(Region::new))
             .or_else(EnvironmentVariableRegionProvider::new())
@@ -108,7 +108,7 @@ impl Connection {
             .or_else(Region::new(DEFAULT_REGION))
             .region()
             .await;
-        let plain = self.endpoint_url.as_ref().is_some_and(|url| url.starts_with("http://"));
+        let plain = self.base_url.as_ref().is_some_and(|url| url.starts_with("http://"));
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(region).http_client(if plain {
             PLAIN_HTTP.clone()
         } else {
@@ -121,7 +121,7 @@ impl Connection {
         self.over(&config)
     }
 
-    /// A client on a configuration that the program made.
+    /// Creates a client from a configuration of the program.
     pub(crate) fn over(&self, config: &SdkConfig) -> Shared {
         let mut builder = Builder::from(config);
         if config.http_client().is_none() {
@@ -134,7 +134,7 @@ impl Connection {
         self.finish(builder, config.timeout_config())
     }
 
-    /// A client like one that the program made.
+    /// Creates a client with the configuration of another one.
     pub(crate) fn like(&self, client: &Client) -> Shared {
         let config = client.config();
         let mut builder = config.to_builder();
@@ -148,7 +148,7 @@ impl Connection {
         if let Some(region) = &self.region {
             builder = builder.region(Region::new(region.clone()));
         }
-        if let Some(url) = &self.endpoint_url {
+        if let Some(url) = &self.base_url {
             builder = builder.endpoint_url(url);
         }
         if let Some(key) = &self.api_key {
@@ -156,43 +156,43 @@ impl Connection {
                 .bearer_token(Token::new(key.expose_secret(), None))
                 .auth_scheme_preference(["httpBearerAuth".into()]);
         }
-        let patience = Patience {
+        let timeouts = Timeouts {
             connect: self.connect_timeout.or_else(|| given?.connect_timeout()).unwrap_or(DEFAULT_CONNECT),
             idle: self.idle_timeout.or_else(|| given?.read_timeout()).unwrap_or(DEFAULT_IDLE),
         };
-        let timeouts = given
+        let timeout_config = given
             .map_or_else(TimeoutConfig::builder, TimeoutConfig::to_builder)
-            .connect_timeout(patience.connect)
-            .read_timeout(patience.idle)
+            .connect_timeout(timeouts.connect)
+            .read_timeout(timeouts.idle)
             .build();
         let config = builder
-            // The agent's loop retries: it announces each attempt and knows what was already shown.
+            // The agent's loop retries: it emits an event for each attempt and knows which events were already emitted.
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            // A model that thinks is slow, not stalled; silence has its own timeout.
+            .timeout_config(timeout_config)
+            // A reasoning model is slow, not stalled; the idle timeout applies.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
-        Shared { client: Client::from_conf(config), memory: Memory::default(), patience }
+        Shared { client: Client::from_conf(config), memory: Memory::default(), timeouts }
     }
 }
 
-fn known(connection: &Connection, environment: &[Option<OsString>]) -> Option<Arc<Shared>> {
+fn find_shared(connection: &Connection, environment: &[Option<OsString>]) -> Option<Arc<Shared>> {
     let clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     clients
         .iter()
-        .find(|known| known.connection.is_same(connection) && known.environment == environment)
-        .map(|known| Arc::clone(&known.shared))
+        .find(|client| client.connection.is_same(connection) && client.environment == environment)
+        .map(|client| Arc::clone(&client.shared))
 }
 
-/// How the user agent names us.
+/// Returns the name of this library in the user agent.
 fn app_name() -> Option<AppName> {
     AppName::new("strands-rs").ok()
 }
 
-/// One pool of connections for every client of the process.
+/// Connection pool of all clients in the process.
 static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
     aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 });
 
-/// The same for endpoints without TLS, which need no certificates to be loaded.
+/// Connection pool for plain HTTP, which loads no certificates.
 static PLAIN_HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| aws_smithy_http_client::Builder::new().build_http());

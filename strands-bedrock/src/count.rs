@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use strands_core::models::{ModelError, ModelRequest, estimate_tokens};
 
+use crate::body::Deadline;
 use crate::capabilities;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::{Failure, Operation, exchange};
@@ -57,12 +58,12 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
 
 async fn ask(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64, Option<Refusal>> {
     let shared = &inner.shared;
-    let answer =
-        exchange(&shared.client, Operation::CountTokens, body, shared.patience, context).await.map_err(|failure| {
-            match failure {
-                Failure::Refused(refusal) => Some(refusal),
-                Failure::Failed(_) => None,
-            }
+    let deadline = Deadline::after(inner.timeout);
+    let answer = exchange(&shared.client, Operation::CountTokens, body, shared.timeouts, deadline, context)
+        .await
+        .map_err(|failure| match failure {
+            Failure::Refused(refusal) => Some(refusal),
+            Failure::Failed(_) => None,
         })?;
     let body = answer.body.read(ANSWER_LIMIT).await.map_err(|_| None)?;
     let count: Count = serde_json::from_slice(&body).map_err(|_| None)?;

@@ -68,6 +68,13 @@ impl CallContext {
         }
     }
 
+    /// Returns the error of a call that took longer than its total timeout.
+    pub(crate) fn total_timeout(&self, after: Duration) -> ModelError {
+        let advice = Some("the response was not complete within the total timeout, `.timeout(..)`");
+        let details = ErrorDetails::new().with_source(self.error(advice, None)).boxed();
+        ModelError::Timeout { after: Some(after), details }
+    }
+
     fn error(&self, advice: Option<&'static str>, source: Option<Box<dyn StdError + Send + Sync>>) -> BedrockCallError {
         BedrockCallError { model_id: self.model_id.clone(), region: self.region.clone(), advice, source }
     }
@@ -234,15 +241,15 @@ fn capitalised(code: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
-/// How long the SDK was told to wait.
+/// Timeouts of the SDK.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) idle: Duration,
 }
 
 /// From a call that got no response: the connection, the time, or the credentials failed.
-pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>, patience: Patience, context: &CallContext) -> ModelError
+pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>, timeouts: Timeouts, context: &CallContext) -> ModelError
 where
     E: StdError + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -271,7 +278,7 @@ where
     if timed_out {
         let connecting = words.iter().any(|words| words.contains("connect timeout"));
         return ModelError::Timeout {
-            after: Some(if connecting { patience.connect } else { patience.idle }),
+            after: Some(if connecting { timeouts.connect } else { timeouts.idle }),
             details: with(None, error),
         };
     }
@@ -282,7 +289,7 @@ where
         SdkError::ConstructionFailure(_) => ModelError::InvalidRequest { details: with(None, error) },
         SdkError::DispatchFailure(_) if !io && words.iter().any(|w| w.contains("endpoint")) => {
             ModelError::InvalidRequest {
-                details: with(Some("there is no such endpoint: check `region` and `endpoint_url`"), error),
+                details: with(Some("there is no such endpoint: check `region` and `base_url`"), error),
             }
         }
         _ => ModelError::Transport { details: with(None, error) },

@@ -1,5 +1,5 @@
-//! One request and its response through the AWS SDK. The SDK finds endpoint and credentials, signs and sends; the body of
-//! the request is ours, put in place before the signature is made, and so is what is made of the response.
+//! One request and its response through the AWS SDK. The SDK resolves endpoint and credentials, signs and sends. An interceptor
+//! replaces the body of the request before it is signed, and takes the response before the SDK parses it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +14,12 @@ use aws_sdk_bedrockruntime::{Client, types};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use strands_core::models::ModelError;
+use tokio::time::timeout_at;
 
-use crate::body::ResponseBody;
-use crate::error::{CallContext, Patience, Refusal, from_sdk};
+use crate::body::{Deadline, ResponseBody};
+use crate::error::{CallContext, Refusal, Timeouts, from_sdk};
 
-/// What is asked of Bedrock.
+/// Operation of Bedrock's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Converse,
@@ -26,97 +27,95 @@ pub(crate) enum Operation {
     CountTokens,
 }
 
-/// A response that is no refusal.
-pub(crate) struct Answer {
+/// Response with a success status.
+pub(crate) struct SuccessResponse {
     pub(crate) body: ResponseBody,
     pub(crate) request_id: Option<String>,
 }
 
-/// Why there is no answer.
+/// An error instead of a response.
 pub(crate) enum Failure {
-    /// Bedrock does not do what it was asked.
+    /// Bedrock responded with an error.
     Refused(Refusal),
-    /// Bedrock was not reached.
+    /// There was no response.
     Failed(ModelError),
 }
 
-/// How much of an error's body is read.
+/// Maximum number of bytes that are read of an error response.
 const ERROR_LIMIT: usize = 64 * 1024;
 
-/// Sends `body` and waits for the head of the response.
+/// Sends `body` and waits for the head of the response, until the deadline at most.
 pub(crate) async fn exchange(
     client: &Client,
     operation: Operation,
     body: Vec<u8>,
-    patience: Patience,
+    timeouts: Timeouts,
+    deadline: Option<Deadline>,
     context: &CallContext,
-) -> Result<Answer, Failure> {
-    let swap = Swap(Arc::new(Slot { body: body.into(), response: Mutex::new(None) }));
-    let slot = Arc::clone(&swap.0);
+) -> Result<SuccessResponse, Failure> {
+    let interceptor = Interceptor(Arc::new(Intercepted { body: body.into(), response: Mutex::new(None) }));
+    let intercepted = Arc::clone(&interceptor.0);
     let model_id = &context.model_id;
-    // What the SDK makes of the response it is left with says nothing; its failures before there was one do.
+    // The SDK parses an empty response, so its result matters only if there was none.
+    macro_rules! send {
+        ($operation:expr) => {{
+            let sent = $operation.customize().interceptor(interceptor).send();
+            let sent = async { sent.await.err().map(|error| from_sdk(error, timeouts, context)) };
+            within(deadline, sent, context).await.map_err(Failure::Failed)?
+        }};
+    }
     let failed = match operation {
-        Operation::Converse => client
-            .converse()
-            .model_id(model_id)
-            .customize()
-            .interceptor(swap)
-            .send()
-            .await
-            .err()
-            .map(|error| from_sdk(error, patience, context)),
-        Operation::ConverseStream => client
-            .converse_stream()
-            .model_id(model_id)
-            .customize()
-            .interceptor(swap)
-            .send()
-            .await
-            .err()
-            .map(|error| from_sdk(error, patience, context)),
-        Operation::CountTokens => client
-            .count_tokens()
-            .model_id(model_id)
-            .input(types::CountTokensInput::Converse(types::ConverseTokensRequest::builder().build()))
-            .customize()
-            .interceptor(swap)
-            .send()
-            .await
-            .err()
-            .map(|error| from_sdk(error, patience, context)),
+        Operation::Converse => send!(client.converse().model_id(model_id)),
+        Operation::ConverseStream => send!(client.converse_stream().model_id(model_id)),
+        Operation::CountTokens => {
+            let input = types::CountTokensInput::Converse(types::ConverseTokensRequest::builder().build());
+            send!(client.count_tokens().model_id(model_id).input(input))
+        }
     };
-    let response = slot.response.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let response = intercepted.response.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut response) = response else {
         return Err(Failure::Failed(
             failed.unwrap_or_else(|| ModelError::protocol("the AWS SDK returned without a response")),
         ));
     };
-    let body = ResponseBody::new(response.take_body(), patience.idle);
+    let body = ResponseBody::new(response.take_body(), timeouts.idle, deadline);
     let header = |name: &str| response.headers().get(name).map(str::to_owned);
     let status = response.status().as_u16();
     if response.status().is_success() {
-        return Ok(Answer { body, request_id: header("x-amzn-requestid") });
+        return Ok(SuccessResponse { body, request_id: header("x-amzn-requestid") });
     }
     let body = body.read_error(ERROR_LIMIT).await;
     Err(Failure::Refused(Refusal::from_response(status, header, &body)))
 }
 
-/// Puts our body into the request and takes the response out.
-struct Swap(Arc<Slot>);
+/// Waits until the deadline at most.
+async fn within<T>(
+    deadline: Option<Deadline>,
+    sent: impl Future<Output = T>,
+    context: &CallContext,
+) -> Result<T, ModelError> {
+    match deadline {
+        Some(Deadline { at, after }) => timeout_at(at, sent).await.map_err(|_| context.total_timeout(after)),
+        None => Ok(sent.await),
+    }
+}
 
-struct Slot {
+/// Interceptor that replaces the body of the request and takes the response.
+struct Interceptor(Arc<Intercepted>);
+
+struct Intercepted {
     body: Bytes,
     response: Mutex<Option<HttpResponse>>,
 }
 
-impl fmt::Debug for Swap {
+impl fmt::Debug for Interceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The body is the conversation: not for logs.
-        f.debug_struct("Swap").finish_non_exhaustive()
+        // The body contains the conversation, which must not be logged.
+        f.debug_struct("Interceptor").finish_non_exhaustive()
     }
 }
 
-impl Intercept for Swap {
+impl Intercept for Interceptor {
     fn name(&self) -> &'static str {
         "strands-bedrock"
     }

@@ -1,18 +1,20 @@
 //! The provider: asks Bedrock and hands back its answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
 use strands_core::models::{ErrorDetails, Model, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 use tokio::time::Instant;
 
+use crate::body::Deadline;
 use crate::builder::BedrockModelBuilder;
 use crate::capabilities::Capabilities;
 use crate::client::Shared;
 use crate::converse;
 use crate::error::CallContext;
-use crate::exchange::{Answer, Failure, Operation, exchange};
+use crate::exchange::{Failure, Operation, SuccessResponse, exchange};
 use crate::heal::Variant;
 use crate::request::Body;
 use crate::settings::{Redaction, Settings};
@@ -48,6 +50,7 @@ pub(crate) struct Inner {
     /// True if the model follows schemas, as the program says or the table of capabilities does.
     pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) streaming: bool,
     pub(crate) native_token_count: bool,
     pub(crate) max_response_bytes: usize,
@@ -58,7 +61,7 @@ pub(crate) struct Inner {
 const MOST_REMEDIES: usize = 5;
 
 impl BedrockModel {
-    /// Tells a model what to be.
+    /// Returns a builder with default options.
     pub fn builder() -> BedrockModelBuilder {
         BedrockModelBuilder::default()
     }
@@ -74,16 +77,17 @@ impl BedrockModel {
 
 impl Inner {
     /// Sends a request, changed where Bedrock refuses it for a reason that we can do something about.
-    async fn ask(&self, request: &ModelRequest<'_>, operation: Operation) -> Result<Answer, ModelError> {
+    async fn ask(&self, request: &ModelRequest<'_>, operation: Operation) -> Result<SuccessResponse, ModelError> {
         let model_id = &self.context.model_id;
         let memory = &self.shared.memory;
         if let Some(output) = request.output_schema.filter(|output| memory.refuses_schema(model_id, output)) {
             let why = format!("Bedrock has refused the JSON schema of `{}` for this model", output.name);
             return Err(ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() });
         }
+        let deadline = Deadline::after(self.timeout);
         let mut variant = memory.variant(model_id);
         for _ in 0..MOST_REMEDIES {
-            match self.send(request, operation, &variant).await? {
+            match self.send(request, operation, &variant, deadline).await? {
                 Ok(answer) => {
                     memory.succeeded(model_id, variant);
                     return Ok(answer);
@@ -94,7 +98,7 @@ impl Inner {
                 },
             }
         }
-        match self.send(request, operation, &variant).await? {
+        match self.send(request, operation, &variant, deadline).await? {
             Ok(answer) => Ok(answer),
             Err(refusal) => Err(refusal.into_error(&self.context)),
         }
@@ -105,11 +109,12 @@ impl Inner {
         request: &ModelRequest<'_>,
         operation: Operation,
         variant: &Variant,
-    ) -> Result<Result<Answer, crate::error::Refusal>, ModelError> {
+        deadline: Option<Deadline>,
+    ) -> Result<Result<SuccessResponse, crate::error::Refusal>, ModelError> {
         let streaming = operation == Operation::ConverseStream;
         let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming)?.converse()?;
         let shared = &self.shared;
-        match exchange(&shared.client, operation, body, shared.patience, &self.context).await {
+        match exchange(&shared.client, operation, body, shared.timeouts, deadline, &self.context).await {
             Ok(answer) => Ok(Ok(answer)),
             Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
             Err(Failure::Failed(error)) => Err(error),

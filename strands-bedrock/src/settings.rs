@@ -1,8 +1,8 @@
-//! What a Bedrock model can be told, as types: a name that does not exist does not compile.
+//! Types of a Bedrock model's options.
 
 use serde_json::{Map, Value};
 
-/// A guardrail that Bedrock applies to the call, and what becomes of text that it blocks.
+/// Guardrail that Bedrock applies to requests and responses, with the handling of blocked text.
 ///
 /// ```
 /// use strands::models::bedrock::{Guardrail, GuardrailTrace};
@@ -23,7 +23,7 @@ pub struct Guardrail {
     pub(crate) latest_message: bool,
 }
 
-/// What becomes of text that a guardrail blocks.
+/// Handling of text that a guardrail blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Redaction {
     pub(crate) input: bool,
@@ -44,7 +44,7 @@ impl Default for Redaction {
 }
 
 impl Guardrail {
-    /// The guardrail of this id or ARN, in this version (a number, or `DRAFT`).
+    /// Creates a guardrail from an id or ARN and a version (a number, or `DRAFT`).
     pub fn new(id: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -63,43 +63,42 @@ impl Guardrail {
         self
     }
 
-    /// Mode of the guardrail for streamed text. Default: what Bedrock does by itself.
+    /// Mode of the guardrail for streamed text. Default: Bedrock's.
     #[must_use]
     pub fn stream_processing_mode(mut self, mode: GuardrailStreamMode) -> Self {
         self.stream_mode = Some(mode);
         self
     }
 
-    /// Replaces a blocked user message in history, so that it is not blocked again next turn. Default: true.
+    /// Replaces a blocked user message in the history, so that it is not blocked again in the next turn. Default: true.
     #[must_use]
     pub fn redact_input(mut self, redact: bool) -> Self {
         self.redaction.input = redact;
         self
     }
 
-    /// Text in place of a blocked user message. Default: `[User input redacted.]`.
+    /// Replacement of a blocked user message. Default: `[User input redacted.]`.
     #[must_use]
     pub fn redact_input_message(mut self, message: impl Into<String>) -> Self {
         self.redaction.input_message = message.into();
         self
     }
 
-    /// Replaces a blocked response in history. It was streamed before it was known to be blocked. Default: false.
+    /// Replaces a blocked response in the history. The response may have been streamed before it was blocked. Default: false.
     #[must_use]
     pub fn redact_output(mut self, redact: bool) -> Self {
         self.redaction.output = redact;
         self
     }
 
-    /// Text in place of a blocked response. Default: `[Assistant output redacted.]`.
+    /// Replacement of a blocked response. Default: `[Assistant output redacted.]`.
     #[must_use]
     pub fn redact_output_message(mut self, message: impl Into<String>) -> Self {
         self.redaction.output_message = message.into();
         self
     }
 
-    /// Shows the guardrail only the last user message, instead of the whole conversation.
-    /// Default: false.
+    /// Applies the guardrail to the last user message alone, instead of the whole conversation. Default: false.
     #[must_use]
     pub fn latest_message(mut self, latest: bool) -> Self {
         self.latest_message = latest;
@@ -115,7 +114,7 @@ pub enum GuardrailTrace {
     Enabled,
     /// All assessments, also those without a detection.
     EnabledFull,
-    /// Nothing. Whether text was blocked or only masked is then not known, and both are redacted.
+    /// No trace. Blocked text can't be distinguished from masked text then, and both are redacted.
     Disabled,
 }
 
@@ -133,9 +132,9 @@ impl GuardrailTrace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuardrailStreamMode {
-    /// Text is held back until the guardrail has seen it.
+    /// Text is streamed after the guardrail has assessed it.
     Sync,
-    /// Text is streamed at once; the guardrail may stop it later.
+    /// Text is streamed at once; the guardrail may block it later.
     Async,
 }
 
@@ -148,9 +147,9 @@ impl GuardrailStreamMode {
     }
 }
 
-/// Cache points that are placed for the caller: behind the tools, the system prompt and the last user message.
+/// Placement of cache points: after the tools, the system prompt and the last user message.
 ///
-/// Bedrock refuses a time to live that is longer than that of an earlier point, in the order tools, system, messages.
+/// Bedrock refuses a time to live that exceeds that of an earlier cache point, in the order tools, system, messages.
 ///
 /// ```
 /// use strands::models::bedrock::{CacheConfig, CacheSection};
@@ -174,7 +173,7 @@ impl Default for CacheConfig {
 }
 
 impl CacheConfig {
-    /// Points behind the system prompt and the last user message, where the model is known to support them.
+    /// Creates a placement after the system prompt and the last user message, for models that are known to support it.
     pub fn new() -> Self {
         Self {
             strategy: CacheStrategy::Auto,
@@ -185,36 +184,36 @@ impl CacheConfig {
         }
     }
 
-    /// For which models points are placed. Default: [`CacheStrategy::Auto`].
+    /// Models for which cache points are placed. Default: [`CacheStrategy::Auto`].
     #[must_use]
     pub fn strategy(mut self, strategy: CacheStrategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// Time to live of the cache: `"5m"` or `"1h"`. Default: what Bedrock does by itself, which is five minutes.
+    /// Time to live of the cache: `"5m"` or `"1h"`. Default: Bedrock's, which is five minutes.
     #[must_use]
     pub fn ttl(mut self, ttl: impl Into<String>) -> Self {
         self.ttl = Some(ttl.into());
         self
     }
 
-    /// The point behind the tools. Default: [`CacheSection::Off`]; the point behind the system prompt covers the tools too.
+    /// Cache point after the tools. Default: [`CacheSection::Off`]; the one after the system prompt includes the tools.
     #[must_use]
     pub fn tools(mut self, section: CacheSection) -> Self {
         self.tools = section;
         self
     }
 
-    /// The point behind the system prompt; one that the prompt itself has is kept. Default: [`CacheSection::On`].
+    /// Cache point after the system prompt, unless the prompt has one. Default: [`CacheSection::On`].
     #[must_use]
     pub fn system(mut self, section: CacheSection) -> Self {
         self.system = section;
         self
     }
 
-    /// The point in the last user message; points in earlier messages are taken out. Default: [`CacheSection::On`].
-    /// When off, points in messages are sent as they are.
+    /// Cache point in the last user message; those in earlier messages are removed. Default: [`CacheSection::On`].
+    /// With [`CacheSection::Off`], cache points in messages are sent unchanged.
     #[must_use]
     pub fn messages(mut self, section: CacheSection) -> Self {
         self.messages = section;
@@ -222,31 +221,31 @@ impl CacheConfig {
     }
 }
 
-/// For which models cache points are placed.
+/// Models for which cache points are placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheStrategy {
-    /// For those that are known to support it: Anthropic's.
+    /// Models that are known to support it: Anthropic's.
     Auto,
-    /// For any, in the way Anthropic's models want them. For application inference profiles, or use
-    /// [`base_model`](crate::BedrockModelBuilder::base_model).
+    /// All models, in the form for Anthropic's. For application inference profiles, unless
+    /// [`base_model`](crate::BedrockModelBuilder::base_model) is set.
     Anthropic,
 }
 
-/// One of the places for a cache point.
+/// Cache point of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CacheSection {
-    /// No point.
+    /// No cache point.
     Off,
-    /// A point that lives as long as [`CacheConfig::ttl`] says.
+    /// A cache point with the time to live of [`CacheConfig::ttl`].
     On,
-    /// A point with a time to live of its own: `"5m"` or `"1h"`.
+    /// A cache point with another time to live: `"5m"` or `"1h"`.
     Ttl(String),
 }
 
 impl CacheSection {
-    /// `None` when there is no point, else its time to live.
+    /// Returns the time to live, or `None` without a cache point.
     pub(crate) fn ttl<'a>(&'a self, inherited: Option<&'a str>) -> Option<Option<&'a str>> {
         match self {
             Self::Off => None,
@@ -256,17 +255,17 @@ impl CacheSection {
     }
 }
 
-/// Service tier of a call: its priority, and its price.
+/// Service tier of a request: its priority and price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServiceTier {
-    /// As usual.
+    /// Standard priority and price.
     Default,
-    /// Ahead of others, for more money.
+    /// Higher priority at a higher price.
     Priority,
-    /// Behind others, for less money.
+    /// Lower priority at a lower price.
     Flex,
-    /// On capacity that was reserved.
+    /// Reserved capacity.
     Reserved,
 }
 
@@ -285,16 +284,16 @@ impl ServiceTier {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ToolResultStatusPolicy {
-    /// For the models that are known to read it: Claude.
+    /// Sent to models that are known to accept it: Claude.
     #[default]
     Auto,
-    /// Always.
+    /// Always sent.
     Always,
-    /// Never.
+    /// Never sent.
     Never,
 }
 
-/// Everything that shapes a request, beside the conversation.
+/// Settings of a request, without its conversation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) max_tokens: Option<u32>,

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
-use crate::exchange::Answer;
+use crate::exchange::SuccessResponse;
 use crate::made_image::{ImagePiece, ImageStart, MadeImage};
 use crate::own::{OwnBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
@@ -54,7 +54,7 @@ impl CallFacts {
 
 /// A streamed answer.
 pub(crate) struct AnswerStream {
-    answer: Answer,
+    answer: SuccessResponse,
     buffer: BytesMut,
     reader: EventReader,
     /// An event that waits for the one before it to be taken.
@@ -63,7 +63,7 @@ pub(crate) struct AnswerStream {
 }
 
 impl AnswerStream {
-    pub(crate) fn new(answer: Answer, facts: CallFacts) -> Self {
+    pub(crate) fn new(answer: SuccessResponse, facts: CallFacts) -> Self {
         Self { answer, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
     }
 
@@ -489,8 +489,10 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let answer =
-                Answer { body: ResponseBody::new(SdkBody::from(bytes), Duration::from_secs(1)), request_id: None };
+            let answer = SuccessResponse {
+                body: ResponseBody::new(SdkBody::from(bytes), Duration::from_secs(1), None),
+                request_id: None,
+            };
             AnswerStream::new(answer, facts).collect().await
         })
     }

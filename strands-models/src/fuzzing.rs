@@ -1,8 +1,8 @@
-//! Entry points of the fuzz targets: arbitrary bytes as a response, through framing, a provider's reader and the turn
-//! builder, with checks of the invariants of their events.
+//! Fuzz targets: any bytes as a response, read with framing, a provider's stream reader and a turn builder, and checks that
+//! hold for any bytes.
 //!
-//! Compiled with `--cfg fuzzing` only; not part of the public API.
-#![allow(clippy::panic, missing_docs, reason = "the fuzzer looks for panics")]
+//! Compiled with `--cfg fuzzing` alone, and not part of the public API.
+#![allow(clippy::panic, missing_docs, reason = "what fails here is what the fuzzer looks for")]
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use strands_core::models::{BlockDelta, ModelError, ModelStream, ReasoningDelta, StreamEvent, TurnBuilder};
 
-use crate::http::{AnswerReader, fuzzing as http};
+use crate::http::{ResponseReader, fuzzing as http};
 
 pub fn anthropic(input: &[u8]) {
     run(input, crate::anthropic::reader);
@@ -32,12 +32,11 @@ pub fn openai_responses(input: &[u8]) {
     run(input, crate::openai::reader);
 }
 
-/// Limits of a response's content in bytes, by the first two bits of an input.
+/// Maximum content of a response in bytes, by the first two bits of an input.
 const LIMITS: [usize; 4] = [1 << 20, 16 << 10, 1 << 10, 64];
 
-/// Runs a reader on an input. The first byte has the limit, the form (stream or document), and the number of chunk lengths
-/// before the response itself.
-fn run<R: AnswerReader>(input: &[u8], reader: impl Fn(usize) -> R) {
+/// Runs an input. Its first byte has the limit, a bit for a document, and the number of chunk lengths before the response.
+fn run<R: ResponseReader>(input: &[u8], reader: impl Fn(usize) -> R) {
     let Some((control, rest)) = input.split_first() else {
         return;
     };
@@ -50,13 +49,13 @@ fn run<R: AnswerReader>(input: &[u8], reader: impl Fn(usize) -> R) {
     let (events, error) = all(http::stream([Bytes::copy_from_slice(response)], reader(limit), limit));
     if !lengths.is_empty() {
         let (again, other) = all(http::stream(chunks(response, lengths), reader(limit), limit));
-        assert_eq!(events, again, "events depend on the chunks of the response");
+        assert_eq!(events, again, "events do not depend on the chunks");
         assert_eq!(error.as_ref().map(ToString::to_string), other.map(|error| error.to_string()));
     }
     check(&events, error, limit);
 }
 
-/// Splits a response into chunks of these lengths, in a cycle.
+/// Returns chunks of these lengths, repeated as needed.
 fn chunks(response: &[u8], lengths: &[u8]) -> Vec<Bytes> {
     let mut rest = Bytes::copy_from_slice(response);
     let mut chunks = Vec::new();
@@ -73,9 +72,9 @@ fn chunks(response: &[u8], lengths: &[u8]) -> Vec<Bytes> {
     chunks
 }
 
-/// Returns the events up to the end or the error. No item may follow an error.
+/// Returns the events up to the end or the error. No event may follow an error.
 fn all(stream: ModelStream) -> (Vec<StreamEvent>, Option<ModelError>) {
-    let items: Vec<_> = stream.collect().now_or_never().expect("the stream is ready");
+    let items: Vec<_> = stream.collect().now_or_never().expect("nothing is waited for");
     let mut events = Vec::with_capacity(items.len());
     let mut failed = None;
     for item in items {
@@ -112,11 +111,11 @@ fn check(events: &[StreamEvent], error: Option<ModelError>, limit: usize) {
             }
             StreamEvent::ContentBlockDelta { content_block_index, delta } => {
                 let block = blocks.entry(*content_block_index).or_default();
-                assert!(!block.ended, "{content_block_index} goes on after its end");
+                assert!(!block.ended, "{content_block_index} has an event after its end");
                 assert_eq!(*block.kind.get_or_insert(kind(delta)), kind(delta), "{content_block_index} changes");
             }
             StreamEvent::ContentBlockStop { content_block_index } => {
-                // An empty block has only an end.
+                // An empty block has an end alone.
                 let block = blocks.entry(*content_block_index).or_default();
                 assert!(!block.ended, "{content_block_index} ends twice");
                 block.ended = true;
@@ -125,16 +124,16 @@ fn check(events: &[StreamEvent], error: Option<ModelError>, limit: usize) {
             _ => {}
         }
     }
-    // Serialized JSON may have more escapes than the original.
+    // Serializing JSON again may add escapes.
     let most = limit.saturating_mul(8).saturating_add(4096);
     assert!(content <= most, "{content} bytes where {limit} are allowed");
     assert!(blocks.len() <= most / 16, "{} blocks where {limit} bytes are allowed", blocks.len());
     if let Some(error) = error {
-        // Neither format may panic.
+        // Formatting must not panic.
         let _ = format!("{error} {error:?}");
         return;
     }
-    assert!(stopped, "a response without a stop event is complete");
+    assert!(stopped, "a response without an end counts as complete");
     assert!(blocks.values().all(|block| block.ended), "a block has no end");
     if let Err(error) = turn.finish() {
         assert!(matches!(error, ModelError::Protocol { .. }), "{error:?}");
@@ -152,7 +151,7 @@ fn kind(delta: &BlockDelta) -> &'static str {
     }
 }
 
-/// Returns the bytes of the provider's content in an event.
+/// Returns the size of the provider's content in an event.
 fn size(event: &StreamEvent) -> usize {
     match event {
         StreamEvent::ContentBlockStart { start, .. } => {

@@ -1,17 +1,17 @@
 //! Model providers of strands-rs, one feature each. Programs use them through the `strands-rs` crate, which re-exports
 //! them under `strands::models`.
 //!
-//! | feature | model | needs |
+//! | feature | model | requires |
 //! |---|---|---|
-//! | `anthropic` | `AnthropicModel` | a key |
-//! | `gemini` | `GeminiModel` | a key, or a token for Google Cloud |
+//! | `anthropic` | `AnthropicModel` | an API key |
+//! | `gemini` | `GeminiModel` | an API key, or a token for Google Cloud |
 //! | `llamacpp` | `LlamaCppModel` | llama.cpp's server |
-//! | `mistral` | `MistralModel` | a key |
-//! | `ollama` | `OllamaModel` | a local server, or a key for Ollama's cloud |
-//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel` | a key, or a compatible server |
-//! | `offline` | `OfflineModel` | nothing: it is rule-based, not a language model |
+//! | `mistral` | `MistralModel` | an API key |
+//! | `ollama` | `OllamaModel` | a local server, or an API key for Ollama's cloud |
+//! | `openai` | `OpenAiModel`, `OpenAiResponsesModel` | an API key, or a server with the same protocol |
+//! | `offline` | `OfflineModel` | nothing: it follows rules, and is not a language model |
 //!
-//! Models and their builders are here; the other types of a provider are in its module.
+//! Models and their builders are in the crate root, the other types of a provider in its module.
 
 // Labels name the features that users choose.
 #![cfg_attr(docsrs, feature(doc_cfg), doc(auto_cfg(hide(feature = "_chat", feature = "_http"))))]
@@ -19,7 +19,7 @@
 #[cfg(feature = "anthropic")]
 pub mod anthropic;
 #[cfg(feature = "_chat")]
-// Some providers use only a part of it.
+// Some parts are used by one server only.
 #[cfg_attr(
     not(all(feature = "openai", feature = "mistral", feature = "llamacpp")),
     allow(dead_code, unused_imports, unused_macros)
@@ -30,8 +30,10 @@ mod chat_completions;
 pub mod fuzzing;
 #[cfg(feature = "gemini")]
 pub mod gemini;
+#[cfg(any(feature = "_chat", feature = "gemini"))]
+mod generated_media;
 #[cfg(feature = "_http")]
-// Some providers use only a part of it.
+// Some parts are used by one provider only.
 #[cfg_attr(
     not(all(feature = "anthropic", feature = "gemini", feature = "ollama", feature = "openai")),
     allow(dead_code, unused_imports, unused_macros)
@@ -39,8 +41,6 @@ pub mod gemini;
 mod http;
 #[cfg(feature = "llamacpp")]
 pub mod llamacpp;
-#[cfg(any(feature = "_chat", feature = "gemini"))]
-mod made_media;
 #[cfg(feature = "mistral")]
 pub mod mistral;
 #[cfg(feature = "offline")]
@@ -49,6 +49,8 @@ pub mod offline;
 pub mod ollama;
 #[cfg(feature = "openai")]
 pub mod openai;
+#[cfg(feature = "_http")]
+mod reasoning_effort;
 
 #[cfg(feature = "anthropic")]
 pub use anthropic::{AnthropicModel, AnthropicModelBuilder};
@@ -77,6 +79,8 @@ pub use offline::{OfflineModel, OfflineModelBuilder};
 pub use ollama::{OllamaModel, OllamaModelBuilder};
 #[cfg(feature = "openai")]
 pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
+#[cfg(feature = "_http")]
+pub use reasoning_effort::ReasoningEffort;
 
 // Crates that public signatures name.
 #[cfg(feature = "_http")]

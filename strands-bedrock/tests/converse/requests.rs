@@ -80,7 +80,7 @@ async fn the_signature_covers_the_body_that_is_sent() {
         .build();
     let server = Server::repeat(fine()).await;
     let model =
-        BedrockModel::builder().model_id(CLAUDE).sdk_config(&config).endpoint_url(server.url()).build().await.unwrap();
+        BedrockModel::builder().model_id(CLAUDE).sdk_config(&config).base_url(server.url()).build().await.unwrap();
     answer(&model, "sign this").await.unwrap();
 
     let request = &server.requests()[0];
@@ -136,14 +136,14 @@ async fn a_call_without_credentials_is_an_authentication_error() {
         .region(aws_config::Region::new("us-east-1"))
         .build();
     let server = Server::repeat(fine()).await;
-    let model = BedrockModel::builder().sdk_config(&config).endpoint_url(server.url()).build().await.unwrap();
+    let model = BedrockModel::builder().sdk_config(&config).base_url(server.url()).build().await.unwrap();
     let error = answer(&model, "hi").await.unwrap_err();
     assert_eq!(kind(&error), "authentication", "{error:?}");
     assert_eq!(server.requests().len(), 0);
 
     let provider = aws_sdk_bedrockruntime::config::SharedCredentialsProvider::new(NoCredentials);
     let config = config.into_builder().credentials_provider(provider).build();
-    let model = BedrockModel::builder().sdk_config(&config).endpoint_url(server.url()).build().await.unwrap();
+    let model = BedrockModel::builder().sdk_config(&config).base_url(server.url()).build().await.unwrap();
     let error = answer(&model, "hi").await.unwrap_err();
     assert_eq!(kind(&error), "authentication", "{error:?}");
 }
@@ -168,7 +168,7 @@ async fn child_with_a_key_in_its_environment() {
     let Some(endpoint) = std::env::var_os(CHILD) else {
         return;
     };
-    let of_environment = BedrockModel::builder().endpoint_url(endpoint.into_string().unwrap());
+    let of_environment = BedrockModel::builder().base_url(endpoint.into_string().unwrap());
     let own = of_environment.clone().api_key("key-of-its-own");
     for builder in [of_environment, own] {
         answer(&builder.build().await.unwrap(), "hi").await.unwrap();
@@ -202,7 +202,7 @@ async fn debug_shows_no_secret() {
         let error = answer(&model, "the user's own words").await.unwrap_err();
         shown.push_str(&format!("{error:?} {error}"));
     }
-    let refused = BedrockModel::builder().endpoint_url("https://user:hunter2-hunter2@host").build().await;
+    let refused = BedrockModel::builder().base_url("https://user:hunter2-hunter2@host").build().await;
     shown.push_str(&format!("{:?}", refused.unwrap_err()));
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(!shown.contains("own words"), "{shown}");
@@ -222,21 +222,25 @@ async fn a_second_model_shares_the_connections_of_the_first() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_right_is_not_built() {
+async fn rejects_invalid_options() {
     let error = |builder: strands_bedrock::BedrockModelBuilder| async { builder.build().await.unwrap_err() };
     let new = BedrockModel::builder;
     assert!(matches!(error(new().model_id(" ")).await, BedrockBuildError::EmptyModelId));
     for url in ["localhost:80", "ftp://host", "https://", "https://user@host"] {
-        assert!(matches!(error(new().endpoint_url(url)).await, BedrockBuildError::InvalidEndpoint), "{url}");
+        assert!(matches!(error(new().base_url(url)).await, BedrockBuildError::InvalidBaseUrl), "{url}");
     }
     for url in ["https://me:s3cret@host/", "https://host/?key=s3cret", "me:s3cret@host"] {
-        let shown = format!("{:?}", new().endpoint_url(url));
+        let shown = format!("{:?}", new().base_url(url));
         assert!(!shown.contains("s3cret"), "{shown}");
     }
     let hot = error(new().temperature(1.5)).await.to_string();
     assert_eq!(hot, "`temperature` is 1.5; it must be from 0 to 1");
     assert!(matches!(error(new().top_p(f64::NAN)).await, BedrockBuildError::InvalidNumber { .. }));
-    assert!(matches!(error(new().extra("modelId", "x")).await, BedrockBuildError::ReservedField { .. }));
+    assert!(matches!(error(new().max_tokens(0)).await, BedrockBuildError::InvalidNumber { .. }));
+    for (field, setter) in [("modelId", "model_id"), ("additionalModelRequestFields", "additional_request_field")] {
+        let reserved = error(new().extra(field, "x")).await;
+        assert!(matches!(reserved, BedrockBuildError::ReservedField { method, .. } if method == setter), "{reserved}");
+    }
 }
 
 fn messages_of(request: &Request) -> Value {

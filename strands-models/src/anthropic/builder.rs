@@ -1,4 +1,4 @@
-//! How a model of Anthropic's is told what to be.
+//! Builder of Anthropic models.
 
 use std::sync::Arc;
 
@@ -7,41 +7,50 @@ use strands_core::models::MessageSerializer;
 
 use super::model_catalog::traits;
 use super::prompt_cache::CacheTtl;
-use super::settings::{Effort, ServiceTier, Settings, StaleThinking, Thinking, ThinkingDisplay};
+use super::settings::{ServiceTier, Settings, StaleThinking, Thinking, ThinkingDisplay};
 use super::{AnthropicModel, Inner};
-use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place, check, http_options};
+use crate::ReasoningEffort;
+use crate::http::{ApiKey, DefaultEndpoint, Exchange, ModelBuildError, Options, check, http_setters, request_setters};
 
-/// The model of Strands for Anthropic, where none is named.
+/// Default model of Strands for Anthropic.
 const DEFAULT_MODEL: &str = "claude-sonnet-4-6";
-const ANTHROPIC: Place = Place {
+const ANTHROPIC: DefaultEndpoint = DefaultEndpoint {
     base_url: "https://api.anthropic.com",
     base_url_variable: Some("ANTHROPIC_BASE_URL"),
     key_variables: &["ANTHROPIC_API_KEY"],
 };
 const VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
 const BETA: &str = "anthropic-beta";
-/// Lets a request say what becomes of stale thoughts.
+/// Beta feature for the handling of stale reasoning.
 const BINDING_BETA: &str = "thinking-binding-controls-2026-08-01";
 
-/// Tells an [`AnthropicModel`] what to be; [`AnthropicModel::builder`] makes one.
-///
-/// `Debug` shows no key.
+/// Efforts that Anthropic accepts.
+const EFFORTS: [ReasoningEffort; 5] = [
+    ReasoningEffort::Low,
+    ReasoningEffort::Medium,
+    ReasoningEffort::High,
+    ReasoningEffort::XHigh,
+    ReasoningEffort::Max,
+];
+const EXPECTED_EFFORT: &str = "`Low`, `Medium`, `High`, `XHigh` or `Max`";
+
+/// Builder for [`AnthropicModel`]. `Debug` shows no secrets.
 ///
 /// ```no_run
-/// use strands::models::AnthropicModel;
-/// use strands::models::anthropic::{CacheTtl, Effort, Thinking};
+/// use strands::models::anthropic::{CacheTtl, Thinking};
+/// use strands::models::{AnthropicModel, ReasoningEffort};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// // With the key in `ANTHROPIC_API_KEY`.
+/// // The API key is in `ANTHROPIC_API_KEY`.
 /// let model = AnthropicModel::builder()
 ///     .model_id("claude-sonnet-4-6")
 ///     .max_tokens(16_384)
 ///     .thinking(Thinking::Adaptive)
-///     .effort(Effort::Medium)
+///     .reasoning_effort(ReasoningEffort::Medium)
 ///     .cache(CacheTtl::FiveMinutes)
 ///     .build()?;
 ///
-/// // With a tool that Anthropic itself runs.
+/// // With a server tool, which Anthropic itself runs.
 /// let searching = AnthropicModel::builder()
 ///     .server_tool(serde_json::json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 3}))
 ///     .build()?;
@@ -64,117 +73,78 @@ impl Default for AnthropicModelBuilder {
 }
 
 impl AnthropicModelBuilder {
-    http_options! {
+    http_setters! {
         model_id: "Default: `claude-sonnet-4-6`.",
-        api_key: "Default: the variable `ANTHROPIC_API_KEY`, which is only read where [`base_url`](Self::base_url) was not \
-                  given: another server's key has to be given beside its URL.",
-        base_url: "The version, `/v1`, may be left out. Default: the variable `ANTHROPIC_BASE_URL`, then \
+        api_key: "Default: the environment variable `ANTHROPIC_API_KEY`, which is read only if no \
+                  [`base_url`](Self::base_url) is set: an API key for another server has to be set along with its URL.",
+        base_url: "`/v1` is appended if it is missing. Default: the environment variable `ANTHROPIC_BASE_URL`, then \
                    `https://api.anthropic.com`.",
     }
 
-    /// The most tokens that the model may write in one answer, thoughts included. Default: as many as the model can, and
-    /// no more than 64,000.
-    pub fn max_tokens(mut self, tokens: u32) -> Self {
-        self.settings.max_tokens = Some(tokens);
-        self
+    request_setters! {
+        max_tokens: "Default: the model's maximum, up to 64,000.",
+        temperature: "0.0 to 1.0. Models from Claude Opus 4.7 on accept none.",
+        top_p: "",
+        top_k: "",
+        stop_sequences: "",
+        reasoning_effort: "`Low` to `Max`, for reasoning, text and tool calls (`output_config.effort`). Models before Claude 4.5 \
+                           accept none. To disable reasoning, use [`thinking`](Self::thinking).",
+        parallel_tool_calls: "Default: true.",
+        server_tool: "For example `{\"type\": \"web_search_20250305\", \"name\": \"web_search\"}`. A response that pauses for \
+                      the tool is continued, up to ten times. Requests that force a tool call are sent without server tools.",
     }
 
-    /// Sampling temperature, from 0 to 1. Models from Claude Opus 4.7 on take none.
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.settings.temperature = Some(temperature);
-        self
-    }
-
-    /// Nucleus sampling (top-p), from 0 to 1.
-    pub fn top_p(mut self, top_p: f64) -> Self {
-        self.settings.top_p = Some(top_p);
-        self
-    }
-
-    /// Top-k sampling: the number of likeliest tokens that the model chooses from.
-    pub fn top_k(mut self, top_k: u32) -> Self {
-        self.settings.top_k = Some(top_k);
-        self
-    }
-
-    /// Words at which the model stops.
-    pub fn stop_sequences(mut self, sequences: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.settings.stop_sequences = Some(sequences.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Reasoning before the response. Default: as the model does by itself. A model that is made to
-    /// call a tool must not think, so for that one request it does not; a model that always thinks is asked to call
-    /// instead of made to.
+    /// Reasoning before the response. Default: the model's. A request that forces a tool call has no reasoning, since
+    /// Anthropic refuses both together; a model that always uses reasoning is offered the tool instead.
     pub fn thinking(mut self, thinking: Thinking) -> Self {
         self.settings.thinking = Some(thinking);
         self
     }
 
-    /// Display of the model's reasoning. Default: as the model does by itself.
+    /// Display of the model's reasoning. Default: the model's.
     pub fn thinking_display(mut self, display: ThinkingDisplay) -> Self {
         self.settings.display = Some(display);
         self
     }
 
-    /// Handling of reasoning whose conversation was changed before it. Default: it is dropped, on models that would
-    /// refuse it.
+    /// Handling of reasoning after a change in the conversation before it. Default: it is dropped, on models that would
+    /// refuse the request.
     pub fn stale_thinking(mut self, stale: StaleThinking) -> Self {
         self.settings.stale_thinking = Some(stale);
         self
     }
 
-    /// Effort of the model (`output_config.effort`). Models before Claude 4.5 have no efforts.
-    pub fn effort(mut self, effort: Effort) -> Self {
-        self.settings.effort = Some(effort);
-        self
-    }
-
-    /// Allows several tool calls in one response. Default: true.
-    pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
-        self.settings.parallel_tool_calls = Some(parallel);
-        self
-    }
-
-    /// Has everything cached that comes before an answer: the tools, the system prompt and the conversation.
+    /// Caches the whole prompt: tools, system prompt and conversation.
     pub fn cache(self, ttl: CacheTtl) -> Self {
         self.cache_tools(ttl).cache_system(ttl).cache_messages(ttl)
     }
 
-    /// Has the tools cached. Cache points of the system prompt and of the conversation are kept beside this, four marks in
-    /// all; what comes later is kept no longer than what comes before it.
+    /// Caches the tools. Cache points in the system prompt and in the conversation remain, up to four in total. The time to
+    /// live of a cache point is at most that of the one before it.
     pub fn cache_tools(mut self, ttl: CacheTtl) -> Self {
         self.settings.caching.tools = Some(ttl);
         self
     }
 
-    /// Has the system prompt cached, with the tools, which come before it.
+    /// Caches the system prompt, with the tools before it.
     pub fn cache_system(mut self, ttl: CacheTtl) -> Self {
         self.settings.caching.system = Some(ttl);
         self
     }
 
-    /// Has the conversation cached up to its last message, with everything before it.
+    /// Caches the conversation up to its last message, with everything before it.
     pub fn cache_messages(mut self, ttl: CacheTtl) -> Self {
         self.settings.caching.messages = Some(ttl);
         self
     }
 
-    /// A tool that the provider itself runs, as JSON with its `type`, such as `web_search_20250305`. What it does stays in
-    /// the conversation as content of the provider's own, and an answer that pauses for it is continued, ten times at
-    /// most. It is left out where the model is made to call a tool.
-    pub fn server_tool(mut self, tool: impl Into<Value>) -> Self {
-        self.settings.server_tools.push(tool.into());
-        self
-    }
-
-    /// A feature that is not for everybody yet (`anthropic-beta`).
+    /// Enables a beta feature (`anthropic-beta`).
     pub fn beta(mut self, beta: impl Into<String>) -> Self {
         self.betas.push(beta.into());
         self
     }
 
-    /// Opaque id of the program's user (`metadata.user_id`).
+    /// Opaque id of the end user (`metadata.user_id`).
     pub fn user_id(mut self, user_id: impl Into<String>) -> Self {
         self.settings.user_id = Some(user_id.into());
         self
@@ -186,24 +156,25 @@ impl AnthropicModelBuilder {
         self
     }
 
-    /// Has the provider count tokens, which is exact and one more request. Default: they are estimated.
+    /// Counts tokens with the provider instead of estimating them. Exact, at the price of one more request each time.
+    /// Default: false.
     pub fn native_token_count(mut self, native: bool) -> Self {
         self.counts_tokens = native;
         self
     }
 
-    /// The model. Nothing is sent yet.
+    /// Builds the model. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError`] for what can't be right.
+    /// Returns [`ModelBuildError`] for invalid options.
     pub fn build(self) -> Result<AnthropicModel, ModelBuildError> {
         self.build_with(&|name| std::env::var(name).ok())
     }
 
     fn build_with(self, environment: &dyn Fn(&str) -> Option<String>) -> Result<AnthropicModel, ModelBuildError> {
-        check("temperature", self.settings.temperature, 0.0..=1.0, "from 0 to 1")?;
-        check("top_p", self.settings.top_p, 0.0..=1.0, "from 0 to 1")?;
+        self.settings.sampling.check(0.0..=1.0, "from 0 to 1")?;
+        ReasoningEffort::check(self.settings.reasoning_effort, &EFFORTS, EXPECTED_EFFORT)?;
         self.check_thinking()?;
         for tool in self.settings.server_tools.iter() {
             let named = |name: &str| tool.get(name).and_then(Value::as_str).is_some_and(|word| !word.is_empty());
@@ -231,7 +202,7 @@ impl AnthropicModelBuilder {
         let Some(Thinking::Enabled { budget_tokens }) = self.settings.thinking else {
             return Ok(());
         };
-        let most = self.settings.max_tokens.unwrap_or_else(|| traits(&self.options.model_id).max_tokens);
+        let most = self.settings.sampling.max_tokens.unwrap_or_else(|| traits(&self.options.model_id).max_tokens);
         let expected = "at least 1,024 and less than `max_tokens`";
         check("budget_tokens", Some(budget_tokens.into()), 1_024.0..=f64::from(most.saturating_sub(1)), expected)
     }
@@ -239,8 +210,8 @@ impl AnthropicModelBuilder {
     fn open(&self, path: &[&str], environment: &dyn Fn(&str) -> Option<String>) -> Result<Exchange, ModelBuildError> {
         let (base_url, api_key) = self.options.find_with_key(ANTHROPIC, environment)?;
         let mut connection = self.options.connection.clone();
-        connection.hints.not_found = "is the base URL right? `/v1` and what follows are put behind it";
-        // The program's own headers come last, and win.
+        connection.hints.not_found = "is the base URL right? `/v1` and the path are appended to it";
+        // Headers of the program come last, and override these.
         let mut headers = vec![(VERSION.0.to_owned(), VERSION.1.to_owned().into())];
         let binding = self.settings.drops_stale_thinking(&traits(&self.options.model_id)).then_some(BINDING_BETA);
         let betas: Vec<&str> = self.betas.iter().map(String::as_str).chain(binding).collect();
@@ -266,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_built_with_the_key_of_the_environment_and_does_not_show_it() {
+    fn reads_the_key_of_the_environment_and_hides_it() {
         let builder = AnthropicModel::builder();
         assert!(!format!("{builder:?}").contains("secret"));
         let model = build(builder).unwrap();
@@ -277,11 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_would_refuse_is_refused_before() {
+    fn rejects_options_that_the_provider_would_refuse() {
         let builder = AnthropicModel::builder;
         for wrong in [
             builder().temperature(1.5),
             builder().top_p(-0.1),
+            builder().max_tokens(0),
+            builder().reasoning_effort(ReasoningEffort::None),
+            builder().reasoning_effort(ReasoningEffort::Minimal),
             builder().thinking(Thinking::Enabled { budget_tokens: 1_000 }),
             builder().max_tokens(4_096).thinking(Thinking::Enabled { budget_tokens: 4_096 }),
             builder().server_tool(json!({"name": "web_search"})),

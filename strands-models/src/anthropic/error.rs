@@ -4,22 +4,22 @@
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::Refusal;
+use crate::http::ErrorResponse;
 
 /// Returns the kind of an error response: `{"type": "error", "error": {"type": .., "message": ..}, "request_id": ..}`.
-pub(super) fn classify(refusal: &mut Refusal) -> ModelErrorKind {
+pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
     let body = refusal.json();
     classify_error(refusal, &body)
 }
 
 /// Returns the error of an error event, which has the same form, with its kind.
-pub(super) fn stream_error(event: &Value) -> (Refusal, ModelErrorKind) {
-    let mut refusal = Refusal { body: event.to_string(), ..Refusal::default() };
+pub(super) fn stream_error(event: &Value) -> (ErrorResponse, ModelErrorKind) {
+    let mut refusal = ErrorResponse { body: event.to_string(), ..ErrorResponse::default() };
     let kind = classify_error(&mut refusal, event);
     (refusal, kind)
 }
 
-fn classify_error(refusal: &mut Refusal, body: &Value) -> ModelErrorKind {
+fn classify_error(refusal: &mut ErrorResponse, body: &Value) -> ModelErrorKind {
     let error = body.get("error").unwrap_or(body);
     let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (kind, message) = (word(error, "type"), word(error, "message"));
@@ -87,13 +87,16 @@ mod tests {
             (529, "overloaded_error", "Overloaded", ModelErrorKind::Overloaded),
             (418, "new_error", "?", ModelErrorKind::InvalidRequest),
         ] {
-            let mut refusal =
-                Refusal { status: Some(status), body: error(kind, message).to_string(), ..Refusal::default() };
+            let mut refusal = ErrorResponse {
+                status: Some(status),
+                body: error(kind, message).to_string(),
+                ..ErrorResponse::default()
+            };
             assert_eq!(classify(&mut refusal), expected, "{status} {kind}");
             assert_eq!(refusal.code.as_deref(), Some(kind));
             assert_eq!(refusal.request_id.as_deref(), Some("req_1"));
         }
-        let mut gateway = Refusal { status: Some(502), body: "<html>".to_owned(), ..Refusal::default() };
+        let mut gateway = ErrorResponse { status: Some(502), body: "<html>".to_owned(), ..ErrorResponse::default() };
         assert_eq!(classify(&mut gateway), ModelErrorKind::Overloaded);
     }
 

@@ -36,11 +36,11 @@ use crate::http::{self, Exchange};
 
 pub use builder::AnthropicModelBuilder;
 pub use prompt_cache::CacheTtl;
-pub use settings::{Effort, ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
+pub use settings::{ServiceTier, StaleThinking, Thinking, ThinkingDisplay};
 
 /// Response reader for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl http::ResponseReader {
     MessagesReader::new(limit)
 }
 

@@ -39,12 +39,12 @@ impl Serialize for Body<'_> {
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &extra };
         fields.put("model", self.model_id)?;
         if let Some(streaming) = self.streaming {
-            fields.put("max_tokens", &settings.max_tokens.unwrap_or(traits.max_tokens))?;
+            fields.put("max_tokens", &settings.sampling.max_tokens.unwrap_or(traits.max_tokens))?;
             fields.put("stream", &streaming)?;
-            fields.put_some("temperature", settings.temperature.as_ref())?;
-            fields.put_some("top_p", settings.top_p.as_ref())?;
-            fields.put_some("top_k", settings.top_k.as_ref())?;
-            fields.put_some("stop_sequences", settings.stop_sequences.as_ref())?;
+            fields.put_some("temperature", settings.sampling.temperature.as_ref())?;
+            fields.put_some("top_p", settings.sampling.top_p.as_ref())?;
+            fields.put_some("top_k", settings.sampling.top_k.as_ref())?;
+            fields.put_some("stop_sequences", settings.sampling.stop_sequences.as_ref())?;
             fields.put_some("metadata", settings.user_id.as_ref().map(|id| json!({"user_id": id})).as_ref())?;
             fields.put_some("service_tier", settings.service_tier.map(ServiceTier::as_str).as_ref())?;
         }

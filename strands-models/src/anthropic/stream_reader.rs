@@ -25,7 +25,9 @@ use super::events::{
 use super::open_block::{CallArguments, OpenBlock, OpenContent};
 use super::provider_content::ProviderBlock;
 use super::usage::{update, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, StreamedArguments, stop_words, tolerant};
+use crate::http::{
+    ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, StreamedArguments, stop_reasons, tolerant,
+};
 
 /// Reader of a response. Unknown blocks become provider content, and unknown events are ignored.
 pub(super) struct MessagesReader {
@@ -274,7 +276,7 @@ impl MessagesReader {
 
     /// Adds the last events. A stop reason is optional if the server reported the end (`is_whole`).
     fn finish(&mut self, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let reason = match self.stop_info.stop_reason.take().filter(|reason| !stop_words::is_none(reason)) {
+        let reason = match self.stop_info.stop_reason.take().filter(|reason| !stop_reasons::is_none(reason)) {
             Some(reason) => reason,
             None if is_whole && self.has_calls => "tool_use".to_owned(),
             None if is_whole && self.next > 0 => "end_turn".to_owned(),
@@ -289,7 +291,7 @@ impl MessagesReader {
             }
         };
         if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
-            return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
+            return Err((ErrorResponse { code: Some(reason), ..ErrorResponse::default() }, kind).into());
         }
         self.begin(out);
         self.complete = true;
@@ -317,7 +319,7 @@ fn stop_reason(reason: &str) -> StopReason {
     match reason {
         "stop" => StopReason::EndTurn,
         "tool_calls" => StopReason::ToolUse,
-        reason => stop_words::limit_or_filter(reason).unwrap_or_else(|| StopReason::from(reason)),
+        reason => stop_reasons::limit_or_filter(reason).unwrap_or_else(|| StopReason::from(reason)),
     }
 }
 
@@ -350,7 +352,7 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, ModelError> {
     })
 }
 
-impl AnswerReader for MessagesReader {
+impl ResponseReader for MessagesReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {

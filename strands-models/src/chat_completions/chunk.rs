@@ -1,4 +1,4 @@
-//! Chunks of Chat Completions, with the fields that servers have added. Fields of another type are read where they have one
+//! Chunks of Chat Completions, with fields that servers have added. Fields of another type are read if they have one
 //! meaning.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::http::tolerant;
 
-/// A chunk of a stream, or a document. Rare fields are boxed: a chunk is moved for every token.
+/// Chunk of a stream, or a document. Rare fields are boxed, because a chunk is moved for every token.
 #[derive(Deserialize)]
 pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lowest_choice", rename = "choices")]
@@ -19,7 +19,7 @@ pub(super) struct Chunk {
     pub(super) usage: Option<Box<Value>>,
     #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) error: Option<Box<Value>>,
-    /// vLLM and Mistral send errors that are no field of a chunk, but stand in the place of one.
+    /// vLLM and Mistral send errors in place of a chunk, not in a field of one.
     #[serde(default, deserialize_with = "tolerant::text", rename = "object")]
     pub(super) kind: Option<String>,
     /// llama.cpp.
@@ -30,15 +30,15 @@ pub(super) struct Chunk {
 pub(super) struct Choice {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
-    /// The news of this chunk.
+    /// New content of this chunk.
     #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) delta: Option<Delta>,
-    /// The whole message of a document. Perplexity sends it beside `delta`, as far as it has come.
+    /// The whole message of a document. Perplexity sends it along with `delta`, with the content so far.
     #[serde(default, deserialize_with = "tolerant::structure")]
     pub(super) message: Option<Box<Delta>>,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) finish_reason: Option<String>,
-    /// Moonshot counts here, as well as beside the choices where it is asked to.
+    /// Moonshot sends usage here, and on request also next to the choices.
     #[serde(default, deserialize_with = "tolerant::something")]
     pub(super) usage: Option<Box<Value>>,
     #[serde(default, deserialize_with = "tolerant::something")]
@@ -48,7 +48,7 @@ pub(super) struct Choice {
 #[derive(Default, Deserialize)]
 pub(super) struct Delta {
     #[serde(default, deserialize_with = "text_or_parts")]
-    pub(super) content: Said,
+    pub(super) content: MessageContent,
     #[serde(default, deserialize_with = "tolerant::text")]
     pub(super) refusal: Option<String>,
     /// DeepSeek, vLLM, Moonshot.
@@ -61,19 +61,19 @@ pub(super) struct Delta {
     #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) reasoning_details: Vec<Value>,
     #[serde(default, deserialize_with = "tolerant::list")]
-    pub(super) tool_calls: Vec<CallPiece>,
+    pub(super) tool_calls: Vec<ToolCallDelta>,
     #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) annotations: Vec<Value>,
-    /// Images that the model has made: OpenRouter, and gateways like it.
+    /// Generated images: OpenRouter, and similar gateways.
     #[serde(default, deserialize_with = "tolerant::values")]
     pub(super) images: Vec<Value>,
 }
 
 impl Delta {
-    /// True if there is nothing in it but its role.
+    /// Returns true if nothing but the role is set.
     pub(super) fn is_empty(&self) -> bool {
         let is_none = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
-        matches!(self.content, Said::Nothing)
+        matches!(self.content, MessageContent::Nothing)
             && is_none(&self.refusal)
             && is_none(&self.reasoning_content)
             && is_none(&self.reasoning)
@@ -83,14 +83,14 @@ impl Delta {
             && self.images.is_empty()
     }
 
-    /// True if this is the other one, with perhaps more text behind it.
+    /// Returns true if this message repeats the other one, with or without additional text at the end.
     pub(super) fn continues(&self, other: &Self) -> bool {
         let goes_on = |now: &Option<String>, before: &Option<String>| {
             now.as_deref().unwrap_or_default().starts_with(before.as_deref().unwrap_or_default())
         };
         let text_goes_on = match (&self.content, &other.content) {
-            (Said::Text(now), Said::Text(before)) => now.starts_with(before.as_str()),
-            (Said::Text(_) | Said::Nothing, Said::Nothing) => true,
+            (MessageContent::Text(now), MessageContent::Text(before)) => now.starts_with(before.as_str()),
+            (MessageContent::Text(_) | MessageContent::Nothing, MessageContent::Nothing) => true,
             _ => false,
         };
         text_goes_on
@@ -105,7 +105,7 @@ impl Delta {
 }
 
 #[derive(Default, Deserialize)]
-pub(super) struct CallPiece {
+pub(super) struct ToolCallDelta {
     #[serde(default, deserialize_with = "tolerant::index")]
     pub(super) index: Option<usize>,
     #[serde(default, deserialize_with = "tolerant::text")]
@@ -122,7 +122,7 @@ pub(super) struct FunctionPiece {
     pub(super) arguments: Option<String>,
 }
 
-/// The choice with the lowest index.
+/// Returns the choice with the lowest index.
 fn lowest_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
     struct Choices;
 
@@ -137,7 +137,7 @@ fn lowest_choice<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ch
             Ok(None)
         }
 
-        // No list is made of what is mostly one.
+        // Avoids a list for what is usually one choice.
         fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<Self::Value, A::Error> {
             let mut lowest = None;
             while let Some(choice) = choices.next_element::<Option<Choice>>()? {
@@ -162,61 +162,61 @@ fn lower(one: Option<Choice>, other: Option<Choice>) -> Option<Choice> {
     }
 }
 
-/// Content: text, or parts of which text is one kind.
+/// Content: text, or a list of parts.
 #[derive(Default)]
-pub(super) enum Said {
+pub(super) enum MessageContent {
     #[default]
     Nothing,
     Text(String),
     Parts(Vec<Value>),
 }
 
-fn text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Said, D::Error> {
+fn text_or_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MessageContent, D::Error> {
     struct Content;
 
     impl<'de> Visitor<'de> for Content {
-        type Value = Said;
+        type Value = MessageContent;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("text, or a list of parts")
         }
 
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Said, E> {
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<MessageContent, E> {
             self.visit_string(text.to_owned())
         }
 
-        fn visit_string<E: de::Error>(self, text: String) -> Result<Said, E> {
-            Ok(if text.is_empty() { Said::Nothing } else { Said::Text(text) })
+        fn visit_string<E: de::Error>(self, text: String) -> Result<MessageContent, E> {
+            Ok(if text.is_empty() { MessageContent::Nothing } else { MessageContent::Text(text) })
         }
 
-        fn visit_unit<E: de::Error>(self) -> Result<Said, E> {
-            Ok(Said::Nothing)
+        fn visit_unit<E: de::Error>(self) -> Result<MessageContent, E> {
+            Ok(MessageContent::Nothing)
         }
 
-        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Said, E> {
-            Ok(Said::Nothing)
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<MessageContent, E> {
+            Ok(MessageContent::Nothing)
         }
 
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Said, E> {
-            Ok(Said::Text(number.to_string()))
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<MessageContent, E> {
+            Ok(MessageContent::Text(number.to_string()))
         }
 
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Said, E> {
-            Ok(Said::Text(number.to_string()))
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<MessageContent, E> {
+            Ok(MessageContent::Text(number.to_string()))
         }
 
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Said, E> {
-            Ok(Said::Text(number.to_string()))
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<MessageContent, E> {
+            Ok(MessageContent::Text(number.to_string()))
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<Said, A::Error> {
+        fn visit_seq<A: SeqAccess<'de>>(self, parts: A) -> Result<MessageContent, A::Error> {
             let parts: Vec<Value> = Vec::deserialize(SeqAccessDeserializer::new(parts))?;
-            Ok(if parts.is_empty() { Said::Nothing } else { Said::Parts(parts) })
+            Ok(if parts.is_empty() { MessageContent::Nothing } else { MessageContent::Parts(parts) })
         }
 
-        fn visit_map<A: MapAccess<'de>>(self, part: A) -> Result<Said, A::Error> {
+        fn visit_map<A: MapAccess<'de>>(self, part: A) -> Result<MessageContent, A::Error> {
             let parts: Vec<Value> = tolerant::list(MapAccessDeserializer::new(part))?;
-            Ok(if parts.is_empty() { Said::Nothing } else { Said::Parts(parts) })
+            Ok(if parts.is_empty() { MessageContent::Nothing } else { MessageContent::Parts(parts) })
         }
     }
 

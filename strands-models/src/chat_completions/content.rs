@@ -1,5 +1,5 @@
-//! Content as servers take it: text, images, files and sounds. What a server does not take leaves a note in its place,
-//! so that a conversation can move there from a model that took more.
+//! Content of messages: text, images, files and audio. A note replaces content that a server does not accept, so that a
+//! conversation can move there from another model.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,54 +15,55 @@ use strands_core::message::{
 };
 use strands_core::models::placeholder;
 
-/// What a server takes beside text and images.
+/// Media that a server accepts besides text and images.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Media {
-    pub(crate) documents: Documents,
-    pub(crate) sounds: Sounds,
-    /// Whether an image is an object with its address, or the address.
+    pub(crate) documents: DocumentForm,
+    pub(crate) audio: AudioForm,
+    /// True if an image is an object with its URL, instead of the URL.
     pub(crate) image_objects: bool,
 }
 
 impl Media {
-    /// What OpenAI takes.
-    pub(crate) const OPENAI: Self = Self { documents: Documents::Files, sounds: Sounds::Named, image_objects: true };
+    /// Media that OpenAI accepts.
+    pub(crate) const OPENAI: Self =
+        Self { documents: DocumentForm::Files, audio: AudioForm::Named, image_objects: true };
 }
 
-/// How a server takes documents.
+/// Form of documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Documents {
-    /// As a file with a name.
+pub(crate) enum DocumentForm {
+    /// A file with a name.
     Files,
-    /// As a URL with the bytes in it, except for those that are text.
+    /// A data URL, except for text documents.
     Urls,
-    /// Only those that are text.
+    /// Text documents alone.
     Text,
 }
 
-/// How a server takes sounds.
+/// Form of audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sounds {
-    /// As bytes of one of two formats, which has to be named.
+pub(crate) enum AudioForm {
+    /// Bytes in one of two formats, with the name of the format.
     Named,
-    /// As bytes of whatever format.
+    /// Bytes in any format.
     Bare,
 }
 
-/// A piece of a message or of a tool's result.
+/// Part of a message or of a tool result.
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
     Text(Cow<'a, str>),
     Image(DataUrl<'a>),
-    /// An image at an address of the web.
+    /// An image by its URL.
     Link(&'a str),
     File {
         name: Cow<'a, str>,
         data: DataUrl<'a>,
     },
-    /// A format, and the bytes.
+    /// Format and bytes.
     Audio(&'a str, &'a Bytes),
-    /// What the server itself has sent.
+    /// Provider content of the server itself.
     Own(&'a Value),
 }
 
@@ -78,8 +79,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// A block of a user's or a model's. Tool calls, their results, thoughts, cache points and what is a provider's own are
-    /// none.
+    /// Returns the part of a block. Tool calls, tool results, reasoning, cache points and provider content have none.
     pub(crate) fn of_block(block: &'a ContentBlock, media: &Media) -> Option<Self> {
         Some(match block {
             ContentBlock::Text(text) => Self::Text(Cow::Borrowed(&text.text)),
@@ -88,7 +88,8 @@ impl<'a> Part<'a> {
             ContentBlock::Video(_) => Self::note("[A video that can't be shown to this model.]"),
             ContentBlock::Audio(audio) => match audio.source.bytes() {
                 Some(bytes)
-                    if media.sounds == Sounds::Bare || matches!(audio.format, AudioFormat::Mp3 | AudioFormat::Wav) =>
+                    if media.audio == AudioForm::Bare
+                        || matches!(audio.format, AudioFormat::Mp3 | AudioFormat::Wav) =>
                 {
                     Self::Audio(audio.format.as_str(), bytes)
                 }
@@ -106,7 +107,7 @@ impl<'a> Part<'a> {
         })
     }
 
-    /// An image of which the bytes are there, or an address of the web.
+    /// Returns the part of an image with bytes or a URL.
     pub(crate) fn of_image(block: &'a ContentBlock) -> Option<Self> {
         let ContentBlock::Image(image) = block else { return None };
         match &image.source {
@@ -141,13 +142,13 @@ impl<'a> Part<'a> {
         let MediaSource::Bytes(bytes) = &document.source else {
             return Self::note("[A document that can't be shown to this model: it is stored elsewhere.]");
         };
-        if media.documents != Documents::Files
+        if media.documents != DocumentForm::Files
             && let Some(text) = text_of(document, bytes)
         {
             let name = file_name(document);
             return Self::Text(Cow::Owned(format!("<document name=\"{name}\">\n{text}\n</document>")));
         }
-        if media.documents == Documents::Text {
+        if media.documents == DocumentForm::Text {
             return Self::note("[A document that can't be shown to this model: it reads no files.]");
         }
         let mime = document.format.as_ref().map_or("application/octet-stream", mime);
@@ -155,7 +156,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The text of a document that is nothing else.
+/// Returns the text of a document that contains text alone.
 fn text_of<'a>(document: &DocumentBlock, bytes: &'a Bytes) -> Option<&'a str> {
     let is_text = |format: &DocumentFormat| {
         matches!(format, DocumentFormat::Txt | DocumentFormat::Md | DocumentFormat::Csv | DocumentFormat::Html)
@@ -163,10 +164,10 @@ fn text_of<'a>(document: &DocumentBlock, bytes: &'a Bytes) -> Option<&'a str> {
     std::str::from_utf8(bytes).ok().filter(|_| document.format.as_ref().is_none_or(is_text))
 }
 
-/// What stands for a sound that can't be sent.
+/// Note in place of audio that can't be sent.
 pub(crate) const NO_AUDIO: &str = "[A sound that can't be played to this model.]";
 
-/// What a tool has answered. There is no field for a failure, so the words say it.
+/// Returns the parts of a tool result. There is no field for an error, so the text says it.
 pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Part<'a>> {
     let mut parts: Vec<_> = result.content.iter().filter_map(|content| Part::of_result(content, media)).collect();
     if result.is_error() {
@@ -180,7 +181,7 @@ pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Par
     parts
 }
 
-/// The text of parts that are nothing else, a line each.
+/// Returns the text of parts that are text alone, one line each.
 pub(crate) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
     match parts {
         [Part::Text(text)] => Some(Cow::Borrowed(text)),
@@ -191,15 +192,15 @@ pub(crate) fn joined<'a>(parts: &'a [Part<'_>]) -> Option<Cow<'a, str>> {
     }
 }
 
-/// The arguments of a call as the text that both protocols want. A call whose arguments were no JSON object never ran,
-/// and servers that read this text refuse anything else.
+/// Returns the arguments of a call as text. A call whose arguments are not a JSON object never ran, and servers that parse
+/// the text refuse anything else.
 pub(crate) fn arguments(input: &Value) -> String {
     // Several times as fast as `to_string`, which goes through a formatter.
     let text = if input.is_object() { serde_json::to_string(input).ok() } else { None };
     text.unwrap_or_else(|| "{}".to_owned())
 }
 
-/// Bytes in a URL.
+/// Bytes in a data URL.
 #[derive(Debug)]
 pub(crate) struct DataUrl<'a> {
     mime: Cow<'static, str>,
@@ -212,7 +213,7 @@ impl fmt::Display for DataUrl<'_> {
     }
 }
 
-/// Servers tell a file's kind by the end of its name.
+/// Returns a file name with an extension, by which servers determine the type.
 fn file_name(document: &DocumentBlock) -> Cow<'_, str> {
     let Some(format) = &document.format else {
         return Cow::Borrowed(&document.name);
@@ -236,7 +237,7 @@ fn mime(format: &DocumentFormat) -> &'static str {
     }
 }
 
-/// The system prompt as one text. The provider caches by itself, so cache points say nothing to it.
+/// Returns the system prompt as one text. The provider caches automatically, so cache points are not sent.
 pub(crate) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
     let mut texts = system.iter().filter_map(|block| match block {
         SystemBlock::Text(text) if !text.trim().is_empty() => Some(text.as_str()),
@@ -246,10 +247,10 @@ pub(crate) fn system_text(system: &[SystemBlock]) -> Option<Cow<'_, str>> {
     Some(texts.fold(Cow::Borrowed(first), |text, more| Cow::Owned(format!("{text}\n{more}"))))
 }
 
-/// Text that is written without a copy in between.
-pub(crate) struct Shown<'a>(pub(crate) &'a dyn fmt::Display);
+/// Text that is serialized without an intermediate copy.
+pub(crate) struct Displayed<'a>(pub(crate) &'a dyn fmt::Display);
 
-impl Serialize for Shown<'_> {
+impl Serialize for Displayed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self.0)
     }

@@ -6,15 +6,15 @@ use serde_json::{Map, Value};
 use strands_core::message::{Citation, ContentBlock, ProviderContent};
 use strands_core::models::{ReasoningDelta, StreamEvent};
 
-use super::stream::{ChatReader, Section};
+use super::stream_reader::{ChatReader, Section};
+use crate::generated_media;
 use crate::http::ReadError;
-use crate::made_media;
 
 impl ChatReader {
-    /// A part of the content, in a message that is a list of parts.
+    /// Reads a part of a message whose content is a list.
     pub(super) fn part(&mut self, part: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let word = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        // Some servers have texts in the list, or leave the type of a part out.
+        // Some servers have strings in the list, or omit the type of a part.
         if let Value::String(text) = part {
             return if text.is_empty() { Ok(()) } else { self.text(text, out) };
         }
@@ -24,11 +24,11 @@ impl ChatReader {
                 text => self.text(text, out),
             },
             Some("thinking") => {
-                let pieces = match part.get("thinking") {
-                    Some(Value::Array(pieces)) => pieces.iter().map(|piece| word(piece, "text")).collect(),
+                let texts = match part.get("thinking") {
+                    Some(Value::Array(texts)) => texts.iter().map(|text| word(text, "text")).collect(),
                     _ => vec![word(&part, "thinking")],
                 };
-                for text in pieces.into_iter().filter(|text| !text.is_empty()) {
+                for text in texts.into_iter().filter(|text| !text.is_empty()) {
                     self.reasoning(text, out)?;
                 }
                 let signature = word(&part, "signature");
@@ -36,7 +36,7 @@ impl ChatReader {
                     self.content.grow(signature.len())?;
                     let block = self.block(Section::Reasoning, out);
                     out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Signature(signature)));
-                    // The next piece of reasoning has a signature of its own.
+                    // The next reasoning has a signature of its own.
                     self.close(out);
                 }
                 Ok(())
@@ -47,7 +47,7 @@ impl ChatReader {
                 self.cite(citation, out)
             }
             Some("image_url") => self.image(part, out),
-            // Sent back to the server as it came.
+            // Sent back to the server unchanged.
             Some(_) => {
                 self.content.grow(part.to_string().len())?;
                 self.close(out);
@@ -59,16 +59,16 @@ impl ChatReader {
         }
     }
 
-    /// An image that the model has made. One that can't be read is kept as it came.
+    /// Reads an image that the model has generated. One that can't be read is kept unchanged.
     pub(super) fn image(&mut self, image: Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let url = image.get("image_url").unwrap_or(&image);
         let url = url.get("url").unwrap_or(url).as_str().unwrap_or_default();
-        // As OpenAI's Images API has them.
+        // Form of OpenAI's Images API.
         let bare = image.get("b64_json").and_then(Value::as_str).unwrap_or_default();
         self.content.grow(size_of::<ContentBlock>() + url.len() + bare.len())?;
         self.close(out);
         let block = self.new_block();
-        out.push_back(match made_media::of_url(url).or_else(|| made_media::of_base64("image/png", bare)) {
+        out.push_back(match generated_media::of_url(url).or_else(|| generated_media::of_base64("image/png", bare)) {
             Some(image) => StreamEvent::media(block, image),
             None => StreamEvent::provider_content(block, ProviderContent::new(self.dialect.provider.clone(), image)),
         });
@@ -83,7 +83,7 @@ impl ChatReader {
         Ok(())
     }
 
-    /// Details of reasoning may go on until the end of the message, so their block stays open as long.
+    /// Reads reasoning details. They may continue until the end of the message, so their block stays open until then.
     pub(super) fn detail(&mut self, details: Vec<Value>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let mut details = details.into_iter().filter_map(|detail| match detail {
             Value::Object(detail) => Some(detail),
@@ -95,19 +95,19 @@ impl ChatReader {
         if self.detailed.is_none() {
             let block = self.block(Section::Reasoning, out);
             self.detailed = Some(block);
-            // The block has its place in the message from now on.
+            // Reserves the position of the block in the message.
             out.push_back(StreamEvent::reasoning(block, ReasoningDelta::Text(String::new())));
         }
-        for piece in std::iter::once(first).chain(details) {
-            let texts = piece.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+        for detail in std::iter::once(first).chain(details) {
+            let texts = detail.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
             self.content.grow(size_of::<Map<String, Value>>() + texts)?;
-            self.details.push(piece);
+            self.details.push(detail);
         }
         Ok(())
     }
 }
 
-/// A place on the web that the text comes from.
+/// Location of a citation on the web.
 pub(super) fn citation(annotation: &Value) -> Option<Citation> {
     let cited = annotation.get("url_citation")?;
     let mut citation = Citation::default();

@@ -1,4 +1,4 @@
-//! What a server wants otherwise than OpenAI does: data, so that the protocol itself is written once.
+//! Dialect of Chat Completions: the differences between servers, as data, so that the protocol itself is implemented once.
 
 use std::borrow::Cow;
 
@@ -8,45 +8,48 @@ use strands_core::schema::SchemaDialect;
 
 use super::ReasoningReplay;
 use super::content::Media;
-use crate::http::Refusal;
+use crate::http::{ErrorResponse, SamplingFields};
 
-/// How a server speaks Chat Completions.
+/// Dialect of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialect {
-    /// The name under which answers begin, and whose content in a conversation is sent.
+    /// Name of the provider in messages. Provider content under this name is sent.
     pub(crate) provider: Cow<'static, str>,
-    /// What may be sent beside text.
+    /// Media that may be sent.
     pub(crate) media: Media,
-    /// Whether usage has to be asked for, with `stream_options`.
+    /// Fields of the sampling options.
+    pub(crate) sampling: SamplingFields,
+    /// True if usage is requested with `stream_options`.
     pub(crate) asks_for_usage: bool,
-    /// Whether content that is one text is sent as text, and not as a list with a part.
+    /// True if content of one text is sent as a string instead of a list with one part.
     pub(crate) plain_text: bool,
-    /// The `tool_choice` for any tool.
+    /// `tool_choice` for any tool.
     pub(crate) any_tool: &'static str,
-    /// Whether `tool_choice` takes a name. Where it does not, that tool is sent alone.
+    /// True if `tool_choice` accepts a name. Otherwise the chosen tool is sent alone.
     pub(crate) named_choice: bool,
-    /// The ids of calls that the server takes, where it does not take any.
+    /// Form of tool-call ids, if the server does not accept any.
     pub(crate) call_ids: Option<CallIdForm>,
-    /// Whether a tool's message may have media. Where not, they follow in a user's.
+    /// True if a tool message may contain media. Otherwise they follow in a user message.
     pub(crate) media_in_results: bool,
-    /// What the model is made to say between the results of tools and a user's words, where these may not follow.
+    /// Assistant message between tool results and a user message, if the server does not accept one after the other.
     pub(crate) after_results: Option<&'static str>,
-    /// The JSON Schema that it accepts.
+    /// JSON Schema that the server accepts.
     pub(crate) schemas: &'static SchemaDialect,
-    /// The form in which the model gets its reasoning back.
+    /// Form in which reasoning is sent back to the model.
     pub(crate) replay: ReasoningReplay,
-    /// True if an assistant message without reasoning has an empty `reasoning_content`, where that is the form.
+    /// True if an assistant message without reasoning is sent with an empty `reasoning_content`, in that form.
     pub(crate) empty_reasoning: bool,
-    /// What only this server says when it does not do what it was asked; the rest is sorted as everybody's.
-    pub(crate) sort: fn(&mut Refusal, &Value) -> Option<ModelErrorKind>,
+    /// Classifies errors that only this server has; `None` for all others.
+    pub(crate) classify: fn(&mut ErrorResponse, &Value) -> Option<ModelErrorKind>,
 }
 
 impl Dialect {
-    /// As OpenAI speaks.
+    /// Returns OpenAI's dialect.
     pub(crate) fn openai(provider: impl Into<Cow<'static, str>>, replay: ReasoningReplay) -> Self {
         Self {
             provider: provider.into(),
             media: Media::OPENAI,
+            sampling: SamplingFields::CHAT,
             asks_for_usage: true,
             plain_text: false,
             any_tool: "required",
@@ -57,11 +60,11 @@ impl Dialect {
             schemas: &SchemaDialect::OPENAI,
             replay,
             empty_reasoning: true,
-            sort: |_, _| None,
+            classify: |_, _| None,
         }
     }
 
-    /// The id of a call as the server takes it.
+    /// Returns a call id in the form that the server accepts.
     pub(super) fn call_id<'a>(&self, id: &'a str) -> Cow<'a, str> {
         self.call_ids.map_or(Cow::Borrowed(id), |form| form.apply(id))
     }

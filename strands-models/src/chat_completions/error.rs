@@ -1,54 +1,57 @@
-//! Refusals of OpenAI, and of those who speak as it does, sorted by what the caller can do about them.
+//! Classification of errors of OpenAI and of servers with its protocol.
 
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::{Refusal, unanswerable};
+use crate::http::{ErrorResponse, permanent_error};
 
-/// What one server alone says.
-type Own = fn(&mut Refusal, &Value) -> Option<ModelErrorKind>;
+/// Classification of errors that one server alone has.
+type Own = fn(&mut ErrorResponse, &Value) -> Option<ModelErrorKind>;
 
-/// The kind of an error response.
-pub(crate) fn sort(refusal: &mut Refusal, own: Own) -> ModelErrorKind {
-    let body = refusal.json();
-    // Some wrap the error, some are the error, and some put it in a list.
+/// Returns the kind of an error response.
+pub(crate) fn classify(error_response: &mut ErrorResponse, own: Own) -> ModelErrorKind {
+    let body = error_response.json();
+    // Some servers wrap the error in an object or a list, others do not.
     let error = body.get("error").or_else(|| body.pointer("/0/error")).unwrap_or(&body);
-    sort_error(refusal, error, own)
+    classify_error(error_response, error, own)
 }
 
-/// The kind of an error object, from a response or out of a stream.
-pub(crate) fn refused(error: &Value, own: Own) -> (Refusal, ModelErrorKind) {
-    let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
-    let kind = sort_error(&mut refusal, error, own);
-    (refusal, kind)
+/// Returns the kind of an error object, from a response or a stream.
+pub(crate) fn refused(error: &Value, own: Own) -> (ErrorResponse, ModelErrorKind) {
+    let mut error_response = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
+    let kind = classify_error(&mut error_response, error, own);
+    (error_response, kind)
 }
 
-fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind {
+fn classify_error(error_response: &mut ErrorResponse, error: &Value, own: Own) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
-    // Gateways put the status of the server behind them where OpenAI has a word.
+    // Gateways send the status of the server behind them in place of OpenAI's code.
     let number = |name: &str| {
         let number = error.get(name)?;
         let number = number.as_u64().or_else(|| number.as_str()?.parse().ok())?;
         u16::try_from(number).ok().filter(|status| (400..600).contains(status))
     };
-    let status = refusal.status.or_else(|| ["code", "status_code", "status"].into_iter().find_map(number));
+    let status = error_response.status.or_else(|| ["code", "status_code", "status"].into_iter().find_map(number));
     let code = word("code").or_else(|| word("type")).map(str::to_owned);
-    refusal.code = code.or_else(|| error.get("code").and_then(Value::as_u64).map(|number| number.to_string()));
-    if let Some(kind) = own(refusal, error) {
+    error_response.code = code.or_else(|| error.get("code").and_then(Value::as_u64).map(|number| number.to_string()));
+    if let Some(kind) = own(error_response, error) {
         return kind;
     }
-    let message =
-        word("message").or_else(|| error.as_str()).or_else(|| word("detail")).unwrap_or(&refusal.body).to_owned();
+    let message = word("message")
+        .or_else(|| error.as_str())
+        .or_else(|| word("detail"))
+        .unwrap_or(&error_response.body)
+        .to_owned();
     let named: Vec<&str> = [word("code"), word("type")].into_iter().flatten().collect();
     let is = |names: &[&str]| names.iter().any(|name| named.contains(name));
     if status == Some(402) || is(&OUT_OF_CREDIT) {
-        refusal.advice = Some("the account has no credit left: asking again does not help until there is some");
+        error_response.advice = Some("the account has no credit left: asking again does not help until there is some");
         return ModelErrorKind::InvalidRequest;
     }
     if is(&["string_above_max_length"]) && is_of_the_conversation(word("param").unwrap_or_default()) {
         return ModelErrorKind::ContextOverflow;
     }
-    // OpenRouter passes on what the server behind it said.
+    // OpenRouter passes the message of the server behind it through.
     let behind = || ModelErrorKind::of_words(status, &[], error.pointer("/metadata/raw")?.as_str()?);
     if let Some(kind) = ModelErrorKind::of_words(status, &named, &message).or_else(behind) {
         return kind;
@@ -56,14 +59,14 @@ fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind 
     if is(&["invalid_prompt"]) && message.to_lowercase().contains("policy") {
         return ModelErrorKind::ContentFiltered;
     }
-    if let Some(kind) = unanswerable(refusal, status, &message) {
+    if let Some(kind) = permanent_error(error_response, status, &message) {
         return kind;
     }
     if is(&["server_error", "internal_server_error", "overloaded_error", "service_unavailable"]) {
         return ModelErrorKind::Overloaded;
     }
     if is(&["model_not_found"]) || status == Some(404) && message.to_lowercase().contains("model") {
-        refusal.advice = Some("the host does not know this model id, or the key may not use it");
+        error_response.advice = Some("the host does not know this model id, or the key may not use it");
     }
     if status.is_none() && is(&["invalid_request_error", "invalid_prompt"]) {
         return ModelErrorKind::InvalidRequest;
@@ -71,7 +74,7 @@ fn sort_error(refusal: &mut Refusal, error: &Value, own: Own) -> ModelErrorKind 
     ModelErrorKind::of_status(status)
 }
 
-/// Errors of an account that come with the status of throttling, and do not pass.
+/// Permanent errors of an account that have the status of throttling.
 const OUT_OF_CREDIT: [&str; 5] = [
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -80,7 +83,7 @@ const OUT_OF_CREDIT: [&str; 5] = [
     "insufficient_user_quota",
 ];
 
-/// True if a text that is too long is one of the conversation: shortening the conversation does not help with other texts.
+/// Returns true if a text that is too long is the conversation: truncating it does not help with other texts.
 fn is_of_the_conversation(param: &str) -> bool {
     param.is_empty()
         || (param.starts_with("messages") || param.starts_with("input"))
@@ -95,13 +98,13 @@ mod tests {
     use super::*;
 
     fn kind(status: Option<u16>, body: &Value) -> (ModelErrorKind, Option<String>) {
-        let mut refusal = Refusal { status, body: body.to_string(), ..Refusal::default() };
-        let kind = sort(&mut refusal, |_, _| None);
-        (kind, refusal.code)
+        let mut error_response = ErrorResponse { status, body: body.to_string(), ..ErrorResponse::default() };
+        let kind = classify(&mut error_response, |_, _| None);
+        (kind, error_response.code)
     }
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors_by_kind() {
         for (status, body, expected, code) in [
             (429, json!({"error": {"code": "rate_limit_exceeded"}}), ModelErrorKind::Throttled, "rate_limit_exceeded"),
             (
@@ -124,7 +127,7 @@ mod tests {
                 "",
             ),
             (400, json!([{"error": {"message": "bad"}}]), ModelErrorKind::InvalidRequest, ""),
-            // What a gateway passes on, as OpenRouter does.
+            // Passed through by a gateway such as OpenRouter.
             (
                 400,
                 json!({"error": {"message": "Provider returned error", "code": 400, "metadata": {
@@ -132,7 +135,7 @@ mod tests {
                 ModelErrorKind::ContextOverflow,
                 "400",
             ),
-            // More than a minute's worth in one request: no minute will do.
+            // One request exceeds the limit of a minute, so a retry can't succeed.
             (
                 413,
                 json!({"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": "Request too large for model \
@@ -231,15 +234,15 @@ mod tests {
     }
 
     #[test]
-    fn an_error_with_half_a_character_is_sorted_by_its_code() {
+    fn classifies_an_error_with_half_a_character() {
         let body = r#"{"error": {"message": "cut \ud83d", "code": "context_length_exceeded"}}"#.to_owned();
-        let mut refusal = Refusal { status: Some(400), body, ..Refusal::default() };
-        assert_eq!(sort(&mut refusal, |_, _| None), ModelErrorKind::ContextOverflow);
-        assert_eq!(refusal.code.as_deref(), Some("context_length_exceeded"));
+        let mut error_response = ErrorResponse { status: Some(400), body, ..ErrorResponse::default() };
+        assert_eq!(classify(&mut error_response, |_, _| None), ModelErrorKind::ContextOverflow);
+        assert_eq!(error_response.code.as_deref(), Some("context_length_exceeded"));
     }
 
     #[test]
-    fn errors_in_a_stream_have_no_status_but_may_have_its_number() {
+    fn classifies_errors_in_a_stream_by_number() {
         for (error, expected) in [
             (json!({"code": 502, "message": "upstream"}), ModelErrorKind::Overloaded),
             (json!({"code": 429, "message": "slow down"}), ModelErrorKind::Throttled),

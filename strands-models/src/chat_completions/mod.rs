@@ -1,11 +1,9 @@
-//! Chat Completions: the protocol that OpenAI began and most servers speak, each with differences of its own.
+//! Chat Completions: OpenAI's protocol, which most servers implement, each with differences of its own.
 
-mod calls;
 mod chunk;
 mod content;
 mod content_parts;
 mod dialect;
-mod effort;
 mod error;
 mod model;
 mod parts;
@@ -13,26 +11,26 @@ mod reasoning;
 mod request;
 mod schema;
 mod settings;
-mod stream;
+mod stream_reader;
+mod tool_calls;
 mod tools;
 mod usage;
 
 pub(crate) use content::{
-    Documents, Media, NO_AUDIO, Part, Shown, Sounds, arguments, joined, result_parts, system_text,
+    AudioForm, Displayed, DocumentForm, Media, NO_AUDIO, Part, arguments, joined, result_parts, system_text,
 };
 pub(crate) use dialect::Dialect;
-pub use effort::ReasoningEffort;
-pub(crate) use error::{refused, sort};
+pub(crate) use error::{classify, refused};
 pub(crate) use model::{Chat, chat_model};
 #[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
 pub use reasoning::ReasoningReplay;
 pub(crate) use schema::described;
-pub(crate) use settings::{Settings, chat_options, sampling_options, server_tool_option, setting_methods};
+pub(crate) use settings::{Settings, field_setters, penalty_setters};
 pub(crate) use tools::{AllTools, Function, word};
 pub(crate) use usage::{cost, last_events};
 
-/// What reads answers, for the fuzz targets.
+/// Returns a reader of responses, for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
-    stream::ChatReader::new(std::sync::Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
+pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
+    stream_reader::ChatReader::new(std::sync::Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
 }

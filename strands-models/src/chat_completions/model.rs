@@ -1,19 +1,19 @@
-//! What all models over Chat Completions are: a way to a server, the dialect it speaks, and the answers that are wanted.
+//! Model over Chat Completions, in the dialect of its server.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use strands_core::models::{MessageSerializer, ModelCapabilities, ModelError, ModelRequest, ModelStream};
 
+use super::classify;
 use super::content::system_text;
 use super::dialect::Dialect;
-use super::request::{Body, Said, Sent};
+use super::request::{Body, OutgoingMessage, PlainMessage};
 use super::settings::Settings;
-use super::sort;
-use super::stream::ChatReader;
+use super::stream_reader::ChatReader;
 use crate::http::{self, Conversation, Exchange};
 
-/// A model behind a server that speaks Chat Completions.
+/// Model behind a server with Chat Completions.
 pub(crate) struct Chat {
     pub(crate) exchange: Exchange,
     pub(crate) dialect: Arc<Dialect>,
@@ -22,7 +22,7 @@ pub(crate) struct Chat {
     pub(crate) context_window: Option<u64>,
     pub(crate) capabilities: ModelCapabilities,
     pub(crate) serializer: MessageSerializer,
-    /// Where the server counts the tokens of a request.
+    /// Endpoint that counts the tokens of a request, if the server has one.
     pub(crate) counter: Option<Exchange>,
 }
 
@@ -36,7 +36,7 @@ impl Chat {
             request,
             streaming,
         })?;
-        // The program's own wins, as for every field.
+        // As every field in `extra`, it overrides ours.
         if !self.extra.contains_key("messages") {
             let conversation = Conversation {
                 messages: request.messages,
@@ -44,9 +44,9 @@ impl Chat {
                 serializer: self.serializer,
             };
             let system = system_text(request.system);
-            let system = system.as_ref().map(|text| Said { role: "system", content: &**text });
+            let system = system.as_ref().map(|text| PlainMessage { role: "system", content: &**text });
             conversation.append(&mut body, "messages", system.as_ref(), |bytes, message| {
-                serde_json::to_writer(bytes, &Sent(message, &self.dialect))
+                serde_json::to_writer(bytes, &OutgoingMessage(message, &self.dialect))
             })?;
         }
         Ok(body)
@@ -55,25 +55,29 @@ impl Chat {
     pub(crate) async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
         let body = self.body(&request, self.exchange.streaming)?;
         let reader = |limit| ChatReader::new(Arc::clone(&self.dialect), limit);
-        self.exchange.ask(body, |refusal| sort(refusal, self.dialect.sort), reader).await
+        self.exchange.ask(body, |error_response| classify(error_response, self.dialect.classify), reader).await
     }
 
-    /// How many input tokens a request has, where the server counts them.
+    /// Returns the number of input tokens of a request, if the server can count them.
     pub(crate) async fn count_tokens(&self, request: ModelRequest<'_>) -> Option<Result<u64, ModelError>> {
         let counter = self.counter.as_ref()?;
         let body = match self.body(&request, false) {
             Ok(body) => body,
             Err(error) => return Some(Err(error)),
         };
-        Some(counter.ask_for_count(body, |refusal| sort(refusal, self.dialect.sort), "input_tokens").await)
+        Some(
+            counter
+                .ask_for_count(body, |error_response| classify(error_response, self.dialect.classify), "input_tokens")
+                .await,
+        )
     }
 }
 
-/// Makes a model of a struct with a `chat: Arc<Chat>`, and its builder's entrance.
+/// Implements `Model` and `builder()` for a struct with a field `chat: Arc<Chat>`.
 macro_rules! chat_model {
     ($model:ident, $builder:ident) => {
         impl $model {
-            /// Tells a model what to be.
+            /// Returns a builder with default options.
             pub fn builder() -> $builder {
                 $builder::default()
             }

@@ -1,5 +1,5 @@
-//! What messages are made of, in the words of Chat Completions. Parts are written as they are found: a conversation is
-//! written anew for every request.
+//! Parts of messages in Chat Completions. They are serialized without an intermediate copy, since each request contains
+//! the conversation.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use serde::{Serialize, Serializer};
 use strands_core::message::{ContentBlock, Message, ReasoningContent, ToolUse};
 use strands_core::models::{outgoing_content, placeholder};
 
-use super::content::{Part, Shown, Sounds, arguments};
+use super::content::{AudioForm, Displayed, Part, arguments};
 use super::dialect::Dialect;
 use super::reasoning::ReasoningReplay;
 
-/// The part that a block is. What is a provider's own is one for that provider.
+/// Returns the part of a block. Provider content is a part for its own provider alone.
 fn part<'a>(block: &'a ContentBlock, dialect: &Dialect) -> Option<Part<'a>> {
     match block {
         ContentBlock::Provider(own) if own.provider == dialect.provider => Some(Part::Own(&own.content)),
@@ -26,12 +26,12 @@ pub(super) fn is_part(block: &ContentBlock, dialect: &Dialect) -> bool {
     part(block, dialect).is_some()
 }
 
-/// True for an image that is sent among the images of a message, and not among its parts.
+/// Returns true for an image that is sent among the images of a message, not among its parts.
 pub(super) fn is_image(block: &ContentBlock) -> bool {
     Part::of_image(block).is_some()
 }
 
-/// True for a response that this server has given.
+/// Returns true for a response of this server.
 pub(super) fn is_own(message: &Message, dialect: &Dialect) -> bool {
     message.metadata.as_ref().and_then(|known| known.provider.as_deref()) == Some(&dialect.provider)
 }
@@ -40,14 +40,14 @@ pub(super) struct UserParts<'a>(pub(super) &'a [Cow<'a, ContentBlock>], pub(supe
 
 impl Serialize for UserParts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(said, dialect) = self;
-        let mut parts = said.iter().filter_map(|block| part(block, dialect));
+        let Self(outgoing, dialect) = self;
+        let mut parts = outgoing.iter().filter_map(|block| part(block, dialect));
         if dialect.plain_text
             && let (Some(Part::Text(only)), None) = (parts.next(), parts.next())
         {
             return serializer.serialize_str(&only);
         }
-        let parts = said.iter().filter_map(|block| part(block, dialect));
+        let parts = outgoing.iter().filter_map(|block| part(block, dialect));
         serializer.collect_seq(parts.map(|part| PartJson(part, dialect)))
     }
 }
@@ -60,9 +60,9 @@ impl Serialize for AssistantParts<'_> {
         let thinks = has_thinking(message, dialect);
         if dialect.plain_text && !thinks {
             let own = is_own(message, dialect);
-            let mut said = outgoing_content(message, &dialect.provider)
+            let mut outgoing = outgoing_content(message, &dialect.provider)
                 .filter(|block| is_part(block, dialect) && !(own && is_image(block)));
-            if let (Some(only), None) = (said.next(), said.next())
+            if let (Some(only), None) = (outgoing.next(), outgoing.next())
                 && let Some(Part::Text(only)) = part(&only, dialect)
             {
                 return serializer.serialize_str(&only);
@@ -109,7 +109,7 @@ fn thinking(thought: &ReasoningContent) -> Option<Thinking<'_>> {
     Some(Thinking { thinking: [ThinkingText { text: &thought.text }], signature: thought.signature.as_deref() })
 }
 
-/// True if reasoning goes back among the content. Reasoning of a message without a provider's name is another model's.
+/// Returns true if reasoning is sent back in the content. Reasoning of a message without a provider is another model's.
 pub(super) fn has_thinking(message: &Message, dialect: &Dialect) -> bool {
     dialect.replay == ReasoningReplay::Parts
         && is_own(message, dialect)
@@ -134,7 +134,7 @@ impl Serialize for Calls<'_> {
     }
 }
 
-/// A part as the server takes it.
+/// Part in the JSON of the server.
 pub(super) struct PartJson<'a>(pub(super) Part<'a>, pub(super) &'a Dialect);
 
 impl Serialize for PartJson<'_> {
@@ -145,44 +145,44 @@ impl Serialize for PartJson<'_> {
             Text { text: &'a str },
             ImageUrl { image_url: ImageUrl<'a> },
             File { file: File<'a> },
-            DocumentUrl { document_url: Shown<'a>, document_name: &'a str },
+            DocumentUrl { document_url: Displayed<'a>, document_name: &'a str },
             InputAudio { input_audio: Audio<'a> },
         }
         #[derive(Serialize)]
         #[serde(untagged)]
         enum ImageUrl<'a> {
-            Object { url: Shown<'a>, detail: &'static str },
-            Url(Shown<'a>),
+            Object { url: Displayed<'a>, detail: &'static str },
+            Url(Displayed<'a>),
         }
         #[derive(Serialize)]
         struct File<'a> {
-            file_data: Shown<'a>,
+            file_data: Displayed<'a>,
             filename: &'a str,
         }
         #[derive(Serialize)]
         #[serde(untagged)]
         enum Audio<'a> {
-            Named { data: Shown<'a>, format: &'a str },
-            Bare(Shown<'a>),
+            Named { data: Displayed<'a>, format: &'a str },
+            Bare(Displayed<'a>),
         }
         let Self(part, dialect) = self;
         let media = &dialect.media;
         match part {
             Part::Text(text) => Wire::Text { text },
             Part::Image(url) if media.image_objects => {
-                Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } }
+                Wire::ImageUrl { image_url: ImageUrl::Object { url: Displayed(url), detail: "auto" } }
             }
-            Part::Image(url) => Wire::ImageUrl { image_url: ImageUrl::Url(Shown(url)) },
-            Part::Link(url) => Wire::ImageUrl { image_url: ImageUrl::Object { url: Shown(url), detail: "auto" } },
-            Part::File { name, data } if media.documents == super::Documents::Urls => {
-                Wire::DocumentUrl { document_url: Shown(data), document_name: name }
+            Part::Image(url) => Wire::ImageUrl { image_url: ImageUrl::Url(Displayed(url)) },
+            Part::Link(url) => Wire::ImageUrl { image_url: ImageUrl::Object { url: Displayed(url), detail: "auto" } },
+            Part::File { name, data } if media.documents == super::DocumentForm::Urls => {
+                Wire::DocumentUrl { document_url: Displayed(data), document_name: name }
             }
-            Part::File { name, data } => Wire::File { file: File { file_data: Shown(data), filename: name } },
+            Part::File { name, data } => Wire::File { file: File { file_data: Displayed(data), filename: name } },
             Part::Audio(format, bytes) => {
                 let data = Base64Display::new(bytes, &STANDARD);
-                let input_audio = match media.sounds {
-                    Sounds::Named => Audio::Named { data: Shown(&data), format },
-                    Sounds::Bare => Audio::Bare(Shown(&data)),
+                let input_audio = match media.audio {
+                    AudioForm::Named => Audio::Named { data: Displayed(&data), format },
+                    AudioForm::Bare => Audio::Bare(Displayed(&data)),
                 };
                 return Wire::InputAudio { input_audio }.serialize(serializer);
             }

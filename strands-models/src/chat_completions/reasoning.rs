@@ -1,4 +1,4 @@
-//! Reasoning in Chat Completions: no part of OpenAI's protocol, and each server has its own form for it.
+//! Reasoning in Chat Completions: not part of OpenAI's protocol, with another form for each server.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use strands_core::message::ContentBlock;
 
-/// Form in which a server wants a model's reasoning back with the assistant message that it led to.
+/// Form in which reasoning is sent back to a server, with its assistant message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[cfg_attr(not(feature = "openai"), expect(unreachable_pub, reason = "an option of OpenAI's builder alone"))]
 pub enum ReasoningReplay {
-    /// Not at all: OpenAI refuses it, and most servers ignore it.
+    /// Never sent back: OpenAI refuses it, and most servers ignore it.
     #[default]
     Never,
-    /// As text in `reasoning_content`: DeepSeek, Moonshot, Z.ai, vLLM, llama.cpp. Every assistant message has the field, also
-    /// those of other models: it is empty where there is no reasoning, because thinking models of DeepSeek and Moonshot refuse
-    /// a conversation that lacks it somewhere.
+    /// Text in `reasoning_content`: DeepSeek, Moonshot, Z.ai, vLLM, llama.cpp. Every assistant message has the field, also those
+    /// of other models: it is empty without reasoning, because reasoning models of DeepSeek and Moonshot refuse a conversation
+    /// with a message that lacks it.
     Content,
-    /// As the `reasoning_details` that the server sent, signatures and encrypted parts included: OpenRouter.
+    /// `reasoning_details` as the server sent them, including signatures and encrypted parts: OpenRouter.
     Details,
-    /// As a part of the content, of the type `thinking`: Mistral.
+    /// A part of the content with the type `thinking`: Mistral.
     Parts,
 }
 
 impl ReasoningReplay {
-    /// `reasoning_content` of an assistant message with these blocks, which may be empty.
+    /// Returns `reasoning_content` of an assistant message with these blocks. It may be empty.
     pub(crate) fn content(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<String> {
         let words = blocks.iter().filter_map(|block| match &**block {
             ContentBlock::Reasoning(reasoning) => Some(reasoning.reasoning_text.as_ref()?.text.as_str()),
@@ -36,7 +36,7 @@ impl ReasoningReplay {
         (self == Self::Content).then(|| words.collect())
     }
 
-    /// `reasoning_details` of an assistant message with these blocks.
+    /// Returns `reasoning_details` of an assistant message with these blocks.
     pub(crate) fn details(self, blocks: &[Cow<'_, ContentBlock>]) -> Option<Vec<Value>> {
         if self != Self::Details {
             return None;
@@ -53,35 +53,35 @@ impl ReasoningReplay {
     }
 }
 
-/// The signature of reasoning: the details as the server sent them. No other provider's signature reads so.
+/// Returns the details in a signature of reasoning. Signatures of other providers do not parse.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     reasoning_details: Vec<Value>,
 }
 
-/// The details of an answer, put together from their pieces.
+/// Reasoning details of a response, assembled from their deltas.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
     details: Vec<Map<String, Value>>,
-    /// The place of the newest detail with an index and a type.
+    /// Position of the latest detail of each index and type.
     places: HashMap<String, usize>,
 }
 
 impl Details {
-    /// Takes in a piece. Pieces of one detail have its index and its type.
-    pub(crate) fn push(&mut self, piece: Map<String, Value>) {
-        // What has no index is a detail by itself.
-        let Some(index) = piece.get("index") else {
-            return self.details.push(piece);
+    /// Adds a delta. Deltas of one detail have the same index and type.
+    pub(crate) fn push(&mut self, delta: Map<String, Value>) {
+        // A delta without an index is a detail of its own.
+        let Some(index) = delta.get("index") else {
+            return self.details.push(delta);
         };
-        let place = match self.places.entry(format!("{index} {}", piece.get("type").unwrap_or(&Value::Null))) {
+        let place = match self.places.entry(format!("{index} {}", delta.get("type").unwrap_or(&Value::Null))) {
             Entry::Occupied(place) => *place.get(),
             Entry::Vacant(place) => *place.insert(self.details.len()),
         };
         let Some(known) = self.details.get_mut(place) else {
-            return self.details.push(piece);
+            return self.details.push(delta);
         };
-        for (name, value) in piece {
+        for (name, value) in delta {
             match (known.get_mut(&name), value) {
                 (Some(Value::String(text)), Value::String(more))
                     if matches!(name.as_str(), "text" | "summary" | "data") =>
@@ -94,10 +94,10 @@ impl Details {
         }
     }
 
-    /// The signature that holds them.
+    /// Returns the signature that contains the details.
     pub(crate) fn signature(self) -> String {
         let details = self.details.into_iter().map(Value::Object).collect();
-        // Values that were JSON are JSON.
+        // Parses values that were JSON.
         serde_json::to_string(&Kept { reasoning_details: details }).unwrap_or_default()
     }
 }
@@ -109,16 +109,16 @@ mod tests {
 
     use super::*;
 
-    fn details(pieces: Value) -> Details {
+    fn details(deltas: Value) -> Details {
         let mut details = Details::default();
-        for piece in pieces.as_array().unwrap() {
-            details.push(piece.as_object().unwrap().clone());
+        for delta in deltas.as_array().unwrap() {
+            details.push(delta.as_object().unwrap().clone());
         }
         details
     }
 
     #[test]
-    fn details_come_back_as_they_were_sent() {
+    fn restores_details_unchanged() {
         let signature = details(json!([
             {"type": "reasoning.text", "index": 0, "text": "let ", "format": "f"},
             {"type": "reasoning.text", "index": 0, "text": "me", "signature": null},
@@ -142,18 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn many_details_are_put_together_in_linear_time() {
+    fn assembles_many_details_in_linear_time() {
         let mut details = Details::default();
         for index in (0..50_000).chain(0..50_000) {
-            let piece = json!({"type": "reasoning.text", "index": index, "text": "x"});
-            details.push(piece.as_object().unwrap().clone());
+            let delta = json!({"type": "reasoning.text", "index": index, "text": "x"});
+            details.push(delta.as_object().unwrap().clone());
         }
         assert_eq!(details.details.len(), 50_000);
         assert!(details.details.iter().all(|detail| detail["text"] == "xx"));
     }
 
     #[test]
-    fn signatures_of_others_stay_behind() {
+    fn omits_signatures_of_other_providers() {
         let block = ContentBlock::Reasoning(ReasoningContent::text("hm", Some("EqQBCkYIBxgCKkD".to_owned())));
         assert_eq!(ReasoningReplay::Details.details(&[Cow::Borrowed(&block)]), None);
     }

@@ -1,5 +1,5 @@
-//! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
-//! comes first and the conversation last, so that each body begins with the bytes of the one before.
+//! Body of a request, serialized once from the borrowed conversation. Fields that do not change from turn to turn come first
+//! and the conversation last, so that each body begins with the bytes of the one before.
 
 use std::borrow::Cow;
 
@@ -16,9 +16,10 @@ use super::parts::{AssistantParts, Calls, PartJson, UserParts, has_thinking, is_
 use super::reasoning::ReasoningReplay;
 use super::settings::Settings;
 use super::tools::Offer;
+use crate::ReasoningEffort;
 use crate::http::{self, Fields};
 
-/// A request without its conversation, which follows behind it.
+/// Body without the conversation, which is appended.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
     pub(super) dialect: &'a Dialect,
@@ -31,7 +32,7 @@ pub(super) struct Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { dialect, settings, request, .. } = self;
-        // An answer can be held to one form alone.
+        // A response can have one format only.
         let is_held = request.output_schema.is_some();
         let is_form = |name: &str| is_held && matches!(name, "response_format" | "grammar" | "json_schema");
         let extra = http::without(self.extra, is_form);
@@ -41,11 +42,13 @@ impl Serialize for Body<'_> {
         if self.streaming && dialect.asks_for_usage {
             fields.put("stream_options", &json!({"include_usage": true}))?;
         }
+        settings.sampling.put(&mut fields, &dialect.sampling)?;
+        fields.put_some("reasoning_effort", settings.reasoning_effort.map(ReasoningEffort::as_str).as_ref())?;
         for (name, value) in settings.fields.iter().filter(|(name, _)| !is_form(name)) {
             fields.put(name, value)?;
         }
         match request.output_schema {
-            // No tool may be called then, and servers differ in what they make of tools beside a form.
+            // Tools can't be called then, and servers handle tools along with a format differently.
             Some(schema) => fields.put("response_format", &response_format(schema, dialect))?,
             None => {
                 let offer = Offer::new(request.tools, request.tool_choice, dialect);
@@ -65,10 +68,10 @@ fn response_format(schema: &OutputSchema, dialect: &Dialect) -> Value {
     json!({"type": "json_schema", "json_schema": described(schema, dialect.schemas)})
 }
 
-/// What a message is sent as: mostly one, and one for each tool's result.
-pub(super) struct Sent<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
+/// Messages of the protocol for one message: usually one, and one for each tool result.
+pub(super) struct OutgoingMessage<'a>(pub(super) &'a Message, pub(super) &'a Dialect);
 
-impl Serialize for Sent<'_> {
+impl Serialize for OutgoingMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(message, dialect) = self;
         let mut messages = serializer.serialize_seq(None)?;
@@ -81,13 +84,13 @@ impl Serialize for Sent<'_> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Said<'a, T: ?Sized> {
+pub(super) struct PlainMessage<'a, T: ?Sized> {
     pub(super) role: &'static str,
     pub(super) content: &'a T,
 }
 
 #[derive(Serialize)]
-struct ToolSaid<'a> {
+struct ToolMessage<'a> {
     role: &'static str,
     tool_call_id: Cow<'a, str>,
     content: Content<'a>,
@@ -102,7 +105,7 @@ enum Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    /// One text, in the form that the server takes.
+    /// Returns one text, in the form that the server accepts.
     fn one(text: &'a str, dialect: &'a Dialect) -> Self {
         let text = Cow::Borrowed(text);
         if dialect.plain_text { Self::Text(text) } else { Self::Part([PartJson(Part::Text(text), dialect)]) }
@@ -110,7 +113,7 @@ impl<'a> Content<'a> {
 }
 
 #[derive(Serialize)]
-struct AssistantSaid<'a> {
+struct AssistantMessage<'a> {
     role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<AssistantParts<'a>>,
@@ -120,43 +123,43 @@ struct AssistantSaid<'a> {
     reasoning_details: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<Calls<'a>>,
-    /// As OpenRouter gives and takes them.
+    /// OpenRouter's form.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<PartJson<'a>>>,
 }
 
-/// What a user said. Tool results come first, each a message of its own. Where these take text alone, media of theirs go
-/// along with what the user said.
+/// Serializes a user message. Each tool result is a message of its own, before the others. Media of tool results follow in a
+/// user message, if the server accepts text alone in results.
 fn user<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     if let Some(text) = only_text(message) {
-        return messages.serialize_element(&Said { role: "user", content: &Content::one(text, dialect) });
+        return messages.serialize_element(&PlainMessage { role: "user", content: &Content::one(text, dialect) });
     }
-    let said: Vec<_> = outgoing_content(message, &dialect.provider).collect();
+    let outgoing: Vec<_> = outgoing_content(message, &dialect.provider).collect();
     let mut moved = Vec::new();
     let mut answered = false;
-    for block in &said {
+    for block in &outgoing {
         let ContentBlock::ToolResult(result) = &**block else { continue };
         answered = true;
         let content = tool_content(result, dialect, &mut moved);
         let tool_call_id = dialect.call_id(&result.tool_use_id);
-        messages.serialize_element(&ToolSaid { role: "tool", tool_call_id, content })?;
+        messages.serialize_element(&ToolMessage { role: "tool", tool_call_id, content })?;
     }
-    let speaks = said.iter().any(|block| is_part(block, dialect));
-    if let Some(between) = dialect.after_results.filter(|_| answered && (speaks || !moved.is_empty())) {
-        messages.serialize_element(&Said { role: "assistant", content: between })?;
+    let has_content = outgoing.iter().any(|block| is_part(block, dialect));
+    if let Some(between) = dialect.after_results.filter(|_| answered && (has_content || !moved.is_empty())) {
+        messages.serialize_element(&PlainMessage { role: "assistant", content: between })?;
     }
     if !moved.is_empty() {
-        messages.serialize_element(&Said { role: "user", content: &moved })?;
+        messages.serialize_element(&PlainMessage { role: "user", content: &moved })?;
     }
-    if speaks {
-        messages.serialize_element(&Said { role: "user", content: &UserParts(&said, dialect) })?;
+    if has_content {
+        messages.serialize_element(&PlainMessage { role: "user", content: &UserParts(&outgoing, dialect) })?;
     }
     Ok(())
 }
 
-/// What a tool has answered. Media for which its message has no place are moved.
+/// Returns the content of a tool result. Media that its message can't contain are added to `moved`.
 fn tool_content<'a>(result: &'a ToolResult, dialect: &'a Dialect, moved: &mut Vec<PartJson<'a>>) -> Content<'a> {
-    // What most results are, and what a long conversation has most of.
+    // Fast path for most results.
     if let ([ToolResultContent::Text(text)], false) = (result.content.as_slice(), result.is_error()) {
         return Content::Text(Cow::Borrowed(text));
     }
@@ -174,29 +177,29 @@ fn tool_content<'a>(result: &'a ToolResult, dialect: &'a Dialect, moved: &mut Ve
     Content::Parts(parts.into_iter().map(|part| PartJson(part, dialect)).collect())
 }
 
-/// The words of Strands.
+/// Texts of Strands.
 const IMAGE_FOLLOWS: &str =
     "Tool successfully returned an image. The image is being provided in the following user message.";
 const DOCUMENT_FOLLOWS: &str =
     "Tool successfully returned a document. The document is being provided in the following user message.";
 
-/// What the model said: text and calls. Anything else it may have said elsewhere leaves a note.
+/// Serializes an assistant message: text and tool calls. Notes replace other content.
 fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dialect) -> Result<(), S::Error> {
     let has_field = dialect.replay == ReasoningReplay::Content && dialect.empty_reasoning;
     if let Some(text) = only_text(message).filter(|_| !has_field) {
-        return messages.serialize_element(&Said { role: "assistant", content: &Content::one(text, dialect) });
+        return messages.serialize_element(&PlainMessage { role: "assistant", content: &Content::one(text, dialect) });
     }
-    let said = || outgoing_content(message, &dialect.provider);
-    let images = made_images(message, dialect);
-    let content = said().any(|block| is_part(&block, dialect) && !(images.is_some() && is_image(&block)));
+    let outgoing = || outgoing_content(message, &dialect.provider);
+    let images = generated_images(message, dialect);
+    let content = outgoing().any(|block| is_part(&block, dialect) && !(images.is_some() && is_image(&block)));
     let calls = message.tool_uses().next().is_some();
     // A message of reasoning alone is refused.
     if !content && !calls && images.is_none() {
         return Ok(());
     }
     let beside = matches!(dialect.replay, ReasoningReplay::Content | ReasoningReplay::Details);
-    let blocks: Vec<_> = if beside { said().collect() } else { Vec::new() };
-    messages.serialize_element(&AssistantSaid {
+    let blocks: Vec<_> = if beside { outgoing().collect() } else { Vec::new() };
+    messages.serialize_element(&AssistantMessage {
         role: "assistant",
         content: (content || has_thinking(message, dialect)).then_some(AssistantParts(message, dialect)),
         reasoning_content: dialect.replay.content(&blocks).filter(|text| dialect.empty_reasoning || !text.is_empty()),
@@ -206,8 +209,8 @@ fn assistant<S: SerializeSeq>(messages: &mut S, message: &Message, dialect: &Dia
     })
 }
 
-/// The images in a response of the server's own, which it takes back where it gives them.
-fn made_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<PartJson<'a>>> {
+/// Returns the images in a response of this server, which are sent back in the same form.
+fn generated_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<PartJson<'a>>> {
     if !is_own(message, dialect) {
         return None;
     }
@@ -216,7 +219,7 @@ fn made_images<'a>(message: &'a Message, dialect: &'a Dialect) -> Option<Vec<Par
     (!images.is_empty()).then_some(images)
 }
 
-/// The text of a message that is nothing else, as most of a long conversation are; not if it is blank.
+/// Returns the text of a message with one text block that is not blank, as most messages are.
 fn only_text(message: &Message) -> Option<&str> {
     match message.content.as_slice() {
         [ContentBlock::Text(text)] => Some(text.text.as_str()).filter(|text| !text.trim().is_empty()),

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_held_to_a_schema_where_that_can_be() {
+    fn makes_schemas_strict_if_possible() {
         let schema = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}, "required": ["a"]});
         let schema = OutputSchema::new("city", schema).with_description("A city.");
         let closed = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": ["integer", "null"]}},

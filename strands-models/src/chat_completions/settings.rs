@@ -1,17 +1,20 @@
-//! What a builder was told about the answers it wants, in the protocol's own words.
+//! Settings of a request over one of OpenAI's protocols, and setters of the builders.
 
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::http::{ModelBuildError, ServerTools, check};
+use crate::ReasoningEffort;
+use crate::http::{ModelBuildError, Sampling, ServerTools, check};
 
-/// Everything that shapes a request, beside the conversation.
+/// Settings of a request, without its conversation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// Fields of the body.
+    pub(crate) sampling: Sampling,
+    pub(crate) reasoning_effort: Option<ReasoningEffort>,
+    /// Other fields of the body.
     pub(crate) fields: Map<String, Value>,
-    /// It goes only with tools.
+    /// Sent only with tools.
     pub(crate) parallel_tool_calls: Option<bool>,
     /// Tools that the provider itself runs.
     pub(crate) server_tools: ServerTools,
@@ -22,27 +25,46 @@ impl Settings {
         self.fields.insert(field.to_owned(), value.into());
     }
 
-    /// Refuses a number that the provider would refuse; `expected` puts the range in words.
+    /// Checks the range of a field; `expected` describes it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ModelBuildError::InvalidNumber`] for a number outside of it.
     pub(crate) fn check(
         &self,
         field: &'static str,
         range: RangeInclusive<f64>,
         expected: &'static str,
     ) -> Result<(), ModelBuildError> {
-        // What is no number has become null.
+        // A float that JSON can't hold has become null.
         let value = self.fields.get(field).map(|value| value.as_f64().unwrap_or(f64::NAN));
         check(field, value, range, expected)
     }
 
-    /// Refuses tools that no provider runs.
+    /// Checks the ranges of `presence_penalty` and `frequency_penalty`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ModelBuildError::InvalidNumber`] for a penalty out of range.
+    pub(crate) fn check_penalties(&self) -> Result<(), ModelBuildError> {
+        self.check("presence_penalty", -2.0..=2.0, "from -2 to 2")?;
+        self.check("frequency_penalty", -2.0..=2.0, "from -2 to 2")
+    }
+
+    /// Checks that no server tool is a function.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ModelBuildError::InvalidServerTool`].
     pub(crate) fn check_server_tools(&self) -> Result<(), ModelBuildError> {
-        let is_servers = |tool: &Value| tool.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "function");
-        if self.server_tools.iter().all(is_servers) { Ok(()) } else { Err(ModelBuildError::InvalidServerTool) }
+        let is_server_tool =
+            |tool: &Value| tool.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "function");
+        if self.server_tools.iter().all(is_server_tool) { Ok(()) } else { Err(ModelBuildError::InvalidServerTool) }
     }
 }
 
-/// Methods of a builder with a field `settings`, each for a field of the body that is a number or a truth.
-macro_rules! setting_methods {
+/// Setters of a builder with a field `settings`, each for a number or a boolean in the body.
+macro_rules! field_setters {
     ($($(#[$doc:meta])* $method:ident($value:ident: $kind:ty) => $field:literal;)+) => {
         $(
             $(#[$doc])*
@@ -54,59 +76,16 @@ macro_rules! setting_methods {
     };
 }
 
-/// The methods of every builder with a field `settings`, whatever it speaks.
-macro_rules! sampling_options {
-    (temperature: $temperature:literal) => {
-        /// Sampling temperature,
-        #[doc = $temperature]
-        pub fn temperature(mut self, temperature: f64) -> Self {
-            self.settings.set("temperature", temperature);
-            self
-        }
-
-        /// Nucleus sampling (top-p), from 0 to 1.
-        pub fn top_p(mut self, top_p: f64) -> Self {
-            self.settings.set("top_p", top_p);
-            self
-        }
-
-        /// Allows several tool calls in one response. Default: what the provider does by itself.
-        pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
-            self.settings.parallel_tool_calls = Some(parallel);
-            self
-        }
-    };
-}
-
-/// The method of builders whose providers run tools.
-macro_rules! server_tool_option {
+/// Setters of all builders for Chat Completions.
+macro_rules! penalty_setters {
     () => {
-        /// A tool that the provider itself runs, as it is described to it: `{"type": "web_search"}`. What the provider does
-        /// with it stays in the conversation as content of its own.
-        pub fn server_tool(mut self, tool: serde_json::Value) -> Self {
-            self.settings.server_tools.push(tool);
-            self
-        }
-    };
-}
-
-/// The methods of every builder for Chat Completions.
-macro_rules! chat_options {
-    () => {
-        /// Words at which the model stops (`stop`).
-        pub fn stop_sequences(mut self, sequences: impl IntoIterator<Item = impl Into<String>>) -> Self {
-            let sequences: Vec<String> = sequences.into_iter().map(Into::into).collect();
-            self.settings.set("stop", sequences);
-            self
-        }
-
-        crate::chat_completions::setting_methods! {
-            /// How much words are avoided that were said before at all, from -2 to 2.
+        crate::chat_completions::field_setters! {
+            /// Penalty for tokens that have occurred before, -2.0 to 2.0.
             presence_penalty(penalty: f64) => "presence_penalty";
-            /// How much words are avoided the oftener they were said before, from -2 to 2.
+            /// Penalty for tokens by the number of their occurrences, -2.0 to 2.0.
             frequency_penalty(penalty: f64) => "frequency_penalty";
         }
     };
 }
 
-pub(crate) use {chat_options, sampling_options, server_tool_option, setting_methods};
+pub(crate) use {field_setters, penalty_setters};

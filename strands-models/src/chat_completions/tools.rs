@@ -1,4 +1,4 @@
-//! Tools as JSON text. They are translated once for all requests of an agent.
+//! Tools as JSON text, translated once for all requests of an agent.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use super::schema::written as written_schema;
 #[derive(Debug)]
 struct ChatTools(Vec<Box<RawValue>>);
 
-/// A tool as every protocol of OpenAI's describes it.
+/// Function of a tool, as in all protocols of OpenAI.
 #[derive(Serialize)]
 pub(crate) struct Function<'a> {
     pub(crate) name: &'a str,
@@ -41,13 +41,13 @@ fn translate<'a>(specs: impl Iterator<Item = &'a ToolSpec>, schemas: &SchemaDial
         r#type: &'static str,
         function: Function<'a>,
     }
-    // Only a map whose keys are no text has no JSON, and a schema has none.
+    // Only a map with keys that are not strings has no JSON, and a schema has none.
     let entry =
         |spec: &ToolSpec| to_raw_value(&Tool { r#type: "function", function: Function::new(spec, schemas) }).ok();
     ChatTools(specs.filter_map(entry).collect())
 }
 
-/// The tools of a request, and which of them has to be called.
+/// Tools of a request, and the tool choice.
 pub(super) struct Offer {
     tools: Option<Arc<ChatTools>>,
     pub(super) choice: Option<Value>,
@@ -59,7 +59,7 @@ impl Offer {
             return Self { tools: None, choice: None };
         }
         match choice {
-            // A choice without a name means this tool where there is no other.
+            // If there is only one tool, a choice without a name selects it.
             Some(ToolChoice::Tool { name }) if !dialect.named_choice => {
                 let only = specs.iter().filter(|spec| spec.name == *name);
                 Self { tools: Some(Arc::new(translate(only, dialect.schemas))), choice: Some(json!(dialect.any_tool)) }
@@ -76,21 +76,21 @@ impl Offer {
         self.tools.is_some()
     }
 
-    /// All tools, the provider's own among them.
+    /// Returns all tools, including server tools.
     pub(super) fn tools<'a>(&'a self, server_tools: &'a [Value]) -> Option<AllTools<'a>> {
         let functions = self.tools.as_ref().map_or(&[][..], |tools| &tools.0);
         AllTools::new(functions, server_tools)
     }
 }
 
-/// The functions of a program, and the tools that the provider itself runs.
+/// Functions of the program, and tools that the provider itself runs.
 pub(crate) struct AllTools<'a> {
     functions: &'a [Box<RawValue>],
     server_tools: &'a [Value],
 }
 
 impl<'a> AllTools<'a> {
-    /// `None` where there is neither.
+    /// Returns `None` if there are none.
     pub(crate) fn new(functions: &'a [Box<RawValue>], server_tools: &'a [Value]) -> Option<Self> {
         (!functions.is_empty() || !server_tools.is_empty()).then_some(Self { functions, server_tools })
     }
@@ -112,7 +112,7 @@ fn written(choice: &ToolChoice, dialect: &Dialect) -> Value {
     }
 }
 
-/// A choice that has no name in it, where `any` stands for any tool.
+/// Returns a choice without a name, where `any` stands for any tool.
 pub(crate) fn word(choice: &ToolChoice, any: &'static str) -> &'static str {
     if matches!(choice, ToolChoice::Any {}) { any } else { "auto" }
 }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_are_translated_once() {
+    fn translates_tools_once() {
         let (specs, dialect) = (specs(), Dialect::openai("openai", ReasoningReplay::Never));
         let [one, other] = [(); 2].map(|()| Offer::new(&specs, None, &dialect).tools.unwrap());
         assert!(Arc::ptr_eq(&one, &other));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_written_as_the_server_reads_it() {
+    fn writes_tool_choices_for_the_server() {
         let (specs, openai) = (specs(), Dialect::openai("openai", ReasoningReplay::Never));
         let unnamed = Dialect { named_choice: false, any_tool: "any", ..openai.clone() };
         let choice = |choice: &ToolChoice, dialect| Offer::new(&specs, Some(choice), dialect).choice.unwrap();

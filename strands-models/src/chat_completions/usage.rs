@@ -1,4 +1,4 @@
-//! What an answer cost, in the words of both protocols.
+//! Usage of a response, in the fields of both protocols.
 
 use serde_json::Value;
 use strands_core::metrics::{ModelMetrics, Usage};
@@ -6,20 +6,20 @@ use strands_core::models::{StopReason, StreamEvent};
 
 use crate::http::tolerant;
 
-/// The provider counts tokens of its cache among the input; we count them apart.
+/// Reads usage. The provider includes cached tokens in the input tokens; [`Usage`] has them apart.
 pub(crate) fn usage(raw: &Value) -> Usage {
-    // No JSON pointers: each would be taken apart and copied for every answer.
+    // JSON pointers would be parsed and copied for every response.
     let count = |names: &[&[&str]]| {
         names.iter().find_map(|path| tolerant::count(path.iter().try_fold(raw, |value, name| value.get(name))?))
     };
     let mut input = count(&[&["prompt_tokens"], &["input_tokens"]]).unwrap_or_default();
     let output = count(&[&["completion_tokens"], &["output_tokens"]]).unwrap_or_default();
     let total = count(&[&["total_tokens"]]);
-    // Mistral counts sounds beside the rest of the input, and in the total.
-    if let Some(sounds) = count(&[&["prompt_tokens_details", "audio_tokens"]])
-        && total == Some(input.saturating_add(output).saturating_add(sounds))
+    // Mistral counts audio apart from the rest of the input, and includes it in the total.
+    if let Some(audio) = count(&[&["prompt_tokens_details", "audio_tokens"]])
+        && total == Some(input.saturating_add(output).saturating_add(audio))
     {
-        input = input.saturating_add(sounds);
+        input = input.saturating_add(audio);
     }
     let read = count(&[
         &["prompt_tokens_details", "cached_tokens"],
@@ -34,12 +34,12 @@ pub(crate) fn usage(raw: &Value) -> Usage {
         .with_total(total.unwrap_or_else(|| input.saturating_add(output)))
 }
 
-/// The cost of an answer. The provider's own counts, with those of reasoning, go along as they came.
+/// Returns the event of a response's usage, with the provider's own counts.
 pub(crate) fn cost(raw: Value) -> StreamEvent {
     StreamEvent::metadata(usage(&raw), ModelMetrics::default()).with_provider_usage(raw)
 }
 
-/// The last events of an answer.
+/// Returns the last events of a response.
 pub(crate) fn last_events(stop_reason: StopReason, raw: Option<Value>) -> impl Iterator<Item = StreamEvent> {
     std::iter::once(StreamEvent::stop(stop_reason)).chain(raw.map(cost))
 }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cached_tokens_are_counted_apart() {
+    fn counts_cached_tokens_apart() {
         let chat = json!({"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107,
             "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 10}});
         assert_eq!(usage(&chat), Usage::new(30, 7).with_cache(Some(60), Some(10)).with_total(107));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn sounds_count_as_input_wherever_they_are_counted() {
+    fn counts_audio_as_input() {
         let beside = json!({"prompt_tokens": 11, "completion_tokens": 15, "total_tokens": 401,
             "prompt_tokens_details": {"audio_tokens": 375, "cached_tokens": 9}});
         assert_eq!(usage(&beside), Usage::new(377, 15).with_cache(Some(9), None).with_total(401));

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::Refusal;
+use crate::http::ErrorResponse;
 
 /// Returns the kind of an error response.
-pub(super) fn classify(refusal: &mut Refusal) -> ModelErrorKind {
+pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
     let body = refusal.json();
     // The error of a streaming request may be in an array.
     let error = body.get("error").or_else(|| body.get(0)?.get("error")).unwrap_or(&body);
@@ -16,13 +16,13 @@ pub(super) fn classify(refusal: &mut Refusal) -> ModelErrorKind {
 }
 
 /// Returns an error in a stream with its kind.
-pub(super) fn stream_error(error: &Value) -> (Refusal, ModelErrorKind) {
-    let mut refusal = Refusal { body: error.to_string(), ..Refusal::default() };
+pub(super) fn stream_error(error: &Value) -> (ErrorResponse, ModelErrorKind) {
+    let mut refusal = ErrorResponse { body: error.to_string(), ..ErrorResponse::default() };
     let kind = classify_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn classify_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
+fn classify_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
     let word = |name: &str| error.get(name).and_then(Value::as_str).filter(|word| !word.is_empty());
     let details = || error.get("details").and_then(Value::as_array).into_iter().flatten();
     let reason = |reason: &str| details().any(|detail| detail.get("reason").is_some_and(|known| known == reason));
@@ -52,7 +52,7 @@ fn classify_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
 }
 
 /// Adds advice for daily quotas, which do not reset within the retry delay.
-fn throttled<'a>(refusal: &mut Refusal, details: impl Iterator<Item = &'a Value>) -> ModelErrorKind {
+fn throttled<'a>(refusal: &mut ErrorResponse, details: impl Iterator<Item = &'a Value>) -> ModelErrorKind {
     let violations = details.filter_map(|detail| detail.get("violations")?.as_array()).flatten();
     let quotas = violations.filter_map(|violation| violation.get("quotaId")?.as_str());
     if quotas.into_iter().any(|quota| quota.contains("PerDay")) {
@@ -72,8 +72,8 @@ mod tests {
 
     use super::*;
 
-    fn classified(status: u16, body: &Value) -> (ModelErrorKind, Refusal) {
-        let mut refusal = Refusal { status: Some(status), body: body.to_string(), ..Refusal::default() };
+    fn classified(status: u16, body: &Value) -> (ModelErrorKind, ErrorResponse) {
+        let mut refusal = ErrorResponse { status: Some(status), body: body.to_string(), ..ErrorResponse::default() };
         (classify(&mut refusal), refusal)
     }
 

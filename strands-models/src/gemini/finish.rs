@@ -3,7 +3,7 @@
 use serde_json::json;
 use strands_core::models::{ModelErrorKind, StopReason};
 
-use crate::http::Refusal;
+use crate::http::ErrorResponse;
 
 /// Meaning of a finish reason.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,9 +40,9 @@ pub(super) fn finish(reason: &str, calls: bool, has_content: bool) -> Finish {
 }
 
 /// Returns the error of a failed response, with the provider's words.
-pub(super) fn failed(reason: String, message: Option<String>) -> Refusal {
+pub(super) fn failed(reason: String, message: Option<String>) -> ErrorResponse {
     let body = json!({"finishReason": reason, "finishMessage": message}).to_string();
-    Refusal { code: Some(reason), body, ..Refusal::default() }
+    ErrorResponse { code: Some(reason), body, ..ErrorResponse::default() }
 }
 
 /// True for placeholders of a missing reason.
@@ -51,8 +51,11 @@ pub(super) fn is_no_reason(reason: &str) -> bool {
 }
 
 /// Returns the error of a blocked prompt.
-pub(super) fn blocked_prompt(reason: String, feedback: &str) -> (Refusal, ModelErrorKind) {
-    (Refusal { code: Some(reason), body: feedback.to_owned(), ..Refusal::default() }, ModelErrorKind::ContentFiltered)
+pub(super) fn blocked_prompt(reason: String, feedback: &str) -> (ErrorResponse, ModelErrorKind) {
+    (
+        ErrorResponse { code: Some(reason), body: feedback.to_owned(), ..ErrorResponse::default() },
+        ModelErrorKind::ContentFiltered,
+    )
 }
 
 #[cfg(test)]

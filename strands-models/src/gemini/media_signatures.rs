@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ProviderContent};
 
 use super::PROVIDER;
-use crate::made_media;
+use crate::generated_media;
 
 const SIGNATURE: &str = "thoughtSignature";
 const BEFORE: &str = "ofMediaBefore";
@@ -19,7 +19,7 @@ pub(super) fn split_part(part: &Value) -> Option<(ContentBlock, Option<ProviderC
     if fields.len() != 1 + usize::from(signature.is_some()) || data.as_object()?.len() != 2 {
         return None;
     }
-    let medium = made_media::of_base64(data.get("mimeType")?.as_str()?, data.get("data")?.as_str()?)?;
+    let medium = generated_media::of_base64(data.get("mimeType")?.as_str()?, data.get("data")?.as_str()?)?;
     let block = signature.map(|signature| ProviderContent::new(PROVIDER, json!({SIGNATURE: signature, BEFORE: true})));
     Some((medium, block))
 }

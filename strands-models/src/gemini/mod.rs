@@ -35,11 +35,11 @@ use self::token_count::TokenCounter;
 use crate::http::Exchange;
 
 pub use builder::GeminiModelBuilder;
-pub use settings::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
+pub use settings::{HarmBlockThreshold, HarmCategory};
 
 /// Response reader for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
     GeminiReader::new(limit)
 }
 
@@ -99,7 +99,7 @@ impl Model for GeminiModel {
     fn capabilities(&self) -> ModelCapabilities {
         ModelCapabilities::new()
             .with_structured_output(self.inner.traits.follows_schemas)
-            .with_server_tools(!self.inner.settings.built_in_tools.is_empty())
+            .with_server_tools(!self.inner.settings.server_tools.is_empty())
     }
 
     async fn stream(&self, request: ModelRequest<'_>) -> Result<ModelStream, ModelError> {

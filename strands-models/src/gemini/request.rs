@@ -59,7 +59,7 @@ impl Serialize for Body<'_> {
                 // Not every model supports a response schema and functions in one request, and a request for structured
                 // output needs no calls.
                 if request.output_schema.is_none()
-                    && let Some(tools) = Tools::new(request.tools, &settings.built_in_tools)
+                    && let Some(tools) = Tools::new(request.tools, &settings.server_tools)
                 {
                     fields.put("tools", &tools)?;
                     fields.put_some("toolConfig", tools.config(request.tool_choice, traits.cloud).as_ref())?;

@@ -1,4 +1,4 @@
-//! Everything that shapes a request beside the conversation.
+//! Settings of a request, without its conversation.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -6,40 +6,26 @@ use serde_json::{Map, Value};
 use strands_core::models::OutputSchema;
 use strands_core::schema::SchemaDialect;
 
-use crate::http::{self, Fields, ServerTools};
+use crate::ReasoningEffort;
+use crate::http::{self, Fields, Sampling, SamplingFields, ServerTools};
 
-/// Level of reasoning: Gemini 3 and later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum ThinkingLevel {
-    /// As little as it can.
-    Minimal,
-    /// Little.
-    Low,
-    /// As much as most questions want.
-    Medium,
-    /// Much.
-    High,
-}
-
-/// A category of a safety filter.
+/// Category of a safety filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub enum HarmCategory {
-    /// Bullying and threats.
+    /// Harassment.
     #[serde(rename = "HARM_CATEGORY_HARASSMENT")]
     Harassment,
-    /// Hatred of groups.
+    /// Hate speech.
     #[serde(rename = "HARM_CATEGORY_HATE_SPEECH")]
     HateSpeech,
     /// Sexually explicit content.
     #[serde(rename = "HARM_CATEGORY_SEXUALLY_EXPLICIT")]
     SexuallyExplicit,
-    /// Content that helps to do harm.
+    /// Dangerous content.
     #[serde(rename = "HARM_CATEGORY_DANGEROUS_CONTENT")]
     DangerousContent,
-    /// Content that harms elections.
+    /// Content that may harm civic integrity, such as elections.
     #[serde(rename = "HARM_CATEGORY_CIVIC_INTEGRITY")]
     CivicIntegrity,
 }
@@ -70,21 +56,18 @@ pub(super) struct SafetySetting {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
-    pub(super) max_output_tokens: Option<u32>,
-    pub(super) temperature: Option<f64>,
-    pub(super) top_p: Option<f64>,
-    pub(super) top_k: Option<u32>,
-    pub(super) stop_sequences: Option<Vec<String>>,
-    pub(super) seed: Option<i32>,
+    pub(super) sampling: Sampling,
+    pub(super) reasoning_effort: Option<ReasoningEffort>,
     pub(super) thinking: Thinking,
-    /// Fields of `generationConfig` that there is no method for.
+    /// Fields of `generationConfig` without a setter.
     pub(super) generation: Map<String, Value>,
     pub(super) safety: Vec<SafetySetting>,
-    pub(super) built_in_tools: ServerTools,
+    pub(super) server_tools: ServerTools,
     pub(super) cached_content: Option<String>,
     pub(super) extra: Map<String, Value>,
 }
 
+/// `thinkingConfig` of a request, whose level is the reasoning effort.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Thinking {
@@ -93,7 +76,21 @@ pub(super) struct Thinking {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) thinking_budget: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) thinking_level: Option<ThinkingLevel>,
+    thinking_level: Option<&'static str>,
+}
+
+impl Settings {
+    fn thinking(&self) -> Thinking {
+        let thinking_level = self.reasoning_effort.and_then(|effort| match effort {
+            ReasoningEffort::Minimal => Some("MINIMAL"),
+            ReasoningEffort::Low => Some("LOW"),
+            ReasoningEffort::Medium => Some("MEDIUM"),
+            ReasoningEffort::High => Some("HIGH"),
+            // The builder rejects the others.
+            _ => None,
+        });
+        Thinking { thinking_level, ..self.thinking }
+    }
 }
 
 /// `generationConfig` of one request.
@@ -104,41 +101,39 @@ pub(super) struct GenerationConfig<'a> {
 }
 
 impl GenerationConfig<'_> {
-    /// True where it would say nothing.
+    /// Returns true if no field is set.
     pub(super) fn is_empty(&self) -> bool {
-        let Settings {
-            max_output_tokens, temperature, top_p, top_k, stop_sequences, seed, thinking, generation, ..
-        } = self.settings;
+        let Settings { sampling, generation, .. } = self.settings;
         self.output.is_none()
-            && max_output_tokens.is_none()
-            && temperature.is_none()
-            && top_p.is_none()
-            && top_k.is_none()
-            && stop_sequences.is_none()
-            && seed.is_none()
-            && *thinking == Thinking::default()
+            && *sampling == Sampling::default()
+            && self.settings.thinking() == Thinking::default()
             && generation.is_empty()
     }
 }
 
-/// The fields that say what an answer must be.
+const SAMPLING: SamplingFields = SamplingFields {
+    max_tokens: "maxOutputTokens",
+    temperature: "temperature",
+    top_p: "topP",
+    top_k: "topK",
+    seed: "seed",
+    stop_sequences: "stopSequences",
+};
+
+/// Fields for the format of a response.
 const FORMS: [&str; 3] = ["responseMimeType", "responseSchema", "responseJsonSchema"];
 
 impl Serialize for GenerationConfig<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { settings, output } = self;
-        // An answer can be held to one form alone.
+        // A response can have one format only.
         let is_form = |name: &str| output.is_some() && FORMS.contains(&name);
         let generation = http::without(&settings.generation, is_form);
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &generation };
-        fields.put_some("temperature", settings.temperature.as_ref())?;
-        fields.put_some("topP", settings.top_p.as_ref())?;
-        fields.put_some("topK", settings.top_k.as_ref())?;
-        fields.put_some("maxOutputTokens", settings.max_output_tokens.as_ref())?;
-        fields.put_some("stopSequences", settings.stop_sequences.as_ref())?;
-        fields.put_some("seed", settings.seed.as_ref())?;
-        if settings.thinking != Thinking::default() {
-            fields.put("thinkingConfig", &settings.thinking)?;
+        settings.sampling.put(&mut fields, &SAMPLING)?;
+        let thinking = settings.thinking();
+        if thinking != Thinking::default() {
+            fields.put("thinkingConfig", &thinking)?;
         }
         if let Some(output) = output {
             fields.put("responseMimeType", "application/json")?;

@@ -15,7 +15,7 @@ use super::grounding::Sources;
 use super::part::{FunctionCall, Part};
 use super::usage::usage;
 use super::{PROVIDER, media_signatures, text_signatures};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, tolerant};
+use crate::http::{ContentLimit, Framing, ReadError, ResponseReader, tolerant};
 
 /// Reader of a response. Unknown parts become provider content.
 pub(super) struct GeminiReader {
@@ -319,7 +319,7 @@ fn size(value: &Value) -> usize {
     size_of::<Value>() + inside
 }
 
-impl AnswerReader for GeminiReader {
+impl ResponseReader for GeminiReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -365,7 +365,7 @@ mod tests {
     use super::*;
     use crate::gemini::contents::OutgoingMessage;
     use crate::gemini::model_catalog::Traits;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn part() -> impl Strategy<Value = Value> {
         let words = "[a-zü]{0,3}";
@@ -430,7 +430,7 @@ mod tests {
     proptest! {
         #[test]
         fn sends_parts_back_unchanged(parts in prop::collection::vec(part(), 1..12), at_once in 1..4_usize) {
-            let message = whole_answer(&read(&parts, at_once)).message;
+            let message = complete_response(&read(&parts, at_once)).message;
             let sent = OutgoingMessage { message: &message, messages: &[], traits: Traits::of("gemini-2.5-flash", "h") };
             let mut sent = serde_json::to_value(&sent).unwrap();
             let expected = joined(&parts);

@@ -1,25 +1,25 @@
-//! Streamed tool arguments. Some servers send an empty object before the real arguments, or all of them again at the end. What
-//! is certain is handed on; arguments that contradict each other are handed on one behind the other, which is no JSON, so that
-//! the agent refuses the call instead of running it.
+//! Streamed tool arguments. Some servers send an empty object before the real arguments, or all of them again at the end.
+//! Certain parts are emitted at once. Arguments that contradict each other are concatenated, which is not valid JSON, so that
+//! the agent refuses the call.
 
 use serde_json::Value;
 use strands_core::lenient_json;
 
 use super::json_end::JsonEnd;
 
-/// The arguments of one call, as far as they have come.
+/// Arguments of one call.
 #[derive(Debug, Default)]
 pub(crate) struct StreamedArguments {
     first: Part,
-    /// Bytes of the first value that were handed on. What may be a placeholder is held back.
-    handed_on: usize,
-    /// A value behind the first one, until it is known to be the same again.
+    /// Number of bytes of the first value that were emitted. A possible placeholder is withheld.
+    emitted: usize,
+    /// Value after the first one, until it is known to be the same.
     again: Part,
-    /// Values that contradict each other have come.
+    /// True after values that contradict each other.
     contradictory: bool,
 }
 
-/// A JSON value, as far as it has come.
+/// Partial JSON value.
 #[derive(Debug, Default)]
 struct Part {
     text: String,
@@ -27,10 +27,10 @@ struct Part {
 }
 
 impl StreamedArguments {
-    /// Takes in a piece, and returns what is certain now.
-    pub(crate) fn push(&mut self, piece: &str) -> Option<String> {
+    /// Adds a delta, and returns the text that is certain now.
+    pub(crate) fn push(&mut self, delta: &str) -> Option<String> {
         let mut certain = String::new();
-        let mut rest = piece;
+        let mut rest = delta;
         while !rest.is_empty() {
             if self.contradictory {
                 certain.push_str(rest);
@@ -45,67 +45,67 @@ impl StreamedArguments {
             }
         }
         if !may_be_placeholder(&self.first.text) {
-            self.hand_on(&mut certain);
+            self.emit(&mut certain);
         }
         (!certain.is_empty()).then_some(certain)
     }
 
-    /// Takes in all arguments, which may have come in pieces before.
+    /// Adds all arguments, with or without deltas before.
     pub(crate) fn push_whole(&mut self, whole: &str) -> Option<String> {
         if self.are(whole) {
             return None;
         }
-        // The last pieces may be missing.
+        // The last deltas may be missing.
         match whole.strip_prefix(&*self.first.text) {
             Some(rest) if !self.first.end.is_reached() => self.push(rest),
             _ => self.push(whole),
         }
     }
 
-    /// Ends the arguments, and returns what was held back.
+    /// Ends the arguments, and returns the text that was withheld.
     pub(crate) fn end(&mut self) -> Option<String> {
         let mut certain = String::new();
         if !self.again.text.trim().is_empty() {
             self.compare(&mut certain);
         }
         // `null` is read as no arguments everywhere; these are not.
-        if self.handed_on == 0 && ["[]", "\"\""].contains(&&*self.first.text) {
+        if self.emitted == 0 && ["[]", "\"\""].contains(&&*self.first.text) {
             "{}".clone_into(&mut self.first.text);
         }
-        self.hand_on(&mut certain);
+        self.emit(&mut certain);
         (!certain.is_empty()).then_some(certain)
     }
 
-    /// True once something other than white space has come.
+    /// Returns true after something other than white space.
     pub(crate) fn has_begun(&self) -> bool {
         !self.first.text.trim_start().is_empty()
     }
 
-    /// True if all of a value has come that is no placeholder.
+    /// Returns true if the value is complete and not a placeholder.
     pub(crate) fn are_complete(&self) -> bool {
         self.first.end.is_reached() && !is_placeholder(&self.first.text)
     }
 
-    /// True if all of a value has come, if only a placeholder.
+    /// Returns true if the value is complete, even if it is a placeholder.
     pub(crate) fn is_whole(&self) -> bool {
         self.first.end.is_reached()
     }
 
-    /// True if these arguments say the same.
+    /// Returns true if these arguments are equal.
     pub(crate) fn are(&self, other: &str) -> bool {
         let first = self.first.text.trim();
-        // A text that is much shorter is another one: the first is not read again for each of many.
+        // A much shorter text differs; this avoids parsing the first one again for each of many.
         let is_comparable = other.len() >= first.len() / SHORTEST_SAME;
         let value = |text: &str| lenient_json::from_str::<Value>(text).ok();
         first == other.trim() || is_comparable && value(other).is_some_and(|other| value(first) == Some(other))
     }
 
-    /// True if a whole placeholder has come and was not handed on.
+    /// Returns true if a complete placeholder was withheld.
     fn is_held_back(&self) -> bool {
-        self.handed_on == 0 && self.first.end.is_reached() && is_placeholder(&self.first.text)
+        self.emitted == 0 && self.first.end.is_reached() && is_placeholder(&self.first.text)
     }
 
-    /// Decides about a value behind the first one.
+    /// Compares a value after the first one with it.
     fn compare(&mut self, certain: &mut String) {
         let again = std::mem::take(&mut self.again);
         if is_placeholder(&again.text) {
@@ -116,20 +116,20 @@ impl StreamedArguments {
             return;
         }
         if !self.are(&again.text) {
-            self.hand_on(certain);
+            self.emit(certain);
             certain.push_str(&again.text);
             self.contradictory = true;
         }
     }
 
-    fn hand_on(&mut self, certain: &mut String) {
-        certain.push_str(self.first.text.get(self.handed_on..).unwrap_or_default());
-        self.handed_on = self.first.text.len();
+    fn emit(&mut self, certain: &mut String) {
+        certain.push_str(self.first.text.get(self.emitted..).unwrap_or_default());
+        self.emitted = self.first.text.len();
     }
 }
 
 impl Part {
-    /// Takes in a text up to the end of the value, and returns the rest.
+    /// Adds the text up to the end of the value, and returns the rest.
     fn take<'a>(&mut self, text: &'a str) -> &'a str {
         let (value, rest) = text.split_at_checked(self.end.find(text)).unwrap_or((text, ""));
         self.text.push_str(value);
@@ -137,20 +137,20 @@ impl Part {
     }
 }
 
-/// Factor by which the same arguments may be shorter, written without white space.
+/// Factor by which equal arguments may be shorter without white space.
 const SHORTEST_SAME: usize = 8;
 
-/// The values that stand where arguments are not known yet.
+/// Placeholders of arguments that are not known yet.
 const PLACEHOLDERS: [&str; 4] = ["{}", "[]", "null", "\"\""];
 
-/// Longest text that is looked at for a placeholder, in bytes: some have white space in them.
+/// Maximum length of a placeholder in bytes, with white space.
 const LONGEST_PLACEHOLDER: usize = 16;
 
 fn is_placeholder(text: &str) -> bool {
     text.len() <= LONGEST_PLACEHOLDER && PLACEHOLDERS.contains(&&*without_space(text))
 }
 
-/// True if a text begins a placeholder, as no text at all does.
+/// Returns true if a text is the beginning of a placeholder, or empty.
 fn may_be_placeholder(text: &str) -> bool {
     let begins = |begun: &str| PLACEHOLDERS.iter().any(|placeholder| placeholder.starts_with(begun));
     text.len() <= LONGEST_PLACEHOLDER && begins(&without_space(text))
@@ -167,17 +167,17 @@ mod tests {
 
     use super::*;
 
-    fn joined(pieces: &[&str]) -> String {
+    fn joined(deltas: &[&str]) -> String {
         let mut arguments = StreamedArguments::default();
-        let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+        let mut text: String = deltas.iter().filter_map(|delta| arguments.push(delta)).collect();
         text.extend(arguments.end());
         text
     }
 
     #[test]
-    fn placeholders_make_room_for_the_real_arguments() {
+    fn replaces_placeholders_by_the_real_arguments() {
         let oslo = "{\"city\":\"Oslo\"}";
-        for pieces in [
+        for deltas in [
             &["{}", "{\"city\":", "\"Oslo\"}"][..],
             &["{", "}", "{\"city\":", "\"Oslo\"}"],
             &["{ }\n", "{\"city\":\"Oslo\"}"],
@@ -189,31 +189,31 @@ mod tests {
             &["{\"city\":\"Oslo\"}", "{}"],
             &["", "{\"city\":\"Oslo\"}", ""],
         ] {
-            assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+            assert_eq!(joined(deltas).trim_start(), oslo, "{deltas:?}");
         }
-        for pieces in [&["{}"][..], &["{", "}"], &["[]"], &["\"\""], &["{}", "null"]] {
-            assert_eq!(joined(pieces), "{}", "{pieces:?}");
+        for deltas in [&["{}"][..], &["{", "}"], &["[]"], &["\"\""], &["{}", "null"]] {
+            assert_eq!(joined(deltas), "{}", "{deltas:?}");
         }
         assert_eq!((joined(&[]), joined(&["null"])), (String::new(), "null".to_owned()));
         assert_eq!(joined(&["{\"a\":", "{}", "}"]), "{\"a\":{}}", "an empty object inside is no placeholder");
     }
 
     #[test]
-    fn arguments_that_come_again_are_the_same_ones() {
+    fn ignores_repeated_arguments() {
         let oslo = "{\"city\":\"Oslo\"}";
-        for pieces in [
+        for deltas in [
             &["{\"city\":", "\"Oslo\"}", "{\"city\":\"Oslo\"}"][..],
             &["{\"city\":\"Oslo\"}", "{\"city\":", "\"Oslo\"}"],
             &["{\"city\":\"Oslo\"}", " { \"city\" : \"Oslo\" } ", "{\"city\":\"Oslo\"}"],
             &["{\"city\":\"Oslo\"}{\"city\":\"Oslo\"}"],
         ] {
-            assert_eq!(joined(pieces).trim_start(), oslo, "{pieces:?}");
+            assert_eq!(joined(deltas).trim_start(), oslo, "{deltas:?}");
         }
     }
 
     #[test]
-    fn all_arguments_may_come_behind_their_pieces() {
-        for (pieces, whole, expected) in [
+    fn accepts_whole_arguments_after_their_deltas() {
+        for (deltas, whole, expected) in [
             (&["{\"a\":", "1}"][..], "{\"a\":1}", "{\"a\":1}"),
             (&["{\"a\":", "1}"], "{\"a\": 1}", "{\"a\":1}"),
             (&["{\"a\":"], "{\"a\":", "{\"a\":"),
@@ -224,16 +224,16 @@ mod tests {
             (&["{\"a\":1}"], "{\"a\":2}", "{\"a\":1}{\"a\":2}"),
         ] {
             let mut arguments = StreamedArguments::default();
-            let mut text: String = pieces.iter().filter_map(|piece| arguments.push(piece)).collect();
+            let mut text: String = deltas.iter().filter_map(|delta| arguments.push(delta)).collect();
             text.extend(arguments.push_whole(whole));
             text.extend(arguments.end());
-            assert_eq!(text, expected, "{pieces:?} {whole}");
+            assert_eq!(text, expected, "{deltas:?} {whole}");
         }
     }
 
     #[test]
-    fn contradictory_arguments_are_no_json() {
-        for pieces in [
+    fn makes_contradictory_arguments_invalid_json() {
+        for deltas in [
             &["{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}"][..],
             &["{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}", "{\"city\":\"Oslo\"}"],
             &["{\"city\":\"Oslo\"}", "{\"city\":"],
@@ -242,13 +242,13 @@ mod tests {
             &["{\"ci", "{\"city\":\"Oslo\"}"],
             &["null", "null{\"a\":1}", "{\"a\":2}"],
         ] {
-            let joined = joined(pieces);
-            assert!(serde_json::from_str::<Value>(&joined).is_err(), "{pieces:?} became {joined}");
+            let joined = joined(deltas);
+            assert!(serde_json::from_str::<Value>(&joined).is_err(), "{deltas:?} became {joined}");
         }
     }
 
     #[test]
-    fn what_is_certain_is_not_held_back() {
+    fn emits_certain_text_at_once() {
         let mut arguments = StreamedArguments::default();
         assert_eq!(arguments.push("{"), None);
         assert_eq!(arguments.push("\"city\":").as_deref(), Some("{\"city\":"));
@@ -260,14 +260,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_do_not_matter(names in prop::collection::vec("[a-zü{}\\[\\]\" ]{0,5}", 1..4), at in 1..7_usize, before in any::<bool>(), after in any::<bool>()) {
+        fn reads_arguments_in_any_chunks(names in prop::collection::vec("[a-zü{}\\[\\]\" ]{0,5}", 1..4), at in 1..7_usize, before in any::<bool>(), after in any::<bool>()) {
             let object: serde_json::Map<_, _> = names.into_iter().map(|name| (name.clone(), json!([name, 1, {}]))).collect();
             let value = Value::Object(object).to_string();
             let text = [if before { "{}" } else { "" }, &*value, if after { &*value } else { "" }].concat();
             let letters: Vec<char> = text.chars().collect();
-            let pieces: Vec<String> = letters.chunks(at).map(|piece| piece.iter().collect()).collect();
-            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-            prop_assert_eq!(joined(&pieces), value);
+            let deltas: Vec<String> = letters.chunks(at).map(|delta| delta.iter().collect()).collect();
+            let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
+            prop_assert_eq!(joined(&deltas), value);
         }
     }
 }

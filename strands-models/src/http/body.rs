@@ -1,4 +1,4 @@
-//! The bytes of a response as they come.
+//! Body of a response, read within the timeouts of the call.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -10,37 +10,66 @@ use http_body::Body as _;
 use strands_core::models::ModelError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-use super::answer::ReadError;
-use super::client::Patience;
+use super::client::Timeouts;
 use super::error::CallContext;
 use super::form::Form;
+use super::response_stream::ReadError;
 use super::utf8::Utf8;
 
-/// The body of a response. It is given up when nothing comes for too long.
+/// Body of a response.
 pub(super) struct Body {
     body: reqwest::Body,
     context: CallContext,
-    patience: Patience,
-    silence: Option<Silence>,
+    timeouts: Timeouts,
+    idle: Option<IdleTimer>,
+    deadline: Option<DeadlineTimer>,
     request_id: Option<String>,
     utf8: Utf8,
-    /// Text that was looked at, and is still to be read.
+    /// Text that was read to determine the form, and is returned again.
     start: Option<Bytes>,
 }
 
-/// How long nothing may come. Where pieces follow each other closely the timer is left as it is, and set anew only when
-/// it has run out.
-struct Silence {
-    most: Duration,
+/// Timeouts while a body is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BodyTimeouts {
+    pub(super) timeouts: Timeouts,
+    pub(super) idle: Option<Duration>,
+    pub(super) deadline: Option<Deadline>,
+}
+
+/// End of a call by its total timeout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    /// The total timeout.
+    pub(super) after: Duration,
+}
+
+impl Deadline {
+    /// Returns the deadline of a call that begins now.
+    pub(super) fn after(total: Option<Duration>) -> Option<Self> {
+        let after = total?;
+        Some(Self { at: Instant::now().checked_add(after)?, after })
+    }
+}
+
+struct DeadlineTimer {
+    deadline: Deadline,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Idle timer. It is not reset with each chunk, but only when it has run out.
+struct IdleTimer {
+    timeout: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     since: Option<Instant>,
 }
 
-impl Silence {
-    /// Nothing has come. Ready when that has been so for too long.
+impl IdleTimer {
+    /// Called while there is no data. Ready after the idle timeout.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let Some(end) = since.checked_add(self.most) else {
+        let Some(end) = since.checked_add(self.timeout) else {
             return Poll::Pending;
         };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
@@ -58,12 +87,13 @@ impl Body {
     pub(super) fn new(
         body: reqwest::Body,
         context: CallContext,
-        patience: Patience,
-        silence: Option<Duration>,
+        timeouts: BodyTimeouts,
         request_id: Option<String>,
     ) -> Self {
-        let silence = silence.map(|most| Silence { most, timer: None, since: None });
-        Self { body, context, patience, silence, request_id, utf8: Utf8::default(), start: None }
+        let BodyTimeouts { timeouts, idle, deadline } = timeouts;
+        let idle = idle.map(|timeout| IdleTimer { timeout, timer: None, since: None });
+        let deadline = deadline.map(|deadline| DeadlineTimer { deadline, timer: Box::pin(sleep_until(deadline.at)) });
+        Self { body, context, timeouts, idle, deadline, request_id, utf8: Utf8::default(), start: None }
     }
 
     pub(super) fn context(&self) -> &CallContext {
@@ -74,17 +104,17 @@ impl Body {
         self.request_id.as_deref()
     }
 
-    /// A failure of what reads these bytes, as the caller gets it.
+    /// Returns the error of the reader of this body, with the details of the call.
     pub(super) fn explain(&self, error: ReadError) -> ModelError {
         error.into_error(&self.context, self.request_id())
     }
 
-    /// The form of the body, by its first letters. They are read again afterwards, without white space in front. A body
-    /// that ends before its form is known has that of a stream that was cut.
+    /// Returns the form of the body, by its first characters. They are read again afterwards, without leading white space. A
+    /// body that ends before its form is known counts as a stream that was cut.
     ///
     /// # Errors
     ///
-    /// [`ModelError`] if the body breaks off.
+    /// Returns [`ModelError`] if the body breaks off.
     pub(super) async fn form(&mut self) -> Result<Form, ModelError> {
         let mut start = Bytes::new();
         let mut form = None;
@@ -100,7 +130,7 @@ impl Body {
         Ok(form.unwrap_or(Form::Events))
     }
 
-    /// The next text, or `None` at the end. It is UTF-8, and its pieces end between characters.
+    /// Returns the next text, or `None` at the end. It is UTF-8, and chunks end between characters.
     pub(super) fn poll_text(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
         if let Some(start) = self.start.take() {
             return Poll::Ready(Some(Ok(start)));
@@ -120,26 +150,32 @@ impl Body {
         }
     }
 
-    /// The next bytes, or `None` at the end.
+    /// Returns the next bytes, or `None` at the end.
     fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
+        // First, since a server that sends all the time must not defer it.
+        if let Some(DeadlineTimer { deadline, timer }) = &mut self.deadline
+            && timer.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Some(Err(self.context.total_timeout(deadline.after))));
+        }
         loop {
-            let frame = match (Pin::new(&mut self.body).poll_frame(context), &mut self.silence) {
+            let frame = match (Pin::new(&mut self.body).poll_frame(context), &mut self.idle) {
                 (Poll::Pending, None) => return Poll::Pending,
-                (Poll::Pending, Some(silence)) => {
-                    ready!(silence.poll(context));
-                    return Poll::Ready(Some(Err(self.context.silent(silence.most))));
+                (Poll::Pending, Some(idle)) => {
+                    ready!(idle.poll(context));
+                    return Poll::Ready(Some(Err(self.context.idle_timeout(idle.timeout))));
                 }
-                (Poll::Ready(frame), silence) => {
-                    if let Some(silence) = silence {
-                        silence.since = None;
+                (Poll::Ready(frame), idle) => {
+                    if let Some(idle) = idle {
+                        idle.since = None;
                     }
                     frame
                 }
             };
             match frame {
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(self.context.failed(error, self.patience)))),
-                // Trailers say nothing that we need.
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.context.failed(error, self.timeouts)))),
+                // Trailers are not used.
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
                         return Poll::Ready(Some(Ok(bytes)));
@@ -149,7 +185,7 @@ impl Body {
         }
     }
 
-    /// All of it, if it is no longer than `limit` bytes.
+    /// Reads the whole body, up to `limit` bytes.
     pub(super) async fn read(&mut self, limit: usize) -> Result<String, ModelError> {
         let mut whole = Vec::new();
         while let Some(text) = poll_fn(|context| self.poll_text(context)).await {
@@ -162,7 +198,7 @@ impl Body {
         Ok(in_utf8(whole))
     }
 
-    /// The first `limit` bytes, as far as they come within `time`.
+    /// Reads the first `limit` bytes, as far as they come within `time`.
     pub(super) async fn read_start(&mut self, limit: usize, time: Duration) -> String {
         let mut start = Vec::new();
         let reading = async {
@@ -172,14 +208,14 @@ impl Body {
                 start.extend_from_slice(&text);
             }
         };
-        // Whatever has come until then is the start.
+        // What has been read by then is the start.
         let _ = timeout(time, reading).await;
         start.truncate(limit);
         in_utf8(start)
     }
 }
 
-/// Text of which the end may have been cut.
+/// Converts bytes to text. The last character may have been cut.
 fn in_utf8(text: Vec<u8>) -> String {
     String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
@@ -191,20 +227,41 @@ mod tests {
     use strands_testkit::Drip;
 
     use super::*;
-    use crate::http::connection::Hints;
+    use crate::http::endpoint::Hints;
 
-    #[tokio::test(start_paused = true)]
-    async fn an_error_that_drips_is_read_for_so_long_and_no_longer() {
-        let context = CallContext {
+    fn context() -> CallContext {
+        CallContext {
             model_id: "m".to_owned(),
             url: "http://host/".to_owned(),
             hints: Hints::default(),
             secrets: Default::default(),
-        };
-        let drip = reqwest::Body::wrap(Drip::<Infallible>::new());
-        let silence = Some(Duration::from_secs(5));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stops_at_the_total_timeout_while_bytes_keep_coming() {
         let began = Instant::now();
-        let mut body = Body::new(drip, context, Patience::default(), silence, None);
+        let after = Duration::from_millis(3_500);
+        let deadline = Deadline::after(Some(after));
+        let timeouts = BodyTimeouts { idle: Some(Duration::from_secs(5)), deadline, ..BodyTimeouts::default() };
+        let drip = reqwest::Body::wrap(Drip::<Infallible>::new());
+        let error = Body::new(drip, context(), timeouts, None).read(1024).await.unwrap_err();
+        assert!(matches!(error, ModelError::Timeout { after: Some(total), .. } if total == after), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn has_no_deadline_for_an_endless_timeout() {
+        assert!(Deadline::after(None).is_none() && Deadline::after(Some(Duration::MAX)).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_the_start_of_a_slow_error_for_a_limited_time() {
+        let context = context();
+        let drip = reqwest::Body::wrap(Drip::<Infallible>::new());
+        let timeouts = BodyTimeouts { idle: Some(Duration::from_secs(5)), ..BodyTimeouts::default() };
+        let began = Instant::now();
+        let mut body = Body::new(drip, context, timeouts, None);
         assert_eq!(body.read_start(1024, Duration::from_millis(9_500)).await, "xxxxxxxxx");
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }

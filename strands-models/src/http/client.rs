@@ -9,16 +9,18 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 
 const USER_AGENT: &str = concat!("strands-rs/", env!("CARGO_PKG_VERSION"));
 
-/// How long the network may be silent.
+/// Timeouts of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
     pub(crate) idle: Duration,
+    /// From the request to the end of the response.
+    pub(crate) total: Option<Duration>,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(120) }
+        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(120), total: None }
     }
 }
 
@@ -42,11 +44,11 @@ impl Default for Patience {
 /// # }
 /// ```
 pub fn install_crypto_provider() {
-    // An error says that somebody else has installed one, which is as good.
+    // An error means that one is installed already.
     let _ = ring::default_provider().install_default();
 }
 
-/// Why there is no client.
+/// An error of setting up an HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error("TLS can't be set up")]
@@ -56,15 +58,15 @@ pub(crate) enum ClientError {
 }
 
 static SHARED: LazyLock<Result<reqwest::Client, ClientError>> =
-    LazyLock::new(|| connect(Patience::default().connect, true));
+    LazyLock::new(|| connect(Timeouts::default().connect, true));
 static SHARED_PLAIN: LazyLock<Result<reqwest::Client, ClientError>> =
-    LazyLock::new(|| connect(Patience::default().connect, false));
+    LazyLock::new(|| connect(Timeouts::default().connect, false));
 
-/// A client that connects with this patience: the process's own where that is the default.
+/// A client that connects with this connect timeout: the process's own where that is the default.
 pub(crate) fn client(connect_timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError> {
-    if connect_timeout == Patience::default().connect {
+    if connect_timeout == Timeouts::default().connect {
         let shared = if tls { &SHARED } else { &SHARED_PLAIN };
-        // An error can't be cloned; making it again says it again.
+        // An error can't be cloned; the next attempt returns it again.
         if let Ok(client) = &**shared {
             return Ok(client.clone());
         }
@@ -76,7 +78,7 @@ fn connect(timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError>
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls_config(tls)?)
         .https_only(tls)
-        // A key goes where it was meant to go, and nowhere else.
+        // A redirect would send the API key to another host.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(timeout)
@@ -84,7 +86,10 @@ fn connect(timeout: Duration, tls: bool) -> Result<reqwest::Client, ClientError>
         .build()?)
 }
 
-/// TLS that trusts what the system trusts. Where plain HTTP is spoken there may be no such thing: then it trusts nobody.
+/// Returns the TLS configuration: the platform's certificates, or none for plain HTTP, where the platform may have none.
+///
+/// `strands-session` has the same function. Adapters do not depend on each other and `strands-core` has no network, so sharing it
+/// would take another published crate.
 fn tls_config(tls: bool) -> Result<ClientConfig, ClientError> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?;

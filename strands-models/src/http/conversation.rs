@@ -1,5 +1,5 @@
-//! The conversation at the end of a request's body. Each message is written once: a request that goes on from an earlier
-//! one begins with its bytes.
+//! Conversation at the end of a request's body. Each message is serialized once: a request that continues an earlier one begins
+//! with its bytes.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use strands_core::models::{MessageSerializer, ModelError, SerializedMessages};
 
 use super::fields::unwritable;
 
-/// A conversation, and what was written of it before.
+/// Conversation, and its messages that were serialized before.
 pub(crate) struct Conversation<'a> {
     pub(crate) messages: &'a [Arc<Message>],
     pub(crate) serialized: Option<&'a SerializedMessages>,
@@ -17,12 +17,12 @@ pub(crate) struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Puts the conversation behind the other fields of a body, as a list with `first` before it. `write` writes the list
-    /// of what one message is sent as.
+    /// Appends the conversation to the other fields of a body, as a list that begins with `first`. `write` writes the list of
+    /// items for one message.
     ///
     /// # Errors
     ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    /// Returns [`ModelError::InvalidRequest`] for content that JSON can't hold.
     pub(crate) fn append(
         &self,
         body: &mut Vec<u8>,
@@ -30,7 +30,7 @@ impl Conversation<'_> {
         first: Option<&impl Serialize>,
         write: impl Fn(&mut Vec<u8>, &Message) -> serde_json::Result<()>,
     ) -> Result<(), ModelError> {
-        // The object is opened again.
+        // Reopens the object.
         body.pop();
         body.extend_from_slice(if body.ends_with(b"{") { b"\"" } else { b",\"" });
         body.extend_from_slice(field.as_bytes());
@@ -42,7 +42,7 @@ impl Conversation<'_> {
         let write = |bytes: &mut Vec<u8>, message: &Message| {
             let from = bytes.len();
             write(bytes, message)?;
-            // The list's brackets go: a comma stands before what is sent of the message, if anything is.
+            // Removes the brackets of the list, and adds a comma before its items, if it has any.
             bytes.pop();
             if bytes.len() == from + 1 {
                 bytes.truncate(from);
@@ -74,26 +74,29 @@ mod tests {
         let conversation = Conversation { messages: &messages, serialized: None, serializer: MessageSerializer::new() };
         let mut body = br#"{"model":"m"}"#.to_vec();
         let write = |bytes: &mut Vec<u8>, message: &Message| {
-            // Nothing of an empty message is sent, and a word is a message.
+            // An empty message has no item, others one for each word.
             serde_json::to_writer(bytes, &message.text().split_whitespace().collect::<Vec<_>>())
         };
-        conversation.append(&mut body, "said", first, write).unwrap();
+        conversation.append(&mut body, "messages", first, write).unwrap();
         serde_json::from_slice(&body).unwrap()
     }
 
     #[test]
-    fn each_message_is_as_many_as_it_is_sent_as() {
+    fn appends_all_items_of_each_message() {
         let first = json!("system");
-        assert_eq!(appended(Some(&first), &["a b", "", "c"]), json!({"model": "m", "said": ["system", "a", "b", "c"]}));
-        assert_eq!(appended(None, &["", "a"]), json!({"model": "m", "said": ["a"]}));
-        assert_eq!(appended(None, &[]), json!({"model": "m", "said": []}));
+        assert_eq!(
+            appended(Some(&first), &["a b", "", "c"]),
+            json!({"model": "m", "messages": ["system", "a", "b", "c"]})
+        );
+        assert_eq!(appended(None, &["", "a"]), json!({"model": "m", "messages": ["a"]}));
+        assert_eq!(appended(None, &[]), json!({"model": "m", "messages": []}));
     }
 
     #[test]
-    fn a_conversation_may_be_all_that_a_body_has() {
+    fn appends_to_an_empty_body() {
         let mut body = b"{}".to_vec();
         let conversation = Conversation { messages: &[], serialized: None, serializer: MessageSerializer::new() };
-        conversation.append(&mut body, "said", Some(&1), |_, _| Ok(())).unwrap();
-        assert_eq!(body, br#"{"said":[1]}"#);
+        conversation.append(&mut body, "messages", Some(&1), |_, _| Ok(())).unwrap();
+        assert_eq!(body, br#"{"messages":[1]}"#);
     }
 }

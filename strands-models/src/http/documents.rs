@@ -1,19 +1,19 @@
-//! The JSON documents in a body that came as JSON: mostly one, but some servers send a stream's pieces in a list or one
-//! behind the other, and some put the end of a stream behind a document.
+//! JSON documents in a body: usually one, but some servers send the chunks of a stream in a list or concatenated, and some
+//! the end mark of a stream after a document.
 
 use serde_json::value::RawValue;
 
-/// The end of a stream.
+/// End mark of a stream.
 const DONE: &str = "[DONE]";
 
-/// The text of each document, in order, with the mark of the end behind several; `None` if something else than JSON is among them.
+/// Returns the text of each document, in order, with the end mark after several; `None` if other text is among them.
 pub(super) fn documents(body: &str) -> Option<Vec<&str>> {
     let mut found = Vec::new();
     let mut rest = body.trim();
     while !rest.is_empty() {
         rest = rest.strip_prefix("data:").unwrap_or(rest).trim_start();
         if rest.starts_with(DONE) {
-            // One document is all of an answer. Behind pieces it is for the reader.
+            // One document is the whole response. After chunks the mark is for the reader.
             if found.len() > 1 {
                 found.push(DONE);
             }
@@ -25,8 +25,8 @@ pub(super) fn documents(body: &str) -> Option<Vec<&str>> {
     }
     match found.as_slice() {
         [list] if list.starts_with('[') => {
-            let pieces: Vec<&RawValue> = serde_json::from_str(list).ok()?;
-            Some(pieces.into_iter().map(RawValue::get).collect())
+            let chunks: Vec<&RawValue> = serde_json::from_str(list).ok()?;
+            Some(chunks.into_iter().map(RawValue::get).collect())
         }
         _ => Some(found),
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn documents_are_found_in_whatever_they_come() {
+    fn finds_documents_in_any_form() {
         for (body, expected) in [
             (r#"{"a":1}"#, Some(vec![r#"{"a":1}"#])),
             (" {\"a\":\n1} \n", Some(vec!["{\"a\":\n1}"])),

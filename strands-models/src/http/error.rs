@@ -1,4 +1,4 @@
-//! What can be wrong with a model before it is asked, and which call a failure belongs to.
+//! Errors of builders, and the call to which an error of a request belongs.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -6,33 +6,33 @@ use std::time::Duration;
 
 use strands_core::models::{ErrorDetails, ModelError};
 
-use super::client::Patience;
-use super::connection::Hints;
+use super::client::Timeouts;
+use super::endpoint::Hints;
 use super::sent_secrets::SentSecrets;
 
 /// An error returned by the builder of a model.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelBuildError {
-    /// An id without a character in it.
-    #[error("the model id is empty; give the one by which the provider knows the model")]
+    /// The model id is empty.
+    #[error("the model id is empty; set it with `.model_id(..)`")]
     EmptyModelId,
-    /// There is no key, and the provider wants one.
+    /// There is no API key, and the provider requires one.
     #[error("there is no API key: set the environment variable {variable}, or use `.api_key(..)`")]
     MissingApiKey {
-        /// The variable that is looked at.
+        /// The variable that is read.
         variable: &'static str,
     },
     /// There is no base URL, and every account has its own.
     #[error("there is no base URL: set the environment variable {variable}, or use `.base_url(..)`")]
     MissingBaseUrl {
-        /// The variable that is looked at.
+        /// The variable that is read.
         variable: &'static str,
     },
-    /// A key that no HTTP header can hold.
+    /// The API key has characters that no HTTP header can hold.
     #[error("the API key has characters that no HTTP header can hold; check it for line breaks")]
     InvalidApiKey,
-    /// A base URL that can't be one.
+    /// The base URL is invalid.
     #[error(
         "invalid base URL `{base_url}`: it must start with `http://` or `https://` and name a host, without user or password"
     )]
@@ -40,28 +40,36 @@ pub enum ModelBuildError {
         /// The URL, without user, password and query.
         base_url: String,
     },
-    /// A header that HTTP does not allow.
+    /// HTTP does not allow the name or the value of a header.
     #[error("the header `{name}` has a name or a value that HTTP does not allow")]
     InvalidHeader {
-        /// The header.
+        /// Name of the header.
         name: String,
     },
-    /// A number outside of what the provider takes.
+    /// A number is outside of the provider's range.
     #[error("`{field}` is {value}; it must be {expected}")]
     InvalidNumber {
         /// The builder's method.
         field: &'static str,
-        /// What was given.
+        /// The given value.
         value: f64,
-        /// What would be right.
+        /// Description of the valid values.
         expected: &'static str,
     },
-    /// A tool of the provider's own that it can't be.
+    /// The provider does not have this reasoning effort.
+    #[error("the reasoning effort `{effort}` is not supported by the provider; it must be {expected}")]
+    UnsupportedReasoningEffort {
+        /// The given effort.
+        effort: &'static str,
+        /// Description of the supported efforts.
+        expected: &'static str,
+    },
+    /// A server tool is not in the form that the provider accepts.
     #[error(
         "a server tool is JSON with the `type` by which the provider knows it and no `input_schema`; tools that the program runs are given to the agent"
     )]
     InvalidServerTool,
-    /// A field of the body that the library has to know.
+    /// A field of the body that has a setter of its own.
     #[error("`extra` can't set `{field}`; use `.{method}(..)`")]
     ReservedField {
         /// The field.
@@ -72,7 +80,7 @@ pub enum ModelBuildError {
     /// The HTTP client can't be set up.
     #[error("the HTTP client can't be set up: {source}")]
     Client {
-        /// What failed.
+        /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
 }
@@ -82,9 +90,9 @@ pub enum ModelBuildError {
 /// It holds nothing of the conversation and no key.
 #[non_exhaustive]
 pub struct ModelCallError {
-    /// The model that was asked.
+    /// Id of the model.
     pub model_id: String,
-    /// The URL of the request: scheme, host, port and path, without query.
+    /// URL of the request: scheme, host, port and path, without query.
     pub url: String,
     advice: Option<&'static str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -108,7 +116,7 @@ impl StdError for ModelCallError {
     }
 }
 
-/// Which call an error belongs to.
+/// The call to which an error belongs.
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
@@ -127,21 +135,30 @@ impl CallContext {
         ModelCallError { model_id: self.model_id.clone(), url: self.url.clone(), advice, source }
     }
 
-    /// From a call in which nothing came for so long.
-    pub(super) fn silent(&self, after: Duration) -> ModelError {
-        let details = ErrorDetails::new().with_source(self.error(None, None)).boxed();
+    /// Returns the error of a call whose server sent nothing within the idle timeout.
+    pub(super) fn idle_timeout(&self, after: Duration) -> ModelError {
+        self.timeout(after, None)
+    }
+
+    /// Returns the error of a call that took longer than its total timeout.
+    pub(super) fn total_timeout(&self, after: Duration) -> ModelError {
+        self.timeout(after, Some("the response was not complete within the total timeout, `.timeout(..)`"))
+    }
+
+    fn timeout(&self, after: Duration, advice: Option<&'static str>) -> ModelError {
+        let details = ErrorDetails::new().with_source(self.error(advice, None)).boxed();
         ModelError::Timeout { after: Some(after), details }
     }
 
-    /// From a call that got no response, or not all of it.
-    pub(super) fn failed(&self, error: reqwest::Error, patience: Patience) -> ModelError {
+    /// Returns the error of a call without a complete response.
+    pub(super) fn failed(&self, error: reqwest::Error, timeouts: Timeouts) -> ModelError {
         let (timed_out, connecting, unsendable) = (error.is_timeout(), error.is_connect(), error.is_builder());
         // A URL may have a key in its query.
         let advice = self.hints.unreachable.filter(|_| connecting && !timed_out);
         let source = self.error(advice, Some(error.without_url().into()));
         let details = ErrorDetails::new().with_source(source).boxed();
         if timed_out {
-            ModelError::Timeout { after: Some(if connecting { patience.connect } else { patience.idle }), details }
+            ModelError::Timeout { after: Some(if connecting { timeouts.connect } else { timeouts.idle }), details }
         } else if unsendable {
             ModelError::InvalidRequest { details }
         } else if connecting {

@@ -1,4 +1,4 @@
-//! One request and its answer, in the way that a model was told to ask.
+//! One request and its response, streamed or as a document.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,15 @@ use sse_stream::Sse;
 use strands_core::lenient_json::replace_lone_surrogates;
 use strands_core::models::{ModelError, ModelErrorKind, ModelStream, StreamEvent};
 
-use super::answer::{AnswerReader, ReadError, answer_stream};
 use super::body::Body;
-use super::connection::{Answer, Endpoint};
 use super::documents::documents;
+use super::endpoint::{Endpoint, SuccessResponse};
+use super::error_response::ErrorResponse;
 use super::form::Form;
 use super::framing::Framing;
-use super::refusal::Refusal;
+use super::response_stream::{ReadError, ResponseReader, response_stream};
 
-/// Where requests go, and how their answers come.
+/// Endpoint of a model, and the form of its responses.
 #[derive(Clone)]
 pub(crate) struct Exchange {
     pub(crate) endpoint: Endpoint,
@@ -24,31 +24,31 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Sends one request. `sort` says what a refusal means; `reader` makes events of the answer, of which it takes no
-    /// more bytes of content than it is told.
-    pub(crate) async fn ask<R: AnswerReader>(
+    /// Sends one request. `classify` returns the kind of an error response; `reader` makes a reader of the response from the
+    /// maximum size of its content in bytes.
+    pub(crate) async fn ask<R: ResponseReader>(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
+        classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
         reader: impl FnOnce(usize) -> R,
     ) -> Result<ModelStream, ModelError> {
         let limit = self.max_response_bytes;
-        let Answer { mut body, is_document } = self.endpoint.post(body, sort).await?;
-        // Servers do not always answer in the form that they are asked for, or call it by its name.
+        let SuccessResponse { mut body, is_document } = self.endpoint.post(body, classify).await?;
+        // Servers do not always respond in the requested form, or with the right content type.
         match self.form(&mut body).await? {
-            Form::Events => Ok(answer_stream(Framing::ServerSentEvents, body, reader(limit), limit)),
-            // One line alone may be a document, or the beginning of a stream that was cut.
+            Form::Events => Ok(response_stream(Framing::ServerSentEvents, body, reader(limit), limit)),
+            // A single line may be a document, or the start of a stream that was cut.
             _ if self.streaming && R::FRAMING == Framing::JsonLines && !is_document => {
-                Ok(answer_stream(Framing::JsonLines, body, reader(limit), limit))
+                Ok(response_stream(Framing::JsonLines, body, reader(limit), limit))
             }
             _ => {
                 let document = body.read(limit).await?;
                 let mut events = VecDeque::new();
                 let read = read_whole(&document, reader(limit), &mut events).map_err(|error| body.explain(error));
-                let is_told = |event: &StreamEvent| matches!(event, StreamEvent::Metadata { .. });
+                let is_usage = |event: &StreamEvent| matches!(event, StreamEvent::Metadata { .. });
                 match read {
-                    // The cost of a response that failed comes before its error.
-                    Err(error) if events.iter().any(is_told) => {
+                    // The usage of a failed response comes before its error.
+                    Err(error) if events.iter().any(is_usage) => {
                         Ok(Box::pin(stream::iter(events.into_iter().map(Ok).chain([Err(error)]))))
                     }
                     Err(error) => Err(error),
@@ -58,18 +58,18 @@ impl Exchange {
         }
     }
 
-    /// Sends one request that is answered by one document, such as how many tokens it has.
+    /// Sends one request whose response is one document, such as a token count.
     pub(crate) async fn ask_for_document(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
+        classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
     ) -> Result<String, ModelError> {
-        let mut body = self.endpoint.post(body, sort).await?.body;
+        let mut body = self.endpoint.post(body, classify).await?.body;
         self.form(&mut body).await?;
         body.read(self.max_response_bytes).await
     }
 
-    /// The form of a response, if it may be one of the provider's.
+    /// Returns the form of a response that may be the provider's.
     async fn form(&self, body: &mut Body) -> Result<Form, ModelError> {
         let form = body.form().await?;
         match form.fault() {
@@ -78,7 +78,7 @@ impl Exchange {
         }
     }
 
-    /// What `Debug` shows of a model.
+    /// Writes the fields of a model for `Debug`.
     pub(crate) fn describe(&self, mut shown: std::fmt::DebugStruct<'_, '_>) -> std::fmt::Result {
         shown
             .field("model_id", &self.endpoint.model_id())
@@ -88,8 +88,8 @@ impl Exchange {
     }
 }
 
-/// Reads an answer that came as a whole, or in documents that are the pieces of one.
-pub(super) fn read_whole<R: AnswerReader>(
+/// Reads a response of one document, or of several that are the chunks of a stream.
+pub(super) fn read_whole<R: ResponseReader>(
     body: &str,
     mut reader: R,
     events: &mut VecDeque<StreamEvent>,
@@ -98,15 +98,15 @@ pub(super) fn read_whole<R: AnswerReader>(
     let found = documents(&body);
     match found.as_deref() {
         Some([document]) => reader.whole(document.as_bytes(), events),
-        Some(pieces) if !pieces.is_empty() => {
-            for piece in pieces {
+        Some(chunks) if !chunks.is_empty() => {
+            for chunk in chunks {
                 if !reader.is_complete() {
-                    reader.read(&Sse::default().data(*piece), events)?;
+                    reader.read(&Sse::default().data(*chunk), events)?;
                 }
             }
             if reader.is_complete() { Ok(()) } else { reader.end(events) }
         }
-        // The reader says what is wrong with it.
+        // The reader returns the error.
         _ => reader.whole(body.as_bytes(), events),
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a request: its fields, where one that the program gave by itself wins.
+//! Body of a request: its fields, which those of `extra` override.
 
 use std::borrow::Cow;
 
@@ -7,21 +7,21 @@ use serde::ser::SerializeMap;
 use serde_json::{Map, Value};
 use strands_core::models::{ErrorDetails, ModelError};
 
-/// The body as bytes.
+/// Serializes the body.
 ///
 /// # Errors
 ///
-/// [`ModelError::InvalidRequest`] for content that has no JSON.
+/// Returns [`ModelError::InvalidRequest`] for content that JSON can't hold.
 pub(crate) fn body(body: &impl Serialize) -> Result<Vec<u8>, ModelError> {
     serde_json::to_vec(body).map_err(unwritable)
 }
 
-/// From content that has no JSON.
+/// Returns the error of content that JSON can't hold.
 pub(super) fn unwritable(error: serde_json::Error) -> ModelError {
     ModelError::InvalidRequest { details: ErrorDetails::new().with_source(error).boxed() }
 }
 
-/// The program's own fields without those that something else goes before.
+/// Returns the fields of `extra` without those that `out` excludes.
 pub(crate) fn without(extra: &Map<String, Value>, out: impl Fn(&str) -> bool) -> Cow<'_, Map<String, Value>> {
     if !extra.keys().any(|name| out(name)) {
         return Cow::Borrowed(extra);
@@ -30,10 +30,10 @@ pub(crate) fn without(extra: &Map<String, Value>, out: impl Fn(&str) -> bool) ->
     Cow::Owned(rest.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
-/// The fields of a body while they are written.
+/// Serializer of a body's fields.
 pub(crate) struct Fields<'a, M> {
     pub(crate) map: M,
-    /// The program's own.
+    /// Fields that the program sets, which override the others.
     pub(crate) extra: &'a Map<String, Value>,
 }
 
@@ -49,7 +49,7 @@ impl<M: SerializeMap> Fields<'_, M> {
         value.map_or(Ok(()), |value| self.put(name, value))
     }
 
-    /// The program's own fields.
+    /// Writes the fields of `extra`.
     pub(crate) fn put_extra(&mut self) -> Result<(), M::Error> {
         let extra = self.extra;
         extra.iter().try_for_each(|(name, value)| self.map.serialize_entry(name, value))

@@ -1,6 +1,6 @@
-//! The form of a response by its first letters. Headers and requests say what ought to come; gateways send what they like.
+//! Form of a response, by its first characters. Content types of gateways are not reliable.
 
-/// The form of a response's body.
+/// Form of a response's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// Server-sent events.
@@ -12,11 +12,11 @@ pub(super) enum Form {
     Other,
 }
 
-/// The fields of server-sent events.
+/// Fields of server-sent events.
 const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
 
 impl Form {
-    /// The form of text that begins so, without white space in front; `None` while that can't be known.
+    /// Returns the form of text with this start, without leading white space; `None` if more is needed.
     pub(super) fn of(start: &[u8]) -> Option<Self> {
         match start.first()? {
             b'{' | b'[' => return Some(Self::Json),
@@ -36,15 +36,15 @@ impl Form {
         if FIELDS.iter().any(|field| field.starts_with(start)) { None } else { Some(Self::Other) }
     }
 
-    /// The fault of a body that is no response; `None` if it may be one.
+    /// Returns the fault of a body that can't be a response; `None` if it may be one.
     pub(super) fn fault(self) -> Option<&'static str> {
         match self {
             Self::Events | Self::Json => None,
             Self::Markup => {
-                Some("the response is an HTML page; another server seems to answer at this URL: check the base URL")
+                Some("the response is an HTML page; another server seems to respond at this URL: check the base URL")
             }
             Self::Other => Some(
-                "the response is neither events nor JSON; another server seems to answer at this URL: check the base URL",
+                "the response is neither events nor JSON; another server seems to respond at this URL: check the base URL",
             ),
         }
     }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_letters_tell() {
+    fn determines_the_form_by_the_first_characters() {
         for (start, expected) in [
             ("{\"a\"", Some(Form::Json)),
             ("[", Some(Form::Json)),

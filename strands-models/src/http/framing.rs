@@ -1,4 +1,4 @@
-//! How the events of an answer are told apart in its bytes.
+//! Framing of the events in a response.
 
 use std::borrow::Cow;
 use std::task::{Context, Poll, ready};
@@ -12,28 +12,28 @@ use super::lines::LineStream;
 use super::split_pairs::{ends_in_half, join};
 use super::sse::EventStream;
 
-/// What an event may be longer than its content: names of fields, ids and padding.
+/// Maximum size of an event beyond its content: names of fields, ids and padding.
 pub(super) const EVENT_OVERHEAD: usize = 128 * 1024;
 
-/// How a provider streams.
+/// Framing of a provider's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// `text/event-stream`.
     ServerSentEvents,
-    /// `application/x-ndjson`: a JSON document on each line. It comes as the data of an event without a name.
+    /// `application/x-ndjson`: a JSON document on each line, returned as the data of an event without a name.
     JsonLines,
 }
 
-/// The events of a response.
+/// Events of a response.
 pub(super) struct Events {
     framed: Framed,
-    /// An event that ends in half a character, until it is known whether the next one has the other half.
+    /// Event that ends in half a character, until the next one arrives.
     held: Option<Sse>,
-    /// Read already, and not seen by anybody.
+    /// Event that was read and is returned next.
     next: Option<Event>,
 }
 
-/// `None` at the end.
+/// Next event; `None` at the end.
 type Event = Option<Result<Sse, ModelError>>;
 
 enum Framed {
@@ -42,7 +42,7 @@ enum Framed {
 }
 
 impl Events {
-    /// No event may have more than `limit` bytes of content.
+    /// Creates events of up to `limit` bytes of content each.
     pub(super) fn new(framing: Framing, body: Body, limit: usize) -> Self {
         let framed = match framing {
             Framing::ServerSentEvents => Framed::ServerSent(EventStream::new(body, limit)),
@@ -51,8 +51,8 @@ impl Events {
         Self { framed, held: None, next: None }
     }
 
-    /// The next event, or `None` at the end. An event that the end has cut is none, and half characters in its JSON are
-    /// U+FFFD.
+    /// Returns the next event, or `None` at the end. An incomplete event at the end is dropped, and half characters in its JSON
+    /// become U+FFFD.
     pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         loop {
             let mut event = match self.next.take() {

@@ -1,4 +1,4 @@
-//! Answers without a network, for the fuzz targets: the bytes go the way that those of a server go.
+//! Responses without a network for the fuzz targets, read like those of a server.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -9,17 +9,16 @@ use bytes::Bytes;
 use http_body::Frame;
 use strands_core::models::{ModelError, ModelStream, StreamEvent};
 
-use super::answer::{AnswerReader, answer_stream};
-use super::body::Body;
-use super::client::Patience;
-use super::connection::Hints;
+use super::body::{Body, BodyTimeouts};
+use super::endpoint::Hints;
 use super::error::CallContext;
 use super::exchange::read_whole;
+use super::response_stream::{ResponseReader, response_stream};
 
-/// A body that comes in these pieces, and never lets anybody wait.
-struct Pieces(VecDeque<Bytes>);
+/// Body of these chunks, always ready.
+struct Chunks(VecDeque<Bytes>);
 
-impl http_body::Body for Pieces {
+impl http_body::Body for Chunks {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -27,22 +26,26 @@ impl http_body::Body for Pieces {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        Poll::Ready(self.0.pop_front().map(|chunk| Ok(Frame::data(chunk))))
     }
 }
 
-/// An answer that is streamed.
-pub(crate) fn stream<R: AnswerReader>(pieces: impl IntoIterator<Item = Bytes>, reader: R, limit: usize) -> ModelStream {
-    let body = reqwest::Body::wrap(Pieces(pieces.into_iter().collect()));
-    answer_stream(R::FRAMING, Body::new(body, context(), Patience::default(), None, None), reader, limit)
+/// Reads a streamed response.
+pub(crate) fn stream<R: ResponseReader>(
+    chunks: impl IntoIterator<Item = Bytes>,
+    reader: R,
+    limit: usize,
+) -> ModelStream {
+    let body = reqwest::Body::wrap(Chunks(chunks.into_iter().collect()));
+    response_stream(R::FRAMING, Body::new(body, context(), BodyTimeouts::default(), None), reader, limit)
 }
 
-/// An answer that comes in one piece.
-pub(crate) fn document<R: AnswerReader>(document: &[u8], reader: R) -> (Vec<StreamEvent>, Option<ModelError>) {
+/// Reads a response that is one document.
+pub(crate) fn document<R: ResponseReader>(document: &[u8], reader: R) -> (Vec<StreamEvent>, Option<ModelError>) {
     let mut events = VecDeque::new();
     match read_whole(&String::from_utf8_lossy(document), reader, &mut events) {
         Ok(()) => (events.into(), None),
-        // Nobody sees the events of a document that could not be read.
+        // The events of a document that could not be read are dropped.
         Err(error) => (Vec::new(), Some(error.into_error(&context(), None))),
     }
 }

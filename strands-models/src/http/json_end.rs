@@ -1,10 +1,10 @@
-//! The end of a JSON value in a text that comes in pieces, found without reading the value.
+//! End of a JSON value in streamed text, found without parsing the value.
 
-/// Finds the end of one value. Text that is no JSON ends at white space, or where a value would begin.
+/// Finds the end of one value. Text that is not JSON ends at white space, or at the start of a value.
 #[derive(Debug, Default)]
 pub(crate) struct JsonEnd {
     state: State,
-    /// Objects and lists that are open.
+    /// Number of open objects and lists.
     depth: usize,
 }
 
@@ -16,9 +16,9 @@ enum State {
     /// Between the strings of an object or a list.
     Inside,
     String,
-    /// Behind a backslash in a string.
+    /// After a backslash in a string.
     Escaped,
-    /// A number or a word that is neither in an object nor in a list.
+    /// A number or a word outside of objects and lists.
     Bare,
     Reached,
 }
@@ -28,17 +28,17 @@ impl JsonEnd {
         self.state == State::Reached
     }
 
-    /// Bytes of this piece up to the end of the value: all of them if the end is not among them.
-    pub(crate) fn find(&mut self, piece: &str) -> usize {
-        for (at, byte) in piece.bytes().enumerate() {
+    /// Returns the number of bytes up to the end of the value: all of them if the end is not among them.
+    pub(crate) fn find(&mut self, chunk: &str) -> usize {
+        for (at, byte) in chunk.bytes().enumerate() {
             let before = self.state;
             self.state = self.next(byte);
             if self.state == State::Reached {
-                // The byte behind a word is not part of it.
+                // The byte after a word is not part of it.
                 return if before == State::Bare { at } else { at + 1 };
             }
         }
-        piece.len()
+        chunk.len()
     }
 
     fn next(&mut self, byte: u8) -> State {
@@ -61,7 +61,7 @@ impl JsonEnd {
         }
     }
 
-    /// Behind a string, an object or a list.
+    /// Handles the end of a string, an object or a list.
     fn outside(&self) -> State {
         if self.depth == 0 { State::Reached } else { State::Inside }
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_found_in_whatever_pieces() {
+    fn finds_the_end_in_any_chunks() {
         for (text, end) in [
             ("{\"a\": [\"}\", \"\\\"}\"]} rest", Some(19)),
             ("{}{}", Some(2)),
@@ -85,12 +85,12 @@ mod tests {
         ] {
             for size in 1..text.len() {
                 let (mut json, mut found) = (JsonEnd::default(), 0);
-                for piece in text.as_bytes().chunks(size).map(|piece| str::from_utf8(piece).unwrap()) {
+                for chunk in text.as_bytes().chunks(size).map(|chunk| str::from_utf8(chunk).unwrap()) {
                     if !json.is_reached() {
-                        found += json.find(piece);
+                        found += json.find(chunk);
                     }
                 }
-                assert_eq!(json.is_reached().then_some(found), end, "{text} in pieces of {size}");
+                assert_eq!(json.is_reached().then_some(found), end, "{text} in chunks of {size}");
             }
         }
     }

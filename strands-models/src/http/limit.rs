@@ -1,8 +1,8 @@
-//! How much one answer may hold.
+//! Limit of the content of one response.
 
 use strands_core::models::ModelError;
 
-/// Counts the content of an answer against a bound.
+/// Counter of a response's content against its limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ContentLimit {
     bytes: usize,
@@ -10,12 +10,12 @@ pub(crate) struct ContentLimit {
 }
 
 impl ContentLimit {
-    /// No answer may have more than `limit` bytes of content.
+    /// Creates a limit of bytes of content.
     pub(crate) fn new(limit: usize) -> Self {
         Self { bytes: 0, limit }
     }
 
-    /// So much more of it.
+    /// Adds bytes of content.
     pub(crate) fn grow(&mut self, by: usize) -> Result<(), ModelError> {
         self.bytes = self.bytes.saturating_add(by);
         if self.bytes > self.limit {

@@ -1,4 +1,4 @@
-//! JSON documents, one on each line of a response, with a bound on what one of them may hold.
+//! JSON documents, one on each line of a response, with a limit of the size of one document.
 
 use std::task::{Context, Poll, ready};
 
@@ -11,21 +11,21 @@ use tokio_util::codec::{Decoder as _, LinesCodec, LinesCodecError};
 use super::body::Body;
 use super::framing::EVENT_OVERHEAD;
 
-/// The lines of a response.
+/// Lines of a response.
 pub(super) struct LineStream {
     body: Body,
     lines: Lines,
-    /// The body has ended.
+    /// True after the end of the body.
     ended: bool,
 }
 
 impl LineStream {
-    /// No line may have more than `limit` bytes of content.
+    /// Creates lines of up to `limit` bytes of content each.
     pub(super) fn new(body: Body, limit: usize) -> Self {
         Self { body, lines: Lines::new(limit), ended: false }
     }
 
-    /// The next line that is not empty, or `None` at the end.
+    /// Returns the next line that is not empty, or `None` at the end.
     pub(super) fn poll_line(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Sse, ModelError>>> {
         loop {
             if self.ended {
@@ -43,10 +43,10 @@ impl LineStream {
     }
 }
 
-/// Bytes in, lines out.
+/// Splits bytes into lines.
 struct Lines {
     codec: LinesCodec,
-    /// Bytes that are no whole line yet.
+    /// Bytes of an incomplete line.
     kept: BytesMut,
     limit: usize,
 }
@@ -65,13 +65,13 @@ impl Lines {
         Ok(None)
     }
 
-    /// What is left at the end. The last line may lack its line break; one that was cut is none.
+    /// Returns the rest at the end. The last line may lack its line break; one that was cut is dropped.
     fn last(&mut self) -> Result<Option<Sse>, ModelError> {
         if let Some(line) = self.next()? {
             return Ok(Some(line));
         }
         let rest = self.kept.split();
-        // The codec knows how far it has looked into what is gone now.
+        // The codec stores its position in the bytes that are removed here.
         self.codec = codec(self.limit);
         let is_whole = serde_json::from_slice::<IgnoredAny>(&rest).is_ok();
         let line = std::str::from_utf8(&rest).ok().filter(|_| is_whole);
@@ -101,12 +101,12 @@ mod tests {
 
     use super::*;
 
-    /// The lines of bytes that come in such pieces.
-    fn read(bytes: &[u8], piece: usize, limit: usize) -> Result<Vec<String>, ModelError> {
+    /// Returns the lines of bytes in these chunks.
+    fn read(bytes: &[u8], chunk: usize, limit: usize) -> Result<Vec<String>, ModelError> {
         let mut lines = Lines::new(limit);
         let mut read = Vec::new();
-        for piece in bytes.chunks(piece) {
-            lines.kept.extend_from_slice(piece);
+        for chunk in bytes.chunks(chunk) {
+            lines.kept.extend_from_slice(chunk);
             while let Some(line) = lines.next()? {
                 read.push(line.data.unwrap());
             }
@@ -119,31 +119,31 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_are_the_same_in_whatever_pieces_they_come(
-            words in prop::collection::vec("[a-z ü\\\\]{0,6}", 0..6), piece in 1..9_usize, crlf in any::<bool>(), whole in any::<bool>()
+        fn reads_lines_alike_in_any_chunks(
+            words in prop::collection::vec("[a-z ü\\\\]{0,6}", 0..6), chunk in 1..9_usize, crlf in any::<bool>(), whole in any::<bool>()
         ) {
             let written: Vec<String> = words.iter().map(|word| serde_json::json!({"word": word}).to_string()).collect();
             let mut bytes = written.join(if crlf { "\r\n" } else { "\n\n" });
             if whole {
                 bytes.push('\n');
             }
-            prop_assert_eq!(read(bytes.as_bytes(), piece, 64).unwrap(), written);
+            prop_assert_eq!(read(bytes.as_bytes(), chunk, 64).unwrap(), written);
         }
     }
 
     #[test]
-    fn a_last_line_that_was_cut_is_none() {
+    fn drops_a_last_line_that_was_cut() {
         assert_eq!(read(b"{\"a\":1}\n{\"a\":", 3, 64).unwrap(), ["{\"a\":1}"]);
     }
 
     #[test]
-    fn what_is_no_text_is_an_error() {
+    fn rejects_invalid_utf8() {
         let error = read(b"{\"a\":\"\xff\"}\n", 3, 64).unwrap_err();
         assert!(matches!(error, ModelError::Protocol { .. }), "{error}");
     }
 
     #[test]
-    fn a_line_without_an_end_is_given_up() {
+    fn limits_a_line_without_an_end() {
         let endless = vec![b'x'; EVENT_OVERHEAD + 100];
         let error = read(&endless, 4096, 64).unwrap_err();
         assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(64), .. }), "{error}");

@@ -1,16 +1,13 @@
-//! What every provider over HTTP shares: its options, the client, the way to an endpoint, streams of events, and how
-//! failures are sorted.
+//! Shared parts of the providers over HTTP: options, client, endpoints, event streams and error classification.
 
-mod answer;
 mod arguments;
 mod body;
 mod client;
-mod connection;
 mod conversation;
-#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
-mod counting;
 mod documents;
+mod endpoint;
 mod error;
+mod error_response;
 mod exchange;
 mod fields;
 mod form;
@@ -21,38 +18,42 @@ mod json_end;
 mod limit;
 mod lines;
 mod options;
-mod refusal;
+mod response_stream;
+mod sampling;
 mod sent_secrets;
+#[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
+mod token_count;
 // Ollama runs none.
+#[cfg(any(feature = "_chat", feature = "ollama"))]
+mod permanent_errors;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 mod server_tools;
 mod split_pairs;
 mod sse;
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "ollama"))]
-pub(crate) mod stop_words;
+pub(crate) mod stop_reasons;
 pub(crate) mod tolerant;
-#[cfg(any(feature = "_chat", feature = "ollama"))]
-mod unanswerable;
 mod utf8;
 
 #[cfg(test)]
-mod whole_answer;
+mod complete_response;
 
-pub(crate) use answer::{AnswerReader, ReadError};
 pub(crate) use arguments::StreamedArguments;
 pub use client::install_crypto_provider;
-pub(crate) use connection::{ApiKey, Connection};
+#[cfg(test)]
+pub(crate) use complete_response::complete_response;
 pub(crate) use conversation::Conversation;
+pub(crate) use endpoint::{ApiKey, Connection};
 pub use error::{ModelBuildError, ModelCallError};
+pub(crate) use error_response::ErrorResponse;
 pub(crate) use exchange::Exchange;
 pub(crate) use fields::{Fields, body, without};
 pub(crate) use framing::Framing;
 pub(crate) use limit::ContentLimit;
-pub(crate) use options::{Options, Place, check, http_options};
-pub(crate) use refusal::Refusal;
+pub(crate) use options::{DefaultEndpoint, Options, check, http_setters};
+#[cfg(any(feature = "_chat", feature = "ollama"))]
+pub(crate) use permanent_errors::permanent_error;
+pub(crate) use response_stream::{ReadError, ResponseReader};
+pub(crate) use sampling::{Sampling, SamplingFields, request_setters};
 #[cfg(any(feature = "_chat", feature = "anthropic", feature = "gemini"))]
 pub(crate) use server_tools::ServerTools;
-#[cfg(any(feature = "_chat", feature = "ollama"))]
-pub(crate) use unanswerable::unanswerable;
-#[cfg(test)]
-pub(crate) use whole_answer::whole_answer;

@@ -1,4 +1,4 @@
-//! What every model over HTTP is told in the same way: who and where the provider is, and how much is waited for.
+//! Options that all models over HTTP share, and their setters.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,7 +10,7 @@ use super::{ApiKey, Connection, Exchange, ModelBuildError};
 
 const DEFAULT_MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// What every builder holds. `Debug` shows which fields the program has written itself, and not what is in them.
+/// Options of a builder. `Debug` shows the names of the fields in `extra`, not their values.
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) model_id: String,
@@ -21,13 +21,13 @@ pub(crate) struct Options {
     pub(crate) extra: Map<String, Value>,
 }
 
-/// Where a provider is, for programs that do not say.
+/// Default endpoint of a provider, and its environment variables.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct DefaultEndpoint {
     pub(crate) base_url: &'static str,
-    /// The environment variable for another place.
+    /// Environment variable for another base URL.
     pub(crate) base_url_variable: Option<&'static str>,
-    /// The environment variables for the key, of which the first that is set counts.
+    /// Environment variables of the API key; the first that is set counts.
     pub(crate) key_variables: &'static [&'static str],
 }
 
@@ -56,47 +56,47 @@ impl Options {
         }
     }
 
-    /// Base URL and key, as told or as the environment has them. The variables hold the provider's key, which is
-    /// not sent to another server: where the program names one, it has to give the key too.
+    /// Returns base URL and API key: those that are set, else those of the environment. The environment's key is that of
+    /// the default endpoint, so it is not sent to a base URL that the program sets.
     pub(crate) fn find(
         &self,
-        place: Place,
+        default: DefaultEndpoint,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> (String, Option<SecretString>) {
-        let told = self.connection.api_key.clone();
+        let api_key = self.connection.api_key.clone();
         let Some(base_url) = &self.connection.base_url else {
             let variable = |name: &&str| environment(name).filter(|value| !value.trim().is_empty());
-            let base_url = place.base_url_variable.as_ref().and_then(variable);
-            let known = || place.key_variables.iter().find_map(variable);
-            let api_key = told.or_else(|| known().map(|key| SecretString::from(key.trim().to_owned())));
-            return (base_url.unwrap_or_else(|| place.base_url.to_owned()), api_key);
+            let base_url = default.base_url_variable.as_ref().and_then(variable);
+            let from_environment = || default.key_variables.iter().find_map(variable);
+            let api_key = api_key.or_else(|| from_environment().map(|key| SecretString::from(key.trim().to_owned())));
+            return (base_url.unwrap_or_else(|| default.base_url.to_owned()), api_key);
         };
-        (base_url.clone(), told)
+        (base_url.clone(), api_key)
     }
 
-    /// The same for a provider that answers nobody without a key.
+    /// Returns base URL and API key for a provider that requires a key.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError::MissingApiKey`] where there is none, and no other server is named.
+    /// Returns [`ModelBuildError::MissingApiKey`] if there is no key and no other base URL is set.
     pub(crate) fn find_with_key(
         &self,
-        place: Place,
+        default: DefaultEndpoint,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(String, Option<SecretString>), ModelBuildError> {
-        let (base_url, api_key) = self.find(place, environment);
+        let (base_url, api_key) = self.find(default, environment);
         if api_key.is_none() && self.connection.base_url.is_none() {
-            let variable = place.key_variables.first().copied().unwrap_or_default();
+            let variable = default.key_variables.first().copied().unwrap_or_default();
             return Err(ModelBuildError::MissingApiKey { variable });
         }
         Ok((base_url, api_key))
     }
 
-    /// The way to `path` under `base_url`, over this connection.
+    /// Returns the exchange with `path` under `base_url`.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError`] for what can't be right.
+    /// Returns [`ModelBuildError`] for invalid options.
     pub(crate) fn open(
         &self,
         connection: &Connection,
@@ -112,17 +112,17 @@ impl Options {
                 return Err(ModelBuildError::ReservedField { field, method });
             }
         }
-        let connection = Connection { patient: connection.patient || !self.streaming, ..connection.clone() };
+        let connection = Connection { long_idle: connection.long_idle || !self.streaming, ..connection.clone() };
         let endpoint = connection.open(base_url, path, api_key, &self.model_id)?;
         Ok(Exchange { endpoint, streaming: self.streaming, max_response_bytes: self.max_response_bytes })
     }
 }
 
-/// A number that the provider would refuse; `expected` puts the range in words.
+/// Checks the range of a number; `expected` describes it.
 ///
 /// # Errors
 ///
-/// [`ModelBuildError::InvalidNumber`].
+/// Returns [`ModelBuildError::InvalidNumber`] for a number outside of it.
 pub(crate) fn check(
     field: &'static str,
     value: Option<f64>,
@@ -135,88 +135,95 @@ pub(crate) fn check(
     }
 }
 
-/// The methods that every builder over HTTP has, for one with a field `options` of [`Options`]. The words are what a
-/// provider's users have to know about its model ids, its key and its place.
-macro_rules! http_options {
+/// Setters of all builders over HTTP, which have a field `options`. The texts describe model ids, API key and base URL of
+/// the provider.
+macro_rules! http_setters {
     (model_id: $model_id:literal, api_key: $api_key:literal, base_url: $base_url:literal $(,)?) => {
-        /// The model, as the provider calls it.
+        /// Model id, in the provider's spelling.
         #[doc = $model_id]
         pub fn model_id(mut self, model_id: impl Into<String>) -> Self {
             self.options.model_id = model_id.into();
             self
         }
 
-        /// The key.
+        /// API key.
         #[doc = $api_key]
         pub fn api_key(mut self, api_key: impl Into<secrecy::SecretString>) -> Self {
             self.options.connection.api_key = Some(api_key.into());
             self
         }
 
-        /// Base URL of the server, up to and with the version of its protocol.
+        /// Base URL of the server, including the version of its protocol.
         #[doc = $base_url]
         pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
             self.options.connection.base_url = Some(base_url.into());
             self
         }
 
-        /// A header that every request has, such as a gateway's key. `Debug` does not show its value.
+        /// Adds a header to every request, such as a gateway's key. `Debug` does not show its value.
         pub fn header(mut self, name: impl Into<String>, value: impl Into<secrecy::SecretString>) -> Self {
             self.options.connection.headers.push((name.into(), value.into()));
             self
         }
 
-        /// A query parameter that every request has, such as a version. `Debug` does not show its value.
+        /// Adds a query parameter to every request, such as a version. `Debug` does not show its value.
         pub fn query(mut self, name: impl Into<String>, value: impl Into<secrecy::SecretString>) -> Self {
             self.options.connection.query.push((name.into(), value.into()));
             self
         }
 
-        /// Streams responses; with `false`, each comes in one piece. Default: true.
+        /// Streams responses; with `false`, each response is one document. Default: true.
         pub fn streaming(mut self, streaming: bool) -> Self {
             self.options.streaming = streaming;
             self
         }
 
-        /// A field of the request's body that this version has no method for. It wins over what is sent otherwise.
+        /// Sets a field of the request's body for which this version has no setter. It overrides every other setter.
         pub fn extra(mut self, field: impl Into<String>, value: impl Into<serde_json::Value>) -> Self {
             self.options.extra.insert(field.into(), value.into());
             self
         }
 
-        /// Context window in tokens. Default: what is known about the model.
+        /// Context window in tokens. Default: that of the model, if it is known.
         pub fn context_window(mut self, tokens: u64) -> Self {
             self.options.context_window = Some(tokens);
             self
         }
 
-        /// Timeout for connecting. Default: 10 seconds. Models that are told have a client, and so connections, of
-        /// their own; the others share one.
+        /// Timeout for connecting. Default: 10 seconds. A model with another connect timeout has an HTTP client, and
+        /// connections, of its own; all others share one client.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.connect_timeout = Some(timeout);
             self
         }
 
-        /// Idle timeout: before the response begins, and between any two pieces of it. Default: 120
-        /// seconds; ten minutes where much may have to be done first: where answers come in one piece, with OpenAI's models
-        /// that think and Gemini, which do so in silence, and with llama.cpp and Ollama, which read long prompts and load
-        /// models. How long an answer takes as a whole is not limited.
+        /// Idle timeout: the longest time without a byte, before and within the response. Default: 120 seconds; ten minutes
+        /// without streaming, for reasoning models of OpenAI, for Gemini, and for llama.cpp and Ollama, which read long
+        /// prompts and load models first. It does not limit the duration of a response: see [`timeout`](Self::timeout).
         pub fn idle_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.idle_timeout = Some(timeout);
             self
         }
 
-        /// The HTTP client to use instead of the shared one, for proxies and certificates of one's own. Its timeouts and
-        /// redirects are what it was built with: let it follow none, so that the key goes to no other host.
+        /// Total timeout of one call, from the request to the end of the response, streamed or not. Each retry of an agent
+        /// is a call of its own. Default: none.
+        pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
+            self.options.connection.timeout = Some(timeout);
+            self
+        }
+
+        /// HTTP client to use instead of the shared one, for proxies and custom certificates. Its own timeouts apply, and
+        /// those that are set here; [`connect_timeout`](Self::connect_timeout) does not. Build it without redirects, so
+        /// that the API key is sent to no other host.
         ///
-        /// Write `strands::models::install_crypto_provider();` before the client is built: without a crypto provider
+        /// Call `strands::models::install_crypto_provider()` before the client is built: without a crypto provider
         /// `reqwest::Client::builder().build()` panics, as [`install_crypto_provider`](crate::install_crypto_provider) explains.
         pub fn client(mut self, client: reqwest::Client) -> Self {
             self.options.connection.client = Some(client);
             self
         }
 
-        /// The most bytes of content that an answer may have. Default: 16 MiB.
+        /// Maximum size of a response, in bytes of content. Default: 16 MiB.
         pub fn max_response_bytes(mut self, bytes: usize) -> Self {
             self.options.max_response_bytes = bytes;
             self
@@ -224,7 +231,7 @@ macro_rules! http_options {
     };
 }
 
-pub(crate) use http_options;
+pub(crate) use http_setters;
 
 #[cfg(test)]
 mod tests {
@@ -232,29 +239,29 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place = Place {
+    const DEFAULT_ENDPOINT: DefaultEndpoint = DefaultEndpoint {
         base_url: "https://models.example/v1",
         base_url_variable: Some("EXAMPLE_URL"),
         key_variables: &["EXAMPLE_KEY", "OLDER_KEY"],
     };
 
-    fn find(options: &Options, known: &[(&str, &str)]) -> Result<(String, Option<SecretString>), ModelBuildError> {
-        options.find_with_key(PLACE, &|name| {
-            known.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    fn find(options: &Options, variables: &[(&str, &str)]) -> Result<(String, Option<SecretString>), ModelBuildError> {
+        options.find_with_key(DEFAULT_ENDPOINT, &|name| {
+            variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
-    fn a_missing_key_names_its_variable() {
-        for known in [&[][..], &[("EXAMPLE_KEY", " ")]] {
-            let error = find(&Options::new("m"), known).unwrap_err();
+    fn names_the_variable_of_a_missing_key() {
+        for variables in [&[][..], &[("EXAMPLE_KEY", " ")]] {
+            let error = find(&Options::new("m"), variables).unwrap_err();
             assert!(error.to_string().contains("EXAMPLE_KEY"), "{error}");
         }
         assert!(find(&Options::new("m"), &[("OLDER_KEY", "k\n")]).is_ok());
     }
 
     #[test]
-    fn what_a_program_writes_itself_is_not_shown() {
+    fn debug_hides_values_of_extra() {
         let mut options = Options::new("m");
         options.extra.insert("mcp_servers".to_owned(), serde_json::json!([{"authorization_token": "s3cret"}]));
         let shown = format!("{options:?}");
@@ -262,13 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_another_server() {
-        let known = [("EXAMPLE_KEY", "k"), ("EXAMPLE_URL", "http://127.0.0.1:1/v1")];
-        assert_eq!(find(&Options::new("m"), &known).unwrap().0, "http://127.0.0.1:1/v1");
+    fn reads_the_base_url_of_the_environment() {
+        let variables = [("EXAMPLE_KEY", "k"), ("EXAMPLE_URL", "http://127.0.0.1:1/v1")];
+        assert_eq!(find(&Options::new("m"), &variables).unwrap().0, "http://127.0.0.1:1/v1");
     }
 
     #[test]
-    fn the_key_of_the_environment_goes_to_no_other_server() {
+    fn keeps_the_environments_key_from_other_base_urls() {
         let mut options = Options::new("m");
         options.connection.base_url = Some("http://localhost/v1".to_owned());
         let (base_url, key) = find(&options, &[("EXAMPLE_KEY", "k")]).unwrap();
@@ -277,20 +284,20 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_nothing_before_it_is_done_is_waited_for() {
-        let silence = |streaming, told: Option<u64>| {
+    fn waits_longer_for_responses_without_streaming() {
+        let idle = |streaming, set: Option<u64>| {
             let mut options = Options::new("m");
             options.streaming = streaming;
-            options.connection.idle_timeout = told.map(Duration::from_secs);
+            options.connection.idle_timeout = set.map(Duration::from_secs);
             let exchange = options.open(&options.connection, "http://localhost", &["chat"], ApiKey::None).ok().unwrap();
-            exchange.endpoint.silence().unwrap().as_secs()
+            exchange.endpoint.idle_timeout().unwrap().as_secs()
         };
-        assert_eq!((silence(true, None), silence(false, None)), (120, 600));
-        assert_eq!((silence(true, Some(7)), silence(false, Some(7))), (7, 7));
+        assert_eq!((idle(true, None), idle(false, None)), (120, 600));
+        assert_eq!((idle(true, Some(7)), idle(false, Some(7))), (7, 7));
     }
 
     #[test]
-    fn what_can_not_be_right_is_refused() {
+    fn rejects_invalid_options() {
         let open = |change: fn(&mut Options)| {
             let mut options = Options::new("m");
             options.connection.base_url = Some("http://localhost/v1".to_owned());
@@ -298,7 +305,7 @@ mod tests {
             let (base_url, key) = find(&options, &[]).unwrap();
             options.open(&options.connection, &base_url, &["chat"], ApiKey::bearer(key.as_ref())).err()
         };
-        assert!(open(|_| {}).is_none(), "a server on one's own machine needs no key");
+        assert!(open(|_| {}).is_none(), "a local server needs no key");
         for wrong in [
             (|options| options.model_id = " ".to_owned()) as fn(&mut Options),
             |options| options.connection.base_url = Some("localhost:1234".to_owned()),

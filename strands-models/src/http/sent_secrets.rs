@@ -1,5 +1,5 @@
-//! Secrets of a request: the key, and the values of headers and query parameters that a program added. A server that quotes
-//! one in an error must not bring it into our error.
+//! Secrets of a request: the API key, and the values of headers and query parameters that a program added. A server may quote
+//! them, and errors must not contain them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-/// Minimum length of a secret, in bytes. Shorter values, such as a version, are parts of many words.
+/// Minimum length of a secret, in bytes. Shorter values, such as a version, occur in many words.
 const SHORTEST: usize = 8;
 const HIDDEN: &str = "[redacted]";
 
-/// The secrets of an endpoint's requests. `Debug` shows none.
+/// Secrets of an endpoint's requests. `Debug` shows none.
 #[derive(Clone, Default)]
 pub(crate) struct SentSecrets(Arc<[SecretString]>);
 
 impl SentSecrets {
-    /// Creates the secrets from all values that may be some, longest first.
+    /// Creates the secrets from all values that may be secret, longest first.
     ///
-    /// Servers quote a value as it is, escaped as in JSON, or encoded as in the URL that it was sent in.
+    /// Servers quote a value unchanged, escaped as in JSON, or encoded as in a URL.
     pub(super) fn new<'a>(values: impl Iterator<Item = &'a SecretString>) -> Self {
         let mut secrets: Vec<SecretString> = values
             .filter(|value| value.expose_secret().len() >= SHORTEST)
             .flat_map(|value| {
-                // The key stands behind the name of its scheme in a header.
+                // In a header the key follows the name of its scheme.
                 let value = value.expose_secret();
                 let bare = value.strip_prefix("Bearer ").unwrap_or(value).trim();
                 [value, bare].map(forms).concat()
@@ -32,7 +32,7 @@ impl SentSecrets {
             .filter(|form| form.len() >= SHORTEST)
             .map(SecretString::from)
             .collect();
-        // A secret may be a part of another one.
+        // A secret may be part of another one.
         secrets.sort_by(|one, other| {
             let (one, other) = (one.expose_secret(), other.expose_secret());
             other.len().cmp(&one.len()).then_with(|| one.cmp(other))
@@ -41,7 +41,7 @@ impl SentSecrets {
         Self(secrets.into())
     }
 
-    /// Returns a text without them.
+    /// Returns a text without the secrets.
     pub(super) fn hidden_in(&self, mut text: String) -> String {
         for secret in &*self.0 {
             if text.contains(secret.expose_secret()) {
@@ -52,7 +52,7 @@ impl SentSecrets {
     }
 }
 
-/// A value in the forms in which it may be quoted.
+/// Returns the forms in which a value may be quoted.
 fn forms(value: &str) -> Vec<String> {
     let json = Value::from(value).to_string();
     let in_json = json.get(1..json.len() - 1).unwrap_or_default().to_owned();
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_sent_does_not_come_back() {
+    fn hides_secrets_in_errors() {
         let sent =
             ["hunter2-hunter2", "hunter2-hunter2-and-more", "v1"].map(|value| SecretString::from(value.to_owned()));
         let secrets = SentSecrets::new(sent.iter());
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_in_each_form_in_which_servers_quote_them() {
+    fn finds_secrets_in_each_form() {
         let sent = ["Bearer k3y/with+signs=", "say \"hunter2\" here"].map(|value| SecretString::from(value.to_owned()));
         let secrets = SentSecrets::new(sent.iter());
         for quoted in [

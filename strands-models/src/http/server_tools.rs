@@ -1,12 +1,11 @@
-//! The tools that a provider itself runs, as the program describes them to it.
+//! Tools that a provider itself runs, in the provider's JSON.
 
 use std::fmt;
 use std::ops::Deref;
 
 use serde_json::Value;
 
-/// Tools that a provider runs. `Debug` shows what they are and nothing else: some have a key in them, for servers that the
-/// provider calls.
+/// Server tools. `Debug` shows their types alone, since some contain an API key for a server that the provider calls.
 #[derive(Clone, Default)]
 pub(crate) struct ServerTools(Vec<Value>);
 
@@ -26,7 +25,7 @@ impl Deref for ServerTools {
 
 impl fmt::Debug for ServerTools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Gemini's have their kind for a field.
+        // Gemini's have their type as the name of a field.
         let kind = |tool: &Value| {
             let named = tool.get("type").and_then(Value::as_str).map(str::to_owned);
             named.or_else(|| tool.as_object()?.keys().next().cloned()).unwrap_or_default()
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_they_are_is_shown_and_no_key() {
+    fn debug_shows_types_without_keys() {
         let mut tools = ServerTools::default();
         tools.push(json!({"type": "mcp", "server_label": "docs", "authorization": "s3cret"}));
         tools.push(json!({"googleSearch": {"key": "s3cret"}}));

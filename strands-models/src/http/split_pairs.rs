@@ -1,5 +1,5 @@
-//! UTF-16 pairs whose halves came in two events: servers that cut text by code units write one half at the end of a string,
-//! and the other at the beginning of the next.
+//! UTF-16 pairs whose halves are in two events: servers that split text by code units send one half at the end of a string, and
+//! the other at the beginning of the next.
 
 use sse_stream::Sse;
 
@@ -19,14 +19,14 @@ pub(super) fn join(event: &mut Sse, next: &mut Sse) {
     next.insert_str(second, &half);
 }
 
-/// The place of a first half before the end of a string.
+/// Returns the position of a first half at the end of a string.
 fn first_half(json: &str) -> Option<usize> {
     let halves = json.match_indices("\\u").filter(|(at, _)| is_half(json, *at, b"89ab"));
     let ends = |at: &usize| json.as_bytes().get(at + ESCAPE) == Some(&b'"');
     halves.map(|(at, _)| at).find(|at| ends(at) && !is_escaped(json, *at))
 }
 
-/// The place of a second half at the beginning of a string.
+/// Returns the position of a second half at the beginning of a string.
 fn second_half(json: &str) -> Option<usize> {
     let halves = json.match_indices("\\u").filter(|(at, _)| is_half(json, *at, b"cdef"));
     let begins = |at: &usize| {
@@ -35,7 +35,7 @@ fn second_half(json: &str) -> Option<usize> {
     halves.map(|(at, _)| at).find(begins)
 }
 
-/// True if the escape here is that of a surrogate whose second digit is one of these.
+/// Returns true if the escape at this position is a surrogate whose second digit is one of these.
 fn is_half(json: &str, at: usize, second: &[u8]) -> bool {
     let Some([b'd' | b'D', digit, rest @ ..]) = json.as_bytes().get(at + 2..at + ESCAPE) else {
         return false;
@@ -43,7 +43,7 @@ fn is_half(json: &str, at: usize, second: &[u8]) -> bool {
     second.contains(&digit.to_ascii_lowercase()) && rest.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// True if an odd number of backslashes stands before this place.
+/// Returns true if an odd number of backslashes precedes this position.
 fn is_escaped(json: &str, at: usize) -> bool {
     let before = json.as_bytes().get(..at).unwrap_or_default();
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn halves_are_joined_over_two_events() {
+    fn joins_halves_of_two_events() {
         for (first, next, joined) in [
             (r#"{"a":"x\ud83d"}"#, r#"{"a":"\ude00y"}"#, Some((r#"{"a":"x"}"#, r#"{"a":"\ud83d\ude00y"}"#))),
             (
@@ -67,12 +67,12 @@ mod tests {
                 r#"{"a":"\ude00\"}"}"#,
                 Some((r#"{"a":"{\"b\":\""}"#, r#"{"a":"\ud83d\ude00\"}"}"#)),
             ),
-            // The other half is not at the beginning, or there is none.
+            // The other half is not at the beginning, or missing.
             (r#"{"a":"x\ud83d"}"#, r#"{"a":"y\ude00"}"#, None),
             (r#"{"a":"x\ud83d"}"#, r#"{"a":"\"\ude00"}"#, None),
             (r#"{"a":"x\ud83d"}"#, r#"{"a":"y"}"#, None),
             (r#"{"a":"x\ud83dy"}"#, r#"{"a":"\ude00"}"#, None),
-            // JSON in JSON, whose pieces are joined before it is read.
+            // JSON in JSON, whose deltas are joined before parsing.
             (r#"{"a":"{\"b\":\"\\ud83d"}"#, r#"{"a":"\\ude00\"}"}"#, None),
         ] {
             let (mut event, mut after) = (Sse::default().data(first), Sse::default().data(next));

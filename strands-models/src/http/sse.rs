@@ -1,4 +1,4 @@
-//! Server-sent events out of a response, with a bound on what one of them may hold.
+//! Server-sent events of a response, with a limit of the size of one event.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use strands_core::models::{ErrorDetails, ModelError};
 use super::body::Body;
 use super::framing::EVENT_OVERHEAD;
 
-/// The events of a response.
+/// Server-sent events of a response.
 pub(super) struct EventStream {
     events: SseByteStream<Metered>,
     progress: Arc<Progress>,
 }
 
-/// Progress of the bytes. The parser owns their stream, so this is how both know it.
+/// Progress of the bytes, shared with the parser, which owns their stream.
 #[derive(Default)]
 struct Progress {
-    /// Bytes that were read since an event was whole.
+    /// Number of bytes since the last complete event.
     since_event: AtomicUsize,
     ended: AtomicBool,
 }
 
-/// The bytes of a response, counted: the parser keeps those that are no whole event yet.
+/// Counted bytes of a response. The parser buffers those of an incomplete event.
 struct Metered {
     body: Body,
     progress: Arc<Progress>,
@@ -36,15 +36,15 @@ struct Metered {
 }
 
 impl EventStream {
-    /// No event may have more than `limit` bytes of content.
+    /// Creates events of up to `limit` bytes of content each.
     pub(super) fn new(body: Body, limit: usize) -> Self {
         let progress = Arc::<Progress>::default();
         let metered = Metered { body, progress: Arc::clone(&progress), limit };
         Self { events: SseByteStream::new(metered), progress }
     }
 
-    /// The next event, or `None` at the end. An event that the end has cut is none, unless only the blank line behind it is
-    /// missing.
+    /// Returns the next event, or `None` at the end. An incomplete event at the end is dropped, unless only the blank line after it
+    /// is missing.
     pub(super) fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Sse, ModelError>>> {
         loop {
             let event = ready!(Pin::new(&mut self.events).poll_next(context));
@@ -57,7 +57,7 @@ impl EventStream {
     }
 }
 
-/// True if the data of an event is JSON that nothing is missing from, or the mark of the end.
+/// Returns true if the data of an event is complete JSON, or the end mark.
 fn is_whole(event: &Sse) -> bool {
     let data = event.data.as_deref().map(str::trim).unwrap_or_default();
     data == "[DONE]" || data.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(data).is_ok()
@@ -85,7 +85,7 @@ impl Stream for Metered {
         }
         let bytes = ready!(self.body.poll_text(context));
         if bytes.is_none() {
-            // The blank line that the last event may lack. The parser drops an event without one.
+            // The blank line that the last event may lack, without which the parser drops it.
             self.progress.ended.store(true, Ordering::Relaxed);
             return Poll::Ready(Some(Ok(Bytes::from_static(b"\n\n"))));
         }

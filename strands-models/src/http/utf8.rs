@@ -1,19 +1,19 @@
-//! UTF-8 out of bytes that come in pieces. Bytes that are not UTF-8 become U+FFFD: one bad letter does not cost a response.
+//! UTF-8 decoder of streamed bytes. Invalid bytes become U+FFFD: one bad character does not cost a response.
 
 use bytes::Bytes;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Decoder of bytes in pieces.
+/// Decoder of streamed bytes.
 #[derive(Debug, Default)]
 pub(super) struct Utf8 {
-    /// The beginning of a character whose end has not come yet.
+    /// Start of a character whose end has not arrived yet.
     rest: Vec<u8>,
     has_begun: bool,
 }
 
 impl Utf8 {
-    /// Returns the text that is whole with these bytes, without a byte order mark in front of the first.
+    /// Returns the text that is complete with these bytes, without a byte order mark at the start.
     pub(super) fn push(&mut self, bytes: Bytes) -> Bytes {
         if bytes.is_empty() {
             return bytes;
@@ -32,7 +32,7 @@ impl Utf8 {
         text.slice(mark..)
     }
 
-    /// Returns what is left at the end: a character that was cut.
+    /// Returns the rest at the end: a character that was cut.
     pub(super) fn end(&mut self) -> Bytes {
         if std::mem::take(&mut self.rest).is_empty() { Bytes::new() } else { "\u{fffd}".into() }
     }
@@ -65,11 +65,11 @@ mod tests {
 
     use super::*;
 
-    fn decoded(bytes: &[u8], piece: usize) -> String {
+    fn decoded(bytes: &[u8], chunk: usize) -> String {
         let mut utf8 = Utf8::default();
         let mut text = Vec::new();
-        for piece in bytes.chunks(piece) {
-            text.extend_from_slice(&utf8.push(Bytes::copy_from_slice(piece)));
+        for chunk in bytes.chunks(chunk) {
+            text.extend_from_slice(&utf8.push(Bytes::copy_from_slice(chunk)));
         }
         text.extend_from_slice(&utf8.end());
         String::from_utf8(text).unwrap()
@@ -77,18 +77,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_decoded_alike_in_whatever_pieces_they_come(
+        fn decodes_bytes_alike_in_any_chunks(
             bytes in prop::collection::vec(prop::sample::select(vec![b'a', 0xc3, 0xbc, 0xf0, 0x9f, 0x8d, 0xaf, 0xff, 0xed, 0xa0]), 0..24),
-            piece in 1..5_usize
+            chunk in 1..5_usize
         ) {
-            prop_assert_eq!(decoded(&bytes, piece), String::from_utf8_lossy(&bytes));
+            prop_assert_eq!(decoded(&bytes, chunk), String::from_utf8_lossy(&bytes));
         }
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_text() {
-        for piece in 1..6 {
-            assert_eq!(decoded("\u{feff}a\u{feff}".as_bytes(), piece), "a\u{feff}");
+    fn skips_a_byte_order_mark() {
+        for chunk in 1..6 {
+            assert_eq!(decoded("\u{feff}a\u{feff}".as_bytes(), chunk), "a\u{feff}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a model behind llama.cpp's server is told what to be.
+//! Builder of models behind llama.cpp's server, and the server's dialect of Chat Completions.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,26 +7,27 @@ use serde_json::{Map, Value, json};
 use strands_core::models::{MessageSerializer, ModelCapabilities};
 use strands_core::schema::SchemaDialect;
 
-use super::{LlamaCppModel, refusal};
+use super::{LlamaCppModel, error};
 use crate::chat_completions::{
-    Chat, Dialect, Documents, Media, ReasoningEffort, ReasoningReplay, Settings, Sounds, chat_options,
-    sampling_options, setting_methods,
+    AudioForm, Chat, Dialect, DocumentForm, Media, ReasoningReplay, Settings, field_setters, penalty_setters,
 };
-use crate::http::{ApiKey, ModelBuildError, Options, Place, http_options};
+use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options, SamplingFields, http_setters, request_setters};
 
-/// The server answers with the model that it was started with, whatever it is called.
+/// The server uses the model that it was started with, whatever the id.
 const DEFAULT_MODEL: &str = "default";
-const LOCAL: Place = Place { base_url: "http://localhost:8080/v1", base_url_variable: None, key_variables: &[] };
+const LOCAL: DefaultEndpoint =
+    DefaultEndpoint { base_url: "http://localhost:8080/v1", base_url_variable: None, key_variables: &[] };
 
-/// How the server speaks Chat Completions:
+/// The server's dialect:
 /// <https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>.
 const DIALECT: Dialect = Dialect {
     provider: Cow::Borrowed("llamacpp"),
-    media: Media { documents: Documents::Text, sounds: Sounds::Named, image_objects: true },
+    media: Media { documents: DocumentForm::Text, audio: AudioForm::Named, image_objects: true },
+    sampling: SamplingFields::CHAT,
     asks_for_usage: true,
     plain_text: false,
     any_tool: "required",
-    // A choice that is an object is passed over there.
+    // A choice that is an object is ignored.
     named_choice: false,
     call_ids: None,
     media_in_results: false,
@@ -34,26 +35,23 @@ const DIALECT: Dialect = Dialect {
     schemas: &SchemaDialect::LLAMACPP,
     replay: ReasoningReplay::Content,
     empty_reasoning: false,
-    sort: refusal::sort,
+    classify: error::classify,
 };
 
 /// Version of Mirostat sampling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mirostat {
-    /// None: the other samplers do.
+    /// No Mirostat: the other samplers are used.
     Off,
-    /// Mirostat.
+    /// Mirostat 1.0.
     V1,
     /// Mirostat 2.0.
     V2,
 }
 
-/// Tells a [`LlamaCppModel`] what to be; [`LlamaCppModel::builder`] makes one.
-///
-/// What is not set here is as the server was started.
-///
-/// `Debug` shows no key.
+/// Builder for [`LlamaCppModel`]. Options that are not set are those with which the server was started. `Debug` shows no
+/// secrets.
 ///
 /// ```no_run
 /// use strands::models::LlamaCppModel;
@@ -83,59 +81,65 @@ impl Default for LlamaCppModelBuilder {
 }
 
 impl LlamaCppModelBuilder {
-    http_options! {
-        model_id: "A server with one model takes any name; a router picks the model by it. Default: `default`.",
-        api_key: "Default: none. A server that was started with `--api-key` wants one.",
+    http_setters! {
+        model_id: "A server with one model accepts any id; a router selects the model by it. Default: `default`.",
+        api_key: "Required by a server that was started with `--api-key`. Default: none.",
         base_url: "Default: `http://localhost:8080/v1`.",
     }
 
-    sampling_options! { temperature: "from 0." }
-    chat_options!();
+    request_setters! {
+        max_tokens: "Default: no limit.",
+        temperature: "At least 0.0.",
+        top_p: "",
+        top_k: "0 samples from all tokens.",
+        seed: "Less than 2³². Default: a random seed for each request.",
+        stop_sequences: "Sent as `stop`.",
+        reasoning_effort: "For models whose chat template has it.",
+        parallel_tool_calls: "Default: the server's.",
+    }
 
-    setting_methods! {
-        /// The most tokens that the model may write in one answer, thoughts included. Default: no limit.
-        max_tokens(tokens: u32) => "max_tokens";
-        /// The number that chance begins with. Default: another one for each request.
-        seed(seed: u32) => "seed";
-        /// How many of the likeliest tokens the model chooses from; 0 for all.
-        top_k(tokens: u32) => "top_k";
-        /// How likely a token must be to be chosen, relative to the likeliest, from 0 to 1.
-        min_p(share: f64) => "min_p";
-        /// Locally typical sampling with this parameter, from 0 to 1; 1 for none.
-        typical_p(share: f64) => "typical_p";
-        /// How much tokens are avoided that were said before; 1 for not at all.
+    penalty_setters!();
+
+    field_setters! {
+        /// Min-p sampling: minimum probability of a token, relative to the most probable one, 0.0 to 1.0.
+        min_p(probability: f64) => "min_p";
+        /// Locally typical sampling (typical-p), 0.0 to 1.0. 1.0 disables it.
+        typical_p(probability: f64) => "typical_p";
+        /// Penalty for repeated tokens. 1.0 disables it.
         repeat_penalty(penalty: f64) => "repeat_penalty";
-        /// How many of the last tokens the repeat penalty looks at; 0 for none, -1 for all.
+        /// Number of the last tokens that the repeat penalty considers. 0 disables it, -1 considers all.
         repeat_last_n(tokens: i32) => "repeat_last_n";
-        /// How far the temperature may move to both sides; 0 for not at all.
+        /// Range of dynamic temperature, in both directions. 0.0 disables it.
         dynatemp_range(range: f64) => "dynatemp_range";
-        /// How the temperature moves with what the model is unsure of.
+        /// Exponent of dynamic temperature: its dependence on the entropy of the tokens.
         dynatemp_exponent(exponent: f64) => "dynatemp_exponent";
-        /// How much sequences are avoided that were said before (DRY); 0 for not at all.
+        /// Multiplier of the DRY penalty for repeated sequences. 0.0 disables it.
         dry_multiplier(multiplier: f64) => "dry_multiplier";
-        /// How fast DRY's penalty grows with the length of the sequence.
+        /// Base of the DRY penalty: its growth with the length of the sequence.
         dry_base(base: f64) => "dry_base";
-        /// How long a sequence may be before DRY avoids it, in tokens.
+        /// Maximum length of a repeated sequence without DRY penalty, in tokens.
         dry_allowed_length(tokens: u32) => "dry_allowed_length";
-        /// How many of the last tokens DRY looks at; 0 for none, -1 for all.
+        /// Number of the last tokens that DRY considers. 0 disables it, -1 considers all.
         dry_penalty_last_n(tokens: i32) => "dry_penalty_last_n";
-        /// How often the likeliest tokens are left out (XTC), from 0 to 1.
+        /// Probability of removing the most probable tokens (XTC), 0.0 to 1.0.
         xtc_probability(probability: f64) => "xtc_probability";
-        /// How likely tokens are that XTC leaves out; above 0.5 for none.
+        /// Minimum probability of tokens that XTC removes. Above 0.5 disables it.
         xtc_threshold(threshold: f64) => "xtc_threshold";
         /// Mirostat's target entropy (tau).
         mirostat_tau(tau: f64) => "mirostat_tau";
         /// Mirostat's learning rate (eta).
         mirostat_eta(eta: f64) => "mirostat_eta";
-        /// How many tokens the samplers leave at least; 0 for no such limit.
+        /// Minimum number of tokens that the samplers keep. 0 for no minimum.
         min_keep(tokens: u32) => "min_keep";
-        /// Whether the model goes on after its end of a turn.
+        /// Continues after the model's end-of-sequence token.
         ignore_eos(ignore: bool) => "ignore_eos";
-        /// How long the model may write after its first token, in milliseconds; it stops after a line that is whole then.
+        /// Maximum time for writing a response after its first token, in milliseconds (`t_max_predict_ms`). The server then stops
+        /// at the end of a line.
         max_predict_ms(milliseconds: u64) => "t_max_predict_ms";
-        /// Whether what the request has in common with an earlier one is taken from the server's cache. Default: true.
+        /// Reuses the server's cache for the part of the prompt that an earlier request has in common. Default: true.
         cache_prompt(cache: bool) => "cache_prompt";
-        /// Which of the server's slots answers. Default: one that is idle, rather one that knows the conversation.
+        /// Index of the server's slot that processes requests (`id_slot`). Default: an idle one, preferably with the prompt in
+        /// its cache.
         slot(slot: u32) => "id_slot";
     }
 
@@ -150,7 +154,7 @@ impl LlamaCppModelBuilder {
         self
     }
 
-    /// The samplers that choose the words, by name and in order: `dry`, `top_k`, `typ_p`, `top_p`, `min_p`, `xtc`,
+    /// Names of the samplers, in order: `dry`, `top_k`, `typ_p`, `top_p`, `min_p`, `xtc`,
     /// `temperature`.
     pub fn samplers(mut self, samplers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let samplers: Vec<String> = samplers.into_iter().map(Into::into).collect();
@@ -158,60 +162,56 @@ impl LlamaCppModelBuilder {
         self
     }
 
-    /// At which characters DRY begins anew.
+    /// Texts at which DRY ends a sequence.
     pub fn dry_sequence_breakers(mut self, breakers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let breakers: Vec<String> = breakers.into_iter().map(Into::into).collect();
         self.settings.set("dry_sequence_breakers", breakers);
         self
     }
 
-    /// Bias of each of these tokens, which makes it likelier; a token is named by its number or by its text.
+    /// Bias of tokens, each named by its id or its text. A positive bias makes a token more probable.
     pub fn logit_bias(mut self, biases: impl IntoIterator<Item = (impl Into<Value>, f64)>) -> Self {
         let biases: Vec<Value> = biases.into_iter().map(|(token, bias)| json!([token.into(), bias])).collect();
         self.settings.set("logit_bias", biases);
         self
     }
 
-    /// The grammar that every answer follows, in GBNF. The server takes no tools beside it.
+    /// Grammar of all responses, in GBNF. The server accepts no tools along with it.
     pub fn grammar(mut self, grammar: impl Into<String>) -> Self {
         self.settings.set("grammar", grammar.into());
         self
     }
 
-    /// The JSON schema that every answer follows. For one answer of a type, ask the agent for it.
+    /// JSON Schema of all responses. For one response of a type, use the agent's structured output.
     pub fn json_schema(mut self, schema: Value) -> Self {
         self.settings.set("json_schema", schema);
         self
     }
 
-    /// An argument for the model's chat template, such as `enable_thinking` (`chat_template_kwargs`).
+    /// Sets an argument of the model's chat template, such as `enable_thinking` (`chat_template_kwargs`).
     pub fn template_argument(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.template.insert(name.into(), value.into());
         self
     }
 
-    /// Reasoning effort, where the chat template has one.
-    pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
-        self.settings.set("reasoning_effort", effort.as_str());
-        self
-    }
-
-    /// The model. Nothing is sent yet.
+    /// Builds the model. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError`] for what can't be right.
+    /// Returns [`ModelBuildError`] for invalid options.
     pub fn build(self) -> Result<LlamaCppModel, ModelBuildError> {
         let Self { mut options, mut settings, template } = self;
         // A long prompt is read for minutes on a machine without a GPU.
-        options.connection.patient = true;
+        options.connection.long_idle = true;
         options.connection.hints.unreachable = Some("is `llama-server` running?");
         if !template.is_empty() {
             settings.set("chat_template_kwargs", template);
         }
-        settings.check("temperature", 0.0..=f64::MAX, "at least 0")?;
-        for share in ["top_p", "min_p", "typical_p", "xtc_probability"] {
-            settings.check(share, 0.0..=1.0, "from 0 to 1")?;
+        settings.sampling.check(0.0..=f64::MAX, "at least 0")?;
+        settings.sampling.check_seed(u32::MAX.into(), "less than 2^32")?;
+        settings.check_penalties()?;
+        for probability in ["min_p", "typical_p", "xtc_probability"] {
+            settings.check(probability, 0.0..=1.0, "from 0 to 1")?;
         }
         let (base_url, api_key) = options.find(LOCAL, &|_| None);
         let open = |path: &[&str]| options.open(&options.connection, &base_url, path, ApiKey::bearer(api_key.as_ref()));
@@ -235,8 +235,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_reads_a_long_prompt_is_waited_for() {
+    fn waits_for_a_server_that_reads_a_long_prompt() {
         let model = LlamaCppModelBuilder::default().build().unwrap();
-        assert_eq!(model.chat.exchange.endpoint.silence().unwrap().as_secs(), 600);
+        assert_eq!(model.chat.exchange.endpoint.idle_timeout().unwrap().as_secs(), 600);
     }
 }

@@ -1,19 +1,18 @@
-//! Models on one's own machine, behind llama.cpp's server.
+//! Local models behind llama.cpp's server.
 
 mod builder;
-mod refusal;
+mod error;
 
 use std::sync::Arc;
 
 use crate::chat_completions::{Chat, chat_model};
 
-pub use crate::chat_completions::ReasoningEffort;
 pub use builder::{LlamaCppModelBuilder, Mirostat};
 
-/// A model behind llama.cpp's server (`llama-server`).
+/// Model behind llama.cpp's server (`llama-server`).
 ///
-/// Tools and thoughts need the server's `--jinja`, which newer versions have on; images and sounds need a model with a
-/// projector (`--mmproj`). Cheap to clone. Models share one HTTP client and its connections.
+/// Tools and reasoning require the server's `--jinja`, the default of newer versions; images and audio require a model with a
+/// projector (`--mmproj`). Cheap to clone. All models share one HTTP client and its connections.
 ///
 /// ```no_run
 /// use strands::models::LlamaCppModel;

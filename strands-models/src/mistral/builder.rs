@@ -1,4 +1,4 @@
-//! How a model of Mistral's is told what to be.
+//! Builder of Mistral models, and Mistral's dialect of Chat Completions.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,23 +6,26 @@ use std::sync::Arc;
 use strands_core::models::{CallIdForm, MessageSerializer, ModelCapabilities};
 use strands_core::schema::SchemaDialect;
 
-use super::{MistralModel, refusal};
+use super::{MistralModel, error};
 use crate::chat_completions::{
-    Chat, Dialect, Documents, Media, ReasoningEffort, ReasoningReplay, Settings, Sounds, chat_options,
-    sampling_options, server_tool_option, setting_methods,
+    AudioForm, Chat, Dialect, DocumentForm, Media, ReasoningReplay, Settings, field_setters, penalty_setters,
 };
-use crate::http::{ApiKey, ModelBuildError, Options, Place, http_options};
+use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options, SamplingFields, http_setters, request_setters};
 
-/// The model of Strands for Mistral, where none is named.
+/// Default model of Strands for Mistral.
 const DEFAULT_MODEL: &str = "mistral-large-latest";
-const MISTRAL: Place =
-    Place { base_url: "https://api.mistral.ai/v1", base_url_variable: None, key_variables: &["MISTRAL_API_KEY"] };
+const MISTRAL: DefaultEndpoint = DefaultEndpoint {
+    base_url: "https://api.mistral.ai/v1",
+    base_url_variable: None,
+    key_variables: &["MISTRAL_API_KEY"],
+};
 
-/// How Mistral speaks Chat Completions: <https://docs.mistral.ai/api/endpoint/chat>.
+/// Mistral's dialect: <https://docs.mistral.ai/api/endpoint/chat>.
 const DIALECT: Dialect = Dialect {
     provider: Cow::Borrowed("mistral"),
-    media: Media { documents: Documents::Urls, sounds: Sounds::Bare, image_objects: false },
-    // It counts without being asked, and refuses fields that it does not know.
+    media: Media { documents: DocumentForm::Urls, audio: AudioForm::Bare, image_objects: false },
+    sampling: SamplingFields { seed: "random_seed", ..SamplingFields::CHAT },
+    // Usage is always sent, and unknown fields are refused.
     asks_for_usage: false,
     plain_text: true,
     any_tool: "any",
@@ -35,19 +38,16 @@ const DIALECT: Dialect = Dialect {
     schemas: &SchemaDialect::OPENAI,
     replay: ReasoningReplay::Parts,
     empty_reasoning: false,
-    sort: refusal::sort,
+    classify: error::classify,
 };
 
-/// Tells a [`MistralModel`] what to be; [`MistralModel::builder`] makes one.
-///
-/// `Debug` shows no key.
+/// Builder for [`MistralModel`]. `Debug` shows no secrets.
 ///
 /// ```no_run
-/// use strands::models::MistralModel;
-/// use strands::models::mistral::ReasoningEffort;
+/// use strands::models::{MistralModel, ReasoningEffort};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// // With the key in `MISTRAL_API_KEY`.
+/// // The API key is in `MISTRAL_API_KEY`.
 /// let model = MistralModel::builder()
 ///     .model_id("mistral-medium-latest")
 ///     .reasoning_effort(ReasoningEffort::High)
@@ -69,50 +69,47 @@ impl Default for MistralModelBuilder {
 }
 
 impl MistralModelBuilder {
-    http_options! {
+    http_setters! {
         model_id: "Default: `mistral-large-latest`.",
-        api_key: "Default: the variable `MISTRAL_API_KEY`, which is only read where [`base_url`](Self::base_url) was not \
-                  given: another server's key has to be given beside its URL.",
+        api_key: "Default: the environment variable `MISTRAL_API_KEY`, which is read only if no \
+                  [`base_url`](Self::base_url) is set: an API key for another server has to be set along with its URL.",
         base_url: "Default: `https://api.mistral.ai/v1`.",
     }
 
-    sampling_options! { temperature: "from 0 to 1.5; Mistral recommends at most 0.7." }
-    chat_options!();
-    server_tool_option!();
+    request_setters! {
+        max_tokens: "Default: the provider's.",
+        temperature: "0.0 to 1.5; Mistral recommends at most 0.7.",
+        top_p: "",
+        seed: "Sent as `random_seed`.",
+        stop_sequences: "Sent as `stop`.",
+        reasoning_effort: "For models with adjustable reasoning. Mistral accepts `High` and `None`.",
+        parallel_tool_calls: "Default: true.",
+        server_tool: "For example `{\"type\": \"web_search\"}`.",
+    }
 
-    setting_methods! {
-        /// The most tokens that the model may write in one answer, thoughts included.
-        max_tokens(tokens: u32) => "max_tokens";
-        /// The number that chance begins with: the same request gives the same answer, as far as that can be.
-        random_seed(seed: u64) => "random_seed";
-        /// Whether Mistral puts its own words about safety before the conversation.
+    penalty_setters!();
+
+    field_setters! {
+        /// Adds Mistral's safety prompt before the conversation. Default: false.
         safe_prompt(safe: bool) => "safe_prompt";
     }
 
-    /// Reasoning effort, for models that can choose. Mistral knows `high` and `none`.
-    pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
-        self.settings.set("reasoning_effort", effort.as_str());
-        self
-    }
-
-    /// Key of requests whose beginnings are the same, so that Mistral finds them in its cache.
+    /// Prompt cache key: requests with the same key and the same beginning use the same cache.
     pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
         self.settings.set("prompt_cache_key", key.into());
         self
     }
 
-    /// The model. Nothing is sent yet.
+    /// Builds the model. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError`] for what can't be right.
+    /// Returns [`ModelBuildError`] for invalid options.
     pub fn build(self) -> Result<MistralModel, ModelBuildError> {
         let Self { options, settings } = self;
         let (base_url, api_key) = options.find_with_key(MISTRAL, &|name| std::env::var(name).ok())?;
-        settings.check("temperature", 0.0..=1.5, "from 0 to 1.5")?;
-        settings.check("top_p", 0.0..=1.0, "from 0 to 1")?;
-        settings.check("presence_penalty", -2.0..=2.0, "from -2 to 2")?;
-        settings.check("frequency_penalty", -2.0..=2.0, "from -2 to 2")?;
+        settings.sampling.check(0.0..=1.5, "from 0 to 1.5")?;
+        settings.check_penalties()?;
         settings.check_server_tools()?;
         let path = ["chat", "completions"];
         let exchange = options.open(&options.connection, &base_url, &path, ApiKey::bearer(api_key.as_ref()))?;

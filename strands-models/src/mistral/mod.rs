@@ -1,18 +1,17 @@
-//! Mistral's models, at Mistral or on a server that speaks as it does.
+//! Mistral's models, at Mistral or on a server with the same protocol.
 
 mod builder;
-mod refusal;
+mod error;
 
 use std::sync::Arc;
 
 use crate::chat_completions::{Chat, chat_model};
 
-pub use crate::chat_completions::ReasoningEffort;
 pub use builder::MistralModelBuilder;
 
-/// A model of Mistral's.
+/// Model of Mistral over Chat Completions.
 ///
-/// Cheap to clone. Models share one HTTP client and its connections.
+/// Cheap to clone. All models share one HTTP client and its connections.
 ///
 /// ```no_run
 /// use strands::models::MistralModel;

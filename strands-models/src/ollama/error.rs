@@ -3,23 +3,23 @@
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::{Refusal, unanswerable};
+use crate::http::{ErrorResponse, permanent_error};
 
 /// Returns the kind of an error response.
-pub(super) fn classify(refusal: &mut Refusal) -> ModelErrorKind {
+pub(super) fn classify(refusal: &mut ErrorResponse) -> ModelErrorKind {
     let body = refusal.json();
     classify_error(refusal, body.get("error").unwrap_or(&body))
 }
 
 /// Returns an error that ended a stream, with its kind. Newer servers send the HTTP status that it would have had.
-pub(super) fn stream_error(error: &Value, status: Option<u16>) -> (Refusal, ModelErrorKind) {
+pub(super) fn stream_error(error: &Value, status: Option<u16>) -> (ErrorResponse, ModelErrorKind) {
     let body = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-    let mut refusal = Refusal { status, body, ..Refusal::default() };
+    let mut refusal = ErrorResponse { status, body, ..ErrorResponse::default() };
     let kind = classify_error(&mut refusal, error);
     (refusal, kind)
 }
 
-fn classify_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
+fn classify_error(refusal: &mut ErrorResponse, error: &Value) -> ModelErrorKind {
     let words = error.as_str().or_else(|| error.get("message")?.as_str()).unwrap_or(&refusal.body).to_lowercase();
     // Gateways, and the servers behind Ollama, send objects with a code or a type.
     let named = ["code", "type"].iter().find_map(|name| error.get(name)?.as_str().filter(|word| !word.is_empty()));
@@ -33,7 +33,7 @@ fn classify_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
         return ModelErrorKind::InvalidRequest;
     }
     let status = refusal.status;
-    if let Some(kind) = unanswerable(refusal, status, &words) {
+    if let Some(kind) = permanent_error(refusal, status, &words) {
         return kind;
     }
     if refusal.status == Some(404) && words.contains("model") && words.contains("not found") {
@@ -44,7 +44,7 @@ fn classify_error(refusal: &mut Refusal, error: &Value) -> ModelErrorKind {
     with_advice(refusal, ModelErrorKind::of_status(status))
 }
 
-fn with_advice(refusal: &mut Refusal, kind: ModelErrorKind) -> ModelErrorKind {
+fn with_advice(refusal: &mut ErrorResponse, kind: ModelErrorKind) -> ModelErrorKind {
     if kind == ModelErrorKind::Authentication {
         refusal.advice = Some("sign in with `ollama signin`, or set the API key that the server requires");
     }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn classified(status: u16, body: &str) -> (ModelErrorKind, &'static str) {
-        let mut refusal = Refusal { status: Some(status), body: body.to_owned(), ..Refusal::default() };
+        let mut refusal = ErrorResponse { status: Some(status), body: body.to_owned(), ..ErrorResponse::default() };
         (classify(&mut refusal), refusal.advice.unwrap_or_default())
     }
 

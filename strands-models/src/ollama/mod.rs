@@ -20,11 +20,10 @@ use self::stream_reader::ChatReader;
 use crate::http::Exchange;
 
 pub use builder::OllamaModelBuilder;
-pub use settings::Think;
 
 /// Response reader for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
     ChatReader::new(limit)
 }
 

@@ -12,7 +12,7 @@ use strands_core::models::{MessageSerializer, ModelError, ModelRequest, outgoing
 use strands_core::schema::SchemaDialect;
 
 use super::content::{Image, MessageContent, system_text};
-use super::settings::Settings;
+use super::settings::{ModelOptions, Settings};
 use super::{PROVIDER, tools};
 use crate::http::{self, Conversation, Fields};
 
@@ -59,8 +59,8 @@ impl Serialize for ChatBody<'_> {
         let mut fields = Fields { map: serializer.serialize_map(None)?, extra: &extra };
         fields.put("model", self.model_id)?;
         fields.put("stream", &self.streaming)?;
-        fields.put("options", &settings.sampling)?;
-        fields.put_some("think", settings.think.as_ref())?;
+        fields.put("options", &ModelOptions(settings))?;
+        fields.put_some("think", settings.think().as_ref())?;
         fields.put_some("keep_alive", settings.keep_alive.as_ref())?;
         fields.put_some("truncate", settings.truncate.as_ref())?;
         match request.output_schema {
@@ -312,7 +312,7 @@ mod tests {
     fn extra_fields_replace_others() {
         let settings = Settings {
             extra: Map::from_iter([("think".to_owned(), json!("low")), ("shift".to_owned(), json!(false))]),
-            think: Some(true.into()),
+            thinks: true,
             truncate: Some(false),
             ..Settings::default()
         };

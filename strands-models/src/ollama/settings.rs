@@ -1,4 +1,4 @@
-//! Everything that shapes a request, beside the conversation.
+//! Settings of a request, without its conversation.
 
 use std::time::Duration;
 
@@ -6,49 +6,10 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::http::Fields;
+use crate::ReasoningEffort;
+use crate::http::{Fields, Sampling, SamplingFields};
 
-/// Reasoning of a model before its response.
-///
-/// Most models that think know on and off, some know levels, and those of the family `gpt-oss` know nothing but levels
-/// ([Ollama's page on thinking](https://docs.ollama.com/capabilities/thinking)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Think {
-    /// Not at all.
-    Off,
-    /// As much as it does by itself.
-    On,
-    /// Little.
-    Low,
-    /// Some.
-    Medium,
-    /// Much.
-    High,
-    /// Most.
-    Max,
-}
-
-impl From<bool> for Think {
-    fn from(on: bool) -> Self {
-        if on { Self::On } else { Self::Off }
-    }
-}
-
-impl Serialize for Think {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Off => serializer.serialize_bool(false),
-            Self::On => serializer.serialize_bool(true),
-            Self::Low => serializer.serialize_str("low"),
-            Self::Medium => serializer.serialize_str("medium"),
-            Self::High => serializer.serialize_str("high"),
-            Self::Max => serializer.serialize_str("max"),
-        }
-    }
-}
-
-/// How long a model stays in memory. The server reads a duration as Go writes it, and a negative number as for ever.
+/// Time for which a model stays in memory: a duration in Go's notation, or a negative number for an unlimited time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeepAlive(pub(super) Duration);
 
@@ -70,42 +31,45 @@ impl Serialize for KeepAlive {
     }
 }
 
-/// What a builder was told.
+/// Settings of a request, without its conversation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
-    pub(super) keep_alive: Option<KeepAlive>,
-    pub(super) think: Option<Think>,
-    pub(super) truncate: Option<bool>,
     pub(super) sampling: Sampling,
+    pub(super) min_p: Option<f64>,
+    pub(super) num_ctx: Option<u32>,
+    /// Entries of `options` that override the others.
+    pub(super) options: Map<String, Value>,
+    pub(super) keep_alive: Option<KeepAlive>,
+    pub(super) reasoning_effort: Option<ReasoningEffort>,
+    /// Switches reasoning on, without a level.
+    pub(super) thinks: bool,
+    pub(super) truncate: Option<bool>,
     pub(super) extra: Map<String, Value>,
 }
 
-/// The body's `options`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sampling {
-    pub(super) num_ctx: Option<u32>,
-    pub(super) num_predict: Option<u32>,
-    pub(super) temperature: Option<f64>,
-    pub(super) top_p: Option<f64>,
-    pub(super) top_k: Option<u32>,
-    pub(super) min_p: Option<f64>,
-    pub(super) seed: Option<i64>,
-    pub(super) stop: Option<Vec<String>>,
-    /// The program's own, which win.
-    pub(super) more: Map<String, Value>,
+impl Settings {
+    /// Returns `think` of a request: a switch or a level.
+    pub(super) fn think(&self) -> Option<Value> {
+        match self.reasoning_effort {
+            Some(ReasoningEffort::None) => Some(false.into()),
+            Some(effort) => Some(effort.as_str().into()),
+            None => self.thinks.then(|| true.into()),
+        }
+    }
 }
 
-impl Serialize for Sampling {
+/// `options` of a request.
+pub(super) struct ModelOptions<'a>(pub(super) &'a Settings);
+
+const SAMPLING: SamplingFields = SamplingFields { max_tokens: "num_predict", ..SamplingFields::CHAT };
+
+impl Serialize for ModelOptions<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut options = Fields { map: serializer.serialize_map(None)?, extra: &self.more };
-        options.put_some("num_ctx", self.num_ctx.as_ref())?;
-        options.put_some("num_predict", self.num_predict.as_ref())?;
-        options.put_some("temperature", self.temperature.as_ref())?;
-        options.put_some("top_p", self.top_p.as_ref())?;
-        options.put_some("top_k", self.top_k.as_ref())?;
-        options.put_some("min_p", self.min_p.as_ref())?;
-        options.put_some("seed", self.seed.as_ref())?;
-        options.put_some("stop", self.stop.as_ref())?;
+        let Self(settings) = self;
+        let mut options = Fields { map: serializer.serialize_map(None)?, extra: &settings.options };
+        options.put_some("num_ctx", settings.num_ctx.as_ref())?;
+        options.put_some("min_p", settings.min_p.as_ref())?;
+        settings.sampling.put(&mut options, &SAMPLING)?;
         options.put_extra()?;
         options.map.end()
     }
@@ -118,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_go_writes_them() {
+    fn writes_durations_in_gos_notation() {
         for (duration, written) in [
             (Duration::ZERO, json!("0s")),
             (Duration::from_secs(300), json!("5m")),
@@ -131,15 +95,19 @@ mod tests {
     }
 
     #[test]
-    fn thinking_is_a_switch_or_a_level() {
-        let written = [true.into(), false.into(), Think::Max].map(|think: Think| json!(think));
-        assert_eq!(written, [json!(true), json!(false), json!("max")]);
+    fn writes_reasoning_as_a_switch_or_a_level() {
+        let think = |reasoning_effort, thinks| Settings { reasoning_effort, thinks, ..Settings::default() }.think();
+        assert_eq!(think(None, false), None);
+        assert_eq!(think(None, true), Some(json!(true)));
+        assert_eq!(think(Some(ReasoningEffort::None), false), Some(json!(false)));
+        assert_eq!(think(Some(ReasoningEffort::Max), true), Some(json!("max")));
     }
 
     #[test]
-    fn an_option_of_the_programs_own_wins() {
-        let more = Map::from_iter([("top_k".to_owned(), json!(7)), ("mirostat".to_owned(), json!(1))]);
-        let sampling = Sampling { top_k: Some(40), num_predict: Some(8), more, ..Sampling::default() };
-        assert_eq!(json!(sampling), json!({"num_predict": 8, "top_k": 7, "mirostat": 1}));
+    fn overrides_setters_by_options_of_the_program() {
+        let options = Map::from_iter([("top_k".to_owned(), json!(7)), ("mirostat".to_owned(), json!(1))]);
+        let sampling = Sampling { top_k: Some(40), max_tokens: Some(8), ..Sampling::default() };
+        let settings = Settings { sampling, options, ..Settings::default() };
+        assert_eq!(json!(ModelOptions(&settings)), json!({"num_predict": 8, "top_k": 7, "mirostat": 1}));
     }
 }

@@ -14,7 +14,7 @@ use strands_core::models::{
 
 use super::PROVIDER;
 use super::error::stream_error;
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, stop_words, tolerant};
+use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons, tolerant};
 
 #[derive(Deserialize)]
 struct Chunk {
@@ -128,7 +128,7 @@ impl ChatReader {
         if chunk.done == Some(true) {
             let reason = chunk.done_reason.unwrap_or_default();
             if let Some(kind) = ModelErrorKind::of_stop_reason(&reason) {
-                return Err((Refusal { code: Some(reason), ..Refusal::default() }, kind).into());
+                return Err((ErrorResponse { code: Some(reason), ..ErrorResponse::default() }, kind).into());
             }
             self.finish(&reason, document, out);
         }
@@ -177,7 +177,7 @@ impl ChatReader {
         self.complete = true;
         self.close(out);
         out.push_back(StreamEvent::stop(match done_reason {
-            reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
+            reason if let Some(stop_reason) = stop_reasons::limit_or_filter(reason) => stop_reason,
             _ if self.calls => StopReason::ToolUse,
             // `load` and `unload` have no content: they report that the model was loaded or unloaded.
             _ => StopReason::EndTurn,
@@ -219,7 +219,7 @@ fn invalid_chunk(error: serde_json::Error) -> ModelError {
     }
 }
 
-impl AnswerReader for ChatReader {
+impl ResponseReader for ChatReader {
     const FRAMING: Framing = Framing::JsonLines;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -266,7 +266,7 @@ mod tests {
     use strands_core::models::{Turn, TurnBuilder};
 
     use super::*;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn line(reader: &mut ChatReader, line: &Value, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         reader.read(&Sse::default().data(line.to_string()), out)
@@ -279,7 +279,7 @@ mod tests {
         }
         reader.end(&mut out).map_err(|error| match error {
             ReadError::Failed(error) => error,
-            refused @ ReadError::Refused(_) => panic!("{refused:?}"),
+            refused @ ReadError::ErrorResponse(_) => panic!("{refused:?}"),
         })?;
         let mut turn = TurnBuilder::new(usize::MAX);
         out.iter().for_each(|event| turn.push(event).unwrap());
@@ -350,9 +350,9 @@ mod tests {
         let (mut reader, mut out) = (ChatReader::new(64), VecDeque::new());
         line(&mut reader, &chunk(json!({"content": "Yes"})), &mut out).unwrap();
         let error = line(&mut reader, &json!({"error": "slow down", "status": 429}), &mut out).unwrap_err();
-        assert!(matches!(&error, ReadError::Refused(refused) if refused.0.status == Some(429)), "{error:?}");
+        assert!(matches!(&error, ReadError::ErrorResponse(refused) if refused.0.status == Some(429)), "{error:?}");
         let error = line(&mut reader, &json!({"error": "slow down", "status": "what"}), &mut out).unwrap_err();
-        assert!(matches!(&error, ReadError::Refused(refused) if refused.0.status.is_none()), "{error:?}");
+        assert!(matches!(&error, ReadError::ErrorResponse(refused) if refused.0.status.is_none()), "{error:?}");
     }
 
     #[test]
@@ -404,7 +404,7 @@ mod tests {
             line(&mut reader, &json!({"done": true, "done_reason": "stop"}), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            whole_answer(&out);
+            complete_response(&out);
         }
 
         #[test]

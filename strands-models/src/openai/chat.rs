@@ -1,18 +1,18 @@
-//! A model behind Chat Completions, at OpenAI or elsewhere, and how it is told what to be.
+//! Model over Chat Completions, at OpenAI or at another server, and its builder.
 
 use std::sync::Arc;
 
 use strands_core::models::{MessageSerializer, ModelCapabilities};
 
-use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_options};
+use super::options::{Account, DEFAULT_MODEL, chat_provider, check_settings, context_window, openai_setters};
 use super::service::Service;
-use super::{hosts, known};
-use crate::chat_completions::{Chat, Dialect, ReasoningEffort, ReasoningReplay, Settings, chat_model, chat_options};
-use crate::http::{ModelBuildError, Options};
+use super::{hosts, model_catalog};
+use crate::chat_completions::{Chat, Dialect, ReasoningReplay, Settings, chat_model, penalty_setters};
+use crate::http::{ModelBuildError, Options, SamplingFields, request_setters};
 
-/// A model behind OpenAI's Chat Completions, at OpenAI or at any server that speaks the same protocol.
+/// Model over OpenAI's Chat Completions, at OpenAI or at any server with the same protocol.
 ///
-/// Cheap to clone. Models share one HTTP client and its connections.
+/// Cheap to clone. All models share one HTTP client and its connections.
 ///
 /// ```no_run
 /// use strands::models::OpenAiModel;
@@ -30,19 +30,17 @@ pub struct OpenAiModel {
 
 chat_model!(OpenAiModel, OpenAiModelBuilder);
 
-/// Tells an [`OpenAiModel`] what to be; [`OpenAiModel::builder`] makes one.
-///
-/// `Debug` shows no key.
+/// Builder for [`OpenAiModel`]. `Debug` shows no secrets.
 ///
 /// ```no_run
 /// use strands::models::OpenAiModel;
 /// use strands::models::openai::Service;
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// // At OpenAI, with the key in `OPENAI_API_KEY`.
-/// let model = OpenAiModel::builder().model_id("gpt-5.4").max_completion_tokens(8_192).build()?;
+/// // At OpenAI, with the API key in `OPENAI_API_KEY`.
+/// let model = OpenAiModel::builder().model_id("gpt-5.4").max_tokens(8_192).build()?;
 ///
-/// // At any server that speaks the same protocol.
+/// // At any server with the same protocol.
 /// let local = OpenAiModel::builder().base_url("http://localhost:1234/v1").model_id("qwen3-8b").build()?;
 ///
 /// // On Azure, with endpoint and key in `AZURE_OPENAI_ENDPOINT` and `AZURE_OPENAI_API_KEY`.
@@ -55,7 +53,6 @@ pub struct OpenAiModelBuilder {
     options: Options,
     account: Account,
     settings: Settings,
-    effort: Option<ReasoningEffort>,
     replay: Option<ReasoningReplay>,
     structured_output: Option<bool>,
     service: Option<Service>,
@@ -67,7 +64,6 @@ impl Default for OpenAiModelBuilder {
             options: Options::new(DEFAULT_MODEL),
             account: Account::default(),
             settings: Settings::default(),
-            effort: None,
             replay: None,
             structured_output: None,
             service: None,
@@ -76,20 +72,15 @@ impl Default for OpenAiModelBuilder {
 }
 
 impl OpenAiModelBuilder {
-    openai_options!();
-    chat_options!();
-
-    /// The most tokens that the model may write in one answer, thoughts included (`max_completion_tokens`).
-    pub fn max_completion_tokens(mut self, tokens: u32) -> Self {
-        self.settings.set("max_completion_tokens", tokens);
-        self
+    openai_setters!();
+    request_setters! {
+        max_tokens: "Sent as `max_completion_tokens` to OpenAI, Azure and models with OpenAI's ids, and as `max_tokens` to all \
+                     other servers. Default: the provider's.",
+        seed: "",
+        stop_sequences: "Sent as `stop`. OpenAI accepts 4 at most, its reasoning models none.",
     }
 
-    /// The same by its older name (`max_tokens`), which OpenAI's models that think refuse and many other servers want.
-    pub fn max_tokens(mut self, tokens: u32) -> Self {
-        self.settings.set("max_tokens", tokens);
-        self
-    }
+    penalty_setters!();
 
     /// Uses another service than OpenAI's, with its base URL and its environment variables for the key. Set
     /// [`model_id`](Self::model_id), too.
@@ -98,7 +89,7 @@ impl OpenAiModelBuilder {
         self
     }
 
-    /// Form in which the model gets its reasoning back. Default: the form that the server is known to want, by its host:
+    /// Form in which reasoning is sent back to the model. Default: the form that the server requires, by its host:
     /// [`Content`](ReasoningReplay::Content) for DeepSeek, Moonshot (Kimi) and Z.ai (GLM), [`Details`](ReasoningReplay::Details)
     /// for OpenRouter, and [`Never`](ReasoningReplay::Never) for OpenAI and all others.
     pub fn reasoning_replay(mut self, replay: ReasoningReplay) -> Self {
@@ -106,12 +97,12 @@ impl OpenAiModelBuilder {
         self
     }
 
-    /// The model. Nothing is sent yet.
+    /// Builds the model. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError`] for what can't be right.
-    pub fn build(mut self) -> Result<OpenAiModel, ModelBuildError> {
+    /// Returns [`ModelBuildError`] for invalid options.
+    pub fn build(self) -> Result<OpenAiModel, ModelBuildError> {
         let environment = |name: &str| std::env::var(name).ok();
         let path = ["chat", "completions"];
         let exchange = match self.service {
@@ -119,24 +110,25 @@ impl OpenAiModelBuilder {
             None => self.account.open(&self.options, &path, &environment)?,
         };
         check_settings(&self.settings)?;
-        if let Some(effort) = self.effort {
-            self.settings.set("reasoning_effort", effort.as_str());
-        }
         let host = exchange.endpoint.host();
-        // A gateway in front of a service does not change what its models want.
+        // A gateway in front of a service does not change the behavior of its models.
         let behavior = hosts::of(self.service.and_then(Service::host).unwrap_or(host));
         let replay = self.replay.unwrap_or(behavior.replay);
-        let able = || behavior.follows_schemas && known::follows_schemas(&self.options.model_id);
-        let able = self.structured_output.unwrap_or_else(able);
+        let follows_schemas = || behavior.follows_schemas && model_catalog::follows_schemas(&self.options.model_id);
+        let follows_schemas = self.structured_output.unwrap_or_else(follows_schemas);
+        let max_tokens = max_tokens_field(self.service, behavior.max_tokens, &self.options.model_id);
         let server_tools = !self.settings.server_tools.is_empty();
         Ok(OpenAiModel {
             chat: Arc::new(Chat {
                 dialect: Arc::new(Dialect {
                     call_ids: hosts::of(host).call_ids,
+                    sampling: SamplingFields { max_tokens, ..SamplingFields::CHAT },
                     ..Dialect::openai(chat_provider(host), replay)
                 }),
                 context_window: context_window(&self.options),
-                capabilities: ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools),
+                capabilities: ModelCapabilities::new()
+                    .with_structured_output(follows_schemas)
+                    .with_server_tools(server_tools),
                 serializer: MessageSerializer::new(),
                 settings: self.settings,
                 extra: self.options.extra,
@@ -144,5 +136,33 @@ impl OpenAiModelBuilder {
                 exchange,
             }),
         })
+    }
+}
+
+/// Returns the field of the max output tokens: that of the server, else the newer one for models that refuse the older one.
+fn max_tokens_field(service: Option<Service>, of_host: Option<&'static str>, model_id: &str) -> &'static str {
+    let is_newer = service == Some(Service::AZURE) || model_catalog::is_reasoning_model(model_id);
+    of_host.unwrap_or(if is_newer { "max_completion_tokens" } else { "max_tokens" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_max_tokens_in_the_field_of_the_server() {
+        for (service, host, model_id, expected) in [
+            (None, "api.openai.com", "gpt-4o", "max_completion_tokens"),
+            (None, "my-resource.openai.azure.com", "my-deployment", "max_completion_tokens"),
+            (Some(Service::AZURE), "gateway.example", "my-deployment", "max_completion_tokens"),
+            (None, "gateway.example", "gpt-5.4", "max_completion_tokens"),
+            (None, "gateway.example", "llama-3.3-70b", "max_tokens"),
+            (None, "localhost", "qwen3-8b", "max_tokens"),
+            (Some(Service::GROQ), "api.groq.com", "openai/gpt-oss-120b", "max_tokens"),
+            (None, "openrouter.ai", "openai/gpt-5.4", "max_tokens"),
+            (None, "api.deepseek.com", "deepseek-chat", "max_tokens"),
+        ] {
+            assert_eq!(max_tokens_field(service, hosts::of(host).max_tokens, model_id), expected, "{host} {model_id}");
+        }
     }
 }

@@ -1,33 +1,45 @@
-//! Servers over OpenAI's protocols that are known by their hosts: a table, so that each difference is a cell.
+//! Table of servers with OpenAI's protocols, by host, and of their differences.
 
 use strands_core::models::CallIdForm;
 
 use crate::chat_completions::ReasoningReplay;
 
-/// A server, and what it wants or is able to do.
+/// Server and its differences from others.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Host {
-    /// The domain that its hosts are, or are below.
+    /// Domain of its hosts, which may have subdomains.
     domain: &'static str,
-    /// The names under which its answers begin over Chat Completions and over Responses. Without them the host is the name.
+    /// Names of the provider in messages, over Chat Completions and over Responses. Default: the host.
     pub(super) names: Option<(&'static str, &'static str)>,
-    /// The form in which its models get their reasoning back.
+    /// Form in which reasoning is sent back.
     pub(super) replay: ReasoningReplay,
-    /// Form of tool-call ids over Chat Completions, where it does not accept any.
+    /// Field of the max output tokens over Chat Completions. `None`: it depends on the model.
+    pub(super) max_tokens: Option<&'static str>,
+    /// Form of tool-call ids over Chat Completions, if the server does not accept any.
     pub(super) call_ids: Option<CallIdForm>,
-    /// True if models that are known to follow JSON schemas do so there.
+    /// True if models that are known to follow JSON schemas do so on this server.
     pub(super) follows_schemas: bool,
 }
 
-/// A server that nothing is known of.
-const UNKNOWN: Host =
-    Host { domain: "", names: None, replay: ReasoningReplay::Never, call_ids: None, follows_schemas: false };
+/// Unknown server.
+const UNKNOWN: Host = Host {
+    domain: "",
+    names: None,
+    replay: ReasoningReplay::Never,
+    max_tokens: None,
+    call_ids: None,
+    follows_schemas: false,
+};
+
+/// `max_tokens` is the older field, which OpenAI's reasoning models refuse and most other servers require.
+const NEWER: Option<&str> = Some("max_completion_tokens");
+const OLDER: Option<&str> = Some("max_tokens");
 
 /// "Expected a string with maximum length 40", which OpenAI says of `tool_calls[0].id`, also behind others.
 const SHORT: Option<CallIdForm> = Some(CallIdForm::up_to(40));
 
 const fn replaying(domain: &'static str, replay: ReasoningReplay) -> Host {
-    Host { domain, replay, ..UNKNOWN }
+    Host { domain, replay, max_tokens: OLDER, ..UNKNOWN }
 }
 
 const HOSTS: [Host; 11] = [
@@ -35,10 +47,11 @@ const HOSTS: [Host; 11] = [
         domain: "api.openai.com",
         names: Some(("openai", "openai-responses")),
         replay: ReasoningReplay::Never,
+        max_tokens: NEWER,
         call_ids: SHORT,
         follows_schemas: true,
     },
-    // Thinking models refuse an assistant message without `reasoning_content`
+    // Reasoning models refuse an assistant message without `reasoning_content`
     // (<https://api-docs.deepseek.com/guides/thinking_mode>).
     replaying("deepseek.com", ReasoningReplay::Content),
     // Likewise (<https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model>).
@@ -50,12 +63,12 @@ const HOSTS: [Host; 11] = [
     replaying("bigmodel.cn", ReasoningReplay::Content),
     // With signatures and encrypted parts (<https://openrouter.ai/docs/use-cases/reasoning-tokens>).
     Host { call_ids: SHORT, ..replaying("openrouter.ai", ReasoningReplay::Details) },
-    Host { domain: "openai.azure.com", call_ids: SHORT, ..UNKNOWN },
-    Host { domain: "cognitiveservices.azure.com", call_ids: SHORT, ..UNKNOWN },
+    Host { domain: "openai.azure.com", max_tokens: NEWER, call_ids: SHORT, ..UNKNOWN },
+    Host { domain: "cognitiveservices.azure.com", max_tokens: NEWER, call_ids: SHORT, ..UNKNOWN },
     Host { domain: "githubcopilot.com", call_ids: SHORT, ..UNKNOWN },
 ];
 
-/// The server at a host.
+/// Returns the server at a host.
 pub(super) fn of(host: &str) -> &'static Host {
     let is_below = |domain: &str| {
         let at = host.len().checked_sub(domain.len());
@@ -72,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_are_known_by_their_hosts() {
+    fn finds_servers_by_host() {
         for (host, replay) in [
             ("api.deepseek.com", ReasoningReplay::Content),
             ("API.DeepSeek.com", ReasoningReplay::Content),
@@ -93,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn openai_has_servers_of_its_own() {
+    fn names_openai_at_its_own_hosts_only() {
         for (host, own) in [("api.openai.com", true), ("eu.api.openai.com", true), ("notapi.openai.com", false)] {
             assert_eq!(of(host).names.is_some(), own, "{host}");
         }

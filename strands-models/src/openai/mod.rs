@@ -1,8 +1,8 @@
-//! OpenAI's two protocols, Chat Completions and Responses, which many other servers speak too.
+//! OpenAI's two protocols, Chat Completions and Responses, which many other servers implement too.
 
 mod chat;
 mod hosts;
-mod known;
+mod model_catalog;
 mod options;
 mod responses;
 mod service;
@@ -13,4 +13,4 @@ pub(crate) use responses::reader;
 pub use responses::{OpenAiResponsesModel, OpenAiResponsesModelBuilder, ReasoningSummary};
 pub use service::Service;
 
-pub use crate::chat_completions::{ReasoningEffort, ReasoningReplay};
+pub use crate::chat_completions::ReasoningReplay;

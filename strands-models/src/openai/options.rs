@@ -1,17 +1,17 @@
-//! What both models are told in the same way: where OpenAI is, and who pays.
+//! Options that both of OpenAI's models share: endpoint, account and setters.
 
 use std::borrow::Cow;
 
 use secrecy::SecretString;
 
 use super::service::{Address, Service};
-use super::{hosts, known};
+use super::{hosts, model_catalog};
 use crate::chat_completions::Settings;
-use crate::http::{ApiKey, Exchange, ModelBuildError, Options, Place};
+use crate::http::{ApiKey, DefaultEndpoint, Exchange, ModelBuildError, Options};
 
-/// The model of Strands for OpenAI, where none is named.
+/// Default model of Strands for OpenAI.
 pub(super) const DEFAULT_MODEL: &str = "gpt-5.4";
-const OPENAI: Place = Place {
+const OPENAI: DefaultEndpoint = DefaultEndpoint {
     base_url: "https://api.openai.com/v1",
     base_url_variable: Some("OPENAI_BASE_URL"),
     key_variables: &["OPENAI_API_KEY"],
@@ -22,7 +22,7 @@ const API_VERSION: &str = "api-version";
 const ORGANIZATION_VARIABLE: &str = "OPENAI_ORG_ID";
 const PROJECT_VARIABLE: &str = "OPENAI_PROJECT_ID";
 
-/// Who pays.
+/// Account that is billed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
     pub(super) organization: Option<String>,
@@ -30,7 +30,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The way to one of the services that speak as OpenAI does. OpenAI's own variables are not looked at.
+    /// Opens an exchange with a service. OpenAI's own environment variables are not read.
     pub(super) fn open_service(
         &self,
         service: Service,
@@ -40,21 +40,21 @@ impl Account {
     ) -> Result<Exchange, ModelBuildError> {
         let address: Address = service.address(options, environment)?;
         let mut connection = options.connection.clone();
-        connection.patient = known::thinks(&options.model_id);
+        connection.long_idle = model_catalog::is_reasoning_model(&options.model_id);
         let version = address.api_version.as_ref().filter(|_| !has_version(&connection.query));
         if let Some(version) = version {
             connection.query.push((API_VERSION.to_owned(), version.clone().into()));
         }
         let own: Vec<_> = [(ORGANIZATION_HEADER, &self.organization), (PROJECT_HEADER, &self.project)]
             .into_iter()
-            .filter_map(|(header, told)| Some((header.to_owned(), told.clone()?.into())))
+            .filter_map(|(header, value)| Some((header.to_owned(), value.clone()?.into())))
             .collect();
         connection.headers.extend(own);
         let path: Vec<&str> = address.path.iter().map(String::as_str).chain(path.iter().copied()).collect();
         options.open(&connection, &address.base_url, &path, address.api_key())
     }
 
-    /// The way to the provider. What the builder was not told is looked up in `environment`.
+    /// Opens an exchange with OpenAI, or with the server at the base URL. Options that are not set are read from `environment`.
     pub(super) fn open(
         &self,
         options: &Options,
@@ -63,15 +63,17 @@ impl Account {
     ) -> Result<Exchange, ModelBuildError> {
         let (base_url, api_key) = options.find_with_key(OPENAI, environment)?;
         let mut connection = options.connection.clone();
-        connection.patient = known::thinks(&options.model_id);
-        for (header, told, variable) in [
+        connection.long_idle = model_catalog::is_reasoning_model(&options.model_id);
+        for (header, value, variable) in [
             (ORGANIZATION_HEADER, &self.organization, ORGANIZATION_VARIABLE),
             (PROJECT_HEADER, &self.project, PROJECT_VARIABLE),
         ] {
-            // The variables are OpenAI's, and none of another server's business.
-            let known = || environment(variable).filter(|value| !value.trim().is_empty());
-            let known = || options.connection.base_url.is_none().then(known).flatten();
-            if let Some(value) = told.clone().or_else(known) {
+            // Another server must not get OpenAI's variables.
+            let from_environment = || {
+                let value = options.connection.base_url.is_none().then(|| environment(variable)).flatten();
+                value.filter(|value| !value.trim().is_empty())
+            };
+            if let Some(value) = value.clone().or_else(from_environment) {
                 connection.headers.push((header.to_owned(), value.into()));
             }
         }
@@ -83,74 +85,73 @@ fn has_version(query: &[(String, SecretString)]) -> bool {
     query.iter().any(|(name, _)| name == API_VERSION)
 }
 
-/// How many tokens a request may have, as told or known.
+/// Returns the context window in tokens: that of the builder, else that of the model.
 pub(super) fn context_window(options: &Options) -> Option<u64> {
-    options.context_window.or_else(|| known::context_window(&options.model_id))
+    options.context_window.or_else(|| model_catalog::context_window(&options.model_id))
 }
 
-/// What the provider would refuse.
+/// Checks the ranges of the settings.
 pub(super) fn check_settings(settings: &Settings) -> Result<(), ModelBuildError> {
-    settings.check("temperature", 0.0..=2.0, "from 0 to 2")?;
-    settings.check("top_p", 0.0..=1.0, "from 0 to 1")?;
+    settings.sampling.check(0.0..=2.0, "from 0 to 2")?;
+    settings.check_penalties()?;
     settings.check_server_tools()
 }
 
-/// The name under which this server's answers over Chat Completions begin. Content that only one provider understands is
-/// no other's.
+/// Returns the name of the provider in messages over Chat Completions. Provider content is sent only to the provider of its
+/// name.
 pub(super) fn chat_provider(host: &str) -> Cow<'static, str> {
     hosts::of(host).names.map_or_else(|| Cow::Owned(host.to_owned()), |(chat, _)| Cow::Borrowed(chat))
 }
 
-/// The same over Responses, whose items are nothing to Chat Completions.
+/// Returns the name of the provider in messages over Responses. Its items are not valid in Chat Completions.
 pub(super) fn responses_provider(host: &str) -> Cow<'static, str> {
     let named = hosts::of(host).names;
     named.map_or_else(|| Cow::Owned(format!("{host}/responses")), |(_, responses)| Cow::Borrowed(responses))
 }
 
-/// The methods that both builders have.
-macro_rules! openai_options {
+/// Setters of both builders.
+macro_rules! openai_setters {
     () => {
-        crate::http::http_options! {
+        crate::http::http_setters! {
             model_id: "Default: `gpt-5.4`.",
-            api_key: "Default: the variable `OPENAI_API_KEY`, which is only read where [`base_url`](Self::base_url) was \
-                      not given: another server's key has to be given beside its URL. A server on one's own machine \
-                      needs none.",
-            base_url: "For example `http://localhost:1234/v1`. Default: the variable `OPENAI_BASE_URL`, then \
+            api_key: "Default: the environment variable `OPENAI_API_KEY`, which is read only if no \
+                      [`base_url`](Self::base_url) is set: an API key for another server has to be set along with its URL. \
+                      Local servers need none.",
+            base_url: "For example `http://localhost:1234/v1`. Default: the environment variable `OPENAI_BASE_URL`, then \
                        `https://api.openai.com/v1`.",
         }
 
-        /// OpenAI organization that is billed. Default: the variable `OPENAI_ORG_ID`.
+        /// OpenAI organization that is billed. Default: the environment variable `OPENAI_ORG_ID`.
         pub fn organization(mut self, organization: impl Into<String>) -> Self {
             self.account.organization = Some(organization.into());
             self
         }
 
-        /// OpenAI project of the requests. Default: the variable `OPENAI_PROJECT_ID`.
+        /// OpenAI project of the requests. Default: the environment variable `OPENAI_PROJECT_ID`.
         pub fn project(mut self, project: impl Into<String>) -> Self {
             self.account.project = Some(project.into());
             self
         }
 
-        crate::chat_completions::sampling_options! { temperature: "from 0 to 2." }
-
-        /// Reasoning effort. An effort with another name goes through [`extra`](Self::extra).
-        pub fn reasoning_effort(mut self, effort: crate::chat_completions::ReasoningEffort) -> Self {
-            self.effort = Some(effort);
-            self
+        crate::http::request_setters! {
+            temperature: "0.0 to 2.0. Default: the provider's. OpenAI's reasoning models accept none.",
+            top_p: "",
+            reasoning_effort: "For reasoning models. Models accept some of the efforts; another name is set with \
+                               [`extra`](Self::extra).",
+            parallel_tool_calls: "Default: true.",
+            server_tool: "For example `{\"type\": \"web_search\"}`.",
         }
 
-        crate::chat_completions::server_tool_option!();
-
-        /// Uses structured output of the server. Default: true for models of OpenAI's that are
-        /// known to be able to. Where it is false, an agent that wants a typed result lets the model call a tool.
-        pub fn structured_output(mut self, able: bool) -> Self {
-            self.structured_output = Some(able);
+        /// Uses the server's structured output. Default: true for OpenAI's models that have it. With `false`, an agent that asks
+        /// for structured output forces a tool call instead.
+        pub fn structured_output(mut self, enabled: bool) -> Self {
+            self.structured_output = Some(enabled);
             self
         }
     };
 }
 
-pub(super) use openai_options;
+pub(super) use openai_setters;
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openai_wants_a_key() {
+    fn requires_a_key_for_openai() {
         let options = Options::new(DEFAULT_MODEL);
         let open = |known: &[(&str, &str)]| {
             Account::default().open(&options, &["responses"], &|name| {
@@ -173,12 +174,12 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_thinks_in_silence_is_waited_for() {
-        for (id, told, expected) in [("gpt-5.4", None, 600), ("gpt-4o", None, 120), ("o3", Some(60), 60)] {
+    fn waits_for_reasoning_models() {
+        for (id, set, expected) in [("gpt-5.4", None, 600), ("gpt-4o", None, 120), ("o3", Some(60), 60)] {
             let mut options = Options::new(id);
-            options.connection.idle_timeout = told.map(Duration::from_secs);
+            options.connection.idle_timeout = set.map(Duration::from_secs);
             let exchange = Account::default().open(&options, &["responses"], &|_| Some("http://x".to_owned()));
-            assert_eq!(exchange.ok().unwrap().endpoint.silence().unwrap().as_secs(), expected, "{id}");
+            assert_eq!(exchange.ok().unwrap().endpoint.idle_timeout().unwrap().as_secs(), expected, "{id}");
         }
     }
 }

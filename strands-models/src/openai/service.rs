@@ -1,11 +1,11 @@
-//! Services and local servers behind Chat Completions: where each is, and which environment variables it has. One table of
-//! data, since more come every month. Their behavior is in the table of hosts, for those who give a base URL alone.
+//! Services and local servers with Chat Completions: base URLs and environment variables, as a table. Their behavior is in the
+//! table of hosts, which also applies if only a base URL is set.
 
 use secrecy::SecretString;
 
-use crate::http::{ApiKey, ModelBuildError, Options, Place};
+use crate::http::{ApiKey, DefaultEndpoint, ModelBuildError, Options};
 
-/// A service, or a server on one's own machine, that speaks Chat Completions.
+/// Service or local server with Chat Completions.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ pub struct Service {
     needs_key: bool,
 }
 
-/// A service in the cloud.
+/// Returns a hosted service.
 const fn hosted(
     name: &'static str,
     base_url: &'static str,
@@ -40,7 +40,7 @@ const fn hosted(
     Service { name, base_url: Some(base_url), base_url_variable, api_key_variables, needs_key: true }
 }
 
-/// A server on one's own machine.
+/// Returns a local server.
 const fn local(
     name: &'static str,
     base_url: &'static str,
@@ -114,8 +114,8 @@ impl Service {
         self.name
     }
 
-    /// Returns the base URL. Default: that of [`base_url_variable`](Self::base_url_variable) where it is set. `None`: every
-    /// account has its own.
+    /// Returns the base URL, which the environment variable [`base_url_variable`](Self::base_url_variable) overrides. `None` if
+    /// every account has its own.
     pub fn base_url(self) -> Option<&'static str> {
         self.base_url
     }
@@ -130,17 +130,17 @@ impl Service {
         self.api_key_variables.first().copied().unwrap_or_default()
     }
 
-    /// Returns true if nothing works without an API key.
+    /// Returns true if the service requires an API key.
     pub fn needs_key(self) -> bool {
         self.needs_key
     }
 
-    /// Returns the host by which the service is known, also where a gateway is in front of it.
+    /// Returns the host of the service itself, even if the base URL is that of a gateway.
     pub(super) fn host(self) -> Option<&'static str> {
         self.base_url?.split("://").nth(1)?.split(['/', ':']).next()
     }
 
-    /// Finds the base URL, the path below it, the query and the key: as the builder was told, or as the environment has them.
+    /// Returns the address of the service: options that are set, else those of the environment.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Service {
         options: &Options,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Address, ModelBuildError> {
-        let place = Place {
+        let place = DefaultEndpoint {
             base_url: self.base_url.unwrap_or_default(),
             base_url_variable: Some(self.base_url_variable),
             key_variables: self.api_key_variables,
@@ -168,17 +168,17 @@ impl Service {
 /// Address of the requests to a service.
 pub(super) struct Address {
     pub(super) base_url: String,
-    /// Path between the base URL and that of the protocol.
+    /// Path between the base URL and the path of the protocol.
     pub(super) path: Vec<String>,
     /// Query parameter `api-version`.
     pub(super) api_version: Option<String>,
     key: Option<SecretString>,
-    /// Header of the key, if it is not a bearer's.
+    /// Header of the API key, if it is not a bearer token.
     key_header: Option<&'static str>,
 }
 
 impl Address {
-    /// Azure's endpoints name a resource, and the deployment or the v1 API is part of the path.
+    /// Azure's endpoints name a resource; the path contains the deployment or the v1 API.
     fn on_azure(mut self, deployment: &str, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         self.key_header = Some("api-key");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_in_order_and_have_variables_of_their_own() {
+    fn lists_services_in_order_with_distinct_variables() {
         let names: Vec<_> = Service::all().map(Service::name).collect();
         assert!(names.is_sorted(), "{names:?}");
         for service in Service::all() {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_a_base_url_is_known() {
+    fn returns_the_host_of_a_base_url() {
         assert_eq!(Service::MOONSHOT.host(), Some("api.moonshot.ai"));
         assert_eq!(Service::VLLM.host(), Some("localhost"));
         assert_eq!(Service::AZURE.host(), None);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_variable_is_named() {
+    fn names_a_missing_variable() {
         for service in Service::all().filter(|service| service.needs_key()) {
             let error = address(service, &[]).err().unwrap().to_string();
             assert!(error.contains(service.api_key_variable()), "{error}");
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_gives_key_and_base_url() {
+    fn reads_key_and_base_url_of_the_environment() {
         for service in Service::all().filter(|service| service.base_url().is_some()) {
             let key = [(service.api_key_variable(), " k\n")];
             let found = address(service, &key).ok().unwrap();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn azure_has_two_paths() {
+    fn uses_either_path_of_azure() {
         let key = ("AZURE_OPENAI_API_KEY", "k");
         for endpoint in
             ["https://r.openai.azure.com", "https://r.openai.azure.com/", "https://r.openai.azure.com/openai/v1/"]

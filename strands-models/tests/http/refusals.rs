@@ -186,7 +186,7 @@ async fn malformed_output_is_asked_for_three_times_at_most() {
         assert_eq!(error.kind(), ModelErrorKind::MalformedOutput, "{provider}: {response:?}: {error:?}");
         assert_eq!((attempts, server.requests().len()), (3, 3), "{provider}: {response:?}");
         let says = format!("{error}: {}", advice(&error));
-        assert!(says.contains("could not read") && !says.contains("the network and TLS"), "{provider}: {says}");
+        assert!(says.contains("could not parse") && !says.contains("the network and TLS"), "{provider}: {says}");
     }
 }
 
@@ -330,7 +330,7 @@ async fn a_path_that_is_not_there_asks_for_the_base_url() {
         ("responses", "it usually ends in `/v1`"),
         ("mistral", "it usually ends in `/v1`"),
         ("llamacpp", "it usually ends in `/v1`"),
-        ("anthropic", "`/v1` and what follows"),
+        ("anthropic", "`/v1` and the path"),
         ("gemini", "it usually ends in `/v1beta`"),
         ("ollama", "it has no path"),
     ] {

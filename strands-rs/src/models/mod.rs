@@ -68,7 +68,7 @@ pub use strands_models::{MistralModel, MistralModelBuilder, mistral};
     feature = "openai"
 ))]
 #[doc(inline)]
-pub use strands_models::{ModelBuildError, ModelCallError, install_crypto_provider};
+pub use strands_models::{ModelBuildError, ModelCallError, ReasoningEffort, install_crypto_provider};
 #[cfg(feature = "offline")]
 #[doc(inline)]
 pub use strands_models::{OfflineModel, OfflineModelBuilder, offline};

@@ -12,6 +12,9 @@ macro_rules! tuned {
         if let Some(timeout) = tuned.idle {
             builder = builder.idle_timeout(timeout);
         }
+        if let Some(timeout) = tuned.total {
+            builder = builder.timeout(timeout);
+        }
         if let Some(bytes) = tuned.max {
             builder = builder.max_response_bytes(bytes);
         }

@@ -77,6 +77,14 @@ pub async fn timeouts_say_how_long_was_waited(provider: &dyn Provider) {
     let silent = SilentPort::bind();
     assert_waited(provider, &failure(provider, &silent.url(), idle).await);
 
+    // The total timeout, before the head and while a stream does not end.
+    let total = Tuned { total: Some(SHORT), ..Tuned::default() };
+    assert_waited(provider, &failure(provider, &silent.url(), total).await);
+    let server = Server::repeat(provider.response(provider.small_stream()).stall_at(1)).await;
+    for whole in [false, true] {
+        assert_waited(provider, &failure(provider, &server.url(), Tuned { whole, ..total }).await);
+    }
+
     // Silence inside the stream, after something was said.
     let stream = provider.small_stream();
     let stalled = stream.len() * 2 / 3;

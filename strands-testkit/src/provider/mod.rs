@@ -138,6 +138,8 @@ pub struct Tuned {
     pub connect: Option<Duration>,
     /// `idle_timeout`.
     pub idle: Option<Duration>,
+    /// `timeout`.
+    pub total: Option<Duration>,
     /// `max_response_bytes`.
     pub max: Option<usize>,
 }

@@ -16,7 +16,7 @@ pub(crate) const NOVA: &str = "us.amazon.nova-pro-v1:0";
 
 /// A builder for a model at this endpoint, with a key that is none.
 pub(crate) fn builder(endpoint: &str) -> BedrockModelBuilder {
-    BedrockModel::builder().model_id(CLAUDE).region("us-east-1").endpoint_url(endpoint).api_key("test-key")
+    BedrockModel::builder().model_id(CLAUDE).region("us-east-1").base_url(endpoint).api_key("test-key")
 }
 
 pub(crate) async fn model(endpoint: &str) -> BedrockModel {

@@ -42,6 +42,9 @@ impl Provider for Bedrock {
         if let Some(timeout) = tuned.idle {
             builder = builder.idle_timeout(timeout);
         }
+        if let Some(timeout) = tuned.total {
+            builder = builder.timeout(timeout);
+        }
         if let Some(bytes) = tuned.max {
             builder = builder.max_response_bytes(bytes);
         }

@@ -6,7 +6,7 @@ use strands_core::message::ContentBlock;
 use strands_core::models::{Turn, TurnBuilder};
 
 use super::*;
-use crate::http::whole_answer;
+use crate::http::complete_response;
 
 fn read(events: &[Value]) -> Result<VecDeque<StreamEvent>, ReadError> {
     let mut reader = MessagesReader::new(1 << 20);
@@ -112,13 +112,14 @@ fn reports_details_of_a_refusal() {
 #[test]
 fn reads_errors_in_the_stream() {
     let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}});
-    let Err(ReadError::Refused(refused)) = read(&[start(0, json!({"type": "text", "text": "hi"})), error.clone()])
+    let Err(ReadError::ErrorResponse(refused)) =
+        read(&[start(0, json!({"type": "text", "text": "hi"})), error.clone()])
     else {
         panic!("no error");
     };
     assert_eq!(refused.1, ModelErrorKind::Overloaded);
     let whole = MessagesReader::new(64).whole(error.to_string().as_bytes(), &mut VecDeque::new());
-    assert!(matches!(whole, Err(ReadError::Refused(_))), "{whole:?}");
+    assert!(matches!(whole, Err(ReadError::ErrorResponse(_))), "{whole:?}");
 }
 
 #[test]
@@ -164,7 +165,7 @@ proptest! {
             reader.read(&Sse::default().data(event.to_string()), &mut out).unwrap();
         }
         prop_assert!(reader.is_complete());
-        whole_answer(&out);
+        complete_response(&out);
     }
 
     #[test]

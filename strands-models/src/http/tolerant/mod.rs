@@ -1,5 +1,5 @@
-//! Fields that servers send in another type than their protocol says. Each reads whatever has one sensible meaning, and a
-//! value without meaning as a missing one; only structures and lists of something else are errors.
+//! Fields that servers send in another type than their protocol requires. Values with one sensible meaning are read, values
+//! without meaning count as missing; only structures and lists of something else are errors.
 
 mod scalar;
 
@@ -15,23 +15,23 @@ use serde_json::{Map, Value};
 
 use self::scalar::{FlagOf, Scalar, TextOf, WholeOf, whole, whole_text};
 
-/// A text, or a number or a truth as text: ids, names, reasons.
+/// Reads text, or a number or boolean as text: ids, names, reasons.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     deserializer.deserialize_any(Scalar(TextOf))
 }
 
-/// A zero-based index, also as a float or as text. A negative one is a missing one.
+/// Reads a zero-based index, also as a float or as text. A negative one counts as missing.
 pub(crate) fn index<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     let whole = deserializer.deserialize_any(Scalar(WholeOf))?;
     Ok(whole.and_then(|whole| usize::try_from(whole).ok()))
 }
 
-/// A truth, also as a number or as text.
+/// Reads a boolean, also as a number or as text.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     deserializer.deserialize_any(Scalar(FlagOf))
 }
 
-/// A count in a value: a number that is not negative, also as a float or as text.
+/// Returns a count: a number that is not negative, also as a float or as text.
 pub(crate) fn count(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
@@ -40,7 +40,7 @@ pub(crate) fn count(value: &Value) -> Option<u64> {
     }
 }
 
-/// A value that says something: `null`, `false`, and what is empty say nothing.
+/// Reads a value with content: `null`, `false` and empty values have none.
 pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<Value>>, D::Error> {
     let value = Option::<Box<Value>>::deserialize(deserializer)?;
     Ok(value.filter(|value| match &**value {
@@ -52,14 +52,14 @@ pub(crate) fn something<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     }))
 }
 
-/// A structure, or `null` for one in which nothing is said.
+/// Reads a structure, or the default for `null`.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A structure, also as the one item of a list. `null`, `false`, an empty text and an empty list are none.
+/// Reads a structure, also as the only item of a list. `null`, `false`, an empty text and an empty list are none.
 pub(crate) fn structure<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -100,7 +100,7 @@ pub(crate) fn structure<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_any(Structure(PhantomData))
 }
 
-/// A field of a value that is text, or a number as text; nothing where there is neither.
+/// Returns a field that is text, or a number as text; empty otherwise.
 pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
     match value.get(name) {
         Some(Value::String(text)) => Cow::Borrowed(text),
@@ -109,8 +109,8 @@ pub(crate) fn word<'a>(value: &'a Value, name: &str) -> Cow<'a, str> {
     }
 }
 
-/// Arguments of a call as the text that they should be: text with JSON in it, or the JSON. An empty list is an empty object,
-/// which some languages write that way. A number or a truth is none that a tool can have, which the model is told.
+/// Reads the arguments of a call as text: text with JSON in it, or the JSON. An empty list is an empty object, which some
+/// languages write that way. A number or a boolean is invalid, and the call gets an error result.
 pub(crate) fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     struct Arguments;
 
@@ -163,14 +163,14 @@ pub(crate) fn arguments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
     deserializer.deserialize_any(Arguments)
 }
 
-/// Arguments of a call as they were written, of a call that comes whole: the JSON, or the JSON that a text has in it.
+/// Returns the arguments of a complete call as text: the JSON, or the JSON in a string.
 pub(crate) fn written_arguments(json: &RawValue) -> String {
     let text = serde_json::from_str(json.get()).unwrap_or_else(|_| json.get().to_owned());
     if text.trim() == "[]" { "{}".to_owned() } else { text }
 }
 
-/// A list, also one item that stands for a list of it, or an object with the items by their numbers. An empty object, an empty
-/// text and `false` are empty lists. `null` among the items is none.
+/// Reads a list, also one item in place of a list, or an object with the items by their numbers. An empty object, an empty text
+/// and `false` are empty lists. `null` items are skipped.
 pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct List<T>(PhantomData<T>);
 
@@ -209,7 +209,7 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer:
     deserializer.deserialize_any(List(PhantomData))
 }
 
-/// Whatever values a list has, or whatever stands for one. Nothing is wrong here: what they are is seen later.
+/// Reads the values of a list, or of anything in place of one. Their types are checked later.
 pub(crate) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Value>, D::Error> {
     let values = match Value::deserialize(deserializer)? {
         Value::Array(values) => values,
@@ -220,7 +220,7 @@ pub(crate) fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<V
     Ok(values.into_iter().filter(|value| !value.is_null()).collect())
 }
 
-/// The items of an object that stands for a list.
+/// Returns the items of an object in place of a list.
 fn items<T: DeserializeOwned>(fields: Map<String, Value>) -> serde_json::Result<Vec<T>> {
     if fields.keys().all(|name| whole_text(name).is_some()) {
         let mut numbered: Vec<_> = fields.into_iter().collect();
@@ -259,14 +259,14 @@ mod tests {
     }
 
     fn read(json: Value) -> Read {
-        // As text and as a value: numbers come to a visitor in other ways.
+        // As text and as a value: numbers reach a visitor in different ways.
         let read: Read = serde_json::from_str(&json.to_string()).unwrap();
         assert_eq!(read, serde_json::from_value(json).unwrap());
         read
     }
 
     #[test]
-    fn scalars_of_another_type_are_read() {
+    fn reads_scalars_of_another_type() {
         for (value, text, index, flag) in [
             (json!("7"), Some("7"), Some(7), None),
             (json!(7), Some("7"), Some(7), Some(true)),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_text_whatever_they_came_as() {
+    fn reads_arguments_of_any_type_as_text() {
         for (value, text) in [
             (json!("{\"a\":1}"), Some("{\"a\":1}")),
             (json!({"a": 1}), Some("{\"a\":1}")),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_stands_for_its_one_structure() {
+    fn reads_a_structure_in_a_list() {
         let one = || json!({"at": 1});
         for (value, at) in [(one(), Some(1)), (json!([one()]), Some(1)), (json!([]), None), (json!([null]), None)] {
             assert_eq!(read(json!({"structure": value})).structure.map(|item| item.at), at, "{value}");
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_stand_for_lists() {
+    fn reads_objects_as_lists() {
         for (value, expected) in [
             (json!([{"at": 1}, null, {"at": 2}]), vec![1, 2]),
             (json!({"at": 1}), vec![1]),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn any_values_are_a_list() {
+    fn reads_any_values_as_a_list() {
         for (value, expected) in [
             (json!([1, null, "a"]), vec![json!(1), json!("a")]),
             (json!({"a": 1}), vec![json!({"a": 1})]),
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_may_be_floats_and_text() {
+    fn reads_counts_as_floats_and_text() {
         let counts = [json!(9), json!(9.0), json!("9"), json!(" 9.0 "), json!(8.6)].map(|value| count(&value));
         assert_eq!(counts, [Some(9); 5]);
         let none = [json!(-1), json!("many"), json!(null), json!([9]), json!("NaN")].map(|value| count(&value));

@@ -1,13 +1,13 @@
-//! Texts, numbers and truths that stand for each other.
+//! Texts, numbers and booleans in place of each other.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A value that is no list and no object, with what is made of it.
+/// Visitor of a value that is neither a list nor an object.
 pub(super) struct Scalar<K>(pub(super) K);
 
-/// A meaning of a scalar.
+/// Conversion of a scalar.
 pub(super) trait Meaning {
     type Value;
     fn of_text(&self, text: &str) -> Option<Self::Value>;
@@ -152,10 +152,10 @@ pub(super) fn whole_text(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| whole(text.parse().ok()?))
 }
 
-/// The whole number that a float is nearest to. Counts are averages at some servers.
+/// Returns the nearest whole number. Some servers send averages as counts.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is looked at before")]
 pub(super) fn whole(number: f64) -> Option<u64> {
-    // Up to here floats tell whole numbers apart.
+    // Larger floats do not distinguish whole numbers.
     const MOST: f64 = 9_007_199_254_740_992.0;
     (0.0..=MOST).contains(&number).then(|| number.round() as u64)
 }

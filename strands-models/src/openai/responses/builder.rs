@@ -1,4 +1,4 @@
-//! Builder of models behind Responses.
+//! Builder of models over Responses.
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use strands_core::models::{MessageSerializer, ModelCapabilities};
 
 use super::request::{ENCRYPTED_REASONING, Shape};
 use super::{Inner, OpenAiResponsesModel};
-use crate::chat_completions::{ReasoningEffort, Settings};
-use crate::http::{ModelBuildError, Options};
+use crate::chat_completions::Settings;
+use crate::http::{ModelBuildError, Options, request_setters};
 use crate::openai::options::{
-    Account, DEFAULT_MODEL, check_settings, context_window, openai_options, responses_provider,
+    Account, DEFAULT_MODEL, check_settings, context_window, openai_setters, responses_provider,
 };
-use crate::openai::{hosts, known};
+use crate::openai::{hosts, model_catalog};
 
 /// Length of the summary of a model's reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +36,18 @@ impl ReasoningSummary {
     }
 }
 
-/// Tells an [`OpenAiResponsesModel`] what to be; [`OpenAiResponsesModel::builder`] makes one.
-///
-/// `Debug` shows no key.
+/// Builder for [`OpenAiResponsesModel`]. `Debug` shows no secrets.
 ///
 /// ```no_run
-/// use strands::models::OpenAiResponsesModel;
-/// use strands::models::openai::{ReasoningEffort, ReasoningSummary};
+/// use strands::models::openai::ReasoningSummary;
+/// use strands::models::{OpenAiResponsesModel, ReasoningEffort};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let model = OpenAiResponsesModel::builder()
 ///     .model_id("gpt-5.4")
 ///     .reasoning_effort(ReasoningEffort::High)
 ///     .reasoning_summary(ReasoningSummary::Auto)
-///     .max_output_tokens(16_384)
+///     .max_tokens(16_384)
 ///     .build()?;
 ///
 /// let grok = OpenAiResponsesModel::builder()
@@ -65,7 +63,6 @@ pub struct OpenAiResponsesModelBuilder {
     options: Options,
     account: Account,
     settings: Settings,
-    effort: Option<ReasoningEffort>,
     summary: Option<ReasoningSummary>,
     stateful: bool,
     structured_output: Option<bool>,
@@ -78,7 +75,6 @@ impl Default for OpenAiResponsesModelBuilder {
             options: Options::new(DEFAULT_MODEL),
             account: Account::default(),
             settings: Settings::default(),
-            effort: None,
             summary: None,
             stateful: false,
             structured_output: None,
@@ -88,46 +84,42 @@ impl Default for OpenAiResponsesModelBuilder {
 }
 
 impl OpenAiResponsesModelBuilder {
-    openai_options!();
+    openai_setters!();
 
-    /// Max output tokens of one response, reasoning included.
-    pub fn max_output_tokens(mut self, tokens: u32) -> Self {
-        self.settings.set("max_output_tokens", tokens);
-        self
-    }
+    request_setters! { max_tokens: "Sent as `max_output_tokens`. Default: the provider's." }
 
-    /// Asks for a summary of the model's reasoning; without it reasoning is not shown.
+    /// Requests a summary of the model's reasoning. Default: reasoning is hidden.
     pub fn reasoning_summary(mut self, summary: ReasoningSummary) -> Self {
         self.summary = Some(summary);
         self
     }
 
-    /// Asks for the model's reasoning in encrypted form, which goes back with the next request, so that the model does not repeat
-    /// it. Default: true for models that are known to reason, and if effort or summary are set; others refuse the request. False
-    /// for [`stateful`](Self::stateful) models, whose reasoning stays at the provider. Reasoning that a server sends in plain text
-    /// always goes back.
+    /// Requests the model's reasoning in encrypted form, which is sent back with the next request, so that the model does not
+    /// repeat it. Default: true for known reasoning models, and if reasoning effort or summary is set; other models refuse the
+    /// request. False for [`stateful`](Self::stateful) models, whose reasoning stays at the provider. Reasoning that a server
+    /// sends in plain text is always sent back.
     pub fn encrypted_reasoning(mut self, encrypted: bool) -> Self {
         self.encrypted_reasoning = Some(encrypted);
         self
     }
 
-    /// Has the provider store the conversation, so that each request only carries what is new (`store`,
+    /// Stores the conversation at the provider, so that each request contains only new messages (`store`,
     /// `previous_response_id`). Default: false.
     ///
-    /// The id under which an answer is kept stands at its end, as content that only this provider understands, so that it
-    /// is stored with the conversation; what was said since the last one is sent. Where there is none, and where the
-    /// provider has forgotten it, everything is. What a hook or a conversation manager changes in older messages does not
-    /// reach the provider until the conversation is too long for the model there: then it goes on from the one here.
+    /// Each response ends with its id as provider content, which is persisted with the conversation. Messages after the
+    /// last id are sent; without an id, or if the provider no longer has the response, all messages are. Changes that a
+    /// hook or a conversation manager makes to older messages are not sent until the stored conversation exceeds the
+    /// context window: then all messages are sent again.
     pub fn stateful(mut self, stateful: bool) -> Self {
         self.stateful = stateful;
         self
     }
 
-    /// The model. Nothing is sent yet.
+    /// Builds the model. Nothing is sent.
     ///
     /// # Errors
     ///
-    /// [`ModelBuildError`] for what can't be right.
+    /// Returns [`ModelBuildError`] for invalid options.
     pub fn build(mut self) -> Result<OpenAiResponsesModel, ModelBuildError> {
         let environment = |name: &str| std::env::var(name).ok();
         let exchange = self.account.open(&self.options, &["responses"], &environment)?;
@@ -140,11 +132,12 @@ impl OpenAiResponsesModelBuilder {
         let context_window = context_window(&self.options);
         let model_id = &self.options.model_id;
         let host = exchange.endpoint.host();
-        let able = || hosts::of(host).follows_schemas && known::follows_schemas(model_id);
-        let able = self.structured_output.unwrap_or_else(able);
-        let thinks = || self.effort.is_some() || self.summary.is_some() || known::thinks(model_id);
-        let encrypted_reasoning = self.encrypted_reasoning.unwrap_or_else(|| !self.stateful && thinks());
-        let effort = self.effort.map(|effort| ("effort", effort.as_str()));
+        let follows_schemas = || hosts::of(host).follows_schemas && model_catalog::follows_schemas(model_id);
+        let follows_schemas = self.structured_output.unwrap_or_else(follows_schemas);
+        let effort = self.settings.reasoning_effort;
+        let is_reasoning = || effort.is_some() || self.summary.is_some() || model_catalog::is_reasoning_model(model_id);
+        let encrypted_reasoning = self.encrypted_reasoning.unwrap_or_else(|| !self.stateful && is_reasoning());
+        let effort = effort.map(|effort| ("effort", effort.as_str()));
         let summary = self.summary.map(|summary| ("summary", summary.as_str()));
         let reasoning = effort.into_iter().chain(summary).map(|(name, word)| (name.to_owned(), word.into()));
         let text = match self.options.extra.get_mut("text").map(Value::take) {
@@ -159,7 +152,8 @@ impl OpenAiResponsesModelBuilder {
             include.push(ENCRYPTED_REASONING.into());
         }
         let server_tools = !self.settings.server_tools.is_empty();
-        let capabilities = ModelCapabilities::new().with_structured_output(able).with_server_tools(server_tools);
+        let capabilities =
+            ModelCapabilities::new().with_structured_output(follows_schemas).with_server_tools(server_tools);
         let shape = Shape {
             provider: responses_provider(host),
             serializer: MessageSerializer::new(),

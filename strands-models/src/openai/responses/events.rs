@@ -1,4 +1,4 @@
-//! The events of a stream and the document of a response, as far as they are read.
+//! Events of a stream and the document of a response, with the fields that are read.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -8,26 +8,26 @@ use crate::http::tolerant;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Piece {
+pub(super) struct ItemDelta {
     #[serde(deserialize_with = "tolerant::index")]
     pub(super) output_index: Option<usize>,
     #[serde(deserialize_with = "tolerant::text")]
     pub(super) item_id: Option<String>,
-    /// The part of a message's content.
+    /// Index of the part of a message's content.
     #[serde(deserialize_with = "tolerant::index")]
     pub(super) content_index: Option<usize>,
-    /// The part of a summary of reasoning.
+    /// Index of the part of a reasoning summary.
     #[serde(deserialize_with = "tolerant::index")]
     pub(super) summary_index: Option<usize>,
     #[serde(deserialize_with = "tolerant::text")]
     pub(super) delta: Option<String>,
-    /// All arguments, where these are done.
+    /// All arguments, in their last event.
     #[serde(deserialize_with = "tolerant::arguments")]
     pub(super) arguments: Option<String>,
     pub(super) annotation: Value,
 }
 
-impl Piece {
+impl ItemDelta {
     pub(super) fn key(&self) -> Key<'_> {
         Key { index: self.output_index, id: self.item_id.as_deref().unwrap_or_default() }
     }
@@ -65,7 +65,7 @@ pub(super) struct Response {
     pub(super) usage: Option<Value>,
 }
 
-/// The items of a response; `null` are none.
+/// Items of a response, without `null`.
 fn output<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
     tolerant::list(deserializer).map(Some)
 }

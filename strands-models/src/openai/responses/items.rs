@@ -1,5 +1,5 @@
-//! Items of a response that are being written. An event names its item by an index and by an id; servers leave out either, give
-//! one index to several items, or another id in each event.
+//! Open items of a response. An event names its item by an index and by an id; servers omit either, send one index for several
+//! items, or another id with each event.
 
 use std::collections::VecDeque;
 
@@ -7,15 +7,15 @@ use strands_core::models::{ModelError, StreamEvent};
 
 use crate::http::{ContentLimit, StreamedArguments};
 
-/// The blocks that are being written, each of an item, or of a part of one.
+/// Open blocks, each of an item or of a part of one.
 #[derive(Default)]
 pub(super) struct Items {
     open: Vec<Open>,
-    /// The index of the next block.
+    /// Index of the next block.
     next: usize,
 }
 
-/// The names by which an event knows its item.
+/// Index and id by which an event names its item.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Key<'a> {
     pub(super) index: Option<usize>,
@@ -25,16 +25,16 @@ pub(super) struct Key<'a> {
 pub(super) struct Open {
     index: Option<usize>,
     id: String,
-    /// The part of the item that is written, or was last.
+    /// Open part of the item, or the last one.
     pub(super) part: usize,
     kind: Kind,
     pub(super) block: usize,
-    /// Nothing of it has come yet.
+    /// True before the first content.
     pub(super) empty: bool,
-    /// The id by which the result of a call is known.
+    /// Id of the call, which its result has.
     pub(super) call_id: String,
     pub(super) arguments: StreamedArguments,
-    /// Reasoning itself has come, and not a summary of it.
+    /// True after reasoning itself, not a summary of it.
     pub(super) is_plain: bool,
 }
 
@@ -46,23 +46,23 @@ pub(super) enum Kind {
 }
 
 impl Items {
-    /// A block that is none of those that are written.
+    /// Returns the index of a block that is complete at once.
     pub(super) fn new_block(&mut self) -> usize {
         let block = self.next;
         self.next += 1;
         block
     }
 
-    /// True if no block has begun.
+    /// Returns true before the first block.
     pub(super) fn are_none(&self) -> bool {
         self.next == 0
     }
 
-    /// The place of an item's block, and of this part of it where parts are blocks.
+    /// Returns the position of an item's block, and of this part of it if parts are blocks.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Protocol`] if it may be any of several.
+    /// Returns [`ModelError::Protocol`] if it may be any of several.
     pub(super) fn find(&self, kind: Kind, key: Key<'_>, part: Option<usize>) -> Result<Option<usize>, ModelError> {
         let fits = |open: &Open| {
             let is_indexed = match (key.index, open.index) {
@@ -81,25 +81,25 @@ impl Items {
         let named = self.open.iter().rposition(|open| fits(open) && !key.id.is_empty() && open.id == key.id);
         let ambiguous = || {
             ModelError::protocol(
-                "a piece of the response may belong to several items: its `output_index` and its `item_id` do not say to \
+                "an event of the response may belong to several items: its `output_index` and its `item_id` do not say to \
                  which; turn streaming off for this server",
             )
         };
         named.map(Some).ok_or_else(ambiguous)
     }
 
-    /// The open call with this id.
+    /// Returns the open call with this id.
     pub(super) fn call(&self, call_id: &str) -> Option<usize> {
         let is_same = |open: &Open| open.kind == Kind::Call && !call_id.is_empty() && open.call_id == call_id;
         self.open.iter().rposition(is_same)
     }
 
-    /// The place of the block that began last.
+    /// Returns the position of the latest block.
     pub(super) fn newest(&self) -> usize {
         self.open.len().saturating_sub(1)
     }
 
-    /// True if text of an item has come.
+    /// Returns true after text of an item.
     pub(super) fn has_text(&self, key: Key<'_>) -> bool {
         self.open.iter().any(|open| open.is_text_of(key))
     }
@@ -108,7 +108,7 @@ impl Items {
         self.open.get_mut(at)
     }
 
-    /// Begins a block.
+    /// Starts a block.
     pub(super) fn begin(
         &mut self,
         kind: Kind,
@@ -131,14 +131,14 @@ impl Items {
         }))
     }
 
-    /// Ends the block at a place.
+    /// Ends the block at a position.
     pub(super) fn end(&mut self, at: usize, out: &mut VecDeque<StreamEvent>) {
         if at < self.open.len() {
             self.open.remove(at).end(out);
         }
     }
 
-    /// Ends the blocks of an item's text.
+    /// Ends the text blocks of an item.
     pub(super) fn end_text(&mut self, key: Key<'_>, out: &mut VecDeque<StreamEvent>) {
         self.open.extract_if(.., |open| open.is_text_of(key)).for_each(|open| open.end(out));
     }
@@ -150,7 +150,7 @@ impl Items {
 }
 
 impl Open {
-    /// True if it has this id.
+    /// Returns true if it has this id.
     pub(super) fn is(&self, key: Key<'_>) -> bool {
         !key.id.is_empty() && self.id == key.id
     }

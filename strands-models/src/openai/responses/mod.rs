@@ -1,15 +1,15 @@
-//! Responses: OpenAI's newer protocol, in which reasoning comes encrypted or in plain text and goes back.
+//! Responses: OpenAI's newer protocol, in which reasoning comes encrypted or in plain text and is sent back.
 
 mod builder;
+mod complete_items;
 mod events;
+mod generated_images;
 mod items;
-mod made_images;
 mod provider_state;
 mod reasoning;
 mod request;
-mod stream;
+mod stream_reader;
 mod tools;
-mod whole_items;
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use futures_util::StreamExt as _;
 use strands_core::models::{Model, ModelCapabilities, ModelError, ModelRequest, ModelStream, StreamEvent};
 
 use self::request::{Body, Shape};
-use self::stream::ResponsesReader;
-use crate::chat_completions::sort;
+use self::stream_reader::ResponsesReader;
+use crate::chat_completions::classify;
 use crate::http::Exchange;
 
 pub use builder::{OpenAiResponsesModelBuilder, ReasoningSummary};
 
-/// What reads answers, for the fuzz targets.
+/// Returns a reader of responses, for the fuzz targets.
 #[cfg(fuzzing)]
-pub(crate) fn reader(limit: usize) -> impl crate::http::AnswerReader {
+pub(crate) fn reader(limit: usize) -> impl crate::http::ResponseReader {
     ResponsesReader::new("openai".into(), true, limit)
 }
 
-/// A model behind OpenAI's Responses, at OpenAI, xAI or any server that speaks the same protocol.
+/// Model over OpenAI's Responses, at OpenAI, xAI or any server with the same protocol.
 ///
-/// Nothing is stored at the provider unless [`stateful`](OpenAiResponsesModelBuilder::stateful) asks for it: each request
-/// carries the conversation, with the model's reasoning as it came, encrypted or in plain text. Cheap to clone. Models share one
-/// HTTP client and its connections.
+/// The provider stores nothing unless [`stateful`](OpenAiResponsesModelBuilder::stateful) is set: each request contains the
+/// conversation, with the model's reasoning, encrypted or in plain text. Cheap to clone. All models share one HTTP client and
+/// its connections.
 ///
 /// ```no_run
 /// use strands::models::OpenAiResponsesModel;
@@ -58,7 +58,7 @@ struct Inner {
 }
 
 impl OpenAiResponsesModel {
-    /// Tells a model what to be.
+    /// Returns a builder with default options.
     pub fn builder() -> OpenAiResponsesModelBuilder {
         OpenAiResponsesModelBuilder::default()
     }
@@ -88,8 +88,8 @@ impl Model for OpenAiResponsesModel {
             Err(error) => Err(error),
         };
         match answer {
-            // The provider keeps responses for a month, and the conversation may be older. And what it keeps nobody can
-            // shorten; what is here may have been.
+            // The provider stores responses for a month, and the conversation may be older. The stored conversation can't be
+            // truncated, but the one in the request may be.
             Err(error) if is_forgotten(&error) || matches!(error, ModelError::ContextOverflow { .. }) => {
                 self.ask(&body.whole()).await
             }
@@ -102,12 +102,12 @@ impl OpenAiResponsesModel {
     async fn ask(&self, body: &Body<'_>) -> Result<ModelStream, ModelError> {
         let Inner { exchange, shape, .. } = &*self.inner;
         let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
-        exchange.ask(body.write()?, |refusal| sort(refusal, |_, _| None), reader).await
+        exchange.ask(body.write()?, |error_response| classify(error_response, |_, _| None), reader).await
     }
 }
 
-/// The answer once something is said in it. What the provider finds out about a conversation that it keeps comes before
-/// that, some of it after the stream has begun.
+/// Waits for the first content of a response. Errors about a stored conversation come before it, some of them after the
+/// stream has begun.
 async fn begun(mut events: ModelStream) -> Result<ModelStream, ModelError> {
     let mut begun = Vec::new();
     while let Some(event) = events.next().await.transpose()? {
@@ -120,7 +120,7 @@ async fn begun(mut events: ModelStream) -> Result<ModelStream, ModelError> {
     Ok(futures_util::stream::iter(begun).chain(events).boxed())
 }
 
-/// True where the provider does not have the response after which the conversation was to go on.
+/// Returns true if the provider no longer has the previous response.
 fn is_forgotten(error: &ModelError) -> bool {
     let details = error.details();
     let param = |body: &str| {

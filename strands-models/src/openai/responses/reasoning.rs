@@ -1,19 +1,18 @@
-//! Reasoning in Responses: items that the provider wants back as it sent them, encrypted or in plain text. They travel in the
-//! signature of the reasoning.
+//! Reasoning in Responses: items that are sent back unchanged, encrypted or in plain text. They are stored in the signature of
+//! the reasoning.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use strands_core::message::ReasoningContent;
 
-/// The signature of reasoning: the item. No other provider's signature reads so.
+/// Item in a signature of reasoning. Signatures of other providers do not parse.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     reasoning_item: Map<String, Value>,
 }
 
-/// The signature that holds an item, if the provider can read the item again: nothing is stored there, so an item that has
-/// neither an encrypted part nor the reasoning itself means nothing. `is_plain` says that the reasoning was streamed, and not
-/// a summary of it.
+/// Returns the signature of an item, if the provider can read it again. Nothing is stored there, so an item needs an encrypted
+/// part or the reasoning itself. `is_plain` is true if the reasoning was streamed, not a summary of it.
 pub(super) fn signature(item: &Value, is_plain: bool) -> Option<String> {
     let parts = item.get("content").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_encrypted = item.get("encrypted_content").is_some_and(Value::is_string);
@@ -25,13 +24,13 @@ pub(super) fn signature(item: &Value, is_plain: bool) -> Option<String> {
     for name in ["type", "id", "summary", "content", "encrypted_content"] {
         let value = item.get(name).filter(|value| !value.is_null());
         let is_there = match name {
-            // An empty one is refused. One text is the text of the block, unless a summary is, and need not be stored twice.
+            // An empty list is refused. One text is the text of the block, unless that is a summary, and need not be stored twice.
             "content" => parts.len() > usize::from(!is_encrypted && !has_summary),
             _ => true,
         };
         match value {
             Some(value) if is_there => drop(kept.insert(name.to_owned(), value.clone())),
-            // An empty one is required.
+            // An empty list is required.
             None if name == "summary" && !is_encrypted => drop(kept.insert(name.to_owned(), json!([]))),
             _ => {}
         }
@@ -39,7 +38,7 @@ pub(super) fn signature(item: &Value, is_plain: bool) -> Option<String> {
     serde_json::to_string(&Kept { reasoning_item: kept }).ok()
 }
 
-/// The item that reasoning came from.
+/// Returns the item of reasoning.
 pub(super) fn item(reasoning: &ReasoningContent) -> Option<Value> {
     let reasoning = reasoning.reasoning_text.as_ref()?;
     let mut item = serde_json::from_str::<Kept>(reasoning.signature.as_deref()?).ok()?.reasoning_item;
@@ -56,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_comes_back_as_it_was_sent() {
+    fn restores_an_item_unchanged() {
         let sent = json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}],
             "content": [], "encrypted_content": "xyz", "status": null});
         let reasoning = ReasoningContent::text("hm", signature(&sent, false));
@@ -68,26 +67,26 @@ mod tests {
     }
 
     #[test]
-    fn plain_reasoning_comes_back_without_being_stored_twice() {
+    fn restores_plain_reasoning_from_the_text() {
         let text = |text: &str| json!({"type": "reasoning_text", "text": text});
         let item_of = |content: Value| json!({"type": "reasoning", "id": "rs_1", "summary": [], "content": content});
         let summarized = || json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "so"}], "content": [text("hm")]});
-        for (sent, is_plain, said, back) in [
+        for (sent, is_plain, text, back) in [
             (item_of(json!([text("hm")])), true, "hm", item_of(json!([text("hm")]))),
             (item_of(json!([text("a"), text("b")])), true, "a\n\nb", item_of(json!([text("a"), text("b")]))),
             // The text of the block is the summary.
             (summarized(), false, "short", summarized()),
-            // Streamed, and not said again at the end.
+            // Streamed, and not repeated at the end.
             (json!({"type": "reasoning", "id": "rs_1"}), true, "hm", item_of(json!([text("hm")]))),
         ] {
             let signature = signature(&sent, is_plain).unwrap();
-            assert!(!signature.contains(said), "{signature}");
-            assert_eq!(item(&ReasoningContent::text(said, Some(signature))).unwrap(), back);
+            assert!(!signature.contains(text), "{signature}");
+            assert_eq!(item(&ReasoningContent::text(text, Some(signature))).unwrap(), back);
         }
     }
 
     #[test]
-    fn what_can_not_be_read_again_stays_behind() {
+    fn omits_items_that_the_provider_can_not_read() {
         assert_eq!(signature(&json!({"type": "reasoning", "id": "rs_1", "summary": []}), false), None);
         for other in ["EqQBCkYIBxgCKkD", r#"{"reasoning_details":[]}"#] {
             assert_eq!(item(&ReasoningContent::text("hm", Some(other.to_owned()))), None);

@@ -1,4 +1,4 @@
-//! The body of a request, written once, straight from the borrowed conversation, which comes last.
+//! Body of a request, serialized once from the borrowed conversation, which comes last.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,76 +14,78 @@ use strands_core::schema::SchemaDialect;
 
 use super::reasoning;
 use super::tools::{self, ResponsesTools};
-use super::{made_images, provider_state};
+use super::{generated_images, provider_state};
 use crate::chat_completions::{
-    Media, NO_AUDIO, Part, Settings, Shown, arguments, described, joined, result_parts, system_text,
+    Displayed, Media, NO_AUDIO, Part, Settings, arguments, described, joined, result_parts, system_text,
 };
-use crate::http::{self, Conversation, Fields};
+use crate::http::{self, Conversation, Fields, SamplingFields};
 
-/// Ids of calls as OpenAI takes them; calls of other providers may be named otherwise.
+/// Form of call ids for OpenAI; other providers may have others.
 const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
 
-/// The value of `include` that asks for encrypted reasoning.
+/// Value of `include` that requests encrypted reasoning.
 pub(super) const ENCRYPTED_REASONING: &str = "reasoning.encrypted_content";
 
-/// What every request of a model has in common, beside its settings.
+/// Parts of a request that all requests of a model share.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
-    /// Whose content in a conversation is sent.
+    /// Name of the provider, whose content in a conversation is sent.
     pub(super) provider: Cow<'static, str>,
     pub(super) serializer: MessageSerializer,
     pub(super) settings: Settings,
     pub(super) reasoning: Map<String, Value>,
     pub(super) encrypted_reasoning: bool,
-    /// Whether the provider keeps the conversation.
+    /// True if the provider stores the conversation.
     pub(super) stateful: bool,
-    /// What else is said of the answer's text.
+    /// Fields of `text` other than the format.
     pub(super) text: Map<String, Value>,
     pub(super) extra: Map<String, Value>,
 }
 
-/// A request without its conversation, which follows behind it.
+/// Body without the conversation, which is appended.
 pub(super) struct Body<'a> {
     pub(super) model_id: &'a str,
     pub(super) shape: &'a Shape,
     pub(super) request: &'a ModelRequest<'a>,
-    /// The response after which the conversation goes on, where the provider has kept it, and what was said since.
+    /// Id of the response that the conversation continues, if the provider stores it, and the messages after it.
     pub(super) previous: Option<&'a str>,
     pub(super) messages: &'a [Arc<Message>],
     pub(super) streaming: bool,
 }
 
 impl<'a> Body<'a> {
-    /// A request with as much of the conversation as the provider does not have.
+    /// Creates a body with the messages that the provider does not have.
     pub(super) fn new(model_id: &'a str, shape: &'a Shape, request: &'a ModelRequest<'a>, streaming: bool) -> Self {
         let kept = if shape.stateful { provider_state::last(request.messages, &shape.provider) } else { None };
         let (previous, messages) = kept.unzip();
         Self { model_id, shape, request, previous, messages: messages.unwrap_or(request.messages), streaming }
     }
 
-    /// The same with all of it.
+    /// Returns the body with all messages.
     pub(super) fn whole(self) -> Self {
         Self { previous: None, messages: self.request.messages, ..self }
     }
 
-    /// The body as bytes.
+    /// Serializes the body.
     ///
     /// # Errors
     ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    /// Returns [`ModelError::InvalidRequest`] for content that JSON can't hold.
     pub(super) fn write(&self) -> Result<Vec<u8>, ModelError> {
         let mut body = http::body(self)?;
-        // The program's own wins, as for every field.
+        // As every field in `extra`, it overrides ours.
         if !self.shape.extra.contains_key("input") {
             let Self { messages, request, shape, .. } = self;
             let conversation = Conversation { messages, serialized: request.serialized, serializer: shape.serializer };
             conversation.append(&mut body, "input", None::<&Value>, |bytes, message| {
-                serde_json::to_writer(bytes, &Sent(message, &shape.provider))
+                serde_json::to_writer(bytes, &OutgoingMessage(message, &shape.provider))
             })?;
         }
         Ok(body)
     }
 }
+
+const SAMPLING: SamplingFields = SamplingFields { max_tokens: "max_output_tokens", ..SamplingFields::CHAT };
 
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -94,6 +96,7 @@ impl Serialize for Body<'_> {
         fields.put("stream", &self.streaming)?;
         fields.put("store", &shape.stateful)?;
         fields.put_some("previous_response_id", self.previous.as_ref())?;
+        settings.sampling.put(&mut fields, &SAMPLING)?;
         for (name, value) in &settings.fields {
             fields.put(name, value)?;
         }
@@ -121,9 +124,9 @@ impl Serialize for Body<'_> {
     }
 }
 
-/// What the answer's text must be.
-fn text(told: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String, Value> {
-    let mut text = told.clone();
+/// Returns `text` of a request: the format of the response, and other fields.
+fn text(other: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String, Value> {
+    let mut text = other.clone();
     if let Some(schema) = schema {
         let mut format = Map::from_iter([("type".to_owned(), "json_schema".into())]);
         format.extend(described(schema, &SchemaDialect::OPENAI));
@@ -132,10 +135,10 @@ fn text(told: &Map<String, Value>, schema: Option<&OutputSchema>) -> Map<String,
     text
 }
 
-/// The items that a message is sent as.
-struct Sent<'a>(&'a Message, &'a str);
+/// Items of one message.
+struct OutgoingMessage<'a>(&'a Message, &'a str);
 
-impl Serialize for Sent<'_> {
+impl Serialize for OutgoingMessage<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(message, provider) = self;
         let mut items = serializer.serialize_seq(None)?;
@@ -155,12 +158,12 @@ enum Content<'a> {
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct UserMessage<'a> {
     role: &'static str,
     content: Content<'a>,
 }
 
-/// What a user said. Tool results come first, each an item of its own.
+/// Serializes a user message. Each tool result is an item of its own, before the others.
 fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
     #[derive(Serialize)]
     struct Output<'a> {
@@ -168,8 +171,8 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
         call_id: Cow<'a, str>,
         output: Content<'a>,
     }
-    let said: Vec<_> = outgoing_content(message, provider).collect();
-    for block in &said {
+    let outgoing: Vec<_> = outgoing_content(message, provider).collect();
+    for block in &outgoing {
         let ContentBlock::ToolResult(result) = &**block else { continue };
         let parts = result_parts(result, &Media::OPENAI);
         let as_parts: Vec<PartJson<'_>>;
@@ -183,23 +186,23 @@ fn user<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Re
         let call_id = CALL_IDS.apply(&result.tool_use_id);
         items.serialize_element(&Output { r#type: "function_call_output", call_id, output })?;
     }
-    // Answers to what the provider itself asks, such as whether a tool of its own may run.
-    for block in &said {
+    // Responses to requests of the provider itself, such as the approval of a server tool.
+    for block in &outgoing {
         if let ContentBlock::Provider(own) = &**block
             && provider_state::is_item(&own.content)
         {
             items.serialize_element(&own.content)?;
         }
     }
-    let parts = said.iter().filter_map(|block| Part::of_block(block, &Media::OPENAI));
+    let parts = outgoing.iter().filter_map(|block| Part::of_block(block, &Media::OPENAI));
     let content: Vec<_> = parts.map(PartJson).collect();
     if content.is_empty() {
         return Ok(());
     }
-    items.serialize_element(&Said { role: "user", content: Content::Parts(&content) })
+    items.serialize_element(&UserMessage { role: "user", content: Content::Parts(&content) })
 }
 
-/// An item for each block of an assistant message. Reasoning goes with the item that it led to, and is refused alone.
+/// Serializes an assistant message, one item for each block. Reasoning precedes the item that it led to, and is refused alone.
 fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) -> Result<(), S::Error> {
     let mut pending = None;
     let mut blocks = outgoing_content(message, provider).peekable();
@@ -219,9 +222,9 @@ fn assistant<S: SerializeSeq>(items: &mut S, message: &Message, provider: &str) 
                 "name": call.name,
                 "arguments": arguments(&call.input),
             }),
-            ContentBlock::Provider(own) if made_images::is_apart(&own.content) => {
+            ContentBlock::Provider(own) if generated_images::is_apart(&own.content) => {
                 let image = blocks.next_if(|block| matches!(**block, ContentBlock::Image(_)));
-                match made_images::together(&own.content, image.as_deref()) {
+                match generated_images::together(&own.content, image.as_deref()) {
                     Some(item) => item,
                     None => continue,
                 }
@@ -251,14 +254,14 @@ impl Serialize for PartJson<'_> {
             #[serde(rename = "input_text")]
             Text { text: &'a str },
             #[serde(rename = "input_image")]
-            Image { image_url: Shown<'a> },
+            Image { image_url: Displayed<'a> },
             #[serde(rename = "input_file")]
-            File { filename: &'a str, file_data: Shown<'a> },
+            File { filename: &'a str, file_data: Displayed<'a> },
         }
         match &self.0 {
             Part::Text(text) => Wire::Text { text },
-            Part::Image(url) => Wire::Image { image_url: Shown(url) },
-            Part::File { name, data } => Wire::File { filename: name, file_data: Shown(data) },
+            Part::Image(url) => Wire::Image { image_url: Displayed(url) },
+            Part::File { name, data } => Wire::File { filename: name, file_data: Displayed(data) },
             Part::Link(_) | Part::Audio(..) | Part::Own(_) => Wire::Text { text: NO_AUDIO },
         }
         .serialize(serializer)

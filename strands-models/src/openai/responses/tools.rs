@@ -11,7 +11,7 @@ use strands_core::tool::ToolSpec;
 
 use crate::chat_completions::{AllTools, Function, word};
 
-/// They are translated once for all requests of an agent.
+/// Translated once for all requests of an agent.
 #[derive(Debug)]
 pub(super) struct ResponsesTools(Vec<Box<RawValue>>);
 
@@ -25,7 +25,7 @@ impl ResponsesTools {
         }
         let entry = |spec: &ToolSpec| {
             let mut function = Function::new(spec, &SchemaDialect::OPENAI);
-            // Where nothing is said the provider makes a schema strict, and requires what may be left out
+            // By default the provider makes a schema strict, and all properties required
             // (<https://platform.openai.com/docs/guides/function-calling#strict-mode>).
             function.strict.get_or_insert(false);
             to_raw_value(&Tool { r#type: "function", function }).ok()
@@ -33,7 +33,7 @@ impl ResponsesTools {
         specs.translated(|specs| Self(specs.iter().filter_map(entry).collect()))
     }
 
-    /// All tools, the provider's own among them.
+    /// Returns all tools, including server tools.
     pub(super) fn with<'a>(&'a self, server_tools: &'a [Value]) -> Option<AllTools<'a>> {
         AllTools::new(&self.0, server_tools)
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tools_are_translated_once() {
+    fn translates_tools_once() {
         let specs: ToolSpecs = [ToolSpec::new("look", "Looks.", json!({"type": "object"}))].into_iter().collect();
         let tools = ResponsesTools::new(&specs);
         assert!(Arc::ptr_eq(&tools, &ResponsesTools::new(&specs)));

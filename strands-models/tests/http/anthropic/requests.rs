@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use strands_core::message::{CachePoint, Message, SystemBlock};
 use strands_core::models::{Model, ModelRequest, OutputSchema, SerializedMessages, ToolChoice};
 use strands_models::AnthropicModelBuilder;
-use strands_models::anthropic::{CacheTtl, Effort, ServiceTier, StaleThinking, Thinking};
+use strands_models::ReasoningEffort;
+use strands_models::anthropic::{CacheTtl, ServiceTier, StaleThinking, Thinking};
 use strands_testkit::provider::{Provider, ask, turn, weather_tools};
 use strands_testkit::{Request, Server};
 
@@ -43,7 +44,7 @@ async fn serializes_all_options() {
                 .top_k(40)
                 .stop_sequences(["END"])
                 .thinking(Thinking::Enabled { budget_tokens: 2_048 })
-                .effort(Effort::XHigh)
+                .reasoning_effort(ReasoningEffort::XHigh)
                 .parallel_tool_calls(false)
                 .user_id("u-1")
                 .service_tier(ServiceTier::StandardOnly)
@@ -276,7 +277,7 @@ async fn requests_structured_output_natively_or_by_instruction() {
     );
     let history = ask("Who is it?");
     let request = ModelRequest::new(&history).with_tools(&tools).with_output_schema(&closed);
-    let body = sent(|builder| builder.effort(Effort::Low), request).await.json();
+    let body = sent(|builder| builder.reasoning_effort(ReasoningEffort::Low), request).await.json();
     assert_eq!(body["tool_choice"], json!({"type": "none"}));
     assert_eq!(body["tools"].as_array().unwrap().len(), 1, "the beginning of a request stays as it is");
     assert_eq!(

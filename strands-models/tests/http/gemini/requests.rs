@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use strands_core::message::{Message, MessageMetadata, SystemBlock};
 use strands_core::models::{Model, ModelRequest, OutputSchema, SerializedMessages, ToolChoice, estimate_tokens};
-use strands_models::gemini::{HarmBlockThreshold, HarmCategory, ThinkingLevel};
+use strands_models::ReasoningEffort;
+use strands_models::gemini::{HarmBlockThreshold, HarmCategory};
 use strands_models::{GeminiModel, GeminiModelBuilder, ModelBuildError};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Response, Server};
@@ -38,13 +39,13 @@ async fn serializes_all_options() {
     let system = [SystemBlock::from("Be kind."), SystemBlock::from("Be brief.")];
     let tell = |builder: GeminiModelBuilder| {
         builder
-            .max_output_tokens(100)
+            .max_tokens(100)
             .temperature(0.5)
             .top_p(0.9)
             .top_k(40)
             .stop_sequences(["END"])
             .seed(7)
-            .thinking_level(ThinkingLevel::Low)
+            .reasoning_effort(ReasoningEffort::Low)
             .include_thoughts(true)
             .generation_config("responseModalities", json!(["TEXT"]))
             .generation_config("temperature", 1)
@@ -258,9 +259,7 @@ async fn an_output_schema_replaces_tools() {
     let request = ModelRequest::new(&history).with_tools(&tools).with_tool_choice(&any).with_output_schema(&schema);
     // A response has one format.
     let told = |builder: GeminiModelBuilder| {
-        builder
-            .built_in_tool(json!({"googleSearch": {}}))
-            .generation_config("responseSchema", json!({"type": "OBJECT"}))
+        builder.server_tool(json!({"googleSearch": {}})).generation_config("responseSchema", json!({"type": "OBJECT"}))
     };
     let body = sent(told, request).await.json();
     assert_eq!(
@@ -271,7 +270,7 @@ async fn an_output_schema_replaces_tools() {
     assert!(plain("http://localhost").capabilities().structured_output);
     let gemma = GeminiModel::builder().model_id("gemma-3-27b-it").api_key("k").build().unwrap();
     assert!(!gemma.capabilities().structured_output && !gemma.capabilities().server_tools);
-    let searching = GeminiModel::builder().api_key("k").built_in_tool(json!({"googleSearch": {}})).build().unwrap();
+    let searching = GeminiModel::builder().api_key("k").server_tool(json!({"googleSearch": {}})).build().unwrap();
     assert!(searching.capabilities().server_tools, "they run before the answer is held to the schema");
 }
 

@@ -62,7 +62,7 @@ impl Referenced for Gemini {
             temperature = number("temperature"),
             top_p = number("top_p"),
             top_k = count("top_k"),
-            max_output_tokens = count("max_output_tokens"),
+            max_tokens = count("max_output_tokens"),
             stop_sequences = texts("stop_sequences"),
         );
         Arc::new(builder.build().unwrap())

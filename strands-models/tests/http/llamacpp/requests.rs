@@ -7,7 +7,8 @@ use strands_core::message::Message;
 use strands_core::models::{Model, ModelRequest, OutputSchema, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
 use strands_models::ModelBuildError;
-use strands_models::llamacpp::{Mirostat, ReasoningEffort};
+use strands_models::ReasoningEffort;
+use strands_models::llamacpp::Mirostat;
 use strands_testkit::provider::{ask, kind, weather_tools};
 use strands_testkit::{Response, Server};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use strands_core::message::Message;
 use strands_core::models::{Model, ModelRequest, OutputSchema, ToolChoice};
 use strands_models::ModelBuildError;
-use strands_models::mistral::ReasoningEffort;
+use strands_models::ReasoningEffort;
 use strands_testkit::provider::{ask, weather_tools};
 
 use super::{builder, plain};
@@ -113,8 +113,7 @@ async fn thoughts_and_files_go_back_to_mistral_alone() {
 #[tokio::test]
 async fn what_the_builder_was_told_is_sent() {
     let model = |url: &str| -> Arc<dyn Model> {
-        let builder =
-            builder(url).temperature(0.5).max_tokens(7).random_seed(11).safe_prompt(true).stop_sequences(["."]);
+        let builder = builder(url).temperature(0.5).max_tokens(7).seed(11).safe_prompt(true).stop_sequences(["."]);
         let builder = builder.reasoning_effort(ReasoningEffort::High).prompt_cache_key("k").parallel_tool_calls(false);
         let builder = builder.presence_penalty(0.5).frequency_penalty(-0.5).extra("metadata", json!({"a": 1}));
         Arc::new(builder.server_tool(json!({"type": "web_search"})).build().unwrap())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use strands_core::Agent;
 use strands_core::message::Message;
 use strands_core::models::{Model, ModelError, ModelRequest, OutputSchema};
-use strands_models::ollama::Think;
+use strands_models::ReasoningEffort;
 use strands_models::{ModelBuildError, OllamaModel, OllamaModelBuilder};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Response, Server};
@@ -37,11 +37,11 @@ async fn serializes_all_options() {
             .top_p(0.9)
             .top_k(40)
             .min_p(0.05)
-            .seed(-7)
+            .seed(7)
             .stop_sequences(["END"])
             .option("repeat_penalty", 1.1)
             .option("top_k", 20)
-            .think(Think::High)
+            .reasoning_effort(ReasoningEffort::High)
             .keep_alive(Duration::MAX)
             .truncate(false)
             .extra("shift", false)
@@ -57,7 +57,7 @@ async fn serializes_all_options() {
     assert_eq!(
         Value::Object(body.clone()),
         json!({"model": "qwen3:8b", "stream": true, "options": {"num_ctx": 8_192, "num_predict": 100, "temperature": 0.5,
-            "top_p": 0.9, "top_k": 20, "min_p": 0.05, "seed": -7, "stop": ["END"], "repeat_penalty": 1.1},
+            "top_p": 0.9, "top_k": 20, "min_p": 0.05, "seed": 7, "stop": ["END"], "repeat_penalty": 1.1},
             "think": "high", "keep_alive": -1, "truncate": false, "tools": [], "shift": false})
     );
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
 use strands_core::models::{Model, ModelRequest, ToolChoice, ToolSpecs};
 use strands_core::tool::ToolSpec;
-use strands_models::openai::{ReasoningEffort, ReasoningReplay, ReasoningSummary, Service};
+use strands_models::ReasoningEffort;
+use strands_models::openai::{ReasoningReplay, ReasoningSummary, Service};
 use strands_models::{ModelBuildError, OpenAiModel};
 use strands_testkit::provider::{Provider, answer, ask, turn, weather_tools};
 use strands_testkit::{Request, Server};
@@ -40,7 +41,7 @@ async fn options_of_chat_completions() {
     let model = |url: &str| -> Arc<dyn Model> {
         let builder = chat(url)
             .model_id("gpt-5.4")
-            .max_completion_tokens(100)
+            .max_tokens(100)
             .temperature(0.5)
             .top_p(0.9)
             .stop_sequences(["END"])
@@ -48,7 +49,7 @@ async fn options_of_chat_completions() {
             .parallel_tool_calls(false)
             .organization("org")
             .project("proj")
-            .extra("seed", 7)
+            .seed(7)
             .extra("temperature", 1);
         Arc::new(builder.build().unwrap())
     };
@@ -97,7 +98,7 @@ async fn options_of_responses() {
     let request = ModelRequest::new(&history).with_system(&system).with_tool_choice(&choice);
     let model = |url: &str| -> Arc<dyn Model> {
         let builder = responses(url)
-            .max_output_tokens(100)
+            .max_tokens(100)
             .reasoning_effort(ReasoningEffort::XHigh)
             .reasoning_summary(ReasoningSummary::Detailed)
             .parallel_tool_calls(true)

@@ -76,7 +76,7 @@ impl Referenced for Api {
                 let builder = configured!(responses(server).streaming(streaming), capture;
                     temperature = number("temperature"),
                     top_p = number("top_p"),
-                    max_output_tokens = count("max_output_tokens"),
+                    max_tokens = count("max_output_tokens"),
                 );
                 Arc::new(builder.build().unwrap())
             }

@@ -1,21 +1,21 @@
-//! Token counts of servers that count the tokens of a request.
+//! Token counts of requests by their provider.
 
 use serde_json::Value;
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind};
 
+use super::error_response::ErrorResponse;
 use super::exchange::Exchange;
-use super::refusal::Refusal;
 use super::tolerant;
 
 impl Exchange {
-    /// Sends one request that is answered by a document with a count of tokens in this field.
+    /// Sends one request whose response is a document with a token count in this field.
     pub(crate) async fn ask_for_count(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
+        classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
         field: &str,
     ) -> Result<u64, ModelError> {
-        let document = self.ask_for_document(body, sort).await?;
+        let document = self.ask_for_document(body, classify).await?;
         count_in(&document, field)
     }
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_read_whatever_their_type() {
+    fn reads_counts_of_any_type() {
         for document in [r#"{"tokens": 7}"#, r#"{"tokens": 7.0, "more": []}"#, r#"{"tokens": "7"}"#] {
             assert_eq!(count_in(document, "tokens").unwrap(), 7, "{document}");
         }

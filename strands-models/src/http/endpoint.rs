@@ -1,4 +1,4 @@
-//! The way to a provider: where it is, what every request carries, and one request over it.
+//! Endpoint of a provider: URL, headers and timeouts, and one request to it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,27 +8,27 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use super::body::Body;
-use super::client::{self, Patience};
+use super::body::{Body, BodyTimeouts, Deadline};
+use super::client::{self, Timeouts};
 use super::error::{CallContext, ModelBuildError};
-use super::refusal::Refusal;
+use super::error_response::ErrorResponse;
 use super::sent_secrets::SentSecrets;
 
-/// How many bytes of an error are read.
+/// Maximum number of bytes that are read of an error response.
 const MOST_ERROR_BYTES: usize = 64 * 1024;
 
-/// Most bytes that are read of what is no response.
+/// Maximum number of bytes that are read of a response that is not the provider's.
 const MOST_FOREIGN_BYTES: usize = 4 * 1024;
 
-/// The longest time for which an error is read. Its status says already what is wrong.
+/// Maximum time for reading an error response, whose status is already known.
 const ERROR_TIME: Duration = Duration::from_secs(10);
 
-/// How long a server may be silent that has much to do. As long as the clients of OpenAI and Anthropic wait.
-const MOST_PATIENCE: Duration = Duration::from_secs(600);
+/// Default idle timeout of servers that compute for long before the first byte: that of the clients of OpenAI and Anthropic.
+const LONG_IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What a builder was told about the way to a provider.
+/// Connection options of a builder.
 #[derive(Clone, Default)]
 pub(crate) struct Connection {
     pub(crate) base_url: Option<String>,
@@ -37,9 +37,9 @@ pub(crate) struct Connection {
     pub(crate) query: Vec<(String, SecretString)>,
     pub(crate) connect_timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
-    /// The server may have much to do before it says anything: an answer in one piece, thoughts that it does not show, a
-    /// model that has to be loaded.
-    pub(crate) patient: bool,
+    pub(crate) timeout: Option<Duration>,
+    /// True if the server may send nothing for long: without streaming, during hidden reasoning, or while it loads a model.
+    pub(crate) long_idle: bool,
     pub(crate) client: Option<reqwest::Client>,
     pub(crate) hints: Hints,
 }
@@ -59,18 +59,18 @@ impl Default for Hints {
     }
 }
 
-/// Where a provider wants the key.
+/// Placement of the API key in requests.
 #[derive(Clone, Copy)]
 pub(crate) enum ApiKey<'a> {
     None,
-    /// In `Authorization`, as a bearer's.
+    /// In `Authorization`, as a bearer token.
     Bearer(&'a SecretString),
-    /// In a header of the provider's own, whose name is in small letters.
+    /// In another header, whose name is in lower case.
     Header(&'static str, &'a SecretString),
 }
 
 impl<'a> ApiKey<'a> {
-    /// As a bearer's, where there is one.
+    /// Returns the placement of an optional bearer token.
     pub(crate) fn bearer(key: Option<&'a SecretString>) -> Self {
         key.map_or(Self::None, Self::Bearer)
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for Connection {
             pairs.iter().map(|(name, _)| name.as_str()).collect()
         }
         f.debug_struct("Connection")
-            .field("base_url", &self.base_url.as_deref().map(place))
+            .field("base_url", &self.base_url.as_deref().map(without_secrets))
             .field("api_key", &self.api_key.as_ref().map(|_| "[redacted]"))
             .field("headers", &names(&self.headers))
             .field("query", &names(&self.query))
@@ -91,7 +91,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// The way to `path` under `base_url`.
+    /// Returns the endpoint of `path` under `base_url`.
     pub(crate) fn open(
         &self,
         base_url: &str,
@@ -99,7 +99,7 @@ impl Connection {
         api_key: ApiKey<'_>,
         model_id: &str,
     ) -> Result<Endpoint, ModelBuildError> {
-        let invalid = || ModelBuildError::InvalidBaseUrl { base_url: place(base_url).into_owned() };
+        let invalid = || ModelBuildError::InvalidBaseUrl { base_url: without_secrets(base_url).into_owned() };
         let mut url = parse(base_url).ok_or_else(invalid)?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
@@ -107,19 +107,20 @@ impl Connection {
         for (name, value) in &self.query {
             url.query_pairs_mut().append_pair(name, value.expose_secret());
         }
-        let defaults = Patience::default();
-        let patience = Patience {
+        let defaults = Timeouts::default();
+        let timeouts = Timeouts {
             connect: self.connect_timeout.unwrap_or(defaults.connect),
-            idle: self.idle_timeout.unwrap_or(if self.patient { MOST_PATIENCE } else { defaults.idle }),
+            idle: self.idle_timeout.unwrap_or(if self.long_idle { LONG_IDLE_TIMEOUT } else { defaults.idle }),
+            total: self.timeout,
         };
         let client = match &self.client {
             Some(client) => client.clone(),
-            None => client::client(patience.connect, url.scheme() == "https")
+            None => client::client(timeouts.connect, url.scheme() == "https")
                 .map_err(|error| ModelBuildError::Client { source: error.into() })?,
         };
         let context = CallContext {
             model_id: model_id.to_owned(),
-            url: place(url.as_str()).into_owned(),
+            url: without_secrets(url.as_str()).into_owned(),
             hints: self.hints,
             secrets: self.secrets(api_key, &url),
         };
@@ -127,19 +128,19 @@ impl Connection {
             client,
             headers: self.headers(api_key)?,
             url,
-            patience,
-            silence: self.client.is_none().then_some(patience.idle),
+            timeouts,
+            idle_timeout: (self.client.is_none() || self.idle_timeout.is_some()).then_some(timeouts.idle),
             context,
         })
     }
 
-    /// Everything that a server must not quote in an error of ours.
+    /// Returns the values that must not appear in an error, even if the server quotes them.
     fn secrets(&self, api_key: ApiKey<'_>, url: &Url) -> SentSecrets {
         let key = match api_key {
             ApiKey::None => None,
             ApiKey::Bearer(key) | ApiKey::Header(_, key) => Some(key),
         };
-        // Those of `query`, and those that the base URL had already.
+        // Those of `query` and of the base URL.
         let query: Vec<SecretString> = url.query_pairs().map(|(_, value)| value.into_owned().into()).collect();
         SentSecrets::new(self.headers.iter().map(|(_, value)| value).chain(&query).chain(key))
     }
@@ -167,8 +168,8 @@ impl Connection {
     }
 }
 
-/// A URL without what may be a secret in it: its scheme, host, port and path. Text that is no URL may be anything.
-fn place(url: &str) -> Cow<'_, str> {
+/// Returns scheme, host, port and path of a URL, without what may be secret. Text that is not a URL may be a secret itself.
+fn without_secrets(url: &str) -> Cow<'_, str> {
     let url = url.trim();
     let Some(mut parsed) = Url::parse(url).ok().filter(Url::has_host) else {
         let host = url.split([':', '/']).next().unwrap_or_default();
@@ -176,37 +177,37 @@ fn place(url: &str) -> Cow<'_, str> {
         let is_plain = is_host && url.len() <= 128 && !url.contains(['@', '?', '#']);
         return Cow::Borrowed(if is_plain { url } else { "[no URL]" });
     };
-    let told = parsed.clone();
+    let original = parsed.clone();
     parsed.set_query(None);
     parsed.set_fragment(None);
     // A URL without a host can't have them.
     let _ = parsed.set_username("").and_then(|()| parsed.set_password(None));
-    if parsed == told { Cow::Borrowed(url) } else { Cow::Owned(parsed.into()) }
+    if parsed == original { Cow::Borrowed(url) } else { Cow::Owned(parsed.into()) }
 }
 
-/// A URL that may hold a provider: it names a host, and neither user nor password.
+/// Parses a base URL: it names a host, and neither user nor password.
 fn parse(base_url: &str) -> Option<Url> {
     let url = Url::parse(base_url.trim()).ok()?;
     let named = matches!(url.scheme(), "http" | "https") && url.has_host();
     (named && url.username().is_empty() && url.password().is_none()).then_some(url)
 }
 
-/// Where requests go.
+/// Endpoint of requests to one model.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     client: reqwest::Client,
     url: Url,
     headers: HeaderMap,
-    patience: Patience,
-    /// How long the server may be silent. A client that somebody has brought along sees to that by itself.
-    silence: Option<Duration>,
+    timeouts: Timeouts,
+    /// `None` for a client of the program, which has timeouts of its own, unless one is set.
+    idle_timeout: Option<Duration>,
     context: CallContext,
 }
 
-/// A response that is no refusal.
-pub(super) struct Answer {
+/// Response with a success status.
+pub(super) struct SuccessResponse {
     pub(super) body: Body,
-    /// True if the server says that it is one JSON document.
+    /// True if the content type is `application/json`.
     pub(super) is_document: bool,
 }
 
@@ -220,43 +221,58 @@ impl Endpoint {
     }
 
     #[cfg(test)]
-    pub(crate) fn silence(&self) -> Option<Duration> {
-        self.silence
+    pub(crate) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
     }
 
     /// Sends one request and waits for the head of its response.
     ///
-    /// `sort` names the kind of a refusal.
+    /// `classify` returns the kind of an error response.
     pub(super) async fn post(
         &self,
         body: Vec<u8>,
-        sort: impl FnOnce(&mut Refusal) -> ModelErrorKind,
-    ) -> Result<Answer, ModelError> {
+        classify: impl FnOnce(&mut ErrorResponse) -> ModelErrorKind,
+    ) -> Result<SuccessResponse, ModelError> {
         let mut request = Request::new(Method::POST, self.url.clone());
         request.headers_mut().clone_from(&self.headers);
         *request.body_mut() = Some(body.into());
-        let response = self.client.execute(request);
-        let response = match self.silence {
-            Some(most) => timeout(most, response).await.map_err(|_| self.context.silent(most))?,
-            None => response.await,
-        };
-        let response = response.map_err(|error| self.context.failed(error, self.patience))?;
+        let deadline = Deadline::after(self.timeouts.total);
+        let response = self.head(request, deadline).await?;
         let status = response.status();
         let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-        let mut refusal = Refusal::from_head(status.as_u16(), header);
+        let mut error_response = ErrorResponse::from_head(status.as_u16(), header);
         if !status.is_success() {
-            refusal.body = self.body(response, None).read_start(MOST_ERROR_BYTES, self.time_for_errors()).await;
-            let kind = sort(&mut refusal);
-            return Err(refusal.into_error(kind, &self.context));
+            error_response.body =
+                self.body(response, deadline, None).read_start(MOST_ERROR_BYTES, self.error_timeout()).await;
+            let kind = classify(&mut error_response);
+            return Err(error_response.into_error(kind, &self.context));
         }
         let content_type = header("content-type").unwrap_or_default();
         let is_document = content_type.trim_start().to_ascii_lowercase().starts_with("application/json");
-        Ok(Answer { body: self.body(response, refusal.request_id), is_document })
+        Ok(SuccessResponse { body: self.body(response, deadline, error_response.request_id), is_document })
     }
 
-    /// From a response that is none of the provider's.
+    /// Sends a request and returns the head of its response, within the idle timeout and the deadline.
+    async fn head(&self, request: Request, deadline: Option<Deadline>) -> Result<Response, ModelError> {
+        let response = async {
+            let response = self.client.execute(request);
+            let response = match self.idle_timeout {
+                Some(idle) => timeout(idle, response).await.map_err(|_| self.context.idle_timeout(idle))?,
+                None => response.await,
+            };
+            response.map_err(|error| self.context.failed(error, self.timeouts))
+        };
+        match deadline {
+            Some(Deadline { at, after }) => {
+                timeout_at(at, response).await.map_err(|_| self.context.total_timeout(after))?
+            }
+            None => response.await,
+        }
+    }
+
+    /// Returns the error of a response that is not the provider's.
     pub(super) async fn foreign(&self, fault: &'static str, body: &mut Body) -> ModelError {
-        let start = body.read_start(MOST_FOREIGN_BYTES, self.time_for_errors()).await;
+        let start = body.read_start(MOST_FOREIGN_BYTES, self.error_timeout()).await;
         let details = ErrorDetails::new()
             .with_body(self.context.secrets.hidden_in(start))
             .with_request_id(body.request_id())
@@ -264,12 +280,13 @@ impl Endpoint {
         ModelError::Protocol { what: fault.to_owned(), details: details.boxed() }
     }
 
-    fn time_for_errors(&self) -> Duration {
-        self.silence.map_or(ERROR_TIME, |most| most.min(ERROR_TIME))
+    fn error_timeout(&self) -> Duration {
+        self.idle_timeout.map_or(ERROR_TIME, |idle| idle.min(ERROR_TIME))
     }
 
-    fn body(&self, response: Response, request_id: Option<String>) -> Body {
-        Body::new(response.into(), self.context.clone(), self.patience, self.silence, request_id)
+    fn body(&self, response: Response, deadline: Option<Deadline>, request_id: Option<String>) -> Body {
+        let limits = BodyTimeouts { timeouts: self.timeouts, idle: self.idle_timeout, deadline };
+        Body::new(response.into(), self.context.clone(), limits, request_id)
     }
 }
 
@@ -278,18 +295,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_not_waited_for_as_answers_are() {
-        let silence = |told: Option<u64>| {
-            let idle_timeout = told.map(Duration::from_secs);
-            let connection = Connection { idle_timeout, patient: true, ..Connection::default() };
+    fn limits_the_time_for_error_responses() {
+        let error_timeout = |idle: Option<u64>| {
+            let idle_timeout = idle.map(Duration::from_secs);
+            let connection = Connection { idle_timeout, long_idle: true, ..Connection::default() };
             let endpoint = connection.open("http://localhost", &[], ApiKey::None, "m").ok().unwrap();
-            endpoint.time_for_errors().as_secs()
+            endpoint.error_timeout().as_secs()
         };
-        assert_eq!((silence(None), silence(Some(3))), (10, 3));
+        assert_eq!((error_timeout(None), error_timeout(Some(3))), (10, 3));
     }
 
     #[test]
-    fn what_a_base_url_has_beside_its_place_is_not_shown() {
+    fn debug_hides_secrets_of_the_base_url() {
         for base_url in ["https://me:s3cret@models.example/v1", "https://models.example/v1?key=s3cret", "s3cret"] {
             let connection = Connection { base_url: Some(base_url.to_owned()), ..Connection::default() };
             let shown = format!("{connection:?}");
@@ -299,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_that_is_none_is_shown_without_what_may_be_a_secret() {
+    fn errors_hide_secrets_of_an_invalid_base_url() {
         for (base_url, shown) in [
             ("localhost:1234/v1", "localhost:1234/v1"),
             ("ftp://host/v1?key=s3cret", "ftp://host/v1"),
@@ -317,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_known_by_its_url_without_query() {
+    fn errors_show_the_url_without_query() {
         let query = vec![("key".to_owned(), SecretString::from("s3cret"))];
         let connection = Connection { query, ..Connection::default() };
         let endpoint = connection.open("http://host:81/v1", &["chat"], ApiKey::None, "m").ok().unwrap();

@@ -1,4 +1,4 @@
-//! What a provider says when it does not do what it was asked, in a response or in the middle of a stream.
+//! Error response of a provider: a response with an error status, or an error within a stream.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,32 +8,32 @@ use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, parse_retry
 
 use super::error::CallContext;
 
-/// Where the providers put the id by which they know a request.
+/// Headers in which providers send the request id.
 const REQUEST_ID_HEADERS: [&str; 5] =
     ["x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "cf-ray"];
 
-/// A refusal, before it is known what the caller can do about it.
+/// Error response, before its kind is known.
 #[derive(Debug, Default)]
-pub(crate) struct Refusal {
-    /// The HTTP status; in a stream there is none.
+pub(crate) struct ErrorResponse {
+    /// HTTP status. `None` within a stream.
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
-    /// What the provider said, as it came.
+    /// Body, unchanged.
     pub(crate) body: String,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    /// What usually helps. `<model>` stands for the model's id.
+    /// Advice for the user. `<model>` stands for the model id.
     pub(crate) advice: Option<&'static str>,
 }
 
-impl Refusal {
-    /// From the head of a response.
+impl ErrorResponse {
+    /// Reads the head of a response.
     pub(super) fn from_head(status: u16, header: impl Fn(&str) -> Option<String>) -> Self {
         let milliseconds = header("retry-after-ms").and_then(|value| value.trim().parse::<u64>().ok());
         Self {
             status: Some(status),
             request_id: REQUEST_ID_HEADERS.iter().find_map(|name| header(name)),
-            // Who says that there is nothing to wait for has not said how long: the caller knows better than at once.
+            // A wait of zero would retry at once: the caller's own backoff is better.
             retry_after: milliseconds
                 .map(Duration::from_millis)
                 .or_else(|| parse_retry_after(&header("retry-after")?, SystemTime::now()))
@@ -47,11 +47,11 @@ impl Refusal {
         lenient_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// As the error that tells the caller what to do.
+    /// Converts to the error of this kind, with the advice.
     pub(crate) fn into_error(self, kind: ModelErrorKind, context: &CallContext) -> ModelError {
         let advice = self.advice.or(match kind {
             ModelErrorKind::Authentication => Some("check the key, what it may do, and that it belongs to this host"),
-            ModelErrorKind::Protocol => Some("check the base URL: another server seems to answer there"),
+            ModelErrorKind::Protocol => Some("check the base URL: another server seems to respond there"),
             _ if self.status == Some(404) => Some(context.hints.not_found),
             _ => None,
         });
@@ -70,24 +70,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn milliseconds_are_more_exact_than_seconds() {
-        let refusal = Refusal::from_head(429, |name| match name {
+    fn prefers_the_wait_in_milliseconds() {
+        let error_response = ErrorResponse::from_head(429, |name| match name {
             "retry-after-ms" => Some("250".to_owned()),
             "retry-after" => Some("1".to_owned()),
             "x-request-id" => Some("req-1".to_owned()),
             _ => None,
         });
-        assert_eq!(refusal.retry_after, Some(Duration::from_millis(250)));
-        assert_eq!(refusal.request_id.as_deref(), Some("req-1"));
+        assert_eq!(error_response.retry_after, Some(Duration::from_millis(250)));
+        assert_eq!(error_response.request_id.as_deref(), Some("req-1"));
     }
 
     #[test]
-    fn no_time_at_all_is_no_time_to_wait() {
+    fn ignores_a_wait_of_zero() {
         for (name, value) in
             [("retry-after", "0"), ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), ("retry-after-ms", "0")]
         {
-            let refusal = Refusal::from_head(429, |asked| (asked == name).then(|| value.to_owned()));
-            assert_eq!(refusal.retry_after, None, "{name}: {value}");
+            let error_response = ErrorResponse::from_head(429, |asked| (asked == name).then(|| value.to_owned()));
+            assert_eq!(error_response.retry_after, None, "{name}: {value}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What is known about OpenAI's models by their ids.
+//! Model catalog of OpenAI: capabilities by model id.
 
-/// Families, longest name first among those that begin alike, and how many tokens a request to them may have.
+/// Context windows of model families, in tokens. Among families with a common prefix the longest name comes first.
 const CONTEXT_WINDOWS: [(&str, u64); 15] = [
     ("gpt-3.5", 16_385),
     ("gpt-4o", 128_000),
@@ -19,32 +19,32 @@ const CONTEXT_WINDOWS: [(&str, u64); 15] = [
     ("o4", 200_000),
 ];
 
-/// The id without the vendor that gateways put before it.
+/// Returns the id without the vendor prefix of gateways.
 fn plain(model_id: &str) -> &str {
     model_id.strip_prefix("openai/").unwrap_or(model_id)
 }
 
-/// How many tokens a request may have.
+/// Returns the context window in tokens.
 pub(super) fn context_window(model_id: &str) -> Option<u64> {
     let id = plain(model_id);
     CONTEXT_WINDOWS.iter().find(|(family, _)| is_of(id, family)).map(|(_, tokens)| *tokens)
 }
 
-/// True for models that think first, and let their thoughts be had encrypted. Others refuse to be asked for that.
-pub(super) fn thinks(model_id: &str) -> bool {
+/// Returns true for reasoning models. Other models refuse a request for encrypted reasoning.
+pub(super) fn is_reasoning_model(model_id: &str) -> bool {
     let id = plain(model_id);
     let family = ["o1", "o3", "o4", "gpt-5", "gpt-6", "codex"].iter().any(|family| is_of(id, family));
     family && !id.contains("-chat")
 }
 
-/// True for models that can be held to a JSON schema: all but OpenAI's first ones.
+/// Returns true for models that follow a JSON schema: all but OpenAI's first ones.
 pub(super) fn follows_schemas(model_id: &str) -> bool {
     let id = plain(model_id);
     let able = ["gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-6", "o1", "o3", "o4", "codex"];
     able.iter().any(|family| is_of(id, family)) && !matches!(id, "o1-mini" | "o1-preview" | "gpt-4o-2024-05-13")
 }
 
-/// `gpt-5.4-2026-03-05` is of the family `gpt-5.4`, and `gpt-50` is not of `gpt-5`.
+/// Returns true for ids of a family: `gpt-5.4-2026-03-05` is of `gpt-5.4`, and `gpt-50` is not of `gpt-5`.
 fn is_of(id: &str, family: &str) -> bool {
     id.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':', '@']))
 }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_are_told_apart() {
+    fn distinguishes_families() {
         for (id, tokens) in [
             ("gpt-4o-mini", Some(128_000)),
             ("gpt-5.4", Some(1_050_000)),
@@ -70,16 +70,17 @@ mod tests {
     }
 
     #[test]
-    fn models_that_think() {
+    fn finds_reasoning_models() {
         for id in ["o3", "o4-mini", "gpt-5", "gpt-5.2-2025-12-11", "openai/gpt-5.4"] {
-            assert!(thinks(id), "{id}");
+            assert!(is_reasoning_model(id), "{id}");
         }
         for id in ["gpt-4o", "gpt-4.1", "gpt-5-chat-latest", "grok-4.3", "o1x"] {
-            assert!(!thinks(id), "{id}");
+            assert!(!is_reasoning_model(id), "{id}");
         }
     }
+
     #[test]
-    fn models_that_follow_schemas() {
+    fn finds_models_that_follow_schemas() {
         for id in ["gpt-4o-mini", "gpt-5.4", "openai/gpt-4.1", "o3"] {
             assert!(follows_schemas(id), "{id}");
         }

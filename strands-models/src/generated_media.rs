@@ -1,4 +1,4 @@
-//! Generated media as content blocks. Providers send them as base64 with a MIME type, or as a URL.
+//! Media that models generate, as content blocks. Providers send them as base64 with a MIME type, or as a URL.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -13,8 +13,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes a medium of this MIME type from base64. `None` for other types, and for empty or invalid data. Parameters of the
-/// type are kept for audio only, whose sample rate is among them.
+/// Returns the media block of a MIME type with bytes in base64; `None` for another type or without bytes. Parameters of the type
+/// are part of the format of audio alone, where they contain the sample rate.
 pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
     let (kind, format) = mime.trim().split_once('/')?;
     let kind = kind.to_ascii_lowercase();
@@ -30,7 +30,7 @@ pub(crate) fn of_base64(mime: &str, encoded: &str) -> Option<ContentBlock> {
     })
 }
 
-/// Decodes base64, which may contain line breaks. `None` for empty or invalid data.
+/// Decodes base64, which may have line breaks; `None` without bytes.
 fn decoded(encoded: &str) -> Option<Vec<u8>> {
     let encoded = encoded.trim();
     let bytes = BASE64.decode(encoded).or_else(|_| {
@@ -49,7 +49,7 @@ fn video_format(format: &str) -> VideoFormat {
     }
 }
 
-/// Returns the medium of a data URL, or an image by its web URL.
+/// Returns the media block of a data URL, or the image of a web address.
 #[cfg(feature = "_chat")]
 pub(crate) fn of_url(url: &str) -> Option<ContentBlock> {
     if let Some(data) = url.strip_prefix("data:") {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_format_from_the_mime_type() {
+    fn reads_the_format_of_the_mime_type() {
         for (mime, kind, format) in [
             ("image/png", "image", "png"),
             ("image/jpeg", "image", "jpeg"),
@@ -105,7 +105,7 @@ mod tests {
 
     #[cfg(feature = "_chat")]
     #[test]
-    fn reads_data_urls_and_keeps_web_urls() {
+    fn decodes_data_urls_and_keeps_others() {
         assert_eq!(
             json(of_url("data:image/webp;base64,AAE=")),
             json!({"image": {"format": "webp", "source": bytes("AAE=")}})

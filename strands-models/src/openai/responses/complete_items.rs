@@ -1,4 +1,4 @@
-//! Items that begin, and items that are whole: a call, reasoning, a message, or content of the provider's own.
+//! Items that start and items that are complete: a call, reasoning, a message, or provider content.
 
 use std::collections::VecDeque;
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 use strands_core::message::{ContentBlock, ProviderContent};
 use strands_core::models::{ReasoningDelta, StreamEvent, ToolUseStart};
 
-use super::events::{Piece, Response};
+use super::events::{ItemDelta, Response};
 use super::items::{Key, Kind};
-use super::stream::{ResponsesReader, list, malformed, word};
-use super::{made_images, reasoning};
+use super::stream_reader::{ResponsesReader, list, malformed, word};
+use super::{generated_images, reasoning};
+use crate::generated_media;
 use crate::http::{ReadError, tolerant};
-use crate::made_media;
 
 impl ResponsesReader {
     pub(super) fn item_added(
@@ -27,19 +27,19 @@ impl ResponsesReader {
                 self.call(key, item, out)?;
             }
             "reasoning" => {
-                // The block has its place in the answer from now on.
+                // Reserves the position of the block in the response.
                 let at = self.reasoning_block(key)?;
                 if let Some(open) = self.items.get(at) {
                     out.push_back(StreamEvent::reasoning(open.block, ReasoningDelta::Text(String::new())));
                 }
             }
-            // A message begins with its first words, and what the provider's own tools do comes as a whole.
+            // A message starts with its first text; provider content is complete at once.
             _ => {}
         }
         Ok(())
     }
 
-    /// The place of the call that an item is. One that is announced again is the same one.
+    /// Returns the position of an item's call. A call that is announced again is the same one.
     pub(super) fn call(
         &mut self,
         key: Key<'_>,
@@ -50,7 +50,7 @@ impl ResponsesReader {
         if let Some(at) = self.items.call(&call_id) {
             return Ok(at);
         }
-        // Several calls may be open at one index, and this one be another.
+        // Several calls may be open at one index, and this may be another one.
         if let Ok(Some(at)) = self.items.find(Kind::Call, key, None)
             && let Some(open) = self.items.get(at)
             && (call_id.is_empty() || open.call_id.is_empty() || open.is(key))
@@ -65,7 +65,7 @@ impl ResponsesReader {
         Ok(self.items.newest())
     }
 
-    /// An item is whole. What did not come in pieces is taken from here.
+    /// Reads a complete item. Content that was not streamed is taken from it.
     pub(super) fn item_done(
         &mut self,
         index: Option<usize>,
@@ -101,8 +101,8 @@ impl ResponsesReader {
                 self.items.end_text(key, out);
             }
             "" => {}
-            // What the provider's own tools did, and whatever is newer than this version.
-            _ => match made_images::apart(item) {
+            // Server tools, and unknown types.
+            _ => match generated_images::apart(item) {
                 Some((item, image)) => {
                     self.own(ProviderContent::new(self.provider.clone(), item), out)?;
                     self.image(image, out)?;
@@ -113,7 +113,7 @@ impl ResponsesReader {
         Ok(())
     }
 
-    pub(super) fn whole_items(
+    pub(super) fn complete_items(
         &mut self,
         response: &mut Response,
         out: &mut VecDeque<StreamEvent>,
@@ -122,7 +122,7 @@ impl ResponsesReader {
         items.into_iter().try_for_each(|(at, item)| self.item_done(Some(at), &item, out))
     }
 
-    /// The calls of a response whose stream had none: some servers stream text alone.
+    /// Reads the calls of a response whose stream had none: some servers stream text alone.
     pub(super) fn whole_calls(
         &mut self,
         response: &mut Response,
@@ -131,7 +131,7 @@ impl ResponsesReader {
         if let Some(items) = &mut response.output {
             items.retain(|item| word(item, "type") == "function_call");
         }
-        self.whole_items(response, out)
+        self.complete_items(response, out)
     }
 
     pub(super) fn own(&mut self, content: ProviderContent, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -159,15 +159,15 @@ impl ResponsesReader {
         let summary = list(item, "summary");
         let is_plain = summary.is_empty();
         let parts = if is_plain { list(item, "content") } else { summary };
-        for (part, said) in parts.iter().enumerate() {
-            let piece = Piece {
+        for (part, item) in parts.iter().enumerate() {
+            let item_delta = ItemDelta {
                 output_index: key.index,
                 item_id: Some(key.id.to_owned()),
                 content_index: Some(part),
-                delta: Some(word(said, "text").to_owned()),
-                ..Piece::default()
+                delta: Some(word(item, "text").to_owned()),
+                ..ItemDelta::default()
             };
-            self.reasoning(piece, is_plain, out)?;
+            self.reasoning(item_delta, is_plain, out)?;
         }
         Ok(())
     }
@@ -178,26 +178,26 @@ impl ResponsesReader {
         item: &Value,
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ReadError> {
-        // Some servers have the text where a list of parts should be.
+        // Some servers have a string in place of the list of parts.
         let content = match item.get("content") {
             Some(Value::Array(parts)) => parts.as_slice(),
             Some(only) => std::slice::from_ref(only),
             None => &[],
         };
-        for (part, said) in content.iter().enumerate() {
-            if let Some(image) = said.get("image_url").and_then(Value::as_str).and_then(made_media::of_url) {
+        for (part, item) in content.iter().enumerate() {
+            if let Some(image) = item.get("image_url").and_then(Value::as_str).and_then(generated_media::of_url) {
                 self.image(image, out)?;
                 continue;
             }
-            let refusal = word(said, "refusal");
+            let refusal = word(item, "refusal");
             self.refused |= !refusal.is_empty();
-            let text = if refusal.is_empty() { said.as_str().unwrap_or_else(|| word(said, "text")) } else { refusal };
+            let text = if refusal.is_empty() { item.as_str().unwrap_or_else(|| word(item, "text")) } else { refusal };
             if !text.is_empty() {
                 self.content.grow(text.len())?;
                 let block = self.text_block(key, part)?;
                 out.push_back(StreamEvent::text(block, text));
             }
-            for annotation in list(said, "annotations") {
+            for annotation in list(item, "annotations") {
                 self.cite(key, part, annotation, out)?;
             }
         }

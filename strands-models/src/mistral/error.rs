@@ -1,17 +1,17 @@
-//! What only Mistral says when it does not do what it was asked.
+//! Errors that only Mistral has.
 
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::Refusal;
+use crate::http::ErrorResponse;
 
-/// Errors are no object in another: `{"object": "error", "message": .., "type": .., "code": "3051"}`. Types are told apart
-/// here, since the words of a message may be about anything.
-pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<ModelErrorKind> {
+/// Classifies an error by its type, since a message may contain any words. Errors are not nested in another object:
+/// `{"object": "error", "message": .., "type": .., "code": "3051"}`.
+pub(super) fn classify(error_response: &mut ErrorResponse, error: &Value) -> Option<ModelErrorKind> {
     if error.get("type")? != "invalid_model" {
         return None;
     }
-    refusal.advice = Some("the host does not know this model id, or the key may not use it");
+    error_response.advice = Some("the host does not know this model id, or the key may not use it");
     Some(ModelErrorKind::InvalidRequest)
 }
 
@@ -23,7 +23,7 @@ mod tests {
     use crate::chat_completions;
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors_by_kind() {
         for (status, body, expected) in [
             (
                 400,
@@ -52,8 +52,9 @@ mod tests {
             ),
             (500, json!({"object": "error", "message": "Service unavailable."}), ModelErrorKind::Overloaded),
         ] {
-            let mut refusal = Refusal { status: Some(status), body: body.to_string(), ..Refusal::default() };
-            assert_eq!(chat_completions::sort(&mut refusal, sort), expected, "{status} {body}");
+            let mut error_response =
+                ErrorResponse { status: Some(status), body: body.to_string(), ..ErrorResponse::default() };
+            assert_eq!(chat_completions::classify(&mut error_response, classify), expected, "{status} {body}");
         }
     }
 }

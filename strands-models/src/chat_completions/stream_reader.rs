@@ -1,4 +1,4 @@
-//! The answer of Chat Completions: chunks of a stream, or one document that reads like a chunk with everything in it.
+//! Stream reader of Chat Completions: chunks of a stream, or one document in the form of a chunk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,40 +8,40 @@ use sse_stream::Sse;
 use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
-use super::calls::{Calls, Piece};
-use super::chunk::{CallPiece, Choice, Chunk, Delta, Said};
+use super::chunk::{Choice, Chunk, Delta, MessageContent, ToolCallDelta};
 use super::content_parts::citation;
 use super::dialect::Dialect;
 use super::error::refused;
 use super::reasoning::Details;
+use super::tool_calls::{CallDelta, Calls};
 use super::usage::{cost, last_events, usage};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal, stop_words};
+use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader, stop_reasons};
 
-/// Reads an answer. What is newer than this version is passed over.
+/// Reader of a response. Unknown fields and types are skipped.
 pub(super) struct ChatReader {
     pub(super) dialect: Arc<Dialect>,
     began: bool,
-    /// The index of the next block.
+    /// Index of the next block.
     next: usize,
-    /// The block of text or reasoning that is being written.
+    /// Open block of text or reasoning.
     open: Option<(Section, usize)>,
-    /// The index of the choice that is read.
+    /// Index of the choice that is read.
     choice: Option<usize>,
-    /// Chunks so far.
+    /// Number of chunks so far.
     chunks: usize,
-    /// Deltas with content have come.
+    /// True after a delta with content.
     in_deltas: bool,
-    /// A message in a stream, until it is known what it is.
+    /// Message in a stream, until its meaning is known.
     message: Option<Box<Delta>>,
     calls: Calls,
-    /// The block whose signature holds the details of all reasoning.
+    /// Block whose signature contains the details of all reasoning.
     pub(super) detailed: Option<usize>,
     pub(super) details: Details,
     refused: bool,
     finish_reason: Option<String>,
     usage: Option<Box<Value>>,
-    /// The counts that were passed on last.
-    told: Option<Usage>,
+    /// Usage of the last event.
+    emitted_usage: Option<Usage>,
     complete: bool,
     pub(super) content: ContentLimit,
 }
@@ -52,19 +52,19 @@ pub(super) enum Section {
     Reasoning,
 }
 
-/// The end of a response.
+/// End of a response.
 #[derive(Clone, Copy)]
 enum End {
-    /// The server said `[DONE]`.
+    /// The server sent `[DONE]`.
     Done,
-    /// It was one document.
+    /// The response was one document.
     Document,
-    /// The response has ended, and the server has not said that it would.
+    /// The response ended without a mark of its end.
     Closed,
 }
 
 impl ChatReader {
-    /// No answer may have more than `limit` bytes of content.
+    /// Creates a reader that accepts up to `limit` bytes of content.
     pub(super) fn new(dialect: Arc<Dialect>, limit: usize) -> Self {
         Self {
             dialect,
@@ -81,13 +81,13 @@ impl ChatReader {
             refused: false,
             finish_reason: None,
             usage: None,
-            told: None,
+            emitted_usage: None,
             complete: false,
             content: ContentLimit::new(limit),
         }
     }
 
-    /// Takes in a chunk of a stream, or a document.
+    /// Reads a chunk of a stream, or a document.
     fn chunk(&mut self, json: &str, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let chunk: Chunk = serde_json::from_str(json).map_err(malformed)?;
         if let Some(error) = chunk.error {
@@ -95,10 +95,10 @@ impl ChatReader {
                 self.begin(out);
                 out.push_back(cost(*counts));
             }
-            return Err(refused(&error, self.dialect.sort).into());
+            return Err(refused(&error, self.dialect.classify).into());
         }
         if chunk.kind.as_deref() == Some("error") {
-            return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.sort).into());
+            return Err(refused(&serde_json::from_str(json).map_err(malformed)?, self.dialect.classify).into());
         }
         self.begin(out);
         self.chunks += 1;
@@ -122,25 +122,25 @@ impl ChatReader {
         }
     }
 
-    /// Counts may come with each chunk. They are passed on where they change, since the response may break off.
-    /// Counts of nothing at all do not undo others.
+    /// Emits usage, which may come with each chunk, when it changes: the response may break off. Usage of zero does not replace
+    /// an earlier one.
     fn used(&mut self, counts: Box<Value>, out: &mut VecDeque<StreamEvent>) {
-        let told = usage(&counts);
-        if self.usage.is_some() && told.total_tokens == 0 {
+        let usage = usage(&counts);
+        if self.usage.is_some() && usage.total_tokens == 0 {
             return;
         }
         self.usage = Some(counts);
-        if self.told != Some(told) {
-            self.told = Some(told);
-            out.push_back(StreamEvent::metadata(told, ModelMetrics::default()));
+        if self.emitted_usage != Some(usage) {
+            self.emitted_usage = Some(usage);
+            out.push_back(StreamEvent::metadata(usage, ModelMetrics::default()));
         }
     }
 
     fn choice(&mut self, choice: Choice, is_document: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         if let Some(error) = choice.error {
-            return Err(refused(&error, self.dialect.sort).into());
+            return Err(refused(&error, self.dialect.classify).into());
         }
-        // Whoever asks for several answers at once gets the one that begins first.
+        // Of several choices, the one that begins first is read.
         let index = choice.index.unwrap_or_default();
         if *self.choice.get_or_insert(index) != index {
             return Ok(());
@@ -154,14 +154,14 @@ impl ChatReader {
             (_, Some(message)) if !message.is_empty() => self.message(message, out)?,
             _ => {}
         }
-        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_words::is_none(reason)) {
+        if let Some(reason) = choice.finish_reason.filter(|reason| !stop_reasons::is_none(reason)) {
             self.finish_reason = Some(reason);
         }
         Ok(())
     }
 
-    /// A message in a stream, without a delta. Servers send what is new as one, or all that was said so far, or all of it at
-    /// the end of a stream of deltas: the next one tells.
+    /// Reads a message in a stream without a delta. Servers send the new content as a message, or all content so far, or all of
+    /// it after a stream of deltas: the next message tells.
     fn message(&mut self, message: Box<Delta>, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         if self.in_deltas {
             return Ok(());
@@ -174,7 +174,7 @@ impl ChatReader {
         }
     }
 
-    /// Takes in what is new, or a whole message.
+    /// Reads new content, or a whole message.
     fn delta(&mut self, delta: Delta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let words = |text: &String| !text.is_empty();
         if !delta.reasoning_details.is_empty() {
@@ -184,16 +184,16 @@ impl ChatReader {
             self.reasoning(text, out)?;
         }
         match delta.content {
-            Said::Nothing => {}
-            Said::Text(text) => self.text(text, out)?,
-            Said::Parts(parts) => parts.into_iter().try_for_each(|part| self.part(part, out))?,
+            MessageContent::Nothing => {}
+            MessageContent::Text(text) => self.text(text, out)?,
+            MessageContent::Parts(parts) => parts.into_iter().try_for_each(|part| self.part(part, out))?,
         }
         if let Some(refusal) = delta.refusal.filter(words) {
             self.refused = true;
             self.text(refusal, out)?;
         }
-        for piece in delta.tool_calls {
-            self.call(piece, is_whole, out)?;
+        for call in delta.tool_calls {
+            self.call(call, is_whole, out)?;
         }
         for citation in delta.annotations.iter().filter_map(citation) {
             self.cite(citation, out)?;
@@ -216,7 +216,7 @@ impl ChatReader {
         Ok(())
     }
 
-    /// The block of this kind that is being written; another kind ends the one before.
+    /// Returns the open block of this kind. A block of another kind ends.
     pub(super) fn block(&mut self, kind: Section, out: &mut VecDeque<StreamEvent>) -> usize {
         match self.open {
             Some((open, block)) if open == kind => block,
@@ -243,26 +243,26 @@ impl ChatReader {
         }
     }
 
-    fn call(&mut self, piece: CallPiece, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let piece = Piece::new(piece, self.chunks, is_whole);
-        self.content.grow(piece.size())?;
-        let at = match self.calls.find(&piece)? {
+    fn call(&mut self, delta: ToolCallDelta, is_whole: bool, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let delta = CallDelta::new(delta, self.chunks, is_whole);
+        self.content.grow(delta.size())?;
+        let at = match self.calls.find(&delta)? {
             Some(at) => at,
             None => {
                 self.close(out);
                 let block = self.new_block();
-                self.calls.begin(&piece, block, &mut self.content)?
+                self.calls.begin(&delta, block, &mut self.content)?
             }
         };
-        self.calls.push(at, piece, out);
+        self.calls.push(at, delta, out);
         Ok(())
     }
 
-    /// The last events.
+    /// Emits the last events.
     fn finish(&mut self, end: End, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let finish_reason = match (self.finish_reason.take(), end) {
             (Some(reason), _) => reason,
-            // Servers that say that they are at the end need not say why.
+            // Servers that mark the end may omit the reason.
             (None, End::Done | End::Document) if self.choice.is_some() => String::new(),
             (None, end) => return Err(unfinished(end).into()),
         };
@@ -271,9 +271,9 @@ impl ChatReader {
         }
         let stop_reason = match finish_reason.as_str() {
             reason if let Some(kind) = ModelErrorKind::of_stop_reason(reason) => {
-                return Err((Refusal { code: Some(finish_reason), ..Refusal::default() }, kind).into());
+                return Err((ErrorResponse { code: Some(finish_reason), ..ErrorResponse::default() }, kind).into());
             }
-            reason if let Some(stop_reason) = stop_words::limit_or_filter(reason) => stop_reason,
+            reason if let Some(stop_reason) = stop_reasons::limit_or_filter(reason) => stop_reason,
             "tool_calls" | "function_call" => StopReason::ToolUse,
             _ if !self.calls.is_empty() => StopReason::ToolUse,
             _ if self.refused => StopReason::ContentFiltered,
@@ -292,7 +292,7 @@ impl ChatReader {
     }
 }
 
-/// The error of a response that ends too early.
+/// Returns the error of a response that ends early.
 fn unfinished(end: End) -> ModelError {
     match end {
         End::Done => ModelError::transport("the response ended with `[DONE]` before it had any choice"),
@@ -305,12 +305,12 @@ fn unfinished(end: End) -> ModelError {
 
 fn malformed(error: impl std::error::Error + Send + Sync + 'static) -> ModelError {
     ModelError::Protocol {
-        what: "a piece of the answer is not what Chat Completions sends".to_owned(),
+        what: "a chunk of the response does not follow Chat Completions".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     }
 }
 
-impl AnswerReader for ChatReader {
+impl ResponseReader for ChatReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -322,7 +322,7 @@ impl AnswerReader for ChatReader {
     }
 
     fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        // Some servers end without saying `[DONE]`.
+        // Some servers end without `[DONE]`.
         self.finish(End::Closed, out)
     }
 
@@ -343,7 +343,7 @@ mod tests {
 
     use super::*;
     use crate::chat_completions::ReasoningReplay;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn reader(limit: usize) -> ChatReader {
         ChatReader::new(Arc::new(Dialect::openai("openai", ReasoningReplay::Never)), limit)
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_without_a_word_is_none() {
+    fn ignores_an_empty_finish_reason() {
         let mut reader = reader(64);
         let mut out = VecDeque::new();
         let chunk = json!({"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": ""}]}).to_string();
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_not_in_a_field_is_one() {
+    fn reads_an_error_in_place_of_a_chunk() {
         // vLLM and Mistral.
         let error =
             json!({"object": "error", "message": "prompt has 9 tokens, maximum context length is 8", "code": 400});
@@ -390,7 +390,7 @@ mod tests {
             };
             let refused = read.unwrap_err();
             assert!(
-                matches!(&refused, ReadError::Refused(refused) if refused.1 == ModelErrorKind::ContextOverflow),
+                matches!(&refused, ReadError::ErrorResponse(refused) if refused.1 == ModelErrorKind::ContextOverflow),
                 "{refused:?}"
             );
         }
@@ -398,7 +398,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_makes_an_answer(deltas in prop::collection::vec(delta(), 0..12)) {
+        fn makes_a_response_of_any_events(deltas in prop::collection::vec(delta(), 0..12)) {
             let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for delta in &deltas {
@@ -415,11 +415,11 @@ mod tests {
             reader.read(&Sse::default().data("[DONE]"), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            whole_answer(&out);
+            complete_response(&out);
         }
 
         #[test]
-        fn no_bytes_panic(data in ".{0,64}") {
+        fn survives_any_bytes(data in ".{0,64}") {
             let mut out = VecDeque::new();
             let _ = reader(64).read(&Sse::default().data(data.clone()), &mut out);
             let _ = reader(64).whole(data.as_bytes(), &mut out);

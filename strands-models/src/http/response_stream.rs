@@ -1,4 +1,4 @@
-//! A streamed answer: a provider's events in, ours out.
+//! Streamed response: reads a provider's events and returns [`StreamEvent`]s.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -13,36 +13,36 @@ use tokio::time::{Sleep, sleep};
 
 use super::body::Body;
 use super::error::CallContext;
+use super::error_response::ErrorResponse;
 use super::framing::{Events, Framing};
-use super::refusal::Refusal;
 
-/// How long the end of a response is waited for once the answer is whole. A connection whose response has ended can
-/// carry the next request; one that is left before has to be made anew.
+/// Maximum wait for the end of a response after its last event. Only a connection whose response has ended can be reused for
+/// the next request.
 const LINGER: Duration = Duration::from_millis(100);
 
-/// Makes our events of a provider's.
-pub(crate) trait AnswerReader: Send + Unpin + 'static {
-    /// Framing of streamed JSON: what begins with a bracket is one document, or one on each line.
+/// Reader of a provider's events.
+pub(crate) trait ResponseReader: Send + Unpin + 'static {
+    /// Framing of a stream that begins with a bracket: one document, or one on each line.
     const FRAMING: Framing;
 
-    /// Takes in one event of the provider's.
+    /// Reads one event of the provider.
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
 
-    /// The stream has ended.
+    /// Handles the end of the stream.
     fn end(&mut self, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
 
-    /// True once everything was said.
+    /// Returns true after the last event of the response.
     fn is_complete(&self) -> bool;
 
-    /// Takes in an answer that came in one piece.
+    /// Reads a response that is one document.
     fn whole(self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError>;
 }
 
-/// Why an answer can't be read on.
+/// An error while a response is read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// The provider has broken off, and says why.
-    Refused(Box<(Refusal, ModelErrorKind)>),
+    /// An error that the provider reports within the response.
+    ErrorResponse(Box<(ErrorResponse, ModelErrorKind)>),
     Failed(ModelError),
 }
 
@@ -52,9 +52,9 @@ impl From<ModelError> for ReadError {
     }
 }
 
-impl From<(Refusal, ModelErrorKind)> for ReadError {
-    fn from(refused: (Refusal, ModelErrorKind)) -> Self {
-        Self::Refused(Box::new(refused))
+impl From<(ErrorResponse, ModelErrorKind)> for ReadError {
+    fn from(refused: (ErrorResponse, ModelErrorKind)) -> Self {
+        Self::ErrorResponse(Box::new(refused))
     }
 }
 
@@ -62,18 +62,18 @@ impl ReadError {
     pub(super) fn into_error(self, context: &CallContext, request_id: Option<&str>) -> ModelError {
         match self {
             Self::Failed(error) => error,
-            Self::Refused(refused) => {
-                let (mut refusal, kind) = *refused;
-                refusal.request_id = refusal.request_id.or_else(|| request_id.map(str::to_owned));
-                refusal.into_error(kind, context)
+            Self::ErrorResponse(refused) => {
+                let (mut error_response, kind) = *refused;
+                error_response.request_id = error_response.request_id.or_else(|| request_id.map(str::to_owned));
+                error_response.into_error(kind, context)
             }
         }
     }
 }
 
-/// The events of an answer that is streamed in this way.
-pub(super) fn answer_stream<R: AnswerReader>(framing: Framing, body: Body, reader: R, limit: usize) -> ModelStream {
-    Box::pin(AnswerStream {
+/// Returns the events of a response that is streamed with this framing.
+pub(super) fn response_stream<R: ResponseReader>(framing: Framing, body: Body, reader: R, limit: usize) -> ModelStream {
+    Box::pin(ResponseStream {
         context: body.context().clone(),
         request_id: body.request_id().map(str::to_owned),
         events: Events::new(framing, body, limit),
@@ -85,20 +85,20 @@ pub(super) fn answer_stream<R: AnswerReader>(framing: Framing, body: Body, reade
     })
 }
 
-struct AnswerStream<R> {
+struct ResponseStream<R> {
     context: CallContext,
     request_id: Option<String>,
     events: Events,
     reader: R,
     out: VecDeque<StreamEvent>,
-    /// The error behind the events that were read before it.
+    /// Error that follows the events in `out`.
     failed: Option<ModelError>,
-    /// The answer is whole, and only the end of the response is waited for.
+    /// Timer for the end of the response, after its last event.
     ending: Option<Pin<Box<Sleep>>>,
     done: bool,
 }
 
-impl<R: AnswerReader> AnswerStream<R> {
+impl<R: ResponseReader> ResponseStream<R> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamEvent, ModelError>>> {
         loop {
             if let Some(event) = self.out.pop_front() {
@@ -127,7 +127,7 @@ impl<R: AnswerReader> AnswerStream<R> {
         }
     }
 
-    /// What comes after a whole answer is of no use, and its failure does no harm.
+    /// Reads to the end of the response. Data and errors after the last event are ignored.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.ending.as_mut().is_some_and(|linger| linger.as_mut().poll(context).is_ready()) {
             return Poll::Ready(());
@@ -137,7 +137,7 @@ impl<R: AnswerReader> AnswerStream<R> {
                 return Poll::Ready(());
             }
         }
-        // Mostly the end is there already, and no timer is needed.
+        // The end has usually arrived already, and no timer is needed.
         match &mut self.ending {
             Some(_) => Poll::Pending,
             None => self.ending.insert(Box::pin(sleep(LINGER))).as_mut().poll(context),
@@ -145,7 +145,7 @@ impl<R: AnswerReader> AnswerStream<R> {
     }
 }
 
-impl<R: AnswerReader> Stream for AnswerStream<R> {
+impl<R: ResponseReader> Stream for ResponseStream<R> {
     type Item = Result<StreamEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -1,15 +1,15 @@
-//! Requests that a server will never answer, although it says that it has failed (500): local servers and gateways do not
-//! tell their own faults from those of a request.
+//! Permanent errors of requests with a status for server errors (500). Local servers and gateways do not distinguish their own
+//! faults from those of a request.
 
 use strands_core::models::ModelErrorKind;
 
-use super::refusal::Refusal;
+use super::error_response::ErrorResponse;
 
 const MEDIA: &str = "the server can't read the image, audio or document: send another format, or none";
 const TEMPLATE: &str = "the model's chat template does not take this conversation: use another template or model";
 
-/// Words of such a message, in small letters, and what helps.
-const NEVER: [(&str, &str); 18] = [
+/// Parts of such messages in lower case, with advice.
+const PERMANENT: [(&str, &str); 18] = [
     ("requires --jinja", "start the server with `--jinja`: without it there are no tools"),
     ("jinja", TEMPLATE),
     ("chat template", TEMPLATE),
@@ -33,13 +33,17 @@ const NEVER: [(&str, &str); 18] = [
     ),
 ];
 
-/// [`ModelErrorKind::InvalidRequest`] for what the server will never answer, with what helps.
-pub(crate) fn unanswerable(refusal: &mut Refusal, status: Option<u16>, message: &str) -> Option<ModelErrorKind> {
+/// Returns [`ModelErrorKind::InvalidRequest`] for a request that can't succeed when it is repeated, and sets the advice.
+pub(crate) fn permanent_error(
+    error_response: &mut ErrorResponse,
+    status: Option<u16>,
+    message: &str,
+) -> Option<ModelErrorKind> {
     if !matches!(status, None | Some(400 | 422 | 500 | 501)) {
         return None;
     }
     let message = message.to_lowercase();
-    let (_, advice) = NEVER.iter().find(|(words, _)| message.contains(words))?;
-    refusal.advice = Some(advice);
+    let (_, advice) = PERMANENT.iter().find(|(words, _)| message.contains(words))?;
+    error_response.advice = Some(advice);
     Some(ModelErrorKind::InvalidRequest)
 }

@@ -1,4 +1,4 @@
-//! The answer of Responses: events of a stream by their types, or one document with all items in it.
+//! Stream reader of Responses: events by their types, or one document with all items.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,21 +10,21 @@ use sse_stream::Sse;
 use strands_core::message::Citation;
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, ReasoningDelta, StopReason, StreamEvent};
 
-use super::events::{Ended, Piece, Response, WholeItem};
+use super::events::{Ended, ItemDelta, Response, WholeItem};
 use super::items::{Items, Key, Kind};
 use super::provider_state;
 use crate::chat_completions::{cost, last_events, refused};
-use crate::http::{AnswerReader, ContentLimit, Framing, ReadError, Refusal};
+use crate::http::{ContentLimit, ErrorResponse, Framing, ReadError, ResponseReader};
 
-/// Reads an answer. What is newer than this version is passed over.
+/// Reader of a response. Unknown fields and types are skipped.
 pub(super) struct ResponsesReader {
-    /// Who answers.
+    /// Name of the provider.
     pub(super) provider: Cow<'static, str>,
-    /// Whether the provider keeps the answer.
+    /// True if the provider stores the response.
     stateful: bool,
     began: bool,
     pub(super) items: Items,
-    /// Whether tools were called, and whether the model refused.
+    /// True if tools were called, and true if the model declined.
     pub(super) called: bool,
     pub(super) refused: bool,
     complete: bool,
@@ -32,7 +32,7 @@ pub(super) struct ResponsesReader {
 }
 
 impl ResponsesReader {
-    /// No answer may have more than `limit` bytes of content.
+    /// Creates a reader that accepts up to `limit` bytes of content.
     pub(super) fn new(provider: Cow<'static, str>, stateful: bool, limit: usize) -> Self {
         Self {
             provider,
@@ -57,9 +57,9 @@ impl ResponsesReader {
             "response.reasoning_text.delta" => self.reasoning(parse(data)?, true, out),
             "response.function_call_arguments.delta" => self.arguments(&parse(data)?, out),
             "response.function_call_arguments.done" => {
-                let piece: Piece = parse(data)?;
-                match self.items.find(Kind::Call, piece.key(), None)? {
-                    Some(at) => self.whole_arguments(at, piece.arguments, out),
+                let item_delta: ItemDelta = parse(data)?;
+                match self.items.find(Kind::Call, item_delta.key(), None)? {
+                    Some(at) => self.whole_arguments(at, item_delta.arguments, out),
                     None => Ok(()),
                 }
             }
@@ -74,9 +74,9 @@ impl ResponsesReader {
             }
             "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
                 let mut response = parse::<Ended>(data)?.response;
-                // Some servers say everything at once.
+                // Some servers send everything in one event.
                 if self.items.are_none() {
-                    self.whole_items(&mut response, out)?;
+                    self.complete_items(&mut response, out)?;
                 } else if !self.called {
                     self.whole_calls(&mut response, out)?;
                 }
@@ -85,7 +85,7 @@ impl ResponsesReader {
             }
             "error" => {
                 let event: Value = parse(data)?;
-                Err(refusal(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)))
+                Err(error_response(event.get("error").filter(|error| error.is_object()).unwrap_or(&event)))
             }
             _ => Ok(()),
         }
@@ -97,9 +97,9 @@ impl ResponsesReader {
         }
     }
 
-    fn text(&mut self, piece: Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let block = self.text_block(piece.key(), piece.part())?;
-        if let Some(delta) = piece.delta.filter(|delta| !delta.is_empty()) {
+    fn text(&mut self, item_delta: ItemDelta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let block = self.text_block(item_delta.key(), item_delta.part())?;
+        if let Some(delta) = item_delta.delta.filter(|delta| !delta.is_empty()) {
             self.content.grow(delta.len())?;
             out.push_back(StreamEvent::text(block, delta));
         }
@@ -113,15 +113,15 @@ impl ResponsesReader {
         }
     }
 
-    /// A piece of reasoning: of what the model wrote (`is_plain`), or of a summary of it.
+    /// Reads a delta of reasoning: of the model's own (`is_plain`), or of a summary.
     pub(super) fn reasoning(
         &mut self,
-        piece: Piece,
+        item_delta: ItemDelta,
         is_plain: bool,
         out: &mut VecDeque<StreamEvent>,
     ) -> Result<(), ReadError> {
-        let (key, part) = (piece.key(), piece.part());
-        let Some(mut delta) = piece.delta.clone().filter(|delta| !delta.is_empty()) else {
+        let (key, part) = (item_delta.key(), item_delta.part());
+        let Some(mut delta) = item_delta.delta.clone().filter(|delta| !delta.is_empty()) else {
             return Ok(());
         };
         self.content.grow(delta.len())?;
@@ -129,7 +129,7 @@ impl ResponsesReader {
         let Some(open) = self.items.get(at) else {
             return Ok(());
         };
-        // A summary has parts, and a block has none.
+        // A summary has parts, a block does not.
         if !std::mem::replace(&mut open.empty, false) && open.part != part {
             delta.insert_str(0, "\n\n");
         }
@@ -139,7 +139,7 @@ impl ResponsesReader {
         Ok(())
     }
 
-    /// The place of the block of an item of reasoning.
+    /// Returns the position of the block of a reasoning item.
     pub(super) fn reasoning_block(&mut self, key: Key<'_>) -> Result<usize, ModelError> {
         if let Some(at) = self.items.find(Kind::Reasoning, key, None)? {
             return Ok(at);
@@ -148,12 +148,12 @@ impl ResponsesReader {
         Ok(self.items.newest())
     }
 
-    /// A piece of the arguments of a call. Those of a call that is none of ours are passed over.
-    fn arguments(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        let Some(at) = self.items.find(Kind::Call, piece.key(), None)? else {
+    /// Reads a delta of a call's arguments. Those of server tools are skipped.
+    fn arguments(&mut self, item_delta: &ItemDelta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        let Some(at) = self.items.find(Kind::Call, item_delta.key(), None)? else {
             return Ok(());
         };
-        let delta = piece.delta.as_deref().unwrap_or_default();
+        let delta = item_delta.delta.as_deref().unwrap_or_default();
         self.content.grow(delta.len())?;
         if let Some(open) = self.items.get(at)
             && let Some(certain) = open.arguments.push(delta)
@@ -163,7 +163,7 @@ impl ResponsesReader {
         Ok(())
     }
 
-    /// All arguments of the call at this place, which may have come in pieces.
+    /// Reads all arguments of the call at this position, after deltas or without.
     pub(super) fn whole_arguments(
         &mut self,
         at: usize,
@@ -179,8 +179,8 @@ impl ResponsesReader {
         Ok(())
     }
 
-    fn annotation(&mut self, piece: &Piece, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
-        self.cite(piece.key(), piece.part(), &piece.annotation, out)
+    fn annotation(&mut self, item_delta: &ItemDelta, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
+        self.cite(item_delta.key(), item_delta.part(), &item_delta.annotation, out)
     }
 
     pub(super) fn cite(
@@ -198,7 +198,7 @@ impl ResponsesReader {
         Ok(())
     }
 
-    /// The last events.
+    /// Emits the last events.
     fn finish(&mut self, response: Response, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let error = response.error.filter(|error| !error.is_null());
         let used = response.usage.filter(|usage| !usage.is_null());
@@ -210,14 +210,14 @@ impl ResponsesReader {
             "completed" if self.refused => StopReason::ContentFiltered,
             "completed" => StopReason::EndTurn,
             status => {
-                // What a response has cost that failed.
+                // Usage of a failed response.
                 out.extend(used.map(cost));
                 return Err(unfinished(status, error));
             }
         };
         self.complete = true;
         self.items.end_all(out);
-        // A response that was cut short is no good beginning: it may hold calls that nobody answers.
+        // A truncated response can't be continued: it may contain calls without results.
         if self.stateful
             && response.status.as_deref() == Some("completed")
             && let Some(id) = response.id.filter(|id| !id.is_empty())
@@ -229,23 +229,23 @@ impl ResponsesReader {
     }
 }
 
-/// A response that the provider does not end, or not yet.
+/// Returns the error of a response that the provider has not completed.
 fn unfinished(status: &str, error: Option<Value>) -> ReadError {
     if let Some(error) = error {
-        return refusal(&error);
+        return error_response(&error);
     }
     let (kind, advice) = match status {
         "queued" | "in_progress" => {
-            let advice = "the provider answers in the background, where nobody asks for it: leave `background` out";
+            let advice = "the provider responds in the background, which is not supported: omit `background`";
             (ModelErrorKind::InvalidRequest, Some(advice))
         }
         status => (ModelErrorKind::of_stop_reason(status).unwrap_or(ModelErrorKind::Protocol), None),
     };
     let body = format!("the response has the status `{status}`");
-    (Refusal { code: Some(status.to_owned()), body, advice, ..Refusal::default() }, kind).into()
+    (ErrorResponse { code: Some(status.to_owned()), body, advice, ..ErrorResponse::default() }, kind).into()
 }
 
-fn refusal(error: &Value) -> ReadError {
+fn error_response(error: &Value) -> ReadError {
     refused(error, |_, _| None).into()
 }
 
@@ -255,7 +255,7 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ModelError> {
 
 pub(super) fn malformed(error: serde_json::Error) -> ModelError {
     ModelError::Protocol {
-        what: "a piece of the answer is not what Responses sends".to_owned(),
+        what: "an event of the response does not follow the Responses protocol".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     }
 }
@@ -268,7 +268,7 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A place that the text comes from: on the web, or a file that was given to the provider.
+/// Location of a citation: on the web, or a file that was given to the provider.
 fn citation(annotation: &Value) -> Option<Citation> {
     let mut citation = Citation::default();
     match word(annotation, "type") {
@@ -282,7 +282,7 @@ fn citation(annotation: &Value) -> Option<Citation> {
     Some(citation)
 }
 
-impl AnswerReader for ResponsesReader {
+impl ResponseReader for ResponsesReader {
     const FRAMING: Framing = Framing::ServerSentEvents;
 
     fn read(&mut self, event: &Sse, out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
@@ -296,7 +296,7 @@ impl AnswerReader for ResponsesReader {
             return Ok(());
         }
         if data == "[DONE]" {
-            // Nothing of this protocol, but of servers that speak both: it is the end, unless nothing was said.
+            // Not part of this protocol, but sent by servers with both: the end, unless there was no content.
             let ended = Response { status: Some("completed".to_owned()), ..Response::default() };
             return if self.items.are_none() { Ok(()) } else { self.finish(ended, out) };
         }
@@ -305,7 +305,7 @@ impl AnswerReader for ResponsesReader {
             Some(kind) => self.event(kind, data.as_bytes(), out),
             None => {
                 let typed: Typed<'_> = serde_json::from_str(data).map_err(|error| ModelError::Protocol {
-                    what: "a piece of the answer does not say its type".to_owned(),
+                    what: "an event of the response has no type".to_owned(),
                     details: ErrorDetails::new().with_source(error).boxed(),
                 })?;
                 self.event(&typed.r#type, data.as_bytes(), out)
@@ -327,12 +327,12 @@ impl AnswerReader for ResponsesReader {
     fn whole(mut self, document: &[u8], out: &mut VecDeque<StreamEvent>) -> Result<(), ReadError> {
         let mut response: Response = parse(document)?;
         self.begin(out);
-        // One that does not say how it ended is at its end.
+        // A response without a status is complete.
         if response.output.is_some() {
             response.status =
                 response.status.filter(|status| !status.is_empty()).or_else(|| Some("completed".to_owned()));
         }
-        self.whole_items(&mut response, out)?;
+        self.complete_items(&mut response, out)?;
         self.finish(response, out)
     }
 }
@@ -343,7 +343,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::whole_answer;
+    use crate::http::complete_response;
 
     fn reader(limit: usize) -> ResponsesReader {
         ResponsesReader::new(Cow::Borrowed("openai"), true, limit)
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_announced_again_is_the_same_one() {
+    fn ignores_a_repeated_announcement_of_a_call() {
         let (mut reader, mut out) = (reader(1 << 20), VecDeque::new());
         let added = json!({"type": "response.output_item.added", "output_index": 0,
             "item": {"type": "function_call", "call_id": "a", "name": "f"}});
@@ -389,7 +389,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_makes_an_answer(events in prop::collection::vec(event(), 0..12)) {
+        fn makes_a_response_of_any_events(events in prop::collection::vec(event(), 0..12)) {
             let mut reader = reader(1 << 20);
             let mut out = VecDeque::new();
             for event in &events {
@@ -404,11 +404,11 @@ mod tests {
             reader.read(&Sse::default().data(last), &mut out).unwrap();
             prop_assert!(reader.is_complete());
 
-            whole_answer(&out);
+            complete_response(&out);
         }
 
         #[test]
-        fn no_bytes_panic(data in ".{0,64}") {
+        fn survives_any_bytes(data in ".{0,64}") {
             let mut out = VecDeque::new();
             let _ = reader(64).read(&Sse::default().event("error").data(data.clone()), &mut out);
             let _ = reader(64).whole(data.as_bytes(), &mut out);

@@ -1,9 +1,9 @@
-//! What every reader's answer has to be, whatever came over the wire, for the tests of the readers.
+//! Check of a reader's events, for the tests of the readers.
 
 use strands_core::models::{StreamEvent, Turn, TurnBuilder};
 
-/// The answer that these events make: each block that begins ends once, and goes on no more after that.
-pub(crate) fn whole_answer<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> Turn {
+/// Returns the response of these events. Each block that starts ends once, and has no events after its end.
+pub(crate) fn complete_response<'a>(events: impl IntoIterator<Item = &'a StreamEvent>) -> Turn {
     let mut turn = TurnBuilder::new(usize::MAX);
     let (mut begun, mut ended) = (Vec::new(), Vec::new());
     for event in events {
@@ -11,7 +11,7 @@ pub(crate) fn whole_answer<'a>(events: impl IntoIterator<Item = &'a StreamEvent>
         match event {
             StreamEvent::ContentBlockStart { content_block_index: at, .. }
             | StreamEvent::ContentBlockDelta { content_block_index: at, .. } => {
-                assert!(!ended.contains(at), "block {at} goes on after its end");
+                assert!(!ended.contains(at), "block {at} has an event after its end");
                 begun.push(*at);
             }
             StreamEvent::ContentBlockStop { content_block_index: at } => {

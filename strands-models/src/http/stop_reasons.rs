@@ -1,8 +1,8 @@
-//! Words for the end of a response that gateways hand on from the provider behind them, in any provider's protocol.
+//! Stop reasons that gateways pass through from the provider behind them, in the words of any protocol.
 
 use strands_core::models::StopReason;
 
-/// The reason for stopping if a word means a limit or a filter, whatever its case.
+/// Returns the stop reason of a word for a limit or a filter, in any case.
 pub(crate) fn limit_or_filter(word: &str) -> Option<StopReason> {
     match word.trim().to_ascii_lowercase().as_str() {
         "length" | "model_length" | "max_tokens" | "max_output_tokens" => Some(StopReason::MaxTokens),
@@ -12,7 +12,7 @@ pub(crate) fn limit_or_filter(word: &str) -> Option<StopReason> {
     }
 }
 
-/// True if a word stands for no reason: some servers have one in every piece of a stream.
+/// Returns true for a word that stands for no reason. Some servers send one with every chunk.
 #[cfg(any(test, feature = "_chat", feature = "anthropic"))]
 pub(crate) fn is_none(word: &str) -> bool {
     ["", "null", "none"].contains(&&*word.trim().to_ascii_lowercase())
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_known_in_any_case() {
+    fn reads_words_in_any_case() {
         for (word, expected) in [
             ("LENGTH", Some(StopReason::MaxTokens)),
             ("max_tokens", Some(StopReason::MaxTokens)),

@@ -1,33 +1,33 @@
-//! What only llama.cpp's server says when it does not do what it was asked.
+//! Errors that only llama.cpp's server has.
 
 use serde_json::Value;
 use strands_core::models::ModelErrorKind;
 
-use crate::http::Refusal;
+use crate::http::ErrorResponse;
 
-/// Words that come with the status 500 of requests that this server alone will never answer, with advice.
-const NEVER: [(&str, &str); 2] = [
-    ("cannot use", "an answer is held to one form: a grammar, a JSON schema or tools"),
-    ("grammar", "the server can't make a grammar of what was asked for; look at its log"),
+/// Parts of messages of permanent errors with the status 500, with advice.
+const PERMANENT: [(&str, &str); 2] = [
+    ("cannot use", "a request has one of a grammar, a JSON schema and tools"),
+    ("grammar", "the server can't compile the grammar or the JSON schema; look at its log"),
 ];
 
-/// Errors have types of the server's own: `{"error": {"code": 400, "message": .., "type": "exceed_context_size_error"}}`.
-/// Everything that goes wrong while a request is read is a `server_error`, as is everything while it is answered.
-pub(super) fn sort(refusal: &mut Refusal, error: &Value) -> Option<ModelErrorKind> {
+/// Classifies an error by the server's own types: `{"error": {"code": 400, "message": .., "type": "exceed_context_size_error"}}`.
+/// All faults of a request are a `server_error`, as are those of the server.
+pub(super) fn classify(error_response: &mut ErrorResponse, error: &Value) -> Option<ModelErrorKind> {
     let word = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
     match word("type") {
         "unavailable_error" => {
-            refusal.advice = Some("the server is still loading the model: ask again in a while");
+            error_response.advice = Some("the server is still loading the model; retry later");
             Some(ModelErrorKind::Overloaded)
         }
         "not_supported_error" => {
-            refusal.advice = Some("the server was started without what this request needs");
+            error_response.advice = Some("the server was started without what this request needs");
             Some(ModelErrorKind::InvalidRequest)
         }
         "server_error" => {
             let message = word("message").to_lowercase();
-            let (_, advice) = NEVER.iter().find(|(said, _)| message.contains(said))?;
-            refusal.advice = Some(advice);
+            let (_, advice) = PERMANENT.iter().find(|(words, _)| message.contains(words))?;
+            error_response.advice = Some(advice);
             Some(ModelErrorKind::InvalidRequest)
         }
         _ => None,
@@ -42,7 +42,7 @@ mod tests {
     use crate::chat_completions;
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_errors_by_kind() {
         for (status, kind, message, expected) in [
             (
                 400,
@@ -60,9 +60,9 @@ mod tests {
             (503, "unavailable_error", "Loading model", ModelErrorKind::Overloaded),
         ] {
             let body = json!({"error": {"code": status, "type": kind, "message": message}}).to_string();
-            let mut refusal = Refusal { status: Some(status), body, ..Refusal::default() };
-            assert_eq!(chat_completions::sort(&mut refusal, sort), expected, "{status} {message}");
-            assert_eq!(refusal.code.as_deref(), Some(kind));
+            let mut error_response = ErrorResponse { status: Some(status), body, ..ErrorResponse::default() };
+            assert_eq!(chat_completions::classify(&mut error_response, classify), expected, "{status} {message}");
+            assert_eq!(error_response.code.as_deref(), Some(kind));
         }
     }
 }
