@@ -3,7 +3,7 @@
 
 Lists the types and traits of other crates in public signatures, from rustdoc's JSON. Each is in EXTERNAL with the path at
 which strands re-exports it, so that a program needs no second dependency whose version must match. A type that is not
-listed fails the check: hide it, or re-export it and add it. `.ci/packages` compiles a program that uses each of the paths.
+listed fails the check: hide it, or re-export it and add it. `.ci/packages.py` compiles a program that uses each of the paths.
 
     .ci/external_types.py            checks all published crates
     .ci/external_types.py --paths    prints the paths of the re-exports

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the wording of documentation, errors, tests and the book against the terms of the field.
+"""Checks the wording of documentation, errors, tests, scripts and the book against the terms of the field.
 
     .ci/words.py                 everything that git tracks
     .ci/words.py PATH..          files below the paths alone
@@ -7,7 +7,7 @@
 
 Definitions: at most 2 % of the lines of doc comments may begin with What, How, Where, Who, When, Which, Whether or Why.
 Those that do are listed.
-Terms: none of the words in TERMS may stand in a doc comment, a string of library code, or a page; EXCEPTIONS lists
+Terms: none of the words in TERMS may stand in a comment, a string of library code, a workflow, or a page; EXCEPTIONS lists
 places where one is right, with the reason.
 Test names: none may begin with a word such as `what` or `nobody`; a name states the behavior.
 """
@@ -59,15 +59,27 @@ TEST_NAME = re.compile(
 )
 DOC = re.compile(r"\s*//[/!] ?(.*)")
 LIMIT = 0.02
+# Files of which comments and Python's doc strings count, and the whole text of workflows.
+SCRIPTS = (".py", ".toml", ".yml")
+
+
+def is_shell(path):
+    """Detects shell scripts, which have no suffix, and their like."""
+    return path.startswith(".ci/") and "." not in path.split("/")[-1] or path.endswith("/run")
 
 
 def tracked(paths):
     out = subprocess.run(["git", "ls-files", "--", *paths], check=True, capture_output=True, text=True).stdout
-    return [path for path in out.split("\n") if path.endswith((".rs", ".md")) or path.endswith(".stderr") or path in (".ci/run", ".ci/full")]
+    return [path for path in out.split("\n") if path.endswith((".rs", ".md", ".stderr", *SCRIPTS)) or is_shell(path)]
 
 
 def texts(path, source):
-    """Yields the lines of a file that people read: (number, text, kind)."""
+    """The lines of a file that people read: (number, text, kind)."""
+    if path.endswith((".py", ".toml")) or is_shell(path):
+        for number, line in enumerate(source.split("\n"), 1):
+            if (comment := line.lstrip()).startswith(("#", '"""')):
+                yield number, comment.lstrip('#" '), "comment"
+        return
     if not path.endswith(".rs"):
         fenced = False
         for number, line in enumerate(source.split("\n"), 1):

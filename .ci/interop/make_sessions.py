@@ -5,7 +5,7 @@ from strands import ToolContext, tool
 
 @tool(context=True)
 def approve(what: str, tool_context: ToolContext) -> str:
-    """Asks a human."""
+    """Asks for an approval."""
     return str(tool_context.interrupt("approval", reason={"what": what}))
 
 

@@ -1,5 +1,4 @@
-//! Compile errors of the macros, in one place: a test in `strands-rs` reads this file and requires a compile-fail fixture
-//! for each of them.
+//! Compile errors of the macros, in one place: a test reads this file and requires a compile-fail fixture for each of them.
 
 pub(crate) const NO_DESCRIPTION: &str = "a tool needs a description: the model reads it to decide when to call. Add a doc comment, or `#[tool(description = \"…\")]`";
 pub(crate) const NOT_A_FUNCTION: &str = "`#[tool]` goes on a function; for an impl block use `#[toolset]`";

@@ -80,6 +80,17 @@ pub use ollama::{OllamaModel, OllamaModelBuilder};
 #[cfg(feature = "openai")]
 pub use openai::{OpenAiModel, OpenAiModelBuilder, OpenAiResponsesModel, OpenAiResponsesModelBuilder};
 #[cfg(feature = "_http")]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(
+        feature = "anthropic",
+        feature = "gemini",
+        feature = "llamacpp",
+        feature = "mistral",
+        feature = "ollama",
+        feature = "openai"
+    )))
+)]
 pub use reasoning_effort::ReasoningEffort;
 
 // Crates that public signatures name.

@@ -26,7 +26,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::new("documents", documents, SEEN),
     Difference::new("media-in-results", media_in_results, SEEN),
     Difference::new("media-elsewhere", media_elsewhere, SEEN),
-    Difference::new("in-one-piece", in_one_piece, SEEN),
+    Difference::new("without-streaming", in_one_piece, SEEN),
     Difference::unseen("content-from-elsewhere"),
     Difference::unseen("parameters"),
     Difference::unseen("failed-tools"),

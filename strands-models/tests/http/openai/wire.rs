@@ -16,7 +16,7 @@ use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piec
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::unseen("call-ids"),
-    Difference::unseen("made-images"),
+    Difference::unseen("generated-images"),
     Difference::new("empty-tools", empty_tools, &["openai"]),
     Difference::new("compact-json", compact_json, &["openai", "openai_responses"]),
     Difference::new("image-format", image_format, &["openai"]),
@@ -31,7 +31,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference::unseen("encrypted-reasoning"),
     Difference::unseen("reasoning-replay"),
     Difference::unseen("order-of-blocks"),
-    Difference::new("responses-in-one-piece", in_one_piece, &["openai_responses"]),
+    Difference::new("responses-without-streaming", in_one_piece, &["openai_responses"]),
     Difference::unseen("bad-arguments"),
     Difference::unseen("strict-tools"),
     Difference::new("best-effort-tools", best_effort_tools, &["openai_responses"]),
