@@ -17,7 +17,11 @@ fn borrowed<'a>(city: &'a str, db: &'a Db) -> Cow<'a, str> {
 
 /// Returns a borrowed value.
 #[tool]
-async fn borrowed_async<'a, 'b: 'a>(first: &'a str, #[arg(rename = "rest")] _rest: &'b [String], owned: Cow<'b, str>) -> Result<&'a str, String>
+async fn borrowed_async<'a, 'b: 'a>(
+    first: &'a str,
+    #[arg(rename = "rest")] _rest: &'b [String],
+    owned: Cow<'b, str>,
+) -> Result<&'a str, String>
 where
     'b: 'a,
 {
