@@ -103,7 +103,9 @@ impl OpenAiResponsesModel {
     async fn ask(&self, body: &Body<'_>, deadline: Option<Deadline>) -> Result<ModelStream, ModelError> {
         let Inner { exchange, shape, .. } = &*self.inner;
         let reader = |limit| ResponsesReader::new(shape.provider.clone(), shape.stateful, limit);
-        exchange.ask_until(deadline, body.write()?, |error_response| classify(error_response, |_, _| None), reader).await
+        exchange
+            .ask_until(deadline, body.write()?, |error_response| classify(error_response, |_, _| None), reader)
+            .await
     }
 }
 
