@@ -5,7 +5,7 @@ use strands_core::models::ModelErrorKind;
 
 use crate::http::{ErrorResponse, permanent_error};
 
-/// Classification of errors that one server alone has.
+/// Classification of errors that only one server returns.
 type Own = fn(&mut ErrorResponse, &Value) -> Option<ModelErrorKind>;
 
 /// Returns the kind of an error response.

@@ -199,7 +199,7 @@ pub(crate) struct Endpoint {
     url: Url,
     headers: HeaderMap,
     timeouts: Timeouts,
-    /// `None` for a client of the program, which has timeouts of its own, unless one is set.
+    /// `None` for the program's own client, which has its own timeouts, unless one is set.
     idle_timeout: Option<Duration>,
     context: CallContext,
 }

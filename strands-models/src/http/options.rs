@@ -190,8 +190,8 @@ macro_rules! http_setters {
             self
         }
 
-        /// Timeout for connecting. Default: 10 seconds. A model with another connect timeout has an HTTP client, and
-        /// connections, of its own; all others share one client.
+        /// Timeout for connecting. Default: 10 seconds. A model with another connect timeout uses a separate HTTP
+        /// client with separate connections; all others share one client.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.connect_timeout = Some(timeout);
             self
@@ -205,8 +205,8 @@ macro_rules! http_setters {
             self
         }
 
-        /// Total timeout of one call, from the request to the end of the response, streamed or not. Each retry of an agent
-        /// is a call of its own. Default: none.
+        /// Total timeout of one call, from the request to the end of the response, streamed or not. The parts of
+        /// a response that the provider pauses count together; each retry of an agent is a new call. Default: none.
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
             self.options.connection.timeout = Some(timeout);
             self

@@ -122,7 +122,7 @@ pub struct OfflineModelBuilder {
 }
 
 impl OfflineModelBuilder {
-    /// What the model calls itself; `offline` unless told otherwise. By custom `offline/` and a name.
+    /// Model id, by convention `offline/` and a name. Default: `offline`.
     pub fn model_id(mut self, model_id: impl Into<String>) -> Self {
         self.model_id = Some(model_id.into());
         self
