@@ -156,8 +156,8 @@ impl AgentBuilder {
     }
 
     /// Injects a value for tools and hooks: tools borrow it with an argument `&T`. There is one value for each type; an
-    /// `Arc<T>` also provides `&T`. `build` warns about values that [no tool reads](Agent::unread_injected_values), once for all clones
-    /// of the builder.
+    /// `Arc<T>` also provides `&T`. `build` warns about values that [no tool reads](Agent::unread_injected_values), once for
+    /// all clones of the builder.
     #[doc(alias = "invocation_state", alias = "dependency")]
     pub fn inject<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.injected.insert(value);
