@@ -23,9 +23,9 @@ GATED = {
     "strands-rs/src/models/mod.rs": "strands/models",
     "strands-rs/src/session.rs": "strands/session",
 }
-# The folder in `strands` of what a crate has at its root.
+# The folder in `strands` of the items at a crate's root.
 HOMES = {"strands_core": "", "strands_models": "models/", "strands_bedrock": "models/bedrock/", "strands_session": "session/"}
-# Features that stand for others, and are not for users to choose.
+# Internal features that enable others.
 PRIVATE = {"_chat", "_http"}
 LABEL = re.compile(r"Available on <strong>(.*?)</strong> only")
 

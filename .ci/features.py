@@ -14,7 +14,7 @@ def main() -> None:
     )
     packages = {package["name"]: package for package in json.loads(listed.stdout)["packages"]}
     for name in LIBRARIES:
-        # A feature that begins with an underscore is no choice of a user's, and builds nothing alone.
+        # A feature that begins with an underscore is internal, and builds nothing alone.
         chosen = [feature for feature in sorted(packages[name]["features"]) if not feature.startswith("_")]
         for feature in [None, *chosen]:
             check = ["cargo", "check", "--locked", "-p", name, "--no-default-features"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks that the modules of strands-core depend on each other one way: as the layers of ARCHITECTURE.md say, without cycles."""
+"""Checks that the modules of strands-core depend on each other without cycles, in the order of the layers in ARCHITECTURE.md."""
 
 import re
 import sys

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the minimum Rust version: every crate of ours states the workspace's, and no dependency needs a newer one."""
+"""Checks the minimum Rust version: every crate of the workspace states it, and no dependency requires a newer one."""
 
 import json
 import re

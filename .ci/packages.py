@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-# Files of a package that are neither Rust nor Cargo's own.
+# Allowed files of a package, other than Rust and Cargo files.
 DATA = {"strands-core": {"src/schema_validation/pattern/unicode_categories.txt"}}
 CARGO = {"Cargo.toml", "Cargo.toml.orig", ".cargo_vcs_info.json", "LICENSE", "README.md"}
 METADATA = ("description", "license", "repository", "readme", "rust-version", "keywords", "categories")
@@ -26,7 +26,7 @@ MOST_BYTES = 2 * 1024 * 1024
 
 
 def package() -> None:
-    """Packages the whole workspace; what is not published as well, since a warning there is one of a manifest of ours."""
+    """Packages the whole workspace, with unpublished crates, so that warnings about their manifests are found, too."""
     cargo = ["cargo", "package", "--workspace", "--no-verify", "--locked", "--exclude-lockfile", "--allow-dirty"]
     run = subprocess.run(cargo, cwd=ROOT, text=True, capture_output=True)
     warnings = [line for line in run.stderr.splitlines() if line.startswith("warning") and "is not included in the published package" not in line]
@@ -44,7 +44,7 @@ def unpack(crates: list[str], version: str) -> dict[str, Path]:
 
 
 def problems(crate: str, folder: Path, earlier: list[str]):
-    """Yields everything that is wrong with a package."""
+    """Yields the problems of a package."""
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     for file in sorted(files - CARGO - DATA.get(crate, set())):
         if not re.fullmatch(r"src/.+\.rs", file):

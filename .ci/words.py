@@ -9,7 +9,7 @@ Definitions: at most 2 % of the lines of doc comments may begin with What, How, 
 Those that do are listed.
 Terms: none of the words in TERMS may stand in a doc comment, a string of library code, or a page; EXCEPTIONS lists
 places where one is right, with the reason.
-Test names: none may begin with a word that makes it a saying instead of a behavior.
+Test names: none may begin with a word such as `what` or `nobody`; a name states the behavior.
 """
 
 import re
@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections import Counter
 
-# Word or phrase as a regular expression, and what is said in its place.
+# Word or phrase as a regular expression, and its replacement.
 TERMS = [
     (r"thoughts?|thinks? in silence", "reasoning"),
     (r"typed answers?|typed outputs?|answers? of a type", "structured output"),
@@ -51,6 +51,7 @@ EXCEPTIONS = [
     (".ci/words.py", "", "the list"),
     ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "words of providers' errors"),
     ("examples/travel-agent/src/offline/request.rs", "sounds", "words of users that the rules match"),
+    ("strands-core/src/models/error_classification/context_overflow.rs", "shorten", "messages of providers"),
 ]
 
 DEFINITION = re.compile(r"(What|How|Where|Who|When|Which|Whether|Why)\b")
@@ -67,7 +68,7 @@ def tracked(paths):
 
 
 def texts(path, source):
-    """The lines of a file that people read: (number, text, kind)."""
+    """Yields the lines of a file that people read: (number, text, kind)."""
     if not path.endswith(".rs"):
         fenced = False
         for number, line in enumerate(source.split("\n"), 1):

@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
 
-# What only its provider understands, as the Rust side writes it: beside an empty text, which every client reads past.
+# Content that only its provider understands, as Rust writes it: next to an empty text, which every client ignores.
 SEARCH = {"text": "", "providerContent": {"provider": "anthropic", "content": {
     "type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "Rust"}}}}
 
@@ -33,12 +33,12 @@ def run(command: list[str], what: str) -> dict:
     return json.loads(done.stdout)
 
 
-def said(messages: list[dict]) -> list[dict]:
+def without_metadata(messages: list[dict]) -> list[dict]:
     return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
 def without_repair(restored: list[dict], expected: list[dict]) -> list[dict]:
-    """What was restored without the error results of calls that a crash has left open: Python adds those with the next prompt."""
+    """The restored messages without the error results of pending calls, which Python adds with the next prompt."""
     calls = [block for block in expected[-1]["content"] if "toolUse" in block] if expected else []
     repaired = calls and len(restored) == len(expected) + 1 and all("toolResult" in block for block in restored[-1]["content"])
     return restored[:-1] if repaired else restored
@@ -63,15 +63,15 @@ class Check:
         for agent, expected in case["agents"].items():
             name = f"{folder.name}/{agent} {place[0]}"
             ours = run([self.program, *place, session, agent, json.dumps(manager)], f"{name}, in Rust")
-            if without_repair(said(ours["restored"]), expected["messages"]) != said(expected["messages"]):
+            if without_repair(without_metadata(ours["restored"]), expected["messages"]) != without_metadata(expected["messages"]):
                 sys.exit(f"{name}: restored {json.dumps(ours['restored'], indent=1)}")
             if ours["state"] != expected["state"]:
                 sys.exit(f"{name}: state {ours['state']} is not {expected['state']}")
             theirs = run([*self.checker, *restore, session, agent, *flags, *manager_args, "--continue", "and in Python"], name)
-            # Python has said two more by the time it prints.
-            if said(theirs["messages"]) != said(ours["continued"]):
-                sys.exit(f"{name}: Python restored {json.dumps(said(theirs['messages']), indent=1)}\n"
-                         f"and Rust had {json.dumps(said(ours['continued']), indent=1)}")
+            # Python has added two messages before it prints.
+            if without_metadata(theirs["messages"]) != without_metadata(ours["continued"]):
+                sys.exit(f"{name}: Python restored {json.dumps(without_metadata(theirs['messages']), indent=1)}\n"
+                         f"and Rust had {json.dumps(without_metadata(ours['continued']), indent=1)}")
             self.done += 1
 
     def files(self) -> None:
@@ -85,7 +85,7 @@ class Check:
             case = json.loads((storage.parent / "expected.json").read_text())
             with tempfile.TemporaryDirectory() as copy:
                 shutil.copytree(storage, copy, dirs_exist_ok=True)
-                # The second round begins with what Rust has left in the first.
+                # The second round starts with the session that Rust wrote in the first.
                 for _ in range(2):
                     self.case(storage.parent, case, ["--snapshots", copy], [copy], "--snapshot")
                     for agent in case["agents"].values():
@@ -96,7 +96,7 @@ class Check:
             self.new_snapshots()
 
     def new_snapshots(self) -> None:
-        """A session that Rust has begun."""
+        """A session that Rust has started."""
         with tempfile.TemporaryDirectory() as place:
             case = {"session_id": "begun-in-rust", "agents": {"main": {"messages": [], "state": {}}}}
             self.case(Path("begun in Rust"), case, ["--snapshots", place], [place], "--snapshot")

@@ -1,5 +1,5 @@
-//! Content as Converse's JSON. Bedrock refuses fields it does not know, so only those it knows are written; kinds of
-//! block that we do not know are Bedrock's own from a newer version, and go as they came.
+//! Serialization of content blocks as Converse's JSON. Bedrock rejects unknown fields, so only the fields that it knows are
+//! written. Blocks of an unknown kind come from a newer version of Bedrock and are sent unchanged.
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
@@ -16,10 +16,10 @@ use strands_core::models::CallIdForm;
 use crate::content_rules;
 use crate::turns::{OutBlock, OutTurn};
 
-/// Ids of calls as all models behind Bedrock take them; calls of other providers may be named otherwise.
+/// Form of tool call ids that all models on Bedrock accept. Ids from other providers may have another form.
 const CALL_IDS: CallIdForm = CallIdForm::up_to(64).words();
 
-/// What a model wants tool results to look like.
+/// Form of tool results for a model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResultStyle {
     pub(crate) status: bool,
@@ -51,44 +51,48 @@ struct BlockJson<'a>(&'a OutBlock<'a>, ResultStyle);
 impl Serialize for BlockJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            OutBlock::Own(block) => own(block, self.1, writer),
-            OutBlock::Guarded(block) => one(writer, "guardContent", &GuardedJson(block)),
-            OutBlock::CachePoint { kind, ttl } => one(writer, "cachePoint", &PointJson(kind, ttl.as_deref())),
-            OutBlock::Words(words) => one(writer, "text", words),
+            OutBlock::Plain(block) => plain_block(block, self.1, writer),
+            OutBlock::Guarded(block) => single_entry(writer, "guardContent", &GuardedJson(block)),
+            OutBlock::CachePoint { kind, ttl } => {
+                single_entry(writer, "cachePoint", &CachePointJson(kind, ttl.as_deref()))
+            }
+            OutBlock::FixedText(text) => single_entry(writer, "text", text),
         }
     }
 }
 
-fn one<S: Serializer, T: Serialize + ?Sized>(writer: S, key: &str, value: &T) -> Result<S::Ok, S::Error> {
+fn single_entry<S: Serializer, T: Serialize + ?Sized>(writer: S, key: &str, value: &T) -> Result<S::Ok, S::Error> {
     let mut map = writer.serialize_map(Some(1))?;
     map.serialize_entry(key, value)?;
     map.end()
 }
 
-fn own<S: Serializer>(block: &ContentBlock, style: ResultStyle, writer: S) -> Result<S::Ok, S::Error> {
+fn plain_block<S: Serializer>(block: &ContentBlock, style: ResultStyle, writer: S) -> Result<S::Ok, S::Error> {
     match block {
-        ContentBlock::Text(text) => one(writer, "text", &text.text),
-        ContentBlock::Image(image) => one(writer, "image", &ImageJson(image)),
-        ContentBlock::Document(document) => one(writer, "document", &DocumentJson(document)),
-        ContentBlock::Video(video) => one(writer, "video", &MediumJson(video.format.as_str(), &video.source)),
-        ContentBlock::Audio(audio) => one(writer, "audio", &MediumJson(audio.format.as_str(), &audio.source)),
-        ContentBlock::ToolUse(call) => one(writer, "toolUse", &ToolUseJson(call)),
-        ContentBlock::ToolResult(result) => one(writer, "toolResult", &ResultJson(result, style)),
-        ContentBlock::Reasoning(reasoning) => one(writer, "reasoningContent", &ReasoningJson(reasoning)),
-        ContentBlock::CachePoint(point) => one(writer, "cachePoint", &PointJson(&point.kind, point.ttl.as_deref())),
-        ContentBlock::GuardContent(guarded) => one(writer, "guardContent", &GuardContentJson(guarded)),
-        ContentBlock::Citations(citations) => one(writer, "citationsContent", &CitationsJson(citations)),
+        ContentBlock::Text(text) => single_entry(writer, "text", &text.text),
+        ContentBlock::Image(image) => single_entry(writer, "image", &ImageJson(image)),
+        ContentBlock::Document(document) => single_entry(writer, "document", &DocumentJson(document)),
+        ContentBlock::Video(video) => single_entry(writer, "video", &MediaJson(video.format.as_str(), &video.source)),
+        ContentBlock::Audio(audio) => single_entry(writer, "audio", &MediaJson(audio.format.as_str(), &audio.source)),
+        ContentBlock::ToolUse(call) => single_entry(writer, "toolUse", &ToolUseJson(call)),
+        ContentBlock::ToolResult(result) => single_entry(writer, "toolResult", &ResultJson(result, style)),
+        ContentBlock::Reasoning(reasoning) => single_entry(writer, "reasoningContent", &ReasoningJson(reasoning)),
+        ContentBlock::CachePoint(point) => {
+            single_entry(writer, "cachePoint", &CachePointJson(&point.kind, point.ttl.as_deref()))
+        }
+        ContentBlock::GuardContent(guarded) => single_entry(writer, "guardContent", &GuardContentJson(guarded)),
+        ContentBlock::Citations(citations) => single_entry(writer, "citationsContent", &CitationsJson(citations)),
         ContentBlock::Provider(content) => content.content.serialize(writer),
         ContentBlock::Unknown(fields) => PlainBytes(fields).serialize(writer),
-        // A kind that the vocabulary gained and this file did not: its own JSON is the best there is.
+        // A block kind that was added to strands-core later: its stored JSON is the closest form.
         other => other.serialize(writer),
     }
 }
 
-/// A cache point. An empty time to live is none.
-pub(crate) struct PointJson<'a>(pub(crate) &'a str, pub(crate) Option<&'a str>);
+/// A cache point. An empty time to live is omitted.
+pub(crate) struct CachePointJson<'a>(pub(crate) &'a str, pub(crate) Option<&'a str>);
 
-impl Serialize for PointJson<'_> {
+impl Serialize for CachePointJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         let mut point = writer.serialize_map(None)?;
         point.serialize_entry("type", self.0)?;
@@ -99,7 +103,7 @@ impl Serialize for PointJson<'_> {
     }
 }
 
-/// Bytes as the base64 text that Bedrock reads, written without a copy in between.
+/// Bytes as base64 text, written without an intermediate copy.
 struct BytesJson<'a>(&'a Bytes);
 
 impl Serialize for BytesJson<'_> {
@@ -113,28 +117,28 @@ struct SourceJson<'a>(&'a MediaSource);
 impl Serialize for SourceJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            MediaSource::Bytes(bytes) => one(writer, "bytes", &BytesJson(bytes)),
-            MediaSource::Location(place) => {
-                let mut location = Map::new();
-                location.insert("uri".to_owned(), place.uri.clone().into());
-                if let Some(owner) = &place.bucket_owner {
-                    location.insert("bucketOwner".to_owned(), owner.clone().into());
+            MediaSource::Bytes(bytes) => single_entry(writer, "bytes", &BytesJson(bytes)),
+            MediaSource::Location(location) => {
+                let mut fields = Map::new();
+                fields.insert("uri".to_owned(), location.uri.clone().into());
+                if let Some(owner) = &location.bucket_owner {
+                    fields.insert("bucketOwner".to_owned(), owner.clone().into());
                 }
-                one(writer, "s3Location", &location)
+                single_entry(writer, "s3Location", &fields)
             }
             other => other.serialize(writer),
         }
     }
 }
 
-struct MediumJson<'a>(&'a str, &'a MediaSource);
+struct MediaJson<'a>(&'a str, &'a MediaSource);
 
-impl Serialize for MediumJson<'_> {
+impl Serialize for MediaJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        let mut medium = writer.serialize_map(Some(2))?;
-        medium.serialize_entry("format", self.0)?;
-        medium.serialize_entry("source", &SourceJson(self.1))?;
-        medium.end()
+        let mut media = writer.serialize_map(Some(2))?;
+        media.serialize_entry("format", self.0)?;
+        media.serialize_entry("source", &SourceJson(self.1))?;
+        media.end()
     }
 }
 
@@ -142,7 +146,7 @@ struct ImageJson<'a>(&'a ImageBlock);
 
 impl Serialize for ImageJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        MediumJson(self.0.format.as_str(), &self.0.source).serialize(writer)
+        MediaJson(self.0.format.as_str(), &self.0.source).serialize(writer)
     }
 }
 
@@ -170,7 +174,7 @@ struct Enabled(bool);
 
 impl Serialize for Enabled {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        one(writer, "enabled", &self.0)
+        single_entry(writer, "enabled", &self.0)
     }
 }
 
@@ -181,7 +185,7 @@ impl Serialize for ToolUseJson<'_> {
         let mut call = writer.serialize_map(Some(3))?;
         call.serialize_entry("toolUseId", &CALL_IDS.apply(&self.0.tool_use_id))?;
         call.serialize_entry("name", &self.0.name)?;
-        // Arguments that were no JSON object never ran; Bedrock refuses anything but an object here.
+        // Tool calls without a JSON object as arguments never ran. Bedrock accepts only objects here.
         match &self.0.input {
             Value::Object(input) => call.serialize_entry("input", input)?,
             _ => call.serialize_entry("input", &Map::new())?,
@@ -218,15 +222,17 @@ struct ResultContentJson<'a>(&'a ToolResultContent, ResultStyle);
 impl Serialize for ResultContentJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ToolResultContent::Text(text) => one(writer, "text", text),
-            // Bedrock refuses JSON that is not an object.
+            ToolResultContent::Text(text) => single_entry(writer, "text", text),
+            // Bedrock rejects JSON that is not an object.
             ToolResultContent::Json(json) if self.1.json_as_text || !json.is_object() => {
-                one(writer, "text", &json_text(json))
+                single_entry(writer, "text", &json_text(json))
             }
-            ToolResultContent::Json(json) => one(writer, "json", json),
-            ToolResultContent::Image(image) => one(writer, "image", &ImageJson(image)),
-            ToolResultContent::Document(document) => one(writer, "document", &DocumentJson(document)),
-            ToolResultContent::Video(video) => one(writer, "video", &MediumJson(video.format.as_str(), &video.source)),
+            ToolResultContent::Json(json) => single_entry(writer, "json", json),
+            ToolResultContent::Image(image) => single_entry(writer, "image", &ImageJson(image)),
+            ToolResultContent::Document(document) => single_entry(writer, "document", &DocumentJson(document)),
+            ToolResultContent::Video(video) => {
+                single_entry(writer, "video", &MediaJson(video.format.as_str(), &video.source))
+            }
             ToolResultContent::Unknown(fields) => match known_part(fields) {
                 Some(part) => ResultContentJson(&part, self.1).serialize(writer),
                 None => PlainBytes(fields).serialize(writer),
@@ -236,7 +242,7 @@ impl Serialize for ResultContentJson<'_> {
     }
 }
 
-/// The part that Bedrock knows, where fields of another version stand beside it.
+/// Returns the part that Bedrock knows, from a part that also has fields of another version.
 fn known_part(fields: &Map<String, Value>) -> Option<ToolResultContent> {
     if fields.len() < 2 {
         return None;
@@ -252,13 +258,13 @@ struct ReasoningJson<'a>(&'a ReasoningContent);
 impl Serialize for ReasoningJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         let mut reasoning = writer.serialize_map(None)?;
-        if let Some(words) = &self.0.reasoning_text {
-            let mut text = Map::new();
-            text.insert("text".to_owned(), words.text.clone().into());
-            if let Some(signature) = words.signature.as_ref().filter(|s| !s.is_empty()) {
-                text.insert("signature".to_owned(), signature.clone().into());
+        if let Some(text) = &self.0.reasoning_text {
+            let mut fields = Map::new();
+            fields.insert("text".to_owned(), text.text.clone().into());
+            if let Some(signature) = text.signature.as_ref().filter(|s| !s.is_empty()) {
+                fields.insert("signature".to_owned(), signature.clone().into());
             }
-            reasoning.serialize_entry("reasoningText", &text)?;
+            reasoning.serialize_entry("reasoningText", &fields)?;
         }
         if let Some(redacted) = &self.0.redacted_content {
             reasoning.serialize_entry("redactedContent", &BytesJson(redacted))?;
@@ -277,23 +283,25 @@ impl Serialize for GuardContentJson<'_> {
             if !text.qualifiers.is_empty() {
                 guarded.insert("qualifiers".to_owned(), text.qualifiers.clone().into());
             }
-            return one(writer, "text", &guarded);
+            return single_entry(writer, "text", &guarded);
         }
         match &self.0.image {
-            Some(image) => one(writer, "image", &ImageJson(image)),
+            Some(image) => single_entry(writer, "image", &ImageJson(image)),
             None => writer.collect_map::<&str, &str, _>([]),
         }
     }
 }
 
-/// Text or an image, wrapped for the guardrail.
+/// Text or an image, wrapped in `guardContent`.
 struct GuardedJson<'a>(&'a ContentBlock);
 
 impl Serialize for GuardedJson<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            ContentBlock::Text(text) => one(writer, "text", &std::collections::BTreeMap::from([("text", &text.text)])),
-            ContentBlock::Image(image) => one(writer, "image", &ImageJson(image)),
+            ContentBlock::Text(text) => {
+                single_entry(writer, "text", &std::collections::BTreeMap::from([("text", &text.text)]))
+            }
+            ContentBlock::Image(image) => single_entry(writer, "image", &ImageJson(image)),
             other => other.serialize(writer),
         }
     }
@@ -311,17 +319,17 @@ impl Serialize for CitationsJson<'_> {
             .citations
             .iter()
             .map(|citation| {
-                let mut kept = Map::new();
+                let mut fields = Map::new();
                 if let Some(location) = &citation.location {
-                    kept.insert("location".to_owned(), location.clone());
+                    fields.insert("location".to_owned(), location.clone());
                 }
                 if !citation.source_content.is_empty() {
-                    kept.insert("sourceContent".to_owned(), texts(&citation.source_content).into());
+                    fields.insert("sourceContent".to_owned(), texts(&citation.source_content).into());
                 }
                 if let Some(title) = &citation.title {
-                    kept.insert("title".to_owned(), title.clone().into());
+                    fields.insert("title".to_owned(), title.clone().into());
                 }
-                Value::Object(kept)
+                Value::Object(fields)
             })
             .collect();
         let mut block = writer.serialize_map(None)?;
@@ -333,7 +341,7 @@ impl Serialize for CitationsJson<'_> {
     }
 }
 
-/// JSON in which bytes, as Strands stores them, become the base64 text that Bedrock reads.
+/// JSON whose stored bytes (`__bytes_encoded__`) are written as base64 text.
 struct PlainBytes<'a>(&'a Map<String, Value>);
 
 impl Serialize for PlainBytes<'_> {
@@ -357,7 +365,8 @@ impl Serialize for PlainValue<'_> {
     }
 }
 
-/// JSON as text, in the form in which Python writes it: histories and caches of both sides agree on it.
+/// Formats JSON as Python's `json.dumps` does, so that a conversation has the same bytes in both SDKs and hits the same
+/// cache.
 fn json_text(json: &Value) -> String {
     let mut text = Vec::new();
     let mut writer = serde_json::Serializer::with_formatter(&mut text, PythonStyle);
@@ -424,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn only_fields_that_bedrock_knows_are_sent() {
+    fn sends_only_fields_that_bedrock_knows() {
         let content = json!([
             {"text": "hi", "note": 1},
             {"image": {"format": "jpg", "source": {"bytes": "AQI="}, "alt": "x"}},
@@ -443,30 +452,30 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_a_newer_version_go_as_they_came() {
+    fn sends_unknown_block_kinds_unchanged() {
         let content = json!([{"searchResult": {"source": "s", "blob": {"__bytes_encoded__": true, "data": "AQI="}}}]);
         let expected = json!([{"searchResult": {"source": "s", "blob": "AQI="}}]);
         assert_eq!(sent(&content, false), expected);
     }
 
     #[test]
-    fn json_results_become_text_where_bedrock_or_the_model_wants_it() {
+    fn sends_json_results_as_text_where_needed() {
         let parts = json!([{"json": {"a": [1, 2.5], "b": "é\n"}}, {"json": [1]}, {"json": null}]);
         let text = json!([{"toolResult": {"toolUseId": "1", "content": [
             {"text": r#"{"a": [1, 2.5], "b": "\u00e9\n"}"#}, {"text": "[1]"}, {"text": "null"},
         ]}}]);
         assert_eq!(sent(&result(&parts), true), text);
-        let kept = sent(&result(&parts), false);
-        let contents = &kept[0]["toolResult"]["content"];
+        let unchanged = sent(&result(&parts), false);
+        let contents = &unchanged[0]["toolResult"]["content"];
         assert_eq!(contents[0], parts[0]);
         assert_eq!(contents[1], json!({"text": "[1]"}));
     }
 
     #[test]
-    fn a_result_is_never_empty_and_loses_foreign_fields() {
+    fn fills_empty_results_and_drops_unknown_fields() {
         let empty = sent(&result(&json!([])), false);
         assert_eq!(empty[0]["toolResult"]["content"], json!([{"text": "[The tool returned nothing.]"}]));
-        let beside = sent(&result(&json!([{"text": "x", "annotations": 1}])), false);
-        assert_eq!(beside[0]["toolResult"]["content"], json!([{"text": "x"}]));
+        let annotated = sent(&result(&json!([{"text": "x", "annotations": 1}])), false);
+        assert_eq!(annotated[0]["toolResult"]["content"], json!([{"text": "x"}]));
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a response as they come, given up when nothing comes for too long.
+//! Streaming body of a response, with an idle timeout.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use http_body::Body as _;
 use strands_core::models::{ErrorDetails, ModelError};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
-/// The longest time for which an error is read.
+/// Maximum time for reading an error body.
 const ERROR_TIME: Duration = Duration::from_secs(10);
 
-/// The body of a response.
+/// Body of a response.
 pub(crate) struct ResponseBody {
     body: Pin<Box<SdkBody>>,
     idle: Duration,
-    silence: Pin<Box<Sleep>>,
+    idle_timer: Pin<Box<Sleep>>,
     waiting: bool,
     deadline: Option<(Deadline, Pin<Box<Sleep>>)>,
 }
@@ -42,12 +42,12 @@ impl Deadline {
 impl ResponseBody {
     pub(crate) fn new(body: SdkBody, idle: Duration, deadline: Option<Deadline>) -> Self {
         let deadline = deadline.map(|deadline| (deadline, Box::pin(sleep_until(deadline.at))));
-        Self { body: Box::pin(body), idle, silence: Box::pin(sleep(idle)), waiting: false, deadline }
+        Self { body: Box::pin(body), idle, idle_timer: Box::pin(sleep(idle)), waiting: false, deadline }
     }
 
-    /// The next bytes, or `None` at the end.
+    /// Polls for the next bytes. Returns `None` at the end.
     pub(crate) fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ModelError>>> {
-        // First, since a server that sends all the time must not defer it.
+        // Polled first, so that a server that sends without pause can't defer it.
         if let Some((deadline, timer)) = &mut self.deadline
             && timer.as_mut().poll(context).is_ready()
         {
@@ -65,18 +65,18 @@ impl ResponseBody {
                         Some(Err(error)) => Some(Err(ModelError::transport(error))),
                         Some(Ok(frame)) => match frame.into_data() {
                             Ok(bytes) => Some(Ok(bytes)),
-                            // Trailers say nothing that we need.
+                            // Trailers are not needed.
                             Err(_) => continue,
                         },
                     });
                 }
                 Poll::Pending => {
-                    // The clock is set once for each silence, not for each poll.
+                    // The timer is reset once for each wait, not for each poll.
                     if !self.waiting {
                         self.waiting = true;
-                        self.silence.as_mut().reset(Instant::now() + self.idle);
+                        self.idle_timer.as_mut().reset(Instant::now() + self.idle);
                     }
-                    ready!(self.silence.as_mut().poll(context));
+                    ready!(self.idle_timer.as_mut().poll(context));
                     return Poll::Ready(Some(Err(ModelError::Timeout {
                         after: Some(self.idle),
                         details: ErrorDetails::new().boxed(),
@@ -86,7 +86,11 @@ impl ResponseBody {
         }
     }
 
-    /// All of it, if it is no longer than `limit` bytes.
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ModelError::ResponseTooLarge`] if it is longer than `limit` bytes, or the error of the connection.
     pub(crate) async fn read(mut self, limit: usize) -> Result<Vec<u8>, ModelError> {
         let mut whole = Vec::new();
         while let Some(bytes) = std::future::poll_fn(|context| self.poll_bytes(context)).await {
@@ -99,7 +103,8 @@ impl ResponseBody {
         Ok(whole)
     }
 
-    /// The first `limit` bytes of an error, as far as they come in time: what is wrong is known by the status.
+    /// Reads up to `limit` bytes of an error body, as far as they arrive in time. The status tells the kind of error without
+    /// them.
     pub(crate) async fn read_error(mut self, limit: usize) -> Vec<u8> {
         let mut start = Vec::new();
         let time = self.idle.min(ERROR_TIME);
@@ -110,7 +115,7 @@ impl ResponseBody {
                 start.extend_from_slice(&bytes);
             }
         };
-        // Whatever has come until then is the error.
+        // After the timeout, the bytes that were read so far are used.
         let _ = timeout(time, reading).await;
         start.truncate(limit);
         start
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_error_that_drips_is_read_for_ten_seconds() {
+    async fn reads_a_slow_error_for_ten_seconds() {
         let began = Instant::now();
         let drip = SdkBody::from_body_1_x(Drip::<Infallible>::new());
         let error = ResponseBody::new(drip, Duration::from_secs(120), None).read_error(1024).await;

@@ -1,5 +1,6 @@
-//! Where cache points go. Bedrock caches tools, then the system prompt, then messages, allows four points in a request, and
-//! refuses a point with nothing before it, right behind a document that is no PDF, or with a longer life than one before.
+//! Placement of cache points. Bedrock caches tools, then the system prompt, then messages, and allows four points in a
+//! request. It rejects a point without content before it, directly after a document other than a PDF, or with a longer time
+//! to live than an earlier point.
 
 use std::borrow::Cow;
 
@@ -9,20 +10,21 @@ use crate::content_rules;
 use crate::settings::{CacheConfig, CacheSection};
 use crate::turns::{OutBlock, OutTurn};
 
-/// The time to live of the point behind the tools; `None` when there is none.
+/// Returns the time to live of the cache point after the tools, or `None` if there is no point. The inner `None` is
+/// Bedrock's default.
 pub(crate) fn tools_point(config: Option<&CacheConfig>) -> Option<Option<&str>> {
     let config = config?;
     config.tools.ttl(config.ttl.as_deref())
 }
 
-/// A piece of the system prompt as it is sent.
+/// An outgoing block of the system prompt.
 #[derive(Debug, PartialEq)]
 pub(crate) enum OutSystem<'a> {
     Text(&'a str),
     CachePoint { kind: &'a str, ttl: Option<&'a str> },
 }
 
-/// The system prompt with its point.
+/// Returns the system prompt with its cache point.
 pub(crate) fn system<'a>(
     blocks: &'a [SystemBlock],
     config: Option<&'a CacheConfig>,
@@ -47,20 +49,20 @@ pub(crate) fn system<'a>(
     }
     let ttl = system_ttl(config, has_tools);
     for block in &mut out {
-        if let OutSystem::CachePoint { ttl: own, .. } = block {
-            *own = own.or(ttl);
+        if let OutSystem::CachePoint { ttl: point_ttl, .. } = block {
+            *point_ttl = point_ttl.or(ttl);
         }
     }
     out
 }
 
-/// What a point of the system prompt that says nothing about its life gets.
+/// Returns the time to live of cache points in the system prompt that have none.
 fn system_ttl(config: &CacheConfig, has_tools: bool) -> Option<&str> {
     if let CacheSection::Ttl(ttl) = &config.system {
         return Some(ttl);
     }
     let inherited = config.ttl.as_deref()?;
-    // A tools point with another life decides what may follow it; Bedrock's default is always allowed.
+    // A point after the tools with another time to live restricts the points after it. Bedrock's default is always allowed.
     let tools = has_tools.then(|| tools_point(Some(config))).flatten();
     match tools {
         Some(tools) if tools != Some(inherited) => None,
@@ -68,7 +70,7 @@ fn system_ttl(config: &CacheConfig, has_tools: bool) -> Option<&str> {
     }
 }
 
-/// Sees to it that the last user message has one point and no other message has any.
+/// Places one cache point in the last user message, and removes the points of all other messages.
 pub(crate) fn messages<'a>(turns: &mut [OutTurn<'a>], config: &'a CacheConfig) {
     let Some(ttl) = config.messages.ttl(config.ttl.as_deref()) else {
         return;
@@ -76,15 +78,15 @@ pub(crate) fn messages<'a>(turns: &mut [OutTurn<'a>], config: &'a CacheConfig) {
     let last_user = turns.iter().rposition(|turn| turn.role == Role::User);
     for (at, turn) in turns.iter_mut().enumerate() {
         if Some(at) == last_user {
-            place(&mut turn.content, ttl);
+            place_point(&mut turn.content, ttl);
         } else {
             turn.content.retain(|block| !block.is_cache_point());
         }
     }
 }
 
-/// One point in the last user message: where the caller put it, else at the end.
-fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
+/// Places one cache point in a message: where the caller put it, else at the end.
+fn place_point<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
     let point = || OutBlock::CachePoint { kind: Cow::Borrowed("default"), ttl: ttl.map(Cow::Borrowed) };
     let placed = content.iter().position(OutBlock::is_cache_point);
     content.retain(|block| !block.is_cache_point());
@@ -92,7 +94,7 @@ fn place<'a>(content: &mut Vec<OutBlock<'a>>, ttl: Option<&'a str>) {
         return;
     }
     let at = match placed {
-        // The caller marked where what repeats ends: keep that, but step back over documents that may not precede it.
+        // The caller marked the end of the repeated content. Move the point before documents that it may not follow.
         Some(placed) if placed > 0 => {
             let mut at = placed;
             while at > 0 && content.get(at - 1).is_some_and(OutBlock::is_non_pdf_document) {
@@ -130,7 +132,7 @@ mod tests {
         ContentBlock::text("t")
     }
 
-    /// `t` text, `d` document, `p` PDF, `.` point.
+    /// Returns the layout of the last message: `t` text, `d` document, `p` PDF, `.` cache point.
     fn placed(content: Vec<ContentBlock>) -> String {
         let messages = [
             Arc::new(Message::new(Role::User, [text(), point()])),
@@ -147,10 +149,10 @@ mod tests {
             .iter()
             .map(|block| match block {
                 OutBlock::CachePoint { ttl, .. } => {
-                    assert_eq!(ttl.as_deref(), Some("5m"), "the caller's life is not kept");
+                    assert_eq!(ttl.as_deref(), Some("5m"), "the caller's time to live is replaced");
                     '.'
                 }
-                OutBlock::Own(block) => match &**block {
+                OutBlock::Plain(block) => match &**block {
                     ContentBlock::Document(document) if document.format == Some(DocumentFormat::Pdf) => 'p',
                     ContentBlock::Document(_) => 'd',
                     _ => 't',
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_point_in_the_last_user_message() {
+    fn places_one_point_in_the_last_user_message() {
         use DocumentFormat::{Md, Pdf};
         assert_eq!(placed(vec![text(), text()]), "tt.");
         assert_eq!(placed(vec![text(), point(), text(), point()]), "t.t");
@@ -176,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn the_system_prompt_gets_a_point_unless_it_has_one() {
-        let words = [SystemBlock::from("be kind")];
+    fn adds_a_point_to_the_system_prompt_unless_it_has_one() {
+        let prompt = [SystemBlock::from("be kind")];
         let ttl = |config: &CacheConfig, has_tools| {
-            let out = system(&words, Some(config), has_tools);
+            let out = system(&prompt, Some(config), has_tools);
             match out.get(1) {
                 Some(OutSystem::CachePoint { ttl, .. }) => Some(ttl.map(str::to_owned)),
                 _ => None,
@@ -192,14 +194,17 @@ mod tests {
         assert_eq!(ttl(&shorter_tools, true), Some(None));
         assert_eq!(ttl(&shorter_tools, false), Some(Some("1h".to_owned())));
 
-        let own = [
+        let with_point = [
             SystemBlock::from("a"),
             SystemBlock::CachePoint(CachePoint::new(Some("5m".to_owned()))),
             SystemBlock::from("b"),
         ];
         let config = CacheConfig::new().ttl("1h");
-        assert_eq!(system(&own, Some(&config), false).len(), 3);
-        assert_eq!(system(&own, Some(&config), false)[1], OutSystem::CachePoint { kind: "default", ttl: Some("5m") });
+        assert_eq!(system(&with_point, Some(&config), false).len(), 3);
+        assert_eq!(
+            system(&with_point, Some(&config), false)[1],
+            OutSystem::CachePoint { kind: "default", ttl: Some("5m") }
+        );
         assert!(system(&[], Some(&config), false).is_empty());
     }
 }

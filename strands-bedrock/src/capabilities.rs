@@ -1,36 +1,36 @@
-//! Capabilities of each family of models on Bedrock: the one place that knows models by name.
+//! Model catalog: capabilities of each model family on Bedrock. No other module depends on the names of models.
 
 use strands_core::message::ReasoningContent;
 
-/// Reasoning from history that a model takes back.
+/// Reasoning of earlier turns that a model accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReasoningReplay {
-    /// All of them: nothing is known about the model.
+    /// All reasoning; for unknown models.
     All,
-    /// Those in words only with the provider's signature.
+    /// Reasoning text with the provider's signature, and redacted content.
     Signed,
-    /// Those in words only without a signature: signatures are Anthropic's.
+    /// Reasoning text without a signature, and redacted content. Signatures are specific to Anthropic's models.
     Unsigned,
-    /// None in words.
+    /// Redacted content, but no reasoning text.
     RedactedOnly,
-    /// None.
+    /// No reasoning.
     Nothing,
 }
 
 impl ReasoningReplay {
-    /// Returns true if the model takes this reasoning back.
+    /// Returns true if the model accepts this reasoning.
     pub(crate) fn accepts(self, reasoning: &ReasoningContent) -> bool {
-        let Some(words) = &reasoning.reasoning_text else {
+        let Some(text) = &reasoning.reasoning_text else {
             return self != Self::Nothing && reasoning.redacted_content.is_some();
         };
-        let signature = words.signature.as_deref().unwrap_or_default();
-        // Bedrock's signatures are no JSON; one that is comes from another provider, whose thoughts mean nothing here.
+        let signature = text.signature.as_deref().unwrap_or_default();
+        // Bedrock's signatures are not JSON. A JSON signature is from another provider, whose reasoning can't be replayed.
         if signature.starts_with('{') {
             return false;
         }
         let signed = !signature.is_empty();
-        // Blank text is refused here as anywhere else; a signature stands for reasoning that is not shown.
-        if !signed && words.text.trim().is_empty() && reasoning.redacted_content.is_none() {
+        // Bedrock rejects blank text, except with a signature, which stands for reasoning that is not shown.
+        if !signed && text.text.trim().is_empty() && reasoning.redacted_content.is_none() {
             return false;
         }
         match self {
@@ -45,24 +45,24 @@ impl ReasoningReplay {
 /// Capabilities of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capabilities {
-    /// The status of a tool result is part of what it reads.
+    /// The model reads the status of tool results.
     pub(crate) tool_result_status: bool,
-    /// JSON in tool results confuses it, text does not.
+    /// JSON in tool results is sent as text, which the model understands better.
     pub(crate) json_results_as_text: bool,
-    /// Reasoning that it takes back.
+    /// Reasoning that the model accepts.
     pub(crate) reasoning: ReasoningReplay,
-    /// Cache points may be placed for the caller.
+    /// Cache points are placed automatically.
     pub(crate) automatic_caching: bool,
     /// Context window, in tokens.
     pub(crate) context_window: Option<u64>,
-    /// Bedrock counts tokens for it, or may.
+    /// Bedrock counts tokens for the model, or may do so.
     pub(crate) counts_tokens: bool,
-    /// It follows a JSON Schema (`outputConfig`); `None` where nothing is known. Source:
+    /// The model follows a JSON Schema (`outputConfig`); `None` if unknown. Source:
     /// <https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html>, November 2026.
     pub(crate) structured_output: Option<bool>,
 }
 
-/// A model that no row names.
+/// Capabilities of models without a row in the table.
 const OTHER: Capabilities = Capabilities {
     tool_result_status: false,
     json_results_as_text: false,
@@ -73,7 +73,7 @@ const OTHER: Capabilities = Capabilities {
     structured_output: None,
 };
 
-/// A model whose id does not even say whose it is, such as an application inference profile.
+/// Capabilities of models whose id does not name a vendor, such as application inference profiles.
 const UNKNOWN: Capabilities = Capabilities { reasoning: ReasoningReplay::All, ..OTHER };
 
 const CLAUDE: Capabilities =
@@ -81,7 +81,7 @@ const CLAUDE: Capabilities =
 
 const NOVA: Capabilities = Capabilities { json_results_as_text: true, ..OTHER };
 
-const NO_THOUGHTS: Capabilities = Capabilities { reasoning: ReasoningReplay::RedactedOnly, ..OTHER };
+const NO_REASONING_TEXT: Capabilities = Capabilities { reasoning: ReasoningReplay::RedactedOnly, ..OTHER };
 
 const fn window(tokens: u64, capabilities: Capabilities) -> Capabilities {
     Capabilities { context_window: Some(tokens), ..capabilities }
@@ -95,7 +95,7 @@ const fn structured(capabilities: Capabilities) -> Capabilities {
     Capabilities { structured_output: Some(true), ..capabilities }
 }
 
-/// Base models by the beginning of their id; the longest beginning that fits wins.
+/// Capabilities by prefix of the base model's id. The longest matching prefix applies.
 const TABLE: &[(&str, Capabilities)] = &[
     ("ai21.", uncounted(OTHER)),
     ("amazon.nova-", NOVA),
@@ -125,52 +125,52 @@ const TABLE: &[(&str, Capabilities)] = &[
     ("cohere.", uncounted(OTHER)),
     ("deepseek.", uncounted(Capabilities { reasoning: ReasoningReplay::Nothing, ..OTHER })),
     ("google.", OTHER),
-    ("google.gemma", NO_THOUGHTS),
+    ("google.gemma", NO_REASONING_TEXT),
     ("luma.", OTHER),
     ("meta.", uncounted(OTHER)),
-    ("meta.llama", uncounted(NO_THOUGHTS)),
+    ("meta.llama", uncounted(NO_REASONING_TEXT)),
     ("minimax.", OTHER),
     ("mistral.", uncounted(OTHER)),
-    ("mistral.devstral", uncounted(NO_THOUGHTS)),
-    ("mistral.ministral", uncounted(NO_THOUGHTS)),
-    ("mistral.mistral-large", uncounted(NO_THOUGHTS)),
+    ("mistral.devstral", uncounted(NO_REASONING_TEXT)),
+    ("mistral.ministral", uncounted(NO_REASONING_TEXT)),
+    ("mistral.mistral-large", uncounted(NO_REASONING_TEXT)),
     ("moonshot.", OTHER),
     ("moonshotai.", OTHER),
     ("nvidia.", OTHER),
-    ("nvidia.nemotron-nano-9b", NO_THOUGHTS),
-    ("nvidia.nemotron-super", NO_THOUGHTS),
+    ("nvidia.nemotron-nano-9b", NO_REASONING_TEXT),
+    ("nvidia.nemotron-super", NO_REASONING_TEXT),
     ("openai.", OTHER),
-    ("openai.gpt-5", window(272_000, NO_THOUGHTS)),
-    ("openai.gpt-5-pro", window(128_000, NO_THOUGHTS)),
-    ("openai.gpt-5.4", window(1_050_000, NO_THOUGHTS)),
-    ("openai.gpt-5.4-mini", window(272_000, NO_THOUGHTS)),
-    ("openai.gpt-5.4-nano", window(272_000, NO_THOUGHTS)),
-    ("openai.gpt-5.5", window(1_050_000, NO_THOUGHTS)),
-    ("openai.gpt-5.6", window(1_050_000, NO_THOUGHTS)),
-    ("openai.gpt-6", window(1_050_000, NO_THOUGHTS)),
+    ("openai.gpt-5", window(272_000, NO_REASONING_TEXT)),
+    ("openai.gpt-5-pro", window(128_000, NO_REASONING_TEXT)),
+    ("openai.gpt-5.4", window(1_050_000, NO_REASONING_TEXT)),
+    ("openai.gpt-5.4-mini", window(272_000, NO_REASONING_TEXT)),
+    ("openai.gpt-5.4-nano", window(272_000, NO_REASONING_TEXT)),
+    ("openai.gpt-5.5", window(1_050_000, NO_REASONING_TEXT)),
+    ("openai.gpt-5.6", window(1_050_000, NO_REASONING_TEXT)),
+    ("openai.gpt-6", window(1_050_000, NO_REASONING_TEXT)),
     ("qwen.", OTHER),
-    ("qwen.qwen3-235b", NO_THOUGHTS),
-    ("qwen.qwen3-coder", NO_THOUGHTS),
+    ("qwen.qwen3-235b", NO_REASONING_TEXT),
+    ("qwen.qwen3-coder", NO_REASONING_TEXT),
     ("stability.", OTHER),
     ("twelvelabs.", OTHER),
     ("writer.", uncounted(OTHER)),
-    ("writer.palmyra", uncounted(NO_THOUGHTS)),
+    ("writer.palmyra", uncounted(NO_REASONING_TEXT)),
     ("xai.", OTHER),
-    ("xai.grok", NO_THOUGHTS),
+    ("xai.grok", NO_REASONING_TEXT),
     ("zai.", OTHER),
     ("zai.glm-4.7", window(203_000, OTHER)),
     ("zai.glm-5", window(200_000, OTHER)),
     ("zai.glm-5.3", window(1_000_000, OTHER)),
 ];
 
-/// Returns the capabilities of the model of this id. The id may have region prefixes, or be the ARN of a foundation model,
-/// a system inference profile or a custom model.
+/// Returns the capabilities of a model. The id may have region prefixes, or be the ARN of a foundation model, a system
+/// inference profile or a custom model.
 pub(crate) fn of(model_id: &str) -> Capabilities {
     let id = model_id.to_ascii_lowercase();
     if let Some(base) = base_model(&id) {
         return row(base).unwrap_or(OTHER);
     }
-    // Names given by hand, such as `my-claude` behind a gateway.
+    // Custom names, such as `my-claude` behind a gateway.
     if id.contains("claude") || id.contains("anthropic") {
         CLAUDE
     } else if id.contains("deepseek") {
@@ -182,7 +182,7 @@ pub(crate) fn of(model_id: &str) -> Capabilities {
     }
 }
 
-/// The base model in an id: without region prefixes, out of an ARN. `None` when the id names no vendor that we know.
+/// Returns the base model in an id, without region prefixes and ARN. Returns `None` if the id does not name a known vendor.
 pub(crate) fn base_model(id: &str) -> Option<&str> {
     id.split('/').rev().find_map(|part| {
         let mut rest = part;
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn region_prefixes_and_arns_lead_to_the_base_model() {
+    fn finds_the_base_model_behind_region_prefixes_and_arns() {
         for id in [
             "anthropic.claude-sonnet-4-20250514-v1:0",
             "us.anthropic.claude-sonnet-4-20250514-v1:0",
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_names_nobody_loses_nothing() {
+    fn sends_all_reasoning_to_profiles_without_a_vendor() {
         let profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3";
         assert_eq!(base_model(profile), None);
         assert_eq!(of(profile), UNKNOWN);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_name_wins() {
+    fn the_longest_prefix_applies() {
         assert_eq!(of("anthropic.claude-opus-4-7").context_window, Some(1_000_000));
         assert_eq!(of("anthropic.claude-opus-4-1-20250805-v1:0").context_window, Some(200_000));
         assert_eq!(of("openai.gpt-5.4-mini").context_window, Some(272_000));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn models_that_are_documented_to_follow_schemas_are_known() {
+    fn knows_the_models_that_follow_schemas() {
         for (id, follows) in [
             ("us.anthropic.claude-haiku-4-5-20251001-v1:0", Some(true)),
             ("anthropic.claude-opus-4-6-v1", Some(true)),
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_are_replayed_where_they_are_accepted() {
+    fn replays_reasoning_that_the_model_accepts() {
         let signed = ReasoningContent::text("hm", Some("sig".to_owned()));
         let unsigned = ReasoningContent::text("hm", None);
         let redacted = ReasoningContent::redacted(vec![1]);
@@ -263,11 +263,11 @@ mod tests {
         let blank = |signature: Option<&str>| ReasoningContent::text(" ", signature.map(str::to_owned));
         assert!(!of("us.amazon.nova-2-lite-v1:0").reasoning.accepts(&blank(None)));
         assert!(of("us.anthropic.claude-opus-5").reasoning.accepts(&blank(Some("sig"))));
-        let takes = |id: &str| [&signed, &unsigned, &redacted].map(|r| of(id).reasoning.accepts(r));
-        assert_eq!(takes("us.anthropic.claude-opus-5"), [true, false, true]);
-        assert_eq!(takes("us.amazon.nova-pro-v1:0"), [false, false, true]);
-        assert_eq!(takes("us.deepseek.r1-v1:0"), [false, false, false]);
-        assert_eq!(takes("openai.gpt-oss-120b-1:0"), [false, true, true]);
-        assert_eq!(takes("arn:aws:bedrock:us-east-1:1:application-inference-profile/x"), [true, true, true]);
+        let accepted = |id: &str| [&signed, &unsigned, &redacted].map(|r| of(id).reasoning.accepts(r));
+        assert_eq!(accepted("us.anthropic.claude-opus-5"), [true, false, true]);
+        assert_eq!(accepted("us.amazon.nova-pro-v1:0"), [false, false, true]);
+        assert_eq!(accepted("us.deepseek.r1-v1:0"), [false, false, false]);
+        assert_eq!(accepted("openai.gpt-oss-120b-1:0"), [false, true, true]);
+        assert_eq!(accepted("arn:aws:bedrock:us-east-1:1:application-inference-profile/x"), [true, true, true]);
     }
 }

@@ -19,7 +19,7 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::Timeouts;
-use crate::heal::Memory;
+use crate::request_adaptation::Memory;
 
 /// Default region of Strands.
 const DEFAULT_REGION: &str = "us-west-2";

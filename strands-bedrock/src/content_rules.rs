@@ -1,5 +1,5 @@
-//! Content of messages that Bedrock refuses, and the content that is sent in its place. A refused result or prompt would stay
-//! in the history, and every later request would be refused.
+//! Content that Bedrock rejects, and the content that is sent in its place. Without these rules, a rejected tool result or
+//! prompt would stay in the history and fail every later request.
 
 use std::borrow::Cow;
 
@@ -9,25 +9,25 @@ use strands_core::models::placeholder;
 use crate::PROVIDER;
 use crate::turns::{OutBlock, is_result_sent};
 
-/// The content of a message as Bedrock takes it: something that is said, a text beside documents, cache points where they
-/// may be.
+/// Returns the content of a message in a form that Bedrock accepts: not empty, with text next to documents, and with cache
+/// points only in allowed positions.
 pub(crate) fn allowed<'a>(role: Role, mut content: Vec<OutBlock<'a>>) -> Vec<OutBlock<'a>> {
     if content.iter().all(OutBlock::is_cache_point) {
-        content.insert(0, OutBlock::Words(placeholder::BLANK_TEXT));
+        content.insert(0, OutBlock::FixedText(placeholder::BLANK_TEXT));
     }
     let has = |is: fn(&ContentBlock) -> bool| content.iter().filter_map(OutBlock::block).any(is);
     if role == Role::User
         && has(|block| matches!(block, ContentBlock::Document(_)))
         && !has(|block| matches!(block, ContentBlock::Text(_)))
     {
-        content.insert(0, OutBlock::Words(placeholder::DOCUMENT));
+        content.insert(0, OutBlock::FixedText(placeholder::DOCUMENT));
     }
-    with_points_in_place(content)
+    with_allowed_cache_points(content)
 }
 
-/// A cache point may neither begin a message, nor follow another one or a document that is no PDF: it goes back to where it
-/// may be, or is left out.
-fn with_points_in_place(content: Vec<OutBlock<'_>>) -> Vec<OutBlock<'_>> {
+/// Moves cache points to allowed positions. A point may not be the first block, and may not follow another point or a
+/// document other than a PDF. It moves toward the start of the message, or is removed.
+fn with_allowed_cache_points(content: Vec<OutBlock<'_>>) -> Vec<OutBlock<'_>> {
     let mut placed: Vec<OutBlock<'_>> = Vec::with_capacity(content.len());
     for block in content {
         if !block.is_cache_point() {
@@ -42,20 +42,21 @@ fn with_points_in_place(content: Vec<OutBlock<'_>>) -> Vec<OutBlock<'_>> {
     placed
 }
 
-/// A block of an assistant message. Only media that Bedrock's own model made go back as such.
-pub(crate) fn said<'a>(message: &Message, block: Cow<'a, ContentBlock>) -> OutBlock<'a> {
-    let is_own = message.metadata.as_ref().and_then(|known| known.provider.as_deref()) == Some(PROVIDER);
+/// Returns a block as it is sent. Media in assistant messages are sent only if a model on Bedrock generated them.
+pub(crate) fn outgoing_block<'a>(message: &Message, block: Cow<'a, ContentBlock>) -> OutBlock<'a> {
+    let is_from_bedrock = message.metadata.as_ref().and_then(|metadata| metadata.provider.as_deref()) == Some(PROVIDER);
     match &*block {
         ContentBlock::Image(_) | ContentBlock::Document(_) | ContentBlock::Video(_) | ContentBlock::Audio(_)
-            if message.role == Role::Assistant && !is_own =>
+            if message.role == Role::Assistant && !is_from_bedrock =>
         {
-            OutBlock::Words(placeholder::MODEL_MEDIA)
+            OutBlock::FixedText(placeholder::MODEL_MEDIA)
         }
         _ => OutBlock::of(block),
     }
 }
 
-/// The parts of a tool result that are sent, with a text where nothing is left, or where a document has no text beside it.
+/// Returns the parts of a tool result that are sent. A placeholder text is added if no part is left, or if there is a document
+/// without text.
 pub(crate) fn result_parts(result: &ToolResult) -> Vec<Cow<'_, ToolResultContent>> {
     let mut parts: Vec<_> = result.content.iter().filter(|part| is_result_sent(part)).map(Cow::Borrowed).collect();
     let has = |is: fn(&ToolResultContent) -> bool| parts.iter().any(|part| is(part));
@@ -74,7 +75,7 @@ pub(crate) fn result_parts(result: &ToolResult) -> Vec<Cow<'_, ToolResultContent
     parts
 }
 
-/// The pieces of a system prompt that are sent: text that is not blank, and cache points behind it.
+/// Returns the blocks of a system prompt that are sent: text that is not blank, and cache points after it.
 pub(crate) fn system(blocks: &[SystemBlock]) -> impl Iterator<Item = &SystemBlock> {
     let mut may_be_cached = false;
     blocks.iter().filter(move |block| {

@@ -1,4 +1,4 @@
-//! A Converse answer, which comes in one piece, as the events that a stream would have had.
+//! Reader of Converse responses: one JSON document, converted to the events of a stream.
 
 use serde_json::Value;
 use strands_core::lenient_json;
@@ -7,8 +7,8 @@ use strands_core::metrics::{ModelMetrics, Usage};
 use strands_core::models::{ErrorDetails, ModelError, ReasoningDelta, StreamEvent, ToolUseStart};
 
 use crate::PROVIDER;
-use crate::own;
-use crate::stream::CallFacts;
+use crate::provider_content;
+use crate::stream_reader::CallFacts;
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,22 +33,22 @@ struct OutputMessage {
     content: Vec<Value>,
 }
 
-/// The events of an answer.
+/// Returns the events of a response.
 ///
 /// # Errors
 ///
-/// [`ModelError::Protocol`] when it is none, or the error that its stop reason means.
+/// Returns [`ModelError::Protocol`] if the response is invalid, or the error that its stop reason stands for.
 pub(crate) fn events(body: &[u8], facts: &CallFacts) -> Result<Vec<StreamEvent>, ModelError> {
     let malformed = |error| ModelError::Protocol {
-        what: "the response of Converse is not what it should be".to_owned(),
+        what: "invalid response of Converse".to_owned(),
         details: ErrorDetails::new().with_source(error).boxed(),
     };
     let response: Response = lenient_json::from_slice(body).map_err(malformed)?;
     facts.check_stop_reason(&response.stop_reason)?;
     let mut events = vec![StreamEvent::start_from(PROVIDER)];
     for (index, block) in response.output.message.content.into_iter().enumerate() {
-        if own::is_own(&block) {
-            events.extend(own::events(index, block));
+        if provider_content::is_provider_content(&block) {
+            events.extend(provider_content::events(index, block));
         } else {
             let block = serde_json::from_value(block).map_err(malformed)?;
             block_events(index, block, &mut events);
@@ -82,7 +82,7 @@ fn block_events(index: usize, block: ContentBlock, events: &mut Vec<StreamEvent>
             events.push(StreamEvent::tool_input(index, call.input.to_string()));
         }
         ContentBlock::Reasoning(reasoning) => {
-            events.extend(reasoning_pieces(reasoning).map(|piece| StreamEvent::reasoning(index, piece)));
+            events.extend(reasoning_deltas(reasoning).map(|delta| StreamEvent::reasoning(index, delta)));
         }
         ContentBlock::Citations(citations) => {
             let text: String = citations.content.into_iter().map(|part| part.text).collect();
@@ -91,23 +91,23 @@ fn block_events(index: usize, block: ContentBlock, events: &mut Vec<StreamEvent>
                 events.push(StreamEvent::citation(index, citation));
             }
         }
-        medium @ (ContentBlock::Image(_)
+        media @ (ContentBlock::Image(_)
         | ContentBlock::Document(_)
         | ContentBlock::Video(_)
         | ContentBlock::Audio(_)) => {
-            events.push(StreamEvent::media(index, medium));
+            events.push(StreamEvent::media(index, media));
         }
-        // Kinds that a stream has no event for.
+        // Kinds without a stream event.
         _ => return,
     }
     events.push(StreamEvent::block_stop(index));
 }
 
-fn reasoning_pieces(reasoning: ReasoningContent) -> impl Iterator<Item = ReasoningDelta> {
-    let words = reasoning.reasoning_text.map(|words| {
-        let signature = words.signature.filter(|signature| !signature.is_empty());
-        [Some(ReasoningDelta::Text(words.text)), signature.map(ReasoningDelta::Signature)]
+fn reasoning_deltas(reasoning: ReasoningContent) -> impl Iterator<Item = ReasoningDelta> {
+    let signed_text = reasoning.reasoning_text.map(|text| {
+        let signature = text.signature.filter(|signature| !signature.is_empty());
+        [Some(ReasoningDelta::Text(text.text)), signature.map(ReasoningDelta::Signature)]
     });
     let redacted = reasoning.redacted_content.map(ReasoningDelta::RedactedContent);
-    words.into_iter().flatten().flatten().chain(redacted)
+    signed_text.into_iter().flatten().flatten().chain(redacted)
 }

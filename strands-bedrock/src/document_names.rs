@@ -1,23 +1,24 @@
-//! Names of documents that Bedrock accepts: few characters, at most 200 of them, and each name once in a conversation.
+//! Document names that Bedrock accepts: at most 200 characters of a limited set, and unique in a conversation.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use strands_core::message::{ContentBlock, DocumentBlock, ToolResultContent};
 
-/// The longest name.
-const LONGEST: usize = 200;
+/// Maximum length of a name, in bytes.
+const MAX_LENGTH: usize = 200;
 
-/// Names are given in the order of the conversation, so a document keeps its name when the conversation grows.
+/// Document names of a conversation. Names are assigned in order, so a document keeps its name when the conversation grows.
 #[derive(Default)]
 pub(crate) struct DocumentNames {
-    /// Each name, with the number that the newest document of that name got.
-    taken: HashMap<String, u32>,
+    /// Assigned names, with the number of the latest document of that name.
+    assigned: HashMap<String, u32>,
 }
 
 impl DocumentNames {
+    /// Returns a block whose documents have allowed and unique names.
     pub(crate) fn fix<'a>(&mut self, block: Cow<'a, ContentBlock>) -> Cow<'a, ContentBlock> {
-        let names: Vec<_> = documents(&block).map(|document| self.unlike(&document.name)).collect();
+        let names: Vec<_> = documents(&block).map(|document| self.replacement(&document.name)).collect();
         if names.iter().all(Option::is_none) {
             return block;
         }
@@ -39,19 +40,19 @@ impl DocumentNames {
         Cow::Owned(block)
     }
 
-    /// Another name, where this one is not allowed or taken.
-    fn unlike(&mut self, name: &str) -> Option<String> {
+    /// Returns another name if this one is not allowed, or already assigned.
+    fn replacement(&mut self, name: &str) -> Option<String> {
         let allowed = allowed_name(name);
-        let mut number = self.taken.get(&allowed).copied().unwrap_or_default();
+        let mut number = self.assigned.get(&allowed).copied().unwrap_or_default();
         let unique = loop {
             number = number.saturating_add(1);
             let unique = if number == 1 { allowed.clone() } else { numbered(&allowed, number) };
-            if !self.taken.contains_key(&unique) {
+            if !self.assigned.contains_key(&unique) {
                 break unique;
             }
         };
-        self.taken.insert(allowed, number);
-        self.taken.entry(unique.clone()).or_insert(1);
+        self.assigned.insert(allowed, number);
+        self.assigned.entry(unique.clone()).or_insert(1);
         (unique != name).then_some(unique)
     }
 }
@@ -68,23 +69,23 @@ fn documents(block: &ContentBlock) -> impl Iterator<Item = &DocumentBlock> {
     }))
 }
 
-/// The name with a number behind it. All characters are of one byte.
+/// Appends a number to a name. All characters of the name are ASCII.
 fn numbered(name: &str, number: u32) -> String {
     let number = format!(" ({number})");
-    let kept = name.get(..LONGEST - number.len()).unwrap_or(name);
-    format!("{}{number}", kept.trim_end())
+    let prefix = name.get(..MAX_LENGTH - number.len()).unwrap_or(name);
+    format!("{}{number}", prefix.trim_end())
 }
 
-/// Letters, digits, hyphens, brackets and single spaces; anything else becomes a hyphen.
+/// Returns a name of letters, digits, hyphens, brackets and single spaces. Other characters become hyphens.
 fn allowed_name(name: &str) -> String {
-    let mut allowed = String::with_capacity(name.len().min(LONGEST));
+    let mut allowed = String::with_capacity(name.len().min(MAX_LENGTH));
     for character in name.chars() {
         let character = match character {
             c if c.is_ascii_alphanumeric() || "-()[]".contains(c) => c,
             c if c.is_whitespace() => ' ',
             _ => '-',
         };
-        if allowed.len() == LONGEST {
+        if allowed.len() == MAX_LENGTH {
             break;
         }
         if !(character == ' ' && allowed.ends_with(' ')) {
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_get_names_that_bedrock_accepts_once() {
+    fn assigns_allowed_and_unique_names() {
         let names = ["notes", "Q3_report.pdf", "notes", "a  b", "", "\u{2003}", "notes (2)", "notes"];
         assert_eq!(
             named(names.map(str::to_owned)),
@@ -125,17 +126,17 @@ mod tests {
     }
 
     #[test]
-    fn many_documents_of_one_name_are_no_work() {
+    fn names_many_documents_with_the_same_name_quickly() {
         let names = named((0..20_000).map(|_| "x".repeat(300)));
-        assert_eq!(names.last().map(String::len), Some(LONGEST));
+        assert_eq!(names.last().map(String::len), Some(MAX_LENGTH));
     }
 
     proptest! {
         #[test]
-        fn whatever_a_name_is_it_may_be_sent(names in prop::collection::vec("([a_é ]{0,3}|.{190,210})( \\([0-9]\\))?", 0..8)) {
+        fn every_name_becomes_an_allowed_one(names in prop::collection::vec("([a_é ]{0,3}|.{190,210})( \\([0-9]\\))?", 0..8)) {
             let fixed = named(names);
             for (at, name) in fixed.iter().enumerate() {
-                prop_assert!((1..=LONGEST).contains(&name.len()) && !name.contains("  ") && !name.trim().is_empty());
+                prop_assert!((1..=MAX_LENGTH).contains(&name.len()) && !name.contains("  ") && !name.trim().is_empty());
                 prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || " -()[]".contains(c)), "{}", name);
                 prop_assert!(!fixed[..at].contains(name), "{}", name);
             }

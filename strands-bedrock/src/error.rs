@@ -1,5 +1,5 @@
-//! Bedrock's refusals and the SDK's failures as the errors of the vocabulary, by code, status and type. Codes and words that
-//! mean the same for every provider are known to the core.
+//! Classification of Bedrock's error responses and of the SDK's errors, by code, status and type. Codes and messages that all
+//! providers share are classified in strands-core.
 
 use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
@@ -10,14 +10,14 @@ use serde_json::Value;
 use strands_core::lenient_json;
 use strands_core::models::{ErrorDetails, ModelError, ModelErrorKind, parse_retry_after};
 
-/// The call that failed, and advice: the source of a [`ModelError`] of Bedrock's.
+/// A failed call, with advice: the source of a [`ModelError`] from Bedrock.
 ///
-/// It holds nothing of the conversation and no key.
+/// It contains neither content of the conversation nor credentials.
 #[non_exhaustive]
 pub struct BedrockCallError {
-    /// The model that was asked.
+    /// Model id of the call.
     pub model_id: String,
-    /// The region that was asked, where one is known.
+    /// Region of the call, if known.
     pub region: Option<String>,
     advice: Option<&'static str>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -44,22 +44,22 @@ impl StdError for BedrockCallError {
     }
 }
 
-/// Which call an error belongs to.
+/// Context of a call, for its errors.
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     pub(crate) model_id: String,
     pub(crate) region: Option<String>,
-    /// The API key, which an error must not quote.
+    /// API key, which is redacted in error bodies.
     pub(crate) api_key: Option<SecretString>,
 }
 
 impl CallContext {
-    /// The details of an error of this call.
+    /// Returns error details with this call as their source.
     pub(crate) fn details(&self) -> ErrorDetails {
         ErrorDetails::new().with_source(self.error(None, None))
     }
 
-    /// Returns a text without the key and without the session token, which errors about a signature quote.
+    /// Redacts the API key and the session token in a text. Errors about a signature quote the session token.
     fn without_secrets(&self, text: String) -> String {
         let text = without_session_token(text);
         match self.api_key.as_ref().map(ExposeSecret::expose_secret) {
@@ -80,7 +80,7 @@ impl CallContext {
     }
 }
 
-/// Returns a text without the value of the header `x-amz-security-token`, as in the canonical form of a request.
+/// Redacts the value of the header `x-amz-security-token` in a text, such as the canonical form of a request.
 fn without_session_token(text: String) -> String {
     const HEADER: &str = "x-amz-security-token:";
     let mut parts = text.split(HEADER);
@@ -93,10 +93,10 @@ fn without_session_token(text: String) -> String {
     hidden
 }
 
-/// What Bedrock says when it does not do what it was asked, over HTTP or in the middle of a stream.
+/// An error response of Bedrock, over HTTP or within a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Refusal {
-    /// The HTTP status; in a stream there is none.
+    /// HTTP status; `None` within a stream.
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     pub(crate) message: String,
@@ -106,7 +106,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// From an error response. The code stands in a header, or in the body.
+    /// Reads an HTTP error response. The code is in a header or in the body.
     pub(crate) fn from_response(status: u16, header: impl Fn(&str) -> Option<String>, body: &[u8]) -> Self {
         let json: Option<Value> = lenient_json::from_slice(body).ok();
         let field = |names: [&str; 2]| {
@@ -126,7 +126,7 @@ impl Refusal {
         }
     }
 
-    /// From an exception in the middle of a stream.
+    /// Reads an exception or an error within a stream.
     pub(crate) fn from_frame(
         code: Option<&str>,
         message: Option<&str>,
@@ -135,8 +135,8 @@ impl Refusal {
     ) -> Self {
         let mut refusal = Self::from_response(0, |_| None, payload);
         refusal.status = None;
-        // Streams write their codes with a small first letter; everywhere else it is a capital.
-        refusal.code = code.map(capitalised).or(refusal.code);
+        // Codes in streams begin with a lower-case letter, unlike the codes of HTTP responses.
+        refusal.code = code.map(capitalized).or(refusal.code);
         refusal.request_id = request_id.map(str::to_owned);
         if let Some(message) = message {
             message.clone_into(&mut refusal.message);
@@ -147,7 +147,7 @@ impl Refusal {
         refusal
     }
 
-    /// As the error that tells the caller what to do.
+    /// Converts the response into an error with advice for the caller.
     pub(crate) fn into_error(self, context: &CallContext) -> ModelError {
         let kind = self.kind();
         let advice = self.advice(kind);
@@ -163,7 +163,7 @@ impl Refusal {
     fn kind(&self) -> ModelErrorKind {
         let code = self.code.as_deref().unwrap_or_default();
         let message = if self.message.is_empty() { &self.body } else { &self.message };
-        // A model that is not ready has the status of throttling, and a code of its own.
+        // A model that is not ready has the status of throttling, but a code of its own.
         let status = self.status.filter(|_| code != "ModelNotReadyException");
         if let Some(kind) = ModelErrorKind::from_message(status, &[code], message) {
             return kind;
@@ -205,37 +205,38 @@ impl Refusal {
     fn advice(&self, kind: ModelErrorKind) -> Option<&'static str> {
         let code = self.code.as_deref().unwrap_or_default();
         if code == "ModelStreamErrorException" {
-            return Some("the model broke off its answer: ask again");
+            return Some("the model aborted its response: send the request again");
         }
         if code == "AccessDeniedException" && self.message.contains("access to the model") {
             return Some(
-                "the account has no access to the model: ask for it in the Bedrock console, and allow \
+                "the account has no access to the model: request it in the Bedrock console, and allow \
                  bedrock:InvokeModel and bedrock:InvokeModelWithResponseStream",
             );
         }
         if code == "ValidationException" {
             if self.message.contains("model identifier is invalid") {
-                return Some("the region does not know this model id: check its spelling and the region");
+                return Some("the region has no model with this id: check its spelling and the region");
             }
             if self.message.contains("on-demand throughput isn") {
                 return Some(
-                    "the model is only served through inference profiles: put the profile's prefix before the id, such \
-                     as `us.` or `global.`",
+                    "the model is only available through inference profiles: add the prefix of a profile to the id, \
+                     such as `us.` or `global.`",
                 );
             }
         }
         (kind == ModelErrorKind::Authentication)
-            .then_some("check the credentials (environment, profile, or `api_key`), what they may do, and the region")
+            .then_some("check the credentials (environment, profile, or `api_key`), their permissions, and the region")
     }
 }
 
-/// `ThrottlingException` from `com.amazon.coral#ThrottlingException:http://..`.
+/// Returns the name of a code, such as `ThrottlingException` of `com.amazon.coral#ThrottlingException:http://..`.
 fn plain_code(code: &str) -> &str {
     let code = code.split_once(':').map_or(code, |(code, _)| code);
     code.rsplit_once('#').map_or(code, |(_, code)| code).trim()
 }
 
-fn capitalised(code: &str) -> String {
+/// Returns the name of a code with an upper-case first letter.
+fn capitalized(code: &str) -> String {
     let code = plain_code(code);
     let mut letters = code.chars();
     letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
@@ -248,7 +249,7 @@ pub(crate) struct Timeouts {
     pub(crate) idle: Duration,
 }
 
-/// From a call that got no response: the connection, the time, or the credentials failed.
+/// Converts the error of a call without a response: a failed connection, a timeout, or missing credentials.
 pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>, timeouts: Timeouts, context: &CallContext) -> ModelError
 where
     E: StdError + Send + Sync + 'static,
@@ -259,8 +260,8 @@ where
         SdkError::DispatchFailure(failure) => (failure.is_timeout(), failure.is_io() || failure.is_user()),
         _ => (false, false),
     };
-    let words = chain(&error);
-    let credentials = words.iter().any(|words| CREDENTIALS.iter().any(|each| words.contains(each)));
+    let messages = chain(&error);
+    let credentials = messages.iter().any(|message| CREDENTIALS.iter().any(|each| message.contains(each)));
     let with = |advice: Option<&'static str>, error: SdkError<E, R>| {
         let details = ErrorDetails::new().with_source(context.error(advice, Some(Box::new(error))));
         details.boxed()
@@ -276,18 +277,18 @@ where
         };
     }
     if timed_out {
-        let connecting = words.iter().any(|words| words.contains("connect timeout"));
+        let connecting = messages.iter().any(|message| message.contains("connect timeout"));
         return ModelError::Timeout {
             after: Some(if connecting { timeouts.connect } else { timeouts.idle }),
             details: with(None, error),
         };
     }
-    if words.iter().any(|words| CONNECTING.iter().any(|each| words.contains(each))) {
+    if messages.iter().any(|message| CONNECTING.iter().any(|each| message.contains(each))) {
         return ModelError::Unreachable { details: with(None, error) };
     }
     match &error {
         SdkError::ConstructionFailure(_) => ModelError::InvalidRequest { details: with(None, error) },
-        SdkError::DispatchFailure(_) if !io && words.iter().any(|w| w.contains("endpoint")) => {
+        SdkError::DispatchFailure(_) if !io && messages.iter().any(|message| message.contains("endpoint")) => {
             ModelError::InvalidRequest {
                 details: with(Some("there is no such endpoint: check `region` and `base_url`"), error),
             }
@@ -296,7 +297,7 @@ where
     }
 }
 
-/// What the SDK's errors say when there are no credentials, or they can't be had. The types are not public.
+/// Fragments of the SDK's messages about missing or unavailable credentials. The types of these errors are not public.
 const CREDENTIALS: [&str; 7] = [
     "loading credentials",
     "credential provider",
@@ -307,9 +308,10 @@ const CREDENTIALS: [&str; 7] = [
     "no identity resolver",
 ];
 
-/// Words of the SDK's errors when no connection could be made. The types are not public.
+/// Fragments of the SDK's messages about failed connections. The types of these errors are not public.
 const CONNECTING: [&str; 2] = ["client error (Connect)", "dns error"];
 
+/// Returns the messages of an error and of its sources.
 fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
     std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source())
         .map(ToString::to_string)
@@ -321,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_about_a_signature_do_not_show_the_session_token() {
+    fn redacts_the_session_token_in_signature_errors() {
         let canonical =
             "POST\n/model/m/converse\n\nhost:h\nx-amz-date:20260101T000000Z\nx-amz-security-token:T0KEN/+=\n\nhost";
         let body = serde_json::json!({"message": format!("The Canonical String should have been\n'{canonical}'")});
@@ -335,7 +337,7 @@ mod tests {
         CallContext { model_id: "m".to_owned(), region: Some("us-east-1".to_owned()), api_key: None }
     }
 
-    fn refused(status: u16, code: &str, message: &str) -> ModelError {
+    fn response_error(status: u16, code: &str, message: &str) -> ModelError {
         let body = serde_json::json!({"message": message}).to_string();
         Refusal::from_response(
             status,
@@ -346,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_sorted_by_what_the_caller_can_do() {
+    fn classifies_error_responses() {
         use ModelError as E;
         let kind = |error: E| match error {
             E::Throttled { .. } => "throttled",
@@ -407,13 +409,13 @@ mod tests {
                 "invalid",
             ),
         ] {
-            assert_eq!(kind(refused(status, code, message)), expected, "{status} {code}");
+            assert_eq!(kind(response_error(status, code, message)), expected, "{status} {code}");
         }
     }
 
     #[test]
-    fn the_model_and_the_region_stand_in_the_source_and_the_words_in_the_body() {
-        let error = refused(400, "ValidationException", "The provided model identifier is invalid.");
+    fn errors_name_the_model_and_the_region_and_keep_the_body() {
+        let error = response_error(400, "ValidationException", "The provided model identifier is invalid.");
         let source = StdError::source(&error).unwrap().to_string();
         assert!(source.contains("`m` in us-east-1"), "{source}");
         assert!(source.contains("check its spelling"), "{source}");
@@ -423,9 +425,9 @@ mod tests {
     }
 
     #[test]
-    fn codes_lose_their_namespaces() {
+    fn strips_namespaces_from_codes() {
         assert_eq!(plain_code("aws.x#AccessDeniedException"), "AccessDeniedException");
         assert_eq!(plain_code("ThrottlingException:http://x"), "ThrottlingException");
-        assert_eq!(capitalised("throttlingException"), "ThrottlingException");
+        assert_eq!(capitalized("throttlingException"), "ThrottlingException");
     }
 }

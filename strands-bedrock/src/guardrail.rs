@@ -1,4 +1,4 @@
-//! What a guardrail is shown of the conversation, and what becomes of text that it blocked.
+//! Guardrails: their configuration in requests, the content that they evaluate, and redaction of blocked content.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) struct GuardrailJson<'a> {
     guardrail_identifier: &'a str,
     guardrail_version: &'a str,
     trace: &'static str,
-    /// Converse, which does not stream, does not know it.
+    /// For ConverseStream only: Converse rejects it.
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_processing_mode: Option<&'static str>,
 }
@@ -36,8 +36,9 @@ impl<'a> GuardrailJson<'a> {
     }
 }
 
-/// The last thing the user said, as opposed to what tools answered: its address, which survives leaving messages out.
-pub(crate) fn latest_said(messages: &[Arc<Message>]) -> Option<&Message> {
+/// Returns the last user message with text or images, as opposed to tool results. Callers compare its address, which does
+/// not change when messages are left out.
+pub(crate) fn latest_user_message(messages: &[Arc<Message>]) -> Option<&Message> {
     messages
         .iter()
         .rev()
@@ -48,15 +49,15 @@ pub(crate) fn latest_said(messages: &[Arc<Message>]) -> Option<&Message> {
         .map(|message| &**message)
 }
 
-/// Wraps what the guardrail can look at: text that says something, and images in the formats it reads.
+/// Marks a block for the guardrail, if it is text that is not blank, or an image in a supported format.
 pub(crate) fn guarded(block: OutBlock<'_>) -> OutBlock<'_> {
     match block {
-        OutBlock::Own(block) if is_readable(&block) => OutBlock::Guarded(block),
+        OutBlock::Plain(block) if is_supported(&block) => OutBlock::Guarded(block),
         block => block,
     }
 }
 
-fn is_readable(block: &ContentBlock) -> bool {
+fn is_supported(block: &ContentBlock) -> bool {
     match block {
         ContentBlock::Text(text) => !text.text.trim().is_empty(),
         ContentBlock::Image(image) => {
@@ -67,8 +68,8 @@ fn is_readable(block: &ContentBlock) -> bool {
 }
 
 impl Redaction {
-    /// What to replace, if the guardrail blocked anything. Masked text was replaced by Bedrock already and stays; where
-    /// there is no trace, the stop reason has to do.
+    /// Returns the redaction event, if the guardrail blocked content. Text that Bedrock has masked stays. Without a trace, the
+    /// stop reason decides.
     pub(crate) fn event(&self, trace: Option<&Value>, stop_reason: Option<&StopReason>) -> Option<StreamEvent> {
         let blocked = match trace.and_then(|trace| trace.get("guardrail")).filter(|trace| !trace.is_null()) {
             Some(guardrail) => ["inputAssessment", "outputAssessments"]
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_blocked_is_redacted() {
+    fn redacts_only_blocked_content() {
         let redaction = Redaction::default();
         let stopped = Some(&StopReason::GuardrailIntervened);
         let redacts = |trace: Option<&Value>, stop| redaction.event(trace, stop).is_some();
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sides_are_redacted_by_one_event() {
+    fn redacts_both_sides_with_one_event() {
         let redaction = Redaction { output: true, ..Redaction::default() };
         assert_eq!(
             redaction.event(None, Some(&StopReason::GuardrailIntervened)),

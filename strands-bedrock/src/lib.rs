@@ -1,9 +1,9 @@
 //! Amazon Bedrock for strands-rs: the Converse and ConverseStream APIs over the AWS SDK.
 //!
-//! [`BedrockModel`] is the provider. The SDK finds the endpoint and the credentials, signs, and moves the bytes; the body
-//! of the request is written here, straight from the borrowed conversation, and the answer is read here frame by frame.
-//! So tools, system prompt and history keep their order and bytes from turn to turn, and kinds of content that are newer
-//! than the SDK get through.
+//! [`BedrockModel`] is the model provider. The SDK resolves the endpoint and the credentials, and signs and sends requests.
+//! This crate serializes the body of the request from the borrowed conversation, and parses the response frame by frame. So
+//! tools, system prompt and history keep their order and bytes from turn to turn, and content of kinds that are newer than
+//! the SDK is supported.
 //!
 //! ```no_run
 //! use strands::models::BedrockModel;
@@ -27,23 +27,23 @@ mod capabilities;
 mod client;
 mod content_rules;
 mod converse;
-mod count;
 mod document_names;
 mod error;
 mod exchange;
+mod generated_image;
 mod guardrail;
-mod heal;
-mod made_image;
 mod model;
 mod native_output;
-mod own;
+mod provider_content;
 mod request;
+mod request_adaptation;
 mod settings;
-mod stream;
+mod stream_reader;
+mod token_count;
 mod tools;
 mod turns;
 
-/// The name under which Bedrock's answers begin.
+/// Provider name in responses and in provider content.
 const PROVIDER: &str = "bedrock";
 
 pub use builder::{BedrockBuildError, BedrockModelBuilder};

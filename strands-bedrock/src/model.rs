@@ -1,4 +1,4 @@
-//! The provider: asks Bedrock and hands back its answer.
+//! Bedrock as a [`Model`]: sends requests, adapts rejected ones, and returns the events of the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::client::Shared;
 use crate::converse;
 use crate::error::CallContext;
 use crate::exchange::{Failure, Operation, SuccessResponse, exchange};
-use crate::heal::Variant;
 use crate::request::Body;
+use crate::request_adaptation::Variant;
 use crate::settings::{Redaction, Settings};
-use crate::stream::{AnswerStream, CallFacts};
+use crate::stream_reader::{CallFacts, ResponseStream};
 
 /// A model on Amazon Bedrock, over the Converse API.
 ///
 /// Cheap to clone. Models with the same region, endpoint, key and timeouts share one client, its connections and its
-/// credentials, so building a second one costs nothing.
+/// credentials, so another one is cheap to build.
 ///
 /// ```no_run
 /// use strands::models::BedrockModel;
@@ -42,12 +42,13 @@ pub struct BedrockModel {
     inner: Arc<Inner>,
 }
 
+/// Options of a model, shared by its clones.
 pub(crate) struct Inner {
     pub(crate) context: CallContext,
     pub(crate) base_model: Option<String>,
     pub(crate) capabilities: Capabilities,
     pub(crate) context_window: Option<u64>,
-    /// True if the model follows schemas, as the program says or the table of capabilities does.
+    /// Support for output schemas, as set in the builder or known by the model catalog; `None` if unknown.
     pub(crate) structured_output: Option<bool>,
     pub(crate) settings: Settings,
     pub(crate) timeout: Option<Duration>,
@@ -57,8 +58,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// The most changed requests after one refusal: each change is made once.
-const MOST_REMEDIES: usize = 5;
+/// Maximum number of adapted requests. Each adaptation is made once.
+const MAX_ADAPTATIONS: usize = 5;
 
 impl BedrockModel {
     /// Returns a builder with default options.
@@ -76,30 +77,34 @@ impl BedrockModel {
 }
 
 impl Inner {
-    /// Sends a request, changed where Bedrock refuses it for a reason that we can do something about.
-    async fn ask(&self, request: &ModelRequest<'_>, operation: Operation) -> Result<SuccessResponse, ModelError> {
+    /// Sends a request. If Bedrock rejects it for a known reason, sends an adapted request.
+    async fn send_adapted(
+        &self,
+        request: &ModelRequest<'_>,
+        operation: Operation,
+    ) -> Result<SuccessResponse, ModelError> {
         let model_id = &self.context.model_id;
         let memory = &self.shared.memory;
         if let Some(output) = request.output_schema.filter(|output| memory.refuses_schema(model_id, output)) {
-            let why = format!("Bedrock has refused the JSON schema of `{}` for this model", output.name);
+            let why = format!("Bedrock has rejected the JSON schema of `{}` for this model", output.name);
             return Err(ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() });
         }
         let deadline = Deadline::after(self.timeout);
         let mut variant = memory.variant(model_id);
-        for _ in 0..MOST_REMEDIES {
+        for _ in 0..MAX_ADAPTATIONS {
             match self.send(request, operation, &variant, deadline).await? {
-                Ok(answer) => {
+                Ok(response) => {
                     memory.succeeded(model_id, variant);
-                    return Ok(answer);
+                    return Ok(response);
                 }
-                Err(refusal) => match memory.remedy(model_id, request, &self.settings, variant, &refusal) {
-                    Some(changed) => variant = changed,
+                Err(refusal) => match memory.adapt(model_id, request, &self.settings, variant, &refusal) {
+                    Some(adapted) => variant = adapted,
                     None => return Err(refusal.into_error(&self.context)),
                 },
             }
         }
         match self.send(request, operation, &variant, deadline).await? {
-            Ok(answer) => Ok(answer),
+            Ok(response) => Ok(response),
             Err(refusal) => Err(refusal.into_error(&self.context)),
         }
     }
@@ -115,7 +120,7 @@ impl Inner {
         let body = Body::new(request, &self.settings, &self.capabilities, variant, streaming)?.converse()?;
         let shared = &self.shared;
         match exchange(&shared.client, operation, body, shared.timeouts, deadline, &self.context).await {
-            Ok(answer) => Ok(Ok(answer)),
+            Ok(response) => Ok(Ok(response)),
             Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
             Err(Failure::Failed(error)) => Err(error),
         }
@@ -136,7 +141,7 @@ impl Model for BedrockModel {
         let Inner { context, structured_output, shared, .. } = &*self.inner;
         let (memory, model_id) = (&shared.memory, &context.model_id);
         let can_be_forced = !memory.refuses_forced_choice(model_id);
-        // A model of which nothing is known is asked once it has refused the tool.
+        // Unknown models are asked to follow schemas once they have rejected a forced tool call.
         let follows_schemas = structured_output.unwrap_or(!can_be_forced) && !memory.refuses_native_output(model_id);
         ModelCapabilities::new().with_tool_choice(can_be_forced).with_structured_output(follows_schemas)
     }
@@ -145,7 +150,7 @@ impl Model for BedrockModel {
         let inner = &self.inner;
         let started = Instant::now();
         let operation = if inner.streaming { Operation::ConverseStream } else { Operation::Converse };
-        let answer = inner.ask(&request, operation).await?;
+        let response = inner.send_adapted(&request, operation).await?;
         let facts = CallFacts {
             context: inner.context.clone(),
             redaction: inner
@@ -157,15 +162,15 @@ impl Model for BedrockModel {
             started,
         };
         if inner.streaming {
-            return Ok(Box::pin(AnswerStream::new(answer, facts)));
+            return Ok(Box::pin(ResponseStream::new(response, facts)));
         }
-        let body = answer.body.read(inner.max_response_bytes).await?;
+        let body = response.body.read(inner.max_response_bytes).await?;
         let events = converse::events(&body, &facts)?;
         Ok(Box::pin(stream::iter(events.into_iter().map(Ok))))
     }
 
     async fn count_tokens(&self, request: ModelRequest<'_>) -> Result<u64, ModelError> {
-        crate::count::count_tokens(self.inner(), &request).await
+        crate::token_count::count_tokens(self.inner(), &request).await
     }
 }
 

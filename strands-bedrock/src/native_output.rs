@@ -1,10 +1,10 @@
-//! Structured output by Bedrock itself: a JSON schema that the model's text must fit.
+//! Native structured output: a JSON schema that Bedrock enforces on the text of the model.
 
 use serde_json::{Map, Value, json};
 use strands_core::models::OutputSchema;
 use strands_core::schema::{SchemaDialect, StrictSchemaError};
 
-/// Returns the `textFormat` that holds a response to this schema.
+/// Returns the `textFormat` that constrains a response to this schema.
 ///
 /// # Errors
 ///

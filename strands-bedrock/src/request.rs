@@ -1,22 +1,22 @@
-//! The body of a request, written once, straight from the borrowed conversation. What stays the same from turn to turn
-//! comes first and the conversation last, so that each body begins with the bytes of the one before.
+//! Request bodies, serialized in one pass from the borrowed conversation. Fields that stay the same from turn to turn come
+//! first and the conversation comes last, so that each body begins with the bytes of the previous one.
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use strands_core::models::{ErrorDetails, ModelError, ModelRequest, OutputSchema, ToolChoice};
 
-use crate::blocks::{PointJson, ResultStyle, TurnJson};
+use crate::blocks::{CachePointJson, ResultStyle, TurnJson};
 use crate::cache::{self, OutSystem};
 use crate::capabilities::Capabilities;
 use crate::guardrail::{self, GuardrailJson};
-use crate::heal::Variant;
 use crate::native_output;
+use crate::request_adaptation::Variant;
 use crate::settings::{CacheConfig, CacheStrategy, Settings, ToolResultStatusPolicy};
 use crate::tools::{self, ToolConfig};
 use crate::turns::{self, OutTurn};
 
-/// A request that is ready to be written.
+/// A request that is ready to be serialized.
 pub(crate) struct Body<'a> {
     settings: &'a Settings,
     streaming: bool,
@@ -29,11 +29,11 @@ pub(crate) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Plans a body.
+    /// Prepares the body of a request.
     ///
     /// # Errors
     ///
-    /// Returns [`ModelError::InvalidRequest`] for a schema of a structured output that Bedrock can't follow.
+    /// Returns [`ModelError::InvalidRequest`] if Bedrock does not support the output schema.
     pub(crate) fn new(
         request: &ModelRequest<'a>,
         settings: &'a Settings,
@@ -52,7 +52,7 @@ impl<'a> Body<'a> {
             .guardrail
             .as_ref()
             .filter(|guardrail| guardrail.latest_message)
-            .and_then(|_| guardrail::latest_said(request.messages));
+            .and_then(|_| guardrail::latest_user_message(request.messages));
         let mut turns = turns::outgoing(request.messages, capabilities.reasoning, guarded);
         if let Some(cache) = cache {
             cache::messages(&mut turns, cache);
@@ -79,20 +79,20 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// The body of Converse and ConverseStream.
+    /// Returns the body of Converse and ConverseStream.
     ///
     /// # Errors
     ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    /// Returns [`ModelError::InvalidRequest`] if content can't be serialized as JSON.
     pub(crate) fn converse(&self) -> Result<Vec<u8>, ModelError> {
         serde_json::to_vec(&ConverseJson(self)).map_err(unwritable)
     }
 
-    /// The body of CountTokens.
+    /// Returns the body of CountTokens.
     ///
     /// # Errors
     ///
-    /// [`ModelError::InvalidRequest`] for content that has no JSON.
+    /// Returns [`ModelError::InvalidRequest`] if content can't be serialized as JSON.
     pub(crate) fn count_tokens(&self) -> Result<Vec<u8>, ModelError> {
         #[derive(Serialize)]
         struct Count<'b, 'a> {
@@ -127,26 +127,26 @@ fn tool_config<'a>(
     Some(ToolConfig { tools, cache: cache::tools_point(cache), choice: request.tool_choice })
 }
 
-/// `additionalModelRequestFields`. Bedrock refuses thinking together with a forced tool.
+/// Returns `additionalModelRequestFields`, without `thinking` if a tool call is forced: Bedrock rejects both together.
 fn additional_fields(settings: &Settings, choice: Option<&ToolChoice>, variant: &Variant) -> Map<String, Value> {
     let mut fields = settings.additional_request_fields.clone();
     if is_forced(choice) {
         fields.shift_remove("thinking");
     } else if variant.drop_stale_thinking {
-        crate::heal::drop_stale_thinking(&mut fields);
+        crate::request_adaptation::drop_stale_thinking(&mut fields);
     }
     fields
 }
 
-/// True when the model must call a tool.
+/// Returns true if the model must call a tool.
 pub(crate) fn is_forced(choice: Option<&ToolChoice>) -> bool {
     choice.is_some_and(|choice| !matches!(choice, ToolChoice::Auto {}))
 }
 
-/// `outputConfig` with the schema, beside what the program has put there.
+/// Returns `outputConfig` with the schema, and with the fields that the program has set there.
 fn output_config(output: &OutputSchema, settings: &Settings) -> Result<Value, ModelError> {
     let format = native_output::text_format(output).map_err(|refused| {
-        let why = format!("Bedrock can't follow the JSON schema of `{}`: {refused}", output.name);
+        let why = format!("Bedrock does not support the JSON schema of `{}`: {refused}", output.name);
         ModelError::InvalidRequest { details: ErrorDetails::new().with_body(why).boxed() }
     })?;
     let mut config = match settings.extra.get("outputConfig") {
@@ -194,7 +194,7 @@ impl Serialize for ConverseJson<'_, '_> {
     }
 }
 
-/// The fields of a body, where a field that the program gave by itself wins.
+/// Fields of a body. Fields that the program has set with `extra` take precedence.
 struct Fields<'a, M> {
     map: M,
     extra: &'a Map<String, Value>,
@@ -249,11 +249,11 @@ impl Serialize for SystemJson<'_> {
         #[serde(rename_all = "camelCase")]
         enum Block<'a> {
             Text(&'a str),
-            CachePoint(PointJson<'a>),
+            CachePoint(CachePointJson<'a>),
         }
         serializer.collect_seq(self.0.iter().map(|block| match block {
             OutSystem::Text(text) => Block::Text(text),
-            OutSystem::CachePoint { kind, ttl } => Block::CachePoint(PointJson(kind, *ttl)),
+            OutSystem::CachePoint { kind, ttl } => Block::CachePoint(CachePointJson(kind, *ttl)),
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! Tools as Converse's `toolConfig`. They are translated once for all requests of an agent.
+//! Serialization of tools as Converse's `toolConfig`. Tools are translated once for all requests of an agent.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use strands_core::models::{ToolChoice, ToolSpecs};
 use strands_core::schema::SchemaDialect;
 use strands_core::tool::ToolSpec;
 
-use crate::blocks::PointJson;
+use crate::blocks::CachePointJson;
 
-/// The tools as JSON text, ready to be copied into a request.
+/// Tools as JSON text, ready to be copied into a request.
 #[derive(Debug)]
 pub(crate) struct Translated(Vec<Box<RawValue>>);
 
-/// The same, each tool strict.
+/// Tools as JSON text, all of them strict.
 struct TranslatedStrict(Arc<Translated>);
 
-/// The tools of a request, translated now or before.
+/// Returns the translated tools of a request. They are translated by the first request and reused by later ones.
 pub(crate) fn translated(specs: &ToolSpecs, strict: bool) -> Arc<Translated> {
     if strict {
         let strict = specs.translated(|specs| {
@@ -30,7 +30,8 @@ pub(crate) fn translated(specs: &ToolSpecs, strict: bool) -> Arc<Translated> {
     }
 }
 
-/// A tool that does nothing: Bedrock wants tools declared when history has calls, even where the agent has none left.
+/// Returns a tool that does nothing. Bedrock requires declared tools if the history has tool calls, even if the agent has
+/// no tools.
 pub(crate) fn placeholder(strict: bool) -> Arc<Translated> {
     let spec = ToolSpec::new(
         "noop",
@@ -50,7 +51,7 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
     #[serde(rename_all = "camelCase")]
     struct Spec<'a> {
         name: &'a str,
-        // Bedrock refuses a description without a character in it, and blank text elsewhere.
+        // Bedrock rejects empty descriptions, and blank text elsewhere.
         #[serde(skip_serializing_if = "is_blank")]
         description: &'a str,
         input_schema: Schema,
@@ -72,7 +73,7 @@ fn entry(spec: &ToolSpec, strict: bool) -> Option<Box<RawValue>> {
             strict,
         },
     };
-    // Only a map whose keys are no text fails here, and a schema has none.
+    // Fails only for maps with keys that are not strings; a schema has none.
     serde_json::value::to_raw_value(&entry).ok()
 }
 
@@ -84,7 +85,7 @@ fn is_blank(text: &str) -> bool {
 #[derive(Debug)]
 pub(crate) struct ToolConfig<'a> {
     pub(crate) tools: Arc<Translated>,
-    /// The life of the cache point behind the tools, where there is one.
+    /// Time to live of the cache point after the tools, if there is a point. The inner `None` is Bedrock's default.
     pub(crate) cache: Option<Option<&'a str>>,
     pub(crate) choice: Option<&'a ToolChoice>,
 }
@@ -112,11 +113,11 @@ impl Serialize for Tools<'_> {
             Tool(&'a RawValue),
             #[serde(rename_all = "camelCase")]
             Point {
-                cache_point: PointJson<'a>,
+                cache_point: CachePointJson<'a>,
             },
         }
         let tools = self.0.iter().map(|tool| Item::Tool(tool));
-        let point = self.1.map(|ttl| Item::Point { cache_point: PointJson("default", ttl) });
+        let point = self.1.map(|ttl| Item::Point { cache_point: CachePointJson("default", ttl) });
         serializer.collect_seq(tools.chain(point))
     }
 }
@@ -126,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tools_are_translated_once() {
+    fn translates_tools_once() {
         let specs: ToolSpecs = [ToolSpec::new("look", "Looks.", json!({"type": "object"}))].into_iter().collect();
         assert!(Arc::ptr_eq(&translated(&specs, false), &translated(&specs, false)));
         assert!(Arc::ptr_eq(&translated(&specs, true), &translated(&specs, true)));
     }
 
     #[test]
-    fn a_tool_may_be_strict_by_itself() {
+    fn a_single_tool_may_be_strict() {
         let specs: ToolSpecs = [
             ToolSpec::new("a", "A.", json!({"type": "object"})).with_strict(true),
             ToolSpec::new("b", " ", json!({"type": "object"})),

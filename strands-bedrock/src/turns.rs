@@ -1,5 +1,5 @@
-//! The conversation as this request sends it: which blocks go, which stay behind, in borrowed pieces. The stored history
-//! is never touched.
+//! Outgoing conversation: the messages and blocks that a request sends, borrowed from the stored history, which is not
+//! changed.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,42 +13,42 @@ use crate::content_rules;
 use crate::document_names::DocumentNames;
 use crate::guardrail;
 
-/// A message as it is sent.
+/// An outgoing message.
 #[derive(Debug)]
 pub(crate) struct OutTurn<'a> {
     pub(crate) role: Role,
     pub(crate) content: Vec<OutBlock<'a>>,
 }
 
-/// A block as it is sent.
+/// An outgoing block.
 #[derive(Debug)]
 pub(crate) enum OutBlock<'a> {
     /// A block of the conversation.
-    Own(Cow<'a, ContentBlock>),
-    /// A block of the conversation that the guardrail is to look at.
+    Plain(Cow<'a, ContentBlock>),
+    /// A block of the conversation that the guardrail evaluates.
     Guarded(Cow<'a, ContentBlock>),
-    /// A point up to which Bedrock may cache.
+    /// A cache point.
     CachePoint { kind: Cow<'a, str>, ttl: Option<Cow<'a, str>> },
-    /// Words of ours.
-    Words(&'static str),
+    /// A text that the conversation does not contain.
+    FixedText(&'static str),
 }
 
 impl<'a> OutBlock<'a> {
-    /// A block of the conversation as it is sent.
+    /// Returns the outgoing form of a block of the conversation.
     pub(crate) fn of(block: Cow<'a, ContentBlock>) -> Self {
         match block {
             Cow::Borrowed(ContentBlock::CachePoint(point)) => Self::CachePoint {
                 kind: Cow::Borrowed(&point.kind),
                 ttl: point.ttl.as_deref().filter(|ttl| !ttl.is_empty()).map(Cow::Borrowed),
             },
-            block => Self::Own(block),
+            block => Self::Plain(block),
         }
     }
 
-    /// The block of the conversation, guarded or not.
+    /// Returns the block of the conversation, guarded or not.
     pub(crate) fn block(&self) -> Option<&ContentBlock> {
         match self {
-            Self::Own(block) | Self::Guarded(block) => Some(block),
+            Self::Plain(block) | Self::Guarded(block) => Some(block),
             _ => None,
         }
     }
@@ -58,16 +58,17 @@ impl<'a> OutBlock<'a> {
     }
 
     pub(crate) fn is_tool_result(&self) -> bool {
-        matches!(self, Self::Own(block) if matches!(**block, ContentBlock::ToolResult(_)))
+        matches!(self, Self::Plain(block) if matches!(**block, ContentBlock::ToolResult(_)))
     }
 
-    /// A document that no cache point may follow.
+    /// Returns true if this is a document that no cache point may follow.
     pub(crate) fn is_non_pdf_document(&self) -> bool {
-        matches!(self, Self::Own(block) if matches!(&**block, ContentBlock::Document(document) if document.format != Some(DocumentFormat::Pdf)))
+        matches!(self, Self::Plain(block) if matches!(&**block, ContentBlock::Document(document) if document.format != Some(DocumentFormat::Pdf)))
     }
 }
 
-/// The conversation without what Bedrock or the model refuses. The message `guarded` is wrapped for the guardrail.
+/// Returns the conversation without content that Bedrock or the model rejects. The blocks of the message `guarded` are marked
+/// for the guardrail.
 pub(crate) fn outgoing<'a>(
     messages: &'a [Arc<Message>],
     replay: ReasoningReplay,
@@ -78,7 +79,7 @@ pub(crate) fn outgoing<'a>(
         let guard = guarded.is_some_and(|guarded| std::ptr::eq(guarded, &raw const **message));
         let content = outgoing_content(message, PROVIDER)
             .filter(|block| is_sent(block, replay))
-            .map(|block| content_rules::said(message, names.fix(block)))
+            .map(|block| content_rules::outgoing_block(message, names.fix(block)))
             .map(|block| if guard { guardrail::guarded(block) } else { block });
         OutTurn { role: message.role, content: content_rules::allowed(message.role, content.collect()) }
     });
@@ -98,7 +99,7 @@ fn is_sent(block: &ContentBlock, replay: ReasoningReplay) -> bool {
     }
 }
 
-/// Whether a part of a tool's result is sent.
+/// Returns true if a part of a tool result is sent.
 pub(crate) fn is_result_sent(content: &ToolResultContent) -> bool {
     match content {
         ToolResultContent::Image(image) => is_reachable(&image.source),
@@ -109,22 +110,22 @@ pub(crate) fn is_result_sent(content: &ToolResultContent) -> bool {
     }
 }
 
-/// Bedrock reads media from the request or from S3.
+/// Returns true if Bedrock can read the media: from the request or from S3.
 fn is_reachable(source: &MediaSource) -> bool {
     match source {
-        MediaSource::Location(place) => place.kind == "s3" && place.uri.is_some(),
-        // As Bedrock itself writes it.
+        MediaSource::Location(location) => location.kind == "s3" && location.uri.is_some(),
+        // The form of Bedrock's own responses.
         MediaSource::Unknown(fields) => fields.contains_key("s3Location"),
         _ => true,
     }
 }
 
-/// The marker that AWS's SDKs leave for what they could not read is not sent back.
+/// Returns true if Bedrock may know the content. The marker of the AWS SDKs for unknown content is not sent back.
 fn is_known_to_bedrock(fields: &serde_json::Map<String, serde_json::Value>) -> bool {
     !fields.is_empty() && !fields.contains_key("SDK_UNKNOWN_MEMBER")
 }
 
-/// Puts an assistant message between tool results and what the user said next. Some models refuse both in one turn.
+/// Inserts an assistant message between tool results and the user message after them. Some models reject both in one turn.
 pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
     let mut at = 1;
     while at < turns.len() {
@@ -135,7 +136,8 @@ pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
             && before.content.iter().all(OutBlock::is_tool_result)
             && !after.content.iter().any(OutBlock::is_tool_result)
         {
-            let between = OutTurn { role: Role::Assistant, content: vec![OutBlock::Words("Tool result received.")] };
+            let between =
+                OutTurn { role: Role::Assistant, content: vec![OutBlock::FixedText("Tool result received.")] };
             turns.insert(at, between);
             at += 1;
         }
@@ -143,7 +145,7 @@ pub(crate) fn separate_tool_results(turns: &mut Vec<OutTurn<'_>>) {
     }
 }
 
-/// True when what the user said follows tool results without anything in between.
+/// Returns true if a user message directly follows tool results.
 pub(crate) fn mixes_tool_results(messages: &[Arc<Message>]) -> bool {
     let mut turns = outgoing(messages, ReasoningReplay::Nothing, None);
     let before = turns.len();
@@ -151,7 +153,7 @@ pub(crate) fn mixes_tool_results(messages: &[Arc<Message>]) -> bool {
     turns.len() > before
 }
 
-/// True when the conversation has tool calls or results; Bedrock wants tools declared then.
+/// Returns true if the conversation has tool calls or results, for which Bedrock requires declared tools.
 pub(crate) fn uses_tools(messages: &[Arc<Message>]) -> bool {
     messages.iter().any(|message| {
         message.content.iter().any(|block| matches!(block, ContentBlock::ToolUse(_) | ContentBlock::ToolResult(_)))
@@ -165,17 +167,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_unknown_media_sources_of_bedrock_are_sent() {
+    fn sends_unknown_media_sources_only_if_bedrock_reads_them() {
         let source = |json| serde_json::from_value::<MediaSource>(json).unwrap();
         assert!(is_reachable(&source(serde_json::json!({"s3Location": {"uri": "s3://bucket/key"}}))));
         assert!(!is_reachable(&source(serde_json::json!({"stream": {"id": "x"}}))));
     }
 
     #[test]
-    fn tool_results_are_separated_from_what_follows() {
+    fn separates_tool_results_from_user_messages() {
         let results = Arc::new(Message::new(Role::User, [ToolResult::new("1", ToolResultStatus::Success, ["ok"])]));
-        let said = Arc::new(Message::user("and then?"));
-        let history = [Arc::clone(&said), results, Arc::clone(&said), said];
+        let prompt = Arc::new(Message::user("and then?"));
+        let history = [Arc::clone(&prompt), results, Arc::clone(&prompt), prompt];
         let mut turns = outgoing(&history, ReasoningReplay::All, None);
         separate_tool_results(&mut turns);
         let roles: Vec<_> = turns.iter().map(|turn| turn.role).collect();
@@ -185,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_bedrock_can_not_read_stays_behind() {
+    fn omits_content_that_bedrock_can_not_read() {
         let messages = [Arc::new(
             serde_json::from_value::<Message>(serde_json::json!({"role": "user", "content": [
                 {"image": {"format": "png", "source": {"location": {"type": "https", "uri": "https://x/y.png"}}}},
@@ -194,6 +196,6 @@ mod tests {
             .unwrap(),
         )];
         let turns = outgoing(&messages, ReasoningReplay::All, None);
-        assert!(matches!(turns[0].content[..], [OutBlock::Words("[blank text]")]), "{turns:?}");
+        assert!(matches!(turns[0].content[..], [OutBlock::FixedText("[blank text]")]), "{turns:?}");
     }
 }

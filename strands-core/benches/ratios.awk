@@ -1,5 +1,5 @@
-# Reads what `cargo bench` prints and shows, for each group, times as ratios to those of the hand-written loop: the medians,
-# or with `-v column=1` the fastest, which other work on the machine disturbs least.
+# Reads the output of `cargo bench` and prints, for each group, the times as ratios to those of the hand-written loop: the
+# medians, or with `-v column=1` the fastest times, which other work on the machine disturbs least.
 BEGIN { if (!column) column = 3 }
 function nanoseconds(number, unit) {
     return number * (unit == "ns" ? 1 : unit == "ms" ? 1e6 : unit == "s" ? 1e9 : 1e3)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes inputs for the fuzz targets of recorded answers.
+"""Converts recorded responses to inputs for the fuzz targets.
 
 usage: seeds.py <shared folder> <folder to write>
 
-Nothing of the recordings becomes part of the project: the folder to write lies below target.
+Write to a folder below target, so that no recording becomes part of the project.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-# Which target reads the answers of which provider.
+# Target for the responses of each provider.
 TARGETS = {
     "anthropic": "anthropic",
     "deepseek": "chat_completions",
@@ -24,14 +24,14 @@ TARGETS = {
     "openrouter": "chat_completions",
     "xai": "chat_completions",
 }
-# The first byte of an input: how many lengths of pieces follow (times eight), 4 for a document.
-STREAM, IN_PIECES, DOCUMENT = bytes([0]), bytes([2 * 8, 7, 64]), bytes([4])
-# What is longer is shortened in its middle: the fuzzer learns nothing from the hundredth word.
+# The first byte of an input: the number of chunk lengths that follow (times eight), 4 for a document.
+STREAM, IN_CHUNKS, DOCUMENT = bytes([0]), bytes([2 * 8, 7, 64]), bytes([4])
+# Longer streams lose events in the middle, which add no coverage.
 HEAD, TAIL, LONGEST = 24, 12, 32 * 1024
 
 
-def shortened(stream: str) -> str:
-    """The events at the beginning and at the end of a stream."""
+def truncated(stream: str) -> str:
+    """Returns the events at the beginning and at the end of a stream."""
     end = "\r\n\r\n" if "\r\n\r\n" in stream else "\n\n" if "\n\n" in stream else "\n"
     events = stream.split(end)
     if len(events) > HEAD + TAIL:
@@ -49,14 +49,14 @@ def main() -> None:
                 body = response.get("body") or ""
                 streamed = "json" not in (response.get("content_type") or "") or "ndjson" in response["content_type"]
                 reads = "openai_responses" if path.endswith("/responses") else target
-                answer = (shortened(body) if streamed else body).encode()
-                if response["status"] >= 400 or not 0 < len(answer) <= LONGEST:
+                response_body = (truncated(body) if streamed else body).encode()
+                if response["status"] >= 400 or not 0 < len(response_body) <= LONGEST:
                     continue
-                for control in (STREAM, IN_PIECES) if streamed else (DOCUMENT,):
+                for control in (STREAM, IN_CHUNKS) if streamed else (DOCUMENT,):
                     folder = seeds / reads
                     folder.mkdir(parents=True, exist_ok=True)
-                    name = hashlib.sha256(control + answer).hexdigest()[:16]
-                    (folder / name).write_bytes(control + answer)
+                    name = hashlib.sha256(control + response_body).hexdigest()[:16]
+                    (folder / name).write_bytes(control + response_body)
                     written[reads] += 1
     print(", ".join(f"{target}: {count}" for target, count in sorted(written.items())))
     if not all(written.values()):

@@ -1,5 +1,5 @@
-//! Every provider against a mock server that others have written: what we believe of the protocols is not all that is
-//! tested. It runs only when it is named, because it needs that server: `.ci/mock/run` starts it, runs
+//! Every provider against an independently written mock server, so that the tests do not only repeat our reading of the
+//! protocols. It only runs if named, because it needs that server: `.ci/mock/run` starts it, runs
 //! `cargo test -p strands-models --test mock_server`, and stops it.
 #![cfg(feature = "_http")]
 #![allow(
@@ -7,7 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what fails here fails the test"
+    reason = "a failure here fails the test"
 )]
 
 use std::sync::{Arc, LazyLock, Mutex};
@@ -21,29 +21,29 @@ use strands_core::{Agent, AgentEvent, RetryPolicy, Tool, ToolContext, ToolError,
 use strands_testkit::provider::{ask, events, kind, text, thoughts, turn};
 use tokio::runtime::{Builder, Runtime};
 
-/// Where the server is. A run that names this file and has no server has failed.
+/// Returns the URL of the server. Fails if there is none, because this file only runs if named.
 fn url() -> String {
     std::env::var("STRANDS_MOCK_SERVER")
         .expect("STRANDS_MOCK_SERVER names the server: run this with .ci/mock/run, which starts one")
 }
 
-/// All models share one client and its connections, all tests one server: the connections have to outlive each test.
+/// All models share one client and its connections, and all tests one server: connections have to outlive each test.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
 
-/// What the server makes of its fixtures in a protocol, where it does not do as the provider would.
+/// Deviations of the mock server from the provider's behavior in one protocol.
 #[derive(Clone, Copy, Debug)]
 struct Surface {
-    /// It counts no tokens.
-    uncounted: bool,
-    /// It does not tell that an answer was cut at its limit.
-    limitless: bool,
-    /// The thoughts of the fixture do not come.
-    thoughtless: bool,
+    /// It reports no token counts.
+    without_usage: bool,
+    /// It does not report that a response was cut at its token limit.
+    without_limits: bool,
+    /// It does not send the fixture's reasoning.
+    without_reasoning: bool,
 }
 
-/// It does as the provider would.
+/// No deviations.
 #[allow(dead_code, reason = "not every provider is compiled in")]
-const FAITHFUL: Surface = Surface { uncounted: false, limitless: false, thoughtless: false };
+const NO_DEVIATIONS: Surface = Surface { without_usage: false, without_limits: false, without_reasoning: false };
 
 macro_rules! surface {
     ($feature:literal, $name:ident, $surface:expr, $model:expr) => {
@@ -59,59 +59,59 @@ macro_rules! surface {
             }
 
             #[test]
-            fn a_turn_with_a_tool() {
-                RUNTIME.block_on(super::a_turn_with_a_tool(model(), SURFACE));
+            fn completes_a_tool_turn() {
+                RUNTIME.block_on(super::completes_a_tool_turn(model(), SURFACE));
             }
 
             #[test]
-            fn two_calls_at_once() {
-                RUNTIME.block_on(super::two_calls_at_once(model()));
+            fn runs_two_calls_of_one_response() {
+                RUNTIME.block_on(super::runs_two_calls_of_one_response(model()));
             }
 
             #[test]
-            fn what_else_an_answer_may_be() {
-                RUNTIME.block_on(super::what_else_an_answer_may_be(&*model(), SURFACE));
+            fn reads_limits_reasoning_and_cut_responses() {
+                RUNTIME.block_on(super::reads_limits_reasoning_and_cut_responses(&*model(), SURFACE));
             }
 
             #[test]
-            fn refusals() {
-                RUNTIME.block_on(super::refusals(&*model()));
+            fn classifies_error_responses() {
+                RUNTIME.block_on(super::classifies_error_responses(&*model()));
             }
         }
     };
 }
 
-surface!("openai", openai, Surface { thoughtless: true, ..FAITHFUL }, |url| {
+surface!("openai", openai, Surface { without_reasoning: true, ..NO_DEVIATIONS }, |url| {
     let builder = strands_models::OpenAiModel::builder().base_url(format!("{url}/v1")).api_key("test-key");
     Arc::new(builder.model_id("gpt-4o").build().unwrap())
 });
-surface!("openai", openai_responses, FAITHFUL, |url| {
+surface!("openai", openai_responses, NO_DEVIATIONS, |url| {
     let builder = strands_models::OpenAiResponsesModel::builder().base_url(format!("{url}/v1")).api_key("test-key");
     Arc::new(builder.model_id("gpt-5").build().unwrap())
 });
 
-surface!("anthropic", anthropic, FAITHFUL, |url| {
+surface!("anthropic", anthropic, NO_DEVIATIONS, |url| {
     let builder = strands_models::AnthropicModel::builder().base_url(url).api_key("test-key");
     Arc::new(builder.model_id("claude-sonnet-4-20250514").build().unwrap())
 });
-surface!("gemini", gemini, FAITHFUL, |url| {
+surface!("gemini", gemini, NO_DEVIATIONS, |url| {
     let builder = strands_models::GeminiModel::builder().base_url(format!("{url}/v1beta")).api_key("test-key");
     Arc::new(builder.model_id("gemini-2.5-flash").build().unwrap())
 });
-surface!("mistral", mistral, Surface { uncounted: true, ..FAITHFUL }, |url| {
+surface!("mistral", mistral, Surface { without_usage: true, ..NO_DEVIATIONS }, |url| {
     let builder = strands_models::MistralModel::builder().base_url(format!("{url}/v1")).api_key("test-key");
     Arc::new(builder.model_id("mistral-large-latest").build().unwrap())
 });
-surface!("llamacpp", llamacpp, FAITHFUL, |url| {
+surface!("llamacpp", llamacpp, NO_DEVIATIONS, |url| {
     Arc::new(
         strands_models::LlamaCppModel::builder().base_url(format!("{url}/v1")).model_id("default").build().unwrap(),
     )
 });
-surface!("ollama", ollama, Surface { uncounted: true, limitless: true, thoughtless: true }, |url| {
+surface!("ollama", ollama, Surface { without_usage: true, without_limits: true, without_reasoning: true }, |url| {
     Arc::new(strands_models::OllamaModel::builder().base_url(url).model_id("llama3.1").build().unwrap())
 });
 
-/// Says what the fixtures expect, and remembers what it was asked.
+/// A tool that returns the result of the fixtures, and records its inputs.
 struct GetWeather(ToolSpec, Arc<Mutex<Vec<Value>>>);
 
 #[async_trait]
@@ -127,7 +127,7 @@ impl Tool for GetWeather {
     }
 }
 
-/// An agent, and the inputs of its tool.
+/// Returns an agent, and the recorded inputs of its tool.
 async fn agent(model: Arc<dyn Model>) -> (Agent, Arc<Mutex<Vec<Value>>>) {
     let schema = json!({
         "type": "object",
@@ -147,7 +147,7 @@ async fn agent(model: Arc<dyn Model>) -> (Agent, Arc<Mutex<Vec<Value>>>) {
     (builder.build().await.unwrap(), inputs)
 }
 
-async fn a_turn_with_a_tool(model: Arc<dyn Model>, surface: Surface) {
+async fn completes_a_tool_turn(model: Arc<dyn Model>, surface: Surface) {
     const ANSWER: &str = "It is 21 degrees and sunny in Paris. Voilà — 晴れ ☀️";
     let (mut agent, inputs) = agent(model).await;
     let mut stream = agent.prompt("What is the weather in Paris?").stream();
@@ -173,11 +173,11 @@ async fn a_turn_with_a_tool(model: Arc<dyn Model>, surface: Surface) {
     assert_eq!(response.text(), ANSWER);
     assert_eq!((response.stop_reason, response.turns), (StopReason::EndTurn, 2));
     let usage = (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens);
-    assert_eq!(usage, if surface.uncounted { (0, 0, 0) } else { (124, 36, 160) });
+    assert_eq!(usage, if surface.without_usage { (0, 0, 0) } else { (124, 36, 160) });
     assert_eq!(agent.messages().len(), 4, "{:?}", agent.messages());
 }
 
-async fn two_calls_at_once(model: Arc<dyn Model>) {
+async fn runs_two_calls_of_one_response(model: Arc<dyn Model>) {
     let (mut agent, inputs) = agent(model).await;
     let response = agent.prompt("Use two tools.").await.unwrap();
     assert_eq!(response.text(), "Oslo and Rome are both fine.");
@@ -187,30 +187,30 @@ async fn two_calls_at_once(model: Arc<dyn Model>) {
     assert_eq!(agent.messages().len(), 4, "both results are in one message: {:?}", agent.messages());
 }
 
-async fn what_else_an_answer_may_be(model: &dyn Model, surface: Surface) {
+async fn reads_limits_reasoning_and_cut_responses(model: &dyn Model, surface: Surface) {
     let cut = turn(model, ModelRequest::new(&ask("hit the limit"))).await.unwrap();
     assert_eq!(cut.message.text(), "This answer stops because of max tok");
-    assert_eq!(cut.stop_reason, if surface.limitless { StopReason::EndTurn } else { StopReason::MaxTokens });
+    assert_eq!(cut.stop_reason, if surface.without_limits { StopReason::EndTurn } else { StopReason::MaxTokens });
 
-    let (heard, error) = events(model, ModelRequest::new(&ask("think hard"))).await;
+    let (received, error) = events(model, ModelRequest::new(&ask("think hard"))).await;
     assert!(error.is_none(), "{error:?}");
-    assert_eq!(text(&heard), "Forty-two.");
-    let thought = if surface.thoughtless { "" } else { "First I consider the question. Then I answer." };
-    assert_eq!(thoughts(&heard), thought);
+    assert_eq!(text(&received), "Forty-two.");
+    let thought = if surface.without_reasoning { "" } else { "First I consider the question. Then I answer." };
+    assert_eq!(thoughts(&received), thought);
 
-    // The connection goes away in the middle.
-    let (heard, error) = events(model, ModelRequest::new(&ask("cut me off"))).await;
+    // The connection closes in the middle.
+    let (received, error) = events(model, ModelRequest::new(&ask("cut me off"))).await;
     assert!(
-        "This long answer is going to be interrupted somewhere in the middle".starts_with(&text(&heard)),
-        "{heard:?}"
+        "This long answer is going to be interrupted somewhere in the middle".starts_with(&text(&received)),
+        "{received:?}"
     );
-    assert!(!heard.is_empty());
-    let error = error.expect("half an answer is none");
+    assert!(!received.is_empty());
+    let error = error.expect("a cut response is an error");
     assert_eq!(kind(&error), "transport", "{error:?}");
     assert!(error.is_retryable());
 }
 
-async fn refusals(model: &dyn Model) {
+async fn classifies_error_responses(model: &dyn Model) {
     let refused = async |question: &str| turn(model, ModelRequest::new(&ask(question))).await.unwrap_err();
     let error = refused("always 429").await;
     assert_eq!(kind(&error), "throttled", "{error:?}");

@@ -1,4 +1,4 @@
-//! The offline model with a real agent: tools run, results arrive, the conversation stays valid.
+//! The offline model with an agent: tools run, results arrive, the conversation stays valid.
 #![cfg(feature = "offline")]
 
 use futures_util::StreamExt;
@@ -55,7 +55,7 @@ async fn agent(model: OfflineModel) -> Result<Agent, BuildError> {
 }
 
 #[tokio::test]
-async fn a_question_goes_through_the_tool_to_the_answer() {
+async fn responds_after_a_tool_call() {
     let mut agent = agent(OfflineModel::new()).await.expect("an agent");
     let response = agent.prompt("What's the weather in New York for 3 days?").await.expect("a response");
     assert_eq!(response.text(), "get_weather:\n- city: New York\n- celsius: 12\n- days: 3");
@@ -68,7 +68,7 @@ async fn a_question_goes_through_the_tool_to_the_answer() {
 }
 
 #[tokio::test]
-async fn a_tool_that_fails_is_told_as_it_is() {
+async fn reports_a_failing_tool() {
     let mut agent = agent(OfflineModel::new()).await.expect("an agent");
     let response = agent.prompt("the weather in Atlantis").await.expect("a response");
     assert!(response.text().starts_with("get_weather failed:"), "{}", response.text());
@@ -76,7 +76,7 @@ async fn a_tool_that_fails_is_told_as_it_is() {
 }
 
 #[tokio::test]
-async fn text_and_arguments_stream() {
+async fn streams_text_and_arguments() {
     let mut agent = agent(OfflineModel::new()).await.expect("an agent");
     let events: Vec<AgentEvent> =
         agent.prompt("weather in Oslo").stream().map(|event| event.expect("an event")).collect().await;
@@ -94,7 +94,7 @@ async fn text_and_arguments_stream() {
 }
 
 #[tokio::test]
-async fn a_planner_goes_through_several_tools_in_one_prompt() {
+async fn a_planner_calls_several_tools_in_one_prompt() {
     let model = OfflineModel::builder()
         .planner(|turn| {
             let city = turn.user_text().strip_prefix("Trip to ")?;
@@ -113,7 +113,7 @@ async fn a_planner_goes_through_several_tools_in_one_prompt() {
     assert_eq!((response.text().as_str(), response.turns), ("Booked: H7", 3));
     let booked = agent.messages().iter().flat_map(|message| message.tool_uses()).last().expect("a call");
     assert_eq!(booked.input, json!({"city": "Rome", "nights": 4}));
-    // What the planner does not know is left to the rules.
+    // Prompts that the planner does not handle are left to the rules.
     assert!(agent.prompt("weather in Oslo").await.expect("a response").text().contains("Oslo"));
 }
 
@@ -134,7 +134,7 @@ enum Board {
 }
 
 #[tokio::test]
-async fn a_typed_output_is_made_of_what_was_said_and_answered() {
+async fn builds_structured_output_from_the_prompt_and_tool_results() {
     let mut agent = agent(OfflineModel::new()).await.expect("an agent");
     let prompt = "Book a hotel in Oslo for 2 nights with breakfast";
     let stay = agent.prompt(prompt).output::<Stay>().await.expect("a response").into_output().expect("an output");

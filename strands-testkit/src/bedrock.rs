@@ -1,4 +1,4 @@
-//! What a Bedrock answer means, computed from its bytes without the code under test.
+//! Expected content of a Bedrock response, computed from its bytes without the code under test.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use crate::eventstream::{self, Frame};
 use crate::recording::Exchange;
 
-/// What a correct client makes of an answer, whole or broken off.
+/// Expected result of reading a response, complete or cut off.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectation {
     /// Content blocks, in order.
     pub blocks: Vec<Block>,
-    /// Stop reason as Bedrock spells it; `None` if the answer ended before it.
+    /// Stop reason as Bedrock spells it; `None` if the response ended before it.
     pub stop_reason: Option<String>,
     /// Usage, if it was reported.
     pub usage: Option<Usage>,
     /// Latency in milliseconds, if it was reported.
     pub latency_ms: Option<u64>,
-    /// The error, if the answer is one or ends in one.
+    /// The error, if the response is one or ends in one.
     pub error: Option<ErrorBody>,
 }
 
@@ -29,36 +29,36 @@ pub enum Block {
     Text(String),
     /// Reasoning that can be read.
     Reasoning {
-        /// What the model thought.
+        /// Readable text of the reasoning.
         text: String,
         /// The provider's signature.
         signature: Option<String>,
     },
-    /// A request to call a tool.
+    /// A tool call.
     ToolUse(ToolUse),
-    /// Anything else, as it came in a document; the pieces in an array, as they came in a stream.
+    /// Any other block: the block of a document as it is, or the array of its deltas in a stream.
     Other(Value),
 }
 
-/// A request to call a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolUse {
     /// Name of the tool.
     pub name: String,
     /// Id that the result must carry.
     pub id: String,
-    /// Arguments, `{}` if there were none; `None` if what was streamed is not JSON.
+    /// Arguments, `{}` if there were none; `None` if the streamed text is not JSON.
     pub input: Option<Value>,
 }
 
-/// Tokens, as Bedrock counts them.
+/// Token counts as Bedrock reports them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens of the request.
     pub input: u64,
-    /// Tokens of the answer.
+    /// Tokens of the response.
     pub output: u64,
-    /// Both.
+    /// Sum of both.
     pub total: u64,
     /// Tokens read from the cache.
     pub cache_read: Option<u64>,
@@ -66,19 +66,19 @@ pub struct Usage {
     pub cache_write: Option<u64>,
 }
 
-/// An error, by status or in the middle of a stream.
+/// An error, reported by HTTP status or inside a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorBody {
     /// HTTP status; `None` for an error inside a stream.
     pub status: Option<u16>,
-    /// Its type, such as `throttlingException`; `None` if the body does not name it.
+    /// Error type, such as `throttlingException`; `None` if the body does not name it.
     pub kind: Option<String>,
-    /// What the provider says.
+    /// Message of the provider.
     pub message: String,
 }
 
 impl Expectation {
-    /// What a recorded answer means. Panics if it is broken in itself.
+    /// Reads a recorded response. Panics if it is malformed.
     pub fn of(exchange: &Exchange) -> Self {
         let response = &exchange.response;
         if response.content_type.contains("vnd.amazon.eventstream") {
@@ -86,14 +86,14 @@ impl Expectation {
             return Self::of_frames(&frames);
         }
         let body: Value = serde_json::from_slice(&response.body)
-            .unwrap_or_else(|error| panic!("{} is answered without JSON: {error}", exchange.request.path));
+            .unwrap_or_else(|error| panic!("the response of {} is not JSON: {error}", exchange.request.path));
         if response.status >= 400 {
             return Self { error: Some(error_body(Some(response.status), None, &body)), ..Self::default() };
         }
         Self::of_document(&body)
     }
 
-    /// What a Converse response document means.
+    /// Reads a Converse response document.
     pub fn of_document(body: &Value) -> Self {
         let content = body.pointer("/output/message/content").and_then(Value::as_array);
         Self {
@@ -105,13 +105,13 @@ impl Expectation {
         }
     }
 
-    /// What the whole frames at the beginning of a stream mean: what a client must have seen when the stream breaks
-    /// off there.
+    /// Reads the complete frames at the beginning of a stream: the content a client must have seen when the stream is
+    /// cut there.
     pub fn of_prefix(stream: &[u8]) -> Self {
         Self::of_frames(&eventstream::decode(stream).unwrap_or_else(|error| error.frames))
     }
 
-    /// What a stream of frames means.
+    /// Reads a stream of frames.
     pub fn of_frames(frames: &[Frame]) -> Self {
         let mut expectation = Self::default();
         let mut blocks: BTreeMap<u64, StreamedBlock> = BTreeMap::new();
@@ -147,7 +147,7 @@ impl Expectation {
         expectation
     }
 
-    /// The text of all text blocks, joined without anything between them.
+    /// Returns the text of all text blocks, joined without a separator.
     pub fn text(&self) -> String {
         self.blocks
             .iter()
@@ -155,7 +155,7 @@ impl Expectation {
             .collect()
     }
 
-    /// The tools asked for, in order.
+    /// Returns the tool calls, in order.
     pub fn tool_uses(&self) -> Vec<&ToolUse> {
         self.blocks
             .iter()
@@ -183,7 +183,7 @@ impl Block {
     }
 }
 
-/// What has come of a block.
+/// State of a block while its deltas arrive.
 #[derive(Default)]
 struct StreamedBlock {
     start: Option<Value>,
@@ -232,7 +232,7 @@ fn usage(body: &Value) -> Option<Usage> {
 }
 
 fn error_body(status: Option<u16>, kind: Option<&str>, body: &Value) -> ErrorBody {
-    // In a body the type may come with a namespace: `com.amazon.coral.service#ThrottlingException`.
+    // In a body the type may have a namespace: `com.amazon.coral.service#ThrottlingException`.
     let named = || string(body, "/__type").map(|name| name.rsplit('#').next().unwrap_or_default().to_owned());
     ErrorBody {
         status,
@@ -248,7 +248,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn a_stream_means_what_was_built_into_it() {
+    fn reads_a_stream() {
         let stream = ConverseStream::new()
             .reasoning(["let me ", "see"], "sig")
             .text(["It is ", "sunny."])
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_inside_a_stream_keeps_what_came_before() {
+    fn keeps_content_before_an_error() {
         let stream = ConverseStream::new().text(["half"]).exception("throttlingException", "slow down");
         let expectation = Expectation::of_frames(stream.frames());
         assert_eq!(expectation.text(), "half");
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_means_its_whole_frames() {
+    fn reads_the_complete_frames_of_a_prefix() {
         let bytes = ConverseStream::text_turn("hello").encode();
         let ends = eventstream::frame_ends(&bytes);
         for length in 0..=bytes.len() {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_document_names_its_type_without_namespace() {
+    fn strips_the_namespace_of_error_types() {
         let body = json!({"__type": "com.amazon.coral.service#ThrottlingException", "Message": "slow down"});
         let error = error_body(Some(429), None, &body);
         assert_eq!(error.kind.as_deref(), Some("ThrottlingException"));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         let Some(recordings) = recordings("bedrock") else {
             return;
         };

@@ -1,11 +1,11 @@
-//! Small cases: a conversation in a file, with the responses of a server that only a loopback server would give.
+//! Cases: small conversations in files, each with the scripted responses of a loopback server.
 //!
-//! A file names `provider`, and where they matter `host`, `model`, `options` of the builder, `tools` with the result of each,
-//! `history`, `prompts` and `typed` (the prompts ask for structured output). Its `replies` are the responses of the server, one
-//! for each request (see [`Reply`]). A file that is a list of exchanges has the form of a [`Recording`]; the provider is told by
-//! the path of the first.
+//! A file names `provider` and, if needed, `host`, `model`, `options` of the builder, `tools` with the result of each,
+//! `history`, `prompts` and `typed` (the prompts ask for structured output). Its `replies` are the responses of the
+//! server, one for each request (see [`Reply`]). A file that is a list of exchanges has the form of a [`Recording`];
+//! its provider follows from the path of the first.
 //!
-//! A test starts a case with a model of its own, and asserts on what the agent made of it:
+//! A test starts a case with its own model and asserts on the agent's response:
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -14,7 +14,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let case = Case::parse("greeting", r#"{"provider": "openai", "prompts": ["hi"], "replies": []}"#);
-//! // The model would be given the URL of the server.
+//! // A real test passes the URL of the server to the model.
 //! let mut running = case.start(|_server| Arc::new(ScriptedModel::new([ScriptedTurn::text("hello")]))).await;
 //! assert_eq!(running.prompt().await.unwrap().text(), "hello");
 //! # });
@@ -35,26 +35,26 @@ pub use self::run::{Called, Running};
 pub use self::sent::{SentCall, assert_nothing_blank, sent_calls};
 use crate::recording::{Exchange, Recording, json_files, shared_path};
 
-/// One file: a conversation and the responses of its server.
+/// A conversation and the responses of its server, read from one file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// The file, below the folder of all cases: say it in every assertion.
+    /// Path of the file below the folder of all cases; include it in every assertion.
     #[serde(skip)]
     pub name: String,
-    /// The provider that is spoken: `anthropic`, `bedrock`, `gemini`, `llamacpp`, `mistral`, `ollama`, `openai` (Chat
-    /// Completions) or `responses`.
+    /// Provider whose protocol is spoken: `anthropic`, `bedrock`, `gemini`, `llamacpp`, `mistral`, `ollama`, `openai`
+    /// (Chat Completions) or `responses`.
     pub provider: String,
-    /// The host under which the server has to be known, where its name matters.
+    /// Host name of the server, for cases that depend on it.
     #[serde(default)]
     pub host: Option<String>,
-    /// Model id, where it matters.
+    /// Model id, for cases that depend on it.
     #[serde(default)]
     pub model: Option<String>,
-    /// Options of the builder, by its methods.
+    /// Builder options, by the names of the builder's methods.
     #[serde(default)]
     pub options: Map<String, Value>,
-    /// True if the prompts ask for structured output: a `city` and its `degrees`.
+    /// True if the prompts ask for structured output with a `city` and its `degrees`.
     #[serde(default)]
     pub typed: bool,
     /// Tools of the agent.
@@ -63,7 +63,7 @@ pub struct Case {
     /// Messages before the first prompt.
     #[serde(default)]
     pub history: Vec<Message>,
-    /// Prompts, one after the other: texts, or lists of content blocks.
+    /// Prompts in order: texts, or lists of content blocks.
     #[serde(default)]
     pub prompts: Vec<Value>,
     /// Responses of the server, one for each request.
@@ -91,11 +91,11 @@ pub struct CaseTool {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum CaseResult {
-    /// A text.
+    /// Text.
     Text(String),
     /// Content of any kind, which may be empty.
     Content {
-        /// The pieces.
+        /// Content blocks.
         content: Vec<ToolResultContent>,
     },
 }
@@ -107,14 +107,14 @@ impl Default for CaseResult {
 }
 
 impl Case {
-    /// Reads one file. Panics, naming the file, if it is no case.
+    /// Reads one file. Panics with the file's name if it is not a case.
     pub fn load(path: &Path) -> Self {
         let text =
             std::fs::read_to_string(path).unwrap_or_else(|error| panic!("reading case {}: {error}", path.display()));
         Self::parse(&path.display().to_string(), &text)
     }
 
-    /// The case in the text of a file. Panics, saying the name, if it is none.
+    /// Parses the text of a file. Panics with the name if it is not a case.
     pub fn parse(name: &str, text: &str) -> Self {
         let read = if text.trim_start().starts_with('[') {
             Recording::parse(text.as_bytes()).map(|exchanges| Self::of_exchanges(&exchanges))
@@ -126,10 +126,10 @@ impl Case {
         case
     }
 
-    /// A case with one prompt, whose replies are the recorded responses.
+    /// Builds a case with one prompt, whose replies are the recorded responses.
     fn of_exchanges(exchanges: &[Exchange]) -> Self {
         let asked = exchanges.first().map_or_else(|| panic!("no exchanges"), |exchange| &exchange.request);
-        // The end of each provider's path.
+        // Suffix of each provider's path.
         let paths = [
             ("/chat/completions", "openai"),
             ("/responses", "responses"),
@@ -140,7 +140,7 @@ impl Case {
             ("/converse-stream", "bedrock"),
         ];
         let provider = paths.iter().find(|(end, _)| asked.path.ends_with(end)).map(|(_, provider)| *provider);
-        let provider = provider.unwrap_or_else(|| panic!("no provider is known by the path {}", asked.path));
+        let provider = provider.unwrap_or_else(|| panic!("no provider has the path {}", asked.path));
         let options = match asked.body.get("stream") {
             Some(Value::Bool(streaming)) => Map::from_iter([("streaming".to_owned(), json!(streaming))]),
             _ => Map::new(),
@@ -159,15 +159,15 @@ impl Case {
         }
     }
 
-    /// An option of the builder that is true or false.
+    /// Returns a boolean option of the builder.
     pub fn flag(&self, name: &str) -> Option<bool> {
         let value = self.options.get(name)?;
         Some(value.as_bool().unwrap_or_else(|| panic!("case {}: option `{name}` is {value}", self.name)))
     }
 }
 
-/// Every case in a folder of `cases`, with the name of its file, or `None` if `STRANDS_SHARED` is not set. Panics if the folder
-/// holds none, or not just these files: a case that nobody looks at must not be among them.
+/// Returns every case in a folder of `cases`, or `None` if `STRANDS_SHARED` is not set.
+/// Panics if the files of the folder are not exactly these, so that a new case can't go untested.
 pub fn cases(folder: &str, files: &[&str]) -> Option<Vec<Case>> {
     let root = shared_path("cases")?;
     let found: Vec<_> = json_files(&root.join(folder))
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_can_be_read() {
+    fn reads_every_case() {
         let Some(root) = shared_path("cases") else {
             return;
         };
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_exchanges_is_a_case() {
+    fn reads_a_list_of_exchanges() {
         let text = r#"[{"request": {"method": "POST", "path": "/v1/chat/completions", "body": {"model": "m", "stream": false}},
             "response": {"status": 200, "content_type": "application/json", "body": "{}"}}]"#;
         let case = Case::parse("exchange", text);

@@ -1,4 +1,4 @@
-//! ConverseStream answers of our own making, for tests that have no recordings.
+//! Generated ConverseStream responses, for tests that have no recordings.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -25,28 +25,28 @@ pub struct ConverseStream {
 }
 
 impl ConverseStream {
-    /// A stream that begins with `messageStart`.
+    /// Starts a stream with `messageStart`.
     pub fn new() -> Self {
         Self { frames: Vec::new(), block: 0 }.event("messageStart", &json!({"role": "assistant"}))
     }
 
-    /// A whole text turn with a usage of 10 tokens in and 5 out.
+    /// Builds a complete text turn with a usage of 10 input and 5 output tokens.
     pub fn text_turn(text: &str) -> Self {
         Self::new().text([text]).stop("end_turn").usage(10, 5)
     }
 
-    /// A whole turn that asks for one tool, with a usage of 10 tokens in and 5 out.
+    /// Builds a complete turn with one tool call, with a usage of 10 input and 5 output tokens.
     pub fn tool_turn(name: &str, id: &str, input: &Value) -> Self {
         Self::new().tool_use(name, id, [input.to_string().as_str()]).stop("tool_use").usage(10, 5)
     }
 
-    /// A text block, one delta per piece. Bedrock starts none of these with `contentBlockStart`.
+    /// Adds a text block, with one delta per item. Bedrock sends no `contentBlockStart` for these.
     #[must_use]
     pub fn text<'a>(self, pieces: impl IntoIterator<Item = &'a str>) -> Self {
         self.deltas(pieces.into_iter().map(|piece| json!({"text": piece}))).block_stop()
     }
 
-    /// A reasoning block, one delta per piece, with its signature at the end.
+    /// Adds a reasoning block, with one delta per item and its signature at the end.
     #[must_use]
     pub fn reasoning<'a>(self, pieces: impl IntoIterator<Item = &'a str>, signature: &str) -> Self {
         self.deltas(pieces.into_iter().map(|piece| json!({"reasoningContent": {"text": piece}})))
@@ -54,7 +54,7 @@ impl ConverseStream {
             .block_stop()
     }
 
-    /// A tool use, one delta per piece of its input; the pieces need not be JSON, apart or together.
+    /// Adds a tool use, with one delta of its input per item; neither the items nor their concatenation need to be JSON.
     #[must_use]
     pub fn tool_use<'a>(self, name: &str, id: &str, pieces: impl IntoIterator<Item = &'a str>) -> Self {
         let start = json!({
@@ -66,49 +66,49 @@ impl ConverseStream {
             .block_stop()
     }
 
-    /// `messageStop` with this stop reason.
+    /// Adds `messageStop` with this stop reason.
     #[must_use]
     pub fn stop(self, reason: &str) -> Self {
         self.event("messageStop", &json!({"stopReason": reason}))
     }
 
-    /// `metadata` with this usage in tokens, and a latency of 100 ms.
+    /// Adds `metadata` with this usage in tokens and a latency of 100 ms.
     #[must_use]
     pub fn usage(self, input: u64, output: u64) -> Self {
         let usage = json!({"inputTokens": input, "outputTokens": output, "totalTokens": input + output});
         self.event("metadata", &json!({"usage": usage, "metrics": {"latencyMs": 100}}))
     }
 
-    /// Any event.
+    /// Adds an event of any type.
     #[must_use]
     pub fn event(self, event_type: &str, payload: &Value) -> Self {
         self.frame(Frame::event(event_type, payload))
     }
 
-    /// An exception in the middle of the stream, such as `throttlingException`.
+    /// Adds an exception in the middle of the stream, such as `throttlingException`.
     #[must_use]
     pub fn exception(self, exception_type: &str, message: &str) -> Self {
         self.frame(Frame::exception(exception_type, &json!({"message": message})))
     }
 
-    /// Any frame.
+    /// Adds a frame.
     #[must_use]
     pub fn frame(mut self, frame: Frame) -> Self {
         self.frames.push(frame);
         self
     }
 
-    /// The frames so far.
+    /// Returns the frames so far.
     pub fn frames(&self) -> &[Frame] {
         &self.frames
     }
 
-    /// The body of the response.
+    /// Encodes the body of the response.
     pub fn encode(&self) -> Bytes {
         eventstream::encode(&self.frames)
     }
 
-    /// The response, chunked as Bedrock sends it.
+    /// Returns the response, chunked as Bedrock sends it.
     pub fn response(&self) -> Response {
         Response::eventstream(self.encode())
     }

@@ -1,4 +1,4 @@
-//! Writes a response to the socket exactly as its script says.
+//! Delivery of a scripted response to the socket.
 
 use std::io;
 
@@ -10,21 +10,21 @@ use crate::fault::{Cut, Delivery, Framing, Hold};
 use crate::request::Connection;
 use crate::response::{Message, Response};
 
-/// How the response ended.
+/// Outcome of writing a response.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All of it was written; the connection can carry another request.
+    /// The response was written; the connection can carry another request.
     KeepAlive,
-    /// All of it was written, as much as the script wanted; the connection must end.
+    /// The response was written as far as the script allows; the connection must be closed.
     Close,
-    /// The client went away first.
+    /// The client closed the connection first.
     ClientGone,
 }
 
 impl Connection {
-    /// Writes the response; `stalled` is called when it comes to a wait.
+    /// Writes the response; calls `stalled` each time it starts to wait.
     pub(crate) async fn deliver(&mut self, response: &Response, bodyless: bool, stalled: impl Fn()) -> Outcome {
-        // Writing fails only because the other end has closed: everything else is under our control.
+        // Writing only fails if the client has closed the connection.
         self.write(response, bodyless, stalled).await.unwrap_or(Outcome::ClientGone)
     }
 
@@ -37,7 +37,7 @@ impl Connection {
         }
         let body = if bodyless { &[][..] } else { &response.body[..] };
         let cut = delivery.cut.filter(|(offset, _)| *offset <= body.len());
-        // A clean cut is a shorter body in every respect; the other cuts promise all of it.
+        // A clean cut sends a shorter body with consistent framing; the other cuts announce the full length.
         let body = match cut {
             Some((offset, Cut::Clean)) => body.get(..offset).unwrap_or(body),
             _ => body,
@@ -72,7 +72,7 @@ impl Connection {
                 out.put_slice(b"\r\n");
             }
             self.flush(&mut out).await?;
-            // On a runtime that the client shares, this lets it read the piece before the next one is there.
+            // If the client shares the runtime, this lets it read the chunk before the next one is written.
             yield_now().await;
             start = end;
         }
@@ -91,7 +91,7 @@ impl Connection {
         Ok(if raw || delivery.framing == Framing::UntilClose { Outcome::Close } else { Outcome::KeepAlive })
     }
 
-    /// Leaves the connection to be closed, or reset.
+    /// Prepares the connection to be closed or reset.
     fn break_off(&self, how: Cut) -> io::Result<Outcome> {
         if how == Cut::Reset {
             self.stream.set_zero_linger()?;
@@ -106,7 +106,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until the hold lets go; `false` if the client went away first.
+    /// Waits until the hold is released; `false` if the client closed the connection first.
     async fn wait(&mut self, hold: &Hold, stalled: impl Fn()) -> bool {
         stalled();
         let opened = async {
@@ -119,7 +119,7 @@ impl Connection {
         loop {
             tokio::select! {
                 () = &mut opened => return true,
-                // What a client sends early is kept for the next request.
+                // Bytes that the client sends early are buffered for the next request.
                 read = self.fill() => if !matches!(read, Ok(1..)) { return false },
             }
         }

@@ -1,4 +1,4 @@
-//! A body that never ends and is never silent for long.
+//! Endless response body that sends a byte at a fixed interval.
 
 use std::future::Future as _;
 use std::marker::PhantomData;
@@ -12,11 +12,11 @@ use tokio::time::{Instant, Sleep, sleep};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A letter each second, for ever, as the body of an HTTP response. Tests that read it pause the time of tokio.
+/// An HTTP response body that yields one letter each second, without an end. Tests that read it pause tokio's clock.
 pub struct Drip<E>(Pin<Box<Sleep>>, PhantomData<fn() -> E>);
 
 impl<E> Drip<E> {
-    /// The first letter comes after a second.
+    /// Creates a body whose first letter comes after one second.
     #[allow(clippy::new_without_default, reason = "it needs a runtime")]
     pub fn new() -> Self {
         Self(Box::pin(sleep(PERIOD)), PhantomData)

@@ -1,4 +1,4 @@
-//! Amazon's `application/vnd.amazon.eventstream` framing, written and read without the AWS SDK.
+//! Amazon's `application/vnd.amazon.eventstream` framing, encoded and decoded without the AWS SDK.
 //!
 //! A frame is: total length and header length (big-endian `u32` each), the CRC-32 of these eight bytes, the headers, the
 //! payload, and the CRC-32 of everything before it.
@@ -23,7 +23,7 @@ const PRELUDE: usize = 12;
 /// Bytes after the payload: the checksum.
 const TRAILER: usize = 4;
 
-/// One message of a stream.
+/// One frame of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// Headers, in order.
@@ -32,7 +32,7 @@ pub struct Frame {
     pub payload: Bytes,
 }
 
-/// The value of a frame's header.
+/// Value of a frame header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderValue {
     /// Types 0 and 1.
@@ -55,31 +55,31 @@ pub enum HeaderValue {
     Uuid([u8; 16]),
 }
 
-/// What is wrong with an encoded frame.
+/// Damage to apply to an encoded frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// The checksum of the prelude does not fit.
+    /// The checksum of the prelude is wrong.
     PreludeCrc,
-    /// The checksum of the message does not fit.
+    /// The checksum of the message is wrong.
     MessageCrc,
-    /// Only the first bytes of the frame are there.
+    /// Only this many bytes of the frame are sent.
     Truncated(usize),
-    /// The prelude announces this total length, with a correct checksum of its own.
+    /// The prelude announces this total length, with a correct prelude checksum.
     Length(u32),
 }
 
 impl Frame {
-    /// An event of this type with a JSON payload.
+    /// Creates an event of this type with a JSON payload.
     pub fn event(event_type: &str, payload: &Value) -> Self {
         Self::json([(":event-type", event_type)], "event", payload)
     }
 
-    /// A modelled exception, such as `throttlingException`, in the middle of a stream.
+    /// Creates a modelled exception, such as `throttlingException`, in the middle of a stream.
     pub fn exception(exception_type: &str, payload: &Value) -> Self {
         Self::json([(":exception-type", exception_type)], "exception", payload)
     }
 
-    /// An unmodelled error: code and message stand in the headers, the payload is empty.
+    /// Creates an unmodelled error: code and message are in the headers, the payload is empty.
     pub fn error(code: &str, message: &str) -> Self {
         let header = |name: &str, value: &str| (name.to_owned(), HeaderValue::String(value.to_owned()));
         let headers =
@@ -96,21 +96,21 @@ impl Frame {
         Self { headers, payload: Bytes::from(payload.to_string()) }
     }
 
-    /// Adds a header at the end.
+    /// Appends a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: HeaderValue) -> Self {
         self.headers.push((name.to_owned(), value));
         self
     }
 
-    /// Replaces the payload, by something that is no JSON perhaps.
+    /// Replaces the payload, which need not be JSON.
     #[must_use]
     pub fn payload(mut self, payload: impl Into<Bytes>) -> Self {
         self.payload = payload.into();
         self
     }
 
-    /// The first header of this name, if it is a string.
+    /// Returns the first header with this name, if it is a string.
     pub fn string(&self, name: &str) -> Option<&str> {
         self.headers.iter().find_map(|(key, value)| match value {
             HeaderValue::String(text) if key == name => Some(text.as_str()),
@@ -118,12 +118,12 @@ impl Frame {
         })
     }
 
-    /// The frame as bytes.
+    /// Encodes the frame.
     pub fn encode(&self) -> Bytes {
         self.encode_with(None)
     }
 
-    /// The frame as bytes, with something wrong in it.
+    /// Encodes the frame with this damage.
     pub fn encode_damaged(&self, damage: Damage) -> Bytes {
         self.encode_with(Some(damage))
     }
@@ -198,7 +198,7 @@ fn length_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or_else(|_| panic!("a frame of {length} bytes does not fit its format"))
 }
 
-/// Frames as one stream of bytes.
+/// Encodes frames as one stream of bytes.
 pub fn encode<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> Bytes {
     let mut out = BytesMut::new();
     for frame in frames {
@@ -215,7 +215,7 @@ mod tests {
 
     /// Published test vectors of the format: an empty message, and one with a header and a payload.
     #[test]
-    fn known_bytes_are_written_and_read() {
+    fn encodes_and_decodes_published_vectors() {
         let empty = Frame { headers: Vec::new(), payload: Bytes::new() };
         let bytes = [0u8, 0, 0, 16, 0, 0, 0, 0, 5, 194, 72, 235, 125, 152, 200, 255];
         assert_eq!(empty.encode(), &bytes[..]);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_header_survives() {
+    fn round_trips_every_header_type() {
         let frame = Frame::event("x", &json!({}))
             .header("true", HeaderValue::Bool(true))
             .header("false", HeaderValue::Bool(false))

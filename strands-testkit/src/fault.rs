@@ -1,34 +1,34 @@
-//! How a response goes over the wire: in which pieces, with which framing, where it waits and where it breaks.
+//! Delivery options of a response: splits, framing, waits and cuts.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Where the body is cut into pieces, each written and flushed on its own.
+/// Splits of a body into chunks, each written and flushed separately.
 ///
-/// With [`Framing::Chunked`] every piece is one HTTP chunk, so a client that hands on chunk by chunk (hyper does) sees
-/// exactly these pieces; with the other framings the kernel may join what was written apart.
+/// With [`Framing::Chunked`] every split is one HTTP chunk, so a client that passes on chunk by chunk (hyper does) sees
+/// exactly these chunks; with the other framings the kernel may join separate writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Splits {
-    /// One piece.
+    /// One chunk.
     #[default]
     Whole,
-    /// Pieces end at these offsets, in bytes from the start of the body.
+    /// Chunks end at these offsets, in bytes from the start of the body.
     At(Vec<usize>),
-    /// Pieces of this many bytes: `Every(1)` is the hardest test of a parser.
+    /// Chunks of this many bytes: `Every(1)` is the hardest test of a parser.
     Every(usize),
-    /// Pieces of one to `max` bytes, the same ones for the same seed.
+    /// Chunks of one to `max` bytes, the same ones for the same seed.
     Random {
-        /// Seed: print it when an assertion fails.
+        /// Seed; print it when an assertion fails.
         seed: u64,
-        /// Longest piece in bytes.
+        /// Longest chunk in bytes.
         max: usize,
     },
 }
 
 impl Splits {
-    /// Where the pieces of a body of `length` bytes end: ascending, the last one is `length`.
+    /// Returns the end offsets of the chunks of a body of `length` bytes, ascending; the last one is `length`.
     pub fn ends(&self, length: usize) -> Vec<usize> {
         let mut ends: Vec<usize> = match self {
             Self::Whole => Vec::new(),
@@ -54,39 +54,39 @@ impl Splits {
     }
 }
 
-/// How the client learns where the body ends.
+/// Framing that delimits the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
     /// A `content-length` header.
     #[default]
     ContentLength,
-    /// `transfer-encoding: chunked`, one chunk per piece.
+    /// `transfer-encoding: chunked`, one chunk per split.
     Chunked,
-    /// Neither: the body ends where the connection does, so a cut cannot be told from the end.
+    /// Neither: the body ends with the connection, so a cut looks like the end.
     UntilClose,
 }
 
-/// How a body breaks off.
+/// Kind of cut that ends a body early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// The connection is closed (FIN) although the framing promised more.
+    /// The connection is closed (FIN) before the announced length.
     Close,
     /// The connection is reset (RST); the client may lose bytes it has not read yet.
     Reset,
-    /// The HTTP message ends properly, with less in it: only the parser of the body can notice.
+    /// The HTTP message ends properly with a shorter body: only the parser of the body can notice.
     Clean,
 }
 
-/// A place where a response waits until the test opens it.
+/// A gate at which a response waits until the test opens it.
 ///
-/// Clones are the same gate. A response that waits notices at once when its client goes away.
+/// Clones share one gate. A waiting response notices at once when its client closes the connection.
 ///
 /// ```
 /// use strands_testkit::{Gate, Response};
 ///
 /// let gate = Gate::new();
 /// let response = Response::new(200).body("first second").hold_at(6, &gate);
-/// // … read `first `, assert that it arrived before the rest was even sent, then:
+/// // Read `first `, assert that it arrived before the rest was sent, then:
 /// gate.open();
 /// # drop(response);
 /// ```
@@ -94,19 +94,19 @@ pub enum Cut {
 pub struct Gate(Arc<watch::Sender<bool>>);
 
 impl Gate {
-    /// A closed gate.
+    /// Creates a closed gate.
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Lets everything through that waits here, now and later.
+    /// Opens the gate for all responses that wait at it, now and later.
     pub fn open(&self) {
         self.0.send_replace(true);
     }
 
     /// Waits until the gate is open.
     pub(crate) async fn opened(&self) {
-        // The sender lives as long as this gate does, so waiting cannot fail.
+        // This gate holds the sender, so waiting cannot fail.
         let _ = self.0.subscribe().wait_for(|open| *open).await;
     }
 }
@@ -123,19 +123,19 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// A wait: at a gate, or (a stall) until the client has gone.
+/// A wait: at a gate, or (a stall) until the client has closed the connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Hold {
     Gate(Gate),
     Stall,
 }
 
-/// Everything about the wire that is not the message itself.
+/// Delivery of a response: all that is not the message itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Delivery {
     pub(crate) framing: Framing,
     pub(crate) splits: Splits,
-    /// A wait before the first byte of the head.
+    /// Wait before the first byte of the head.
     pub(crate) head: Option<Hold>,
     /// Waits inside the body, by offset.
     pub(crate) holds: Vec<(usize, Hold)>,
@@ -143,7 +143,7 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// Where the pieces end: as the splits say, and wherever the body waits.
+    /// Returns the end offsets of the chunks: those of the splits, and each offset at which the body waits.
     pub(crate) fn ends(&self, length: usize) -> Vec<usize> {
         let mut ends = self.splits.ends(length);
         ends.extend(self.holds.iter().map(|(offset, _)| *offset).filter(|&offset| offset > 0 && offset < length));
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_cover_the_body_in_order() {
+    fn chunks_cover_the_body_in_order() {
         assert_eq!(Splits::Whole.ends(5), [5]);
         assert_eq!(Splits::Whole.ends(0), [0]);
         assert_eq!(Splits::At(vec![3, 0, 1, 3, 9]).ends(5), [1, 3, 5]);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn random_pieces_repeat_with_their_seed() {
+    fn random_chunks_repeat_with_their_seed() {
         for length in [0, 1, 2, 100, 1000] {
             let ends = Splits::Random { seed: 7, max: 9 }.ends(length);
             assert_eq!(ends, Splits::Random { seed: 7, max: 9 }.ends(length));
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_ends_a_piece() {
+    fn a_wait_ends_a_chunk() {
         let delivery = Delivery { holds: vec![(3, Hold::Stall), (99, Hold::Stall)], ..Delivery::default() };
         assert_eq!(delivery.ends(5), [3, 5]);
     }

@@ -1,16 +1,17 @@
 //! Loopback servers for the tests of strands-rs, so that a provider is tested over a real socket without a network.
 //!
-//! - [`Server`] answers a script of [`Response`]s over HTTP/1.1 and records every [`Request`]; a [`Response`] says down
-//!   to the byte how its body goes over the wire: split, cut, stalled, held at a [`Gate`], or not HTTP at all.
-//! - [`ports`] are addresses that fail before HTTP begins: refused, unanswered, silent, TLS nobody trusts.
+//! - [`Server`] serves a script of [`Response`]s over HTTP/1.1 and records every [`Request`]; a [`Response`] defines
+//! down
+//!   to the byte how its body is sent: split, cut, stalled, held at a [`Gate`], or not HTTP at all.
+//! - [`ports`] are addresses that fail before HTTP begins: refused, unanswered, silent, untrusted TLS.
 //! - [`recording`] reads real exchanges from the folder that `STRANDS_SHARED` names.
 //! - [`eventstream`], [`converse`] and [`bedrock`] build and read Amazon's binary stream without the AWS SDK, so that what
 //!   a test expects does not come from the code it tests.
-//! - [`expectation`] says what an answer of any provider means, in one vocabulary.
+//! - [`expectation`] computes the expected content of a response of any provider, in one vocabulary.
 //! - `case` (with the feature `provider`) runs a small conversation from a file with an agent.
-//! - `provider` (a feature) is one suite for every model provider: faults, recordings, what goes over the wire.
-//! - `schemas` (a feature) are JSON schemas of Rust types and of functions, and values that fit them.
-//! - `s3` (a feature) is a bucket with conditional writes, and faults where a test wants them.
+//! - `provider` (a feature) is one test suite for every model provider: faults, recordings, requests on the wire.
+//! - `schemas` (a feature) are JSON schemas of Rust types and of functions, with matching values.
+//! - `s3` (a feature) is a bucket with conditional writes and injectable faults.
 //!
 //! ```
 //! use strands_testkit::{Cut, Response, Server};
@@ -29,9 +30,9 @@
 #![allow(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,
-    reason = "not published: tests make and match what is in it"
+    reason = "not published: tests create and match its types"
 )]
-#![expect(clippy::panic, reason = "a test crate: what cannot be set up fails the test that asked for it")]
+#![expect(clippy::panic, reason = "a test crate: a failing set-up fails the test")]
 
 pub mod bedrock;
 #[cfg(feature = "provider")]

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// A port that refuses connections, for as long as this value lives.
+/// A port that refuses connections for the lifetime of this value.
 ///
-/// It is bound but does not listen, so that no other process can take it in the meantime.
+/// It is bound but does not listen, so that no other process can take it.
 #[derive(Debug)]
 pub struct RefusedPort {
     address: SocketAddr,
@@ -16,25 +16,25 @@ pub struct RefusedPort {
 }
 
 impl RefusedPort {
-    /// Binds a port on loopback.
+    /// Binds a loopback port.
     pub fn bind() -> Self {
         let (socket, address) = bound_socket();
         Self { address, _bound: socket }
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// Returns `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where nothing listens.
+    /// Returns the address of the port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// A port whose connections are never established: the attempt neither succeeds nor fails, so only a connect timeout
-/// ends it. Linux only: elsewhere a full queue refuses, or is never full.
+/// A port whose connections are never established: an attempt neither succeeds nor fails, so only a connect timeout
+/// ends it. Linux only: on other systems a full queue refuses connections, or is never full.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 pub struct UnansweredPort {
@@ -45,7 +45,7 @@ pub struct UnansweredPort {
 
 #[cfg(target_os = "linux")]
 impl UnansweredPort {
-    /// Binds a port and fills its queue of waiting connections; the kernel ignores further attempts.
+    /// Binds a port and fills its queue of pending connections; the kernel ignores further attempts.
     pub async fn bind() -> Self {
         let (socket, address) = bound_socket();
         let listener = socket.listen(0).unwrap_or_else(|error| panic!("listening on {address}: {error}"));
@@ -55,18 +55,18 @@ impl UnansweredPort {
         Self { address, _listener: listener, _waiting: waiting }
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// Returns `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where nobody answers.
+    /// Returns the address of the port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// A port that accepts connections and never says a word, to TLS handshakes as little as to requests.
+/// A port that accepts connections and never sends a byte, neither to TLS handshakes nor to requests.
 #[derive(Debug)]
 pub struct SilentPort {
     address: SocketAddr,
@@ -74,19 +74,19 @@ pub struct SilentPort {
 }
 
 impl SilentPort {
-    /// Binds a port on loopback; the kernel accepts up to 1024 connections, and nobody takes them.
+    /// Binds a loopback port; the kernel accepts up to 1024 connections, and none is served.
     pub fn bind() -> Self {
         let (socket, address) = bound_socket();
         let listener = socket.listen(1024).unwrap_or_else(|error| panic!("listening on {address}: {error}"));
         Self { address, _listener: listener }
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// Returns `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// `https://127.0.0.1:<port>`.
+    /// Returns `https://127.0.0.1:<port>`.
     pub fn https_url(&self) -> String {
         format!("https://{}", self.address)
     }
@@ -104,7 +104,7 @@ pub use tls::UntrustedTls;
 
 #[cfg(feature = "tls")]
 mod tls {
-    //! A real TLS server whose certificate nobody trusts.
+    //! TLS server with an untrusted certificate.
 
     use std::net::SocketAddr;
     use std::sync::Arc;
@@ -117,11 +117,11 @@ mod tls {
     use tokio_rustls::rustls::crypto::ring;
     use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-    use crate::server::PATIENCE;
+    use crate::server::TEST_TIMEOUT;
 
-    /// A TLS server on loopback with a fresh self-signed certificate for `localhost` and `127.0.0.1`.
+    /// A TLS server on loopback with a new self-signed certificate for `localhost` and `127.0.0.1`.
     ///
-    /// A client that verifies certificates ends the handshake; one that does not is a finding, and is counted.
+    /// A client that verifies certificates aborts the handshake; completed handshakes are counted.
     #[derive(Debug)]
     pub struct UntrustedTls {
         address: SocketAddr,
@@ -130,7 +130,7 @@ mod tls {
     }
 
     impl UntrustedTls {
-        /// Makes the certificate and starts listening.
+        /// Creates the certificate and starts listening.
         pub async fn start() -> Self {
             let acceptor = TlsAcceptor::from(Arc::new(config()));
             let listener = TcpListener::bind(("127.0.0.1", 0))
@@ -142,25 +142,25 @@ mod tls {
             Self { address, outcomes, accepting }
         }
 
-        /// `https://localhost:<port>`: the name fits the certificate, so only the missing trust is wrong.
+        /// Returns `https://localhost:<port>`. The name matches the certificate, so only the missing trust is wrong.
         pub fn url(&self) -> String {
             format!("https://localhost:{}", self.address.port())
         }
 
-        /// Where the server listens.
+        /// Returns the address of the server.
         pub fn address(&self) -> SocketAddr {
             self.address
         }
 
-        /// Waits until a client has turned the certificate down.
+        /// Waits until a client has rejected the certificate.
         pub async fn rejected(&self) {
             let mut outcomes = self.outcomes.subscribe();
-            if tokio::time::timeout(PATIENCE, outcomes.wait_for(|(_, rejected)| *rejected > 0)).await.is_err() {
-                panic!("waited {PATIENCE:?} in vain for a client to reject the certificate");
+            if tokio::time::timeout(TEST_TIMEOUT, outcomes.wait_for(|(_, rejected)| *rejected > 0)).await.is_err() {
+                panic!("waited {TEST_TIMEOUT:?} for a client to reject the certificate");
             }
         }
 
-        /// How many clients completed the handshake although they had no reason to trust it.
+        /// Returns the number of clients that completed the handshake although the certificate is untrusted.
         pub fn trusted(&self) -> usize {
             self.outcomes.borrow().0
         }

@@ -1,8 +1,8 @@
-//! Recorded exchanges with real providers: where they lie, and what is in one of their files.
+//! Recorded exchanges with real providers: location and file format.
 //!
 //! They are not part of the project. The environment variable `STRANDS_SHARED` names the folder that holds
-//! `recordings/<provider>/…/*.json`; without it there is nothing to read and every function here returns `None`. Once it
-//! is set, a missing or empty folder is a broken run and panics.
+//! `recordings/<provider>/…/*.json`; without it every function here returns `None`. If it is set, a missing or empty
+//! folder is an error and panics.
 
 use std::path::{Path, PathBuf};
 
@@ -15,21 +15,21 @@ use serde_json::Value;
 /// The variable that names the folder with the recordings.
 const VARIABLE: &str = "STRANDS_SHARED";
 
-/// One file: the exchanges of one conversation, in order.
+/// Recording of one conversation: its exchanges, in order.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    /// Path below `recordings`, such as `bedrock/agent/completion_smoke.json`: say it in every assertion.
+    /// Path below `recordings`, such as `bedrock/agent/completion_smoke.json`; include it in every assertion.
     pub name: String,
-    /// What went over the wire, in order.
+    /// The exchanges, in order.
     pub exchanges: Vec<Exchange>,
 }
 
-/// One request and the response it got.
+/// One request and its response.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Exchange {
-    /// What was asked.
+    /// The request.
     pub request: RecordedRequest,
-    /// What the provider answered.
+    /// The provider's response.
     pub response: RecordedResponse,
 }
 
@@ -60,7 +60,7 @@ pub struct RecordedResponse {
     pub body: Bytes,
 }
 
-/// A response as it stands in the file: text, or base64 when it is not text.
+/// A response as stored in the file: text, or base64 if it is not text.
 #[derive(Deserialize)]
 struct RawResponse {
     status: u16,
@@ -81,7 +81,7 @@ impl TryFrom<RawResponse> for RecordedResponse {
                 return Err("a response has both `body` and `body_base64`".to_owned());
             }
             (Some(text), None) => Bytes::from(text),
-            // Two recordings hold the JSON itself here; no base64 begins so.
+            // Two recordings hold the JSON itself here; no base64 begins with `{`.
             (None, Some(text)) if text.starts_with('{') => Bytes::from(text),
             (None, Some(encoded)) => STANDARD
                 .decode(encoded)
@@ -94,26 +94,26 @@ impl TryFrom<RawResponse> for RecordedResponse {
 }
 
 impl Recording {
-    /// Reads one file. Panics, naming the file, if it is not a recording.
+    /// Reads one file. Panics with the file's name if it is not a recording.
     pub fn load(path: &Path) -> Self {
         let text = std::fs::read(path).unwrap_or_else(|error| panic!("reading recording {}: {error}", path.display()));
         let exchanges = Self::parse(&text).unwrap_or_else(|error| panic!("recording {}: {error}", path.display()));
         Self { name: path.display().to_string(), exchanges }
     }
 
-    /// The exchanges in the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
-    /// If the text is not a JSON array of exchanges.
+    /// Returns an error if the text is not a JSON array of exchanges.
     pub fn parse(text: &[u8]) -> serde_json::Result<Vec<Exchange>> {
         serde_json::from_slice(text)
     }
 }
 
-/// The folder that `STRANDS_SHARED` names, or `None` if the variable is not set.
+/// Returns the folder that `STRANDS_SHARED` names, or `None` if the variable is not set.
 ///
-/// A relative path counts from the workspace, because that is where the command was typed; cargo runs tests elsewhere.
-/// Panics if the variable is set and the folder is not there: a run that was asked to use it must not pass without it.
+/// A relative path is resolved against the workspace, the usual directory of the command; cargo runs tests elsewhere.
+/// Panics if the variable is set and the folder does not exist, so that such a run cannot pass without it.
 pub fn shared_dir() -> Option<PathBuf> {
     let value = std::env::var_os(VARIABLE).filter(|value| !value.is_empty())?;
     Some(resolve(Path::new(&value)))
@@ -130,14 +130,14 @@ fn resolve(value: &Path) -> PathBuf {
     path
 }
 
-/// A file or folder below [`shared_dir`], or `None` if the variable is not set. Panics if it is not there.
+/// Returns a file or folder below [`shared_dir`], or `None` if the variable is not set. Panics if it does not exist.
 pub fn shared_path(relative: &str) -> Option<PathBuf> {
     let path = shared_dir()?.join(relative);
     assert!(path.exists(), "{VARIABLE} is set, but {} does not exist", path.display());
     Some(path)
 }
 
-/// Every recording of a provider, sorted by name, or `None` if `STRANDS_SHARED` is not set.
+/// Returns every recording of a provider, sorted by name, or `None` if `STRANDS_SHARED` is not set.
 /// Panics if the provider has no recordings.
 pub fn recordings(provider: &str) -> Option<Vec<Recording>> {
     let root = shared_path("recordings")?;
@@ -156,7 +156,7 @@ pub fn recordings(provider: &str) -> Option<Vec<Recording>> {
     Some(recordings)
 }
 
-/// Every `*.json` below a folder, sorted. Panics if the folder cannot be read.
+/// Returns every `*.json` below a folder, sorted. Panics if the folder cannot be read.
 pub fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_base64_bodies_are_read() {
+    fn reads_text_and_base64_bodies() {
         let exchanges = Recording::parse(
             br#"[{"request": {"method": "POST", "path": "/m/a%3A0/converse", "query": [["alt", "sse"]], "body": {"a": 1}},
                   "response": {"status": 200, "content_type": "application/json", "body": "{}"}},
@@ -201,25 +201,25 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_says_what_is_wrong() {
+    fn describes_invalid_files() {
         let broken =
             br#"[{"request": {"method": "GET", "path": "/"}, "response": {"status": 200, "body_base64": "?"}}]"#;
         assert!(Recording::parse(broken).unwrap_err().to_string().contains("not base64"));
     }
 
     #[test]
-    fn a_relative_folder_counts_from_the_workspace() {
+    fn resolves_relative_folders_against_the_workspace() {
         assert!(resolve(Path::new("strands-testkit/src")).is_dir());
     }
 
     #[test]
     #[should_panic(expected = "is no folder")]
-    fn a_missing_folder_fails_the_run() {
+    fn panics_if_the_folder_is_missing() {
         resolve(Path::new("no-such-folder"));
     }
 
     #[test]
-    fn every_recording_can_be_read() {
+    fn reads_every_recording() {
         let Some(root) = shared_path("recordings") else {
             return;
         };

@@ -1,4 +1,4 @@
-//! What a client sent: read off the socket byte by byte, kept for assertions, with its credentials out of sight.
+//! Requests that a client sent: read from the socket, recorded for assertions, with credentials redacted.
 
 use std::fmt;
 use std::io;
@@ -8,13 +8,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Longest head that is read, in bytes.
+/// Maximum length of a head, in bytes.
 const MAX_HEAD: usize = 256 * 1024;
-/// Longest body that is read, in bytes.
+/// Maximum length of a body, in bytes.
 const MAX_BODY: usize = 1024 * 1024 * 1024;
-/// Most headers that are read.
+/// Maximum number of headers.
 const MAX_HEADERS: usize = 128;
-/// What stands in place of a credential.
+/// Replacement for a credential.
 const REDACTED: &str = "[redacted]";
 
 /// Headers that carry credentials.
@@ -36,9 +36,9 @@ const SECRET_PARAMETERS: [&str; 5] = ["key", "api_key", "access_token", "X-Amz-S
 /// [`sends_credential`](Self::sends_credential) compares them.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Position among all requests of the server, from 0.
+    /// Zero-based index among all requests of the server.
     pub index: usize,
-    /// Which connection it came on, from 0: equal numbers mean that a connection was reused.
+    /// Zero-based number of the connection: equal numbers mean that a connection was reused.
     pub connection: usize,
     /// HTTP method.
     pub method: String,
@@ -48,7 +48,7 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// Headers in order, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Body, after any chunked encoding was undone.
+    /// Body, with chunked encoding decoded.
     pub body: Bytes,
     /// Headers and parameters that were redacted.
     credentials: Vec<(String, Credential)>,
@@ -64,25 +64,25 @@ impl fmt::Debug for Credential {
 }
 
 impl Request {
-    /// The first header of this name (in lower case).
+    /// Returns the first header with this name (in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first query parameter of this name.
+    /// Returns the first query parameter with this name.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a redacted header or query parameter had exactly this value, such as `Bearer …` in `authorization`.
+    /// True if a redacted header or query parameter had exactly this value, such as `Bearer …` in `authorization`.
     pub fn sends_credential(&self, name: &str, value: &str) -> bool {
         self.credentials.iter().any(|(key, credential)| key == name && credential.0 == value)
     }
 
-    /// The body as JSON. Panics, showing the body, if it is none.
+    /// Parses the body as JSON. Panics with the body if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
-            panic!("{} {}: the body is no JSON: {error}: {:?}", self.method, self.path, self.body)
+            panic!("{} {}: the body is not JSON: {error}: {:?}", self.method, self.path, self.body)
         })
     }
 
@@ -91,12 +91,12 @@ impl Request {
     }
 }
 
-/// Why no request could be read.
+/// An error returned when no request can be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// What came is not HTTP; a TLS handshake, for instance.
+    /// The bytes are not HTTP; a TLS handshake, for instance.
     Malformed,
-    /// The connection broke.
+    /// The connection failed.
     Io,
 }
 
@@ -106,14 +106,14 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// One connection, and what was read from it but not yet used.
+/// One connection, with the bytes that were read but not yet used.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     buffer: BytesMut,
     number: usize,
 }
 
-/// The head of a request, and how its body is framed.
+/// The head of a request, and the framing of its body.
 struct Head {
     request: Request,
     length: usize,
@@ -125,7 +125,7 @@ impl Connection {
         Self { stream, buffer: BytesMut::new(), number }
     }
 
-    /// Reads the next request; `None` if the client closed the connection between two of them.
+    /// Reads the next request; `None` if the client closed the connection between two requests.
     pub(crate) async fn read_request(&mut self) -> Result<Option<Request>, ReadError> {
         let head = loop {
             if let Some(head) = parse_head(&mut self.buffer)? {
@@ -147,7 +147,7 @@ impl Connection {
         Ok(Some(request))
     }
 
-    /// Reads what there is; 0 means that the client has gone.
+    /// Reads the available bytes; 0 means that the client has closed the connection.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
         self.buffer.reserve(16 * 1024);
         self.stream.read_buf(&mut self.buffer).await
@@ -188,7 +188,7 @@ impl Connection {
         }
     }
 
-    /// The next line without its end.
+    /// Reads the next line, without its line ending.
     async fn read_line(&mut self) -> Result<Bytes, ReadError> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\r\n") {
@@ -206,7 +206,7 @@ impl Connection {
     }
 }
 
-/// Takes a complete head off the buffer.
+/// Takes a complete head from the buffer.
 fn parse_head(buffer: &mut BytesMut) -> Result<Option<Head>, ReadError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_compared_but_never_printed() {
+    fn redacts_credentials_and_compares_them() {
         let text = "POST /v1?key=k-123&alt=sse HTTP/1.1\r\nAuthorization: Bearer s3cret\r\nAccept: */*\r\n\r\n";
         let request = head(text).unwrap().unwrap().request;
         assert!(request.sends_credential("authorization", "Bearer s3cret"));
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_taken_only_when_it_is_complete() {
+    fn waits_for_a_complete_head() {
         let text = "GET /a%3A0?q=a+b%20c&broken=%zz HTTP/1.1\r\ncontent-length: 4\r\n\r\n";
         for length in 0..text.len() {
             assert!(matches!(head(text.get(..length).unwrap()), Ok(None)), "{length} bytes");
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tls_handshake_is_not_a_request() {
+    fn rejects_a_tls_handshake() {
         assert!(matches!(parse_head(&mut BytesMut::from(&[22u8, 3, 1, 2, 0, 1][..])), Err(ReadError::Malformed)));
     }
 }

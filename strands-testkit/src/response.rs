@@ -1,4 +1,4 @@
-//! What a server answers: the HTTP message, and how it goes over the wire.
+//! Scripted responses: the HTTP message and its delivery.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fault::{Cut, Delivery, Framing, Gate, Hold, Splits};
 use crate::recording::Exchange;
 
-/// One scripted answer.
+/// One scripted response.
 ///
 /// Offsets count bytes of the body, before any chunked encoding. An offset beyond the end has no effect.
 ///
@@ -28,19 +28,19 @@ pub struct Response {
     pub(crate) delivery: Delivery,
 }
 
-/// What comes before the body.
+/// Head of the response.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     Http {
         status: u16,
         headers: Vec<(String, String)>,
     },
-    /// No HTTP: the body is all there is, then the connection ends.
+    /// No HTTP: only the body is sent, then the connection is closed.
     Raw,
 }
 
 impl Response {
-    /// An empty response with this status.
+    /// Creates an empty response with this status.
     pub fn new(status: u16) -> Self {
         Self {
             message: Message::Http { status, headers: Vec::new() },
@@ -49,32 +49,32 @@ impl Response {
         }
     }
 
-    /// A JSON response.
+    /// Creates a JSON response.
     pub fn json(status: u16, body: &Value) -> Self {
         Self::new(status).content_type("application/json").body(body.to_string())
     }
 
-    /// A stream of Amazon event-stream frames, chunked as Bedrock sends it.
+    /// Creates a stream of Amazon event-stream frames, chunked as Bedrock sends it.
     pub fn eventstream(body: impl Into<Bytes>) -> Self {
         Self::new(200).content_type("application/vnd.amazon.eventstream").body(body).framing(Framing::Chunked)
     }
 
-    /// A stream of server-sent events, chunked.
+    /// Creates a stream of server-sent events, chunked.
     pub fn sse(body: impl Into<Bytes>) -> Self {
         Self::new(200).content_type("text/event-stream").body(body).framing(Framing::Chunked)
     }
 
-    /// A stream of JSON documents, one in each line, chunked.
+    /// Creates a stream of JSON documents, one on each line, chunked.
     pub fn json_lines(body: impl Into<Bytes>) -> Self {
         Self::new(200).content_type("application/x-ndjson").body(body).framing(Framing::Chunked)
     }
 
-    /// These bytes instead of HTTP, then the end of the connection.
+    /// Creates a response that sends these bytes instead of HTTP and closes the connection.
     pub fn garbage(bytes: impl Into<Bytes>) -> Self {
         Self { message: Message::Raw, body: bytes.into(), delivery: Delivery::default() }
     }
 
-    /// Adds a header. It is sent as it stands, after those added before it.
+    /// Appends a header, which is sent unchanged.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         if let Message::Http { headers, .. } = &mut self.message {
@@ -96,14 +96,14 @@ impl Response {
         self
     }
 
-    /// Sets how the client learns where the body ends.
+    /// Sets the framing of the body.
     #[must_use]
     pub fn framing(mut self, framing: Framing) -> Self {
         self.delivery.framing = framing;
         self
     }
 
-    /// Sets where the body is cut into pieces that are written and flushed apart.
+    /// Sets the splits of the body into chunks that are written and flushed separately.
     #[must_use]
     pub fn splits(mut self, splits: Splits) -> Self {
         self.delivery.splits = splits;
@@ -117,7 +117,7 @@ impl Response {
         self
     }
 
-    /// Sends `offset` bytes of the body and then nothing, until the client has gone.
+    /// Sends `offset` bytes of the body and then stalls until the client closes the connection.
     #[must_use]
     pub fn stall_at(mut self, offset: usize) -> Self {
         self.delivery.holds.push((offset, Hold::Stall));
@@ -131,7 +131,7 @@ impl Response {
         self
     }
 
-    /// Takes the request and answers nothing, not even a head, until the client has gone.
+    /// Takes the request and sends nothing, not even a head, until the client closes the connection.
     #[must_use]
     pub fn stall_head(mut self) -> Self {
         self.delivery.head = Some(Hold::Stall);
@@ -146,7 +146,7 @@ impl Response {
     }
 }
 
-/// The recorded response: whole if it is a document, chunked if it is a stream.
+/// Converts a recorded response: whole if it is a document, chunked if it is a stream.
 impl From<&Exchange> for Response {
     fn from(exchange: &Exchange) -> Self {
         let recorded = &exchange.response;

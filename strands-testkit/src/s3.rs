@@ -1,4 +1,4 @@
-//! A small S3 for tests: one process, one bucket, conditional writes as Amazon's, and faults where a test wants them.
+//! S3 server for tests: one process, one bucket, conditional writes like Amazon's, and injectable faults.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,24 +8,24 @@ use bytes::Bytes;
 use crate::request::percent_decode;
 use crate::{Request, Response, Server};
 
-/// Most keys in one page of a listing, as Amazon has it.
+/// Maximum number of keys in one page of a listing, as in Amazon's S3.
 const PAGE: usize = 1_000;
 
-/// An S3 service with one bucket, on a [`Server`] of its own.
+/// An S3 service with one bucket, on its own [`Server`].
 ///
-/// It knows GET, HEAD, PUT (with `If-Match` and `If-None-Match`), DELETE, ListObjectsV2 and DeleteObjects, and wants
-/// every request signed, but checks no signature.
+/// It supports GET, HEAD, PUT (with `If-Match` and `If-None-Match`), DELETE, ListObjectsV2 and DeleteObjects. It
+/// requires every request to be signed, but checks no signature.
 pub struct S3Server {
     server: Server,
     state: Arc<Mutex<State>>,
 }
 
-/// What goes wrong with a request.
+/// A fault injected into a request.
 #[derive(Debug)]
 pub enum S3Fault {
-    /// It is not carried out; this is the answer.
+    /// The request is not executed; this response is sent.
     Instead(Response),
-    /// It is carried out; this is the answer nevertheless.
+    /// The request is executed, but this response is sent.
     After(Response),
 }
 
@@ -39,45 +39,45 @@ struct State {
 }
 
 impl S3Server {
-    /// A service with this bucket, which is empty.
+    /// Starts a service with this empty bucket.
     pub async fn start(bucket: &str) -> Self {
         let state = Arc::new(Mutex::new(State { bucket: bucket.to_owned(), ..State::default() }));
         let shared = Arc::clone(&state);
-        let server = Server::handler(move |request| lock(&shared).answer(request)).await;
+        let server = Server::handler(move |request| lock(&shared).respond(request)).await;
         Self { server, state }
     }
 
-    /// The endpoint, for path-style requests.
+    /// Returns the endpoint, for path-style requests.
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// The server behind it: its requests and counts.
+    /// Returns the underlying server, with its requests and counts.
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// The keys in the bucket, in order.
+    /// Returns the keys in the bucket, in order.
     pub fn keys(&self) -> Vec<String> {
         lock(&self.state).objects.keys().cloned().collect()
     }
 
-    /// An object's content.
+    /// Returns an object's content.
     pub fn object(&self, key: &str) -> Option<Bytes> {
         lock(&self.state).objects.get(key).cloned()
     }
 
-    /// Puts an object there, unconditionally.
+    /// Stores an object, unconditionally.
     pub fn put(&self, key: &str, content: impl Into<Bytes>) {
         lock(&self.state).objects.insert(key.to_owned(), content.into());
     }
 
-    /// Asks this of every request from now on.
+    /// Calls the interceptor for every request from now on.
     pub fn intercept(&self, interceptor: impl Fn(&Request) -> Option<S3Fault> + Send + 'static) {
         lock(&self.state).interceptor = Some(Box::new(interceptor));
     }
 
-    /// Lets every request through again.
+    /// Removes the interceptor.
     pub fn heal(&self) {
         lock(&self.state).interceptor = None;
     }
@@ -90,7 +90,7 @@ impl std::fmt::Debug for S3Server {
 }
 
 impl State {
-    fn answer(&mut self, request: &Request) -> Response {
+    fn respond(&mut self, request: &Request) -> Response {
         match self.interceptor.as_ref().and_then(|interceptor| interceptor(request)) {
             Some(S3Fault::Instead(response)) => response,
             Some(S3Fault::After(response)) => {
@@ -132,7 +132,7 @@ impl State {
             .header("last-modified", "Sun, 22 Nov 2026 12:00:00 GMT")
             .content_type("application/json");
         if request.method == "HEAD" {
-            // The kit leaves the length out where there is no body.
+            // The server leaves out the length if there is no body.
             return response.header("content-length", &content.len().to_string());
         }
         response.body(content.clone())
@@ -192,7 +192,7 @@ impl State {
         let mut body = format!("<ListBucketResult><Prefix>{}</Prefix>", escape(prefix));
         body.push_str(&format!("<KeyCount>{}</KeyCount><IsTruncated>{truncated}</IsTruncated>", entries.len()));
         if let Some((last, _)) = entries.last_key_value().filter(|_| truncated) {
-            // What a folder holds is not listed again on the next page.
+            // The content of a folder is not listed again on the next page.
             let token = if delimiter.is_empty() { last.clone() } else { format!("{last}\u{10ffff}") };
             body.push_str(&format!("<NextContinuationToken>{}</NextContinuationToken>", escape(&token)));
         }
@@ -212,7 +212,7 @@ impl State {
     }
 }
 
-/// As in S3, the same content has the same mark.
+/// Returns the entity tag: as in S3, the same content has the same tag.
 fn etag(content: &Bytes) -> String {
     format!("\"{:08x}{:08x}\"", crc32fast::hash(content), content.len())
 }
@@ -234,7 +234,7 @@ fn unescape(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
 }
 
-/// A test that panicked elsewhere must not hide its message behind a poisoned lock.
+/// Ignores poisoning, so that the panic of another test keeps its message.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

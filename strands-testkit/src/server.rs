@@ -1,4 +1,4 @@
-//! The loopback server: takes requests, answers from a script, and tells the test what happened.
+//! Loopback server: takes requests, responds from a script, and reports events to the test.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,32 +16,32 @@ use crate::recording::Recording;
 use crate::request::{Connection, ReadError, Request};
 use crate::response::{Message, Response};
 
-/// How long a test waits for an event before it fails instead of hanging.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Maximum time that a test waits for an event before it fails instead of hanging.
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An HTTP/1.1 server on `127.0.0.1`, on a port of its own, for as long as this value lives.
+/// An HTTP/1.1 server on `127.0.0.1`, on its own port, for the lifetime of this value.
 ///
-/// It runs on the runtime it was started on. Dropping it closes its port and all connections.
+/// It runs on the runtime on which it was started. Dropping it closes its port and all connections.
 pub struct Server {
     address: SocketAddr,
     state: Arc<State>,
     accepting: AbortHandle,
 }
 
-/// What a [`Server`] has seen so far.
+/// Counts of a [`Server`]'s events so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections accepted.
     pub connections: usize,
-    /// Requests read to their end.
+    /// Requests read completely.
     pub requests: usize,
-    /// Responses written as the script wanted.
+    /// Responses written as scripted.
     pub completed: usize,
-    /// Times that a response came to a gate or a stall.
+    /// Times that a response reached a gate or a stall.
     pub stalled: usize,
-    /// Responses that the client did not wait for.
+    /// Responses that the client abandoned.
     pub client_gone: usize,
-    /// Connections on which something else than HTTP came, such as a TLS handshake.
+    /// Connections that sent something else than HTTP, such as a TLS handshake.
     pub malformed: usize,
 }
 
@@ -60,23 +60,23 @@ enum Script {
 type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
 impl Server {
-    /// Answers the first request with the first response, and so on, over all connections. Requests beyond the last
-    /// response get status 501, which no client repeats, and a body that says so.
+    /// Sends the first response for the first request, and so on, over all connections. Requests beyond the last
+    /// response get status 501, which no client retries, and a body that says so.
     pub async fn sequence(responses: impl IntoIterator<Item = Response>) -> Self {
         Self::start(Script::Sequence(responses.into_iter().collect())).await
     }
 
-    /// Answers every request with the same response.
+    /// Sends the same response for every request.
     pub async fn repeat(response: Response) -> Self {
         Self::start(Script::Repeat(response)).await
     }
 
-    /// Answers every request with what the function makes of it.
+    /// Sends the response that the function returns for each request.
     pub async fn handler(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         Self::start(Script::Handler(Arc::new(handler))).await
     }
 
-    /// Answers with the responses of a recording, in order.
+    /// Sends the responses of a recording, in order.
     pub async fn replay(recording: &Recording) -> Self {
         Self::sequence(recording.exchanges.iter().map(Response::from)).await
     }
@@ -95,47 +95,47 @@ impl Server {
         Self { address, state, accepting }
     }
 
-    /// Where the server listens.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `http://127.0.0.1:<port>`, without a slash at the end.
+    /// Returns `http://127.0.0.1:<port>`, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The same port as `https://`: the handshake meets a plain-text answer and fails.
+    /// Returns the same port as `https://`: the handshake gets a plain-text response and fails.
     pub fn https_url(&self) -> String {
         format!("https://{}", self.address)
     }
 
-    /// Every request so far, in the order in which they were complete.
+    /// Returns every request so far, in the order of completion.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.state.requests).clone()
     }
 
-    /// What has happened so far.
+    /// Returns the counts of events so far.
     pub fn counts(&self) -> Counts {
         *self.state.counts.borrow()
     }
 
-    /// Waits for a response to come to a stall or a gate: all that precedes it was written.
+    /// Waits until a response reaches a stall or a gate: all preceding bytes were written.
     pub async fn stalled(&self) {
         self.wait_until("a response to stall", |counts| counts.stalled > 0).await;
     }
 
-    /// Waits for a client to abandon a response.
+    /// Waits until a client abandons a response.
     pub async fn client_gone(&self) {
         self.wait_until("a client to go away", |counts| counts.client_gone > 0).await;
     }
 
-    /// Waits until the condition holds. Panics, saying what for, when 30 seconds were not enough.
+    /// Waits until the condition holds. Panics with `what` after 30 seconds.
     pub async fn wait_until(&self, what: &str, condition: impl Fn(&Counts) -> bool) {
         let mut counts = self.state.counts.subscribe();
-        // The sender lives as long as this server does, so only the deadline can fail.
-        if tokio::time::timeout(PATIENCE, counts.wait_for(|counts| condition(counts))).await.is_err() {
-            panic!("waited {PATIENCE:?} in vain for {what}: {:?}", self.counts());
+        // This server holds the sender, so only the deadline can fail.
+        if tokio::time::timeout(TEST_TIMEOUT, counts.wait_for(|counts| condition(counts))).await.is_err() {
+            panic!("waited {TEST_TIMEOUT:?} for {what}: {:?}", self.counts());
         }
     }
 }
@@ -158,7 +158,7 @@ impl State {
     }
 
     /// Records the request and picks its response.
-    fn answer(&self, mut request: Request) -> Response {
+    fn respond(&self, mut request: Request) -> Response {
         let mut requests = lock(&self.requests);
         request.index = requests.len();
         requests.push(request.clone());
@@ -179,7 +179,7 @@ impl State {
     }
 }
 
-/// Accepts connections; they end with this task, because it owns them.
+/// Accepts connections. This task owns them, so they end with it.
 async fn accept(listener: TcpListener, state: Arc<State>) {
     let mut connections = JoinSet::new();
     let mut number = 0;
@@ -197,7 +197,7 @@ async fn accept(listener: TcpListener, state: Arc<State>) {
 }
 
 async fn serve(stream: TcpStream, number: usize, state: Arc<State>) {
-    // Otherwise the kernel joins small pieces before it sends them.
+    // Without it the kernel joins small chunks before it sends them.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -208,14 +208,15 @@ async fn serve(stream: TcpStream, number: usize, state: Arc<State>) {
             Ok(None) | Err(ReadError::Io) => return,
             Err(ReadError::Malformed) => {
                 state.count(|counts| counts.malformed += 1);
-                // Whether the client still wants to hear this is its own affair.
-                let _ = connection.stream.write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is no HTTP").await;
+                // The client may have closed the connection already.
+                let _ =
+                    connection.stream.write_all(b"HTTP/1.1 400 \r\nconnection: close\r\n\r\nthis is not HTTP").await;
                 return;
             }
         };
         let keeps_alive = request.keeps_alive();
         let head_only = request.method == "HEAD";
-        let response = state.answer(request);
+        let response = state.respond(request);
         let bodyless = head_only || matches!(response.message, Message::Http { status: 204 | 304, .. });
         let stalled = || state.count(|counts| counts.stalled += 1);
         match connection.deliver(&response, bodyless, stalled).await {
@@ -228,7 +229,7 @@ async fn serve(stream: TcpStream, number: usize, state: Arc<State>) {
     }
 }
 
-/// A test that panicked elsewhere must not hide its message behind a poisoned lock.
+/// Ignores poisoning, so that the panic of another test keeps its message.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

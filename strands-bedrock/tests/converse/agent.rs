@@ -1,5 +1,4 @@
-//! A whole agent over a failing Bedrock: whatever happens, no entry of its history is lost or doubled, and the next prompt
-//! works.
+//! Agents with a failing server: no fault loses or repeats an entry of the history, and the next prompt works.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,7 @@ fn calls_tool() -> ConverseStream {
         .usage(10, 5)
 }
 
-/// What every conversation that is sent must be: roles alternate, calls are answered once and in order, nothing twice.
+/// Asserts that roles alternate, that each tool call has one result in the same order, and that no message is repeated.
 fn assert_valid(conversation: &Value, name: &str) {
     let turns = conversation.as_array().unwrap();
     for (at, turn) in turns.iter().enumerate() {
@@ -49,8 +48,8 @@ fn assert_valid(conversation: &Value, name: &str) {
             blocks.filter_map(|block| block.get(kind)).map(|block| block["toolUseId"].clone()).collect()
         };
         if turn["role"] == "assistant" {
-            let answered = turns.get(at + 1).map_or(Vec::new(), |next| ids(next, "toolResult"));
-            assert_eq!(ids(turn, "toolUse"), answered, "{name}: {conversation}");
+            let results = turns.get(at + 1).map_or(Vec::new(), |next| ids(next, "toolResult"));
+            assert_eq!(ids(turn, "toolUse"), results, "{name}: {conversation}");
         }
     }
     let prompts: Vec<_> = turns.iter().filter(|turn| turn["role"] == "user").collect();
@@ -67,7 +66,7 @@ fn assert_all_valid(server: &Server, agent: &Agent, name: &str) {
 }
 
 #[tokio::test]
-async fn a_tool_turn() {
+async fn runs_a_turn_with_a_tool() {
     let server = Server::sequence([calls_tool().response(), fine()]).await;
     let mut agent = agent(&server).await;
     let response = agent.prompt("Weather in Oslo?").await.unwrap();
@@ -86,8 +85,8 @@ async fn a_tool_turn() {
 }
 
 /// Faults after which the same request is sent again.
-fn passing_faults() -> Vec<(&'static str, Response)> {
-    let half = || ConverseStream::new().text(["half an ", "answer"]);
+fn transient_faults() -> Vec<(&'static str, Response)> {
+    let half = || ConverseStream::new().text(["half a ", "response"]);
     let stream = calls_tool().encode();
     let status = |status| Response::json(status, &json!({"message": "later"}));
     vec![
@@ -104,8 +103,8 @@ fn passing_faults() -> Vec<(&'static str, Response)> {
 }
 
 #[tokio::test]
-async fn passing_faults_are_retried_without_a_trace() {
-    for (name, fault) in passing_faults() {
+async fn retries_transient_faults_without_changing_the_history() {
+    for (name, fault) in transient_faults() {
         let server = Server::sequence([fault.clone(), calls_tool().response(), fault, fine()]).await;
         let mut agent = agent(&server).await;
         let response = agent.prompt("Weather?").await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
@@ -117,7 +116,7 @@ async fn passing_faults_are_retried_without_a_trace() {
 }
 
 #[tokio::test]
-async fn a_retry_is_announced_and_says_if_output_is_void() {
+async fn retry_events_tell_if_output_is_discarded() {
     let half = ConverseStream::new().text(["half"]).exception("throttlingException", "slow down");
     let server = Server::sequence([half.response(), fine()]).await;
     let mut agent = agent(&server).await;
@@ -132,7 +131,7 @@ async fn a_retry_is_announced_and_says_if_output_is_void() {
 }
 
 #[tokio::test]
-async fn lasting_faults_end_the_turn_and_not_the_conversation() {
+async fn the_conversation_continues_after_permanent_faults() {
     let mut bad_crc = ConverseStream::new().text(["half"]).encode().to_vec();
     let frame = Frame::event("contentBlockDelta", &json!({"delta": {"text": "x"}}));
     bad_crc.extend_from_slice(&frame.encode_damaged(Damage::MessageCrc));
@@ -148,7 +147,7 @@ async fn lasting_faults_end_the_turn_and_not_the_conversation() {
         ("64 MiB of tool input", huge.response(), |error| matches!(error, ModelError::ResponseTooLarge { .. })),
         ("invalid", invalid, |error| matches!(error, ModelError::InvalidRequest { .. })),
     ] {
-        // Before anything was said, and between a call and what comes of it.
+        // In the first response, and in the response after a tool call.
         for before in [vec![], vec![calls_tool().response()]] {
             let mut script = before.clone();
             script.extend([fault.clone(), fine()]);
@@ -158,7 +157,7 @@ async fn lasting_faults_end_the_turn_and_not_the_conversation() {
                 Err(AgentError::Model { source, .. }) => assert!(is_expected(&source), "{name}: {source:?}"),
                 other => panic!("{name}: {other:?}"),
             }
-            assert_eq!(server.requests().len(), before.len() + 1, "{name}: nothing is sent again");
+            assert_eq!(server.requests().len(), before.len() + 1, "{name}: the request is not repeated");
             let response = agent.prompt("second").await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert_eq!(response.text(), "fine", "{name}");
             assert_all_valid(&server, &agent, name);
@@ -167,18 +166,18 @@ async fn lasting_faults_end_the_turn_and_not_the_conversation() {
 }
 
 #[tokio::test]
-async fn a_turn_cut_after_any_frame_leaves_a_history_that_works() {
+async fn the_history_stays_valid_after_a_cut_at_any_frame() {
     let stream = calls_tool().encode();
     for end in frame_ends(&stream) {
         let broken = Response::eventstream(stream.clone()).cut_at(end, Cut::Clean);
         let server = Server::handler(move |request| {
-            // A call that came through whole is answered; then the model goes on.
+            // A complete tool call has run; then the model continues.
             let called = String::from_utf8_lossy(&request.body).contains("toolResult");
             if request.index < 3 && !called { broken.clone() } else { fine() }
         })
         .await;
         let mut agent = agent(&server).await;
-        // Fails for good, or goes on with the tool when the stop event was seen.
+        // Fails, or continues with the tool if the stop event was received.
         let _ = agent.prompt("first").await;
         assert_eq!(agent.prompt("second").await.unwrap().text(), "fine", "cut at {end}");
         assert_all_valid(&server, &agent, &format!("cut at {end}"));
@@ -186,7 +185,7 @@ async fn a_turn_cut_after_any_frame_leaves_a_history_that_works() {
 }
 
 #[tokio::test]
-async fn cancelling_a_stalled_answer_is_seen_at_once() {
+async fn cancels_a_stalled_response_immediately() {
     let stalls = |at| Response::eventstream(calls_tool().encode()).stall_at(at);
     for stall in [stalls(0), stalls(200), stalls(500), Response::new(200).stall_head()] {
         let server = Server::sequence([stall, fine()]).await;
@@ -208,7 +207,7 @@ async fn cancelling_a_stalled_answer_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn a_dropped_turn_leaves_a_history_that_works() {
+async fn the_history_stays_valid_after_a_dropped_turn() {
     let stalls = |at| Response::eventstream(calls_tool().encode()).stall_at(at);
     for at in [0, 200, 500] {
         let server = Server::sequence([calls_tool().response(), stalls(at), fine()]).await;

@@ -1,4 +1,4 @@
-//! Content that Bedrock refuses is sent in a form that it takes, in whatever place it stands, also when it was stored before.
+//! Content that Bedrock rejects, sent in an accepted form: in all positions, and from stored conversations.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ async fn start(case: &Case) -> Running {
     case.start(|server| Arc::new(model(server)) as Arc<dyn Model>).await
 }
 
-/// The body of the request for a conversation.
+/// Returns the body of the request for a conversation.
 async fn sent(system: &[SystemBlock], messages: Value, cache: Option<CacheConfig>) -> Value {
     let server = Server::repeat(ConverseStream::text_turn("fine").response()).await;
     let mut builder = builder(&server.url());
@@ -32,10 +32,10 @@ async fn sent(system: &[SystemBlock], messages: Value, cache: Option<CacheConfig
     server.requests()[0].json()
 }
 
-/// The content that is sent of a user message.
-async fn of_user(content: &Value) -> Value {
+/// Returns the content that is sent for a user message.
+async fn user_content(content: &Value) -> Value {
     let body = sent(&[], json!([{"role": "user", "content": content}]), None).await;
-    assert_nothing_blank("of_user", &body);
+    assert_nothing_blank("user_content", &body);
     body["messages"][0]["content"].clone()
 }
 
@@ -51,7 +51,7 @@ fn document(format: &str, name: &str) -> Value {
     json!({"document": {"format": format, "name": name, "source": {"bytes": "JVBERi0="}}})
 }
 
-fn elsewhere() -> Value {
+fn image_by_url() -> Value {
     json!({"image": {"format": "png", "source": {"location": {"type": "url", "uri": "https://a.b/c.png"}}}})
 }
 
@@ -60,12 +60,12 @@ fn point() -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shared_cases_of_empty_results_go_on() {
+async fn continues_after_empty_results_in_shared_cases() {
     let files = ["bedrock-blank.json", "bedrock-empty-for-ever.json", "bedrock-empty.json", "bedrock-none.json"];
     for case in cases("empty-tool-result", &files).into_iter().flatten() {
         let mut running = start(&case).await;
         for _ in &case.prompts {
-            // One of the servers refuses everything.
+            // One of the servers rejects all requests.
             let _ = running.prompt().await;
         }
         let bodies = running.bodies();
@@ -79,7 +79,7 @@ async fn shared_cases_of_empty_results_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shared_cases_of_documents_have_a_text_beside_them() {
+async fn adds_a_text_to_documents_in_shared_cases() {
     for case in cases("document-without-text", &["bedrock.json"]).into_iter().flatten() {
         let mut running = start(&case).await;
         running.prompt().await.unwrap();
@@ -90,7 +90,7 @@ async fn shared_cases_of_documents_have_a_text_beside_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shared_cases_of_repeated_ids_are_sent_with_unique_ones() {
+async fn sends_unique_ids_for_repeated_ones_in_shared_cases() {
     let files = [
         "case.json",
         "history-anthropic.json",
@@ -114,7 +114,7 @@ async fn shared_cases_of_repeated_ids_are_sent_with_unique_ones() {
 }
 
 #[tokio::test]
-async fn users_say_something() {
+async fn user_messages_are_never_empty() {
     let blank = text("[blank text]");
     for (content, expected) in [
         (json!([]), json!([blank])),
@@ -123,8 +123,8 @@ async fn users_say_something() {
         (json!([text("\u{a0}\u{3000}")]), json!([blank])),
         (json!([text(""), image()]), json!([image()])),
         (json!([image(), text(" "), point()]), json!([image(), point()])),
-        (json!([elsewhere()]), json!([blank])),
-        (json!([elsewhere(), text("")]), json!([blank])),
+        (json!([image_by_url()]), json!([blank])),
+        (json!([image_by_url(), text("")]), json!([blank])),
         (json!([point()]), json!([blank, point()])),
         (json!([text(""), point()]), json!([blank, point()])),
         (json!([point(), text("a")]), json!([text("a")])),
@@ -132,12 +132,12 @@ async fn users_say_something() {
         (json!([{"guardContent": {"text": {"text": ""}}}]), json!([blank])),
         (json!([{"image": {"format": "png", "source": {"bytes": ""}}}]), json!([text("[An empty image.]")])),
     ] {
-        assert_eq!(of_user(&content).await, expected, "{content}");
+        assert_eq!(user_content(&content).await, expected, "{content}");
     }
 }
 
 #[tokio::test]
-async fn documents_have_a_text_beside_them_and_names_that_are_taken() {
+async fn documents_have_a_text_and_allowed_names() {
     let see = text("[See the attached document.]");
     let pdf = || document("pdf", "a");
     for (content, expected) in [
@@ -145,7 +145,7 @@ async fn documents_have_a_text_beside_them_and_names_that_are_taken() {
         (json!([text(" "), pdf()]), json!([see, pdf()])),
         (json!([pdf(), text("Sum it up.")]), json!([pdf(), text("Sum it up.")])),
         (json!([pdf(), point()]), json!([see, pdf(), point()])),
-        // No point may stand right behind it.
+        // A cache point may not directly follow it.
         (json!([document("md", "a"), point()]), json!([see, point(), document("md", "a")])),
         (json!([image(), pdf()]), json!([see, image(), pdf()])),
         (json!([document("pdf", "a.b/c\u{e9}"), text("x")]), json!([document("pdf", "a-b-c-"), text("x")])),
@@ -155,27 +155,27 @@ async fn documents_have_a_text_beside_them_and_names_that_are_taken() {
             json!([document("pdf", &"n".repeat(200)), document("pdf", &format!("{} (2)", "n".repeat(196))), text("x")]),
         ),
     ] {
-        assert_eq!(of_user(&content).await, expected, "{content}");
+        assert_eq!(user_content(&content).await, expected, "{content}");
     }
 }
 
 #[tokio::test]
-async fn results_of_any_kind_have_content() {
-    let nothing = text("[The tool returned nothing.]");
+async fn tool_results_are_never_empty() {
+    let empty = text("[The tool returned nothing.]");
     let see = text("[See the attached document.]");
     for (status, content, expected) in [
-        ("success", json!([]), json!([nothing])),
-        ("success", json!([text("")]), json!([nothing])),
-        ("success", json!([text(" "), text("\n")]), json!([nothing])),
-        ("success", json!([elsewhere()]), json!([nothing])),
+        ("success", json!([]), json!([empty])),
+        ("success", json!([text("")]), json!([empty])),
+        ("success", json!([text(" "), text("\n")]), json!([empty])),
+        ("success", json!([image_by_url()]), json!([empty])),
         ("success", json!([text(""), image()]), json!([image()])),
         ("success", json!([text(""), {"json": {}}]), json!([{"json": {}}])),
         ("success", json!([{"json": ""}]), json!([text("\"\"")])),
         ("error", json!([]), json!([text("Error: the tool failed.")])),
         ("error", json!([text(" ")]), json!([text("Error: the tool failed.")])),
         ("success", json!([document("pdf", "a")]), json!([see, document("pdf", "a")])),
-        ("success", json!([{"text": "", "newer": 1}]), json!([nothing])),
-        ("success", json!([{"SDK_UNKNOWN_MEMBER": {"name": "x"}}]), json!([nothing])),
+        ("success", json!([{"text": "", "newer": 1}]), json!([empty])),
+        ("success", json!([{"SDK_UNKNOWN_MEMBER": {"name": "x"}}]), json!([empty])),
     ] {
         let result = json!({"toolUseId": "t", "status": status, "content": content});
         let messages = json!([
@@ -186,16 +186,16 @@ async fn results_of_any_kind_have_content() {
         let body = sent(&[], messages, None).await;
         assert_nothing_blank("results", &body);
         let message = &body["messages"][2]["content"];
-        assert_eq!(message.as_array().unwrap().len(), 1, "blank text beside a result is left out: {message}");
+        assert_eq!(message.as_array().unwrap().len(), 1, "blank text next to a result is omitted: {message}");
         assert_eq!(message[0]["toolResult"]["content"], expected, "{content}");
         assert_eq!(message[0]["toolResult"]["status"], status);
     }
 }
 
 #[tokio::test]
-async fn the_system_prompt_has_no_blank_text() {
+async fn omits_blank_text_of_the_system_prompt() {
     let cached = SystemBlock::CachePoint(CachePoint::new(None));
-    let said = || json!([{"role": "user", "content": [text("hi")]}]);
+    let messages = || json!([{"role": "user", "content": [text("hi")]}]);
     for (system, expected) in [
         (vec![SystemBlock::from("")], json!([])),
         (vec![SystemBlock::from(" \n"), cached.clone()], json!([])),
@@ -205,21 +205,21 @@ async fn the_system_prompt_has_no_blank_text() {
             json!([text("Be kind."), point()]),
         ),
     ] {
-        assert_eq!(sent(&system, said(), None).await["system"], expected, "{system:?}");
-        let cached = sent(&system, said(), Some(CacheConfig::new())).await;
+        assert_eq!(sent(&system, messages(), None).await["system"], expected, "{system:?}");
+        let cached = sent(&system, messages(), Some(CacheConfig::new())).await;
         assert_nothing_blank("system", &json!({"messages": cached["messages"], "system": [cached["system"]]}));
     }
 }
 
 #[tokio::test]
-async fn a_stored_conversation_with_all_of_it_is_valid() {
+async fn sends_a_valid_conversation_for_any_stored_one() {
     let call = |id: &str| json!({"toolUse": {"toolUseId": id, "name": "f", "input": {}}});
     let result = |id: &str| json!({"toolResult": {"toolUseId": id, "status": "success", "content": []}});
     let long = "x".repeat(80);
     let messages = json!([
         {"role": "user", "content": []},
         {"role": "assistant", "content": []},
-        {"role": "user", "content": [elsewhere()]},
+        {"role": "user", "content": [image_by_url()]},
         {"role": "assistant", "content": [call("functions.f:0"), call(&long), text("")]},
         {"role": "user", "content": [result("functions.f:0"), result(&long)]},
         {"role": "assistant", "content": [image(), {"cachePoint": {"type": "default"}}]},
@@ -229,23 +229,23 @@ async fn a_stored_conversation_with_all_of_it_is_valid() {
         let body = sent(&[], messages.clone(), cache).await;
         assert_nothing_blank("stored", &body);
         let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
-        assert_eq!(roles.len(), 7, "no message is left out: {body}");
+        assert_eq!(roles.len(), 7, "no message is omitted: {body}");
         let ids: HashSet<_> = sent_calls("stored", &body).into_iter().map(|call| call.id).collect();
         assert!(ids.iter().all(|id| id.len() <= 64) && ids.len() == 2, "{ids:?}");
-        // Only users may send media, and models their own.
+        // Media are sent for users only, except those that Bedrock's models generated.
         assert_eq!(body["messages"][5]["content"][0], text("[Media that can't be shown to this model.]"));
     }
 }
 
 #[tokio::test]
-async fn an_image_that_the_model_made_is_a_block_and_goes_back() {
-    let started = json!({"contentBlockIndex": 0, "start": {"image": {"format": "png"}}});
-    let piece = |bytes: &str| json!({"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": bytes}}}});
+async fn reads_generated_images_and_sends_them_back() {
+    let start = json!({"contentBlockIndex": 0, "start": {"image": {"format": "png"}}});
+    let chunk = |bytes: &str| json!({"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": bytes}}}});
     let frames = json!([
         ["messageStart", {"role": "assistant"}],
-        ["contentBlockStart", started],
-        ["contentBlockDelta", piece("iVBO")],
-        ["contentBlockDelta", piece("Rw==")],
+        ["contentBlockStart", start],
+        ["contentBlockDelta", chunk("iVBO")],
+        ["contentBlockDelta", chunk("Rw==")],
         ["contentBlockStop", {"contentBlockIndex": 0}],
         ["contentBlockStart", {"contentBlockIndex": 1, "start": {"image": {"format": "png"}}}],
         ["contentBlockDelta", {"contentBlockIndex": 1, "delta": {"image": {"error": {"message": "not drawn"}}}}],
@@ -255,18 +255,18 @@ async fn an_image_that_the_model_made_is_a_block_and_goes_back() {
     let whole = json!({"output": {"message": {"role": "assistant", "content": [image()]}}, "stopReason": "end_turn"});
     for reply in [json!({"frames": frames}), json!({"json": whole})] {
         let case = json!({"provider": "bedrock", "prompts": ["Draw."], "replies": [reply]});
-        let case = Case::parse("made", &case.to_string());
+        let case = Case::parse("generated", &case.to_string());
         let server = Server::sequence(case.replies.iter().map(|reply| reply.response())).await;
         let is_whole = case.replies[0].json.is_some();
         let model = builder(&server.url()).streaming(!is_whole).build().await.unwrap();
-        let drawn =
+        let response =
             crate::loopback::turn(&model, ModelRequest::new(&crate::loopback::ask("Draw."))).await.unwrap().message;
-        let made = serde_json::to_value(&drawn.content).unwrap();
-        assert_eq!(made[0]["image"]["source"]["bytes"]["data"], "iVBORw==", "{made}");
-        assert_eq!(drawn.content.len(), 1);
-        let mut answered = serde_json::to_value(&drawn).unwrap();
-        answered.as_object_mut().unwrap().remove("tracking_id");
-        let messages = json!([{"role": "user", "content": [text("Draw.")]}, answered, {"role": "user", "content": [text("Bigger.")]}]);
+        let content = serde_json::to_value(&response.content).unwrap();
+        assert_eq!(content[0]["image"]["source"]["bytes"]["data"], "iVBORw==", "{content}");
+        assert_eq!(response.content.len(), 1);
+        let mut assistant = serde_json::to_value(&response).unwrap();
+        assistant.as_object_mut().unwrap().remove("tracking_id");
+        let messages = json!([{"role": "user", "content": [text("Draw.")]}, assistant, {"role": "user", "content": [text("Bigger.")]}]);
         let body = sent(&[], messages, None).await;
         assert_eq!(body["messages"][1]["content"], json!([image()]));
     }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong between Bedrock and us: each fault is a typed error, seen in time, and never a panic.
+//! Faults of the server and of the connection. Each is a typed error, reported in time, and never a panic.
 
 use crate::loopback::provider::{CLAUDE, EXCEPTIONS};
 use crate::loopback::{answer, ask, builder, events, kind, model, text};
@@ -10,25 +10,25 @@ use strands_testkit::provider::faults::cut_everywhere;
 use strands_testkit::{Cut, Response, Server, recordings};
 
 strands_testkit::fault_tests!(CLAUDE =>
-    connections_that_fail,
-    timeouts_say_how_long_was_waited,
-    a_stalled_call_ends_when_it_is_dropped,
-    refusals_with_and_without_retry_after,
-    refusals_are_sorted_by_what_the_caller_can_do,
-    an_error_body_is_bounded_and_kept,
-    a_key_is_not_carried_to_where_a_redirect_points,
-    no_secret_is_shown,
-    errors_in_the_stream,
-    a_stream_cut_at_every_byte,
-    a_stream_in_pieces_of_a_byte_with_either_line_end,
-    an_answer_that_is_complete_does_not_need_the_connection_any_more,
-    one_connection_carries_one_answer_after_the_other,
-    what_an_answer_may_hold_is_bounded,
-    a_failed_call_leaves_the_next_one_alone,
+    reports_connection_failures,
+    timeouts_report_their_duration,
+    dropping_a_stalled_call_ends_the_request,
+    reads_retry_after,
+    classifies_error_responses,
+    bounds_error_bodies,
+    does_not_follow_redirects,
+    redacts_secrets,
+    reports_errors_in_the_stream,
+    detects_a_cut_at_every_byte,
+    reads_single_byte_chunks_with_either_line_ending,
+    completes_at_the_end_mark_without_waiting_for_the_connection,
+    reuses_connections,
+    bounds_response_size,
+    recovers_after_a_failed_call,
 );
 
 #[tokio::test]
-async fn exceptions_in_the_stream_keep_their_names() {
+async fn errors_have_the_names_of_exceptions_in_the_stream() {
     for (exception, message, _) in EXCEPTIONS {
         let server = Server::repeat(ConverseStream::new().exception(exception, message).response()).await;
         let error = answer(&model(&server.url()).await, "hi").await.unwrap_err();
@@ -37,7 +37,7 @@ async fn exceptions_in_the_stream_keep_their_names() {
 }
 
 #[tokio::test]
-async fn a_recorded_stream_cut_at_every_byte() {
+async fn reports_a_recorded_stream_cut_at_any_byte() {
     let Some(recordings) = recordings("bedrock") else {
         return;
     };
@@ -67,22 +67,22 @@ async fn damaged_frames_are_protocol_errors() {
 }
 
 #[tokio::test]
-async fn what_a_frame_may_hold_is_bounded() {
+async fn limits_the_size_of_a_frame() {
     const MIB: usize = 1024 * 1024;
     let too_large = |error: ModelError, limit: usize| {
         assert!(matches!(error, ModelError::ResponseTooLarge { limit: Some(l), .. } if l == limit), "{error:?}");
     };
-    // Its length alone is enough.
-    let one = "x".repeat(64 * MIB);
-    let stream = ConverseStream::new().tool_use("t", "1", [one.as_str()]).stop("tool_use");
+    // A single large frame exceeds the limit.
+    let input = "x".repeat(64 * MIB);
+    let stream = ConverseStream::new().tool_use("t", "1", [input.as_str()]).stop("tool_use");
     let server = Server::repeat(stream.response()).await;
     let small = builder(&server.url()).max_response_bytes(MIB).build().await.unwrap();
     too_large(answer(&small, "hi").await.unwrap_err(), MIB);
 
-    // A frame that promises four gigabytes is not waited for.
+    // A frame with a declared length of four gigabytes is rejected by its prelude.
     let mut bytes = ConverseStream::new().encode().to_vec();
-    let promise = Frame::event("contentBlockDelta", &json!({})).encode_damaged(Damage::Length(u32::MAX));
-    bytes.extend_from_slice(&promise);
+    let prelude = Frame::event("contentBlockDelta", &json!({})).encode_damaged(Damage::Length(u32::MAX));
+    bytes.extend_from_slice(&prelude);
     let server = Server::repeat(Response::eventstream(bytes)).await;
     too_large(answer(&model(&server.url()).await, "hi").await.unwrap_err(), 16 * MIB);
 }

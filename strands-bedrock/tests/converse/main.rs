@@ -9,13 +9,13 @@
 )]
 
 mod agent;
-mod answers;
 mod content_rules;
+mod error_responses;
 mod faults;
 mod loopback;
 mod recordings;
-mod refusals;
 mod requests;
+mod responses;
 mod schemas;
 mod structured_output;
 mod wire;

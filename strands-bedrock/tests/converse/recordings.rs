@@ -1,5 +1,5 @@
-//! Real answers of Bedrock, through the real AWS client. `STRANDS_SHARED` names the folder with the recordings; without it
-//! this says so and checks nothing: `answers.rs` covers the same ground with answers of our own making.
+//! Recorded responses of Bedrock, read through the real AWS client. `STRANDS_SHARED` names the folder with the recordings.
+//! Without it, the tests print a note and check nothing; `responses.rs` covers the same behavior without recordings.
 
 use crate::loopback::{ask, builder, kind, turn};
 use serde_json::Value;
@@ -10,11 +10,11 @@ use strands_testkit::recording::Exchange;
 use strands_testkit::{Server, recordings};
 
 #[tokio::test]
-async fn recorded_answers_mean_what_they_say() {
+async fn reads_recorded_responses() {
     let Some(recordings) = recordings("bedrock") else {
         return;
     };
-    let mut answers = 0;
+    let mut responses = 0;
     for recording in &recordings {
         let server = Server::replay(recording).await;
         for (at, exchange) in recording.exchanges.iter().enumerate() {
@@ -29,10 +29,10 @@ async fn recorded_answers_mean_what_they_say() {
             let outcome = turn(&model, ModelRequest::new(&messages)).await;
             assert_eq!(server.requests().last().unwrap().path, exchange.request.path, "{name}");
             check(&name, outcome, &Expectation::of(exchange));
-            answers += 1;
+            responses += 1;
         }
     }
-    assert!(answers >= recordings.len());
+    assert!(responses >= recordings.len());
 }
 
 fn model_id(exchange: &Exchange) -> String {
@@ -63,18 +63,18 @@ fn check(name: &str, outcome: Result<Turn, ModelError>, expected: &Expectation) 
     let blocks: Vec<_> = expected
         .blocks
         .iter()
-        // Blocks without a word are not kept.
+        // Empty text blocks are not part of the message.
         .filter(|block| !matches!(block, Block::Text(text) if text.is_empty()))
         .collect();
     assert_eq!(turn.message.content.len(), blocks.len(), "{name}: {turn:?}");
-    for (ours, expected) in turn.message.content.iter().zip(blocks) {
-        match (ours, expected) {
+    for (actual, expected) in turn.message.content.iter().zip(blocks) {
+        match (actual, expected) {
             (ContentBlock::Text(text), Block::Text(expected)) => {
                 assert_eq!(&text.text, expected, "{name}");
             }
-            (ContentBlock::Reasoning(ours), Block::Reasoning { text, signature }) => {
-                let words = ours.reasoning_text.as_ref().unwrap();
-                assert_eq!((&words.text, &words.signature), (text, signature), "{name}");
+            (ContentBlock::Reasoning(actual), Block::Reasoning { text, signature }) => {
+                let reasoning = actual.reasoning_text.as_ref().unwrap();
+                assert_eq!((&reasoning.text, &reasoning.signature), (text, signature), "{name}");
             }
             (ContentBlock::ToolUse(call), Block::ToolUse(expected)) => {
                 assert_eq!(call.name, expected.name, "{name}");
@@ -82,7 +82,7 @@ fn check(name: &str, outcome: Result<Turn, ModelError>, expected: &Expectation) 
                 let input = expected.input.clone().unwrap_or(Value::Null);
                 assert_eq!(call.input, input, "{name}");
             }
-            (ours, expected) => panic!("{name}: {ours:?} instead of {expected:?}"),
+            (actual, expected) => panic!("{name}: {actual:?} instead of {expected:?}"),
         }
     }
 }

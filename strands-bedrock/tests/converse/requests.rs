@@ -1,4 +1,4 @@
-//! What is sent, and how: signatures, keys, stable bytes, requests that are changed and sent once more, counted tokens.
+//! Requests: signatures, API keys, stable bytes, adaptation after errors, and token counts.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ fn fine() -> Response {
     ConverseStream::text_turn("ok").response()
 }
 
-fn refusal(message: &str) -> Response {
+fn validation_error(message: &str) -> Response {
     Response::json(400, &json!({"message": message})).header("x-amzn-errortype", "ValidationException")
 }
 
@@ -49,7 +49,7 @@ async fn each_body_begins_with_the_bytes_of_the_one_before() {
     let mut history = tool_round_trip();
     history.extend([Arc::new(Message::assistant("Sunny.")), Arc::new(Message::user("And tomorrow?"))]);
     for length in [1, 3, 5] {
-        // Every turn is a new agent's: nothing may depend on what is kept in memory.
+        // Tools are new in every turn, so that the bytes do not depend on cached translations.
         let tools = weather_tools();
         let request = ModelRequest::new(&history[..length]).with_system(&system).with_tools(&tools);
         assert!(turn(&model, request).await.is_ok());
@@ -118,7 +118,7 @@ async fn the_signature_covers_the_body_that_is_sent() {
     assert!(!request.sends_credential("authorization", &expected(b"{}")));
 }
 
-/// `20261122T135459Z`.
+/// Parses a time such as `20261122T135459Z`.
 fn iso_time(text: &str) -> SystemTime {
     let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
     let (year, month, day) = (number(0..4), number(4..6), number(6..8));
@@ -156,27 +156,27 @@ impl ProvideCredentials for NoCredentials {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("nobody here")))
+        future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("no credentials")))
     }
 }
 
 const CHILD: &str = "STRANDS_BEDROCK_TEST_ENDPOINT";
 
-/// Runs in a process of its own, with the variables of the test below; alone it has nothing to do.
+/// Runs in a child process, with the environment variables of the test below. Without them it does nothing.
 #[tokio::test]
 async fn child_with_a_key_in_its_environment() {
     let Some(endpoint) = std::env::var_os(CHILD) else {
         return;
     };
     let of_environment = BedrockModel::builder().base_url(endpoint.into_string().unwrap());
-    let own = of_environment.clone().api_key("key-of-its-own");
-    for builder in [of_environment, own] {
+    let explicit = of_environment.clone().api_key("key-of-its-own");
+    for builder in [of_environment, explicit] {
         answer(&builder.build().await.unwrap(), "hi").await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_key_comes_from_the_environment_unless_one_is_given() {
+async fn the_api_key_defaults_to_the_environment() {
     let server = Server::repeat(fine()).await;
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "requests::child_with_a_key_in_its_environment"])
@@ -193,8 +193,8 @@ async fn a_key_comes_from_the_environment_unless_one_is_given() {
 }
 
 #[tokio::test]
-async fn debug_shows_no_secret() {
-    let server = Server::sequence([refusal("no"), Response::new(200).body("no stream")]).await;
+async fn debug_output_has_no_secrets() {
+    let server = Server::sequence([validation_error("no"), Response::new(200).body("no stream")]).await;
     let builder = builder(&server.url()).api_key("hunter2-hunter2");
     let model = builder.clone().build().await.unwrap();
     let mut shown = format!("{builder:?} {model:?}");
@@ -209,7 +209,7 @@ async fn debug_shows_no_secret() {
 }
 
 #[tokio::test]
-async fn a_second_model_shares_the_connections_of_the_first() {
+async fn models_share_connections() {
     let server = Server::repeat(fine()).await;
     for _ in 0..3 {
         let model = model(&server.url()).await;
@@ -248,9 +248,9 @@ fn messages_of(request: &Request) -> Value {
 }
 
 #[tokio::test]
-async fn tool_results_are_separated_once_bedrock_asks_for_it() {
+async fn separates_tool_results_after_bedrock_rejects_them() {
     let same_turn = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
-    let server = Server::sequence([refusal(same_turn), fine(), fine()]).await;
+    let server = Server::sequence([validation_error(same_turn), fine(), fine()]).await;
     let model = model(&server.url()).await;
     let mut history = tool_round_trip();
     history.push(Arc::new(Message::user("And now?")));
@@ -262,23 +262,23 @@ async fn tool_results_are_separated_once_bedrock_asks_for_it() {
     let sent: Vec<_> = server.requests().iter().map(messages_of).collect();
     assert_eq!(sent[0].as_array().unwrap().len(), 4);
     assert_eq!(sent[1][3], json!({"role": "assistant", "content": [{"text": "Tool result received."}]}));
-    assert_eq!(sent[1], sent[2], "it is remembered");
+    assert_eq!(sent[1], sent[2], "the adaptation is remembered");
     assert_eq!(history.len(), 4);
 }
 
 #[tokio::test]
-async fn a_refusal_that_no_change_helps_is_sent_on() {
+async fn returns_an_error_that_no_adaptation_solves() {
     let same_turn = "Conversation blocks and tool result blocks cannot be provided in the same turn.";
-    let server = Server::repeat(refusal(same_turn)).await;
+    let server = Server::repeat(validation_error(same_turn)).await;
     let error = answer(&model(&server.url()).await, "hi").await.unwrap_err();
     assert_eq!(kind(&error), "invalid request");
     assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-async fn stale_thoughts_are_dropped_once_bedrock_asks_for_it() {
+async fn drops_stale_reasoning_after_bedrock_rejects_it() {
     let stale = "messages.1.content.0: thinking block is bound to a different conversation";
-    let server = Server::sequence([refusal(stale), fine(), fine()]).await;
+    let server = Server::sequence([validation_error(stale), fine(), fine()]).await;
     let model = builder(&server.url())
         .additional_request_field("thinking", json!({"type": "adaptive"}))
         .additional_request_field("anthropic_beta", json!(["a-beta"]))
@@ -291,15 +291,15 @@ async fn stale_thoughts_are_dropped_once_bedrock_asks_for_it() {
     let fields: Vec<_> =
         server.requests().iter().map(|request| request.json()["additionalModelRequestFields"].clone()).collect();
     assert_eq!(fields[0], json!({"thinking": {"type": "adaptive"}, "anthropic_beta": ["a-beta"]}));
-    let healed = json!({
+    let adapted = json!({
         "thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}},
         "anthropic_beta": ["a-beta", "thinking-binding-controls-2026-08-01"],
     });
-    assert_eq!((&fields[1], &fields[2]), (&healed, &healed));
+    assert_eq!((&fields[1], &fields[2]), (&adapted, &adapted));
 
-    // Without thinking there is nothing to change, and a caller's own choice stands.
+    // Without `thinking` there is nothing to adapt, and the caller's own setting takes precedence.
     for thinking in [None, Some(json!({"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "error"}}))] {
-        let server = Server::repeat(refusal(stale)).await;
+        let server = Server::repeat(validation_error(stale)).await;
         let mut builder = builder(&server.url());
         if let Some(thinking) = thinking {
             builder = builder.additional_request_field("thinking", thinking);
@@ -310,7 +310,7 @@ async fn stale_thoughts_are_dropped_once_bedrock_asks_for_it() {
 }
 
 #[tokio::test]
-async fn a_forced_tool_leaves_thinking_out() {
+async fn omits_thinking_if_a_tool_call_is_forced() {
     let server = Server::repeat(fine()).await;
     let model =
         builder(&server.url()).additional_request_field("thinking", json!({"type": "adaptive"})).build().await.unwrap();
@@ -325,9 +325,9 @@ async fn a_forced_tool_leaves_thinking_out() {
 }
 
 #[tokio::test]
-async fn tokens_are_counted_by_bedrock_where_it_can() {
+async fn counts_tokens_with_bedrock_where_supported() {
     let counted = || Response::json(200, &json!({"inputTokens": 77}));
-    let unsupported = || refusal("The provided model doesn't support counting tokens.");
+    let unsupported = || validation_error("The provided model doesn't support counting tokens.");
     let server = Server::sequence([counted(), unsupported(), counted(), unsupported(), unsupported()]).await;
     let model = builder(&server.url()).native_token_count(true).build().await.unwrap();
     let (messages, tools, system) = (ask("hi"), weather_tools(), [SystemBlock::from("s")]);
@@ -339,10 +339,10 @@ async fn tokens_are_counted_by_bedrock_where_it_can() {
     let converse = body["input"]["converse"].as_object().unwrap();
     assert_eq!(converse.keys().collect::<Vec<_>>(), ["toolConfig", "system", "messages"]);
 
-    // The profile is not known to the counter, the model behind it is.
+    // CountTokens does not know the profile, but knows its base model.
     assert_eq!(model.count_tokens(request).await.unwrap(), 77);
     assert!(server.requests()[2].path.starts_with("/model/anthropic.claude"));
-    // Neither is: an estimate, and nobody asks again.
+    // Neither is known: the count is an estimate, and no further request is sent.
     for _ in 0..2 {
         assert_eq!(model.count_tokens(request).await.unwrap(), estimate_tokens(&request));
     }
@@ -358,7 +358,7 @@ async fn tokens_are_counted_by_bedrock_where_it_can() {
 
     let without = builder(&server.url()).build().await.unwrap();
     assert_eq!(without.count_tokens(request).await.unwrap(), estimate_tokens(&request));
-    assert_eq!(server.requests().len(), 1, "counting is asked for");
+    assert_eq!(server.requests().len(), 1, "native counts are opt-in");
 }
 
 #[tokio::test]
@@ -392,7 +392,7 @@ async fn cache_points_follow_the_configuration() {
 }
 
 #[tokio::test]
-async fn the_base_model_decides_what_an_unnamed_profile_can_take() {
+async fn the_base_model_determines_the_capabilities_of_a_profile() {
     let profile = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3";
     let server = Server::repeat(fine()).await;
     let model = builder(&server.url()).model_id(profile).base_model(CLAUDE).build().await.unwrap();
@@ -402,27 +402,27 @@ async fn the_base_model_decides_what_an_unnamed_profile_can_take() {
     let request = &server.requests()[0];
     assert_eq!(request.path.replace("%3A", ":").replace("%2F", "/"), format!("/model/{profile}/converse-stream"));
     assert_eq!(messages_of(request)[2]["content"][0]["toolResult"]["status"], "success");
-    let own = builder(&server.url()).context_window(5).build().await.unwrap();
-    assert_eq!(own.context_window(), Some(5));
+    let explicit = builder(&server.url()).context_window(5).build().await.unwrap();
+    assert_eq!(explicit.context_window(), Some(5));
 }
 
 #[tokio::test]
-async fn the_answer_of_one_model_is_not_waited_for_by_another() {
+async fn runs_calls_concurrently() {
     let server = Server::repeat(fine()).await;
     let model = model(&server.url()).await;
     let messages = ask("hi");
     let calls = (0..50).map(|_| events(&model, ModelRequest::new(&messages)));
-    let answers = futures_util::future::join_all(calls).await;
-    assert!(answers.iter().all(|(events, error)| !events.is_empty() && error.is_none()));
+    let responses = futures_util::future::join_all(calls).await;
+    assert!(responses.iter().all(|(events, error)| !events.is_empty() && error.is_none()));
 }
 
 #[tokio::test]
-async fn a_guardrail_sees_images_and_streams_only_where_there_is_a_stream() {
-    let one_piece = json!({"output": {"message": {"content": [{"text": "ok"}]}}, "stopReason": "end_turn"});
+async fn guardrails_evaluate_images_and_have_a_stream_mode_only_when_streaming() {
+    let document = json!({"output": {"message": {"content": [{"text": "ok"}]}}, "stopReason": "end_turn"});
     let server =
         Server::handler(
             move |request| {
-                if request.path.ends_with("/converse") { Response::json(200, &one_piece) } else { fine() }
+                if request.path.ends_with("/converse") { Response::json(200, &document) } else { fine() }
             },
         )
         .await;
@@ -445,12 +445,16 @@ async fn a_guardrail_sees_images_and_streams_only_where_there_is_a_stream() {
     assert!(sent[1]["guardrailConfig"].get("streamProcessingMode").is_none());
     let content = &sent[0]["messages"][0]["content"];
     assert_eq!(content[0], json!({"guardContent": {"image": {"format": "png", "source": {"bytes": "AQI="}}}}));
-    assert_eq!(content[1], json!({"image": {"format": "gif", "source": {"bytes": "AQI="}}}), "it reads no GIF");
+    assert_eq!(
+        content[1],
+        json!({"image": {"format": "gif", "source": {"bytes": "AQI="}}}),
+        "guardrails do not support GIF"
+    );
     assert_eq!(content[2], json!({"guardContent": {"text": {"text": "look"}}}));
 }
 
 #[tokio::test]
-async fn the_book_says_what_it_can_do() {
+async fn the_book_lists_the_supported_features() {
     let page = include_str!("../../../docs/src/models.md");
     let differences =
         strands_testkit::provider::support::differences_to_the_book(&crate::loopback::provider::CLAUDE, page).await;

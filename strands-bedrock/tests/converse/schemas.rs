@@ -1,4 +1,4 @@
-//! Schemas of tools as Bedrock is sent them.
+//! Schemas of tools in requests to Bedrock.
 
 use crate::loopback::{ask, builder, turn};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use strands_testkit::Server;
 use strands_testkit::case::{Case, cases};
 use strands_testkit::converse::ConverseStream;
 
-/// The tools of a request, by name.
+/// Returns the tools of a request, by name.
 async fn sent(specs: impl IntoIterator<Item = ToolSpec>, strict: bool) -> Value {
     let server = Server::repeat(ConverseStream::text_turn("Hi.").response()).await;
     let model = builder(&server.url()).strict_tools(strict).build().await.unwrap();
@@ -20,7 +20,7 @@ async fn sent(specs: impl IntoIterator<Item = ToolSpec>, strict: bool) -> Value 
 }
 
 #[tokio::test]
-async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
+async fn sends_a_root_union_of_arguments_as_one_object() {
     let mode = |mode: &str, more: &str| {
         json!({"type": "object", "properties": {"mode": {"const": mode}, "path": {"type": "string"}, more: {"type": "boolean"}},
             "required": ["mode", "path", more]})
@@ -46,7 +46,7 @@ async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
 }
 
 #[tokio::test]
-async fn strict_tools_have_the_form_that_bedrock_accepts() {
+async fn sends_strict_tools_in_the_form_that_bedrock_accepts() {
     let bounded = json!({"type": "object", "properties": {
         "stars": {"type": "integer", "minimum": 1, "maximum": 5},
         "kind": {"oneOf": [{"const": "a"}, {"const": "b"}]},
@@ -65,5 +65,5 @@ async fn strict_tools_have_the_form_that_bedrock_accepts() {
             "Account_Number": {"type": "string", "title": "Account Number"},
         }, "required": ["stars"], "additionalProperties": false})
     );
-    assert_eq!(tools["map"], json!({"name": "map", "inputSchema": {"json": map}}), "no form is strict and takes a map");
+    assert_eq!(tools["map"], json!({"name": "map", "inputSchema": {"json": map}}), "no strict schema allows a map");
 }

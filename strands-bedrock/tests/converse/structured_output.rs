@@ -1,4 +1,4 @@
-//! Structured output over Bedrock: the ways in which it is asked for, and what refusals teach.
+//! Structured output on Bedrock: the modes in which it is requested, and the fallbacks after errors.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use strands_testkit::converse::ConverseStream;
 use strands_testkit::provider::structured::every_kind_of_output;
 use strands_testkit::{Response, Server};
 
-/// One of the models that AWS documents to follow schemas.
+/// A model that follows schemas according to AWS.
 const FOLLOWING: &str = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
 
 const NO_FORCED_CHOICE: &str = "This model doesn't support the toolConfig.toolChoice.tool field.";
@@ -35,15 +35,15 @@ fn oslo() -> Trip {
     Trip { city: "Oslo".to_owned() }
 }
 
-fn says(text: &str) -> Response {
+fn text_response(text: &str) -> Response {
     ConverseStream::text_turn(text).response()
 }
 
-fn calls() -> Response {
+fn tool_call_response() -> Response {
     ConverseStream::tool_turn("Trip", "t-1", &json!({"city": "Oslo"})).response()
 }
 
-fn refuses(message: &str) -> Response {
+fn validation_error(message: &str) -> Response {
     Response::json(400, &json!({"message": message})).header("x-amzn-errortype", "ValidationException")
 }
 
@@ -54,16 +54,16 @@ async fn output<T: DeserializeOwned + JsonSchema + 'static>(builder: BedrockMode
     agent.prompt("Where to?").output::<T>().await.unwrap().into_output().unwrap()
 }
 
-/// The ways in which the output was asked for.
-fn ways(server: &Server) -> Vec<&'static str> {
-    let way = |body: &Value| match (body.get("outputConfig").is_some(), &body["toolConfig"]["toolChoice"]) {
+/// Returns the modes in which the output was requested.
+fn modes(server: &Server) -> Vec<&'static str> {
+    let mode = |body: &Value| match (body.get("outputConfig").is_some(), &body["toolConfig"]["toolChoice"]) {
         (true, Value::Null) => "native",
         (true, choice) if choice.get("auto").is_some() => "native",
         (false, choice) if choice.get("tool").is_some() => "forced",
         (false, choice) if choice.get("auto").is_some() => "offered",
         other => panic!("{other:?}: {body}"),
     };
-    server.requests().iter().map(|request| way(&request.json())).collect()
+    server.requests().iter().map(|request| mode(&request.json())).collect()
 }
 
 #[tokio::test]
@@ -77,8 +77,8 @@ async fn every_kind_of_output_of_nova() {
 }
 
 #[tokio::test]
-async fn a_model_that_is_known_to_is_asked_to_follow_the_schema() {
-    let server = Server::sequence([says(r#"{"city": "Oslo"}"#)]).await;
+async fn uses_native_output_for_models_that_follow_schemas() {
+    let server = Server::sequence([text_response(r#"{"city": "Oslo"}"#)]).await;
     let thinking = json!({"type": "adaptive"});
     let builder = builder(&server.url())
         .model_id(FOLLOWING)
@@ -86,27 +86,30 @@ async fn a_model_that_is_known_to_is_asked_to_follow_the_schema() {
         .extra("outputConfig", json!({"other": 1}));
     assert_eq!(output::<Trip>(builder).await, oslo());
     let body = server.requests()[0].json();
-    assert_eq!(body["outputConfig"]["other"], 1, "what the program has put there stays");
+    assert_eq!(body["outputConfig"]["other"], 1, "the program's own fields are sent too");
     let format = &body["outputConfig"]["textFormat"];
     assert_eq!((&format["type"], &format["structure"]["jsonSchema"]["name"]), (&json!("json_schema"), &json!("Trip")));
     let schema: Value = serde_json::from_str(format["structure"]["jsonSchema"]["schema"].as_str().unwrap()).unwrap();
     assert_eq!(schema["additionalProperties"], json!(false));
     assert!(body.get("toolConfig").is_none());
-    assert_eq!(body["additionalModelRequestFields"]["thinking"], thinking, "which only a forced tool excludes");
+    assert_eq!(
+        body["additionalModelRequestFields"]["thinking"], thinking,
+        "thinking is omitted only for a forced tool call"
+    );
 }
 
 #[tokio::test]
-async fn what_a_model_refuses_is_not_asked_for_again() {
-    let json = || says(r#"{"city": "Oslo"}"#);
+async fn does_not_repeat_a_mode_that_a_model_has_rejected() {
+    let json = || text_response(r#"{"city": "Oslo"}"#);
     let server = Server::sequence([
-        says("Oslo."),
-        refuses(NO_FORCED_CHOICE),
+        text_response("Oslo."),
+        validation_error(NO_FORCED_CHOICE),
         json(),
-        // An agent that is built later begins with the schema.
+        // A new agent starts with the schema.
         json(),
-        refuses(NO_OUTPUT_CONFIG),
-        calls(),
-        calls(),
+        validation_error(NO_OUTPUT_CONFIG),
+        tool_call_response(),
+        tool_call_response(),
     ])
     .await;
     let model = || builder(&server.url());
@@ -118,30 +121,31 @@ async fn what_a_model_refuses_is_not_asked_for_again() {
     assert_eq!(output::<Trip>(model()).await, oslo());
     assert!(!capabilities().await.tool_choice && !capabilities().await.structured_output);
     assert_eq!(output::<Trip>(model()).await, oslo());
-    assert_eq!(ways(&server), ["offered", "forced", "native", "native", "native", "offered", "offered"]);
-    // Another model may do what this one does not.
+    assert_eq!(modes(&server), ["offered", "forced", "native", "native", "native", "offered", "offered"]);
+    // Limits are remembered for each model.
     let other = model().model_id(FOLLOWING).build().await.unwrap().capabilities();
     assert!(other.tool_choice && other.structured_output);
 }
 
 #[tokio::test]
-async fn a_schema_that_was_refused_is_remembered_alone() {
-    let stay = says(r#"{"nights": 2}"#);
-    let server = Server::sequence([refuses(REFUSED_SCHEMA), calls(), calls(), stay]).await;
+async fn remembers_rejected_schemas_one_by_one() {
+    let stay = text_response(r#"{"nights": 2}"#);
+    let server =
+        Server::sequence([validation_error(REFUSED_SCHEMA), tool_call_response(), tool_call_response(), stay]).await;
     let model = || builder(&server.url()).model_id(FOLLOWING);
     assert_eq!(output::<Trip>(model()).await, oslo());
     assert_eq!(output::<Trip>(model()).await, oslo());
     assert_eq!(output::<Stay>(model()).await, Stay { nights: 2 });
-    assert_eq!(ways(&server), ["native", "forced", "forced", "native"]);
+    assert_eq!(modes(&server), ["native", "forced", "forced", "native"]);
 }
 
 #[tokio::test]
-async fn a_schema_that_would_lose_meaning_is_not_sent() {
+async fn does_not_send_a_schema_that_would_lose_meaning() {
     let call = ConverseStream::tool_turn("Map_of_string", "t-1", &json!({"Oslo": "sunny"})).response();
     let server = Server::sequence([call]).await;
     let expected = BTreeMap::from([("Oslo".to_owned(), "sunny".to_owned())]);
     assert_eq!(output::<BTreeMap<String, String>>(builder(&server.url()).model_id(FOLLOWING)).await, expected);
-    assert_eq!(ways(&server), ["forced"]);
+    assert_eq!(modes(&server), ["forced"]);
 
     let model = builder(&server.url()).model_id(FOLLOWING).build().await.unwrap();
     let messages = ask("hi");
@@ -152,17 +156,17 @@ async fn a_schema_that_would_lose_meaning_is_not_sent() {
 }
 
 #[tokio::test]
-async fn the_program_may_say_whether_a_model_follows_schemas() {
-    let server = Server::sequence([calls(), says(r#"{"city": "Oslo"}"#)]).await;
+async fn the_builder_overrides_support_for_schemas() {
+    let server = Server::sequence([tool_call_response(), text_response(r#"{"city": "Oslo"}"#)]).await;
     let model = || builder(&server.url());
     assert_eq!(output::<Trip>(model().model_id(FOLLOWING).structured_output(false)).await, oslo());
     assert_eq!(output::<Trip>(model().model_id(NOVA).structured_output(true)).await, oslo());
-    assert_eq!(ways(&server), ["offered", "native"]);
+    assert_eq!(modes(&server), ["offered", "native"]);
 }
 
 #[tokio::test]
-async fn a_forced_tool_is_not_replaced_behind_the_callers_back() {
-    let server = Server::repeat(refuses(NO_FORCED_CHOICE)).await;
+async fn does_not_replace_a_tool_call_that_the_caller_forces() {
+    let server = Server::repeat(validation_error(NO_FORCED_CHOICE)).await;
     let model: BedrockModel = builder(&server.url()).model_id(CLAUDE).build().await.unwrap();
     let (messages, tools, choice) = (ask("hi"), weather_tools(), ToolChoice::Any {});
     let request = ModelRequest::new(&messages).with_tools(&tools).with_tool_choice(&choice);

@@ -1,4 +1,4 @@
-//! Where Bedrock's bodies differ from the reference client's, and how its options are named there.
+//! Differences between Bedrock's request bodies and those of the reference client, and the reference's names of options.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use strands_core::models::Model;
 use strands_testkit::provider::wire::is_sent_what_the_reference_sends;
 use strands_testkit::provider::{Capture, Difference, Provider, Referenced};
 
-/// The same table, with the reasons, stands in `docs/src/models/bedrock.md`.
+/// Known differences. The table in `docs/src/models/bedrock.md` lists them with their reasons.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("json-result-not-an-object"),
     Difference::unseen("document-names"),
@@ -44,12 +44,12 @@ fn the_book_lists_the_same_differences() {
 }
 
 #[tokio::test]
-async fn claude_is_sent_what_the_reference_sends() {
+async fn requests_to_claude_match_the_reference() {
     is_sent_what_the_reference_sends(&CLAUDE).await;
 }
 
 #[tokio::test]
-async fn nova_is_sent_what_the_reference_sends() {
+async fn requests_to_nova_match_the_reference() {
     is_sent_what_the_reference_sends(&NOVA).await;
 }
 
@@ -81,7 +81,7 @@ impl Referenced for Bedrock {
     }
 }
 
-/// Bounds that strict tools may not have stand in descriptions.
+/// Moves limits of numbers that strict tools can't have into descriptions.
 fn strict_schemas(_: &str, request: &mut Value) -> bool {
     let age = "/body/toolConfig/tools/0/toolSpec/inputSchema/json/properties/traveller/properties/age";
     let is_strict = request.pointer("/body/toolConfig/tools/0/toolSpec/strict") == Some(&Value::Bool(true));
@@ -95,7 +95,7 @@ fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
 }
 
-/// The reference's options by the names of our builder.
+/// Applies the options of the reference client to a builder.
 fn configured(mut builder: BedrockModelBuilder, config: &Value) -> BedrockModelBuilder {
     let config = config.as_object().cloned().unwrap_or_default();
     let text = |name: &str| config.get(name).and_then(Value::as_str);
@@ -171,7 +171,7 @@ fn cache(config: &Map<String, Value>) -> Option<CacheConfig> {
         _ => otherwise,
     };
     let Some(given) = config.get("cache_config").and_then(Value::as_object) else {
-        // The older option for tools alone works for any model.
+        // The older option, for tools only, works with any model.
         config.get("cache_tools").filter(|tools| !tools.is_null())?;
         return Some(
             CacheConfig::new()

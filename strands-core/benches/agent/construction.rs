@@ -1,4 +1,4 @@
-//! How long it takes to have an agent with 20 tools.
+//! Construction of an agent with 20 tools.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ fn template() -> AgentBuilder {
     agent(BareModel::new(text_deltas(5))).tools(Numbered::many(TOOLS - 1, Duration::ZERO))
 }
 
-/// The first agent of a template looks at the tools.
+/// The first agent of a template, whose build checks the tools.
 #[divan::bench]
 fn first_of_a_template(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(template).bench_local_values(|template| block_on(template.build()));
 }
 
-/// One agent for each request: every later one shares what the first has made.
+/// An agent per request: later agents of a template share the checked tools of the first.
 #[divan::bench]
 fn from_a_cloned_template(bencher: Bencher<'_, '_>) {
     let template = template();

@@ -9,7 +9,7 @@ use crate::{awaited, by_agent, by_hand, streamed};
 
 const CYCLES: [usize; 2] = [50, 200];
 
-/// The request is written and the answer is read, as every provider has to: the ratio that counts.
+/// With serialization of the request and parsing of the response, as in every provider: the relevant ratio.
 mod with_wire {
     use super::*;
 
@@ -29,7 +29,7 @@ mod with_wire {
     }
 }
 
-/// Nothing is written or read: the loop alone.
+/// The loop alone, without serialization and parsing.
 mod bare {
     use super::*;
 

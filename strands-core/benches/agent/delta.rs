@@ -1,4 +1,4 @@
-//! One prompt whose answer comes in many pieces.
+//! One prompt whose response is streamed in many deltas.
 
 use divan::Bencher;
 
@@ -9,7 +9,7 @@ use crate::{awaited, by_agent, by_hand, streamed};
 
 const DELTAS: [usize; 2] = [1_000, 10_000];
 
-/// Pieces of text, each a line of JSON to be read: the ratio that counts.
+/// Text deltas, each a line of JSON to parse: the relevant ratio.
 mod text_with_wire {
     use super::*;
 
@@ -29,7 +29,7 @@ mod text_with_wire {
     }
 }
 
-/// Pieces of text that nobody has to read.
+/// Text deltas that are already parsed.
 mod text_bare {
     use super::*;
 
@@ -49,7 +49,7 @@ mod text_bare {
     }
 }
 
-/// Pieces of a tool call's arguments, each a line of JSON to be read.
+/// Deltas of a tool call's arguments, each a line of JSON to parse.
 mod tool_input_with_wire {
     use super::*;
 
@@ -69,7 +69,7 @@ mod tool_input_with_wire {
     }
 }
 
-/// Pieces of a tool call's arguments that nobody has to read.
+/// Deltas of a tool call's arguments that are already parsed.
 mod tool_input_bare {
     use super::*;
 

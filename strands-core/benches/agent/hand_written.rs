@@ -1,12 +1,12 @@
-//! The loop that a careful programmer writes in an afternoon, for one provider and one tool: what the agent is measured
-//! against. No hooks, no limits, no cancellation, no metrics, no retry, no events.
+//! Hand-written agent loop for one provider and one tool, the baseline of the benchmarks. It has no hooks, limits,
+//! cancellation, metrics, retry or events.
 
 use futures_util::stream::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use strands_core::Tool;
 
-use crate::script::{self, Answers};
+use crate::script::{self, Responses};
 use crate::tools;
 use crate::wire::{self, Playback};
 
@@ -73,7 +73,7 @@ struct Arguments {
     days: u8,
 }
 
-/// What is sent: the same bytes as the agent's model sends.
+/// Request body with the same bytes as that of the agent's model.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request<'a> {
@@ -82,17 +82,17 @@ pub(crate) struct Request<'a> {
     tool_config: &'a Value,
 }
 
-/// How a request gets to the model and its answer back.
+/// Sends requests and returns the events of responses.
 pub(crate) trait Transport {
     fn send<'s>(&'s self, request: &Request<'_>) -> impl Stream<Item = Event> + use<'s, Self>;
 }
 
-/// The answer is there; nothing is written or read.
+/// Transport without serialization: the events are already parsed.
 pub(crate) struct Bare(Playback<Event>);
 
 impl Bare {
-    pub(crate) fn new(answers: Answers) -> Self {
-        Self(wire::parsed(answers))
+    pub(crate) fn new(responses: Responses) -> Self {
+        Self(wire::parsed(responses))
     }
 }
 
@@ -102,12 +102,12 @@ impl Transport for Bare {
     }
 }
 
-/// The request is written, and each line of the answer is read.
+/// Transport that serializes the request and parses each line of the response.
 pub(crate) struct Wire(Playback<String>);
 
 impl Wire {
-    pub(crate) fn new(answers: Answers) -> Self {
-        Self(wire::lines(answers))
+    pub(crate) fn new(responses: Responses) -> Self {
+        Self(wire::lines(responses))
     }
 }
 
@@ -118,7 +118,7 @@ impl Transport for Wire {
     }
 }
 
-/// A conversation and what is sent with it.
+/// A conversation with its system prompt and tools.
 pub(crate) struct Chat {
     pub(crate) messages: Vec<Message>,
     system: Vec<Block>,
@@ -136,14 +136,14 @@ impl Chat {
         }
     }
 
-    /// So many messages that were said before.
+    /// Creates a conversation with a history of this many messages.
     pub(crate) fn with_history(messages: usize) -> Self {
         let mut chat = Self::new();
-        let said = |at: usize| Message {
+        let message = |at: usize| Message {
             role: if at.is_multiple_of(2) { "user" } else { "assistant" },
             content: vec![Block::Text(script::PROMPT.to_owned())],
         };
-        chat.messages = (0..messages).map(said).collect();
+        chat.messages = (0..messages).map(message).collect();
         chat
     }
 
@@ -151,13 +151,13 @@ impl Chat {
         Request { messages: &self.messages, system: &self.system, tool_config: &self.tool_config }
     }
 
-    /// What the next request is.
+    /// Returns the body of the next request.
     pub(crate) fn body(&self) -> Vec<u8> {
         serde_json::to_vec(&self.request()).unwrap()
     }
 
-    /// Asks, and runs tools until the model has its answer. `heard` is told every piece of text.
-    pub(crate) async fn prompt(&mut self, model: &impl Transport, mut heard: impl FnMut(&str)) -> String {
+    /// Sends the prompt, and runs tools until the model ends its turn. Calls `on_text` with each text delta.
+    pub(crate) async fn prompt(&mut self, model: &impl Transport, mut on_text: impl FnMut(&str)) -> String {
         self.messages.push(Message { role: "user", content: vec![Block::Text(script::PROMPT.to_owned())] });
         loop {
             let mut content: Vec<Block> = Vec::new();
@@ -173,7 +173,7 @@ impl Chat {
                         inputs.push((content_block_index, String::new()));
                     }
                     Event::ContentBlockDelta { delta: Delta::Text(piece), .. } => {
-                        heard(&piece);
+                        on_text(&piece);
                         match content.last_mut() {
                             Some(Block::Text(text)) => text.push_str(&piece),
                             _ => content.push(Block::Text(piece)),

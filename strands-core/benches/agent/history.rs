@@ -1,5 +1,5 @@
-//! A turn at the end of a conversation of any length: but for the request body, which is the provider's, no step looks at
-//! all of it.
+//! A turn at the end of a long conversation. No step iterates over the whole history, except for the provider's request
+//! body, which is not measured here.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use strands_core::message::Message;
 
 use crate::hand_written::{Bare, Chat};
 use crate::models::BareModel;
-use crate::script::{Answers, PROMPT, text_deltas, tool_cycles};
+use crate::script::{PROMPT, Responses, text_deltas, tool_cycles};
 use crate::{agent, awaited, block_on, build};
 
 const LENGTHS: [usize; 4] = [10, 100, 1_000, 10_000];
 
-fn by_hand(bencher: Bencher<'_, '_>, length: usize, answers: Answers) {
-    let model = Bare::new(answers);
+fn by_hand(bencher: Bencher<'_, '_>, length: usize, responses: Responses) {
+    let model = Bare::new(responses);
     let chat = || {
         let mut chat = Chat::with_history(length);
-        // Room to grow: what a vector does now and then is not part of a turn.
+        // Reserve capacity: a reallocation of the vector is not part of a turn.
         chat.messages.reserve(16);
         chat
     };
     bencher.with_inputs(chat).bench_local_refs(|chat| block_on(chat.prompt(&model, |_| {})));
 }
 
-fn by_agent(bencher: Bencher<'_, '_>, length: usize, answers: Answers) {
+fn by_agent(bencher: Bencher<'_, '_>, length: usize, responses: Responses) {
     let said = |at: usize| if at.is_multiple_of(2) { Message::user(PROMPT) } else { Message::assistant(PROMPT) };
     let messages: Vec<_> = (0..length).map(said).map(Arc::new).collect();
-    let template = agent(BareModel::new(answers)).messages(messages);
+    let template = agent(BareModel::new(responses)).messages(messages);
     let grown = || {
         let mut agent = build(template.clone());
         awaited(&mut agent);

@@ -1,5 +1,5 @@
-//! Costs of the agent loop, compared with a hand-written loop that does the same work in the same process. `../README.md`
-//! says how to read it.
+//! Costs of the agent loop, compared with a hand-written loop that does the same work in the same process. See
+//! `../README.md`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -35,7 +35,7 @@ fn main() {
     divan::main();
 }
 
-/// Both sides send the same bytes after the same conversation, or comparing them would say nothing.
+/// Asserts that both sides send the same bytes after the same conversation, so that they are comparable.
 fn same_work() {
     let mut chat = Chat::new();
     let said = block_on(chat.prompt(&hand_written::Wire::new(script::tool_cycles(3)), |_| {}));
@@ -46,13 +46,13 @@ fn same_work() {
     assert_eq!(String::from_utf8(sent).unwrap(), String::from_utf8(chat.body()).unwrap());
 }
 
-/// Runs it to its end on this thread.
+/// Runs a future to completion on this thread.
 fn block_on<F: Future>(work: F) -> F::Output {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
     RUNTIME.block_on(work)
 }
 
-/// An agent with the benchmarks' tool, whose history only grows.
+/// An agent with the benchmarks' tool, and without truncation of the history.
 fn agent(model: impl Model + 'static) -> AgentBuilder {
     let builder = Agent::builder()
         .limits(Limits::unlimited())
@@ -70,7 +70,7 @@ fn awaited(agent: &mut Agent) -> AgentResponse {
     block_on(async { agent.prompt(script::PROMPT).await }).unwrap()
 }
 
-/// Listens to every event; each is gone before the next is made.
+/// Receives every event, and drops each before the next one.
 fn streamed(agent: &mut Agent) -> AgentEvent {
     block_on(async {
         let mut events = agent.prompt(script::PROMPT).stream();
@@ -82,13 +82,13 @@ fn streamed(agent: &mut Agent) -> AgentEvent {
     })
 }
 
-/// Measures the hand-written loop with one prompt of so many items.
+/// Measures the hand-written loop with one prompt, per item.
 fn by_hand(bencher: Bencher<'_, '_>, items: usize, model: &impl Transport) {
     let bencher = bencher.counter(ItemsCount::new(items)).with_inputs(Chat::new);
     bencher.bench_local_refs(|chat| block_on(chat.prompt(model, |piece| _ = divan::black_box(piece))));
 }
 
-/// Measures the agent with one prompt of so many items.
+/// Measures the agent with one prompt, per item.
 fn by_agent<R>(bencher: Bencher<'_, '_>, items: usize, model: impl Model + 'static, run: fn(&mut Agent) -> R) {
     let template = agent(model);
     let bencher = bencher.counter(ItemsCount::new(items)).with_inputs(|| build(template.clone()));

@@ -1,4 +1,4 @@
-//! The models of the benchmarks as the agent knows them.
+//! Models of the benchmarks for the agent.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, Message, Role, SystemBlock};
 use strands_core::models::{Model, ModelError, ModelRequest, ModelStream, StreamEvent, ToolSpecs, outgoing_content};
 
-use crate::script::Answers;
+use crate::script::Responses;
 use crate::wire::{self, Playback};
 
-/// A model whose provider costs nothing but a copy of each event: what is left is the loop.
+/// A model that only copies each event, so that the loop is measured alone.
 pub(crate) struct BareModel(Playback<StreamEvent>);
 
 impl BareModel {
-    pub(crate) fn new(answers: Answers) -> Self {
-        Self(wire::parsed(answers))
+    pub(crate) fn new(responses: Responses) -> Self {
+        Self(wire::parsed(responses))
     }
 }
 
@@ -34,13 +34,13 @@ impl Model for BareModel {
     }
 }
 
-/// A model that does what a provider has to do: it writes the whole conversation into a request body, and reads each
-/// line of the answer.
+/// A model that does the work of a provider: it serializes the whole conversation into a request body, and parses each
+/// line of the response.
 pub(crate) struct WireModel(Playback<String>);
 
 impl WireModel {
-    pub(crate) fn new(answers: Answers) -> Self {
-        Self(wire::lines(answers))
+    pub(crate) fn new(responses: Responses) -> Self {
+        Self(wire::lines(responses))
     }
 }
 
@@ -57,7 +57,7 @@ impl Model for WireModel {
     }
 }
 
-/// The request as Converse has it.
+/// Serializes the request body in the format of Converse.
 pub(crate) fn body_of(request: ModelRequest<'_>) -> Result<Vec<u8>, ModelError> {
     let translated = request.tools.translated(Tools::of);
     let body = Body {
@@ -81,7 +81,7 @@ struct ToolConfig<'a> {
     tools: &'a [Value],
 }
 
-/// The tools in Converse's form, made once.
+/// The tools in the format of Converse, serialized once.
 struct Tools(Vec<Value>);
 
 impl Tools {

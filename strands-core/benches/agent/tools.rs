@@ -1,4 +1,4 @@
-//! Tools: the one that the other benchmarks call, many of them in one agent, and many of them at once.
+//! Tools: the tool of the other benchmarks, an agent with many tools, and many concurrent calls.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use strands_core::{Agent, Tool, ToolContext, ToolError, ToolOutput, ToolSpec, as
 use crate::models::BareModel;
 use crate::{agent, awaited, block_on, build, script};
 
-/// What the weather will be.
-#[expect(clippy::unused_async, reason = "a real one would ask somebody")]
+/// Forecasts the weather in a city.
+#[expect(clippy::unused_async, reason = "a real tool would await a service")]
 #[tool(crate = strands_core)]
 pub(crate) async fn forecast(
     /// City name, such as "Oslo".
     city: String,
-    /// How many days ahead.
+    /// Number of days ahead.
     days: u8,
 ) -> String {
     format!("{city}: rain on {days} of {days} days, source: yr.no")
 }
 
-/// Any number of tools that take nothing.
+/// One of many tools without arguments.
 #[derive(Debug)]
 pub(crate) struct Numbered {
     spec: ToolSpec,
@@ -54,16 +54,16 @@ impl Tool for Numbered {
     }
 }
 
-/// A call of the last of so many tools: how many there are makes no difference.
+/// A call of the last of this many tools, whose number must not matter.
 #[divan::bench(args = [2, 200])]
 fn one_call_among(bencher: Bencher<'_, '_>, count: usize) {
     let call = script::tool_calls([("tooluse_0".to_owned(), name(count - 1), json!({}))]);
-    let answers = vec![call, script::text_deltas(5).remove(0)];
-    let template = agent(BareModel::new(answers)).tools(Numbered::many(count, Duration::ZERO));
+    let responses = vec![call, script::text_deltas(5).remove(0)];
+    let template = agent(BareModel::new(responses)).tools(Numbered::many(count, Duration::ZERO));
     bencher.with_inputs(|| build(template.clone())).bench_local_refs(awaited);
 }
 
-/// 64 calls in one answer, of 50 ms each: they run beside each other.
+/// 64 concurrent calls of 50 ms each in one response.
 mod sixty_four_of_50_ms {
     use super::*;
 
@@ -71,8 +71,8 @@ mod sixty_four_of_50_ms {
 
     fn turn() -> Agent {
         let calls = (0..64).map(|at| (format!("tooluse_{at}"), name(at), json!({})));
-        let answers = vec![script::tool_calls(calls), script::text_deltas(5).remove(0)];
-        build(agent(BareModel::new(answers)).tools(Numbered::many(64, TAKES)))
+        let responses = vec![script::tool_calls(calls), script::text_deltas(5).remove(0)];
+        build(agent(BareModel::new(responses)).tools(Numbered::many(64, TAKES)))
     }
 
     #[divan::bench(sample_count = 10)]

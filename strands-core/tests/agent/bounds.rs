@@ -1,5 +1,5 @@
-//! Bounds: what would nest too deep to be read again, or too deep for a stack, is refused with an error that says so; a
-//! runtime without timers is found before the first call.
+//! Bounds: JSON and agents that nest too deep for a parser or a stack are rejected with an error that says so.
+//! A runtime without timers is detected before the first call.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use strands_core::{Agent, AgentError, AgentState, BuildError, ToolError, ToolOut
 
 use crate::support::{agent, naming, newest_results, template, tool};
 
-/// Arrays in arrays.
+/// Returns nested arrays of this depth.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!([]), |value, _| json!([value]))
 }
 
-/// An object that nests so deep.
+/// Returns an object nested to this depth.
 fn object(levels: usize) -> Value {
     json!({"deep": nested(levels - 1)})
 }
@@ -79,12 +79,12 @@ async fn rejects_deeply_nested_json_in_prompts_responses_and_seeds() {
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), ScriptedTurn::text("done")]);
     let sessions = InMemorySessionManager::new("s");
     let mut asking = template(&model, [asks]).session_manager(sessions).build().await.unwrap();
-    let asked = asking.prompt("go").await.unwrap().interrupts;
-    assert!(asked[0].reason.is_string(), "shown as text");
+    let interrupts = asking.prompt("go").await.unwrap().interrupts;
+    assert!(interrupts[0].reason.is_string(), "the reason is text");
     let none = strands_core::Prompt::none;
-    let error = asking.prompt(none()).resume([asked[0].respond(nested(101))]).await.unwrap_err();
+    let error = asking.prompt(none()).resume([interrupts[0].respond(nested(101))]).await.unwrap_err();
     assert!(matches!(error, AgentError::JsonTooDeep { .. }), "{error:?}");
-    asking.prompt(none()).resume([asked[0].respond(nested(100))]).await.unwrap();
+    asking.prompt(none()).resume([interrupts[0].respond(nested(100))]).await.unwrap();
 }
 
 #[test]
@@ -121,12 +121,12 @@ fn concurrent_state_updates_are_all_applied() {
     assert_eq!(state.get("n"), Some(json!(4_000)));
 }
 
-/// An agent whose tool prompts an agent of the same kind, as long as the error does not come.
+/// An agent whose tool prompts an agent of the same kind, until the depth limit returns an error.
 fn nesting(levels: usize) -> futures_util::future::BoxFuture<'static, Result<String, AgentError>> {
     Box::pin(async move {
         let inner = tool("deeper", move |_, _| async move {
-            let said = if levels == 0 { Ok("bottom".to_owned()) } else { nesting(levels - 1).await };
-            said.map(ToolOutput::text).map_err(ToolError::from_source)
+            let result = if levels == 0 { Ok("bottom".to_owned()) } else { nesting(levels - 1).await };
+            result.map(ToolOutput::text).map_err(ToolError::from_source)
         });
         let model = ScriptedModel::from_fn(|request| match request.messages.last().unwrap().tool_results().next() {
             None => ScriptedTurn::tool_use("deeper", json!({})),

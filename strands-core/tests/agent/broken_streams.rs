@@ -1,4 +1,4 @@
-//! Streams that break, and turns that fail: never an empty answer, never the same text twice, never a trace in the history.
+//! Broken streams and failed turns: no empty response, no repeated text, and no leftovers in the history.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ fn refused() -> ModelError {
 async fn a_stream_without_a_stop_event_is_an_error() {
     for events in 0..4 {
         let silent_end = move || {
-            let said = [StreamEvent::start(), StreamEvent::text(0, "half"), StreamEvent::block_stop(0)];
-            ScriptedTurn::events(said.into_iter().take(events))
+            let all_events = [StreamEvent::start(), StreamEvent::text(0, "half"), StreamEvent::block_stop(0)];
+            ScriptedTurn::events(all_events.into_iter().take(events))
         };
         let model = ScriptedModel::from_fn(move |_| silent_end());
         let mut agent = template(&model, []).retry(RetryPolicy::never()).build().await.unwrap();
@@ -54,16 +54,16 @@ async fn a_stream_cut_after_its_first_delta_retracts_the_streamed_text() {
     let mut agent = agent(&model, []).await;
     let (events, ended) = listen(agent.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "whole answer");
-    let mut shown = String::new();
+    let mut streamed = String::new();
     for event in &events {
         match event {
-            AgentEvent::TextDelta { text } => shown.push_str(text),
-            AgentEvent::Retry { discards_output: true, .. } => shown.clear(),
-            AgentEvent::Retry { .. } => panic!("the retry hides that text had been shown"),
+            AgentEvent::TextDelta { text } => streamed.push_str(text),
+            AgentEvent::Retry { discards_output: true, .. } => streamed.clear(),
+            AgentEvent::Retry { .. } => panic!("the retry does not retract the streamed text"),
             _ => {}
         }
     }
-    assert_eq!(shown, "whole answer");
+    assert_eq!(streamed, "whole answer");
     assert_eq!(agent.messages()[1].text(), "whole answer");
 }
 
@@ -111,7 +111,7 @@ async fn a_turn_that_fails_after_its_tools_keeps_their_results() {
     agent.prompt("go").await.unwrap_err();
     assert_eq!(agent.messages().len(), 3);
     assert_whole(&mut agent).await;
-    // A second failure takes its prompt out of the message that it joined.
+    // A second failure removes its prompt from the message into which it was merged.
     agent.prompt("again").await.unwrap_err();
     assert_eq!(agent.messages()[2].text(), "");
     agent.prompt("once more").await.unwrap();
@@ -167,7 +167,7 @@ async fn pending_tool_calls_run_before_the_model_call() {
         let uses = [strands_core::message::ToolUse::new(id, "one", json!({}))];
         Message::new(Role::Assistant, uses)
     };
-    // In the history that the agent was built with.
+    // Pending calls in the history that the agent was built with.
     let model = ScriptedModel::responding("done");
     let builder = template(&model, [naming("one")]).messages([Message::user("go"), call("a")]);
     let mut agent = builder.build().await.unwrap();
@@ -175,7 +175,7 @@ async fn pending_tool_calls_run_before_the_model_call() {
     assert_whole(&mut agent).await;
     assert_eq!(model.requests()[0].messages.len(), 3);
 
-    // In the prompt; a failure of the model then keeps the calls with their results.
+    // Pending calls in the prompt: a failure of the model keeps the calls with their results.
     let model = ScriptedModel::from_fn(|_| ScriptedTurn::error(refused()));
     let mut agent = self::agent(&model, [naming("one")]).await;
     agent.prompt(vec![Message::user("go"), call("b")]).await.unwrap_err();
@@ -190,7 +190,7 @@ async fn messages_in_the_history_are_immutable_for_readers() {
     agent.prompt("a").await.unwrap();
     let kept: Vec<Arc<Message>> = agent.messages().to_vec();
     agent.prompt("b").await.unwrap();
-    // The same messages, not copies: a request's prefix is the same from turn to turn.
+    // The same messages, not copies: the prefix of the requests does not change between turns.
     assert!(kept.iter().zip(agent.messages()).all(|(old, new)| Arc::ptr_eq(old, new)));
     assert!(model.requests()[1].messages.iter().zip(&kept).all(|(sent, old)| Arc::ptr_eq(sent, old)));
 }

@@ -11,7 +11,7 @@ use strands_core::{Agent, AgentEvent, StreamExt, ToolOutput};
 
 use crate::support::tool;
 
-/// A response that calls `look` once for each id, at the place that follows the id.
+/// A response that calls `look` once for each id, with the argument that follows the id.
 fn calling(calls: &[(&str, &str)]) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start()];
     for (index, (id, at)) in calls.iter().enumerate() {
@@ -37,7 +37,7 @@ async fn agent(model: &ScriptedModel, messages: Vec<Message>) -> Agent {
     Agent::builder().model(model.clone()).tool(look).messages(messages).build().await.unwrap()
 }
 
-/// The ids of all calls, which are checked to be unique, each with its own result.
+/// Returns the ids of all calls. Fails unless they are unique and each has its own result.
 fn ids(messages: &[Arc<Message>]) -> Vec<String> {
     let mut ids = Vec::new();
     for (at, message) in messages.iter().enumerate() {
@@ -74,11 +74,11 @@ async fn repeated_call_ids_become_unique_in_events_too() {
         let model = ScriptedModel::new(turns);
         let mut agent = agent(&model, Vec::new()).await;
         let mut stream = agent.prompt("look").stream();
-        let (mut started, mut pieces, mut run, mut ended) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
+        let (mut started, mut deltas, mut run, mut ended) = (Vec::new(), Vec::new(), HashSet::new(), HashSet::new());
         while let Some(event) = stream.next().await {
             match event.unwrap() {
                 AgentEvent::ToolUseStart { tool_use_id, .. } => started.push(tool_use_id.to_string()),
-                AgentEvent::ToolUseDelta { tool_use_id, .. } => pieces.push(tool_use_id.to_string()),
+                AgentEvent::ToolUseDelta { tool_use_id, .. } => deltas.push(tool_use_id.to_string()),
                 AgentEvent::ToolStart { tool_use } => drop(run.insert(tool_use.tool_use_id.clone())),
                 AgentEvent::ToolEnd { result, .. } => drop(ended.insert(result.tool_use_id)),
                 _ => {}
@@ -86,8 +86,8 @@ async fn repeated_call_ids_become_unique_in_events_too() {
         }
         drop(stream);
         assert_eq!(ids(agent.messages()), expected);
-        assert_eq!((started, &pieces), (pieces.clone(), &expected.iter().map(|id| (*id).to_owned()).collect()));
-        let all: HashSet<_> = pieces.into_iter().collect();
+        assert_eq!((started, &deltas), (deltas.clone(), &expected.iter().map(|id| (*id).to_owned()).collect()));
+        let all: HashSet<_> = deltas.into_iter().collect();
         assert_eq!((&run, &ended), (&all, &all));
         for request in model.requests() {
             ids(&request.messages);
@@ -111,7 +111,7 @@ async fn a_generated_call_id_is_the_same_in_events_and_messages() {
     assert!(started.iter().all(|id| id.starts_with("tooluse_") && id.len() == 40), "{started:?}");
 }
 
-/// A conversation from elsewhere, in which ids repeat between messages, within one, and in results that come apart.
+/// A conversation from another source: ids repeat between messages and within one, and results are split over messages.
 fn foreign() -> Vec<Message> {
     vec![
         Message::user("look"),
@@ -199,7 +199,7 @@ async fn a_pending_call_of_a_stored_conversation_gets_a_result() {
         let builder = Agent::builder().model(model).session_manager(sessions.clone());
         let mut agent = builder.build().await.unwrap();
         assert_eq!(ids(agent.messages()).len(), 7);
-        // It joins the results, whose message is written again.
+        // The prompt is merged into the message with the results, which is serialized again.
         agent.prompt("so?").await.unwrap();
         assert_eq!(ids(agent.messages()).len(), 7);
     }

@@ -1,4 +1,4 @@
-//! Every tool call is answered exactly once and in order, and no tool runs on arguments that do not fit.
+//! Tool calls: each gets exactly one result, in order, and no tool runs with invalid arguments.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn then_done(turn: ScriptedTurn) -> ScriptedModel {
     ScriptedModel::new([turn, ScriptedTurn::text("done")])
 }
 
-/// Runs one turn of tools; returns their results and the agent.
+/// Runs one turn with tool calls. Returns their results and the agent.
 async fn after_calling(names: &[&str], tools: impl IntoIterator<Item = FnTool>) -> (Vec<(bool, String)>, Agent) {
     let model = then_done(calling(names));
     let mut agent = agent(&model, tools).await;
@@ -185,7 +185,7 @@ async fn calls_with_empty_or_repeated_ids_get_one_result_each() {
     assert_eq!(ids.len(), 4);
 }
 
-/// What a tool that expects a city makes of raw arguments: `Err` with the model's reading when it did not run.
+/// Calls a tool that expects a city with raw arguments. Returns the arguments that it got, or the error result.
 async fn with_arguments(raw: &str) -> Result<Value, String> {
     let model = then_done(ScriptedTurn::raw_tool_uses([("look", raw)]));
     let look = tool("look", |_, input| async move { Ok(ToolOutput::json(input)) }).schema(json!({
@@ -215,18 +215,18 @@ async fn missing_and_null_arguments_are_an_empty_object() {
 #[tokio::test]
 async fn malformed_arguments_do_not_run_the_tool() {
     for broken in [r#"{"city": "#, "{city: 'Oslo'}", "Oslo", "{}{}", "\u{0}", "{\"city\": \"Oslo\"} trailing"] {
-        let told = with_arguments(broken).await.unwrap_err();
-        assert!(told.contains("not a valid JSON object"), "{broken:?}: {told}");
+        let error = with_arguments(broken).await.unwrap_err();
+        assert!(error.contains("not a valid JSON object"), "{broken:?}: {error}");
     }
     assert!(with_arguments(r#"{"city": "#).await.unwrap_err().contains("line 1 column"));
-    // Deeper than the parser goes: refused, not a stack overflow.
+    // Nested deeper than the parser allows: rejected, without a stack overflow.
     let deep = "[".repeat(100_000);
     assert!(with_arguments(&deep).await.unwrap_err().contains("not a valid JSON object"));
 }
 
 #[tokio::test]
 async fn arguments_that_do_not_match_the_schema_do_not_run_the_tool() {
-    for (misfit, told) in [
+    for (misfit, expected) in [
         (r#"{"city": 7}"#, "`city`: expected string, got number 7"),
         (r#"{"days": 9}"#, "`days`: must be at most 7, got 9"),
         (r#"{"town": "Oslo"}"#, "`town`: unknown; expected one of `city`, `days`"),
@@ -234,7 +234,7 @@ async fn arguments_that_do_not_match_the_schema_do_not_run_the_tool() {
         ("7", "the arguments must be a JSON object, not 7"),
         (r#""{}""#, "the arguments are not a valid JSON object: they are a string"),
     ] {
-        assert_eq!(with_arguments(misfit).await, Err(told.to_owned()), "{misfit}");
+        assert_eq!(with_arguments(misfit).await, Err(expected.to_owned()), "{misfit}");
     }
 }
 
@@ -242,7 +242,7 @@ async fn arguments_that_do_not_match_the_schema_do_not_run_the_tool() {
 async fn a_tool_use_stop_without_calls_is_not_an_empty_message() {
     let model = ScriptedModel::new([
         ScriptedTurn::events([StreamEvent::start(), StreamEvent::stop(StopReason::ToolUse)]),
-        ScriptedTurn::text("never asked"),
+        ScriptedTurn::text("unreachable"),
     ]);
     let mut agent = agent(&model, [naming("one")]).await;
     agent.prompt("go").await.unwrap_err();

@@ -1,5 +1,5 @@
-//! Tools that change: providers whose lists change between cycles, tools for one invocation, hidden tools. What the model
-//! must not call is refused, and requests change only when the tools do.
+//! Changing tools: providers whose lists change between cycles, tools for one invocation, hidden tools. Calls of
+//! unavailable tools are rejected, and requests change only when the tools do.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use strands_core::{
 
 use crate::support::{FnTool, agent, assert_whole, listen, naming, newest_results, template, tool};
 
-/// A provider whose tools a test changes.
+/// A provider whose tools can be replaced.
 #[derive(Default)]
 struct Switchable {
     tools: Mutex<Vec<Arc<dyn Tool>>>,
@@ -66,7 +66,7 @@ fn provided(provider: &Arc<Switchable>, model: &ScriptedModel) -> AgentBuilder {
     Agent::builder().model(model.clone()).tool_provider(Arc::clone(provider))
 }
 
-/// Calls these tools, one in each turn, and then is done.
+/// A model that calls these tools, one in each turn, and then ends.
 fn calling(names: &[&'static str]) -> ScriptedModel {
     let calls = names.iter().map(|name| ScriptedTurn::tool_use(*name, json!({})));
     ScriptedModel::new(calls.chain([ScriptedTurn::text("done")]))
@@ -138,11 +138,11 @@ async fn a_failing_provider_fails_the_build_but_not_a_refresh() {
             _ => None,
         })
         .collect();
-    assert_eq!(failures.len(), 1, "asked once for each change: {failures:?}");
+    assert_eq!(failures.len(), 1, "one refresh for each change: {failures:?}");
     assert!(failures[0].contains("switchable") && failures[0].contains("the server is down"), "{failures:?}");
-    assert_eq!(newest_results(agent.messages()), [(false, "one".into())], "the last list still holds");
+    assert_eq!(newest_results(agent.messages()), [(false, "one".into())], "the last list stays in use");
 
-    // Each invocation tries again.
+    // Each invocation lists the tools again.
     let before = provider.listed.load(Ordering::SeqCst);
     agent.set_model(ScriptedModel::responding("hi"));
     agent.prompt("go").await.unwrap();
@@ -177,8 +177,8 @@ async fn an_invocation_can_hide_and_add_tools() {
         .map(|result| result.is_error())
         .collect();
     assert_eq!(results, [true, false, false]);
-    let told = newest_results(&requests[1].messages);
-    assert!(told[0].1.contains("Unknown tool: one") && !told[0].1.contains("one, two"), "{told:?}");
+    let newest = newest_results(&requests[1].messages);
+    assert!(newest[0].1.contains("Unknown tool: one") && !newest[0].1.contains("one, two"), "{newest:?}");
 
     let model = calling(&["one"]);
     agent.set_model(model.clone());
@@ -213,31 +213,31 @@ async fn conflicting_tools_are_rejected_before_the_model_call() {
     assert_eq!((model.requests().len(), agent.messages().len()), (0, 0));
 
     assert!(matches!(agent.set_tools(tools![naming("x"), naming("x")]).unwrap_err(), BuildError::Tools(_)));
-    assert!(agent.tools().get("one").is_some(), "a refusal changes nothing");
+    assert!(agent.tools().get("one").is_some(), "a rejected list changes nothing");
 }
 
 #[tokio::test]
 async fn rejects_an_approved_call_of_a_removed_tool() {
     let wipe = || naming("wipe").policy(ToolPolicy::new().with_approval(true));
-    for way in ["set_tools", "hide", "provider"] {
-        let provider = Switchable::with(if way == "provider" { tools![wipe()] } else { tools![] });
+    for removal in ["set_tools", "hide", "provider"] {
+        let provider = Switchable::with(if removal == "provider" { tools![wipe()] } else { tools![] });
         let model = calling(&["wipe"]);
         let builder = provided(&provider, &model);
-        let builder = if way == "provider" { builder } else { builder.tool(wipe()) };
+        let builder = if removal == "provider" { builder } else { builder.tool(wipe()) };
         let mut agent = builder.build().await.unwrap();
-        let asked = agent.prompt("go").await.unwrap().interrupts;
-        let resuming = |agent: &mut Agent| match way {
+        let interrupts = agent.prompt("go").await.unwrap().interrupts;
+        let resuming = |agent: &mut Agent| match removal {
             "set_tools" => agent.set_tools(tools![]).unwrap(),
             _ => provider.switch_to(tools![]),
         };
-        if way != "hide" {
+        if removal != "hide" {
             resuming(&mut agent);
         }
-        let resume = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]);
-        let response = if way == "hide" { resume.hide_tools(["wipe"]).await } else { resume.await }.unwrap();
+        let resume = agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]);
+        let response = if removal == "hide" { resume.hide_tools(["wipe"]).await } else { resume.await }.unwrap();
         assert_eq!(response.stop_reason, StopReason::EndTurn);
         let results = newest_results(agent.messages());
-        assert!(results[0].0 && results[0].1.contains("Unknown tool"), "{way}: {results:?}");
+        assert!(results[0].0 && results[0].1.contains("Unknown tool"), "{removal}: {results:?}");
         assert_whole(&mut agent).await;
     }
 }
@@ -266,7 +266,7 @@ async fn clear_starts_a_new_conversation() {
     assert_whole(&mut agent).await;
 }
 
-/// A request as a provider sends it: the tools, in its own form.
+/// Serializes the tools as a provider sends them.
 fn sent(specs: &ToolSpecs) -> String {
     let specs: Vec<_> = specs.iter().collect();
     serde_json::to_string(&specs).unwrap()
@@ -290,7 +290,7 @@ async fn fifty_agents_see_consistent_tool_lists() {
     let provider = Switchable::with(generation(0));
     let requests: Arc<Mutex<Vec<Sent>>> = Arc::default();
     let seen = Arc::clone(&requests);
-    // Each agent tells its number in its prompt, and calls the tools of the list before the one that it was given.
+    // Each agent has its number in its prompt, and calls the tools of the list before the one in its request.
     let model = ScriptedModel::from_fn(move |request| {
         let agent: usize = request.messages[0].text().parse().unwrap();
         let names: Vec<_> = request.tools.iter().map(|spec| spec.name.clone()).collect();
@@ -322,15 +322,19 @@ async fn fifty_agents_see_consistent_tool_lists() {
     for (agent, bytes, names) in &*requests {
         let number: u64 = names[0].strip_prefix('t').unwrap().parse().unwrap();
         let whole: ToolSpecs = generation(number).into_iter().collect();
-        assert_eq!(*bytes, sent(&whole), "agent {agent} sent a torn list, or other bytes for the same tools");
+        assert_eq!(
+            *bytes,
+            sent(&whole),
+            "agent {agent} sent an inconsistent list, or different bytes for the same tools"
+        );
     }
     for (number, conversation) in conversations.into_iter().enumerate() {
         let mine: Vec<_> = requests.iter().filter(|(agent, ..)| *agent == number).collect();
-        let answers = conversation.unwrap();
-        let results: Vec<_> = answers.iter().filter(|message| message.tool_results().next().is_some()).collect();
+        let messages = conversation.unwrap();
+        let results: Vec<_> = messages.iter().filter(|message| message.tool_results().next().is_some()).collect();
         for (request, results) in mine.iter().zip(results) {
             let refused: Vec<_> = results.tool_results().map(|result| result.is_error()).collect();
-            assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is refused");
+            assert_eq!(refused, [false, request.2[0] != "t0", false], "a tool of an older list is rejected");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! New conversations after a failure, a drop or a question: nothing of the old one has a part in them.
+//! `clear` after a failure, a drop or an interrupt: the new conversation has no part of the old one.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use strands_core::{Agent, AgentError, Limits, Prompt, ToolOutput, tools};
 use crate::fakes::*;
 use crate::support::{template, tool};
 
-/// Clears while the session can't be written.
-async fn clear_in_vain(session: &InMemorySessionManager, agent: &mut Agent) {
+/// Clears the agent while writes to the session fail.
+async fn failing_clear(session: &InMemorySessionManager, agent: &mut Agent) {
     session.fail_after(Some(0));
     agent.clear().await.unwrap_err();
     session.fail_after(None);
 }
 
-/// Calls `wipe` in a conversation that begins with "go", and talks in every other.
+/// A model that calls `wipe` in a conversation that begins with "go", and responds with text in every other.
 fn wiping() -> ScriptedModel {
     ScriptedModel::from_fn(|request| match request.messages[0].text().as_str() {
         "go" => ScriptedTurn::tool_use("wipe", json!({})),
@@ -64,9 +64,9 @@ async fn clear_removes_the_limits_and_spending_of_an_interrupted_run() {
     let session = InMemorySessionManager::new("s");
     let model = wiping();
     let mut agent = template(&model, [asks()]).session_manager(session.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
-    assert_eq!(asked.stop_reason, StopReason::Interrupt);
-    clear_in_vain(&session, &mut agent).await;
+    let interrupted = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
+    assert_eq!(interrupted.stop_reason, StopReason::Interrupt);
+    failing_clear(&session, &mut agent).await;
     let response = agent.prompt("hello").await.unwrap();
     assert_eq!(response.text(), "a new conversation");
     assert_eq!((response.stop_reason, response.turns), (StopReason::EndTurn, 1));
@@ -78,7 +78,7 @@ async fn clear_removes_the_deadline_of_an_interrupted_run() {
     let slow = ScriptedModel::new([ScriptedTurn::tool_use("wipe", json!({}))]);
     let mut agent = template(&slow, [asks()]).session_manager(session.clone()).build().await.unwrap();
     agent.prompt("go").limits(Limits::new().duration(Duration::from_millis(30))).await.unwrap();
-    clear_in_vain(&session, &mut agent).await;
+    failing_clear(&session, &mut agent).await;
     agent.set_model(ScriptedModel::new([ScriptedTurn::tool_use("slow", json!({})), ScriptedTurn::text("done")]));
     let slow = tool("slow", |_, _| async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -94,7 +94,7 @@ async fn clear_removes_the_structured_output_of_an_interrupted_run() {
     let model = wiping();
     let mut agent = template(&model, [asks()]).session_manager(session.clone()).build().await.unwrap();
     agent.prompt("go").output::<Trip>().await.unwrap();
-    clear_in_vain(&session, &mut agent).await;
+    failing_clear(&session, &mut agent).await;
     let response = agent.prompt("hello").await;
     assert_eq!(response.unwrap().text(), "a new conversation");
     let request = model.requests().pop().unwrap();
@@ -139,8 +139,8 @@ async fn clear_conflicts_with_a_run_claimed_by_another_worker() {
     let mut one = build().await.unwrap();
     one.prompt("go").await.unwrap();
     let mut two = build().await.unwrap();
-    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    two.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = two.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    two.prompt(Prompt::none()).resume(responses).await.unwrap();
     assert!(matches!(one.clear().await, Err(AgentError::Session(error)) if error.is_conflict()));
     assert_eq!(one.interrupts().len(), 1);
     assert_eq!(session.messages("default").len(), 4);

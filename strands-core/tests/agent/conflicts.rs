@@ -1,4 +1,4 @@
-//! Workers that share a session: a prompt and its answer join the history together, or not at all.
+//! Workers that share a session: a prompt and its response are persisted together, or not at all.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,8 +16,8 @@ fn texts(sessions: &InMemorySessionManager) -> Vec<String> {
     sessions.messages("default").iter().map(|message| message.text()).collect()
 }
 
-async fn worker(sessions: &InMemorySessionManager, says: &str, retries: u32) -> Agent {
-    let builder = template(&ScriptedModel::responding(says), []).session_manager(sessions.clone());
+async fn worker(sessions: &InMemorySessionManager, text: &str, retries: u32) -> Agent {
+    let builder = template(&ScriptedModel::responding(text), []).session_manager(sessions.clone());
     builder.conflict_retries(retries).build().await.unwrap()
 }
 
@@ -67,7 +67,7 @@ async fn an_invocation_that_has_persisted_messages_does_not_restart() {
     assert_eq!(texts(&sessions).iter().filter(|text| *text == "go").count(), 1);
 }
 
-/// Another worker writes when tools have run.
+/// Another worker writes to the session after the tools have run.
 struct Meddles {
     sessions: InMemorySessionManager,
     left: AtomicUsize,
@@ -83,7 +83,7 @@ impl Hook for Meddles {
     }
 }
 
-/// Counts beginnings and ends, and says something more in the prompt.
+/// Counts the starts and ends of invocations, and adds a text to the prompt.
 struct Pairs(Log);
 
 #[async_trait]

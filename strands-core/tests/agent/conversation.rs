@@ -1,4 +1,4 @@
-//! The sliding window, seen from outside: what stays is always valid input, and the newest question is part of it.
+//! The sliding window, seen from outside: the remaining messages are valid input and include the newest prompt.
 
 use serde_json::json;
 use strands_core::conversation::{NullConversationManager, SlidingWindowConversationManager};
@@ -20,7 +20,7 @@ async fn the_window_is_applied_after_each_turn() {
         for turn in 0..10 {
             agent.prompt(format!("question {turn}")).await.unwrap();
             assert_whole(&mut agent).await;
-            // A question and its answer are the least there can be.
+            // The shortest history is a prompt and its response.
             assert!(agent.messages().len() <= window.max(2), "{window}: {}", agent.messages().len());
             assert_eq!(agent.messages()[agent.messages().len() - 2].text(), format!("question {turn}"));
         }
@@ -53,9 +53,9 @@ async fn the_window_is_not_applied_during_an_interrupt() {
     let manager = SlidingWindowConversationManager::new(1);
     let mut agent = template(&model, [asks]).conversation_manager(manager).build().await.unwrap();
     agent.prompt("hello").await.unwrap();
-    let asked = agent.prompt("ask").await.unwrap().interrupts;
+    let interrupts = agent.prompt("ask").await.unwrap().interrupts;
     assert_whole(&mut agent).await;
-    agent.prompt(strands_core::Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
+    agent.prompt(strands_core::Prompt::none()).resume([interrupts[0].respond(1)]).await.unwrap();
     assert_whole(&mut agent).await;
 }
 

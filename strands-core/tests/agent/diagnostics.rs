@@ -1,4 +1,4 @@
-//! `tracing` events for operators: there is one for whatever went wrong and was dealt with, and none has content.
+//! `tracing` events for operators: each handled failure has one, and none has content.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -16,10 +16,10 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::support::{FnTool, naming, template, tool};
 
-/// Must be in no event.
+/// Content that must be in no event.
 const CONTENT: &str = "the user's secret";
 
-/// Writes down the events of the target `strands`.
+/// A subscriber that records the events of the target `strands`.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -136,12 +136,12 @@ async fn diagnostics_report_unread_injected_values() {
     let template = builder().inject(CONTENT);
     template.clone().build().await.unwrap();
     template.build().await.unwrap();
-    let told = lines.of("injected value is not read");
+    let unread = lines.of("injected value is not read");
     assert!(
-        matches!(&told[..], [line] if line.starts_with("WARN") && line.contains("agent_id=mine value=\"&str\"")),
-        "{told:?}"
+        matches!(&unread[..], [line] if line.starts_with("WARN") && line.contains("agent_id=mine value=\"&str\"")),
+        "{unread:?}"
     );
-    assert!(!told[0].contains(CONTENT));
+    assert!(!unread[0].contains(CONTENT));
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
-//! Tool calls without a model: by the program, through an agent or a runner. Everything that guards a model's call guards
-//! these.
+//! Tool calls by the program, through an agent or a runner. All checks of a model's calls apply to them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,9 +34,8 @@ async fn error_of(runner: &ToolRunner, input: Value) -> String {
 #[tokio::test(start_paused = true)]
 async fn direct_calls_have_timeouts_panics_and_validation_handled() {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
-    let answers =
-        || tool("t", |_, input| async move { Ok(ToolOutput::json(input["n"].clone())) }).schema(schema.clone());
-    let ok = runner(answers());
+    let echo = || tool("t", |_, input| async move { Ok(ToolOutput::json(input["n"].clone())) }).schema(schema.clone());
+    let ok = runner(echo());
     let good = result(ok.call("t", json!({"n": 1})).id("mine").await.unwrap());
     assert_eq!((text_of(&good).as_str(), good.tool_use_id.as_str()), (r#"{"json":1}"#, "mine"));
     assert!(error_of(&ok, json!({"n": "one"})).await.contains("integer"));
@@ -91,12 +89,12 @@ async fn a_direct_call_can_require_approval() {
     let wipe = naming("t").policy(ToolPolicy::new().with_approval(true));
     let runner = runner(wipe);
     let call = || runner.call("t", json!({"path": "/"})).id("1");
-    let ToolCallOutcome::Interrupted(asked) = call().await.unwrap() else { panic!("not asked") };
-    assert_eq!(asked[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
-    assert!(!result(call().resume([asked[0].respond(true)]).await.unwrap()).is_error());
-    assert!(result(call().resume([asked[0].respond(false)]).await.unwrap()).is_error());
-    // Consent to one call is not consent to another.
-    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([asked[0].respond(true)]);
+    let ToolCallOutcome::Interrupted(interrupts) = call().await.unwrap() else { panic!("not asked") };
+    assert_eq!(interrupts[0].reason, json!({"tool": "t", "input": {"path": "/"}}));
+    assert!(!result(call().resume([interrupts[0].respond(true)]).await.unwrap()).is_error());
+    assert!(result(call().resume([interrupts[0].respond(false)]).await.unwrap()).is_error());
+    // Approval of one call is not approval of another.
+    let other = runner.call("t", json!({"path": "/home"})).id("1").resume([interrupts[0].respond(true)]);
     assert!(matches!(other.await.unwrap(), ToolCallOutcome::Interrupted(_)));
 }
 
@@ -114,7 +112,7 @@ async fn a_program_can_call_the_tools_of_an_agent() {
     assert_eq!(kinds(&events), ["tool_start", "tool_progress", "tool_end"]);
     assert!(matches!(&events[1], AgentEvent::ToolProgress { data, .. } if *data == json!("half")));
     assert_eq!(agent.state().get("visits"), Some(json!(1)));
-    assert!(agent.messages().is_empty(), "the conversation does not learn of it");
+    assert!(agent.messages().is_empty(), "a direct call is not part of the conversation");
 }
 
 mod lent {
@@ -122,7 +120,7 @@ mod lent {
 
     pub(super) struct User(pub(super) &'static str);
 
-    /// Says who the user is.
+    /// Returns the name of the user.
     #[tool(crate = strands_core)]
     pub(super) fn whoami(user: &User) -> &'static str {
         user.0

@@ -1,4 +1,4 @@
-//! Limits and checks of tool calls that the program makes.
+//! Limits and checks of direct tool calls.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Invocations that are dropped at every one of their polls, with the agent rebuilt from its session at random points and
-//! humans asked: nothing that was approved runs twice, every conversation that is found is valid, and each can be gone on
-//! with. Invocations that are serialized at every step end like uninterrupted ones.
+//! Invocations that are dropped at each of their polls, with interrupts and with agents rebuilt from the session: no
+//! approved call runs twice, and every stored conversation is valid and can be continued. Invocations that are
+//! serialized at every step end like uninterrupted ones.
 //!
-//! `STRANDS_STORIES` says how many stories are played; the default is small.
+//! `STRANDS_STORIES` is the number of scenarios; the default is small.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use strands_core::{
 use crate::properties::{paused, polled, shape};
 use crate::support::{FnTool, flaw, template, tool};
 
-fn stories() -> u64 {
+fn scenarios() -> u64 {
     let count = std::env::var("STRANDS_STORIES").ok().and_then(|count| count.parse().ok());
     count.unwrap_or(60)
 }
@@ -32,25 +32,25 @@ impl Ledger {
         *self.0.lock().unwrap().entry((tool, call.to_owned())).or_default() += 1;
     }
 
-    /// Only calls of the idempotent tool may have run twice; those of the others ran at most once.
+    /// Checks that only calls of the idempotent tool have run twice.
     fn check(&self, seed: u64) {
         for ((tool, call), times) in self.0.lock().unwrap().iter() {
-            assert!(*times == 1 || *tool == "again", "story {seed}: call {call} of {tool} ran {times} times");
+            assert!(*times == 1 || *tool == "again", "scenario {seed}: call {call} of {tool} ran {times} times");
         }
     }
 }
 
-/// Tools that ask, that need consent, that take their time; each call that really runs is in the ledger.
+/// Tools that interrupt, need approval, or are slow. The ledger counts each call that runs.
 fn tools(ledger: &Ledger) -> Vec<FnTool> {
     let runs = |name: &'static str, time: u64, asks: bool| {
         let ledger = ledger.clone();
         tool(name, move |ctx, _| {
             let ledger = ledger.clone();
             async move {
-                let said = if asks { ctx.interrupt("which", name)? } else { Value::Null };
+                let choice = if asks { ctx.interrupt("which", name)? } else { Value::Null };
                 ledger.add(name, ctx.tool_use_id());
                 tokio::time::sleep(Duration::from_millis(time)).await;
-                Ok(ToolOutput::text(format!("{name} {said}")))
+                Ok(ToolOutput::text(format!("{name} {choice}")))
             }
         })
     };
@@ -65,7 +65,7 @@ fn tools(ledger: &Ledger) -> Vec<FnTool> {
     ]
 }
 
-/// A model that calls one to three tools in some of its turns, as the story says, and says something in the others.
+/// A model that calls one to three tools in some of its turns, at random, and responds with text in the others.
 fn model(mut random: fastrand::Rng) -> ScriptedModel {
     let names = ["fine", "slow", "asks", "consent", "alone", "again"];
     let turns: Vec<Option<Vec<&str>>> = (0..200)
@@ -80,14 +80,14 @@ fn model(mut random: fastrand::Rng) -> ScriptedModel {
     })
 }
 
-struct Story {
+struct Scenario {
     sessions: InMemorySessionManager,
     template: AgentBuilder,
     agent: Agent,
     random: fastrand::Rng,
 }
 
-impl Story {
+impl Scenario {
     async fn new(seed: u64, ledger: &Ledger) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let sessions = InMemorySessionManager::new("s");
@@ -100,7 +100,7 @@ impl Story {
         Self { sessions, template, agent, random }
     }
 
-    /// Somebody else goes on.
+    /// Replaces the agent by one of another worker.
     async fn rebuild(&mut self) {
         self.agent = self.template.clone().build().await.unwrap();
         self.check();
@@ -112,39 +112,39 @@ impl Story {
         assert_eq!(flaw(messages, open), None, "{messages:#?}");
     }
 
-    /// The next thing that a program does with the agent; at most `polls` polls of it.
+    /// Runs the next step of a program that uses the agent, for at most `polls` polls.
     async fn step(&mut self, polls: usize) -> Option<Result<AgentResponse, AgentError>> {
-        let asked = self.agent.interrupts();
+        let interrupts = self.agent.interrupts();
         let limits = Limits::new().turns(6).duration(Duration::from_secs(60));
-        if asked.is_empty() {
+        if interrupts.is_empty() {
             return polled(self.agent.prompt("go on").limits(limits).into_future(), polls).await;
         }
-        let answers: Vec<_> = asked.iter().take(self.random.usize(1..=asked.len())).collect();
-        let answers: Vec<_> = answers.into_iter().map(|each| each.respond(self.random.u8(..) < 200)).collect();
-        polled(self.agent.prompt(Prompt::none()).resume(answers).limits(limits).into_future(), polls).await
+        let responses: Vec<_> = interrupts.iter().take(self.random.usize(1..=interrupts.len())).collect();
+        let responses: Vec<_> = responses.into_iter().map(|each| each.respond(self.random.u8(..) < 200)).collect();
+        polled(self.agent.prompt(Prompt::none()).resume(responses).limits(limits).into_future(), polls).await
     }
 }
 
-/// Drops the same step at each of its polls, until it ends.
+/// Drops the same step at each of its polls, until it completes.
 async fn play(seed: u64) {
     let ledger = Ledger::default();
-    let mut story = Story::new(seed, &ledger).await;
+    let mut scenario = Scenario::new(seed, &ledger).await;
     for _ in 0..6 {
         for polls in 0.. {
-            let ended = story.step(polls).await;
-            story.check();
-            match story.random.u8(..) {
-                0..100 => story.rebuild().await,
-                100..115 if !story.agent.interrupts().is_empty() => {
-                    let _ = polled(story.agent.discard_interrupts(), usize::from(story.random.u8(0..4))).await;
-                    story.check();
+            let ended = scenario.step(polls).await;
+            scenario.check();
+            match scenario.random.u8(..) {
+                0..100 => scenario.rebuild().await,
+                100..115 if !scenario.agent.interrupts().is_empty() => {
+                    let _ = polled(scenario.agent.discard_interrupts(), usize::from(scenario.random.u8(0..4))).await;
+                    scenario.check();
                 }
                 115..125 => {
-                    let prompts = story.agent.messages().iter().enumerate();
+                    let prompts = scenario.agent.messages().iter().enumerate();
                     let prompt = prompts.rev().find(|(_, message)| message.text() == "go on").map(|(at, _)| at);
                     if let Some(prompt) = prompt {
-                        let _ = polled(story.agent.rewind(prompt), usize::from(story.random.u8(0..4))).await;
-                        story.check();
+                        let _ = polled(scenario.agent.rewind(prompt), usize::from(scenario.random.u8(0..4))).await;
+                        scenario.check();
                     }
                 }
                 _ => {}
@@ -152,41 +152,41 @@ async fn play(seed: u64) {
             match ended {
                 Some(Ok(_)) => break,
                 Some(Err(error)) => {
-                    // Another worker of this story was dropped in the middle of a write: go on from what the session has.
+                    // Another worker of this scenario was dropped during a write: continue from the stored session.
                     let is_conflict = matches!(&error, AgentError::Session(error) if error.is_conflict());
-                    assert!(is_conflict || matches!(error, AgentError::Rewind { .. }), "story {seed}: {error:?}");
-                    story.rebuild().await;
+                    assert!(is_conflict || matches!(error, AgentError::Rewind { .. }), "scenario {seed}: {error:?}");
+                    scenario.rebuild().await;
                 }
                 None => {}
             }
         }
     }
-    // In peace it comes to an end, and everybody sees the same.
-    story.sessions.set_latency(None);
-    story.rebuild().await;
+    // Without drops the scenario ends, and all workers see the same conversation.
+    scenario.sessions.set_latency(None);
+    scenario.rebuild().await;
     for _ in 0..60 {
-        match story.step(usize::MAX).await {
-            Some(Ok(response)) if response.interrupts.is_empty() && !story.agent.has_unsaved_changes().unwrap() => {
+        match scenario.step(usize::MAX).await {
+            Some(Ok(response)) if response.interrupts.is_empty() && !scenario.agent.has_unsaved_changes().unwrap() => {
                 break;
             }
             Some(Ok(_)) => {}
-            other => panic!("story {seed}: {other:?}"),
+            other => panic!("scenario {seed}: {other:?}"),
         }
     }
-    story.check();
-    let elsewhere = story.template.clone().build().await.unwrap();
-    assert_eq!(elsewhere.messages(), story.agent.messages(), "story {seed}");
+    scenario.check();
+    let elsewhere = scenario.template.clone().build().await.unwrap();
+    assert_eq!(elsewhere.messages(), scenario.agent.messages(), "scenario {seed}");
     ledger.check(seed);
 }
 
 #[test]
 fn dropping_at_every_poll_runs_each_tool_at_most_once() {
-    for seed in 0..stories() {
+    for seed in 0..scenarios() {
         paused(play(seed));
     }
 }
 
-/// Result of the story without a stop.
+/// Returns the result of the scenario without a drop.
 async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
     let ledger = Ledger::default();
     let random = fastrand::Rng::with_seed(seed);
@@ -205,9 +205,9 @@ async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
             if response.interrupts.is_empty() {
                 break;
             }
-            // One answer each time.
-            let answer = response.interrupts[0].respond(seed.is_multiple_of(3));
-            response = agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
+            // One response at a time.
+            let reply = response.interrupts[0].respond(seed.is_multiple_of(3));
+            response = agent.prompt(Prompt::none()).resume([reply]).await.unwrap();
         }
         assert!(response.turns <= 5);
     }
@@ -217,8 +217,8 @@ async fn straight(seed: u64, split: bool) -> (Vec<String>, Value, u64) {
 
 #[test]
 fn serializing_a_run_at_every_step_does_not_change_its_result() {
-    for seed in 0..stories() {
+    for seed in 0..scenarios() {
         let whole = paused(straight(seed, false));
-        assert_eq!(paused(straight(seed, true)), whole, "story {seed}");
+        assert_eq!(paused(straight(seed, true)), whole, "scenario {seed}");
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever drops an invocation, wherever it is, leaves a history that the next prompt can use.
+//! Dropped invocations: wherever one is dropped, its history is valid input for the next prompt.
 
 use std::time::Duration;
 
@@ -73,10 +73,10 @@ async fn a_completed_response_stays_with_its_prompt_after_a_drop() {
 
 #[tokio::test(start_paused = true)]
 async fn dropping_during_a_stalled_model_call_withdraws_the_prompt() {
-    for heard in 0..4 {
+    for deltas in 0..4 {
         let model = ScriptedModel::new([
             ScriptedTurn::text("first"),
-            ScriptedTurn::text("half of it").stalling_after(heard),
+            ScriptedTurn::text("half of it").stalling_after(deltas),
             ScriptedTurn::text("third"),
         ]);
         let mut agent = agent(&model, []).await;
@@ -111,8 +111,8 @@ async fn dropping_during_a_tool_call_adds_an_error_result() {
 
 #[tokio::test(start_paused = true)]
 async fn a_detached_task_sees_the_cancellation_of_its_invocation() {
-    let told = CancellationToken::new();
-    let seen = told.clone();
+    let task_cancelled = CancellationToken::new();
+    let seen = task_cancelled.clone();
     let spawns = tool("two", move |ctx, _| {
         let (seen, cancellation) = (seen.clone(), ctx.cancellation().clone());
         tokio::spawn(async move {
@@ -125,10 +125,10 @@ async fn a_detached_task_sees_the_cancellation_of_its_invocation() {
     let mut agent = agent(&model, [naming("one"), spawns]).await;
     let dropped = tokio::time::timeout(Duration::from_secs(1), agent.prompt("go").into_future()).await;
     assert!(dropped.is_err());
-    told.cancelled().await;
+    task_cancelled.cancelled().await;
 }
 
-/// Waits for ever in one event, the `nth` time that it hears it.
+/// A hook that hangs at the `nth` call of one event.
 pub(crate) struct Hangs {
     event: &'static str,
     left: std::sync::atomic::AtomicUsize,
@@ -139,7 +139,7 @@ impl Hangs {
         Self { event, left: nth.into() }
     }
 
-    async fn heard(&self, event: &str) -> HookResult {
+    async fn on_event(&self, event: &str) -> HookResult {
         use std::sync::atomic::Ordering;
         if event == self.event && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             std::future::pending::<()>().await;
@@ -151,31 +151,31 @@ impl Hangs {
 #[async_trait]
 impl Hook for Hangs {
     async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
-        self.heard("before_invocation").await
+        self.on_event("before_invocation").await
     }
     async fn after_invocation(&self, _: &mut AfterInvocation<'_>) -> HookResult {
-        self.heard("after_invocation").await
+        self.on_event("after_invocation").await
     }
     async fn message_added(&self, _: &MessageAdded<'_>) -> HookResult {
-        self.heard("message_added").await
+        self.on_event("message_added").await
     }
     async fn before_model_call(&self, _: &mut BeforeModelCall<'_>) -> HookResult {
-        self.heard("before_model_call").await
+        self.on_event("before_model_call").await
     }
     async fn after_model_call(&self, _: &mut AfterModelCall<'_>) -> HookResult {
-        self.heard("after_model_call").await
+        self.on_event("after_model_call").await
     }
     async fn before_tools(&self, _: &mut BeforeTools<'_>) -> HookResult {
-        self.heard("before_tools").await
+        self.on_event("before_tools").await
     }
     async fn after_tools(&self, _: &mut AfterTools<'_>) -> HookResult {
-        self.heard("after_tools").await
+        self.on_event("after_tools").await
     }
     async fn before_tool_call(&self, _: &mut BeforeToolCall<'_>) -> HookResult {
-        self.heard("before_tool_call").await
+        self.on_event("before_tool_call").await
     }
     async fn after_tool_call(&self, _: &mut AfterToolCall<'_>) -> HookResult {
-        self.heard("after_tool_call").await
+        self.on_event("after_tool_call").await
     }
 }
 

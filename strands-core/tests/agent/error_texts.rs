@@ -1,4 +1,4 @@
-//! Texts of an agent's errors: what failed and why, with the provider's own message, and nothing of the conversation.
+//! Texts of an agent's errors: the failure, its cause and the provider's message, without content of the conversation.
 
 use std::error::Error;
 
@@ -33,7 +33,7 @@ async fn display_has_the_provider_message_and_debug_the_sources() {
     );
     assert_eq!(format!("{error:?}"), format!("{text}: calling model `m` at example.org"));
     assert_eq!(format!("{error:#?}"), format!("{error:?}"));
-    // As `main` has it.
+    // As `main` prints it.
     let boxed: Box<dyn Error> = error.into();
     assert_eq!(format!("{boxed:?}"), format!("{text}: calling model `m` at example.org"));
 }
@@ -54,8 +54,8 @@ async fn errors_show_no_prompt_and_no_key() {
     ] {
         let error = failure(body, "my password is hunter2, log me in").await;
         let AgentError::Model { source, .. } = &error else { panic!("{error}") };
-        let shown = format!("{error} {error:?} {error:#?} {:?}", source.details());
-        assert!(!shown.contains(hidden) && shown.contains(kept), "{shown}");
+        let printed = format!("{error} {error:?} {error:#?} {:?}", source.details());
+        assert!(!printed.contains(hidden) && printed.contains(kept), "{printed}");
     }
 }
 
@@ -102,7 +102,7 @@ async fn each_level_of_an_error_has_its_reason() {
     ] {
         let error: AgentError = error;
         assert_eq!(error.to_string(), expected);
-        // Nothing is said twice.
+        // No level repeats another.
         assert_eq!(format!("{error:?}"), expected);
         assert_eq!(ErrorChain::new(&error).to_string(), expected);
     }

@@ -20,14 +20,14 @@ use tokio::time::Instant;
 
 use crate::support::{FnTool, Log, agent, naming, template, tool};
 
-/// The journal of the documentation: keyed by the name of the step. `crash_after` ends the attempt after so many entries.
+/// The journal of the documentation, keyed by the name of the step. `crash_after` ends the attempt after so many entries.
 #[derive(Default)]
 pub(crate) struct Recorded {
     pub(crate) entries: Mutex<Vec<(String, Value)>>,
     pub(crate) crash_after: Option<usize>,
-    /// Names in the order in which they were asked for.
-    pub(crate) asked: Mutex<Vec<String>>,
-    /// Hours that have passed, one for each time that somebody looks. `None`: the time of the runtime.
+    /// Names in the order of the requests.
+    pub(crate) requested: Mutex<Vec<String>>,
+    /// Hours to report as elapsed, one for each query of the time. `None`: the time of the runtime.
     pub(crate) hours: Option<Mutex<u64>>,
 }
 
@@ -48,7 +48,7 @@ impl Journal for Recorded {
         effect: BoxFuture<'a, Value>,
     ) -> BoxFuture<'a, Result<Value, JournalError>> {
         Box::pin(async move {
-            self.asked.lock().unwrap().push(step.name.to_owned());
+            self.requested.lock().unwrap().push(step.name.to_owned());
             let recorded = self.entries.lock().unwrap().iter().find(|(name, _)| name == step.name).cloned();
             if let Some((_, value)) = recorded {
                 return Ok(value);
@@ -82,17 +82,17 @@ impl Journal for Recorded {
     }
 }
 
-/// Resumes so many times.
+/// A hook that requests this many more rounds.
 pub(crate) struct Resumes {
     pub(crate) left: AtomicU32,
-    pub(crate) said: Log,
+    pub(crate) log: Log,
 }
 
 #[async_trait]
 impl Hook for Resumes {
     async fn after_invocation(&self, event: &mut AfterInvocation<'_>) -> HookResult {
         if let Ok(response) = event.outcome {
-            self.said.add(format!("{} {:?}", response.text(), response.stop_reason));
+            self.log.add(format!("{} {:?}", response.text(), response.stop_reason));
             let is_suspended = response.stop_reason == StopReason::Interrupt;
             if !is_suspended && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
             {
@@ -104,11 +104,11 @@ impl Hook for Resumes {
 }
 
 pub(crate) fn resumes(times: u32) -> (Resumes, Log) {
-    let said = Log::default();
-    (Resumes { left: AtomicU32::new(times), said: said.clone() }, said)
+    let log = Log::default();
+    (Resumes { left: AtomicU32::new(times), log: log.clone() }, log)
 }
 
-/// A tool that calls an agent, which makes so many model calls.
+/// A tool that prompts an agent, which makes this many model calls.
 pub(crate) fn nested(name: &str, turns: u32, made: &Arc<AtomicU32>) -> FnTool {
     let made = Arc::clone(made);
     tool(name, move |_, _| {

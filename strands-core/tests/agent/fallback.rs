@@ -1,4 +1,4 @@
-//! Several models behind one: who is asked, what is announced, what comes out when all fail.
+//! The fallback model: the order of the models, its announcements, and the error if all of them fail.
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::{Instant, advance};
 
 use crate::support::{kinds, listen, poll_once};
 
-/// A scripted model with a name and a size.
+/// A scripted model with an id and a context window.
 #[derive(Clone)]
 struct Named {
     id: &'static str,
@@ -35,7 +35,7 @@ impl Named {
         self
     }
 
-    fn asked(&self) -> usize {
+    fn request_count(&self) -> usize {
         self.script.requests().len()
     }
 }
@@ -63,7 +63,7 @@ impl Model for Named {
     }
 }
 
-/// Fails always, and in this way.
+/// A model that always fails with this error.
 fn failing(id: &'static str, error: fn() -> ModelError) -> Named {
     named(id, ScriptedModel::from_fn(move |_| ScriptedTurn::error(error())))
 }
@@ -92,8 +92,8 @@ async fn prompt(model: &Fallback) -> Result<AgentResponse, AgentError> {
     agent(model).await.prompt("go").await
 }
 
-/// What an invocation of a fallback said.
-async fn said(model: &Fallback) -> String {
+/// Outcome of an invocation of a fallback model.
+async fn response_text(model: &Fallback) -> String {
     let hour = Duration::from_secs(60 * 60);
     tokio::time::timeout(hour, prompt(model)).await.unwrap().unwrap().text()
 }
@@ -139,8 +139,8 @@ async fn falls_back_on_provider_errors_but_not_on_request_errors() {
         let second = responding("b");
         let model = Fallback::new(failing("a", failure)).or(second.clone());
         assert_eq!(prompt(&model).await.is_ok(), gives_way, "{kind:?}");
-        assert_eq!(second.asked(), usize::from(gives_way), "{kind:?}");
-        // And the other way round where the user says so.
+        assert_eq!(second.request_count(), usize::from(gives_way), "{kind:?}");
+        // And the other way round if the user configures it so.
         let only = FallbackOn::new();
         let other = if gives_way { only.without(kind) } else { only.with(kind) };
         let model = Fallback::new(failing("a", failure)).or(responding("b")).on(other);
@@ -149,15 +149,19 @@ async fn falls_back_on_provider_errors_but_not_on_request_errors() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_can_decide_about_a_fallback() {
+async fn a_closure_can_request_a_fallback() {
     fn coded(code: &str) -> ModelError {
         ModelErrorKind::InvalidRequest.into_error(None, ErrorDetails::new().with_code(code))
     }
     let quota = |error: &ModelError| error.details().code() == Some("insufficient_quota");
     let first = failing("a", || coded("insufficient_quota"));
     let model = Fallback::new(first.clone()).or(responding("b")).when(quota);
-    assert_eq!(said(&model).await, "I am b");
-    assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 1), "it is out");
+    assert_eq!(response_text(&model).await, "I am b");
+    assert_eq!(
+        (response_text(&model).await.as_str(), first.request_count()),
+        ("I am b", 1),
+        "the first model is in its cooldown"
+    );
     let model = Fallback::new(failing("a", || coded("model_not_found"))).or(responding("b")).when(quota);
     assert!(prompt(&model).await.is_err());
     let model = Fallback::new(failing("a", transport)).or(responding("b")).on(FallbackOn::empty()).when(quota);
@@ -168,8 +172,9 @@ async fn a_closure_can_decide_about_a_fallback() {
 async fn falls_back_if_a_stream_breaks_before_its_first_content() {
     let silent = |events| {
         let costly = StreamEvent::metadata(Usage::new(7, 0), Default::default());
-        let said = [StreamEvent::start_from("a"), costly, StreamEvent::text(0, ""), StreamEvent::block_stop(0)];
-        ScriptedTurn::events(said.into_iter().take(events))
+        let stream_events =
+            [StreamEvent::start_from("a"), costly, StreamEvent::text(0, ""), StreamEvent::block_stop(0)];
+        ScriptedTurn::events(stream_events.into_iter().take(events))
     };
     for events in 0..=4 {
         for broken in [silent(events), silent(events).breaking_after(events, transport())] {
@@ -179,7 +184,7 @@ async fn falls_back_if_a_stream_breaks_before_its_first_content() {
             assert_eq!(
                 kinds(&events)[..4],
                 ["start", "cycle_start", "fallback", "text_delta"],
-                "nothing of `a` is shown"
+                "no content of `a` is streamed"
             );
         }
     }
@@ -198,13 +203,13 @@ async fn after_content_the_retry_starts_with_the_next_model() {
         let began = Instant::now();
         let (events, ended) = listen(agent.prompt("go").stream()).await;
         let response = ended.unwrap();
-        assert_eq!((response.text().as_str(), first.asked()), ("I am b", 1));
-        assert_eq!(began.elapsed(), Duration::ZERO, "the wait is for a model that is not asked");
+        assert_eq!((response.text().as_str(), first.request_count()), ("I am b", 1));
+        assert_eq!(began.elapsed(), Duration::ZERO, "the wait is for a model that gets no request");
         assert!(announced(&events).is_empty());
         let retried = |event: &AgentEvent| matches!(event, AgentEvent::Retry { discards_output: true, .. });
         assert!(events.iter().any(retried), "{events:?}");
     }
-    // A stream that just ends after its first content is as broken.
+    // A stream that ends without an error after its first content is broken, too.
     let cut = ScriptedTurn::events([StreamEvent::start(), StreamEvent::text(0, "half")]);
     let model = Fallback::new(named("a", ScriptedModel::new([cut]))).or(responding("b"));
     let mut agent = Agent::builder().model(model).build().await.unwrap();
@@ -215,13 +220,13 @@ async fn after_content_the_retry_starts_with_the_next_model() {
 async fn a_failed_model_is_skipped_during_its_cooldown() {
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), ScriptedTurn::text("I am a again")]));
     let model = Fallback::new(first.clone()).or(responding("b")).cool_down(Duration::from_secs(20));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(19)).await;
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
-    assert_eq!((ended.unwrap().text().as_str(), first.asked()), ("I am b", 1));
+    assert_eq!((ended.unwrap().text().as_str(), first.request_count()), ("I am b", 1));
     assert!(announced(&events).is_empty(), "nothing failed in this call");
     advance(Duration::from_secs(1)).await;
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am a again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,32 +234,36 @@ async fn retry_after_sets_the_cooldown() {
     let first =
         named("a", ScriptedModel::new([ScriptedTurn::error(throttled(300)), ScriptedTurn::text("I am a again")]));
     let model = Fallback::new(first.clone()).or(responding("b")).cool_down(Duration::from_secs(20));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(299)).await;
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(1)).await;
-    assert_eq!(said(&model).await, "I am a again");
-    // Even one that no clock can hold.
+    assert_eq!(response_text(&model).await, "I am a again");
+    // Even a duration that overflows the clock.
     let for_ever = || ModelErrorKind::Throttled.into_error(Some(Duration::MAX), ErrorDetails::new());
     let model = Fallback::new(failing("a", for_ever)).or(responding("b"));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_request_probes_a_model_after_its_cooldown() {
-    // It fails, then keeps whoever asks waiting.
+    // The first request fails; the next one stalls.
     let stalled = || ScriptedTurn::text("never").stalling_after(1);
     let first = named("a", ScriptedModel::new([ScriptedTurn::error(transport()), stalled(), stalled()]));
     let model = Fallback::new(first.clone()).or(responding("b"));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(60)).await;
     let mut probing = agent(&model).await;
     let mut probing = probing.prompt("go").stream();
     for _ in 0..100 {
         let _ = poll_once(&mut probing.next()).await;
     }
-    assert_eq!(first.asked(), 2);
-    assert_eq!((said(&model).await.as_str(), first.asked()), ("I am b", 2), "others do not wait for it");
+    assert_eq!(first.request_count(), 2);
+    assert_eq!(
+        (response_text(&model).await.as_str(), first.request_count()),
+        ("I am b", 2),
+        "other requests do not wait for the probe"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,17 +272,17 @@ async fn request_errors_start_no_cooldown() {
     let first = named("a", ScriptedModel::new([filtered(), ScriptedTurn::text("I am a again")]));
     let on = FallbackOn::new().with(ModelErrorKind::ContentFiltered);
     let model = Fallback::new(first).or(responding("b")).on(on);
-    assert_eq!(said(&model).await, "I am b");
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am a again");
 
-    // Nor is one that is back and finds the first request invalid.
+    // Nor is a model that works again and finds the first request invalid.
     let invalid = ScriptedTurn::error(refused(ModelErrorKind::InvalidRequest));
     let script = [ScriptedTurn::error(transport()), invalid, ScriptedTurn::text("I am a again")];
     let model = Fallback::new(named("a", ScriptedModel::new(script))).or(responding("b"));
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     advance(Duration::from_secs(60)).await;
     assert!(prompt(&model).await.is_err());
-    assert_eq!(said(&model).await, "I am a again");
+    assert_eq!(response_text(&model).await, "I am a again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,7 +290,7 @@ async fn models_in_cooldown_are_tried_last() {
     let back = || ScriptedModel::new([ScriptedTurn::error(transport()), ScriptedTurn::text("I am a again")]);
     let second = named("b", ScriptedModel::new([ScriptedTurn::text("I am b"), ScriptedTurn::error(transport())]));
     let model = Fallback::new(named("a", back())).or(second.clone());
-    assert_eq!(said(&model).await, "I am b");
+    assert_eq!(response_text(&model).await, "I am b");
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am a again");
     assert_eq!(announced(&events).len(), 1);
@@ -309,14 +318,14 @@ async fn the_error_of_all_models_is_the_one_to_retry_soonest() {
         assert!(failures.to_string().contains(name), "{failures}");
     }
 
-    // One that nobody can mend is the newest; one that does not make the next answer is at once the end.
+    // Without a retryable error the newest is returned; an error that does not cause a fallback is returned at once.
     let auth = || refused(ModelErrorKind::Authentication);
     let model = Fallback::new(failing("a", auth)).or(failing("b", || refused(ModelErrorKind::InvalidRequest)));
     let model = model.or(responding("c"));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(&error, AgentError::Model { source: ModelError::InvalidRequest { .. }, .. }), "{error:?}");
     assert_eq!(failures_of(&error), ["a"]);
-    // An error that stands alone is as it was.
+    // The error of a single model is unchanged.
     let error = prompt(&Fallback::new(failing("a", transport))).await.unwrap_err();
     let AgentError::Model { source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.source().unwrap().to_string(), "connection refused");
@@ -344,17 +353,21 @@ async fn a_context_overflow_falls_back_to_larger_context_windows() {
         (responding("unknown"), responding("as small"), responding("large").window(1_000_000));
     let model = Fallback::new(small.clone()).or(unknown.clone()).or(as_small.clone().window(8_000)).or(large);
     for _ in 0..2 {
-        assert_eq!(said(&model).await, "I am large");
+        assert_eq!(response_text(&model).await, "I am large");
     }
-    assert_eq!((small.asked(), unknown.asked(), as_small.asked()), (2, 0, 0), "it is not out, and no size is guessed");
-    // Where nobody is larger, the conversation manager is told.
+    assert_eq!(
+        (small.request_count(), unknown.request_count(), as_small.request_count()),
+        (2, 0, 0),
+        "a context overflow starts no cooldown, and unknown context windows are skipped"
+    );
+    // Without a larger model, the conversation manager reduces the conversation.
     let model = Fallback::new(failing("large", overflow).window(9_000)).or(responding("small").window(8_000));
     let error = prompt(&model).await.unwrap_err();
     assert!(matches!(error, AgentError::ContextOverflow { .. }), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn capabilities_are_those_common_to_all_models() {
+async fn combines_the_capabilities_of_its_models() {
     let able = ModelCapabilities::new().with_structured_output(true);
     let script = |capabilities| ScriptedModel::responding("x").with_capabilities(capabilities);
     let first = named("a", script(able)).window(200_000);
@@ -365,13 +378,16 @@ async fn capabilities_are_those_common_to_all_models() {
     assert_eq!(Fallback::new(first.clone()).capabilities(), able);
     assert_eq!(Fallback::new(first.clone()).or(unable).capabilities(), able.with_tool_choice(false));
     let searching = named("e", script(able.with_server_tools(true)));
-    assert!(Fallback::new(first.clone()).or(searching).capabilities().server_tools, "it may answer first");
+    assert!(
+        Fallback::new(first.clone()).or(searching).capabilities().server_tools,
+        "a model with server tools may respond first"
+    );
 
-    // Tokens are counted by whoever would be asked.
+    // The model that would get the request counts the tokens.
     let messages = [Message::user("go").into()];
     let model = Fallback::new(failing("a", transport).window(1)).or(responding("b").window(2));
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 1);
-    said(&model).await;
+    response_text(&model).await;
     assert_eq!(model.count_tokens(ModelRequest::new(&messages)).await.unwrap(), 2);
 }
 
@@ -390,13 +406,13 @@ async fn the_response_names_the_model_that_produced_it() {
     let mut agent = agent(&model).await;
     let response = agent.prompt("go").await.unwrap();
     assert_eq!(response.usage, Usage::new(3, 1));
-    let answer = agent.messages().last().unwrap();
-    assert_eq!(answer.metadata.as_ref().unwrap().provider.as_deref(), Some("two"));
+    let message = agent.messages().last().unwrap();
+    assert_eq!(message.metadata.as_ref().unwrap().provider.as_deref(), Some("two"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_nested_fallback_announces_its_own_models() {
-    // One that announced and then broke: what was announced stays.
+    // A model that announces and then breaks: its announcement stays.
     let inner = StreamEvent::Fallback {
         from: "x".to_owned(),
         to: "y".to_owned(),
@@ -407,8 +423,8 @@ async fn a_nested_fallback_announces_its_own_models() {
     let model = Fallback::new(named("a", ScriptedModel::new([broken]))).or(responding("c"));
     let (events, ended) = listen(agent(&model).await.prompt("go").stream()).await;
     assert_eq!(ended.unwrap().text(), "I am c");
-    let heard = announced(&events);
-    let pairs: Vec<_> = heard.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
+    let fallbacks = announced(&events);
+    let pairs: Vec<_> = fallbacks.iter().map(|(from, to, _)| (from.as_str(), to.as_str())).collect();
     assert_eq!(pairs, [("x", "y"), ("a", "c")]);
 
     let inner = Fallback::new(failing("a", transport)).or(responding("b"));
@@ -419,7 +435,7 @@ async fn a_nested_fallback_announces_its_own_models() {
 
 #[tokio::test(start_paused = true)]
 async fn buffering_before_the_first_content_is_bounded() {
-    // A model that sends nothing to show, without end, has begun to answer: memory stays bounded.
+    // An endless stream without visible content counts as a started response: memory stays bounded.
     let chatter = std::iter::repeat_n(StreamEvent::block_stop(0), 10_000);
     let silent = named("a", ScriptedModel::new([ScriptedTurn::events(chatter)]));
     let model = Fallback::new(silent).or(responding("b"));
@@ -431,12 +447,12 @@ async fn buffering_before_the_first_content_is_bounded() {
 #[tokio::test]
 async fn usage_of_failed_models_is_counted() {
     let costly = |id, input| {
-        let told = StreamEvent::metadata(Usage::new(input, 1), Default::default());
-        let turn = ScriptedTurn::events([StreamEvent::start(), told]).breaking_after(2, ModelError::transport("cut"));
+        let usage = StreamEvent::metadata(Usage::new(input, 1), Default::default());
+        let turn = ScriptedTurn::events([StreamEvent::start(), usage]).breaking_after(2, ModelError::transport("cut"));
         named(id, ScriptedModel::new([turn]))
     };
-    let answer = ScriptedTurn::text("Hello.").with_usage(Usage::new(5, 2));
-    let model = Fallback::new(costly("a", 10)).or(costly("b", 20)).or(named("c", ScriptedModel::new([answer])));
+    let greeting = ScriptedTurn::text("Hello.").with_usage(Usage::new(5, 2));
+    let model = Fallback::new(costly("a", 10)).or(costly("b", 20)).or(named("c", ScriptedModel::new([greeting])));
     let mut agent = Agent::builder().model(model).retry(RetryPolicy::never()).build().await.unwrap();
     let response = agent.prompt("hi").await.unwrap();
     assert_eq!(response.usage, Usage::new(35, 4));

@@ -1,4 +1,4 @@
-//! The context of hooks: one hook in a template serves many agents at once, and knows of each event whose it is.
+//! The context of hooks: one hook in a template serves many agents concurrently, and each event identifies its agent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use crate::support::{Log, naming, newest_results, template, text_of, tool};
 #[derive(Clone, Debug, PartialEq)]
 struct User(String);
 
-/// An event as a hook has seen it.
+/// An event as a hook received it.
 #[derive(Clone, Debug, PartialEq)]
 struct Seen {
     event: &'static str,
@@ -28,7 +28,7 @@ struct Seen {
     user: Option<User>,
 }
 
-/// Writes down each event under the id of its invocation.
+/// Records each event under the id of its invocation.
 #[derive(Clone, Default)]
 struct Attributes(Arc<Mutex<BTreeMap<String, Vec<Seen>>>>);
 
@@ -112,10 +112,10 @@ const EVENTS: [(&str, u32); 14] = [
 #[tokio::test]
 async fn a_shared_hook_attributes_events_to_their_agents() {
     let hook = Attributes::default();
-    let told = Log::default();
-    let tells = told.clone();
+    let tool_log = Log::default();
+    let tool_writer = tool_log.clone();
     let one = tool("one", move |ctx, _| {
-        tells.add(format!("{} {} {:?}", ctx.invocation_id(), ctx.agent_id(), ctx.session_id()));
+        tool_writer.add(format!("{} {} {:?}", ctx.invocation_id(), ctx.agent_id(), ctx.session_id()));
         async { Ok(ToolOutput::text("one")) }
     });
     let template = template(&one_tool(), [one]).hook(hook.clone()).injected_per_prompt::<User>();
@@ -140,14 +140,14 @@ async fn a_shared_hook_attributes_events_to_their_agents() {
         let expected = EVENTS.map(|(event, cycle)| Seen {
             event,
             agent: agent.clone(),
-            // The agents' cycles count anew in each invocation.
+            // Cycles are counted from the start of each invocation.
             cycle: if event == "before_invocation" { 0 } else { cycle },
             session: Some(format!("session-{number}")),
             user: Some(User(format!("user-{number}"))),
         });
         assert_eq!(events, expected, "{invocation}");
         let line = format!("{invocation} {agent} {:?}", Some(format!("session-{number}")));
-        assert!(told.lines().contains(&line), "tools have the same ids");
+        assert!(tool_log.lines().contains(&line), "tools have the same ids");
         *of_agents.entry(agent).or_default() += 1;
     }
     assert!(of_agents.len() == 200 && of_agents.values().all(|invocations| *invocations == 2));
@@ -212,7 +212,7 @@ async fn a_plugin_adds_hooks_tools_and_system_prompt() {
     let log = Log::default();
     let plugin = || {
         Plugin::new("notes")
-            .hook(crate::hooks::Hears("plugin ", log.clone()))
+            .hook(crate::hooks::EventLog("plugin ", log.clone()))
             .tools(tools![naming("one")])
             .system_prompt("Take notes.")
     };

@@ -1,4 +1,4 @@
-//! A hook that fails, or panics, ends the invocation with its error and leaves a whole history with all results.
+//! A hook that fails or panics ends the invocation with its error, and leaves a valid history with all results.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,10 +14,10 @@ use strands_core::models::{ErrorDetails, ModelError};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
 use strands_core::{AgentBuilder, AgentError};
 
-use crate::hooks::Hears;
+use crate::hooks::EventLog;
 use crate::support::{Log, flaw, naming, newest_results, template};
 
-/// Fails, or panics, the `nth` time that it hears of one event.
+/// A hook that fails or panics at the `nth` call of one event.
 struct Fails {
     event: &'static str,
     left: AtomicUsize,
@@ -25,7 +25,7 @@ struct Fails {
 }
 
 impl Fails {
-    fn heard(&self, event: &str) -> HookResult {
+    fn on_event(&self, event: &str) -> HookResult {
         if event == self.event && self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
             assert!(!self.panics, "the hook panics");
             return Err(format!("{event} is out of order").into());
@@ -37,31 +37,31 @@ impl Fails {
 #[async_trait]
 impl Hook for Fails {
     async fn before_invocation(&self, _: &mut BeforeInvocation<'_>) -> HookResult {
-        self.heard("before_invocation")
+        self.on_event("before_invocation")
     }
     async fn after_invocation(&self, _: &mut AfterInvocation<'_>) -> HookResult {
-        self.heard("after_invocation")
+        self.on_event("after_invocation")
     }
     async fn message_added(&self, _: &MessageAdded<'_>) -> HookResult {
-        self.heard("message_added")
+        self.on_event("message_added")
     }
     async fn before_model_call(&self, _: &mut BeforeModelCall<'_>) -> HookResult {
-        self.heard("before_model_call")
+        self.on_event("before_model_call")
     }
     async fn after_model_call(&self, _: &mut AfterModelCall<'_>) -> HookResult {
-        self.heard("after_model_call")
+        self.on_event("after_model_call")
     }
     async fn before_tools(&self, _: &mut BeforeTools<'_>) -> HookResult {
-        self.heard("before_tools")
+        self.on_event("before_tools")
     }
     async fn after_tools(&self, _: &mut AfterTools<'_>) -> HookResult {
-        self.heard("after_tools")
+        self.on_event("after_tools")
     }
     async fn before_tool_call(&self, _: &mut BeforeToolCall<'_>) -> HookResult {
-        self.heard("before_tool_call")
+        self.on_event("before_tool_call")
     }
     async fn after_tool_call(&self, _: &mut AfterToolCall<'_>) -> HookResult {
-        self.heard("after_tool_call")
+        self.on_event("after_tool_call")
     }
 }
 
@@ -150,7 +150,7 @@ async fn all_after_invocation_hooks_run_and_the_first_failure_is_reported() {
     let log = Log::default();
     let refused = || ModelError::InvalidRequest { details: ErrorDetails::new().boxed() };
     let model = ScriptedModel::new([ScriptedTurn::error(refused())]);
-    let builder = template(&model, []).hook(Hears("", log.clone()));
+    let builder = template(&model, []).hook(EventLog("", log.clone()));
     let failing = Fails { event: "after_invocation", left: 1.into(), panics: false };
     let mut agent = builder.hook(failing).build().await.unwrap();
     let error = agent.prompt("go").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What hooks hear and in which order, and each way in which they steer.
+//! Hooks: the order of the events, and each way to control the loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,11 +17,11 @@ use strands_core::{AgentEvent, Limits, Prompt, Tool, ToolError, ToolOutput};
 
 use crate::support::{Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
 
-/// Writes down what it hears.
-pub(crate) struct Hears(pub(crate) &'static str, pub(crate) Log);
+/// Records the events that it receives.
+pub(crate) struct EventLog(pub(crate) &'static str, pub(crate) Log);
 
 #[async_trait]
-impl Hook for Hears {
+impl Hook for EventLog {
     async fn before_invocation(&self, event: &mut BeforeInvocation<'_>) -> HookResult {
         self.1.add(format!("{}before_invocation {}", self.0, event.prompt.len()));
         Ok(())
@@ -69,7 +69,7 @@ fn one_tool() -> ScriptedModel {
 #[tokio::test]
 async fn hook_events_arrive_in_order() {
     let log = Log::default();
-    let mut agent = template(&one_tool(), [naming("one")]).hook(Hears("", log.clone())).build().await.unwrap();
+    let mut agent = template(&one_tool(), [naming("one")]).hook(EventLog("", log.clone())).build().await.unwrap();
     agent.prompt("go").await.unwrap();
     assert_eq!(
         log.lines(),
@@ -96,18 +96,18 @@ async fn hook_events_arrive_in_order() {
 async fn after_events_run_in_reverse_order() {
     let log = Log::default();
     let builder = template(&one_tool(), [naming("one")]);
-    let mut agent = builder.hook(Hears("a ", log.clone())).hook(Hears("b ", log.clone())).build().await.unwrap();
+    let mut agent = builder.hook(EventLog("a ", log.clone())).hook(EventLog("b ", log.clone())).build().await.unwrap();
     agent.prompt("go").await.unwrap();
     let lines = log.lines();
-    let heard = |event: &str| {
+    let recorded = |event: &str| {
         let lines = lines.iter().filter_map(|line| line.split_once(' ')).filter(|(_, rest)| rest.starts_with(event));
         lines.map(|(who, _)| who.to_owned()).take(2).collect::<Vec<_>>()
     };
     for event in ["before_invocation", "before_model_call", "before_tools", "before_tool_call", "message_added"] {
-        assert_eq!(heard(event), ["a", "b"], "{event}");
+        assert_eq!(recorded(event), ["a", "b"], "{event}");
     }
     for event in ["after_invocation", "after_model_call", "after_tools", "after_tool_call"] {
-        assert_eq!(heard(event), ["b", "a"], "{event}");
+        assert_eq!(recorded(event), ["b", "a"], "{event}");
     }
 }
 
@@ -115,10 +115,10 @@ async fn after_events_run_in_reverse_order() {
 async fn before_and_after_events_are_paired_during_interrupts() {
     let log = Log::default();
     let asks = tool("one", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("q", "?")?) });
-    let mut agent = template(&one_tool(), [asks]).hook(Hears("", log.clone())).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let mut agent = template(&one_tool(), [asks]).hook(EventLog("", log.clone())).build().await.unwrap();
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     agent.prompt("too early").await.unwrap_err();
-    agent.prompt(Prompt::none()).resume([asked[0].respond(1)]).await.unwrap();
+    agent.prompt(Prompt::none()).resume([interrupts[0].respond(1)]).await.unwrap();
     let ends = |line: &String| line.contains("_invocation");
     assert_eq!(
         log.lines().into_iter().filter(ends).collect::<Vec<_>>(),
@@ -126,7 +126,7 @@ async fn before_and_after_events_are_paired_during_interrupts() {
     );
 }
 
-/// What one test's hook does.
+/// A hook with the settings of one test.
 #[derive(Default)]
 struct Steers {
     deny_invocation: bool,
@@ -139,7 +139,7 @@ struct Steers {
     swap: Option<Arc<dyn Tool>>,
     change_result: bool,
     resume_with: Option<&'static str>,
-    heard: AtomicUsize,
+    events: AtomicUsize,
 }
 
 #[async_trait]
@@ -168,7 +168,7 @@ impl Hook for Steers {
         Ok(())
     }
     async fn after_tool_call(&self, event: &mut AfterToolCall<'_>) -> HookResult {
-        self.heard.fetch_add(1, Ordering::SeqCst);
+        self.events.fetch_add(1, Ordering::SeqCst);
         event.retry = self.retry_tool;
         if self.change_result {
             *event.result = strands_core::message::ToolResult::error("a wrong id", "changed");
@@ -232,7 +232,7 @@ async fn retries_of_responses_by_hooks_are_bounded() {
     let (events, ended) = listen(agent.prompt("go").stream()).await;
     let response = ended.unwrap();
     assert_eq!((model.requests().len(), response.turns), (9, 1));
-    // What was thrown away cost something, and was announced.
+    // The discarded response has a cost, and was announced.
     assert_eq!(response.usage.total_tokens, 9 * 15);
     assert_eq!(agent.metrics().accumulated_usage(), response.usage);
     let discards = |event: &&AgentEvent| matches!(event, AgentEvent::Retry { discards_output: true, .. });
@@ -262,7 +262,7 @@ async fn retries_of_tool_results_by_hooks_are_bounded() {
     }
     let mut agent = template(&one_tool(), [naming("one")]).hook(Shared(Arc::clone(&hook))).build().await.unwrap();
     agent.prompt("go").await.unwrap();
-    assert_eq!(hook.heard.load(Ordering::SeqCst), 9);
+    assert_eq!(hook.events.load(Ordering::SeqCst), 9);
     assert_eq!(newest_results(agent.messages()), [(false, "one".into())]);
     assert_whole(&mut agent).await;
 }
@@ -358,12 +358,12 @@ async fn a_hook_sees_the_tool_error_and_the_model_its_public_text() {
         })
     };
     let whole = "the session store could not read booking: password is hunter2";
-    for (redacts, told) in [(false, whole), (true, "the tool failed")] {
+    for (redacts, expected) in [(false, whole), (true, "the tool failed")] {
         let builder = template(&one_tool(), [fails()]).hook(Sees(log.clone()));
         let builder = if redacts { builder.redact_tool_errors() } else { builder };
         let mut agent = builder.build().await.unwrap();
         agent.prompt("go").await.unwrap();
-        assert_eq!(newest_results(agent.messages()), [(true, told.into())]);
+        assert_eq!(newest_results(agent.messages()), [(true, expected.into())]);
     }
     assert_eq!(log.lines(), [whole, whole]);
 }
@@ -371,12 +371,12 @@ async fn a_hook_sees_the_tool_error_and_the_model_its_public_text() {
 #[tokio::test]
 async fn hooks_without_effect_do_not_change_the_run() {
     let mut plain = agent(&one_tool(), [naming("one")]).await;
-    let mut heard = template(&one_tool(), [naming("one")]).hook(Hears("", Log::default())).build().await.unwrap();
+    let mut observed = template(&one_tool(), [naming("one")]).hook(EventLog("", Log::default())).build().await.unwrap();
     plain.prompt("go").await.unwrap();
-    heard.prompt("go").await.unwrap();
+    observed.prompt("go").await.unwrap();
     let texts = |agent: &strands_core::Agent| {
-        let said = |message: &Arc<Message>| (message.role, message.text(), message.tool_uses().count());
-        agent.messages().iter().map(said).collect::<Vec<_>>()
+        let summary = |message: &Arc<Message>| (message.role, message.text(), message.tool_uses().count());
+        agent.messages().iter().map(summary).collect::<Vec<_>>()
     };
-    assert_eq!(texts(&plain), texts(&heard));
+    assert_eq!(texts(&plain), texts(&observed));
 }

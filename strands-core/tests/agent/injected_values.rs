@@ -1,4 +1,4 @@
-//! Values that the program lends to its tools: found at build, replaced per prompt, missed before the first model call.
+//! Injected values of tools: checked at build, replaced per prompt, and required before the first model call.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::support::{assert_whole, newest_results};
 #[derive(Debug)]
 struct Identity(&'static str);
 
-/// A tool that borrows the identity.
+/// A tool that borrows an injected identity.
 struct WhoAmI {
     spec: ToolSpec,
     requires: [InjectedKey; 1],
@@ -112,14 +112,14 @@ async fn agents_of_a_template_have_separate_state_and_history() {
 #[tokio::test]
 async fn debug_output_hides_injected_values() {
     let builder = Agent::builder().model(model()).tool(WhoAmI::new()).inject(Identity("hunter2"));
-    let shown = format!("{builder:?}");
+    let printed = format!("{builder:?}");
     let mut agent = builder.build().await.unwrap();
-    let shown = format!("{shown}{agent:?}");
-    let shown = format!("{shown}{:?}", agent.prompt("x").inject(Identity("hunter2")));
-    assert!(!shown.contains("hunter2"), "{shown}");
+    let printed = format!("{printed}{agent:?}");
+    let printed = format!("{printed}{:?}", agent.prompt("x").inject(Identity("hunter2")));
+    assert!(!printed.contains("hunter2"), "{printed}");
 }
 
-/// A tool that reads what its context has itself.
+/// A tool that reads an injected value through its context.
 struct OfContext(ToolSpec, [InjectedKey; 2]);
 
 #[async_trait]
@@ -153,7 +153,7 @@ async fn context_types_need_no_injection() {
     assert!(
         matches!(runner.call("who_am_i", json!({})).await, Ok(ToolCallOutcome::Result(result)) if !result.is_error())
     );
-    // An injected value goes first.
+    // An injected value takes precedence.
     let token = CancellationToken::new();
     token.cancel();
     let mut agent = Agent::builder().model(model()).tool(of_context()).inject(token).build().await.unwrap();
@@ -176,7 +176,7 @@ async fn unread_values_are_reported() {
     assert_eq!(unread(&without_tools), ["Identity"]);
 }
 
-/// A tool that finds out in its calls.
+/// A tool that reports missing values only when it is called.
 struct ReadsAny(ToolSpec, [InjectedKey; 1]);
 
 #[async_trait]

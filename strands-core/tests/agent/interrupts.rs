@@ -1,4 +1,4 @@
-//! Humans in the loop: what is asked, what an answer does, and that nothing else gets past a question.
+//! Interrupts: the questions, the effect of each response, and no progress without one.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -11,15 +11,15 @@ use strands_core::{
 
 use crate::support::{FnTool, Log, agent, assert_whole, flaw, kinds, listen, naming, newest_results, template, tool};
 
-/// Asks before it acts, and answers with what the human said.
+/// Interrupts before it acts, and returns the response of the human.
 fn asking(name: &'static str, log: &Log) -> FnTool {
     let log = log.clone();
     tool(name, move |ctx, _| {
         let log = log.clone();
         async move {
-            let answer = ctx.interrupt("sure", json!({"about": ctx.tool_name()}))?;
+            let reply = ctx.interrupt("sure", json!({"about": ctx.tool_name()}))?;
             log.add(format!("{name} did it"));
-            Ok(ToolOutput::text(answer.to_string()))
+            Ok(ToolOutput::text(reply.to_string()))
         }
     })
 }
@@ -29,8 +29,8 @@ fn calling(names: &[&str]) -> ScriptedModel {
     ScriptedModel::new([calls, ScriptedTurn::text("done"), ScriptedTurn::text("more")])
 }
 
-async fn resume(agent: &mut Agent, answers: Vec<InterruptResponse>) -> Result<AgentResponse, AgentError> {
-    agent.prompt(Prompt::none()).resume(answers).await
+async fn resume(agent: &mut Agent, replies: Vec<InterruptResponse>) -> Result<AgentResponse, AgentError> {
+    agent.prompt(Prompt::none()).resume(replies).await
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn an_interrupt_ends_the_invocation_and_its_response_resumes_it() {
     assert_eq!((question.name.as_str(), &question.reason), ("sure", &json!({"about": "asks"})));
     assert!(question.id.starts_with("v1:tool_call:"), "{}", question.id);
     assert_eq!(agent.interrupts(), response.interrupts);
-    // The calls wait in the history; no half of their results is there.
+    // The calls are pending in the history, without partial results.
     assert_eq!(agent.messages().len(), 2);
     assert_whole(&mut agent).await;
 
@@ -66,10 +66,10 @@ async fn finished_tools_do_not_run_again_after_resume() {
     });
     let model = calling(&["once", "asks"]);
     let mut agent = agent(&model, [asking("asks", &log), once]).await;
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    resume(&mut agent, vec![raised[0].respond(1)]).await.unwrap();
     assert_eq!(log.lines(), ["once", "asks did it"]);
-    // In the order of the calls, though the other one answered first.
+    // In the order of the calls, though the other one was finished first.
     assert_eq!(newest_results(agent.messages()), [(false, "once".into()), (false, "1".into())]);
 }
 
@@ -78,27 +78,27 @@ async fn interrupts_without_a_response_are_raised_again() {
     let log = Log::default();
     let model = calling(&["asks", "asks", "asks"]);
     let mut agent = agent(&model, [asking("asks", &log)]).await;
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    assert_eq!(asked.len(), 3);
-    let response = resume(&mut agent, vec![asked[1].respond("b")]).await.unwrap();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    assert_eq!(raised.len(), 3);
+    let response = resume(&mut agent, vec![raised[1].respond("b")]).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let ids = |asked: &[Interrupt]| asked.iter().map(|each| each.id.clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&response.interrupts), [asked[0].id.clone(), asked[2].id.clone()]);
+    let ids = |raised: &[Interrupt]| raised.iter().map(|each| each.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&response.interrupts), [raised[0].id.clone(), raised[2].id.clone()]);
     assert_whole(&mut agent).await;
-    resume(&mut agent, vec![asked[2].respond("c"), asked[0].respond("a")]).await.unwrap();
+    resume(&mut agent, vec![raised[2].respond("c"), raised[0].respond("a")]).await.unwrap();
     let texts: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
     assert_eq!(texts, ["\"a\"", "\"b\"", "\"c\""]);
 }
 
 #[tokio::test]
 async fn every_json_value_is_a_valid_interrupt_response() {
-    for answer in [Value::Null, json!(false), json!({"a": [1]}), json!("")] {
+    for reply in [Value::Null, json!(false), json!({"a": [1]}), json!("")] {
         let model = calling(&["asks"]);
         let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
-        let asked = agent.prompt("go").await.unwrap().interrupts;
-        let response = resume(&mut agent, vec![asked[0].respond(answer.clone())]).await.unwrap();
+        let raised = agent.prompt("go").await.unwrap().interrupts;
+        let response = resume(&mut agent, vec![raised[0].respond(reply.clone())]).await.unwrap();
         assert_eq!(response.stop_reason, StopReason::EndTurn);
-        assert_eq!(newest_results(agent.messages()), [(false, answer.to_string())]);
+        assert_eq!(newest_results(agent.messages()), [(false, reply.to_string())]);
     }
 }
 
@@ -122,28 +122,29 @@ async fn a_tool_can_raise_several_interrupts_in_sequence() {
 async fn a_prompt_is_rejected_during_an_interrupt() {
     let model = calling(&["asks"]);
     let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let raised = agent.prompt("go").await.unwrap().interrupts;
     let before = agent.messages().to_vec();
 
     let error = agent.prompt("hello?").await.unwrap_err();
     assert!(
-        matches!(&error, AgentError::Interrupted { interrupts } if *interrupts == [asked[0].id.clone()]),
+        matches!(&error, AgentError::Interrupted { interrupts } if *interrupts == [raised[0].id.clone()]),
         "{error:?}"
     );
     let error = agent.prompt(Prompt::none()).await.unwrap_err();
     assert!(matches!(error, AgentError::Interrupted { .. }), "{error:?}");
-    let error = agent.prompt("and").resume([asked[0].respond(1)]).await.unwrap_err();
+    let error = agent.prompt("and").resume([raised[0].respond(1)]).await.unwrap_err();
     assert!(matches!(error, AgentError::Interrupted { .. }), "{error:?}");
-    let error = resume(&mut agent, vec![asked[0].respond(1), InterruptResponse::new("v1:other", 1)]).await.unwrap_err();
+    let error =
+        resume(&mut agent, vec![raised[0].respond(1), InterruptResponse::new("v1:other", 1)]).await.unwrap_err();
     assert!(matches!(&error, AgentError::UnknownInterrupt { id } if id == "v1:other"), "{error:?}");
 
-    // None of that answered the question, nor changed anything.
-    assert_eq!((agent.interrupts(), agent.messages()), (asked.clone(), before.as_slice()));
+    // None of these responses resolved the interrupt or changed anything.
+    assert_eq!((agent.interrupts(), agent.messages()), (raised.clone(), before.as_slice()));
     assert_eq!(model.requests().len(), 1);
-    resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap();
+    resume(&mut agent, vec![raised[0].respond(1)]).await.unwrap();
     assert_whole(&mut agent).await;
 
-    let error = resume(&mut agent, vec![asked[0].respond(1)]).await.unwrap_err();
+    let error = resume(&mut agent, vec![raised[0].respond(1)]).await.unwrap_err();
     assert!(matches!(error, AgentError::UnknownInterrupt { .. }), "{error:?}");
     assert_whole(&mut agent).await;
 }
@@ -177,18 +178,18 @@ async fn a_tool_that_requires_approval_runs_only_when_approved() {
     let given = [json!(true), json!("y"), json!("YES"), json!(" yes ")];
     let refused =
         [json!(false), json!(null), json!("no"), json!("yess"), json!(1), json!({"approved": true}), json!([true])];
-    for (answer, consents) in given.iter().map(|each| (each, true)).chain(refused.iter().map(|each| (each, false))) {
+    for (reply, consents) in given.iter().map(|each| (each, true)).chain(refused.iter().map(|each| (each, false))) {
         let log = Log::default();
         let model = calling(&["book"]);
         let mut agent = agent(&model, [needing_approval(&log)]).await;
-        let asked = agent.prompt("go").await.unwrap().interrupts;
+        let raised = agent.prompt("go").await.unwrap().interrupts;
         assert_eq!(
-            (asked[0].name.as_str(), &asked[0].reason),
+            (raised[0].name.as_str(), &raised[0].reason),
             ("approval", &json!({"tool": "book", "input": {"n": 1}}))
         );
         assert_eq!(log.lines().len(), 0);
-        resume(&mut agent, vec![asked[0].respond(answer.clone())]).await.unwrap();
-        assert_eq!(log.lines().len(), usize::from(consents), "{answer}");
+        resume(&mut agent, vec![raised[0].respond(reply.clone())]).await.unwrap();
+        assert_eq!(log.lines().len(), usize::from(consents), "{reply}");
         let (error, _) = newest_results(agent.messages()).remove(0);
         assert_eq!(error, !consents);
     }
@@ -200,15 +201,15 @@ async fn approval_holds_for_one_call() {
     let calls = ScriptedTurn::tool_uses([("book", json!({"to": "Oslo"})), ("book", json!({"to": "Rome"}))]);
     let model = ScriptedModel::new([calls, ScriptedTurn::text("done")]);
     let mut agent = agent(&model, [needing_approval(&log)]).await;
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    let response = resume(&mut agent, vec![asked[0].respond(true)]).await.unwrap();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    let response = resume(&mut agent, vec![raised[0].respond(true)]).await.unwrap();
     assert_eq!(log.lines(), [r#"{"to":"Oslo"}"#]);
-    assert_eq!(response.interrupts, asked[1..]);
-    resume(&mut agent, vec![asked[1].respond(false)]).await.unwrap();
+    assert_eq!(response.interrupts, raised[1..]);
+    resume(&mut agent, vec![raised[1].respond(false)]).await.unwrap();
     assert_eq!(log.lines().len(), 1);
 }
 
-/// Gives the call other arguments the second time that it hears of it.
+/// Changes the arguments of the call at its second `before_tool_call`.
 struct BaitAndSwitch(std::sync::atomic::AtomicBool);
 
 #[async_trait]
@@ -227,8 +228,8 @@ async fn approval_holds_for_the_shown_arguments() {
     let model = calling(&["book"]);
     let builder = template(&model, [needing_approval(&log)]).hook(BaitAndSwitch(false.into()));
     let mut agent = builder.build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    let response = resume(&mut agent, vec![asked[0].respond(true)]).await.unwrap();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    let response = resume(&mut agent, vec![raised[0].respond(true)]).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
     assert_eq!(response.interrupts[0].reason["input"], json!({"to": "the moon"}));
     assert_eq!(log.lines(), [""; 0]);
@@ -239,12 +240,12 @@ async fn invalid_arguments_are_rejected_before_approval() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([("book", "{broken")]), ScriptedTurn::text("done")]);
     let mut agent = agent(&model, [needing_approval(&log)]).await;
-    // Nobody is asked about arguments that are none.
+    // Malformed arguments cause no interrupt.
     assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::EndTurn);
     assert_eq!(log.lines(), [""; 0]);
 }
 
-/// Asks about every call.
+/// Interrupts every call.
 struct AsksAboutAll;
 
 #[async_trait]
@@ -265,12 +266,12 @@ async fn a_hook_can_interrupt_before_a_tool_call() {
     let model = calling(&["one", "asks"]);
     let builder = template(&model, [naming("one"), asking("asks", &log)]).hook(AsksAboutAll);
     let mut agent = builder.build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    assert_eq!(asked.len(), 2);
-    assert!(asked.iter().all(|each| each.id.starts_with("v1:before_tool_call:")));
-    // The hook is satisfied; now the tool has a question of its own.
-    let answers = vec![asked[0].respond(false), asked[1].respond(true)];
-    let response = resume(&mut agent, answers).await.unwrap();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    assert_eq!(raised.len(), 2);
+    assert!(raised.iter().all(|each| each.id.starts_with("v1:before_tool_call:")));
+    // The hook's interrupt is resolved; the tool raises its own.
+    let replies = vec![raised[0].respond(false), raised[1].respond(true)];
+    let response = resume(&mut agent, replies).await.unwrap();
     assert_eq!(response.interrupts.len(), 1);
     assert!(response.interrupts[0].id.starts_with("v1:tool_call:"));
     resume(&mut agent, vec![response.interrupts[0].respond("ok")]).await.unwrap();
@@ -287,15 +288,15 @@ async fn limits_and_usage_continue_after_an_interrupt() {
     let mut agent = agent(&model, [asking("asks", &Log::default()), naming("one")]).await;
     let first = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
     assert_eq!((first.turns, first.usage.total_tokens), (1, 15));
-    let answers = [first.interrupts[0].respond("y")];
-    let second = agent.prompt(Prompt::none()).resume(answers).limits(Limits::new().turns(3)).await.unwrap();
+    let replies = [first.interrupts[0].respond("y")];
+    let second = agent.prompt(Prompt::none()).resume(replies).limits(Limits::new().turns(3)).await.unwrap();
     assert_eq!((second.turns, second.usage.total_tokens), (3, 45));
     assert_eq!(second.stop_reason, StopReason::LimitTurns);
     assert_eq!(agent.metrics().accumulated_usage().total_tokens, 45);
 }
 
 #[tokio::test]
-async fn the_event_comes_before_the_result() {
+async fn the_interrupt_event_has_the_interrupts_of_the_response() {
     let model = calling(&["asks"]);
     let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
     let (events, ended) = listen(agent.prompt("go").stream()).await;
@@ -308,13 +309,13 @@ async fn the_event_comes_before_the_result() {
 async fn interrupts_and_responses_round_trip_through_json() {
     let model = calling(&["asks"]);
     let mut agent = agent(&model, [asking("asks", &Log::default())]).await;
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    let json = serde_json::to_value(&asked[0]).unwrap();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    let json = serde_json::to_value(&raised[0]).unwrap();
     assert_eq!(json["response"], Value::Null);
     let elsewhere: Interrupt = serde_json::from_value(json).unwrap();
-    let answer: InterruptResponse =
+    let reply: InterruptResponse =
         serde_json::from_value(json!({"interruptId": elsewhere.id, "response": {"ok": true}})).unwrap();
-    resume(&mut agent, vec![answer]).await.unwrap();
+    resume(&mut agent, vec![reply]).await.unwrap();
     assert_eq!(newest_results(agent.messages()), [(false, r#"{"ok":true}"#.into())]);
 }
 
@@ -326,8 +327,8 @@ async fn dropping_a_resumed_invocation_leaves_a_valid_history() {
     });
     let model = calling(&["asks", "one"]);
     let mut agent = agent(&model, [stuck, naming("one")]).await;
-    let asked = agent.prompt("go").await.unwrap().interrupts;
-    let going_on = agent.prompt(Prompt::none()).resume([asked[0].respond(1)]).into_future();
+    let raised = agent.prompt("go").await.unwrap().interrupts;
+    let going_on = agent.prompt(Prompt::none()).resume([raised[0].respond(1)]).into_future();
     assert!(tokio::time::timeout(std::time::Duration::from_secs(1), going_on).await.is_err());
     assert_whole(&mut agent).await;
     let results = newest_results(agent.messages());

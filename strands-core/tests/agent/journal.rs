@@ -1,5 +1,5 @@
-//! A fake durable engine drives the loop: it crashes after each entry of its journal and replays the handler, and in the
-//! end everything is as if it had never crashed.
+//! A fake durable engine runs the loop: it crashes after each entry of its journal and replays the handler. The
+//! result is the same as without a crash.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,7 +56,7 @@ impl Engine {
         let recorded = self.entries.lock().unwrap().entries.get(at).cloned();
         let value = match recorded {
             Some((known, value)) => {
-                assert_eq!(known, name, "another step in the replay");
+                assert_eq!(known, name, "the replay has a different step");
                 value
             }
             None => {
@@ -74,7 +74,7 @@ impl Engine {
         Ok(value)
     }
 
-    /// The process is gone: nothing returns any more.
+    /// Ends the process: no call returns any more.
     async fn crash(&self) {
         self.crashed.cancel();
         pending::<()>().await;
@@ -105,7 +105,7 @@ impl Journal for Engine {
     }
 }
 
-/// The world around the agent, which sees what was really done.
+/// The effects outside of the agent, as they were performed.
 struct World {
     model: ScriptedModel,
     did: Log,
@@ -113,7 +113,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        // By the conversation, not by the count: a call that was cut off is made again.
+        // By the conversation and not by a counter: an interrupted call is made again.
         let model = ScriptedModel::from_fn(|request| match request.messages.len() {
             1 => ScriptedTurn::tool_uses([("slow", json!({})), ("quick", json!({})), ("fails", json!({}))]),
             3 => ScriptedTurn::tool_uses([("consent", json!({})), ("counts", json!({})), ("alone", json!({}))]),
@@ -152,15 +152,15 @@ impl World {
         ]
     }
 
-    /// The handler of the engine: a prompt, and the answers of humans as they come.
+    /// The handler of the engine: a prompt, then the interrupt responses as they arrive.
     async fn handle(&self, engine: &Engine) -> Result<(Agent, AgentResponse), AgentError> {
         let mut agent = template(&self.model, self.tools()).hook(Notes(self.did.clone())).build().await.unwrap();
         let mut response = agent.prompt("go").journal(engine).await?;
         while response.stop_reason == StopReason::Interrupt {
-            // A signal of the engine: an entry of its own.
-            let answers: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
+            // A signal of the engine, which is an entry of its own.
+            let responses: Vec<InterruptResponse> = response.interrupts.iter().map(|each| each.respond(true)).collect();
             engine.entry("signal", async { json!(true) }).await?;
-            response = agent.prompt(Prompt::none()).resume(answers).journal(engine).await?;
+            response = agent.prompt(Prompt::none()).resume(responses).journal(engine).await?;
         }
         Ok((agent, response))
     }
@@ -198,7 +198,7 @@ fn without_times(mut messages: Value) -> Value {
     messages
 }
 
-/// Runs the handler until it ends, starting it anew after each crash. Returns the journal's length.
+/// Runs the handler until it ends, and restarts it after each crash. Returns the journal's length.
 async fn run(world: &World, entries: &Arc<Mutex<Entries>>) -> (Snapshot, AgentResponse) {
     loop {
         let engine = Engine::attempt(entries);
@@ -218,7 +218,7 @@ async fn run(world: &World, entries: &Arc<Mutex<Entries>>) -> (Snapshot, AgentRe
 }
 
 /// Tool results by tool, without ids: these differ between two runs, since the model makes them up.
-fn said(snapshot: &Snapshot) -> Vec<(String, usize)> {
+fn results_by_tool(snapshot: &Snapshot) -> Vec<(String, usize)> {
     let messages = snapshot.data.messages.as_ref().unwrap();
     messages.iter().map(|message| (message.text(), message.content.len())).collect()
 }
@@ -242,21 +242,21 @@ async fn a_crash_after_any_journal_entry_does_not_change_the_result() {
             let entries = Arc::new(Mutex::new(state));
             let (snapshot, response) = run(&world, &entries).await;
             assert_eq!((response.text().as_str(), response.turns), ("done", 4), "crash at {at}");
-            assert_eq!(said(&snapshot), said(&expected), "crash at {at}");
+            assert_eq!(results_by_tool(&snapshot), results_by_tool(&expected), "crash at {at}");
             assert_eq!(snapshot.data.state.as_ref().unwrap()["n"], json!(2), "crash at {at}");
             assert_eq!(entries.lock().unwrap().entries.len(), length);
-            // What was recorded is not asked for again.
+            // Recorded calls are not made again.
             let did = world.did.lines();
             match before {
                 false => {
-                    // Calls that ran beside the one that was recorded are made again, and no others.
+                    // Calls concurrent with the recorded one are made again, and no others.
                     let again = did.len() - count;
                     assert!(again <= 2, "crash after {at}: {did:?}");
                 }
                 true if name.starts_with("model") => {
                     assert!(did.len() > count, "crash before {at}: the effect is made again");
                 }
-                // A tool that asks has done nothing yet.
+                // A tool that interrupts has not acted yet.
                 true => assert!(did.len() >= count, "crash before {at}"),
             }
             // The requests of a turn are the same bytes in each attempt.
@@ -304,7 +304,7 @@ async fn ids_are_taken_from_the_journal() {
     assert_ne!(one[0], one[1]);
 }
 
-/// A journal that is broken from an entry on.
+/// A journal that fails from an entry on.
 struct Broken(usize, Engine);
 
 impl Journal for Broken {
@@ -361,7 +361,7 @@ async fn rejects_a_journal_together_with_a_session() {
     assert!(matches!(error, AgentError::JournalWithSession), "{error:?}");
 }
 
-/// A journal whose clock is its own.
+/// A journal with a clock of its own.
 struct Clock(Engine, Mutex<Duration>);
 
 impl Journal for Clock {
@@ -396,7 +396,7 @@ async fn time_is_taken_from_the_journal() {
     assert!(response.metrics.total_duration() >= Duration::from_secs(60), "{:?}", response.metrics.total_duration());
 }
 
-/// A model that can't be forced to call a tool, and learns it from the first refusal.
+/// A model that can't be forced to call a tool, and records this capability at the first rejected request.
 #[derive(Debug)]
 struct Unforceable {
     script: ScriptedModel,
@@ -428,11 +428,11 @@ async fn a_replay_keeps_the_structured_output_mode() {
         let details = ErrorDetails::new().with_status(400).boxed();
         ScriptedTurn::error(ModelError::InvalidRequest { details })
     };
-    let said = || [ScriptedTurn::text("seven"), refusal(), ScriptedTurn::text("eight"), ScriptedTurn::text("[7]")];
+    let turns = || [ScriptedTurn::text("seven"), refusal(), ScriptedTurn::text("eight"), ScriptedTurn::text("[7]")];
     let entries = Arc::new(Mutex::new(Entries::default()));
     let has_learned = Arc::new(AtomicBool::new(false));
     let mut conversations = Vec::new();
-    for script in [ScriptedModel::new(said()), ScriptedModel::new([])] {
+    for script in [ScriptedModel::new(turns()), ScriptedModel::new([])] {
         let model = Unforceable { script, has_learned: Arc::clone(&has_learned) };
         let mut agent = Agent::builder().model(model).build().await.unwrap();
         let engine = Engine::attempt(&entries);

@@ -12,7 +12,7 @@ use strands_core::{Agent, AgentEvent, Limits};
 
 use crate::support::{agent, assert_whole, listen, naming, newest_results};
 
-/// Calls a tool so many times, and remembers nothing.
+/// A model that calls a tool this many times and stores no requests.
 struct Counting(AtomicUsize);
 
 #[async_trait]
@@ -44,7 +44,7 @@ async fn runs_thousands_of_tool_turns_in_one_prompt() {
         let response = agent.prompt("go").limits(Limits::unlimited()).await.unwrap();
         assert_eq!((response.text().as_str(), response.turns as usize), ("at last", turns));
         assert_whole(&mut agent).await;
-        // The window is for what is sent next: it has closed over the old calls, in pairs.
+        // The window applies to the next request: it has removed the old calls with their results.
         assert!(agent.messages().len() <= 41, "{}", agent.messages().len());
     }
 }
@@ -66,8 +66,8 @@ async fn two_hundred_tools_keep_their_order() {
     let mut agent = agent(&model, names.iter().map(|name| naming(name))).await;
     agent.prompt("go").await.unwrap();
     assert_eq!(model.requests()[0].tools, names);
-    let answers: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(answers, names.iter().rev().copied().collect::<Vec<_>>());
+    let results: Vec<_> = newest_results(agent.messages()).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(results, names.iter().rev().copied().collect::<Vec<_>>());
     assert_whole(&mut agent).await;
 }
 

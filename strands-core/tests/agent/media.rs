@@ -1,4 +1,4 @@
-//! Media that a model makes: an event as it comes, a block of the response, stored, and part of what was said before a stop.
+//! Media that a model generates: streamed as an event, part of the response, stored, and part of a cancelled turn.
 
 use strands_core::message::{ContentBlock, ImageBlock, ImageFormat};
 use strands_core::models::{BlockDelta, ModelError, StopReason, StreamEvent};

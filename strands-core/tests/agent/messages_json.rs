@@ -1,14 +1,14 @@
-//! Messages as JSON: every kind of block, and whatever a newer version or another language writes, goes round unchanged.
+//! Messages as JSON: all blocks, and fields of newer versions or other languages, round trip unchanged.
 
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ImageBlock, ImageFormat, MediaSource, Message, Role, SystemBlock};
 
-/// Reads and writes a message with this block; fails unless the JSON is the same.
+/// Deserializes and serializes a message with this block. Fails unless the JSON is the same.
 fn goes_round(block: &Value) -> ContentBlock {
     let json = json!({"role": "assistant", "content": [block]});
     let message: Message = serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{block}: {error}"));
     assert_eq!(serde_json::to_value(&message).unwrap(), json);
-    // From text, too: what borrows from its input must work with both.
+    // From text, too: a type that borrows from its input must work with both.
     let again: Message = serde_json::from_str(&json.to_string()).unwrap();
     assert_eq!(again, message);
     again.content[0].clone()
@@ -102,11 +102,11 @@ fn unknown_blocks_round_trip_unchanged() {
 #[test]
 fn unknown_fields_of_blocks_round_trip() {
     for block in every_block() {
-        // Beside the key that names the kind.
+        // Next to the key that names the kind.
         let mut beside = block.clone();
         beside["somethingNew"] = json!({"deep": [1, null]});
         goes_round(&beside);
-        // Inside the payload, where that is an object.
+        // Inside the payload, if it is an object.
         let (kind, _) = block.as_object().unwrap().iter().next().unwrap();
         let mut inside = block.clone();
         if let Some(payload) = inside[kind].as_object_mut() {

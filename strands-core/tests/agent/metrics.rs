@@ -1,4 +1,4 @@
-//! The metrics: the keys of Strands, and a bound on what they keep.
+//! The metrics: the keys of Strands, and a bound on their number.
 
 use serde_json::{Value, json};
 use strands_core::testing::{ScriptedModel, ScriptedTurn};
@@ -138,7 +138,7 @@ async fn metrics_keep_sums_and_the_newest_cycles() {
     assert_eq!(agent.metrics().accumulated_usage().total_tokens, 150_000);
     assert_eq!(agent.metrics().summary().agent_invocations.len(), 8);
     assert_eq!(agent.metrics().summary().tool_usage["one"].execution_stats.call_count, 5_000);
-    // The same but for the length of the numbers.
+    // The same except for the length of the numbers.
     assert!(sizes[1] < sizes[0] + 200, "{sizes:?}");
 }
 

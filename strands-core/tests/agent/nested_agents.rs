@@ -1,4 +1,4 @@
-//! Nested agents: limits, usage, deadlines, cancellation and depth are one budget over the tree.
+//! Nested agents: limits, usage, deadlines, cancellation and depth are one budget of the whole tree.
 
 use std::future::IntoFuture;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -37,7 +37,7 @@ enum Nesting {
 #[derive(Clone, Debug)]
 struct Tree {
     limits: [Limits; 3],
-    /// The number of calls in each turn, and of turns with calls.
+    /// Number of calls in each turn, and number of turns with calls.
     calls: usize,
     turns: usize,
     concurrency: usize,
@@ -45,10 +45,10 @@ struct Tree {
     nesting: Nesting,
 }
 
-/// Counters of model calls: those of an agent, and of everything above it.
+/// Counters of model calls: those of an agent, and those of its ancestors.
 type Counters = Vec<Arc<AtomicU32>>;
 
-/// Calls a tool in its first turns, and takes its time.
+/// A slow model that calls a tool in its first turns.
 struct Costly {
     counters: Counters,
     tree: Tree,
@@ -171,7 +171,7 @@ fn tree() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// The limit of turns and of tokens, as far as there is one.
+/// Limits of turns and of tokens, each optional.
 fn numbers(limits: Limits) -> (Option<u32>, Option<u64>) {
     let json = serde_json::to_value(limits).unwrap();
     let turns = json["turns"].as_u64().map(|turns| u32::try_from(turns).unwrap());
@@ -183,7 +183,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(work)
 }
 
-/// Checks what one agent has spent against its limits, and its response against its calls.
+/// Compares an agent's usage with its limits, and its response with its calls.
 fn check_spent(tree: &Tree, level: usize, response: &AgentResponse, calls: u32) -> Result<(), TestCaseError> {
     let (turns, tokens) = numbers(tree.limits[level]);
     prop_assert_eq!(response.turns, calls, "level {}", level);
@@ -193,7 +193,7 @@ fn check_spent(tree: &Tree, level: usize, response: &AgentResponse, calls: u32) 
         prop_assert!(calls <= turns, "level {}: {} calls, {} allowed", level, calls, turns);
     }
     if let Some(tokens) = tokens {
-        // Responses that are under way at the same time may overshoot, one for each agent at the bottom.
+        // Concurrent responses may exceed the limit, one for each agent at the lowest level.
         let at_once = if tree.concurrency == 1 { 1 } else { tree.calls.pow(2 - u32::try_from(level).unwrap()) };
         let overshoot = (at_once as u64) * (TOKENS.0 + TOKENS.1);
         prop_assert!(spent < tokens + overshoot, "level {}: {} tokens, {} allowed", level, spent, tokens);
@@ -215,7 +215,7 @@ proptest! {
             for (level, response, calls) in &*runs.responses.lock().unwrap() {
                 check_spent(&tree, *level, response, *calls)?;
             }
-            // A limit is the reason for the end, unless all was done.
+            // A limit is the stop reason, unless all calls were made.
             let all = response.stop_reason == StopReason::EndTurn;
             let (turns, tokens) = numbers(tree.limits[0]);
             let reached = turns.is_some_and(|turns| calls >= turns)
@@ -247,7 +247,7 @@ proptest! {
             let (response, ()) = tokio::join!(prompting, cancelling);
             let response = response.unwrap();
             prop_assert!(began.elapsed() <= after + Duration::from_millis(50), "{:?} after {:?}", began.elapsed(), after);
-            // What was spawned has ended, too: nobody calls a model any more.
+            // Spawned agents have ended, too: no further model call.
             tokio::time::sleep(Duration::from_secs(60)).await;
             let too_late = runs.too_late.load(Ordering::SeqCst);
             prop_assert!(too_late == 0, "{} model calls after the end with {:?}", too_late, response.stop_reason);
@@ -259,9 +259,9 @@ proptest! {
 #[tokio::test(start_paused = true)]
 async fn a_nested_agent_inherits_the_deadline() {
     let reasons = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&reasons);
+    let recorder = Arc::clone(&reasons);
     let asks = tool("deeper", move |ctx, _| {
-        let heard = Arc::clone(&heard);
+        let recorder = Arc::clone(&recorder);
         async move {
             let slow = tool("slow", |_, _| async {
                 tokio::time::sleep(Duration::from_secs(600)).await;
@@ -271,7 +271,7 @@ async fn a_nested_agent_inherits_the_deadline() {
             let mut inner = agent(&model, [slow]).await;
             let spawned = tokio::spawn(async move {
                 let response = inner.prompt("go").nested_in(&ctx).await.unwrap();
-                heard.lock().unwrap().push((response.stop_reason, Instant::now()));
+                recorder.lock().unwrap().push((response.stop_reason, Instant::now()));
             });
             spawned.await.unwrap();
             Ok(ToolOutput::text("done"))
@@ -299,11 +299,11 @@ mod blocking {
     /// Blocks its thread on an agent.
     #[tool(crate = strands_core)]
     pub(super) fn ask(runtime: &Handle) -> Result<String, ToolError> {
-        let answer = runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             let model = ScriptedModel::new([ScriptedTurn::tool_use("x", json!({})), ScriptedTurn::text("blocked")]);
             crate::support::agent(&model, []).await.prompt("go").await
         });
-        Ok(answer.map_err(ToolError::from_source)?.stop_reason.to_string())
+        Ok(outcome.map_err(ToolError::from_source)?.stop_reason.to_string())
     }
 }
 
@@ -332,12 +332,12 @@ async fn spending_of_nested_agents_survives_an_interrupt() {
     let mut outer = agent(&model, [nested.clone()]).await;
     let response = outer.prompt("go").await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (2, 30));
-    // As another process would.
+    // As in another process.
     let json = serde_json::to_string(&outer.snapshot().unwrap()).unwrap();
     let mut restored = agent(&model, [nested]).await;
     restored.restore(serde_json::from_str(&json).unwrap()).unwrap();
-    let answers: Vec<_> = response.interrupts.iter().map(|asked| asked.respond("yes")).collect();
-    let response = restored.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = response.interrupts.iter().map(|interrupt| interrupt.respond("yes")).collect();
+    let response = restored.prompt(Prompt::none()).resume(responses).await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (3, 45));
 }
 
@@ -347,7 +347,7 @@ async fn a_tool_forwards_events_of_a_nested_agent_under_their_path() {
         let inner = agent(&ScriptedModel::responding("inner"), []).await;
         let mut events = inner.into_stream("go");
         while let Some(event) = events.next().await {
-            // As an agent would that is nested itself.
+            // As a nested agent would.
             ctx.forward("expert", event.map_err(ToolError::from_source)?.at_node("library")).await;
         }
         Ok(ToolOutput::text("asked"))
@@ -364,7 +364,7 @@ async fn a_tool_forwards_events_of_a_nested_agent_under_their_path() {
     let kinds = kinds(&events);
     let at = |kind: &str| kinds.iter().position(|found| found == kind).unwrap();
     assert!(at("tool_start") < at("node") && kinds.iter().rposition(|kind| kind == "node") < Some(at("tool_end")));
-    // Nobody listens: nothing waits.
+    // Without a listener nothing waits.
     outer.set_model(ScriptedModel::new([ScriptedTurn::tool_use("ask", json!({})), ScriptedTurn::text("outer")]));
     assert_eq!(outer.prompt("go").await.unwrap().text(), "outer");
 }

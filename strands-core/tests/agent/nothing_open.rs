@@ -1,4 +1,4 @@
-//! Invocations without a prompt: they fail before a model call unless the conversation has something to respond to.
+//! Invocations without a prompt: they fail before a model call unless the conversation has a message to respond to.
 
 use futures_util::StreamExt;
 use serde_json::json;
@@ -10,7 +10,7 @@ use strands_core::{AgentError, InterruptResponse, Limits, Prompt, PromptRequest,
 use crate::support::{agent, naming, template};
 
 #[tokio::test]
-async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
+async fn empty_prompts_after_a_response_are_rejected_without_a_model_call() {
     let nothing = [
         Prompt::none(),
         Prompt::from(Vec::<Message>::new()),
@@ -27,12 +27,12 @@ async fn empty_prompts_after_a_response_are_refused_without_a_model_call() {
         let last = agent.prompt(prompt.clone()).output::<u32>().stream().next().await;
         assert!(matches!(last, Some(Err(AgentError::NothingToRespondTo)) | Some(Ok(_))), "{prompt:?}: {last:?}");
         assert_eq!((model.requests().len(), agent.messages()), (1, &before[..]), "{prompt:?}");
-        assert_eq!(agent.prompt("and now?").await.unwrap().text(), "hi", "the agent goes on");
+        assert_eq!(agent.prompt("and now?").await.unwrap().text(), "hi", "the agent stays usable");
     }
 }
 
 #[tokio::test]
-async fn templates_shared_agents_and_session_agents_refuse_empty_prompts() {
+async fn templates_shared_agents_and_session_agents_reject_empty_prompts() {
     let model = ScriptedModel::responding("hi");
     let template = template(&model, []).session_manager(InMemorySessionManager::new("s"));
     template.clone().build().await.unwrap().prompt("hello").await.unwrap();
@@ -54,13 +54,13 @@ async fn a_conversation_with_pending_calls_continues_without_a_prompt() {
     let mut seeded = template(&model, []).messages([Message::user("hello")]).build().await.unwrap();
     assert_eq!(seeded.prompt(Prompt::none()).await.unwrap().text(), "hi");
 
-    // Tool results behind which a limit ended the invocation.
+    // Tool results after which a limit ended the invocation.
     let model = ScriptedModel::new([ScriptedTurn::tool_use("one", json!({})), ScriptedTurn::text("done")]);
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("go").limits(Limits::new().turns(1)).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::LimitTurns);
     assert_eq!(agent.prompt(Prompt::none()).await.unwrap().text(), "done");
-    // Now the model has said everything.
+    // The model's turn is now complete.
     assert!(matches!(agent.prompt(Prompt::none()).await, Err(AgentError::NothingToRespondTo)));
 }
 

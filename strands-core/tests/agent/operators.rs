@@ -1,4 +1,4 @@
-//! Events for operators in special cases.
+//! Diagnostic events of special cases.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Structured output of unusual types, in unusual forms.
+//! Structured output of unusual types and in unusual forms.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
@@ -20,8 +20,8 @@ fn native() -> ModelCapabilities {
 
 fn text(text: &str, letters: usize) -> ScriptedTurn {
     let all: Vec<char> = text.chars().collect();
-    let pieces = all.chunks(letters).map(|piece| StreamEvent::text(0, piece.iter().collect::<String>()));
-    let events = std::iter::once(StreamEvent::start()).chain(pieces);
+    let chunks = all.chunks(letters).map(|chunk| StreamEvent::text(0, chunk.iter().collect::<String>()));
+    let events = std::iter::once(StreamEvent::start()).chain(chunks);
     ScriptedTurn::events(events.chain([StreamEvent::stop(StopReason::EndTurn)]).collect::<Vec<_>>())
 }
 
@@ -44,7 +44,7 @@ async fn malformed_output_is_rejected_without_a_panic() {
     let deep = "[".repeat(100_000);
     let nested = format!("{{\"value\": {}1{}}}", "[".repeat(105), "]".repeat(105));
     let long = format!("{{\"value\": \"{}", "x".repeat(3_000_000));
-    for said in [
+    for reply in [
         deep.as_str(),
         &nested,
         &long,
@@ -66,14 +66,14 @@ async fn malformed_output_is_rejected_without_a_panic() {
         "{,}",
         "\u{0}",
     ] {
-        let model = ScriptedModel::new((0..6).map(|_| text(said, 1000))).with_capabilities(native());
+        let model = ScriptedModel::new((0..6).map(|_| text(reply, 1000))).with_capabilities(native());
         let mut agent = agent(&model, []).await;
         let (_, ended) = listen(agent.prompt("go").output::<Vec<Value>>().stream()).await;
-        assert!(ended.is_err(), "{}: {ended:?}", said.chars().take(40).collect::<String>());
+        assert!(ended.is_err(), "{}: {ended:?}", reply.chars().take(40).collect::<String>());
     }
 }
 
-/// A cut bare string is not the output.
+/// A truncated bare string is not accepted as the output.
 #[tokio::test]
 async fn a_truncated_bare_string_is_not_an_output() {
     for cut in ["\"so fa", "[\"so fa", "so \"far"] {
@@ -158,11 +158,11 @@ enum Root {
     Tree(Vec<Root>),
 }
 
-/// Gives the value wrapped or bare, natively, forced and offered, and reads what comes out, also as JSON.
+/// Sends the value wrapped or bare, in each output mode, and reads the output, also as JSON.
 async fn everywhere<T: Serialize + DeserializeOwned + JsonSchema + Debug + PartialEq + 'static>(value: Value) {
     for able in [native(), ModelCapabilities::new(), ModelCapabilities::new().with_tool_choice(false)] {
         for bare in [false, true] {
-            // Arguments that are null are taken for none.
+            // Arguments that are null count as missing.
             if bare && value.is_null() && !able.structured_output {
                 continue;
             }
@@ -235,7 +235,7 @@ struct Settings {
     theme: String,
 }
 
-/// The wrapper's field is there, and the type declares no such field: its value is the output.
+/// The wrapper's field is present, and the type declares no such field: its value is the output.
 #[tokio::test]
 async fn an_extra_field_before_a_wrapped_value_is_ignored() {
     let model = ScriptedModel::new([ScriptedTurn::raw_tool_uses([(
@@ -247,8 +247,8 @@ async fn an_extra_field_before_a_wrapped_value_is_ignored() {
     assert_eq!(output, Some(Settings { theme: "dark".into() }));
 }
 
-/// Providers that hold a model to closed objects alone (OpenAI's strict mode) can't follow an open wrapper, and the wrapper
-/// has one field by definition.
+/// Providers with closed objects only (OpenAI's strict mode) can't enforce an open wrapper, and the wrapper has one
+/// field by definition.
 #[tokio::test]
 async fn a_wrapper_schema_has_no_additional_properties() {
     let model = ScriptedModel::new([text(r#"{"value": 1}"#, 20)]).with_capabilities(native());
@@ -258,13 +258,13 @@ async fn a_wrapper_schema_has_no_additional_properties() {
     assert_eq!(schema["additionalProperties"], json!(false), "{schema:#}");
 }
 
-/// The remedy in the message is one that the program can take.
+/// The message has a remedy that the program can apply.
 #[tokio::test]
 async fn the_error_for_a_duplicate_output_name_works_for_foreign_types() {
     let model = ScriptedModel::new([]);
     let mut agent = agent(&model, [crate::support::naming("string")]).await;
     let error = agent.prompt("go").output::<String>().await.unwrap_err().to_string();
-    // Nobody can rename `String`.
+    // `String` can't be renamed.
     assert!(error.contains("newtype") || error.contains("struct"), "{error}");
 }
 
@@ -290,7 +290,7 @@ async fn an_invalid_wrapped_value_is_not_replaced_by_a_default() {
     assert_eq!(output, Some(Settings { theme: "dark".into() }));
 }
 
-/// A provider's refusal of one schema says nothing of another type of the same name.
+/// A provider's rejection of one schema does not apply to another type of the same name.
 #[tokio::test]
 async fn different_types_with_one_name_are_rejected_separately() {
     #[derive(Debug, Deserialize, JsonSchema)]

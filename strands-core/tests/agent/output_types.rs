@@ -1,4 +1,4 @@
-//! Structured output of every kind of type, in every way in which a model can be asked for it.
+//! Structured output of every kind of type, in every output mode.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +27,7 @@ enum Booking {
     Hotel { name: String, stars: Option<u8> },
 }
 
-/// Has a field that is named as that of a wrapped output.
+/// Has a field with the name of the wrapper's field.
 #[derive(Debug, Deserialize, JsonSchema, PartialEq)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 enum Reading {
@@ -54,15 +54,15 @@ enum Tree {
     Node(Vec<Tree>),
 }
 
-/// The way in which the model is asked for the output.
+/// The output mode.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
+enum Mode {
     Native,
     Forced,
     Offered,
 }
 
-/// The form in which the model gives it.
+/// The form of the model's output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Form {
     AsAsked,
@@ -70,7 +70,7 @@ enum Form {
     Fenced(&'static str, &'static str),
 }
 
-const WAYS: [Way; 3] = [Way::Native, Way::Forced, Way::Offered];
+const MODES: [Mode; 3] = [Mode::Native, Mode::Forced, Mode::Offered];
 const FORMS: [Form; 5] = [
     Form::AsAsked,
     Form::Bare,
@@ -79,16 +79,16 @@ const FORMS: [Form; 5] = [
     Form::Fenced("```\n", "```"),
 ];
 
-fn capabilities(way: Way) -> ModelCapabilities {
+fn capabilities(mode: Mode) -> ModelCapabilities {
     let able = ModelCapabilities::new();
-    match way {
-        Way::Native => able.with_structured_output(true),
-        Way::Forced => able,
-        Way::Offered => able.with_tool_choice(false),
+    match mode {
+        Mode::Native => able.with_structured_output(true),
+        Mode::Forced => able,
+        Mode::Offered => able.with_tool_choice(false),
     }
 }
 
-/// The value as the schema asks for it.
+/// The value as the schema requires it.
 fn as_asked(schema: &Value, value: &Value) -> Value {
     assert_eq!(schema["type"], "object", "{schema:#}");
     assert!(["oneOf", "anyOf", "allOf", "$ref"].iter().all(|union| schema.get(union).is_none()), "{schema:#}");
@@ -97,10 +97,10 @@ fn as_asked(schema: &Value, value: &Value) -> Value {
     if is_wrapped { json!({fields.keys().next().unwrap(): value}) } else { value.clone() }
 }
 
-/// A model that gives the value in the way in which it is asked for it.
-fn giving(value: Value, way: Way, form: Form) -> ScriptedModel {
-    let answer = move |request: &ModelRequest<'_>| {
-        if way == Way::Forced && request.tool_choice.is_none() {
+/// A model that returns the value in the requested output mode.
+fn giving(value: Value, mode: Mode, form: Form) -> ScriptedModel {
+    let respond = move |request: &ModelRequest<'_>| {
+        if mode == Mode::Forced && request.tool_choice.is_none() {
             return ScriptedTurn::text("I would say so.");
         }
         let spec = request.tools.iter().last();
@@ -113,24 +113,24 @@ fn giving(value: Value, way: Way, form: Form) -> ScriptedModel {
             Form::AsAsked | Form::Fenced(..) => as_asked(schema, &value),
         };
         match (form, spec) {
-            // A forced call may be answered in text.
+            // The response to a forced call may be text.
             (Form::Fenced(begin, end), _) => ScriptedTurn::text(format!("{begin}{given}{end}")),
             (_, Some(spec)) if request.output_schema.is_none() => ScriptedTurn::tool_use(spec.name.as_str(), given),
             _ => ScriptedTurn::text(given.to_string()),
         }
     };
-    ScriptedModel::from_fn(answer).with_capabilities(capabilities(way))
+    ScriptedModel::from_fn(respond).with_capabilities(capabilities(mode))
 }
 
-async fn in_every_way<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'static>(value: Value, expected: T) {
-    for way in WAYS {
+async fn in_every_mode<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'static>(value: Value, expected: T) {
+    for mode in MODES {
         for form in FORMS {
-            // No text is taken for an answer while a tool is only offered for the first time.
-            let model = giving(value.clone(), way, form);
+            // Text is not accepted as output in the first request that offers the tool.
+            let model = giving(value.clone(), mode, form);
             let mut agent = template(&model, []).build().await.unwrap();
             let response = agent.prompt("go").output::<T>().await;
-            let response = response.unwrap_or_else(|error| panic!("{value}, {way:?}, {form:?}: {error}"));
-            assert_eq!(response.into_output().unwrap(), expected, "{way:?}, {form:?}");
+            let response = response.unwrap_or_else(|error| panic!("{value}, {mode:?}, {form:?}: {error}"));
+            assert_eq!(response.into_output().unwrap(), expected, "{mode:?}, {form:?}");
             assert_whole(&mut agent).await;
         }
     }
@@ -138,53 +138,53 @@ async fn in_every_way<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'st
 
 #[tokio::test]
 async fn enums() {
-    in_every_way(json!("Red"), Color::Red).await;
-    in_every_way(json!(["Green", "Red"]), (Color::Green, Color::Red)).await;
+    in_every_mode(json!("Red"), Color::Red).await;
+    in_every_mode(json!(["Green", "Red"]), (Color::Green, Color::Red)).await;
 }
 
 #[tokio::test]
 async fn tagged_enums() {
-    in_every_way(json!({"kind": "flight", "number": 7}), Booking::Flight { number: 7 }).await;
+    in_every_mode(json!({"kind": "flight", "number": 7}), Booking::Flight { number: 7 }).await;
     let hotel = Booking::Hotel { name: "Grand".into(), stars: None };
-    in_every_way(json!({"kind": "hotel", "name": "Grand", "stars": null}), hotel).await;
-    in_every_way(json!({"kind": "degrees", "value": 3.5}), Reading::Degrees(3.5)).await;
-    in_every_way(json!({"value": "mild", "kind": "words"}), Reading::Words("mild".into())).await;
+    in_every_mode(json!({"kind": "hotel", "name": "Grand", "stars": null}), hotel).await;
+    in_every_mode(json!({"kind": "degrees", "value": 3.5}), Reading::Degrees(3.5)).await;
+    in_every_mode(json!({"value": "mild", "kind": "words"}), Reading::Words("mild".into())).await;
 }
 
 #[tokio::test]
 async fn lists() {
     let bookings = vec![Booking::Flight { number: 1 }, Booking::Hotel { name: "x".into(), stars: Some(3) }];
     let json = json!([{"kind": "flight", "number": 1}, {"kind": "hotel", "name": "x", "stars": 3}]);
-    in_every_way(json, bookings).await;
-    in_every_way(json!([]), Vec::<String>::new()).await;
+    in_every_mode(json, bookings).await;
+    in_every_mode(json!([]), Vec::<String>::new()).await;
 }
 
 #[tokio::test]
 async fn scalars() {
-    in_every_way(json!(7), 7_u8).await;
-    in_every_way(json!(-2.5), -2.5_f64).await;
-    in_every_way(json!(true), true).await;
-    in_every_way(json!("a \"quoted\" text"), "a \"quoted\" text".to_owned()).await;
+    in_every_mode(json!(7), 7_u8).await;
+    in_every_mode(json!(-2.5), -2.5_f64).await;
+    in_every_mode(json!(true), true).await;
+    in_every_mode(json!("a \"quoted\" text"), "a \"quoted\" text".to_owned()).await;
 }
 
 #[tokio::test]
 async fn nested_options() {
     let leaf = Nested { inner: None, stars: Some(Some(1)) };
     let json = json!({"inner": {"inner": null, "stars": 1}, "stars": null});
-    in_every_way(json, Nested { inner: Some(Some(Box::new(leaf))), stars: None }).await;
-    in_every_way(json!([null, 3]), Some(vec![None, Some(3_u8)])).await;
+    in_every_mode(json, Nested { inner: Some(Some(Box::new(leaf))), stars: None }).await;
+    in_every_mode(json!([null, 3]), Some(vec![None, Some(3_u8)])).await;
 }
 
 #[tokio::test]
 async fn recursive_types() {
     let json = json!({"bookings": [{"kind": "flight", "number": 7}], "then": {"bookings": [], "then": null}});
     let then = Some(Box::new(Plan { bookings: vec![], then: None }));
-    in_every_way(json, Plan { bookings: vec![Booking::Flight { number: 7 }], then }).await;
+    in_every_mode(json, Plan { bookings: vec![Booking::Flight { number: 7 }], then }).await;
     let tree = Tree::Node(vec![Tree::Leaf(1), Tree::Node(vec![Tree::Leaf(-2)])]);
-    in_every_way(json!({"node": [{"leaf": 1}, {"node": [{"leaf": -2}]}]}), tree).await;
+    in_every_mode(json!({"node": [{"leaf": 1}, {"node": [{"leaf": -2}]}]}), tree).await;
 }
 
-/// References of a schema that lead nowhere.
+/// Dangling references of a schema.
 fn dangling(schema: &Value, root: &Value) -> Vec<String> {
     match schema {
         Value::Array(items) => items.iter().flat_map(|item| dangling(item, root)).collect(),
@@ -199,7 +199,7 @@ fn dangling(schema: &Value, root: &Value) -> Vec<String> {
 }
 
 async fn schema_of<T: DeserializeOwned + JsonSchema + 'static>() -> Value {
-    let model = ScriptedModel::responding("x").with_capabilities(capabilities(Way::Native));
+    let model = ScriptedModel::responding("x").with_capabilities(capabilities(Mode::Native));
     let mut agent = template(&model, []).build().await.unwrap();
     agent.prompt("go").output::<T>().await.err();
     let schema = model.requests()[0].output_schema.as_ref().unwrap().schema.clone();
@@ -214,7 +214,7 @@ async fn a_wrapped_schema_has_one_field() {
     let list = schema_of::<Vec<Booking>>().await;
     assert_eq!(list["properties"]["value"]["items"], json!({"$ref": "#/$defs/Booking"}));
     assert!(list["$defs"]["Booking"]["oneOf"].is_array());
-    // A root that refers to itself stays one that does, in its new place.
+    // A root that refers to itself still does after it has moved.
     let tree = schema_of::<Tree>().await.to_string();
     assert!(!tree.contains(r##""$ref":"#""##), "{tree}");
     let plan = schema_of::<Plan>().await;
@@ -223,7 +223,7 @@ async fn a_wrapped_schema_has_one_field() {
 
 #[tokio::test]
 async fn an_invalid_output_is_reported_to_the_model_and_corrected() {
-    for (wrong, told) in [
+    for (wrong, expected) in [
         (json!({"value": 300}), "300"),
         (json!({"answer": 3}), "missing field `value`"),
         (json!({"value": "three"}), "three"),
@@ -234,7 +234,7 @@ async fn an_invalid_output_is_reported_to_the_model_and_corrected() {
         let mut agent = template(&model, []).build().await.unwrap();
         assert_eq!(agent.prompt("go").output::<u8>().await.unwrap().into_output().unwrap(), 3);
         let results = crate::support::newest_results(&model.requests()[1].messages);
-        assert!(results[0].0 && results[0].1.contains(told), "{results:?}");
+        assert!(results[0].0 && results[0].1.contains(expected), "{results:?}");
     }
 }
 
@@ -257,7 +257,7 @@ async fn the_first_valid_output_of_a_response_counts() {
 #[tokio::test]
 async fn rejects_text_around_a_code_fence() {
     for text in ["Here you are:\n```json\n{\"value\": 3}\n```", "```json\n{\"value\": 3}\n```\nDone."] {
-        let model = ScriptedModel::responding(text).with_capabilities(capabilities(Way::Native));
+        let model = ScriptedModel::responding(text).with_capabilities(capabilities(Mode::Native));
         let mut agent = template(&model, []).build().await.unwrap();
         let error = agent.prompt("go").output::<u8>().await.unwrap_err();
         assert!(matches!(&error, AgentError::InvalidOutput { .. }), "{error:?}");
@@ -268,17 +268,17 @@ fn asking() -> FnTool {
     tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) })
 }
 
-/// Suspends an invocation that asks for a `T`, and goes on in a process that does not know the type.
+/// Suspends an invocation that requests a `T`, and resumes it in a process that does not know the type.
 async fn elsewhere<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'static>(value: Value) {
     for form in [Form::AsAsked, Form::Bare] {
         let sessions = InMemorySessionManager::new("s");
         let worker = |model: &ScriptedModel| template(model, [asking()]).session_manager(sessions.clone());
         let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({}))]);
         let mut first = worker(&model).build().await.unwrap();
-        let asked = first.prompt("go").output::<T>().await.unwrap().interrupts;
+        let interrupts = first.prompt("go").output::<T>().await.unwrap().interrupts;
         drop(first);
 
-        // The stored schema is checked.
+        // The output is validated against the stored schema.
         let (is_second, value) = (AtomicBool::new(false), value.clone());
         let given = value.clone();
         let model = ScriptedModel::from_fn(move |request| {
@@ -291,7 +291,7 @@ async fn elsewhere<T: DeserializeOwned + JsonSchema + PartialEq + Debug + 'stati
             ScriptedTurn::tool_use(spec.name.as_str(), input)
         });
         let mut second = worker(&model).build().await.unwrap();
-        let resumed = second.prompt(Prompt::none()).resume([asked[0].respond("y")]);
+        let resumed = second.prompt(Prompt::none()).resume([interrupts[0].respond("y")]);
         let output = resumed.await.unwrap().output.unwrap();
         assert_eq!((output, model.requests().len()), (value, 2), "{form:?}");
     }

@@ -1,4 +1,4 @@
-//! A conversation that does not fit: it is shortened and asked again, until it fits or nothing is left to shorten.
+//! Context overflow: the conversation is reduced and sent again, until it fits or can't be reduced further.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn overflow() -> ScriptedTurn {
     ScriptedTurn::error(ModelError::ContextOverflow { details: ErrorDetails::new().boxed() })
 }
 
-/// A model that takes at most so many characters.
+/// A model with a context window of this many characters.
 fn taking(limit: usize) -> ScriptedModel {
     ScriptedModel::from_fn(move |request| {
         let size = serde_json::to_string(request.messages).unwrap().len();
@@ -100,7 +100,7 @@ async fn an_overflow_that_cannot_be_truncated_is_an_error_that_changes_nothing()
     assert!(tried.contains("removed 8600 characters"), "{tried}");
     assert!(tried.contains("removed the"), "{tried}");
     assert!(tried.contains("none of the"), "{tried}");
-    // Neither the prompt nor the shortening stays: a shorter prompt has the whole conversation to go on with.
+    // Neither the prompt nor the reduction persists: a smaller prompt continues with the whole conversation.
     assert_eq!(agent.messages(), before);
 }
 
@@ -132,7 +132,7 @@ async fn an_error_reports_a_manager_that_cannot_truncate() {
     assert_eq!(model.requests().len(), 1);
 }
 
-/// A manager of somebody else's.
+/// A custom conversation manager.
 enum Faulty {
     ShortensNothing,
     LeavesAHole,

@@ -1,4 +1,4 @@
-//! Tools beside each other: order, the cap, exclusive tools, and events while they run.
+//! Concurrent tools: their order, the limit, exclusive tools, and events while they run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ fn calling(names: &[&str]) -> ScriptedModel {
     ScriptedModel::new([calls, ScriptedTurn::text("done")])
 }
 
-/// A tool that takes so many seconds and writes down when it begins and ends.
+/// A tool that takes this many seconds and records its start and its end.
 fn taking(name: &'static str, seconds: u64, log: &Log) -> FnTool {
     let log = log.clone();
     tool(name, move |_, _| {
@@ -122,20 +122,20 @@ async fn events_of_a_tool_arrive_while_it_runs() {
     let model = calling(&["reports", "quick"]);
     let mut agent = agent(&model, [reports, naming("quick")]).await;
     let mut stream = agent.prompt("go").stream();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     while let Some(event) = stream.next().await {
         match event.unwrap() {
-            AgentEvent::ToolStart { tool_use } => heard.push(format!("start {}", tool_use.name)),
+            AgentEvent::ToolStart { tool_use } => received.push(format!("start {}", tool_use.name)),
             AgentEvent::ToolProgress { tool_use, data } => {
-                heard.push(format!("{} {data}", tool_use.name));
-                // The tool goes on only because its first word has been heard.
+                received.push(format!("{} {data}", tool_use.name));
+                // The tool goes on only after its first event was received.
                 release.notify_one();
             }
-            AgentEvent::ToolEnd { tool_use, .. } => heard.push(format!("end {}", tool_use.name)),
+            AgentEvent::ToolEnd { tool_use, .. } => received.push(format!("end {}", tool_use.name)),
             _ => {}
         }
     }
-    let of = |name: &str| heard.iter().filter(|line| line.contains(name)).cloned().collect::<Vec<_>>();
+    let of = |name: &str| received.iter().filter(|line| line.contains(name)).cloned().collect::<Vec<_>>();
     assert_eq!(of("reports"), ["start reports", r#"reports {"done":1}"#, r#"reports {"done":2}"#, "end reports"]);
     assert_eq!(of("quick"), ["start quick", "end quick"]);
 }
@@ -165,8 +165,8 @@ async fn a_detached_task_of_a_tool_does_not_block_the_turn() {
 
 #[tokio::test]
 async fn events_of_a_tool_have_backpressure() {
-    let said = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&said);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
     let chatty = tool("chatty", move |ctx, _| {
         let counted = Arc::clone(&counted);
         async move {
@@ -180,15 +180,15 @@ async fn events_of_a_tool_have_backpressure() {
     let model = calling(&["chatty"]);
     let mut agent = agent(&model, [chatty]).await;
     let mut stream = agent.prompt("go").stream();
-    let mut heard = 0;
+    let mut received = 0;
     while let Some(event) = stream.next().await {
         if matches!(event.unwrap(), AgentEvent::ToolProgress { .. }) {
-            heard += 1;
-            let ahead = said.load(Ordering::SeqCst) - heard.min(said.load(Ordering::SeqCst));
+            received += 1;
+            let ahead = sent.load(Ordering::SeqCst) - received.min(sent.load(Ordering::SeqCst));
             assert!(ahead <= 65, "{ahead} events ahead");
         }
     }
-    assert_eq!(heard, 1_000);
+    assert_eq!(received, 1_000);
 }
 
 #[tokio::test]

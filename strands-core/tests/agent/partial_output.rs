@@ -21,25 +21,25 @@ fn native() -> ModelCapabilities {
     ModelCapabilities::new().with_structured_output(true)
 }
 
-/// A response with this text, in pieces of so many letters.
+/// A response with this text, in chunks of this many letters.
 fn text(text: &str, letters: usize) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start()];
-    events.extend(pieces(text, letters).map(|piece| StreamEvent::text(0, piece)));
+    events.extend(chunks(text, letters).map(|chunk| StreamEvent::text(0, chunk)));
     events.extend([StreamEvent::block_stop(0), StreamEvent::stop(StopReason::EndTurn)]);
     ScriptedTurn::events(events)
 }
 
-/// A call of a tool whose arguments come in pieces of so many letters.
+/// A tool call whose arguments are streamed in chunks of this many letters.
 fn call(name: &str, input: &str, letters: usize) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start(), StreamEvent::tool_use(0, ToolUseStart::new("t-1", name))];
-    events.extend(pieces(input, letters).map(|piece| StreamEvent::tool_input(0, piece)));
+    events.extend(chunks(input, letters).map(|chunk| StreamEvent::tool_input(0, chunk)));
     events.extend([StreamEvent::block_stop(0), StreamEvent::stop(StopReason::ToolUse)]);
     ScriptedTurn::events(events)
 }
 
-fn pieces(text: &str, letters: usize) -> impl Iterator<Item = String> {
+fn chunks(text: &str, letters: usize) -> impl Iterator<Item = String> {
     let all: Vec<char> = text.chars().collect();
-    all.chunks(letters).map(|piece| piece.iter().collect()).collect::<Vec<String>>().into_iter()
+    all.chunks(letters).map(|chunk| chunk.iter().collect()).collect::<Vec<String>>().into_iter()
 }
 
 fn partial<T>(events: &[AgentEvent<T>]) -> Vec<Value> {
@@ -104,10 +104,10 @@ async fn arguments_of_the_output_tool_are_streamed_unwrapped() {
 
 #[tokio::test]
 async fn partial_values_are_read_from_fences_and_bare_values() {
-    for said in ["```json\r\n{\"value\": [1, 23]}\r\n```", "```\n[1, 23]\n```", "[1, 23]"] {
-        let model = ScriptedModel::new([text(said, 1)]).with_capabilities(native());
+    for reply in ["```json\r\n{\"value\": [1, 23]}\r\n```", "```\n[1, 23]\n```", "[1, 23]"] {
+        let model = ScriptedModel::new([text(reply, 1)]).with_capabilities(native());
         let (events, response) = streamed::<Vec<u8>>(&model).await;
-        assert_eq!(partial(&events), [json!([]), json!([1]), json!([1, 23])], "{said:?}");
+        assert_eq!(partial(&events), [json!([]), json!([1]), json!([1, 23])], "{reply:?}");
         assert_eq!(response.into_output().unwrap(), [1, 23]);
     }
 }
@@ -121,7 +121,7 @@ async fn other_text_and_other_tools_produce_no_partial_values() {
     let (events, ended) = listen(agent.prompt("go").output::<Vec<u8>>().stream()).await;
     assert_eq!(partial(&events), [json!([2])], "the schema is sent with the last request alone");
     assert_eq!(ended.unwrap().into_output().unwrap(), [2]);
-    // Without an output there is nothing to see.
+    // Without a requested output there are no partial values.
     let (events, _) = listen(agent.prompt("go").stream()).await;
     assert_eq!(partial(&events), [Value::Null; 0]);
 }
@@ -162,16 +162,16 @@ async fn a_rejected_output_mode_leaves_no_partial_values() {
     let refused = ScriptedTurn::error(ModelError::InvalidRequest { details });
     let model = ScriptedModel::new([refused, call("uint8", r#"{"value": 42}"#, 1)]).with_capabilities(native());
     let (events, response) = streamed::<u8>(&model).await;
-    assert_eq!(partial(&events), [json!(42)], "a number is seen once it is complete");
+    assert_eq!(partial(&events), [json!(42)], "a number is streamed once it is complete");
     assert_eq!(response.into_output().unwrap(), 42);
 }
 
 #[tokio::test]
 async fn partial_values_are_read_over_joined_text_blocks() {
     let model = || {
-        let said = [(0, "[1"), (1, ""), (2, ", 2]")].map(|(index, piece)| StreamEvent::text(index, piece));
+        let reply = [(0, "[1"), (1, ""), (2, ", 2]")].map(|(index, chunk)| StreamEvent::text(index, chunk));
         let mut events = vec![StreamEvent::start()];
-        events.extend(said);
+        events.extend(reply);
         events.push(StreamEvent::stop(StopReason::EndTurn));
         ScriptedModel::new([ScriptedTurn::events(events)]).with_capabilities(native())
     };

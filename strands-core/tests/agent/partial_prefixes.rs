@@ -1,4 +1,4 @@
-//! Partial values of a structured output are prefixes of it, whatever the model gives.
+//! Partial values of a structured output are prefixes of it, for every output of the model.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -25,7 +25,7 @@ fn partial<T>(events: &[AgentEvent<T>]) -> Vec<Value> {
     events.iter().filter_map(value).collect()
 }
 
-/// True if `prefix` is a prefix of `whole` as the documentation of `PartialOutput` says.
+/// Returns true if `prefix` is a prefix of `whole`, as the documentation of `PartialOutput` defines it.
 fn is_prefix(prefix: &Value, whole: &Value) -> bool {
     match (prefix, whole) {
         (Value::String(a), Value::String(b)) => b.starts_with(a.as_str()),
@@ -39,7 +39,7 @@ fn is_prefix(prefix: &Value, whole: &Value) -> bool {
 fn call(index: usize, id: &str, name: &str, input: &str) -> Vec<StreamEvent> {
     let mut events = vec![StreamEvent::tool_use(index, ToolUseStart::new(id, name))];
     let letters: Vec<char> = input.chars().collect();
-    events.extend(letters.chunks(3).map(|piece| StreamEvent::tool_input(index, piece.iter().collect::<String>())));
+    events.extend(letters.chunks(3).map(|chunk| StreamEvent::tool_input(index, chunk.iter().collect::<String>())));
     events.push(StreamEvent::block_stop(index));
     events
 }
@@ -53,11 +53,11 @@ fn turn(blocks: impl IntoIterator<Item = Vec<StreamEvent>>, stop: StopReason) ->
 
 fn text(text: &str, letters: usize) -> ScriptedTurn {
     let all: Vec<char> = text.chars().collect();
-    let pieces = all.chunks(letters).map(|piece| StreamEvent::text(0, piece.iter().collect::<String>()));
-    turn([pieces.collect()], StopReason::EndTurn)
+    let chunks = all.chunks(letters).map(|chunk| StreamEvent::text(0, chunk.iter().collect::<String>()));
+    turn([chunks.collect()], StopReason::EndTurn)
 }
 
-/// Returns the output, and the partial values since the last cycle or retry, each of which continues the one before.
+/// Returns the output and the partial values since the last cycle or retry. Fails unless each continues the one before.
 async fn streamed<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
     model: &ScriptedModel,
 ) -> (Value, Vec<Value>) {
@@ -112,7 +112,7 @@ async fn partial_values_of_a_bare_value_with_the_wrapper_key_are_prefixes() {
 
 #[tokio::test]
 async fn partial_values_of_malformed_output_are_prefixes() {
-    for said in [
+    for reply in [
         r#"{"value": "a\ud83d\ude00b\u00e9\n\"]}"}"#,
         r#"{"value": "```json\n{}\n```"}"#,
         "```json\n{\"value\": \"```\"}\n```",
@@ -123,17 +123,17 @@ async fn partial_values_of_malformed_output_are_prefixes() {
         "{\"value\": \"abc\"} ",
     ] {
         for letters in 1..6 {
-            let model = ScriptedModel::new([text(said, letters)]).with_capabilities(native());
+            let model = ScriptedModel::new([text(reply, letters)]).with_capabilities(native());
             assert_prefixes::<String>(&model).await;
         }
     }
-    for said in ["[-0, 1e3, 1E-2, 0.5]", "{\"value\": [-0.0, 18446744073709551615]}", "[]"] {
-        let model = ScriptedModel::new([text(said, 1)]).with_capabilities(native());
+    for reply in ["[-0, 1e3, 1E-2, 0.5]", "{\"value\": [-0.0, 18446744073709551615]}", "[]"] {
+        let model = ScriptedModel::new([text(reply, 1)]).with_capabilities(native());
         assert_prefixes::<Vec<f64>>(&model).await;
     }
 }
 
-/// The stream of an attempt that overflows in the middle is taken back, as every other that is thrown away.
+/// The stream of an attempt that overflows the context is retracted, like that of any other discarded attempt.
 #[tokio::test]
 async fn a_context_overflow_retracts_partial_values() {
     let broken =
@@ -149,14 +149,14 @@ async fn a_context_overflow_retracts_partial_values() {
     let begins = events.iter().rposition(|event| {
         matches!(event, AgentEvent::CycleStart { .. } | AgentEvent::Retry { discards_output: true, .. })
     });
-    let said: String = events[begins.unwrap()..]
+    let reply: String = events[begins.unwrap()..]
         .iter()
         .filter_map(|event| match event {
             AgentEvent::TextDelta { text } => Some(text.as_str()),
             _ => None,
         })
         .collect();
-    assert_eq!(said, r#"["Oslo"]"#, "{:?}", partial(&events));
+    assert_eq!(reply, r#"["Oslo"]"#, "{:?}", partial(&events));
 }
 
 #[tokio::test]
@@ -180,11 +180,11 @@ async fn a_second_call_is_streamed_if_the_first_had_no_values() {
 
 #[tokio::test]
 async fn partial_values_of_a_call_do_not_follow_those_of_text() {
-    for (said, seen) in [("[9, 8]", json!([9, 8])), ("Let me see.", json!([1, 2])), ("{\"why\": 1", json!([1, 2]))] {
-        let blocks = [vec![StreamEvent::text(0, said)], call(1, "a", "Array_of_uint8", r#"{"value": [1, 2]}"#)];
+    for (reply, seen) in [("[9, 8]", json!([9, 8])), ("Let me see.", json!([1, 2])), ("{\"why\": 1", json!([1, 2]))] {
+        let blocks = [vec![StreamEvent::text(0, reply)], call(1, "a", "Array_of_uint8", r#"{"value": [1, 2]}"#)];
         let model = ScriptedModel::new([turn(blocks, StopReason::ToolUse)]).with_capabilities(native());
         let (output, values) = streamed::<Vec<u8>>(&model).await;
-        assert_eq!((output, values.last()), (json!([1, 2]), Some(&seen)), "{said}");
+        assert_eq!((output, values.last()), (json!([1, 2]), Some(&seen)), "{reply}");
     }
 }
 
@@ -200,16 +200,16 @@ async fn partial_values_end_at_a_repeated_field() {
     assert_eq!((output, values), (json!([2]), vec![json!([]), json!([1])]));
 }
 
-/// A map may have the wrapper's field itself: the object is wrapped if the value in there fits.
+/// A map may have the wrapper's field itself: the object is wrapped if the value of the field fits.
 #[tokio::test]
 async fn partial_values_of_maps_wait_until_unambiguous() {
     type Map = Option<BTreeMap<String, u8>>;
-    for (said, expected) in
+    for (reply, expected) in
         [(r#"{"value": {"a": 1}}"#, json!({"a": 1})), (r#"{"value": 1, "b": 2}"#, json!({"value": 1, "b": 2}))]
     {
-        let model = ScriptedModel::new([text(said, 1)]).with_capabilities(native());
+        let model = ScriptedModel::new([text(reply, 1)]).with_capabilities(native());
         assert_eq!(streamed::<Map>(&model).await, (expected.clone(), vec![expected]));
     }
     let model = ScriptedModel::new([text(r#"{"value": [1, 2]}"#, 1)]).with_capabilities(native());
-    assert_eq!(streamed::<Value>(&model).await.1, [json!([]), json!([1]), json!([1, 2])], "anything fits");
+    assert_eq!(streamed::<Value>(&model).await.1, [json!([]), json!([1]), json!([1, 2])], "every value matches");
 }

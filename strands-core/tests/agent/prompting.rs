@@ -1,4 +1,4 @@
-//! Prompts that borrow nothing: streams for servers, agents that several owners share, templates behind one trait.
+//! Prompts that borrow nothing: streams for servers, shared agents, and templates as promptables.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,15 +92,15 @@ async fn a_prompt_request_carries_all_options() {
         .policy(ToolPolicy::new().with_approval(true));
     let model = ScriptedModel::new([ScriptedTurn::tool_use("who", json!({})), ScriptedTurn::text("done")]);
     let shared = SharedAgent::new(agent(&model, [who]).await);
-    let asked = response(shared.stream(PromptRequest::new("go").inject(User("alice")))).await.unwrap().interrupts;
-    let answers = PromptRequest::new(Prompt::none()).resume([asked[0].respond(true)]).inject(User("bob"));
-    let limited = answers.limits(Limits::new().turns(1));
+    let interrupts = response(shared.stream(PromptRequest::new("go").inject(User("alice")))).await.unwrap().interrupts;
+    let request = PromptRequest::new(Prompt::none()).resume([interrupts[0].respond(true)]).inject(User("bob"));
+    let limited = request.limits(Limits::new().turns(1));
     assert_eq!(limited.injected::<User>().unwrap().0, "bob");
     let ended = response(shared.stream(limited)).await.unwrap();
     assert_eq!(ended.stop_reason, StopReason::LimitTurns);
     let agent = shared.try_into_agent().unwrap();
-    let said: Vec<_> = agent.messages().iter().flat_map(|message| message.tool_results()).collect();
-    assert_eq!(crate::support::text_of(said[0]), "bob");
+    let results: Vec<_> = agent.messages().iter().flat_map(|message| message.tool_results()).collect();
+    assert_eq!(crate::support::text_of(results[0]), "bob");
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +112,7 @@ async fn a_shared_agent_runs_one_prompt_at_a_time() {
     let shared = SharedAgent::new(agent(&model, []).await);
     let mut first = shared.stream("stall".into());
     let second = shared.clone().stream("go".into());
-    // The first to be polled has the agent.
+    // The first prompt that is polled locks the agent.
     first.next().await.unwrap().unwrap();
     let error = response(second).await.unwrap_err();
     assert!(matches!(&error, AgentError::Busy { .. }), "{error:?}");

@@ -1,4 +1,4 @@
-//! Random models, tools, failures, cancellations and drops: whatever happens, the promises hold.
+//! Property tests with random models, tools, failures, cancellations and drops: the invariants of the loop hold.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -20,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{FnTool, flaw, template, tool};
 
-/// What a random model says.
+/// A turn of a random model.
 #[derive(Clone, Debug)]
-pub(crate) enum Piece {
+pub(crate) enum Part {
     Text(String),
-    Thought,
+    Reasoning,
     Call { id: &'static str, name: &'static str, input: &'static str },
     Redacted { user: bool, assistant: bool },
     Cost(u64),
@@ -33,7 +33,7 @@ pub(crate) enum Piece {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending {
     Whole,
-    /// So many events, and then this.
+    /// This many events, then the outcome.
     Cut(usize),
     Broken(usize, Failure),
     Stalled(usize),
@@ -49,22 +49,22 @@ pub(crate) enum Failure {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pieces: Vec<Piece>,
+pub(crate) struct RandomTurn {
+    parts: Vec<Part>,
     stop: StopReason,
     ending: Ending,
 }
 
-/// What a random caller does with an invocation.
+/// An action of a random caller.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Manner {
+pub(crate) enum Mode {
     Awaited,
     Streamed,
-    /// Dropped after so many polls.
+    /// Drops the invocation after this many polls.
     Dropped(usize),
-    /// Cancelled after so many polls.
+    /// Cancels the invocation after this many polls.
     Cancelled(usize),
-    /// Out of time after so many seconds.
+    /// Limits the invocation to this many seconds.
     OutOfTime(u64),
     Turns(u32),
 }
@@ -80,8 +80,8 @@ pub(crate) enum Reply {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
-    pub(crate) answers: Vec<Answer>,
-    pub(crate) prompts: Vec<(Manner, Reply)>,
+    pub(crate) turns: Vec<RandomTurn>,
+    pub(crate) prompts: Vec<(Mode, Reply)>,
     pub(crate) concurrency: usize,
     pub(crate) window: usize,
 }
@@ -90,21 +90,21 @@ fn failure() -> impl Strategy<Value = Failure> {
     prop_oneof![Just(Failure::Throttled), Just(Failure::Transport), Just(Failure::Overflow), Just(Failure::Invalid)]
 }
 
-fn piece() -> impl Strategy<Value = Piece> {
+fn part() -> impl Strategy<Value = Part> {
     let id = prop::sample::select(vec!["", "a", "b", "c"]);
     let names = ["fine", "fails", "panics", "makes", "slow", "stuck", "asks", "consent", "alone", "nonsense", "", "né"];
     let name = prop::sample::select(names.to_vec());
     let input = prop::sample::select(vec!["{}", "", "null", "{\"n\":1}", "{\"n\":\"x\"}", "{broken", "[]", "7"]);
     prop_oneof![
-        4 => "[ a-z]{0,12}".prop_map(Piece::Text),
-        1 => Just(Piece::Thought),
-        6 => (id, name, input).prop_map(|(id, name, input)| Piece::Call { id, name, input }),
-        1 => (any::<bool>(), any::<bool>()).prop_map(|(user, assistant)| Piece::Redacted { user, assistant }),
-        1 => (0_u64..1_000).prop_map(Piece::Cost),
+        4 => "[ a-z]{0,12}".prop_map(Part::Text),
+        1 => Just(Part::Reasoning),
+        6 => (id, name, input).prop_map(|(id, name, input)| Part::Call { id, name, input }),
+        1 => (any::<bool>(), any::<bool>()).prop_map(|(user, assistant)| Part::Redacted { user, assistant }),
+        1 => (0_u64..1_000).prop_map(Part::Cost),
     ]
 }
 
-fn answer() -> impl Strategy<Value = Answer> {
+fn random_turn() -> impl Strategy<Value = RandomTurn> {
     let stop = prop::sample::select(vec![
         StopReason::EndTurn,
         StopReason::ToolUse,
@@ -124,21 +124,21 @@ fn answer() -> impl Strategy<Value = Answer> {
         1 => (0_usize..12).prop_map(Ending::Stalled),
         1 => failure().prop_map(Ending::Refused),
     ];
-    (prop::collection::vec(piece(), 0..5), stop, ending).prop_map(|(pieces, stop, ending)| Answer {
-        pieces,
+    (prop::collection::vec(part(), 0..5), stop, ending).prop_map(|(parts, stop, ending)| RandomTurn {
+        parts,
         stop,
         ending,
     })
 }
 
-fn manner() -> impl Strategy<Value = Manner> {
+fn mode() -> impl Strategy<Value = Mode> {
     prop_oneof![
-        3 => Just(Manner::Awaited),
-        3 => Just(Manner::Streamed),
-        2 => (0_usize..40).prop_map(Manner::Dropped),
-        2 => (0_usize..40).prop_map(Manner::Cancelled),
-        1 => (0_u64..20).prop_map(Manner::OutOfTime),
-        1 => (0_u32..4).prop_map(Manner::Turns),
+        3 => Just(Mode::Awaited),
+        3 => Just(Mode::Streamed),
+        2 => (0_usize..40).prop_map(Mode::Dropped),
+        2 => (0_usize..40).prop_map(Mode::Cancelled),
+        1 => (0_u64..20).prop_map(Mode::OutOfTime),
+        1 => (0_u32..4).prop_map(Mode::Turns),
     ]
 }
 
@@ -153,10 +153,10 @@ fn reply() -> impl Strategy<Value = Reply> {
 }
 
 pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
-    let answers = prop::collection::vec(answer(), 0..12);
-    let prompts = prop::collection::vec((manner(), reply()), 1..6);
-    (answers, prompts, 1_usize..5, 0_usize..12).prop_map(|(answers, prompts, concurrency, window)| Scenario {
-        answers,
+    let turns = prop::collection::vec(random_turn(), 0..12);
+    let prompts = prop::collection::vec((mode(), reply()), 1..6);
+    (turns, prompts, 1_usize..5, 0_usize..12).prop_map(|(turns, prompts, concurrency, window)| Scenario {
+        turns,
         prompts,
         concurrency,
         window,
@@ -173,31 +173,31 @@ fn error(failure: Failure) -> ModelError {
     }
 }
 
-fn turn(answer: &Answer) -> ScriptedTurn {
+fn turn(random_turn: &RandomTurn) -> ScriptedTurn {
     let mut events = vec![StreamEvent::start()];
     let mut costs = 0;
-    for (index, piece) in answer.pieces.iter().enumerate() {
-        match piece {
-            Piece::Text(text) => events.push(StreamEvent::text(index, text.as_str())),
-            Piece::Thought => events.push(StreamEvent::reasoning(index, ReasoningDelta::Text("hm".into()))),
-            Piece::Call { id, name, input } => {
+    for (index, part) in random_turn.parts.iter().enumerate() {
+        match part {
+            Part::Text(text) => events.push(StreamEvent::text(index, text.as_str())),
+            Part::Reasoning => events.push(StreamEvent::reasoning(index, ReasoningDelta::Text("hm".into()))),
+            Part::Call { id, name, input } => {
                 events.push(StreamEvent::tool_use(index, ToolUseStart::new(*id, *name)));
                 events.push(StreamEvent::tool_input(index, *input));
             }
-            Piece::Redacted { user, assistant } => events.push(StreamEvent::RedactContent {
+            Part::Redacted { user, assistant } => events.push(StreamEvent::RedactContent {
                 redact_user_content_message: user.then(|| "[user]".to_owned()),
                 redact_assistant_content_message: assistant.then(|| "[assistant]".to_owned()),
             }),
-            Piece::Cost(tokens) => {
+            Part::Cost(tokens) => {
                 costs = *tokens;
                 events.push(StreamEvent::metadata(Usage::new(costs, 1), ModelMetrics::new(1)));
             }
         }
         events.push(StreamEvent::block_stop(index));
     }
-    events.push(StreamEvent::stop(answer.stop.clone()));
+    events.push(StreamEvent::stop(random_turn.stop.clone()));
     events.push(StreamEvent::metadata(Usage::new(costs + 10, 5), ModelMetrics::new(1)));
-    match answer.ending {
+    match random_turn.ending {
         Ending::Whole => ScriptedTurn::events(events),
         Ending::Cut(after) => ScriptedTurn::events(events.into_iter().take(after)),
         Ending::Broken(after, failure) => ScriptedTurn::events(events).breaking_after(after, error(failure)),
@@ -206,13 +206,13 @@ fn turn(answer: &Answer) -> ScriptedTurn {
     }
 }
 
-pub(crate) fn model(answers: &[Answer]) -> ScriptedModel {
-    let turns = answers.iter().map(turn).collect::<Vec<_>>();
-    // Calm in the end, so that every scenario ends.
+pub(crate) fn model(turns: &[RandomTurn]) -> ScriptedModel {
+    let turns = turns.iter().map(turn).collect::<Vec<_>>();
+    // The last turns are plain text, so that every scenario ends.
     ScriptedModel::new(turns.into_iter().chain((0..100).map(|_| ScriptedTurn::text("calm"))))
 }
 
-/// Panics without the message and the backtrace on the terminal, which thousands of cases would pay for.
+/// Panics without printing a message and a backtrace, which is slow over thousands of cases.
 fn quiet_panic() -> ! {
     std::panic::resume_unwind(Box::new("in a tool"))
 }
@@ -242,8 +242,8 @@ pub(crate) fn tools() -> Vec<FnTool> {
     ]
 }
 
-/// What can be told of an outcome without its random ids.
-fn told(ended: &Result<AgentResponse, AgentError>) -> String {
+/// An outcome without its random ids.
+fn summary(ended: &Result<AgentResponse, AgentError>) -> String {
     match ended {
         Ok(response) => format!("{} {} {:?} {}", response.stop_reason, response.text(), response.usage, response.turns),
         Err(error) => error.to_string(),
@@ -263,29 +263,29 @@ pub(crate) fn shape(messages: &[Arc<Message>]) -> Vec<String> {
         .collect()
 }
 
-/// Listens to a stream and checks what it says of itself.
+/// Reads a stream and checks its events.
 async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, AgentError> {
     let mut stream = agent.prompt(prompt).stream();
-    let mut shown = String::new();
+    let mut streamed = String::new();
     let mut redacted = false;
     let mut ended = None;
     while let Some(event) = stream.next().await {
-        assert!(ended.is_none(), "something follows the end: {event:?}");
+        assert!(ended.is_none(), "an event after the end: {event:?}");
         match event {
-            Ok(AgentEvent::CycleStart { .. }) => (shown, redacted) = (String::new(), false),
+            Ok(AgentEvent::CycleStart { .. }) => (streamed, redacted) = (String::new(), false),
             Ok(AgentEvent::Retry { discards_output, .. }) => {
-                assert!(discards_output || shown.is_empty(), "shown and not taken back: {shown:?}");
-                (shown, redacted) = (String::new(), false);
+                assert!(discards_output || streamed.is_empty(), "streamed and not retracted: {streamed:?}");
+                (streamed, redacted) = (String::new(), false);
             }
-            Ok(AgentEvent::ContextReduced { .. }) => (shown, redacted) = (String::new(), false),
-            Ok(AgentEvent::TextDelta { text }) => shown.push_str(&text),
+            Ok(AgentEvent::ContextReduced { .. }) => (streamed, redacted) = (String::new(), false),
+            Ok(AgentEvent::TextDelta { text }) => streamed.push_str(&text),
             Ok(AgentEvent::Redacted { assistant, .. }) => redacted |= assistant.is_some(),
             Ok(AgentEvent::Message { message }) if message.role == Role::Assistant && !redacted => {
-                // In between may be notes for calls that were not made.
+                // Error results of calls that were not made may come in between.
                 let kept = message.text();
                 let mut rest = kept.chars();
-                let all_kept = shown.chars().all(|letter| rest.any(|kept| kept == letter));
-                assert!(all_kept, "shown is {shown:?}, kept is {kept:?}");
+                let all_kept = streamed.chars().all(|letter| rest.any(|kept| kept == letter));
+                assert!(all_kept, "streamed {streamed:?}, persisted {kept:?}");
             }
             Ok(AgentEvent::Result { response }) => ended = Some(Ok(*response)),
             Ok(_) => {}
@@ -295,7 +295,7 @@ async fn listen(agent: &mut Agent, prompt: Prompt) -> Result<AgentResponse, Agen
     ended.unwrap()
 }
 
-/// Polls a future so many times at most.
+/// Polls a future at most this many times.
 pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut polls: usize) -> Option<T> {
     let mut future = pin!(future);
     poll_fn(|cx| {
@@ -308,26 +308,22 @@ pub(crate) async fn polled<T>(future: impl Future<Output = T>, mut polls: usize)
     .await
 }
 
-/// One invocation; what it came to, where it came to anything.
-pub(crate) async fn invoke(
-    agent: &mut Agent,
-    prompt: Prompt,
-    manner: Manner,
-) -> Option<Result<AgentResponse, AgentError>> {
-    // A model that stalls and a caller without patience: the last way to drop.
-    let patience = Duration::from_secs(3_600);
-    match manner {
-        Manner::Awaited => tokio::time::timeout(patience, agent.prompt(prompt).into_future()).await.ok(),
-        Manner::Streamed => tokio::time::timeout(patience, listen(agent, prompt)).await.ok(),
-        Manner::Dropped(polls) => {
-            let running = tokio::time::timeout(patience, listen(agent, prompt));
+/// Runs one invocation. Returns its outcome, or `None` if it was dropped.
+pub(crate) async fn invoke(agent: &mut Agent, prompt: Prompt, mode: Mode) -> Option<Result<AgentResponse, AgentError>> {
+    // A model that stalls and a caller without a time limit: the invocation is dropped.
+    let time_limit = Duration::from_secs(3_600);
+    match mode {
+        Mode::Awaited => tokio::time::timeout(time_limit, agent.prompt(prompt).into_future()).await.ok(),
+        Mode::Streamed => tokio::time::timeout(time_limit, listen(agent, prompt)).await.ok(),
+        Mode::Dropped(polls) => {
+            let running = tokio::time::timeout(time_limit, listen(agent, prompt));
             polled(running, polls).await?.ok()
         }
-        Manner::Cancelled(polls) => {
+        Mode::Cancelled(polls) => {
             let token = CancellationToken::new();
             let mut running = pin!(agent.prompt(prompt).cancel_with(token.clone()).into_future());
             // A model that stalls is never polled often enough.
-            match tokio::time::timeout(patience, polled(running.as_mut(), polls)).await {
+            match tokio::time::timeout(time_limit, polled(running.as_mut(), polls)).await {
                 Ok(Some(ended)) => Some(ended),
                 _ => {
                     token.cancel();
@@ -335,13 +331,13 @@ pub(crate) async fn invoke(
                 }
             }
         }
-        Manner::OutOfTime(seconds) => {
+        Mode::OutOfTime(seconds) => {
             let limits = Limits::new().duration(Duration::from_secs(seconds));
             Some(agent.prompt(prompt).limits(limits).await)
         }
-        Manner::Turns(turns) => {
+        Mode::Turns(turns) => {
             let running = agent.prompt(prompt).limits(Limits::new().turns(turns)).into_future();
-            tokio::time::timeout(patience, running).await.ok()
+            tokio::time::timeout(time_limit, running).await.ok()
         }
     }
 }
@@ -355,32 +351,33 @@ fn check(agent: &Agent, before: Usage) -> Result<Usage, TestCaseError> {
 }
 
 pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), TestCaseError> {
-    let asked = agent.interrupts();
+    let interrupts = agent.interrupts();
     let none = Prompt::none;
     match reply {
         Reply::All(consent) => {
-            let answers: Vec<_> = asked.iter().map(|each| each.respond(consent)).collect();
+            let responses: Vec<_> = interrupts.iter().map(|each| each.respond(consent)).collect();
             let ended =
-                agent.prompt(none()).resume(answers).limits(Limits::new().duration(Duration::from_secs(60))).await;
+                agent.prompt(none()).resume(responses).limits(Limits::new().duration(Duration::from_secs(60))).await;
             let waits = matches!(ended, Err(AgentError::Interrupted { .. }));
             prop_assert!(!waits);
         }
         Reply::Some(consent) => {
-            let answers: Vec<_> = asked.iter().take(1).map(|each| each.respond(consent)).collect();
-            let _ = agent.prompt(none()).resume(answers).limits(Limits::new().duration(Duration::from_secs(60))).await;
+            let responses: Vec<_> = interrupts.iter().take(1).map(|each| each.respond(consent)).collect();
+            let _ =
+                agent.prompt(none()).resume(responses).limits(Limits::new().duration(Duration::from_secs(60))).await;
         }
         Reply::Unknown => {
-            let answer = strands_core::InterruptResponse::new("v1:nobody", Value::Null);
-            let ended = agent.prompt(none()).resume([answer]).await;
+            let unknown = strands_core::InterruptResponse::new("v1:unknown", Value::Null);
+            let ended = agent.prompt(none()).resume([unknown]).await;
             let refused = matches!(ended, Err(AgentError::UnknownInterrupt { .. }));
             prop_assert!(refused);
-            prop_assert_eq!(agent.interrupts(), asked);
+            prop_assert_eq!(agent.interrupts(), interrupts);
         }
         Reply::Prompt => {
             let ended = agent.prompt("never mind").await;
             let waits = matches!(ended, Err(AgentError::Interrupted { .. }));
             prop_assert!(waits);
-            prop_assert_eq!(agent.interrupts(), asked);
+            prop_assert_eq!(agent.interrupts(), interrupts);
         }
         Reply::Discard => agent.discard_interrupts().await.unwrap(),
     }
@@ -388,7 +385,7 @@ pub(crate) async fn reply_to(agent: &mut Agent, reply: Reply) -> Result<(), Test
 }
 
 async fn build(scenario: &Scenario) -> (Agent, ScriptedModel) {
-    let model = model(&scenario.answers);
+    let model = model(&scenario.turns);
     let manager = SlidingWindowConversationManager::new(scenario.window);
     let builder = template(&model, tools()).tool_concurrency(scenario.concurrency).conversation_manager(manager);
     (builder.build().await.unwrap(), model)
@@ -397,9 +394,9 @@ async fn build(scenario: &Scenario) -> (Agent, ScriptedModel) {
 async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     let (mut agent, model) = build(scenario).await;
     let mut usage = Usage::default();
-    for (at, (manner, reply)) in scenario.prompts.iter().enumerate() {
+    for (at, (mode, reply)) in scenario.prompts.iter().enumerate() {
         if agent.interrupts().is_empty() {
-            let ended = invoke(&mut agent, Prompt::from(format!("prompt {at}")), *manner).await;
+            let ended = invoke(&mut agent, Prompt::from(format!("prompt {at}")), *mode).await;
             if let Some(Ok(response)) = ended {
                 prop_assert_eq!(response.interrupts.is_empty(), agent.interrupts().is_empty());
                 prop_assert!(response.usage.total_tokens <= agent.metrics().accumulated_usage().total_tokens);
@@ -411,7 +408,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     }
     agent.discard_interrupts().await.unwrap();
     check(&agent, usage)?;
-    // Whatever happened, a patient caller gets an answer.
+    // A caller that does not drop the invocation gets a response afterwards.
     for _ in 0..20 {
         let limits = Limits::new().duration(Duration::from_secs(600));
         if agent.prompt("at last").limits(limits).await.is_ok_and(|response| response.text() == "calm") {
@@ -422,7 +419,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     usage = check(&agent, usage)?;
     prop_assert!(usage.total_tokens > 0);
     prop_assert_eq!(agent.messages().last().unwrap().text(), "calm");
-    // What the model was sent was valid each time.
+    // Each request was valid.
     for request in model.requests() {
         prop_assert_eq!(flaw(&request.messages, false), None, "{:#?}", request.messages);
         prop_assert_eq!(request.messages.last().unwrap().role, Role::User);
@@ -430,14 +427,14 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Awaited and streamed, the same things happen.
+/// Awaited and streamed invocations behave the same.
 async fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
     let ((mut one, _), (mut other, _)) = (build(scenario).await, build(scenario).await);
     for at in 0..scenario.prompts.len() {
         let prompt = || Prompt::from(format!("prompt {at}"));
-        let awaited = invoke(&mut one, prompt(), Manner::Awaited).await;
-        let streamed = invoke(&mut other, prompt(), Manner::Streamed).await;
-        prop_assert_eq!(awaited.as_ref().map(told), streamed.as_ref().map(told));
+        let awaited = invoke(&mut one, prompt(), Mode::Awaited).await;
+        let streamed = invoke(&mut other, prompt(), Mode::Streamed).await;
+        prop_assert_eq!(awaited.as_ref().map(summary), streamed.as_ref().map(summary));
         prop_assert_eq!(shape(one.messages()), shape(other.messages()));
         prop_assert_eq!(one.metrics().accumulated_usage(), other.metrics().accumulated_usage());
         one.discard_interrupts().await.unwrap();
@@ -450,7 +447,7 @@ pub(crate) fn paused<T>(run: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(run)
 }
 
-/// A history from anywhere.
+/// An arbitrary history.
 fn any_history() -> impl Strategy<Value = Vec<Message>> {
     let ids = || prop::collection::hash_set(prop::sample::select(vec!["a", "b", "c"]), 0..3);
     let message =
@@ -497,7 +494,7 @@ proptest! {
             let open = agent.messages().last().is_some_and(|last| last.tool_uses().next().is_some());
             prop_assert_eq!(flaw(agent.messages(), open), None, "{:#?}", agent.messages());
             let ended = agent.prompt("the newest").await;
-            // A prompt that failed leaves what was there, calls that are still open too.
+            // A failed prompt leaves the history unchanged, with its pending calls.
             prop_assert_eq!(flaw(agent.messages(), open && ended.is_err()), None, "{:#?}", agent.messages());
             for request in model.requests() {
                 prop_assert_eq!(flaw(&request.messages, false), None, "{:#?}", request.messages);

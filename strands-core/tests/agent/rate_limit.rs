@@ -1,4 +1,4 @@
-//! Limits on how often a model is asked: never more than that, first come first served, and nobody waits for ever.
+//! Rate limits: requests never exceed the limit, wait in first-in, first-out order, and don't wait forever.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ async fn open(model: &RateLimit, text: &str) -> Result<ModelStream, ModelError> 
     model.stream(ModelRequest::new(&messages)).await
 }
 
-/// Asks and reads the answer to its end.
+/// Sends a request and reads the response to its end.
 async fn ask(model: &RateLimit, text: &str) -> Result<(), ModelError> {
     let mut events = open(model, text).await?;
     while let Some(event) = events.next().await {
@@ -86,25 +86,25 @@ async fn waiting_calls_proceed_in_order() {
         ScriptedTurn::text("hi")
     });
     let model = RateLimit::new(script).tokens(10, MINUTE).max_wait(100 * MINUTE);
-    // Small ones would fit beside those that are there, and do not overtake the large ones.
-    let asked: Vec<String> = (0..20).map(|at| format!("{at:02}{}", "x".repeat(30 - 14 * (at % 3)))).collect();
-    for opened in join_all(asked.iter().map(|text| open(&model, text))).await {
+    // Small requests fit into the remaining budget, and do not overtake the large ones.
+    let prompts: Vec<String> = (0..20).map(|at| format!("{at:02}{}", "x".repeat(30 - 14 * (at % 3)))).collect();
+    for opened in join_all(prompts.iter().map(|text| open(&model, text))).await {
         drop(opened.unwrap());
     }
-    assert_eq!(log.lines(), asked);
+    assert_eq!(log.lines(), prompts);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_holds_its_permit_until_its_response_ends() {
     let model = RateLimit::new(free()).concurrent(1);
-    // Read to its end, though still held.
+    // Read to its end, though not dropped.
     let mut first = open(&model, "x").await.unwrap();
     let mut second = Box::pin(open(&model, "x"));
     assert!(poll_once(&mut second).await.is_pending());
     while first.next().await.is_some() {
         assert!(!matches!(poll_once(&mut second).await, std::task::Poll::Ready(Err(_))));
     }
-    // Dropped halfway.
+    // Dropped before its end.
     let mut second = second.await.unwrap();
     second.next().await;
     let mut third = Box::pin(open(&model, "x"));
@@ -112,7 +112,7 @@ async fn a_call_holds_its_permit_until_its_response_ends() {
     drop(second);
     assert!(third.await.is_ok());
 
-    // Broken, and refused.
+    // A broken stream and a rejected request.
     let broken = ScriptedTurn::text("x").breaking_after(1, ModelError::transport("cut"));
     let script = [ScriptedTurn::error(ModelError::transport("refused")), broken, ScriptedTurn::text("hi")];
     let model = RateLimit::new(ScriptedModel::new(script)).concurrent(1);
@@ -126,7 +126,7 @@ async fn a_call_holds_its_permit_until_its_response_ends() {
 async fn a_dropped_wait_releases_its_permit() {
     let model = RateLimit::new(free()).concurrent(1).requests(1, MINUTE);
     let held = open(&model, "x").await.unwrap();
-    // One waits for the place, the others for their turn.
+    // One request waits for the permit, the others wait in the queue.
     let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(open(&model, "x"))).collect();
     for call in &mut waiting {
         assert!(poll_once(call).await.is_pending());
@@ -136,7 +136,7 @@ async fn a_dropped_wait_releases_its_permit() {
     drop(waiting);
     let began = Instant::now();
     drop(last.await.unwrap());
-    assert_eq!(began.elapsed(), MINUTE, "those that gave up count for nothing");
+    assert_eq!(began.elapsed(), MINUTE, "cancelled waits do not count");
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +147,11 @@ async fn the_wait_is_bounded_and_the_error_has_the_required_wait() {
     let began = Instant::now();
     let error = ask(&model, "x").await.unwrap_err();
     let (why, retry_after) = exceeded(&error);
-    assert_eq!((began.elapsed(), retry_after), (Duration::ZERO, Some(40 * SECOND)), "known before it has waited");
+    assert_eq!(
+        (began.elapsed(), retry_after),
+        (Duration::ZERO, Some(40 * SECOND)),
+        "the error is returned without a wait"
+    );
     assert!(why.to_string().contains("1 requests in 60s") && why.to_string().contains("10s"), "{why}");
 
     let model = RateLimit::new(responding(Usage::new(10, 0))).tokens(10, MINUTE).max_wait(10 * SECOND);
@@ -186,7 +190,7 @@ async fn token_estimates_are_corrected_by_the_usage() {
         (Usage::new(10, 0), 10),
         (Usage::new(10, 40), 2),
         (Usage::new(1, 1), 46),
-        // What a cache gave counts nothing where it is reported apart; where it is part of the input, it does.
+        // Cached tokens do not count if the provider reports them separately; as part of the input, they do.
         (Usage::new(1, 1).with_cache(Some(500), Some(8)).with_total(510), 10),
         (Usage::new(20, 0).with_cache(Some(15), None), 5),
     ] {
@@ -195,7 +199,7 @@ async fn token_estimates_are_corrected_by_the_usage() {
         while ask(&model, &text).await.is_ok() {}
         assert_eq!(script.requests().len(), fits, "{cost:?}");
     }
-    // An answer that nobody reads counts as estimated.
+    // A response that is not read counts as estimated.
     let model = RateLimit::new(responding(Usage::new(1, 1))).tokens(100, MINUTE).max_wait(SECOND);
     for _ in 0..10 {
         drop(open(&model, &text).await.unwrap());
@@ -264,7 +268,7 @@ proptest! {
                 assert!(within <= requests as usize, "{starts:?}");
             }
             assert!(running.lines().iter().all(|line| line.parse::<usize>().unwrap() <= concurrent));
-            // Nothing is left behind: all places are free again.
+            // No permit is leaked: all are available again.
             sleep(SECOND).await;
             let held = join_all((0..concurrent.min(requests as usize)).map(|_| open(&model, "x"))).now_or_never();
             assert!(held.is_some_and(|held| held.iter().all(Result::is_ok)));

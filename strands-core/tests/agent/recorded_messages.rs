@@ -1,5 +1,5 @@
-//! Messages that the other Strands wrote, read and written back. They are not part of the project: `STRANDS_SHARED` names
-//! the folder that holds them.
+//! Messages that the SDKs of other languages wrote, read and written back. They are not part of the project:
+//! `STRANDS_SHARED` names the folder that holds them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,15 +11,15 @@ use strands_core::testing::ScriptedModel;
 
 use crate::support::flaw;
 
-/// The folder, or `None` with a word to whoever runs the tests.
+/// Returns the folder, or `None` after printing that the test is skipped.
 fn shared() -> Option<PathBuf> {
     use std::io::Write;
     match std::env::var_os("STRANDS_SHARED") {
         Some(folder) => Some(PathBuf::from(folder)),
         None => {
-            let told = "STRANDS_SHARED is not set: messages recorded from the other Strands are not tested here\n";
-            // Past the capture of the test's output: nothing is skipped silently.
-            let _ = std::io::stderr().write_all(told.as_bytes());
+            let notice = "STRANDS_SHARED is not set: messages recorded from the other Strands are not tested here\n";
+            // Not captured with the test's output: a skipped test must be visible.
+            let _ = std::io::stderr().write_all(notice.as_bytes());
             None
         }
     }

@@ -1,4 +1,4 @@
-//! Whoever records gets a file that is shared: nothing secret is in it, however it was said.
+//! Secrets in recordings: a recorded file is shared, and contains no secret in any encoding.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::support::tool;
 #[tokio::test(start_paused = true)]
 async fn recordings_have_no_secrets_and_the_program_sees_all() {
     const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&said);
+    let inputs = Arc::new(Mutex::new(Vec::new()));
+    let writer = Arc::clone(&inputs);
     let keep = tool("keep", move |_, input: Value| {
-        heard.lock().unwrap().push(input.clone());
+        writer.lock().unwrap().push(input.clone());
         async move { Ok(ToolOutput::json(json!({"password": "hunter2", "kept": input}))) }
     });
     let script = || {
@@ -41,12 +41,12 @@ async fn recordings_have_no_secrets_and_the_program_sees_all() {
     let build = |model| builder(model, [keep.clone()]).system_prompt(format!("Your key is {KEY}.")).build();
     let mut agent = build(recorder).await.unwrap();
     assert!(agent.prompt(prompt.as_str()).await.unwrap().text().contains(KEY));
-    assert_eq!(said.lock().unwrap()[0]["api_key"], "hunter2");
+    assert_eq!(inputs.lock().unwrap()[0]["api_key"], "hunter2");
     let recording = paper.text();
     assert!(!recording.contains("AKIA") && !recording.contains("hunter2"), "{recording}");
     assert!(recording.contains("I keep [scrubbed] safe") && recording.contains("keep [scrubbed], sir"), "{recording}");
 
-    // The program still asks with its secrets in, and that is the same request.
+    // The program still sends its secrets, and the request matches.
     let model = replay(&recording).matching(RequestMatching::exact().without(RequestPart::ToolResultText));
     let mut agent = builder(model.clone(), [keep]).system_prompt(format!("Your key is {KEY}.")).build().await.unwrap();
     let response = agent.prompt(prompt.as_str()).await.unwrap();
@@ -64,7 +64,7 @@ async fn custom_scrubbing_applies_to_recordings() {
             _ => {}
         }
     }
-    let text = |index, pieces: &[&str]| pieces.iter().map(|piece| StreamEvent::text(index, *piece)).collect::<Vec<_>>();
+    let text = |index, chunks: &[&str]| chunks.iter().map(|chunk| StreamEvent::text(index, *chunk)).collect::<Vec<_>>();
     let call = [
         StreamEvent::tool_use(2, ToolUseStart::new("t-1", "look")),
         StreamEvent::tool_input(2, "{\"who\": \"A"),
@@ -77,7 +77,10 @@ async fn custom_scrubbing_applies_to_recordings() {
     ask(&recorder, "I am Ada").await;
     assert!(!paper.text().contains("Ada"));
 
-    assert!(ask(&replay(&paper.text()), "I am Ada").await.1.is_some(), "without the same function it differs");
+    assert!(
+        ask(&replay(&paper.text()), "I am Ada").await.1.is_some(),
+        "without the scrub function the request differs"
+    );
     let (events, error) = ask(&replay(&paper.text()).scrub(nameless), "I am Ada").await;
     assert!(error.is_none());
     let expected = [
@@ -89,45 +92,45 @@ async fn custom_scrubbing_applies_to_recordings() {
         StreamEvent::tool_input(2, "{\"who\":\"[name]\"}"),
         StreamEvent::stop(StopReason::ToolUse),
     ];
-    assert_eq!(events, expected, "pieces stay as they are where nothing had to change");
+    assert_eq!(events, expected, "unchanged text keeps its chunks");
 }
 
 #[tokio::test(start_paused = true)]
 async fn secrets_are_removed_from_provider_content() {
-    let own = |said: &str| StreamEvent::provider_content(1, ProviderContent::new("p", json!({"password": said})));
-    let redaction = |said: &str| StreamEvent::RedactContent {
-        redact_user_content_message: Some(format!("password: {said}")),
+    let own = |secret: &str| StreamEvent::provider_content(1, ProviderContent::new("p", json!({"password": secret})));
+    let redaction = |secret: &str| StreamEvent::RedactContent {
+        redact_user_content_message: Some(format!("password: {secret}")),
         redact_assistant_content_message: None,
     };
-    // Some providers number every call alike.
-    let calls = |said: &str| {
+    // Some providers give all calls the same id.
+    let calls = |secret: &str| {
         let call = |id, input: String| {
             [StreamEvent::tool_use(0, ToolUseStart::new(id, "look")), StreamEvent::tool_input(0, input)]
         };
-        [call("t-1", json!({"at": 1}).to_string()), call("t-2", json!({"password": said}).to_string())].concat()
+        [call("t-1", json!({"at": 1}).to_string()), call("t-2", json!({"password": secret}).to_string())].concat()
     };
-    let answer = |said: &str| {
-        let mut events = vec![own(said), redaction(said)];
-        events.extend(calls(said));
+    let turn = |secret: &str| {
+        let mut events = vec![own(secret), redaction(secret)];
+        events.extend(calls(secret));
         events.push(StreamEvent::stop(StopReason::ToolUse));
         events
     };
-    let recording = recorded(ScriptedTurn::events(answer("hunter2"))).await;
+    let recording = recorded(ScriptedTurn::events(turn("hunter2"))).await;
     assert!(!recording.contains("hunter2"), "{recording}");
-    assert_eq!(ask(&replay(&recording), "go").await.0, answer("[scrubbed]"));
+    assert_eq!(ask(&replay(&recording), "go").await.0, turn("[scrubbed]"));
 }
 
-/// Cuts a text into pieces.
+/// Splits a text into chunks.
 fn cut(text: &str, at: &[usize]) -> Vec<String> {
     let mut cuts: Vec<_> = at.iter().map(|at| text.floor_char_boundary(at % (text.len() + 1))).collect();
     cuts.sort_unstable();
-    let mut pieces = Vec::new();
+    let mut chunks = Vec::new();
     let mut from = 0;
     for to in cuts.into_iter().chain([text.len()]) {
-        pieces.push(text.get(from..to).unwrap().to_owned());
+        chunks.push(text.get(from..to).unwrap().to_owned());
         from = to;
     }
-    pieces
+    chunks
 }
 
 proptest! {
@@ -150,14 +153,14 @@ proptest! {
         let text = format!("{before} {secret} {after}");
         let input = json!({"note": text}).to_string();
         let mut events = vec![StreamEvent::start(), StreamEvent::tool_use(3, ToolUseStart::new("t-1", "look"))];
-        for piece in cut(if kind == 2 { &input } else { &text }, &cuts) {
+        for chunk in cut(if kind == 2 { &input } else { &text }, &cuts) {
             events.push(match kind {
-                0 => StreamEvent::text(3, piece),
-                1 => StreamEvent::reasoning(3, ReasoningDelta::Text(piece)),
-                2 => StreamEvent::tool_input(3, piece),
-                _ => StreamEvent::reasoning(3, ReasoningDelta::Signature(piece)),
+                0 => StreamEvent::text(3, chunk),
+                1 => StreamEvent::reasoning(3, ReasoningDelta::Text(chunk)),
+                2 => StreamEvent::tool_input(3, chunk),
+                _ => StreamEvent::reasoning(3, ReasoningDelta::Signature(chunk)),
             });
-            // Another block in between changes nothing.
+            // Another block in between makes no difference.
             events.push(StreamEvent::text(0, "meanwhile"));
         }
         if stops {

@@ -1,4 +1,4 @@
-//! Recorded once, replayed for ever: the same turns, no secrets, and a clear word when the request is another one.
+//! Recording and replay of model responses: the same turns, no secrets, and a clear error for a request that differs.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ use strands_core::{Agent, AgentBuilder, AgentError, AgentEvent, RetryPolicy, Too
 
 use crate::support::{FnTool, kinds, listen, naming, tool};
 
-/// A sink that can be read, and that breaks when it has taken so many bytes.
+/// A sink that can be read, and that fails after this many bytes.
 #[derive(Clone)]
 pub(crate) struct Paper {
     written: Arc<Mutex<Vec<u8>>>,
@@ -55,7 +55,7 @@ pub(crate) fn builder(model: impl Model + 'static, tools: impl IntoIterator<Item
     tools.into_iter().fold(Agent::builder().model(model), AgentBuilder::tool)
 }
 
-/// What prompts to an agent with the tool `look` come to.
+/// Results of prompts to an agent with the tool `look`.
 async fn run(model: impl Model + 'static, prompts: &[&str]) -> (Vec<Vec<AgentEvent>>, Vec<Arc<Message>>) {
     let mut agent = builder(model, [naming("look")]).build().await.unwrap();
     let mut all = Vec::new();
@@ -69,7 +69,7 @@ pub(crate) fn replay(recording: &str) -> Replay {
     recording.parse().unwrap()
 }
 
-/// Records one answer that is read to its end.
+/// Records one response that is read to its end.
 pub(crate) async fn recorded(turn: ScriptedTurn) -> String {
     let paper = Paper::new();
     let recorder = Recorder::new(ScriptedModel::new([turn]), paper.clone());
@@ -78,21 +78,21 @@ pub(crate) async fn recorded(turn: ScriptedTurn) -> String {
     paper.text()
 }
 
-/// Everything that a model answers, with the error that it ends in.
+/// Returns all events of a model's response, with the error that ends it.
 pub(crate) async fn ask(model: &impl Model, text: &str) -> (Vec<StreamEvent>, Option<ModelError>) {
     let messages = [Arc::new(Message::user(text))];
     let mut events = match model.stream(ModelRequest::new(&messages)).await {
         Ok(events) => events,
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => heard.push(event),
-            Err(error) => return (heard, Some(error)),
+            Ok(event) => received.push(event),
+            Err(error) => return (received, Some(error)),
         }
     }
-    (heard, None)
+    (received, None)
 }
 
 fn why(error: &AgentError) -> &ReplayError {
@@ -118,10 +118,10 @@ async fn a_replay_produces_the_same_events_and_history() {
     assert_eq!(model.remaining(), 4);
     let (events, messages) = run(model.clone(), &["look twice", "and now?"]).await;
     model.finish().unwrap();
-    let said = |messages: &[Arc<Message>]| -> Vec<_> {
+    let contents = |messages: &[Arc<Message>]| -> Vec<_> {
         messages.iter().map(|message| (message.content.clone(), message.metadata.clone())).collect()
     };
-    assert_eq!(said(&messages), said(&original.1));
+    assert_eq!(contents(&messages), contents(&original.1));
     for (events, original) in events.iter().zip(&original.0) {
         assert_eq!(kinds(events), kinds(original));
     }
@@ -130,7 +130,7 @@ async fn a_replay_produces_the_same_events_and_history() {
             |event: &AgentEvent| if let AgentEvent::TextDelta { text } = event { Some(text.clone()) } else { None };
         events.iter().flatten().filter_map(text).collect()
     };
-    assert_eq!(deltas(&events), deltas(&original.0), "piece by piece");
+    assert_eq!(deltas(&events), deltas(&original.0), "the same deltas");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,10 +155,10 @@ async fn errors_are_replayed_with_their_kind() {
     for error in errors {
         let refusal = ScriptedTurn::error(error(beneath()));
         let broken = ScriptedTurn::text("half of it").breaking_after(2, error(beneath()));
-        for (turn, heard) in [(refusal, 0), (broken, 2)] {
+        for (turn, count) in [(refusal, 0), (broken, 2)] {
             let (events, replayed) = ask(&replay(&recorded(turn).await), "go").await;
             let (original, replayed) = (error(beneath()), replayed.unwrap());
-            assert_eq!(events.len(), heard);
+            assert_eq!(events.len(), count);
             assert_eq!((replayed.kind(), replayed.to_string()), (original.kind(), original.to_string()));
             assert_eq!(replayed.retry_after(), original.retry_after());
             assert_eq!(replayed.details().body(), original.details().body());
@@ -196,7 +196,7 @@ async fn a_replay_reports_the_differences_of_a_request() {
     assert!(!source.to_string().contains("wetter"), "the error itself quotes no conversation: {source}");
     assert!(matches!(model.finish(), Err(ReplayError::Unused { used: 0, exchanges: 2, .. })));
 
-    // The same replay still answers the right request; and looser, any.
+    // The same replay still responds to the right request, and to any if it is configured to.
     let right = run(model.clone(), &["How is the weather?"]).await;
     assert_eq!(right.1.last().unwrap().text(), "ok");
     model.finish().unwrap();
@@ -223,7 +223,7 @@ async fn tool_results_are_compared_on_request_only() {
         let mut agent = builder(model, [counting(7)]).build().await.unwrap();
         assert_eq!(agent.prompt("go").await.is_ok(), fits, "{matching:?}");
     }
-    // A tool that fails where it did not is another matter.
+    // A tool that fails where it succeeded in the recording does not match.
     let broken = tool("look", |_, _| async { Err(strands_core::ToolError::new("dark")) });
     let mut agent = builder(replay(&paper.text()), [broken]).build().await.unwrap();
     let error = agent.prompt("go").await.unwrap_err();
@@ -263,7 +263,7 @@ async fn a_dropped_stream_is_recorded_up_to_its_drop() {
     assert!(matches!(why, ReplayError::Dropped { exchange: 0, .. }), "{why}");
     let (events, error) = ask(&model, "go on").await;
     assert!(error.is_none() && events.contains(&StreamEvent::text(0, "four")));
-    // Whoever hears why the model stopped and reads no further has heard everything.
+    // A listener that reads the stop reason and no further has the whole response.
     let script = ScriptedModel::new([ScriptedTurn::text("one")]);
     let (paper, messages) = (Paper::new(), [Arc::new(Message::user("go"))]);
     let mut events = Recorder::new(script, paper.clone()).stream(ModelRequest::new(&messages)).await.unwrap();
@@ -287,15 +287,15 @@ async fn a_failing_sink_ends_the_recording_but_not_the_call() {
         let RecordingError::Write { exchange, source } = &failed else { panic!("{failed:?}") };
         assert_eq!((*exchange, source.to_string().as_str()), (first_missing, "the paper is full"), "{room}");
         if room >= whole {
-            assert_eq!(replay(&paper.text()).remaining(), 1, "what was written is whole");
+            assert_eq!(replay(&paper.text()).remaining(), 1, "the recorded exchange is complete");
         }
-        assert!(recorder.finish().is_err(), "it stays so");
+        assert!(recorder.finish().is_err(), "the failure persists");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_exchange_is_recorded_after_a_failed_write() {
-    /// Takes nothing the first time.
+    /// A sink that fails at its first write.
     struct Late(bool, Paper);
 
     impl Write for Late {
@@ -337,7 +337,7 @@ async fn rejects_files_that_are_not_recordings() {
     let cut = good.get(..good.len() - 20).unwrap();
     assert!(matches!(bad(cut), ReplayError::Malformed { line: 2, .. }), "{:?}", bad(cut));
     assert!(matches!(Replay::read(&b"\xff"[..]), Err(ReplayError::Read(_))));
-    // What a newer writer of the same version adds is left alone.
+    // Fields that a newer writer of the same version adds are ignored.
     let more = good
         .replace("\"version\":1", "\"version\":1,\"new\":[1]")
         .replace("\"exchange\":0", "\"exchange\":0,\"new\":{}");
@@ -388,8 +388,8 @@ async fn a_recorded_cancellation_is_replayed() {
     model.finish().unwrap();
 }
 
-/// An answer of any shape, in pieces.
-fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
+/// Streams an arbitrary response in chunks.
+fn random_events() -> impl Strategy<Value = Vec<StreamEvent>> {
     let words = "[a-zé \"\\\\{}:,]{0,12}";
     let event = prop_oneof![
         3 => (0_usize..3, words).prop_map(|(index, text)| StreamEvent::text(index, text)),
@@ -413,7 +413,7 @@ fn answer() -> impl Strategy<Value = Vec<StreamEvent>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
-    fn random_responses_are_replayed_event_by_event(events in answer()) {
+    fn random_responses_are_replayed_event_by_event(events in random_events()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let recording = recorded(ScriptedTurn::events(events.clone())).await;

@@ -1,4 +1,4 @@
-//! Faults that a review has found, each with the story that showed it.
+//! Regression tests, each with a comment that describes the fixed fault.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,7 +31,7 @@ fn texts(messages: &[Arc<Message>]) -> Vec<String> {
     messages.iter().map(|message| message.text()).collect()
 }
 
-// 1. A denied prompt reaches the model when the denial conflicts and is retried.
+// A denied prompt was sent to the model if the denial was retried after a conflict.
 struct Denies;
 #[async_trait]
 impl Hook for Denies {
@@ -62,7 +62,7 @@ async fn a_denied_prompt_stays_denied_after_a_conflict() {
     assert_eq!(response.text(), "not allowed");
 }
 
-// 2. Hooks unbalanced when reopening fails.
+// `after_invocation` hooks did not run if the session could not be reopened.
 #[derive(Clone)]
 struct OpensOnce(InMemorySessionManager, Arc<AtomicUsize>);
 #[async_trait]
@@ -113,7 +113,7 @@ async fn after_invocation_hooks_run_if_reopening_fails() {
     assert_eq!(log.lines(), ["before", "after"]);
 }
 
-// 3. Rewinding to a pinned message behind which messages were removed: what follows is lost at the next build.
+// After a rewind to a pinned prompt with removed messages behind it, later messages were lost at the next build.
 #[tokio::test]
 async fn messages_after_a_rewind_to_a_pinned_prompt_are_persisted() {
     let sessions = InMemorySessionManager::new("s");
@@ -138,7 +138,7 @@ async fn messages_after_a_rewind_to_a_pinned_prompt_are_persisted() {
     assert_eq!(texts(agent.messages()), ["anew", "x"]);
 }
 
-// 4. A hook that refuses the answers' bearer (an error) leaves the approval behind.
+// If a hook rejected an interrupt response with an error, the approval was kept.
 struct Refuses;
 #[async_trait]
 impl Hook for Refuses {
@@ -153,20 +153,24 @@ async fn a_response_rejected_by_a_hook_approves_no_call() {
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut agent = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
-    let says = ScriptedModel::responding("ok");
-    let mut intruder =
-        template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).hook(Refuses).build().await.unwrap();
-    intruder.prompt(Prompt::none()).resume([asked[0].respond(true)]).await.unwrap_err();
+    let responder = ScriptedModel::responding("ok");
+    let mut intruder = template(&responder, [consent_tool(&log)])
+        .session_manager(sessions.clone())
+        .hook(Refuses)
+        .build()
+        .await
+        .unwrap();
+    intruder.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).await.unwrap_err();
     drop(intruder);
-    let mut agent = template(&says, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
+    let mut agent = template(&responder, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
     let still = agent.interrupts().len();
     let _ = agent.prompt("what is the state?").await;
-    assert_eq!((still, log.lines().len()), (1, 0), "questions left, runs of the tool");
+    assert_eq!((still, log.lines().len()), (1, 0), "pending interrupts, runs of the tool");
 }
 
-// 5. discard_interrupts() that failed says Ok the second time, and the question is still in the session.
+// A second `discard_interrupts()` after a failed one returned `Ok`, with the interrupt still in the session.
 #[tokio::test]
 async fn a_retried_discard_is_persisted() {
     let sessions = InMemorySessionManager::new("s");
@@ -179,10 +183,10 @@ async fn a_retried_discard_is_persisted() {
     sessions.fail_after(None);
     agent.discard_interrupts().await.unwrap();
     let next = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    assert_eq!(next.interrupts().len(), 0, "the question is still in the session after Ok");
+    assert_eq!(next.interrupts().len(), 0, "the interrupt is still in the session after Ok");
 }
 
-// 6. A dropped resume, then a discard, while another worker makes the approved call.
+// A discard after a dropped resume overwrote the result of a call that another worker was making.
 struct HangsBeforeTools;
 #[async_trait]
 impl Hook for HangsBeforeTools {
@@ -203,10 +207,10 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
         .build()
         .await
         .unwrap();
-    // No tool of the first turn ran: the hook hangs for it, too, so ask without it.
+    // The hook hangs in the first turn, too, so prompt without it.
     drop(one);
     let mut first = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     one = template(&asks, [consent_tool(&log)])
         .session_manager(sessions.clone())
@@ -215,22 +219,22 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
         .await
         .unwrap();
     {
-        let mut resuming = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = one.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
     }
-    // Another worker goes on; while its tool runs, the first one discards.
+    // Another worker resumes; while its tool runs, the first one discards.
     let one = Arc::new(tokio::sync::Mutex::new(one));
-    let (discarder, heard) = (Arc::clone(&one), Arc::new(Mutex::new(None)));
-    let hears = Arc::clone(&heard);
+    let (discarder, discarded) = (Arc::clone(&one), Arc::new(Mutex::new(None)));
+    let discard_result = Arc::clone(&discarded);
     let ran = log.clone();
     let book = tool("book", move |_, _| {
-        let (discarder, hears) = (Arc::clone(&discarder), Arc::clone(&hears));
+        let (discarder, discard_result) = (Arc::clone(&discarder), Arc::clone(&discard_result));
         ran.add("ran");
         async move {
-            let said = discarder.lock().await.discard_interrupts().await.map_err(|error| error.to_string());
-            *hears.lock().unwrap() = Some(said);
+            let result = discarder.lock().await.discard_interrupts().await.map_err(|error| error.to_string());
+            *discard_result.lock().unwrap() = Some(result);
             Ok(ToolOutput::text("booked"))
         }
     })
@@ -240,10 +244,10 @@ async fn a_discard_after_a_dropped_resume_conflicts_with_another_worker() {
     let _ = other.prompt(Prompt::none()).await;
     let stored = newest_results(&sessions.messages("default"));
     assert_eq!(log.lines().len(), 1);
-    assert_eq!(stored, [(false, "booked".to_owned())], "the tool ran; this is what the history says");
+    assert_eq!(stored, [(false, "booked".to_owned())], "the history has the result of the tool that ran");
 }
 
-// 7. The result of a sibling call is lost if the process dies between the two writes of a discard.
+// The result of a concurrent call was lost if the process died between the two writes of a discard.
 #[tokio::test]
 async fn a_failed_discard_keeps_existing_results() {
     let sessions = InMemorySessionManager::new("s");
@@ -261,14 +265,14 @@ async fn a_failed_discard_keeps_existing_results() {
     assert_eq!(newest_results(next.messages())[0], (false, "seen".to_owned()), "{:?}", next.repairs());
 }
 
-// 7b. The unknown outcome of a started call is forgotten if the process dies between the two writes.
+// The unknown outcome of a started call was lost if the process died between the two writes.
 #[tokio::test]
 async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     let sessions = InMemorySessionManager::new("s");
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut agent = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
     let ran = log.clone();
     let stuck = tool("book", move |_, _| {
@@ -278,7 +282,7 @@ async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     .policy(ToolPolicy::new().with_approval(true));
     let mut agent = template(&asks, [stuck]).session_manager(sessions.clone()).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         while log.lines().is_empty() {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
@@ -302,7 +306,7 @@ async fn an_unknown_outcome_survives_a_crash_between_two_writes() {
     );
 }
 
-// 8. A prompt that is given while an approved call is pending is lost when the call asks again.
+// A prompt given while an approved call was pending was lost if the call raised another interrupt.
 #[tokio::test]
 async fn a_prompt_with_a_pending_call_survives_another_interrupt() {
     let sessions = InMemorySessionManager::new("s");
@@ -315,31 +319,31 @@ async fn a_prompt_with_a_pending_call_survives_another_interrupt() {
     };
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("careful", json!({}))]);
     let mut agent = template(&asks, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = agent.prompt("go").await.unwrap().interrupts;
+    let interrupts = agent.prompt("go").await.unwrap().interrupts;
     drop(agent);
     let mut agent =
         template(&asks, [careful()]).session_manager(sessions.clone()).hook(HangsBeforeTools).build().await.unwrap();
     {
-        let mut resuming = agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
     }
     drop(agent);
-    let says = ScriptedModel::responding("ok");
-    let mut agent = template(&says, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
+    let responder = ScriptedModel::responding("ok");
+    let mut agent = template(&responder, [careful()]).session_manager(sessions.clone()).build().await.unwrap();
     let response = agent.prompt("and book a hotel, too").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answer = response.interrupts[0].respond(true);
-    agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
-    let asked = says.requests();
+    let reply = response.interrupts[0].respond(true);
+    agent.prompt(Prompt::none()).resume([reply]).await.unwrap();
+    let requests = responder.requests();
     assert!(
-        asked.iter().any(|request| request.messages.iter().any(|m| m.text().contains("hotel"))),
-        "the prompt was lost, though the invocation said Ok"
+        requests.iter().any(|request| request.messages.iter().any(|m| m.text().contains("hotel"))),
+        "the prompt was lost, though the invocation returned Ok"
     );
 }
 
-// 9. Usage and turns of a first attempt are lost on a conflict retry.
+// Usage and turns of a first attempt were lost when it was retried after a conflict.
 #[tokio::test]
 async fn usage_of_an_attempt_is_counted_after_a_conflict() {
     let sessions = InMemorySessionManager::new("s");
@@ -356,7 +360,7 @@ async fn usage_of_an_attempt_is_counted_after_a_conflict() {
     let response = agent.prompt("go").await.unwrap();
     assert_eq!((model.requests().len(), response.turns, response.usage.input_tokens), (2, 2, 20));
 
-    // A limit holds over both.
+    // A limit applies to both attempts.
     template(&ScriptedModel::responding("x"), [])
         .session_manager(sessions.clone())
         .build()
@@ -370,7 +374,7 @@ async fn usage_of_an_attempt_is_counted_after_a_conflict() {
     assert_eq!(model.requests().len(), 3, "no call is left for another attempt");
 }
 
-// 10. The journal of the docs, keyed by name: resume in the same handler.
+// The journal of the documentation, keyed by name: resume in the same handler.
 #[tokio::test]
 async fn the_documented_journal_resumes_in_the_same_handler() {
     let log = Log::default();
@@ -381,12 +385,12 @@ async fn the_documented_journal_resumes_in_the_same_handler() {
     let mut agent = template(&model, [consent_tool(&log)]).build().await.unwrap();
     let journal = Recorded::default();
     let response = agent.prompt("go").journal(&journal).await.unwrap();
-    let answer = response.interrupts[0].respond(true);
-    let response = agent.prompt(Prompt::none()).resume([answer]).journal(&journal).await.unwrap();
+    let reply = response.interrupts[0].respond(true);
+    let response = agent.prompt(Prompt::none()).resume([reply]).journal(&journal).await.unwrap();
     assert_eq!((response.stop_reason, log.lines().len()), (StopReason::EndTurn, 1));
 }
 
-// 11. "Durations and time limits are measured with it."
+// Durations and time limits are measured with the journal's clock, as documented.
 #[tokio::test]
 async fn time_limits_use_the_clock_of_the_journal() {
     let model = ScriptedModel::from_fn(|request| match request.messages.len() {
@@ -401,7 +405,7 @@ async fn time_limits_use_the_clock_of_the_journal() {
     assert_eq!(response.stop_reason, StopReason::LimitDuration);
 }
 
-// 12. Deep JSON of a provider.
+// Deeply nested JSON of a provider.
 fn deep(levels: usize) -> Value {
     (0..levels).fold(json!(1), |value, _| json!([value]))
 }
@@ -418,22 +422,22 @@ async fn deep_provider_content_in_a_response_does_not_corrupt_the_session() {
         ])
     });
     let mut agent = template(&model, []).session_manager(sessions.clone()).build().await.unwrap();
-    let said = agent.prompt("go").await;
-    assert!(!matches!(said, Err(AgentError::Session(_))));
+    let result = agent.prompt("go").await;
+    assert!(!matches!(result, Err(AgentError::Session(_))));
 }
 
 #[tokio::test]
-async fn deep_provider_content_in_a_prompt_is_refused() {
+async fn deep_provider_content_in_a_prompt_is_rejected() {
     let mut agent = template(&ScriptedModel::responding("x"), []).build().await.unwrap();
     let prompt = Message::new(Role::User, [ContentBlock::text("hi"), ContentBlock::provider("a", deep(124))]);
-    let said = agent.prompt(prompt).await;
-    assert!(matches!(said, Err(AgentError::JsonTooDeep { .. })), "{:?}", said.map(|_| ()));
-    // And what was taken can't be read back.
+    let result = agent.prompt(prompt).await;
+    assert!(matches!(result, Err(AgentError::JsonTooDeep { .. })), "{:?}", result.map(|_| ()));
+    // An accepted value can be read back.
     let json = serde_json::to_string(&agent.snapshot().unwrap()).unwrap();
     serde_json::from_str::<Snapshot>(&json).unwrap();
 }
 
-// 13. has_unsaved_changes before the first prompt.
+// `has_unsaved_changes` before the first prompt.
 #[tokio::test]
 async fn unpersisted_state_is_reported_as_unsaved() {
     let sessions = InMemorySessionManager::new("s");
@@ -442,7 +446,7 @@ async fn unpersisted_state_is_reported_as_unsaved() {
     assert!(agent.has_unsaved_changes().unwrap());
 }
 
-// 14. Nested through hooks: the depth limit does not see it.
+// The depth limit did not include agents nested through hooks.
 struct Nests(usize);
 #[async_trait]
 impl Hook for Nests {
@@ -461,12 +465,12 @@ impl Hook for Nests {
 }
 
 #[test]
-fn agents_in_hooks_spend_from_the_budget() {
+fn agents_nested_in_hooks_do_not_overflow_the_stack() {
     let code = std::env::var("STRANDS_NESTED_HOOKS").is_ok();
     if !code {
         let me = std::env::current_exe().unwrap();
         let out = std::process::Command::new(me)
-            .args(["regressions::agents_in_hooks_are_counted", "--exact", "--nocapture"])
+            .args(["regressions::agents_nested_in_hooks_do_not_overflow_the_stack", "--exact", "--nocapture"])
             .env("STRANDS_NESTED_HOOKS", "1")
             .output()
             .unwrap();
@@ -499,14 +503,14 @@ impl Nests {
     }
 }
 
-// 16. A worker that does not claim (its record is as it was) answers the call that another one makes.
+// A worker without a claim wrote a result for a call that another worker was making.
 #[tokio::test]
 async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
     let sessions = InMemorySessionManager::new("s");
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut first = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     let mut dies = template(&asks, [consent_tool(&log)])
         .session_manager(sessions.clone())
@@ -515,26 +519,26 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
         .await
         .unwrap();
     {
-        let mut resuming = dies.prompt(Prompt::none()).resume([asked[0].respond(true)]).into_future();
+        let mut resuming = dies.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).into_future();
         for _ in 0..10 {
             assert!(poll_once(&mut resuming).await.is_pending());
         }
         std::mem::forget(resuming);
     }
     std::mem::forget(dies);
-    // Both know of the approved call; one is of a release without the tool.
+    // Both know the approved call; one is of a release without the tool.
     let without = template(&ScriptedModel::responding("there is no such tool"), [])
         .session_manager(sessions.clone())
         .build()
         .await
         .unwrap();
     let without = Arc::new(tokio::sync::Mutex::new(without));
-    let (meddles, ran) = (Arc::clone(&without), log.clone());
+    let (meddler, ran) = (Arc::clone(&without), log.clone());
     let book = tool("book", move |_, _| {
-        let meddles = Arc::clone(&meddles);
+        let meddler = Arc::clone(&meddler);
         ran.add("ran");
         async move {
-            let _ = meddles.lock().await.prompt(Prompt::none()).await;
+            let _ = meddler.lock().await.prompt(Prompt::none()).await;
             Ok(ToolOutput::text("booked"))
         }
     })
@@ -543,10 +547,10 @@ async fn a_worker_without_the_tool_conflicts_with_the_worker_that_runs_it() {
         template(&ScriptedModel::responding("ok"), [book]).session_manager(sessions.clone()).build().await.unwrap();
     let _ = other.prompt(Prompt::none()).await;
     let stored = newest_results(&sessions.messages("default"));
-    assert_eq!(stored, [(false, "booked".to_owned())], "the tool ran; this is what the history says");
+    assert_eq!(stored, [(false, "booked".to_owned())], "the history has the result of the tool that ran");
 }
 
-// 17. Random numbers are drawn inside of effects, which a replay does not perform.
+// Random numbers were drawn inside of effects, which a replay does not perform.
 struct Seeded {
     recorded: Arc<Mutex<Vec<(String, Value)>>>,
     rng: Mutex<fastrand::Rng>,
@@ -602,7 +606,7 @@ async fn ids_are_stable_in_a_replay_after_a_retry() {
     assert_eq!(ids[0], ids[1]);
 }
 
-// 18. A journal that polls only what was woken.
+// A journal that polls only woken futures.
 struct Woken;
 impl Journal for Woken {
     fn step<'a>(
@@ -632,7 +636,7 @@ async fn a_stream_with_a_journal_that_polls_woken_futures_ends() {
     tokio::time::timeout(Duration::from_secs(2), crate::support::listen(stream)).await.expect("hangs").1.unwrap();
 }
 
-// 19. A leaked invocation, then the agent's other methods.
+// A leaked invocation, followed by other methods of the agent.
 #[tokio::test]
 async fn a_rewind_after_a_leaked_invocation_does_not_panic() {
     let sessions = InMemorySessionManager::new("s");
@@ -651,14 +655,14 @@ async fn a_rewind_after_a_leaked_invocation_does_not_panic() {
     agent.has_unsaved_changes().unwrap();
 }
 
-// 20. Cancelled while the start is recorded; another worker goes on; the first one saves.
+// Cancelled while the start is recorded: another worker continues, then the first one saves.
 #[tokio::test]
 async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
     let sessions = InMemorySessionManager::new("s");
     let log = Log::default();
     let asks = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
     let mut first = template(&asks, [consent_tool(&log)]).session_manager(sessions.clone()).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
     struct Slow(InMemorySessionManager, CancellationToken);
     #[async_trait]
@@ -677,7 +681,7 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
         .build()
         .await
         .unwrap();
-    let ended = one.prompt(Prompt::none()).resume([asked[0].respond(true)]).cancel_with(token).await.unwrap();
+    let ended = one.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).cancel_with(token).await.unwrap();
     assert_eq!((ended.stop_reason, log.lines().len()), (StopReason::Cancelled, 0));
     sessions.set_latency(None);
     let one = Arc::new(tokio::sync::Mutex::new(one));
@@ -697,11 +701,11 @@ async fn a_save_after_a_cancelled_resume_conflicts_with_another_worker() {
     assert_eq!(
         newest_results(&sessions.messages("default")),
         [(false, "booked".to_owned())],
-        "the tool ran; this is what the history says"
+        "the history has the result of the tool that ran"
     );
 }
 
-// 21. A manager's state.
+// State of a conversation manager that nests too deep.
 struct Remembers;
 #[async_trait]
 impl ConversationManager for Remembers {
@@ -726,7 +730,7 @@ async fn deep_conversation_manager_state_can_be_read_back() {
     serde_json::from_str::<Snapshot>(&json).unwrap();
 }
 
-// 22. The session in memory takes another worker's messages for known after a write of the record, and the reverse.
+// The in-memory session counted another worker's messages as read after a write of the record, and the reverse.
 #[tokio::test]
 async fn a_record_write_detects_unread_messages() {
     let sessions = InMemorySessionManager::new("s");
@@ -740,7 +744,7 @@ async fn a_record_write_detects_unread_messages() {
     record.state.insert("k".into(), json!(1));
     one.session.save(&record).await.unwrap();
     let written = one.session.write(&MessageBatch::append([Message::user("mine"), Message::assistant("answer")])).await;
-    assert!(written.is_err_and(|error| error.is_conflict()), "appended behind messages that it never saw");
+    assert!(written.is_err_and(|error| error.is_conflict()), "appended after messages that it had not read");
 }
 
 #[tokio::test]
@@ -757,10 +761,10 @@ async fn a_message_write_detects_an_unread_record() {
     let mut record = one.record.unwrap();
     record.state.insert("mine".into(), json!(1));
     let written = one.session.save(&record).await;
-    assert!(written.is_err_and(|error| error.is_conflict()), "overwrote a record that it never saw");
+    assert!(written.is_err_and(|error| error.is_conflict()), "overwrote a record that it had not read");
 }
 
-// 23. "what is added to it has no effect" (hook.rs, Hook::before_invocation).
+// Messages that a `before_invocation` hook adds to a resumed invocation have no effect, as documented.
 struct Adds;
 #[async_trait]
 impl Hook for Adds {
@@ -771,17 +775,17 @@ impl Hook for Adds {
 }
 
 #[tokio::test]
-async fn responses_added_by_a_hook_have_no_effect() {
+async fn messages_added_by_a_hook_at_resume_are_not_sent() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({})), ScriptedTurn::text("done")]);
     let mut agent = template(&model, [consent_tool(&log)]).hook(Adds).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
-    agent.prompt(Prompt::none()).resume([answer]).await.unwrap();
+    let reply = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
+    agent.prompt(Prompt::none()).resume([reply]).await.unwrap();
     let last = model.requests().last().unwrap().messages.last().unwrap().text();
     assert!(!last.contains("<context>"), "{last}");
 }
 
-// 24. A journal that fails (an engine that suspends) shows hooks a result that is none.
+// If a journal failed (an engine that suspends), hooks received a result that was none.
 struct FailsAt(&'static str);
 impl Journal for FailsAt {
     fn step<'a>(
@@ -801,9 +805,9 @@ impl Journal for FailsAt {
         4
     }
 }
-struct Hears(Log);
+struct ResultLog(Log);
 #[async_trait]
-impl Hook for Hears {
+impl Hook for ResultLog {
     async fn message_added(&self, event: &MessageAdded<'_>) -> HookResult {
         for result in event.message.tool_results() {
             self.0.add(crate::support::text_of(result));
@@ -816,12 +820,13 @@ impl Hook for Hears {
 async fn hooks_get_no_results_when_an_engine_suspends() {
     let log = Log::default();
     let model = ScriptedModel::new([ScriptedTurn::tool_use("book", json!({}))]);
-    let mut agent = template(&model, [crate::support::naming("book")]).hook(Hears(log.clone())).build().await.unwrap();
+    let mut agent =
+        template(&model, [crate::support::naming("book")]).hook(ResultLog(log.clone())).build().await.unwrap();
     agent.prompt("go").journal(&FailsAt("tools")).await.unwrap_err();
     assert_eq!(log.lines(), [""; 0]);
 }
 
-// 25. A cancellation in a conversation manager is not inside of a step: a replay asks for another step.
+// A cancellation in a conversation manager was not part of a step, so that a replay requested another step.
 struct Waits(Arc<AtomicUsize>, CancellationToken);
 #[async_trait]
 impl ConversationManager for Waits {
@@ -832,7 +837,7 @@ impl ConversationManager for Waits {
         Ok(())
     }
     async fn prepare(&self, _: &mut Conversation<'_>) -> Result<Reduction, Box<dyn std::error::Error + Send + Sync>> {
-        // Slow (a summary), and cancelled meanwhile, in the first attempt.
+        // Slow in the first attempt, as a summary is, and cancelled meanwhile.
         if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
             self.1.cancel();
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -860,7 +865,7 @@ async fn a_cancellation_in_a_conversation_manager_is_replayed() {
     assert_eq!(reasons[0], reasons[1]);
 }
 
-// 26. State that was set before a conflict is lost by the retry, whose hooks are not told again.
+// State set before a conflict was lost by the retry, which does not call the hooks again.
 struct Sets;
 #[async_trait]
 impl Hook for Sets {

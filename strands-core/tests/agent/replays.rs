@@ -30,12 +30,12 @@ async fn a_replay_reaches_limits_at_the_same_step() {
 
     let replay = journal.replaying();
     let second = template.build().await.unwrap().prompt("go").journal(&replay).await.unwrap();
-    assert_eq!(replay.names(), journal.names(), "a replay of a finished invocation performs nothing");
+    assert_eq!(replay.names(), journal.names(), "a replay of a finished invocation performs no effects");
     assert_eq!(model.requests().len(), calls);
     assert_eq!((second.stop_reason, second.turns), (first.stop_reason, first.turns));
 }
 
-/// Calls an agent before its model is called.
+/// A hook that prompts an agent before its agent's model call.
 struct AsksBefore(ScriptedModel);
 
 #[async_trait]

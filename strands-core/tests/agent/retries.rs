@@ -1,4 +1,4 @@
-//! Which failures are tried again, how long the loop waits, and that the wait can be interrupted.
+//! Retries: the retryable failures, the backoff, and cancellation of the wait.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn retries_transient_errors() {
         || ModelError::Timeout { after: Some(Duration::from_secs(9)), details: details() },
     ];
     for failure in failures {
-        // Before anything is said, and after something was.
+        // Before the first delta, and after one.
         let broken = ScriptedTurn::text("half of it").breaking_after(2, failure());
         let model = ScriptedModel::new([ScriptedTurn::error(failure()), broken, ScriptedTurn::text("ok")]);
         let mut agent = agent(&model, []).await;
@@ -163,7 +163,7 @@ async fn retries_malformed_output_without_waiting() {
     let error = agent(&model, []).await.prompt("go").await.unwrap_err();
     assert!(matches!(error, AgentError::Model { attempts: 3, .. }), "{error:?}");
     assert_eq!(began.elapsed(), Duration::ZERO);
-    // Each kind has its own count.
+    // Each kind has its own counter.
     let throttled = || ScriptedTurn::error(throttled(Some(1)));
     let turns = [malformed(), throttled(), throttled(), malformed(), ScriptedTurn::text("ok")];
     let model = ScriptedModel::new(turns);

@@ -1,4 +1,4 @@
-//! Going back to an earlier prompt, in memory and in the session.
+//! Rewind to an earlier prompt, in memory and in the session.
 
 use serde_json::json;
 use strands_core::conversation::{SlidingWindowConversationManager, SummarizingConversationManager};
@@ -70,14 +70,14 @@ async fn a_worker_with_another_view_gets_a_conflict() {
         assert!(matches!(&ended, Err(AgentError::Session(error)) if error.is_conflict()), "{ended:?}");
     };
     one.prompt("c").await.unwrap();
-    // It does not know of the newest turn.
+    // The worker does not know the newest turn.
     conflict(other.rewind(2).await.map(drop));
     assert_eq!(other.messages().len(), 4);
     assert_eq!(sessions.messages("default").len(), 6);
     let mut other = builder(&sessions).build().await.unwrap();
     one.rewind(2).await.unwrap();
     conflict(other.prompt("d").await.map(drop));
-    // Nor when there are as many messages again.
+    // Nor if the number of messages is the same again.
     let mut other = builder(&sessions).build().await.unwrap();
     other.prompt("x").await.unwrap();
     one = builder(&sessions).build().await.unwrap();
@@ -92,12 +92,12 @@ async fn rewind_removes_the_interrupts_of_removed_calls() {
     let sessions = InMemorySessionManager::new("s");
     let mut agent = builder(&sessions).build().await.unwrap();
     agent.prompt("a").await.unwrap();
-    let asked = agent.prompt("ask").await.unwrap().interrupts;
+    let interrupts = agent.prompt("ask").await.unwrap().interrupts;
     agent.rewind(2).await.unwrap();
     assert_eq!(agent.interrupts(), []);
     let mut next = builder(&sessions).build().await.unwrap();
     assert_eq!((next.interrupts(), next.repairs()), (vec![], [].as_slice()));
-    let late = next.prompt(strands_core::Prompt::none()).resume([asked[0].respond(true)]).await;
+    let late = next.prompt(strands_core::Prompt::none()).resume([interrupts[0].respond(true)]).await;
     assert!(matches!(late, Err(AgentError::UnknownInterrupt { .. })));
     next.prompt("b").await.unwrap();
     assert_eq!(flaw(next.messages(), false), None);

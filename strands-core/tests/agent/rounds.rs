@@ -1,4 +1,4 @@
-//! Rounds that hooks ask for: limits, time, cycles and the names of journal steps count on.
+//! Rounds that hooks request: limits, time, cycles and the names of journal steps continue over them.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::support::{Log, naming, template, tool};
 #[tokio::test]
 async fn steps_of_a_round_requested_by_a_hook_have_unique_names() {
     let model = ScriptedModel::new([ScriptedTurn::text("first"), ScriptedTurn::text("second")]);
-    let (hook, said) = resumes(1);
+    let (hook, log) = resumes(1);
     let mut agent = template(&model, []).hook(hook).build().await.unwrap();
     let journal = Recorded::default();
     let response = agent.prompt("go").journal(&journal).await.unwrap();
-    assert_eq!(said.lines(), ["first EndTurn", "second EndTurn"], "{:?}", journal.asked.lock().unwrap());
+    assert_eq!(log.lines(), ["first EndTurn", "second EndTurn"], "{:?}", journal.requested.lock().unwrap());
     assert_eq!(response.text(), "second");
 }
 
@@ -29,12 +29,12 @@ async fn a_round_after_a_resumed_one_keeps_the_limits_of_the_invocation() {
         1 => ScriptedTurn::tool_use("wipe", json!({})),
         _ => ScriptedTurn::text("done"),
     });
-    let (hook, said) = resumes(5);
+    let (hook, log) = resumes(5);
     let mut agent = template(&model, [asks()]).hook(hook).build().await.unwrap();
     agent.prompt("go").limits(Limits::new().turns(3)).await.unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    let response = agent.prompt(Prompt::none()).resume(answers).await.unwrap();
-    assert_eq!(response.turns, 3, "{:?}", said.lines());
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    let response = agent.prompt(Prompt::none()).resume(responses).await.unwrap();
+    assert_eq!(response.turns, 3, "{:?}", log.lines());
     assert_eq!(model.requests().len(), 3);
 }
 
@@ -102,12 +102,12 @@ async fn rounds_and_interrupts_share_the_time_limit() {
         .await
         .unwrap();
     assert_eq!(agent.prompt("go").await.unwrap().stop_reason, StopReason::Interrupt);
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    // The round that the hook asks for ends with another question.
-    assert_eq!(agent.prompt(Prompt::none()).resume(answers).await.unwrap().stop_reason, StopReason::Interrupt);
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    // The round that the hook requests ends with another interrupt.
+    assert_eq!(agent.prompt(Prompt::none()).resume(responses).await.unwrap().stop_reason, StopReason::Interrupt);
     agent.set_model(ScriptedModel::new([ScriptedTurn::tool_use("last", json!({})), ScriptedTurn::text("done")]));
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    let response = agent.prompt(Prompt::none()).resume(answers).tools(tools![last]).await.unwrap();
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    let response = agent.prompt(Prompt::none()).resume(responses).tools(tools![last]).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::LimitDuration, "80 + 60 of 100 ms were used");
 }
 

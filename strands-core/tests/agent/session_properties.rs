@@ -1,5 +1,5 @@
-//! The same random scenarios with a session, dropped in the middle of its writes too: whoever opens it goes on from a
-//! valid conversation, and from the very same one where the invocation came to its end.
+//! The same random scenarios with a session, dropped during its writes too: a reopened session has a valid
+//! conversation, and the same one as the agent if the invocation was completed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use strands_core::testing::InMemorySessionManager;
 use crate::properties::{Reply, Scenario, invoke, model, paused, reply_to, scenario, shape, tools};
 use crate::support::{flaw, template};
 
-/// A session whose writes take their time, before and after they are done.
+/// A session with slow writes, which wait before and after they are done.
 fn slow_sessions() -> InMemorySessionManager {
     let sessions = InMemorySessionManager::new("memory");
     sessions.set_latency(Some(Duration::from_millis(1)));
@@ -30,16 +30,16 @@ async fn open(
 }
 
 async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
-    let (store, model) = (slow_sessions(), model(&scenario.answers));
+    let (store, model) = (slow_sessions(), model(&scenario.turns));
     let mut agent = open(scenario, &store, &model).await;
-    for (at, (manner, reply)) in scenario.prompts.iter().enumerate() {
+    for (at, (mode, reply)) in scenario.prompts.iter().enumerate() {
         let ended;
         if agent.interrupts().is_empty() {
-            let dropped = invoke(&mut agent, format!("prompt {at}").into(), *manner).await.is_none();
+            let dropped = invoke(&mut agent, format!("prompt {at}").into(), *mode).await.is_none();
             ended = !dropped;
         } else {
             reply_to(&mut agent, *reply).await?;
-            // Questions that were discarded go from the session with the next invocation.
+            // Discarded interrupts are removed from the session by the next invocation.
             ended = !matches!(reply, Reply::Discard);
         }
         let elsewhere = open(scenario, &store, &model).await;
@@ -51,7 +51,7 @@ async fn play(scenario: &Scenario) -> Result<(), TestCaseError> {
             let ids = |agent: &Agent| agent.interrupts().into_iter().map(|each| each.id).collect::<Vec<_>>();
             prop_assert_eq!(ids(&elsewhere), ids(&agent));
         }
-        // Every other time somebody else goes on.
+        // Every other time another worker continues.
         if at % 2 == 1 {
             agent = elsewhere;
         }

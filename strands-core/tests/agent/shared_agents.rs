@@ -1,4 +1,4 @@
-//! Prompts of shared agents and of templates, when something goes wrong.
+//! Prompts of shared agents and of templates in cases of failure.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Hook for Panics {
 }
 
 #[tokio::test]
-async fn a_shared_agent_outlives_a_panic() {
+async fn a_shared_agent_stays_usable_after_a_panic() {
     let model = ScriptedModel::responding("hi");
     let shared = SharedAgent::new(template(&model, []).hook(Panics(AtomicU32::new(0))).build().await.unwrap());
     let events = shared.stream("go".into());
@@ -54,9 +54,9 @@ async fn a_clone_of_a_taken_shared_agent_does_not_stay_busy() {
     let agent = agent(&ScriptedModel::responding("hi"), []).await;
     let shared = SharedAgent::new(agent);
     let other = shared.clone();
-    // Either it can't be taken while there are clones, or they say that it is gone.
+    // Either it can't be taken while there are clones, or the clones return an error.
     if shared.try_into_agent().is_ok() {
         let last = other.stream("go".into()).collect::<Vec<_>>().await.pop().unwrap();
-        assert!(!matches!(last, Err(AgentError::Busy { .. })), "nobody works on another prompt");
+        assert!(!matches!(last, Err(AgentError::Busy { .. })), "no other prompt is running");
     }
 }

@@ -1,4 +1,4 @@
-//! Costs of nested agents: numbers without end, crashes, conflicts and deep trees.
+//! Costs of nested agents: overflow, crashes, conflicts and deep trees.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -41,14 +41,14 @@ async fn usage_sums_saturate() {
 #[tokio::test(start_paused = true)]
 async fn an_agent_in_a_task_is_cancelled_with_its_tool_call() {
     let reason = Log::default();
-    let told = reason.clone();
+    let recorded = reason.clone();
     let leaves = tool("leaves", move |ctx, _| {
-        let told = told.clone();
+        let recorded = recorded.clone();
         async move {
             tokio::spawn(async move {
                 let model = ScriptedModel::from_fn(|_| ScriptedTurn::text("late").stalling_after(1));
                 let ended = agent(&model, []).await.prompt("go").nested_in(&ctx).await.unwrap();
-                told.add(format!("{:?}", ended.stop_reason));
+                recorded.add(format!("{:?}", ended.stop_reason));
             });
             tokio::time::sleep(Duration::from_millis(5)).await;
             Ok(ToolOutput::text("ok"))
@@ -94,12 +94,12 @@ async fn spending_after_a_resume_survives_a_crash() {
     };
     build().await.unwrap().prompt("go").await.unwrap();
     let mut one = build().await.unwrap();
-    let answers: Vec<_> = one.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    let response = one.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = one.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    let response = one.prompt(Prompt::none()).resume(responses).await.unwrap();
     assert_eq!((response.stop_reason, response.turns), (StopReason::Interrupt, 4));
     let mut two = build().await.unwrap();
-    let answers: Vec<_> = two.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    let response = two.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = two.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    let response = two.prompt(Prompt::none()).resume(responses).await.unwrap();
     assert_eq!((response.stop_reason, response.turns), (StopReason::LimitTurns, 4));
 }
 
@@ -131,11 +131,11 @@ async fn nested_spending_before_a_recorded_start_survives_a_crash() {
     };
     build().await.unwrap().prompt("go").await.unwrap();
     let one = Box::leak(Box::new(build().await.unwrap()));
-    let answers: Vec<_> = one.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    let mut dying = Box::pin(one.prompt(Prompt::none()).resume(answers).into_future());
+    let responses: Vec<_> = one.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    let mut dying = Box::pin(one.prompt(Prompt::none()).resume(responses).into_future());
     assert!(tokio::time::timeout(Duration::from_millis(50), &mut dying).await.is_err());
     assert_eq!(made.load(Ordering::SeqCst), 3);
-    // The process is gone: nothing is dropped.
+    // As in a killed process: no destructor runs.
     std::mem::forget(dying);
     let mut two = build().await.unwrap();
     let response = two.prompt(Prompt::none()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Limits, cancellation and the model's own reasons end an invocation with a response, at once.
+//! Limits, cancellation and the model's stop reasons end an invocation at once, with a response.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn each_limit_has_a_stop_reason_and_keeps_the_partial_result() {
         let response = agent.prompt("go").limits(limits).await.unwrap();
         assert_eq!((response.stop_reason, response.turns), (reason, turns));
         assert_eq!(response.usage, Usage::new(10 * u64::from(turns), 5 * u64::from(turns)));
-        // The partial response is the model's, not the tools'.
+        // The partial response is that of the model, without tool results.
         assert_eq!(response.message.role, Role::Assistant);
         assert_whole(&mut agent).await;
         assert_eq!(newest_results(agent.messages()), [(false, "one".into())]);
@@ -79,9 +79,9 @@ async fn the_time_limit_ends_stalled_models_and_tools() {
 
 #[tokio::test(start_paused = true)]
 async fn cancellation_ends_a_stalled_model_call_at_once() {
-    for heard in 0..4 {
+    for deltas in 0..4 {
         let model = ScriptedModel::new([
-            ScriptedTurn::text("one two three").stalling_after(heard),
+            ScriptedTurn::text("one two three").stalling_after(deltas),
             ScriptedTurn::text("later"),
         ]);
         let mut agent = agent(&model, []).await;
@@ -94,8 +94,8 @@ async fn cancellation_ends_a_stalled_model_call_at_once() {
         let began = Instant::now();
         let response = agent.prompt("go").cancel_with(token).await.unwrap();
         assert_eq!((&response.stop_reason, began.elapsed()), (&StopReason::Cancelled, Duration::from_millis(50)));
-        let said = ["Cancelled by user", "Cancelled by user", "one ", "one two "][heard];
-        assert_eq!(response.text(), said);
+        let expected = ["Cancelled by user", "Cancelled by user", "one ", "one two "][deltas];
+        assert_eq!(response.text(), expected);
         assert_whole(&mut agent).await;
         agent.prompt("again").await.unwrap();
         assert_whole(&mut agent).await;
@@ -135,7 +135,7 @@ async fn cancellation_starts_no_further_sequential_tool() {
     let response = agent.prompt("go").cancel_with(token).await.unwrap();
     assert_eq!(response.stop_reason, StopReason::Cancelled);
     assert_eq!(log.lines(), ["ran"]);
-    // The first did its work, and says so.
+    // The first tool completed, and has its result.
     let results = newest_results(agent.messages());
     assert_eq!(results, [(false, "done".into()), (true, "Tool execution cancelled".into())]);
 }
@@ -146,7 +146,7 @@ async fn a_cancellation_token_ends_only_its_invocations() {
     let token = CancellationToken::new();
     let mut agent = agent(&model, []).await;
     agent.prompt("a").cancel_with(token.clone()).await.unwrap();
-    // The agent does not cancel what was lent to it.
+    // The agent does not cancel a token of the caller.
     assert!(!token.is_cancelled());
     token.cancel();
     let response = agent.prompt("b").cancel_with(token).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_call_truncated_by_max_tokens_ends_the_turn() {
         StreamEvent::tool_input(1, "{\"city\": \"Os"),
         StreamEvent::stop(StopReason::MaxTokens),
     ]);
-    let model = ScriptedModel::new([cut, ScriptedTurn::text("never asked")]);
+    let model = ScriptedModel::new([cut, ScriptedTurn::text("unreachable")]);
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("go").await.unwrap();
     assert_eq!(response.stop_reason, StopReason::MaxTokens);
@@ -196,8 +196,8 @@ async fn redacted_content_is_removed_when_the_turn_is_cancelled() {
         redact_user_content_message: Some("[user]".into()),
         redact_assistant_content_message: Some("[assistant]".into()),
     };
-    let said = [StreamEvent::start(), StreamEvent::text(0, "a secret"), redact];
-    let model = ScriptedModel::new([ScriptedTurn::events(said).stalling_after(3)]);
+    let events = [StreamEvent::start(), StreamEvent::text(0, "a secret"), redact];
+    let model = ScriptedModel::new([ScriptedTurn::events(events).stalling_after(3)]);
     let mut agent = agent(&model, []).await;
     let limits = Limits::new().duration(Duration::from_secs(1));
     agent.prompt("tell me the secret").limits(limits).await.unwrap();

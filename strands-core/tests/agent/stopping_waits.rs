@@ -1,5 +1,5 @@
-//! Whatever an invocation waits for, it ends within 50 ms of its cancellation or of the end of its time, and the history is
-//! whole: a silent session, a hook, a conversation manager.
+//! Cancellation of waits: an invocation ends within 50 ms of its cancellation or deadline, with a valid history,
+//! while it waits for a session, a hook or a conversation manager.
 
 use std::error::Error as StdError;
 use std::future::pending;
@@ -20,7 +20,7 @@ use crate::support::{flaw, naming, template};
 const MOST: Duration = Duration::from_millis(50);
 const AFTER: Duration = Duration::from_secs(1);
 
-/// Prompts, stops after a second, and checks how long the end takes.
+/// Prompts, stops after a second, and checks the time until the end.
 async fn stopped(agent: &mut Agent, by_time: bool) -> Result<AgentResponse, AgentError> {
     let (token, began) = (CancellationToken::new(), Instant::now());
     let ended = if by_time {
@@ -70,7 +70,7 @@ async fn a_hanging_hook_is_dropped_after_the_grace_period() {
     for (event, by_time) in events.into_iter().flat_map(|event| [(event, false), (event, true)]) {
         let mut agent = builder().hook(Hangs::at(event, 1)).build().await.unwrap();
         let response = stopped(&mut agent, by_time).await.unwrap();
-        // The invocation itself had ended before it hung at its very end.
+        // The invocation itself was complete before its last hook hung.
         if event != "after_invocation" {
             assert_eq!(response.stop_reason, expected(by_time), "{event}");
         }
@@ -132,10 +132,10 @@ async fn a_hanging_session_at_resume_keeps_the_interrupt() {
     let consent = strands_core::ToolPolicy::new().with_approval(true);
     let mut agent =
         template(&asks, [naming("one").policy(consent)]).session_manager(sessions.clone()).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
+    let reply = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
     sessions.set_latency(Some(Duration::from_secs(30)));
     let (token, began) = (CancellationToken::new(), Instant::now());
-    let resuming = agent.prompt(strands_core::Prompt::none()).resume([answer.clone()]).cancel_with(token.clone());
+    let resuming = agent.prompt(strands_core::Prompt::none()).resume([reply.clone()]).cancel_with(token.clone());
     let cancel = async {
         tokio::time::sleep(AFTER).await;
         token.cancel();
@@ -144,7 +144,7 @@ async fn a_hanging_session_at_resume_keeps_the_interrupt() {
     assert!(began.elapsed() <= AFTER + MOST);
     assert_eq!(response.stop_reason, StopReason::Cancelled);
     sessions.set_latency(None);
-    let response = agent.prompt(strands_core::Prompt::none()).resume([answer]).await.unwrap();
+    let response = agent.prompt(strands_core::Prompt::none()).resume([reply]).await.unwrap();
     assert_eq!(response.text(), "done");
 }
 

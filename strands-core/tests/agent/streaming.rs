@@ -1,4 +1,4 @@
-//! The events of an invocation: their order, their JSON, and that nothing runs ahead of the listener.
+//! The events of an invocation: their order, their JSON, and backpressure.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,7 +103,7 @@ async fn the_stream_ends_after_the_result_or_an_error() {
     }
 }
 
-/// Says words for as long as somebody asks, and counts them.
+/// A model that yields words for as long as it is polled, and counts them.
 struct Babbling(Arc<AtomicUsize>);
 
 #[async_trait]
@@ -113,9 +113,9 @@ impl Model for Babbling {
     }
 
     async fn stream(&self, _: ModelRequest<'_>) -> Result<ModelStream, ModelError> {
-        let said = Arc::clone(&self.0);
+        let produced = Arc::clone(&self.0);
         Ok(Box::pin(stream::iter(0..1_000).map(move |_| {
-            said.fetch_add(1, Ordering::SeqCst);
+            produced.fetch_add(1, Ordering::SeqCst);
             Ok(StreamEvent::text(0, "word "))
         })))
     }
@@ -123,17 +123,17 @@ impl Model for Babbling {
 
 #[tokio::test]
 async fn streaming_has_backpressure() {
-    let said = Arc::new(AtomicUsize::new(0));
-    let builder = Agent::builder().model(Babbling(Arc::clone(&said))).retry(RetryPolicy::never());
+    let produced = Arc::new(AtomicUsize::new(0));
+    let builder = Agent::builder().model(Babbling(Arc::clone(&produced))).retry(RetryPolicy::never());
     let mut agent = builder.build().await.unwrap();
     let mut stream = agent.prompt("go").stream();
-    assert_eq!(said.load(Ordering::SeqCst), 0);
-    let mut heard = 0;
-    while heard < 50 {
+    assert_eq!(produced.load(Ordering::SeqCst), 0);
+    let mut received = 0;
+    while received < 50 {
         if matches!(stream.next().await.unwrap().unwrap(), AgentEvent::TextDelta { .. }) {
-            heard += 1;
+            received += 1;
             tokio::task::yield_now().await;
-            assert_eq!(said.load(Ordering::SeqCst), heard);
+            assert_eq!(produced.load(Ordering::SeqCst), received);
         }
     }
 }
@@ -147,12 +147,12 @@ async fn streamed_and_awaited_runs_have_the_same_result() {
     let (events, streamed) = listen(streaming.prompt("go").stream()).await;
     let streamed = streamed.unwrap();
     assert_eq!((awaited.text(), awaited.usage, awaited.turns), (streamed.text(), streamed.usage, streamed.turns));
-    // The message events are the history.
-    let told = events.iter().filter_map(|event| match event {
+    // The message events match the history.
+    let announced = events.iter().filter_map(|event| match event {
         AgentEvent::Message { message } => Some(Arc::clone(message)),
         _ => None,
     });
-    assert_eq!(told.collect::<Vec<_>>(), streaming.messages());
+    assert_eq!(announced.collect::<Vec<_>>(), streaming.messages());
     assert_eq!(awaiting.messages().len(), streaming.messages().len());
 }
 

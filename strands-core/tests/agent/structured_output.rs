@@ -1,4 +1,4 @@
-//! Structured output: the ways in which a model is asked for it, and what it may get wrong.
+//! Structured output: its output modes, and recovery from invalid output.
 
 use futures_util::StreamExt;
 use schemars::JsonSchema;
@@ -34,7 +34,7 @@ fn oslo() -> Trip {
 
 #[tokio::test]
 async fn a_call_of_the_output_tool_ends_the_turn() {
-    let model = ScriptedModel::new([right(), ScriptedTurn::text("never asked")]);
+    let model = ScriptedModel::new([right(), ScriptedTurn::text("unreachable")]);
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!((response.stop_reason.clone(), response.turns), (StopReason::EndTurn, 1));
@@ -42,7 +42,7 @@ async fn a_call_of_the_output_tool_ends_the_turn() {
     assert_eq!(model.requests()[0].tools, ["one", "Trip"]);
     assert_eq!(model.requests()[0].tool_choice, None);
     assert_whole(&mut agent).await;
-    // The next prompt knows nothing of it.
+    // The next prompt has no structured output.
     agent.prompt("thanks").await.unwrap();
     assert_eq!(model.requests()[1].tools, ["one"]);
     assert_whole(&mut agent).await;
@@ -65,8 +65,8 @@ async fn an_invalid_output_is_reported_to_the_model() {
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let (error, told) = newest_results(&model.requests()[1].messages).remove(0);
-    assert!(error && told.contains("`nights`: expected integer, got string `two`"), "{told}");
+    let (error, text) = newest_results(&model.requests()[1].messages).remove(0);
+    assert!(error && text.contains("`nights`: expected integer, got string `two`"), "{text}");
     assert_whole(&mut agent).await;
 }
 
@@ -94,9 +94,9 @@ async fn a_text_response_is_followed_by_a_forced_tool_call() {
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let asked = &model.requests()[1];
-    assert_eq!(asked.tool_choice, Some(ToolChoice::Tool { name: "Trip".into() }));
-    assert_eq!(asked.messages[2].text(), "You must format the previous response as structured output.");
+    let request = &model.requests()[1];
+    assert_eq!(request.tool_choice, Some(ToolChoice::Tool { name: "Trip".into() }));
+    assert_eq!(request.messages[2].text(), "You must format the previous response as structured output.");
     assert_whole(&mut agent).await;
 }
 
@@ -110,7 +110,7 @@ async fn accepts_json_text_in_place_of_a_forced_call() {
     assert_whole(&mut agent).await;
 }
 
-/// A provider that can hold answers to a schema.
+/// A provider that can enforce a schema.
 const NATIVE: ModelCapabilities = ModelCapabilities::new().with_structured_output(true);
 
 #[tokio::test]
@@ -119,9 +119,9 @@ async fn uses_native_output_without_tools() {
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let asked = &model.requests()[0];
-    assert_eq!((&asked.tool_choice, asked.tools.len()), (&None, 0));
-    let schema = asked.output_schema.as_ref().unwrap();
+    let request = &model.requests()[0];
+    assert_eq!((&request.tool_choice, request.tools.len()), (&None, 0));
+    let schema = request.output_schema.as_ref().unwrap();
     assert_eq!((schema.name.as_str(), schema.description.as_deref()), ("Trip", Some("A journey.")));
     assert_eq!(schema.schema["properties"]["city"]["type"], "string");
     assert_whole(&mut agent).await;
@@ -138,12 +138,12 @@ async fn uses_native_output_after_a_text_response() {
     let mut agent = agent(&model, [naming("one")]).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let asked = model.requests();
-    assert!(asked[0].output_schema.is_none(), "tools may be called first");
-    assert_eq!(asked[0].tools, ["one", "Trip"]);
-    assert!(asked[1].output_schema.is_some() && asked[1].tool_choice.is_none());
-    let mistake = asked[2].messages.last().unwrap().text();
-    assert!(mistake.contains("`nights`: expected integer"), "the model is told what does not fit: {mistake}");
+    let requests = model.requests();
+    assert!(requests[0].output_schema.is_none(), "tools may be called first");
+    assert_eq!(requests[0].tools, ["one", "Trip"]);
+    assert!(requests[1].output_schema.is_some() && requests[1].tool_choice.is_none());
+    let mistake = requests[2].messages.last().unwrap().text();
+    assert!(mistake.contains("`nights`: expected integer"), "the model gets the mismatch: {mistake}");
     assert_whole(&mut agent).await;
 }
 
@@ -165,16 +165,16 @@ async fn falls_back_to_a_tool_if_the_schema_is_rejected() {
     assert!(events.iter().any(|event| matches!(event, AgentEvent::Retry { discards_output: false, .. })), "{events:?}");
     assert!(model.requests()[0].output_schema.is_some());
     let forced = Some(ToolChoice::Tool { name: "Trip".into() });
-    // It is not asked to again.
+    // The schema is not sent to this model again.
     assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
     for (at, choice) in [(1, &forced), (2, &None)] {
-        let asked = &model.requests()[at];
-        assert_eq!((&asked.tools, &asked.tool_choice), (&vec!["Trip".to_owned()], choice));
-        assert!(asked.output_schema.is_none());
+        let request = &model.requests()[at];
+        assert_eq!((&request.tools, &request.tool_choice), (&vec!["Trip".to_owned()], choice));
+        assert!(request.output_schema.is_none());
     }
     assert_whole(&mut agent).await;
 
-    // Another model may take it.
+    // Another model may accept it.
     let other = ScriptedModel::new([ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)]).with_capabilities(NATIVE);
     agent.set_model(other.clone());
     agent.prompt("plan").output::<Trip>().await.unwrap();
@@ -199,7 +199,7 @@ async fn offers_the_tool_if_it_cannot_be_forced() {
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let choices: Vec<_> = model.requests().iter().map(|asked| asked.tool_choice.is_some()).collect();
+    let choices: Vec<_> = model.requests().iter().map(|request| request.tool_choice.is_some()).collect();
     assert_eq!(choices, [false, true, false]);
     assert_whole(&mut agent).await;
 
@@ -207,7 +207,7 @@ async fn offers_the_tool_if_it_cannot_be_forced() {
     let mut agent = self::agent(&model, []).await;
     let error = agent.prompt("plan").output::<Trip>().await.unwrap_err();
     assert!(matches!(error, AgentError::Model { .. }), "{error:?}");
-    assert_eq!(model.requests().len(), 3, "something else is wrong");
+    assert_eq!(model.requests().len(), 3, "the schema is not the cause");
 }
 
 #[tokio::test]
@@ -218,12 +218,12 @@ async fn repeated_malformed_output_switches_the_output_mode() {
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let choices: Vec<_> = model.requests().iter().map(|asked| asked.tool_choice.is_some()).collect();
+    let choices: Vec<_> = model.requests().iter().map(|request| request.tool_choice.is_some()).collect();
     assert_eq!(choices, [false, true, true, true, false]);
     assert_whole(&mut agent).await;
 }
 
-/// A model whose provider learns from the first refusal what it can be asked for.
+/// A model whose provider records unsupported capabilities at the first rejected request.
 #[derive(Clone, Debug)]
 struct Learning {
     script: ScriptedModel,
@@ -238,7 +238,7 @@ impl Model for Learning {
     }
 
     fn capabilities(&self) -> ModelCapabilities {
-        let is_forced = |asked: &RecordedRequest| asked.tool_choice.is_some();
+        let is_forced = |request: &RecordedRequest| request.tool_choice.is_some();
         if self.script.requests().iter().any(is_forced) { self.after } else { self.before }
     }
 
@@ -247,39 +247,39 @@ impl Model for Learning {
     }
 }
 
-/// The ways in which the output was asked for: `native`, `forced` or `offered`.
-fn ways(model: &ScriptedModel) -> Vec<&'static str> {
-    let way = |asked: &RecordedRequest| match (&asked.output_schema, &asked.tool_choice) {
+/// The output modes of the requests: `native`, `forced` or `offered`.
+fn output_modes(model: &ScriptedModel) -> Vec<&'static str> {
+    let mode = |request: &RecordedRequest| match (&request.output_schema, &request.tool_choice) {
         (Some(_), None) => "native",
         (None, Some(_)) => "forced",
         (None, None) => "offered",
         both => panic!("{both:?}"),
     };
-    model.requests().iter().map(way).collect()
+    model.requests().iter().map(mode).collect()
 }
 
 #[tokio::test]
 async fn capabilities_learned_from_an_error_switch_the_output_mode() {
     let unable = ModelCapabilities::new().with_tool_choice(false);
     let json = || ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#);
-    // The forced call is refused, then the schema, and at last the tool is offered.
+    // The forced call is rejected, then the schema; the tool is offered last.
     let script = ScriptedModel::new([ScriptedTurn::text("Oslo."), refusal(400), refusal(400), right(), json()]);
     let before = ModelCapabilities::new();
     let model = Learning { script: script.clone(), before, after: unable.with_structured_output(true) };
     let mut agent = Agent::builder().model(model.clone()).build().await.unwrap();
     assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
-    assert_eq!(ways(&script), ["offered", "forced", "native", "offered"]);
-    // An agent that is built later begins with what the provider has learned.
+    assert_eq!(output_modes(&script), ["offered", "forced", "native", "offered"]);
+    // An agent that is built later starts with the recorded capabilities.
     let mut later = Agent::builder().model(model).build().await.unwrap();
     assert_eq!(later.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
-    assert_eq!(ways(&script).last(), Some(&"native"));
+    assert_eq!(output_modes(&script).last(), Some(&"native"));
 
-    // A model that is known not to be forced is not.
+    // A tool call is not forced if the model is known not to support it.
     let script = ScriptedModel::new([ScriptedTurn::text("Oslo."), right()]);
     let model = Learning { script: script.clone(), before: unable, after: unable };
     let mut agent = Agent::builder().model(model).build().await.unwrap();
     assert_eq!(agent.prompt("plan").output::<Trip>().await.unwrap().into_output().unwrap(), oslo());
-    assert_eq!(ways(&script), ["offered", "offered"]);
+    assert_eq!(output_modes(&script), ["offered", "offered"]);
 }
 
 #[tokio::test]
@@ -293,14 +293,14 @@ async fn errors_unrelated_to_the_schema_are_returned() {
 
 #[tokio::test]
 async fn server_tools_run_before_native_output() {
-    let said = [ScriptedTurn::text("It rains in Oslo."), ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)];
-    let model = ScriptedModel::new(said).with_capabilities(NATIVE.with_server_tools(true));
+    let turns = [ScriptedTurn::text("It rains in Oslo."), ScriptedTurn::text(r#"{"city": "Oslo", "nights": 2}"#)];
+    let model = ScriptedModel::new(turns).with_capabilities(NATIVE.with_server_tools(true));
     let mut agent = agent(&model, []).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
-    let asked = model.requests();
-    assert!(asked[0].output_schema.is_none() && asked[0].tools.is_empty());
-    assert!(asked[1].output_schema.is_some());
+    let requests = model.requests();
+    assert!(requests[0].output_schema.is_none() && requests[0].tools.is_empty());
+    assert!(requests[1].output_schema.is_some());
     assert_whole(&mut agent).await;
 }
 
@@ -333,7 +333,7 @@ async fn a_turn_that_ends_early_has_no_output() {
     assert_eq!(response.stop_reason, StopReason::LimitTurns);
     let error = response.into_output().unwrap_err();
     assert_eq!(error.to_string(), "the invocation ended with `limit_turns` before there was an output");
-    // The question that was never put to the model is not left behind.
+    // The message that requests the output was not sent, and is not left in the history.
     assert_eq!(agent.messages().last().unwrap().role, Role::Assistant);
     assert_whole(&mut agent).await;
 
@@ -397,10 +397,10 @@ async fn an_interrupt_and_an_output_can_share_a_turn() {
     let model = ScriptedModel::new([batch, ScriptedTurn::text("plain")]);
     let mut agent = agent(&model, [asks]).await;
     let response = agent.prompt("plan").output::<Trip>().await.unwrap();
-    let asked = response.interrupts.clone();
+    let interrupts = response.interrupts.clone();
     assert_eq!(response.stop_reason, StopReason::Interrupt);
-    let answers = [asked[0].respond("y")];
-    let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
+    let responses = [interrupts[0].respond("y")];
+    let response = agent.prompt(Prompt::none()).resume(responses).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
     assert_whole(&mut agent).await;
 }
@@ -408,19 +408,19 @@ async fn an_interrupt_and_an_output_can_share_a_turn() {
 #[tokio::test]
 async fn an_output_can_be_requested_at_resume() {
     let asking = || tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) });
-    // Only the resuming invocation wants it.
+    // Only the resuming invocation requests it.
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = agent(&model, [asking()]).await;
-    let asked = agent.prompt("plan").await.unwrap().interrupts;
-    let answers = [asked[0].respond("y")];
-    let response = agent.prompt(Prompt::none()).resume(answers).output::<Trip>().await.unwrap();
+    let interrupts = agent.prompt("plan").await.unwrap().interrupts;
+    let responses = [interrupts[0].respond("y")];
+    let response = agent.prompt(Prompt::none()).resume(responses).output::<Trip>().await.unwrap();
     assert_eq!(response.into_output().unwrap(), oslo());
 
-    // Only the first did: it is asked for all the same, and checked by its schema.
+    // Only the first invocation did: the output is still requested, and validated against its schema.
     let model = ScriptedModel::new([ScriptedTurn::tool_use("asks", json!({})), wrong(), right()]);
     let mut agent = self::agent(&model, [asking()]).await;
-    let asked = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;
-    let response = agent.prompt(Prompt::none()).resume([asked[0].respond("y")]).await.unwrap();
+    let interrupts = agent.prompt("plan").output::<Trip>().await.unwrap().interrupts;
+    let response = agent.prompt(Prompt::none()).resume([interrupts[0].respond("y")]).await.unwrap();
     assert_eq!(serde_json::from_value::<Trip>(response.output.unwrap()).unwrap(), oslo());
     for request in model.requests() {
         assert_eq!(flaw(&request.messages, false), None);

@@ -1,4 +1,4 @@
-//! What the tests share: tools made of closures, hooks that write down what they hear, and what a valid history is.
+//! Shared parts of the tests: tools made of closures, hooks that record events, and a check of histories.
 
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// A tool that answers with its name.
+/// A tool that returns its name.
 pub(crate) fn naming(name: &'static str) -> FnTool {
     tool(name, move |_, _| async move { Ok(ToolOutput::text(name)) })
 }
@@ -91,7 +91,7 @@ pub(crate) async fn agent(model: &ScriptedModel, tools: impl IntoIterator<Item =
     template(model, tools).build().await.unwrap()
 }
 
-/// Lines that several parties write down.
+/// A log that several parties append to.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -109,7 +109,7 @@ impl Log {
     }
 }
 
-/// The events of a stream, and how it ended.
+/// Returns the events of a stream, and its outcome.
 pub(crate) async fn listen<T: DeserializeOwned + Debug + 'static>(
     mut stream: AgentStream<'_, T>,
 ) -> (Vec<AgentEvent<T>>, Result<AgentResponse<T>, AgentError>) {
@@ -126,7 +126,7 @@ pub(crate) async fn listen<T: DeserializeOwned + Debug + 'static>(
     (events, ended.unwrap())
 }
 
-/// Polls once and leaves it at that.
+/// Polls a future once.
 pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx))).await
 }
@@ -138,11 +138,11 @@ pub(crate) fn kinds(events: &[AgentEvent]) -> Vec<String> {
 }
 
 pub(crate) fn text_of(result: &ToolResult) -> String {
-    let piece = |content: &ToolResultContent| match content {
+    let text = |content: &ToolResultContent| match content {
         ToolResultContent::Text(text) => text.clone(),
         other => serde_json::to_string(other).unwrap(),
     };
-    result.content.iter().map(piece).collect()
+    result.content.iter().map(text).collect()
 }
 
 /// The newest tool results: whether each is an error, and its text.
@@ -155,7 +155,7 @@ pub(crate) fn newest_results(messages: &[Arc<Message>]) -> Vec<(bool, String)> {
         .collect()
 }
 
-/// What is wrong with a history as input for a model. Calls in the last message may be open where humans are asked.
+/// Returns the first reason for which a history is invalid input. With `asking`, calls in the last message are pending.
 pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
     for (at, message) in messages.iter().enumerate() {
         let expected = if at % 2 == 0 { Role::User } else { Role::Assistant };
@@ -170,17 +170,17 @@ pub(crate) fn flaw(messages: &[Arc<Message>], asking: bool) -> Option<String> {
             calls.iter().flat_map(|message| message.tool_uses()).map(|call| &call.tool_use_id).collect();
         let results: Vec<_> = message.tool_results().map(|result| &result.tool_use_id).collect();
         if calls != results {
-            return Some(format!("message {at} answers {results:?}, the calls are {calls:?}"));
+            return Some(format!("message {at} has results of {results:?}, the calls are {calls:?}"));
         }
         let open = at + 1 == messages.len() && message.tool_uses().next().is_some();
         if open != (asking && at + 1 == messages.len()) {
-            return Some(format!("message {at}: open calls {open}, humans asked {asking}"));
+            return Some(format!("message {at}: open calls {open}, interrupted {asking}"));
         }
     }
     None
 }
 
-/// Fails unless the history is valid input, and stays so with the next prompt.
+/// Fails unless the history is valid input, and stays valid with the next prompt.
 pub(crate) async fn assert_whole(agent: &mut Agent) {
     assert_eq!(flaw(agent.messages(), !agent.interrupts().is_empty()), None, "{:#?}", agent.messages());
 }

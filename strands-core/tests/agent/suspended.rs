@@ -1,5 +1,5 @@
-//! Runs that wait for humans in a session: one approval never runs a tool twice, whatever dies when, and nothing that was
-//! said is lost.
+//! Suspended runs in a session: one approval never runs a tool twice, whenever a process dies, and no message or
+//! response is lost.
 
 use std::future::pending;
 
@@ -17,7 +17,7 @@ fn sessions() -> InMemorySessionManager {
     InMemorySessionManager::new("s")
 }
 
-/// Books with a human's consent.
+/// A booking tool that needs approval.
 fn book(log: &Log) -> FnTool {
     let log = log.clone();
     let book = tool("book", move |_, input| {
@@ -27,7 +27,7 @@ fn book(log: &Log) -> FnTool {
     book.policy(ToolPolicy::new().with_approval(true))
 }
 
-/// Begins to book and never ends.
+/// A booking tool that starts and never ends.
 fn stuck(log: &Log, idempotent: bool) -> FnTool {
     let log = log.clone();
     let book = tool("book", move |_, _| {
@@ -50,11 +50,11 @@ fn asks() -> ScriptedModel {
     ScriptedModel::new([ScriptedTurn::tool_use("book", json!({"to": "Oslo"}))])
 }
 
-fn says(text: &str) -> ScriptedModel {
+fn responding(text: &str) -> ScriptedModel {
     ScriptedModel::responding(text)
 }
 
-/// A conversation that waits for consent to a booking. Returns the answer that gives it.
+/// Suspends a conversation until a booking is approved. Returns the response that approves it.
 async fn suspended(sessions: &InMemorySessionManager, log: &Log) -> InterruptResponse {
     let mut agent = worker(sessions, &asks(), [book(log)]).build().await.unwrap();
     let response = agent.prompt("go").await.unwrap();
@@ -62,22 +62,22 @@ async fn suspended(sessions: &InMemorySessionManager, log: &Log) -> InterruptRes
     response.interrupts[0].respond("yes")
 }
 
-async fn resume(agent: &mut Agent, answer: &InterruptResponse) -> Result<strands_core::AgentResponse, AgentError> {
-    agent.prompt(Prompt::none()).resume([answer.clone()]).await
+async fn resume(agent: &mut Agent, reply: &InterruptResponse) -> Result<strands_core::AgentResponse, AgentError> {
+    agent.prompt(Prompt::none()).resume([reply.clone()]).await
 }
 
 fn assert_valid(agent: &Agent) {
     assert_eq!(flaw(agent.messages(), false), None, "{:#?}", agent.messages());
 }
 
-/// A model that never answers.
+/// A model that never responds.
 fn silent() -> ScriptedModel {
     ScriptedModel::from_fn(|_| ScriptedTurn::text("").stalling_after(0))
 }
 
-/// Starts to resume, and leaves the process in the middle: nothing of it is dropped, as if it was killed.
-async fn killed_while_resuming(mut agent: Agent, answer: &InterruptResponse, log: &Log, lines: usize) {
-    let mut resuming = agent.prompt(Prompt::none()).resume([answer.clone()]).into_future();
+/// Starts to resume and leaks the invocation: no destructor runs, as in a killed process.
+async fn killed_while_resuming(mut agent: Agent, reply: &InterruptResponse, log: &Log, lines: usize) {
+    let mut resuming = agent.prompt(Prompt::none()).resume([reply.clone()]).into_future();
     while log.lines().len() < lines {
         assert!(poll_once(&mut resuming).await.is_pending());
         tokio::task::yield_now().await;
@@ -93,14 +93,14 @@ async fn killed_while_resuming(mut agent: Agent, answer: &InterruptResponse, log
 #[tokio::test]
 async fn an_approved_tool_runs_once_if_the_process_dies_during_the_model_call() {
     let (sessions, log) = (sessions(), Log::default());
-    let answer = suspended(&sessions, &log).await;
+    let reply = suspended(&sessions, &log).await;
     let agent = worker(&sessions, &silent(), [book(&log)]).build().await.unwrap();
-    killed_while_resuming(agent, &answer, &log, 1).await;
+    killed_while_resuming(agent, &reply, &log, 1).await;
 
-    let mut next = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap();
+    let mut next = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap();
     assert_eq!((next.interrupts(), next.repairs()), (vec![], [].as_slice()));
     assert_eq!(newest_results(next.messages()), [(false, "booked".into())]);
-    let refused = resume(&mut next, &answer).await.unwrap_err();
+    let refused = resume(&mut next, &reply).await.unwrap_err();
     assert!(matches!(refused, AgentError::UnknownInterrupt { .. }), "{refused:?}");
     assert_eq!(next.prompt("and?").await.unwrap().text(), "hi");
     assert_valid(&next);
@@ -110,11 +110,11 @@ async fn an_approved_tool_runs_once_if_the_process_dies_during_the_model_call() 
 #[tokio::test]
 async fn one_of_two_workers_with_the_same_response_runs_the_tool() {
     let (sessions, log) = (sessions(), Log::default());
-    let answer = suspended(&sessions, &log).await;
-    let mut one = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
-    let mut other = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
-    resume(&mut one, &answer).await.unwrap();
-    let conflict = resume(&mut other, &answer).await.unwrap_err();
+    let reply = suspended(&sessions, &log).await;
+    let mut one = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
+    let mut other = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
+    resume(&mut one, &reply).await.unwrap();
+    let conflict = resume(&mut other, &reply).await.unwrap_err();
     assert!(matches!(&conflict, AgentError::Session(error) if error.is_conflict()), "{conflict:?}");
     assert_eq!(log.lines().len(), 1);
 }
@@ -122,13 +122,13 @@ async fn one_of_two_workers_with_the_same_response_runs_the_tool() {
 #[tokio::test]
 async fn discarded_interrupts_stay_discarded() {
     let (sessions, log) = (sessions(), Log::default());
-    let answer = suspended(&sessions, &log).await;
-    let mut agent = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap();
+    let reply = suspended(&sessions, &log).await;
+    let mut agent = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap();
     agent.discard_interrupts().await.unwrap();
     drop(agent);
-    let mut next = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap();
+    let mut next = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap();
     assert_eq!(next.interrupts(), []);
-    assert!(matches!(resume(&mut next, &answer).await, Err(AgentError::UnknownInterrupt { .. })));
+    assert!(matches!(resume(&mut next, &reply).await, Err(AgentError::UnknownInterrupt { .. })));
     next.prompt("something else").await.unwrap();
     assert_valid(&next);
     assert_eq!(log.lines(), [""; 0]);
@@ -137,18 +137,18 @@ async fn discarded_interrupts_stay_discarded() {
 #[tokio::test]
 async fn an_interrupt_is_either_discarded_or_resumed() {
     let (sessions, log) = (sessions(), Log::default());
-    let answer = suspended(&sessions, &log).await;
-    let mut one = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
-    let mut other = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
+    let reply = suspended(&sessions, &log).await;
+    let mut one = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
+    let mut other = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
     one.discard_interrupts().await.unwrap();
-    assert!(resume(&mut other, &answer).await.is_err());
+    assert!(resume(&mut other, &reply).await.is_err());
     assert_eq!(log.lines(), [""; 0]);
 
     let sessions = self::sessions();
-    let answer = suspended(&sessions, &log).await;
-    let mut one = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
-    let mut other = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
-    resume(&mut one, &answer).await.unwrap();
+    let reply = suspended(&sessions, &log).await;
+    let mut one = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
+    let mut other = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
+    resume(&mut one, &reply).await.unwrap();
     let conflict = other.discard_interrupts().await.unwrap_err();
     assert!(matches!(&conflict, AgentError::Session(error) if error.is_conflict()), "{conflict:?}");
     assert_eq!(sessions.messages("default").len(), 4);
@@ -176,7 +176,7 @@ async fn an_interrupt_dropped_during_its_write_is_not_restored() {
     for _ in 0..2 {
         agent.prompt("never mind").await.unwrap();
     }
-    let next = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap();
+    let next = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap();
     assert_eq!(next.interrupts(), []);
     assert_valid(&next);
 }
@@ -185,7 +185,7 @@ fn has_run(sessions: &InMemorySessionManager) -> bool {
     sessions.record("default").is_some_and(|record| record.internal_state.run.is_some())
 }
 
-/// Asks two things before it acts.
+/// A tool with two interrupts before it acts.
 fn careful(log: &Log) -> FnTool {
     let log = log.clone();
     tool("book", move |ctx, _| {
@@ -203,14 +203,14 @@ fn careful(log: &Log) -> FnTool {
 async fn interrupts_of_one_call_can_be_resumed_in_several_processes() {
     let (sessions, log) = (sessions(), Log::default());
     let mut first = worker(&sessions, &asks(), [careful(&log)]).build().await.unwrap();
-    let asked = first.prompt("go").await.unwrap().interrupts;
+    let interrupts = first.prompt("go").await.unwrap().interrupts;
     drop(first);
-    let mut second = worker(&sessions, &says("?"), [careful(&log)]).build().await.unwrap();
-    let asked = resume(&mut second, &asked[0].respond(1)).await.unwrap().interrupts;
-    assert_eq!(asked[0].name, "second");
+    let mut second = worker(&sessions, &responding("?"), [careful(&log)]).build().await.unwrap();
+    let interrupts = resume(&mut second, &interrupts[0].respond(1)).await.unwrap().interrupts;
+    assert_eq!(interrupts[0].name, "second");
     drop(second);
-    let mut third = worker(&sessions, &says("done"), [careful(&log)]).build().await.unwrap();
-    let response = resume(&mut third, &asked[0].respond(2)).await.unwrap();
+    let mut third = worker(&sessions, &responding("done"), [careful(&log)]).build().await.unwrap();
+    let response = resume(&mut third, &interrupts[0].respond(2)).await.unwrap();
     assert_eq!(response.text(), "done");
     assert_eq!(newest_results(third.messages()), [(false, "1 2".into())]);
     assert_eq!(log.lines(), ["booked"]);
@@ -219,10 +219,10 @@ async fn interrupts_of_one_call_can_be_resumed_in_several_processes() {
 #[tokio::test]
 async fn a_denial_counts_if_the_tool_no_longer_requires_approval() {
     let (sessions, log) = (sessions(), Log::default());
-    let answer = suspended(&sessions, &log).await;
+    let reply = suspended(&sessions, &log).await;
     let lenient = book(&log).policy(ToolPolicy::new());
-    let mut agent = worker(&sessions, &says("ok"), [lenient]).build().await.unwrap();
-    let no = InterruptResponse::new(answer.interrupt_id, "no");
+    let mut agent = worker(&sessions, &responding("ok"), [lenient]).build().await.unwrap();
+    let no = InterruptResponse::new(reply.interrupt_id, "no");
     resume(&mut agent, &no).await.unwrap();
     assert_eq!(log.lines(), [""; 0]);
     assert!(newest_results(agent.messages())[0].0);
@@ -239,11 +239,11 @@ async fn usage_limits_and_output_continue_in_another_process() {
     let mut first = worker(&sessions, &asks(), [book(&log)]).build().await.unwrap();
     let limits = Limits::new().turns(2);
     let response = first.prompt("go").limits(limits).output::<Trip>().await.unwrap();
-    let answer = response.interrupts[0].respond(true);
+    let reply = response.interrupts[0].respond(true);
     drop(first);
     let model = ScriptedModel::new([ScriptedTurn::tool_use("Trip", json!({"city": "Oslo"}))]);
     let mut second = worker(&sessions, &model, [book(&log)]).build().await.unwrap();
-    let response = resume(&mut second, &answer).await.unwrap();
+    let response = resume(&mut second, &reply).await.unwrap();
     assert_eq!((response.turns, response.usage.total_tokens), (2, 30));
     assert_eq!(response.output.unwrap()["city"], "Oslo");
     assert_eq!(log.lines().len(), 1);
@@ -251,39 +251,39 @@ async fn usage_limits_and_output_continue_in_another_process() {
     // The limit of two model calls holds over both processes.
     let sessions = self::sessions();
     let mut first = worker(&sessions, &asks(), [book(&log)]).build().await.unwrap();
-    let answer = first.prompt("go").limits(Limits::new().turns(1)).await.unwrap().interrupts[0].respond(true);
+    let reply = first.prompt("go").limits(Limits::new().turns(1)).await.unwrap().interrupts[0].respond(true);
     drop(first);
-    let mut second = worker(&sessions, &says("never said"), [book(&log)]).build().await.unwrap();
-    assert_eq!(resume(&mut second, &answer).await.unwrap().stop_reason, StopReason::LimitTurns);
+    let mut second = worker(&sessions, &responding("unreachable"), [book(&log)]).build().await.unwrap();
+    assert_eq!(resume(&mut second, &reply).await.unwrap().stop_reason, StopReason::LimitTurns);
 }
 
 /// A session in which an approval was recorded, but the process died before the tool was started.
 async fn approved(log: &Log) -> (InMemorySessionManager, InterruptResponse) {
     let sessions = sessions();
-    let answer = suspended(&sessions, log).await;
-    let mut agent = worker(&sessions, &says("?"), [book(log)]).build().await.unwrap();
+    let reply = suspended(&sessions, log).await;
+    let mut agent = worker(&sessions, &responding("?"), [book(log)]).build().await.unwrap();
     sessions.fail_after(Some(1));
     // The record of the start fails, that of the approval does not.
-    let error = resume(&mut agent, &answer).await.unwrap_err();
+    let error = resume(&mut agent, &reply).await.unwrap_err();
     assert!(matches!(error, AgentError::Session(_)), "{error:?}");
     assert_eq!(log.lines(), [""; 0]);
     sessions.fail_after(None);
     std::mem::forget(agent);
-    (sessions, answer)
+    (sessions, reply)
 }
 
 #[tokio::test]
 async fn an_approved_tool_that_was_not_started_runs_at_resume() {
     for prompt in [Prompt::none(), Prompt::from("hurry"), Prompt::from("again")] {
         let log = Log::default();
-        let (sessions, answer) = approved(&log).await;
-        let model = says("done");
+        let (sessions, reply) = approved(&log).await;
+        let model = responding("done");
         let mut next = worker(&sessions, &model, [book(&log)]).build().await.unwrap();
         let [Repair::CallPending { tool_use_id }] = next.repairs() else { panic!("{:?}", next.repairs()) };
-        assert!(answer.interrupt_id.contains(tool_use_id.as_str()));
+        assert!(reply.interrupt_id.contains(tool_use_id.as_str()));
         assert_eq!(next.interrupts(), []);
         let words = prompt.clone();
-        let again = if words == Prompt::from("again") { vec![answer.clone()] } else { vec![] };
+        let again = if words == Prompt::from("again") { vec![reply.clone()] } else { vec![] };
         let words = if again.is_empty() { words } else { Prompt::none() };
         next.prompt(words).resume(again).await.unwrap();
         assert_eq!(log.lines().len(), 1);
@@ -299,9 +299,9 @@ async fn an_approved_tool_that_was_not_started_runs_at_resume() {
 #[tokio::test]
 async fn a_second_response_does_not_replace_a_recorded_one() {
     let log = Log::default();
-    let (sessions, answer) = approved(&log).await;
-    let mut next = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
-    let no = InterruptResponse::new(answer.interrupt_id, "no");
+    let (sessions, reply) = approved(&log).await;
+    let mut next = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
+    let no = InterruptResponse::new(reply.interrupt_id, "no");
     assert!(matches!(resume(&mut next, &no).await, Err(AgentError::UnknownInterrupt { .. })));
     assert_eq!(log.lines(), [""; 0]);
 }
@@ -310,8 +310,8 @@ async fn a_second_response_does_not_replace_a_recorded_one() {
 async fn started(log: &Log, idempotent: bool) -> InMemorySessionManager {
     let sessions = sessions();
     let mut agent = worker(&sessions, &asks(), [stuck(log, idempotent)]).build().await.unwrap();
-    let answer = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
-    killed_while_resuming(agent, &answer, log, 1).await;
+    let reply = agent.prompt("go").await.unwrap().interrupts[0].respond(true);
+    killed_while_resuming(agent, &reply, log, 1).await;
     sessions
 }
 
@@ -319,7 +319,7 @@ async fn started(log: &Log, idempotent: bool) -> InMemorySessionManager {
 async fn a_started_tool_has_an_unknown_outcome_and_does_not_run_again() {
     let log = Log::default();
     let sessions = started(&log, false).await;
-    let model = says("let me look");
+    let model = responding("let me look");
     let mut next = worker(&sessions, &model, [book(&log)]).build().await.unwrap();
     assert!(matches!(next.repairs(), [Repair::OutcomeUnknown { .. }]), "{:?}", next.repairs());
     assert_eq!(next.interrupts(), []);
@@ -337,7 +337,7 @@ async fn an_idempotent_tool_runs_again() {
     let log = Log::default();
     let sessions = started(&log, true).await;
     let again = book(&log).annotations(ToolAnnotations::new().with_idempotent(true));
-    let mut next = worker(&sessions, &says("done"), [again]).build().await.unwrap();
+    let mut next = worker(&sessions, &responding("done"), [again]).build().await.unwrap();
     assert!(matches!(next.repairs(), [Repair::CallPending { .. }]), "{:?}", next.repairs());
     next.prompt(Prompt::none()).await.unwrap();
     assert_eq!(log.lines(), ["started", r#"book {"to":"Oslo"}"#]);
@@ -348,16 +348,16 @@ async fn an_idempotent_tool_runs_again() {
 async fn a_worker_without_the_claim_does_not_start_the_tool() {
     let log = Log::default();
     let sessions = sessions();
-    let answer = suspended(&sessions, &log).await;
-    let mut slow = worker(&sessions, &says("slow"), [book(&log)]).build().await.unwrap();
-    let mut resuming = slow.prompt(Prompt::none()).resume([answer.clone()]).into_future();
+    let reply = suspended(&sessions, &log).await;
+    let mut slow = worker(&sessions, &responding("slow"), [book(&log)]).build().await.unwrap();
+    let mut resuming = slow.prompt(Prompt::none()).resume([reply.clone()]).into_future();
     sessions.set_latency(Some(std::time::Duration::from_millis(1)));
     while !has_run_with(&sessions, "approved") {
         assert!(poll_once(&mut resuming).await.is_pending());
         tokio::task::yield_now().await;
     }
     sessions.set_latency(None);
-    let mut fast = worker(&sessions, &says("fast"), [book(&log)]).build().await.unwrap();
+    let mut fast = worker(&sessions, &responding("fast"), [book(&log)]).build().await.unwrap();
     fast.prompt(Prompt::none()).await.unwrap();
     let conflict = resuming.await.unwrap_err();
     assert!(matches!(&conflict, AgentError::Session(error) if error.is_conflict()), "{conflict:?}");
@@ -373,10 +373,10 @@ fn has_run_with(sessions: &InMemorySessionManager, status: &str) -> bool {
 async fn a_dropped_claim_keeps_the_response() {
     let log = Log::default();
     let sessions = sessions();
-    let answer = suspended(&sessions, &log).await;
-    let mut agent = worker(&sessions, &says("done"), [book(&log)]).build().await.unwrap();
+    let reply = suspended(&sessions, &log).await;
+    let mut agent = worker(&sessions, &responding("done"), [book(&log)]).build().await.unwrap();
     sessions.set_latency(Some(std::time::Duration::from_millis(1)));
-    assert!(poll_once(&mut agent.prompt(Prompt::none()).resume([answer.clone()]).into_future()).await.is_pending());
+    assert!(poll_once(&mut agent.prompt(Prompt::none()).resume([reply.clone()]).into_future()).await.is_pending());
     sessions.set_latency(None);
     agent.prompt(Prompt::none()).await.unwrap();
     assert_eq!(log.lines().len(), 1);
@@ -400,9 +400,9 @@ async fn sequential_calls_wait_for_an_earlier_interrupt() {
         let second = if is_exclusive { exclusive(second(&log)) } else { second(&log) };
         let builder = template(&model, [naming("one"), book(&log), second]).tool_concurrency(concurrency);
         let mut agent = builder.build().await.unwrap();
-        let asked = agent.prompt("go").await.unwrap().interrupts;
+        let interrupts = agent.prompt("go").await.unwrap().interrupts;
         assert_eq!(log.lines(), [""; 0]);
-        agent.prompt(Prompt::none()).resume([asked[0].respond(true)]).await.unwrap();
+        agent.prompt(Prompt::none()).resume([interrupts[0].respond(true)]).await.unwrap();
         assert_eq!(std::mem::take(&mut log.lines()), ["book {}", "second"]);
         assert_eq!(newest_results(agent.messages()).len(), 3);
         log.clear();
@@ -417,7 +417,7 @@ async fn a_call_without_a_record_gets_a_result_and_a_repair() {
     let messages = [Message::user("go"), call(), result, call()];
     let sessions = sessions().with_messages("default", messages);
     let log = Log::default();
-    let mut agent = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap();
+    let mut agent = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap();
     assert_eq!(agent.repairs(), [Repair::ResultAdded { tool_use_id: "call_0".into() }]);
     agent.prompt(Prompt::none()).await.unwrap();
     assert_eq!(log.lines(), [""; 0]);
@@ -431,7 +431,7 @@ async fn rejects_a_run_of_another_version() {
     let mut record = sessions.record("default").unwrap();
     record.internal_state.run.as_mut().unwrap()["version"] = Value::from(9);
     sessions.set_record(record.clone());
-    let error = worker(&sessions, &says("hi"), [book(&log)]).build().await.unwrap_err();
+    let error = worker(&sessions, &responding("hi"), [book(&log)]).build().await.unwrap_err();
     assert!(error.to_string().contains("a suspended invocation"), "{error}");
     assert_eq!(sessions.record("default").unwrap(), record);
 }

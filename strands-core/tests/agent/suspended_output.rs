@@ -1,4 +1,4 @@
-//! Structured output of invocations that wait for a human, and go on elsewhere.
+//! Structured output of invocations that are interrupted and resumed in another process.
 
 use std::fmt::Debug;
 
@@ -15,8 +15,8 @@ fn asking() -> FnTool {
     tool("asks", |ctx, _| async move { ToolOutput::serialize(&ctx.interrupt("sure", "?")?) })
 }
 
-/// An output that was given beside a call that waits for a human is still there in another process.
-async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
+/// An output in the same response as an interrupted call is kept in another process.
+async fn given_with_an_interrupt<T: Serialize + DeserializeOwned + JsonSchema + Debug + 'static>(
     name: &str,
     value: Value,
 ) {
@@ -26,12 +26,12 @@ async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + 
         let model =
             ScriptedModel::new([ScriptedTurn::tool_uses([("asks", json!({})), (name, json!({"value": value}))])]);
         let mut first = worker(&model).build().await.unwrap();
-        let asked = first.prompt("go").output::<T>().await.unwrap().interrupts;
-        assert_eq!(asked.len(), 1);
+        let interrupts = first.prompt("go").output::<T>().await.unwrap().interrupts;
+        assert_eq!(interrupts.len(), 1);
         drop(first);
         let model = ScriptedModel::new([ScriptedTurn::tool_use(name, json!({"value": value}))]);
         let mut second = worker(&model).build().await.unwrap();
-        let resumed = second.prompt(Prompt::none()).resume([asked[0].respond("y")]);
+        let resumed = second.prompt(Prompt::none()).resume([interrupts[0].respond("y")]);
         let output = if typed {
             serde_json::to_value(resumed.output::<T>().await.unwrap().into_output().unwrap()).unwrap()
         } else {
@@ -44,15 +44,15 @@ async fn given_beside_a_question<T: Serialize + DeserializeOwned + JsonSchema + 
 
 #[tokio::test]
 async fn an_output_survives_an_interrupt() {
-    given_beside_a_question::<Option<u8>>("Nullable_uint8", json!(3)).await;
+    given_with_an_interrupt::<Option<u8>>("Nullable_uint8", json!(3)).await;
 }
 
 #[tokio::test]
 async fn a_null_output_survives_an_interrupt() {
-    given_beside_a_question::<Option<u8>>("Nullable_uint8", json!(null)).await;
+    given_with_an_interrupt::<Option<u8>>("Nullable_uint8", json!(null)).await;
 }
 
-/// Values that an older version has stored had no `wrapped`: the tool is given as it was stored.
+/// Outputs stored by an older version have no `wrapped` field: the tool is used as stored.
 #[tokio::test]
 async fn resumes_a_run_suspended_by_an_older_version() {
     let sessions = InMemorySessionManager::new("s");
@@ -87,8 +87,8 @@ async fn resumes_a_run_suspended_by_an_older_version() {
         let snapshot = serde_json::from_value(snapshot.clone()).unwrap();
         let mut second = template(&model, [asking()]).build().await.unwrap();
         second.restore(snapshot).unwrap();
-        let answer = second.interrupts()[0].respond("y");
-        let resumed = second.prompt(Prompt::none()).resume([answer]);
+        let reply = second.interrupts()[0].respond("y");
+        let resumed = second.prompt(Prompt::none()).resume([reply]);
         let output = if typed {
             json!(resumed.output::<Vec<u8>>().await.unwrap().into_output().unwrap())
         } else {
@@ -98,10 +98,10 @@ async fn resumes_a_run_suspended_by_an_older_version() {
     }
 }
 
-/// The description is not part of the question: a type whose docs were edited is asked for no second time.
+/// The description is not part of the schema's identity: after an edit of a type's docs the output is not requested anew.
 #[tokio::test]
 async fn an_output_survives_a_changed_type_description() {
-    /// Before.
+    /// The type before the edit.
     #[derive(Debug, Serialize, Deserialize, JsonSchema)]
     struct Trip {
         city: String,
@@ -130,8 +130,8 @@ async fn an_output_survives_a_changed_type_description() {
     let model = ScriptedModel::new([]);
     let mut second = template(&model, [asking()]).build().await.unwrap();
     second.restore(serde_json::from_value(snapshot).unwrap()).unwrap();
-    let answer = second.interrupts()[0].respond("y");
-    let resumed = second.prompt(Prompt::none()).resume([answer]).output::<Trip>().await.unwrap();
+    let reply = second.interrupts()[0].respond("y");
+    let resumed = second.prompt(Prompt::none()).resume([reply]).output::<Trip>().await.unwrap();
     assert_eq!(resumed.into_output().unwrap().city, "Oslo");
     assert_eq!(model.requests().len(), 0);
 }

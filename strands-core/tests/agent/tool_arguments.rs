@@ -1,4 +1,4 @@
-//! Arguments and outputs that are validated: schemas that can't be are refused early, and mistakes are told by name.
+//! Validation of arguments and outputs: unsupported schemas are rejected early, and errors name the field.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use strands_core::{Agent, BuildError, JsonSchemaErrorKind, ToolOutput, ToolPolic
 
 use crate::support::{FnTool, agent, assert_whole, naming, newest_results, template, tool};
 
-/// A tool that tells its arguments, and how often it ran.
+/// A tool that returns its arguments, and a counter of its runs.
 fn echo(schema: Value) -> (FnTool, Arc<AtomicUsize>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
@@ -22,7 +22,7 @@ fn echo(schema: Value) -> (FnTool, Arc<AtomicUsize>) {
     (echo.schema(schema), runs)
 }
 
-/// The result of one call of a tool; of a tool that did not run if it is an error.
+/// Returns the result of one tool call, or its error if the tool did not run.
 async fn result_of(schema: Value, policy: ToolPolicy, input: Value) -> Result<Value, String> {
     let (echo, runs) = echo(schema);
     let model = ScriptedModel::new([ScriptedTurn::tool_use("echo", input), ScriptedTurn::text("done")]);
@@ -82,15 +82,15 @@ async fn arguments_over_a_limit_do_not_run_the_tool() {
         let below = format!("#/$defs/l{}", level + 1);
         schema["$defs"][format!("l{level}")] = json!({"allOf": [{"$ref": below}, {"allOf": [{"$ref": below}]}]});
     }
-    let told = result_of(schema, ToolPolicy::new(), json!({"a": 1})).await.unwrap_err();
-    assert_eq!(told, "they take too many steps to be validated; make them smaller");
+    let error = result_of(schema, ToolPolicy::new(), json!({"a": 1})).await.unwrap_err();
+    assert_eq!(error, "they take too many steps to be validated; make them smaller");
     let many = json!({"v": vec![json!(1); 150_000]});
     let numbers = in_object(json!({"items": {"type": "integer"}}));
     assert_eq!(result_of(numbers.clone(), ToolPolicy::new(), many.clone()).await.as_ref(), Ok(&many));
     let mut wrong = many;
     wrong["v"].as_array_mut().unwrap().push("x".into());
-    let told = result_of(numbers, ToolPolicy::new(), wrong).await.unwrap_err();
-    assert_eq!(told, "`v[150000]`: expected integer, got string `x`");
+    let error = result_of(numbers, ToolPolicy::new(), wrong).await.unwrap_err();
+    assert_eq!(error, "`v[150000]`: expected integer, got string `x`");
 }
 
 #[tokio::test]
@@ -102,10 +102,10 @@ async fn numeric_strings_are_read_if_enabled() {
         result_of(schema.clone(), lenient, json!({"v": "8"})).await.unwrap_err(),
         "`v`: must be at most 7, got 8"
     );
-    let told = "`v`: expected integer, got string `3 km`";
-    assert_eq!(result_of(schema.clone(), lenient, json!({"v": "3 km"})).await.unwrap_err(), told);
-    let told = "`v`: expected integer, got string `3`";
-    assert_eq!(result_of(schema, ToolPolicy::new(), json!({"v": "3"})).await.unwrap_err(), told);
+    let expected = "`v`: expected integer, got string `3 km`";
+    assert_eq!(result_of(schema.clone(), lenient, json!({"v": "3 km"})).await.unwrap_err(), expected);
+    let expected = "`v`: expected integer, got string `3`";
+    assert_eq!(result_of(schema, ToolPolicy::new(), json!({"v": "3"})).await.unwrap_err(), expected);
 }
 
 #[tokio::test]
@@ -115,10 +115,10 @@ async fn the_result_of_an_unknown_tool_is_bounded() {
     let tools = ["a", "b", "c"].map(naming);
     let mut agent = agent(&model, tools).await;
     agent.prompt("go").await.unwrap();
-    let (is_error, told) = newest_results(agent.messages()).remove(0);
-    assert!(is_error && told.len() < 300 && told.ends_with("The tools are: a, b, c"), "{} bytes", told.len());
-    let told = result_of(in_object(json!({"type": "integer"})), ToolPolicy::new(), json!([long])).await.unwrap_err();
-    assert!(told.len() < 300, "{} bytes", told.len());
+    let (is_error, text) = newest_results(agent.messages()).remove(0);
+    assert!(is_error && text.len() < 300 && text.ends_with("The tools are: a, b, c"), "{} bytes", text.len());
+    let text = result_of(in_object(json!({"type": "integer"})), ToolPolicy::new(), json!([long])).await.unwrap_err();
+    assert!(text.len() < 300, "{} bytes", text.len());
 }
 
 #[derive(Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -136,8 +136,8 @@ enum Payment {
     Cash,
 }
 
-/// The mistake that a model is told for an output that does not fit.
-async fn told_of<T>(name: &str, wrong: Value, right: Value) -> String
+/// Returns the error result for an output that does not match the schema.
+async fn output_error<T>(name: &str, wrong: Value, right: Value) -> String
 where
     T: serde::de::DeserializeOwned + JsonSchema + Send + 'static,
 {
@@ -150,19 +150,19 @@ where
 
 #[tokio::test]
 async fn output_errors_name_the_fields() {
-    // A type with a flattened enum is wrapped: its root is a union.
+    // A type with a flattened enum is wrapped, since its root is a union.
     let right = json!({"amount": 3, "tip": 1, "kind": "cash"});
-    for (wrong, told) in [
+    for (wrong, expected) in [
         (json!({"amount": 3.0, "tip": 2.5, "kind": "cash"}), "`value.tip`: expected integer, got number 2.5."),
         (json!({"amount": 3, "tip": 1, "kind": "iou"}), "`value.kind` is `iou`: expected one of `card`, `cash`."),
         (json!({"amount": 3, "tip": 1, "kind": "card"}), "`value.number`: required (`value.kind` is `card`)."),
         (json!({"tip": -1, "kind": "cash"}), "`value.amount`: required"),
     ] {
-        let text = told_of::<Order>("Order", json!({"value": wrong}), json!({"value": right})).await;
-        assert!(text.contains(told), "{text}");
+        let text = output_error::<Order>("Order", json!({"value": wrong}), json!({"value": right})).await;
+        assert!(text.contains(expected), "{text}");
     }
     let wrong = json!({"value": [{"amount": 1, "tip": "x", "kind": "cash"}]});
-    let text = told_of::<Vec<Order>>("Array_of_Order", wrong, json!({"value": []})).await;
+    let text = output_error::<Vec<Order>>("Array_of_Order", wrong, json!({"value": []})).await;
     assert!(text.contains("`value[0].tip`: expected integer, got string `x`"), "{text}");
 }
 

@@ -1,4 +1,4 @@
-//! Lists of tools that change, hang, clash or need values.
+//! Lists of tools that change, hang, conflict or need injected values.
 
 use std::error::Error;
 use std::future::pending;
@@ -29,9 +29,9 @@ async fn offloaded_results_can_be_read_after_the_tools_were_replaced() {
     let long = tool("long", |_, _| async { Ok(ToolOutput::text("word ".repeat(10_000))) });
     agent.set_tools(tools![long]).unwrap();
     agent.prompt("go").await.unwrap();
-    let told = &newest_results(agent.messages())[0].1;
-    assert!(told.starts_with("[Offloaded"), "{told}");
-    assert!(agent.tools().get("retrieve_offloaded_content").is_some(), "the model is told to use a tool that is gone");
+    let text = &newest_results(agent.messages())[0].1;
+    assert!(text.starts_with("[Offloaded"), "{text}");
+    assert!(agent.tools().get("retrieve_offloaded_content").is_some(), "the result names a tool that was removed");
 }
 
 #[derive(Default)]
@@ -136,10 +136,10 @@ async fn a_reordered_tool_list_is_announced() {
     assert!(events.iter().any(|event| matches!(event, AgentEvent::ToolsChanged { .. })), "{events:?}");
 }
 
-/// Hangs from the second time on.
+/// A provider that hangs from its second call on.
 #[derive(Default)]
 struct HangsLater {
-    asked: AtomicU64,
+    calls: AtomicU64,
     changed: AtomicU64,
 }
 
@@ -150,7 +150,7 @@ impl ToolProvider for HangsLater {
     }
 
     async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn Error + Send + Sync>> {
-        if self.asked.fetch_add(1, Ordering::SeqCst) > 0 {
+        if self.calls.fetch_add(1, Ordering::SeqCst) > 0 {
             pending::<()>().await;
         }
         Ok(Vec::new())
@@ -196,7 +196,7 @@ async fn cancellation_ends_a_hanging_provider_with_a_journal() {
 
 struct Prompts {
     model: ScriptedModel,
-    asked: AtomicU64,
+    calls: AtomicU64,
 }
 
 #[async_trait]
@@ -206,28 +206,28 @@ impl ToolProvider for Prompts {
     }
 
     async fn list_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Box<dyn Error + Send + Sync>> {
-        if self.asked.load(Ordering::SeqCst) > 0 {
+        if self.calls.load(Ordering::SeqCst) > 0 {
             agent(&self.model, []).await.prompt("which tools?").await?;
         }
         Ok(Vec::new())
     }
 
     fn generation(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
+        self.calls.load(Ordering::SeqCst)
     }
 }
 
 #[tokio::test]
 async fn turns_spent_by_a_provider_are_counted_once() {
     let inner = ScriptedModel::responding("none");
-    let provider = Arc::new(Prompts { model: inner.clone(), asked: AtomicU64::new(0) });
+    let provider = Arc::new(Prompts { model: inner.clone(), calls: AtomicU64::new(0) });
     let model = ScriptedModel::from_fn(|request| match request.messages.len() {
         1 => ScriptedTurn::tool_use("switch", json!({})),
         _ => ScriptedTurn::text("done"),
     });
     let switching = Arc::clone(&provider);
     let switch = tool("switch", move |_, _| {
-        switching.asked.fetch_add(1, Ordering::SeqCst);
+        switching.calls.fetch_add(1, Ordering::SeqCst);
         async { Ok(ToolOutput::text("ok")) }
     });
     let mut agent = template(&model, [switch])
@@ -249,8 +249,8 @@ async fn hidden_tools_stay_hidden_after_resume() {
     });
     let mut agent = agent(&model, [asks(), naming("shell")]).await;
     agent.prompt("go").hide_tools(["shell"]).system_prompt("Be careful.").await.unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    agent.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    agent.prompt(Prompt::none()).resume(responses).await.unwrap();
     let requests = model.requests();
     assert_eq!(requests[1].tools, requests[0].tools);
     assert_eq!(requests[1].system, requests[0].system);
@@ -266,8 +266,8 @@ async fn an_approved_call_of_a_removed_tool_is_rejected() {
     let mut agent = agent(&model, [asks()]).await;
     agent.prompt("go").await.unwrap();
     agent.set_tools(tools![]).unwrap();
-    let answers: Vec<_> = agent.interrupts().iter().map(|asked| asked.respond(true)).collect();
-    agent.prompt(Prompt::none()).resume(answers).await.unwrap();
+    let responses: Vec<_> = agent.interrupts().iter().map(|interrupt| interrupt.respond(true)).collect();
+    agent.prompt(Prompt::none()).resume(responses).await.unwrap();
     assert!(newest_results(agent.messages())[0].0);
     crate::support::assert_whole(&mut agent).await;
 }

@@ -1,4 +1,4 @@
-//! Tokens are summed over the invocation and over the agent's life, however it ends, streamed or not.
+//! Usage: tokens are summed over the invocation and over the agent, for each outcome, streamed or not.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ fn refused() -> ModelError {
     ModelError::InvalidRequest { details: ErrorDetails::new().boxed() }
 }
 
-/// Its name, its model, its limits and its cost.
+/// A name, a model, limits and the cost.
 type Outcome = (&'static str, fn() -> ScriptedModel, Limits, Usage);
 
-/// A model for each outcome; what one invocation costs, and what of it the response says.
+/// Returns a model for each outcome, with the cost of one invocation and the part of it that the response reports.
 fn outcomes() -> Vec<Outcome> {
     let none = Limits::new();
     vec![
@@ -78,7 +78,7 @@ fn outcomes() -> Vec<Outcome> {
     ]
 }
 
-/// Says what it costs at the beginning, as some providers do.
+/// A turn that reports its usage at the beginning, as some providers do.
 fn costing_first(usage: Usage) -> ScriptedTurn {
     ScriptedTurn::events([
         StreamEvent::start(),

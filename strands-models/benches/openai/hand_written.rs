@@ -1,5 +1,5 @@
-//! The loop that a careful programmer writes in an afternoon with reqwest and serde_json, for one provider and one tool:
-//! what the agent is measured against. No hooks, no limits, no timeouts, no cancellation, no metrics, no retry, no events.
+//! Baseline of the benchmark: a hand-written loop with reqwest and serde_json, for one provider and one tool. It has no
+//! hooks, limits, timeouts, cancellation, metrics, retries or events.
 
 use memchr::memchr;
 use reqwest::Client;
@@ -90,18 +90,18 @@ struct Choice {
 #[derive(Deserialize)]
 struct Delta {
     content: Option<String>,
-    tool_calls: Option<Vec<CallPiece>>,
+    tool_calls: Option<Vec<CallDelta>>,
 }
 
 #[derive(Deserialize)]
-struct CallPiece {
+struct CallDelta {
     index: usize,
     id: Option<String>,
-    function: FunctionPiece,
+    function: FunctionDelta,
 }
 
 #[derive(Deserialize)]
-struct FunctionPiece {
+struct FunctionDelta {
     name: Option<String>,
     arguments: Option<String>,
 }
@@ -112,7 +112,7 @@ struct Arguments {
     days: u8,
 }
 
-/// A client with its connections, and what is the same in every conversation.
+/// A client with its connections, and the constant parts of every conversation.
 #[derive(Clone)]
 pub(crate) struct Provider {
     client: Client,
@@ -139,7 +139,7 @@ impl<'p> Chat<'p> {
         Self { provider, messages: vec![system], usage: (0, 0) }
     }
 
-    /// So many turns that were before.
+    /// Creates a conversation with this many previous turns.
     pub(crate) fn with_turns(provider: &'p Provider, turns: usize) -> Self {
         let mut chat = Self::new(provider);
         for _ in 0..turns {
@@ -149,11 +149,11 @@ impl<'p> Chat<'p> {
         chat
     }
 
-    /// Asks, and runs tools until the model has its answer. `heard` is told every piece of text.
-    pub(crate) async fn prompt(&mut self, mut heard: impl FnMut(&str)) -> String {
+    /// Sends a prompt and runs tools until the model ends its turn. Calls `on_text` with every text delta.
+    pub(crate) async fn prompt(&mut self, mut on_text: impl FnMut(&str)) -> String {
         self.messages.push(Message::User { content: Part::text(script::PROMPT) });
         loop {
-            let (text, tool_calls, stopped) = self.ask(&mut heard).await;
+            let (text, tool_calls, stopped) = self.ask(&mut on_text).await;
             let mut results = Vec::new();
             for call in &tool_calls {
                 let content = match call.function.name.as_str() {
@@ -174,8 +174,8 @@ impl<'p> Chat<'p> {
         }
     }
 
-    /// One request and its answer.
-    async fn ask(&mut self, heard: &mut impl FnMut(&str)) -> (String, Vec<Call>, String) {
+    /// Sends one request and reads its response.
+    async fn ask(&mut self, on_text: &mut impl FnMut(&str)) -> (String, Vec<Call>, String) {
         let Provider { client, url, tools } = self.provider;
         let request = Request {
             model: "gpt-4o",
@@ -205,11 +205,11 @@ impl<'p> Chat<'p> {
                 }
                 for Choice { delta, finish_reason } in chunk.choices {
                     if let Some(piece) = delta.content {
-                        heard(&piece);
+                        on_text(&piece);
                         text.push_str(&piece);
                     }
                     for piece in delta.tool_calls.into_iter().flatten() {
-                        let FunctionPiece { name, arguments } = piece.function;
+                        let FunctionDelta { name, arguments } = piece.function;
                         if piece.index == calls.len() {
                             let function = Function { name: name.unwrap(), arguments: String::new() };
                             calls.push(Call { id: piece.id.unwrap(), r#type: "function", function });

@@ -1,11 +1,11 @@
-//! What an agent costs over HTTP, beside a hand-written loop that does the same work in the same process. `../README.md`
-//! says how to read it.
+//! Cost of an agent over HTTP, compared with a hand-written loop that does the same work in the same process. See
+//! `../README.md` for how to read it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a benchmark that goes wrong is to stop, and prints what it measured"
+    reason = "a failing benchmark stops, and a benchmark prints its results"
 )]
 
 mod hand_written;
@@ -59,7 +59,7 @@ fn main() {
     }
 }
 
-/// Runs it to its end on this thread, together with the tasks of its connections.
+/// Runs a future to completion on this thread, together with the tasks of its connections.
 fn block_on<F: Future>(work: F) -> F::Output {
     static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
     RUNTIME.block_on(work)
@@ -88,14 +88,14 @@ impl Bench {
         Self { server, provider, agent: agent.conversation_manager(NullConversationManager::new()) }
     }
 
-    /// An agent that has had so many turns.
+    /// Creates an agent with this many previous turns.
     fn agent(&self, turns: usize) -> Agent {
         let turn = || [Message::user(script::PROMPT), Message::assistant(script::ANSWER)];
         let messages = (0..turns).flat_map(|_| turn()).map(Arc::new).collect::<Vec<_>>();
         block_on(self.agent.clone().messages(messages).build()).unwrap()
     }
 
-    /// Both sides send the same bytes and say the same, or comparing them would say nothing.
+    /// Asserts that both sides send the same bytes and return the same text; otherwise comparing them is meaningless.
     fn same_work(&self) {
         for (turns, responses) in [(0, script::tool_cycles(3)), (2, script::text_deltas(9, Framing::Gathered))] {
             let responses = Arc::new(responses);
@@ -121,7 +121,7 @@ impl Bench {
         }
     }
 
-    /// The same for the prompt after that one, by those who have asked before.
+    /// Measures the prompt after that one, on sides that have sent a prompt before.
     fn measure_next(&self, rounds: usize, turns: usize, responses: Responses) -> [measure::Times; 3] {
         let responses = Arc::new(responses);
         let by_agent = |run: fn(&mut Agent) -> AgentResponse| {
@@ -141,7 +141,7 @@ impl Bench {
         interleaved(rounds, [&mut { by_hand }, &mut || by_agent(awaited), &mut || by_agent(streamed)])
     }
 
-    /// One prompt after so many turns: by hand, by an agent that is awaited, and by one that is listened to.
+    /// Measures one prompt after this many turns: the hand-written loop, an awaited agent, and a streamed agent.
     fn measure(&self, rounds: usize, turns: usize, responses: Responses) -> [measure::Times; 3] {
         let responses = Arc::new(responses);
         let by_agent = |run: fn(&mut Agent) -> AgentResponse| {
@@ -162,7 +162,7 @@ fn awaited(agent: &mut Agent) -> AgentResponse {
     block_on(async { agent.prompt(script::PROMPT).await }).unwrap()
 }
 
-/// Listens to every event; each is gone before the next is made.
+/// Reads every event; each is dropped before the next is created.
 fn streamed(agent: &mut Agent) -> AgentResponse {
     block_on(async {
         let mut events = agent.prompt(script::PROMPT).stream();

@@ -1,10 +1,10 @@
-//! Processor time of the client's thread, in runs of all sides by turns, so that what disturbs one disturbs the others.
+//! Processor time of the client's thread. All sides run in turn, so that a disturbance affects each of them.
 
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
 
-/// How long the measured part took.
+/// Measures the processor time of a closure.
 pub(crate) fn timed<R>(work: impl FnOnce() -> R) -> Duration {
     let start = ThreadTime::now();
     std::hint::black_box(work());
@@ -24,7 +24,7 @@ impl Times {
     }
 }
 
-/// Runs each side once to warm up, and then all of them so many times, each time in the same order.
+/// Runs each side once to warm up, and then all of them `rounds` times, always in the same order.
 pub(crate) fn interleaved<const N: usize>(rounds: usize, mut sides: [&mut dyn FnMut() -> Duration; N]) -> [Times; N] {
     let mut times = [const { Vec::new() }; N];
     for round in 0..=rounds {
@@ -41,7 +41,8 @@ pub(crate) fn interleaved<const N: usize>(rounds: usize, mut sides: [&mut dyn Fn
     })
 }
 
-/// A row for each piece of work: the hand-written loop's time for one item, and the agent's as ratios to it.
+/// A results table with one row per measurement: the hand-written loop's time for one item, and the agent's as ratios
+/// to it.
 pub(crate) struct Table;
 
 impl Table {

@@ -1,38 +1,38 @@
-//! What the server answers: whole HTTP responses with the chunks of Chat Completions, made before anything is measured.
+//! Scripted responses: complete HTTP responses with chunks of Chat Completions, created before the measurement.
 
 use serde_json::{Value, json};
 
 pub(crate) const PROMPT: &str = "Will it be dry in Oslo this week, and if not, where is it?";
 pub(crate) const SYSTEM_PROMPT: &str = "You are a travel assistant. Look the weather up before you recommend a place, \
     name the source of what you say, and answer in the language of the question.";
-/// What the model says at the end, and said in every turn of a long conversation.
+/// Final text of the model, also used in every turn of a long conversation.
 pub(crate) const ANSWER: &str = "It is dry in Bergen.";
 
 /// The responses to the requests of one prompt, in order.
 pub(crate) type Responses = Vec<Vec<u8>>;
 
-/// How an answer's events share the chunks of its HTTP response.
+/// Distribution of a response's events over the chunks of its HTTP body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Framing {
-    /// Each event in a chunk of its own, as a provider sends them while the model writes.
+    /// Each event in its own chunk, as a provider sends them while the model generates.
     EventByEvent,
-    /// As many events in a chunk as fit into 16 KiB, as a proxy sends that gathers them.
+    /// As many events in a chunk as fit into 16 KiB, as a buffering proxy sends them.
     Gathered,
 }
 
-/// One tool call in each of so many cycles, and then a short text.
+/// Returns `cycles` responses with one tool call each, and then a short text.
 pub(crate) fn tool_cycles(cycles: usize) -> Responses {
     let cities = ["Oslo", "Bergen", "Trondheim", "Tromsø", "Stavanger"].into_iter().cycle();
     let calls = cities.take(cycles).enumerate().map(|(at, city)| tool_call(at, city));
     calls.chain([short_text()]).map(|events| response(&events, Framing::EventByEvent)).collect()
 }
 
-/// One short text.
+/// Returns one short text.
 pub(crate) fn turn() -> Responses {
     vec![response(&short_text(), Framing::EventByEvent)]
 }
 
-/// One answer of so many pieces of text, of 4 bytes each.
+/// Returns one response with this many text deltas of 4 bytes each.
 pub(crate) fn text_deltas(deltas: usize, framing: Framing) -> Responses {
     let words = ["sun ", "and ", "sea ", "with", " an ", "ice,"].into_iter().cycle();
     vec![response(&text(words.take(deltas)), framing)]
@@ -48,7 +48,7 @@ fn text<'a>(pieces: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
     chunks(deltas, "stop")
 }
 
-/// A call whose arguments come in pieces, as those of OpenAI's models do.
+/// Returns a call with streamed arguments, as OpenAI's models send them.
 fn tool_call(at: usize, city: &str) -> Vec<Value> {
     let begun = json!({"index": 0, "id": format!("call_{at:024}"), "type": "function",
         "function": {"name": "forecast", "arguments": ""}});
@@ -59,7 +59,7 @@ fn tool_call(at: usize, city: &str) -> Vec<Value> {
     chunks(deltas, "tool_calls")
 }
 
-/// The chunks around these deltas, with all that OpenAI puts into them.
+/// Wraps these deltas in chunks with all the fields that OpenAI sends.
 fn chunks(deltas: Vec<Value>, finish_reason: &str) -> Vec<Value> {
     let chunk = |choices: Value, usage: Value| {
         json!({

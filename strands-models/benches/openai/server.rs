@@ -1,6 +1,6 @@
-//! The provider's side: one thread that answers every request at once with bytes that are ready. It reads no more of a
-//! request than its length. Both sides of a comparison have connections to the same thread, since it matters on which
-//! processor that happens to run.
+//! The provider's side: one thread that sends prepared responses immediately. It reads no more of a request than its
+//! length. Both sides of a comparison connect to the same thread, because the result depends on the processor on which
+//! it runs.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 
 use crate::script::Responses;
 
-/// A server on this machine; it lasts as long as the process.
+/// A server on this machine that lives as long as the process.
 pub(crate) struct Server {
     pub(crate) base_url: String,
     state: Arc<Mutex<State>>,
@@ -42,12 +42,12 @@ impl Server {
         Self { base_url, state }
     }
 
-    /// Gives these answers from now on, and forgets what it was asked before.
+    /// Sends these responses from now on, and clears the recorded requests.
     pub(crate) fn play(&self, responses: &Arc<Responses>) {
         *self.state.lock().unwrap() = State { responses: Arc::clone(responses), ..State::default() };
     }
 
-    /// The bodies of the requests since then.
+    /// Returns the bodies of the requests since the last call of [`play`](Self::play).
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.state.lock().unwrap().bodies)
     }
@@ -70,7 +70,7 @@ async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
     }
 }
 
-/// How long the body of the next request is, or `None` if there is none.
+/// Returns the length of the next request's body, or `None` if there is no request.
 async fn read_head(connection: &mut BufReader<TcpStream>) -> Option<usize> {
     let mut length = 0;
     let mut line = String::new();

@@ -2,13 +2,13 @@
 
 use strands_core::tool;
 
-/// What the weather will be.
-#[expect(clippy::unused_async, reason = "a real one would ask somebody")]
+/// Returns the weather forecast.
+#[expect(clippy::unused_async, reason = "a real tool would await a service")]
 #[tool(crate = strands_core)]
 pub(crate) async fn forecast(
     /// City name, such as "Oslo".
     city: String,
-    /// How many days ahead.
+    /// Number of days ahead.
     days: u8,
 ) -> String {
     format!("{city}: rain on {days} of {days} days, source: yr.no")

@@ -165,7 +165,7 @@ fn text_of<'a>(document: &DocumentBlock, bytes: &'a Bytes) -> Option<&'a str> {
 }
 
 /// Note in place of audio that can't be sent.
-pub(crate) const NO_AUDIO: &str = "[A sound that can't be played to this model.]";
+pub(crate) const NO_AUDIO: &str = "[An audio clip that can't be played to this model.]";
 
 /// Returns the parts of a tool result. There is no field for an error, so the text reports it.
 pub(crate) fn result_parts<'a>(result: &'a ToolResult, media: &Media) -> Vec<Part<'a>> {

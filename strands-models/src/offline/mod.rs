@@ -113,7 +113,7 @@ impl fmt::Debug for OfflineModel {
     }
 }
 
-/// Builds an [`OfflineModel`].
+/// Builder for [`OfflineModel`].
 #[derive(Clone, Default)]
 #[must_use]
 pub struct OfflineModelBuilder {
@@ -128,8 +128,7 @@ impl OfflineModelBuilder {
         self
     }
 
-    /// Rules of your own. They are asked first, in every turn; where they have nothing to say (`None`) the generic rules
-    /// decide.
+    /// Planner, which chooses the step of each turn. If it returns `None`, the generic rules choose.
     pub fn planner(
         mut self,
         planner: impl Fn(&OfflineTurn<'_>) -> Option<OfflineStep> + Send + Sync + 'static,
@@ -138,7 +137,7 @@ impl OfflineModelBuilder {
         self
     }
 
-    /// The model.
+    /// Builds the model.
     pub fn build(self) -> OfflineModel {
         OfflineModel { model_id: self.model_id.map_or_else(|| "offline".into(), Into::into), planner: self.planner }
     }

@@ -1,4 +1,5 @@
-//! Blank content of users, tools, models and system prompts, which providers refuse: none is sent, and no message is empty.
+//! Blank content of users, tools, models and system prompts, which providers reject: none is sent, and no message is
+//! empty.
 
 use serde_json::{Value, json};
 use strands_core::message::{Message, SystemBlock};
@@ -9,7 +10,7 @@ use strands_testkit::provider::turn;
 
 use crate::case::{greetings, model, start};
 
-/// A conversation with blank content in every place.
+/// Returns a conversation with blank content in every position.
 fn history() -> Value {
     let call = |id: &str| json!({"toolUse": {"toolUseId": id, "name": "f", "input": {}}});
     let result = |id: &str, status: &str, content: Value| json!({"toolResult": {"toolUseId": id, "status": status, "content": content}});
@@ -37,7 +38,7 @@ fn history() -> Value {
 }
 
 #[tokio::test]
-async fn no_provider_is_sent_blank_content() {
+async fn sends_no_blank_content() {
     for (provider, reply) in greetings() {
         for prompt in [json!("hi"), json!("  "), json!([{"text": ""}])] {
             let case = json!({"provider": provider, "options": {"streaming": false}, "history": history(), "prompts": [prompt],
@@ -56,7 +57,7 @@ async fn no_provider_is_sent_blank_content() {
 }
 
 #[tokio::test]
-async fn no_provider_is_sent_a_blank_system_prompt() {
+async fn sends_no_blank_system_prompt() {
     for (provider, reply) in greetings() {
         let case = json!({"provider": provider, "options": {"streaming": false}, "replies": [{"json": reply}, {"json": reply}]});
         let case = Case::parse(provider, &case.to_string());

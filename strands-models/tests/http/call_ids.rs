@@ -1,4 +1,4 @@
-//! Ids of tool calls that repeat, or that a provider does not take: each call is sent under an id of its own, with its result.
+//! Ids of tool calls that repeat or that a provider rejects: each call is sent with a unique id, and with its result.
 
 #[cfg(feature = "openai")]
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use strands_testkit::case::{Case, SentCall, cases, sent_calls};
 
 use crate::case::{greetings, start};
 
-/// The text in the result of a call, in the words of any provider.
+/// Returns the text in the result of a call, in the format of any provider.
 fn result_text(call: &SentCall) -> String {
     match &call.result {
         Value::String(text) => text.clone(),
@@ -21,7 +21,7 @@ fn result_text(call: &SentCall) -> String {
     }
 }
 
-/// True for an id that a provider takes.
+/// True for an id that a provider accepts.
 fn is_taken(provider: &str, id: &str) -> bool {
     let words = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     match provider {
@@ -41,7 +41,7 @@ fn check(case: &Case, body: &Value, expected: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn shared_cases_of_repeated_ids_are_sent_with_unique_ones() {
+async fn sends_repeated_ids_of_shared_cases_as_unique_ones() {
     let files = [
         "case.json",
         "history-anthropic.json",
@@ -61,7 +61,8 @@ async fn shared_cases_of_repeated_ids_are_sent_with_unique_ones() {
     }
 }
 
-/// A conversation as others have stored it, with ids that repeat in messages and between them, and that are of any form.
+/// Returns a conversation as other clients may have stored it: ids repeat within and between messages, and have any
+/// form.
 fn history() -> Value {
     let call =
         |id: &str, city: &str| json!({"toolUse": {"toolUseId": id, "name": "get_weather", "input": {"city": city}}});
@@ -80,7 +81,7 @@ fn history() -> Value {
 }
 
 #[tokio::test]
-async fn every_provider_gets_each_call_with_its_result() {
+async fn sends_each_call_with_its_result_to_every_provider() {
     let expected = [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D"), ("e", "E"), ("f", "F"), ("g", "G"), ("h", "H")];
     for (provider, reply) in greetings() {
         let case = json!({"provider": provider, "options": {"streaming": false}, "history": history(), "prompts": ["hi", "and now?"],
@@ -92,13 +93,17 @@ async fn every_provider_gets_each_call_with_its_result() {
             check(&case, &running.bodies()[round], &expected);
         }
         let ids = |body: &Value| sent_calls(provider, body).into_iter().map(|call| call.id).collect::<Vec<_>>();
-        assert_eq!(ids(&running.bodies()[0]), ids(&running.bodies()[1]), "{provider}: what was sent stays");
+        assert_eq!(
+            ids(&running.bodies()[0]),
+            ids(&running.bodies()[1]),
+            "{provider}: ids do not change between requests"
+        );
     }
 }
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn openai_is_sent_ids_that_are_short_enough() {
+async fn limits_the_length_of_ids_for_openai() {
     let reply = &greetings().into_iter().find(|(provider, _)| *provider == "openai").unwrap().1;
     for (host, is_short) in [("api.openai.com", true), ("my.openai.azure.com", true), ("kimi.example", false)] {
         let case = json!({"provider": "openai", "host": host, "options": {"streaming": false}, "history": history(),
@@ -107,14 +112,14 @@ async fn openai_is_sent_ids_that_are_short_enough() {
         running.prompt().await.unwrap();
         let calls = sent_calls(host, &running.bodies()[0]);
         assert_eq!(calls.iter().all(|call| call.id.len() <= 40), is_short, "{host}: {calls:?}");
-        assert_eq!(calls.last().unwrap().id, "functions.get_weather:0", "{host}: an id that is taken stays");
+        assert_eq!(calls.last().unwrap().id, "functions.get_weather:0", "{host}: a valid id is unchanged");
     }
 }
 
-/// A server that counts the calls of each response from zero, and then the calls of one response by the same id.
+/// Server that counts the calls of each response from zero, and then repeats one id within a response.
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn events_name_calls_as_messages_and_requests_do() {
+async fn events_messages_and_requests_use_the_same_ids() {
     let called = |ids: &[&str]| {
         let calls: Vec<_> = ids.iter().enumerate().map(|(at, id)| {
             json!({"index": at, "id": id, "type": "function", "function": {"name": "get_weather", "arguments": format!("{{\"city\":\"{at}\"}}")}})

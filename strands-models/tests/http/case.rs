@@ -1,4 +1,4 @@
-//! The models that cases in files are run with.
+//! Models for cases in files.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ pub(crate) async fn start(case: &Case) -> Running {
     case.start(|server| model(case, server)).await
 }
 
-/// Settings of each builder for a case: the address of the server, and the options that the builder has.
-macro_rules! told {
+/// Configures a builder for a case: the address of the server, and the options that the builder has.
+macro_rules! configure {
     ($builder:expr, $case:expr, $server:expr, $path:literal; $($flag:ident),*) => {{
         let (case, server): (&Case, &Server) = ($case, $server);
         let mut builder = $builder;
@@ -32,45 +32,49 @@ macro_rules! told {
         )*
         let known = [$(stringify!($flag)),*];
         let unknown: Vec<_> = case.options.keys().filter(|name| !known.contains(&name.as_str())).collect();
-        assert!(unknown.is_empty(), "case {}: options that are not known here: {unknown:?}", case.name);
+        assert!(unknown.is_empty(), "case {}: unknown options: {unknown:?}", case.name);
         let host = case.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
         let base_url = format!("http://{host}:{}{}", server.address().port(), $path);
         Arc::new(builder.base_url(base_url).build().unwrap())
     }};
 }
 
-/// The model that a case names, with its server.
+/// Returns the model that a case names, connected to its server.
 pub(crate) fn model(case: &Case, server: &Server) -> Arc<dyn Model> {
     match case.provider.as_str() {
         #[cfg(feature = "anthropic")]
         "anthropic" => {
-            told!(strands_models::AnthropicModel::builder().model_id("claude-sonnet-4-6").api_key("test-key"), case, server, ""; streaming)
+            configure!(strands_models::AnthropicModel::builder().model_id("claude-sonnet-4-6").api_key("test-key"), case, server, ""; streaming)
         }
         #[cfg(feature = "gemini")]
         "gemini" => {
-            told!(strands_models::GeminiModel::builder().api_key("test-key"), case, server, "/v1beta"; streaming)
+            configure!(strands_models::GeminiModel::builder().api_key("test-key"), case, server, "/v1beta"; streaming)
         }
         #[cfg(feature = "llamacpp")]
-        "llamacpp" => told!(strands_models::LlamaCppModel::builder(), case, server, "/v1"; streaming),
+        "llamacpp" => configure!(strands_models::LlamaCppModel::builder(), case, server, "/v1"; streaming),
         #[cfg(feature = "mistral")]
-        "mistral" => told!(strands_models::MistralModel::builder().api_key("test-key"), case, server, "/v1"; streaming),
+        "mistral" => {
+            configure!(strands_models::MistralModel::builder().api_key("test-key"), case, server, "/v1"; streaming)
+        }
         #[cfg(feature = "ollama")]
-        "ollama" => told!(strands_models::OllamaModel::builder().model_id("qwen3:8b"), case, server, ""; streaming),
+        "ollama" => {
+            configure!(strands_models::OllamaModel::builder().model_id("qwen3:8b"), case, server, ""; streaming)
+        }
         #[cfg(feature = "openai")]
         "openai" => {
             let builder = strands_models::OpenAiModel::builder().api_key("test-key");
-            told!(builder, case, server, "/v1"; streaming, structured_output)
+            configure!(builder, case, server, "/v1"; streaming, structured_output)
         }
         #[cfg(feature = "openai")]
         "responses" => {
             let builder = strands_models::OpenAiResponsesModel::builder().api_key("test-key");
-            told!(builder, case, server, "/v1"; streaming, structured_output, stateful)
+            configure!(builder, case, server, "/v1"; streaming, structured_output, stateful)
         }
         other => panic!("case {}: no provider `{other}` is compiled in", case.name),
     }
 }
 
-/// A client for which this host is at the loopback address.
+/// Returns a client that resolves this host to the loopback address.
 fn client(host: &str, address: SocketAddr) -> reqwest::Client {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -93,7 +97,7 @@ impl Expected {
         Self { text, ..Self::default() }
     }
 
-    /// The tool `get_weather` is run for each of these cities, and then `Hi.` is said.
+    /// The tool `get_weather` runs for each of these cities, and the final text is `Hi.`.
     pub(crate) fn weather_in(cities: &[&str]) -> Self {
         let called = cities.iter().map(|city| ("get_weather", json!({"city": city})));
         Self { called: called.collect(), ..Self::text("Hi.") }
@@ -103,7 +107,7 @@ impl Expected {
         Self { usage: Some((input, output)), ..self }
     }
 
-    /// Runs the first prompt of a case.
+    /// Runs the first prompt of a case and checks its outcome.
     pub(crate) async fn check(&self, case: &Case) -> Running {
         let name = &case.name;
         let mut running = start(case).await;
@@ -119,7 +123,7 @@ impl Expected {
     }
 }
 
-/// A whole response in the words of each provider that is compiled in.
+/// Returns a complete response in the format of each provider that is compiled in.
 pub(crate) fn greetings() -> Vec<(&'static str, Value)> {
     let chat = json!({"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}]});
     let words = json!([{"type": "text", "text": "hello"}]);

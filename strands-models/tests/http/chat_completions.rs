@@ -1,4 +1,4 @@
-//! How servers that speak Chat Completions word things, and what they differ from the reference client in, alike.
+//! Wire format of Chat Completions, and the differences from the reference client that all its servers share.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use strands_testkit::{Response, Server};
 
 pub(crate) const DONE: &str = "data: [DONE]\n\n";
 
-/// A stream of these chunks, with its end.
+/// Returns a stream of these chunks, with its end mark.
 pub(crate) fn stream(chunks: &[Value]) -> Bytes {
     (pieces(chunks) + DONE).into()
 }
 
-/// A stream of these chunks, without an end.
+/// Returns a stream of these chunks, without an end mark.
 pub(crate) fn pieces(chunks: &[Value]) -> String {
     chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect()
 }
@@ -37,7 +37,7 @@ pub(crate) fn call(id: &str, name: Option<&str>, arguments: &str) -> Value {
     delta(&json!({"tool_calls": [{"index": 0, "id": id, "function": function}]}))
 }
 
-/// The streams that break off with these errors.
+/// Returns the streams that end with these errors.
 pub(crate) fn broken_off(errors: &[(&'static str, Value, &'static str)]) -> Vec<BrokenOff> {
     let half = delta(&json!({"content": "half"}));
     let breaks = |(kind, event, says): &(&'static str, Value, &'static str)| BrokenOff {
@@ -48,14 +48,14 @@ pub(crate) fn broken_off(errors: &[(&'static str, Value, &'static str)]) -> Vec<
     errors.iter().map(breaks).collect()
 }
 
-/// What a model makes of a stream of these chunks.
-pub(crate) async fn heard(model: impl Fn(&str) -> Arc<dyn Model>, chunks: &[Value]) -> Turn {
+/// Returns the turn that a model reads from a stream of these chunks.
+pub(crate) async fn read_turn(model: impl Fn(&str) -> Arc<dyn Model>, chunks: &[Value]) -> Turn {
     let server = Server::repeat(Response::sse(stream(chunks))).await;
     let messages = ask("hi");
     turn(&*model(&server.url()), ModelRequest::new(&messages)).await.unwrap()
 }
 
-/// The body that a model sends.
+/// Returns the body that a model sends.
 pub(crate) async fn body(model: impl Fn(&str) -> Arc<dyn Model>, request: ModelRequest<'_>) -> Value {
     let chunk = json!({"choices": [{"index": 0, "delta": {"content": "fine."}, "finish_reason": "stop"}]});
     let server = Server::repeat(Response::sse(stream(&[chunk]))).await;
@@ -63,7 +63,7 @@ pub(crate) async fn body(model: impl Fn(&str) -> Arc<dyn Model>, request: ModelR
     server.requests()[0].json()
 }
 
-/// Calls and results in a body.
+/// Reads the calls and results in a body.
 pub(crate) fn sent(body: &Value) -> Sent {
     let mut sent = Sent::default();
     for message in body["messages"].as_array().into_iter().flatten() {
@@ -91,7 +91,7 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
-/// Every text in a body that is JSON, or whose last line is, written without spaces.
+/// Minifies every text in a body that is JSON, or whose last line is.
 pub(crate) fn compact_json(_: &str, request: &mut Value) -> bool {
     let mut changed = false;
     each_value(&mut request["body"], &mut |value| {
@@ -108,7 +108,7 @@ pub(crate) fn compact_json(_: &str, request: &mut Value) -> bool {
     changed
 }
 
-/// A field that no server knows.
+/// Removes a field that no server knows.
 pub(crate) fn image_format(_: &str, request: &mut Value) -> bool {
     let mut changed = false;
     each_value(&mut request["body"], &mut |value| {
@@ -119,7 +119,7 @@ pub(crate) fn image_format(_: &str, request: &mut Value) -> bool {
     changed
 }
 
-/// Where streaming is off.
+/// Applies to cases with streaming off.
 pub(crate) fn in_one_piece(case: &str, request: &mut Value) -> bool {
     let body = &mut request["body"];
     let differs = case == "30_non_streaming" && body["stream"] == true;
@@ -130,24 +130,24 @@ pub(crate) fn in_one_piece(case: &str, request: &mut Value) -> bool {
     differs
 }
 
-/// The notes for media that are stored elsewhere.
+/// Returns the notes for media that are stored elsewhere.
 pub(crate) fn elsewhere() -> [Value; 2] {
     ["An image", "A document"]
         .map(|medium| json!({"type": "text", "text": format!("[{medium} that can't be shown to this model: it is stored elsewhere.]")}))
 }
 
-/// The schema that a body asks to follow.
+/// Returns the schema in a body.
 pub(crate) fn schema(body: &Value) -> Option<Value> {
     body.pointer("/response_format/json_schema/schema").cloned()
 }
 
-/// A whole stream that says these pieces of a text.
+/// Returns a complete stream with a text in these deltas.
 pub(crate) fn says(pieces: &[&str]) -> Bytes {
     let pieces = pieces.iter().map(|piece| delta(&json!({"content": piece})));
     stream(&pieces.chain([finish("stop")]).collect::<Vec<_>>())
 }
 
-/// A whole stream that calls a tool with these pieces of arguments.
+/// Returns a complete stream that calls a tool with arguments in these deltas.
 pub(crate) fn calls(id: &str, tool: &str, pieces: &[&str]) -> Bytes {
     let pieces = pieces.iter().map(|piece| call(id, None, piece));
     let chunks = [call(id, Some(tool), "")].into_iter().chain(pieces).chain([finish("tool_calls")]);

@@ -1,4 +1,5 @@
-//! The end of an answer: with a reason, with the mark of the protocol, as a document, or because the connection was cut.
+//! End of a response: with a stop reason, with the protocol's end mark, as a document, or because the connection was
+//! cut.
 
 use serde_json::{Value, json};
 use strands_core::models::{ModelError, StopReason};
@@ -8,22 +9,22 @@ use strands_testkit::case::cases;
 
 use crate::case::start;
 
-/// The words that a provider has for the same things.
-struct Words {
+/// A provider's format for the same response.
+struct WireFormat {
     provider: &'static str,
-    /// The form of a stream's reply.
+    /// Form of a stream's reply.
     form: &'static str,
-    /// Events of a stream that say `4`, without reason and without mark.
+    /// Events of a stream with the text `4`, without stop reason and end mark.
     text: Value,
-    /// The same with a call of the tool `f`.
+    /// The same with a call of the tool `f` instead of text.
     call: Value,
-    /// The mark at the end of a stream, if there is one.
+    /// End mark of the stream, if the protocol has one.
     mark: Option<Value>,
-    /// Documents that say the same, each without its reason in another way.
+    /// Documents with the same content, each without its stop reason in another form.
     documents: Vec<(Value, StopReason)>,
 }
 
-/// A document without the reason, with it as `null`, and with it as an empty text.
+/// Returns a document without the reason, with it as `null`, and with it as an empty text.
 fn documents(document: &Value, reason: &str, stop_reason: &StopReason) -> Vec<(Value, StopReason)> {
     let with = |value: Value| {
         let mut document = document.clone();
@@ -36,7 +37,7 @@ fn documents(document: &Value, reason: &str, stop_reason: &StopReason) -> Vec<(V
     vec![(without, stop_reason.clone()), with(Value::Null), with(json!(""))]
 }
 
-fn chat(provider: &'static str) -> Words {
+fn chat(provider: &'static str) -> WireFormat {
     let call = json!([{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}]);
     let chunk = |delta: &Value| json!([{"choices": [{"index": 0, "delta": delta, "finish_reason": null}]}]);
     let document = |message: &Value| json!({"choices": [{"index": 0, "message": message, "finish_reason": ""}]});
@@ -45,7 +46,7 @@ fn chat(provider: &'static str) -> Words {
         documents(&document(&text), "/choices/0/finish_reason", &StopReason::EndTurn),
         documents(&document(&call), "/choices/0/finish_reason", &StopReason::ToolUse),
     ];
-    Words {
+    WireFormat {
         provider,
         form: "sse",
         text: chunk(&text),
@@ -55,7 +56,7 @@ fn chat(provider: &'static str) -> Words {
     }
 }
 
-fn responses() -> Words {
+fn responses() -> WireFormat {
     let text = json!({"type": "message", "content": [{"type": "output_text", "text": "4"}]});
     let call = json!({"type": "function_call", "id": "fc", "call_id": "c1", "name": "f", "arguments": "{}"});
     let stream = |item: &Value| json!([{"type": "response.output_item.done", "output_index": 0, "item": item}]);
@@ -65,7 +66,7 @@ fn responses() -> Words {
         documents(&document(&call), "/status", &StopReason::ToolUse),
     ];
     let mark = json!({"type": "response.completed", "response": {"status": null}});
-    Words {
+    WireFormat {
         provider: "responses",
         form: "anthropic",
         text: stream(&text),
@@ -75,7 +76,7 @@ fn responses() -> Words {
     }
 }
 
-fn anthropic() -> Words {
+fn anthropic() -> WireFormat {
     let (text, call) =
         (json!({"type": "text", "text": "4"}), json!({"type": "tool_use", "id": "c1", "name": "f", "input": {}}));
     let stream = |block: &Value| json!([{"type": "content_block_start", "index": 0, "content_block": block}]);
@@ -85,7 +86,7 @@ fn anthropic() -> Words {
         documents(&document(&call), "/stop_reason", &StopReason::ToolUse),
     ];
     let mark = json!({"type": "message_stop"});
-    Words {
+    WireFormat {
         provider: "anthropic",
         form: "anthropic",
         text: stream(&text),
@@ -95,23 +96,23 @@ fn anthropic() -> Words {
     }
 }
 
-fn gemini() -> Words {
+fn gemini() -> WireFormat {
     let (text, call) = (json!({"text": "4"}), json!({"functionCall": {"name": "f", "args": {}}}));
     let document = |part: &Value| json!({"candidates": [{"content": {"parts": [part]}, "finishReason": "FINISH_REASON_UNSPECIFIED"}]});
     let mut all = documents(&document(&text), "/candidates/0/finishReason", &StopReason::EndTurn);
     all.extend(documents(&document(&call), "/candidates/0/finishReason", &StopReason::ToolUse));
     all.push((document(&text), StopReason::EndTurn));
     let stream = |part: &Value| json!([document(part)]);
-    Words { provider: "gemini", form: "sse", text: stream(&text), call: stream(&call), mark: None, documents: all }
+    WireFormat { provider: "gemini", form: "sse", text: stream(&text), call: stream(&call), mark: None, documents: all }
 }
 
-fn ollama() -> Words {
+fn ollama() -> WireFormat {
     let text = json!({"message": {"content": "4"}, "done": false});
     let call = json!({"message": {"tool_calls": [{"function": {"name": "f", "arguments": {}}}]}, "done": false});
     let mut all = documents(&text, "/done", &StopReason::EndTurn);
     all.extend(documents(&call, "/done", &StopReason::ToolUse));
     all.push((text.clone(), StopReason::EndTurn));
-    Words {
+    WireFormat {
         provider: "ollama",
         form: "lines",
         text: json!([text]),
@@ -121,8 +122,8 @@ fn ollama() -> Words {
     }
 }
 
-/// The words of every provider that is compiled in.
-fn all() -> Vec<Words> {
+/// Returns the formats of all providers that are compiled in.
+fn all() -> Vec<WireFormat> {
     let all = [
         (cfg!(feature = "openai"), chat("openai")),
         (cfg!(feature = "mistral"), chat("mistral")),
@@ -132,16 +133,16 @@ fn all() -> Vec<Words> {
         (cfg!(feature = "gemini"), gemini()),
         (cfg!(feature = "ollama"), ollama()),
     ];
-    all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, words)| words).collect()
+    all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, wire)| wire).collect()
 }
 
-impl Words {
+impl WireFormat {
     fn case(&self, streaming: bool, reply: &Value) -> Case {
         let case = json!({"provider": self.provider, "options": {"streaming": streaming}, "replies": [reply]});
         Case::parse(&format!("{}, {reply}", self.provider), &case.to_string())
     }
 
-    /// A stream of these events, with its mark.
+    /// Returns a stream of these events, with its end mark.
     fn stream(&self, events: &Value, marked: bool) -> Case {
         let mut events = events.clone();
         let mark = self.mark.as_ref().filter(|_| marked);
@@ -162,7 +163,7 @@ async fn ends(case: &Case, expected: &StopReason) {
 
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn shared_documents_without_a_reason_are_whole() {
+async fn shared_documents_without_a_reason_are_complete() {
     let files = ["2a_empty_finish_document.json", "2c_null_finish_document.json", "2d_null_finish_document_tool.json"];
     for case in cases("finish-reason-missing", &files).into_iter().flatten() {
         let is_call = case.name.ends_with("_tool.json");
@@ -171,29 +172,29 @@ async fn shared_documents_without_a_reason_are_whole() {
 }
 
 #[tokio::test]
-async fn documents_without_a_reason_are_whole() {
-    for words in all() {
-        for (document, expected) in &words.documents {
+async fn documents_without_a_reason_are_complete() {
+    for wire in all() {
+        for (document, expected) in &wire.documents {
             for streaming in [false, true] {
-                ends(&words.case(streaming, &json!({"json": document})), expected).await;
+                ends(&wire.case(streaming, &json!({"json": document})), expected).await;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn marked_streams_without_a_reason_are_whole() {
-    for words in all().into_iter().filter(|words| words.mark.is_some()) {
-        ends(&words.stream(&words.text, true), &StopReason::EndTurn).await;
-        ends(&words.stream(&words.call, true), &StopReason::ToolUse).await;
+async fn streams_with_an_end_mark_and_no_reason_are_complete() {
+    for wire in all().into_iter().filter(|wire| wire.mark.is_some()) {
+        ends(&wire.stream(&wire.text, true), &StopReason::EndTurn).await;
+        ends(&wire.stream(&wire.call, true), &StopReason::ToolUse).await;
     }
 }
 
 #[tokio::test]
-async fn streams_with_neither_are_cut() {
-    for words in all() {
-        for events in [&words.text, &words.call] {
-            let case = words.stream(events, false);
+async fn streams_without_reason_and_end_mark_are_cut() {
+    for wire in all() {
+        for events in [&wire.text, &wire.call] {
+            let case = wire.stream(events, false);
             let error = start(&case).await.turn().await.unwrap_err();
             assert!(matches!(error, ModelError::Transport { .. }), "{}: {error:?}", case.name);
             let said = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -202,10 +203,10 @@ async fn streams_with_neither_are_cut() {
     }
 }
 
-/// Gateways hand on the finish reason of the provider behind them, in its words.
+/// Gateways pass on the finish reason of the provider behind them unchanged.
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn finish_reasons_of_other_providers_are_read() {
+async fn reads_finish_reasons_of_other_providers() {
     let document =
         |reason: &str| json!({"choices": [{"index": 0, "message": {"content": "4"}, "finish_reason": reason}]});
     for (reason, expected) in [
@@ -223,9 +224,9 @@ async fn finish_reasons_of_other_providers_are_read() {
     }
 }
 
-/// The same for those who speak the protocols of other providers.
+/// The same for gateways that use the protocols of other providers.
 #[tokio::test]
-async fn limits_are_read_in_any_words() {
+async fn reads_token_limit_reasons_of_other_providers() {
     let providers = [
         (
             cfg!(feature = "anthropic"),
@@ -263,10 +264,10 @@ async fn limits_are_read_in_any_words() {
     }
 }
 
-/// Some servers have the missing reason in every chunk, as a text.
+/// Some servers send the missing reason as a text in every chunk.
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn a_text_for_no_reason_is_no_reason() {
+async fn ignores_placeholder_reasons() {
     for none in ["", " ", "null", "NULL", "None"] {
         let chunk = json!([{"choices": [{"index": 0, "delta": {"content": "4"}, "finish_reason": none}]}]);
         let chat = chat("openai");
@@ -276,10 +277,10 @@ async fn a_text_for_no_reason_is_no_reason() {
     }
 }
 
-/// The blank line behind the last event is missing.
+/// The blank line after the last event is missing.
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn a_last_event_without_its_blank_line_is_one() {
+async fn reads_a_last_event_without_its_blank_line() {
     let chunk = |reason: Value| {
         let choice = json!({"index": 0, "delta": {"content": "4"}, "finish_reason": reason});
         format!("data: {}", json!({"choices": [choice]}))
@@ -297,23 +298,23 @@ async fn a_last_event_without_its_blank_line_is_one() {
     }
 }
 
-/// Gateways put the mark of Chat Completions behind other protocols, too.
+/// Gateways also append the end mark of Chat Completions to other protocols.
 #[tokio::test]
-async fn the_mark_of_another_protocol_is_one() {
-    for words in all().into_iter().filter(|words| ["responses", "gemini"].contains(&words.provider)) {
-        for (events, expected) in [(&words.text, StopReason::EndTurn), (&words.call, StopReason::ToolUse)] {
-            ends(&words.case(true, &json!({words.form: events, "done": true})), &expected).await;
+async fn accepts_the_end_mark_of_another_protocol() {
+    for wire in all().into_iter().filter(|wire| ["responses", "gemini"].contains(&wire.provider)) {
+        for (events, expected) in [(&wire.text, StopReason::EndTurn), (&wire.call, StopReason::ToolUse)] {
+            ends(&wire.case(true, &json!({wire.form: events, "done": true})), &expected).await;
         }
     }
 }
 
 #[tokio::test]
-async fn an_answer_of_nothing_at_all_is_no_answer() {
-    for words in all() {
-        let case = words.stream(&json!([]), words.mark.as_ref().is_some_and(Value::is_string));
+async fn an_empty_response_is_an_error() {
+    for wire in all() {
+        let case = wire.stream(&json!([]), wire.mark.as_ref().is_some_and(Value::is_string));
         let error = start(&case).await.turn().await.unwrap_err();
         assert!(matches!(error, ModelError::Transport { .. }), "{}: {error:?}", case.name);
-        let case = words.case(false, &json!({"json": {}}));
+        let case = wire.case(false, &json!({"json": {}}));
         let error = start(&case).await.turn().await.unwrap_err();
         assert!(!matches!(error, ModelError::InvalidRequest { .. }), "{}: {error:?}", case.name);
     }

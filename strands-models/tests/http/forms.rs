@@ -1,5 +1,5 @@
-//! Responses in another form than the one that was asked for, or under another name: every provider reads them, and sees at
-//! once what is no response at all.
+//! Responses in another form than requested, or with another content type: every provider reads them, and rejects other
+//! content at once.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::providers::all;
 
 const SAID: &str = "fine.";
 
-/// The JSON of each piece of a stream.
+/// Returns the JSON of each event of a stream.
 fn pieces(provider: &dyn Recorded) -> Vec<String> {
     let stream = String::from_utf8(provider.fine().to_vec()).unwrap();
     let data = |line: &str| match provider.format() {
@@ -21,10 +21,10 @@ fn pieces(provider: &dyn Recorded) -> Vec<String> {
     stream.lines().filter_map(data).filter(|json| !json.is_empty() && json != "[DONE]").collect()
 }
 
-/// A body, its content type, and whether an answer in one piece was asked for.
+/// A body, its content type, and whether the request had streaming off.
 type Reply = (String, Option<&'static str>, bool);
 
-/// The same response in every form that servers send.
+/// Returns the same response in every form that servers send.
 fn replies(provider: &dyn Recorded) -> Vec<Reply> {
     let stream = String::from_utf8(provider.fine().to_vec()).unwrap();
     let document = provider.fine_document().to_string();
@@ -52,7 +52,7 @@ fn replies(provider: &dyn Recorded) -> Vec<Reply> {
             replies.push((format!("[{}]", pieces.join(",\n")), content_type, false));
         }
     }
-    // Where documents are told apart by lines, a line holds one.
+    // In line-based formats, a line holds one document.
     let is_of_lines = |body: &str| !body.contains("{\n") && !body.contains("}data:");
     replies.retain(|(body, _, whole)| *whole || provider.format() != StreamFormat::JsonLines || is_of_lines(body));
     replies
@@ -67,7 +67,7 @@ fn response((body, content_type, _): &Reply) -> Response {
 }
 
 #[tokio::test]
-async fn a_response_is_read_in_whatever_form_it_comes() {
+async fn reads_responses_in_every_form() {
     for provider in all() {
         for reply in replies(&*provider) {
             let server = Server::repeat(response(&reply)).await;
@@ -87,7 +87,7 @@ async fn failure(provider: &dyn Provider, response: Response, whole: bool) -> (M
 }
 
 #[tokio::test]
-async fn a_page_of_another_server_is_a_protocol_error_at_once() {
+async fn pages_of_other_servers_are_protocol_errors() {
     for provider in all() {
         for (body, says) in [
             ("<html>Login</html>", "HTML page"),
@@ -115,7 +115,7 @@ async fn a_page_of_another_server_is_a_protocol_error_at_once() {
 }
 
 #[tokio::test]
-async fn half_characters_cost_no_more_than_themselves() {
+async fn replaces_only_the_broken_characters() {
     for provider in all() {
         let replies = [(provider.fine(), false), (provider.fine_document().to_string().into(), true)];
         for (body, whole) in replies {
@@ -145,7 +145,7 @@ async fn half_characters_cost_no_more_than_themselves() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_an_error_is_one_under_any_name() {
+async fn reads_error_documents_of_any_content_type() {
     for provider in all() {
         for (body, expected) in provider.refusing_documents() {
             for content_type in ["text/event-stream", "application/json", "text/plain"] {
@@ -164,7 +164,7 @@ async fn a_document_that_is_an_error_is_one_under_any_name() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn characters_that_are_cut_between_two_events_are_whole() {
+async fn joins_characters_split_between_two_events() {
     let event = |delta: String| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{delta}}}]}}\n\n");
     let text = |half: &str| event(format!(r#"{{"content":"{half}"}}"#));
     let piece = |half: &str| event(format!(r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":"{half}"}}}}]}}"#));

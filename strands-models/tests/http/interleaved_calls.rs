@@ -1,4 +1,4 @@
-//! Pieces of tool calls that servers do not number as the protocol says.
+//! Tool call deltas whose index does not follow the protocol.
 
 use serde_json::{Value, json};
 use strands_core::models::ModelError;
@@ -7,7 +7,7 @@ use strands_testkit::case::{Case, cases};
 use crate::case::{Expected, start};
 
 #[tokio::test]
-async fn shared_cases_of_one_index_are_told_apart() {
+async fn separates_shared_cases_with_one_index() {
     let expected = [
         ("empty-object-first.json", Expected::weather_in(&["Oslo"])),
         ("same-index-interleaved-by-id.json", Expected::weather_in(&["Oslo", "Rome"])),
@@ -18,13 +18,13 @@ async fn shared_cases_of_one_index_are_told_apart() {
     }
 }
 
-/// A piece of a call: its index, its id, the name of its tool and its arguments.
+/// Returns a delta of a call: its index, its id, the name of its tool and its arguments.
 fn piece(index: Value, id: &str, name: &str, arguments: &str) -> Value {
     let or_null = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     json!({"index": index, "id": or_null(id), "function": {"name": or_null(name), "arguments": arguments}})
 }
 
-/// A case of which each chunk has these pieces.
+/// Returns a case in which each chunk has these deltas.
 fn case(provider: &str, name: &str, chunks: &[Vec<Value>]) -> Case {
     let chunk =
         |delta: Value, reason: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
@@ -38,7 +38,7 @@ fn case(provider: &str, name: &str, chunks: &[Vec<Value>]) -> Case {
     Case::parse(&format!("{provider}: {name}"), &case.to_string())
 }
 
-/// The providers that speak Chat Completions.
+/// Returns the providers that speak Chat Completions.
 fn providers() -> impl Iterator<Item = &'static str> {
     let all = [(cfg!(feature = "mistral"), "mistral"), (cfg!(feature = "llamacpp"), "llamacpp"), (true, "openai")];
     all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, provider)| provider)
@@ -49,7 +49,7 @@ const OSLO: &str = "{\"city\":\"Oslo\"}";
 const ROME: &str = "{\"city\":\"Rome\"}";
 
 #[tokio::test]
-async fn one_call_is_read_however_its_pieces_are_numbered() {
+async fn reads_one_call_with_any_numbering() {
     let zero = || json!(0);
     for (name, chunks) in [
         ("an empty object first", vec![piece(zero(), "a", WEATHER, "{}"), piece(zero(), "", "", OSLO)]),
@@ -104,7 +104,7 @@ async fn one_call_is_read_however_its_pieces_are_numbered() {
 }
 
 #[tokio::test]
-async fn two_calls_are_told_apart() {
+async fn separates_two_calls() {
     let half = ["{\"city\":", "\"Oslo\"}", "\"Rome\"}"];
     for (name, index) in [("index 0", json!(0)), ("index -1", json!(-1)), ("no index", Value::Null)] {
         let piece = |id: &str, name: &str, arguments: &str| vec![piece(index.clone(), id, name, arguments)];
@@ -140,7 +140,7 @@ async fn two_calls_are_told_apart() {
 }
 
 #[tokio::test]
-async fn equal_calls_in_one_chunk_are_two() {
+async fn reads_equal_calls_in_one_chunk_as_two() {
     let chunk = vec![piece(json!(0), "", WEATHER, OSLO), piece(json!(0), "", WEATHER, OSLO)];
     Expected::weather_in(&["Oslo", "Oslo"]).check(&case("openai", "equal calls", &[chunk])).await;
     let bare = || piece(json!(0), "", "now", "{}");
@@ -169,7 +169,7 @@ async fn no_tool_runs_with_contradictory_arguments() {
 }
 
 #[tokio::test]
-async fn a_piece_that_may_belong_to_several_calls_is_an_error() {
+async fn an_ambiguous_delta_is_an_error() {
     let chunks = [
         piece(json!(0), "a", WEATHER, "{\"city\":"),
         piece(json!(0), "b", WEATHER, "{\"city\":"),
@@ -192,9 +192,9 @@ async fn a_piece_that_may_belong_to_several_calls_is_an_error() {
     }
 }
 
-/// Calls of Responses that are both at index 0, or at none.
+/// Calls of Responses that all have index 0, or no index.
 #[tokio::test]
-async fn items_of_one_index_are_told_apart() {
+async fn separates_items_with_one_index() {
     for index in [json!(0), Value::Null, json!("0")] {
         let item = |id: &str, arguments: &str| json!({"type": "function_call", "id": id, "call_id": format!("call_{id}"), "name": WEATHER, "arguments": arguments});
         let event = |kind: &str, item: Value| json!({"type": kind, "output_index": index, "item": item});

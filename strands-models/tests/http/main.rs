@@ -1,5 +1,5 @@
-//! Every provider over HTTP, against loopback servers: the suite that all of them share, and what each promises by itself.
-//! A provider is a folder here, and a line.
+//! Tests of every provider over HTTP, against loopback servers: the shared test suite, and tests of single providers.
+//! Each provider has a folder and a `mod` line here.
 #![cfg(feature = "_http")]
 #![allow(
     clippy::unwrap_used,
@@ -7,7 +7,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "what fails here fails the test"
+    reason = "a failure here fails the test"
 )]
 
 #[cfg(feature = "anthropic")]
@@ -16,10 +16,11 @@ mod blank_content;
 mod call_ids;
 mod case;
 #[cfg(feature = "_chat")]
-// Not every server needs all of it.
+// Some servers need only a part of it.
 #[cfg_attr(not(all(feature = "llamacpp", feature = "mistral", feature = "openai")), allow(dead_code))]
 mod chat_completions;
 mod endings;
+mod error_responses;
 mod forms;
 #[cfg(feature = "gemini")]
 mod gemini;
@@ -34,11 +35,10 @@ mod mistral;
 mod ollama;
 #[cfg(feature = "openai")]
 mod openai;
+mod partial_usage;
 mod providers;
 #[cfg(feature = "openai")]
 mod reasoning_replay;
-mod refusals;
 mod schemas;
 mod switching;
-mod told_usage;
 mod tolerant_fields;

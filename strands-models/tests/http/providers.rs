@@ -1,4 +1,4 @@
-//! Every provider that is compiled in, for what all of them promise together.
+//! Tests that run for all providers that are compiled in.
 
 use strands_testkit::provider::Recorded;
 use strands_testkit::provider::recorded_output::recorded_objects_are_structured_output;
@@ -24,7 +24,7 @@ pub(crate) fn all() -> Vec<Box<dyn Recorded>> {
 }
 
 #[tokio::test]
-async fn the_book_says_what_each_can_do() {
+async fn book_lists_the_capabilities_of_each_provider() {
     let mut differences = Vec::new();
     for provider in all() {
         differences.extend(differences_to_the_book(&*provider, include_str!("../../../docs/src/models.md")).await);
@@ -40,5 +40,8 @@ async fn recorded_json_is_structured_output() {
         objects.push((provider.name(), found));
     }
     let is_there = std::env::var_os("STRANDS_SHARED").is_some();
-    assert!(!is_there || objects.iter().all(|(_, found)| *found > 0), "a provider without any: {objects:?}");
+    assert!(
+        !is_there || objects.iter().all(|(_, found)| *found > 0),
+        "a provider without structured output: {objects:?}"
+    );
 }

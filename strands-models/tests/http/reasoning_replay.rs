@@ -1,4 +1,4 @@
-//! Reasoning that servers want back.
+//! Reasoning that servers require in later requests.
 
 use serde_json::{Value, json};
 use strands_testkit::case::{Case, cases};
@@ -15,7 +15,7 @@ async fn bodies(case: &Case) -> Vec<Value> {
     running.bodies()
 }
 
-/// `reasoning_content` of the assistant messages in a body; `Null` where the field is not there.
+/// Returns `reasoning_content` of the assistant messages in a body; `Null` if the field is missing.
 fn reasoning(body: &Value) -> Vec<Value> {
     let messages = body["messages"].as_array().unwrap().iter();
     messages
@@ -38,7 +38,7 @@ async fn shared_cases_send_reasoning_back() {
     }
 }
 
-/// The response `Hi.`, and one that calls a tool after this reasoning.
+/// Returns a response that calls a tool after this reasoning, and the response `Hi.`.
 fn replies(reasoning: &Value) -> Value {
     let chunk =
         |delta: Value, reason: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]});
@@ -51,7 +51,7 @@ fn replies(reasoning: &Value) -> Value {
     ])
 }
 
-/// A case with a history of another model's, and a turn with a tool.
+/// Returns a case with the history of another model, and a turn with a tool.
 fn case(host: Option<&str>, model: &str, reasoning: &Value) -> Case {
     let history = json!([
         {"role": "user", "content": [{"text": "Hello"}]},
@@ -65,7 +65,7 @@ fn case(host: Option<&str>, model: &str, reasoning: &Value) -> Case {
     Case::parse(&format!("{model} at {host:?}"), &case.to_string())
 }
 
-/// The hosts that the book lists with this form.
+/// Returns the hosts that the book lists with this form.
 fn listed(form: &str) -> Vec<String> {
     let page = include_str!("../../../docs/src/models/openai.md");
     let (_, table) = page.split_once("| host | `ReasoningReplay` |").unwrap();
@@ -75,7 +75,7 @@ fn listed(form: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn servers_that_need_reasoning_get_it_with_every_assistant_message() {
+async fn sends_reasoning_with_every_assistant_message_if_required() {
     let hosts = listed("Content");
     assert!(hosts.len() >= 6, "{hosts:?}");
     for host in hosts.iter().map(|host| format!("api.{host}")).chain(["deepseek.com".to_owned()]) {
@@ -88,7 +88,7 @@ async fn servers_that_need_reasoning_get_it_with_every_assistant_message() {
 }
 
 #[tokio::test]
-async fn other_servers_get_no_reasoning() {
+async fn sends_no_reasoning_to_other_servers() {
     assert_eq!(
         (listed("Details"), listed("Never")),
         (vec!["openrouter.ai".to_owned()], vec!["api.openai.com".to_owned()])
@@ -100,7 +100,7 @@ async fn other_servers_get_no_reasoning() {
 }
 
 #[tokio::test]
-async fn a_builder_decides_against_what_is_known_of_a_host() {
+async fn the_builder_overrides_the_default_of_a_host() {
     use strands_core::models::ModelRequest;
     use strands_models::openai::ReasoningReplay;
 
@@ -114,7 +114,7 @@ async fn a_builder_decides_against_what_is_known_of_a_host() {
     }
 }
 
-/// The response of a server that has its reasoning in plain text, with a call and without.
+/// Returns a response with reasoning in plain text, with or without a call.
 fn plain_reasoning(item: Value, deltas: bool) -> Value {
     let event = |kind: &str, at: usize, item: &Value| json!({"type": kind, "output_index": at, "item": item});
     let call = json!({"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "get_weather",
@@ -132,7 +132,7 @@ fn plain_reasoning(item: Value, deltas: bool) -> Value {
 }
 
 #[tokio::test]
-async fn plain_reasoning_of_responses_goes_back() {
+async fn sends_plain_reasoning_of_responses_back() {
     let text = json!([{"type": "reasoning_text", "text": "I should look."}]);
     let item = json!({"type": "reasoning", "id": "rs_1", "summary": [], "content": text});
     let bare = json!({"type": "reasoning", "id": "rs_1", "summary": []});

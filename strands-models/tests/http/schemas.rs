@@ -1,11 +1,11 @@
-//! Schemas of tools and structured output, as every provider is sent them.
+//! Schemas of tools and structured output, as sent to every provider.
 
 use serde_json::{Value, json};
 use strands_testkit::case::{Case, cases};
 
 use crate::case::start;
 
-/// The arguments that each tool in a request's body has, whatever the protocol calls them.
+/// Collects the argument schema of each tool in a request's body, in the format of any protocol.
 fn sent_schemas(body: &Value, schemas: &mut Vec<(String, Value)>) {
     match body {
         Value::Array(items) => items.iter().for_each(|item| sent_schemas(item, schemas)),
@@ -34,7 +34,7 @@ fn is_compiled_in(case: &Case) -> bool {
     compiled_in.contains(&(case.provider.as_str(), true))
 }
 
-/// Tools with unions at the root, for providers that answer in Chat Completions.
+/// Returns cases with unions at the root, for providers that respond in Chat Completions.
 fn own_cases() -> Vec<Case> {
     let mode = |mode: &str, more: &str| {
         json!({"type": "object", "properties": {"mode": {"const": mode}, "path": {"type": "string"}, more: {"type": "boolean"}},
@@ -59,7 +59,7 @@ fn own_cases() -> Vec<Case> {
 }
 
 #[tokio::test]
-async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
+async fn sends_root_unions_as_one_object() {
     let files = ["anthropic", "bedrock", "gemini", "mistral", "ollama", "openai", "responses"]
         .map(|name| format!("{name}.json"));
     let shared = cases("root-union-schema", &files.each_ref().map(String::as_str)).unwrap_or_default();
@@ -102,7 +102,7 @@ async fn a_union_at_the_root_of_arguments_is_sent_as_one_object() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn arguments_are_validated_against_the_schema_that_was_written() {
+async fn validates_arguments_against_the_original_schema() {
     let form = |mode: &str, more: &str| json!({"type": "object", "properties": {"mode": {"const": mode}, more: {"type": "boolean"}}, "required": ["mode", more]});
     let schema = json!({"oneOf": [form("preview", "quiet"), form("apply", "confirm")]});
     let call = |arguments: Value| {
@@ -121,7 +121,7 @@ async fn arguments_are_validated_against_the_schema_that_was_written() {
 
 #[cfg(feature = "anthropic")]
 #[tokio::test]
-async fn names_that_a_provider_refuses_are_replaced_and_come_back() {
+async fn replaces_and_restores_invalid_property_names() {
     let schema = json!({"type": "object", "required": ["Account Number"],
         "properties": {"Account Number": {"type": "string"}, "$top": {"type": "integer"}}});
     let call = json!({"type": "tool_use", "id": "t1", "name": "find", "input": {"Account_Number": "7", "_top": 3}});
@@ -148,7 +148,7 @@ struct Weather {
 }
 
 #[tokio::test]
-async fn structured_output_in_a_fence_is_read() {
+async fn reads_structured_output_in_a_code_fence() {
     let fence = "```json\n{\"city\": \"Oslo\", \"degrees\": 3.5}\n```";
     let own = |provider: &str, reply: Value| {
         let options = json!({"streaming": false});
@@ -171,14 +171,14 @@ async fn structured_output_in_a_fence_is_read() {
         let given = running.agent.prompt(prompt).output::<Weather>().await;
         let weather = given.unwrap_or_else(|error| panic!("{}: {error:?}", case.name)).output;
         assert_eq!(weather, Some(Weather { city: "Oslo".to_owned(), degrees: 3.5 }), "{}", case.name);
-        assert_eq!(running.bodies().len(), 1, "{}: it was read at once", case.name);
+        assert_eq!(running.bodies().len(), 1, "{}: one request was enough", case.name);
     }
 }
 
-/// A property that may be left out is asked for as one that may be null.
+/// An optional property is sent as a required one that may be null.
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn structured_output_of_openai_is_strict() {
+async fn uses_strict_structured_output_with_openai() {
     #[derive(Debug, PartialEq, serde::Deserialize, schemars::JsonSchema)]
     struct Trip {
         to: String,

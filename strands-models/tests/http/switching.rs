@@ -1,5 +1,5 @@
-//! A conversation moves from each provider to each other one: what was said stays, what only one of them understands goes
-//! to nobody else, and every call still has its result.
+//! Conversations that move from each provider to each other one: the text stays, provider-specific content is sent to no
+//! other provider, and every call still has its result.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use strands_testkit::provider::{Recorded, Tuned};
 
 use crate::providers;
 
-/// A conversation with a tool that `from` has had.
+/// Returns a conversation with a tool that was held with `from`.
 async fn conversation(from: &dyn Recorded) -> Vec<Arc<Message>> {
     let server = Server::sequence([from.response(from.small_stream()), from.response(from.fine())]).await;
     let mut agent = weather_agent(from.model(&server.url(), Tuned::default()).await).await;
@@ -21,7 +21,7 @@ async fn conversation(from: &dyn Recorded) -> Vec<Arc<Message>> {
     agent.messages().to_vec()
 }
 
-/// An answer with everything that only its provider understands.
+/// Returns a response with all kinds of content that only its provider understands.
 fn own_answer(provider: &str) -> [Message; 2] {
     let mut call = ToolUse::new("own-call/1", "get_weather", json!({"city": "Bergen"}));
     call.reasoning_signature = Some("b3duLWNhbGwtc2lnbmF0dXJl".to_owned());
@@ -49,7 +49,7 @@ fn own_answer(provider: &str) -> [Message; 2] {
 }
 
 #[tokio::test]
-async fn a_conversation_moves_from_each_provider_to_each_other() {
+async fn moves_a_conversation_between_all_providers() {
     for from in providers::all() {
         let mut history = conversation(&*from).await;
         let provider = history.iter().find_map(|message| message.metadata.as_ref()?.provider.clone()).unwrap();
@@ -74,11 +74,11 @@ async fn a_conversation_moves_from_each_provider_to_each_other() {
             for own in
                 ["own-thought", "b3duLXNpZ25hdHVyZQ", "b3duLWVuY3J5cHRlZA", "own_search", "b3duLWNhbGwtc2lnbmF0dXJl"]
             {
-                assert!(!(foreign && body.contains(own)), "{name}: {own:?} is shown to somebody else: {body}");
+                assert!(!(foreign && body.contains(own)), "{name}: {own:?} is sent to another provider: {body}");
             }
-            // Ollama runs no tools.
+            // Ollama has no server tools.
             if !foreign && to.name() != "ollama" {
-                assert!(body.contains("own_search"), "{name}: what the provider's tools did is lost: {body}");
+                assert!(body.contains("own_search"), "{name}: the content of server tools is lost: {body}");
             }
 
             let sent = to.sent(&serde_json::from_str(&body).unwrap());

@@ -1,4 +1,4 @@
-//! Fields of another type or in another place than the protocol says, where they have one meaning.
+//! Fields with another type or in another position than specified, if their meaning is unambiguous.
 
 use serde_json::{Value, json};
 use strands_testkit::case::Case;
@@ -9,7 +9,7 @@ use crate::case::Expected;
 
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn shared_cases_with_fields_of_another_type_are_read() {
+async fn reads_shared_cases_with_fields_of_another_type() {
     let expected = [
         ("args-array.json", Expected::text("Hi.")),
         ("calls-object.json", Expected::text("Hi.")),
@@ -25,7 +25,7 @@ async fn shared_cases_with_fields_of_another_type_are_read() {
         let running = expected.check(&case).await;
         let bodies = running.bodies();
         match *file {
-            // The tool needs a city: the model is told, and the tool is not run.
+            // The tool needs a city: the model gets an error result, and the tool does not run.
             "args-array.json" => {
                 let result = bodies[1]["messages"].as_array().unwrap().last().unwrap().clone();
                 assert_eq!(result["role"], "tool");
@@ -39,13 +39,13 @@ async fn shared_cases_with_fields_of_another_type_are_read() {
 
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn shared_case_with_a_message_beside_each_delta_is_read() {
+async fn reads_shared_case_with_a_message_next_to_each_delta() {
     for case in cases("message-beside-delta", &["case.json"]).into_iter().flatten() {
         Expected::text("Hello").usage(3, 1).check(&case).await;
     }
 }
 
-/// A response of the kind that each provider streams: a call of the tool, or `Hi.`, with the fields of this variant.
+/// Returns a case's replies: a call of the tool, then `Hi.`, with the fields of this variant.
 fn replies(calls: Value, hi: Value, form: &str) -> Value {
     json!([{form: calls, "done": form == "sse"}, {form: hi, "done": form == "sse"}])
 }
@@ -57,18 +57,18 @@ fn case(provider: &str, name: &str, replies: &Value) -> Case {
     Case::parse(&format!("{provider}: {name}"), &case.to_string())
 }
 
-/// The tool is called once with a city; all counts are those of the second response, 9 and 3 in whatever form.
+/// Checks that the tool is called once with a city, and that the usage of the second response is 9 and 3.
 async fn check(provider: &str, name: &str, replies: Value) {
     Expected::weather_in(&["Oslo"]).usage(9, 3).check(&case(provider, name, &replies)).await;
 }
 
-/// Counts in other types.
+/// Returns token counts in other types.
 fn counts() -> [(Value, Value); 3] {
     [(json!(9.0), json!(3.0)), (json!("9"), json!("3")), (json!(9), json!("3.0"))]
 }
 
 #[tokio::test]
-async fn chat_completions_in_other_types_are_read() {
+async fn reads_chat_completions_with_other_types() {
     let call = |index: Value, id: Value, arguments: Value| json!({"index": index, "id": id, "type": "function", "function": {"name": "get_weather", "arguments": arguments}});
     let usual = || call(json!(0), json!("a"), json!("{\"city\":\"Oslo\"}"));
     let object = json!({"city": "Oslo"});
@@ -178,10 +178,10 @@ async fn chat_completions_in_other_types_are_read() {
     }
 }
 
-/// Arguments that no tool can have are the model's mistake, and not a broken response.
+/// Arguments that no tool accepts are a mistake of the model, and not a broken response.
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn arguments_without_a_meaning_are_refused_to_the_model() {
+async fn returns_an_error_result_for_meaningless_arguments() {
     let chunk =
         |delta: Value, reason: Value| json!([{"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}]);
     for arguments in [json!(5), json!(-5), json!(5.5), json!(false), json!("None"), json!([1])] {
@@ -194,10 +194,10 @@ async fn arguments_without_a_meaning_are_refused_to_the_model() {
     }
 }
 
-/// Moonshot counts in the last choice of a stream.
+/// Moonshot reports usage in the last choice of a stream.
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn counts_of_a_choice_are_read() {
+async fn reads_usage_of_a_choice() {
     let usage = |output: u64| json!({"prompt_tokens": 9, "completion_tokens": output});
     let choice =
         |usage: Value| json!({"index": 0, "delta": {"content": "Hi."}, "finish_reason": "stop", "usage": usage});
@@ -220,7 +220,7 @@ async fn counts_of_a_choice_are_read() {
 
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn a_message_is_read_wherever_it_stands() {
+async fn reads_a_message_in_any_position() {
     let choice = |fields: Value| {
         let mut choice = json!({"index": 0, "finish_reason": null});
         choice.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -266,7 +266,7 @@ async fn a_message_is_read_wherever_it_stands() {
 
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn responses_in_other_types_are_read() {
+async fn reads_responses_with_other_types() {
     let call = |arguments: Value| json!({"type": "function_call", "id": 1, "call_id": 7, "name": "get_weather", "arguments": arguments});
     let hi = json!([{"type": "message", "content": [{"type": "output_text", "text": "Hi."}]}]);
     for (at, index) in [json!(0), json!("0"), json!(0.0), json!(-1), Value::Null].into_iter().enumerate() {
@@ -296,10 +296,10 @@ async fn responses_in_other_types_are_read() {
     }
 }
 
-/// Items that come whole at the end, where the stream had other ones.
+/// Items that are complete at the end, after a stream with other ones.
 #[tokio::test]
 #[cfg(feature = "openai")]
-async fn calls_of_responses_that_were_not_streamed_are_read() {
+async fn reads_calls_that_were_not_streamed() {
     let call = json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "get_weather", "arguments": "{\"city\":\"Oslo\"}"});
     let said = json!({"type": "message", "id": "m", "content": [{"type": "output_text", "text": "Let me look."}]});
     let delta =
@@ -321,7 +321,7 @@ async fn calls_of_responses_that_were_not_streamed_are_read() {
 
 #[tokio::test]
 #[cfg(feature = "ollama")]
-async fn ollama_in_other_types_is_read() {
+async fn reads_ollama_with_other_types() {
     let call =
         |arguments: Value| json!({"id": 7, "function": {"index": "0", "name": "get_weather", "arguments": arguments}});
     let object = || call(json!({"city": "Oslo"}));
@@ -343,7 +343,7 @@ async fn ollama_in_other_types_is_read() {
 
 #[tokio::test]
 #[cfg(feature = "gemini")]
-async fn gemini_in_other_types_is_read() {
+async fn reads_gemini_with_other_types() {
     let candidate = |index: Value, part: Value, reason: &str| json!({"candidates": [{"index": index, "content": {"parts": part}, "finishReason": reason}]});
     let call = |args: Value| json!([{"functionCall": {"id": 7, "name": "get_weather", "args": args}}]);
     for (at, (name, index, parts)) in [
@@ -367,7 +367,7 @@ async fn gemini_in_other_types_is_read() {
 
 #[tokio::test]
 #[cfg(feature = "anthropic")]
-async fn anthropic_in_other_types_is_read() {
+async fn reads_anthropic_with_other_types() {
     for (at, index) in [json!(0), json!("0"), json!(0.0), json!(-1), Value::Null].into_iter().enumerate() {
         let event = |kind: &str, field: &str, value: Value| json!({"type": format!("content_block_{kind}"), "index": index, field: value});
         let (input, output) = &counts()[at % 3];

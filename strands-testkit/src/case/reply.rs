@@ -1,4 +1,4 @@
-//! One response of the server of a case, in one of the forms that its file may have.
+//! Scripted response of a case's server, in one of the forms that a file may use.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -9,26 +9,26 @@ use crate::recording::Exchange;
 use crate::response::Response;
 
 /// A response: exactly one of `sse`, `anthropic`, `json`, `lines`, `frames` or `raw`, with a `status`, `headers` and a
-/// `content_type` where these differ from what belongs to it.
+/// `content_type` that override the defaults of its form.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reply {
-    /// Server-sent events without names, one `data:` for each; `{"event!": "error", "data": {..}}` is one with a name.
+    /// Server-sent events without names, one `data:` each; `{"event!": "error", "data": {..}}` is one with a name.
     pub sse: Option<Vec<Value>>,
     /// True if `data: [DONE]` follows the events, or the document.
     #[serde(default)]
     pub done: bool,
-    /// Server-sent events that are named by their `type`: Anthropic and Responses.
+    /// Server-sent events named by their `type`, as in Anthropic's protocol and Responses.
     pub anthropic: Option<Vec<Value>>,
-    /// A document.
+    /// A JSON document.
     pub json: Option<Value>,
-    /// A document on each line.
+    /// JSON documents, one on each line.
     pub lines: Option<Vec<Value>>,
     /// Frames of Amazon's event stream, each with its event type.
     pub frames: Option<Vec<(String, Value)>>,
-    /// A body of any kind.
+    /// A body of any kind, sent as it is.
     pub raw: Option<String>,
-    /// HTTP status; 200 if it is not given.
+    /// HTTP status, 200 by default.
     pub status: Option<u16>,
     /// Headers.
     #[serde(default)]
@@ -38,7 +38,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The response of a recording.
+    /// Converts a recorded response.
     pub(super) fn of_exchange(exchange: &Exchange) -> Self {
         let recorded = &exchange.response;
         Self {
@@ -49,7 +49,7 @@ impl Reply {
         }
     }
 
-    /// The response that goes over the wire. Panics if it has no form, or several.
+    /// Returns the response to send. Panics if it has no form, or several.
     pub fn response(&self) -> Response {
         let (content_type, body) = self.body();
         let mut response = Response::new(self.status.unwrap_or(200))

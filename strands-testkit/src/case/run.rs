@@ -1,4 +1,4 @@
-//! A case while it runs: its server, and an agent with its tools and its history.
+//! A running case: its server, and an agent with its tools and its history.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +16,13 @@ use super::{Case, CaseResult, CaseTool};
 use crate::provider::{ask, turn};
 use crate::server::Server;
 
-/// A tool that was run, with its arguments.
+/// A tool call that ran: the tool's name and its arguments.
 pub type Called = (String, Value);
 
-/// A case whose server listens. The agent retries three times at most, without waiting for long, and makes eight model calls
-/// at most.
+/// A case whose server is listening. The agent retries three times at most, with short delays, and makes eight model
+/// calls at most.
 pub struct Running {
-    /// The loopback server, with the requests that it got.
+    /// The loopback server, with the requests it received.
     pub server: Server,
     /// The agent.
     pub agent: Agent,
@@ -32,12 +32,12 @@ pub struct Running {
 }
 
 impl Case {
-    /// Starts the server, and makes an agent with the model that `model` returns for it.
+    /// Starts the server, and an agent with the model that `model` returns for it.
     pub async fn start(&self, model: impl FnOnce(&Server) -> Arc<dyn Model>) -> Running {
         let server = Server::sequence(self.replies.iter().map(super::Reply::response)).await;
         let model = model(&server);
         let called = Arc::default();
-        let tools = self.tools.iter().map(|tool| Answering::new(tool, &called));
+        let tools = self.tools.iter().map(|tool| ScriptedTool::new(tool, &called));
         let retry = RetryPolicy::new().max_attempts(3).initial_delay(Duration::from_millis(1));
         let mut agent = Agent::builder()
             .model(Arc::clone(&model))
@@ -72,50 +72,50 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
-    /// Prompts the agent with the next prompt of the case.
+    /// Sends the next prompt of the case to the agent.
     ///
     /// # Errors
     ///
-    /// The agent's.
+    /// Returns the agent's error.
     pub async fn prompt(&mut self) -> Result<AgentResponse, AgentError> {
         let prompt = self.next_prompt();
         self.agent.prompt(prompt).await
     }
 
-    /// The next prompt of the case, for tests that prompt the agent themselves. Panics if there is none.
+    /// Returns the next prompt of the case, for tests that prompt the agent themselves. Panics if there is none.
     pub fn next_prompt(&mut self) -> Prompt {
         self.prompts.pop_front().unwrap_or_else(|| panic!("the case has no more prompts"))
     }
 
-    /// Asks the model for one response, without an agent.
+    /// Requests one response from the model, without an agent.
     ///
     /// # Errors
     ///
-    /// The model's.
+    /// Returns the model's error.
     pub async fn turn(&self) -> Result<Turn, ModelError> {
         turn(&*self.model, ModelRequest::new(&ask("hi"))).await
     }
 
-    /// The tools that were run, in order.
+    /// Returns the tool calls that ran, in order.
     pub fn called(&self) -> Vec<Called> {
         self.called.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The bodies of the requests so far.
+    /// Returns the bodies of the requests so far.
     pub fn bodies(&self) -> Vec<Value> {
         self.server.requests().iter().map(crate::Request::json).collect()
     }
 }
 
-/// A tool that returns what the case says, and records its calls.
+/// A tool that returns the result given by the case, and records its calls.
 #[derive(Debug)]
-struct Answering {
+struct ScriptedTool {
     spec: ToolSpec,
     result: CaseResult,
     called: Arc<Mutex<Vec<Called>>>,
 }
 
-impl Answering {
+impl ScriptedTool {
     fn new(tool: &CaseTool, called: &Arc<Mutex<Vec<Called>>>) -> Self {
         let spec = ToolSpec::new(tool.name.as_str(), tool.description.as_str(), tool.schema.clone());
         Self { spec, result: tool.result.clone(), called: Arc::clone(called) }
@@ -123,7 +123,7 @@ impl Answering {
 }
 
 #[async_trait]
-impl Tool for Answering {
+impl Tool for ScriptedTool {
     fn spec(&self) -> &ToolSpec {
         &self.spec
     }

@@ -1,4 +1,4 @@
-//! Facts about the requests of any provider: the tool calls in them with their results, and texts that are blank.
+//! Assertions on the requests of any provider: tool calls with their results, and blank texts.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ pub struct SentCall {
     pub result: Value,
 }
 
-/// The tool calls in the body of a request, in order. Panics if an id is sent for several calls, or a result without its
-/// call.
+/// Returns the tool calls in the body of a request, in order. Panics if an id is sent for several calls, or a result
+/// without its call.
 pub fn sent_calls(name: &str, body: &Value) -> Vec<SentCall> {
     let mut calls: Vec<(String, Value, Option<Value>)> = Vec::new();
     let mut places = HashMap::new();
@@ -52,7 +52,7 @@ pub fn assert_nothing_blank(name: &str, body: &Value) {
     });
 }
 
-/// Visits all objects, in the order in which they are written.
+/// Visits all objects, in document order.
 fn each_object(value: &Value, visit: &mut impl FnMut(&Map<String, Value>)) {
     match value {
         Value::Object(fields) => {
@@ -64,7 +64,7 @@ fn each_object(value: &Value, visit: &mut impl FnMut(&Map<String, Value>)) {
     }
 }
 
-/// The id and the arguments of a call, in the words of any provider.
+/// Returns the id and the arguments of a call, in the format of any provider.
 fn call(fields: &Map<String, Value>) -> Option<(String, Value)> {
     let kind = fields.get("type").and_then(Value::as_str);
     let (id, arguments) = if let Some(call) = fields.get("toolUse") {

@@ -1,4 +1,4 @@
-//! The reading half: frames out of bytes, down to the first one that is broken.
+//! Decoder of frames, up to the first one that is broken.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use bytes::Bytes;
 
 use super::{Frame, HeaderValue, PRELUDE, TRAILER};
 
-/// Why a stream could not be read to its end.
+/// An error returned by [`decode`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    /// The frames before the one that is broken: all that a reader may have acted upon.
+    /// The frames before the broken one, which a reader may have processed.
     pub frames: Vec<Frame>,
-    /// Where the broken frame begins, in bytes.
+    /// Offset of the broken frame, in bytes.
     pub offset: usize,
-    /// What is wrong with it.
+    /// Defect of the frame.
     pub reason: Reason,
 }
 
-/// What is wrong with a frame that was read.
+/// Defect of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// The stream ends inside the frame.
     Truncated,
-    /// The checksum of the prelude does not fit.
+    /// The checksum of the prelude does not match.
     PreludeCrc,
-    /// The checksum of the message does not fit.
+    /// The checksum of the message does not match.
     MessageCrc,
     /// Lengths or headers contradict each other.
     Malformed,
@@ -39,10 +39,10 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// Reads a stream.
+/// Decodes a stream.
 ///
 /// # Errors
-/// At the first frame that is not whole, with the frames before it.
+/// Returns the first incomplete or damaged frame, with the frames before it.
 pub fn decode(stream: &[u8]) -> Result<Vec<Frame>, DecodeError> {
     let mut frames = Vec::new();
     let mut rest = stream;
@@ -60,7 +60,7 @@ pub fn decode(stream: &[u8]) -> Result<Vec<Frame>, DecodeError> {
     Ok(frames)
 }
 
-/// Where the frames of a stream end, in bytes. Panics if the stream cannot be read.
+/// Returns the end offset of each frame of a stream, in bytes. Panics if the stream cannot be decoded.
 pub fn frame_ends(stream: &[u8]) -> Vec<usize> {
     let frames = decode(stream).unwrap_or_else(|error| panic!("{error}"));
     let mut end = 0;
@@ -92,13 +92,13 @@ fn decode_frame(stream: &[u8]) -> Result<(Frame, &[u8]), Reason> {
     }
     let mut frame = Frame { headers: Vec::new(), payload };
     while !headers.0.is_empty() {
-        // The headers have a known length, so their end is no end of the stream.
+        // The length of the headers is known, so running out of them is malformed rather than truncated.
         frame.headers.push(headers.header().map_err(|_| Reason::Malformed)?);
     }
     Ok((frame, reader.0))
 }
 
-/// The bytes that are still to be read.
+/// The bytes not read yet.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -161,7 +161,7 @@ mod tests {
     use crate::eventstream::{Damage, encode};
 
     #[test]
-    fn damage_is_found_and_what_came_before_is_kept() {
+    fn detects_damage_and_keeps_earlier_frames() {
         let good = Frame::event("a", &json!({"n": 1}));
         let bad = Frame::exception("throttlingException", &json!({"message": "slow down"}));
         let whole = bad.encode();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn any_flipped_bit_is_found() {
+    fn detects_any_flipped_bit() {
         let bytes = Frame::event("contentBlockDelta", &json!({"delta": {"text": "hi"}})).encode();
         for position in 0..bytes.len() {
             let mut flipped = bytes.to_vec();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn recorded_streams_are_read_and_written_again_byte_for_byte() {
+    fn round_trips_recorded_streams() {
         let Some(recordings) = crate::recordings("bedrock") else {
             return;
         };

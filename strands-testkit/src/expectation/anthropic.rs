@@ -1,9 +1,9 @@
-//! What an answer of Anthropic's Messages means, computed from its bytes without the code under test.
+//! Expected content of a response of Anthropic's Messages, computed from its bytes without the code under test.
 
 #![allow(
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a JSON value that is not there is null, and tests cut text of their own"
+    reason = "indexing a missing JSON value gives null, and tests slice their own text"
 )]
 
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{Arguments, Call, Expectation, Kind, Usage, array, sse_data, string};
 use crate::recording::Exchange;
 
-/// What a recorded answer means. Panics if it is broken in itself.
+/// Reads a recorded response. Panics if it is malformed.
 pub fn of(exchange: &Exchange) -> Expectation {
     let response = &exchange.response;
     let text = std::str::from_utf8(&response.body).unwrap_or_else(|error| panic!("{error}"));
@@ -28,7 +28,7 @@ pub fn of(exchange: &Exchange) -> Expectation {
     of_document(&body)
 }
 
-/// What the whole events at the beginning of a stream mean.
+/// Reads the complete events at the beginning of a stream.
 pub fn of_stream(stream: &str) -> Expectation {
     let (mut blocks, mut usage, mut stop_reason): (Vec<(u64, Value)>, _, _) = (Vec::new(), Map::new(), None);
     for data in sse_data(stream) {
@@ -56,7 +56,7 @@ pub fn of_stream(stream: &str) -> Expectation {
     expected
 }
 
-/// What an answer in one document means.
+/// Reads a response in one document.
 pub fn of_document(body: &Value) -> Expectation {
     let mut usage = Map::new();
     merge(&mut usage, &body["usage"]);
@@ -68,12 +68,12 @@ pub fn of_document(body: &Value) -> Expectation {
     expected
 }
 
-/// What goes back to the provider as it came: all but text and calls.
+/// True for a block that is sent back to the provider unchanged: all but text and tool calls.
 pub fn is_kept(block: &Value) -> bool {
     !["text", "tool_use", "tool_result", "image", "document"].map(Value::from).contains(&block["type"])
 }
 
-/// Adds a piece to its block. Pieces of arguments are kept as text.
+/// Adds a delta to its block. Deltas of arguments are collected as text.
 fn grow(block: &mut Value, piece: &Value) {
     let field = match piece["type"].as_str().unwrap_or_default() {
         "text_delta" => "text",
@@ -108,7 +108,7 @@ fn take(expected: &mut Expectation, mut block: Value) {
             expected.kept.push(block);
         }
         "redacted_thinking" => {
-            // Recordings have other text in place of what was encrypted.
+            // In recordings, encrypted data is replaced by other text.
             let data = string(&block["data"]);
             let encrypted = STANDARD.decode(&data).is_ok_and(|bytes| STANDARD.encode(bytes) == data);
             expected.goes_on(if encrypted { Kind::Thoughts } else { Kind::Provider });
@@ -132,7 +132,7 @@ fn merge(usage: &mut Map<String, Value>, later: &Value) {
     }
 }
 
-/// What was read from or written to the cache is counted apart, and nothing says the sum.
+/// Tokens read from or written to the cache are counted separately, and the protocol has no field for the sum.
 fn counted(raw: Map<String, Value>) -> Option<Usage> {
     let count = |name: &str| raw.get(name).and_then(Value::as_u64).unwrap_or_default();
     let (input, output) = (count("input_tokens"), count("output_tokens"));
@@ -161,7 +161,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn a_stream_means_what_is_in_it() {
+    fn reads_a_stream() {
         let stream = concat!(
             "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n",
             "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}}\n\n",
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         for recording in recordings("anthropic").into_iter().flatten() {
             for exchange in &recording.exchanges {
                 let expected = of(exchange);

@@ -1,9 +1,9 @@
-//! What an answer of Gemini's means, computed from its bytes without the code under test.
+//! Expected content of a response of Gemini's, computed from its bytes without the code under test.
 
 #![allow(
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a JSON value that is not there is null, and tests cut text of their own"
+    reason = "indexing a missing JSON value gives null, and tests slice their own text"
 )]
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{Arguments, Call, Expectation, Kind, Usage, array, sse_data, string};
 use crate::recording::Exchange;
 
-/// What a recorded answer means. Panics if it is broken in itself.
+/// Reads a recorded response. Panics if it is malformed.
 pub fn of(exchange: &Exchange) -> Expectation {
     let response = &exchange.response;
     let text = std::str::from_utf8(&response.body).unwrap_or_else(|error| panic!("{error}"));
@@ -26,18 +26,18 @@ pub fn of(exchange: &Exchange) -> Expectation {
     of_document(&body)
 }
 
-/// What the whole events at the beginning of a stream mean.
+/// Reads the complete events at the beginning of a stream.
 pub fn of_stream(stream: &str) -> Expectation {
     of_chunks(sse_data(stream).filter_map(|data| serde_json::from_str::<Value>(data).ok()))
 }
 
-/// What a document means: it is the only chunk of its answer.
+/// Reads a document: the only chunk of its response.
 pub fn of_document(body: &Value) -> Expectation {
     of_chunks([body.clone()])
 }
 
-/// What has to go back of a part that the model said: signatures, on the part that they were on, and whatever only Gemini
-/// understands.
+/// Returns the fields of a part that have to be sent back: signatures, on the part that carried them, and content that
+/// only Gemini understands.
 pub fn kept(part: &Value) -> Option<Value> {
     let signature = &part["thoughtSignature"];
     if part["functionCall"].is_object() {
@@ -57,7 +57,7 @@ pub fn kept(part: &Value) -> Option<Value> {
 fn of_chunks(chunks: impl IntoIterator<Item = Value>) -> Expectation {
     let mut expected = Expectation { order: Some(Vec::new()), ..Expectation::default() };
     let mut finish = None;
-    // Text goes on behind a signature of its own, and behind nothing else.
+    // Text continues after a signature of its own, and after nothing else.
     let mut text_goes_on = false;
     for chunk in chunks {
         if chunk["usageMetadata"].is_object() {
@@ -74,7 +74,7 @@ fn of_chunks(chunks: impl IntoIterator<Item = Value>) -> Expectation {
     expected
 }
 
-/// Takes in a part; true if text can go on behind it.
+/// Reads a part; true if text can continue after it.
 fn take(expected: &mut Expectation, part: &Value, mut text_goes_on: bool) -> bool {
     let signed = part["thoughtSignature"].is_string();
     expected.kept.extend(kept(part));
@@ -113,7 +113,7 @@ fn take(expected: &mut Expectation, part: &Value, mut text_goes_on: bool) -> boo
     text_goes_on
 }
 
-/// Counts that are zero are left out. Those of the cache are among the prompt.
+/// Counts that are zero are left out. Cached tokens are included in those of the prompt.
 fn usage(raw: &Value) -> Usage {
     let count = |name: &str| raw[name].as_u64().unwrap_or_default();
     let cache_read = count("cachedContentTokenCount");
@@ -143,7 +143,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn a_stream_means_what_is_in_it() {
+    fn reads_a_stream() {
         let parts = [
             json!([{"text": "hm", "thought": true}]),
             json!([{"text": "It is "}]),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         for recording in recordings("gemini").into_iter().flatten() {
             for exchange in &recording.exchanges {
                 let expected = of(exchange);

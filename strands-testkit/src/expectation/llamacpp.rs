@@ -1,14 +1,14 @@
-//! What an answer of llama.cpp's server means: Chat Completions with its timings beside the usage, and with errors whose
-//! code is their status.
+//! Expected content of a response of llama.cpp's server: Chat Completions with timings next to the usage, and errors
+//! whose code is their status.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value that is not there is null")]
+#![allow(clippy::indexing_slicing, reason = "indexing a missing JSON value gives null")]
 
 use serde_json::Value;
 
 use super::{Expectation, openai, sse_data};
 use crate::recording::Exchange;
 
-/// What a recorded answer means. Panics if it is broken in itself.
+/// Reads a recorded response. Panics if it is malformed.
 pub fn of(exchange: &Exchange) -> Expectation {
     let response = &exchange.response;
     let text = std::str::from_utf8(&response.body).unwrap_or_else(|error| panic!("{error}"));
@@ -23,7 +23,7 @@ pub fn of(exchange: &Exchange) -> Expectation {
     with_timings(openai::of_chat(&body), &body)
 }
 
-/// What the whole events at the beginning of a stream mean.
+/// Reads the complete events at the beginning of a stream.
 pub fn of_stream(stream: &str) -> Expectation {
     let chunks = sse_data(stream).filter_map(|data| serde_json::from_str::<Value>(data).ok());
     chunks.fold(openai::of_chat_stream(stream), |expected, chunk| with_timings(expected, &chunk))
@@ -42,7 +42,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         for recording in recordings("llamacpp").into_iter().flatten() {
             for exchange in &recording.exchanges {
                 let expected = of(exchange);

@@ -1,13 +1,13 @@
-//! What an answer of Mistral's means: Chat Completions with errors that are no object in another.
+//! Expected content of a response of Mistral's: Chat Completions with errors that are not wrapped in an object.
 
-#![allow(clippy::indexing_slicing, reason = "a JSON value that is not there is null")]
+#![allow(clippy::indexing_slicing, reason = "indexing a missing JSON value gives null")]
 
 use serde_json::Value;
 
 use super::{Expectation, openai};
 use crate::recording::Exchange;
 
-/// What a recorded answer means. Panics if it is broken in itself.
+/// Reads a recorded response. Panics if it is malformed.
 pub fn of(exchange: &Exchange) -> Expectation {
     if exchange.response.status < 400 {
         return openai::of(exchange);
@@ -23,7 +23,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         for recording in recordings("mistral").into_iter().flatten() {
             for exchange in &recording.exchanges {
                 let expected = of(exchange);

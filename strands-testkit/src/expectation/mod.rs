@@ -1,5 +1,5 @@
-//! What an answer means, computed from its bytes without the code under test: one type for all providers, one file for
-//! each protocol that says how it is read.
+//! Expected content of a response, computed from its bytes without the code under test: one type for all providers, one
+//! file for each protocol.
 
 pub mod anthropic;
 pub mod gemini;
@@ -10,25 +10,25 @@ pub mod openai;
 
 use serde_json::{Value, json};
 
-/// What a correct client makes of an answer, whole or broken off.
+/// Expected result of reading a response, complete or cut off.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expectation {
     /// All text, refusals included, in order.
     pub text: String,
-    /// All thoughts that can be read, in order, an empty line between the parts of a summary.
+    /// All readable reasoning, in order, with an empty line between the parts of a summary.
     pub thoughts: String,
-    /// The tools asked for, in order.
+    /// The tool calls, in order.
     pub calls: Vec<Call>,
-    /// The kinds of the blocks, in order, neighbours of a kind (other than calls) taken together and empty ones left out.
-    /// `None` where the protocol has no order.
+    /// The kinds of the blocks, in order. Adjacent blocks of one kind (other than calls) are merged, and empty ones left
+    /// out. `None` if the protocol has no order.
     pub order: Option<Vec<Kind>>,
-    /// What the provider wants back with the next request, in its own words: signatures, encrypted thoughts.
+    /// Content that the next request has to send back, in the provider's format: signatures, encrypted reasoning.
     pub kept: Vec<Value>,
-    /// The stop reason in our words; `None` if the answer ended before it.
+    /// The neutral stop reason; `None` if the response ended before it.
     pub stop_reason: Option<&'static str>,
     /// Tokens, if they were reported.
     pub usage: Option<Usage>,
-    /// The error, if the answer is one.
+    /// The error, if the response is one.
     pub error: Option<ErrorBody>,
 }
 
@@ -37,31 +37,31 @@ pub struct Expectation {
 pub enum Kind {
     /// Text, with citations or without.
     Text,
-    /// Thoughts, readable or encrypted.
+    /// Reasoning, readable or encrypted.
     Thoughts,
-    /// A request to call a tool.
+    /// A tool call.
     Call,
-    /// Something that only this provider understands.
+    /// Content that only this provider understands.
     Provider,
 }
 
-/// A request to call a tool.
+/// A tool call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Call {
     /// Name of the tool.
     pub name: String,
     /// Id that the result must carry; `None` where the provider gives none.
     pub id: Option<String>,
-    /// What the tool is called with.
+    /// Arguments of the call.
     pub arguments: Arguments,
 }
 
-/// The arguments of a call.
+/// Arguments of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Arguments {
-    /// The text as it came, which need not be JSON: where arguments are streamed as text.
+    /// Text as it was streamed, which need not be JSON.
     Text(String),
-    /// The JSON that came, where it is part of the provider's own.
+    /// JSON value, in protocols that embed the arguments.
     Json(Value),
 }
 
@@ -72,7 +72,7 @@ impl Default for Arguments {
 }
 
 impl Call {
-    /// The arguments, `{}` if there were none; the text itself if it is not JSON.
+    /// Returns the arguments, `{}` if there were none; the text itself if it is not JSON.
     pub fn input(&self) -> Value {
         match &self.arguments {
             Arguments::Json(Value::Null) => json!({}),
@@ -83,18 +83,18 @@ impl Call {
     }
 }
 
-/// Tokens. What was read from or written to a cache is not part of the input.
+/// Token counts. Tokens read from or written to a cache are not part of the input.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Tokens of the request.
     pub input: u64,
-    /// Tokens of the answer, thoughts included.
+    /// Tokens of the response, reasoning included.
     pub output: u64,
-    /// All tokens, as the provider counts them; the sum of all others where it does not say.
+    /// All tokens, as the provider counts them; the sum of the others if it does not report a total.
     pub total: u64,
-    /// Tokens read from the cache; 0 where nothing is said of them.
+    /// Tokens read from the cache; 0 if not reported.
     pub cache_read: u64,
-    /// Tokens written to the cache; 0 where nothing is said of them.
+    /// Tokens written to the cache; 0 if not reported.
     pub cache_write: u64,
     /// The counts as the provider spells them.
     pub raw: Value,
@@ -107,18 +107,18 @@ pub struct ErrorBody {
     pub status: u16,
     /// Its code or type; `None` if the body does not name it.
     pub code: Option<String>,
-    /// What the provider says.
+    /// Message of the provider.
     pub message: String,
 }
 
 impl Expectation {
-    /// An answer that is an error.
+    /// Creates the expectation of an error response.
     pub fn refused(status: u16, code: Option<&str>, message: &str) -> Self {
         let error = ErrorBody { status, code: code.map(str::to_owned), message: message.to_owned() };
         Self { error: Some(error), ..Self::default() }
     }
 
-    /// Notes that a block of this kind goes on, or begins.
+    /// Records that a block of this kind continues or begins.
     pub fn goes_on(&mut self, kind: Kind) {
         let order = self.order.get_or_insert_default();
         if kind == Kind::Call || order.last() != Some(&kind) {
@@ -127,9 +127,9 @@ impl Expectation {
     }
 }
 
-/// The data of the server-sent events at the beginning of a stream that are whole.
+/// Returns the data of the complete server-sent events at the beginning of a stream.
 pub fn sse_data(stream: &str) -> impl Iterator<Item = &str> {
-    // Either both ends of a line are of one kind, or the recording was cut.
+    // Both line ends of an event are of one kind, unless the recording was cut.
     let end = ["\n\n", "\r\n\r\n"].iter().filter_map(|end| stream.rfind(end)).max();
     let whole = end.map_or("", |end| stream.get(..end).unwrap_or_default());
     whole.lines().filter_map(|line| Some(line.strip_prefix("data:")?.trim()))

@@ -1,9 +1,9 @@
-//! What an answer of Ollama's chat means, computed from its bytes without the code under test.
+//! Expected content of a response of Ollama's chat, computed from its bytes without the code under test.
 
 #![allow(
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a JSON value that is not there is null, and tests cut text of their own"
+    reason = "indexing a missing JSON value gives null, and tests slice their own text"
 )]
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Arguments, Call, Expectation, Kind, Usage, array, string};
 use crate::recording::Exchange;
 
-/// What a recorded answer means. Panics if it is no text.
+/// Reads a recorded response. Panics if it is not text.
 pub fn of(exchange: &Exchange) -> Expectation {
     let response = &exchange.response;
     let text = std::str::from_utf8(&response.body).unwrap_or_else(|error| panic!("{error}"));
@@ -22,7 +22,7 @@ pub fn of(exchange: &Exchange) -> Expectation {
     of_lines(text)
 }
 
-/// What the whole documents at the beginning of an answer mean: a line each, or all of it.
+/// Reads the complete documents at the beginning of a response: one on each line, or a single one.
 pub fn of_lines(answer: &str) -> Expectation {
     let mut expected = Expectation { order: Some(Vec::new()), ..Expectation::default() };
     for line in answer.lines() {
@@ -81,7 +81,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn a_stream_means_what_is_in_it() {
+    fn reads_a_stream() {
         let stream = concat!(
             "{\"message\":{\"content\":\"\",\"thinking\":\"hm\"},\"done\":false}\n",
             "{\"message\":{\"content\":\"It is \"},\"done\":false}\n",
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         for recording in recordings("ollama").into_iter().flatten() {
             for exchange in &recording.exchanges {
                 let expected = of(exchange);

@@ -1,9 +1,9 @@
-//! What an answer of OpenAI's two protocols means, computed from its bytes without the code under test.
+//! Expected content of a response of OpenAI's two protocols, computed from its bytes without the code under test.
 
 #![allow(
     clippy::indexing_slicing,
     clippy::string_slice,
-    reason = "a JSON value that is not there is null, and tests cut text of their own"
+    reason = "indexing a missing JSON value gives null, and tests slice their own text"
 )]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Arguments, Call, Expectation, Usage, array, sse_data, string};
 use crate::recording::Exchange;
 
-/// What a recorded answer means. Panics if it is broken in itself.
+/// Reads a recorded response. Panics if it is malformed.
 pub fn of(exchange: &Exchange) -> Expectation {
     let response = &exchange.response;
     let text = std::str::from_utf8(&response.body).unwrap_or_else(|error| panic!("{error}"));
@@ -29,7 +29,7 @@ pub fn of(exchange: &Exchange) -> Expectation {
     if responses { of_response(&body) } else { of_chat(&body) }
 }
 
-/// What the whole events at the beginning of a stream of Chat Completions mean.
+/// Reads the complete events at the beginning of a stream of Chat Completions.
 pub fn of_chat_stream(stream: &str) -> Expectation {
     let mut expected = Expectation::default();
     let mut calls: BTreeMap<u64, (String, String, String)> = BTreeMap::new();
@@ -62,7 +62,7 @@ pub fn of_chat_stream(stream: &str) -> Expectation {
     expected
 }
 
-/// What a document of Chat Completions means.
+/// Reads a document of Chat Completions.
 pub fn of_chat(body: &Value) -> Expectation {
     let mut expected = Expectation { usage: usage(&body["usage"]), ..Expectation::default() };
     let message = &body["choices"][0]["message"];
@@ -74,7 +74,7 @@ pub fn of_chat(body: &Value) -> Expectation {
     expected
 }
 
-/// Takes in the words of a message or a piece of one; true if they refuse.
+/// Reads the text of a message or a delta; true if it is a refusal.
 fn chat_words(expected: &mut Expectation, said: &Value) -> bool {
     expected.text += said["content"].as_str().unwrap_or_default();
     for part in array(&said["content"]) {
@@ -102,7 +102,7 @@ fn chat_words(expected: &mut Expectation, said: &Value) -> bool {
     said["refusal"].as_str().is_some_and(|refusal| !refusal.is_empty())
 }
 
-/// What a stream of Responses means: its last event has everything in it. Before that only the text is known.
+/// Reads a stream of Responses. Its last event contains everything; before it, only the text is known.
 pub fn of_responses_stream(stream: &str) -> Expectation {
     let mut expected = Expectation::default();
     for data in sse_data(stream) {
@@ -117,7 +117,7 @@ pub fn of_responses_stream(stream: &str) -> Expectation {
     expected
 }
 
-/// What a document of Responses means.
+/// Reads a document of Responses.
 pub fn of_response(response: &Value) -> Expectation {
     let mut expected = Expectation { usage: usage(&response["usage"]), ..Expectation::default() };
     let mut refused = false;
@@ -157,7 +157,7 @@ fn call_of(name: &Value, id: &Value, arguments: &Value) -> Call {
     Call { name: string(name), id: Some(string(id)), arguments: Arguments::Text(string(arguments)) }
 }
 
-/// The counts of either protocol: both have the tokens of the cache among the input.
+/// Reads the token counts of either protocol: both include cached tokens in the input.
 fn usage(raw: &Value) -> Option<Usage> {
     let count = |names: [&str; 2]| names.iter().find_map(|name| raw[*name].as_u64());
     let (input, output) = (count(["prompt_tokens", "input_tokens"])?, count(["completion_tokens", "output_tokens"])?);
@@ -167,7 +167,7 @@ fn usage(raw: &Value) -> Option<Usage> {
     };
     let (cache_read, cache_write) = (detail("cached_tokens"), detail("cache_write_tokens"));
     let total = raw["total_tokens"].as_u64().unwrap_or(input + output);
-    // Mistral has sounds beside the other input.
+    // Mistral counts audio separately from the other input.
     let sounds = detail("audio_tokens");
     let input = if total == input + output + sounds { input + sounds } else { input };
     let input = input - cache_read - cache_write;
@@ -184,7 +184,7 @@ fn chat_stop(finish: &str, refused: bool) -> &'static str {
     }
 }
 
-/// Adds a piece of a detail to what was there: its texts go on, everything else is replaced.
+/// Merges a delta into a detail: texts are appended, everything else is replaced.
 fn join(known: &mut Value, piece: &Value) {
     for (name, value) in piece.as_object().into_iter().flatten() {
         let before = known[name].as_str().unwrap_or_default().to_owned();
@@ -202,7 +202,7 @@ mod tests {
     use crate::recording::recordings;
 
     #[test]
-    fn a_stream_means_what_is_in_it() {
+    fn reads_a_stream() {
         let stream = concat!(
             ": hello\n\n",
             "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"It is \"},\"finish_reason\":null}]}\n\n",
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn every_recording_has_a_meaning() {
+    fn reads_every_recording() {
         for provider in ["openai", "openrouter", "groq", "deepseek", "xai"] {
             for recording in recordings(provider).into_iter().flatten() {
                 for exchange in &recording.exchanges {

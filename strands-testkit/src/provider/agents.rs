@@ -1,5 +1,5 @@
-//! A whole agent over a provider: the tool runs, a failing server costs nothing of the history.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+//! An agent with a tool over a provider and a failing server.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::{Recorded, Tuned};
 use crate::fault::{Cut, Splits};
 use crate::server::Server;
 
-/// Says that it is sunny in every city.
+/// A tool that reports sunny weather in every city.
 #[derive(Debug)]
 pub struct GetWeather(ToolSpec);
 
 impl GetWeather {
-    /// The tool `get_weather`.
+    /// Creates the tool `get_weather`.
     pub fn new() -> Self {
         let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
         Self(ToolSpec::new("get_weather", "The weather in a city.", schema))
@@ -43,14 +43,15 @@ impl Tool for GetWeather {
     }
 }
 
-/// An agent with this model and [`GetWeather`], which asks three times and does not wait for long.
+/// Builds an agent with this model and [`GetWeather`], which makes three attempts with short delays.
 pub async fn weather_agent(model: Arc<dyn Model>) -> Agent {
     let retry = RetryPolicy::new().max_attempts(3).initial_delay(Duration::from_millis(1));
     Agent::builder().model(model).tool(GetWeather::new()).retry(retry).build().await.unwrap()
 }
 
-/// Refusals, an answer in pieces, a broken one: the agent asks again what it has asked, and the history stays whole.
-pub async fn a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
+/// Runs a tool turn over error responses, a split response and a cut one: the agent repeats the same request, and the
+/// history stays valid.
+pub async fn completes_a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
     let stream = provider.small_stream();
     let refusal = |status| provider.refusals().into_iter().find(|refusal| refusal.status == status).unwrap();
     let half = stream.len() / 2;
@@ -64,12 +65,12 @@ pub async fn a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
     .await;
     let mut agent = weather_agent(provider.model(&server.url(), Tuned::default()).await).await;
     let mut invocation = agent.prompt("Weather in Oslo?").stream();
-    let (mut response, mut retries, mut thoughts) = (None, 0, String::new());
+    let (mut response, mut retries, mut reasoning) = (None, 0, String::new());
     while let Some(event) = invocation.next().await {
         match event.unwrap() {
             AgentEvent::Retry { .. } => retries += 1,
             AgentEvent::Result { response: last } => response = Some(last),
-            AgentEvent::ReasoningDelta { text } => thoughts += &text,
+            AgentEvent::ReasoningDelta { text } => reasoning += &text,
             _ => {}
         }
     }
@@ -77,7 +78,7 @@ pub async fn a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
     let name = provider.name();
     assert_eq!(retries, 3, "{name}");
     let expected = provider.meaning(&stream);
-    assert!(thoughts.starts_with(&expected.thoughts), "{name}: {thoughts}");
+    assert!(reasoning.starts_with(&expected.thoughts), "{name}: {reasoning}");
     let response = response.unwrap();
     assert_eq!(response.text(), "fine.", "{name}");
     assert_eq!(response.stop_reason, StopReason::EndTurn, "{name}");
@@ -85,7 +86,7 @@ pub async fn a_tool_turn_over_a_failing_server(provider: &dyn Recorded) {
     assert_eq!(agent.messages().len(), 4, "{name}: {:?}", agent.messages());
     let requests = server.requests();
     assert_eq!(requests.len(), 5, "{name}");
-    assert_eq!(requests[3].body, requests[4].body, "{name}: the same is asked again");
+    assert_eq!(requests[3].body, requests[4].body, "{name}: the retry repeats the request");
     assert_eq!(requests[0].body, requests[2].body, "{name}");
     let sent = provider.sent(&requests[4].json());
     let calls: Vec<_> = sent.calls.iter().map(|call| (call.name.as_str(), call.input.clone())).collect();

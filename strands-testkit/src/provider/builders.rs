@@ -1,6 +1,6 @@
-//! What the suite tells builders, which are of different types and have the same methods.
+//! Macros that configure builders, which are of different types and have the same methods.
 
-/// A builder that was told what a [`Tuned`](crate::provider::Tuned) says.
+/// Applies a [`Tuned`](crate::provider::Tuned) to a builder.
 #[macro_export]
 macro_rules! tuned {
     ($builder:expr, $tuned:expr) => {{
@@ -22,8 +22,8 @@ macro_rules! tuned {
     }};
 }
 
-/// A [`Secretive`](crate::provider::Secretive) of a builder that has `api_key`, `header` and `query`, and the header in
-/// which `s3cret-key` has to arrive, with its value.
+/// Makes a [`Secretive`](crate::provider::Secretive) of a builder that has `api_key`, `header` and `query`, given the
+/// header in which `s3cret-key` has to arrive and its value.
 #[macro_export]
 macro_rules! secretive {
     ($builder:expr, $header:expr, $value:expr) => {{
@@ -37,7 +37,7 @@ macro_rules! secretive {
     }};
 }
 
-/// A builder that was told the model and those of the options of a [`Capture`](crate::provider::Capture) that it has:
+/// Configures a builder with the model and those options of a [`Capture`](crate::provider::Capture) that it supports:
 /// `configured!(builder, capture; temperature = number("temperature"), max_tokens = count("max_tokens"))`.
 #[macro_export]
 macro_rules! configured {

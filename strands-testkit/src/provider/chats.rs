@@ -1,6 +1,6 @@
-//! Recorded conversations without tools, had again by an agent: each request carries what was answered before, and what
-//! the provider wants back of it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+//! Recorded conversations without tools, repeated by an agent: each request carries the earlier responses, and the
+//! content that the provider wants sent back.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use serde_json::Value;
 use strands_core::Agent;
@@ -10,8 +10,8 @@ use crate::recording::{Exchange, recordings};
 use crate::response::Response;
 use crate::server::Server;
 
-/// Has every recorded conversation again in which nobody calls a tool.
-pub async fn conversations_without_tools_run_again(provider: &dyn Recorded) {
+/// Repeats every recorded conversation that has no tool calls.
+pub async fn repeats_recorded_conversations_without_tools(provider: &dyn Recorded) {
     for folder in provider.folders() {
         let Some(recordings) = recordings(folder.name) else {
             return;
@@ -41,19 +41,19 @@ fn is_plain(provider: &dyn Recorded, exchange: &Exchange) -> bool {
     provider.speaks(exchange) && exchange.response.status < 400 && provider.expectation(exchange).calls.is_empty()
 }
 
-/// True where the next request begins with the conversation of this one.
+/// True if the next request begins with the conversation of this one.
 fn goes_on(exchange: &Exchange, next: &Exchange) -> bool {
-    let (before, after) = (said(&exchange.request.body), said(&next.request.body));
+    let (before, after) = (messages_in(&exchange.request.body), messages_in(&next.request.body));
     !before.is_empty() && before.len() < after.len() && after.starts_with(before)
 }
 
-/// The conversation in a body, whatever the protocol calls it.
-fn said(body: &Value) -> &[Value] {
+/// Returns the conversation in a body, in the format of any protocol.
+fn messages_in(body: &Value) -> &[Value] {
     let lists = ["messages", "contents", "input"].iter().filter_map(|name| body[name].as_array());
     lists.map(Vec::as_slice).next().unwrap_or_default()
 }
 
-/// Returns how many conversations that were: a single question is none.
+/// Repeats the conversations of a recording, and returns their number; a single prompt does not count.
 async fn run_again(provider: &dyn Recorded, folder: &str, name: &str, chat: &[&Exchange]) -> usize {
     if chat.len() < 2 {
         return 0;
@@ -80,7 +80,7 @@ async fn run_again(provider: &dyn Recorded, folder: &str, name: &str, chat: &[&E
     1
 }
 
-/// Every text in a body, a line each.
+/// Returns every text in a body, one on each line.
 fn texts(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text}\n"),

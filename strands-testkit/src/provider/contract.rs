@@ -1,5 +1,5 @@
 //! The contract of models, checked by the suite that third parties use.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, reason = "a failure here fails the calling test")]
 
 use serde_json::json;
 use strands_core::testing::contract::{check_model, check_model_failure};
@@ -9,8 +9,8 @@ use crate::fault::Cut;
 use crate::response::Response;
 use crate::server::Server;
 
-/// Keeps the contract of [`Model`](strands_core::models::Model) with a server that responds, streamed and in one document,
-/// and with one that breaks off.
+/// Checks the contract of [`Model`](strands_core::models::Model) with a server that responds, streamed and in one
+/// document, and with one that cuts the response off.
 pub async fn keeps_the_contract(provider: &dyn Provider) {
     let path = provider.path();
     for tuned in [Tuned::default(), Tuned { whole: true, ..Tuned::default() }] {
@@ -36,7 +36,7 @@ fn is_count(path: &str) -> bool {
     path.to_ascii_lowercase().contains("token") || path.contains("template")
 }
 
-/// A count in the words of every provider that counts: a token for each byte of the request.
+/// Returns a token count in the format of every provider that counts: one token for each byte of the request.
 fn count(bytes: usize) -> Response {
     let tokens = vec![1; bytes];
     let counted = json!({

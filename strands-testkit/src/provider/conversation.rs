@@ -1,4 +1,4 @@
-//! What tests ask a model, and what they hear from it.
+//! Requests to a model, and helpers that read its events.
 
 use std::sync::Arc;
 
@@ -12,18 +12,19 @@ use strands_core::tool::ToolSpec;
 
 use crate::expectation::{Expectation, Kind};
 
-/// A conversation of one message.
+/// Returns a conversation with one user message.
 pub fn ask(text: &str) -> Vec<Arc<Message>> {
     vec![Arc::new(Message::user(text))]
 }
 
-/// One tool, `get_weather`, which takes a `city`.
+/// Returns one tool, `get_weather`, which takes a `city`.
 pub fn weather_tools() -> ToolSpecs {
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
     [ToolSpec::new("get_weather", "The weather in a city.", schema)].into_iter().collect()
 }
 
-/// The events of an answer, up to and with the error if there is one. Panics if something follows the end.
+/// Collects the events of a response, including the error at the end if there is one. Panics if anything follows the
+/// end.
 pub async fn events(model: &dyn Model, request: ModelRequest<'_>) -> (Vec<StreamEvent>, Option<ModelError>) {
     let mut stream = match model.stream(request).await {
         Ok(stream) => stream,
@@ -43,19 +44,19 @@ pub async fn events(model: &dyn Model, request: ModelRequest<'_>) -> (Vec<Stream
     (events, None)
 }
 
-/// The whole answer.
+/// Returns the complete response.
 ///
 /// # Errors
-/// The model's.
+/// Returns the model's error.
 pub async fn turn(model: &dyn Model, request: ModelRequest<'_>) -> Result<Turn, ModelError> {
     let (events, error) = events(model, request).await;
     error.map_or_else(|| together(&events), Err)
 }
 
-/// What these events make together.
+/// Assembles these events into a turn.
 ///
 /// # Errors
-/// If they are no whole answer.
+/// Returns an error if they are not a complete response.
 pub fn together(events: &[StreamEvent]) -> Result<Turn, ModelError> {
     let mut turn = TurnBuilder::new(usize::MAX);
     for event in events {
@@ -64,15 +65,15 @@ pub fn together(events: &[StreamEvent]) -> Result<Turn, ModelError> {
     turn.finish()
 }
 
-/// The whole answer to one question.
+/// Returns the complete response to one prompt.
 ///
 /// # Errors
-/// The model's.
+/// Returns the model's error.
 pub async fn answer(model: &dyn Model, question: &str) -> Result<Turn, ModelError> {
     turn(model, ModelRequest::new(&ask(question))).await
 }
 
-/// The text in these events.
+/// Returns the text in these events.
 pub fn text(events: &[StreamEvent]) -> String {
     let texts = events.iter().filter_map(|event| match event {
         StreamEvent::ContentBlockDelta { delta: BlockDelta::Text(text), .. } => Some(text.as_str()),
@@ -81,7 +82,7 @@ pub fn text(events: &[StreamEvent]) -> String {
     texts.collect()
 }
 
-/// The thoughts in these events.
+/// Returns the reasoning in these events.
 pub fn thoughts(events: &[StreamEvent]) -> String {
     let texts = events.iter().filter_map(|event| match event {
         StreamEvent::ContentBlockDelta { delta: BlockDelta::ReasoningContent(ReasoningDelta::Text(text)), .. } => {
@@ -92,8 +93,8 @@ pub fn thoughts(events: &[StreamEvent]) -> String {
     texts.collect()
 }
 
-/// Name, id and text of the arguments of the calls in these events, also of those that are not run because the answer was
-/// cut.
+/// Returns name, id and argument text of the calls in these events, including those that are not run because the
+/// response was cut.
 pub fn calls_in(events: &[StreamEvent]) -> Vec<(String, String, String)> {
     let mut calls: Vec<(usize, (String, String, String))> = Vec::new();
     for event in events {
@@ -115,7 +116,7 @@ pub fn calls_in(events: &[StreamEvent]) -> Vec<(String, String, String)> {
     calls.into_iter().map(|(_, call)| call).collect()
 }
 
-/// The kinds of a message's blocks, in order, neighbours of a kind (other than calls) taken together.
+/// Returns the kinds of a message's blocks, in order, with adjacent blocks of one kind (other than calls) merged.
 pub fn order_of(message: &Message) -> Vec<Kind> {
     let mut order = Expectation::default();
     for block in &message.content {
@@ -129,7 +130,7 @@ pub fn order_of(message: &Message) -> Vec<Kind> {
     order.order.unwrap_or_default()
 }
 
-/// The provider's own counts in these events; `Null` if there are none.
+/// Returns the provider's own counts in these events; `Null` if there are none.
 pub fn reported_usage(events: &[StreamEvent]) -> Value {
     let counts = events.iter().filter_map(|event| match event {
         StreamEvent::Metadata { provider_usage, .. } => provider_usage.as_deref().cloned(),
@@ -138,7 +139,7 @@ pub fn reported_usage(events: &[StreamEvent]) -> Value {
     counts.last().unwrap_or_default()
 }
 
-/// What kind of error it is, for messages and comparisons.
+/// Returns the name of an error's kind, for messages and comparisons.
 pub fn kind(error: &ModelError) -> &'static str {
     match error {
         ModelError::Throttled { .. } => "throttled",

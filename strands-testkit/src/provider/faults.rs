@@ -1,5 +1,5 @@
-//! Everything that can go wrong between a server and us: each fault is a typed error, seen in time, and never a panic.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+//! Faults between a server and a model: each becomes a typed error, in time, and never a panic.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::server::Server;
 
 const SHORT: Duration = Duration::from_millis(200);
 const MIB: usize = 1024 * 1024;
-/// What every provider's small stream says.
+/// Text of every provider's small stream.
 const SAID: &str = "It is süß 🍯.";
 
 fn assert_kind(provider: &dyn Provider, error: &ModelError, expected: &str) {
@@ -34,21 +34,21 @@ fn assert_waited(provider: &dyn Provider, error: &ModelError) {
     assert!(error.is_retryable());
 }
 
-/// The error to a question, where the server answers so.
+/// Returns the error of a request to this server.
 async fn failure(provider: &dyn Provider, url: &str, tuned: Tuned) -> ModelError {
     answer(&*provider.model(url, tuned).await, "hi").await.unwrap_err()
 }
 
-/// What was heard, and the error, where the server answers so.
-async fn heard(provider: &dyn Provider, response: Response) -> (String, Option<ModelError>) {
+/// Returns the text received before the end, and the error, for this response.
+async fn received(provider: &dyn Provider, response: Response) -> (String, Option<ModelError>) {
     let server = Server::repeat(response).await;
     let model = provider.model(&server.url(), Tuned::default()).await;
     let (events, error) = events(&*model, ModelRequest::new(&ask("hi"))).await;
     (text(&events), error)
 }
 
-/// Refused, not trusted, not TLS, not HTTP.
-pub async fn connections_that_fail(provider: &dyn Provider) {
+/// Checks that a refused connection, an untrusted certificate, a server without TLS and one without HTTP are errors.
+pub async fn reports_connection_failures(provider: &dyn Provider) {
     let refused = RefusedPort::bind();
     assert_kind(provider, &failure(provider, &refused.url(), Tuned::default()).await, "unreachable");
 
@@ -64,8 +64,8 @@ pub async fn connections_that_fail(provider: &dyn Provider) {
     assert_kind(provider, &failure(provider, &garbage.url(), Tuned::default()).await, "transport");
 }
 
-/// While connecting, before the head, in the stream, in a document and in an error.
-pub async fn timeouts_say_how_long_was_waited(provider: &dyn Provider) {
+/// Checks timeouts while connecting, before the head, in the stream, in a document and in an error.
+pub async fn timeouts_report_their_duration(provider: &dyn Provider) {
     #[cfg(target_os = "linux")]
     {
         let unanswered = crate::ports::UnansweredPort::bind().await;
@@ -94,7 +94,7 @@ pub async fn timeouts_say_how_long_was_waited(provider: &dyn Provider) {
     assert!(!events.is_empty());
     assert_waited(provider, &error.unwrap());
 
-    // And in an answer that comes in one piece, or is an error.
+    // Silence inside a document, or inside an error.
     for (status, expected) in [(200, "timeout"), (400, "invalid request")] {
         let body = Response::json(status, &json!({"message": "a long enough body"})).stall_at(5);
         let server = Server::repeat(body).await;
@@ -103,11 +103,11 @@ pub async fn timeouts_say_how_long_was_waited(provider: &dyn Provider) {
     }
 }
 
-/// Dropping the call or the stream ends the request at once.
-pub async fn a_stalled_call_ends_when_it_is_dropped(provider: &dyn Provider) {
-    // Far below every timeout, and far above what a busy machine needs to tell one thread of another.
+/// Checks that dropping the call or the stream ends the request at once.
+pub async fn dropping_a_stalled_call_ends_the_request(provider: &dyn Provider) {
+    // Far below every timeout, and far above the scheduling delays of a busy machine.
     const AT_ONCE: Duration = Duration::from_millis(500);
-    // While the head is awaited.
+    // Dropped before the head.
     let server = Server::repeat(Response::new(200).stall_head()).await;
     let (waiting, messages) = (provider.model(&server.url(), Tuned::default()).await, ask("hi"));
     let call = tokio::spawn(async move { waiting.stream(ModelRequest::new(&messages)).await.map(drop) });
@@ -131,12 +131,12 @@ pub async fn a_stalled_call_ends_when_it_is_dropped(provider: &dyn Provider) {
     assert!(dropped.elapsed() < AT_ONCE, "{}: {:?}", provider.name(), dropped.elapsed());
 }
 
-/// Seconds, a date, nonsense and nothing.
-pub async fn refusals_with_and_without_retry_after(provider: &dyn Provider) {
+/// Checks `retry-after` in seconds, as a date, invalid and missing.
+pub async fn reads_retry_after(provider: &dyn Provider) {
     let passing = |status| {
         let mut refusals = provider.refusals().into_iter();
         refusals.find(|refusal| refusal.status == status && refusal.headers.is_empty()).unwrap_or_else(|| {
-            panic!("{} has no words for status {status}", provider.name());
+            panic!("{} defines no error response with status {status}", provider.name());
         })
     };
     for (refusal, expected) in [(passing(429), "throttled"), (passing(503), "overloaded")] {
@@ -152,7 +152,7 @@ pub async fn refusals_with_and_without_retry_after(provider: &dyn Provider) {
             assert!(error.is_retryable());
             assert_eq!(error.details().status(), Some(refusal.status));
             assert_eq!(error.details().request_id(), Some("req-1"), "{}", provider.name());
-            assert_eq!(server.requests().len(), 1, "retrying is the loop's business");
+            assert_eq!(server.requests().len(), 1, "the agent's loop retries, not the model");
         }
     }
     let far = passing(429).response().header("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT");
@@ -161,12 +161,12 @@ pub async fn refusals_with_and_without_retry_after(provider: &dyn Provider) {
     assert!(error.retry_after().unwrap() > Duration::from_secs(1_000_000), "{}: {error:?}", provider.name());
 }
 
-/// Everything that the provider says when it does not do what it was asked.
-pub async fn refusals_are_sorted_by_what_the_caller_can_do(provider: &dyn Provider) {
+/// Checks the error kind of every error response of the provider.
+pub async fn classifies_error_responses(provider: &dyn Provider) {
     let refusals = provider.refusals();
     let kinds: HashSet<_> = refusals.iter().map(|refusal| refusal.kind).collect();
     for needed in ["throttled", "overloaded", "authentication", "invalid request", "context overflow"] {
-        assert!(kinds.contains(needed), "{} has no words for {needed}", provider.name());
+        assert!(kinds.contains(needed), "{} defines no error response of kind {needed}", provider.name());
     }
     for refusal in refusals {
         for whole in [false, true] {
@@ -182,8 +182,8 @@ pub async fn refusals_are_sorted_by_what_the_caller_can_do(provider: &dyn Provid
     }
 }
 
-/// A body of a megabyte that is not even JSON.
-pub async fn an_error_body_is_bounded_and_kept(provider: &dyn Provider) {
+/// Checks an error body of a megabyte that is not JSON.
+pub async fn bounds_error_bodies(provider: &dyn Provider) {
     let long = format!("not even JSON {}", "x".repeat(MIB));
     let server = Server::repeat(Response::new(400).body(long)).await;
     let error = failure(provider, &server.url(), Tuned::default()).await;
@@ -191,8 +191,8 @@ pub async fn an_error_body_is_bounded_and_kept(provider: &dyn Provider) {
     assert_eq!(error.details().body().unwrap().len(), 4 * 1024);
 }
 
-/// Redirects are not followed.
-pub async fn a_key_is_not_carried_to_where_a_redirect_points(provider: &dyn Provider) {
+/// Checks that redirects are not followed.
+pub async fn does_not_follow_redirects(provider: &dyn Provider) {
     let elsewhere = Server::repeat(provider.response(provider.fine())).await;
     let target = format!("{}{}", elsewhere.url(), provider.path());
     let server = Server::repeat(Response::new(307).header("location", &target)).await;
@@ -200,8 +200,8 @@ pub async fn a_key_is_not_carried_to_where_a_redirect_points(provider: &dyn Prov
     assert_eq!(elsewhere.requests().len(), 0);
 }
 
-/// Not in `Debug` of builder and model, and neither in errors nor in their sources, whatever failed.
-pub async fn no_secret_is_shown(provider: &dyn Provider) {
+/// Checks that no secret is in `Debug` of builder and model, nor in errors and their sources.
+pub async fn redacts_secrets(provider: &dyn Provider) {
     let shown = |error: &ModelError| {
         let mut shown = format!("{error} {error:?}");
         let mut source = std::error::Error::source(error);
@@ -224,7 +224,7 @@ pub async fn no_secret_is_shown(provider: &dyn Provider) {
     }
     assert!(!secretive.sent.is_empty());
 
-    // A server that quotes the request in its refusal.
+    // A server that quotes the request in its error message.
     let quotes: Vec<_> = secretive.sent.iter().map(|(_, value)| value.trim_start_matches("Bearer ")).collect();
     let quoting = json!(format!("{} is not valid for 's3cret prompt of a user'", quotes.join(", ")));
     let quoting = json!({"error": {"message": quoting}, "message": quoting});
@@ -247,13 +247,13 @@ pub async fn no_secret_is_shown(provider: &dyn Provider) {
     assert!(!seen.contains("s3cret"), "{}: {seen}", provider.name());
 }
 
-/// Errors in the provider's own words, after half an answer.
-pub async fn errors_in_the_stream(provider: &dyn Provider) {
+/// Checks errors of the provider in the middle of a stream.
+pub async fn reports_errors_in_the_stream(provider: &dyn Provider) {
     for broken in provider.broken_off() {
         let response = provider.response(broken.stream.clone()).header(provider.request_id_header(), "req-1");
-        let (said, error) = heard(provider, response).await;
+        let (said, error) = received(provider, response).await;
         assert_eq!(said, "half", "{}: {broken:?}", provider.name());
-        let error = error.unwrap_or_else(|| panic!("{}: {broken:?} passed for an answer", provider.name()));
+        let error = error.unwrap_or_else(|| panic!("{}: {broken:?} was accepted as a response", provider.name()));
         assert_eq!(kind(&error), broken.kind, "{}: {broken:?}: {error:?}", provider.name());
         let retryable = ["throttled", "overloaded", "transport", "malformed output"].contains(&broken.kind);
         assert_eq!(error.is_retryable(), retryable, "{broken:?}");
@@ -262,8 +262,8 @@ pub async fn errors_in_the_stream(provider: &dyn Provider) {
     }
 }
 
-/// Status 200, and yet a refusal.
-pub async fn an_error_that_comes_as_an_answer(provider: &dyn Provider) {
+/// Checks documents with status 200 that are errors.
+pub async fn reports_errors_with_status_200(provider: &dyn Provider) {
     for (body, expected) in provider.refusing_documents() {
         for whole in [true, false] {
             let server = Server::repeat(Response::json(200, &body)).await;
@@ -273,16 +273,16 @@ pub async fn an_error_that_comes_as_an_answer(provider: &dyn Provider) {
     }
 }
 
-/// What was whole is seen, and nothing but a whole answer is `Ok`.
-pub async fn a_stream_cut_at_every_byte(provider: &dyn Provider) {
+/// Checks that the complete part of a cut stream is received, and that only a complete response is `Ok`.
+pub async fn detects_a_cut_at_every_byte(provider: &dyn Provider) {
     let stream = provider.small_stream();
     cut_everywhere(provider, &stream, Cut::Clean, 0..stream.len()).await;
     cut_everywhere(provider, &stream, Cut::Close, 0..stream.len()).await;
-    // A reset may swallow what was not read yet, so where exactly it happens matters less.
+    // A reset may destroy bytes not read yet, so its exact position matters less.
     cut_everywhere(provider, &stream, Cut::Reset, (0..stream.len()).step_by(41)).await;
 }
 
-/// Cuts a stream at these lengths, and checks what is made of each.
+/// Cuts a stream at these lengths, and checks the result of each.
 pub async fn cut_everywhere(
     provider: &dyn Provider,
     stream: &Bytes,
@@ -303,9 +303,9 @@ pub async fn cut_everywhere(
         };
         let whole = provider.is_whole(&seen, cut);
         match error {
-            // A reset is seen or not, as it happens, where the answer is whole.
+            // If the response is complete, a reset may or may not be noticed.
             None if cut == Cut::Reset => assert!(provider.is_whole(&seen, Cut::Clean), "{at}"),
-            None => assert!(whole, "{at}: half an answer passed for a whole one"),
+            None => assert!(whole, "{at}: a cut response was accepted"),
             Some(error) => {
                 assert!(!whole || cut == Cut::Reset, "{at}: {error:?}");
                 assert_eq!(kind(&error), "transport", "{at}: {error:?}");
@@ -319,8 +319,8 @@ pub async fn cut_everywhere(
     assert_eq!(server.requests().len(), lengths.len(), "nothing is sent twice");
 }
 
-/// A stream with the blank line behind its last event, if only that is missing: where a response ends properly, the event
-/// counts.
+/// Returns the stream with the blank line after its last event, if only that is missing: if a response ends properly,
+/// the event counts.
 fn with_last_event(stream: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(stream);
     let last = text.rsplit("\n\n").next().unwrap_or_default();
@@ -329,8 +329,8 @@ fn with_last_event(stream: &[u8]) -> Vec<u8> {
     if is_whole { [stream, b"\n\n"].concat() } else { stream.to_vec() }
 }
 
-/// Pieces that end inside letters and between the characters of a line end.
-pub async fn a_stream_in_pieces_of_a_byte_with_either_line_end(provider: &dyn Provider) {
+/// Checks chunks that end inside characters and inside line endings.
+pub async fn reads_single_byte_chunks_with_either_line_ending(provider: &dyn Provider) {
     let ends: &[&[u8]] = match provider.format() {
         StreamFormat::ServerSentEvents => &[b"\n", b"\r\n", b"\r"],
         StreamFormat::JsonLines => &[b"\n", b"\r\n"],
@@ -338,7 +338,7 @@ pub async fn a_stream_in_pieces_of_a_byte_with_either_line_end(provider: &dyn Pr
     };
     let stream = provider.small_stream();
     let expected = provider.meaning(&stream);
-    assert_eq!(expected.text, SAID, "{}: this is what a small stream says", provider.name());
+    assert_eq!(expected.text, SAID, "{}: text of the small stream", provider.name());
     for end in ends {
         let lines: Vec<&[u8]> =
             if *end == b"\n" { vec![&stream] } else { stream.split_inclusive(|byte| *byte == b'\n').collect() };
@@ -363,8 +363,8 @@ pub async fn a_stream_in_pieces_of_a_byte_with_either_line_end(provider: &dyn Pr
     }
 }
 
-/// Whatever becomes of the connection once the stream has said that it is at its end.
-pub async fn an_answer_that_is_complete_does_not_need_the_connection_any_more(provider: &dyn Provider) {
+/// Checks that the connection may stall or break once the stream has reported its end.
+pub async fn completes_at_the_end_mark_without_waiting_for_the_connection(provider: &dyn Provider) {
     if !provider.has_end_mark() {
         return;
     }
@@ -379,8 +379,8 @@ pub async fn an_answer_that_is_complete_does_not_need_the_connection_any_more(pr
     }
 }
 
-/// Two models, one client.
-pub async fn one_connection_carries_one_answer_after_the_other(provider: &dyn Provider) {
+/// Checks that two models with one client share a connection.
+pub async fn reuses_connections(provider: &dyn Provider) {
     let server = Server::repeat(provider.response(provider.small_stream())).await;
     for _ in 0..2 {
         let model = provider.model(&server.url(), Tuned::default()).await;
@@ -391,24 +391,24 @@ pub async fn one_connection_carries_one_answer_after_the_other(provider: &dyn Pr
     assert_eq!(server.counts().connections, 1, "{}", provider.name());
 }
 
-/// JSON that breaks off, other things than JSON, bytes that are no UTF-8, JSON of another form.
+/// Checks truncated JSON, data that is not JSON, bytes that are not UTF-8, and JSON of another form.
 pub async fn damaged_streams_are_protocol_errors(provider: &dyn Provider) {
     let (before, after, next): (_, &[u8], &[u8]) = match provider.format() {
         StreamFormat::ServerSentEvents => (format!("{}data: ", provider.event_head()), b"\n\n", b"data: {}\n\n"),
         StreamFormat::JsonLines => (String::new(), b"\n", b"{}\n"),
-        StreamFormat::EventStream => panic!("frames are damaged in other ways; test them beside their decoder"),
+        StreamFormat::EventStream => panic!("binary frames have their own tests of damage"),
     };
     let damages: [&[u8]; 4] = [b"{\"choices\"", b"<html>", b"\"\xff\xfe\"", b"[1, 2]"];
     for damage in damages {
         let bytes = [&provider.half()[..], before.as_bytes(), damage, after, next].concat();
-        let (said, error) = heard(provider, provider.response(bytes.into())).await;
+        let (said, error) = received(provider, provider.response(bytes.into())).await;
         assert_eq!(said, "half", "{}: {damage:?}", provider.name());
         assert_kind(provider, &error.unwrap(), "protocol");
     }
 }
 
-/// Content in pieces, a line or an event without an end, a document.
-pub async fn what_an_answer_may_hold_is_bounded(provider: &dyn Provider) {
+/// Checks the size limit for streamed content, for lines and events without an end, and for documents.
+pub async fn bounds_response_size(provider: &dyn Provider) {
     let too_large = |error: ModelError, limit: usize| {
         let name = provider.name();
         assert!(
@@ -416,7 +416,7 @@ pub async fn what_an_answer_may_hold_is_bounded(provider: &dyn Provider) {
             "{name}: {error:?}"
         );
     };
-    // 32 MiB in pieces: the end of the stream is never read.
+    // 32 MiB in chunks: the end of the stream is never read.
     let piece = provider.content(&"x".repeat(MIB));
     let server = Server::repeat(provider.response(piece.repeat(32).into())).await;
     too_large(failure(provider, &server.url(), Tuned::default()).await, 16 * MIB);
@@ -440,8 +440,8 @@ pub async fn what_an_answer_may_hold_is_bounded(provider: &dyn Provider) {
     too_large(failure(provider, &server.url(), Tuned { whole: true, ..small }).await, MIB);
 }
 
-/// A connection that was reset is not used again.
-pub async fn a_failed_call_leaves_the_next_one_alone(provider: &dyn Provider) {
+/// Checks that a connection that was reset is not used again.
+pub async fn recovers_after_a_failed_call(provider: &dyn Provider) {
     let stream = provider.small_stream();
     let cut = stream.len() / 3;
     let broken = provider.response(stream).cut_at(cut, Cut::Reset);

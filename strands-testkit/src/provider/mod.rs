@@ -1,8 +1,8 @@
-//! One suite for every provider: what each has to survive, answer and send, told once.
+//! Test suite for all providers: faults, recordings and requests on the wire.
 //!
-//! A provider says how its protocol words things ([`Provider`]), what its recordings mean ([`Recorded`]), and where its
-//! bodies differ from those of the reference client ([`Referenced`]); `provider_tests!` makes a test of each promise. What
-//! only one provider promises is tested beside its own code.
+//! A provider implements its protocol's format ([`Provider`]), the meaning of its recordings ([`Recorded`]), and the
+//! differences of its bodies from those of the reference client ([`Referenced`]); `provider_tests!` generates a test
+//! for each guarantee. Guarantees of a single provider are tested next to its own code.
 
 pub mod agents;
 mod builders;
@@ -34,81 +34,82 @@ use crate::expectation::Expectation;
 use crate::fault::Cut;
 use crate::response::Response;
 
-/// How a provider speaks, as far as faults are concerned.
+/// Format of a provider's protocol, as far as the fault tests need it.
 #[async_trait]
 pub trait Provider: Send + Sync {
-    /// What the provider is called in messages of failing tests, such as `anthropic`.
+    /// Returns the provider's name in messages of failing tests, such as `anthropic`.
     fn name(&self) -> &'static str;
 
-    /// A model whose server is at this URL (`http://127.0.0.1:<port>`, without a path), with the key `test-key`.
+    /// Returns a model whose server has this URL (`http://127.0.0.1:<port>`, without a path), with the key `test-key`.
     async fn model(&self, server: &str, tuned: Tuned) -> Arc<dyn Model>;
 
-    /// A model whose key is `s3cret-key`, and whose other options that may hold secrets (headers, query) have values that
-    /// contain `s3cret` too.
+    /// Returns a model whose key is `s3cret-key`, and whose other options that may hold secrets (headers, query) have
+    /// values that contain `s3cret` too.
     async fn secretive(&self, server: &str) -> Secretive;
 
-    /// Where a streamed request goes, query excluded.
+    /// Returns the path of a streamed request, query excluded.
     fn path(&self) -> String;
 
-    /// How the stream is framed.
+    /// Returns the framing of the stream.
     fn format(&self) -> StreamFormat;
 
-    /// A whole stream that says `fine.`.
+    /// Returns a complete stream with the text `fine.`.
     fn fine(&self) -> Bytes;
 
-    /// The answer `fine.` in one document, as it comes where streaming is off.
+    /// Returns the response `fine.` in one document, as sent if streaming is off.
     fn fine_document(&self) -> Value;
 
-    /// A whole stream with every kind of piece that a real one has, in this order: the thought `hm` where the protocol
-    /// has thoughts; the text `It is süß 🍯.` in two pieces or more, one of which ends after `It is `; a call of
-    /// `get_weather` with `{"city":"Oslo"}`, in pieces where arguments come in pieces; a usage of 10 tokens in, 5 out.
+    /// Returns a complete stream with every kind of delta, in this order: the reasoning `hm` if the protocol has
+    /// reasoning; the text `It is süß 🍯.` in two deltas or more, one of which ends after `It is `; a call of
+    /// `get_weather` with `{"city":"Oslo"}`, in several deltas if the protocol streams arguments; a usage of 10 input
+    /// and 5 output tokens.
     fn small_stream(&self) -> Bytes;
 
-    /// The beginning of a stream: whole events that say the text `half`, and no end.
+    /// Returns the beginning of a stream: complete events with the text `half`, and no end.
     fn half(&self) -> Bytes;
 
-    /// One event (and what has to precede it in each case) of which this long text is the content: text, or arguments.
+    /// Returns one event, and its required predecessors, with this long text as content: text, or arguments.
     fn content(&self, text: &str) -> Bytes;
 
-    /// What the whole events at the beginning of a stream mean. The bytes may end anywhere, inside a letter too.
+    /// Reads the complete events at the beginning of a stream. The bytes may end anywhere, also inside a character.
     fn meaning(&self, stream: &[u8]) -> Expectation;
 
-    /// True if a client may take this much of a stream for a whole answer, the cut being what it is.
+    /// True if a client may take this much of a stream for a complete response, given this kind of cut.
     ///
-    /// The default: once the stop reason was seen, where the protocol has a mark for its end or the response ends properly.
+    /// The default: once the stop reason was received, if the protocol has an end mark or the response ends properly.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         (self.has_end_mark() || cut == Cut::Clean) && self.meaning(stream).stop_reason.is_some()
     }
 
-    /// True if a stream says by itself that it is at its end, so that the end of the response need not be waited for.
+    /// True if a stream has an end mark, so that the client need not wait for the end of the response.
     fn has_end_mark(&self) -> bool {
         true
     }
 
-    /// How refusals are worded: at least one each of the kinds `throttled` (429), `overloaded` (with 503 among them),
+    /// Returns error responses: at least one each of the kinds `throttled` (429), `overloaded` (with 503 among them),
     /// `authentication`, `invalid request`, `context overflow`.
     fn refusals(&self) -> Vec<Refusal>;
 
-    /// Streams that say `half` (see [`half`](Self::half)) and then break off with an error of the provider's own. Empty
-    /// where the protocol has no such thing.
+    /// Returns streams with the text `half` (see [`half`](Self::half)) that end with an error of the provider. Empty if
+    /// the protocol has no such error.
     fn broken_off(&self) -> Vec<BrokenOff>;
 
-    /// Documents with status 200 that are errors, and the kind of each.
+    /// Returns documents with status 200 that are errors, and the kind of each.
     fn refusing_documents(&self) -> Vec<(Value, &'static str)> {
         Vec::new()
     }
 
-    /// The header that carries the id of a request.
+    /// Returns the header that carries the request id.
     fn request_id_header(&self) -> &'static str {
         "x-request-id"
     }
 
-    /// What stands before the data of an event, such as `event: content_block_delta\n`.
+    /// Returns the text before the data of an event, such as `event: content_block_delta\n`.
     fn event_head(&self) -> &'static str {
         ""
     }
 
-    /// A streamed response of these bytes.
+    /// Returns a streamed response with these bytes.
     fn response(&self, body: Bytes) -> Response {
         match self.format() {
             StreamFormat::ServerSentEvents => Response::sse(body),
@@ -118,18 +119,18 @@ pub trait Provider: Send + Sync {
     }
 }
 
-/// How a stream is framed.
+/// Framing of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamFormat {
     /// Server-sent events.
     ServerSentEvents,
-    /// A JSON document in each line.
+    /// JSON documents, one on each line.
     JsonLines,
     /// Amazon's binary frames.
     EventStream,
 }
 
-/// What every model's builder can be told.
+/// Settings that every model builder has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tuned {
     /// `streaming(false)`.
@@ -144,7 +145,7 @@ pub struct Tuned {
     pub max: Option<usize>,
 }
 
-/// A builder and its model with secrets in every place that takes one.
+/// A model with a secret in every option that takes one.
 pub struct Secretive {
     /// The model.
     pub model: Arc<dyn Model>,
@@ -160,10 +161,10 @@ impl std::fmt::Debug for Secretive {
     }
 }
 
-/// An error response in the words of a provider.
+/// An error response in a provider's format.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// What [`kind`] makes of the error that it has to become.
+    /// Name of the expected error's [`kind`].
     pub kind: &'static str,
     /// HTTP status.
     pub status: u16,
@@ -171,12 +172,12 @@ pub struct Refusal {
     pub body: Value,
     /// Headers that belong to it.
     pub headers: Vec<(&'static str, &'static str)>,
-    /// What the details name as its code.
+    /// Expected error code in the details.
     pub code: Option<&'static str>,
 }
 
 impl Refusal {
-    /// A refusal without headers.
+    /// Creates an error response without headers.
     pub fn new(kind: &'static str, status: u16, code: Option<&'static str>, body: Value) -> Self {
         Self { kind, status, body, headers: Vec::new(), code }
     }
@@ -188,27 +189,27 @@ impl Refusal {
         self
     }
 
-    /// The response.
+    /// Returns the response to send.
     pub fn response(&self) -> Response {
         let response = Response::json(self.status, &self.body);
         self.headers.iter().fold(response, |response, (name, value)| response.header(name, value))
     }
 }
 
-/// A stream that says `half` and then ends with an error.
+/// A stream with the text `half` that then ends with an error.
 #[derive(Clone, Debug)]
 pub struct BrokenOff {
-    /// What [`kind`] makes of the error that it has to become.
+    /// Name of the expected error's [`kind`].
     pub kind: &'static str,
-    /// Words of the provider's that the details must hold.
+    /// Text of the provider that the details must contain.
     pub says: &'static str,
-    /// All of it.
+    /// The complete stream.
     pub stream: Bytes,
 }
 
-/// Makes a test of every promise that all providers share. Expects a provider that implements [`Provider`],
-/// [`Recorded`], [`Referenced`] and [`Structured`]; use it in a module of its own for each provider, in a crate that has `tokio` with
-/// macros among its development dependencies.
+/// Generates a test for each guarantee that all providers share. Expects a provider that implements [`Provider`],
+/// [`Recorded`], [`Referenced`] and [`Structured`]. Use it in a separate module for each provider, in a crate whose
+/// dev-dependencies include `tokio` with macros.
 #[macro_export]
 macro_rules! provider_tests {
     ($provider:expr) => {
@@ -220,64 +221,64 @@ macro_rules! provider_tests {
         }
 
         #[tokio::test]
-        async fn recorded_answers_mean_what_they_say() {
-            $crate::provider::recorded::answers_mean_what_they_say(&$provider).await;
+        async fn reads_recorded_responses() {
+            $crate::provider::recorded::reads_recorded_responses(&$provider).await;
         }
 
         #[tokio::test]
-        async fn recorded_conversations_run_again() {
-            $crate::provider::recorded::conversations_run_again(&$provider).await;
+        async fn repeats_recorded_conversations() {
+            $crate::provider::recorded::repeats_recorded_conversations(&$provider).await;
         }
 
         #[tokio::test]
-        async fn recorded_conversations_without_tools_run_again() {
-            $crate::provider::chats::conversations_without_tools_run_again(&$provider).await;
+        async fn repeats_recorded_conversations_without_tools() {
+            $crate::provider::chats::repeats_recorded_conversations_without_tools(&$provider).await;
         }
 
         #[tokio::test]
-        async fn is_sent_what_the_reference_sends() {
+        async fn sends_the_same_requests_as_the_reference() {
             $crate::provider::wire::is_sent_what_the_reference_sends(&$provider).await;
         }
 
         #[test]
-        fn the_book_lists_the_same_differences() {
+        fn book_lists_the_same_differences() {
             $crate::provider::wire::the_book_lists_the_same_differences(&$provider);
         }
 
         #[tokio::test]
-        async fn a_tool_turn_over_a_failing_server() {
-            $crate::provider::agents::a_tool_turn_over_a_failing_server(&$provider).await;
+        async fn completes_a_tool_turn_over_a_failing_server() {
+            $crate::provider::agents::completes_a_tool_turn_over_a_failing_server(&$provider).await;
         }
 
         #[tokio::test]
-        async fn every_kind_of_structured_output() {
+        async fn supports_structured_output_of_every_kind() {
             $crate::provider::structured::every_kind_of_output(&$provider).await;
         }
     };
 }
 
-/// Makes a test of every fault that a provider has to survive, or of those that are named.
+/// Generates a test for each fault that a provider has to handle, or for the given ones.
 #[macro_export]
 macro_rules! fault_tests {
     ($provider:expr) => {
         $crate::fault_tests!($provider =>
-            connections_that_fail,
-            timeouts_say_how_long_was_waited,
-            a_stalled_call_ends_when_it_is_dropped,
-            refusals_with_and_without_retry_after,
-            refusals_are_sorted_by_what_the_caller_can_do,
-            an_error_body_is_bounded_and_kept,
-            a_key_is_not_carried_to_where_a_redirect_points,
-            no_secret_is_shown,
-            errors_in_the_stream,
-            an_error_that_comes_as_an_answer,
-            a_stream_cut_at_every_byte,
-            a_stream_in_pieces_of_a_byte_with_either_line_end,
-            an_answer_that_is_complete_does_not_need_the_connection_any_more,
-            one_connection_carries_one_answer_after_the_other,
+            reports_connection_failures,
+            timeouts_report_their_duration,
+            dropping_a_stalled_call_ends_the_request,
+            reads_retry_after,
+            classifies_error_responses,
+            bounds_error_bodies,
+            does_not_follow_redirects,
+            redacts_secrets,
+            reports_errors_in_the_stream,
+            reports_errors_with_status_200,
+            detects_a_cut_at_every_byte,
+            reads_single_byte_chunks_with_either_line_ending,
+            completes_at_the_end_mark_without_waiting_for_the_connection,
+            reuses_connections,
             damaged_streams_are_protocol_errors,
-            what_an_answer_may_hold_is_bounded,
-            a_failed_call_leaves_the_next_one_alone,
+            bounds_response_size,
+            recovers_after_a_failed_call,
         );
     };
     ($provider:expr => $($fault:ident),+ $(,)?) => {

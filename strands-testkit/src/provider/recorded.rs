@@ -1,8 +1,9 @@
-//! Real answers over loopback, in random pieces, compared with what they mean; real conversations run again by an agent.
+//! Recorded responses over loopback, in random chunks, compared with their expected content, and recorded conversations
+//! repeated by an agent.
 //!
 //! `STRANDS_SHARED` names the folder with the recordings; without it nothing is checked here, and a provider's own tests
-//! cover the same ground with answers of our own making.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+//! cover the same ground with generated responses.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -20,33 +21,34 @@ use crate::recording::{Exchange, Recording, recordings};
 use crate::response::Response;
 use crate::server::Server;
 
-/// A provider of which there are recordings.
+/// A provider with recordings.
 #[async_trait]
 pub trait Recorded: Provider {
-    /// The folders below `recordings`, how many answers of this provider's they hold at least, and how many conversations
-    /// that an agent can run again.
+    /// Returns the folders below `recordings`, with the minimum number of responses of this provider, and of
+    /// conversations that an agent can repeat.
     fn folders(&self) -> Vec<Folder>;
 
-    /// True if the exchange is with this provider, where its folders hold others too.
+    /// True if the exchange is with this provider, for folders that hold others too.
     fn speaks(&self, _exchange: &Exchange) -> bool {
         true
     }
 
-    /// A model that asks as the recorded request did: to the same path, for the same model, streaming or not.
+    /// Returns a model that sends the recorded kind of request: same path, same model, streaming or not.
     async fn asking(&self, folder: &str, exchange: &Exchange, server: &str) -> Arc<dyn Model>;
 
-    /// What the recorded answer means.
+    /// Returns the expected content of the recorded response.
     fn expectation(&self, exchange: &Exchange) -> Expectation;
 
-    /// What a request's body says of calls, their results, and what was kept for the provider.
+    /// Reads the calls, their results and the content kept for the provider from a request's body.
     fn sent(&self, body: &Value) -> Sent;
 
-    /// What of [`kept`](Expectation::kept) the next request carries, as [`sent`](Self::sent) reads it. The default: all.
+    /// Returns the part of [`kept`](Expectation::kept) that the next request carries, as [`sent`](Self::sent) reads it.
+    /// The default: all.
     fn wanted_back(&self, _folder: &str, _exchange: &Exchange, expected: &Expectation) -> Vec<Value> {
         expected.kept.clone()
     }
 
-    /// What [`kind`] makes of a recorded refusal. The default goes by its status.
+    /// Returns the expected [`kind`] of a recorded error response. The default goes by its status.
     fn kind_of(&self, error: &ErrorBody) -> &'static str {
         match error.status {
             429 => "throttled",
@@ -62,29 +64,29 @@ pub trait Recorded: Provider {
 pub struct Folder {
     /// Its name below `recordings`.
     pub name: &'static str,
-    /// How many answers it holds at least.
+    /// Minimum number of responses.
     pub answers: usize,
-    /// How many runs of an agent with tools it holds at least.
+    /// Minimum number of agent runs with tools.
     pub runs: usize,
-    /// How many conversations without tools it holds at least.
+    /// Minimum number of conversations without tools.
     pub chats: usize,
 }
 
-/// What is in a request's body, in order, over the whole history.
+/// Content of a request's body, in order, over the whole history.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sent {
-    /// The calls that the model made.
+    /// The tool calls of the model.
     pub calls: Vec<SentCall>,
-    /// What the tools answered.
+    /// The tool results.
     pub results: Vec<SentResult>,
-    /// What was kept for the provider, in the form of [`Expectation::kept`].
+    /// Content kept for the provider, in the form of [`Expectation::kept`].
     pub kept: Vec<Value>,
 }
 
 /// A call in a request's body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentCall {
-    /// Its id, where the provider has ids.
+    /// Call id, if the provider has ids.
     pub id: Option<String>,
     /// The tool.
     pub name: String,
@@ -95,14 +97,14 @@ pub struct SentCall {
 /// A tool's result in a request's body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentResult {
-    /// The id of the call, where the provider has ids.
+    /// Call id, if the provider has ids.
     pub id: Option<String>,
-    /// What the tool answered: its text without what the protocol puts around it. JSON may be written either way.
+    /// Text of the result, without the wrapping of the protocol. JSON may be formatted either way.
     pub text: String,
 }
 
-/// Replays every recorded answer, each split at places of its own.
-pub async fn answers_mean_what_they_say(provider: &dyn Recorded) {
+/// Replays every recorded response, each with its own random splits.
+pub async fn reads_recorded_responses(provider: &dyn Recorded) {
     for folder in provider.folders() {
         let Some(recordings) = recordings(folder.name) else {
             return;
@@ -136,11 +138,11 @@ pub async fn answers_mean_what_they_say(provider: &dyn Recorded) {
                 answers += 1;
             }
         }
-        assert!(answers >= folder.answers, "{}: only {answers} answers in {}", provider.name(), folder.name);
+        assert!(answers >= folder.answers, "{}: only {answers} responses in {}", provider.name(), folder.name);
     }
 }
 
-/// Compares the events of an answer with what it means.
+/// Compares the events of a response with the expected content.
 fn check(name: &str, events: &[StreamEvent], expected: &Expectation) {
     assert_eq!(text(events), expected.text, "{name}");
     assert_eq!(thoughts(events), expected.thoughts, "{name}");
@@ -179,8 +181,8 @@ fn check(name: &str, events: &[StreamEvent], expected: &Expectation) {
     assert_eq!(ours, theirs, "{name}: input, output, total, [read, written]");
 }
 
-/// The next request carries what the provider needs: the calls as it made them, their results in order, what it wants
-/// kept.
+/// Checks that the next request carries the calls as the provider made them, their results in order, and the content it
+/// wants sent back.
 async fn follow_up(
     provider: &dyn Recorded,
     folder: &str,
@@ -204,7 +206,7 @@ async fn follow_up(
     assert!(model.stream(ModelRequest::new(&history)).await.is_err());
     let sent = provider.sent(&server.requests()[0].json());
     let calls: Vec<_> = sent.calls.iter().map(|call| (call.name.clone(), call.input.clone())).collect();
-    // Arguments that were cut off are no JSON, and no server takes them back.
+    // Arguments that were cut off are not JSON, and no server accepts them.
     let input = |call: &Call| if call.input().is_object() { call.input() } else { json!({}) };
     let expected_calls: Vec<_> = expected.calls.iter().map(|call| (call.name.clone(), input(call))).collect();
     assert_eq!(calls, expected_calls, "{name}");
@@ -219,9 +221,9 @@ async fn follow_up(
     assert_eq!(sent.kept, provider.wanted_back(folder, exchange, expected), "{name}");
 }
 
-/// Runs every recorded conversation in which tools answered again: an agent, the same answers, the same results, and
-/// the requests compared with those that were recorded.
-pub async fn conversations_run_again(provider: &dyn Recorded) {
+/// Repeats every recorded conversation with tool results: an agent gets the same responses and results, and its requests
+/// are compared with the recorded ones.
+pub async fn repeats_recorded_conversations(provider: &dyn Recorded) {
     for folder in provider.folders() {
         let Some(recordings) = recordings(folder.name) else {
             return;
@@ -241,7 +243,7 @@ pub async fn conversations_run_again(provider: &dyn Recorded) {
 struct Run<'a> {
     exchanges: Vec<&'a Exchange>,
     expected: Vec<Expectation>,
-    /// What the tools answered, in the order of the calls.
+    /// The tool results, in the order of the calls.
     results: VecDeque<String>,
 }
 
@@ -267,7 +269,7 @@ fn tool_runs<'a>(provider: &dyn Recorded, recording: &'a Recording) -> Vec<Run<'
     runs
 }
 
-/// What the tools answered to the calls of the run's last answer, if this exchange is the one that tells the model.
+/// Returns the results for the calls of the run's last response, if this exchange sends them to the model.
 fn results_of(provider: &dyn Recorded, run: &Run<'_>, next: &Exchange) -> Option<Vec<String>> {
     let (last, expected) = (run.exchanges.last()?, run.expected.last()?);
     let same = last.request.path == next.request.path
@@ -282,7 +284,7 @@ fn results_of(provider: &dyn Recorded, run: &Run<'_>, next: &Exchange) -> Option
     let results = last_of(&sent.results, expected.calls.len())?;
     let made =
         calls.iter().zip(&expected.calls).all(|(sent, made)| sent.name == made.name && sent.input == made.input());
-    // Some clients send the results in the order in which they came, and some leave out the ids.
+    // Some clients send the results in the order in which they arrived, and some leave out the ids.
     let named = have_ids(results);
     let answer = |at: usize, call: &Call| match &call.id {
         Some(id) if named => results.iter().find(|result| result.id.as_ref() == Some(id)),
@@ -296,7 +298,7 @@ fn last_of<T>(list: &[T], count: usize) -> Option<&[T]> {
     list.get(list.len().checked_sub(count)?..)
 }
 
-/// A tool that answers what it answered when the conversation was recorded.
+/// A tool that returns its recorded results.
 struct Replayed {
     spec: ToolSpec,
     results: Arc<Mutex<VecDeque<String>>>,
@@ -369,7 +371,7 @@ fn have_ids(results: &[SentResult]) -> bool {
     results.iter().all(|result| result.id.is_some())
 }
 
-/// JSON is the same however it is written.
+/// Normalizes JSON, so that formatting does not matter.
 fn as_json(text: &str) -> String {
     serde_json::from_str::<Value>(text).map_or_else(|_| text.to_owned(), |json| json.to_string())
 }

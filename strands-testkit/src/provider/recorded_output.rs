@@ -1,6 +1,6 @@
-//! Structured output over recordings: responses that real providers have held to a schema, in random pieces, as the typed
-//! output of an agent.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails the test that called it")]
+//! Structured output over recordings: schema-constrained responses of real providers, in random chunks, as the
+//! structured output of an agent.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here fails the calling test")]
 
 use futures_util::StreamExt as _;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use crate::server::Server;
 /// An output that any JSON object fits.
 type Output = Map<String, Value>;
 
-/// Has an agent ask for each recorded response that is a JSON object. Returns how many there are.
+/// Requests structured output for each recorded response that is a JSON object. Returns their number.
 ///
 /// The partial values of each must be prefixes of the output. Without `STRANDS_SHARED` there are none.
 pub async fn recorded_objects_are_structured_output(provider: &dyn Recorded) -> usize {
@@ -26,7 +26,7 @@ pub async fn recorded_objects_are_structured_output(provider: &dyn Recorded) -> 
                 let Some(object) = object_in(provider, exchange) else { continue };
                 let name = format!("{}, exchange {at}", recording.name);
                 let pieces = Response::from(exchange).splits(Splits::Random { seed: seed as u64, max: 23 });
-                // A model that can't be held to a schema is asked twice: the second time it has to.
+                // A model without schema support gets two requests: the second one forces the tool.
                 let server = Server::sequence([pieces.clone(), pieces]).await;
                 let model = provider.asking(folder.name, exchange, &server.url()).await;
                 let mut agent = Agent::builder().model(model).build().await.unwrap();
@@ -51,7 +51,7 @@ pub async fn recorded_objects_are_structured_output(provider: &dyn Recorded) -> 
     objects
 }
 
-/// The JSON object that a recorded response is, if it is one.
+/// Returns the JSON object of a recorded response, if it is one.
 fn object_in(provider: &dyn Recorded, exchange: &Exchange) -> Option<Output> {
     if !provider.speaks(exchange) || exchange.response.status >= 400 {
         return None;
@@ -61,7 +61,7 @@ fn object_in(provider: &dyn Recorded, exchange: &Exchange) -> Option<Output> {
     ended.then(|| serde_json::from_str(&expected.text).ok()).flatten()
 }
 
-/// True if a value is what was there of another one at some time.
+/// True if a value can be an intermediate state of the other one.
 fn is_prefix(partial: &Value, whole: &Value) -> bool {
     match (partial, whole) {
         (Value::String(partial), Value::String(whole)) => whole.starts_with(partial),

@@ -1,9 +1,9 @@
-//! Structured output of every kind of type over a provider: it follows the schema, or has the model call a tool.
+//! Structured output of every kind of type over a provider, with a native schema or with a tool call.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what fails here fails the test that called it"
+    reason = "a failure here fails the calling test"
 )]
 
 use std::fmt::Debug;
@@ -23,21 +23,22 @@ use super::{Provider, Tuned};
 use crate::response::Response;
 use crate::server::Server;
 
-/// A provider with the words for structured output.
+/// A provider with the request and response formats of structured output.
 #[async_trait]
 pub trait Structured: Provider {
-    /// A model that is asked to follow a schema.
+    /// Returns a model that requests output according to a schema.
     async fn following(&self, server: &str) -> Arc<dyn Model> {
         self.model(server, Tuned::default()).await
     }
 
-    /// The schema that a request's body asks to follow.
+    /// Returns the schema in a request's body.
     fn schema(&self, body: &Value) -> Option<Value>;
 
-    /// A whole stream that says these pieces of a text.
+    /// Returns a complete stream with a text in these deltas.
     fn says(&self, pieces: &[&str]) -> Bytes;
 
-    /// A whole stream that calls a tool with these pieces of arguments, in one piece where the protocol has no pieces.
+    /// Returns a complete stream that calls a tool with arguments in these deltas, or in one if the protocol does not
+    /// stream arguments.
     fn calls(&self, tool: &str, pieces: &[&str]) -> Bytes;
 }
 
@@ -75,8 +76,8 @@ enum Tree {
     Node(Vec<Tree>),
 }
 
-/// Asks for an enum, a tagged enum, a list, a number, nested options and recursive types, of a server that follows schemas
-/// and of one that refuses them.
+/// Requests an enum, a tagged enum, a list, a number, nested options and recursive types, from a server that supports
+/// schemas and from one that rejects them.
 pub async fn every_kind_of_output(provider: &'static dyn Structured) {
     for follows in [true, false] {
         let asking = Asking { provider, follows };
@@ -101,7 +102,7 @@ pub async fn every_kind_of_output(provider: &'static dyn Structured) {
 #[derive(Clone, Copy)]
 struct Asking {
     provider: &'static dyn Structured,
-    /// The server follows schemas, and does not refuse them.
+    /// The server supports schemas.
     follows: bool,
 }
 
@@ -113,7 +114,7 @@ impl Asking {
     ) {
         let Self { provider, follows } = self;
         let name = format!("{}, {value}, follows schemas: {follows}", provider.name());
-        let server = Server::handler(move |request| self.answer(&request.json(), &value)).await;
+        let server = Server::handler(move |request| self.respond(&request.json(), &value)).await;
         let model = provider.following(&server.url()).await;
         let mut agent = Agent::builder().model(model).build().await.unwrap();
         let mut stream = agent.prompt("Go.").output::<T>().stream();
@@ -130,10 +131,10 @@ impl Asking {
         let last: T = serde_json::from_value(partial.pop().unwrap()).unwrap();
         assert_eq!(last, expected, "{name}");
         let schemas = server.requests().iter().filter(|request| provider.schema(&request.json()).is_some()).count();
-        assert!(schemas <= 1, "{name}: a schema that was refused was sent again");
+        assert!(schemas <= 1, "{name}: a rejected schema was sent again");
     }
 
-    fn answer(self, body: &Value, value: &Value) -> Response {
+    fn respond(self, body: &Value, value: &Value) -> Response {
         let Self { provider, follows } = self;
         let (tool, schema) = match provider.schema(body) {
             Some(_) if !follows => {
@@ -157,7 +158,7 @@ impl Asking {
     }
 }
 
-/// The tool in a request's body, and its schema, whatever the protocol calls it.
+/// Returns the tool in a request's body and its schema, in the format of any protocol.
 fn tool_in(value: &Value) -> Option<(String, Value)> {
     match value {
         Value::Array(items) => items.iter().find_map(tool_in),
@@ -173,7 +174,7 @@ fn tool_in(value: &Value) -> Option<(String, Value)> {
     }
 }
 
-/// The value as a schema wants it, in pieces of three letters.
+/// Serializes the value as the schema requires, in chunks of three characters.
 fn given(schema: &Value, value: &Value) -> Vec<String> {
     let only = schema["required"].as_array().filter(|required| required.len() == 1).and_then(|only| only[0].as_str());
     let key = only.filter(|only| ["value", "output"].contains(only));

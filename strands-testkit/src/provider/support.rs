@@ -1,5 +1,5 @@
-//! What a provider can be given and what it gives, found out by trying, and compared with what the book says.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test that called it")]
+//! Capabilities of a provider, determined by trying and compared with the table in the book.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failure here fails the calling test")]
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use strands_core::models::{BlockDelta, ModelRequest, ReasoningDelta, StreamEvent
 use super::{Provider, Tuned, ask, events, weather_tools};
 use crate::server::Server;
 
-/// The columns of the table in the book, behind the provider's own.
+/// Columns of the table in the book, after the provider's name.
 const COLUMNS: [&str; 9] = [
     "reasoning",
     "streamed arguments",
@@ -29,11 +29,11 @@ const COLUMNS: [&str; 9] = [
     "images from tools",
 ];
 
-/// The bytes of every medium that is tried. Their base64 stands in a body that carries them.
+/// Content of every medium that is tried. A body that carries it contains its base64.
 const MEDIUM: &[u8] = b"medium that is tried";
 
-/// Where a provider's row in the book's table differs from what it does. A cell begins with `yes` or `no`; one that begins
-/// with `some` says which models, and is not tried.
+/// Returns the differences between a provider's row in the book's table and its behavior. A cell begins with `yes` or
+/// `no`; one that begins with `some` depends on the model and is not tried.
 pub async fn differences_to_the_book(provider: &dyn Provider, page: &str) -> Vec<String> {
     let name = provider.name();
     let heads = COLUMNS.join(" | ");
@@ -97,7 +97,7 @@ async fn tried(provider: &dyn Provider) -> [bool; COLUMNS.len()] {
     ]
 }
 
-/// True where the bytes of the medium in these messages go over the wire.
+/// True if the bytes of the medium in these messages are sent.
 async fn is_sent(provider: &dyn Provider, messages: Vec<Message>) -> bool {
     let server = Server::repeat(provider.response(provider.fine())).await;
     let model = provider.model(&server.url(), Tuned::default()).await;

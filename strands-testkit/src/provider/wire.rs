@@ -1,7 +1,7 @@
-//! What goes over the wire for a neutral conversation, against what the reference client sends.
+//! Requests for a neutral conversation, compared with those of the reference client.
 //!
 //! `STRANDS_SHARED` names the folder with its captures; without it only the lists of differences are compared.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what fails here fails the test that called it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failure here fails the calling test")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,44 +19,44 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::server::Server;
 
-/// A provider for which the reference client's requests were captured.
+/// A provider with captured requests of the reference client.
 #[async_trait]
 pub trait Referenced: Provider {
-    /// The folder below `wire`.
+    /// Returns the folder below `wire`.
     fn captures(&self) -> &'static str;
 
-    /// How many cases it holds at least.
+    /// Returns the minimum number of cases in it.
     fn at_least(&self) -> usize;
 
-    /// Where our requests differ on purpose. The same table, with the reasons, stands in the book.
+    /// Returns the intended differences of our requests. The book has the same table, with the reasons.
     fn differences(&self) -> &'static [Difference];
 
-    /// The page of the book that has the table: `include_str!` of `docs/src/models/….md`.
+    /// Returns the page of the book with the table: `include_str!` of `docs/src/models/….md`.
     fn page(&self) -> &'static str;
 
-    /// A model with the options that the capture was made with.
+    /// Returns a model with the options of the capture.
     async fn configured(&self, server: &str, capture: &Capture) -> Arc<dyn Model>;
 
-    /// True if this case is sent with streaming switched off.
+    /// True if this case is sent with streaming off.
     fn is_whole(&self, capture: &Capture) -> bool {
         capture.name == "30_non_streaming"
     }
 }
 
-/// A place where our requests differ from the reference's on purpose.
+/// An intended difference between our requests and those of the reference client.
 #[derive(Clone, Copy, Debug)]
 pub struct Difference {
-    /// As the book's table names it.
+    /// Name in the book's table.
     pub name: &'static str,
-    /// Makes the reference's request (`method`, `path`, `query`, `body`) of a case like ours; true where that changed
-    /// something.
+    /// Changes the reference's request (`method`, `path`, `query`, `body`) of a case into ours; true if that changed
+    /// anything.
     pub change: fn(&str, &mut Value) -> bool,
-    /// The folders whose captures show it. Empty where none does, because the case is missing or the reference refuses.
+    /// The folders whose captures show it. Empty if none does, because the case is missing or the reference rejects it.
     pub captures: &'static [&'static str],
 }
 
 impl Difference {
-    /// One that captures show.
+    /// Creates a difference that captures show.
     pub const fn new(
         name: &'static str,
         change: fn(&str, &mut Value) -> bool,
@@ -65,43 +65,43 @@ impl Difference {
         Self { name, change, captures }
     }
 
-    /// One that no capture shows.
+    /// Creates a difference that no capture shows.
     pub const fn unseen(name: &'static str) -> Self {
         Self { name, change: |_, _| false, captures: &[] }
     }
 }
 
-/// What the reference client sent in one case.
+/// A captured request of the reference client.
 #[derive(Clone, Debug)]
 pub struct Capture {
     /// The case, such as `13_inference_params`.
     pub name: String,
-    /// The model it asked.
+    /// The requested model.
     pub model_id: String,
     /// Its options by the reference's names.
     pub config: Value,
-    /// The body that is compared right now.
+    /// The body that is being compared.
     pub body: Value,
 }
 
 impl Capture {
-    /// A numeric parameter of the request, from `config.params` or `config`.
+    /// Returns a numeric parameter of the request, from `config.params` or `config`.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.parameter(name).as_f64()
     }
 
-    /// A parameter of the request that counts something, from `config.params` or `config`.
+    /// Returns an integer parameter of the request, from `config.params` or `config`.
     pub fn count(&self, name: &str) -> Option<u32> {
         self.parameter(name).as_u64().map(|count| u32::try_from(count).unwrap())
     }
 
-    /// A parameter of the request that is a list of texts, from `config.params` or `config`.
+    /// Returns a string-list parameter of the request, from `config.params` or `config`.
     pub fn texts(&self, name: &str) -> Option<Vec<String>> {
         let texts = self.parameter(name);
         texts.is_array().then(|| parsed(texts))
     }
 
-    /// A parameter of the request, from `config.params` or `config`; null if it was not given.
+    /// Returns a parameter of the request, from `config.params` or `config`; null if it was not given.
     pub fn parameter(&self, name: &str) -> &Value {
         self.config["params"].get(name).unwrap_or(&self.config[name])
     }
@@ -117,7 +117,7 @@ pub fn each_value(value: &mut Value, change: &mut impl FnMut(&mut Value)) {
     change(value);
 }
 
-/// A [change](Difference::change): `tools` is left out where there are none.
+/// A [change](Difference::change) that removes `tools` if it is empty.
 pub fn empty_tools(_: &str, request: &mut Value) -> bool {
     let body = &mut request["body"];
     let empty = body["tools"].as_array().is_some_and(Vec::is_empty);
@@ -135,8 +135,8 @@ pub fn the_book_lists_the_same_differences(provider: &dyn Referenced) {
     assert_eq!(in_book, here, "{}", provider.name());
 }
 
-/// Sends every captured case and compares method, path, query and body. Every difference that the table lists has to be
-/// seen where it says so, and nowhere else.
+/// Sends every captured case and compares method, path, query and body. Every difference of the table has to be seen in
+/// the captures that it lists, and in no others.
 pub async fn is_sent_what_the_reference_sends(provider: &dyn Referenced) {
     let Some(folder) = shared_path("wire") else {
         return;
@@ -154,7 +154,7 @@ pub async fn is_sent_what_the_reference_sends(provider: &dyn Referenced) {
             body: Value::Null,
         };
         if theirs.is_empty() {
-            // The reference refuses what we send.
+            // The reference rejects a request that we send.
             assert!(read["python_raises"].is_object(), "{name}");
             let sent = send(provider, &capture, &Conversation::of(&case)).await;
             assert!(!sent.body.is_empty(), "{name}");
@@ -174,7 +174,7 @@ pub async fn is_sent_what_the_reference_sends(provider: &dyn Referenced) {
             }
             let query: serde_json::Map<_, _> =
                 sent.query.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-            // A colon may be written either way.
+            // A colon may be encoded or not.
             let path = sent.path.replace("%3A", ":");
             let ours = json!({"method": sent.method, "path": path, "query": query, "body": sent.json()});
             for part in ["method", "path", "query", "body"] {
@@ -237,8 +237,8 @@ impl Conversation {
         }
     }
 
-    /// What an agent's loop adds to the history is not the provider's doing. Bedrock's protocol is our vocabulary, so its
-    /// capture of the same request says what the agent had by then.
+    /// Builds the conversation of an agent's request from Bedrock's capture of it: that history includes the messages
+    /// added by the loop, and Bedrock's protocol is the neutral format.
     fn of_agent(folder: &Path, capture: &Capture, at: usize) -> Self {
         let bedrock = document(&folder.join("bedrock").join(&capture.name).with_extension("json"));
         let body = &bedrock["requests"][at]["body"];
@@ -249,7 +249,7 @@ impl Conversation {
             messages: messages.into_iter().map(Arc::new).collect(),
             system: parsed(&body["system"]),
             tools: tools.into_iter().flatten().map(|tool| parsed::<ToolSpec>(&tool["toolSpec"])).collect(),
-            // Bedrock is told to choose by itself where it was told nothing.
+            // Bedrock's capture has an explicit automatic choice if none was given.
             choice: choice.filter(|choice| !matches!(choice, ToolChoice::Auto { .. })),
         }
     }

@@ -1,13 +1,13 @@
-//! Values that fit a schema, more or less: a test holds them against the schema before it uses them.
+//! Generated values for a schema. They may not match it exactly: a test validates them before it uses them.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Number, Value, json};
 
-/// The most levels that definitions are followed.
+/// Maximum depth to which definitions are followed.
 const DEEPEST: usize = 12;
 
-/// Values that are made to fit a schema. The same ones for the same schema.
+/// Generates values for a schema, the same ones for the same schema.
 pub fn instances(schema: &Value) -> Vec<Value> {
     let mut seen = HashSet::new();
     let made = (0..24).map(|seed| Maker { root: schema, state: seed * 7_919 + 1, seed }.value(schema, 0));
@@ -39,7 +39,7 @@ impl Maker<'_> {
         let mut made = self.of_type(node, depth);
         for keyword in ["anyOf", "oneOf"] {
             if let Some(branches) = list(keyword) {
-                // The last one is mostly the one that ends a recursion.
+                // The last branch usually ends a recursion.
                 let at = if depth > DEEPEST { branches.len() - 1 } else { self.next(branches.len()) };
                 let branch = branches.get(at).map(|branch| self.value(branch, depth + 1));
                 made = joined(made, branch.unwrap_or_default());
@@ -175,7 +175,7 @@ impl Maker<'_> {
     }
 }
 
-/// Values of two schemas that one value has to fit.
+/// Merges the values of two schemas that one value has to match.
 fn joined(first: Option<Value>, second: Value) -> Option<Value> {
     match (first, second) {
         (Some(Value::Object(mut one)), Value::Object(other)) => {

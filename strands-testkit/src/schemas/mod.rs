@@ -1,5 +1,6 @@
-//! Schemas to try on what rewrites and validates them: those of many Rust types, and of functions as people write them.
-#![allow(clippy::unwrap_used, reason = "what fails here fails the test that called it")]
+//! Schemas for tests of schema rewriting and validation: those of many Rust types, and of functions as found in
+//! practice.
+#![allow(clippy::unwrap_used, reason = "a failure here fails the calling test")]
 
 mod instances;
 mod types;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub use instances::instances;
 pub use types::of_types;
 
-/// A schema under the name of a case.
+/// A named schema.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Name of the case.
@@ -18,13 +19,14 @@ pub struct Case {
     pub schema: Value,
 }
 
-/// Schemas of functions as people and programs write them: by hand, by generators of several languages, of older drafts.
+/// Returns schemas of functions as found in practice: written by hand, by generators of several languages, of older
+/// drafts.
 pub fn of_functions() -> Vec<Case> {
     let functions: Map<String, Value> = serde_json::from_str(include_str!("functions.json")).unwrap();
     functions.into_iter().map(|(name, schema)| Case { name, schema }).collect()
 }
 
-/// A schema with this many levels of definitions, each of which refers to the next one six times.
+/// Returns a schema with this many levels of definitions, each of which refers to the next one six times.
 pub fn levels_of_references(levels: usize) -> Value {
     let level = |next: usize| {
         let fields: Map<_, _> =

@@ -1,5 +1,5 @@
-//! Rust types of every kind that derives have a schema for.
-#![allow(dead_code, clippy::zero_sized_map_values, clippy::option_option, reason = "only their schemas are looked at")]
+//! Rust types of every kind that the derive macros support.
+#![allow(dead_code, clippy::zero_sized_map_values, clippy::option_option, reason = "only their schemas are used")]
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, LinkedList, VecDeque};
@@ -222,7 +222,7 @@ fn schema<T: JsonSchema>() -> serde_json::Value {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
-/// Schemas of types, as `#[args]` and structured output make them: whatever the root is.
+/// Returns the schemas of the types, as `#[args]` and structured output make them, with any kind of root.
 pub fn of_types() -> Vec<Case> {
     schemas![
         NoFields, Texts, Numbers, Large, NonZero, Flags, Optional, OptionalTwice, Defaults, AllDefault, Lists, Nested, Arrays,

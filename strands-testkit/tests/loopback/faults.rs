@@ -1,11 +1,11 @@
-//! How bodies break, wait and arrive in pieces, seen from the other end of a bare socket.
+//! Body faults, waits and splits, observed over a bare socket.
 
 use std::io::ErrorKind;
 
 use crate::client::Client;
 use strands_testkit::{Cut, Framing, Gate, Response, Server, Splits};
 
-/// All that one request gets, and how the connection ended.
+/// Returns the bytes that one request receives, and the final result of the connection.
 async fn fetch(response: Response) -> (String, std::io::Result<()>) {
     let server = Server::repeat(response).await;
     let mut client = Client::connect(server.address()).await;
@@ -14,7 +14,7 @@ async fn fetch(response: Response) -> (String, std::io::Result<()>) {
     (String::from_utf8(bytes).unwrap(), end)
 }
 
-/// The part of a response after its head.
+/// Returns the part of a response after its head.
 async fn fetch_body(response: Response) -> String {
     let (text, end) = fetch(response).await;
     end.unwrap();
@@ -22,7 +22,7 @@ async fn fetch_body(response: Response) -> String {
 }
 
 #[tokio::test]
-async fn a_chunk_holds_one_piece() {
+async fn sends_one_chunk_for_each_split() {
     let chunked = Response::new(200).body("abcdef").framing(Framing::Chunked);
     assert_eq!(fetch_body(chunked.clone()).await, "6\r\nabcdef\r\n0\r\n\r\n");
     let split = chunked.clone().splits(Splits::At(vec![1, 4]));
@@ -34,7 +34,7 @@ async fn a_chunk_holds_one_piece() {
 }
 
 #[tokio::test]
-async fn split_bodies_are_the_same_bodies() {
+async fn splits_do_not_change_the_body() {
     let body: String = (0..500).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
     for seed in 0..20 {
         let response = Response::new(200).body(body.clone()).splits(Splits::Random { seed, max: 40 });
@@ -47,7 +47,7 @@ async fn split_bodies_are_the_same_bodies() {
 }
 
 #[tokio::test]
-async fn a_closed_connection_breaks_the_promise_of_its_framing() {
+async fn closes_before_the_announced_length() {
     let whole = Response::new(200).body("abcdef");
     for offset in 0..=6 {
         let (text, end) = fetch(whole.clone().cut_at(offset, Cut::Close)).await;
@@ -64,7 +64,7 @@ async fn a_closed_connection_breaks_the_promise_of_its_framing() {
 }
 
 #[tokio::test]
-async fn a_clean_cut_is_a_shorter_message() {
+async fn a_clean_cut_sends_a_shorter_message() {
     let whole = Response::new(200).body("abcdef");
     assert_eq!(fetch(whole.clone().cut_at(2, Cut::Clean)).await.0, "HTTP/1.1 200 \r\ncontent-length: 2\r\n\r\nab");
     let chunked = whole.framing(Framing::Chunked).splits(Splits::At(vec![1]));
@@ -72,7 +72,7 @@ async fn a_clean_cut_is_a_shorter_message() {
 }
 
 #[tokio::test]
-async fn a_reset_is_an_error_of_the_socket() {
+async fn a_reset_is_a_socket_error() {
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::UntilClose] {
         let (_, end) = fetch(Response::new(200).body("abcdef").framing(framing).cut_at(3, Cut::Reset)).await;
         assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "{framing:?}");
@@ -80,14 +80,14 @@ async fn a_reset_is_an_error_of_the_socket() {
 }
 
 #[tokio::test]
-async fn garbage_is_sent_as_it_is() {
+async fn sends_garbage_unchanged() {
     let (text, end) = fetch(Response::garbage("\0\0 not http")).await;
     end.unwrap();
     assert_eq!(text, "\0\0 not http");
 }
 
 #[tokio::test]
-async fn a_stall_sends_what_precedes_it_and_sees_the_client_go() {
+async fn stalls_until_the_client_closes() {
     let server = Server::repeat(Response::new(200).body("abcdef").stall_at(2)).await;
     let mut client = Client::connect(server.address()).await;
     client.post("/", "").await;
@@ -113,7 +113,7 @@ async fn a_stalled_head_sends_nothing() {
 }
 
 #[tokio::test]
-async fn gates_let_a_response_out_part_by_part() {
+async fn holds_a_response_at_gates() {
     let (head, middle, end) = (Gate::new(), Gate::new(), Gate::new());
     let response = Response::sse("abcdef").hold_head(&head).hold_at(3, &middle).hold_at(6, &end);
     let server = Server::repeat(response).await;
@@ -127,13 +127,13 @@ async fn gates_let_a_response_out_part_by_part() {
     server.wait_until("the last gate", |counts| counts.stalled == 3).await;
     end.open();
     assert_eq!(client.read_until("0\r\n\r\n").await, "0\r\n\r\n");
-    // What is open stays open.
+    // An open gate stays open.
     client.post("/", "").await;
     client.read_until("0\r\n\r\n").await;
 }
 
 #[tokio::test]
-async fn a_gate_before_a_cut_decides_when_it_breaks() {
+async fn a_gate_before_a_cut_delays_it() {
     for offset in [0, 3, 6] {
         let gate = Gate::new();
         let response = Response::new(200).body("abcdef").hold_at(offset, &gate).cut_at(offset, Cut::Close);
@@ -150,7 +150,7 @@ async fn a_gate_before_a_cut_decides_when_it_breaks() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_a_long_body_is_seen() {
+async fn notices_a_client_that_abandons_a_long_body() {
     let server = Server::repeat(Response::new(200).body(vec![b'x'; 64 << 20])).await;
     let mut client = Client::connect(server.address()).await;
     client.post("/", "").await;

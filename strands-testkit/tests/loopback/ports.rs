@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 #[tokio::test]
-async fn a_refused_port_refuses_every_time() {
+async fn refuses_every_connection() {
     let port = RefusedPort::bind();
     for _ in 0..3 {
         assert_eq!(TcpStream::connect(port.address()).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
@@ -18,14 +18,14 @@ async fn a_refused_port_refuses_every_time() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_unanswered_port_leaves_it_to_the_connect_timeout() {
+async fn an_unanswered_port_ends_with_the_connect_timeout() {
     let port = strands_testkit::ports::UnansweredPort::bind().await;
     let attempt = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(port.address())).await;
     assert!(attempt.is_err(), "the attempt ended by itself: {attempt:?}");
 }
 
 #[tokio::test]
-async fn a_silent_port_accepts_and_says_nothing() {
+async fn a_silent_port_accepts_and_sends_nothing() {
     let port = SilentPort::bind();
     let address = port.url().strip_prefix("http://").unwrap().to_owned();
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -35,7 +35,7 @@ async fn a_silent_port_accepts_and_says_nothing() {
 
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn nobody_trusts_the_certificate() {
+async fn clients_reject_the_certificate() {
     use std::sync::Arc;
 
     use strands_testkit::ports::UntrustedTls;

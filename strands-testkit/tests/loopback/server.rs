@@ -1,4 +1,4 @@
-//! What a loopback server takes and answers, seen from the other end of a bare socket.
+//! Requests and responses of a loopback server, observed over a bare socket.
 
 use crate::client::Client;
 use bytes::Bytes;
@@ -6,7 +6,7 @@ use serde_json::json;
 use strands_testkit::{Framing, Recording, Response, Server, recordings};
 
 #[tokio::test]
-async fn responses_come_in_order_on_one_connection() {
+async fn sends_responses_in_order_on_one_connection() {
     let server = Server::sequence([
         Response::new(200).body("one"),
         Response::json(429, &json!({"message": "slow down"})).header("retry-after", "2"),
@@ -36,7 +36,7 @@ async fn responses_come_in_order_on_one_connection() {
 }
 
 #[tokio::test]
-async fn requests_sent_at_once_and_in_pieces_are_told_apart() {
+async fn separates_pipelined_and_split_requests() {
     let server = Server::handler(|request| Response::new(200).body(request.body.clone())).await;
     let mut client = Client::connect(server.address()).await;
     let chunked = "POST /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\none\r\n2\r\n!!\r\n0\r\nt: u\r\n\r\n";
@@ -51,7 +51,7 @@ async fn requests_sent_at_once_and_in_pieces_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_first_may_send_its_body() {
+async fn supports_expect_continue() {
     let server = Server::repeat(Response::new(200)).await;
     let mut client = Client::connect(server.address()).await;
     client.send("PUT /o HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n").await;
@@ -62,7 +62,7 @@ async fn a_client_that_asks_first_may_send_its_body() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_have_none() {
+async fn omits_the_body_if_http_forbids_it() {
     let server = Server::handler(|request| match request.method.as_str() {
         "HEAD" => Response::new(200).body("never sent"),
         _ => Response::new(204).framing(Framing::Chunked),
@@ -76,7 +76,7 @@ async fn answers_without_a_body_have_none() {
 }
 
 #[tokio::test]
-async fn something_else_than_http_is_counted_and_turned_away() {
+async fn counts_and_rejects_other_protocols() {
     let server = Server::repeat(Response::new(200)).await;
     let mut client = Client::connect(server.address()).await;
     client.send([22u8, 3, 1, 0, 5, 1, 0, 0, 1, 0]).await;
@@ -86,7 +86,7 @@ async fn something_else_than_http_is_counted_and_turned_away() {
 }
 
 #[tokio::test]
-async fn a_dropped_server_takes_its_port_and_connections_along() {
+async fn dropping_closes_the_port_and_its_connections() {
     let server = Server::repeat(Response::new(200).body("ok")).await;
     let address = server.address();
     let mut client = Client::connect(address).await;
@@ -95,12 +95,12 @@ async fn a_dropped_server_takes_its_port_and_connections_along() {
     drop(server);
     let (bytes, _) = client.read_to_end().await;
     assert_eq!(bytes, b"");
-    // The port is free for others again.
+    // The port is free again.
     std::net::TcpListener::bind(address).unwrap();
 }
 
 #[tokio::test]
-async fn a_recording_is_replayed_byte_for_byte() {
+async fn replays_a_recording_byte_for_byte() {
     let exchanges = Recording::parse(
         br#"[{"request": {"method": "POST", "path": "/"},
               "response": {"status": 200, "content_type": "text/event-stream", "body": "data: 1\n\n"}},

@@ -15,7 +15,7 @@ impl NewestPrompts {
         let messages = conversation.messages();
         let starts = messages.iter().enumerate().filter(|(_, message)| is_prompt(message)).map(|(place, _)| place);
         let Some(start) = starts.rev().nth(prompts.max(1) - 1) else { return 0 };
-        // A message without a number is the agent's note that something was removed before a pinned one.
+        // A message without a number is the agent's note about messages removed before a pinned one.
         let goes = |place: &usize| !messages[*place].is_pinned() && conversation.number(*place).is_some();
         let going: Vec<usize> = (0..start).filter(goes).collect();
         conversation.remove_where(|place| going.contains(&place))

@@ -1,4 +1,4 @@
-//! The extensions keep the contracts of their traits.
+//! Contract tests of the extensions.
 
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use strands::models::{ModelBuildError, OpenAiModel, install_crypto_provider};
 ///
 /// Returns the error of the model's builder.
 pub fn behind_proxy(proxy: reqwest::Proxy, base_url: &str) -> Result<OpenAiModel, ModelBuildError> {
-    // Without this line the next one panics: reqwest has no TLS of its own here.
+    // Without this line the next one panics: this build of reqwest includes no crypto provider.
     install_crypto_provider();
     let client = reqwest::Client::builder().proxy(proxy).build();
     let client = client.map_err(|error| ModelBuildError::Client { source: error.into() })?;

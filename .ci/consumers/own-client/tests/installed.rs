@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 async fn sends_requests_through_the_client_of_the_program() {
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = proxy.local_addr().unwrap();
-    let asked = tokio::spawn(async move {
+    let received = tokio::spawn(async move {
         let (mut stream, _) = proxy.accept().await.unwrap();
         let mut request = vec![0; 4096];
         let length = stream.read(&mut request).await.unwrap();
@@ -21,5 +21,5 @@ async fn sends_requests_through_the_client_of_the_program() {
     let model = own_client::behind_proxy(proxy, "http://models.example/v1").unwrap();
     let mut agent = Agent::builder().model(model).build().await.unwrap();
     assert_eq!(agent.prompt("hi").await.unwrap().text(), "hello");
-    assert!(asked.await.unwrap().starts_with("POST http://models.example/v1/chat/completions "));
+    assert!(received.await.unwrap().starts_with("POST http://models.example/v1/chat/completions "));
 }

@@ -4,7 +4,7 @@
 #[test]
 fn a_client_without_a_crypto_provider_panics() {
     let built = std::panic::catch_unwind(|| reqwest::Client::builder().build().is_ok());
-    assert!(built.is_err(), "reqwest needs no crypto provider any more: the docs of `.client(..)` can be shorter");
+    assert!(built.is_err(), "reqwest needs no crypto provider any more: simplify the docs of `.client(..)`");
     strands::models::install_crypto_provider();
     assert!(reqwest::Client::builder().build().is_ok());
 }

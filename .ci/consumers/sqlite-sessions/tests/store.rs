@@ -1,4 +1,4 @@
-//! The store keeps its contract, sessions in it keep theirs, and agents that are killed lose nothing.
+//! Contract tests of the store and of sessions in it, and agents that are killed at random.
 
 #[path = "../../../../strands-session/tests/killed_agents/scenario.rs"]
 mod scenario;
@@ -41,7 +41,7 @@ async fn sessions_in_the_store_keep_their_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_agents_lose_nothing() {
+async fn sessions_survive_killed_agents() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite3");
     let store = SessionStore::new(store(&path));

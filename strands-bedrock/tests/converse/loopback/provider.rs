@@ -1,4 +1,4 @@
-//! Bedrock: how it words things, for the suite that all providers share.
+//! Bedrock in the test suite that all providers share: its streams, bodies and errors.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use strands_testkit::expectation::Expectation;
 use strands_testkit::provider::{BrokenOff, Provider, Refusal, Secretive, StreamFormat, Structured, Tuned};
 use strands_testkit::{Cut, bedrock};
 
-/// Bedrock with one of its models.
+/// Bedrock with one model.
 pub(crate) struct Bedrock {
     name: &'static str,
     model_id: &'static str,
@@ -97,12 +97,12 @@ impl Provider for Bedrock {
 
     fn meaning(&self, stream: &[u8]) -> Expectation {
         let seen = bedrock::Expectation::of_prefix(stream);
-        // The suite asks whether there is one, not which.
+        // The suite checks only that there is a stop reason.
         let stop_reason = seen.stop_reason.as_ref().map(|_| "tool_use");
         Expectation { text: seen.text(), stop_reason, ..Expectation::default() }
     }
 
-    /// A frame that has begun is missed, and so is the end of the response.
+    /// An incomplete frame is detected, and so is a missing end of the response.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         cut == Cut::Clean && self.meaning(stream).stop_reason.is_some() && eventstream::decode(stream).is_ok()
     }
@@ -160,7 +160,7 @@ impl Structured for Bedrock {
     }
 }
 
-/// What may break a stream off, what it says, and what it means.
+/// Exceptions that end a stream: name, message, and kind of error.
 pub(crate) const EXCEPTIONS: [(&str, &str, &str); 9] = [
     ("throttlingException", "slow down", "throttled"),
     ("serviceUnavailableException", "busy", "overloaded"),

@@ -1,8 +1,8 @@
-//! llama.cpp's server: how it words things, for the suite that all providers share.
+//! llama.cpp's server: its wire format for the shared test suite.
 
-mod answers;
 mod recordings;
 mod requests;
+mod responses;
 mod wire;
 
 use std::sync::Arc;
@@ -27,12 +27,12 @@ pub(crate) fn builder(server: &str) -> LlamaCppModelBuilder {
     LlamaCppModel::builder().base_url(format!("{server}/v1"))
 }
 
-/// A model with nothing special about it.
+/// Returns a model with default settings.
 pub(crate) fn plain(server: &str) -> Arc<dyn Model> {
     Arc::new(builder(server).build().unwrap())
 }
 
-/// The last chunk of an answer.
+/// Returns the last chunk of a response.
 pub(crate) fn counted() -> Value {
     json!({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
         "timings": {"cache_n": 3, "prompt_n": 7, "prompt_ms": 30.958}})
@@ -97,7 +97,7 @@ impl Provider for LlamaCpp {
         llamacpp::of_stream(&String::from_utf8_lossy(stream))
     }
 
-    /// Without its last line an answer is whole, where the end of the response was not cut off too.
+    /// A response without its last line is complete, unless the end of the HTTP response was cut off too.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         self.meaning(stream).stop_reason.is_some() && (stream.ends_with(DONE.as_bytes()) || cut == Cut::Clean)
     }
@@ -107,7 +107,7 @@ impl Provider for LlamaCpp {
             Refusal::new(kind, status, Some(named), error(status, named, message))
         };
         vec![
-            // A server of one's own does not throttle, but what stands before it may.
+            // A local server does not throttle, but a proxy in front of it may.
             Refusal::new("throttled", 429, None, json!({"message": "slow down"})),
             refusal("overloaded", 503, "unavailable_error", "Loading model"),
             refusal("overloaded", 500, "server_error", "Compute error."),

@@ -1,4 +1,4 @@
-//! What recordings of llama.cpp's server mean.
+//! Recordings of llama.cpp's server and their expected content.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Recorded for LlamaCpp {
         if expected.thoughts.is_empty() { Vec::new() } else { vec![json!(expected.thoughts)] }
     }
 
-    /// What can never be answered is refused with the status 500 too.
+    /// Requests that can never succeed are rejected with status 500 too.
     fn kind_of(&self, error: &ErrorBody) -> &'static str {
         match (error.status, error.code.as_deref()) {
             (_, Some("exceed_context_size_error")) => "context overflow",

@@ -1,4 +1,4 @@
-//! What llama.cpp's server is sent where it wants other things than others.
+//! Requests to llama.cpp's server that differ from those to other servers.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ async fn conversation(messages: Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_builder_was_told_is_sent() {
+async fn sends_the_options_of_the_builder() {
     let model = |url: &str| -> Arc<dyn Model> {
         let builder = builder(url).top_k(40).min_p(0.05).typical_p(0.9).repeat_penalty(1.1).repeat_last_n(-1).seed(7);
         let builder = builder.mirostat(Mirostat::V2).mirostat_tau(5.0).mirostat_eta(0.1).cache_prompt(false);
@@ -74,7 +74,7 @@ async fn what_the_builder_was_told_is_sent() {
 }
 
 #[tokio::test]
-async fn a_tool_that_must_be_called_is_sent_alone() {
+async fn sends_only_the_forced_tool() {
     let tools: ToolSpecs =
         ["look", "book"].map(|name| ToolSpec::new(name, "", json!({"type": "object"}))).into_iter().collect();
     let messages = ask("hi");
@@ -91,7 +91,7 @@ async fn a_tool_that_must_be_called_is_sent_alone() {
 }
 
 #[tokio::test]
-async fn an_answer_is_held_to_one_form() {
+async fn sends_one_response_format() {
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
     let output = OutputSchema::new("city", schema.clone());
     let (messages, tools) = (ask("hi"), weather_tools());
@@ -105,7 +105,7 @@ async fn an_answer_is_held_to_one_form() {
 }
 
 #[tokio::test]
-async fn media_are_sent_as_the_server_takes_them() {
+async fn sends_media_in_the_format_of_the_server() {
     let document = |name: &str, format: &str, bytes: &str| json!({"document": {"name": name, "format": format, "source": {"bytes": bytes}}});
     let sent = conversation(json!([
         {"role": "user", "content": [
@@ -128,7 +128,7 @@ async fn media_are_sent_as_the_server_takes_them() {
 }
 
 #[tokio::test]
-async fn thoughts_go_back_to_whom_they_came_from() {
+async fn sends_reasoning_back_to_its_provider_only() {
     let said = |provider: &str| {
         json!({"role": "assistant", "metadata": {"provider": provider},
             "content": [{"reasoningContent": {"reasoningText": {"text": "hm"}}}, {"text": "So."}]})
@@ -146,7 +146,7 @@ async fn thoughts_go_back_to_whom_they_came_from() {
 }
 
 #[tokio::test]
-async fn the_server_counts_tokens() {
+async fn counts_tokens_on_the_server() {
     let counted = json!({"object": "response.input_tokens", "input_tokens": 11});
     let answers = [
         Response::json(200, &counted),
@@ -167,7 +167,7 @@ async fn the_server_counts_tokens() {
 }
 
 #[test]
-fn what_can_not_be_right_is_not_built() {
+fn rejects_invalid_options() {
     for builder in [builder("http://localhost:1").temperature(-1.0), builder("http://localhost:1").min_p(1.5)] {
         let error = builder.build().err();
         assert!(matches!(error, Some(ModelBuildError::InvalidNumber { .. })), "{error:?}");

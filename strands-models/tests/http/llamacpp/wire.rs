@@ -1,4 +1,4 @@
-//! Where bodies for llama.cpp's server differ from the reference client's, and how its options are named there.
+//! Intended differences between our bodies for llama.cpp's server and the reference client's, and option names.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piec
 
 const SEEN: &[&str] = &["llamacpp"];
 
-/// The same table, with the reasons, stands in `docs/src/models/llamacpp.md`.
+/// `docs/src/models/llamacpp.md` has the same table, with the reasons.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::new("empty-tools", empty_tools, SEEN),

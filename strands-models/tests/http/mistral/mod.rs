@@ -1,8 +1,8 @@
-//! Mistral: how it words things, for the suite that all providers share.
+//! Mistral: its wire format for the shared test suite.
 
-mod answers;
 mod recordings;
 mod requests;
+mod responses;
 mod wire;
 
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) fn builder(server: &str) -> MistralModelBuilder {
     MistralModel::builder().base_url(format!("{server}/v1")).api_key("test-key")
 }
 
-/// A model with nothing special about it.
+/// Returns a model with default settings.
 pub(crate) fn plain(server: &str) -> Arc<dyn Model> {
     Arc::new(builder(server).build().unwrap())
 }
@@ -96,7 +96,7 @@ impl Provider for Mistral {
         openai::of_chat_stream(&String::from_utf8_lossy(stream))
     }
 
-    /// Without its last line an answer is whole, where the end of the response was not cut off too.
+    /// A response without its last line is complete, unless the end of the HTTP response was cut off too.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         self.meaning(stream).stop_reason.is_some() && (stream.ends_with(DONE.as_bytes()) || cut == Cut::Clean)
     }

@@ -1,4 +1,4 @@
-//! What recordings of Mistral mean.
+//! Recordings of Mistral and their expected content.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Recorded for Mistral {
         Arc::new(builder.streaming(body["stream"] == true).build().unwrap())
     }
 
-    /// Without ids: those of the recordings were redacted into what Mistral takes no more.
+    /// Without ids: those in the recordings were redacted to a form that Mistral rejects.
     fn expectation(&self, exchange: &Exchange) -> Expectation {
         let mut expected = mistral::of(exchange);
         expected.calls.iter_mut().for_each(|call| call.id = None);

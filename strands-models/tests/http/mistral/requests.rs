@@ -1,4 +1,4 @@
-//! What Mistral is sent where it wants other things than others.
+//! Requests to Mistral that differ from those to other providers.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ async fn conversation(messages: Value) -> Value {
 }
 
 #[tokio::test]
-async fn ids_are_what_mistral_takes_in_calls_and_in_results() {
+async fn sends_valid_ids_in_calls_and_results() {
     let call = |id: &str| json!({"toolUse": {"toolUseId": id, "name": "f", "input": {}}});
     let result = |id: &str| json!({"toolResult": {"toolUseId": id, "content": [{"text": "ok"}]}});
     let sent = conversation(json!([
@@ -40,7 +40,7 @@ async fn ids_are_what_mistral_takes_in_calls_and_in_results() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_model_speaks_after_a_tool() {
+async fn inserts_an_assistant_message_after_tool_results() {
     let sent = conversation(json!([
         {"role": "user", "content": [{"text": "hi"}]},
         {"role": "assistant", "content": [{"toolUse": {"toolUseId": "D681PevKs", "name": "f", "input": {}}}]},
@@ -64,7 +64,7 @@ async fn nobody_but_the_model_speaks_after_a_tool() {
 }
 
 #[tokio::test]
-async fn media_are_sent_as_mistral_takes_them() {
+async fn sends_media_in_the_format_of_mistral() {
     let document = |name: &str, format: &str, bytes: &str| json!({"document": {"name": name, "format": format, "source": {"bytes": bytes}}});
     let sent = conversation(json!([
         {"role": "user", "content": [
@@ -85,7 +85,7 @@ async fn media_are_sent_as_mistral_takes_them() {
 }
 
 #[tokio::test]
-async fn thoughts_and_files_go_back_to_mistral_alone() {
+async fn sends_reasoning_and_files_back_to_mistral_only() {
     let content = json!([
         {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "sig"}}},
         {"text": "", "providerContent": {"provider": "mistral", "content": {"type": "tool_file", "file_id": "f"}}},
@@ -106,12 +106,12 @@ async fn thoughts_and_files_go_back_to_mistral_alone() {
     let thinking = json!({"type": "thinking", "thinking": [{"type": "text", "text": "hm"}], "signature": "sig"});
     let (file, text) = (json!({"type": "tool_file", "file_id": "f"}), json!({"type": "text", "text": "So."}));
     assert_eq!(sent[1]["content"], json!([thinking, file, text]));
-    assert_eq!(sent[3]["content"], json!([file, text]), "what is Mistral's is named so");
-    assert_eq!(sent[5]["content"], json!([file, text]), "nobody knows whose thoughts those were");
+    assert_eq!(sent[3]["content"], json!([file, text]), "content of Mistral's names its provider");
+    assert_eq!(sent[5]["content"], json!([file, text]), "the provider of the reasoning is unknown");
 }
 
 #[tokio::test]
-async fn what_the_builder_was_told_is_sent() {
+async fn sends_the_options_of_the_builder() {
     let model = |url: &str| -> Arc<dyn Model> {
         let builder = builder(url).temperature(0.5).max_tokens(7).seed(11).safe_prompt(true).stop_sequences(["."]);
         let builder = builder.reasoning_effort(ReasoningEffort::High).prompt_cache_key("k").parallel_tool_calls(false);
@@ -139,11 +139,11 @@ async fn what_the_builder_was_told_is_sent() {
     }
     assert_eq!(sent["tools"][0]["function"]["name"], "get_weather");
     assert_eq!(sent["tools"][1], json!({"type": "web_search"}));
-    assert!(sent.get("stream_options").is_none(), "Mistral refuses fields that it does not know");
+    assert!(sent.get("stream_options").is_none(), "Mistral rejects unknown fields");
 }
 
 #[tokio::test]
-async fn an_answer_is_held_to_a_schema() {
+async fn sends_the_output_schema() {
     let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false});
     let output = OutputSchema::new("city", schema.clone()).with_description("A city.");
     let (messages, tools) = (ask("hi"), weather_tools());
@@ -151,11 +151,11 @@ async fn an_answer_is_held_to_a_schema() {
     let sent = body(plain, ModelRequest::new(&messages).with_tools(&tools).with_output_schema(&output)).await;
     let expected = json!({"name": "city", "description": "A city.", "schema": schema, "strict": true});
     assert_eq!(sent["response_format"], json!({"type": "json_schema", "json_schema": expected}));
-    assert!(sent.get("tools").is_none(), "no tool may be called then");
+    assert!(sent.get("tools").is_none(), "tools are left out");
 }
 
 #[test]
-fn what_can_not_be_right_is_not_built() {
+fn rejects_invalid_options() {
     let build = |builder: strands_models::MistralModelBuilder| builder.build().err();
     for error in [
         build(builder("http://localhost:1").temperature(1.6)),

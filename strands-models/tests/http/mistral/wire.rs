@@ -1,4 +1,4 @@
-//! Where Mistral's bodies differ from the reference client's, and how its options are named there.
+//! Intended differences between our bodies for Mistral and the reference client's, and option names.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::chat_completions::{compact_json, elsewhere, in_one_piece};
 
 const SEEN: &[&str] = &["mistral"];
 
-/// The same table, with the reasons, stands in `docs/src/models/mistral.md`.
+/// `docs/src/models/mistral.md` has the same table, with the reasons.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::new("call-ids", call_ids, SEEN),
@@ -130,7 +130,7 @@ fn text(text: &str) -> Value {
     json!({"type": "text", "text": text})
 }
 
-/// The first message, with what the reference leaves out.
+/// Adds parts to the first message that the reference leaves out.
 fn with(request: &mut Value, parts: impl IntoIterator<Item = Value>) -> bool {
     let content = &mut request["body"]["messages"][0]["content"];
     *content = json!([text(content.as_str().unwrap())]);

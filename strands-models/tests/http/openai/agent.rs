@@ -1,5 +1,5 @@
-//! A conversation with tools over both protocols: thoughts survive it where the protocol takes them back, and it moves from
-//! one protocol to the other.
+//! Conversations with tools over both protocols: reasoning is sent back if the protocol accepts it, and a conversation
+//! can move from one protocol to the other.
 
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use strands_testkit::provider::agents::weather_agent;
 use super::{Api, BOTH};
 
 #[tokio::test]
-async fn thoughts_go_back_in_their_place() {
+async fn sends_reasoning_back_in_order() {
     for api in BOTH {
         let server = Server::sequence([api.response(api.small_stream()), api.response(api.fine())]).await;
         weather_agent(api.plain(&server.url())).await.prompt("Weather in Oslo?").await.unwrap();
@@ -20,7 +20,7 @@ async fn thoughts_go_back_in_their_place() {
             Api::Chat => {
                 let said = sent["messages"].as_array().unwrap();
                 assert_eq!(said.len(), 3);
-                assert!(said[1].get("reasoning_content").is_none(), "OpenAI's Chat Completions takes no thoughts");
+                assert!(said[1].get("reasoning_content").is_none(), "OpenAI's Chat Completions accepts no reasoning");
             }
             Api::Responses => {
                 let items = sent["input"].as_array().unwrap();
@@ -33,7 +33,7 @@ async fn thoughts_go_back_in_their_place() {
 }
 
 #[tokio::test]
-async fn a_conversation_moves_from_one_protocol_to_the_other() {
+async fn moves_a_conversation_between_protocols() {
     for (from, to) in [(Api::Chat, Api::Responses), (Api::Responses, Api::Chat)] {
         let answers = [from.response(from.small_stream()), from.response(from.fine()), to.response(to.fine())];
         let server = Server::sequence(answers).await;
@@ -50,22 +50,25 @@ async fn a_conversation_moves_from_one_protocol_to_the_other() {
             Api::Responses => assert_eq!(has("call_id"), 2),
         }
         let foreign = sent.to_string();
-        assert!(!foreign.contains("xyz") && !foreign.contains("hm"), "thoughts of the other stay behind: {foreign}");
+        assert!(
+            !foreign.contains("xyz") && !foreign.contains("hm"),
+            "reasoning of the other protocol is not sent: {foreign}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_listener_hears_of_no_thought_that_says_nothing() {
+async fn emits_no_empty_reasoning_deltas() {
     for api in BOTH {
         let server = Server::sequence([api.response(api.small_stream()), api.response(api.fine())]).await;
         let mut agent = weather_agent(api.plain(&server.url())).await;
-        let mut thoughts = Vec::new();
+        let mut deltas = Vec::new();
         let mut events = agent.prompt("Weather in Oslo?").stream();
         while let Some(event) = events.next().await {
             if let AgentEvent::ReasoningDelta { text } = event.unwrap() {
-                thoughts.push(text);
+                deltas.push(text);
             }
         }
-        assert_eq!(thoughts, ["hm"], "{api:?}");
+        assert_eq!(deltas, ["hm"], "{api:?}");
     }
 }

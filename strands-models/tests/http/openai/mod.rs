@@ -1,10 +1,10 @@
-//! OpenAI's two protocols: how they word things, for the suite that all providers share.
+//! OpenAI's two protocols: their wire formats for the shared test suite.
 
 mod agent;
-mod answers;
-mod kept;
+mod provider_state;
 mod recordings;
 mod requests;
+mod response_content;
 mod wire;
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(crate) fn responses(server: &str) -> OpenAiResponsesModelBuilder {
 }
 
 impl Api {
-    /// A model with nothing special about it.
+    /// Returns a model with default settings.
     pub(crate) fn plain(self, server: &str) -> Arc<dyn Model> {
         self.tuned(server, Tuned::default())
     }
@@ -56,7 +56,7 @@ impl Api {
         }
     }
 
-    fn said(self, text: &str) -> Value {
+    fn text_delta(self, text: &str) -> Value {
         match self {
             Self::Chat => json!({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]}),
             Self::Responses => {
@@ -66,7 +66,7 @@ impl Api {
     }
 }
 
-/// A stream of these events, each with a name where it has one.
+/// Returns a stream of these events, each with its name if it has one.
 pub(crate) fn sse<'a>(events: impl IntoIterator<Item = &'a Value>) -> String {
     let events = events.into_iter().map(|event| match event.get("type").and_then(Value::as_str) {
         Some(name) => format!("event: {name}\ndata: {event}\n\n"),
@@ -116,7 +116,7 @@ impl Provider for Api {
             }
             Self::Responses => {
                 let completed = json!({"type": "response.completed", "response": {"status": "completed"}});
-                sse([&self.said("fine."), &completed]).into()
+                sse([&self.text_delta("fine."), &completed]).into()
             }
         }
     }
@@ -168,8 +168,8 @@ impl Provider for Api {
                     &added(0, &json!({"type": "reasoning", "id": "rs", "summary": []})),
                     &json!({"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "hm"}),
                     &done(0, &thought),
-                    &self.said("It is "),
-                    &self.said("süß 🍯."),
+                    &self.text_delta("It is "),
+                    &self.text_delta("süß 🍯."),
                     &done(1, &message),
                     &added(2, &call("")),
                     &arguments("{\"city\":"),
@@ -183,7 +183,7 @@ impl Provider for Api {
     }
 
     fn half(&self) -> Bytes {
-        sse([&self.said("half")]).into()
+        sse([&self.text_delta("half")]).into()
     }
 
     fn content(&self, text: &str) -> Bytes {
@@ -191,13 +191,13 @@ impl Provider for Api {
             Self::Chat => {
                 json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "t", "function": {"name": "t", "arguments": text}}]}}]})
             }
-            Self::Responses => self.said(text),
+            Self::Responses => self.text_delta(text),
         };
         sse([&event]).into()
     }
 
     fn meaning(&self, stream: &[u8]) -> Expectation {
-        // What a cut through a letter has left of it is in no whole event.
+        // Bytes of a partial character are never part of a complete event.
         let stream = String::from_utf8_lossy(stream);
         match self {
             Self::Chat => openai::of_chat_stream(&stream),
@@ -205,7 +205,8 @@ impl Provider for Api {
         }
     }
 
-    /// Without its last line an answer of Chat Completions is whole, where the end of the response was not cut off too.
+    /// A Chat Completions response without its last line is complete, unless the end of the HTTP response was cut off
+    /// too.
     fn is_whole(&self, stream: &[u8], cut: Cut) -> bool {
         let marked = *self == Self::Responses || stream.ends_with(DONE.as_bytes());
         self.meaning(stream).stop_reason.is_some() && (marked || cut == Cut::Clean)
@@ -246,7 +247,7 @@ impl Provider for Api {
         ];
         let mut broken = Vec::new();
         let mut breaks = |kind, says, event: &Value| {
-            let stream = (sse([&self.said("half"), event]) + DONE).into();
+            let stream = (sse([&self.text_delta("half"), event]) + DONE).into();
             broken.push(BrokenOff { kind, says, stream });
         };
         for (kind, error, says) in &errors {
@@ -316,7 +317,7 @@ impl Structured for Api {
             return crate::chat_completions::says(pieces);
         }
         let completed = json!({"type": "response.completed", "response": {"status": "completed"}});
-        let events: Vec<_> = pieces.iter().map(|piece| self.said(piece)).chain([completed]).collect();
+        let events: Vec<_> = pieces.iter().map(|piece| self.text_delta(piece)).chain([completed]).collect();
         sse(&events).into()
     }
 

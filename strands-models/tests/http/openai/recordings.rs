@@ -1,4 +1,4 @@
-//! What recordings of OpenAI, OpenRouter, Groq, DeepSeek and xAI mean.
+//! Recordings of OpenAI, OpenRouter, Groq, DeepSeek and xAI and their expected content.
 
 use std::sync::Arc;
 
@@ -84,7 +84,7 @@ impl Recorded for Api {
     }
 }
 
-/// What of an item of thought has to go back.
+/// Returns the fields of a reasoning item that have to be sent back.
 fn kept_item(item: &Value) -> Value {
     json!({"id": item["id"], "encrypted_content": item["encrypted_content"], "summary": item["summary"]})
 }

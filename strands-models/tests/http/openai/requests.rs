@@ -1,4 +1,4 @@
-//! What requests look like where the reference has no example, or does worse.
+//! Requests for which the reference client has no example, or a worse one.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ fn messages(messages: Value) -> Vec<Arc<Message>> {
     serde_json::from_value::<Vec<Message>>(messages).unwrap().into_iter().map(Arc::new).collect()
 }
 
-/// What a model sends for a request.
+/// Returns the request that a model sends.
 async fn sent(api: Api, model: impl FnOnce(&str) -> Arc<dyn Model>, request: ModelRequest<'_>) -> Request {
     let server = Server::repeat(api.response(api.fine())).await;
     turn(&*model(&server.url()), request).await.unwrap();
     server.requests().remove(0)
 }
 
-/// The conversation as both protocols send it.
+/// Returns the conversation as both protocols send it.
 async fn conversation(history: Value) -> (Value, Value) {
     let history = messages(history);
     let request = ModelRequest::new(&history);
@@ -35,7 +35,7 @@ async fn conversation(history: Value) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn options_of_chat_completions() {
+async fn sends_options_of_chat_completions() {
     let (history, tools) = (ask("hi"), weather_tools());
     let request = ModelRequest::new(&history).with_tools(&tools);
     let model = |url: &str| -> Arc<dyn Model> {
@@ -60,7 +60,7 @@ async fn options_of_chat_completions() {
     assert!(request.header("user-agent").unwrap().starts_with("strands-rs/"));
     let mut body = request.json();
     let body = body.as_object_mut().unwrap();
-    assert_eq!(body.keys().next_back().unwrap(), "messages", "what changes comes last");
+    assert_eq!(body.keys().next_back().unwrap(), "messages", "the part that changes comes last");
     body.shift_remove("messages");
     body.shift_remove("tools");
     assert_eq!(
@@ -72,7 +72,7 @@ async fn options_of_chat_completions() {
 }
 
 #[tokio::test]
-async fn services_have_paths_and_headers_of_their_own() {
+async fn sends_paths_and_headers_of_each_service() {
     let history = ask("hi");
     let request = ModelRequest::new(&history);
     for (service, path, header, other) in [
@@ -91,7 +91,7 @@ async fn services_have_paths_and_headers_of_their_own() {
 }
 
 #[tokio::test]
-async fn options_of_responses() {
+async fn sends_options_of_responses() {
     let history = ask("hi");
     let system = [SystemBlock::from("Be kind."), SystemBlock::from("Be brief.")];
     let choice = ToolChoice::Any {};
@@ -107,7 +107,7 @@ async fn options_of_responses() {
     };
     let mut body = sent(Api::Responses, model, request).await.json();
     body.as_object_mut().unwrap().shift_remove("input");
-    // Nothing about tools where there are none.
+    // No fields about tools without tools.
     assert_eq!(
         body,
         json!({"model": "gpt-4o", "stream": true, "store": false, "max_output_tokens": 100,
@@ -117,7 +117,7 @@ async fn options_of_responses() {
 }
 
 #[tokio::test]
-async fn encrypted_thoughts_are_asked_for_where_there_are_some() {
+async fn requests_encrypted_reasoning_from_reasoning_models() {
     for (id, told, expected) in [
         ("gpt-5.4", None, true),
         ("gpt-4o", None, false),
@@ -133,7 +133,7 @@ async fn encrypted_thoughts_are_asked_for_where_there_are_some() {
         let body = sent(Api::Responses, model, ModelRequest::new(&history)).await.json();
         assert_eq!(body.get("include").is_some(), expected, "{id}");
     }
-    // What else is asked for is no reason to think everything again.
+    // Another `include` value does not replace the encrypted reasoning.
     let history = ask("hi");
     let model = |url: &str| -> Arc<dyn Model> {
         let more = json!(["web_search_call.action.sources"]);
@@ -144,7 +144,7 @@ async fn encrypted_thoughts_are_asked_for_where_there_are_some() {
 }
 
 #[tokio::test]
-async fn what_a_user_shows() {
+async fn sends_content_of_users() {
     let media = |name: &str, format: &str| json!({(name): {"format": format, "source": {"bytes": "AQI="}}});
     let (chat, responses) = conversation(json!([{"role": "user", "content": [
         {"text": "look"},
@@ -166,7 +166,7 @@ async fn what_a_user_shows() {
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,AQI=", "detail": "auto"}},
             {"type": "file", "file": {"file_data": "data:application/pdf;base64,AQI=", "filename": "q3.pdf"}},
             {"type": "input_audio", "input_audio": {"data": "AQI=", "format": "wav"}},
-            text("text", "[A sound that can't be played to this model.]"),
+            text("text", "[An audio clip that can't be played to this model.]"),
             text("text", "[A video that can't be shown to this model.]"),
             text("text", "guarded"),
             text("text", "[An image that can't be shown to this model: it is stored elsewhere.]"),
@@ -178,8 +178,8 @@ async fn what_a_user_shows() {
             text("input_text", "look"),
             {"type": "input_image", "image_url": "data:image/png;base64,AQI="},
             {"type": "input_file", "filename": "q3.pdf", "file_data": "data:application/pdf;base64,AQI="},
-            text("input_text", "[A sound that can't be played to this model.]"),
-            text("input_text", "[A sound that can't be played to this model.]"),
+            text("input_text", "[An audio clip that can't be played to this model.]"),
+            text("input_text", "[An audio clip that can't be played to this model.]"),
             text("input_text", "[A video that can't be shown to this model.]"),
             text("input_text", "guarded"),
             text("input_text", "[An image that can't be shown to this model: it is stored elsewhere.]"),
@@ -188,7 +188,7 @@ async fn what_a_user_shows() {
 }
 
 #[tokio::test]
-async fn what_tools_answer() {
+async fn sends_tool_results() {
     let result = |id: &str, status: &str, content: Value| json!({"toolResult": {"toolUseId": id, "status": status, "content": content}});
     let call = |id: &str, input: Value| json!({"toolUse": {"toolUseId": id, "name": "f", "input": input}});
     let (chat, responses) = conversation(json!([
@@ -235,7 +235,7 @@ async fn what_tools_answer() {
 }
 
 #[tokio::test]
-async fn a_conversation_from_elsewhere_stays_valid() {
+async fn sends_conversations_of_other_providers() {
     let (chat, responses) = conversation(json!([
         {"role": "user", "content": [{"text": "hi"}, {"cachePoint": {"type": "default"}}]},
         {"role": "assistant", "content": [
@@ -254,14 +254,14 @@ async fn a_conversation_from_elsewhere_stays_valid() {
         chat[1],
         json!({"role": "assistant", "content": [{"type": "text", "text": "It is so."}, {"type": "text", "text": note}]})
     );
-    assert_eq!(chat.as_array().unwrap().len(), 4, "thoughts alone are no message: {chat}");
+    assert_eq!(chat.as_array().unwrap().len(), 4, "reasoning alone is not a message: {chat}");
     assert_eq!(responses[1], json!({"role": "assistant", "content": "It is so."}));
     assert_eq!(responses[2], json!({"role": "assistant", "content": note}));
     assert_eq!(responses.as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
-async fn thoughts_go_back_with_what_they_led_to() {
+async fn sends_reasoning_back_with_its_calls() {
     let item = |id: &str| json!({"type": "reasoning", "id": id, "summary": [], "encrypted_content": "xyz"});
     let thought = |id: &str| {
         let signature = json!({"reasoning_item": item(id)}).to_string();
@@ -293,7 +293,7 @@ async fn thoughts_go_back_with_what_they_led_to() {
         "a thought without an outcome stays behind"
     );
     assert_eq!(responses[1], item("rs_1"));
-    assert!(!chat.to_string().contains("xyz"), "OpenAI's Chat Completions takes no thoughts");
+    assert!(!chat.to_string().contains("xyz"), "OpenAI's Chat Completions accepts no reasoning");
 
     let history = messages(json!([
         {"role": "user", "content": [{"text": "hi"}]},
@@ -326,7 +326,7 @@ async fn tools_keep_their_order_and_may_be_forced() {
 }
 
 #[test]
-fn what_can_not_be_right_is_not_built() {
+fn rejects_invalid_options() {
     let url = "http://localhost:1";
     let numbers = [
         chat(url).temperature(2.5).build().err(),
@@ -344,7 +344,7 @@ fn what_can_not_be_right_is_not_built() {
 }
 
 #[tokio::test]
-async fn a_model_says_what_it_is() {
+async fn reports_its_model_id_and_context_window() {
     let model = chat("http://localhost:1").model_id("gpt-5.4").build().unwrap();
     assert_eq!((model.model_id(), model.context_window()), ("gpt-5.4", Some(1_050_000)));
     let model = responses("http://localhost:1").model_id("grok-4").context_window(256_000).build().unwrap();
@@ -352,7 +352,7 @@ async fn a_model_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_client_of_ones_own_is_used() {
+async fn uses_a_custom_client() {
     let client = reqwest_client();
     for api in BOTH {
         let server = Server::repeat(api.response(api.fine())).await;

@@ -1,4 +1,4 @@
-//! Where OpenAI's bodies differ from the reference client's, and how its options are named there.
+//! Intended differences between our bodies for OpenAI and the reference client's, and option names.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use strands_testkit::provider::{Capture, Difference, Referenced};
 use super::{Api, chat, responses};
 use crate::chat_completions::{compact_json, elsewhere, image_format, in_one_piece};
 
-/// The same table, with the reasons, stands in `docs/src/models/openai.md`.
+/// `docs/src/models/openai.md` has the same table, with the reasons.
 const DIFFERENCES: &[Difference] = &[
     Difference::unseen("blank-content"),
     Difference::unseen("call-ids"),

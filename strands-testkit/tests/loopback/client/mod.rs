@@ -1,4 +1,4 @@
-//! A client of the smallest kind, so that no HTTP library stands between a test and the bytes.
+//! Minimal client over a bare socket, so that no HTTP library stands between a test and the bytes.
 
 use std::net::SocketAddr;
 
@@ -19,13 +19,13 @@ impl Client {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// A POST with a body.
+    /// Sends a POST request with a body.
     pub(crate) async fn post(&mut self, path: &str, body: &str) {
         let length = body.len();
         self.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")).await;
     }
 
-    /// Reads until what was received ends so.
+    /// Reads until the received bytes end with this text.
     pub(crate) async fn read_until(&mut self, end: &str) -> String {
         while !self.received.ends_with(end.as_bytes()) {
             let read = self.stream.read_buf(&mut self.received).await.unwrap();
@@ -34,7 +34,7 @@ impl Client {
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
 
-    /// Reads until the connection ends, and says how it did.
+    /// Reads until the connection ends, and returns its final result.
     pub(crate) async fn read_to_end(mut self) -> (Vec<u8>, std::io::Result<()>) {
         loop {
             match self.stream.read_buf(&mut self.received).await {

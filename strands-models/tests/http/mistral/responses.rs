@@ -1,4 +1,4 @@
-//! What answers of Mistral's mean where they are not what others send.
+//! Responses of Mistral that differ from those of other providers.
 
 use serde_json::{Value, json};
 use strands_core::message::{ContentBlock, ReasoningContent};
@@ -6,10 +6,10 @@ use strands_core::metrics::Usage;
 use strands_core::models::{StopReason, Turn};
 
 use super::plain;
-use crate::chat_completions::{call, delta, finish, heard};
+use crate::chat_completions::{call, delta, finish, read_turn};
 
 async fn answer(chunks: &[Value]) -> Turn {
-    heard(plain, chunks).await
+    read_turn(plain, chunks).await
 }
 
 fn parts(parts: Value) -> Value {
@@ -17,7 +17,7 @@ fn parts(parts: Value) -> Value {
 }
 
 #[tokio::test]
-async fn content_may_come_in_parts_of_many_kinds() {
+async fn reads_content_parts_of_every_kind() {
     let thinking = |text: &str, signature: Option<&str>| json!({"type": "thinking", "signature": signature, "thinking": [{"type": "text", "text": text}]});
     let turn = answer(&[
         parts(json!([thinking("let me ", None)])),
@@ -44,7 +44,7 @@ async fn content_may_come_in_parts_of_many_kinds() {
 }
 
 #[tokio::test]
-async fn calls_are_told_apart_by_their_index() {
+async fn separates_calls_by_their_index() {
     let piece = |index: usize, id: &str, name: &str, arguments: &str| {
         delta(&json!({"tool_calls": [{"index": index, "id": id, "function": {"name": name, "arguments": arguments}}]}))
     };
@@ -61,7 +61,7 @@ async fn calls_are_told_apart_by_their_index() {
 }
 
 #[tokio::test]
-async fn what_the_finish_reasons_mean() {
+async fn reads_finish_reasons() {
     for (reason, expected) in [
         ("stop", StopReason::EndTurn),
         ("length", StopReason::MaxTokens),
@@ -76,7 +76,7 @@ async fn what_the_finish_reasons_mean() {
 }
 
 #[tokio::test]
-async fn sounds_and_the_cache_are_counted() {
+async fn counts_audio_and_cached_tokens() {
     let mut last = finish("stop");
     last["usage"] = json!({"prompt_tokens": 11, "completion_tokens": 15, "total_tokens": 401,
         "prompt_tokens_details": {"audio_tokens": 375, "cached_tokens": 9}});

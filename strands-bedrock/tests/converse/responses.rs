@@ -1,5 +1,4 @@
-//! Answers of our own making, through the real AWS client against a loopback server: what every user relies on, without
-//! recordings.
+//! Responses of a loopback server, read through the real AWS client: the basic behavior, without recordings.
 
 use crate::loopback::{CLAUDE, answer, ask, builder, events, kind, model, turn, weather_tools};
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use strands_testkit::eventstream::Frame;
 use strands_testkit::{Response, Server, Splits};
 
 #[tokio::test]
-async fn streamed_text_and_a_tool_call() {
+async fn reads_streamed_text_and_a_tool_call() {
     let stream = ConverseStream::new()
         .text(["Let me ", "look."])
         .tool_use("get_weather", "t-1", ["{\"city\":", " \"Oslo\"}"])
@@ -40,7 +39,7 @@ async fn streamed_text_and_a_tool_call() {
 }
 
 #[tokio::test]
-async fn bytes_may_come_in_any_pieces() {
+async fn reads_streams_in_chunks_of_any_size() {
     let stream = ConverseStream::new()
         .reasoning(["let me ", "see"], "sig")
         .text(["It is ", "sunny in Tromsø."])
@@ -58,7 +57,7 @@ async fn bytes_may_come_in_any_pieces() {
 }
 
 #[tokio::test]
-async fn thoughts_citations_and_response_fields_are_kept() {
+async fn returns_reasoning_citations_and_response_fields() {
     let delta = |index: u64, delta: Value| json!({"contentBlockIndex": index, "delta": delta});
     let citation = json!({"title": "doc", "location": {"documentChar": {"documentIndex": 0, "start": 0, "end": 5}}, "sourceContent": [{"text": "sky"}]});
     let stream = ConverseStream::new()
@@ -86,7 +85,7 @@ async fn thoughts_citations_and_response_fields_are_kept() {
 }
 
 #[tokio::test]
-async fn what_is_newer_than_this_version_is_passed_over() {
+async fn skips_events_and_fields_of_newer_versions() {
     let stream = ConverseStream::new()
         .event("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {}}))
         .event("somethingNew", &json!({"x": 1}))
@@ -109,8 +108,8 @@ async fn what_is_newer_than_this_version_is_passed_over() {
     assert_eq!(turn.stop_reason.as_str(), "newer_reason");
 }
 
-/// What a tool that Bedrock runs itself was asked, and what it found.
-fn own_blocks() -> [Value; 2] {
+/// Returns the call and the result of a server tool.
+fn server_tool_blocks() -> [Value; 2] {
     [
         json!({"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use", "input": {"query": "rain"}}}),
         json!({"toolResult": {"toolUseId": "s", "type": "nova_grounding_result", "status": "success",
@@ -119,13 +118,13 @@ fn own_blocks() -> [Value; 2] {
 }
 
 #[tokio::test]
-async fn what_bedrocks_own_tools_did_keeps_its_place_and_goes_back_as_it_came() {
-    let [call, found] = own_blocks();
-    let begun = json!({"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use"}});
+async fn sends_blocks_of_server_tools_back_unchanged() {
+    let [call, result] = server_tool_blocks();
+    let start = json!({"toolUse": {"toolUseId": "s", "name": "nova_grounding", "type": "server_tool_use"}});
     let stream = ConverseStream::new()
         .event("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"text": "Let me look."}}))
         .event("contentBlockStop", &json!({"contentBlockIndex": 0}))
-        .event("contentBlockStart", &json!({"contentBlockIndex": 1, "start": begun}))
+        .event("contentBlockStart", &json!({"contentBlockIndex": 1, "start": start}))
         .event("contentBlockDelta", &json!({"contentBlockIndex": 1, "delta": {"toolUse": {"input": "{\"query\":"}}}))
         .event("contentBlockDelta", &json!({"contentBlockIndex": 1, "delta": {"toolUse": {"input": "\"rain\"}"}}}))
         .event("contentBlockStop", &json!({"contentBlockIndex": 1}))
@@ -145,7 +144,7 @@ async fn what_bedrocks_own_tools_did_keeps_its_place_and_goes_back_as_it_came() 
         .stop("end_turn")
         .usage(1, 1);
     let whole = json!({
-        "output": {"message": {"role": "assistant", "content": [{"text": "Let me look."}, call, found, {"text": "It rains."}]}},
+        "output": {"message": {"role": "assistant", "content": [{"text": "Let me look."}, call, result, {"text": "It rains."}]}},
         "stopReason": "end_turn",
         "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
     });
@@ -153,24 +152,24 @@ async fn what_bedrocks_own_tools_did_keeps_its_place_and_goes_back_as_it_came() 
         let server = Server::repeat(response).await;
         let model = builder(&server.url()).streaming(streaming).build().await.unwrap();
         let mut agent = strands_core::Agent::builder().model(model).build().await.unwrap();
-        let said = agent.prompt("Does it rain?").await.unwrap();
-        assert_eq!(said.text(), "Let me look.\nIt rains.");
-        let known = agent.messages()[1].metadata.as_ref().unwrap();
-        assert_eq!(known.provider.as_deref(), Some("bedrock"));
-        assert_eq!(known.provider_usage.as_ref().unwrap()["inputTokens"], 1);
+        let response = agent.prompt("Does it rain?").await.unwrap();
+        assert_eq!(response.text(), "Let me look.\nIt rains.");
+        let metadata = agent.messages()[1].metadata.as_ref().unwrap();
+        assert_eq!(metadata.provider.as_deref(), Some("bedrock"));
+        assert_eq!(metadata.provider_usage.as_ref().unwrap()["inputTokens"], 1);
         agent.prompt("And now?").await.unwrap();
         let body: Value = serde_json::from_slice(&server.requests()[1].body).unwrap();
-        let [call, found] = own_blocks();
+        let [call, result] = server_tool_blocks();
         assert_eq!(
             body["messages"][1]["content"],
-            json!([{"text": "Let me look."}, call, found, {"text": "It rains."}]),
+            json!([{"text": "Let me look."}, call, result, {"text": "It rains."}]),
             "streaming: {streaming}"
         );
     }
 }
 
 #[tokio::test]
-async fn an_answer_in_one_piece_says_the_same() {
+async fn reads_a_response_without_streaming() {
     let body = json!({
         "output": {"message": {"role": "assistant", "content": [
             {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "sig"}}},
@@ -214,7 +213,7 @@ fn metadata(trace: Option<Value>) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_guardrail_blocks_is_redacted_and_what_it_masks_is_not() {
+async fn redacts_blocked_text_but_not_masked_text() {
     let stopped = || ConverseStream::new().text(["{NAME} is here"]).stop("guardrail_intervened");
     for (name, stream, redacted) in [
         ("blocked", stopped().event("metadata", &metadata(Some(blocked("BLOCKED")))), true),
@@ -233,7 +232,7 @@ async fn what_a_guardrail_blocks_is_redacted_and_what_it_masks_is_not() {
 }
 
 #[tokio::test]
-async fn redaction_comes_before_metadata() {
+async fn sends_the_redaction_before_metadata() {
     let stream = ConverseStream::new()
         .text(["x"])
         .stop("guardrail_intervened")
@@ -248,7 +247,7 @@ async fn redaction_comes_before_metadata() {
 }
 
 #[tokio::test]
-async fn frames_that_are_no_converse_stream_are_protocol_errors() {
+async fn invalid_frames_are_protocol_errors() {
     for (name, frame) in [
         ("no JSON", Frame::event("contentBlockDelta", &json!({})).payload("{\"delta\":")),
         ("no message type", Frame { headers: Vec::new(), payload: "{}".into() }),

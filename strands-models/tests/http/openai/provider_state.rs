@@ -1,5 +1,4 @@
-//! What stays at the provider: conversations that it keeps, and what its own tools did. And answers that are held to a
-//! schema.
+//! State at the provider: stored conversations and the output of server tools. Also responses constrained to a schema.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ fn stateful(server: &str) -> Arc<dyn Model> {
     Arc::new(responses(server).stateful(true).build().unwrap())
 }
 
-/// An answer that the provider keeps under this id.
+/// Returns a response that the provider stores under this id.
 fn kept_as(id: &str) -> Response {
     let said = json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "fine."});
     let end = json!({"type": "response.completed", "response": {"id": id, "status": "completed"}});
@@ -43,7 +42,7 @@ fn texts(input: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_conversation_that_the_provider_keeps_is_sent_once() {
+async fn sends_a_stored_conversation_once() {
     let server = Server::sequence([kept_as("resp_1"), kept_as("resp_2"), kept_as("resp_3")]).await;
     let mut agent = Agent::builder().model(stateful(&server.url())).system_prompt("Be kind.").build().await.unwrap();
     for prompt in ["one", "two", "three"] {
@@ -61,7 +60,7 @@ async fn a_conversation_that_the_provider_keeps_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_response_that_was_forgotten_is_sent_again_once() {
+async fn resends_an_expired_conversation_once() {
     let history = history_of([kept_as("resp_1")]).await;
     let server = Server::sequence([forgotten(), kept_as("resp_9"), forgotten(), forgotten()]).await;
     let model = stateful(&server.url());
@@ -78,16 +77,16 @@ async fn a_response_that_was_forgotten_is_sent_again_once() {
     messages.push(Arc::new(Message::user("two")));
     let error = turn(&*model, ModelRequest::new(&messages)).await.unwrap_err();
     assert_eq!(kind(&error), "invalid request");
-    assert_eq!(server.requests().len(), 4, "it is sent again once");
+    assert_eq!(server.requests().len(), 4, "it is resent once");
 }
 
 #[tokio::test]
-async fn a_conversation_that_grew_too_long_at_the_provider_goes_on_from_what_is_left_of_it_here() {
+async fn continues_from_local_history_after_an_overflow() {
     let error = json!({"code": "context_length_exceeded", "message": "too long"});
     let overflow = || Response::json(400, &json!({ "error": error }));
     let mut messages: Vec<_> = history_of([kept_as("resp_1")]).await.into_iter().map(Arc::new).collect();
     messages.push(Arc::new(Message::user("two")));
-    // A stream may begin before the provider finds out.
+    // A stream may begin before the provider reports the overflow.
     let failed = Response::sse(sse([
         &json!({"type": "response.created", "response": {"status": "in_progress"}}),
         &json!({"type": "response.failed", "response": {"status": "failed", "error": error}}),
@@ -102,13 +101,13 @@ async fn a_conversation_that_grew_too_long_at_the_provider_goes_on_from_what_is_
         assert!(again.get("previous_response_id").is_none());
         assert_eq!(texts(&again["input"]), ["one", "fine.", "two"]);
     }
-    // What does not fit here either has to be shortened, which is the agent's affair.
+    // If the local history does not fit either, the agent has to truncate it.
     let error = turn(&*model, ModelRequest::new(&messages)).await.unwrap_err();
     assert_eq!((kind(&error), server.requests().len()), ("context overflow", 6));
 }
 
 #[tokio::test]
-async fn what_was_cut_short_and_what_others_keep_is_sent() {
+async fn sends_messages_that_the_provider_did_not_store() {
     let cut = json!({"type": "response.incomplete", "response": {"id": "resp_1", "status": "incomplete",
         "incomplete_details": {"reason": "content_filter"}}});
     let said = json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "fine."});
@@ -130,7 +129,7 @@ async fn what_was_cut_short_and_what_others_keep_is_sent() {
 }
 
 #[tokio::test]
-async fn an_id_is_nothing_to_a_model_that_keeps_nothing() {
+async fn stateless_models_ignore_response_ids() {
     let history = history_of([kept_as("resp_1")]).await;
     for api in BOTH {
         let server = Server::repeat(api.response(api.fine())).await;
@@ -142,7 +141,7 @@ async fn an_id_is_nothing_to_a_model_that_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_providers_tools_did_goes_back_in_its_place() {
+async fn sends_server_tool_items_back_in_order() {
     let search = json!({"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "Oslo"}});
     let newer = json!({"type": "something_newer", "id": "x_1", "data": [1, 2]});
     let done = |at: usize, item: &Value| json!({"type": "response.output_item.done", "output_index": at, "item": item});
@@ -173,11 +172,11 @@ async fn what_the_providers_tools_did_goes_back_in_its_place() {
     let mut elsewhere = Agent::builder().model(Api::Chat.plain(&server.url())).messages(history).build().await.unwrap();
     elsewhere.prompt("Really?").await.unwrap();
     let sent = server.requests()[0].json();
-    assert!(!sent.to_string().contains("ws_1"), "the other protocol knows no such items: {sent}");
+    assert!(!sent.to_string().contains("ws_1"), "the other protocol has no such items: {sent}");
 }
 
 #[test]
-fn a_tool_of_the_programs_own_is_none_of_the_providers() {
+fn rejects_functions_as_server_tools() {
     let function = json!({"type": "function", "function": {"name": "f"}});
     for error in [
         chat("http://localhost:1").server_tool(function.clone()).build().err(),
@@ -193,7 +192,7 @@ fn a_tool_of_the_programs_own_is_none_of_the_providers() {
 }
 
 #[tokio::test]
-async fn an_answer_is_held_to_a_schema() {
+async fn sends_the_output_schema() {
     let map = json!({"type": "object", "properties": {"city": {"type": "object", "additionalProperties": {"type": "string"}}}});
     let closed = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false});
     let (messages, tools) = (ask("hi"), weather_tools());
@@ -210,7 +209,7 @@ async fn an_answer_is_held_to_a_schema() {
             };
             turn(&*model, request).await.unwrap();
             let sent = server.requests()[0].json();
-            assert!(sent.get("tools").is_none(), "no tool may be called then");
+            assert!(sent.get("tools").is_none(), "tools are left out");
             let described = match api {
                 Api::Chat => {
                     assert_eq!(sent["response_format"]["type"], "json_schema");
@@ -229,7 +228,7 @@ async fn an_answer_is_held_to_a_schema() {
 }
 
 #[tokio::test]
-async fn the_providers_tools_run_before_an_answer_is_held_to_a_schema() {
+async fn runs_server_tools_before_structured_output() {
     #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Weather {
         rain: bool,
@@ -267,7 +266,7 @@ async fn the_providers_tools_run_before_an_answer_is_held_to_a_schema() {
 }
 
 #[tokio::test]
-async fn an_answer_is_held_to_one_form_alone() {
+async fn sends_one_response_format() {
     let (messages, output) = (ask("hi"), OutputSchema::new("city", json!({"type": "object"})));
     let server = Server::repeat(Api::Chat.response(Api::Chat.fine())).await;
     let model = chat(&server.url()).extra("response_format", json!({"type": "json_object"})).build().unwrap();
@@ -275,14 +274,14 @@ async fn an_answer_is_held_to_one_form_alone() {
     turn(&model, ModelRequest::new(&messages).with_output_schema(&output)).await.unwrap();
     let forms: Vec<_> =
         server.requests().iter().map(|request| request.json()["response_format"]["type"].clone()).collect();
-    assert_eq!(forms, ["json_object", "json_schema"], "that of the one answer goes before that of all");
+    assert_eq!(forms, ["json_object", "json_schema"], "the format of the request overrides that of the model");
 }
 
 #[test]
-fn only_who_can_be_held_to_a_schema_says_so() {
+fn reports_support_for_structured_output() {
     let openai = |id: &str| strands_models::OpenAiModel::builder().api_key("k").model_id(id);
     let able = |model: &dyn Model| model.capabilities().structured_output;
-    // Where the one who runs the tests names another server, nothing is known of it.
+    // `OPENAI_BASE_URL` may name another server, whose capabilities are unknown.
     if std::env::var_os("OPENAI_BASE_URL").is_none() {
         assert!(able(&openai("gpt-5.4").build().unwrap()));
         assert!(!able(&openai("gpt-4-turbo").build().unwrap()));

@@ -1,4 +1,4 @@
-//! Refusals of models behind Bedrock, in their own words, and reasons for stopping that are errors.
+//! Error responses of the models on Bedrock, and stop reasons that are errors.
 
 use crate::loopback::provider::CLAUDE;
 use crate::loopback::{answer, model};
@@ -10,7 +10,7 @@ use strands_testkit::provider::{Provider as _, Tuned};
 use strands_testkit::recording::shared_path;
 use strands_testkit::{Response, Server};
 
-/// The error of a model whose endpoint answers so.
+/// Returns the error of a model whose server sends this response.
 async fn failure(response: Response, whole: bool) -> ModelError {
     let server = Server::repeat(response).await;
     let model = CLAUDE.model(&server.url(), Tuned { whole, ..Tuned::default() }).await;
@@ -18,7 +18,7 @@ async fn failure(response: Response, whole: bool) -> ModelError {
 }
 
 #[tokio::test]
-async fn words_mean_the_same_as_behind_any_other_provider() {
+async fn classifies_messages_like_other_providers() {
     use ModelErrorKind::{ContextOverflow, InvalidRequest, Throttled};
 
     for (code, message, expected) in [
@@ -51,14 +51,14 @@ async fn words_mean_the_same_as_behind_any_other_provider() {
 }
 
 #[tokio::test]
-async fn the_words_of_the_table_mean_what_it_says() {
+async fn classifies_the_messages_of_the_shared_table() {
     let Some(table) = shared_path("cases/context-overflow-words/table.json") else {
         return;
     };
     let table: Vec<Value> = serde_json::from_slice(&std::fs::read(table).unwrap()).unwrap();
-    let ours: Vec<_> = table.iter().filter(|refused| refused["provider"] == "bedrock").collect();
-    assert!(ours.len() >= 3, "{}", ours.len());
-    for refused in ours {
+    let cases: Vec<_> = table.iter().filter(|refused| refused["provider"] == "bedrock").collect();
+    assert!(cases.len() >= 3, "{}", cases.len());
+    for refused in cases {
         let status = u16::try_from(refused["status"].as_u64().unwrap()).unwrap();
         let error = failure(Response::json(status, &refused["body"]), false).await;
         assert_eq!(format!("{:?}", error.kind()), refused["expect"], "{refused}: {error:?}");
@@ -66,7 +66,7 @@ async fn the_words_of_the_table_mean_what_it_says() {
 }
 
 #[tokio::test]
-async fn some_reasons_for_stopping_are_errors() {
+async fn some_stop_reasons_are_errors() {
     for (reason, expected) in [
         ("model_context_window_exceeded", ModelErrorKind::ContextOverflow),
         ("malformed_tool_use", ModelErrorKind::MalformedOutput),
@@ -86,7 +86,7 @@ async fn some_reasons_for_stopping_are_errors() {
 }
 
 #[tokio::test]
-async fn half_characters_cost_no_more_than_themselves() {
+async fn replaces_invalid_characters_only() {
     let halves: [(&[u8], &str); 4] = [
         (b"\\ud83d", "\u{fffd}fine"),
         (b"\xff", "\u{fffd}fine"),
@@ -94,8 +94,8 @@ async fn half_characters_cost_no_more_than_themselves() {
         (b"\\\\ud83d", "\\ud83dfine"),
     ];
     for (half, expected) in halves {
-        let piece = [br#"{"contentBlockIndex":0,"delta":{"text":""#, half, br#"fine"}}"#].concat();
-        let delta = Frame::event("contentBlockDelta", &Value::Null).payload(piece);
+        let payload = [br#"{"contentBlockIndex":0,"delta":{"text":""#, half, br#"fine"}}"#].concat();
+        let delta = Frame::event("contentBlockDelta", &Value::Null).payload(payload);
         let stream = ConverseStream::new().text([]).frame(delta).stop("end_turn").usage(1, 1);
         let document =
             [br#"{"output":{"message":{"content":[{"text":""#, half, br#"fine"}]}},"stopReason":"end_turn"}"#].concat();

@@ -1,4 +1,4 @@
-//! What answers mean: the cases that recordings have, and those that only some servers make.
+//! Content of responses: the cases in recordings, and those that only some servers produce.
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use strands_testkit::{Gate, Response, Server};
 
 use super::{Api, sse};
 
-/// A chunk of Chat Completions.
+/// Returns a chunk of Chat Completions.
 fn chunk(delta: &Value) -> Value {
     json!({"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
 }
@@ -19,8 +19,8 @@ fn finish(reason: &str) -> Value {
     json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
 }
 
-/// The answer to a stream of these pieces.
-async fn heard(api: Api, pieces: &[Value]) -> Turn {
+/// Returns the turn read from a stream of these events.
+async fn read_turn(api: Api, pieces: &[Value]) -> Turn {
     let done = if api == Api::Chat { "data: [DONE]\n\n" } else { "" };
     let server = Server::repeat(Response::sse(format!(": hello\n\n{}{done}", sse(pieces)))).await;
     let messages = ask("hi");
@@ -28,14 +28,14 @@ async fn heard(api: Api, pieces: &[Value]) -> Turn {
 }
 
 async fn chat(pieces: &[Value]) -> Turn {
-    heard(Api::Chat, pieces).await
+    read_turn(Api::Chat, pieces).await
 }
 
 async fn responses(pieces: &[Value]) -> Turn {
-    heard(Api::Responses, pieces).await
+    read_turn(Api::Responses, pieces).await
 }
 
-/// Name, id and arguments of each call.
+/// Returns name, id and arguments of each call.
 fn calls(turn: &Turn) -> Vec<(&str, &str, Value)> {
     turn.message.tool_uses().map(|call| (call.name.as_str(), call.tool_use_id.as_str(), call.input.clone())).collect()
 }
@@ -55,7 +55,7 @@ fn piece(index: Option<usize>, id: Option<&str>, name: Option<&str>, arguments: 
 }
 
 #[tokio::test]
-async fn calls_are_told_apart_however_a_server_counts_them() {
+async fn separates_calls_with_any_numbering() {
     let (a, b) = (Some("a"), Some("b"));
     let (f, g) = (Some("f"), Some("g"));
     let expected = vec![("f", "a", json!({"x": 1})), ("g", "b", json!({"y": 2}))];
@@ -90,11 +90,11 @@ async fn calls_are_told_apart_however_a_server_counts_them() {
         }
     }
     let nameless = chat(&[piece(Some(0), a, None, &json!("{}")), finish("tool_calls")]).await;
-    assert_eq!(calls(&nameless), [("", "a", json!({}))], "the loop tells the model that there is no such tool");
+    assert_eq!(calls(&nameless), [("", "a", json!({}))], "the agent's loop reports the unknown tool to the model");
 }
 
 #[tokio::test]
-async fn arguments_come_as_they_are_written() {
+async fn streams_arguments_as_they_arrive() {
     let chat = sse([
         &piece(Some(0), Some("a"), Some("get_weather"), &json!("")),
         &piece(Some(0), None, None, &json!("{\"city\":")),
@@ -116,7 +116,7 @@ async fn arguments_come_as_they_are_written() {
         let (messages, tools) = (ask("hi"), weather_tools());
         let model = api.plain(&server.url());
         let mut stream = model.stream(ModelRequest::new(&messages).with_tools(&tools)).await.unwrap();
-        // The first half is there before the second was sent.
+        // The first half arrives before the second is sent.
         loop {
             let event = stream.next().await.unwrap().unwrap();
             if let StreamEvent::ContentBlockDelta { delta: BlockDelta::ToolUse(piece), .. } = event {
@@ -131,7 +131,7 @@ async fn arguments_come_as_they_are_written() {
 }
 
 #[tokio::test]
-async fn thoughts_come_before_the_text_in_each_form() {
+async fn reads_reasoning_before_text_in_every_form() {
     for name in ["reasoning_content", "reasoning"] {
         let turn = chat(&[
             chunk(&json!({"role": "assistant", "content": "", (name): "let me "})),
@@ -161,7 +161,7 @@ async fn thoughts_come_before_the_text_in_each_form() {
 }
 
 #[tokio::test]
-async fn what_the_finish_reasons_mean() {
+async fn reads_finish_reasons() {
     for (reason, expected) in [
         ("stop", StopReason::EndTurn),
         ("length", StopReason::MaxTokens),
@@ -184,7 +184,7 @@ async fn what_the_finish_reasons_mean() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_said_and_is_a_stop_reason() {
+async fn a_refusal_is_text_and_a_stop_reason() {
     let turns = [
         chat(&[chunk(&json!({"refusal": "I can't"})), chunk(&json!({"refusal": " do that."})), finish("stop")]).await,
         responses(&[
@@ -200,7 +200,7 @@ async fn a_refusal_is_said_and_is_a_stop_reason() {
 }
 
 #[tokio::test]
-async fn usage_is_counted_and_kept_as_it_came() {
+async fn reads_usage_and_keeps_the_raw_counts() {
     let raw = json!({"prompt_tokens": 100, "completion_tokens": 9, "total_tokens": 109,
         "prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 5}});
     let turn = chat(&[chunk(&json!({"content": "x"})), finish("stop"), json!({"choices": [], "usage": raw})]).await;
@@ -219,7 +219,7 @@ async fn usage_is_counted_and_kept_as_it_came() {
 }
 
 #[tokio::test]
-async fn citations_keep_their_addresses() {
+async fn citations_keep_their_urls() {
     let cited = json!({"url": "https://example.org/a", "title": "A", "start_index": 0, "end_index": 2});
     let mut typed = cited.clone();
     typed["type"] = json!("url_citation");
@@ -247,7 +247,7 @@ async fn citations_keep_their_addresses() {
     }
 }
 
-/// The items of an answer of Responses.
+/// Returns the items of a response of Responses.
 fn items() -> Vec<Value> {
     vec![
         json!({"type": "reasoning", "id": "rs", "encrypted_content": "xyz",
@@ -278,7 +278,7 @@ fn check_items(turn: &Turn) {
 }
 
 #[tokio::test]
-async fn items_mean_the_same_in_pieces_at_their_end_and_in_one_document() {
+async fn reads_items_from_deltas_final_events_and_documents() {
     let end = json!({"type": "response.completed", "response": {"status": "completed", "output": items()}});
     let event = |kind: &str, at: usize, fields: Value| {
         let mut event = json!({"type": kind, "output_index": at});
@@ -315,7 +315,7 @@ async fn items_mean_the_same_in_pieces_at_their_end_and_in_one_document() {
     ];
     check_items(&responses(&in_pieces).await);
     check_items(&responses(&[done(0), done(1), done(2), done(3), end]).await);
-    // A server that does not stream, whatever it is asked for.
+    // A server that never streams.
     let whole = json!({"object": "response", "status": "completed", "output": items(), "error": null});
     let server = Server::repeat(Response::json(200, &whole)).await;
     let messages = ask("hi");
@@ -323,7 +323,7 @@ async fn items_mean_the_same_in_pieces_at_their_end_and_in_one_document() {
 }
 
 #[tokio::test]
-async fn names_of_events_may_be_missing() {
+async fn reads_events_without_names() {
     let stream = concat!(
         "data: {\"type\": \"response.output_text.delta\", \"delta\": \"fine.\"}\n\n",
         "data: {\"type\": \"response.completed\", \"response\": {\"status\": \"completed\"}}\n\n",
@@ -338,7 +338,7 @@ async fn names_of_events_may_be_missing() {
 }
 
 #[tokio::test]
-async fn a_server_without_streams_or_without_an_end_mark_is_understood() {
+async fn reads_documents_and_streams_without_an_end_mark() {
     let whole = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "fine.",
         "tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}, {"id": "b", "function": {"name": "g", "arguments": "{}"}}]},
         "finish_reason": "tool_calls"}], "usage": {"prompt_tokens": 1, "completion_tokens": 2}});

@@ -1,4 +1,4 @@
-//! Refusals in the words of any server, behind any provider: what is asked again, how often, and what is not.
+//! Error responses in the format of any server, through any provider: error kinds, and the number of attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::case;
 use crate::chat_completions::{call, delta, finish};
 use crate::providers::all;
 
-/// Every provider whose server may be any.
+/// Returns every provider that supports arbitrary servers.
 fn providers() -> Vec<&'static str> {
     let all = [
         (cfg!(feature = "anthropic"), "anthropic"),
@@ -35,20 +35,20 @@ fn providers() -> Vec<&'static str> {
     all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, provider)| provider).collect()
 }
 
-/// The error of a model whose server answers so.
+/// Returns the model's error for this response.
 async fn error(provider: &str, status: u16, body: &Value) -> ModelError {
     let case = json!({"provider": provider, "replies": [{"status": status, "json": body}]});
     let running = case::start(&Case::parse(provider, &case.to_string())).await;
     running.turn().await.unwrap_err()
 }
 
-/// An agent that is patient, with the model of a provider at this server.
+/// Returns an agent with up to ten attempts, using the provider's model at this server.
 async fn agent(provider: &str, server: &Server) -> Agent {
     let case = Case::parse(provider, &json!({"provider": provider, "replies": []}).to_string());
-    patient(case::model(&case, server)).await
+    retrying_agent(case::model(&case, server)).await
 }
 
-async fn patient(model: Arc<dyn Model>) -> Agent {
+async fn retrying_agent(model: Arc<dyn Model>) -> Agent {
     let retry = RetryPolicy::new().max_attempts(10).initial_delay(Duration::from_millis(1));
     Agent::builder().model(model).retry(retry).build().await.unwrap()
 }
@@ -65,7 +65,7 @@ fn advice(error: &ModelError) -> String {
 }
 
 #[tokio::test]
-async fn an_overflow_of_any_server_is_one_behind_any_provider() {
+async fn recognizes_context_overflows_of_any_server() {
     for provider in providers() {
         for (status, message, expected) in [
             (
@@ -103,7 +103,7 @@ async fn an_overflow_of_any_server_is_one_behind_any_provider() {
 }
 
 #[tokio::test]
-async fn the_words_of_the_table_mean_what_it_says() {
+async fn classifies_the_errors_of_the_shared_table() {
     #[derive(Deserialize)]
     struct Refused {
         provider: String,
@@ -128,7 +128,7 @@ async fn the_words_of_the_table_mean_what_it_says() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn a_malformed_call_is_asked_for_again() {
+async fn retries_malformed_calls() {
     let Some(cases) = cases("malformed-call-refused-by-server", &["case.json", "midstream.json"]) else {
         return;
     };
@@ -141,7 +141,7 @@ async fn a_malformed_call_is_asked_for_again() {
     }
 }
 
-/// Responses in which the model wrote a call that its server could not read.
+/// Returns responses in which the model generated a call that its server could not parse.
 fn malformed() -> Vec<(&'static str, Response)> {
     let groq = json!({"error": {"message": "Failed to call a function. Please adjust your prompt.",
         "type": "invalid_request_error", "code": "tool_use_failed", "failed_generation": "<function=f>"}});
@@ -179,7 +179,7 @@ fn malformed() -> Vec<(&'static str, Response)> {
 }
 
 #[tokio::test]
-async fn malformed_output_is_asked_for_three_times_at_most() {
+async fn retries_malformed_output_up_to_three_attempts() {
     for (provider, response) in malformed() {
         let server = Server::repeat(response.clone()).await;
         let (attempts, error) = model_error(agent(provider, &server).await.prompt("hi").await.unwrap_err());
@@ -191,7 +191,7 @@ async fn malformed_output_is_asked_for_three_times_at_most() {
 }
 
 #[tokio::test]
-async fn what_never_succeeds_is_sent_once() {
+async fn does_not_retry_permanent_errors() {
     let server_error = |message: &str| json!({"error": {"code": 500, "message": message, "type": "server_error"}});
     let jinja =
         server_error("Error: Jinja Exception: Conversation roles must alternate user/assistant/user/assistant/...");
@@ -232,7 +232,7 @@ async fn what_never_succeeds_is_sent_once() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn a_template_that_fails_is_an_invalid_request() {
+async fn a_failing_template_is_an_invalid_request() {
     for case in cases("never-succeeds-but-500", &["3a_jinja.json"]).into_iter().flatten() {
         let mut running = case::start(&case).await;
         let (attempts, error) = model_error(running.prompt().await.unwrap_err());
@@ -242,7 +242,7 @@ async fn a_template_that_fails_is_an_invalid_request() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn the_forms_of_the_cases_are_read() {
+async fn reads_shared_cases_in_every_form() {
     for case in
         cases("framing-is-not-what-the-header-says", &["html.json", "json-type-sse-body.json"]).into_iter().flatten()
     {
@@ -258,7 +258,7 @@ async fn the_forms_of_the_cases_are_read() {
 }
 
 #[tokio::test]
-async fn a_window_that_is_full_and_a_response_that_is_aborted_are_no_end_of_a_turn() {
+async fn full_context_windows_and_aborted_responses_are_errors() {
     let document =
         |reason: &str| json!({"choices": [{"index": 0, "message": {"content": "half"}, "finish_reason": reason}]});
     let anthropic = |reason: &str| json!({"content": [{"type": "text", "text": "half"}], "stop_reason": reason});
@@ -291,7 +291,7 @@ async fn a_window_that_is_full_and_a_response_that_is_aborted_are_no_end_of_a_tu
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_not_there_is_tried_three_times_within_two_seconds() {
+async fn retries_an_unreachable_server_three_times_within_two_seconds() {
     let mut says = Vec::new();
     for provider in all() {
         let refused = RefusedPort::bind();
@@ -301,20 +301,20 @@ async fn a_server_that_is_not_there_is_tried_three_times_within_two_seconds() {
         let (attempts, error) = model_error(agent.prompt("hi").await.unwrap_err());
         assert_eq!((attempts, error.kind()), (3, ModelErrorKind::Unreachable), "{}: {error:?}", provider.name());
         assert!(began.elapsed() < Duration::from_secs(2), "{}: {:?}", provider.name(), began.elapsed());
-        let told = advice(&error);
-        assert!(told.contains(&format!("{}{}", refused.url(), provider.path())), "{}: {told}", provider.name());
-        says.push((provider.name(), told));
+        let advised = advice(&error);
+        assert!(advised.contains(&format!("{}{}", refused.url(), provider.path())), "{}: {advised}", provider.name());
+        says.push((provider.name(), advised));
     }
     for (name, hint) in [("ollama", "is `ollama serve` running?"), ("llamacpp", "is `llama-server` running?")] {
         assert!(
-            says.iter().filter(|(provider, _)| *provider == name).all(|(_, told)| told.ends_with(hint)),
+            says.iter().filter(|(provider, _)| *provider == name).all(|(_, advised)| advised.ends_with(hint)),
             "{says:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_host_without_an_address_is_unreachable() {
+async fn an_unresolvable_host_is_unreachable() {
     for provider in all() {
         let model = provider.model("http://no-such-host.invalid:9", Tuned::default()).await;
         let error = strands_testkit::provider::answer(&*model, "hi").await.unwrap_err();
@@ -324,7 +324,7 @@ async fn a_host_without_an_address_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_there_asks_for_the_base_url() {
+async fn a_missing_path_suggests_checking_the_base_url() {
     for (provider, says) in [
         ("openai", "it usually ends in `/v1`"),
         ("responses", "it usually ends in `/v1`"),
@@ -359,7 +359,7 @@ async fn a_path_that_is_not_there_asks_for_the_base_url() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn a_good_call_after_a_malformed_one_runs_once() {
+async fn runs_a_valid_call_after_a_malformed_one_once() {
     let refused = json!({"error": {"code": "tool_use_failed", "message": "Failed"}});
     let tool = json!({"name": "f", "schema": {"type": "object"}, "result": "ok"});
     let call = [call("a", Some("f"), "{}"), finish("tool_calls")];
@@ -373,7 +373,7 @@ async fn a_good_call_after_a_malformed_one_runs_once() {
 
 #[cfg(feature = "openai")]
 #[tokio::test]
-async fn errors_do_not_quote_what_was_sent_as_a_secret() {
+async fn errors_do_not_quote_secrets() {
     let secrets = ["k3y-of-the-program", "s3cret/of+the=header", "s3cret of the query", "s3cret-of-the-url"];
     let quoted =
         format!("{} s3cret%20of%20the%20query s3cret%2Fof%2Bthe%3Dheader {}", secrets.join(" "), "x".repeat(60_000));

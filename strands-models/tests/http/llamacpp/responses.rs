@@ -1,4 +1,4 @@
-//! What answers of llama.cpp's server mean where they are not what others send.
+//! Responses of llama.cpp's server that differ from those of other servers.
 
 use futures_util::StreamExt as _;
 use serde_json::json;
@@ -9,11 +9,11 @@ use strands_testkit::provider::ask;
 use strands_testkit::{Gate, Response, Server};
 
 use super::{counted, plain};
-use crate::chat_completions::{delta, finish, heard, stream};
+use crate::chat_completions::{delta, finish, read_turn, stream};
 
 #[tokio::test]
-async fn thoughts_and_timings_come_along() {
-    let turn = heard(
+async fn reads_reasoning_and_timings() {
+    let turn = read_turn(
         plain,
         &[delta(&json!({"reasoning_content": "hm"})), delta(&json!({"content": "42"})), finish("stop"), counted()],
     )
@@ -27,7 +27,7 @@ async fn thoughts_and_timings_come_along() {
 }
 
 #[tokio::test]
-async fn text_is_there_while_the_server_still_writes() {
+async fn streams_text_before_the_response_ends() {
     let gate = Gate::new();
     let body = stream(&[delta(&json!({"content": "first"})), delta(&json!({"content": "second"})), finish("stop")]);
     let held = body.windows(6).position(|window| window == b"second").unwrap();

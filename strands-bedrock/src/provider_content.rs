@@ -1,5 +1,5 @@
-//! What Bedrock's own tools were asked and what they found: it runs them itself and reports on them in blocks that only it
-//! reads. They keep their place in the conversation and go back as they came.
+//! Provider content: calls of the server tools that Bedrock runs itself, and their results. These blocks keep their position
+//! in the conversation and are sent back unchanged.
 
 use serde_json::{Map, Value};
 use strands_core::lenient_json;
@@ -8,35 +8,35 @@ use strands_core::models::StreamEvent;
 
 use crate::PROVIDER;
 
-/// The `type` of a call that Bedrock makes itself.
+/// Value of `type` for a call of a server tool.
 pub(crate) const SERVER_TOOL_USE: &str = "server_tool_use";
 
-/// True for a block of an answer that belongs to Bedrock's own tools.
-pub(crate) fn is_own(block: &Value) -> bool {
+/// Returns true if a block of a response belongs to a server tool.
+pub(crate) fn is_provider_content(block: &Value) -> bool {
     block.pointer("/toolUse/type").is_some_and(|kind| kind == SERVER_TOOL_USE) || block.get("toolResult").is_some()
 }
 
-/// The events of such a block.
+/// Returns the events of a block of provider content.
 pub(crate) fn events(index: usize, block: Value) -> [StreamEvent; 2] {
     let content = ProviderContent::new(PROVIDER, block);
     [StreamEvent::provider_content(index, content), StreamEvent::block_stop(index)]
 }
 
-/// Such a block while it is streamed.
-pub(crate) struct OwnBlock {
+/// A partial block of provider content.
+pub(crate) struct ProviderBlock {
     pub(crate) index: usize,
     kind: Kind,
     fields: Map<String, Value>,
 }
 
 enum Kind {
-    /// With its arguments, as JSON text.
+    /// A call, with its streamed arguments as JSON text.
     Call(String),
-    /// With what was found.
+    /// A result, with its content.
     Result(Vec<Value>),
 }
 
-impl OwnBlock {
+impl ProviderBlock {
     pub(crate) fn call(index: usize, fields: Map<String, Value>) -> Self {
         Self { index, kind: Kind::Call(String::new()), fields }
     }
@@ -45,15 +45,15 @@ impl OwnBlock {
         Self { index, kind: Kind::Result(Vec::new()), fields }
     }
 
-    /// A piece of it: of a call's arguments, or of what was found.
-    pub(crate) fn push(&mut self, input: Option<&str>, found: Option<Vec<Value>>) {
+    /// Appends a chunk: of the arguments of a call, or of the content of a result.
+    pub(crate) fn push(&mut self, input: Option<&str>, result: Option<Vec<Value>>) {
         match &mut self.kind {
             Kind::Call(text) => text.push_str(input.unwrap_or_default()),
-            Kind::Result(content) => content.extend(found.into_iter().flatten()),
+            Kind::Result(content) => content.extend(result.into_iter().flatten()),
         }
     }
 
-    /// The block as a whole, in the form in which Bedrock takes it back.
+    /// Returns the events of the complete block, in the form that Bedrock accepts in a request.
     pub(crate) fn finish(self) -> [StreamEvent; 2] {
         let Self { index, kind, mut fields } = self;
         let name = match kind {

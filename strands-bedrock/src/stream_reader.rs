@@ -1,4 +1,4 @@
-//! A ConverseStream answer: from bytes to frames to events. What is newer than this version is passed over.
+//! Reader of ConverseStream responses: from bytes to frames to events. Events and fields of newer versions are skipped.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use crate::PROVIDER;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::SuccessResponse;
-use crate::made_image::{ImagePiece, ImageStart, MadeImage};
-use crate::own::{OwnBlock, SERVER_TOOL_USE};
+use crate::generated_image::{GeneratedImage, ImageDelta, ImageStart};
+use crate::provider_content::{ProviderBlock, SERVER_TOOL_USE};
 use crate::settings::Redaction;
 
 /// Length of a frame's prelude: its length, the length of its headers, and a checksum of both, four bytes each.
@@ -39,11 +39,11 @@ pub(crate) struct CallFacts {
 }
 
 impl CallFacts {
-    /// Some reasons for stopping are errors, such as a context window that is full.
+    /// Checks for stop reasons that are errors, such as a context window that is full.
     ///
     /// # Errors
     ///
-    /// Returns the error that the reason means.
+    /// Returns the error that the stop reason stands for.
     pub(crate) fn check_stop_reason(&self, reason: &StopReason) -> Result<(), ModelError> {
         match ModelErrorKind::from_stop_reason(reason.as_str()) {
             Some(kind) => Err(kind.into_error(None, self.context.details().with_code(reason.as_str()))),
@@ -52,32 +52,32 @@ impl CallFacts {
     }
 }
 
-/// A streamed answer.
-pub(crate) struct AnswerStream {
-    answer: SuccessResponse,
+/// Stream of the events of a response.
+pub(crate) struct ResponseStream {
+    response: SuccessResponse,
     buffer: BytesMut,
     reader: EventReader,
-    /// An event that waits for the one before it to be taken.
+    /// Event to return next, if a frame had two events.
     next: Option<StreamEvent>,
     done: bool,
 }
 
-impl AnswerStream {
-    pub(crate) fn new(answer: SuccessResponse, facts: CallFacts) -> Self {
-        Self { answer, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
+impl ResponseStream {
+    pub(crate) fn new(response: SuccessResponse, facts: CallFacts) -> Self {
+        Self { response, buffer: BytesMut::new(), reader: EventReader::new(facts), next: None, done: false }
     }
 
-    /// A frame out of the buffer, if there is a whole one.
+    /// Takes a frame from the buffer, if the frame is complete.
     fn frame(&mut self) -> Result<Option<Frame>, ModelError> {
         let Some(prelude) = self.buffer.first_chunk::<PRELUDE>() else {
             return Ok(None);
         };
         let [a, b, c, d, ..] = *prelude;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        // The length is believed only if its own checksum is right, and bounded before anything is kept for it.
+        // The length is used only if its checksum is right, and is limited before memory is reserved for it.
         let (lengths, checksum) = prelude.split_at(PRELUDE - 4);
         if crc32fast::hash(lengths).to_be_bytes() != *checksum {
-            return Err(ModelError::protocol("a frame of the stream has a wrong checksum over its lengths"));
+            return Err(ModelError::protocol("a frame of the stream has an invalid checksum of its prelude"));
         }
         let limit = self.reader.facts.max_bytes;
         if length > limit.saturating_add(FRAME_OVERHEAD) {
@@ -100,22 +100,22 @@ impl AnswerStream {
                 return Poll::Ready(Some(Ok(event)));
             }
             if let Some(frame) = self.frame()? {
-                let (first, second) = self.reader.read(&frame, self.answer.request_id.as_deref())?;
+                let (first, second) = self.reader.read(&frame, self.response.request_id.as_deref())?;
                 self.next = second;
                 match first {
                     Some(event) => return Poll::Ready(Some(Ok(event))),
                     None => continue,
                 }
             }
-            match ready!(self.answer.body.poll_bytes(context)) {
-                // After the last event nothing is missed but the end of the connection.
+            match ready!(self.response.body.poll_bytes(context)) {
+                // After the last event, a connection error loses no data.
                 Some(Err(_)) if self.reader.complete && self.buffer.is_empty() => {
                     return Poll::Ready(self.finish());
                 }
                 Some(bytes) => {
                     let bytes = bytes?;
                     if self.buffer.is_empty() {
-                        // Usually a chunk is a frame: taken as it is, without copying.
+                        // Usually a chunk is one frame, and is used without copying.
                         self.buffer = BytesMut::from(bytes);
                     } else {
                         self.buffer.extend_from_slice(&bytes);
@@ -143,7 +143,7 @@ impl AnswerStream {
 /// Maximum overhead of a frame over its content: headers, field names and padding.
 const FRAME_OVERHEAD: usize = 128 * 1024;
 
-impl Stream for AnswerStream {
+impl Stream for ResponseStream {
     type Item = Result<StreamEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -157,18 +157,18 @@ impl Stream for AnswerStream {
     }
 }
 
-/// Makes events of frames.
+/// Converter of frames to events.
 struct EventReader {
     facts: CallFacts,
     stop_reason: Option<StopReason>,
     redacted: bool,
-    /// The last event was read.
+    /// True after the last event.
     complete: bool,
     bytes: usize,
     first_content: Option<Instant>,
-    /// Blocks that belong to Bedrock's own tools: nothing of ours is to run for them.
-    own: Vec<OwnBlock>,
-    images: Vec<MadeImage>,
+    /// Partial blocks of server tools, which Bedrock runs and the agent does not.
+    provider_blocks: Vec<ProviderBlock>,
+    images: Vec<GeneratedImage>,
 }
 
 type Events = (Option<StreamEvent>, Option<StreamEvent>);
@@ -182,7 +182,7 @@ impl EventReader {
             complete: false,
             bytes: 0,
             first_content: None,
-            own: Vec::new(),
+            provider_blocks: Vec::new(),
             images: Vec::new(),
         }
     }
@@ -201,16 +201,16 @@ impl EventReader {
             Some("event") => {}
             Some("exception") => {
                 let code = header(":exception-type");
-                let refusal = Refusal::from_frame(code, None, payload, request_id);
-                return Err(refusal.into_error(&self.facts.context));
+                let error_response = Refusal::from_frame(code, None, payload, request_id);
+                return Err(error_response.into_error(&self.facts.context));
             }
             Some("error") => {
                 let message = header(":error-message");
-                let refusal = Refusal::from_frame(header(":error-code"), message, payload, request_id);
-                return Err(refusal.into_error(&self.facts.context));
+                let error_response = Refusal::from_frame(header(":error-code"), message, payload, request_id);
+                return Err(error_response.into_error(&self.facts.context));
             }
             _ => {
-                return Err(ModelError::protocol("a frame of the stream does not say whether it is an event"));
+                return Err(ModelError::protocol("a frame of the stream has no valid message type"));
             }
         }
         match header(":event-type").unwrap_or_default() {
@@ -222,10 +222,13 @@ impl EventReader {
             "contentBlockDelta" => self.delta(payload),
             "contentBlockStop" => {
                 let index = parse::<BlockStop>("contentBlockStop", payload)?.content_block_index;
-                let own = self.own.iter().position(|own| own.index == index).map(|at| self.own.swap_remove(at));
+                let provider_block = self.provider_blocks.iter().position(|block| block.index == index);
                 let image = self.images.iter().position(|image| image.index == index);
-                let [content, stop] = match (own, image.map(|at| self.images.swap_remove(at))) {
-                    (Some(own), _) => own.finish().map(Some),
+                let [content, stop] = match (
+                    provider_block.map(|at| self.provider_blocks.swap_remove(at)),
+                    image.map(|at| self.images.swap_remove(at)),
+                ) {
+                    (Some(block), _) => block.finish().map(Some),
                     (None, Some(image)) => image.finish(),
                     (None, None) => [None, Some(StreamEvent::block_stop(index))],
                 };
@@ -254,27 +257,27 @@ impl EventReader {
     }
 
     fn block_start(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
-        let begun: BlockBegun = parse("contentBlockStart", payload)?;
-        let index = begun.content_block_index;
-        let Start { tool_use, tool_result, image } = begun.start.unwrap_or_default();
+        let start: BlockStart = parse("contentBlockStart", payload)?;
+        let index = start.content_block_index;
+        let Start { tool_use, tool_result, image } = start.start.unwrap_or_default();
         if let Some(start) = image {
-            self.grow(size_of::<MadeImage>())?;
-            self.images.push(MadeImage::new(index, start));
+            self.grow(size_of::<GeneratedImage>())?;
+            self.images.push(GeneratedImage::new(index, start));
             return Ok((None, None));
         }
         if let Some(fields) = tool_result {
-            self.grow(size_of::<OwnBlock>() + payload.len())?;
-            self.own.push(OwnBlock::result(index, fields));
+            self.grow(size_of::<ProviderBlock>() + payload.len())?;
+            self.provider_blocks.push(ProviderBlock::result(index, fields));
             return Ok((None, None));
         }
         let Some(start) = tool_use else {
             return Ok((None, None));
         };
         if start.kind.as_deref() == Some(SERVER_TOOL_USE) {
-            self.grow(size_of::<OwnBlock>() + payload.len())?;
+            self.grow(size_of::<ProviderBlock>() + payload.len())?;
             let fields = [("toolUseId", start.tool_use_id), ("name", start.name), ("type", SERVER_TOOL_USE.to_owned())];
             let fields = fields.map(|(name, value)| (name.to_owned(), value.into()));
-            self.own.push(OwnBlock::call(index, Map::from_iter(fields)));
+            self.provider_blocks.push(ProviderBlock::call(index, Map::from_iter(fields)));
             return Ok((None, None));
         }
         self.grow(start.tool_use_id.len() + start.name.len())?;
@@ -284,16 +287,16 @@ impl EventReader {
 
     fn delta(&mut self, payload: &[u8]) -> Result<Events, ModelError> {
         let Delta { content_block_index: index, delta } = parse("contentBlockDelta", payload)?;
-        if let Some(at) = self.own.iter().position(|own| own.index == index) {
+        if let Some(at) = self.provider_blocks.iter().position(|block| block.index == index) {
             self.grow(payload.len())?;
-            if let Some(own) = self.own.get_mut(at) {
-                own.push(delta.tool_use.as_ref().map(|piece| piece.input.as_str()), delta.tool_result);
+            if let Some(block) = self.provider_blocks.get_mut(at) {
+                block.push(delta.tool_use.as_ref().map(|tool_use| tool_use.input.as_str()), delta.tool_result);
             }
             return Ok((None, None));
         }
-        if let Some(piece) = delta.image {
+        if let Some(chunk) = delta.image {
             if let Some(image) = self.images.iter_mut().find(|image| image.index == index) {
-                let grown = image.push(piece)?;
+                let grown = image.push(chunk)?;
                 self.grow(grown)?;
             }
             return Ok((None, None));
@@ -302,24 +305,24 @@ impl EventReader {
             self.grow(text.len())?;
             return Ok((Some(StreamEvent::text(index, text)), None));
         }
-        if let Some(piece) = delta.tool_use {
-            self.grow(piece.input.len())?;
-            return Ok((Some(StreamEvent::tool_input(index, piece.input)), None));
+        if let Some(tool_use) = delta.tool_use {
+            self.grow(tool_use.input.len())?;
+            return Ok((Some(StreamEvent::tool_input(index, tool_use.input)), None));
         }
-        if let Some(piece) = delta.reasoning_content {
-            let piece = if let Some(text) = piece.text {
+        if let Some(reasoning) = delta.reasoning_content {
+            let reasoning = if let Some(text) = reasoning.text {
                 self.grow(text.len())?;
                 ReasoningDelta::Text(text)
-            } else if let Some(signature) = piece.signature {
+            } else if let Some(signature) = reasoning.signature {
                 self.grow(signature.len())?;
                 ReasoningDelta::Signature(signature)
-            } else if let Some(redacted) = piece.redacted_content {
+            } else if let Some(redacted) = reasoning.redacted_content {
                 self.grow(redacted.len())?;
                 ReasoningDelta::RedactedContent(decode_base64(&redacted, "encrypted reasoning is")?)
             } else {
                 return Ok((None, None));
             };
-            return Ok((Some(StreamEvent::reasoning(index, piece)), None));
+            return Ok((Some(StreamEvent::reasoning(index, reasoning)), None));
         }
         if let Some(citation) = delta.citation {
             self.grow(payload.len())?;
@@ -348,7 +351,7 @@ impl EventReader {
         }
     }
 
-    /// The redaction of an answer that ended without metadata.
+    /// Returns the redaction event of a response that ended without metadata.
     fn late_redaction(&mut self) -> Option<StreamEvent> {
         if std::mem::replace(&mut self.redacted, true) {
             return None;
@@ -376,18 +379,18 @@ fn parse<T: DeserializeOwned>(event: &str, payload: &[u8]) -> Result<T, ModelErr
 
 fn malformed(event: &str, error: serde_json::Error) -> ModelError {
     ModelError::Protocol {
-        what: format!("the stream's `{event}` event is not what it should be"),
+        what: format!("invalid `{event}` event in the stream"),
         details: ErrorDetails::new().with_source(error).boxed(),
     }
 }
 
-/// Its role is always the assistant's.
+/// Start of a message. Its role is always `assistant`.
 #[derive(Deserialize)]
 struct MessageStart {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BlockBegun {
+struct BlockStart {
     #[serde(default)]
     content_block_index: usize,
     start: Option<Start>,
@@ -418,29 +421,29 @@ struct Delta {
     #[serde(default)]
     content_block_index: usize,
     #[serde(default)]
-    delta: DeltaPiece,
+    delta: DeltaContent,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DeltaPiece {
+struct DeltaContent {
     text: Option<String>,
-    tool_use: Option<ToolPiece>,
+    tool_use: Option<ToolInputDelta>,
     tool_result: Option<Vec<Value>>,
-    reasoning_content: Option<ReasoningPiece>,
+    reasoning_content: Option<ReasoningContentDelta>,
     citation: Option<Citation>,
-    image: Option<ImagePiece>,
+    image: Option<ImageDelta>,
 }
 
 #[derive(Deserialize)]
-struct ToolPiece {
+struct ToolInputDelta {
     #[serde(default)]
     input: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ReasoningPiece {
+struct ReasoningContentDelta {
     text: Option<String>,
     signature: Option<String>,
     redacted_content: Option<String>,
@@ -489,11 +492,11 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let answer = SuccessResponse {
+            let response = SuccessResponse {
                 body: ResponseBody::new(SdkBody::from(bytes), Duration::from_secs(1), None),
                 request_id: None,
             };
-            AnswerStream::new(answer, facts).collect().await
+            ResponseStream::new(response, facts).collect().await
         })
     }
 
@@ -508,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_stream_has_its_events() {
+    fn reads_all_events_of_a_complete_stream() {
         let events = read(whole());
         assert_eq!(events.len(), 9);
         assert!(events.iter().all(Result::is_ok));
@@ -516,14 +519,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end_in_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn arbitrary_bytes_end_in_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let events = read(bytes);
             prop_assert!(matches!(events.last(), Some(Err(_))));
         }
 
-        /// A checksum covers every byte: a changed stream is never taken for a whole one.
+        /// A checksum covers every byte, so that a changed stream is never read as a complete one.
         #[test]
-        fn a_changed_byte_is_noticed(at in any::<prop::sample::Index>(), change in 1..=255_u8) {
+        fn detects_a_changed_byte(at in any::<prop::sample::Index>(), change in 1..=255_u8) {
             let mut bytes = whole();
             let at = at.index(bytes.len());
             bytes[at] ^= change;
@@ -540,7 +543,7 @@ mod tests {
         ) {
             let frame = strands_testkit::eventstream::Frame::event(kind, &Value::Null).payload(payload);
             let events = read(frame.encode().to_vec());
-            // It ends without its stop event at the latest.
+            // If nothing else is wrong, the stop event is missing.
             let stopped = kind == "messageStop" && events.iter().all(Result::is_ok);
             prop_assert!(stopped || matches!(events.last(), Some(Err(_))));
         }

@@ -1,4 +1,4 @@
-//! Responses that break off, or that are cancelled: what the provider has said that they cost counts.
+//! Usage of responses that are cut off or cancelled: the counts reported by then are added.
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use strands_testkit::{Cut, Server};
 
 use crate::case::{greetings, model};
 
-/// The pieces of a stream with counts, and what they come to after the first so many pieces.
-struct Told {
+/// Events of a stream with counts, and the expected usage after a number of events.
+struct CountedStream {
     provider: &'static str,
     pieces: Vec<Value>,
     counts: Vec<(usize, Usage)>,
@@ -20,7 +20,7 @@ fn chat(content: &str, usage: &Value) -> Value {
     json!({"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": null}], "usage": usage})
 }
 
-fn told() -> Vec<Told> {
+fn counted_streams() -> Vec<CountedStream> {
     let started = json!({"type": "message_start", "message": {"usage": {"input_tokens": 10, "output_tokens": 1, "cache_read_input_tokens": 5}}});
     let text = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}});
     let changed = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 7}});
@@ -33,26 +33,26 @@ fn told() -> Vec<Told> {
     let chats = || vec![chat("Hel", &counted(1)), chat("lo", &counted(4)), chat(".", &Value::Null)];
     let of_chat = || vec![(1, Usage::new(10, 1)), (2, Usage::new(10, 4)), (3, Usage::new(10, 4))];
     let all = [
-        Told {
+        CountedStream {
             provider: "anthropic",
             pieces: vec![started, text, changed],
             counts: vec![(1, cached(1)), (2, cached(1)), (3, cached(7))],
         },
-        Told {
+        CountedStream {
             provider: "gemini",
             pieces: vec![gemini(1), gemini(1), gemini(6)],
             counts: vec![(1, Usage::new(10, 1)), (2, Usage::new(10, 1)), (3, Usage::new(10, 6))],
         },
-        Told { provider: "openai", pieces: chats(), counts: of_chat() },
-        Told { provider: "mistral", pieces: chats(), counts: of_chat() },
-        Told { provider: "llamacpp", pieces: chats(), counts: of_chat() },
+        CountedStream { provider: "openai", pieces: chats(), counts: of_chat() },
+        CountedStream { provider: "mistral", pieces: chats(), counts: of_chat() },
+        CountedStream { provider: "llamacpp", pieces: chats(), counts: of_chat() },
     ];
     let there: Vec<_> = greetings().into_iter().map(|(provider, _)| provider).collect();
-    all.into_iter().filter(|told| there.contains(&told.provider)).collect()
+    all.into_iter().filter(|script| there.contains(&script.provider)).collect()
 }
 
-impl Told {
-    /// The response, and the length of its first pieces.
+impl CountedStream {
+    /// Returns the response, and the length of its first events.
     fn response(&self, pieces: usize) -> (strands_testkit::Response, usize) {
         let written = |pieces: &[Value]| pieces.iter().map(|piece| format!("data: {piece}\n\n")).collect::<String>();
         let length = written(&self.pieces[..pieces]).len();
@@ -66,17 +66,17 @@ impl Told {
 }
 
 #[tokio::test]
-async fn what_a_response_has_cost_that_breaks_off_counts() {
-    for told in told() {
-        for (pieces, usage) in &told.counts {
+async fn counts_usage_of_cut_responses() {
+    for script in counted_streams() {
+        for (pieces, usage) in &script.counts {
             for cut in [Cut::Close, Cut::Reset] {
-                let (response, length) = told.response(*pieces);
+                let (response, length) = script.response(*pieces);
                 let server = Server::repeat(response.cut_at(length, cut)).await;
-                let mut agent = told.agent(&server, RetryPolicy::never()).await;
-                let name = format!("{} after {pieces} pieces, {cut:?}", told.provider);
+                let mut agent = script.agent(&server, RetryPolicy::never()).await;
+                let name = format!("{} after {pieces} pieces, {cut:?}", script.provider);
                 let result = agent.prompt("hi").await;
-                // Anthropic has said everything when its last piece has come, and a reset may destroy what came before.
-                assert!(result.is_err() || told.provider == "anthropic", "{name}");
+                // Anthropic's stream is complete after its last event, and a reset may destroy earlier bytes.
+                assert!(result.is_err() || script.provider == "anthropic", "{name}");
                 let counted = agent.metrics().accumulated_usage();
                 assert!(counted == *usage || matches!(cut, Cut::Reset), "{name}: {counted:?}");
             }
@@ -85,35 +85,35 @@ async fn what_a_response_has_cost_that_breaks_off_counts() {
 }
 
 #[tokio::test]
-async fn each_attempt_counts() {
-    for told in told() {
-        let (response, length) = told.response(2);
+async fn counts_usage_of_each_attempt() {
+    for script in counted_streams() {
+        let (response, length) = script.response(2);
         let server = Server::repeat(response.cut_at(length, Cut::Close)).await;
         let retry = RetryPolicy::new().max_attempts(3).initial_delay(std::time::Duration::from_millis(1));
-        let mut agent = told.agent(&server, retry).await;
+        let mut agent = script.agent(&server, retry).await;
         agent.prompt("hi").await.unwrap_err();
         let mut expected = Usage::default();
-        (0..3).for_each(|_| expected.add(told.counts[1].1));
-        assert_eq!(agent.metrics().accumulated_usage(), expected, "{}", told.provider);
+        (0..3).for_each(|_| expected.add(script.counts[1].1));
+        assert_eq!(agent.metrics().accumulated_usage(), expected, "{}", script.provider);
     }
 }
 
 #[tokio::test]
-async fn what_a_response_has_cost_that_is_cancelled_counts() {
-    for told in told() {
-        let (pieces, usage) = told.counts[1];
-        let (response, length) = told.response(pieces);
+async fn counts_usage_of_cancelled_responses() {
+    for script in counted_streams() {
+        let (pieces, usage) = script.counts[1];
+        let (response, length) = script.response(pieces);
         let server = Server::repeat(response.stall_at(length)).await;
-        let mut agent = told.agent(&server, RetryPolicy::never()).await;
+        let mut agent = script.agent(&server, RetryPolicy::never()).await;
         let token = CancellationToken::new();
         let mut stream = agent.prompt("hi").cancel_with(token.clone()).stream();
-        let mut heard = 0;
+        let mut received = 0;
         let mut response = None;
         while let Some(event) = stream.next().await {
             match event.unwrap() {
                 AgentEvent::TextDelta { .. } => {
-                    heard += 1;
-                    if heard == if told.provider == "anthropic" { 1 } else { 2 } {
+                    received += 1;
+                    if received == if script.provider == "anthropic" { 1 } else { 2 } {
                         token.cancel();
                     }
                 }
@@ -122,15 +122,15 @@ async fn what_a_response_has_cost_that_is_cancelled_counts() {
             }
         }
         drop(stream);
-        assert_eq!(response.unwrap().usage, usage, "{}", told.provider);
-        assert_eq!(agent.metrics().accumulated_usage(), usage, "{}", told.provider);
+        assert_eq!(response.unwrap().usage, usage, "{}", script.provider);
+        assert_eq!(agent.metrics().accumulated_usage(), usage, "{}", script.provider);
     }
 }
 
-/// A response that comes in one piece, or an event of a stream, which says that it has failed and what that has cost.
+/// A document, or an event of a stream, that reports an error with its usage.
 #[tokio::test]
 #[cfg(all(feature = "openai", feature = "gemini"))]
-async fn what_a_response_has_cost_that_says_it_has_failed_counts() {
+async fn counts_usage_of_failed_responses() {
     let failed = json!({"status": "failed", "error": {"code": "server_error", "message": "no"}, "output": [], "usage": {"input_tokens": 10, "output_tokens": 2}});
     let blocked = json!({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 10, "totalTokenCount": 10}});
     let malformed = json!({"candidates": [{"finishReason": "IMAGE_SAFETY"}], "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 2}});

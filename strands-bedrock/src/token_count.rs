@@ -7,12 +7,12 @@ use crate::body::Deadline;
 use crate::capabilities;
 use crate::error::{CallContext, Refusal};
 use crate::exchange::{Failure, Operation, exchange};
-use crate::heal::Variant;
 use crate::model::Inner;
 use crate::request::Body;
+use crate::request_adaptation::Variant;
 
-/// Maximum length of the response with a count, in bytes.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// Maximum length of the response, in bytes.
+const RESPONSE_LIMIT: usize = 64 * 1024;
 const NOT_COUNTED: &str = "doesn't support counting tokens";
 
 #[derive(Deserialize)]
@@ -21,29 +21,29 @@ struct Count {
     input_tokens: u64,
 }
 
-/// The number of input tokens. Whatever keeps Bedrock from counting, there is always an estimate.
+/// Returns the number of input tokens, or an estimate if Bedrock can't count them.
 ///
 /// # Errors
 ///
-/// [`ModelError::InvalidRequest`] for content that has no JSON.
+/// Returns [`ModelError::InvalidRequest`] if content can't be serialized as JSON.
 pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> Result<u64, ModelError> {
     let model_id = &inner.context.model_id;
     let memory = &inner.shared.memory;
     if !inner.native_token_count || !inner.capabilities.counts_tokens || !memory.counts_tokens(model_id) {
         return Ok(estimate_tokens(request));
     }
-    // A schema is no part of what is counted.
+    // The output schema is not counted.
     let mut request = *request;
     request.output_schema = None;
     let body = Body::new(&request, &inner.settings, &inner.capabilities, &Variant::default(), false)?.count_tokens()?;
-    let mut counted = ask(inner, body.clone(), &inner.context).await;
-    // Profiles are not always known to the counter, the model behind them is.
+    let mut counted = request_count(inner, body.clone(), &inner.context).await;
+    // CountTokens may not know an inference profile, but knows its base model.
     if let Err(Some(refusal)) = &counted
         && refusal.message.contains(NOT_COUNTED)
         && let Some(base) = capabilities::base_model(model_id).filter(|base| base != model_id)
     {
         let context = CallContext { model_id: base.to_owned(), ..inner.context.clone() };
-        counted = ask(inner, body, &context).await;
+        counted = request_count(inner, body, &context).await;
     }
     match counted {
         Ok(tokens) => Ok(tokens),
@@ -56,21 +56,21 @@ pub(crate) async fn count_tokens(inner: &Inner, request: &ModelRequest<'_>) -> R
     }
 }
 
-async fn ask(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64, Option<Refusal>> {
+async fn request_count(inner: &Inner, body: Vec<u8>, context: &CallContext) -> Result<u64, Option<Refusal>> {
     let shared = &inner.shared;
     let deadline = Deadline::after(inner.timeout);
-    let answer = exchange(&shared.client, Operation::CountTokens, body, shared.timeouts, deadline, context)
+    let response = exchange(&shared.client, Operation::CountTokens, body, shared.timeouts, deadline, context)
         .await
         .map_err(|failure| match failure {
             Failure::Refused(refusal) => Some(refusal),
             Failure::Failed(_) => None,
         })?;
-    let body = answer.body.read(ANSWER_LIMIT).await.map_err(|_| None)?;
+    let body = response.body.read(RESPONSE_LIMIT).await.map_err(|_| None)?;
     let count: Count = serde_json::from_slice(&body).map_err(|_| None)?;
     Ok(count.input_tokens)
 }
 
-/// Returns true if asking again for this model is no use.
+/// Returns true if later requests for this model would fail in the same way.
 fn is_final(refusal: &Refusal) -> bool {
     match refusal.code.as_deref() {
         Some("AccessDeniedException") => true,

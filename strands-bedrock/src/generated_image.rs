@@ -1,4 +1,4 @@
-//! An image that a model makes, while it is streamed: its format first, then its bytes.
+//! Assembly of a generated image from a stream: its format comes first, then its bytes.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -6,21 +6,21 @@ use serde_json::Value;
 use strands_core::message::{ImageBlock, ImageFormat, MediaSource};
 use strands_core::models::{ModelError, StreamEvent};
 
-use crate::stream::decode_base64;
+use crate::stream_reader::decode_base64;
 
 #[derive(Deserialize)]
 pub(crate) struct ImageStart {
     format: ImageFormat,
 }
 
-/// A piece of an image. One that could not be made has an error instead.
+/// A chunk of an image. If the image could not be generated, there is an error in place of the source.
 #[derive(Deserialize)]
-pub(crate) struct ImagePiece {
+pub(crate) struct ImageDelta {
     source: Option<Value>,
 }
 
-/// An image of which more may come.
-pub(crate) struct MadeImage {
+/// A partial image.
+pub(crate) struct GeneratedImage {
     pub(crate) index: usize,
     format: ImageFormat,
     bytes: Vec<u8>,
@@ -28,18 +28,18 @@ pub(crate) struct MadeImage {
     location: Option<Value>,
 }
 
-impl MadeImage {
+impl GeneratedImage {
     pub(crate) fn new(index: usize, start: ImageStart) -> Self {
         Self { index, format: start.format, bytes: Vec::new(), location: None }
     }
 
-    /// Takes in a piece. Returns by how many bytes the image grew.
+    /// Appends a chunk, and returns the number of bytes that it added.
     ///
     /// # Errors
     ///
     /// Returns [`ModelError::Protocol`] if its bytes are not base64.
-    pub(crate) fn push(&mut self, piece: ImagePiece) -> Result<usize, ModelError> {
-        let Some(source) = piece.source else { return Ok(0) };
+    pub(crate) fn push(&mut self, delta: ImageDelta) -> Result<usize, ModelError> {
+        let Some(source) = delta.source else { return Ok(0) };
         let Some(encoded) = source.get("bytes").and_then(Value::as_str) else {
             let size = source.to_string().len();
             self.location = Some(source);
@@ -50,7 +50,7 @@ impl MadeImage {
         Ok(bytes.len())
     }
 
-    /// The image, if there is one, and the end of its block.
+    /// Returns the image, if there is one, and the end of its block.
     pub(crate) fn finish(self) -> [Option<StreamEvent>; 2] {
         let location = self.location.and_then(|location| MediaSource::deserialize(location).ok());
         let bytes = (!self.bytes.is_empty()).then(|| MediaSource::from(Bytes::from(self.bytes)));
