@@ -116,7 +116,8 @@ async fn retries_a_summary_by_the_agents_policy() {
 #[tokio::test]
 async fn truncates_results_if_the_summary_request_overflows() {
     let writer = ScriptedModel::new([overflow(), ScriptedTurn::text("short")]);
-    let manager = SummarizingConversationManager::new().preserve_recent(1).keep_results().model(writer.clone());
+    let manager =
+        SummarizingConversationManager::new().preserve_recent(1).truncate_results(false).model(writer.clone());
     let model = Planned::with_window(100_000);
     let mut agent = model.agent().conversation_manager(manager).build().await.unwrap();
     model.set_plan([Step::Call(2, ToolResponse::Text(5_000)), say("seen"), say("x")]);

@@ -269,6 +269,37 @@ mod tests {
     }
 
     #[test]
+    fn debug_of_builders_and_models_hides_secrets() {
+        macro_rules! check {
+            ($($feature:literal $model:ident),+) => {
+                $(
+                    #[cfg(feature = $feature)]
+                    {
+                        let builder = crate::$model::builder()
+                            .model_id("m")
+                            .api_key("s3cret")
+                            .base_url("https://models.example/v1?key=s3cret")
+                            .header("x-key", "s3cret")
+                            .query("key", "s3cret")
+                            .extra("mcp_servers", serde_json::json!([{"authorization_token": "s3cret"}]));
+                        let shown = format!("{builder:?} {:?}", builder.clone().build().unwrap());
+                        assert!(shown.contains("models.example") && !shown.contains("s3cret"), "{shown}");
+                    }
+                )+
+            };
+        }
+        check!(
+            "anthropic" AnthropicModel,
+            "gemini" GeminiModel,
+            "llamacpp" LlamaCppModel,
+            "mistral" MistralModel,
+            "ollama" OllamaModel,
+            "openai" OpenAiModel,
+            "openai" OpenAiResponsesModel
+        );
+    }
+
+    #[test]
     fn reads_the_base_url_of_the_environment() {
         let variables = [("EXAMPLE_KEY", "k"), ("EXAMPLE_URL", "http://127.0.0.1:1/v1")];
         assert_eq!(find(&Options::new("m"), &variables).unwrap().0, "http://127.0.0.1:1/v1");
